@@ -1,0 +1,48 @@
+# Every target sets up what it needs: a machine with Python >= 3.11 and make is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+OUTPUT ?= results
+
+.DEFAULT_GOAL := help
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("needs Python >= 3.11, but $(PYTHON) is " + sys.version.split()[0] + "; try: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+install: $(VENV)/installed  ## create .venv with the pinned packages and the `erasurehead` command
+
+reproduce: install  ## the paper's delay analysis and loss-versus-time figures (minutes; OUTPUT=results)
+	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
+
+test: lint  ## ruff, mypy and the test suite
+	$(BIN)/pytest -n 2 -m "not slow"
+
+test-slow: install  ## the long statistical tests
+	$(BIN)/pytest -n 2 -m slow
+
+lint: install  ## ruff and mypy only
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install  ## let ruff rewrite the source
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+verify: install  ## simulated against closed form, z-scores, long run
+	$(BIN)/erasurehead verify
+
+bench: install  ## speed, as ratios measured in one process
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove .venv and caches (keeps results)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+
+.PHONY: help install reproduce test test-slow lint format verify bench clean

@@ -1,0 +1,175 @@
+"""The classic laws, each a thin cover over ``scipy.stats``.
+
+Draws come from NumPy's generator, which is the same law and several times faster than
+``scipy.stats`` ``rvs``; the contract tests hold each draw to its CDF (Kolmogorov-Smirnov).
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
+from scipy import stats
+
+from delay_models.base import STRICT, FloatArray, IndependentDelays, NonNegative, Positive
+
+
+class ScipyDelays(IndependentDelays):
+    """A model whose law is a frozen ``scipy.stats`` distribution; abstract."""
+
+    @abstractmethod
+    def distribution(self) -> Any:
+        """The law of one cell, as a frozen ``scipy.stats`` distribution."""
+
+    @cached_property
+    def _law(self) -> Any:
+        return self.distribution()
+
+    @final
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """P(X <= seconds), elementwise."""
+        return np.asarray(self._law.cdf(seconds), dtype=np.float64)
+
+    @final
+    def ppf(self, probability: ArrayLike) -> FloatArray:
+        """Quantiles in seconds, elementwise."""
+        return np.asarray(self._law.ppf(probability), dtype=np.float64)
+
+    @final
+    def mean(self) -> float:
+        """E[X] in seconds; infinite for a Pareto law with alpha <= 1."""
+        return float(self._law.mean())
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Deterministic(IndependentDelays):
+    """Every worker always takes ``value`` seconds."""
+
+    value: NonNegative
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """A constant table."""
+        return np.full(shape, self.value)
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """A step at ``value``."""
+        return np.asarray(np.asarray(seconds) >= self.value, dtype=np.float64)
+
+    def ppf(self, probability: ArrayLike) -> FloatArray:
+        """``value`` at every probability."""
+        return np.full(np.shape(probability), self.value)
+
+    def mean(self) -> float:
+        """``value``."""
+        return self.value
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Exponential(ScipyDelays):
+    """Exp(rate), mean 1/rate seconds."""
+
+    rate: Positive
+
+    def distribution(self) -> Any:
+        """Exponential with scale 1/rate."""
+        return stats.expon(scale=1 / self.rate)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One exponential draw per cell."""
+        return rng.exponential(1 / self.rate, shape)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class ShiftedExponential(ScipyDelays):
+    """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
+
+    shift: NonNegative
+    rate: Positive
+
+    def distribution(self) -> Any:
+        """Exponential with location shift and scale 1/rate."""
+        return stats.expon(loc=self.shift, scale=1 / self.rate)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One exponential draw per cell, shifted in place."""
+        delays = rng.exponential(1 / self.rate, shape)
+        delays += self.shift
+        return delays
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Weibull(ScipyDelays):
+    """``shift + scale * W`` with W of the given shape; shape < 1 has a heavy tail."""
+
+    shape: Positive
+    scale: Positive
+    shift: NonNegative = 0.0
+
+    def distribution(self) -> Any:
+        """``scipy.stats.weibull_min``."""
+        return stats.weibull_min(self.shape, loc=self.shift, scale=self.scale)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One Weibull draw per cell."""
+        return self.shift + self.scale * rng.weibull(self.shape, shape)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Pareto(ScipyDelays):
+    """P(X > t) = (scale/t)^alpha for t >= scale; ``scale`` is the smallest value in seconds."""
+
+    alpha: Positive
+    scale: Positive
+
+    def distribution(self) -> Any:
+        """``scipy.stats.pareto``."""
+        return stats.pareto(self.alpha, scale=self.scale)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
+        return self.scale * (1.0 + rng.pareto(self.alpha, shape))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class LogNormal(ScipyDelays):
+    """``shift + median * exp(sigma * Z)`` with Z standard normal."""
+
+    median: Positive
+    sigma: Positive
+    shift: NonNegative = 0.0
+
+    def distribution(self) -> Any:
+        """``scipy.stats.lognorm``."""
+        return stats.lognorm(self.sigma, loc=self.shift, scale=self.median)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One normal draw per cell."""
+        return self.shift + self.median * np.exp(self.sigma * rng.standard_normal(shape))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Gamma(ScipyDelays):
+    """``shift + scale * G`` with G gamma of the given shape."""
+
+    shape: Positive
+    scale: Positive
+    shift: NonNegative = 0.0
+
+    def distribution(self) -> Any:
+        """``scipy.stats.gamma``."""
+        return stats.gamma(self.shape, loc=self.shift, scale=self.scale)
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        """One gamma draw per cell."""
+        return self.shift + self.scale * rng.standard_gamma(self.shape, shape)

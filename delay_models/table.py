@@ -1,0 +1,155 @@
+"""Reads a table of measured delays: rounds x workers, in seconds.
+
+Two layouts: *wide*, one row per round and one column per worker, with or without a header; and
+*long*, columns ``worker, round, seconds`` and optionally ``load``. Formats: CSV, CSV.gz, Parquet,
+NPZ (one 2-D array, or one named ``seconds``). A pickle is never loaded.
+
+Every defect is one ``TableError`` that names the file and the place.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from delay_models.base import FloatArray
+
+LONG_COLUMNS = ("worker", "round", "seconds")
+
+
+class TableError(ValueError):
+    """A table of delays that cannot be used; the message names the file and the defect."""
+
+    def __init__(self, path: str, defect: str) -> None:
+        super().__init__(f"{path}: {defect}")
+
+
+def read_delays(path: str, load: float | None = None) -> FloatArray:
+    """Read a table of delays.
+
+    Args:
+        path: the file; its ending says the format.
+        load: which load to keep, for a long table that has several.
+
+    Returns:
+        ``(rounds, workers)`` seconds, finite and >= 0.
+
+    Raises:
+        TableError: the file is missing, unreadable, empty, ragged, or holds a value that is no
+            delay.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise TableError(path, "no such file")
+    if file.stat().st_size == 0:
+        raise TableError(path, "the file is empty")
+    try:
+        if file.name.endswith(".npz"):
+            table = _from_npz(path)
+        elif file.name.endswith(".parquet"):
+            table = _from_frame(path, pd.read_parquet(file), load)
+        elif file.name.endswith((".csv", ".csv.gz")):
+            table = _from_frame(path, _read_csv(file), load)
+        else:
+            raise TableError(path, "unknown ending; valid: .csv, .csv.gz, .parquet, .npz")
+    except TableError:
+        raise
+    except (
+        ValueError,
+        OSError,
+        EOFError,
+        KeyError,
+        zipfile.BadZipFile,
+        pa.ArrowException,
+    ) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise TableError(path, f"cannot be read as {file.suffix[1:]}: {reason}") from error
+    _check(path, table)
+    return table
+
+
+def _read_csv(file: Path) -> pd.DataFrame:
+    first = pd.read_csv(file, nrows=1, header=None, dtype=str)
+    header = None if pd.to_numeric(first.iloc[0], errors="coerce").notna().all() else 0
+    return pd.read_csv(file, header=header)
+
+
+def _from_npz(path: str) -> FloatArray:
+    with np.load(path, allow_pickle=False) as archive:
+        names = list(archive.files)
+        name = "seconds" if "seconds" in names else names[0] if len(names) == 1 else None
+        if name is None:
+            raise TableError(path, f"holds {sorted(names)}; valid: one array, or one named seconds")
+        array = archive[name]
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        raise TableError(
+            path,
+            f"array {name} has shape {array.shape} and type {array.dtype}; "
+            "valid: a 2-D table of numbers, rounds x workers",
+        )
+    return np.asarray(array, dtype=np.float64)
+
+
+def _from_frame(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray:
+    if set(LONG_COLUMNS) <= set(frame.columns):
+        return _from_long(path, frame, load)
+    if load is not None:
+        raise TableError(
+            path, "load was given, but the table has no columns worker, round, seconds"
+        )
+    for name in frame.columns:
+        if frame[name].dtype.kind not in "fiu":
+            bad = frame[name][pd.to_numeric(frame[name], errors="coerce").isna()]
+            raise TableError(
+                path, f"row {_row(bad)}, column {name}: {bad.iloc[0]!r} is not a number of seconds"
+            )
+    return frame.to_numpy(dtype=np.float64)
+
+
+def _row(values: pd.Series) -> int:
+    return int(values.index[0]) + 1
+
+
+def _from_long(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray:
+    for name in LONG_COLUMNS:
+        if frame[name].dtype.kind not in "fiu":
+            raise TableError(path, f"column {name} holds something that is not a number")
+    if "load" in frame.columns:
+        loads = sorted(frame["load"].unique().tolist())
+        if load is None and len(loads) > 1:
+            raise TableError(path, f"several loads are in the table; say which: load = {loads}")
+        if load is not None:
+            frame = frame[frame["load"] == load]
+            if frame.empty:
+                raise TableError(path, f"no row has load = {load}; valid: {loads}")
+    elif load is not None:
+        raise TableError(path, "load was given, but the table has no column load")
+    twice = frame.duplicated(["worker", "round"])
+    if twice.any():
+        row = frame[twice].iloc[0]
+        raise TableError(
+            path, f"two rows for worker {row['worker']:g}, round {row['round']:g} (keep one)"
+        )
+    wide = frame.pivot(index="round", columns="worker", values="seconds").sort_index(axis=0)
+    return wide.sort_index(axis=1).to_numpy(dtype=np.float64)
+
+
+def _check(path: str, table: FloatArray) -> None:
+    if table.size == 0:
+        raise TableError(path, "the table has no rows")
+    for bad, defect in (
+        (np.isnan(table), "is missing or not a number (a short row?)"),
+        (np.isinf(table), "is infinite"),
+        (table < 0, "is negative"),
+    ):
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            raise TableError(
+                path,
+                f"the delay of round {row}, worker {column} {defect}"
+                f" ({int(bad.sum())} such cell(s)); valid: finite seconds >= 0",
+            )

@@ -1,0 +1,63 @@
+"""Exact gradient codes by repetition.
+
+Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301).
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+from pydantic.dataclasses import dataclass
+
+from sim.schemes import assignment as assignments
+from sim.schemes.base import (
+    STRICT,
+    Load,
+    Scheme,
+    SchemeFamily,
+    require_at_most_workers,
+    require_divisor,
+)
+from sim.schemes.decoding import LeastSquares, OnePerGroup
+from sim.schemes.stopping import CoverGroups, FirstK
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class FractionalRepetition(SchemeFamily):
+    """Groups of ``load`` workers hold the same partitions; stop when every group is covered."""
+
+    name: ClassVar[str] = "fractional_repetition"
+
+    load: Load
+
+    def build(self, workers: int) -> Scheme:
+        """Needs load to divide workers."""
+        require_divisor(self.load, workers)
+        assignment = assignments.FractionalRepetition(workers, self.load)
+        rule, decoder = CoverGroups(self.load), OnePerGroup(self.load)
+        return Scheme(self.name, assignment, rule, decoder, exact=True)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class CyclicRepetition(SchemeFamily):
+    """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
+
+    Args:
+        load: partitions per worker; load - 1 stragglers are tolerated.
+        code_seed: seed of the random code.
+    """
+
+    name: ClassVar[str] = "cyclic_repetition"
+
+    load: Load
+    code_seed: int = 0
+
+    def build(self, workers: int) -> Scheme:
+        """Any load up to workers."""
+        require_at_most_workers("load", self.load, workers)
+        stragglers = self.load - 1
+        assignment = assignments.CyclicRepetition(workers, stragglers, self.code_seed)
+        rule, decoder = FirstK(workers - stragglers), LeastSquares(assignment)
+        return Scheme(self.name, assignment, rule, decoder, exact=True)

@@ -1,0 +1,72 @@
+"""Uncoded schemes: every worker holds one partition of its own.
+
+Sources: plain synchronous gradient descent; backup workers, Chen et al. (arXiv 1604.00981) and
+K-sync, Dutta et al. (arXiv 1803.01113), for ``ignore_stragglers``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, final
+
+from pydantic.dataclasses import dataclass
+
+from sim.errors import InvalidParameter
+from sim.schemes.assignment import FractionalRepetition
+from sim.schemes.base import (
+    STRICT,
+    Scheme,
+    SchemeFamily,
+    Seconds,
+    WaitFor,
+    require_at_most_workers,
+)
+from sim.schemes.decoding import SumArrived
+from sim.schemes.stopping import Deadline, FirstK, StoppingRule
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Uncoded(SchemeFamily):
+    """Wait for all n workers; exact."""
+
+    name: ClassVar[str] = "uncoded"
+
+    def build(self, workers: int) -> Scheme:
+        """One partition a worker, stop at n."""
+        return Scheme(
+            self.name, FractionalRepetition(workers, 1), FirstK(workers), SumArrived(), exact=True
+        )
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class IgnoreStragglers(SchemeFamily):
+    """Take the first ``wait_for`` of n (or what has come by ``deadline``), drop the rest.
+
+    Args:
+        wait_for: arrivals r that end a round.
+        rescale: multiply the sum by n/r, which makes it unbiased.
+        deadline: seconds after which a round ends in any case.
+    """
+
+    name: ClassVar[str] = "ignore_stragglers"
+
+    wait_for: WaitFor | None = None
+    rescale: bool = True
+    deadline: Seconds | None = None
+
+    def build(self, workers: int) -> Scheme:
+        """One partition a worker, stop at r or at the deadline."""
+        rule: StoppingRule
+        if self.wait_for is not None:
+            require_at_most_workers("wait_for", self.wait_for, workers)
+            rule = FirstK(self.wait_for)
+            if self.deadline is not None:
+                rule = rule | Deadline(self.deadline)
+        elif self.deadline is not None:
+            rule = Deadline(self.deadline)
+        else:
+            raise InvalidParameter("wait_for", None, f"give 1 to {workers}, or a deadline")
+        exact = self.wait_for == workers and self.deadline is None
+        assignment = FractionalRepetition(workers, 1)
+        return Scheme(self.name, assignment, rule, SumArrived(self.rescale), exact)

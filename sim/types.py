@@ -1,0 +1,58 @@
+"""The shapes that travel between the parts of the simulator.
+
+Letters in shapes, everywhere: R replications, T iterations, n workers, k partitions,
+N training rows, p features.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.int64]
+
+
+class Tape(Protocol):
+    """The unit delays of one replication, drawn once and read by every scheme.
+
+    ``delay_models.Tape`` is the one that runs use; tests hand in plain tables.
+    """
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """When each round ended and who had arrived by then; what an engine returns.
+
+    Attributes:
+        times: ``(R, T)`` absolute seconds at which the master had enough in each round.
+        arrived: ``(R, T, n)`` bool, the messages of this round that had arrived by then, or
+            ``None`` in a timing-only run.
+        heard: ``(R, T)`` number of workers that had arrived.
+        busy: ``(R, n)`` seconds each worker spent computing until the last round ended.
+        wasted: ``(R, n)`` the part of ``busy`` that went into a message which missed its round.
+        engine: the name of the engine that ran.
+    """
+
+    times: FloatArray
+    arrived: BoolArray | None
+    heard: IntArray
+    busy: FloatArray
+    wasted: FloatArray
+    engine: str
+
+    @property
+    def iteration_times(self) -> FloatArray:
+        """``(R, T)`` seconds from the end of the previous round (time 0 before the first)."""
+        return np.diff(self.times, axis=1, prepend=0.0)
