@@ -20,11 +20,6 @@ BLOCK_CELLS = 2**15
 """Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""
 
 
-def block_rounds(workers: int) -> int:
-    """Rounds in one block: a function of the number of workers alone."""
-    return max(1, BLOCK_CELLS // workers)
-
-
 @dataclass(frozen=True)
 class Tape:
     """Delays X[round, worker] of one replication.
@@ -44,9 +39,14 @@ class Tape:
     replication: int
     _states: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def block_rounds(self) -> int:
+        """Rounds in one block: a function of the number of workers alone."""
+        return max(1, BLOCK_CELLS // self.workers)
+
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
-        length = block_rounds(self.workers)
+        length = self.block_rounds
         first, last = start // length, max(start, stop - 1) // length
         blocks = [self._block(stream, b, length) for b in range(first, last + 1)]
         table = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)

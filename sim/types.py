@@ -27,6 +27,10 @@ class Tape(Protocol):
     def workers(self) -> int:
         """Number of workers n."""
 
+    @property
+    def block_rounds(self) -> int:
+        """How many rounds are cheapest to read together."""
+
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
 
@@ -35,21 +39,20 @@ class Tape(Protocol):
 class Trace:
     """When each round ended and who had arrived by then; what an engine returns.
 
+    ``arrived``, ``busy`` and ``useful`` are ``None`` in a timing-only trace.
+
     Attributes:
         times: ``(R, T)`` absolute seconds at which the master had enough in each round.
-        arrived: ``(R, T, n)`` bool, the messages of this round that had arrived by then, or
-            ``None`` in a timing-only run.
-        heard: ``(R, T)`` number of workers that had arrived.
-        busy: ``(R, n)`` seconds each worker spent computing until the last round ended.
-        wasted: ``(R, n)`` the part of ``busy`` that went into a message which missed its round.
+        arrived: ``(R, T, n)`` bool, whose message of this round had arrived by then.
+        busy: ``(R, n)`` seconds that each worker computed until the last round ended.
+        useful: ``(R, n)`` the part of ``busy`` that went into messages which arrived in time.
         engine: the name of the engine that ran.
     """
 
     times: FloatArray
     arrived: BoolArray | None
-    heard: IntArray
-    busy: FloatArray
-    wasted: FloatArray
+    busy: FloatArray | None
+    useful: FloatArray | None
     engine: str
 
     @property

@@ -17,6 +17,8 @@ import numpy as np
 
 from sim.types import BoolArray, FloatArray
 
+Opened = FloatArray | float
+
 
 class Tally(ABC):
     """A rule's memory within one round; abstract.
@@ -42,11 +44,15 @@ class StoppingRule(ABC):
         """``(..., n)`` bool -> ``(...)`` bool, deadlines aside."""
 
     @abstractmethod
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
-        """``(..., n)`` seconds from the start of a round -> ``(...)`` seconds until it ends.
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """When a round ends: ``(..., n)`` seconds -> ``(...)`` seconds.
 
         Always one of the given delays or the deadline, to the bit; infinite when the rule is
         never satisfied.
+
+        Args:
+            delays: when each message arrives, on any clock.
+            opened: ``(...)`` when the round started on that clock.
         """
 
     @abstractmethod
@@ -99,7 +105,7 @@ class FirstK(StoppingRule):
         """At least k arrived."""
         return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.k)
 
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The k-th smallest delay. Cost: one partition, or one pass for k = 1 and k = n."""
         n = delays.shape[-1]
         if self.k == n:
@@ -136,7 +142,7 @@ class CoverGroups(StoppingRule):
         """Every group is covered."""
         return np.asarray(self._by_group(arrived).any(axis=-1).all(axis=-1))
 
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The latest of the groups' earliest delays. Cost: one pass."""
         return np.asarray(_earliest(delays, self.size).max(axis=-1))
 
@@ -190,9 +196,9 @@ class Deadline(StoppingRule):
         """Arrivals alone never satisfy a deadline."""
         return np.zeros(arrived.shape[:-1], dtype=np.bool_)
 
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
-        """``seconds``, always."""
-        return np.full(delays.shape[:-1], self.seconds)
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """``seconds`` after the round started, always."""
+        return np.full(delays.shape[:-1], np.asarray(opened) + self.seconds)
 
     def tally(self, workers: int) -> Tally:
         """Waits for the clock."""
@@ -229,9 +235,11 @@ class AnyOf(StoppingRule):
         """Either is satisfied."""
         return self.left.enough(arrived) | self.right.enough(arrived)
 
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The earlier of the two."""
-        return np.minimum(self.left.stopping_delay(delays), self.right.stopping_delay(delays))
+        return np.minimum(
+            self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
+        )
 
     def tally(self, workers: int) -> Tally:
         """Both tallies, either answer."""
@@ -255,9 +263,11 @@ class AllOf(StoppingRule):
         """Both are satisfied."""
         return self.left.enough(arrived) & self.right.enough(arrived)
 
-    def stopping_delay(self, delays: FloatArray) -> FloatArray:
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The later of the two."""
-        return np.maximum(self.left.stopping_delay(delays), self.right.stopping_delay(delays))
+        return np.maximum(
+            self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
+        )
 
     def tally(self, workers: int) -> Tally:
         """Both tallies, both answers."""
