@@ -1,0 +1,100 @@
+"""The command line: ``erasurehead`` after installation, ``python -m experiments`` in a checkout.
+
+Exit codes: 0 done, 1 a check or a cell failed, 2 bad input, 130 interrupted. Heavy imports are
+made inside the commands, so that ``--help`` and ``list`` answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    help="Straggler simulator for distributed gradient descent.",
+)
+
+Config = Annotated[Path, typer.Argument(help="YAML config; see experiments/configs/.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="dotted.key=value; several values v1,v2 make a sweep. Repeatable."),
+]
+Output = Annotated[
+    Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
+]
+DataDir = Annotated[
+    Path | None,
+    typer.Option("--data-dir", help="Where public data sets lie; default $ERASUREHEAD_DATA."),
+]
+Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
+
+
+@app.command()
+def run(config: Config, set_: Set = None, output: Output = None, data_dir: DataDir = None) -> None:
+    """Run every scheme of a config and write the tables."""
+    _run(config, set_ or [], output, data_dir, jobs=1)
+
+
+@app.command()
+def sweep(
+    config: Config,
+    set_: Set = None,
+    jobs: Jobs = 1,
+    output: Output = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Run a config's grid in parallel; a second run finishes what a killed one left."""
+    _run(config, set_ or [], output, data_dir, jobs)
+
+
+def _run(
+    config: Path, overrides: list[str], output: Path | None, data_dir: Path | None, jobs: int
+) -> None:
+    from experiments import console
+    from experiments.config import load
+    from experiments.run import Options
+    from experiments.run import run as run_document
+
+    document = load(config, overrides)
+    target = output or Path("results") / str(document.get("name", "run"))
+    with console.progress("cells") as report:
+        outcome = run_document(document, target, Options(jobs, data_dir, report))
+    console.show_outcome(outcome, target)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        str | None, typer.Argument(help="schemes, delays, problems or figures; default all.")
+    ] = None,
+) -> None:
+    """List what a config can name, with the fields of each."""
+    from experiments import listing
+
+    listing.show(what)
+
+
+def main() -> None:
+    """Run the command line; every expected error is one line on stderr."""
+    from experiments.errors import ConfigError
+
+    try:
+        app()
+    except ConfigError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on", file=sys.stderr)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

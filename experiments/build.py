@@ -1,0 +1,162 @@
+"""The one place where names become objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from delay_models import MODELS, DelayModel, Tape
+from experiments.config import Cell, Section
+from experiments.errors import ConfigError, at, from_validation, one_of
+from sim.engines.policy import Policy
+from sim.errors import DataNotFound, InvalidParameter
+from sim.load_laws import LOAD_LAWS, LoadLaw
+from sim.optimizers import OPTIMIZERS, Optimizer
+from sim.problems import DATASETS, Problem, parse_problem
+from sim.problems.build import ProblemSettings
+from sim.schemes import SCHEMES, Scheme, SchemeFamily
+from sim.types import FloatArray
+
+T = TypeVar("T")
+
+
+class ImpossibleCell(ConfigError):
+    """Each setting is fine, but they cannot go together (the load does not divide workers)."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Everything that decides when rounds end; no data needed."""
+
+    scheme: Scheme
+    delay: DelayModel
+    load_law: LoadLaw
+    iterations: int
+    replications: int
+    seed: int
+    policy: Policy
+    engine: str
+
+    def tapes(self) -> list[Tape]:
+        """One tape per replication."""
+        n = self.scheme.workers
+        return [Tape(self.delay, n, self.seed, r) for r in range(self.replications)]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Everything that decides the losses of a given trace."""
+
+    problem: Problem
+    initial: FloatArray
+    optimizer: Optimizer
+
+
+def timing(cell: Cell) -> Timing:
+    """Build a cell's scheme, delays and load law.
+
+    Raises:
+        ConfigError: a section names something unknown or holds a bad value.
+        ImpossibleCell: the values are each valid, but not together.
+    """
+    settings = cell.settings
+    delay = delay_model(settings.delay)
+    family: SchemeFamily = _section(
+        {k: v for k, v in cell.scheme.items() if k != "label"}, "name", SCHEMES, "schemes"
+    )
+    law: LoadLaw = _section(settings.load_law, "kind", LOAD_LAWS, "load_law")
+    try:
+        scheme = family.build(settings.workers)
+    except InvalidParameter as error:
+        place = f"schemes.{family.name}.{error.field}"
+        raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
+    available = delay.workers_available()
+    if available is not None and available < settings.workers:
+        valid = f"the trace has {available} workers; must be 1 to {available}"
+        raise ImpossibleCell(str(at("workers", settings.workers, valid)))
+    return Timing(
+        scheme=scheme,
+        delay=delay,
+        load_law=law,
+        iterations=min(settings.iterations, delay.rounds_available() or settings.iterations),
+        replications=settings.replications,
+        seed=settings.seed,
+        policy=settings.policy,
+        engine=settings.engine,
+    )
+
+
+def training(cell: Cell, data_dir: Path | None) -> Training | None:
+    """Build a cell's problem and optimizer; ``None`` for a timing-only cell.
+
+    Raises:
+        ConfigError: a section names something unknown, holds a bad value, or its data is missing.
+    """
+    settings = cell.settings
+    if settings.problem is None:
+        return None
+    if settings.optimizer is None:
+        raise ConfigError("optimizer: missing; a problem needs rule and learning_rate")
+    optimizer: Optimizer = _section(settings.optimizer, "rule", OPTIMIZERS, "optimizer")
+    section = json.dumps(settings.problem, sort_keys=True, default=str)
+    return Training(*_problem(section, settings.workers, settings.seed, data_dir), optimizer)
+
+
+@lru_cache(maxsize=2)
+def _problem(
+    section: str, partitions: int, seed: int, data_dir: Path | None
+) -> tuple[Problem, FloatArray]:
+    """Load a problem; remembered, since the cells of a run share theirs."""
+    settings = json.loads(section)
+    try:
+        config = parse_problem(settings)
+        return config.build(partitions, seed, data_dir)
+    except ValidationError as error:
+        known = [f.name for f in fields(ProblemSettings)]
+        family = DATASETS.get(str(settings.get("dataset")))
+        known += [f.name for f in fields(family)] if family else []  # type: ignore[arg-type]
+        raise from_validation(error, "problem", known) from None
+    except InvalidParameter as error:
+        raise at(f"problem.{error.field}", error.value, error.valid) from None
+    except (DataNotFound, ValueError) as error:
+        raise ConfigError(f"problem.dataset: {error}") from None
+
+
+def delay_model(section: Section) -> DelayModel:
+    """Build a ``delay:`` section.
+
+    Raises:
+        ConfigError: unknown model, bad parameter or bad trace file.
+    """
+    model: DelayModel = _section(section, "model", MODELS, "delay")
+    return model
+
+
+def _section(
+    section: Mapping[str, Any], tag: str, registry: Mapping[str, type[T]], place: str
+) -> T:
+    name = section.get(tag)
+    if name is None:
+        raise ConfigError(f"{place}.{tag}: missing; {one_of(registry, None)}")
+    if name not in registry:
+        raise at(f"{place}.{tag}", name, one_of(registry, name))
+    rest = {key: value for key, value in section.items() if key != tag}
+    here = f"{place}.{name}" if place == "schemes" else place
+    for key, value in rest.items():
+        if isinstance(value, bool) and _type_of(registry[name], key) != "bool":
+            raise at(f"{here}.{key}", value, "must be a number or a name")
+    try:
+        return TypeAdapter(registry[name]).validate_python(rest)
+    except ValidationError as error:
+        known = [field.name for field in fields(registry[name])]  # type: ignore[arg-type]
+        raise from_validation(error, here, known) from None
+
+
+def _type_of(family: type, key: str) -> str:
+    return next((str(f.type) for f in fields(family) if f.name == key), "bool")

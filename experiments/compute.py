@@ -1,0 +1,147 @@
+"""One cell, from objects to numbers: engine, decoder, learner. A pure function of the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from experiments import build
+from experiments.config import Cell
+from sim.engines import batch, event
+from sim.learner import EXACT, Training, Weights, train
+from sim.metrics import time_to_target
+from sim.schemes.decoding import decoding_error
+from sim.types import FloatArray, Trace
+
+WEIGHTS_AT_ONCE = 2**22
+"""Partition weights decoded together: 32 MiB."""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The numbers of one cell.
+
+    Attributes:
+        iterations: one row per replication and iteration (0 is the start).
+        replications: one row per replication: what is known only of a whole run.
+        engine: the engine that ran.
+    """
+
+    iterations: pd.DataFrame
+    replications: pd.DataFrame
+    engine: str
+
+
+def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
+    """Run a cell.
+
+    Raises:
+        ConfigError: the cell cannot be built.
+        NeverEnough: a round cannot end.
+
+    Cost: R T n worker-rounds in the engine; per iteration two products with the training data
+    (R columns, or one when every round decodes exactly) and one with the test data.
+    """
+    parts = build.timing(cell)
+    learning = build.training(cell, data_dir)
+    trace = simulate(parts)
+    decoded = _decode(parts, trace, keep=learning is not None)
+    losses = None
+    if learning is not None:
+        losses = train(
+            learning.problem,
+            learning.optimizer,
+            learning.initial,
+            _inexact(decoded.weights),
+            parts.iterations,
+            parts.replications,
+        )
+    iterations = _iterations(trace, decoded, losses)
+    replications = _replications(trace, losses, cell.settings.target_loss)
+    return CellResult(iterations, replications, trace.engine)
+
+
+def simulate(parts: build.Timing) -> Trace:
+    """Run the engine that the config asks for; ``auto`` is the batch engine."""
+    engine = event.simulate if parts.engine == "event" else batch.simulate
+    return engine(parts.scheme, parts.tapes(), parts.load_law, parts.iterations, parts.policy)
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """Per round: ``recovered (R, T)``, ``error (R, T)``, and ``weights (R, T, k)`` if kept."""
+
+    recovered: FloatArray
+    error: FloatArray
+    weights: FloatArray | None
+
+
+def _decode(parts: build.Timing, trace: Trace, keep: bool) -> _Decoded:
+    assert trace.arrived is not None
+    r, t, n = trace.arrived.shape
+    k, decoder = parts.scheme.partitions, parts.scheme.decoder
+    recovered, error = np.empty((r, t)), np.empty((r, t))
+    weights = np.empty((r, t, k)) if keep else None
+    step = max(1, WEIGHTS_AT_ONCE // (r * max(k, n)))
+    for start in range(0, t, step):
+        rounds = slice(start, start + step)
+        part = decoder.partition_weights(trace.arrived[:, rounds])
+        recovered[:, rounds] = np.count_nonzero(part, axis=-1) / k
+        error[:, rounds] = decoding_error(part)
+        if weights is not None:
+            weights[:, rounds] = part
+    return _Decoded(recovered, error, weights)
+
+
+def _inexact(weights: FloatArray | None) -> Weights | None:
+    """The weights, round by round; ``None`` when all are one, so that one model serves all."""
+    if weights is None or np.all(np.abs(weights - 1) <= EXACT):
+        return None
+    return lambda t: weights[:, t]
+
+
+def _iterations(trace: Trace, decoded: _Decoded, losses: Training | None) -> pd.DataFrame:
+    assert trace.arrived is not None
+    r, t = trace.times.shape
+    heard = trace.arrived.sum(axis=2)
+
+    def column(values: FloatArray, start: float) -> FloatArray:
+        return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
+
+    frame = pd.DataFrame(
+        {
+            "replication": np.repeat(np.arange(r), t + 1),
+            "iteration": np.tile(np.arange(t + 1), r),
+            "time": column(trace.times, 0.0),
+            "iteration_time": column(trace.iteration_times, np.nan),
+            "arrived": pd.Series(column(heard, np.nan)).astype("Int64"),
+            "recovered": column(decoded.recovered, np.nan),
+            "decoding_error": column(decoded.error, np.nan),
+        }
+    )
+    if losses is not None:
+        frame["train_loss"] = losses.train_loss.ravel()
+        if losses.test_loss is not None:
+            frame["test_loss"] = losses.test_loss.ravel()
+    return frame
+
+
+def _replications(trace: Trace, losses: Training | None, target: float | None) -> pd.DataFrame:
+    assert trace.busy is not None
+    assert trace.useful is not None
+    elapsed = trace.times[:, -1]
+    busy, useful = trace.busy.mean(axis=1), trace.useful.mean(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
+        frame = pd.DataFrame(
+            {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": 1 - useful / busy}
+        )
+    if losses is not None:
+        if losses.final_auc is not None:
+            frame["test_auc"] = losses.final_auc
+        if target is not None:
+            times = np.concatenate([np.zeros((len(elapsed), 1)), trace.times], axis=1)
+            frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
+    return frame

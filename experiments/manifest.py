@@ -1,0 +1,57 @@
+"""``manifest.json``: where a result came from. The only file that differs between equal runs."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import platform
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
+
+
+def manifest(
+    seed: int, wall_seconds: float, cells: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Versions, seed, commit, host, wall time, and one entry per finished cell."""
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{package: _version(package) for package in PACKAGES},
+        },
+        "seed": seed,
+        "commit": _commit(),
+        "host": platform.node(),
+        "wall_seconds": round(wall_seconds, 3),
+        "cells": cells,
+    }
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """Readable JSON."""
+    return (json.dumps(document, indent=2, default=str) + "\n").encode()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()

@@ -1,0 +1,89 @@
+"""The tables that other tools read: ``iterations.parquet`` and ``summary.parquet``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+from experiments.compute import CellResult
+from experiments.config import Cell
+
+Finished = tuple[Cell, CellResult]
+
+
+def iterations_table(finished: Iterable[Finished]) -> pd.DataFrame:
+    """One row per cell, replication and iteration, in the config's order.
+
+    Columns: cell, scheme, label, replication, iteration, time, iteration_time, arrived,
+    recovered, decoding_error, train_loss, test_loss, then one per swept key. Times are seconds.
+    """
+    frames = []
+    for cell, result in finished:
+        frame = result.iterations.copy()
+        for position, (name, value) in enumerate(_identity(cell).items()):
+            frame.insert(position, name, value)
+        for key, value in cell.swept.items():
+            frame[key] = value
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
+    """One row per cell: means and standard errors over replications.
+
+    ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
+    that reach the target; ``target_reached`` is their share.
+    """
+    rows = [
+        {**_identity(cell), **cell.swept, **_size(cell, result), **_statistics(result)}
+        for cell, result in finished
+    ]
+    return pd.DataFrame(rows)
+
+
+def per_replication(result: CellResult) -> pd.DataFrame:
+    """One row per replication: the run's mean iteration time, decoding error and final losses."""
+    grouped = result.iterations.groupby("replication")
+    frame = pd.DataFrame(
+        {
+            "iteration_time": grouped["iteration_time"].mean(),
+            "decoding_error": grouped["decoding_error"].mean(),
+        }
+    ).reset_index(drop=True)
+    for loss in ("train_loss", "test_loss"):
+        if loss in result.iterations:
+            frame[f"final_{loss}"] = grouped[loss].last().to_numpy()
+    return pd.concat([frame, result.replications], axis=1)
+
+
+def mean_and_error(values: pd.Series) -> tuple[float, float]:
+    """Mean and standard error, NaN values left out."""
+    known = values.to_numpy(dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if known.size == 0:
+        return np.nan, np.nan
+    error = known.std(ddof=1) / np.sqrt(known.size) if known.size > 1 else np.nan
+    return float(known.mean()), float(error)
+
+
+def _identity(cell: Cell) -> dict[str, str]:
+    return {"cell": cell.key, "scheme": cell.scheme["name"], "label": cell.label}
+
+
+def _size(cell: Cell, result: CellResult) -> dict[str, int]:
+    return {
+        "workers": cell.settings.workers,
+        "iterations": int(result.iterations["iteration"].max()),
+        "replications": len(result.replications),
+    }
+
+
+def _statistics(result: CellResult) -> dict[str, float]:
+    statistics: dict[str, float] = {}
+    for name, values in per_replication(result).items():
+        statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)
+        if name == "time_to_target":
+            statistics["target_reached"] = float(values.notna().mean())
+    return statistics

@@ -1,0 +1,143 @@
+"""Runs a config: every cell once, in parallel if asked, resumable at any moment.
+
+What is on disk is always whole: each finished cell is its own file, and the tables are written
+when all cells are there, from the cells' files alone. So a second run finishes what a killed one
+left, and the tables do not depend on which run computed which cell, or with how many jobs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import yaml
+
+from experiments import build, store
+from experiments.compute import compute
+from experiments.config import Cell, cells
+from experiments.errors import ConfigError
+from experiments.manifest import manifest, to_json
+from experiments.records import Finished, iterations_table, summary_table
+
+Report = Callable[[int, int], None]
+"""Called with cells done and cells in all."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run; nothing here changes a number.
+
+    Attributes:
+        jobs: cells computed at the same time.
+        data_dir: where the public data sets lie.
+        report: progress.
+    """
+
+    jobs: int = 1
+    data_dir: Path | None = None
+    report: Report = field(default=lambda done, total: None)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a run.
+
+    Attributes:
+        finished: cells with their results, in the config's order.
+        failed: cells with the reason.
+        computed: how many cells were computed now (the others were on disk).
+    """
+
+    finished: list[Finished]
+    failed: list[tuple[Cell, str]]
+    computed: int
+
+
+def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
+    """Run every cell of a config and write the tables under ``output``.
+
+    Raises:
+        ConfigError: the config is bad; nothing has been written.
+    """
+    began = time.monotonic()
+    grid = cells(document)
+    impossible = _check(grid, options.data_dir)
+    wanted = {cell.key: cell for cell in grid if cell.key not in impossible}
+    todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
+    failed = impossible | _compute_all(todo, len(wanted), output, options)
+    outcome = _collect(grid, failed, output, computed=len(todo))
+    _write(document, output, outcome, time.monotonic() - began)
+    return outcome
+
+
+def _check(grid: list[Cell], data_dir: Path | None) -> dict[str, str]:
+    """Build every cell before any runs; returns the impossible combinations of a sweep."""
+    impossible: dict[str, str] = {}
+    for cell in grid:
+        try:
+            build.timing(cell)
+        except build.ImpossibleCell as error:
+            impossible[cell.key] = str(error)
+            if not cell.swept:
+                raise
+    problems = {str(cell.settings.problem): cell for cell in grid}
+    for cell in problems.values():
+        build.training(cell, data_dir)
+    if len(impossible) == len({cell.key for cell in grid}):
+        raise ConfigError(next(iter(impossible.values())))
+    return impossible
+
+
+def _compute_all(todo: list[Cell], total: int, output: Path, options: Options) -> dict[str, str]:
+    """Compute cells; returns the reasons of those that failed."""
+    done = total - len(todo)
+    options.report(done, total)
+    tasks = [joblib.delayed(_compute_one)(cell, output, options.data_dir) for cell in todo]
+    failed: dict[str, str] = {}
+    with joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered") as parallel:
+        for key, reason in parallel(tasks):
+            if reason is not None:
+                failed[key] = reason
+            done += 1
+            options.report(done, total)
+    return failed
+
+
+def _compute_one(cell: Cell, output: Path, data_dir: Path | None) -> tuple[str, str | None]:
+    """Compute and keep one cell; any error is that cell's alone."""
+    began = time.monotonic()
+    try:
+        result = compute(cell, data_dir)
+    except Exception as error:
+        return cell.key, f"{type(error).__name__}: {error}"
+    store.write_cell(output, cell.key, result, time.monotonic() - began)
+    return cell.key, None
+
+
+def _collect(grid: list[Cell], failed: dict[str, str], output: Path, computed: int) -> Outcome:
+    finished: list[Finished] = []
+    for cell in grid:
+        if cell.key not in failed:
+            found = store.read_cell(output, cell.key)
+            assert found is not None
+            finished.append((cell, found[0]))
+    failures = {cell.key: cell for cell in grid if cell.key in failed}
+    return Outcome(finished, [(c, failed[key]) for key, c in failures.items()], computed)
+
+
+def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
+    resolved = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+    store.write_bytes(output / "config.yaml", resolved.encode())
+    if outcome.finished:
+        store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
+        store.write_table(output / "summary.parquet", summary_table(outcome.finished))
+    entries = {
+        cell.key: {"label": cell.label, "swept": cell.swept, "engine": result.engine}
+        for cell, result in outcome.finished
+    }
+    seed = int(document.get("seed", 0))
+    store.write_bytes(output / "manifest.json", to_json(manifest(seed, seconds, entries)))
