@@ -64,6 +64,14 @@ class DelayModel(ABC):
         """Draw rounds 0, 1, ... from ``rng``: ``(rounds, workers)`` seconds."""
         return self.advance(self.start(rng, workers), rng, rounds, workers)[0]
 
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X > seconds), elementwise, precise far below 1e-16; ``None``: use ``1 - cdf``."""
+        return None
+
+    def sum_of(self, draws: int) -> DelayModel | None:
+        """The law of the sum of ``draws`` independent delays, or ``None`` if not closed."""
+        return None
+
     def rounds_available(self) -> int | None:
         """How many rounds the model can give; ``None`` means any number."""
         return None

@@ -35,6 +35,11 @@ class ScipyDelays(IndependentDelays):
         return np.asarray(self._law.cdf(seconds), dtype=np.float64)
 
     @final
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        """P(X > seconds), elementwise, precise in the far tail."""
+        return np.asarray(self._law.sf(seconds), dtype=np.float64)
+
+    @final
     def ppf(self, probability: ArrayLike) -> FloatArray:
         """Quantiles in seconds, elementwise."""
         return np.asarray(self._law.ppf(probability), dtype=np.float64)
@@ -60,6 +65,14 @@ class Deterministic(IndependentDelays):
         """A step at ``value``."""
         return np.asarray(np.asarray(seconds) >= self.value, dtype=np.float64)
 
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        """One before ``value``, then zero."""
+        return np.asarray(np.asarray(seconds) < self.value, dtype=np.float64)
+
+    def sum_of(self, draws: int) -> Deterministic:
+        """``draws * value``."""
+        return Deterministic(draws * self.value)
+
     def ppf(self, probability: ArrayLike) -> FloatArray:
         """``value`` at every probability."""
         return np.full(np.shape(probability), self.value)
@@ -80,6 +93,10 @@ class Exponential(ScipyDelays):
         """Exponential with scale 1/rate."""
         return stats.expon(scale=1 / self.rate)
 
+    def sum_of(self, draws: int) -> Gamma:
+        """Gamma of shape ``draws``."""
+        return Gamma(draws, 1 / self.rate)
+
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One exponential draw per cell."""
         return rng.exponential(1 / self.rate, shape)
@@ -96,6 +113,10 @@ class ShiftedExponential(ScipyDelays):
     def distribution(self) -> Any:
         """Exponential with location shift and scale 1/rate."""
         return stats.expon(loc=self.shift, scale=1 / self.rate)
+
+    def sum_of(self, draws: int) -> Gamma:
+        """Gamma of shape ``draws``, shifted by ``draws`` shifts."""
+        return Gamma(draws, 1 / self.rate, draws * self.shift)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One exponential draw per cell, shifted in place."""
@@ -169,6 +190,10 @@ class Gamma(ScipyDelays):
     def distribution(self) -> Any:
         """``scipy.stats.gamma``."""
         return stats.gamma(self.shape, loc=self.shift, scale=self.scale)
+
+    def sum_of(self, draws: int) -> Gamma:
+        """Gamma of ``draws`` times the shape, shifted by ``draws`` shifts."""
+        return Gamma(draws * self.shape, self.scale, draws * self.shift)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One gamma draw per cell."""
