@@ -1,8 +1,8 @@
 """What a delay model is: a law for the unit time X of each worker in each round.
 
-A model is a frozen dataclass whose fields are its configuration. It is either *independent*
-(every cell of the table is an independent draw from one law) or a *process* with a state that
-passes from round to round (a replayed trace, a Markov chain). The tape treats both alike.
+A model is a frozen dataclass whose fields are its configuration. It is *independent* (every cell
+of the table is an independent draw from one law), a *replay* (a fixed table), or a *process* with
+a state that passes from round to round (a Markov chain).
 
 Not modelled here: how a worker's time grows with its load (``sim.load_laws``).
 """
@@ -10,7 +10,7 @@ Not modelled here: how a worker's time grows with its load (``sim.load_laws``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Any, ClassVar, final
+from typing import Annotated, Any, final
 
 import numpy as np
 from annotated_types import Ge, Gt
@@ -34,9 +34,6 @@ class DelayModel(ABC):
     ``None`` where there is no closed form, so that the theory can say it does not apply.
     """
 
-    independent: ClassVar[bool] = False
-    """True when all cells are independent and identically distributed."""
-
     @abstractmethod
     def start(self, rng: np.random.Generator, workers: int) -> Any:
         """Return the state before round 0 (``None`` for a model without memory)."""
@@ -58,6 +55,11 @@ class DelayModel(ABC):
     @abstractmethod
     def mean(self) -> float | None:
         """E[X] in seconds (may be infinite), or ``None``."""
+
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """A few valid models for the contract tests; none where a model needs a user's file."""
 
     @final
     def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
@@ -84,8 +86,6 @@ class DelayModel(ABC):
 class IndependentDelays(DelayModel):
     """A model without memory; abstract: subclasses give ``draw``."""
 
-    independent: ClassVar[bool] = True
-
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """Independent unit delays of the given shape, in seconds."""
@@ -100,3 +100,38 @@ class IndependentDelays(DelayModel):
     ) -> tuple[FloatArray, None]:
         """Draw the next rounds; the past does not matter."""
         return self.draw(rng, (rounds, workers)), None
+
+
+class ReplayedDelays(DelayModel):
+    """A model that is a fixed table, the same in every replication; abstract.
+
+    It has no law: ``cdf``, ``ppf`` and ``mean`` are ``None``.
+    """
+
+    @abstractmethod
+    def replay(self, start: int, stop: int, workers: int) -> FloatArray:
+        """Rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
+
+    @final
+    def start(self, rng: np.random.Generator, workers: int) -> int:
+        """The state is the next round's number."""
+        return 0
+
+    @final
+    def advance(
+        self, state: int, rng: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, int]:
+        """The next rounds of the table."""
+        return self.replay(state, state + rounds, workers), state + rounds
+
+    @final
+    def cdf(self, seconds: ArrayLike) -> None:
+        """None: a fixed table is not a law."""
+
+    @final
+    def ppf(self, probability: ArrayLike) -> None:
+        """None."""
+
+    @final
+    def mean(self) -> None:
+        """None."""

@@ -15,7 +15,14 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from scipy import stats
 
-from delay_models.base import STRICT, FloatArray, IndependentDelays, NonNegative, Positive
+from delay_models.base import (
+    STRICT,
+    DelayModel,
+    FloatArray,
+    IndependentDelays,
+    NonNegative,
+    Positive,
+)
 
 
 class ScipyDelays(IndependentDelays):
@@ -81,6 +88,11 @@ class Deterministic(IndependentDelays):
         """``value``."""
         return self.value
 
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Deterministic(value=0.7),)
+
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -100,6 +112,11 @@ class Exponential(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One exponential draw per cell."""
         return rng.exponential(1 / self.rate, shape)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Exponential(rate=2.0),)
 
 
 @final
@@ -124,6 +141,11 @@ class ShiftedExponential(ScipyDelays):
         delays += self.shift
         return delays
 
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (ShiftedExponential(shift=1.0, rate=2.0),)
+
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -142,6 +164,11 @@ class Weibull(ScipyDelays):
         """One Weibull draw per cell."""
         return self.shift + self.scale * rng.weibull(self.shape, shape)
 
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Weibull(shape=0.7, scale=1.5), Weibull(shape=2.0, scale=1.5, shift=0.3))
+
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -158,6 +185,11 @@ class Pareto(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
         return self.scale * (1.0 + rng.pareto(self.alpha, shape))
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Pareto(alpha=2.5, scale=0.4),)
 
 
 @final
@@ -176,6 +208,11 @@ class LogNormal(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One normal draw per cell."""
         return self.shift + self.median * np.exp(self.sigma * rng.standard_normal(shape))
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (LogNormal(median=0.8, sigma=0.5, shift=0.2),)
 
 
 @final
@@ -198,3 +235,8 @@ class Gamma(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One gamma draw per cell."""
         return self.shift + self.scale * rng.standard_gamma(self.shape, shape)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Gamma(shape=2.5, scale=0.4, shift=0.1),)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import DelayModel, FloatArray
+from delay_models.base import DelayModel, FloatArray, IndependentDelays, ReplayedDelays
 
 BLOCK_CELLS = 2**15
 """Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""
@@ -46,6 +46,8 @@ class Tape:
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
+        if isinstance(self.model, ReplayedDelays):
+            return self.model.replay(start, stop, self.workers)
         length = self.block_rounds
         first, last = start // length, max(start, stop - 1) // length
         blocks = [self._block(stream, b, length) for b in range(first, last + 1)]
@@ -54,10 +56,12 @@ class Tape:
 
     def _block(self, stream: int, block: int, length: int) -> FloatArray:
         rng = self._generator(stream, block)
-        state = None if self.model.independent else self._state(stream, block, length)
-        delays, after = self.model.advance(state, rng, length, self.workers)
-        if not self.model.independent:
-            self._states[stream, block + 1] = after
+        if isinstance(self.model, IndependentDelays):
+            return self.model.draw(rng, (length, self.workers))
+        state = self._state(stream, block, length)
+        delays, self._states[stream, block + 1] = self.model.advance(
+            state, rng, length, self.workers
+        )
         return delays
 
     def _state(self, stream: int, block: int, length: int) -> Any:

@@ -9,16 +9,15 @@ from functools import cached_property
 from typing import Literal, final
 
 import numpy as np
-from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 
-from delay_models.base import STRICT, DelayModel, FloatArray, Positive
+from delay_models.base import STRICT, DelayModel, FloatArray, Positive, ReplayedDelays
 from delay_models.table import read_delays
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Trace(DelayModel):
+class Trace(ReplayedDelays):
     """Replays a measured table of rounds x workers, row by row from its first.
 
     Args:
@@ -48,23 +47,12 @@ class Trace(DelayModel):
         """The measured delays, ``(rounds, workers)`` seconds."""
         return read_delays(self.path, self.load)
 
-    def start(self, rng: np.random.Generator, workers: int) -> int:
-        """The state is the index of the next row."""
-        return 0
+    def replay(self, start: int, stop: int, workers: int) -> FloatArray:
+        """Rows of the table; past its end it begins again.
 
-    def advance(
-        self,
-        state: int,
-        rng: np.random.Generator,
-        rounds: int,
-        workers: int,
-    ) -> tuple[FloatArray, int]:
-        """The next rows; past the end of a truncated trace the table is wrapped all the same.
-
-        A run never reads there: ``rounds_available`` bounds it.
+        The run itself ends there when the trace is truncated: see ``rounds_available``.
         """
-        rows = np.arange(state, state + rounds) % len(self.table)
-        return self.table[rows, :workers], state + rounds
+        return self.table[np.arange(start, stop) % len(self.table), :workers]
 
     def rounds_available(self) -> int | None:
         """The table's length when truncated."""
@@ -74,19 +62,15 @@ class Trace(DelayModel):
         """The table's width."""
         return int(self.table.shape[1])
 
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: rows are correlated, so no cell-wise law predicts a round."""
-
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
-    def mean(self) -> None:
-        """None."""
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """None: it needs a file."""
+        return ()
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class AuthorsStream(DelayModel):
+class AuthorsStream(ReplayedDelays):
     """The delays of the authors' experiments, to the bit.
 
     In round t (from 0) every worker draws ``np.random.seed(t); np.random.exponential(scale, n)``
@@ -97,28 +81,14 @@ class AuthorsStream(DelayModel):
 
     scale: Positive = 0.5
 
-    def start(self, rng: np.random.Generator, workers: int) -> int:
-        """The state is the round number, which is also the seed."""
-        return 0
-
-    def advance(
-        self,
-        state: int,
-        rng: np.random.Generator,
-        rounds: int,
-        workers: int,
-    ) -> tuple[FloatArray, int]:
+    def replay(self, start: int, stop: int, workers: int) -> FloatArray:
         """One legacy generator per round; ``RandomState(t)`` is the stream of ``seed(t)``."""
-        table = np.empty((rounds, workers))
-        for i in range(rounds):
-            table[i] = np.random.RandomState(state + i).exponential(self.scale, workers)
-        return table, state + rounds
+        table = np.empty((stop - start, workers))
+        for row, t in zip(table, range(start, stop), strict=True):
+            row[:] = np.random.RandomState(t).exponential(self.scale, workers)
+        return table
 
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: one fixed stream is not a law."""
-
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
-    def mean(self) -> None:
-        """None."""
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (AuthorsStream(scale=0.5),)

@@ -131,8 +131,9 @@ def _independent_rounds(
     """Policies ``cancel`` and ``drain``: ``durations (r, t, n)``, no loop over rounds."""
     delay = scheme.stopping.stopping_delay(durations)
     _check(delay, durations, part.first)
-    length = durations.max(axis=-1) if drains else delay
-    if drains:
+    length = delay
+    if drains:  # a deadline can be later than the last message
+        length = np.maximum(durations.max(axis=-1), delay)
         _check_drained(length, durations, part)
     opened = np.add.accumulate(np.concatenate([clock.now[:, None], length], axis=1), axis=1)
     clock.now[:] = opened[:, -1]
@@ -160,7 +161,7 @@ def _coupled_rounds(
     """Policies ``finish`` and ``queue``: ``durations (r, t, n)``, one loop over the t rounds."""
     for t in range(durations.shape[1]):
         opened = clock.now[:, None]
-        begun = np.maximum(opened, clock.free)
+        begun = np.maximum(opened, clock.free)  # never, behind a dead worker's task
         finish = begun + durations[:, t]
         ended = scheme.stopping.stopping_delay(finish, clock.now)
         _check(ended, finish, part.first + t)
@@ -171,7 +172,7 @@ def _coupled_rounds(
             part.arrived[:, t] = arrived
         if part.busy is not None and part.useful is not None:
             part.busy[:] += np.minimum(finish, ended) - opened
-            part.useful[:] += np.where(arrived, finish - begun, 0.0)
+            part.useful[:] += np.subtract(finish, begun, out=np.zeros_like(finish), where=arrived)
         if in_order:
             clock.free[:] = finish
         else:  # whoever was still busy when the round ended has skipped it

@@ -61,6 +61,11 @@ class SchemeFamily(ABC):
     name: ClassVar[str]
     """The registry name."""
 
+    @classmethod
+    @abstractmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """A few valid configurations for 12 workers, for the contract tests."""
+
     @abstractmethod
     def build(self, workers: int) -> Scheme:
         """Return the scheme for ``workers`` workers.

@@ -46,6 +46,16 @@ class ErasureHead(SchemeFamily):
     rescale: bool = False
     deadline: Seconds | None = None
 
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """For the contract tests."""
+        return (
+            cls(load=3, wait_for=6),
+            cls(load=2, wait_for=12),
+            cls(load=4, wait_for=5, rescale=True),
+            cls(load=3, wait_for=6, deadline=0.9),
+        )
+
     def build(self, workers: int) -> Scheme:
         """Needs load to divide workers and wait_for at most workers."""
         require_divisor(self.load, workers)

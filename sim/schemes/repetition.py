@@ -31,6 +31,11 @@ class FractionalRepetition(SchemeFamily):
 
     load: Load
 
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """For the contract tests."""
+        return cls(load=1), cls(load=3), cls(load=12)
+
     def build(self, workers: int) -> Scheme:
         """Needs load to divide workers."""
         require_divisor(self.load, workers)
@@ -53,6 +58,11 @@ class CyclicRepetition(SchemeFamily):
 
     load: Load
     code_seed: int = 0
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """For the contract tests."""
+        return cls(load=1), cls(load=4)
 
     def build(self, workers: int) -> Scheme:
         """Any load up to workers."""

@@ -31,6 +31,11 @@ class Uncoded(SchemeFamily):
 
     name: ClassVar[str] = "uncoded"
 
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """For the contract tests."""
+        return (cls(),)
+
     def build(self, workers: int) -> Scheme:
         """One partition a worker, stop at n."""
         return Scheme(
@@ -54,6 +59,17 @@ class IgnoreStragglers(SchemeFamily):
     wait_for: WaitFor | None = None
     rescale: bool = True
     deadline: Seconds | None = None
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """For the contract tests."""
+        return (
+            cls(wait_for=1),
+            cls(wait_for=8),
+            cls(wait_for=8, rescale=False),
+            cls(deadline=0.9),
+            cls(wait_for=9, deadline=0.9),
+        )
 
     def build(self, workers: int) -> Scheme:
         """One partition a worker, stop at r or at the deadline."""

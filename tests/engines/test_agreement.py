@@ -1,0 +1,193 @@
+"""Two engines, one truth: on the same tape they agree to the bit.
+
+Times, masks, busy and useful seconds are compared with ``==``, over every registered scheme,
+delay model, load law and policy, on lattices full of ties and zeros, and over chunk sizes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delay_models import MODELS, Tape
+from sim.engines import batch, event
+from sim.engines.policy import Policy
+from sim.errors import NeverEnough
+from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.schemes import SCHEMES, Scheme, SchemeFamily
+from sim.types import Tape as AnyTape
+from sim.types import Trace
+from tests.tables import LatticeTape, TableTape
+
+SCHEME_EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
+DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
+LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.05), PerPartition()]
+
+laws = st.sampled_from(LAWS)
+policies = st.sampled_from(list(Policy))
+
+
+@st.composite
+def schemes(draw: st.DrawFn) -> Scheme:
+    """Any scheme over any shape (n, d, r) that it allows."""
+    groups, load = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    n = groups * load
+    r = draw(st.integers(1, n))
+    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.2, 0.35]))
+    family = draw(
+        st.sampled_from(
+            [
+                SCHEMES["uncoded"](),
+                SCHEMES["ignore_stragglers"](wait_for=r, deadline=deadline),
+                SCHEMES["ignore_stragglers"](deadline=deadline or 0.1),
+                SCHEMES["fractional_repetition"](load=load),
+                SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
+                SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),
+            ]
+        )
+    )
+    return family.build(n)
+
+
+def assert_same(
+    scheme: Scheme, tapes: Sequence[AnyTape], law: LoadLaw, rounds: int, policy: Policy
+) -> Trace:
+    slow = event.simulate(scheme, tapes, law, rounds, policy)
+    fast = batch.simulate(scheme, tapes, law, rounds, policy)
+    for name in ("times", "arrived", "busy", "useful"):
+        one, two = getattr(slow, name), getattr(fast, name)
+        assert one.dtype == two.dtype
+        assert np.array_equal(one, two), name
+    return slow
+
+
+@given(
+    scheme=schemes(),
+    law=laws,
+    policy=policies,
+    rounds=st.integers(1, 17),
+    replications=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 4, 50]),
+)
+@settings(max_examples=400, deadline=None)
+def test_on_lattices_with_ties_and_zeros(
+    scheme: Scheme,
+    law: LoadLaw,
+    policy: Policy,
+    rounds: int,
+    replications: int,
+    seed: int,
+    levels: int,
+) -> None:
+    """Catches any difference in how an instant is closed, and levels=1 makes every delay 0."""
+    tapes = [LatticeTape(seed + r, scheme.workers, levels) for r in range(replications)]
+    assert_same(scheme, tapes, law, rounds, policy)
+
+
+@given(
+    scheme=schemes(),
+    model=st.sampled_from(DELAY_EXAMPLES),
+    law=laws,
+    policy=policies,
+    rounds=st.integers(1, 40),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=200, deadline=None)
+def test_on_every_delay_model(
+    scheme: Scheme, model: object, law: LoadLaw, policy: Policy, rounds: int, seed: int
+) -> None:
+    """Catches a sum taken in another order: real-valued delays round at every addition."""
+    tapes = [Tape(model, scheme.workers, seed, r) for r in range(2)]  # type: ignore[arg-type]
+    assert_same(scheme, tapes, law, rounds, policy)
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("family", SCHEME_EXAMPLES, ids=repr)
+def test_every_registered_scheme(family: SchemeFamily, policy: Policy) -> None:
+    """What the registry holds is compared even when the strategies above do not know it."""
+    scheme = family.build(12)
+    tapes = [Tape(MODELS["gamma"](shape=0.6, scale=0.5), 12, 7, r) for r in range(2)]
+    for law in LAWS:
+        assert_same(scheme, tapes, law, 60, policy)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_across_blocks_of_the_tape(policy: Policy) -> None:
+    """3,000 rounds of 30 workers are three blocks: the clock and backlog must carry over."""
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=15).build(30)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), 30, 1, 0)]
+    assert tapes[0].block_rounds < 1500
+    assert_same(scheme, tapes, Additive(seconds_per_partition=0.01), 3000, policy)
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_chunks_do_not_change_the_result(policy: Policy) -> None:
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
+    one = batch.simulate(scheme, tapes, Proportional(), 50, policy, budget=1)
+    all_ = batch.simulate(scheme, tapes, Proportional(), 50, policy)
+    for name in ("times", "arrived", "busy", "useful"):
+        assert np.array_equal(getattr(one, name), getattr(all_, name))
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_timing_only_gives_the_same_times(policy: Policy) -> None:
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(2)]
+    whole = batch.simulate(scheme, tapes, Proportional(), 50, policy)
+    timing = batch.simulate(scheme, tapes, Proportional(), 50, policy, masks=False, work=False)
+    assert np.array_equal(whole.times, timing.times)
+    assert timing.arrived is None
+    assert timing.busy is None
+
+
+def error_of(engine: object, *arguments: object) -> NeverEnough:
+    with pytest.raises(NeverEnough) as caught:
+        engine.simulate(*arguments)  # type: ignore[attr-defined]
+    return caught.value
+
+
+@pytest.mark.parametrize("policy", Policy)
+@pytest.mark.parametrize("dead_from", [0, 3, 9])
+@pytest.mark.parametrize(
+    "family",
+    [SCHEMES["uncoded"](), SCHEMES["fractional_repetition"](load=3)],
+    ids=repr,
+)
+def test_dead_workers_end_the_run_with_the_same_error(
+    family: SchemeFamily, dead_from: int, policy: Policy
+) -> None:
+    """Workers 3, 4, 5 (one whole group) die: never a hang, and both engines say who and when."""
+    table = np.random.default_rng(3).random((12, 6))
+    table[dead_from:, 3:] = np.inf
+    arguments = (family.build(6), [TableTape(table)], Proportional(), 12, policy)
+    slow, fast = error_of(event, *arguments), error_of(batch, *arguments)
+    assert (slow.iteration, slow.missing) == (fast.iteration, fast.missing)
+    assert slow.iteration == dead_from + 1
+    assert slow.missing == [3, 4, 5]
+
+
+@pytest.mark.parametrize("policy", [Policy.CANCEL, Policy.FINISH, Policy.QUEUE])
+def test_erasurehead_goes_on_without_dead_workers(policy: Policy) -> None:
+    table = np.random.default_rng(3).random((12, 6))
+    table[2:, 3:] = np.inf
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
+    trace = assert_same(scheme, [TableTape(table)], Proportional(), 12, policy)
+    assert not trace.arrived[0, 2:, 3:].any()  # type: ignore[index]
+
+
+def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:
+    table = np.random.default_rng(3).random((12, 6))
+    table[2, 5] = np.inf
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
+    arguments = (scheme, [TableTape(table)], Proportional(), 12, Policy.DRAIN)
+    for engine in (event, batch):
+        error = error_of(engine, *arguments)
+        assert (error.iteration, error.missing) == (3, [5])
+    short = (scheme, [TableTape(table)], Proportional(), 3, Policy.DRAIN)
+    assert np.array_equal(event.simulate(*short).times, batch.simulate(*short).times)
