@@ -1,0 +1,206 @@
+"""What a stopping rule asks of the arrivals, when their order is uniformly random.
+
+With independent, identically distributed times the order of arrivals is uniformly random and
+independent of their instants. So a rule without a deadline is known by one sequence: u_m, the
+probability that m arrivals are not enough. A round then lasts longer than t with probability
+sum_m u_m C(n, m) F^m (1 - F)^(n - m), where F = P(one worker's time <= t) (our derivation).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from scipy import special
+
+from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK, StoppingRule
+from sim.types import FloatArray
+
+CELLS = 2**20
+"""Terms of the sum over m that are held in memory at once."""
+
+
+@final
+@dataclass(frozen=True)
+class NoFormula:
+    """The theory has no closed form here, and why."""
+
+    reason: str
+
+
+@final
+@dataclass(frozen=True)
+class Arrivals:
+    """Enough: at ``high`` arrivals, or from ``low`` on as soon as every group is covered.
+
+    The first k arrivals are low = high = k; cover alone is low = 0, high = n; ErasureHead is
+    low = 0, high = r. The form is closed under "either" and "both".
+
+    Attributes:
+        workers: n.
+        low: below this many arrivals the answer is no.
+        high: from this many on the answer is yes.
+        size: workers in a group, or ``None`` when only the count matters (low = high).
+    """
+
+    workers: int
+    low: int
+    high: int
+    size: int | None = None
+
+    def either(self, other: Arrivals) -> Arrivals | NoFormula:
+        """Enough for one of the two."""
+        return self._join(other, min(self.low, other.low), min(self.high, other.high))
+
+    def both(self, other: Arrivals) -> Arrivals | NoFormula:
+        """Enough for both."""
+        return self._join(other, max(self.low, other.low), max(self.high, other.high))
+
+    def _join(self, other: Arrivals, low: int, high: int) -> Arrivals | NoFormula:
+        if None not in (self.size, other.size) and self.size != other.size:
+            return NoFormula(f"covers of groups of {self.size} and of {other.size} are dependent")
+        size = self.size if other.size is None else other.size
+        return Arrivals(self.workers, low, high, None if low == high else size)
+
+    @cached_property
+    def not_enough(self) -> FloatArray:
+        """u_m for m = 0 .. n: ``(n + 1,)``. Cost: ``uncovered_after``."""
+        u = np.zeros(self.workers + 1)
+        if self.size is not None:
+            u[: self.high] = uncovered_after(self.workers, self.size, self.high)
+        u[: self.low] = 1.0
+        return u
+
+    def sf(self, reached: FloatArray, missing: FloatArray) -> FloatArray:
+        """Probability that the round goes on, from that of one worker being done.
+
+        Args:
+            reached: F = P(a worker's time <= t), any shape.
+            missing: 1 - F, given apart because it may be far below 1e-16.
+
+        Cost: O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
+        """
+        n, k = self.workers, self.high
+        if self.size is None:
+            return np.asarray(special.betainc(n - k + 1, k, missing))
+        groups = n // self.size
+        if self.low <= groups and self.high > n - self.size:
+            with np.errstate(divide="ignore"):
+                return np.asarray(-np.expm1(groups * np.log1p(-(missing**self.size))))
+        # Fewer arrivals than groups never cover: that part of the sum is an incomplete beta.
+        split = min(max(self.low, groups), self.high)
+        head = np.asarray(special.betainc(n - split + 1, split, missing))
+        if split == self.high:
+            return head
+        flat, gone = np.ravel(reached), np.ravel(missing)
+        rest = np.empty(flat.shape)
+        step = max(1, CELLS // (self.high - split))
+        for start in range(0, flat.size, step):
+            part = slice(start, start + step)
+            rest[part] = self._sum(flat[part], gone[part], split)
+        return head + rest.reshape(head.shape)
+
+    def _sum(self, reached: FloatArray, missing: FloatArray, split: int) -> FloatArray:
+        m = np.arange(split, self.high, dtype=np.float64)
+        n = self.workers
+        choose = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
+        log = choose + special.xlogy(m, reached[:, None]) + special.xlogy(n - m, missing[:, None])
+        return np.asarray(np.exp(log) @ self.not_enough[split : self.high])
+
+
+def uncovered_after(workers: int, size: int, most: int) -> FloatArray:
+    """q_m = P(some group has no arrival after m random arrivals), m = 0 .. most - 1: ``(most,)``.
+
+    The number U of uncovered groups is a Markov chain in m: all ``size`` members of an uncovered
+    group are among the n - m workers still out, so the next arrival covers a new group with
+    probability size * U / (n - m). Every term is positive (our derivation); the alternating sum of
+    inclusion-exclusion would lose half of its digits in doubles at n = 240, size = 2, and all of
+    them at n = 1000.
+
+    Cost: O(most * n / size) flops, one vector of n / size numbers.
+    """
+    groups = workers // size
+    u = np.arange(groups + 1.0)
+    chance = np.zeros(groups + 1)
+    chance[groups] = 1.0
+    q = np.empty(most)
+    for m in range(most):
+        q[m] = min(1.0, chance[1:].sum())
+        out = workers - m
+        covers = chance * (size * u / out)
+        chance *= (out - size * u) / out
+        chance[:-1] += covers[1:]
+    return q
+
+
+@final
+@dataclass(frozen=True)
+class Demand:
+    """A rule as arrivals and deadlines: the round lasts ``max(earliest, min(A, latest))``.
+
+    Attributes:
+        arrivals: what ends at the random time A, or ``None`` for a deadline alone.
+        earliest: seconds before which the round never ends.
+        latest: seconds at which it ends in any case.
+    """
+
+    arrivals: Arrivals | None
+    earliest: float = 0.0
+    latest: float = np.inf
+
+    @property
+    def timeless(self) -> bool:
+        """No deadline plays a part."""
+        return self.earliest == 0.0 and self.latest == np.inf
+
+
+def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
+    """Bring a rule into the form of ``Demand``.
+
+    Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and their combinations, as long as groups have
+    one size and a deadline is not bound to one of two random parts.
+    """
+    match rule:
+        case FirstK(k):
+            return Demand(Arrivals(workers, k, k))
+        case CoverGroups(size):
+            return Demand(Arrivals(workers, 0, workers, size))
+        case Deadline(seconds):
+            return Demand(None, seconds, seconds)
+        case AnyOf(left, right) | AllOf(left, right):
+            a, b = demand(left, workers), demand(right, workers)
+            if isinstance(a, NoFormula):
+                return a
+            if isinstance(b, NoFormula):
+                return b
+            return _either(a, b) if isinstance(rule, AnyOf) else _both(a, b)
+    return NoFormula(f"no formula for the stopping rule {type(rule).__name__}")
+
+
+_BOUND = NoFormula("a deadline is bound to one part of a rule with two random parts")
+
+
+def _either(a: Demand, b: Demand) -> Demand | NoFormula:
+    latest = min(a.latest, b.latest)
+    if a.arrivals is None or b.arrivals is None:
+        arrivals = a.arrivals or b.arrivals
+        other = a if b.arrivals is None else b
+        return Demand(arrivals, min(other.earliest, latest), latest)
+    if a.earliest or b.earliest:
+        return _BOUND
+    joint = a.arrivals.either(b.arrivals)
+    return joint if isinstance(joint, NoFormula) else Demand(joint, 0.0, latest)
+
+
+def _both(a: Demand, b: Demand) -> Demand | NoFormula:
+    earliest = max(a.earliest, b.earliest)
+    if a.arrivals is None or b.arrivals is None:
+        arrivals = a.arrivals or b.arrivals
+        other = a if b.arrivals is None else b
+        return Demand(arrivals, earliest, max(other.latest, earliest))
+    if min(a.latest, b.latest) < np.inf:
+        return _BOUND
+    joint = a.arrivals.both(b.arrivals)
+    return joint if isinstance(joint, NoFormula) else Demand(joint, earliest)

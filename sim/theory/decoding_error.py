@@ -1,0 +1,156 @@
+"""How wrong the decoded gradient is after r uniformly random arrivals.
+
+Groups of d workers hold the same partitions and a group is erased when none of its members
+arrived. pi_1 and pi_2 are the probabilities that one given group, and two given groups, are
+erased. Ignoring stragglers is the case d = 1.
+
+A rule that stops early at full cover changes nothing: the groups heard when it stops have the
+same law as after r arrivals, because a full cover stays a full cover. This needs delays without
+ties, since every arrival at the stopping instant counts.
+
+Sources: the error ||w - 1||^2 is that of Tandon et al. (arXiv 1612.03301) and Charles et al.
+(arXiv 1711.06771); the formulas below are our derivation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from sim.schemes.assignment import FractionalRepetition
+from sim.schemes.base import Scheme
+from sim.schemes.decoding import Decoder, LeastSquares, OnePerGroup, SumArrived
+from sim.theory.arrivals import Demand, demand
+from sim.types import FloatArray
+
+
+@final
+@dataclass(frozen=True)
+class GroupErasure:
+    """One message per group heard, times ``scale``, after r random arrivals of n.
+
+    Attributes:
+        workers: n.
+        size: d, workers (and partitions) in a group; d divides n.
+        arrivals: r.
+        scale: factor on the decoded sum.
+    """
+
+    workers: int
+    size: int
+    arrivals: int
+    scale: float = 1.0
+
+    @property
+    def one_erased(self) -> float:
+        """pi_1 = C(n - d, r) / C(n, r)."""
+        return float(np.exp(_log_erased(self.workers, self.size, self.arrivals)))
+
+    @property
+    def two_erased(self) -> float:
+        """pi_2 = C(n - 2d, r) / C(n, r)."""
+        return float(np.exp(_log_erased(self.workers, 2 * self.size, self.arrivals)))
+
+    @property
+    def heard(self) -> float:
+        """p = 1 - pi_1."""
+        return float(-np.expm1(_log_erased(self.workers, self.size, self.arrivals)))
+
+    @property
+    def contrast(self) -> float:
+        """pi_1 - pi_2: a given group is erased and another given group is not."""
+        rest = self.workers - self.size
+        if rest == 0:
+            return self.one_erased
+        return self.one_erased * float(-np.expm1(_log_erased(rest, self.size, self.arrivals)))
+
+    @property
+    def decoding_error(self) -> float:
+        """E||w - 1||^2 = n (p (scale - 1)^2 + pi_1)."""
+        return self.workers * (self.heard * (self.scale - 1.0) ** 2 + self.one_erased)
+
+    def mean_gradient(self, groups: FloatArray) -> FloatArray:
+        """E[u] = scale * p * grad f, from the groups' summed gradients: ``(G, p) -> (p,)``."""
+        return np.asarray(self.scale * self.heard * groups.sum(axis=0))
+
+    def mean_square(self, groups: FloatArray) -> float:
+        """E||u||^2, from the groups' summed gradients ``(G, p)``."""
+        both = self.heard - self.contrast  # 1 - 2 pi_1 + pi_2
+        return self.scale**2 * (both * _square(groups) + self.contrast * _spread(groups))
+
+    def mean_square_error(self, groups: FloatArray) -> float:
+        """E||u - grad f||^2, from the groups' summed gradients ``(G, p)``."""
+        excess = self.scale - 1.0
+        across = (
+            (self.heard - self.contrast) * excess**2
+            - 2.0 * self.contrast * excess
+            + self.two_erased
+        )
+        return across * _square(groups) + self.scale**2 * self.contrast * _spread(groups)
+
+
+def _log_erased(n: int, held: int, r: int) -> float:
+    """log(C(n - held, r) / C(n, r)), the chance that ``held`` given workers all miss."""
+    if held + r > n:
+        return -np.inf
+    few, many = min(held, r), max(held, r)
+    return float(np.sum(np.log1p(-many / (n - np.arange(few, dtype=np.float64)))))
+
+
+def _square(groups: FloatArray) -> float:
+    total = groups.sum(axis=0)
+    return float(total @ total)
+
+
+def _spread(groups: FloatArray) -> float:
+    return float(np.sum(np.square(groups)))
+
+
+def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
+    """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded.
+
+    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1)),
+    whatever the structure of the code is.
+    """
+    n, k, d, r = workers, partitions, load, arrivals
+    return 0.0 if n == r else k * (k - d) * (n - r) / (r * d * (n - 1))
+
+
+def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
+    """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded.
+
+    k (k - d) / (r d), the mean over codes and arrivals.
+    """
+    return partitions * (partitions - load) / (arrivals * load)
+
+
+def expected_decoding_error(scheme: Scheme) -> float | None:
+    """E||w - 1||^2 of a round of the scheme, or ``None`` where there is no formula.
+
+    Knows fractional repetition with one message per group (or optimal decoding, which is the
+    same), uncoded sums, and exact schemes; no deadlines, and no ties between arrivals.
+    """
+    asked = demand(scheme.stopping, scheme.workers)
+    if isinstance(asked, Demand) and asked.timeless and asked.arrivals is not None:
+        n, d, r = scheme.workers, _repetition(scheme), asked.arrivals.high
+        match _plain(scheme.decoder, d):
+            case OnePerGroup(size, scale) if size == d and asked.arrivals.size in (None, size):
+                return GroupErasure(n, size, r, scale).decoding_error
+            case SumArrived(rescale) if d == 1:
+                return GroupErasure(n, 1, r, n / r if rescale else 1.0).decoding_error
+    return 0.0 if scheme.exact else None
+
+
+def _repetition(scheme: Scheme) -> int | None:
+    if isinstance(scheme.assignment, FractionalRepetition):
+        return scheme.assignment.load
+    return None
+
+
+def _plain(decoder: Decoder, load: int | None) -> Decoder:
+    """Optimal decoding of fractional repetition is one message per group."""
+    if isinstance(decoder, LeastSquares) and load is not None:
+        return OnePerGroup(load)
+    return decoder

@@ -1,0 +1,162 @@
+"""The law of a round's duration under the straggler policy ``cancel``.
+
+Sources: order statistics for the first k arrivals; cover of groups, Tandon et al., Gradient
+Coding (arXiv 1612.03301); the rule that stops at r arrivals or at cover is our derivation.
+
+Not modelled: unequal loads, workers that remember the past, policies other than ``cancel``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from sim.schemes.base import Scheme
+from sim.schemes.stopping import StoppingRule
+from sim.theory.arrivals import Demand, NoFormula, demand
+from sim.theory.quadrature import integrate, smallest
+from sim.theory.worker_time import WorkerTime
+from sim.types import FloatArray
+
+LEVELS = np.concatenate(
+    (
+        [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25],
+        10.0 ** -np.arange(1.0, 101.0),
+    )
+)
+"""Probabilities ``sf`` between which the integrals are cut into panels."""
+
+
+@final
+@dataclass(frozen=True)
+class IterationTime:
+    """How long one round lasts, in seconds, from the start of the round.
+
+    Attributes:
+        demand: the stopping rule, as arrivals and deadlines.
+        worker: the law of one worker's time at its load.
+
+    Moments are integrals of the CDF: about 1e-9 relative for a law with ``sf``. Without one, what
+    lies in probabilities below 1e-10 is extrapolated: that is nothing for a light tail and costs
+    about 1e-6 of the mean for Pareto with alpha 1.05, but the variance of a log-normal law with
+    sigma 3 lives there. Cost: about 15,000 evaluations of the worker's law.
+    """
+
+    demand: Demand
+    worker: WorkerTime
+
+    def sf(self, seconds: ArrayLike) -> FloatArray:
+        """P(T > seconds), elementwise; small values keep their relative accuracy."""
+        t = np.asarray(seconds, dtype=np.float64)
+        if self.demand.arrivals is None:
+            going = np.ones(t.shape)
+        else:
+            going = self.demand.arrivals.sf(self.worker.cdf(t), self.worker.sf(t))
+        going = np.where(t >= self.demand.latest, 0.0, going)
+        return np.where(t < self.demand.earliest, 1.0, going)
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """P(T <= seconds), elementwise, to about 1e-15."""
+        return np.asarray(1.0 - self.sf(seconds))
+
+    def quantile(self, probability: ArrayLike) -> FloatArray:
+        """The smallest t with ``cdf(t) >= probability``, elementwise, 0 < probability < 1."""
+        q = np.asarray(probability, dtype=np.float64)
+        flat = q.ravel()
+        return smallest(lambda t: self.cdf(t) >= flat, flat.size).reshape(q.shape)
+
+    def mean(self) -> float:
+        """E[T]; infinite when the tail says so."""
+        centre = self._centre
+        tail = self._tail_beyond(1)
+        if not np.isfinite(centre + tail):
+            return np.inf
+        return centre + self._above(lambda t: self.sf(t)) + tail - self._below(self.cdf)
+
+    def variance(self) -> float:
+        """E[(T - E[T])^2]; infinite when the tail says so.
+
+        Taken around the median, so that a large constant part of T costs no digits.
+        """
+        centre = self._centre
+        tail = self._tail_beyond(2)
+        if not np.isfinite(centre + tail):
+            return np.inf
+        square = (
+            self._above(lambda t: 2.0 * (t - centre) * self.sf(t))
+            + tail
+            - 2.0 * centre * self._tail_beyond(1)
+            + self._below(lambda t: 2.0 * (centre - t) * self.cdf(t))
+        )
+        return max(0.0, square - (self.mean() - centre) ** 2)
+
+    @cached_property
+    def _knots(self) -> FloatArray:
+        """Instants at which ``sf`` passes the levels, as far down as the law can be relied on."""
+        t = smallest(lambda s: self.sf(s) <= LEVELS, LEVELS.size)
+        t = np.unique(t[np.isfinite(t)])
+        reliable = int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution))
+        return t[: reliable + 1]
+
+    @cached_property
+    def _centre(self) -> float:
+        return float(self.quantile(0.5))
+
+    def _above(self, function: Callable[[FloatArray], FloatArray]) -> float:
+        return integrate(function, self._knots[self._knots >= self._centre])
+
+    def _below(self, function: Callable[[FloatArray], FloatArray]) -> float:
+        return integrate(function, self._knots[self._knots <= self._centre])
+
+    def _tail_beyond(self, power: int) -> float:
+        """Integral of ``power * t^(power - 1) * sf(t)`` beyond the last knot.
+
+        There ``sf`` is taken for a power law, c t^-slope, with the slope of the last panel: exact
+        in the limit for a Pareto law, and next to nothing for a light tail.
+        """
+        left = float(self.sf(self._knots[-1])) if self._knots.size else 1.0
+        if left == 0.0:
+            return 0.0
+        if self._knots.size < 2 or self._knots[-2] == 0.0:
+            return np.inf
+        a, b = self._knots[-2:]
+        slope = float(np.log(self.sf(a) / left) / np.log(b / a))
+        slack = 1e-9 if self.worker.resolution == 0.0 else 1e-4
+        if slope <= power * (1.0 + slack):
+            return np.inf
+        return float(power * left * b**power / (slope - power))
+
+
+def iteration_time(
+    rule: StoppingRule, workers: int, worker: WorkerTime
+) -> IterationTime | NoFormula:
+    """The law of a round's duration for a stopping rule, n workers and one law of their times.
+
+    Returns:
+        ``NoFormula`` with the reason when the rule has no closed form.
+    """
+    asked = demand(rule, workers)
+    return asked if isinstance(asked, NoFormula) else IterationTime(asked, worker)
+
+
+def scheme_iteration_time(
+    scheme: Scheme, at_load: Callable[[int], WorkerTime | None]
+) -> IterationTime | NoFormula:
+    """``iteration_time`` of a scheme, given the law of a worker's time at a load.
+
+    Returns:
+        ``NoFormula`` when loads differ, when a worker's time has no closed form, or when the
+        stopping rule has none.
+    """
+    loads = scheme.assignment.loads
+    if loads.min() != loads.max():
+        return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
+    worker = at_load(int(loads[0]))
+    if worker is None:
+        return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
+    return iteration_time(scheme.stopping, scheme.workers, worker)

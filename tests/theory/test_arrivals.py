@@ -1,0 +1,128 @@
+"""What stopping rules ask of the order of arrivals, against exact fractions and enumeration."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import combinations
+from math import comb
+
+import numpy as np
+import pytest
+
+from sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from sim.theory.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
+
+
+def covering_subsets(n, d):
+    """C_j = [x^j] ((1 + x)^d - 1)^(n/d), exact, by multiplying the polynomials out."""
+    polynomial = [1]
+    for _ in range(n // d):
+        product = [0] * (len(polynomial) + d)
+        for i, a in enumerate(polynomial):
+            for j in range(1, d + 1):
+                product[i + j] += a * comb(d, j)
+        polynomial = product
+    return polynomial
+
+
+def uncovered_by_inclusion_exclusion(n, d, m):
+    groups = n // d
+    missed = sum(
+        (-1) ** (j + 1) * comb(groups, j) * comb(n - j * d, m)
+        for j in range(1, groups + 1)
+        if n - j * d >= m
+    )
+    return Fraction(missed, comb(n, m))
+
+
+@pytest.mark.parametrize(("n", "d"), [(6, 2), (12, 3), (30, 5), (60, 2), (7, 1), (8, 8)])
+def test_chain_is_the_exact_count_of_subsets_that_miss_a_group(n, d):
+    """Catches a wrong transition probability, an off-by-one in m, a group lost at the ends."""
+    exact = [Fraction(comb(n, m) - c, comb(n, m)) for m, c in enumerate(covering_subsets(n, d))]
+    assert exact == [uncovered_by_inclusion_exclusion(n, d, m) for m in range(n + 1)]
+    got = uncovered_after(n, d, n)
+    np.testing.assert_allclose(got, [float(x) for x in exact[: len(got)]], rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize(("n", "d"), [(1000, 2), (1000, 10), (900, 30)])
+def test_chain_keeps_its_digits_for_a_thousand_workers(n, d):
+    """Catches cancellation: at d = 2, m = n/2 the alternating sum in doubles is 1e24."""
+    q = uncovered_after(n, d, n)
+    for m in (n // d, n // 2, 3 * n // 4, n - d):
+        exact = float(uncovered_by_inclusion_exclusion(n, d, m))
+        assert q[m] == pytest.approx(exact, rel=1e-11, abs=0)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        FirstK(4),
+        CoverGroups(2),
+        FirstK(4) | CoverGroups(2),
+        FirstK(5) & CoverGroups(2),
+        (FirstK(5) | CoverGroups(3)) & FirstK(3),
+        (FirstK(2) & CoverGroups(3)) | FirstK(4),
+        FirstK(3) | FirstK(5),
+        (FirstK(2) & CoverGroups(1)) | FirstK(5),
+    ],
+)
+def test_not_enough_is_the_share_of_subsets_that_the_rule_refuses(rule):
+    """Catches "either" and "both" confused, and low and high swapped, for every combination."""
+    n = 6
+    got = demand(rule, n)
+    assert isinstance(got, Demand)
+    for m in range(n + 1):
+        masks = np.zeros((comb(n, m), n), dtype=bool)
+        for row, members in zip(masks, combinations(range(n), m), strict=True):
+            row[list(members)] = True
+        assert got.arrivals.not_enough[m] == pytest.approx(1 - rule.enough(masks).mean(), abs=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("rule", "word"),
+    [
+        (CoverGroups(2) | CoverGroups(3), "dependent"),
+        ((FirstK(2) & Deadline(1.0)) | CoverGroups(2), "deadline"),
+        ((FirstK(2) | Deadline(1.0)) & CoverGroups(2), "deadline"),
+    ],
+)
+def test_rules_without_a_formula_say_why(rule, word):
+    """Catches a number given where the parts are dependent or the deadline is not the round's."""
+    got = demand(rule, 6)
+    assert isinstance(got, NoFormula)
+    assert word in got.reason
+
+
+@pytest.mark.parametrize(
+    ("rule", "earliest", "latest"),
+    [
+        (Deadline(2.0), 2.0, 2.0),
+        (Deadline(2.0) | Deadline(3.0), 2.0, 2.0),
+        (Deadline(2.0) & Deadline(3.0), 3.0, 3.0),
+        (FirstK(2) | Deadline(2.0), 0.0, 2.0),
+        (Deadline(2.0) & FirstK(2), 2.0, np.inf),
+        ((FirstK(2) | Deadline(2.0)) & Deadline(1.0), 1.0, 2.0),
+        ((FirstK(2) & Deadline(2.0)) | Deadline(1.0), 1.0, 1.0),
+        ((FirstK(2) | Deadline(2.0)) | (CoverGroups(2) | Deadline(1.0)), 0.0, 1.0),
+        ((FirstK(2) & Deadline(2.0)) & (CoverGroups(2) & Deadline(3.0)), 3.0, np.inf),
+    ],
+)
+def test_deadlines_become_the_bounds_of_a_round(rule, earliest, latest):
+    """Catches a deadline taken as a minimum where it must be a maximum, or lost in nesting."""
+    got = demand(rule, 6)
+    assert (got.earliest, got.latest) == (earliest, latest)
+
+
+def test_every_way_to_compute_the_survival_is_the_same_sum():
+    """Catches a wrong split between the incomplete beta, the cover formula and the sum over m."""
+    n = 12
+    reached = np.linspace(0, 1, 33)
+    m = np.arange(n + 1)
+    pmf = np.array([[comb(n, j) * f**j * (1 - f) ** (n - j) for j in m] for f in reached])
+    for size in (1, 2, 3, 4, 6, 12):
+        for low in range(n + 1):
+            for high in range(max(low, 1), n + 1):
+                arrivals = Arrivals(n, low, high, None if low == high else size)
+                expected = pmf @ arrivals.not_enough
+                got = arrivals.sf(reached, 1 - reached)
+                np.testing.assert_allclose(got, expected, rtol=1e-11, atol=1e-14)

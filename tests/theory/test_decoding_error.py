@@ -1,0 +1,172 @@
+"""Decoding errors and moments against enumeration of every order or set of arrivals."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from itertools import combinations, permutations
+from math import comb
+
+import numpy as np
+import pytest
+
+from sim.schemes import SCHEMES, Scheme, assignment
+from sim.schemes.decoding import LeastSquares, OnePerGroup, SumArrived, decoding_error
+from sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from sim.theory.decoding_error import (
+    GroupErasure,
+    bernoulli_error,
+    expected_decoding_error,
+    one_step_error,
+)
+from tests.statistics import assert_z
+
+
+def subsets(n, r):
+    masks = np.zeros((comb(n, r), n), dtype=bool)
+    for row, members in zip(masks, combinations(range(n), r), strict=True):
+        row[list(members)] = True
+    return masks
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "r"), [(6, 2, 3), (12, 3, 5), (12, 3, 10), (8, 8, 1), (9, 1, 4)]
+)
+def test_chances_of_erasure_are_exact_ratios(n, d, r):
+    """Catches members of a group taken for independent, and pi_2 taken for pi_1 squared."""
+    erasure = GroupErasure(n, d, r)
+    one, two = (
+        Fraction(comb(max(n - m * d, 0), r), comb(n, r)) if n >= m * d else Fraction(0)
+        for m in (1, 2)
+    )
+    assert erasure.one_erased == pytest.approx(float(one), rel=1e-13)
+    assert erasure.two_erased == pytest.approx(float(two), rel=1e-13)
+    assert erasure.heard == pytest.approx(float(1 - one), rel=1e-13)
+    assert erasure.contrast == pytest.approx(float(one - two), rel=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("n", "d", "r"), [(100_000, 10, 50_000), (100_000, 2, 3), (5000, 50, 4000)]
+)
+def test_chances_of_erasure_keep_their_digits_in_large_clusters(n, d, r):
+    """Catches overflow of the binomials, and cancellation in 1 - pi_1 and in pi_1 - pi_2."""
+    erasure = GroupErasure(n, d, r)
+    one = two = Fraction(1)
+    for i in range(2 * d):
+        two *= Fraction(n - r - i, n - i)
+        one = two if i == d - 1 else one
+    assert erasure.one_erased == pytest.approx(float(one), rel=1e-11)
+    assert erasure.two_erased == pytest.approx(float(two), rel=1e-11)
+    assert erasure.heard == pytest.approx(float(1 - one), rel=1e-11)
+    assert erasure.contrast == pytest.approx(float(one - two), rel=1e-11)
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.7])
+@pytest.mark.parametrize(("n", "d", "r"), [(6, 2, 3), (8, 2, 5), (9, 3, 2), (4, 4, 2), (7, 1, 3)])
+def test_moments_over_every_set_of_arrivals(n, d, r, scale):
+    """Catches a wrong cross term, and the scale squared in the wrong place: exact, no sampling."""
+    groups = np.random.default_rng(n).standard_normal((n // d, 5))
+    heard = subsets(n, r).reshape(-1, n // d, d).any(axis=2)
+    decoded = scale * heard @ groups
+    gradient = groups.sum(axis=0)
+    erasure = GroupErasure(n, d, r, scale)
+    np.testing.assert_allclose(erasure.mean_gradient(groups), decoded.mean(axis=0), rtol=1e-12)
+    square = np.mean(np.sum(decoded**2, axis=1))
+    error = np.mean(np.sum((decoded - gradient) ** 2, axis=1))
+    weights = np.repeat(scale * heard, d, axis=1)
+    assert erasure.mean_square(groups) == pytest.approx(square, rel=1e-12)
+    assert erasure.mean_square_error(groups) == pytest.approx(error, rel=1e-12)
+    assert erasure.decoding_error == pytest.approx(decoding_error(weights).mean(), rel=1e-12)
+
+
+def custom(stopping, decoder, load=2, n=6):
+    held = assignment.FractionalRepetition(n, load)
+    return Scheme("custom", held, stopping, decoder, exact=False)
+
+
+CASES = {
+    "uncoded": SCHEMES["uncoded"]().build(6),
+    "ignore, rescaled": SCHEMES["ignore_stragglers"](wait_for=4, rescale=True).build(6),
+    "ignore, plain": SCHEMES["ignore_stragglers"](wait_for=4, rescale=False).build(6),
+    "fractional": SCHEMES["fractional_repetition"](load=2).build(6),
+    "cyclic": SCHEMES["cyclic_repetition"](load=3).build(6),
+    "erasurehead": SCHEMES["erasurehead"](load=2, wait_for=4).build(6),
+    "erasurehead, rescaled": SCHEMES["erasurehead"](load=2, wait_for=4, rescale=True).build(6),
+    "erasurehead, exact": SCHEMES["erasurehead"](load=2, wait_for=5, rescale=True).build(6),
+    "erasurehead, no early stop": custom(FirstK(4), OnePerGroup(2, 1.5)),
+    "erasurehead, both": custom(FirstK(4) & CoverGroups(2), OnePerGroup(2, 1.5)),
+    "erasurehead, bounded": custom((FirstK(3) & CoverGroups(2)) | FirstK(4), OnePerGroup(2, 1.5)),
+    "optimal decoding": custom(FirstK(3), LeastSquares(assignment.FractionalRepetition(6, 2))),
+    "optimal, uncoded": custom(
+        FirstK(3), LeastSquares(assignment.FractionalRepetition(6, 1)), load=1
+    ),
+    "sum of ones": custom(FirstK(3), SumArrived(), load=1),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_expected_error_over_every_order_of_arrivals(case):
+    """Catches an early stop that is ignored or counted twice: all 720 orders, no sampling."""
+    scheme = CASES[case]
+    orders = np.array(list(permutations(range(6))))
+    rank = np.argsort(orders, axis=1)
+    prefixes = rank[:, None, :] <= np.arange(6)[:, None]  # (720, m, n): after m + 1 arrivals
+    first = np.argmax(scheme.stopping.enough(prefixes), axis=1)
+    arrived = prefixes[np.arange(len(orders)), first]
+    errors = decoding_error(scheme.decoder.partition_weights(arrived))
+    assert expected_decoding_error(scheme) == pytest.approx(errors.mean(), rel=1e-12, abs=1e-20)
+
+
+@pytest.mark.parametrize(
+    "scheme",
+    [
+        SCHEMES["erasurehead"](load=2, wait_for=4, deadline=1.0).build(6),
+        SCHEMES["ignore_stragglers"](deadline=1.0).build(6),
+        custom(FirstK(4) | CoverGroups(3), OnePerGroup(2)),
+        custom(FirstK(4), SumArrived()),
+        custom(FirstK(4) & Deadline(1.0), OnePerGroup(2)),
+        custom(FirstK(4), OnePerGroup(3)),
+    ],
+    ids=str,
+)
+def test_no_formula_is_none(scheme):
+    """Catches a number where the count of arrivals is random or the parts do not fit."""
+    assert expected_decoding_error(scheme) is None
+
+
+def test_reference_value_fractional_thirty_workers():
+    """n = 30, d = 3, r = 15: 3.36 with optimal decoding, to the printed digits."""
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=15).build(30)
+    assert f"{expected_decoding_error(scheme):.2f}" == "3.36"
+
+
+def test_ignoring_stragglers_in_closed_form():
+    """n - r without scale, n (n - r) / r with it."""
+    for rescale, error in ((False, 18.0), (True, 30 * 18 / 12)):
+        scheme = SCHEMES["ignore_stragglers"](wait_for=12, rescale=rescale).build(30)
+        assert expected_decoding_error(scheme) == pytest.approx(error, rel=1e-12)
+
+
+def test_one_step_decoding_depends_on_row_and_column_sums_only():
+    """Catches k and n confused: square and rectangular codes, every set of arrivals."""
+    cyclic = (np.arange(7)[None, :] - np.arange(7)[:, None]) % 7 < 3
+    fano = np.zeros((7, 7), dtype=bool)
+    for j in range(7):
+        fano[j, [(j + x) % 7 for x in (0, 1, 3)]] = True
+    repetition = np.kron(np.eye(2), np.ones((3, 3))).astype(bool)
+    pairs = subsets(4, 2)  # 6 workers, 4 partitions, 2 a worker
+    for code in (cyclic, fano, repetition, pairs):
+        n, k = code.shape
+        d = int(code[0].sum())
+        for r in range(1, n + 1):
+            weights = k / (r * d) * (subsets(n, r).astype(float) @ code)
+            expected = decoding_error(weights).mean()
+            assert one_step_error(n, k, d, r) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def test_bernoulli_code_one_step():
+    """Catches the n of equal column sums in the formula for independent entries."""
+    rng = np.random.default_rng(3)
+    k, d, r = 12, 3, 5
+    heard = rng.random((20_000, r, k)) < d / k
+    weights = k / (r * d) * heard.sum(axis=1)
+    assert_z(decoding_error(weights), bernoulli_error(k, d, r))

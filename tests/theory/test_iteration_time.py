@@ -1,0 +1,295 @@
+"""Laws of iteration times against closed forms, exact fractions and plain Monte Carlo."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from math import comb, gamma, inf, log
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from sim.schemes import SCHEMES
+from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK
+from sim.theory import NoFormula, WorkerTime, additive, iteration_time, proportional
+from sim.theory import exponential as closed
+from sim.theory.iteration_time import scheme_iteration_time
+from tests.statistics import assert_z
+from tests.theory.test_arrivals import covering_subsets
+
+UNIT = stats.expon(loc=1.0, scale=0.5)
+"""Shifted exponential: shift 1 s, rate 2 / s."""
+
+
+def stop(rule, times):
+    """When the rule stops, from its definition alone: ``(R, n) -> (R,)``."""
+    match rule:
+        case FirstK(k):
+            return np.sort(times, axis=1)[:, k - 1]
+        case CoverGroups(size):
+            return times.reshape(len(times), -1, size).min(axis=2).max(axis=1)
+        case Deadline(seconds):
+            return np.full(len(times), seconds)
+        case AnyOf(left, right):
+            return np.minimum(stop(left, times), stop(right, times))
+        case AllOf(left, right):
+            return np.maximum(stop(left, times), stop(right, times))
+
+
+@pytest.mark.parametrize(
+    ("load", "erasurehead", "fractional", "cyclic"),
+    [
+        (2, "0.677", "1.659", "2.995"),
+        (3, "0.661", "0.976", "2.495"),
+        (5, "0.465", "0.490", "1.912"),
+    ],
+)
+def test_reference_values_additive_law_thirty_workers(load, erasurehead, fractional, cyclic):
+    """Catches a wrong law of any of the three rules, in the elementary means and in quadrature."""
+    n, r = 30, 15
+    time = closed.ExponentialTime(0.0, 1.0)
+    worker = proportional(stats.expon.cdf, 1)
+    for rule, mean, printed in (
+        (FirstK(r) | CoverGroups(load), closed.mean_erasurehead(time, n, load, r), erasurehead),
+        (CoverGroups(load), closed.mean_cover(time, n, load), fractional),
+        (FirstK(n - load + 1), closed.mean_first_k(time, n, n - load + 1), cyclic),
+    ):
+        assert f"{mean:.3f}" == printed
+        assert iteration_time(rule, n, worker).mean() == pytest.approx(mean, rel=1e-9)
+    assert f"{closed.mean_uncoded(time, n):.3f}" == "3.995"
+
+
+@pytest.mark.parametrize("sf", [UNIT.sf, None])
+@pytest.mark.parametrize("n", [30, 1000, 100_000])
+def test_quadrature_of_the_cdf_is_the_elementary_mean(n, sf):
+    """Catches a wrong integral, and digits lost in 1 - F or in the beta function at large n."""
+    load, tau, k = 5, 0.1, n - 4
+    for worker, time in (
+        (proportional(UNIT.cdf, load, sf), closed.proportional_time(1.0, 2.0, load)),
+        (additive(UNIT.cdf, load, tau, sf), closed.additive_time(1.0, 2.0, load, tau)),
+    ):
+        cases = [
+            (FirstK(n), closed.mean_uncoded(time, n)),
+            (FirstK(k), closed.mean_first_k(time, n, k)),
+            (FirstK(1), time.offset + time.scale / n),
+            (CoverGroups(load), closed.mean_cover(time, n, load)),
+        ]
+        if n <= 1000:
+            eighty = (8 * n) // 10
+            either = FirstK(eighty) | CoverGroups(load)
+            cases.append((either, closed.mean_erasurehead(time, n, load, eighty)))
+        for rule, mean in cases:
+            assert iteration_time(rule, n, worker).mean() == pytest.approx(mean, rel=2e-8)
+
+
+def test_elementary_means_by_hand():
+    """Catches the load applied to the wrong part: the shift, the tail, or the group's minimum."""
+    h = closed.harmonic
+    assert h(4) == pytest.approx(25 / 12)
+    proportional_law = closed.proportional_time(1.0, 2.0, 3)
+    additive_law = closed.additive_time(1.0, 2.0, 3, 0.1)
+    n = 30
+    assert closed.mean_uncoded(closed.proportional_time(1, 2, 1), n) == pytest.approx(1 + h(30) / 2)
+    assert closed.mean_first_k(proportional_law, n, 28) == pytest.approx(
+        3 * (1 + (h(30) - h(2)) / 2)
+    )
+    assert closed.mean_cover(proportional_law, n, 3) == pytest.approx(3 + h(10) / 2)
+    assert closed.mean_cover(additive_law, n, 3) == pytest.approx(1.3 + h(10) / 6)
+
+
+def test_variance_and_quantiles_of_the_slowest_of_n():
+    """Catches a second moment that is not central, and a quantile of the wrong tail."""
+    n = 30
+    time = iteration_time(FirstK(n), n, proportional(UNIT.cdf, 2, UNIT.sf))
+    assert time.variance() == pytest.approx(np.sum(1 / np.arange(1, n + 1) ** 2), rel=1e-9)
+    q = np.array([[1e-3, 0.5], [0.9, 0.999]])
+    exact = 2 * UNIT.ppf(q ** (1 / n))
+    np.testing.assert_allclose(time.quantile(q), exact, rtol=1e-11)
+    np.testing.assert_allclose(time.cdf(exact), q, rtol=1e-11)
+
+
+def test_variance_is_not_lost_beside_a_large_shift():
+    """Catches E[T^2] - E[T]^2, which has no digit left when T is a million and varies by one."""
+    law = stats.expon(loc=1e6)
+    time = iteration_time(FirstK(30), 30, proportional(law.cdf, 1, law.sf))
+    assert time.variance() == pytest.approx(np.sum(1 / np.arange(1, 31) ** 2), rel=1e-8)
+
+
+@pytest.mark.parametrize(("n", "d", "r"), [(12, 3, 7), (12, 2, 9), (30, 5, 20)])
+def test_erasurehead_cdf_in_exact_fractions(n, d, r):
+    """Catches a wrong sum over j: sum_{j>=r} C(n,j) F^j (1-F)^(n-j) + sum_{j<r} C_j F^j ..."""
+    count = covering_subsets(n, d)
+    for f in (Fraction(1, 20), Fraction(1, 3), Fraction(1, 2), Fraction(9, 10)):
+        exact = sum(
+            (comb(n, j) if j >= r else count[j]) * f**j * (1 - f) ** (n - j) for j in range(n + 1)
+        )
+        uniform = proportional(lambda t: np.clip(t, 0, 1), 1)
+        time = iteration_time(FirstK(r) | CoverGroups(d), n, uniform)
+        assert float(time.cdf(float(f))) == pytest.approx(float(exact), abs=1e-13)
+
+
+LAWS = {
+    "shifted_exponential": (UNIT, lambda rng, s: 1 + rng.exponential(0.5, s)),
+    "pareto_infinite_variance": (stats.pareto(1.5), lambda rng, s: 1 + rng.pareto(1.5, s)),
+    "weibull_heavy": (stats.weibull_min(0.5), lambda rng, s: rng.weibull(0.5, s)),
+    "lognormal": (stats.lognorm(1.0), lambda rng, s: np.exp(rng.standard_normal(s))),
+    "gamma": (stats.gamma(2.0), lambda rng, s: rng.standard_gamma(2.0, s)),
+}
+
+RULES = [
+    FirstK(8),
+    CoverGroups(3),
+    FirstK(8) | CoverGroups(3),
+    FirstK(10) & CoverGroups(3),
+    FirstK(8) | CoverGroups(3) | Deadline(2.5),
+    (FirstK(2) & CoverGroups(3)) & Deadline(1.9),
+]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+@pytest.mark.parametrize("law", LAWS)
+def test_cdf_and_mean_against_plain_monte_carlo(law, rule):
+    """Catches a formula that is right for one law only, or for a rule in isolation only."""
+    dist, draw = LAWS[law]
+    rng = np.random.default_rng(20_240_601)
+    n, load = 12, 1.5
+    times = load * draw(rng, (20_000, n))
+    stopped = stop(rule, times)
+    worker = WorkerTime(dist.cdf, dist.sf, scale=load)
+    time = iteration_time(rule, n, worker)
+    at = np.quantile(stopped, [0.05, 0.3, 0.6, 0.95]) * 1.001
+    assert_z(stopped[:, None] <= at, time.cdf(at), "cdf")
+    assert_z(stopped, time.mean(), "mean")
+    assert_z((stopped - time.mean()) ** 2, time.variance(), "variance")
+
+
+@pytest.mark.parametrize("n", [1, 30, 100_000])
+@pytest.mark.parametrize("alpha", [1.05, 1.2, 2.0, 2.5])
+def test_mean_of_the_slowest_of_n_pareto_delays(alpha, n):
+    """Catches a tail cut off: at alpha = 1.05 nearly half of it lies below P = 1e-6."""
+    law = stats.pareto(alpha)
+    logs = special.gammaln([n + 1, 1 - 1 / alpha, n + 1 - 1 / alpha])
+    exact = np.exp(logs[0] + logs[1] - logs[2])
+    precise = iteration_time(FirstK(n), n, proportional(law.cdf, 1, law.sf))
+    assert precise.mean() == pytest.approx(exact, rel=1e-8)
+    coarse = iteration_time(FirstK(n), n, proportional(law.cdf, 1))
+    assert coarse.mean() == pytest.approx(exact, rel=1e-5 if alpha < 1.2 else 1e-6)
+    assert (precise.variance() == inf) == (alpha <= 2.0)
+
+
+@pytest.mark.parametrize("sf", [True, False])
+def test_means_that_do_not_exist_are_infinite(sf):
+    """Catches a finite number for a divergent integral, and inf where the rule tames the tail."""
+    for alpha in (0.3, 0.5, 1.0):
+        law = stats.pareto(alpha)
+        worker = proportional(law.cdf, 1, law.sf if sf else None)
+        assert iteration_time(FirstK(10), 10, worker).mean() == inf
+        # The first of ten has tail index 10 alpha: it has a mean, 10 alpha / (10 alpha - 1).
+        first = iteration_time(FirstK(1), 10, worker).mean()
+        assert first == pytest.approx(10 * alpha / (10 * alpha - 1), rel=1e-9)
+        assert iteration_time(FirstK(10) | Deadline(5.0), 10, worker).mean() <= 5.0
+    never = proportional(lambda t: 0.9 * (t >= 1.0), 1)
+    assert iteration_time(FirstK(1), 1, never).mean() == inf
+
+
+@pytest.mark.parametrize(("sf", "rel"), [(True, 1e-8), (False, 5e-7)])
+def test_variance_of_the_slowest_of_thirty_pareto_delays(sf, rel):
+    """Catches an extrapolated tail that is squared around 0 instead of the median."""
+    n, law = 30, stats.pareto(2.5)
+    first, second = (
+        np.exp(
+            special.gammaln(n + 1) + special.gammaln(1 - m / 2.5) - special.gammaln(n + 1 - m / 2.5)
+        )
+        for m in (1, 2)
+    )
+    worker = proportional(law.cdf, 1, law.sf if sf else None)
+    variance = iteration_time(FirstK(n), n, worker).variance()
+    assert variance == pytest.approx(second - first**2, rel=rel)
+
+
+def test_a_deadline_counts_at_its_own_instant():
+    """Catches an open interval: at the deadline the round is over, and not a moment before."""
+    n, at = 3, 1.5
+    worker = proportional(UNIT.cdf, 1, UNIT.sf)
+    before = np.nextafter(at, 0)
+    all_in = UNIT.cdf(at) ** n
+    either = iteration_time(FirstK(n) | Deadline(at), n, worker)
+    np.testing.assert_allclose(either.cdf([before, at]), [all_in, 1.0], rtol=1e-12)
+    both = iteration_time(FirstK(n) & Deadline(at), n, worker)
+    np.testing.assert_allclose(both.cdf([before, at]), [0.0, all_in], rtol=1e-12)
+    alone = iteration_time(Deadline(at), n, worker)
+    assert (alone.mean(), alone.variance()) == (at, 0.0)
+
+
+def test_weibull_and_lognormal_far_tails():
+    """Catches an integral that stops at P = 1e-16: here the variance lives below that."""
+    weibull, lognormal = stats.weibull_min(0.2), stats.lognorm(3.0)
+    one = iteration_time(FirstK(1), 1, proportional(weibull.cdf, 1, weibull.sf))
+    assert one.mean() == pytest.approx(gamma(6), rel=1e-10)
+    assert one.variance() == pytest.approx(gamma(11) - gamma(6) ** 2, rel=1e-9)
+    one = iteration_time(FirstK(1), 1, proportional(lognormal.cdf, 1, lognormal.sf))
+    assert one.mean() == pytest.approx(np.exp(4.5), rel=1e-10)
+    assert one.variance() == pytest.approx(np.exp(9) * (np.exp(9) - 1), rel=1e-9)
+    lognormal = stats.lognorm(5.0)  # half of its variance lies below P = 1e-23
+    one = iteration_time(FirstK(1), 1, proportional(lognormal.cdf, 1, lognormal.sf))
+    assert one.variance() == pytest.approx(np.exp(25) * (np.exp(25) - 1), rel=1e-6)
+
+
+@pytest.mark.parametrize("rule", RULES[:4], ids=str)
+def test_constant_delays_give_constant_rounds(rule):
+    """Catches an open or closed step taken wrongly, and noise where nothing varies."""
+    worker = additive(lambda t: 1.0 * (t >= 0.25), 3, 0.5)
+    time = iteration_time(rule, 12, worker)
+    assert time.mean() == 1.75
+    assert time.variance() == 0.0
+    assert float(time.cdf(1.75)) == 1.0
+    assert float(time.cdf(np.nextafter(1.75, 0))) == 0.0
+    np.testing.assert_array_equal(time.quantile([0.01, 0.99]), 1.75)
+
+
+def test_two_point_delays():
+    """Catches a jump that the integral smears: slow (10 s) with chance 0.1, else 1 s."""
+    worker = proportional(lambda t: 0.9 * (t >= 1.0) + 0.1 * (t >= 10.0), 1)
+    slow = 1 - 0.9**5
+    time = iteration_time(FirstK(5), 5, worker)
+    assert time.mean() == pytest.approx(1 + 9 * slow, rel=1e-10)
+    assert time.variance() == pytest.approx(81 * slow * (1 - slow), rel=1e-9)
+
+
+def test_limits_of_the_load_and_of_the_wait():
+    """d = 1 is the first r of n, d = n is the first of all, r = n is exact cover."""
+    n = 12
+    worker = proportional(UNIT.cdf, 1, UNIT.sf)
+    t = np.linspace(1.0, 6.0, 40)
+
+    def sf(rule):
+        return iteration_time(rule, n, worker).sf(t)
+
+    for r in (1, 7, 12):
+        np.testing.assert_allclose(sf(FirstK(r) | CoverGroups(1)), sf(FirstK(r)), atol=1e-14)
+        np.testing.assert_allclose(sf(FirstK(r) | CoverGroups(n)), sf(FirstK(1)), atol=1e-14)
+    for d in (2, 3, 4):
+        np.testing.assert_allclose(sf(FirstK(n) | CoverGroups(d)), sf(CoverGroups(d)), atol=1e-14)
+        np.testing.assert_allclose(sf(FirstK(1) | CoverGroups(d)), sf(FirstK(1)), atol=1e-14)
+
+
+def test_waiting_for_half_does_not_grow_with_the_cluster():
+    """Catches a law that depends on n in the wrong place: uncoded grows as log n, this does not."""
+    worker = proportional(stats.expon.cdf, 1)
+    small, large = (
+        iteration_time(FirstK(n // 2) | CoverGroups(2), n, worker).mean() for n in (20, 2000)
+    )
+    assert large == pytest.approx(small, rel=0.05)
+    uncoded = [iteration_time(FirstK(n), n, worker).mean() for n in (20, 2000)]
+    assert uncoded[1] - uncoded[0] == pytest.approx(log(100), rel=0.01)
+
+
+def test_schemes_without_a_formula_say_why():
+    """Catches a formula for equal loads used for others, or for a law that has none."""
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
+    assert isinstance(scheme_iteration_time(scheme, lambda d: None), NoFormula)
+    assert proportional(lambda t: None, 3) is None
+    assert additive(lambda t: None, 3, 0.1) is None
+    time = scheme_iteration_time(scheme, lambda d: proportional(UNIT.cdf, d, lambda t: None))
+    mean = closed.mean_erasurehead(closed.proportional_time(1.0, 2.0, 3), 12, 3, 6)
+    assert time.mean() == pytest.approx(mean, rel=1e-9)
