@@ -1,0 +1,157 @@
+"""How fast gradient descent converges when some groups are erased in every round.
+
+f is beta-smooth and satisfies the Polyak-Lojasiewicz inequality ||grad f||^2 >= 2 mu (f - f*).
+With step eta, scale c, p the chance that a group is heard, pi_1 - pi_2 the chance that one given
+group is erased and another is not, and V a bound on the sum over groups of ||grad f_b||^2 along
+the path (our derivation, for c eta <= 1 / (beta p)):
+
+    E f(x_t+1) - f* <= rho (E f(x_t) - f*) + beta (c eta)^2 (pi_1 - pi_2) V / 2
+    E f(x_T) - f* <= rho^T (f(x_0) - f*) + (1 - rho^T) beta c eta (pi_1 - pi_2) V / (2 p mu)
+    rho = 1 - c eta p mu
+
+In the first line V may be the mean over runs at step t, which makes a much closer bound.
+At c eta = 1 / (beta p) the rate is that of full gradient descent at step 1 / beta. Not covered:
+momentum, decaying steps, arrivals that depend on the past.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from sim.errors import InvalidParameter
+from sim.theory.decoding_error import GroupErasure
+from sim.types import FloatArray
+
+ROUNDING = 1e-12
+"""Relative slack on the largest step, for a step computed from the same formula."""
+
+
+@final
+@dataclass(frozen=True)
+class LeastSquaresSpectrum:
+    """What the bound needs to know of f(x) = mean (y - X x)^2 + l2 ||x||^2.
+
+    Attributes:
+        smoothness: beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2.
+        pl_constant: mu, its smallest eigenvalue that is not 0.
+        minimum: f*.
+        minimiser: x*, ``(p,)``, the shortest one.
+        l2: the regularisation.
+    """
+
+    smoothness: float
+    pl_constant: float
+    minimum: float
+    minimiser: FloatArray
+    l2: float
+
+
+def least_squares_spectrum(
+    features: FloatArray, targets: FloatArray, l2: float = 0.0
+) -> LeastSquaresSpectrum:
+    """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``.
+
+    Cost: one singular value decomposition of the data.
+    """
+    rows, columns = features.shape
+    u, values, vt = np.linalg.svd(features, full_matrices=False)
+    kept = values > values[0] * max(rows, columns) * np.finfo(np.float64).eps
+    u, values, vt = u[:, kept], values[kept], vt[kept]
+    x = vt.T @ (values / (values**2 + rows * l2) * (u.T @ targets))
+    minimum = float(np.mean(np.square(targets - features @ x)) + l2 * (x @ x))
+    data = 2.0 * values**2 / rows
+    lowest = 0.0 if l2 > 0.0 and values.size < columns else float(data[-1])
+    return LeastSquaresSpectrum(float(data[0]) + 2 * l2, lowest + 2 * l2, minimum, x, l2)
+
+
+def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) -> float:
+    """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta."""
+    _check_step(step, 1.0 / smoothness)
+    return 1.0 - step * pl_constant
+
+
+@final
+@dataclass(frozen=True)
+class ErasureBound:
+    """The bound above, for one problem, one scheme and one constant step.
+
+    The L2 term's gradient is exact at the master while the data's is erased, so with l2 > 0 the
+    decoded step points along the gradient of f only when it is unbiased, scale * p = 1; then the
+    bound holds as it stands with beta, mu and f* of the whole objective.
+
+    Attributes:
+        smoothness: beta.
+        pl_constant: mu.
+        erasure: the scheme's groups, arrivals and scale.
+        step: eta, on the gradient of the mean over rows.
+        spread: V, the largest sum over groups of ||grad f_b||^2 on the path, where grad f_b is
+            the group's part of the gradient of the mean data loss (row gradients summed, over N).
+        gap: f(x_0) - f*.
+        l2: the regularisation.
+
+    Raises:
+        InvalidParameter: the step is too long, or l2 > 0 with a biased decoder.
+    """
+
+    smoothness: float
+    pl_constant: float
+    erasure: GroupErasure
+    step: float
+    spread: float
+    gap: float
+    l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what the derivation does not cover."""
+        bias = self.erasure.scale * self.erasure.heard
+        if self.l2 > 0.0 and abs(bias - 1.0) > ROUNDING:
+            raise InvalidParameter("l2", self.l2, "the bound needs l2 = 0, or rescale: true")
+        _check_step(self.step, 1.0 / (self.smoothness * bias))
+
+    @property
+    def rate(self) -> float:
+        """rho = 1 - scale * step * p * mu."""
+        return 1.0 - self._decrease
+
+    @property
+    def _decrease(self) -> float:
+        return self.erasure.scale * self.step * self.erasure.heard * self.pl_constant
+
+    @property
+    def kick(self) -> float:
+        """beta (scale step)^2 (pi_1 - pi_2) / 2: what one step adds to f - f*, per unit of V."""
+        return 0.5 * self.smoothness * (self.erasure.scale * self.step) ** 2 * self.erasure.contrast
+
+    @property
+    def noise_floor(self) -> float:
+        """beta scale step (pi_1 - pi_2) V / (2 p mu): what is left as T grows."""
+        return self.kick * self.spread / self._decrease
+
+    def bound(self, iterations: int) -> FloatArray:
+        """Upper bounds on E f(x_t) - f* for t = 0 .. iterations: ``(iterations + 1,)``."""
+        decay = self.rate ** np.arange(iterations + 1)
+        return np.asarray(decay * self.gap + (1.0 - decay) * self.noise_floor)
+
+    def bound_along(self, spreads: FloatArray) -> FloatArray:
+        """The same with E[V] of each step, ``(T,)`` from the start on: ``(T + 1,)``."""
+        bounds = [self.gap]
+        for spread in spreads:
+            bounds.append(self.rate * bounds[-1] + self.kick * float(spread))
+        return np.array(bounds)
+
+
+def expected_total_time(iterations: float, iteration_time: float) -> float:
+    """E[seconds of a run] = E[number of rounds] * E[seconds of a round] (Wald's identity).
+
+    Needs rounds that are independent and identically distributed, and a number of rounds that
+    does not look ahead: a fixed number, or the first round at which the loss meets a target.
+    """
+    return iterations * iteration_time
+
+
+def _check_step(step: float, longest: float) -> None:
+    if not 0.0 < step <= longest * (1.0 + ROUNDING):
+        raise InvalidParameter("learning_rate", step, f"must be in (0, {longest:.6g}]")
