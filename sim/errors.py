@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 
@@ -40,3 +42,28 @@ class NeverEnough(RuntimeError):
         )
         self.iteration = iteration
         self.missing = missing
+
+
+class DataNotFound(FileNotFoundError):
+    """A data set that users bring themselves is not where the simulator looks.
+
+    Args:
+        dataset: the data set's name in the config.
+        names: file names that would do; a ``.gz`` beside each is understood.
+        looked: the directories that were searched, in order.
+        origin: where to get the file.
+    """
+
+    def __init__(
+        self, dataset: str, names: Sequence[str], looked: Sequence[Path], origin: str
+    ) -> None:
+        places = ", ".join(map(str, looked)) or "nowhere: no data directory is known"
+        super().__init__(
+            f"dataset {dataset} needs one of these files: {', '.join(names)} (or .gz); "
+            f"looked in {places}. Get it from {origin}, and name its directory "
+            "in the environment variable ERASUREHEAD_DATA"
+        )
+        self.dataset = dataset
+        self.names = list(names)
+        self.looked = list(looked)
+        self.origin = origin

@@ -1,0 +1,16 @@
+"""Problems: the data, the loss and its gradient for many models at once."""
+
+from sim.problems.base import Problem
+from sim.problems.build import ProblemConfig, build_problem, parse_problem
+from sim.problems.data import DatasetFamily
+from sim.problems.registry import DATASETS, LOSSES
+
+__all__ = [
+    "DATASETS",
+    "LOSSES",
+    "DatasetFamily",
+    "Problem",
+    "ProblemConfig",
+    "build_problem",
+    "parse_problem",
+]

@@ -1,0 +1,204 @@
+"""What a problem is: training data in partitions, a loss, and its gradient for many models at once.
+
+Every model is a column: ``beta`` is ``(p, R)``, and so one matrix product serves all R
+replications. The margins ``X beta`` are handed from the loss to the gradient, so that an
+iteration costs two products with the training data, whatever n and k are.
+
+Not modelled here: who computes which part. Decoding is linear, so the decoded gradient is
+sum_i w_i g_i over the partitions, one weighted pass over the data.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import ClassVar, Literal, Self, TypeAlias, final
+
+import numpy as np
+
+from sim.errors import InvalidParameter
+from sim.problems.matrix import Csr, Matrix, product
+from sim.problems.merging import append_column, class_basis, merge
+from sim.types import FloatArray, IntArray
+
+Task: TypeAlias = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, eq=False)
+class Problem(ABC):
+    """Training data and a loss; abstract. Final subclasses say what the loss of one row is.
+
+    Attributes:
+        X: ``(N, p)`` training rows, a dense C-order array or ``scipy.sparse.csr_array``.
+        y: ``(N,)`` targets.
+        partitions: k; partition i is the i-th of k contiguous blocks of rows, cut as
+            ``numpy.array_split`` does.
+        l2: the coefficient of ``||beta||^2`` in the objective, >= 0.
+        X_test: ``(M, p)`` test rows, or ``None``.
+        y_test: ``(M,)`` test targets, or ``None``.
+
+    Memory: the data once. ``X^T`` is a view: for sparse rows it is column-compressed, and its
+    product scatters each row into the result.
+
+    Raises:
+        InvalidParameter: fewer rows than partitions, or arrays that do not fit each other.
+    """
+
+    task: ClassVar[Task]
+    """What kind of target the loss is for."""
+
+    X: Matrix
+    y: FloatArray
+    partitions: int
+    l2: float = 0.0
+    X_test: Matrix | None = None
+    y_test: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot work."""
+        if self.partitions > self.rows:
+            raise InvalidParameter(
+                "rows", self.rows, f"must be at least the number of partitions, {self.partitions}"
+            )
+        if self.y.shape != (self.rows,):
+            raise InvalidParameter("y", self.y.shape, f"its shape must be ({self.rows},)")
+        if (self.X_test is None) != (self.y_test is None):
+            raise InvalidParameter("X_test", None, "give both X_test and y_test, or neither")
+        if self.X_test is not None and self.X_test.shape[1] != self.features:
+            shape = self.X_test.shape
+            raise InvalidParameter("X_test", shape, f"needs {self.features} columns, as X has")
+
+    @property
+    def rows(self) -> int:
+        """Number of training rows N."""
+        return int(self.X.shape[0])
+
+    @property
+    def features(self) -> int:
+        """Number of features p."""
+        return int(self.X.shape[1])
+
+    @cached_property
+    def partition_sizes(self) -> IntArray:
+        """Rows of each partition: ``(k,)``; the first N mod k have one row more."""
+        size, larger = divmod(self.rows, self.partitions)
+        return size + (np.arange(self.partitions) < larger).astype(np.int64)
+
+    @abstractmethod
+    def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
+        """The loss of each row: ``(N, R)`` and ``(N,)`` -> a new ``(N, R)``."""
+
+    @abstractmethod
+    def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
+        """The derivative of each row's loss by its margin: -> a new ``(N, R)``."""
+
+    @abstractmethod
+    def test_auc(self, beta: FloatArray) -> FloatArray | None:
+        """Area under the ROC curve on the test rows: ``(p, R) -> (R,)``, or ``None``."""
+
+    @final
+    def margins(self, beta: FloatArray) -> FloatArray:
+        """``X beta``: ``(p, R) -> (N, R)``. Cost: one product."""
+        return product(self.X, beta)
+
+    @final
+    def loss_from_margins(self, margins: FloatArray) -> FloatArray:
+        """Mean data loss over the training rows, without L2: ``(N, R) -> (R,)``."""
+        return np.asarray(self.row_losses(margins, self.y).mean(axis=0))
+
+    @final
+    def gradient_from_margins(
+        self, margins: FloatArray, partition_weights: FloatArray | None = None
+    ) -> FloatArray:
+        """``(1/N) sum_i w_i g_i``, without L2: ``(N, R)``, ``(R, k)`` -> ``(p, R)``.
+
+        Args:
+            margins: ``X beta``, where the gradient is taken.
+            partition_weights: w of each replication; ``None`` means that all are 1.
+
+        Cost: one product with ``X^T``.
+        """
+        slopes = self.row_slopes(margins, self.y)
+        if partition_weights is None:
+            slopes /= self.rows
+        else:
+            scaled = partition_weights.T / self.rows
+            slopes *= np.repeat(scaled, self.partition_sizes, axis=0)
+        return product(self.X.T, slopes)
+
+    @final
+    def loss(self, beta: FloatArray) -> FloatArray:
+        """Mean data loss, without L2: ``(p, R) -> (R,)``."""
+        return self.loss_from_margins(self.margins(beta))
+
+    @final
+    def gradient(self, beta: FloatArray, partition_weights: FloatArray | None = None) -> FloatArray:
+        """``(1/N) sum_i w_i g_i(beta)``, without L2: ``(p, R)``, ``(R, k)`` -> ``(p, R)``."""
+        return self.gradient_from_margins(self.margins(beta), partition_weights)
+
+    @final
+    def test_loss(self, beta: FloatArray) -> FloatArray | None:
+        """Mean loss over the test rows: ``(p, R) -> (R,)``, or ``None`` without a test set."""
+        if self.X_test is None or self.y_test is None:
+            return None
+        margins = product(self.X_test, beta)
+        return np.asarray(self.row_losses(margins, self.y_test).mean(axis=0))
+
+    @final
+    def objective(self, beta: FloatArray) -> FloatArray:
+        """``loss + l2 ||beta||^2``: ``(p, R) -> (R,)``."""
+        return np.asarray(self.loss(beta) + self.l2 * np.square(beta).sum(axis=0))
+
+    @final
+    def l2_gradient(self, beta: FloatArray) -> FloatArray:
+        """``2 l2 beta``, of any shape."""
+        return np.asarray(2 * self.l2 * beta)
+
+    @final
+    def partition_gradients(self, beta: FloatArray) -> FloatArray:
+        """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``.
+
+        The theory reads these; a run never does. Cost: two passes over the data and p x k memory.
+        """
+        slopes = self.row_slopes(self.margins(beta[:, None]), self.y)
+        ends = np.cumsum(self.partition_sizes)
+        blocks = [
+            product(self.X[end - size : end].T, slopes[end - size : end])
+            for size, end in zip(self.partition_sizes, ends, strict=True)
+        ]
+        return np.hstack(blocks)
+
+    @final
+    def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
+        """The same problem with equal features of sparse data merged; see ``merging``.
+
+        Args:
+            initial: ``(p,)`` the start. What of it the classes do not span becomes the last
+                coordinate, which no training row sees, but test rows and L2 do.
+
+        Returns:
+            The merged problem, its start ``(q,)``, and S: a model is ``S`` times a merged model.
+            Dense data come back as they are, with ``None`` for S.
+        """
+        if self._merged_data is None:
+            return self, initial, None
+        basis, X, X_test = self._merged_data
+        start = product(basis.T, initial)
+        rest = initial - product(basis, start)
+        length = float(np.linalg.norm(rest))
+        if length > 0:
+            rest /= length
+            X = append_column(X, np.zeros(self.rows))
+            if X_test is not None:
+                X_test = append_column(X_test, product(self.X_test, rest))
+            basis, start = append_column(basis, rest), np.append(start, length)
+        return replace(self, X=X, X_test=X_test), start, basis
+
+    @cached_property
+    def _merged_data(self) -> tuple[Csr, Csr, Csr | None] | None:
+        if isinstance(self.X, np.ndarray) or isinstance(self.X_test, np.ndarray):
+            return None
+        basis = class_basis(self.X)
+        X_test = None if self.X_test is None else merge(self.X_test, basis)
+        return basis, merge(self.X, basis), X_test
