@@ -95,6 +95,8 @@ def _from_npz(path: str) -> FloatArray:
 
 
 def _from_frame(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray:
+    if frame.empty:
+        raise TableError(path, "the table has no rows")
     if set(LONG_COLUMNS) <= set(frame.columns):
         return _from_long(path, frame, load)
     if load is not None:
@@ -140,7 +142,7 @@ def _from_long(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray
 
 def _check(path: str, table: FloatArray) -> None:
     if table.size == 0:
-        raise TableError(path, "the table has no rows")
+        raise TableError(path, "the table has no cells")
     for bad, defect in (
         (np.isnan(table), "is missing or not a number (a short row?)"),
         (np.isinf(table), "is infinite"),

@@ -11,8 +11,9 @@ import pandas as pd
 from experiments import build
 from experiments.config import Cell
 from sim.engines import batch, event
-from sim.learner import EXACT, Training, Weights, train
+from sim.learner import EXACT, Training, train
 from sim.metrics import time_to_target
+from sim.schemes import Scheme
 from sim.schemes.decoding import decoding_error
 from sim.types import FloatArray, Trace
 
@@ -48,17 +49,8 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     parts = build.timing(cell)
     learning = build.training(cell, data_dir)
     trace = simulate(parts)
-    decoded = _decode(parts, trace, keep=learning is not None)
-    losses = None
-    if learning is not None:
-        losses = train(
-            learning.problem,
-            learning.optimizer,
-            learning.initial,
-            _inexact(decoded.weights),
-            parts.iterations,
-            parts.replications,
-        )
+    decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
+    losses = None if learning is None else learn(learning, decoded)
     iterations = _iterations(trace, decoded, losses)
     replications = _replications(trace, losses, cell.settings.target_loss)
     return CellResult(iterations, replications, trace.engine)
@@ -71,39 +63,54 @@ def simulate(parts: build.Timing) -> Trace:
 
 
 @dataclass(frozen=True)
-class _Decoded:
-    """Per round: ``recovered (R, T)``, ``error (R, T)``, and ``weights (R, T, k)`` if kept."""
+class Decoded:
+    """What the master decoded in each round.
+
+    Attributes:
+        recovered: ``(R, T)`` share of partitions with non-zero weight.
+        error: ``(R, T)`` decoding error.
+        weights: ``(R, T, k)`` partition weights, or ``None`` if not kept.
+    """
 
     recovered: FloatArray
     error: FloatArray
     weights: FloatArray | None
 
 
-def _decode(parts: build.Timing, trace: Trace, keep: bool) -> _Decoded:
+def decode(scheme: Scheme, trace: Trace, keep_weights: bool) -> Decoded:
+    """Decode every round of a trace, as many rounds at a time as fit in 32 MiB."""
     assert trace.arrived is not None
     r, t, n = trace.arrived.shape
-    k, decoder = parts.scheme.partitions, parts.scheme.decoder
     recovered, error = np.empty((r, t)), np.empty((r, t))
-    weights = np.empty((r, t, k)) if keep else None
-    step = max(1, WEIGHTS_AT_ONCE // (r * max(k, n)))
+    weights = np.empty((r, t, scheme.partitions)) if keep_weights else None
+    step = max(1, WEIGHTS_AT_ONCE // (r * max(scheme.partitions, n)))
     for start in range(0, t, step):
         rounds = slice(start, start + step)
-        part = decoder.partition_weights(trace.arrived[:, rounds])
-        recovered[:, rounds] = np.count_nonzero(part, axis=-1) / k
+        part = scheme.decoder.partition_weights(trace.arrived[:, rounds])
+        recovered[:, rounds] = np.count_nonzero(part, axis=-1) / scheme.partitions
         error[:, rounds] = decoding_error(part)
         if weights is not None:
             weights[:, rounds] = part
-    return _Decoded(recovered, error, weights)
+    return Decoded(recovered, error, weights)
 
 
-def _inexact(weights: FloatArray | None) -> Weights | None:
-    """The weights, round by round; ``None`` when all are one, so that one model serves all."""
-    if weights is None or np.all(np.abs(weights - 1) <= EXACT):
-        return None
-    return lambda t: weights[:, t]
+def learn(learning: build.Training, decoded: Decoded) -> Training:
+    """Train on decoded gradients; where every weight is one, all replications share one model."""
+    weights = decoded.weights
+    assert weights is not None
+    exact = bool(np.all(np.abs(weights - 1) <= EXACT))
+    replications, iterations, _ = weights.shape
+    return train(
+        learning.problem,
+        learning.optimizer,
+        learning.initial,
+        None if exact else lambda t: weights[:, t],
+        iterations,
+        replications,
+    )
 
 
-def _iterations(trace: Trace, decoded: _Decoded, losses: Training | None) -> pd.DataFrame:
+def _iterations(trace: Trace, decoded: Decoded, losses: Training | None) -> pd.DataFrame:
     assert trace.arrived is not None
     r, t = trace.times.shape
     heard = trace.arrived.sum(axis=2)

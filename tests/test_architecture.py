@@ -1,0 +1,66 @@
+"""The import direction of the design, checked from the source.
+
+types -> {schemes, problems, optimizers} -> {engines, learner, theory} -> experiments;
+delay_models stands beside sim; simpy is imported in sim/engines/ only.
+"""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted(p for d in ("sim", "delay_models", "experiments") for p in (ROOT / d).rglob("*.py"))
+
+FORBIDDEN = {
+    "sim": ("delay_models", "experiments"),
+    "delay_models": ("sim", "experiments"),
+    "sim/types.py": ("sim.",),
+    "sim/errors.py": ("sim.",),
+    "sim/schemes": ("sim.engines", "sim.learner", "sim.theory", "sim.problems", "sim.optimizers"),
+    "sim/problems": ("sim.engines", "sim.learner", "sim.theory", "sim.schemes", "sim.optimizers"),
+    "sim/optimizers.py": ("sim.engines", "sim.learner", "sim.theory", "sim.schemes"),
+    "sim/engines": ("sim.learner", "sim.theory", "sim.problems", "sim.optimizers"),
+    "sim/learner.py": ("sim.engines", "sim.theory", "sim.schemes"),
+    "sim/theory": ("sim.engines", "sim.learner"),
+    "experiments/plots": ("sim.engines", "sim.learner", "experiments.run", "experiments.compute"),
+}
+
+
+def imports(file: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{file}: relative import"
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def within(module: str, package: str) -> bool:
+    return module == package or module.startswith(package.rstrip(".") + ".")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
+def test_imports_go_one_way(file: Path) -> None:
+    path = file.relative_to(ROOT).as_posix()
+    modules = imports(file)
+    for place, packages in FORBIDDEN.items():
+        if path == place or path.startswith(place + "/"):
+            wrong = {m for m in modules for package in packages if within(m, package)}
+            assert not wrong, f"{path} imports {wrong}"
+    if not path.startswith("sim/engines/"):
+        assert not any(within(m, "simpy") for m in modules), f"{path} imports simpy"
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
+def test_no_global_random_numbers(file: Path) -> None:
+    """np.random.seed and friends would make a run depend on what ran before it."""
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"np.random", "random"}:
+            allowed = {"Generator", "SeedSequence", "PCG64", "RandomState", "default_rng"}
+            assert node.attr in allowed, f"{file}: {ast.unparse(node)}"

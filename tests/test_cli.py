@@ -1,0 +1,340 @@
+"""The command line as a person uses it: a process, its output, its exit code, its files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent
+BASE: dict[str, Any] = {
+    "name": "small",
+    "workers": 6,
+    "iterations": 5,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}, {"name": "erasurehead", "load": 2, "wait_for": 3}],
+}
+LEARNING: dict[str, Any] = {
+    "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
+    "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
+    "target_loss": 0.3,
+}
+
+
+def erasurehead(*arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def write(tmp_path: Path, document: object, name: str = "config.yaml") -> Path:
+    path = tmp_path / name
+    path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
+    return path
+
+
+def test_run_writes_the_tables(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = erasurehead("run", write(tmp_path, BASE | LEARNING), "--output", out)
+    assert done.returncode == 0, done.stderr
+    assert "erasurehead" in done.stdout
+    iterations = pd.read_parquet(out / "iterations.parquet")
+    assert list(iterations.columns) == [
+        "cell",
+        "scheme",
+        "label",
+        "replication",
+        "iteration",
+        "time",
+        "iteration_time",
+        "arrived",
+        "recovered",
+        "decoding_error",
+        "train_loss",
+        "test_loss",
+    ]
+    assert len(iterations) == 2 * 3 * 6
+    start = iterations[iterations.iteration == 0]
+    assert np.all(start.time == 0)
+    np.testing.assert_allclose(start.train_loss, np.log(2))
+    later = iterations[iterations.iteration > 0]
+    steps = iterations.groupby(["cell", "replication"]).time.diff().dropna()
+    np.testing.assert_array_equal(later.iteration_time, steps)
+    assert set(later[later.scheme == "uncoded"].arrived) == {6}
+    summary = pd.read_parquet(out / "summary.parquet").set_index("scheme")
+    means = later.groupby(["scheme", "replication"]).iteration_time.mean().groupby("scheme")
+    np.testing.assert_allclose(summary.iteration_time_mean, means.mean()[summary.index])
+    np.testing.assert_allclose(summary.iteration_time_se, means.sem()[summary.index])
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert set(manifest["cells"]) == set(iterations.cell)
+    assert {"versions", "seed", "commit", "host", "wall_seconds"} <= set(manifest)
+
+
+def test_timing_only_run_has_no_losses(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert erasurehead("run", write(tmp_path, BASE), "--output", out).returncode == 0
+    columns = pd.read_parquet(out / "iterations.parquet").columns
+    assert "train_loss" not in columns
+    assert "decoding_error" in columns
+
+
+def test_same_seed_same_bytes_and_the_resolved_config_runs_again(tmp_path: Path) -> None:
+    config = write(tmp_path, BASE | LEARNING)
+    one, two, again = tmp_path / "one", tmp_path / "two", tmp_path / "again"
+    assert erasurehead("run", config, "--output", one).returncode == 0
+    assert erasurehead("sweep", config, "--jobs", 2, "--output", two).returncode == 0
+    assert erasurehead("run", one / "config.yaml", "--output", again).returncode == 0
+    other = tmp_path / "other"
+    assert erasurehead("run", config, "--set", "seed=1", "--output", other).returncode == 0
+    for table in ("iterations.parquet", "summary.parquet"):
+        content = (one / table).read_bytes()
+        assert (two / table).read_bytes() == content
+        assert (again / table).read_bytes() == content
+        assert (other / table).read_bytes() != content
+
+
+def test_sweep_has_a_column_per_swept_key(tmp_path: Path) -> None:
+    schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": [2, 3], "wait_for": 3}]
+    config = write(tmp_path, BASE | {"schemes": schemes})
+    out = tmp_path / "out"
+    done = erasurehead("sweep", config, "--set", "delay.rate=1,2", "--output", out)
+    assert done.returncode == 0, done.stderr
+    summary = pd.read_parquet(out / "summary.parquet")
+    assert len(summary) == 2 * 3
+    assert sorted(summary["delay.rate"].unique()) == [1, 2]
+    assert sorted(summary["scheme.load"].dropna().unique()) == [2, 3]
+    uncoded = summary[summary.scheme == "uncoded"].set_index("delay.rate").iteration_time_mean
+    assert uncoded[1] == pytest.approx(2 * uncoded[2])  # common random numbers, twice the rate
+
+
+def test_impossible_combination_in_a_sweep_leaves_the_others(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    config = write(tmp_path, BASE)
+    done = erasurehead("sweep", config, "--set", "schemes.erasurehead.load=2,4", "--output", out)
+    assert done.returncode == 1
+    assert "load = 4" in done.stderr
+    assert "1, 2, 3, 6" in done.stderr
+    summary = pd.read_parquet(out / "summary.parquet")
+    assert len(summary) == 3
+
+
+def change(**changes: Any) -> dict[str, Any]:
+    return BASE | changes
+
+
+def delay(**fields: Any) -> dict[str, Any]:
+    return change(delay=fields)
+
+
+def trace(**fields: Any) -> dict[str, Any]:
+    return delay(model="trace", **fields)
+
+
+SCHEME = {"name": "erasurehead", "load": 2, "wait_for": 3}
+PROBLEM = {"loss": "logistic", "dataset": "breast_cancer"}
+
+BAD_CONFIGS: list[tuple[Any, list[str]]] = [
+    ("", ["empty"]),
+    ("- 1\n- 2\n", ["list"]),
+    ("a: [1\n", ["not YAML"]),
+    (change(wrokers=3), ["wrokers", "unknown key", "workers"]),
+    (change(workers="many"), ["workers", "'many'", "integer"]),
+    (change(workers=0), ["workers = 0", "greater than or equal to 1"]),
+    (change(workers=True), ["workers", "True"]),
+    (change(workers=2.5), ["workers = 2.5"]),
+    (change(name="../etc"), ["name", "../etc"]),
+    (change(policy="abort"), ["policy", "'abort'", "cancel"]),
+    (change(engine="gpu"), ["engine", "'gpu'", "batch"]),
+    ({k: v for k, v in BASE.items() if k != "delay"}, ["delay", "missing"]),
+    (change(schemes=[]), ["schemes", "at least 1"]),
+    (change(schemes=[{"load": 3}]), ["schemes.name", "missing", "erasurehead"]),
+    (change(schemes=[{"name": "erasurhead"}]), ["erasurhead", "did you mean erasurehead"]),
+    (change(schemes=[SCHEME | {"laod": 2}]), ["laod", "unknown key", "load"]),
+    (change(schemes=[SCHEME | {"load": 4}]), ["load = 4", "1, 2, 3, 6"]),
+    (change(schemes=[SCHEME | {"load": "two"}]), ["load = 'two'"]),
+    (change(schemes=[SCHEME | {"wait_for": 7}]), ["wait_for = 7", "workers = 6"]),
+    (change(schemes=[SCHEME | {"rescale": "maybe"}]), ["rescale", "'maybe'"]),
+    (change(schemes=[SCHEME | {"deadline": -1}]), ["deadline = -1", "greater than 0"]),
+    (change(schemes=[SCHEME, SCHEME]), ["twice", "label"]),
+    (change(load_law={"kind": "additive"}), ["load_law.seconds_per_partition", "missing"]),
+    (change(load_law={"kind": "linear"}), ["load_law.kind", "proportional"]),
+    (delay(model="exponential", rate=-1), ["delay.rate = -1", "greater than 0"]),
+    (delay(model="exponential", rate=float("nan")), ["delay.rate", "finite"]),
+    (delay(model="exponential", rate=True), ["delay.rate", "True"]),
+    (delay(model="exponential", rate="fast"), ["delay.rate", "'fast'", "number"]),
+    (delay(model="exponential"), ["delay.rate", "missing"]),
+    (delay(rate=1), ["delay.model", "missing"]),
+    (delay(model="exponental", rate=1), ["did you mean exponential"]),
+    (trace(path="no/such.csv"), ["no/such.csv", "no such file"]),
+    (change(problem=PROBLEM), ["optimizer", "missing"]),
+    (change(**LEARNING | {"problem": PROBLEM | {"l2": -1}}), ["problem", "l2", "-1"]),
+    (change(**LEARNING | {"problem": PROBLEM | {"dataset": "mnist"}}), ["mnist", "synthetic"]),
+    (change(**LEARNING | {"problem": PROBLEM | {"rows": 5}}), ["rows", "unknown key"]),
+    (change(**LEARNING | {"problem": PROBLEM | {"dataset": "diabetes"}}), ["diabetes", "least"]),
+    (change(**LEARNING | {"optimizer": {"rule": "adam"}}), ["optimizer.rule", "accelerated"]),
+    (
+        change(**LEARNING | {"optimizer": {"rule": "gd", "learning_rate": -1}}),
+        ["optimizer.learning_rate = -1", "greater than 0"],
+    ),
+    (
+        change(**LEARNING | {"problem": PROBLEM | {"dataset": "amazon"}}),
+        ["amazon", "train.csv", "ERASUREHEAD_DATA"],
+    ),
+    (change(sweep={"delay.rate": []}), ["sweep.delay.rate", "at least one"]),
+    (change(sweep={"workers.n": [1]}), ["workers.n"]),
+]
+
+
+@pytest.mark.parametrize(("document", "mentions"), BAD_CONFIGS, ids=lambda value: str(value)[:60])
+def test_bad_config_is_one_clear_line(
+    document: Any,
+    mentions: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Exit code 2, one line that names the field and what is valid, and nothing written."""
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    out = tmp_path / "out"
+    code = call(monkeypatch, "run", write(tmp_path, document), "--output", out)
+    captured = capsys.readouterr()
+    assert code == 2
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("error: ")
+    for mention in mentions:
+        assert mention in captured.err
+    assert not out.exists()
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    """The program in this process: fifty processes would take a minute."""
+    from experiments.__main__ import main
+
+    monkeypatch.setattr(sys, "argv", ["erasurehead", *map(str, arguments)])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return int(caught.value.code or 0)
+
+
+BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
+    ("t.csv", b"", ["empty"]),
+    ("t.csv", b"0.1,0.2\n0.3,nan\n", ["round 1, worker 1", "missing"]),
+    ("t.csv", b"0.1,0.2\n-0.3,0.1\n", ["round 1, worker 0", "negative"]),
+    ("t.csv", b"0.1,inf\n0.3,0.1\n", ["round 0, worker 1", "infinite"]),
+    ("t.csv", b"0.1,0.2\n0.3\n", ["round 1, worker 1", "missing"]),
+    ("t.csv", b"0.1,0.2\n0.3,0.1,0.2\n", ["t.csv", "line 2"]),
+    ("t.csv", b"a,b\n0.1,slow\n", ["column b", "'slow'"]),
+    ("t.csv", b"a,b\n", ["no rows"]),
+    ("t.csv", b"\xff\xfe\x00\x81", ["t.csv", "cannot be read"]),
+    ("t.csv", b"worker,round,seconds\n0,0,1\n0,0,2\n", ["two rows", "worker 0, round 0"]),
+    ("t.csv", b"worker,round,seconds\n0,0,1\n1,1,2\n", ["missing"]),
+    ("t.csv", b"worker,round,seconds,load\n0,0,1,1\n0,0,2,2\n", ["several loads", "[1, 2]"]),
+    ("t.npz", b"\x80\x04K\x01.", ["t.npz", "cannot be read"]),
+    ("t.parquet", b"PAR1 not", ["t.parquet", "cannot be read"]),
+    ("t.csv.gz", b"not gzip", ["t.csv.gz", "cannot be read"]),
+    ("t.txt", b"0.1", ["unknown ending", ".npz"]),
+]
+
+
+@pytest.mark.parametrize(("name", "content", "mentions"), BAD_TRACES, ids=lambda v: str(v)[:40])
+def test_bad_trace_is_one_clear_line(
+    name: str,
+    content: bytes,
+    mentions: list[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    document = change(workers=1, delay={"model": "trace", "path": str(tmp_path / name)})
+    document["schemes"] = [{"name": "uncoded"}]
+    out = tmp_path / "out"
+    code = call(monkeypatch, "run", write(tmp_path, document), "--output", out)
+    error = capsys.readouterr().err
+    assert code == 2, error
+    assert error.count("\n") == 1, error
+    for mention in mentions:
+        assert mention in error
+    assert not out.exists()
+
+
+def test_a_bad_config_leaves_earlier_results_alone(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert erasurehead("run", write(tmp_path, BASE), "--output", out).returncode == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    bad = write(tmp_path, change(workers=-1), "bad.yaml")
+    done = erasurehead("run", bad, "--output", out)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_a_run_that_cannot_end_says_who_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A cell that fails while running: exit code 1, its reason on stderr."""
+    from delay_models import parametric
+
+    def dead(self: object, rng: object, shape: tuple[int, int]) -> np.ndarray:
+        table = np.ones(shape)
+        table[:, 4] = np.inf
+        return table
+
+    monkeypatch.setattr(parametric.Exponential, "draw", dead)
+    code = call(monkeypatch, "run", write(tmp_path, BASE), "--output", tmp_path / "out")
+    assert code == 1
+    error = capsys.readouterr().err
+    assert "uncoded" in error
+    assert "iteration 1 can never end" in error
+    assert "worker(s): 4" in error
+
+
+def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).random((3, 6)))
+    for end, rounds in (("truncated", 3), ("cyclic", 5)):
+        fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "end": end}
+        config = write(tmp_path, change(delay=fields), f"{end}.yaml")
+        out = tmp_path / end
+        assert erasurehead("run", config, "--output", out).returncode == 0
+        assert pd.read_parquet(out / "iterations.parquet").iteration.max() == rounds
+
+
+def test_trace_with_too_few_workers(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", seconds=np.ones((3, 4)))
+    fields = {"model": "trace", "path": str(tmp_path / "t.npz")}
+    done = erasurehead("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
+    assert done.returncode == 2
+    assert "workers = 6" in done.stderr
+    assert "1 to 4" in done.stderr
+
+
+def test_list_and_help() -> None:
+    listed = erasurehead("list")
+    assert listed.returncode == 0
+    for name in ("erasurehead", "shifted_exponential", "breast_cancer", "accelerated"):
+        assert name in listed.stdout
+    assert erasurehead("list", "schemes").stdout in listed.stdout
+    assert erasurehead("list", "colours").returncode == 2
+    assert "sweep" in erasurehead("--help").stdout
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
+def test_shipped_configs_are_valid(example: Path) -> None:
+    from experiments.build import timing
+    from experiments.config import cells, load
+
+    for cell in cells(load(example)):
+        timing(cell)
