@@ -7,6 +7,8 @@ made inside the commands, so that ``--help`` and ``list`` answer at once.
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,10 @@ DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Where public data sets lie; default $ERASUREHEAD_DATA."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
+]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
 
 
@@ -46,17 +52,24 @@ def sweep(
     config: Config,
     set_: Set = None,
     jobs: Jobs = 1,
+    scheduler: Scheduler = None,
     output: Output = None,
     data_dir: DataDir = None,
 ) -> None:
     """Run a config's grid in parallel; a second run finishes what a killed one left."""
-    _run(config, set_ or [], output, data_dir, jobs)
+    _run(config, set_ or [], output, data_dir, jobs, scheduler)
 
 
 def _run(
-    config: Path, overrides: list[str], output: Path | None, data_dir: Path | None, jobs: int
+    config: Path,
+    overrides: list[str],
+    output: Path | None,
+    data_dir: Path | None,
+    jobs: int,
+    scheduler: str | None = None,
 ) -> None:
     from experiments import console
+    from experiments.cluster import dask_cluster
     from experiments.config import load
     from experiments.run import Options
     from experiments.run import run as run_document
@@ -64,10 +77,27 @@ def _run(
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
     with console.progress("cells") as report:
-        outcome = run_document(document, target, Options(jobs, data_dir, report))
+        backend = nullcontext if scheduler is None else partial(dask_cluster, scheduler)
+        options = Options(-1 if scheduler else jobs, data_dir, report, backend)
+        outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def plot(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
+    kind: Annotated[
+        str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
+    ] = None,
+) -> None:
+    """Draw a run's tables as PNG and SVG under DIR/plots."""
+    from experiments.plots.command import plot as draw
+
+    written, left_out = draw(directory, kind)
+    for line in [*map(str, written), *left_out]:
+        print(line)
 
 
 @app.command(name="list")

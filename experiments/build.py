@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from delay_models import MODELS, DelayModel, Tape
-from experiments.config import Cell, Section
+from experiments.config import Cell
 from experiments.errors import ConfigError, at, from_validation, one_of
+from experiments.resolve import Section
 from sim.engines.policy import Policy
 from sim.errors import DataNotFound, InvalidParameter
 from sim.load_laws import LOAD_LAWS, LoadLaw

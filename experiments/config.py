@@ -18,7 +18,9 @@ import yaml
 from annotated_types import Ge
 from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from experiments import resolve
 from experiments.errors import ConfigError, at, from_validation
+from experiments.resolve import Section
 from sim.engines.policy import Policy
 
 
@@ -30,7 +32,6 @@ def _not_bool(value: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(_not_bool), Ge(1)]
-Section = dict[str, Any]
 
 
 class Settings(BaseModel):
@@ -61,6 +62,7 @@ class Cell(BaseModel):
         settings: the point, with ``schemes`` holding this cell's scheme alone.
         label: how tables and pictures name the scheme.
         swept: the grid's keys and this point's values, which become columns.
+        point: index of the point in the grid; its cells read the same tapes.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -68,6 +70,7 @@ class Cell(BaseModel):
     settings: Settings
     label: str
     swept: dict[str, Any]
+    point: int
 
     @property
     def scheme(self) -> Section:
@@ -183,19 +186,33 @@ def cells(document: Mapping[str, Any]) -> list[Cell]:
     Raises:
         ConfigError: an unknown key, a wrong type, or two schemes with one label.
     """
-    base = _validate(document)
+    base = validate(document)
     return [
         cell
-        for swept, point in _grid(document, base.sweep)
-        for cell in _cells_of_point(_validate(point), swept)
+        for index, (swept, point) in enumerate(_grid(document, base.sweep))
+        for cell in _cells_of_point(validate(point), swept, index)
     ]
 
 
-def _validate(document: Mapping[str, Any]) -> Settings:
+def validate(document: Mapping[str, Any]) -> Settings:
+    """Check a document's own keys and write out every default.
+
+    Raises:
+        ConfigError: an unknown key or a wrong type.
+    """
     try:
-        return Settings.model_validate(dict(document))
+        settings = Settings.model_validate(dict(document))
     except ValidationError as error:
         raise from_validation(error, "", Settings.model_fields) from None
+    return settings.model_copy(
+        update={
+            "delay": resolve.delay(settings.delay),
+            "load_law": resolve.load_law(settings.load_law),
+            "schemes": [resolve.scheme(section) for section in settings.schemes],
+            "problem": resolve.problem(settings.problem),
+            "optimizer": resolve.optimizer(settings.optimizer),
+        }
+    )
 
 
 def _grid(
@@ -212,14 +229,14 @@ def _grid(
         yield swept, point
 
 
-def _cells_of_point(settings: Settings, swept: dict[str, Any]) -> Iterator[Cell]:
+def _cells_of_point(settings: Settings, swept: dict[str, Any], index: int) -> Iterator[Cell]:
     singles = [single for section in settings.schemes for single in _singles(section)]
-    labels = [_label(section) for section, _ in singles]
+    labels = [resolve.label(section) for section, _ in singles]
     for (section, fields), label in zip(singles, labels, strict=True):
         if labels.count(label) > 1:
             raise at("schemes", label, "appears twice; give each its own label")
         point = settings.model_copy(update={"schemes": [section], "sweep": {}})
-        yield Cell(settings=point, label=label, swept=swept | fields)
+        yield Cell(settings=point, label=label, swept=swept | fields, point=index)
 
 
 def _singles(section: Section) -> Iterator[tuple[Section, dict[str, Any]]]:
@@ -228,10 +245,3 @@ def _singles(section: Section) -> Iterator[tuple[Section, dict[str, Any]]]:
     for values in itertools.product(*lists.values()):
         fields = dict(zip(lists, values, strict=True))
         yield section | fields, {f"scheme.{key}": value for key, value in fields.items()}
-
-
-def _label(section: Section) -> str:
-    if "label" in section:
-        return str(section["label"])
-    fields = [f"{key}={value}" for key, value in section.items() if key != "name"]
-    return " ".join([str(section.get("name")), *fields])

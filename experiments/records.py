@@ -9,6 +9,7 @@ import pandas as pd
 
 from experiments.compute import CellResult
 from experiments.config import Cell
+from experiments.paired import comparison
 
 Finished = tuple[Cell, CellResult]
 
@@ -31,13 +32,23 @@ def iterations_table(finished: Iterable[Finished]) -> pd.DataFrame:
 
 
 def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
-    """One row per cell: means and standard errors over replications.
+    """One row per cell: means and standard errors over replications, and paired comparisons.
 
     ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
-    that reach the target; ``target_reached`` is their share.
+    that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
+    compare with the first scheme of the same point of the grid: see ``experiments.paired``.
     """
+    finished = list(finished)
+    tables = {cell.key: per_replication(result) for cell, result in finished}
+    first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
-        {**_identity(cell), **cell.swept, **_size(cell, result), **_statistics(result)}
+        {
+            **_identity(cell),
+            **cell.swept,
+            **_size(cell, result),
+            **_statistics(tables[cell.key]),
+            **comparison(tables[cell.key], tables[first[cell.point]]),
+        }
         for cell, result in finished
     ]
     return pd.DataFrame(rows)
@@ -80,9 +91,9 @@ def _size(cell: Cell, result: CellResult) -> dict[str, int]:
     }
 
 
-def _statistics(result: CellResult) -> dict[str, float]:
+def _statistics(replications: pd.DataFrame) -> dict[str, float]:
     statistics: dict[str, float] = {}
-    for name, values in per_replication(result).items():
+    for name, values in replications.items():
         statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)
         if name == "time_to_target":
             statistics["target_reached"] = float(values.notna().mean())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,14 @@ import joblib
 import yaml
 
 from experiments import build, store
-from experiments.compute import compute
-from experiments.config import Cell, cells
+from experiments.compute import CellResult, compute
+from experiments.config import Cell, cells, validate
 from experiments.errors import ConfigError
 from experiments.manifest import manifest, to_json
 from experiments.records import Finished, iterations_table, summary_table
+
+UNORDERED = "generator_unordered"
+"""Cells are kept as they finish; the tables are in the config's order all the same."""
 
 Report = Callable[[int, int], None]
 """Called with cells done and cells in all."""
@@ -35,11 +39,13 @@ class Options:
         jobs: cells computed at the same time.
         data_dir: where the public data sets lie.
         report: progress.
+        backend: a context in which joblib finds its workers (a Dask cluster); default processes.
     """
 
     jobs: int = 1
     data_dir: Path | None = None
     report: Report = field(default=lambda done, total: None)
+    backend: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 @dataclass(frozen=True)
@@ -96,26 +102,28 @@ def _compute_all(todo: list[Cell], total: int, output: Path, options: Options) -
     """Compute cells; returns the reasons of those that failed."""
     done = total - len(todo)
     options.report(done, total)
-    tasks = [joblib.delayed(_compute_one)(cell, output, options.data_dir) for cell in todo]
+    tasks = [joblib.delayed(_compute_one)(cell, options.data_dir) for cell in todo]
     failed: dict[str, str] = {}
-    with joblib.Parallel(n_jobs=options.jobs, return_as="generator_unordered") as parallel:
-        for key, reason in parallel(tasks):
-            if reason is not None:
-                failed[key] = reason
+    with options.backend(), joblib.Parallel(n_jobs=options.jobs, return_as=UNORDERED) as parallel:
+        for key, result, seconds in parallel(tasks):
+            if isinstance(result, str):
+                failed[key] = result
+            else:
+                store.write_cell(output, key, result, seconds)
             done += 1
             options.report(done, total)
     return failed
 
 
-def _compute_one(cell: Cell, output: Path, data_dir: Path | None) -> tuple[str, str | None]:
-    """Compute and keep one cell; any error is that cell's alone."""
+def _compute_one(cell: Cell, data_dir: Path | None) -> tuple[str, CellResult | str, float]:
+    """Compute one cell, here or on another machine; any error is that cell's alone."""
     began = time.monotonic()
+    result: CellResult | str
     try:
         result = compute(cell, data_dir)
     except Exception as error:
-        return cell.key, f"{type(error).__name__}: {error}"
-    store.write_cell(output, cell.key, result, time.monotonic() - began)
-    return cell.key, None
+        result = f"{type(error).__name__}: {error}"
+    return cell.key, result, time.monotonic() - began
 
 
 def _collect(grid: list[Cell], failed: dict[str, str], output: Path, computed: int) -> Outcome:
@@ -130,7 +138,8 @@ def _collect(grid: list[Cell], failed: dict[str, str], output: Path, computed: i
 
 
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
-    resolved = yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True)
+    settings = validate(document)
+    resolved = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
     store.write_bytes(output / "config.yaml", resolved.encode())
     if outcome.finished:
         store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
@@ -139,5 +148,6 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
         cell.key: {"label": cell.label, "swept": cell.swept, "engine": result.engine}
         for cell, result in outcome.finished
     }
-    seed = int(document.get("seed", 0))
-    store.write_bytes(output / "manifest.json", to_json(manifest(seed, seconds, entries)))
+    facts = manifest(settings.seed, seconds, entries)
+    store.write_bytes(output / "manifest.json", to_json(facts))
+    store.remove_leftovers(output)

@@ -59,6 +59,13 @@ def write_table(path: Path, frame: pd.DataFrame, facts: dict[str, str] | None = 
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
+def remove_leftovers(output: Path) -> None:
+    """Remove temporary files that killed runs left behind."""
+    for folder in (output, output / "cells"):
+        for leftover in folder.glob(".*.*.*"):
+            leftover.unlink(missing_ok=True)
+
+
 def cell_path(output: Path, key: str) -> Path:
     """Where a cell's numbers lie."""
     return output / "cells" / f"{key}.parquet"
