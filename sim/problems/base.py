@@ -22,6 +22,9 @@ from sim.problems.matrix import Csr, Matrix, product
 from sim.problems.merging import append_column, class_basis, merge
 from sim.types import FloatArray, IntArray
 
+ROUND_OFF = 1e-12
+"""A vector this much shorter than the one it was computed from counts as zero."""
+
 Task: TypeAlias = Literal["classification", "regression"]
 
 
@@ -63,11 +66,13 @@ class Problem(ABC):
             )
         if self.y.shape != (self.rows,):
             raise InvalidParameter("y", self.y.shape, f"its shape must be ({self.rows},)")
-        if (self.X_test is None) != (self.y_test is None):
-            raise InvalidParameter("X_test", None, "give both X_test and y_test, or neither")
-        if self.X_test is not None and self.X_test.shape[1] != self.features:
-            shape = self.X_test.shape
-            raise InvalidParameter("X_test", shape, f"needs {self.features} columns, as X has")
+        if self.X_test is None or self.y_test is None:
+            if self.X_test is not None or self.y_test is not None:
+                raise InvalidParameter("X_test", None, "give both X_test and y_test, or neither")
+            return
+        if self.X_test.shape != (self.y_test.size, self.features):
+            valid = f"its shape must be ({self.y_test.size}, {self.features}): y_test by features"
+            raise InvalidParameter("X_test", self.X_test.shape, valid)
 
     @property
     def rows(self) -> int:
@@ -186,8 +191,9 @@ class Problem(ABC):
         basis, X, X_test = self._merged_data
         start = product(basis.T, initial)
         rest = initial - product(basis, start)
+        rest -= product(basis, product(basis.T, rest))  # once more: exactly orthogonal to S
         length = float(np.linalg.norm(rest))
-        if length > 0:
+        if length > ROUND_OFF * float(np.linalg.norm(initial)):
             rest /= length
             X = append_column(X, np.zeros(self.rows))
             if X_test is not None:

@@ -53,9 +53,10 @@ class File(DatasetFamily):
 
     def _read(self) -> dict[str, FloatArray]:
         try:
-            with np.load(self.path, allow_pickle=False) as archive:
-                if not isinstance(archive, np.lib.npyio.NpzFile):
-                    raise self._invalid("is one bare array; valid: an NPZ file with X and y")
+            archive = np.load(self.path, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise self._invalid("is one bare array; valid: an NPZ file with X and y")
+            with archive:
                 found = {name: archive[name] for name in ARRAYS if name in archive.files}
         except FileNotFoundError as error:
             raise self._invalid("no such file") from error

@@ -1,0 +1,187 @@
+"""Losses and gradients against finite differences, explicit sums and the other storage."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from scipy.optimize import check_grad
+
+from sim.errors import InvalidParameter
+from sim.problems import LOSSES, Problem
+from sim.problems.least_squares import LeastSquares
+from sim.problems.logistic import LogisticLoss
+
+ROWS, FEATURES, PARTITIONS = 23, 5, 4
+
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES.keys())
+
+
+def make(loss: type[Problem], l2: float = 0.3, sparse_data: bool = False, seed: int = 0) -> Problem:
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((ROWS, FEATURES)) * (rng.random((ROWS, FEATURES)) < 0.6)
+    X_test = rng.standard_normal((9, FEATURES))
+    if loss.task == "classification":
+        y, y_test = rng.choice([-1.0, 1.0], ROWS), np.where(np.arange(9) % 2, 1.0, -1.0)
+    else:
+        y, y_test = rng.standard_normal(ROWS), rng.standard_normal(9)
+    if sparse_data:
+        return loss(sparse.csr_array(X), y, PARTITIONS, l2, sparse.csr_array(X_test), y_test)
+    return loss(X, y, PARTITIONS, l2, X_test, y_test)
+
+
+def betas(columns: int = 3, seed: int = 1) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal((FEATURES, columns))
+
+
+@every_loss
+def test_gradient_is_the_derivative_of_the_loss(loss: type[Problem]) -> None:
+    problem = make(loss)
+    error = check_grad(
+        lambda b: problem.loss(b[:, None])[0],
+        lambda b: problem.gradient(b[:, None])[:, 0],
+        betas()[:, 0],
+    )
+    assert error < 1e-6
+
+
+@every_loss
+def test_l2_gradient_is_the_derivative_of_what_the_objective_adds(loss: type[Problem]) -> None:
+    problem = make(loss)
+    error = check_grad(
+        lambda b: problem.objective(b[:, None])[0],
+        lambda b: (problem.gradient(b[:, None]) + problem.l2_gradient(b[:, None]))[:, 0],
+        betas()[:, 0],
+    )
+    assert error < 1e-6
+
+
+def test_losses_are_the_textbook_means() -> None:
+    logistic, squares = make(LogisticLoss), make(LeastSquares)
+    beta = betas()
+    expected = [
+        np.mean(
+            [np.log(1 + np.exp(-y * (x @ b))) for x, y in zip(logistic.X, logistic.y, strict=True)]
+        )
+        for b in beta.T
+    ]
+    np.testing.assert_allclose(logistic.loss(beta), expected, rtol=1e-13)
+    assert squares.X_test is not None
+    assert squares.y_test is not None
+    expected = [np.mean((squares.y_test - squares.X_test @ b) ** 2) for b in beta.T]
+    np.testing.assert_allclose(squares.test_loss(beta), expected, rtol=1e-13)
+
+
+@every_loss
+def test_each_column_is_a_model_of_its_own(loss: type[Problem]) -> None:
+    problem, beta = make(loss), betas()
+    for j in range(beta.shape[1]):
+        column = beta[:, [j]]
+        np.testing.assert_allclose(problem.gradient(beta)[:, [j]], problem.gradient(column))
+        np.testing.assert_allclose(problem.loss(beta)[[j]], problem.loss(column))
+
+
+@every_loss
+def test_partition_gradients_are_sums_over_array_split_blocks(loss: type[Problem]) -> None:
+    problem, beta = make(loss), betas()[:, 0]
+    gradients = problem.partition_gradients(beta)
+    assert gradients.shape == (FEATURES, PARTITIONS)
+    for i, block in enumerate(np.array_split(np.arange(ROWS), PARTITIONS)):
+        alone = loss(problem.X[block], problem.y[block], 1)
+        np.testing.assert_allclose(
+            gradients[:, i], len(block) * alone.gradient(beta[:, None])[:, 0], rtol=1e-12
+        )
+    whole = problem.gradient(beta[:, None])[:, 0]
+    np.testing.assert_allclose(gradients.sum(axis=1) / ROWS, whole, rtol=1e-12)
+
+
+@every_loss
+@pytest.mark.parametrize("sparse_data", [False, True])
+def test_weighted_gradient_is_the_weighted_sum(loss: type[Problem], sparse_data: bool) -> None:
+    problem, beta = make(loss, sparse_data=sparse_data), betas()
+    weights = np.random.default_rng(2).standard_normal((3, PARTITIONS))
+    weights[0, 1] = 0.0
+    weighted = problem.gradient(beta, weights)
+    for r in range(3):
+        expected = problem.partition_gradients(beta[:, r]) @ weights[r] / ROWS
+        np.testing.assert_allclose(weighted[:, r], expected, rtol=1e-12)
+
+
+@every_loss
+def test_unit_weights_are_no_weights(loss: type[Problem]) -> None:
+    problem, beta = make(loss), betas()
+    np.testing.assert_allclose(
+        problem.gradient(beta, np.ones((3, PARTITIONS))), problem.gradient(beta), rtol=1e-13
+    )
+
+
+@every_loss
+def test_sparse_and_dense_data_agree(loss: type[Problem]) -> None:
+    dense, thin, beta = make(loss), make(loss, sparse_data=True), betas()
+    np.testing.assert_allclose(thin.loss(beta), dense.loss(beta), rtol=1e-13)
+    np.testing.assert_allclose(thin.gradient(beta), dense.gradient(beta), rtol=1e-12)
+    np.testing.assert_allclose(thin.test_loss(beta), dense.test_loss(beta), rtol=1e-13)
+    np.testing.assert_allclose(
+        thin.partition_gradients(beta[:, 0]), dense.partition_gradients(beta[:, 0]), rtol=1e-12
+    )
+
+
+def test_logistic_loss_is_finite_at_any_margin() -> None:
+    """Catches exp(-y z) written naively, and a slope that overflows to NaN."""
+    X = np.array([[1.0]])
+    for label in (-1.0, 1.0):
+        problem = LogisticLoss(X, np.array([label]), 1)
+        beta = np.array([[-2000.0, -40.0, 0.0, 40.0, 2000.0]])
+        loss, slope = problem.loss(beta * label), problem.gradient(beta * label)[0] * label
+        tiny = np.exp(-40.0)
+        np.testing.assert_allclose(loss, [2000, 40 + tiny, np.log(2), tiny, 0], rtol=1e-14)
+        np.testing.assert_allclose(slope, [-1, -1, -0.5, -tiny, 0], rtol=1e-13, atol=1e-300)
+
+
+def test_auc_is_the_share_of_ordered_pairs() -> None:
+    problem, beta = make(LogisticLoss), betas()
+    assert problem.X_test is not None
+    assert problem.y_test is not None
+    expected = []
+    for b in beta.T:
+        scores = problem.X_test @ b
+        plus, minus = scores[problem.y_test > 0], scores[problem.y_test < 0]
+        expected.append(np.mean(plus[:, None] > minus))
+    np.testing.assert_allclose(problem.test_auc(beta), expected)
+
+
+def test_auc_where_there_is_none() -> None:
+    problem = make(LogisticLoss)
+    bare = LogisticLoss(problem.X, problem.y, 2)
+    assert bare.test_loss(betas()) is None
+    assert bare.test_auc(betas()) is None
+    assert make(LeastSquares).test_auc(betas()) is None
+    one_class = LogisticLoss(problem.X, problem.y, 2, 0.0, problem.X_test, np.ones(9))
+    assert one_class.test_auc(betas()) is None
+    diverged = betas()
+    diverged[0, 1] = np.inf
+    auc = problem.test_auc(diverged)
+    assert auc is not None
+    assert np.isnan(auc).tolist() == [False, True, False]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"partitions": ROWS + 1}, "rows"),
+        ({"y": np.ones(ROWS - 1)}, "y"),
+        ({"y": np.zeros(ROWS)}, "y"),
+        ({"y_test": None}, "X_test"),
+        ({"X_test": np.ones((9, FEATURES + 1))}, "X_test"),
+        ({"y_test": np.full(9, np.nan)}, "y_test"),
+        ({"y_test": np.ones(8)}, "X_test"),
+    ],
+)
+def test_data_that_do_not_fit_are_refused(arguments: dict[str, object], field: str) -> None:
+    good = make(LogisticLoss)
+    values = {
+        name: getattr(good, name) for name in ("X", "y", "partitions", "l2", "X_test", "y_test")
+    }
+    with pytest.raises(InvalidParameter) as refused:
+        LogisticLoss(**{**values, **arguments})
+    assert refused.value.field == field

@@ -1,0 +1,228 @@
+"""The learner against a plain loop over replications, and its promises on cost and bytes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from sim import learner
+from sim.learner import EXACT, Training, train
+from sim.optimizers import OPTIMIZERS, Optimizer
+from sim.problems import LOSSES, Problem
+from sim.problems import base as problem_base
+
+R, T, N, P, K = 5, 7, 26, 6, 4
+
+
+def make(
+    loss: str, sparse_data: bool = False, l2: float = 0.02, test: bool = True
+) -> tuple[Problem, np.ndarray]:
+    """Data in which two features are equal and one is never seen in training."""
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 3, (N, P)) / 2.0
+    X[:, 3], X[:, 4] = X[:, 1], 0.0
+    X_test = rng.integers(0, 3, (8, P)) / 2.0
+    y = rng.choice([-1.0, 1.0], N + 8)
+    convert = sparse.csr_array if sparse_data else np.asarray
+    tests = (convert(X_test), y[N:]) if test else (None, None)
+    return LOSSES[loss](convert(X), y[:N], K, l2, *tests), rng.standard_normal(P)
+
+
+def random_weights(replications: int = R) -> np.ndarray:
+    rng = np.random.default_rng(1)
+    return rng.integers(0, 3, (T, replications, K)) * rng.random((T, replications, 1))
+
+
+def dense(matrix: Any) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def plain(
+    problem: Problem, rule: str, rate: float, beta: np.ndarray, weights: np.ndarray
+) -> tuple[list[float], list[float], np.ndarray]:
+    """One replication by the textbook: per-partition gradients, weighted and added."""
+    X, X_test, y, y_test = dense(problem.X), dense(problem.X_test), problem.y, problem.y_test
+    logistic = problem.task == "classification"
+
+    def loss(X: np.ndarray, y: np.ndarray, b: np.ndarray) -> float:
+        return float(np.mean(np.log(1 + np.exp(-y * (X @ b))) if logistic else (y - X @ b) ** 2))
+
+    def gradient(b: np.ndarray, w: np.ndarray) -> np.ndarray:
+        total = np.zeros(P)
+        for weight, block in zip(w, np.array_split(np.arange(N), K), strict=True):
+            for x, label in zip(X[block], y[block], strict=True):
+                if logistic:
+                    total += weight * -label * x / (1 + np.exp(label * (x @ b)))
+                else:
+                    total += weight * -2 * x * (label - x @ b)
+        return total / N
+
+    before, u = beta, np.zeros(P)
+    train_loss, test_loss = [loss(X, y, beta)], [loss(X_test, y_test, beta)]
+    for t in range(T):
+        m = t / (t + 3) if rule == "nesterov" else 0.0
+        point = beta + m * (beta - before)
+        g = gradient(point, weights[t])
+        if rule == "accelerated":
+            theta = 2 / (t + 2)
+            moved = (1 - theta) * beta + theta * u - rate * g - 2 * problem.l2 * rate * beta
+            u = beta + (moved - beta) / theta
+        else:
+            moved = point - rate * (g + 2 * problem.l2 * point)
+        before, beta = beta, moved
+        train_loss.append(loss(X, y, beta))
+        test_loss.append(loss(X_test, y_test, beta))
+    return train_loss, test_loss, beta
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("block", [1, 2, 64])
+def test_learner_agrees_with_one_plain_loop_per_replication(
+    rule: str, loss: str, sparse_data: bool, block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learner, "BLOCK", block)
+    problem, initial = make(loss, sparse_data)
+    weights = random_weights()
+    optimizer = OPTIMIZERS[rule](learning_rate=0.2)
+    found = train(problem, optimizer, initial, lambda t: weights[t], T, R)
+    assert found.train_loss.shape == (R, T + 1)
+    assert found.test_loss is not None
+    for r in range(R):
+        train_loss, test_loss, beta = plain(problem, rule, 0.2, initial, weights[:, r])
+        np.testing.assert_allclose(found.train_loss[r], train_loss, rtol=1e-11)
+        np.testing.assert_allclose(found.test_loss[r], test_loss, rtol=1e-11)
+        np.testing.assert_allclose(found.final_beta[:, r], beta, rtol=1e-10, atol=1e-12)
+    if loss == "logistic":
+        np.testing.assert_allclose(found.final_auc, problem.test_auc(found.final_beta))
+    else:
+        assert found.final_auc is None
+
+
+def ones(replications: int = R) -> np.ndarray:
+    return np.ones((replications, K))
+
+
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+def test_exact_replications_share_one_model(sparse_data: bool) -> None:
+    problem, initial = make("logistic", sparse_data)
+    optimizer = OPTIMIZERS["accelerated"](learning_rate=0.5)
+    shared = train(problem, optimizer, initial, None, T, R)
+    spelled_out = train(problem, optimizer, initial, lambda t: ones(), T, R)
+    for name in ("train_loss", "test_loss", "final_beta", "final_auc"):
+        one, all_ones = getattr(shared, name), getattr(spelled_out, name)
+        assert one.shape == all_ones.shape
+        np.testing.assert_allclose(one, all_ones, rtol=1e-12)
+
+
+def outcome(training: Training) -> bytes:
+    assert training.test_loss is not None
+    return b"".join(
+        array.tobytes() for array in (training.train_loss, training.test_loss, training.final_beta)
+    )
+
+
+def test_round_off_of_a_decoder_counts_as_exact() -> None:
+    problem, initial = make("logistic")
+    optimizer = OPTIMIZERS["gd"](learning_rate=0.5)
+
+    def trained(value: float) -> bytes:
+        return outcome(train(problem, optimizer, initial, lambda t: value * ones(), T, R))
+
+    assert EXACT == 1e-9
+    assert trained(1 + 0.9e-9) == trained(1 - 0.9e-9) == trained(1.0)
+    assert trained(1 + 1.1e-9) != trained(1.0)
+
+
+def test_weights_are_asked_for_once_an_iteration_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learner, "BLOCK", 2)
+    problem, initial = make("logistic")
+    asked = []
+
+    def weights(t: int) -> np.ndarray:
+        asked.append(t)
+        return ones()
+
+    train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, weights, T, R)
+    assert asked == list(range(T))
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+def test_an_iteration_costs_two_products_and_one_with_the_test_rows(
+    rule: str, sparse_data: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem, initial = make("logistic", sparse_data)
+    optimizer: Optimizer = OPTIMIZERS[rule](learning_rate=0.5)
+    weights = random_weights()
+    train(problem, optimizer, initial, lambda t: weights[t], 1, R)
+    multiply = problem_base.product
+    counts: dict[str, int] = {}
+
+    def counted(matrix: Any, columns: np.ndarray) -> np.ndarray:
+        if columns.ndim == 2:
+            kind = "transposed" if matrix.shape[1] == N else {N: "rows", 8: "test"}[matrix.shape[0]]
+            counts[kind] = counts.get(kind, 0) + 1
+        return multiply(matrix, columns)
+
+    monkeypatch.setattr(problem_base, "product", counted)
+
+    def products(iterations: int) -> dict[str, int]:
+        counts.clear()
+        train(problem, optimizer, initial, lambda t: weights[t], iterations, R)
+        return dict(counts)
+
+    fewer, more = products(3), products(4)
+    assert fewer == {"rows": 4, "transposed": 3, "test": 4}
+    assert more == {"rows": 5, "transposed": 4, "test": 5}
+
+
+def test_bytes_do_not_depend_on_the_threads_allowed() -> None:
+    rng = np.random.default_rng(0)
+    problem = LOSSES["logistic"](rng.standard_normal((700, 90)), rng.choice([-1.0, 1.0], 700), K)
+    optimizer = OPTIMIZERS["nesterov"](learning_rate=0.5)
+    weights = random_weights(70)
+    found = set()
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            training = train(problem, optimizer, np.zeros(90), lambda t: weights[t], T, 70)
+        found.add(training.train_loss.tobytes() + training.final_beta.tobytes())
+    assert len(found) == 1
+
+
+def test_losses_without_a_test_set() -> None:
+    problem, initial = make("logistic", test=False)
+    training = train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, None, T, R)
+    assert training.test_loss is None
+    assert training.final_auc is None
+
+
+def test_no_iterations_give_the_start() -> None:
+    problem, initial = make("least_squares", sparse_data=True)
+    training = train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, None, 0, R)
+    np.testing.assert_allclose(training.train_loss, np.full((R, 1), problem.loss(initial[:, None])))
+    np.testing.assert_allclose(training.final_beta[:, 2], initial)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+def test_divergence_is_a_result_not_a_warning(loss: str, sparse_data: bool) -> None:
+    """The suite turns every warning into an error."""
+    problem, initial = make(loss, sparse_data)
+    optimizer = OPTIMIZERS["nesterov"](learning_rate=1e200)
+    training = train(problem, optimizer, initial, lambda t: 1e100 * ones(), T, R)
+    assert not np.isfinite(training.train_loss[:, -1]).any()
+
+
+def test_convex_training_reaches_the_least_squares_solution() -> None:
+    problem, initial = make("least_squares", l2=0.0)
+    X = dense(problem.X)
+    solution = X @ np.linalg.lstsq(X, problem.y, rcond=None)[0]
+    optimizer = OPTIMIZERS["nesterov"](learning_rate=0.1)
+    training = train(problem, optimizer, initial, None, 3000, 2)
+    np.testing.assert_allclose(X @ training.final_beta[:, 0], solution, atol=1e-6)
