@@ -1,0 +1,36 @@
+"""Training loss against the number of iterations: the clock left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+
+from experiments.plots.base import Kind
+from experiments.plots.curves import band
+from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
+from experiments.plots.records import Records
+from experiments.plots.style import Look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@final
+class LossIteration(Kind):
+    """Median and band over replications; exact schemes lie on one line."""
+
+    name: ClassVar[str] = "loss_iteration"
+
+    def obstacle(self, records: Records) -> str | None:
+        """Needs losses."""
+        return needs_losses(records)
+
+    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
+        """One line per scheme."""
+        for label, _ in records.labels():
+            losses = records.runs(label, "train_loss")
+            paint_band(axes, np.arange(losses.shape[1], dtype=float), band(losses), looks[label])
+        axes.set_xlabel("iteration")
+        scale_for_losses(axes)

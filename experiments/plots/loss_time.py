@@ -1,0 +1,35 @@
+"""Training loss against simulated seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, final
+
+from experiments.plots.base import Kind
+from experiments.plots.curves import band, clock, loss_at
+from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
+from experiments.plots.records import Records
+from experiments.plots.style import Look
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+@final
+class LossTime(Kind):
+    """Median and band over replications, each line up to where its fastest replication ends."""
+
+    name: ClassVar[str] = "loss_time"
+
+    def obstacle(self, records: Records) -> str | None:
+        """Needs losses."""
+        return needs_losses(records)
+
+    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
+        """One line per scheme."""
+        for label, _ in records.labels():
+            times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
+            instants = clock(times)
+            paint_band(axes, instants, band(loss_at(times, losses, instants)), looks[label])
+        axes.set_xlabel("simulated time (s)")
+        scale_for_losses(axes)

@@ -1,0 +1,182 @@
+"""How pictures look, and the only place that imports matplotlib.
+
+One scheme has one colour, marker and line style in every picture. Colours are the colour-blind-safe
+ones of Okabe and Ito (2008). Nothing here touches matplotlib's global state: pictures are
+``Figure`` objects without pyplot, painted and saved inside ``applied()``. The same frame gives the
+same bytes: no dates in the files, and SVG identifiers from a fixed salt.
+
+matplotlib is imported inside the functions, so that a module of figures can be listed without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+from experiments.store import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ONE_PANEL = 4.8
+"""Inches that a picture of one panel is wide; readable down to 3.4 inches, a column of a paper."""
+
+TWO_PANELS = 7.2
+"""Inches that a picture of several panels in a row is wide."""
+
+DOTS_PER_INCH = 200
+
+INK, GRID, MUTED = "#222222", "#dddddd", "#888888"
+
+SETTINGS: Any = {
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.grid": True,
+    "axes.labelsize": 11,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 11,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans",
+    "font.size": 10.5,
+    "grid.color": GRID,
+    "grid.linewidth": 0.6,
+    "legend.fontsize": 10,
+    "legend.frameon": False,
+    "legend.handlelength": 2.2,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 5.5,
+    "savefig.dpi": DOTS_PER_INCH,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "erasurehead",
+    "xtick.labelsize": 10,
+    "ytick.labelsize": 10,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a scheme is drawn.
+
+    Attributes:
+        colour: a hex colour.
+        marker: matplotlib's marker code.
+        line: matplotlib's line style.
+        title: the scheme's name for people.
+    """
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+    title: str
+
+
+LOOKS: dict[str, Look] = {
+    "uncoded": Look("#000000", "o", "-", "uncoded"),
+    "ignore_stragglers": Look("#E69F00", "D", (0, (6, 1.5, 1.5, 1.5)), "ignore stragglers"),
+    "fractional_repetition": Look("#0072B2", "s", (0, (5, 1.5)), "fractional repetition"),
+    "cyclic_repetition": Look("#009E73", "^", (0, (1.5, 1.2)), "cyclic repetition"),
+    "erasurehead": Look("#D55E00", "P", "-", "ErasureHead"),
+}
+
+OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#A89A00")
+OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
+OTHER_LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
+
+
+def look(scheme: str) -> Look:
+    """The look of a scheme; one that is not in ``LOOKS`` gets a look from its name's checksum."""
+    if scheme in LOOKS:
+        return LOOKS[scheme]
+    code = crc32(scheme.encode())
+    return Look(
+        OTHER_COLOURS[code % 3],
+        OTHER_MARKERS[code // 3 % 6],
+        OTHER_LINES[code // 18 % 3],
+        scheme.replace("_", " "),
+    )
+
+
+def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
+    """Looks of several variants of each scheme: its colour, lighter for each further one.
+
+    Args:
+        pairs: (label, scheme), each label once.
+    """
+    looks = {}
+    for label, scheme in pairs:
+        own = [name for name, other in pairs if other == scheme]
+        place = own.index(label)
+        base = look(scheme)
+        marker = base.marker if place == 0 else OTHER_MARKERS[(place - 1) % len(OTHER_MARKERS)]
+        lighter = 0.62 * place / max(2, len(own) - 1)
+        looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
+    return looks
+
+
+def shade(colour: str, share: float) -> str:
+    """Mix a hex colour with white: share 0 is the colour itself, share 1 is white."""
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c + (255 - c) * share):02X}" for c in channels)
+
+
+@contextmanager
+def applied() -> Iterator[None]:
+    """matplotlib's defaults with ``SETTINGS``, whatever the user's own settings are."""
+    import matplotlib
+    from matplotlib import rc_context
+
+    with rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(SETTINGS)
+        yield
+
+
+def blank(width: float, height: float) -> Figure:
+    """An empty figure, inches. Call it, and paint, inside ``applied()``."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height))
+
+
+def log_axis(axis: Any, numbers: bool = False) -> None:
+    """Make an axis logarithmic; with ``numbers``, ticks at 1, 2, 5 written as plain numbers."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    axes = axis.axes
+    (axes.set_xscale if axis.axis_name == "x" else axes.set_yscale)("log")
+    if numbers:
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
+def legend_below(figure: Figure, columns: int = 3) -> None:
+    """One legend for all panels, under them, so that it never covers data."""
+    entries: dict[str, Any] = {}
+    for axes in figure.axes:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    if entries:
+        columns = min(columns, len(entries))
+        figure.legend(
+            list(entries.values()), list(entries), loc="outside lower center", ncols=columns
+        )
+
+
+def save(figure: Figure, stem: Path) -> list[Path]:
+    """Write ``stem.png`` and ``stem.svg``; the same figure gives the same bytes."""
+    written = []
+    with applied():
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            sink = BytesIO()
+            figure.savefig(sink, format=kind, metadata=metadata)
+            path = stem.with_name(f"{stem.name}.{kind}")
+            write_bytes(path, sink.getvalue())
+            written.append(path)
+    return written

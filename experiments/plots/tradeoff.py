@@ -1,0 +1,92 @@
+"""Time against accuracy: one point per scheme, and the front of those that nothing beats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+
+from experiments.plots import style
+from experiments.plots.base import Kind
+from experiments.plots.curves import pareto
+from experiments.plots.records import Records
+from experiments.plots.style import Look
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+ACCURACY = {
+    "final_train_loss": "final training loss",
+    "decoding_error": "mean decoding error",
+}
+"""The summary's column, the first that it has, and the axis' label."""
+
+LEAST_SPAN = 0.1
+"""The vertical axis spans at least this share of its values: a small difference looks small."""
+
+
+@final
+class Tradeoff(Kind):
+    """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
+
+    name: ClassVar[str] = "tradeoff"
+
+    def obstacle(self, records: Records) -> str | None:
+        """Needs at least two points."""
+        if _accuracy(records) is None or "iteration_time_mean" not in records.summary:
+            return "the summary holds no pair of iteration time and loss or decoding error"
+        if len(records.labels()) < 2:
+            return "there is one scheme; a trade-off needs at least two"
+        return None
+
+    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
+        """One point with error bars (95 %) per scheme; a line through the front."""
+        column = _accuracy(records)
+        assert column is not None
+        table = records.summary.drop_duplicates("label").set_index("label")
+        x, dx = _estimate(table["iteration_time_mean"], table["iteration_time_se"])
+        y, dy = _estimate(table[f"{column}_mean"], table[f"{column}_se"])
+        front = pareto(x, y)
+        order = np.flatnonzero(front)[np.argsort(x[front])]
+        axes.plot(
+            x[order],
+            y[order],
+            color=style.MUTED,
+            lw=1,
+            drawstyle="steps-post",
+            label="Pareto front",
+        )
+        for i, (label, _) in enumerate(records.labels()):
+            look = looks[label]
+            axes.errorbar(
+                x[i],
+                y[i],
+                xerr=dx[i],
+                yerr=dy[i],
+                color=look.colour,
+                marker=look.marker,
+                markersize=8 if front[i] else 6,
+                markeredgecolor=style.INK if front[i] else look.colour,
+                linestyle="none",
+                label=look.title,
+            )
+        axes.set_xlabel("mean iteration time (s)")
+        axes.set_ylabel(ACCURACY[column])
+        axes.margins(0.12)
+        low, high = axes.get_ylim()
+        missing = LEAST_SPAN * float(np.nanmean(np.abs(y))) - (high - low)
+        if missing > 0:
+            axes.set_ylim(low - missing / 2, high + missing / 2)
+
+
+def _accuracy(records: Records) -> str | None:
+    return next((name for name in ACCURACY if f"{name}_mean" in records.summary), None)
+
+
+def _estimate(mean: object, error: object) -> tuple[FloatArray, FloatArray]:
+    """Means and half-widths of their 95 % intervals, 0 where one replication gives none."""
+    centre = np.asarray(mean, dtype=float)
+    centre = np.where(np.isfinite(centre), centre, np.nan)
+    return centre, np.nan_to_num(1.96 * np.asarray(error, dtype=float))
