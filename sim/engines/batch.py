@@ -145,14 +145,15 @@ def _independent_rounds(
     ended = part.times[:, :, None]
     arrived = np.less_equal(finish, ended, out=part.arrived)
     if part.busy is not None and part.useful is not None:
-        computed = finish - opened[:, :, None]
-        _accumulate(part.useful, np.where(arrived, computed, 0.0))
-        if drains:
-            if part.last:
-                computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1]) - opened[:, -1:]
-        else:
-            computed = np.minimum(finish, ended, out=finish) - opened[:, :, None]
+        computed = finish
+        if not drains:
+            np.minimum(finish, ended, out=computed)
+        elif part.last:  # only the run's end cuts off work that is drained
+            computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1])
+        computed -= opened[:, :, None]
         _accumulate(part.busy, computed)
+        computed *= arrived  # who arrived in time was not cut off: all of it was useful
+        _accumulate(part.useful, computed)
 
 
 def _coupled_rounds(
@@ -183,10 +184,16 @@ def _coupled_rounds(
 def _accumulate(total: FloatArray, addends: FloatArray) -> None:
     """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
 
-    ``sum`` would add in pairs and round differently.
+    NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
+    unless the worker axis is trivial.
     """
+    first = addends[:, 0].copy()
     addends[:, 0] += total
-    total[:] = np.add.accumulate(addends, axis=1, out=addends)[:, -1]
+    if addends.shape[2] > 1:
+        np.add.reduce(addends, axis=1, out=total)
+    else:
+        total[:] = np.add.accumulate(addends, axis=1)[:, -1]
+    addends[:, 0] = first
 
 
 def _check(ended: FloatArray, arrivals: FloatArray, first: int) -> None:

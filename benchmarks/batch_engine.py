@@ -1,0 +1,83 @@
+"""The batch engine against the NumPy primitives it is made of, and against the event engine.
+
+The primitives for the same shape: random draws, one partition, one comparison, each over blocks
+that stay in the cache, as the engine works.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.timing import Row, paired
+from delay_models import MODELS, Tape
+from sim.engines import batch, event
+from sim.engines.policy import Policy
+from sim.load_laws import Proportional
+from sim.schemes import SCHEMES, Scheme
+
+DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
+CELLS = 6_000_000
+
+
+def rows() -> list[Row]:
+    """With masks, as a learner needs them; one core."""
+    return [*_against_primitives(), *_against_event()]
+
+
+def _against_primitives() -> list[Row]:
+    table = []
+    for n in (30, 1000):
+        rounds = CELLS // n
+        families = {
+            "k of n": SCHEMES["ignore_stragglers"](wait_for=n // 2),
+            "ErasureHead": SCHEMES["erasurehead"](load=5, wait_for=n // 2),
+        }
+        for name, family in families.items():
+            scheme = family.build(n)
+            mine, ratio = paired(
+                lambda scheme=scheme, rounds=rounds: _batch(scheme, rounds),
+                lambda n=n, rounds=rounds: _primitives(n, rounds),
+            )
+            subject = f"batch engine, {name}, n = {n}"
+            speed = CELLS / mine / 1e6
+            table.append(
+                Row(subject, "draws + partition + <=", ratio, 0.6, speed, "M worker-rounds/s")
+            )
+    return table
+
+
+def _batch(scheme: Scheme, rounds: int) -> object:
+    tapes = [Tape(DELAYS, scheme.workers, 0, 0)]
+    return batch.simulate(scheme, tapes, Proportional(), rounds, Policy.CANCEL, work=False)
+
+
+def _primitives(n: int, rounds: int) -> None:
+    rng = np.random.default_rng(0)
+    block = max(1, 2**15 // n)
+    for _ in range(0, rounds, block):
+        delays = rng.exponential(0.5, (block, n))
+        bound = np.partition(delays, n // 2 - 1, axis=-1)[:, n // 2 - 1]
+        np.less_equal(delays, bound[:, None])
+
+
+def _against_event() -> list[Row]:
+    table = []
+    n, rounds, factor = 30, 1000, 50
+    scheme = SCHEMES["erasurehead"](load=5, wait_for=15).build(n)
+    for policy in Policy:
+
+        def fast(policy=policy) -> object:
+            tapes = [Tape(DELAYS, n, 0, r) for r in range(factor)]
+            return batch.simulate(scheme, tapes, Proportional(), rounds, policy)
+
+        def slow(policy=policy) -> object:
+            return event.simulate(scheme, [Tape(DELAYS, n, 0, 0)], Proportional(), rounds, policy)
+
+        mine, ratio = paired(fast, slow, repeats=3)
+        target = 80.0 if policy in (Policy.CANCEL, Policy.DRAIN) else np.nan
+        speed = factor * rounds * n / mine / 1e6
+        subject = f"batch engine, ErasureHead, {policy}"
+        table.append(
+            Row(subject, "event engine", factor * ratio, target, speed, "M worker-rounds/s")
+        )
+    return table

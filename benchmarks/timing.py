@@ -1,0 +1,47 @@
+"""How a ratio is measured: the two sides in turn, and the median of the pairs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Action = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table.
+
+    Attributes:
+        subject: what is measured.
+        against: what it is compared with.
+        ratio: speed of the subject over speed of the comparison (higher is better).
+        target: the least ratio that the project promises, or NaN.
+        speed: the subject's absolute speed on this machine, for orientation.
+        unit: its unit.
+    """
+
+    subject: str
+    against: str
+    ratio: float
+    target: float
+    speed: float
+    unit: str
+
+
+def seconds(action: Action) -> float:
+    """Wall time of one call."""
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+def paired(subject: Action, comparison: Action, repeats: int = 5) -> tuple[float, float]:
+    """Median seconds of the subject, and median of comparison seconds over subject seconds."""
+    subject(), comparison()
+    pairs = [(seconds(subject), seconds(comparison)) for _ in range(repeats)]
+    mine, theirs = np.array(pairs).T
+    return float(np.median(mine)), float(np.median(theirs / mine))
