@@ -73,27 +73,51 @@ def assert_same_tables(one: Path, two: Path) -> None:
         assert (one / table).read_bytes() == (two / table).read_bytes()
 
 
+def cells_of(out: Path) -> int:
+    return len(list(out.glob("cells/*.parquet")))
+
+
+def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) -> None:
+    """Start a sweep, and kill -9 all its processes ``pause`` seconds after ``more`` new cells."""
+    enough = cells_of(out) + more
+    process = start(config, out, "--jobs", str(jobs))
+    while process.poll() is None and cells_of(out) < enough:
+        time.sleep(0.002)
+    time.sleep(pause)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
 def test_killed_at_any_moment_and_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
     """kill -9 five times, each a little later; then finish. Nothing half-written is left."""
     config, reference = whole
     out = tmp_path / "out"
     kept = [0]
     for attempt in range(5):
-        process = start(config, out, "--jobs", str(1 + attempt % 2))
-        deadline = time.monotonic() + 60
-        while process.poll() is None and time.monotonic() < deadline:
-            if len(list(out.glob("cells/*.parquet"))) >= kept[-1] + 2:
-                break
-            time.sleep(0.002)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        kept.append(len(list(out.glob("cells/*.parquet"))))
+        killed_after(config, out, more=2, pause=0.0, jobs=1 + attempt % 2)
+        kept.append(cells_of(out))
     assert kept == sorted(kept), "a finished cell was lost"
     assert 0 < kept[1] < 20, "the kill came too early or too late to mean anything"
     finish(config, out, "--jobs", "2")
     assert_same_tables(out, reference)
     assert {p.name for p in out.iterdir()} == {p.name for p in reference.iterdir()}
-    assert len(list((out / "cells").iterdir())) == 20
+    assert cells_of(out) == len(list((out / "cells").iterdir())) == 20
+
+
+@pytest.mark.slow
+def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each kill at a random moment of a fresh sweep, from start-up to the writing of tables."""
+    config, reference = whole
+    rng = np.random.default_rng(0)
+    killed = []
+    for attempt in range(20):
+        out = tmp_path / str(attempt)
+        more, pause = int(rng.integers(0, 21)), float(rng.random())
+        killed_after(config, out, more, pause if more in {0, 20} else pause / 20, 1 + attempt % 2)
+        killed.append(cells_of(out))
+        finish(config, out, "--jobs", str(2 - attempt % 2))
+        assert_same_tables(out, reference)
+    print("cells on disk at each kill:", killed)
 
 
 def test_finished_cells_are_never_computed_twice(whole: tuple[Path, Path], tmp_path: Path) -> None:
