@@ -32,16 +32,23 @@ class NeverEnough(RuntimeError):
     Args:
         iteration: the round that cannot end, counted from 1.
         missing: indices (from 0) of the workers that the master has not heard and never will.
+        waited: seconds after which the master gave up; ``None`` when nothing more can happen.
     """
 
-    def __init__(self, iteration: int, missing: list[int]) -> None:
+    def __init__(self, iteration: int, missing: list[int], waited: float | None = None) -> None:
         shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        super().__init__(
-            f"iteration {iteration} can never end: the master needs more messages, "
-            f"but no message will ever come from {len(missing)} worker(s): {shown}"
+        reason = (
+            "can never end: the master needs more messages, but no message will ever come"
+            if waited is None
+            else f"has not ended after max_wait = {waited:g} s: no message has come"
         )
+        super().__init__(f"iteration {iteration} {reason} from {len(missing)} worker(s): {shown}")
         self.iteration = iteration
         self.missing = missing
+
+
+class EngineRefused(ValueError):
+    """The chosen engine cannot run this; the message is the reason."""
 
 
 class DataNotFound(FileNotFoundError):

@@ -14,6 +14,7 @@ from annotated_types import Ge
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
+from sim.schemes.assignment import Assignment
 from sim.types import FloatArray, IntArray, Tape
 
 STRICT = ConfigDict(extra="forbid")
@@ -27,7 +28,36 @@ class LoadLaw(ABC):
 
     @abstractmethod
     def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
-        """Seconds that each worker needs in rounds ``start <= t < stop``: ``(stop - start, n)``."""
+        """Seconds to compute a load, from its beginning.
+
+        Args:
+            tape: unit delays of n workers.
+            loads: ``(n,)`` partitions that each worker computes.
+            start, stop: rounds ``start <= t < stop``.
+
+        Returns:
+            ``(stop - start, n)``.
+        """
+
+    @final
+    def message_times(
+        self, tape: Tape, assignment: Assignment, start: int, stop: int
+    ) -> FloatArray:
+        """When each message is computed, from the beginning of its worker's task.
+
+        A worker that sends one message sends it at the end; one that sends m = d messages sends
+        each finished partition.
+
+        Returns:
+            ``(stop - start, n m)`` seconds, worker by worker.
+        """
+        if assignment.messages == 1:
+            return self.worker_times(tape, assignment.loads, start, stop)
+        done = [
+            self.worker_times(tape, np.minimum(assignment.loads, piece), start, stop)
+            for piece in range(1, assignment.messages + 1)
+        ]
+        return np.stack(done, axis=-1).reshape(stop - start, -1)
 
 
 @final

@@ -39,14 +39,21 @@ class Tape(Protocol):
 class Trace:
     """When each round ended and who had arrived by then; what an engine returns.
 
-    ``arrived``, ``busy`` and ``useful`` are ``None`` in a timing-only trace.
+    Everything but ``times`` is ``None`` where it was not asked for or does not apply.
 
     Attributes:
         times: ``(R, T)`` absolute seconds at which the master had enough in each round.
-        arrived: ``(R, T, n)`` bool, whose message of this round had arrived by then.
+        arrived: ``(R, T, n)`` bool, whose message of this round had arrived by then; with m
+            messages per worker ``(R, T, n m)``, worker by worker.
         busy: ``(R, n)`` seconds that each worker computed until the last round ended.
         useful: ``(R, n)`` the part of ``busy`` that went into messages which arrived in time.
         engine: the name of the engine that ran.
+        last: ``(R, T)`` the worker whose message ended the round (of several at that instant the
+            first), or -1 when a deadline did.
+        margin: ``(R, T)`` seconds between that message and the one before it (or the opening of
+            the round): what this worker alone cost.
+        dead: ``(R, T)`` workers that were down when the round ended.
+        down: ``(R, n)`` seconds that each worker was down.
     """
 
     times: FloatArray
@@ -54,6 +61,10 @@ class Trace:
     busy: FloatArray | None
     useful: FloatArray | None
     engine: str
+    last: IntArray | None = None
+    margin: FloatArray | None = None
+    dead: IntArray | None = None
+    down: FloatArray | None = None
 
     @property
     def iteration_times(self) -> FloatArray:

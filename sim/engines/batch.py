@@ -9,6 +9,9 @@ delays come first, a cumulative sum gives the clock, and absolute times give the
 ``finish`` and ``queue`` carry each worker's backlog from round to round: one loop over rounds,
 vectorised over replications and workers.
 
+A network without contention delays messages by a known number of seconds; it is simulated with a
+loop over rounds (``sim.engines.batch_network``).
+
 Memory: the result plus a working set under ``budget`` bytes, whatever R, T and n are.
 """
 
@@ -19,11 +22,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from sim.arrays import row_max
+from sim.engines.batch_network import networked_rounds
+from sim.engines.cluster import IDEAL, Cluster
 from sim.engines.policy import Policy
-from sim.errors import NeverEnough
+from sim.engines.result import Result, accumulate, blame, check, useful_pieces
+from sim.errors import EngineRefused
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
-from sim.types import BoolArray, FloatArray, Tape, Trace
+from sim.types import FloatArray, Tape, Trace
 
 BUDGET = 512 * 2**20
 """Default bytes of working memory."""
@@ -38,6 +45,7 @@ def simulate(
     load_law: LoadLaw,
     iterations: int,
     policy: Policy,
+    cluster: Cluster = IDEAL,
     *,
     masks: bool = True,
     work: bool = True,
@@ -51,30 +59,48 @@ def simulate(
         load_law: how a worker's time grows with its load.
         iterations: number of rounds T.
         policy: what workers do with unfinished work.
+        cluster: network and lost messages.
         masks: record who had arrived in each round.
-        work: record each worker's busy and useful seconds.
+        work: record each worker's busy and useful seconds, and who ended each round.
         budget: bytes of working memory; the result does not depend on it.
 
     Raises:
-        NeverEnough: a round cannot end because workers are dead.
+        EngineRefused: the cluster needs the event engine.
+        NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
 
-    Cost: per worker and round one draw, one pass of the stopping rule, and with ``masks`` one
-    addition and one comparison.
+    Cost: per worker and round one draw, one pass of the stopping rule, with ``masks`` one
+    addition and one comparison, and with ``work`` about ten passes more.
     """
-    result = _Result.empty(scheme, len(tapes), iterations, masks, work)
-    independent = policy in (Policy.CANCEL, Policy.DRAIN)
-    for group in _groups(len(tapes), 1 if independent else _fit(scheme, tapes, budget)):
+    reason = cluster.refusal()
+    if reason is not None:
+        raise EngineRefused(reason)
+    result = Result.empty(scheme, len(tapes), iterations, masks, work)
+    independent = cluster.ideal and policy in (Policy.CANCEL, Policy.DRAIN)
+    block = tapes[0].block_rounds if cluster.ideal else iterations
+    cells = min(block, iterations) * scheme.workers * scheme.assignment.messages
+    together = 1 if independent else max(1, budget // (BYTES_PER_CELL * cells))
+    for group in _groups(len(tapes), together):
         clock = _Clock.start(len(group), scheme.workers)
-        for start in range(0, iterations, tapes[0].block_rounds):
-            stop = min(start + tapes[0].block_rounds, iterations)
-            loads = scheme.assignment.loads
-            rows = [load_law.worker_times(tapes[r], loads, start, stop) for r in group]
-            part = result.part(group, start, stop)
-            if independent:
+        for start in range(0, iterations, block):
+            stop = min(start + block, iterations)
+            assignment = scheme.assignment
+            rows = [load_law.message_times(tapes[r], assignment, start, stop) for r in group]
+            part = result.part(group, start, stop, cluster.max_wait)
+            if not cluster.ideal:
+                networked_rounds(scheme, np.stack(rows), cluster, group, part, policy)
+            elif independent:
                 _independent_rounds(scheme, rows[0][None], clock, part, policy is Policy.DRAIN)
             else:
                 _coupled_rounds(scheme, np.stack(rows), clock, part, policy is Policy.QUEUE)
-    return Trace(result.times, result.arrived, result.busy, result.useful, engine="batch")
+    return Trace(
+        times=result.times,
+        arrived=result.arrived,
+        busy=result.busy,
+        useful=result.useful,
+        last=result.last,
+        margin=result.margin,
+        engine="batch",
+    )
 
 
 @dataclass(frozen=True)
@@ -92,129 +118,71 @@ class _Clock:
         return cls(np.zeros(replications), np.zeros((replications, workers)))
 
 
-@dataclass(frozen=True)
-class _Result:
-    """The arrays of a trace, or views of a part of them; filled in place."""
-
-    times: FloatArray
-    arrived: BoolArray | None
-    busy: FloatArray | None
-    useful: FloatArray | None
-    first: int = 0
-    last: bool = True
-
-    @classmethod
-    def empty(cls, scheme: Scheme, r: int, t: int, masks: bool, work: bool) -> _Result:
-        n = scheme.workers
-        return cls(
-            times=np.empty((r, t)),
-            arrived=np.empty((r, t, n), dtype=np.bool_) if masks else None,
-            busy=np.zeros((r, n)) if work else None,
-            useful=np.zeros((r, n)) if work else None,
-        )
-
-    def part(self, group: range, start: int, stop: int) -> _Result:
-        rows = slice(group.start, group.stop)
-        return _Result(
-            times=self.times[rows, start:stop],
-            arrived=None if self.arrived is None else self.arrived[rows, start:stop],
-            busy=None if self.busy is None else self.busy[rows],
-            useful=None if self.useful is None else self.useful[rows],
-            first=start,
-            last=stop == self.times.shape[1],
-        )
-
-
 def _independent_rounds(
-    scheme: Scheme, durations: FloatArray, clock: _Clock, part: _Result, drains: bool
+    scheme: Scheme, offsets: FloatArray, clock: _Clock, part: Result, drains: bool
 ) -> None:
-    """Policies ``cancel`` and ``drain``: ``durations (r, t, n)``, no loop over rounds."""
-    delay = scheme.stopping.stopping_delay(durations)
-    _check(delay, durations, part.first)
+    """Policies ``cancel`` and ``drain``: ``offsets (r, t, n m)``, no loop over rounds."""
+    delay = scheme.stopping.stopping_delay(offsets)
+    check(delay, offsets, part)
     length = delay
     if drains:  # a deadline can be later than the last message
-        length = np.maximum(durations.max(axis=-1), delay)
-        _check_drained(length, durations, part)
+        length = np.maximum(row_max(offsets), delay)
+        check(length[:, :-1] if part.ends_run else length, offsets, part, patient=True)
     opened = np.add.accumulate(np.concatenate([clock.now[:, None], length], axis=1), axis=1)
     clock.now[:] = opened[:, -1]
     opened = opened[:, :-1]
     np.add(opened, delay, out=part.times)
     if part.arrived is None and part.busy is None:
         return
-    finish = opened[:, :, None] + durations
+    finish = opened[:, :, None] + offsets
     ended = part.times[:, :, None]
     arrived = np.less_equal(finish, ended, out=part.arrived)
-    if part.busy is not None and part.useful is not None:
-        computed = finish
-        if not drains:
-            np.minimum(finish, ended, out=computed)
-        elif part.last:  # only the run's end cuts off work that is drained
-            computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1])
-        computed -= opened[:, :, None]
-        _accumulate(part.busy, computed)
+    if part.busy is None or part.useful is None:
+        return
+    blame(finish, opened, part.times, part.last, part.margin, part.messages)
+    if part.messages > 1:
+        accumulate(part.useful, useful_pieces(finish, opened, arrived, part.messages))
+        finish = finish[:, :, part.messages - 1 :: part.messages]
+    computed = finish
+    if not drains:
+        np.minimum(finish, ended, out=computed)
+    elif part.ends_run:  # only the run's end cuts off work that is drained
+        computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1])
+    computed -= opened[:, :, None]
+    accumulate(part.busy, computed)
+    if part.messages == 1:
         computed *= arrived  # who arrived in time was not cut off: all of it was useful
-        _accumulate(part.useful, computed)
+        accumulate(part.useful, computed)
 
 
 def _coupled_rounds(
-    scheme: Scheme, durations: FloatArray, clock: _Clock, part: _Result, in_order: bool
+    scheme: Scheme, offsets: FloatArray, clock: _Clock, part: Result, in_order: bool
 ) -> None:
-    """Policies ``finish`` and ``queue``: ``durations (r, t, n)``, one loop over the t rounds."""
-    for t in range(durations.shape[1]):
+    """Policies ``finish`` and ``queue``: ``offsets (r, t, n m)``, one loop over the t rounds."""
+    m = part.messages
+    for t in range(offsets.shape[1]):
         opened = clock.now[:, None]
         begun = np.maximum(opened, clock.free)  # never, behind a dead worker's task
-        finish = begun + durations[:, t]
-        ended = scheme.stopping.stopping_delay(finish, clock.now)
-        _check(ended, finish, part.first + t)
-        part.times[:, t] = ended
+        arrive = np.repeat(begun, m, axis=1) + offsets[:, t]
+        ended = scheme.stopping.stopping_delay(arrive, clock.now)
+        one = part.round(t)
+        check(ended, arrive, one, since=clock.now)
+        one.times[:, 0] = ended
         ended = ended[:, None]
-        arrived = finish <= ended
-        if part.arrived is not None:
-            part.arrived[:, t] = arrived
-        if part.busy is not None and part.useful is not None:
-            part.busy[:] += np.minimum(finish, ended) - opened
-            part.useful[:] += np.subtract(finish, begun, out=np.zeros_like(finish), where=arrived)
+        arrived = arrive <= ended
+        finish = arrive[:, m - 1 :: m]
+        if one.arrived is not None:
+            one.arrived[:, 0] = arrived
+        if one.busy is not None and one.useful is not None:
+            one.busy[:] += np.minimum(finish, ended) - opened
+            pieces = useful_pieces(arrive[:, None], begun[:, None], arrived[:, None], m)
+            accumulate(one.useful, pieces)
+            blame(arrive[:, None], opened, one.times, one.last, one.margin, m)
         if in_order:
             clock.free[:] = finish
         else:  # whoever was still busy when the round ended has skipped it
             np.copyto(clock.free, finish, where=begun <= ended)
         clock.now[:] = ended[:, 0]
-
-
-def _accumulate(total: FloatArray, addends: FloatArray) -> None:
-    """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
-
-    NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
-    unless the worker axis is trivial.
-    """
-    first = addends[:, 0].copy()
-    addends[:, 0] += total
-    if addends.shape[2] > 1:
-        np.add.reduce(addends, axis=1, out=total)
-    else:
-        total[:] = np.add.accumulate(addends, axis=1)[:, -1]
-    addends[:, 0] = first
-
-
-def _check(ended: FloatArray, arrivals: FloatArray, first: int) -> None:
-    """Refuse a round that never ends; ``ended (r,)`` or ``(r, t)``."""
-    if np.all(np.isfinite(ended)):
-        return
-    endless = np.isinf(ended)
-    where = tuple(np.argwhere(endless)[0])
-    iteration = first + 1 + (int(where[1]) if len(where) > 1 else 0)
-    raise NeverEnough(iteration, [int(j) for j in np.flatnonzero(np.isinf(arrivals[where]))])
-
-
-def _check_drained(length: FloatArray, durations: FloatArray, part: _Result) -> None:
-    """Refuse a round after which someone never becomes idle, unless it is the last."""
-    needed = length[:, :-1] if part.last else length
-    _check(needed, durations, part.first)
-
-
-def _fit(scheme: Scheme, tapes: Sequence[Tape], budget: int) -> int:
-    """How many replications fit the budget together, at least one."""
-    return max(1, budget // (BYTES_PER_CELL * tapes[0].block_rounds * scheme.workers))
 
 
 def _groups(replications: int, size: int) -> list[range]:

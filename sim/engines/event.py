@@ -7,23 +7,34 @@ benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import simpy
 
+from sim.engines.cluster import IDEAL, Cluster
+from sim.engines.master import Crew, Master
 from sim.engines.policy import Policy
-from sim.engines.processes import Master, employ
+from sim.engines.processes import IdealCrew
+from sim.engines.real import RealCrew
+from sim.engines.timeline import Recorder
 from sim.errors import NeverEnough
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
-from sim.types import Tape, Trace
+from sim.types import FloatArray, Tape, Trace
 
 ROWS_AT_ONCE = 256
 """Rounds whose worker times are read from the tape together."""
 
 
 def simulate(
-    scheme: Scheme, tapes: Sequence[Tape], load_law: LoadLaw, iterations: int, policy: Policy
+    scheme: Scheme,
+    tapes: Sequence[Tape],
+    load_law: LoadLaw,
+    iterations: int,
+    policy: Policy,
+    cluster: Cluster = IDEAL,
+    recorder: Recorder | None = None,
 ) -> Trace:
     """Run one replication per tape, one after the other.
 
@@ -33,39 +44,73 @@ def simulate(
         load_law: how a worker's time grows with its load.
         iterations: number of rounds T.
         policy: what workers do with unfinished work.
+        cluster: network, lost messages and failures.
+        recorder: collects the timeline of the first replication.
 
     Returns:
         The trace, with R = ``len(tapes)``.
 
     Raises:
-        NeverEnough: a round cannot end because workers are dead.
+        NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
     """
-    runs = [_replicate(scheme, tape, load_law, iterations, policy) for tape in tapes]
+    runs = []
+    for replication, tape in enumerate(tapes):
+        noted = recorder if replication == 0 else None
+        if cluster.ideal:
+            crew: Crew = IdealCrew(scheme.workers, policy, noted)
+        else:
+            crew = RealCrew(scheme.workers, policy, cluster, replication, noted)
+        offsets = _offsets(scheme, tape, load_law, iterations)
+        master = Master(
+            simpy.Environment(),
+            scheme.stopping,
+            offsets,
+            iterations,
+            scheme.workers,
+            crew,
+            messages=scheme.assignment.messages,
+            drains=policy is Policy.DRAIN,
+            max_wait=cluster.max_wait,
+            recorder=noted,
+        )
+        runs.append(_run(master, crew))
+    failing = cluster.failures is not None
     return Trace(
-        times=np.stack([run.times for run in runs]),
-        arrived=np.stack([run.masks for run in runs]),
-        busy=np.stack([run.busy for run in runs]),
-        useful=np.stack([run.useful_seconds() for run in runs]),
+        times=np.stack([run.master.times for run in runs]),
+        arrived=np.stack([run.master.masks for run in runs]),
+        busy=np.stack([run.crew.busy for run in runs]),
+        useful=np.stack([np.array(run.master.useful) for run in runs]),
+        last=np.stack([run.master.last for run in runs]),
+        margin=np.stack([run.master.margin for run in runs]),
+        dead=np.stack([run.master.dead for run in runs]) if failing else None,
+        down=np.stack([run.down() for run in runs]) if failing else None,
         engine="event",
     )
 
 
-def _replicate(
-    scheme: Scheme, tape: Tape, load_law: LoadLaw, iterations: int, policy: Policy
-) -> Master:
-    env = simpy.Environment()
-    durations = _durations(scheme, tape, load_law, iterations)
-    drains = policy is Policy.DRAIN
-    master = Master(env, scheme.stopping, durations, iterations, scheme.workers, drains)
-    employ(master, policy)
-    env.process(_opening(master))
-    step = env.step
+@dataclass(frozen=True)
+class _Run:
+    """A finished replication."""
+
+    master: Master
+    crew: Crew
+
+    def down(self) -> FloatArray:
+        """``(n,)`` seconds that each worker was down."""
+        assert isinstance(self.crew, RealCrew)
+        return self.crew.down
+
+
+def _run(master: Master, crew: Crew) -> _Run:
+    crew.employ(master)
+    master.env.process(_opening(master))
+    step = master.env.step
     try:
         while not master.done:
             step()
     except simpy.core.EmptySchedule:
-        raise NeverEnough(master.round + 1, _missing(master)) from None
-    return master
+        raise NeverEnough(master.round + 1, master.missing()) from None
+    return _Run(master, crew)
 
 
 def _opening(master: Master) -> Generator[simpy.Event, None, None]:
@@ -74,16 +119,10 @@ def _opening(master: Master) -> Generator[simpy.Event, None, None]:
     master.open_round()
 
 
-def _missing(master: Master) -> list[int]:
-    waited_for = np.isinf(master.finished) if master.decided else ~master.heard()
-    return [int(worker) for worker in np.flatnonzero(waited_for)]
-
-
-def _durations(
+def _offsets(
     scheme: Scheme, tape: Tape, load_law: LoadLaw, iterations: int
 ) -> Iterator[list[float]]:
-    """Worker times, round by round, as Python floats (the same bits, faster to read)."""
-    loads = scheme.assignment.loads
+    """When each message is computed, round by round, as Python floats (the same bits)."""
     for start in range(0, iterations, ROWS_AT_ONCE):
         stop = min(start + ROWS_AT_ONCE, iterations)
-        yield from load_law.worker_times(tape, loads, start, stop).tolist()
+        yield from load_law.message_times(tape, scheme.assignment, start, stop).tolist()

@@ -36,8 +36,13 @@ class Assignment(ABC):
 
     @property
     @abstractmethod
+    def messages(self) -> int:
+        """Messages m that each worker sends per round."""
+
+    @property
+    @abstractmethod
     def encoding(self) -> sparse.csr_array:
-        """The encoding matrix B, ``(n, k)``."""
+        """The encoding matrix B, ``(n m, k)``: one row per message, worker by worker."""
 
 
 @final
@@ -73,6 +78,11 @@ class FractionalRepetition(Assignment):
     def loads(self) -> IntArray:
         """d for every worker."""
         return np.full(self.n, self.load, dtype=np.int64)
+
+    @property
+    def messages(self) -> int:
+        """One."""
+        return 1
 
     @property
     def encoding(self) -> sparse.csr_array:
@@ -119,6 +129,11 @@ class CyclicRepetition(Assignment):
     def loads(self) -> IntArray:
         """s + 1 for every worker."""
         return np.full(self.n, self.stragglers + 1, dtype=np.int64)
+
+    @property
+    def messages(self) -> int:
+        """One."""
+        return 1
 
     @cached_property
     def encoding(self) -> sparse.csr_array:

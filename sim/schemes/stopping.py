@@ -15,6 +15,7 @@ from typing import final
 
 import numpy as np
 
+from sim.arrays import row_max
 from sim.types import BoolArray, FloatArray
 
 Opened = FloatArray | float
@@ -109,7 +110,7 @@ class FirstK(StoppingRule):
         """The k-th smallest delay. Cost: one partition, or one pass for k = 1 and k = n."""
         n = delays.shape[-1]
         if self.k == n:
-            return np.asarray(delays.max(axis=-1))
+            return row_max(delays)
         if self.k == 1:
             return np.asarray(delays.min(axis=-1))
         return np.asarray(np.partition(delays, self.k - 1, axis=-1)[..., self.k - 1])
@@ -144,7 +145,7 @@ class CoverGroups(StoppingRule):
 
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The latest of the groups' earliest delays. Cost: one pass."""
-        return np.asarray(_earliest(delays, self.size).max(axis=-1))
+        return row_max(_earliest(delays, self.size))
 
     def tally(self, workers: int) -> Tally:
         """Remembers which groups are covered."""

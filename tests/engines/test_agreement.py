@@ -58,7 +58,7 @@ def assert_same(
 ) -> Trace:
     slow = event.simulate(scheme, tapes, law, rounds, policy)
     fast = batch.simulate(scheme, tapes, law, rounds, policy)
-    for name in ("times", "arrived", "busy", "useful"):
+    for name in ("times", "arrived", "busy", "useful", "last", "margin"):
         one, two = getattr(slow, name), getattr(fast, name)
         assert one.dtype == two.dtype
         assert np.array_equal(one, two), name
@@ -131,7 +131,7 @@ def test_chunks_do_not_change_the_result(policy: Policy) -> None:
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
     one = batch.simulate(scheme, tapes, Proportional(), 50, policy, budget=1)
     all_ = batch.simulate(scheme, tapes, Proportional(), 50, policy)
-    for name in ("times", "arrived", "busy", "useful"):
+    for name in ("times", "arrived", "busy", "useful", "last", "margin"):
         assert np.array_equal(getattr(one, name), getattr(all_, name))
 
 

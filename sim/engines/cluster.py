@@ -1,0 +1,58 @@
+"""What surrounds the workers of one run: a network, lost messages, failures, patience.
+
+The ideal cluster, in which every one of these is absent, is the default everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.engines.network import Network
+from sim.types import Tape
+
+
+@dataclass(frozen=True)
+class Failures:
+    """When the workers of one replication crash and come back.
+
+    Attributes:
+        up: row i: how long each worker stays up for the i-th time.
+        down: row i: how long its i-th repair takes; ``None`` when a crash is for good.
+    """
+
+    up: Tape
+    down: Tape | None
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The surroundings; sequences have one entry per replication.
+
+    Attributes:
+        network: latencies, sizes, contention; ``None``: messages take no time.
+        resends: row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
+        failures: crashes and repairs; ``None``: none.
+        max_wait: seconds after which a round that cannot end stops the run; ``None``: for ever.
+    """
+
+    network: Network | None = None
+    resends: Sequence[Tape] | None = None
+    failures: Sequence[Failures] | None = None
+    max_wait: float | None = None
+
+    @property
+    def ideal(self) -> bool:
+        """Whether nothing lies between the master and workers that never fail."""
+        return self.network is None and self.resends is None and self.failures is None
+
+    def refusal(self) -> str | None:
+        """Why the batch engine cannot simulate this, or ``None``."""
+        if self.network is not None and self.network.contended:
+            return "messages that wait for a channel of the master need the event engine"
+        if self.failures is not None:
+            return "workers that crash need the event engine"
+        return None
+
+
+IDEAL = Cluster()

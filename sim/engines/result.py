@@ -1,0 +1,170 @@
+"""The arrays of a trace while the batch engine fills them, and what it computes from arrivals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.arrays import row_max
+from sim.errors import NeverEnough
+from sim.schemes import Scheme
+from sim.types import BoolArray, FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Result:
+    """The arrays of a trace, or views of a part of them; filled in place.
+
+    Attributes:
+        messages: messages per worker.
+        first: the first round of this part, from 0.
+        ends_run: whether the last round of this part is the last of the run.
+        max_wait: seconds after which a round stops the run.
+    """
+
+    times: FloatArray
+    arrived: BoolArray | None
+    busy: FloatArray | None
+    useful: FloatArray | None
+    last: IntArray | None
+    margin: FloatArray | None
+    messages: int
+    first: int = 0
+    ends_run: bool = True
+    max_wait: float | None = None
+
+    @classmethod
+    def empty(cls, scheme: Scheme, r: int, t: int, masks: bool, work: bool) -> Result:
+        """Arrays for R replications of T rounds; ``None`` for what is not recorded."""
+        n, m = scheme.workers, scheme.assignment.messages
+        return cls(
+            times=np.empty((r, t)),
+            arrived=np.empty((r, t, n * m), dtype=np.bool_) if masks else None,
+            busy=np.zeros((r, n)) if work else None,
+            useful=np.zeros((r, n)) if work else None,
+            last=np.empty((r, t), dtype=np.int64) if work else None,
+            margin=np.empty((r, t)) if work else None,
+            messages=m,
+        )
+
+    def part(self, group: range, start: int, stop: int, max_wait: float | None) -> Result:
+        """Views of rounds ``start <= t < stop`` of a group of replications."""
+        rows, rounds = slice(group.start, group.stop), slice(start, stop)
+        return Result(
+            times=self.times[rows, rounds],
+            arrived=None if self.arrived is None else self.arrived[rows, rounds],
+            busy=None if self.busy is None else self.busy[rows],
+            useful=None if self.useful is None else self.useful[rows],
+            last=None if self.last is None else self.last[rows, rounds],
+            margin=None if self.margin is None else self.margin[rows, rounds],
+            messages=self.messages,
+            first=start,
+            ends_run=stop == self.times.shape[1],
+            max_wait=max_wait,
+        )
+
+    def round(self, t: int) -> Result:
+        """Views of one round of this part."""
+        whole = range(len(self.times))
+        view = self.part(whole, t, t + 1, self.max_wait)
+        last = self.ends_run and t + 1 == self.times.shape[1]
+        return Result(**{**vars(view), "first": self.first + t, "ends_run": last})
+
+
+def accumulate(total: FloatArray, addends: FloatArray) -> None:
+    """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
+
+    NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
+    unless the worker axis is trivial.
+    """
+    first = addends[:, 0].copy()
+    addends[:, 0] += total
+    if addends.shape[2] > 1:
+        np.add.reduce(addends, axis=1, out=total)
+    else:
+        total[:] = np.add.accumulate(addends, axis=1)[:, -1]
+    addends[:, 0] = first
+
+
+def useful_pieces(
+    arrive: FloatArray, begun: FloatArray, arrived: BoolArray, messages: int
+) -> FloatArray:
+    """Seconds that went into each message which arrived in time, in the order they were spent.
+
+    Args:
+        arrive: ``(r, t, n m)`` when each message was computed.
+        begun: ``(r, t)`` or ``(r, t, n)`` when its worker began.
+        arrived: ``(r, t, n m)`` who arrived in time.
+        messages: m.
+
+    Returns:
+        ``(r, t m, n)``.
+    """
+    r, t, nm = arrive.shape
+    begun = begun[..., None] if begun.ndim == 2 else begun
+    spent = np.zeros((r, t, messages, nm // messages))
+    before = np.broadcast_to(begun, (r, t, nm // messages))
+    for piece in range(messages):
+        now = arrive[:, :, piece::messages]
+        np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::messages])
+        before = now
+    return spent.reshape(r, t * messages, -1)
+
+
+def blame(
+    arrive: FloatArray,
+    opened: FloatArray,
+    ended: FloatArray,
+    last: IntArray | None,
+    margin: FloatArray | None,
+    messages: int,
+) -> None:
+    """Who ended each round, and how long after the message before; filled in place.
+
+    Args:
+        arrive: ``(r, t, n m)`` when each message arrives.
+        opened, ended: ``(r, t)``.
+        last, margin: ``(r, t)``.
+        messages: m.
+    """
+    if last is None or margin is None:
+        return
+    at_the_end = arrive == ended[..., None]
+    first = at_the_end.argmax(axis=-1)
+    someone = np.take_along_axis(at_the_end, first[..., None], axis=-1)[..., 0]
+    last[:] = np.where(someone, first // messages, -1)
+    before = row_max(np.where(arrive < ended[..., None], arrive, 0.0))
+    margin[:] = np.where(someone, ended - np.maximum(before, opened), 0.0)
+
+
+def check(
+    ended: FloatArray,
+    arrivals: FloatArray,
+    part: Result,
+    since: FloatArray | float = 0.0,
+    patient: bool = False,
+) -> None:
+    """Refuse a round that never ends, or takes longer than ``max_wait``.
+
+    Args:
+        ended: ``(r,)`` or ``(r, t)`` when each round ends.
+        arrivals: ``(r, n m)`` or ``(r, t, n m)`` on the same clock.
+        part: where the rounds stand in the run.
+        since: when the rounds opened on that clock.
+        patient: whether ``max_wait`` does not apply (to draining).
+
+    Raises:
+        NeverEnough: naming the workers not heard.
+    """
+    limit = np.inf if part.max_wait is None or patient else since + part.max_wait
+    late = np.isinf(ended) | (ended > limit)
+    if not late.any():
+        return
+    where = tuple(int(i) for i in np.argwhere(late)[0])
+    iteration = part.first + 1 + (where[1] if len(where) > 1 else 0)
+    bound = np.broadcast_to(limit, ended.shape)[where]
+    unheard = np.isinf(arrivals[where]) | (arrivals[where] > bound)
+    workers = unheard.reshape(-1, part.messages).any(axis=1)
+    waited = None if np.isinf(bound) else part.max_wait
+    raise NeverEnough(iteration, [int(j) for j in np.flatnonzero(workers)], waited)

@@ -1,0 +1,42 @@
+"""What each worker did and when, for one replication."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Span:
+    """One thing that one worker did.
+
+    Attributes:
+        worker: index from 0; -1 is the master.
+        kind: ``computing`` (to the end), ``cancelled`` (computing, but not to the end),
+            ``sending``, ``dead``; for the master ``waiting``.
+        start, end: absolute seconds.
+        iteration: which round's model it was about, from 1; 0 for none.
+        ended_by: for the master's spans, the worker whose message ended the round, or -1.
+    """
+
+    worker: int
+    kind: str
+    start: float
+    end: float
+    iteration: int
+    ended_by: int = -1
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Collects spans while a run goes on; each worker's spans are in order and do not overlap."""
+
+    spans: list[Span] = field(default_factory=list)
+
+    def span(self, worker: int, kind: str, start: float, end: float, of_round: int) -> None:
+        """Note a worker's span; an empty one is left out."""
+        if end > start:
+            self.spans.append(Span(worker, kind, start, end, of_round + 1))
+
+    def round_ended(self, of_round: int, opened: float, now: float, ended_by: int) -> None:
+        """Note the master's wait in a round."""
+        self.spans.append(Span(-1, "waiting", opened, now, of_round + 1, ended_by))
