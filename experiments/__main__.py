@@ -10,7 +10,7 @@ import sys
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -82,6 +82,27 @@ def _run(
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def verify(
+    replications: Annotated[
+        int, typer.Option("--replications", min=1000, help="Independent rounds of each scheme.")
+    ] = 200_000,
+    engine: Annotated[
+        Literal["batch", "event"],
+        typer.Option("--engine", help="The event engine takes a minute for 10000 rounds."),
+    ] = "batch",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the delays.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Also write verify.parquet and verify.csv here.")
+    ] = None,
+) -> None:
+    """Compare simulated numbers with closed forms; exit code 1 when any is too far off."""
+    from experiments.verify.command import command
+
+    if not command(replications, engine, seed, output):
         raise typer.Exit(1)
 
 

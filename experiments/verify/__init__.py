@@ -1,0 +1,74 @@
+"""Simulated against closed form: the simulator and the theory check each other.
+
+``grid``            what is verified
+``simulation``      rounds by either engine
+``compare``         z-scores, and the bound for a whole table
+``iteration_time``  mean and quantile of a round's duration
+``decoding``        the decoding error
+``moments``         first and second moment of the decoded gradient
+``convergence``     the bound on the loss
+``problem``         the least-squares problem behind the last two
+``table``           rows, verdicts, output
+
+The two sides share the scheme's parameters, and no code that computes a time or a gradient.
+Matrix products run on one thread, so that a table is the same on every number of cores.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from threadpoolctl import threadpool_limits
+
+from experiments.verify import convergence, decoding, iteration_time, moments
+from experiments.verify.compare import Quantities
+from experiments.verify.grid import Setting
+from experiments.verify.simulation import Case, Engine, cases
+from experiments.verify.table import Row, Verification
+from sim.learner import BLAS_THREADS
+
+COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
+    iteration_time.compare,
+    decoding.compare,
+    moments.compare,
+    convergence.compare,
+)
+
+Report = Callable[[int, int], None]
+"""Called with cells done and cells in all."""
+
+
+def verify(
+    settings: Sequence[Setting],
+    replications: int,
+    engine: Engine = "batch",
+    seed: int = 0,
+    report: Report = lambda done, total: None,
+) -> Verification:
+    """Simulate every scheme of every setting and compare it with the theory.
+
+    Args:
+        settings: what to verify.
+        replications: independent rounds of each scheme, rounded up to thousands.
+        engine: which engine simulates.
+        seed: of the tapes.
+        report: progress.
+    """
+    total = sum(len(setting.families) for setting in settings)
+    rows: list[Row] = []
+    done = 0
+    report(done, total)
+    with threadpool_limits(BLAS_THREADS):
+        for setting in settings:
+            simulated = cases(setting, replications, engine, seed)
+            for label, case in zip(setting.labels, simulated, strict=True):
+                rows += _rows(setting, label, case)
+                done += 1
+                report(done, total)
+    return Verification(rows)
+
+
+def _rows(setting: Setting, label: str, case: Case) -> Iterator[Row]:
+    for comparison in COMPARISONS:
+        for name, outcome in comparison(case):
+            yield Row(setting.workers, setting.delay_label, setting.law_label, label, name, outcome)

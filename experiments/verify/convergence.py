@@ -1,0 +1,98 @@
+"""The loss of gradient descent stays below its bound, on a problem whose spectrum is known.
+
+The learner gives the losses. The bound needs the groups' gradients along the path, which the
+learner does not keep: the path is walked again here, in three lines of its own, so that a wrong
+step of the learner does not move the bound with it. Runs are pieces of the simulated rounds.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from experiments.build import Training
+from experiments.compute import Decoded, learn
+from experiments.verify import problem
+from experiments.verify.compare import Comparison, Quantities, at_most
+from experiments.verify.decoding import erasure
+from experiments.verify.simulation import RUN, Case
+from sim.optimizers import GradientDescent
+from sim.problems import Problem
+from sim.theory import NoFormula
+from sim.theory.convergence import ErasureBound, least_squares_spectrum
+from sim.theory.decoding_error import GroupErasure
+from sim.types import FloatArray
+
+STEPS = (1, 20)
+"""Iterations after which the loss is held to the bound."""
+
+CONDITIONS = (1.0, 3.0)
+"""Spectra of the problems: with all eigenvalues equal the bound is close to the loss."""
+
+HORIZON = STEPS[-1]
+
+assert RUN % HORIZON == 0
+
+
+def compare(case: Case) -> Quantities:
+    """Mean f - f* after a few iterations, at the longest step that the bound allows."""
+    if not case.setting.learns:
+        return []
+    erased = erasure(case.scheme)
+    quantities: Quantities = []
+    for condition in CONDITIONS:
+        names = [f"f - f* after {t}, condition {condition:g}" for t in STEPS]
+        if isinstance(erased, NoFormula):
+            quantities += [(name, erased) for name in names]
+        else:
+            quantities += zip(names, _outcomes(case, erased, condition), strict=True)
+    return quantities
+
+
+def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Comparison]:
+    fixed = problem.least_squares(case.scheme.partitions, condition)
+    spectrum = least_squares_spectrum(np.asarray(fixed.X), fixed.y)
+    step = 1.0 / (spectrum.smoothness * erased.scale * erased.heard)
+    weights = case.weights.reshape(-1, HORIZON, case.scheme.partitions)
+    gaps = _losses(fixed, step, weights) - spectrum.minimum
+    spreads = spreads_along(fixed, erased.size, step, weights)
+    gap = float(fixed.loss(problem.start()[:, None])[0]) - spectrum.minimum
+    bound = ErasureBound(
+        spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
+    )
+    bounds = bound_of_each(bound, spreads)
+    return [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in STEPS]
+
+
+def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
+    """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``.
+
+    The bound is affine in the spreads, so T + 1 paths say all about it.
+    """
+    horizon = spreads.shape[1]
+    base = bound.bound_along(np.zeros(horizon))
+    response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])
+    return np.asarray(base + spreads @ response)
+
+
+def _losses(fixed: Problem, step: float, weights: FloatArray) -> FloatArray:
+    """Losses of every run, by the learner: ``(R, T + 1)``."""
+    learning = Training(fixed, problem.start(), GradientDescent(learning_rate=step))
+    unused = np.empty(weights.shape[:2])
+    return learn(learning, Decoded(unused, unused, weights)).train_loss
+
+
+def spreads_along(fixed: Problem, size: int, step: float, weights: FloatArray) -> FloatArray:
+    """Sum over groups of ``||grad f_b||^2`` before each step: ``(R, T, k)`` -> ``(R, T)``.
+
+    Cost: per step four products with the data.
+    """
+    beta = np.repeat(problem.start()[:, None], len(weights), axis=1)
+    spreads = np.empty(weights.shape[:2])
+    ends = np.cumsum(fixed.partition_sizes)[size - 1 :: size]
+    groups = np.split(np.arange(fixed.rows), ends[:-1])
+    for t in range(weights.shape[1]):
+        slopes = fixed.row_slopes(fixed.margins(beta), fixed.y) / fixed.rows
+        parts = [np.asarray(fixed.X[rows]).T @ slopes[rows] for rows in groups]
+        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
+        beta = beta - step * fixed.gradient(beta, weights[:, t])
+    return spreads

@@ -1,0 +1,100 @@
+"""How long a round lasts: mean and 90 % quantile."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delay_models import DelayModel
+from delay_models.parametric import Deterministic
+from experiments.verify.compare import (
+    Comparison,
+    NotComparable,
+    Outcome,
+    Quantities,
+    mean,
+    same,
+    share,
+)
+from experiments.verify.simulation import Case
+from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.theory import IterationTime, NoFormula, WorkerTime, additive, per_partition, proportional
+from sim.theory.iteration_time import scheme_iteration_time
+from sim.theory.quadrature import smallest
+from sim.types import FloatArray
+
+LEVEL = 0.9
+"""The quantile that is compared."""
+
+INSTANT = 1e-9
+"""Relative width within which two times are one instant: a difference of absolute times is
+rounded, and a deadline puts many rounds on one instant."""
+
+FAR = np.array([1e-40, 1e-60])
+"""Probabilities between which the tail's slope is read."""
+
+
+def compare(case: Case) -> Quantities:
+    """Mean and quantile of the round's duration."""
+    law = closed_form(case)
+    names = "iteration time, mean", f"iteration time, {LEVEL:.0%} quantile"
+    if isinstance(law, NoFormula):
+        return [(name, law) for name in names]
+    seconds = case.seconds
+    if isinstance(case.setting.delay, Deterministic):
+        quantile = float(law.quantile(LEVEL))
+        outcomes: list[Outcome] = [same(seconds, law.mean()), same(seconds, quantile)]
+    else:
+        outcomes = [_mean(seconds, law), _quantile(seconds, law)]
+    return list(zip(names, outcomes, strict=True))
+
+
+def closed_form(case: Case) -> IterationTime | NoFormula:
+    """The law of the round's duration."""
+    delay, law = case.setting.delay, case.setting.law
+    return scheme_iteration_time(case.scheme, lambda load: worker_time(delay, law, load))
+
+
+def worker_time(delay: DelayModel, law: LoadLaw, load: int) -> WorkerTime | None:
+    """The law of one worker's time, or ``None`` where it is not closed."""
+    match law:
+        case Proportional():
+            return proportional(delay.cdf, load, delay.sf)
+        case Additive(seconds_per_partition=seconds):
+            return additive(delay.cdf, load, seconds, delay.sf)
+        case PerPartition():
+            total = delay if load == 1 else delay.sum_of(load)
+            return None if total is None else per_partition(total.cdf, total.sf)
+    return None
+
+
+def _mean(seconds: FloatArray, law: IterationTime) -> Outcome:
+    index = tail_index(law)
+    if index <= 2.0:
+        return NotComparable("the variance is infinite: a mean has no standard error")
+    if index <= 3.0:
+        return NotComparable("the third moment is infinite: a mean is far from normal")
+    return mean(seconds, law.mean())
+
+
+def tail_index(law: IterationTime) -> float:
+    """Moments of an order below this are finite: the slope of the tail far out.
+
+    It is exact for a power law, large for lighter tails, infinite for a bounded one; rounded to
+    a tenth.
+    """
+    near, far = smallest(lambda t: law.sf(t) <= FAR, 2)
+    if near == far:
+        return np.inf
+    return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
+
+
+def _quantile(seconds: FloatArray, law: IterationTime) -> Comparison:
+    """The count of rounds up to the closed form's quantile is binomial: no density needed."""
+    expected = float(law.quantile(LEVEL))
+    instant = expected * (1.0 + INSTANT)
+    hits = int(np.count_nonzero(seconds <= instant))
+    chance = float(law.cdf(instant))
+    z = share(hits, seconds.size, chance)
+    # More rounds below the expected quantile than expected: the simulated one is smaller.
+    simulated = float(np.quantile(seconds, LEVEL))
+    return Comparison(simulated, expected, 0.0 - z, varies=chance < 1.0)

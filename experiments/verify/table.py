@@ -1,0 +1,168 @@
+"""The rows, the verdict on each, and how they are shown and kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, TypeAlias, final
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+
+from experiments import store
+from experiments.verify.compare import Comparison, NotComparable, Outcome, bound
+from sim.theory import NoFormula
+
+CHANCE = 1e-4
+"""Chance that any row of the whole table fails although simulator and theory are right."""
+
+Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
+
+
+@final
+@dataclass(frozen=True)
+class Row:
+    """One quantity of one scheme in one setting."""
+
+    workers: int
+    delay: str
+    load_law: str
+    scheme: str
+    quantity: str
+    outcome: Outcome
+
+    @property
+    def setting(self) -> str:
+        """The heading under which the row is shown."""
+        return f"{self.workers} workers, {self.delay}, {self.load_law}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Verification:
+    """Every row, and the bound that belongs to so many of them."""
+
+    rows: list[Row]
+
+    @cached_property
+    def bound(self) -> float:
+        """The largest z that passes."""
+        random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Comparison)]
+        return bound(sum(found.varies for found in random), CHANCE)
+
+    def verdict(self, row: Row) -> Verdict:
+        """Pass or fail, or why neither."""
+        match row.outcome:
+            case Comparison() as found:
+                return "pass" if found.excess <= self.bound else "FAIL"
+            case NoFormula():
+                return "no formula"
+            case NotComparable():
+                return "not comparable"
+
+    @property
+    def failed(self) -> list[Row]:
+        """The rows that fail."""
+        return [row for row in self.rows if self.verdict(row) == "FAIL"]
+
+    def worst(self) -> tuple[Row, float] | None:
+        """The row farthest from its closed form, or farthest above its bound, and its z."""
+        scored = [
+            (found.excess, row, found.z)
+            for row, found in ((row, row.outcome) for row in self.rows)
+            if isinstance(found, Comparison)
+        ]
+        top = max(scored, key=lambda score: score[0], default=None)
+        return None if top is None else top[1:]
+
+    def frame(self) -> pd.DataFrame:
+        """One line per row: the setting, both numbers, standard error, z, verdict and reason."""
+        return pd.DataFrame([self._record(row) for row in self.rows])
+
+    def _record(self, row: Row) -> dict[str, object]:
+        found = row.outcome
+        compared = found if isinstance(found, Comparison) else None
+        return {
+            "workers": row.workers,
+            "delay": row.delay,
+            "load_law": row.load_law,
+            "scheme": row.scheme,
+            "quantity": row.quantity,
+            "simulated": np.nan if compared is None else compared.simulated,
+            "standard_error": np.nan if compared is None else compared.error,
+            "expected": np.nan if compared is None else compared.expected,
+            "z": np.nan if compared is None else compared.z,
+            "one_sided": compared is not None and compared.one_sided,
+            "verdict": self.verdict(row),
+            "reason": "" if isinstance(found, Comparison) else found.reason,
+        }
+
+
+def write(result: Verification, output: Path) -> None:
+    """Write ``verify.parquet`` and ``verify.csv``."""
+    frame = result.frame()
+    store.write_table(output / "verify.parquet", frame)
+    store.write_bytes(output / "verify.csv", frame.to_csv(index=False).encode())
+
+
+def show(result: Verification, seconds: float) -> None:
+    """Print every setting's rows, the failed rows once more, and the counts."""
+    console = Console(highlight=False, soft_wrap=True)
+    for heading, rows in groupby(result.rows, key=lambda row: row.setting):
+        _show_setting(console, heading, result, list(rows))
+    if result.failed:
+        console.print("\nFailed", style="bold red")
+    for heading, rows in groupby(result.failed, key=lambda row: row.setting):
+        _show_setting(console, heading, result, list(rows))
+    console.print("\n" + "\n".join(summary(result, seconds)), markup=False)
+
+
+def _show_setting(console: Console, heading: str, result: Verification, rows: list[Row]) -> None:
+    console.print(f"\n{heading}", style="bold", markup=False)
+    console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
+    for scheme, quantities in groupby(rows, key=lambda row: row.scheme):
+        console.print(f"  {scheme}", markup=False)
+        for row in quantities:
+            found, verdict = row.outcome, result.verdict(row)
+            if isinstance(found, Comparison):
+                closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
+                line = _line(row.quantity, f"{found.simulated:.6g}", closed, _score(found), verdict)
+            else:
+                line = f"    {row.quantity:<34} {verdict}: {found.reason}"
+            style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
+            console.print(line, style=style, markup=False)
+
+
+def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) -> str:
+    return f"    {quantity:<34} {simulated:>14} {expected:>16} {z:>10}  {verdict}".rstrip()
+
+
+def _score(found: Comparison) -> str:
+    return "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
+
+
+def summary(result: Verification, seconds: float) -> list[str]:
+    """The footer: counts, reasons, the worst rows, the bound and the time."""
+    counts = Counter(result.verdict(row) for row in result.rows)
+    reasons = Counter(
+        f"{result.verdict(row)}: {row.outcome.reason}"
+        for row in result.rows
+        if not isinstance(row.outcome, Comparison)
+    )
+    lines = [
+        f"{len(result.rows)} rows in {seconds:.0f} s: {counts['pass']} pass, "
+        f"{counts['FAIL']} fail, {counts['no formula']} have no formula, "
+        f"{counts['not comparable']} cannot be compared",
+        *(f"  {count} x {reason}" for reason, count in reasons.most_common()),
+        f"bound on |z|: {result.bound:.2f}; a table without errors has a row beyond it with a "
+        f"chance of at most {CHANCE:g}",
+    ]
+    worst = result.worst()
+    if worst is not None:
+        row, z = worst
+        lines += [f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}", f"  ({row.setting})"]
+    return lines

@@ -1,0 +1,346 @@
+"""The table of simulated against closed form: it passes, and wrong code fails in the right rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from typer.testing import CliRunner
+
+from delay_models.parametric import Exponential, Pareto, ShiftedExponential
+from experiments.__main__ import app
+from experiments.verify import grid, verify
+from experiments.verify.compare import Comparison, at_most, bound, mean, same, share
+from experiments.verify.convergence import bound_of_each
+from experiments.verify.simulation import cases
+from experiments.verify.table import summary
+from sim.load_laws import Additive, PerPartition
+from sim.optimizers import Optimizer
+from sim.schemes import stopping
+from sim.schemes.decoding import OnePerGroup, SumArrived
+from sim.schemes.stopping import CoverGroups, FirstK
+from sim.theory.arrivals import Arrivals
+from sim.theory.convergence import ErasureBound
+from sim.theory.decoding_error import GroupErasure
+from sim.theory.iteration_time import IterationTime
+
+GRID = grid.grid()
+
+
+def settings(workers=30, delay="exponential", law="proportional"):
+    """Settings whose labels begin so."""
+    return tuple(
+        s
+        for s in GRID
+        if s.workers == workers
+        and s.delay_label.split()[0] == delay
+        and s.law_label.split()[0] == law
+    )
+
+
+def run(monkeypatch, tmp_path, chosen, *options):
+    """Exit code, printed text and table of the command on a part of the grid."""
+    monkeypatch.setattr(grid, "grid", lambda: chosen)
+    arguments = ["verify", *options, "--output", str(tmp_path)]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return done.exit_code, done.stdout, pd.read_parquet(tmp_path / "verify.parquet")
+
+
+def test_the_whole_grid_passes(monkeypatch, tmp_path):
+    """Every scheme, delay model and load law, with few rounds."""
+    code, text, frame = run(monkeypatch, tmp_path, GRID, "--replications", "1000")
+    assert code == 0, text
+    assert set(frame.verdict) == {"pass", "no formula", "not comparable"}
+    assert (frame.verdict == "pass").sum() > 1000
+    skipped = frame[frame.verdict != "pass"]
+    assert (skipped.reason != "").all()
+    assert skipped.expected.isna().all()
+    assert "no formula: a worker's time at load 3 has no closed form" in text
+    assert "not comparable: ties" in text
+    assert "the variance is infinite" in text
+    assert f"{(frame.verdict == 'no formula').sum()} have no formula" in text
+    assert max(map(len, text.splitlines())) <= 120
+    csv = pd.read_csv(tmp_path / "verify.csv", keep_default_na=False, na_values=[""])
+    assert list(csv.verdict) == list(frame.verdict)
+    np.testing.assert_allclose(csv.z, frame.z)
+
+
+def test_the_event_engine_passes(monkeypatch, tmp_path):
+    """The other engine, on every load law."""
+    chosen = [s for s in GRID if s.workers == 12 and s.delay_label.startswith("exponential")]
+    code, text, _ = run(
+        monkeypatch, tmp_path, chosen, "--replications", "2000", "--engine", "event"
+    )
+    assert code == 0, text
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", ["1", "2"])
+def test_the_event_engine_passes_on_the_whole_grid(monkeypatch, tmp_path, seed):
+    """Ten thousand rounds of each scheme."""
+    options = "--replications", "10000", "--engine", "event", "--seed", seed
+    code, text, _ = run(monkeypatch, tmp_path, GRID, *options)
+    assert code == 0, text
+
+
+@pytest.mark.slow
+def test_the_default_command_passes(monkeypatch, tmp_path):
+    """What ``make verify`` runs."""
+    code, text, _ = run(monkeypatch, tmp_path, GRID)
+    assert code == 0, text
+
+
+def test_engines_and_neighbours_do_not_change_a_number():
+    """Catches an engine that is not the one asked for, and a tape that depends on the grid."""
+    chosen = settings(12, "lognormal", "additive")
+    alone = verify(chosen, 1000, "batch", seed=3).frame()
+    event = verify(settings(12, "lognormal", "proportional") + chosen, 1000, "event", seed=3)
+    pd.testing.assert_frame_equal(alone, event.frame().tail(len(alone)).reset_index(drop=True))
+    (setting,) = chosen
+    for engine in ("batch", "event"):
+        assert {c.trace.engine for c in cases(setting, 1000, engine, 0)} == {engine}
+
+
+# Wrong code. Each case: what is patched, where it is looked for, and which rows must fail.
+
+
+def first_k_late(self, delays, opened=0.0):
+    return np.sort(delays, axis=-1)[..., min(self.k, delays.shape[-1] - 1)]
+
+
+def shift_forgotten(self, tape, loads, start, stop):
+    return tape.rows(start, stop)
+
+
+def unshifted_draw(self, rng, shape):
+    return rng.exponential(1 / self.rate, shape)
+
+
+def scale_twice(self, arrived):
+    covered = arrived.reshape(*arrived.shape[:-1], -1, self.size).any(axis=-1)
+    return np.repeat(self.scale**2 * covered, self.size, axis=-1)
+
+
+def scale_by_the_missing(self, arrived):
+    weights = arrived.astype(np.float64)
+    if self.rescale:
+        weights *= (arrived.shape[-1] / (np.count_nonzero(arrived, axis=-1) + 1))[..., None]
+    return weights
+
+
+def one_group_ignored(self, delays, opened=0.0):
+    return stopping._earliest(delays, self.size)[..., 1:].max(axis=-1)
+
+
+def one_draw_for_all_partitions(self, tape, loads, start, stop):
+    return tape.rows(start, stop) * loads
+
+
+def one_slow_worker(self, rng, shape):
+    delays = rng.exponential(1 / self.rate, shape)
+    delays[:, 7] *= 3
+    return delays
+
+
+def double_rate(self, t):
+    return 2 * self.learning_rate
+
+
+def cover_forgotten(self):
+    return (np.arange(self.workers + 1) < self.high).astype(np.float64)
+
+
+def first_moment_as_mean(self):
+    return float(self.quantile(0.5))
+
+
+PATCHES = {
+    "first k waits for one more": (
+        (FirstK, "stopping_delay", first_k_late),
+        settings(),
+        ("ignore_stragglers", "cyclic_repetition", "erasurehead"),
+        ("iteration time", "decoding error", "u along", "|u"),
+    ),
+    "load law forgets the computing time": (
+        (Additive, "worker_times", shift_forgotten),
+        settings(law="additive"),
+        ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("iteration time",),
+    ),
+    "delays forget their shift": (
+        (ShiftedExponential, "draw", unshifted_draw),
+        settings(delay="shifted_exponential"),
+        ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("iteration time",),
+    ),
+    "partitions of a worker share one draw": (
+        (PerPartition, "worker_times", one_draw_for_all_partitions),
+        settings(delay="gamma", law="per_partition"),
+        ("fractional", "cyclic_repetition", "erasurehead"),
+        ("iteration time",),
+    ),
+    "decoder scales twice": (
+        (OnePerGroup, "partition_weights", scale_twice),
+        settings(delay="pareto"),
+        ("erasurehead load=3 wait_for=15 rescale=True",),
+        ("decoding error", "u along", "|u"),
+    ),
+    "sum is scaled by one arrival too many": (
+        (SumArrived, "partition_weights", scale_by_the_missing),
+        settings(delay="weibull"),
+        ("ignore_stragglers wait_for=25",),
+        ("decoding error", "u along", "|u"),
+    ),
+    "cover ignores a group": (
+        (CoverGroups, "stopping_delay", one_group_ignored),
+        settings(),
+        ("fractional", "erasurehead"),
+        ("iteration time", "decoding error", "u along", "|u", "f - f*"),
+    ),
+    "one worker is slower": (
+        (Exponential, "draw", one_slow_worker),
+        settings(),
+        ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("iteration time", "u along a random direction", "u along", "|u - grad f|^2"),
+    ),
+    "learner steps twice as far": (
+        (Optimizer, "rate", double_rate),
+        settings(),
+        ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("f - f*",),
+    ),
+    "theory forgets that cover ends a round": (
+        (Arrivals, "not_enough", property(cover_forgotten)),
+        settings(delay="lognormal", law="additive"),
+        ("erasurehead",),
+        ("iteration time",),
+    ),
+    "theory takes the median for the mean": (
+        (IterationTime, "mean", first_moment_as_mean),
+        settings(delay="gamma"),
+        ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("iteration time, mean",),
+    ),
+    "theory takes two groups for independent": (
+        (GroupErasure, "two_erased", property(lambda self: self.one_erased**2)),
+        settings(),
+        ("ignore_stragglers", "erasurehead"),
+        ("|u - grad f|^2",),
+    ),
+    "theory halves the noise of a step": (
+        (
+            ErasureBound,
+            "kick",
+            property(lambda self: 0.25 * self.smoothness * self.erasure.contrast
+                     * (self.erasure.scale * self.step) ** 2),
+        ),
+        settings(),
+        ("ignore_stragglers", "erasurehead"),
+        ("f - f* after 20, condition 1", "f - f* after 1, condition 1"),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PATCHES)
+def test_wrong_code_fails_in_the_right_rows(monkeypatch, tmp_path, name):
+    """Exactly the schemes that read the wrong code fail, in the quantities that it decides."""
+    (owner, attribute, wrong), chosen, schemes, quantities = PATCHES[name]
+    monkeypatch.setattr(owner, attribute, wrong)
+    code, text, frame = run(monkeypatch, tmp_path, chosen, "--replications", "20000")
+    failed = frame[frame.verdict == "FAIL"]
+    assert code == 1, text
+    assert f"{len(failed)} fail" in text
+    for _, row in failed.iterrows():
+        assert row.scheme.startswith(schemes), row
+        assert row.quantity.startswith(quantities), row
+    for scheme in schemes:
+        assert failed.scheme.str.startswith(scheme).any(), scheme
+    for quantity in quantities:
+        assert failed.quantity.str.startswith(quantity).any(), quantity
+
+
+def test_a_wrong_event_engine_fails(monkeypatch, tmp_path):
+    """The event engine counts arrivals by a tally of its own."""
+    monkeypatch.setattr(FirstK, "tally", lambda self, n: stopping._FirstKTally(self.k - 1))
+    options = "--replications", "2000", "--engine", "event"
+    code, _, frame = run(monkeypatch, tmp_path, settings(12), *options)
+    failed = frame[frame.verdict == "FAIL"]
+    assert code == 1
+    assert "uncoded" in set(failed.scheme)
+    assert not failed.scheme.str.startswith("fractional").any()
+
+
+def test_constant_delays_are_compared_exactly(monkeypatch, tmp_path):
+    """A formula wrong by 1e-11 fails, and ties are not held against anyone."""
+    monkeypatch.setattr(IterationTime, "mean", lambda self: float(self.quantile(0.5)) * (1 + 1e-11))
+    chosen = settings(delay="deterministic")
+    code, _, frame = run(monkeypatch, tmp_path, chosen, "--replications", "1000")
+    assert code == 1
+    assert set(frame[frame.verdict == "FAIL"].quantity) == {"iteration time, mean"}
+    assert set(frame[frame.verdict == "not comparable"].reason.str[:5]) == {"ties:"}
+
+
+def test_heavy_tails_keep_their_quantile():
+    """Catches a mean without variance that is compared, and a skipped quantile."""
+    heavy = tuple(s for s in settings(delay="pareto") if s.delay == Pareto(alpha=1.5, scale=1 / 3))
+    frame = verify(heavy, 1000).frame().set_index(["scheme", "quantity"])
+    names = "iteration time, mean", "iteration time, 90% quantile"
+    for scheme, index in (("uncoded", "variance"), ("fractional_repetition load=2", "third")):
+        assert index in frame.loc[(scheme, names[0]), "reason"]
+        assert frame.loc[(scheme, names[1]), "verdict"] == "pass"
+    assert frame.loc[("erasurehead load=3 wait_for=15", names[0]), "verdict"] == "pass"
+
+
+def test_scores_have_the_law_that_the_bound_assumes():
+    """Catches a standard error without its root, and a variance of the wrong binomial."""
+    rng = np.random.default_rng(1)
+    tables = rng.exponential(2.0, (2000, 500))
+    means = [mean(table, 2.0).z for table in tables]
+    quantile = -2.0 * np.log(0.1)
+    shares = [share(int(np.sum(table <= quantile)), 500, 0.9) for table in tables]
+    limits = [at_most(table, np.full(500, 2.0), 1.0).z for table in tables]
+    for scores in (means, shares, limits):
+        assert abs(np.mean(scores)) < 0.15  # the skew of 500 samples moves it a little
+        assert np.std(scores) == pytest.approx(1.0, abs=0.08)
+    assert bound(1, 1e-4) == pytest.approx(stats.norm.isf(0.5e-4))
+    assert bound(1000, 1e-4) == pytest.approx(stats.norm.isf(0.5e-7))
+
+
+def test_what_does_not_vary_must_agree():
+    """Catches a zero standard error that lets anything pass, or nothing."""
+    fives = np.full(10, 5.0)
+    assert mean(fives, 5.0).z == 0.0
+    assert mean(fives, 5.0 + 1e-9).z == np.inf
+    assert same(fives, 5.0).z == 0.0
+    assert same(np.append(fives, 5.1), 5.0).z == np.inf
+    assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0
+    assert at_most(fives, np.full(10, 4.0), 5.0).z == np.inf
+    assert share(10, 10, 1.0) == 0.0
+    assert share(9, 10, 1.0) == np.inf
+
+
+def test_nothing_that_is_not_a_number_passes():
+    """Catches NaN, which compares false with any bound, and a one-sided |z|."""
+    assert Comparison(np.nan, 1.0, np.nan).excess == np.inf
+    assert mean(np.array([1.0, np.nan, 2.0]), 1.5).excess == np.inf
+    assert Comparison(1.0, 2.0, -50.0, one_sided=True).excess == -50.0
+    assert Comparison(1.0, 2.0, -50.0).excess == 50.0
+
+
+def test_bound_of_each_run_is_the_theory_s():
+    """The bound is affine in the spreads: many runs at once are the same as one by one."""
+    spreads = np.random.default_rng(2).exponential(1.0, (3, 6))
+    theory = ErasureBound(4.0, 0.5, GroupErasure(12, 3, 6), 0.2, 9.0, 3.0)
+    one_by_one = [theory.bound_along(path) for path in spreads]
+    np.testing.assert_allclose(bound_of_each(theory, spreads), one_by_one, rtol=1e-12)
+
+
+def test_summary_names_the_worst_row():
+    """Catches a worst |z| that forgets negative scores or counts one-sided ones as two-sided."""
+    result = verify(settings(12), 1000)
+    row, z = result.worst()
+    compared = [r.outcome for r in result.rows if isinstance(r.outcome, Comparison)]
+    assert abs(z) == max(abs(found.z) for found in compared if not found.one_sided)
+    text = "\n".join(summary(result, 1.0))
+    assert f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}" in text
