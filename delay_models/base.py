@@ -1,10 +1,23 @@
 """What a delay model is: a law for the unit time X of each worker in each round.
 
 A model is a frozen dataclass whose fields are its configuration. It is *independent* (every cell
-of the table is an independent draw from one law), a *replay* (a fixed table), or a *process* with
-a state that passes from round to round (a Markov chain).
+of the table is an independent draw from one law), a *replay* (a fixed table), or a *process*:
+workers and rounds have *conditions* (a speed, a Markov state, a common factor) under which the
+delays of tasks are drawn.
 
-Not modelled here: how a worker's time grows with its load (``sim.load_laws``).
+A table comes about in three steps, which the tape takes block by block:
+
+1. ``start``: the state before round 0;
+2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
+3. ``delays``: one delay for each worker and round, under those conditions.
+
+The first two read a generator that all streams of a replication share, the third one a generator
+of the stream's own. So what a worker or a round *is* is the same for all tasks of a round, while
+the draws of the tasks differ; that state and conditions cannot depend on a task's own draw is in
+the signatures.
+
+Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
+depend on what the master or other workers do.
 """
 
 from __future__ import annotations
@@ -13,36 +26,56 @@ from abc import ABC, abstractmethod
 from typing import Annotated, Any, final
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Le
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AllowInfNan, ConfigDict
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict
 
 FloatArray = NDArray[np.float64]
 
 Finite = Annotated[float, AllowInfNan(False)]
 Positive = Annotated[Finite, Gt(0)]
 NonNegative = Annotated[Finite, Ge(0)]
+Probability = Annotated[Finite, Ge(0), Le(1)]
 
-STRICT = ConfigDict(extra="forbid")
-"""Every delay model is a pydantic dataclass with this setting: an unknown field is an error."""
+STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+"""Every delay model is a pydantic dataclass with this setting: an unknown field is an error.
+
+A field that holds a model is checked to be one (``Part``), not read as a mapping.
+"""
 
 
 class DelayModel(ABC):
     """A law for unit delays; abstract. Times are seconds.
 
-    ``cdf``, ``ppf`` and ``mean`` describe one cell of the table in closed form, or return
-    ``None`` where there is no closed form, so that the theory can say it does not apply.
+    ``cdf``, ``sf``, ``ppf`` and ``mean`` describe one cell of the table, at a worker and a round
+    picked at random, in closed form; or they return ``None`` where there is no closed form, so
+    that the theory can say it does not apply. Cells are independent of each other only where
+    ``independent`` says so.
     """
 
+    @property
+    def independent(self) -> bool:
+        """Every cell is an independent draw from one law; state and conditions are ``None``."""
+        return False
+
     @abstractmethod
-    def start(self, rng: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
         """Return the state before round 0 (``None`` for a model without memory)."""
 
     @abstractmethod
-    def advance(
-        self, state: Any, rng: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, Any]:
-        """Return the next ``(rounds, workers)`` delays, finite and >= 0, and the state after."""
+    def evolve(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[Any, Any]:
+        """Return the conditions of the next rounds, and the state after them.
+
+        State and conditions may be read by several streams: they are never changed in place.
+        """
+
+    @abstractmethod
+    def delays(
+        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """Draw ``(rounds, workers)`` delays under the conditions, finite and >= 0."""
 
     @abstractmethod
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
@@ -64,7 +97,8 @@ class DelayModel(ABC):
     @final
     def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
         """Draw rounds 0, 1, ... from ``rng``: ``(rounds, workers)`` seconds."""
-        return self.advance(self.start(rng, workers), rng, rounds, workers)[0]
+        conditions, _ = self.evolve(self.start(rng, workers), rng, rounds, workers)
+        return self.delays(conditions, rng, rounds, workers)
 
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X > seconds), elementwise, precise far below 1e-16; ``None``: use ``1 - cdf``."""
@@ -83,6 +117,28 @@ class DelayModel(ABC):
         return None
 
 
+def _model(value: Any) -> Any:
+    if not isinstance(value, DelayModel):
+        raise ValueError("must be a delay model, such as {model: exponential, rate: 2.0}")
+    return value
+
+
+def _independent(model: DelayModel) -> DelayModel:
+    if not model.independent:
+        raise ValueError(
+            f"must be a model with independent delays; {type(model).__name__} has a memory, "
+            "couples workers, or replays a fixed table"
+        )
+    return model
+
+
+Part = Annotated[DelayModel, BeforeValidator(_model)]
+"""A field that holds any delay model."""
+
+IndependentPart = Annotated[DelayModel, BeforeValidator(_model), AfterValidator(_independent)]
+"""A field that holds a model whose cells are independent draws from one law."""
+
+
 class IndependentDelays(DelayModel):
     """A model without memory; abstract: subclasses give ``draw``."""
 
@@ -91,19 +147,32 @@ class IndependentDelays(DelayModel):
         """Independent unit delays of the given shape, in seconds."""
 
     @final
-    def start(self, rng: np.random.Generator, workers: int) -> None:
+    @property
+    def independent(self) -> bool:
+        """True."""
+        return True
+
+    @final
+    def start(self, shared: np.random.Generator, workers: int) -> None:
         """No state."""
 
     @final
-    def advance(
-        self, state: None, rng: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, None]:
-        """Draw the next rounds; the past does not matter."""
-        return self.draw(rng, (rounds, workers)), None
+    def evolve(
+        self, state: None, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[None, None]:
+        """Workers and rounds are all alike."""
+        return None, None
+
+    @final
+    def delays(
+        self, conditions: None, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """One draw per cell; the past does not matter."""
+        return self.draw(own, (rounds, workers))
 
 
 class ReplayedDelays(DelayModel):
-    """A model that is a fixed table, the same in every replication; abstract.
+    """A model that is a fixed table, the same in every replication and stream; abstract.
 
     It has no law: ``cdf``, ``ppf`` and ``mean`` are ``None``.
     """
@@ -113,16 +182,23 @@ class ReplayedDelays(DelayModel):
         """Rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
 
     @final
-    def start(self, rng: np.random.Generator, workers: int) -> int:
+    def start(self, shared: np.random.Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
     @final
-    def advance(
-        self, state: int, rng: np.random.Generator, rounds: int, workers: int
+    def evolve(
+        self, state: int, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, int]:
-        """The next rounds of the table."""
+        """The conditions are the next rounds of the table."""
         return self.replay(state, state + rounds, workers), state + rounds
+
+    @final
+    def delays(
+        self, conditions: FloatArray, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """The rounds themselves."""
+        return conditions
 
     @final
     def cdf(self, seconds: ArrayLike) -> None:

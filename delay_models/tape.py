@@ -5,6 +5,9 @@ A block has a fixed length, so the tape never depends on how long the run is, ho
 replications run, in which process, or which schemes are compared: these are common random
 numbers. Stream s holds the draws of a worker's s-th partition (load law ``per_partition``);
 the other laws read stream 0.
+
+What workers and rounds *are* (the conditions of ``delay_models.base``) is drawn from a stream that
+no task reads, ``SHARED``; so it is the same for all streams of a replication.
 """
 
 from __future__ import annotations
@@ -14,10 +17,16 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import DelayModel, FloatArray, IndependentDelays, ReplayedDelays
+from delay_models.base import DelayModel, FloatArray, ReplayedDelays
 
 BLOCK_CELLS = 2**15
 """Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""
+
+SHARED = 2**32 - 1
+"""The stream of the conditions that all tasks share."""
+
+START = 2**32 - 1
+"""The block of ``SHARED`` from which the start is drawn; no run is that long."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,14 @@ class Tape:
         replication: index of the replication, from 0.
 
     Cost: one draw per cell read, rounded up to whole blocks, and about 20 microseconds a block.
+    A model with conditions also evolves once through every block up to the last one read.
     """
 
     model: DelayModel
     workers: int
     seed: int
     replication: int
-    _states: dict[tuple[int, int], Any] = field(default_factory=dict, compare=False, repr=False)
+    _states: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def block_rounds(self) -> int:
@@ -55,29 +65,23 @@ class Tape:
         return table[start - first * length : stop - first * length]
 
     def _block(self, stream: int, block: int, length: int) -> FloatArray:
-        rng = self._generator(stream, block)
-        if isinstance(self.model, IndependentDelays):
-            return self.model.draw(rng, (length, self.workers))
-        state = self._state(stream, block, length)
-        delays, self._states[stream, block + 1] = self.model.advance(
-            state, rng, length, self.workers
-        )
-        return delays
+        conditions = None if self.model.independent else self._conditions(block, length)
+        own = self._generator(stream, block)
+        return self.model.delays(conditions, own, length, self.workers)
 
-    def _state(self, stream: int, block: int, length: int) -> Any:
-        """State before a block: remembered, or found by walking from the last remembered one."""
+    def _conditions(self, block: int, length: int) -> Any:
+        """Conditions in a block, found by walking from the last state that is remembered."""
         known = block
-        while known > 0 and (stream, known) not in self._states:
+        while known > 0 and known not in self._states:
             known -= 1
-        if known == 0 and (stream, 0) not in self._states:
-            # Block index 2**32 - 1 is never reached by a run: it is the start's own stream.
-            start = self._generator(stream, 2**32 - 1)
-            self._states[stream, 0] = self.model.start(start, self.workers)
-        for b in range(known, block):
-            rng = self._generator(stream, b)
-            _, after = self.model.advance(self._states[stream, b], rng, length, self.workers)
-            self._states[stream, b + 1] = after
-        return self._states[stream, block]
+        if known not in self._states:
+            self._states[0] = self.model.start(self._generator(SHARED, START), self.workers)
+        conditions = None
+        for b in range(known, block + 1):
+            shared = self._generator(SHARED, b)
+            conditions, after = self.model.evolve(self._states[b], shared, length, self.workers)
+            self._states[b + 1] = after
+        return conditions
 
     def _generator(self, stream: int, block: int) -> np.random.Generator:
         key = (self.replication, stream, block)

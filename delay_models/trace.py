@@ -1,4 +1,4 @@
-"""Delays that are replayed, not drawn: a measured table, and the authors' own stream.
+"""Delays that were measured: a table replayed or resampled, and the authors' own stream.
 
 A replay is the same in every replication: it is a fact, not a sample.
 """
@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Literal, final
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 
 from delay_models.base import STRICT, DelayModel, FloatArray, Positive, ReplayedDelays
@@ -17,24 +18,28 @@ from delay_models.table import read_delays
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Trace(ReplayedDelays):
-    """Replays a measured table of rounds x workers, row by row from its first.
+class Trace(DelayModel):
+    """A measured table of rounds x workers, replayed or resampled.
 
     Args:
         path: CSV, CSV.gz, Parquet or NPZ; see ``delay_models.table``.
-        resample: how rows follow each other; ``replay`` keeps the measured order.
-        end: what happens after the last row: ``truncated`` ends the run there, ``cyclic`` begins
-            again at the first.
-        load: which load to replay, for a long table that has several.
+        resample: ``replay`` keeps the measured order, the same in every replication; ``rounds``
+            draws whole rounds with replacement, so that what happens to several workers at once
+            still does; ``cells`` draws single cells, as if they were independent.
+        end: what happens after the last row of a replay; ``truncated`` ends the run there,
+            ``cyclic`` begins again at the first.
+        load: which load to take, for a long table that has several.
 
-    A run with fewer workers than the table reads its first columns.
+    A run with fewer workers than the table reads its first columns; ``cells`` serves any number
+    of workers, from the whole table. A measured round is the same for all tasks of a round:
+    ``replay`` and ``rounds`` give the same delays in every stream of the tape.
 
     Raises:
         TableError: the file cannot be used (raised when the model is made).
     """
 
     path: str
-    resample: Literal["replay"] = "replay"
+    resample: Literal["replay", "rounds", "cells"] = "replay"
     end: Literal["truncated", "cyclic"] = "truncated"
     load: float | None = None
 
@@ -47,20 +52,76 @@ class Trace(ReplayedDelays):
         """The measured delays, ``(rounds, workers)`` seconds."""
         return read_delays(self.path, self.load)
 
-    def replay(self, start: int, stop: int, workers: int) -> FloatArray:
-        """Rows of the table; past its end it begins again.
+    @property
+    def independent(self) -> bool:
+        """Single cells are."""
+        return self.resample == "cells"
 
-        The run itself ends there when the trace is truncated: see ``rounds_available``.
+    def start(self, shared: np.random.Generator, workers: int) -> int | None:
+        """The state of a replay is the next round's number."""
+        return 0 if self.resample == "replay" else None
+
+    def evolve(
+        self, state: int | None, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray | None, int | None]:
+        """The conditions are whole rows: the next ones of a replay, or rows drawn at random.
+
+        A replay that has come to its end begins again; the run itself ends there when the trace is
+        truncated: see ``rounds_available``.
         """
-        return self.table[np.arange(start, stop) % len(self.table), :workers]
+        if self.resample == "cells":
+            return None, None
+        if state is None:
+            return self.table[shared.integers(len(self.table), size=rounds), :workers], None
+        rows = np.arange(state, state + rounds) % len(self.table)
+        return self.table[rows, :workers], state + rounds
+
+    def delays(
+        self, conditions: FloatArray | None, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """The rows, or cells drawn from the whole table."""
+        if conditions is not None:
+            return conditions
+        return self.table.ravel()[own.integers(self.table.size, size=(rounds, workers))]
 
     def rounds_available(self) -> int | None:
-        """The table's length when truncated."""
-        return len(self.table) if self.end == "truncated" else None
+        """The table's length for a truncated replay."""
+        return len(self.table) if (self.resample, self.end) == ("replay", "truncated") else None
 
-    def workers_available(self) -> int:
-        """The table's width."""
-        return int(self.table.shape[1])
+    def workers_available(self) -> int | None:
+        """The table's width, unless single cells are drawn."""
+        return None if self.resample == "cells" else int(self.table.shape[1])
+
+    @cached_property
+    def _sorted(self) -> FloatArray:
+        return np.sort(self.table, axis=None)
+
+    def _up_to(self, seconds: ArrayLike) -> FloatArray:
+        x = np.asarray(seconds, dtype=np.float64)
+        return np.asarray(np.searchsorted(self._sorted, x, side="right"), dtype=np.float64)
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """Share of the whole table's cells, elementwise; ``None`` for a replay, which is no law."""
+        if self.resample == "replay":
+            return None
+        return self._up_to(seconds) / self._sorted.size
+
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """Share of the cells that are larger."""
+        if self.resample == "replay":
+            return None
+        return (self._sorted.size - self._up_to(seconds)) / self._sorted.size
+
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """The smallest cell with at least this share of cells up to it."""
+        if self.resample == "replay":
+            return None
+        q = np.asarray(probability, dtype=np.float64)
+        return np.asarray(np.quantile(self._sorted, q, method="inverted_cdf"))
+
+    def mean(self) -> float | None:
+        """Mean of the table; ``None`` for a replay."""
+        return None if self.resample == "replay" else float(self.table.mean())
 
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:

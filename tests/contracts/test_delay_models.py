@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,11 +11,20 @@ from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
 from delay_models import MODELS, DelayModel, Tape
-from delay_models.base import IndependentDelays
+from delay_models.base import ReplayedDelays
+from tests.statistics import assert_z
 
 EXAMPLES = [model for family in MODELS.values() for model in family.examples()]
 WITH_CDF = [model for model in EXAMPLES if model.cdf([1.0]) is not None]
 CONTINUOUS = [m for m in WITH_CDF if type(m) is not MODELS["deterministic"]]
+INDEPENDENT = [m for m in CONTINUOUS if m.independent]
+COUPLED = [m for m in CONTINUOUS if not m.independent]
+WITH_MEAN = [m for m in EXAMPLES if m.mean() is not None]
+RANDOM = [
+    m
+    for m in EXAMPLES
+    if type(m) is not MODELS["deterministic"] and not isinstance(m, ReplayedDelays)
+]
 
 # The suite makes about 200 statistical checks; at 1e-6 each it fails by chance once in 5,000 runs.
 P_VALUE = 1e-6
@@ -29,11 +39,50 @@ def test_samples_are_delays(model: DelayModel) -> None:
     assert np.all(delays >= 0)
 
 
-@pytest.mark.parametrize("model", CONTINUOUS, ids=repr)
+@pytest.mark.parametrize("model", INDEPENDENT, ids=repr)
 def test_samples_follow_the_cdf(model: DelayModel) -> None:
     """Catches a wrong scale, rate for scale, a lost shift, a Lomax taken for a Pareto."""
     sample = model.sample(np.random.default_rng(2), 2000, 10).ravel()
     assert stats.kstest(sample, model.cdf).pvalue > P_VALUE
+
+
+@pytest.mark.parametrize("model", COUPLED, ids=repr)
+@pytest.mark.parametrize("cell", [(0, 0), (5, 2)], ids=str)
+def test_one_cell_of_each_replication_follows_the_cdf(
+    model: DelayModel, cell: tuple[int, int]
+) -> None:
+    """Cells of one table depend on each other, so each sample takes one, at any fixed place.
+
+    Catches a start that is not stationary, and a law whose weights are swapped.
+    """
+    rng = np.random.default_rng(3)
+    sample = [model.sample(rng, 6, 3)[cell] for _ in range(4000)]
+    assert stats.kstest(sample, model.cdf).pvalue > P_VALUE
+
+
+@pytest.mark.parametrize("model", WITH_MEAN, ids=repr)
+def test_tables_have_the_mean(model: DelayModel) -> None:
+    """Also where there is no CDF; one table is one sample, however its cells are coupled."""
+    rng = np.random.default_rng(4)
+    assert_z([model.sample(rng, 20, 16).mean() for _ in range(600)], model.mean())
+
+
+@pytest.mark.parametrize("model", EXAMPLES, ids=repr)
+def test_conditions_are_not_changed_by_drawing(model: DelayModel) -> None:
+    """Several streams draw under the same conditions. Catches ``*=`` on a shared table."""
+    rng = np.random.default_rng(5)
+    conditions, _ = model.evolve(model.start(rng, 6), rng, 4, 6)
+    one = model.delays(conditions, np.random.default_rng(6), 4, 6).copy()
+    model.delays(conditions, np.random.default_rng(7), 4, 6)
+    np.testing.assert_array_equal(model.delays(conditions, np.random.default_rng(6), 4, 6), one)
+
+
+@pytest.mark.parametrize("model", [m for m in EXAMPLES if m.independent], ids=repr)
+def test_independent_models_have_no_state(model: DelayModel) -> None:
+    """The tape draws them without conditions. Catches ``independent`` claimed by mistake."""
+    rng = np.random.default_rng(8)
+    assert model.start(rng, 6) is None
+    assert model.evolve(None, rng, 4, 6) == (None, None)
 
 
 @pytest.mark.parametrize("model", WITH_CDF, ids=repr)
@@ -64,9 +113,6 @@ def test_tape_does_not_depend_on_how_it_is_read(model: DelayModel) -> None:
     np.testing.assert_array_equal(tape.rows(0, 40), whole)
 
 
-RANDOM = [model for model in CONTINUOUS if isinstance(model, IndependentDelays)]
-
-
 @pytest.mark.parametrize("model", RANDOM, ids=repr)
 @pytest.mark.parametrize("other", [{"seed": 4}, {"replication": 2}], ids=str)
 def test_other_replications_and_seeds_are_other_draws(
@@ -84,16 +130,38 @@ def test_streams_and_blocks_are_other_draws(model: DelayModel) -> None:
     assert not np.any(tape.rows(0, 8) == tape.rows(8, 16))
 
 
+def fields_of(model: DelayModel) -> dict[str, Any]:
+    """The fields, one level deep: nested models stay models."""
+    return {field.name: getattr(model, field.name) for field in dataclasses.fields(model)}  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("name", MODELS)
 def test_bad_numbers_are_refused(name: str) -> None:
     """Every numeric field refuses NaN, infinity and a negative number, and unknown fields."""
     adapter = TypeAdapter(MODELS[name])
     for model in MODELS[name].examples():
-        good = dataclasses.asdict(model)
+        good = fields_of(model)
+        assert adapter.validate_python(good) == model
         with pytest.raises(ValidationError):
             adapter.validate_python(good | {"no_such_field": 1})
         for field, value in good.items():
-            if isinstance(value, float):
-                for bad in (float("nan"), float("inf"), -1.0, "fast"):
+            for bad in (float("nan"), float("inf"), -1.0, "fast"):
+                if isinstance(value, float):
+                    with pytest.raises(ValidationError):
+                        adapter.validate_python(good | {field: bad})
+                elif isinstance(value, tuple):
+                    with pytest.raises(ValidationError):
+                        adapter.validate_python(good | {field: (bad, *value[1:])})
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_nested_model_must_be_a_model(name: str) -> None:
+    """Catches a field typed so loosely that a name or a mapping gets through to a run."""
+    adapter = TypeAdapter(MODELS[name])
+    for model in MODELS[name].examples():
+        good = fields_of(model)
+        for field, value in good.items():
+            if isinstance(value, DelayModel):
+                for bad in ("exponential", {"rate": 1.0}, None, 3.0):
                     with pytest.raises(ValidationError):
                         adapter.validate_python(good | {field: bad})

@@ -1,10 +1,11 @@
-"""A tape of a model with memory: the state passes from block to block, however it is read."""
+"""A tape of a model with conditions: shared by all streams, passed from block to block."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 from numpy.typing import ArrayLike
 
 from delay_models import DelayModel, Tape
@@ -12,17 +13,26 @@ from delay_models.base import FloatArray
 
 
 @dataclass(frozen=True)
-class RandomWalk(DelayModel):
-    """Each worker's delay is the last one plus a draw: every row depends on all before it."""
+class Staircase(DelayModel):
+    """Each worker climbs 1 to 3 steps a round; a delay is its step plus a draw below 1.
 
-    def start(self, rng: np.random.Generator, workers: int) -> FloatArray:
-        return rng.random(workers)
+    So the whole part of a delay is a condition, which depends on all rounds before, and the rest
+    is the task's own.
+    """
 
-    def advance(
-        self, state: FloatArray, rng: np.random.Generator, rounds: int, workers: int
+    def start(self, shared: np.random.Generator, workers: int) -> FloatArray:
+        return shared.integers(0, 100, workers).astype(float)
+
+    def evolve(
+        self, state: FloatArray, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, FloatArray]:
-        walk = state + np.cumsum(rng.random((rounds, workers)), axis=0)
-        return walk, walk[-1]
+        steps = state + np.cumsum(shared.integers(1, 4, (rounds, workers)), axis=0)
+        return steps, steps[-1]
+
+    def delays(
+        self, conditions: FloatArray, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        return conditions + own.random((rounds, workers))
 
     def cdf(self, seconds: ArrayLike) -> None:
         return None
@@ -41,21 +51,46 @@ class RandomWalk(DelayModel):
 WORKERS = 4000  # eight rounds in a block
 
 
+def tape(replication: int = 0, seed: int = 1) -> Tape:
+    return Tape(Staircase(), WORKERS, seed, replication)
+
+
 def test_the_past_is_remembered_across_blocks() -> None:
-    rows = Tape(RandomWalk(), WORKERS, 1, 0).rows(0, 40)
-    steps = np.diff(rows, axis=0)
-    assert steps.min() >= 0
-    assert steps.max() <= 1
+    """Catches a state that is drawn anew, or lost, at a block's border."""
+    climbed = np.diff(np.floor(tape().rows(0, 40)), axis=0)
+    assert set(np.unique(climbed)) == {1, 2, 3}
 
 
-def test_reading_order_does_not_matter() -> None:
-    whole = Tape(RandomWalk(), WORKERS, 1, 0).rows(0, 40)
-    late_first = Tape(RandomWalk(), WORKERS, 1, 0)
-    np.testing.assert_array_equal(late_first.rows(33, 40), whole[33:])
-    np.testing.assert_array_equal(late_first.rows(0, 9), whole[:9])
-    np.testing.assert_array_equal(late_first.rows(12, 30), whole[12:30])
+@pytest.mark.parametrize("stream", [0, 2])
+def test_reading_order_does_not_matter(stream: int) -> None:
+    """Catches a walk to a later block that draws differently from reading it, or keeps a state."""
+    whole = tape().rows(0, 40, stream)
+    late_first = tape()
+    late_first.rows(3, 20, stream=1)
+    np.testing.assert_array_equal(late_first.rows(33, 40, stream), whole[33:])
+    np.testing.assert_array_equal(late_first.rows(0, 9, stream), whole[:9])
+    np.testing.assert_array_equal(late_first.rows(12, 30, stream), whole[12:30])
 
 
-def test_streams_have_their_own_start_and_steps() -> None:
-    tape = Tape(RandomWalk(), WORKERS, 1, 0)
-    assert not np.any(tape.rows(0, 8) == tape.rows(0, 8, stream=1))
+def test_streams_share_conditions_and_draw_their_own_tasks() -> None:
+    """Catches a start or a step that is keyed by the stream, and tasks that are all the same."""
+    one, two = tape().rows(0, 24, stream=0), tape().rows(0, 24, stream=3)
+    np.testing.assert_array_equal(np.floor(one), np.floor(two))
+    assert not np.any(one == two)
+
+
+@pytest.mark.parametrize("other", [tape(replication=1), tape(seed=2)], ids=["replication", "seed"])
+def test_other_replications_have_other_conditions_and_draws(other: Tape) -> None:
+    """Catches a start or conditions whose key misses the replication or the seed."""
+    mine, theirs = tape().rows(0, 9), other.rows(0, 9)
+    assert not np.any(mine % 1 == theirs % 1)
+    assert np.mean(np.floor(mine[0]) == np.floor(theirs[0])) < 0.05
+    steps = [np.diff(np.floor(rows), axis=0) for rows in (mine, theirs)]
+    assert np.mean(steps[0] == steps[1]) < 0.5
+
+
+def test_conditions_and_tasks_are_different_draws() -> None:
+    """Catches one generator used for both: the step of a cell would tell its draw."""
+    rows = tape().rows(0, 40)
+    step, draw = np.diff(np.floor(rows), axis=0).ravel(), (rows % 1)[1:].ravel()
+    assert abs(np.corrcoef(step, draw)[0, 1]) < 4.9 / np.sqrt(step.size)
