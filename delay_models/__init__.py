@@ -4,6 +4,11 @@ To add a model: write one frozen dataclass and add one line here.
 """
 
 from delay_models.base import DelayModel
+from delay_models.cold_starts import ColdStarts
+from delay_models.compose import Scaled, Shifted
+from delay_models.factors import Drift, Heterogeneous, RoundEffects
+from delay_models.markov import Markov
+from delay_models.mixture import Mixture
 from delay_models.parametric import (
     Deterministic,
     Exponential,
@@ -13,6 +18,7 @@ from delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
+from delay_models.presets import LambdaCnn, LlmRanks
 from delay_models.tape import Tape
 from delay_models.trace import AuthorsStream, Trace
 
@@ -24,6 +30,16 @@ MODELS: dict[str, type[DelayModel]] = {
     "pareto": Pareto,
     "lognormal": LogNormal,
     "gamma": Gamma,
+    "mixture": Mixture,
+    "markov": Markov,
+    "scaled": Scaled,
+    "shifted": Shifted,
+    "heterogeneous": Heterogeneous,
+    "round_effects": RoundEffects,
+    "drift": Drift,
+    "cold_starts": ColdStarts,
+    "lambda_cnn": LambdaCnn,
+    "llm_ranks": LlmRanks,
     "trace": Trace,
     "authors_stream": AuthorsStream,
 }

@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from delay_models import MODELS, DelayModel, Tape
+from experiments import surroundings
 from experiments.config import Cell
 from experiments.errors import ConfigError, at, from_validation, one_of
-from experiments.resolve import Section
+from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.errors import DataNotFound, InvalidParameter
 from sim.load_laws import LOAD_LAWS, LoadLaw
@@ -43,6 +44,7 @@ class Timing:
     seed: int
     policy: Policy
     engine: str
+    cluster: Cluster
 
     def tapes(self) -> list[Tape]:
         """One tape per replication."""
@@ -59,8 +61,12 @@ class Training:
     optimizer: Optimizer
 
 
-def timing(cell: Cell) -> Timing:
-    """Build a cell's scheme, delays and load law.
+def timing(cell: Cell, features: int | None = None) -> Timing:
+    """Build a cell's scheme, delays, load law and surroundings.
+
+    Args:
+        cell: what to build.
+        features: p, for the size of messages; ``None`` without data.
 
     Raises:
         ConfigError: a section names something unknown or holds a bad value.
@@ -79,9 +85,18 @@ def timing(cell: Cell) -> Timing:
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
     available = delay.workers_available()
     if available is not None and available < settings.workers:
-        valid = f"the trace has {available} workers; must be 1 to {available}"
+        valid = f"the delay model serves {available} workers; must be 1 to {available}"
         raise ImpossibleCell(str(at("workers", settings.workers, valid)))
+    net = surroundings.network(settings.network, features)
+    trouble = surroundings.failures(_failure_models(settings.failures))
+    cluster = surroundings.cluster(
+        net, trouble, settings.workers, settings.seed, settings.replications
+    )
+    refusal = cluster.refusal()
+    if settings.engine == "batch" and refusal is not None:
+        raise at("engine", "batch", f"{refusal}: must be event or auto")
     return Timing(
+        cluster=cluster,
         scheme=scheme,
         delay=delay,
         load_law=law,
@@ -91,6 +106,15 @@ def timing(cell: Cell) -> Timing:
         policy=settings.policy,
         engine=settings.engine,
     )
+
+
+def _failure_models(section: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    if section is None:
+        return None
+    return {
+        key: delay_model(value, f"failures.{key}") if isinstance(value, Mapping) else value
+        for key, value in section.items()
+    }
 
 
 def training(cell: Cell, data_dir: Path | None) -> Training | None:
@@ -129,14 +153,30 @@ def _problem(
         raise ConfigError(f"problem.dataset: {error}") from None
 
 
-def delay_model(section: Section) -> DelayModel:
-    """Build a ``delay:`` section.
+def delay_model(section: Mapping[str, Any], place: str = "delay") -> DelayModel:
+    """Build a section that names a delay model, and the models nested in it.
+
+    Any mapping inside a delay section stands for a model, also as an entry of a list. ``place`` is
+    where the section stands, for errors.
 
     Raises:
         ConfigError: unknown model, bad parameter or bad trace file.
     """
-    model: DelayModel = _section(section, "model", MODELS, "delay")
+    parts = {key: _parts(value, f"{place}.{key}") for key, value in section.items()}
+    model: DelayModel = _section(parts, "model", MODELS, place)
     return model
+
+
+def _parts(value: Any, place: str) -> Any:
+    """Turn the mappings in a field's value into models."""
+    if isinstance(value, Mapping):
+        return delay_model(value, place)
+    if isinstance(value, list):
+        for index, entry in enumerate(value):
+            if isinstance(entry, bool):
+                raise at(f"{place}[{index}]", entry, "must be a number or a delay model")
+        return [_parts(entry, f"{place}[{index}]") for index, entry in enumerate(value)]
+    return value
 
 
 def _section(

@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 from delay_models import MODELS
+from experiments.errors import ConfigError
 from sim.load_laws import LOAD_LAWS
 from sim.optimizers import OPTIMIZERS
 from sim.problems import DATASETS
@@ -16,9 +17,26 @@ from sim.schemes import SCHEMES
 Section = dict[str, Any]
 
 
-def delay(section: Section) -> Section:
-    """A ``delay`` section with its model's defaults."""
-    return _filled(section, "model", MODELS)
+DEEPEST = 20
+"""How deep delay models may be nested; a YAML file can even hold itself."""
+
+
+def delay(section: Section, depth: int = 0) -> Section:
+    """A ``delay`` section with the defaults of its model and of the models nested in it.
+
+    Raises:
+        ConfigError: models are nested more than ``DEEPEST`` deep.
+    """
+    if depth > DEEPEST:
+        raise ConfigError(f"delay: models are nested more than {DEEPEST} deep")
+    filled = _filled(section, "model", MODELS)
+    return {key: _nested(value, depth + 1) for key, value in filled.items()}
+
+
+def _nested(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return delay(dict(value), depth)
+    return [_nested(entry, depth) for entry in value] if isinstance(value, list) else value
 
 
 def load_law(section: Section) -> Section:

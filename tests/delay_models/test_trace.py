@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
+from scipy import stats
 
-from delay_models import MODELS, Tape
+from delay_models import MODELS, DelayModel, Tape
 from delay_models.table import TableError, read_delays
 
 TABLE = np.random.default_rng(0).exponential(1.0, (5, 3))
@@ -71,3 +73,69 @@ def test_a_pickle_is_never_loaded(tmp_path: Path) -> None:
     for name in ("object.npz", "renamed.npz"):
         with pytest.raises(TableError, match=name):
             read_delays(str(tmp_path / name))
+
+
+def trace(folder: Path, resample: str, table: np.ndarray = TABLE) -> DelayModel:
+    np.savez(folder / "t.npz", table)
+    return MODELS["trace"](path=str(folder / "t.npz"), resample=resample)
+
+
+def test_resampled_rounds_come_whole(tmp_path: Path) -> None:
+    """Catches single cells taken from different rounds, and rounds that are not equally likely."""
+    model = trace(tmp_path, "rounds")
+    rows = Tape(model, 3, seed=3, replication=0).rows(0, 5000)
+    which = np.argmax(np.all(rows[:, None] == TABLE, axis=2), axis=1)
+    np.testing.assert_array_equal(rows, TABLE[which])
+    assert stats.chisquare(np.bincount(which, minlength=5)).pvalue > 1e-6
+    lag_one = np.corrcoef(which[1:], which[:-1])[0, 1]
+    assert abs(lag_one) < 4.9 / np.sqrt(which.size)
+    assert model.rounds_available() is None
+    assert model.workers_available() == 3
+    assert not model.independent
+
+
+def test_resampled_rounds_are_the_same_for_every_task_of_a_round(tmp_path: Path) -> None:
+    """Catches a round drawn from a stream's own generator; replications still differ."""
+    model = trace(tmp_path, "rounds")
+    tape = Tape(model, 2, seed=3, replication=0)
+    np.testing.assert_array_equal(tape.rows(0, 50), tape.rows(0, 50, stream=2))
+    assert np.any(tape.rows(0, 50) != Tape(model, 2, seed=3, replication=1).rows(0, 50))
+
+
+def test_resampled_cells_are_independent(tmp_path: Path) -> None:
+    """Catches rounds or columns kept together, and cells that are not equally likely."""
+    model = trace(tmp_path, "cells")
+    rows = Tape(model, 40, seed=3, replication=0).rows(0, 800)  # more workers than were measured
+    values, counts = np.unique(rows, return_counts=True)
+    np.testing.assert_array_equal(values, np.sort(TABLE, axis=None))
+    assert stats.chisquare(counts).pvalue > 1e-6
+    for one, two in ((rows[:, :-1], rows[:, 1:]), (rows[:-1], rows[1:])):
+        assert abs(np.corrcoef(one.ravel(), two.ravel())[0, 1]) < 4.9 / np.sqrt(one.size)
+    assert model.independent
+    assert model.workers_available() is None
+    assert np.any(rows[:50] != Tape(model, 40, 3, 0).rows(0, 50, stream=1))
+
+
+@pytest.mark.parametrize("resample", ["rounds", "cells"])
+def test_the_law_of_a_resampled_cell_is_the_tables(resample: str, tmp_path: Path) -> None:
+    """Catches an off-by-one in the empirical CDF or its inverse, ties included."""
+    table = np.array([[1.0, 2.0], [2.0, 4.0]])
+    model = trace(tmp_path, resample, table)
+    np.testing.assert_array_equal(model.cdf([0.5, 1, 1.5, 2, 3, 4]), [0, 0.25, 0.25, 0.75, 0.75, 1])
+    np.testing.assert_array_equal(model.sf([0.5, 1, 1.5, 2, 3, 4]), [1, 0.75, 0.75, 0.25, 0.25, 0])
+    np.testing.assert_array_equal(model.ppf([0.1, 0.25, 0.3, 0.75, 0.8, 1]), [1, 1, 2, 2, 4, 4])
+    assert model.mean() == 2.25
+
+
+def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
+    """A wrapper hands on how many rounds and workers there are; only cells are independent."""
+    replay = trace(tmp_path, "replay")
+    doubled = MODELS["drift"](base=replay, to=2.0, over=4)
+    rows = Tape(doubled, 3, seed=1, replication=0).rows(1, 5)
+    np.testing.assert_allclose(rows, TABLE[1:5] * np.array([[1.25], [1.5], [1.75], [2.0]]))
+    assert (doubled.rounds_available(), doubled.workers_available()) == (5, 3)
+    mixed = {"weights": (0.5, 0.5), "components": (MODELS["exponential"](rate=1.0), replay)}
+    with pytest.raises(ValidationError, match="independent"):
+        MODELS["mixture"](**mixed)
+    mixed["components"] = (mixed["components"][0], trace(tmp_path, "cells"))
+    assert MODELS["mixture"](**mixed).mean() == pytest.approx((1 + TABLE.mean()) / 2)

@@ -1,0 +1,97 @@
+"""Cold starts: now and then a clump of workers has to be started before it can work.
+
+Measured on AWS Lambda (256 workers): most rounds have no cold start at all; one in ten or so has
+several at once, all of about the same length, far longer than the work itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
+
+from delay_models.base import (
+    STRICT,
+    DelayModel,
+    FloatArray,
+    IndependentPart,
+    Part,
+    Probability,
+)
+from delay_models.compose import Around
+from delay_models.parametric import Deterministic, LogNormal
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class ColdStarts(Around):
+    """Some rounds are hit: a clump of workers first waits for a start-up, then does its work.
+
+    Args:
+        base: delays of a worker that is up; any model.
+        probability: that a round is hit, independently of the others.
+        share: of the workers in a hit round; each of them is in the clump independently, so its
+            size is binomial with mean ``share * n`` (and 0 is possible).
+        delay: law of the start-up in seconds. It is drawn once for a hit round, since a clump
+            waits for one and the same thing, and comes on top of the base's delay.
+
+    The start-up is part of the unit delay X: the load law ``additive`` counts it once, while
+    ``proportional`` and ``per_partition`` count it for every partition.
+
+    Cost: two draws per round, and one per cell of a hit round; one addition per cell.
+    """
+
+    base: Part
+    probability: Probability
+    share: Probability
+    delay: IndependentPart
+
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
+        """The base's state: hits do not remember."""
+        return self.base.start(shared, workers)
+
+    def evolve(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[Any, Any]:
+        """Seconds of start-up, ``(rounds, workers)``, and the base's conditions."""
+        hit = np.flatnonzero(shared.random(rounds) < self.probability)
+        seconds = self.delay.sample(shared, rounds, 1)
+        startup = np.zeros((rounds, workers))
+        startup[hit] = seconds[hit] * (shared.random((len(hit), workers)) < self.share)
+        conditions, after = self.base.evolve(state, shared, rounds, workers)
+        return (startup, conditions), after
+
+    def delays(
+        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """The base's delays, and the start-up."""
+        startup, base = conditions
+        return np.asarray(self.base.delays(base, own, rounds, workers) + startup)
+
+    def cdf(self, seconds: ArrayLike) -> None:
+        """None: a sum of two laws is not closed."""
+
+    def ppf(self, probability: ArrayLike) -> None:
+        """None."""
+
+    def mean(self) -> float | None:
+        """E[X] and the share of start-ups times their mean."""
+        base, delay = self.base.mean(), self.delay.mean()
+        if base is None or delay is None:
+            return None
+        hit = self.probability * self.share
+        return base + (hit * delay if hit > 0 else 0.0)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (
+            ColdStarts(
+                base=LogNormal(median=0.8, sigma=0.1),
+                probability=0.3,
+                share=0.2,
+                delay=Deterministic(value=5.0),
+            ),
+        )

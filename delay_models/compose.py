@@ -1,0 +1,142 @@
+"""Models around another model: what wrappers share, and the two simplest, scaled and shifted."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
+
+from delay_models.base import STRICT, DelayModel, FloatArray, NonNegative, Part, Positive
+from delay_models.parametric import Gamma, Weibull
+
+
+class Around(DelayModel):
+    """A model that changes the delays of another one, ``base``; abstract."""
+
+    base: DelayModel
+
+    def rounds_available(self) -> int | None:
+        """As many as the base can give."""
+        return self.base.rounds_available()
+
+    def workers_available(self) -> int | None:
+        """As many as the base can serve."""
+        return self.base.workers_available()
+
+
+class Affine(Around):
+    """``offset + factor * X`` with X of the base and two fixed numbers; abstract.
+
+    State, conditions and independence are the base's; quantiles map to quantiles.
+    """
+
+    @property
+    @abstractmethod
+    def coefficients(self) -> tuple[float, float]:
+        """Offset in seconds, >= 0, and factor, > 0."""
+
+    def _forward(self, delays: FloatArray) -> FloatArray:
+        offset, factor = self.coefficients
+        return np.asarray(offset + factor * delays)
+
+    def _backward(self, seconds: ArrayLike) -> FloatArray:
+        offset, factor = self.coefficients
+        return np.asarray((np.asarray(seconds, dtype=np.float64) - offset) / factor)
+
+    @final
+    @property
+    def independent(self) -> bool:
+        """As the base."""
+        return self.base.independent
+
+    @final
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
+        """The base's state."""
+        return self.base.start(shared, workers)
+
+    @final
+    def evolve(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[Any, Any]:
+        """The base's conditions and state."""
+        return self.base.evolve(state, shared, rounds, workers)
+
+    @final
+    def delays(
+        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """The base's delays, mapped."""
+        return self._forward(self.base.delays(conditions, own, rounds, workers))
+
+    @final
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """The base's, at the base's seconds."""
+        return self.base.cdf(self._backward(seconds))
+
+    @final
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """The base's, at the base's seconds."""
+        return self.base.sf(self._backward(seconds))
+
+    @final
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """The base's quantiles, mapped."""
+        quantiles = self.base.ppf(probability)
+        return None if quantiles is None else self._forward(quantiles)
+
+    @final
+    def mean(self) -> float | None:
+        """The base's mean, mapped."""
+        mean, (offset, factor) = self.base.mean(), self.coefficients
+        return None if mean is None else offset + factor * mean
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Scaled(Affine):
+    """Every delay of ``base`` times ``by``: another machine, the same law."""
+
+    by: Positive
+    base: Part
+
+    @property
+    def coefficients(self) -> tuple[float, float]:
+        """No offset."""
+        return 0.0, self.by
+
+    def sum_of(self, draws: int) -> Scaled | None:
+        """``by`` times the base's sum."""
+        total = self.base.sum_of(draws)
+        return None if total is None else Scaled(by=self.by, base=total)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Scaled(by=1.5, base=Gamma(shape=2.5, scale=0.4)),)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Shifted(Affine):
+    """Every delay of ``base`` and ``by`` seconds more: a start-up or a fixed cost of a call."""
+
+    by: NonNegative
+    base: Part
+
+    @property
+    def coefficients(self) -> tuple[float, float]:
+        """Factor 1."""
+        return self.by, 1.0
+
+    def sum_of(self, draws: int) -> Shifted | None:
+        """The base's sum, ``draws * by`` seconds later."""
+        total = self.base.sum_of(draws)
+        return None if total is None else Shifted(by=draws * self.by, base=total)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (Shifted(by=0.5, base=Weibull(shape=0.7, scale=1.5)),)

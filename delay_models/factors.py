@@ -1,0 +1,228 @@
+"""Delays times a factor: of the worker, of the round, or of the time that has passed.
+
+A factor belongs to the worker or the round, so it is the same for all partitions of a worker; a
+factor of 2 means twice the time.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Annotated, Any, final
+
+import numpy as np
+from annotated_types import Ge, MinLen
+from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
+
+from delay_models.base import (
+    STRICT,
+    DelayModel,
+    FloatArray,
+    IndependentPart,
+    NonNegative,
+    Part,
+    Positive,
+)
+from delay_models.compose import Around, Scaled
+from delay_models.markov import Markov
+from delay_models.mixture import mixed_cdf, mixed_mean, mixed_ppf, mixed_sf
+from delay_models.parametric import Exponential, Gamma, LogNormal, ShiftedExponential
+
+
+class Multiplied(Around):
+    """The base's delays times a factor for each worker and round; abstract."""
+
+    @abstractmethod
+    def begin(self, shared: np.random.Generator, workers: int) -> Any:
+        """The state of the factors before round 0."""
+
+    @abstractmethod
+    def multipliers(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, Any]:
+        """Factors > 0 of the next rounds, ``(rounds or 1, workers or 1)``, and the state after."""
+
+    @final
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
+        """The factors' state and the base's."""
+        return self.begin(shared, workers), self.base.start(shared, workers)
+
+    @final
+    def evolve(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[Any, Any]:
+        """The factors, and the base's conditions."""
+        factors, mine = self.multipliers(state[0], shared, rounds, workers)
+        conditions, base = self.base.evolve(state[1], shared, rounds, workers)
+        return (factors, conditions), (mine, base)
+
+    @final
+    def delays(
+        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """One product per cell."""
+        factors, base = conditions
+        return np.asarray(self.base.delays(base, own, rounds, workers) * factors)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Heterogeneous(Multiplied):
+    """Workers of different speed: worker j's delays are those of ``base`` times its own factor.
+
+    Args:
+        base: any model.
+        factors: one for each worker; a run with fewer workers takes the first ones.
+        spread: instead of ``factors``, draw them once per replication from a log-normal law with
+            median 1 and this sigma of the logarithm.
+
+    Raises:
+        ValueError: not exactly one of ``factors`` and ``spread`` is given.
+    """
+
+    base: Part
+    factors: Annotated[tuple[Positive, ...], MinLen(1)] | None = None
+    spread: NonNegative | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields together."""
+        if (self.factors is None) == (self.spread is None):
+            raise ValueError("give either factors, one for each worker, or spread, but not both")
+
+    def begin(self, shared: np.random.Generator, workers: int) -> FloatArray:
+        """Every worker's factor, ``(1, workers)``."""
+        if self.factors is not None:
+            return np.array([self.factors[:workers]])
+        assert self.spread is not None
+        return np.exp(self.spread * shared.standard_normal((1, workers)))
+
+    def multipliers(
+        self, state: FloatArray, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """The same in every round."""
+        return state, state
+
+    def workers_available(self) -> int | None:
+        """As many as there are factors, and as the base can serve."""
+        mine = None if self.factors is None else len(self.factors)
+        limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
+        return min(limits, default=None)
+
+    @cached_property
+    def _law(self) -> tuple[list[float], list[DelayModel]] | None:
+        if self.factors is None:
+            return None
+        values, counts = np.unique(self.factors, return_counts=True)
+        parts: list[DelayModel] = [Scaled(by=float(value), base=self.base) for value in values]
+        return [float(count) for count in counts], parts
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """Of a worker picked at random among the ``factors``; ``None`` for a ``spread``."""
+        return None if self._law is None else mixed_cdf(*self._law, seconds)
+
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """As ``cdf``."""
+        return None if self._law is None else mixed_sf(*self._law, seconds)
+
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """As ``cdf``, by root finding."""
+        return None if self._law is None else mixed_ppf(*self._law, probability)
+
+    def mean(self) -> float | None:
+        """Of a worker picked at random: E[factor] E[X]."""
+        if self._law is not None:
+            return mixed_mean(*self._law)
+        mean = self.base.mean()
+        assert self.spread is not None
+        return None if mean is None else float(np.exp(self.spread**2 / 2)) * mean
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests; those with ``factors`` serve too few workers for them."""
+        fast, slow = LogNormal(median=0.6, sigma=0.2), ShiftedExponential(shift=1.0, rate=2.0)
+        sticky = Markov(slow_to_slow=0.8, fast_to_slow=0.1, fast=fast, slow=slow)
+        return (Heterogeneous(base=slow, spread=0.3), Heterogeneous(base=sticky, spread=0.1))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class RoundEffects(Multiplied):
+    """Rounds that are slow for everyone: all delays of a round times one factor.
+
+    Args:
+        base: any model.
+        factor: the law of a round's factor, a plain number instead of seconds; independent from
+            round to round.
+    """
+
+    base: Part
+    factor: IndependentPart
+
+    def begin(self, shared: np.random.Generator, workers: int) -> None:
+        """Rounds do not remember."""
+
+    def multipliers(
+        self, state: None, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, None]:
+        """One draw for each round, ``(rounds, 1)``."""
+        return self.factor.sample(shared, rounds, 1), None
+
+    def cdf(self, seconds: ArrayLike) -> None:
+        """None: a product of two laws is not closed."""
+
+    def ppf(self, probability: ArrayLike) -> None:
+        """None."""
+
+    def mean(self) -> float | None:
+        """The product of the two means."""
+        factor, base = self.factor.mean(), self.base.mean()
+        return None if factor is None or base is None else factor * base
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (
+            RoundEffects(base=Gamma(shape=3.0, scale=0.3), factor=LogNormal(median=1, sigma=0.2)),
+        )
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Drift(Multiplied):
+    """Everyone slowly becomes slower, or faster: a factor from 1 in round 0 to ``to``.
+
+    The factor is linear over the first ``over`` rounds and stays at ``to`` from then on, so that
+    delays stay positive and finite however long the run is. No round is typical, so no law of one
+    cell is given.
+    """
+
+    base: Part
+    to: Positive
+    over: Annotated[int, Ge(1)]
+
+    def begin(self, shared: np.random.Generator, workers: int) -> int:
+        """The state is the next round's number."""
+        return 0
+
+    def multipliers(
+        self, state: int, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, int]:
+        """``1 + (to - 1) min(t / over, 1)``, ``(rounds, 1)``."""
+        passed = np.minimum(np.arange(state, state + rounds) / self.over, 1.0)
+        return ((1 - passed) + self.to * passed)[:, None], state + rounds
+
+    def cdf(self, seconds: ArrayLike) -> None:
+        """None: it changes from round to round."""
+
+    def ppf(self, probability: ArrayLike) -> None:
+        """None."""
+
+    def mean(self) -> None:
+        """None."""
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests: slower, and faster."""
+        base = Exponential(rate=2.0)
+        return (Drift(base=base, to=2.0, over=20), Drift(base=base, to=0.5, over=5))

@@ -1,0 +1,169 @@
+"""Clusters that were measured, as numbers: models with their parameters filled in."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from functools import cached_property
+from typing import Annotated, Any, Literal, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from pydantic import AfterValidator
+from pydantic.dataclasses import dataclass
+
+from delay_models.base import STRICT, DelayModel, Finite, FloatArray
+from delay_models.cold_starts import ColdStarts
+from delay_models.mixture import Mixture
+from delay_models.parametric import Gamma, LogNormal
+
+
+class Preset(DelayModel):
+    """Another model under a name of its own; abstract: subclasses give ``model``."""
+
+    @abstractmethod
+    def model(self) -> DelayModel:
+        """The model that is meant, for those who want to change a number of it."""
+
+    @cached_property
+    def _model(self) -> DelayModel:
+        return self.model()
+
+    @final
+    @property
+    def independent(self) -> bool:
+        """As the model."""
+        return self._model.independent
+
+    @final
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
+        """The model's state."""
+        return self._model.start(shared, workers)
+
+    @final
+    def evolve(
+        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+    ) -> tuple[Any, Any]:
+        """The model's conditions and state."""
+        return self._model.evolve(state, shared, rounds, workers)
+
+    @final
+    def delays(
+        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        """The model's delays."""
+        return self._model.delays(conditions, own, rounds, workers)
+
+    @final
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """The model's."""
+        return self._model.cdf(seconds)
+
+    @final
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """The model's."""
+        return self._model.sf(seconds)
+
+    @final
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """The model's."""
+        return self._model.ppf(probability)
+
+    @final
+    def mean(self) -> float | None:
+        """The model's."""
+        return self._model.mean()
+
+    @final
+    def sum_of(self, draws: int) -> DelayModel | None:
+        """The model's."""
+        return self._model.sum_of(draws)
+
+
+CALLS: dict[float, Mixture] = {
+    0.0: Mixture(
+        weights=(0.785, 0.215),
+        components=(LogNormal(median=0.640, sigma=0.044), LogNormal(median=0.901, sigma=0.258)),
+    ),
+    0.5: Mixture(
+        weights=(0.844, 0.156),
+        components=(LogNormal(median=1.154, sigma=0.029), LogNormal(median=1.445, sigma=0.174)),
+    ),
+    1.0: Mixture(
+        weights=(0.889, 0.111),
+        components=(LogNormal(median=1.780, sigma=0.037), LogNormal(median=2.208, sigma=0.134)),
+    ),
+}
+"""Calls without a cold start: two lognormals fitted by maximum likelihood at each load."""
+
+START_UP = Mixture(
+    weights=(0.65, 0.35),
+    components=(LogNormal(median=25.1, sigma=0.01), LogNormal(median=36.7, sigma=0.01)),
+)
+"""Start-ups come in two lengths; with the call itself they were 26 to 40 s."""
+
+
+def _measured(load: float) -> float:
+    if load not in CALLS:
+        raise ValueError(f"must be one of the loads that were measured: {sorted(CALLS)}")
+    return load
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class LambdaCnn(Preset):
+    """Serverless calls: gradients of a small CNN on AWS Lambda, measured with 256 workers.
+
+    Nine calls in ten are alike to a few percent, the others take a quarter longer, without memory;
+    and 9 % of rounds are hit by cold starts of 26 to 40 s, about 5 workers of 256 at once.
+
+    Args:
+        load: the part of the batch that a call computes: 0, 0.5 or 1. A call took
+            0.64 + 1.127 * load seconds, with the same spread at each load: the load law is
+            ``additive``. So take load 0 with ``{kind: additive, seconds_per_partition: 1.127}``
+            where a partition is as large as that batch; load 1 is the whole of such a call.
+
+    Source: 30 rounds at each of five loads for the calls (the mixture is the best of nine
+    families by AIC), 47 such series for the cold starts.
+    """
+
+    load: Annotated[Finite, AfterValidator(_measured)] = 1.0
+
+    def model(self) -> ColdStarts:
+        """Cold starts around two lognormals."""
+        calls = CALLS[self.load]
+        return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=START_UP)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (LambdaCnn(), LambdaCnn(load=0.0))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class LlmRanks(Preset):
+    """Training a language model: compute time of a step at one of 32 data-parallel ranks.
+
+    Sequences differ in length, so steps differ between ranks: the slowest of 32 takes 1.41 times
+    the median at stage 0 and 1.28 times at stage 1. There is no memory.
+
+    Args:
+        stage: the pipeline stage, 0 or 1; the last one has about 2 s more to compute.
+
+    Source: a public trace of one job (32 ranks, 43 steps of 8 micro-batches, both stages); a
+    shifted gamma fitted by maximum likelihood to the 1,376 forward and backward times of each
+    stage. Kolmogorov-Smirnov distance 0.05 and 0.06; order statistics 16 to 32 of 32 within 2 %.
+    """
+
+    stage: Literal[0, 1] = 0
+
+    def model(self) -> Gamma:
+        """A shifted gamma law."""
+        if self.stage == 0:
+            return Gamma(shape=2.99, scale=0.337, shift=3.054)
+        return Gamma(shape=4.84, scale=0.262, shift=4.82)
+
+    @classmethod
+    def examples(cls) -> tuple[DelayModel, ...]:
+        """For the contract tests."""
+        return (LlmRanks(), LlmRanks(stage=1))
