@@ -46,8 +46,8 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     Cost: R T n worker-rounds in the engine; per iteration two products with the training data
     (R columns, or one when every round decodes exactly) and one with the test data.
     """
-    parts = build.timing(cell)
     learning = build.training(cell, data_dir)
+    parts = build.timing(cell, None if learning is None else learning.problem.features)
     trace = simulate(parts)
     decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
     losses = None if learning is None else learn(learning, decoded)
@@ -57,9 +57,17 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
 
 
 def simulate(parts: build.Timing) -> Trace:
-    """Run the engine that the config asks for; ``auto`` is the batch engine."""
-    engine = event.simulate if parts.engine == "event" else batch.simulate
-    return engine(parts.scheme, parts.tapes(), parts.load_law, parts.iterations, parts.policy)
+    """Run the engine that the config asks for; ``auto`` is batch wherever it can."""
+    needs_event = parts.engine == "event" or parts.cluster.refusal() is not None
+    engine = event.simulate if needs_event else batch.simulate
+    return engine(
+        parts.scheme,
+        parts.tapes(),
+        parts.load_law,
+        parts.iterations,
+        parts.policy,
+        parts.cluster,
+    )
 
 
 @dataclass(frozen=True)
@@ -113,7 +121,9 @@ def learn(learning: build.Training, decoded: Decoded) -> Training:
 def _iterations(trace: Trace, decoded: Decoded, losses: Training | None) -> pd.DataFrame:
     assert trace.arrived is not None
     r, t = trace.times.shape
-    heard = trace.arrived.sum(axis=2)
+    assert trace.busy is not None
+    workers = trace.busy.shape[1]
+    heard = trace.arrived.reshape(r, t, workers, -1).any(axis=3).sum(axis=2)
 
     def column(values: FloatArray, start: float) -> FloatArray:
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()

@@ -51,6 +51,8 @@ class Settings(BaseModel):
     schemes: Annotated[list[Section], Field(min_length=1)]
     problem: Section | None = None
     optimizer: Section | None = None
+    network: Section | None = None
+    failures: Section | None = None
     target_loss: Annotated[float, BeforeValidator(_not_bool), AllowInfNan(False)] | None = None
     sweep: dict[str, list[Any]] = {}
 

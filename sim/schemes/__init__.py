@@ -6,6 +6,7 @@ decoder, and add one line here.
 
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.erasurehead import ErasureHead
+from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from sim.schemes.uncoded import IgnoreStragglers, Uncoded
 
@@ -15,6 +16,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "fractional_repetition": FractionalRepetition,
     "cyclic_repetition": CyclicRepetition,
     "erasurehead": ErasureHead,
+    "multi_message": MultiMessage,
 }
 
 __all__ = ["SCHEMES", "Scheme", "SchemeFamily"]

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes import SCHEMES, Scheme, SchemeFamily
 from sim.schemes.stopping import (
     CoverGroups,
     Deadline,
@@ -25,9 +25,10 @@ EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
 every_scheme = pytest.mark.parametrize("family", EXAMPLES, ids=repr)
 
 
-def random_arrivals(seed: int, rows: int = 400) -> np.ndarray:
+def random_arrivals(seed: int, scheme: Scheme, rows: int = 400) -> np.ndarray:
+    """``(rows, n m)`` messages, from few to nearly all."""
     rng = np.random.default_rng(seed)
-    return rng.random((rows, WORKERS)) < rng.random((rows, 1))
+    return rng.random((rows, WORKERS * scheme.assignment.messages)) < rng.random((rows, 1))
 
 
 @pytest.mark.parametrize("name", SCHEMES)
@@ -40,16 +41,20 @@ def test_registry_names_match(name: str) -> None:
 def test_shapes_and_loads(family: SchemeFamily) -> None:
     scheme = family.build(WORKERS)
     encoding = scheme.assignment.encoding.toarray()
-    assert encoding.shape == (WORKERS, scheme.partitions)
+    m = scheme.assignment.messages
+    assert encoding.shape == (WORKERS * m, scheme.partitions)
     assert scheme.workers == WORKERS
-    np.testing.assert_array_equal(scheme.assignment.loads, np.count_nonzero(encoding, axis=1))
+    np.testing.assert_array_equal(
+        scheme.assignment.loads,
+        np.count_nonzero(encoding.reshape(WORKERS, m, -1).any(axis=1), axis=1),
+    )
 
 
 @every_scheme
 def test_partition_weights_are_the_decoding_vector_times_b(family: SchemeFamily) -> None:
     """Catches a decoder whose two answers differ, or that listens to whoever has not arrived."""
     scheme = family.build(WORKERS)
-    arrived = random_arrivals(1)
+    arrived = random_arrivals(1, scheme)
     vector = scheme.decoder.decoding_vector(arrived)
     assert not np.any(vector[~arrived])
     expected = vector @ scheme.assignment.encoding.toarray()
@@ -60,12 +65,16 @@ def test_partition_weights_are_the_decoding_vector_times_b(family: SchemeFamily)
 
 @every_scheme
 def test_exact_schemes_are_exact_at_every_stop(family: SchemeFamily) -> None:
-    """All minimal arrival sets that the stopping rule accepts decode to ones (or some do not)."""
+    """Every arrival set that the stopping rule accepts decodes to ones (or some do not)."""
     scheme = family.build(WORKERS)
     if scheme.stopping.deadlines:
         assert not scheme.exact
         return
-    masks = np.array(list(itertools.product([False, True], repeat=WORKERS)))
+    messages = WORKERS * scheme.assignment.messages
+    if messages == WORKERS:
+        masks = np.array(list(itertools.product([False, True], repeat=WORKERS)))
+    else:
+        masks = random_arrivals(4, scheme, rows=4000)
     enough = masks[scheme.stopping.enough(masks)]
     weights = scheme.decoder.partition_weights(enough)
     assert np.allclose(weights, 1, atol=1e-6) == scheme.exact
@@ -73,12 +82,13 @@ def test_exact_schemes_are_exact_at_every_stop(family: SchemeFamily) -> None:
 
 @every_scheme
 def test_stopping_is_monotone(family: SchemeFamily) -> None:
-    rule = family.build(WORKERS).stopping
-    arrived = random_arrivals(2)
-    more = arrived | random_arrivals(3)
+    scheme = family.build(WORKERS)
+    rule = scheme.stopping
+    arrived = random_arrivals(2, scheme)
+    more = arrived | random_arrivals(3, scheme)
     assert np.all(rule.enough(more) >= rule.enough(arrived))
     if not rule.deadlines:
-        assert np.all(rule.enough(np.ones((1, WORKERS), dtype=bool)))
+        assert np.all(rule.enough(np.ones_like(arrived)))
 
 
 RULES: list[StoppingRule] = [
@@ -152,7 +162,9 @@ def test_one_worker_cluster(family: SchemeFamily) -> None:
         with pytest.raises(InvalidParameter, match=r"load|wait_for"):
             family.build(1)
     else:
-        assert family.build(1).decoder.partition_weights(np.array([[True]])).shape == (1, 1)
+        scheme = family.build(1)
+        arrived = np.ones((1, scheme.assignment.messages), dtype=bool)
+        assert scheme.decoder.partition_weights(arrived).shape == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +193,25 @@ def test_large_fractional_repetition_stays_sparse() -> None:
     """100,000 workers: nothing of size n x n may be made."""
     scheme = SCHEMES["erasurehead"](load=5, wait_for=50_000).build(100_000)
     assert scheme.assignment.encoding.nnz == 500_000
+
+
+@every_scheme
+def test_own_rule_agrees_with_its_definition(family: SchemeFamily) -> None:
+    """A scheme's stopping delay and tally against ``enough``, on tables full of ties."""
+    scheme = family.build(WORKERS)
+    rule, messages = scheme.stopping, WORKERS * scheme.assignment.messages
+    delays = np.random.default_rng(6).integers(0, 5, (200, messages)) * 0.1
+    if not rule.deadlines:
+        expected = bisected_stopping_delay(rule, delays)
+        np.testing.assert_array_equal(rule.stopping_delay(delays), expected)
+    for row, ended in zip(delays, rule.stopping_delay(delays), strict=True):
+        tally = rule.tally(messages)
+        events = [(t, j) for j, t in enumerate(row)] + [(t, messages) for t in rule.deadlines]
+        for instant, j in sorted(events):
+            yes = tally.elapse(instant) if j == messages else tally.arrive(j)
+            if yes:
+                assert instant == ended
+                break
 
 
 def test_cyclic_code_tolerates_any_stragglers() -> None:
