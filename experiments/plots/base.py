@@ -21,6 +21,9 @@ class Kind(ABC):
     name: ClassVar[str]
     """The registry name, and the file's."""
 
+    remarks: ClassVar[tuple[str, ...]] = ()
+    """Entries of the legend that are no schemes; they come last."""
+
     @abstractmethod
     def obstacle(self, records: Records) -> str | None:
         """Why this kind cannot be drawn from these records, or ``None`` when it can."""
@@ -56,7 +59,7 @@ class Kind(ABC):
             _label_once(figure, columns)
             if parts[0].left_out:
                 figure.suptitle(f"{parts[0].left_out} more points of the sweep are not shown")
-            style.legend_below(figure, columns)
+            style.legend_below(figure, columns, self.remarks)
         return figure
 
 

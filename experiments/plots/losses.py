@@ -49,4 +49,5 @@ def scale_for_losses(axes: Axes) -> None:
     if not values.size or values.min() <= 0:
         return
     if np.log10(values.max() / values.min()) > DECADES_FOR_LOG:
-        style.log_axis(axes.yaxis, numbers=values.max() < 100 * values.min())
+        narrow = values.max() < 100 * values.min()
+        style.log_axis(axes.yaxis, ticks=(1, 2, 5) if narrow else ())

@@ -144,24 +144,38 @@ def blank(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height))
 
 
-def log_axis(axis: Any, numbers: bool = False) -> None:
-    """Make an axis logarithmic; with ``numbers``, ticks at 1, 2, 5 written as plain numbers."""
+def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
+    """Make an axis logarithmic.
+
+    Args:
+        axis: ``axes.xaxis`` or ``axes.yaxis``.
+        ticks: mantissas of the labelled ticks, written as plain numbers; without them, powers
+            of ten.
+    """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     axes = axis.axes
     (axes.set_xscale if axis.axis_name == "x" else axes.set_yscale)("log")
-    if numbers:
-        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    if ticks:
+        axis.set_major_locator(LogLocator(subs=tuple(ticks)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(NullFormatter())
 
 
-def legend_below(figure: Figure, columns: int = 3) -> None:
-    """One legend for all panels, under them, so that it never covers data."""
+def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
+    """One legend for all panels, under them, so that it never covers data.
+
+    Args:
+        figure: its panels are painted.
+        columns: entries side by side.
+        last: labels that go to the end.
+    """
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
+    for label in last:
+        entries[label] = entries.pop(label)
     if entries:
         columns = min(columns, len(entries))
         figure.legend(

@@ -23,6 +23,8 @@ ACCURACY = {
 }
 """The summary's column, the first that it has, and the axis' label."""
 
+FRONT = "Pareto front"
+
 LEAST_SPAN = 0.1
 """The vertical axis spans at least this share of its values: a small difference looks small."""
 
@@ -32,6 +34,7 @@ class Tradeoff(Kind):
     """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
 
     name: ClassVar[str] = "tradeoff"
+    remarks: ClassVar[tuple[str, ...]] = (FRONT,)
 
     def obstacle(self, records: Records) -> str | None:
         """Needs at least two points."""
@@ -56,7 +59,7 @@ class Tradeoff(Kind):
             color=style.MUTED,
             lw=1,
             drawstyle="steps-post",
-            label="Pareto front",
+            label=FRONT,
         )
         for i, (label, _) in enumerate(records.labels()):
             look = looks[label]

@@ -13,12 +13,15 @@ from experiments.plots.style import Look
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+WASTED, IDLE = "hatched: wasted", "white: idle"
+
 
 @final
 class Utilisation(Kind):
     """Share of the workers' time spent on messages that arrived in time, on others, and idle."""
 
     name: ClassVar[str] = "utilisation"
+    remarks: ClassVar[tuple[str, ...]] = (WASTED, IDLE)
 
     def obstacle(self, records: Records) -> str | None:
         """Needs the summary's columns."""
@@ -38,8 +41,16 @@ class Utilisation(Kind):
             axes.barh(y, lost, left=used, color=lighter, height=0.7, hatch="///", lw=0)
             idle = max(0.0, 1 - used - lost)
             axes.barh(y, idle, left=used + lost, color="white", edgecolor=style.MUTED, height=0.7)
-        axes.fill_between([], [], [], color=style.GRID, hatch="///", lw=0, label="hatched: wasted")
-        axes.fill_between([], [], [], facecolor="white", edgecolor=style.MUTED, label="white: idle")
+        axes.fill_between(
+            [],
+            [],
+            [],
+            facecolor=style.GRID,
+            edgecolor=style.INK,
+            hatch="///",
+            label=WASTED,
+        )
+        axes.fill_between([], [], [], facecolor="white", edgecolor=style.MUTED, label=IDLE)
         axes.set_yticks([])
         axes.set_ylim(len(own) - 0.5, -0.5)
         axes.set_xlim(0, 1)
