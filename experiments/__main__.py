@@ -42,9 +42,18 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the 
 
 
 @app.command()
-def run(config: Config, set_: Set = None, output: Output = None, data_dir: DataDir = None) -> None:
+def run(
+    config: Config,
+    set_: Set = None,
+    output: Output = None,
+    data_dir: DataDir = None,
+    timeline: Annotated[
+        Path | None,
+        typer.Option("--timeline", help="Write the first replication for ui.perfetto.dev."),
+    ] = None,
+) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(config, set_ or [], output, data_dir, jobs=1)
+    _run(config, set_ or [], output, data_dir, jobs=1, timeline=timeline)
 
 
 @app.command()
@@ -67,6 +76,7 @@ def _run(
     data_dir: Path | None,
     jobs: int,
     scheduler: str | None = None,
+    timeline: Path | None = None,
 ) -> None:
     from experiments import console
     from experiments.cluster import dask_cluster
@@ -80,6 +90,10 @@ def _run(
         backend = nullcontext if scheduler is None else partial(dask_cluster, scheduler)
         options = Options(-1 if scheduler else jobs, data_dir, report, backend)
         outcome = run_document(document, target, options)
+    if timeline is not None:
+        from experiments.timeline import write
+
+        write([cell for cell, _ in outcome.finished], timeline, target)
     console.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)
@@ -104,6 +118,65 @@ def verify(
 
     if not command(replications, engine, seed, output):
         raise typer.Exit(1)
+
+
+@app.command()
+def reproduce(
+    figures: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[FIGURE ...]", help="Which; default all. See: list figures."),
+    ] = None,
+    full: Annotated[
+        bool, typer.Option("--full", help="More replications, and the public data sets.")
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("--output", help="Where pictures, tables and summary.md go.")
+    ] = Path("results/reproduce"),
+    data_dir: DataDir = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Figures made at the same time.")] = 1,
+) -> None:
+    """Make the figures of the delay analysis and of loss against time, with their data."""
+    from experiments import console
+    from experiments.reproduce.base import Options
+    from experiments.reproduce.command import reproduce as make
+
+    with console.progress("figures") as report:
+        summary = make(figures or [], Options(0, full, data_dir), output, jobs, report)
+    print(summary)
+
+
+@app.command()
+def fit(
+    trace: Annotated[
+        Path, typer.Argument(help="Measured delays in seconds: CSV, CSV.gz, Parquet or NPZ.")
+    ],
+    load: Annotated[
+        float | None, typer.Option("--load", help="Fit one load of several; default all together.")
+    ] = None,
+    k_range: Annotated[
+        str | None,
+        typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
+    ] = None,
+) -> None:
+    """Fit delay models to a measured table, and write a config that simulates it."""
+    from experiments import console
+    from experiments.fit import command
+    from experiments.fit.findings import investigate
+    from experiments.fit.report import short
+
+    tables, warnings = command.read(str(trace), load)
+    for line in warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
+    target = output or Path("results/fit") / trace.name.split(".")[0]
+    with console.progress("fits") as report:
+        findings = investigate(tables, load, ks, report)
+    command.write(findings, trace.name, target)
+    print(short(findings))
+    print(f"report, pictures and config in {target}/")
 
 
 @app.command()

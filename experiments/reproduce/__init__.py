@@ -1,7 +1,25 @@
-"""The paper's delay analysis and loss-versus-time comparison: one file per figure."""
+"""The delay analysis and the loss-versus-time comparison: one file per figure.
+
+To add a figure: write one file with one ``PaperFigure`` and add one line here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from experiments.reproduce.base import PaperFigure
+from experiments.reproduce.decoding_error_arrivals import DecodingErrorArrivals
+from experiments.reproduce.iteration_time_workers import IterationTimeWorkers
+from experiments.reproduce.loss_iteration_floor import LossIterationFloor
+from experiments.reproduce.loss_time import LossTime
+from experiments.reproduce.policies import Policies
+from experiments.reproduce.speedup import Speedup
+from experiments.reproduce.tradeoff_load_arrivals import TradeoffLoadArrivals
 
-FIGURES: dict[str, Callable[..., None]] = {}
+FIGURES: dict[str, PaperFigure] = {
+    "iteration_time_workers": IterationTimeWorkers(),
+    "decoding_error_arrivals": DecodingErrorArrivals(),
+    "loss_iteration_floor": LossIterationFloor(),
+    "loss_time": LossTime(),
+    "speedup": Speedup(),
+    "tradeoff_load_arrivals": TradeoffLoadArrivals(),
+    "policies": Policies(),
+}

@@ -1,0 +1,76 @@
+"""What a figure is: numbers first, then a picture and a text made from those numbers alone."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, final
+
+from experiments.plots import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+FULL = 8
+"""How many times more replications or rounds a full reproduction has than a quick one."""
+
+
+@final
+@dataclass(frozen=True)
+class Options:
+    """How much to compute.
+
+    Attributes:
+        seed: of all tapes.
+        full: more replications, and the public data sets whose files the user has.
+        data_dir: where those files lie.
+    """
+
+    seed: int = 0
+    full: bool = False
+    data_dir: Path | None = None
+
+    def times(self, count: int) -> int:
+        """Replications or rounds, given those of a quick reproduction."""
+        return FULL * count if self.full else count
+
+
+class PaperFigure(ABC):
+    """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes.
+
+    The class's docstring begins with what ``erasurehead list figures`` says.
+    """
+
+    name: ClassVar[str]
+    """The registry name, and that of the files."""
+
+    title: ClassVar[str]
+    """The heading of its part of the summary."""
+
+    height: ClassVar[float] = 3.9
+    """Inches."""
+
+    width: ClassVar[float] = style.TWO_PANELS
+    """Inches."""
+
+    @abstractmethod
+    def compute(self, options: Options) -> pd.DataFrame:
+        """Simulate; returns everything that picture and text need, as one tidy table."""
+
+    @abstractmethod
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """Paint the picture of a table on an empty figure."""
+
+    @abstractmethod
+    def report(self, frame: pd.DataFrame) -> str:
+        """Caption and tables in Markdown; every number in them comes from the table."""
+
+    @final
+    def draw(self, frame: pd.DataFrame) -> Figure:
+        """The picture of a table that ``compute`` returned."""
+        with style.applied():
+            figure = style.blank(self.width, self.height)
+            self.paint(figure, frame)
+        return figure

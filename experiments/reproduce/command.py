@@ -1,0 +1,79 @@
+"""``erasurehead reproduce``: compute figures, and write picture, data and text of each.
+
+Each figure leaves ``<figure>.parquet``, the pictures that are drawn from that file alone, and
+``<figure>.md``; ``summary.md`` joins the texts of all figures that lie in the directory, so that
+a figure can be made anew without the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import joblib
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from experiments.errors import at, one_of
+from experiments.plots import style
+from experiments.reproduce import FIGURES
+from experiments.reproduce.base import FULL, Options, PaperFigure
+from experiments.store import write_bytes, write_table
+
+Report = Callable[[int, int], None]
+"""Called with figures done and figures in all."""
+
+HEADING = """# Reproduction
+
+Made by `erasurehead reproduce`. Under each picture: what is shown, how to read it, and the numbers
+behind it, all computed from the Parquet file of the same name. The quick version is meant for a
+laptop; `--full` has {full} times the replications, and the public data sets whose files are given.
+"""
+
+
+def reproduce(
+    names: Sequence[str], options: Options, output: Path, jobs: int, report: Report
+) -> Path:
+    """Make figures (all of them when none is named); returns the summary's path.
+
+    Raises:
+        ConfigError: an unknown figure; nothing has been written.
+    """
+    for name in names:
+        if name not in FIGURES:
+            raise at("figure", name, one_of(FIGURES, name))
+    wanted = [name for name in FIGURES if not names or name in names]
+    report(0, len(wanted))
+    tasks = [joblib.delayed(make)(FIGURES[name], options, output) for name in wanted]
+    with joblib.Parallel(n_jobs=jobs, return_as="generator_unordered") as parallel:
+        for done, _ in enumerate(parallel(tasks), start=1):
+            report(done, len(wanted))
+    summary = output / "summary.md"
+    write_bytes(summary, _summary(output).encode())
+    return summary
+
+
+def make(figure: PaperFigure, options: Options, output: Path) -> None:
+    """Compute one figure, then draw and describe it from the file that was written."""
+    data = output / f"{figure.name}.parquet"
+    with threadpool_limits(1):  # so that bytes do not depend on cores, or on jobs
+        frame = figure.compute(options)
+    write_table(data, frame)
+    redraw(figure, pd.read_parquet(data), output)
+
+
+def redraw(figure: PaperFigure, frame: pd.DataFrame, output: Path) -> None:
+    """Write pictures and text of a figure's table."""
+    style.save(figure.draw(frame), output / figure.name)
+    write_bytes(output / f"{figure.name}.md", figure.report(frame).encode())
+
+
+def _summary(output: Path) -> str:
+    parts = [HEADING.format(full=FULL)]
+    for name, figure in FIGURES.items():
+        text = output / f"{name}.md"
+        if text.is_file():
+            image = f"![{figure.title}]({name}.png)"
+            body = text.read_text(encoding="utf-8")
+            parts.append(f"## {figure.title}\n\n{image}\n\n{body}")
+    return "\n".join(parts)

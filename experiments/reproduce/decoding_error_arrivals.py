@@ -1,0 +1,182 @@
+"""How wrong the decoded gradient is after r arrivals."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments import build
+from experiments.compute import decode, simulate
+from experiments.config import cells
+from experiments.plots import style
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
+from sim.theory.decoding_error import GroupErasure
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LEAST_SHOWN = 1e-3
+"""Errors per partition below this are left out of the picture."""
+
+LEAST_ROUNDS = 50
+"""Rounds with an error that a point needs: from fewer, its own error is not known."""
+
+ROUNDING = 1e-9
+
+
+@final
+@dataclass(frozen=True)
+class DecodingErrorArrivals(PaperFigure):
+    """Decoding error of ErasureHead against arrivals r for several loads, points on formulas.
+
+    Attributes:
+        workers: n, divisible by every load.
+        loads: the values of d.
+        arrivals: the values of r.
+        rounds: rounds simulated for each point.
+    """
+
+    name: ClassVar[str] = "decoding_error_arrivals"
+    title: ClassVar[str] = "Decoding error against arrivals"
+    width: ClassVar[float] = style.ONE_PANEL + 0.6
+    height: ClassVar[float] = 4.3
+
+    workers: int = 60
+    loads: tuple[int, ...] = (2, 3, 4, 5, 6)
+    arrivals: tuple[int, ...] = (3, 6, 12, 18, 24, 30, 36, 42, 48, 54)
+    rounds: int = 4000
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per scheme and r; between the simulated values of r, theory alone."""
+        rows = [
+            self._row(section, self._simulate(section, options)) for section in self._sections()
+        ]
+        return pd.DataFrame(rows).sort_values(["scheme", "rescale", "load", "arrivals"])
+
+    def _sections(self) -> list[dict[str, Any]]:
+        every = range(1, self.workers + 1)
+        ours = [
+            {"name": "erasurehead", "load": d, "wait_for": r} for d in self.loads for r in every
+        ]
+        theirs: list[dict[str, Any]] = [
+            {"name": "ignore_stragglers", "wait_for": r, "rescale": rescale}
+            for rescale in (False, True)
+            for r in every
+        ]
+        return theirs + ours
+
+    def _simulate(self, section: dict[str, Any], options: Options) -> FloatArray:
+        """Decoding errors of all rounds; none where r is not one of the simulated values."""
+        if section["wait_for"] not in self.arrivals:
+            return np.empty(0)
+        document = {
+            "workers": self.workers,
+            "iterations": options.times(self.rounds),
+            "seed": options.seed,
+            "schemes": [section],
+            **clock("additive", QUICK_WORK),
+        }
+        parts = build.timing(cells(document)[0])
+        return np.asarray(decode(parts.scheme, simulate(parts), keep_weights=False).error[0])
+
+    def _row(self, section: dict[str, Any], errors: FloatArray) -> dict[str, Any]:
+        d, r, n = section.get("load", 1), section["wait_for"], self.workers
+        rescale = bool(section.get("rescale", False))
+        rounds = errors.size
+        return {
+            "scheme": section["name"],
+            "load": d,
+            "rescale": rescale,
+            "arrivals": r,
+            "workers": n,
+            "theory": GroupErasure(n, d, r, n / r if rescale else 1.0).decoding_error,
+            "simulated": errors.mean() if rounds else np.nan,
+            "standard_error": errors.std(ddof=1) / np.sqrt(rounds) if rounds else np.nan,
+            "rounds_with_error": int(np.count_nonzero(errors > ROUNDING)),
+            "rounds": rounds,
+        }
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """One line per load, in shares of the partitions."""
+        axes = figure.subplots()
+        looks = _looks(frame)
+        for label, rows in frame.groupby(_labels(frame), sort=False):
+            look = looks[str(label)]
+            per_partition = rows["theory"] / rows["workers"]
+            heard = rows["arrivals"] / rows["workers"]
+            shown = per_partition > 0
+            axes.plot(heard[shown], per_partition[shown], color=look.colour, linestyle=look.line)
+            seen = rows["rounds_with_error"] >= LEAST_ROUNDS
+            axes.errorbar(
+                heard[seen],
+                (rows["simulated"] / rows["workers"])[seen],
+                yerr=(1.96 * rows["standard_error"] / rows["workers"])[seen],
+                color=look.colour,
+                marker=look.marker,
+                linestyle="none",
+                label=look.title,
+            )
+        style.log_axis(axes.yaxis)
+        axes.set_ylim(LEAST_SHOWN, 30)
+        axes.set_xlim(0, 1)
+        axes.set_xlabel("share of workers heard, $r/n$")
+        axes.set_ylabel("decoding error per partition,\n" + r"$\Vert w - 1\Vert^2 / n$")
+        axes.plot([], [], color=style.MUTED, label=THEORY)
+        style.legend_below(figure, 2, last=[THEORY])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """What is lost at r = n/2, and the largest z."""
+        known = frame[(frame["rounds_with_error"] >= LEAST_ROUNDS) & (frame["load"] > 1)]
+        z = ((known["simulated"] - known["theory"]) / known["standard_error"]).abs()
+        n = int(frame["workers"].iloc[0])
+        simulated = frame[frame["rounds"] > 0]
+        at = int(min(simulated["arrivals"].unique(), key=lambda r: abs(r - n / 2)))
+        half = simulated[simulated["arrivals"] == at]
+        coded = half[half["load"] > 1]
+        steps = coded["simulated"].to_numpy()
+        rows = [
+            [
+                label,
+                estimate(row["simulated"], row["standard_error"]),
+                f"{row['theory']:.4g}",
+                f"{row['theory'] / n:.2%}",
+            ]
+            for label, (_, row) in zip(_labels(half), half.iterrows(), strict=True)
+        ]
+        header = ["scheme", "simulated", "theory", "theory per partition"]
+        return (
+            "The squared distance of the partition weights w from 1, divided by the number of "
+            f"partitions, n = {n}. For ErasureHead it is the share of partitions that no message "
+            "covers: 1 is a gradient of nothing, 0 the exact one. Points are means of "
+            f"{int(frame['rounds'].max())} rounds with 95 % intervals, drawn where at least "
+            f"{LEAST_ROUNDS} rounds had an error; lines are the formula n C(n−d, r)/C(n, r), "
+            "n − r for ignore stragglers (load 1) and n(n−r)/r when it is rescaled by n/r, which "
+            "removes the bias and enlarges the distance. "
+            f"The largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
+            f"With half of the workers heard (r = {at}), one more unit of load divides the error "
+            f"by {(steps[:-1] / steps[1:]).min():.1f} to {(steps[:-1] / steps[1:]).max():.1f}:\n\n"
+            + table(header, rows)
+        )
+
+
+def _labels(frame: pd.DataFrame) -> list[str]:
+    return [
+        _label(row["scheme"], int(row["load"]), bool(row["rescale"])) for _, row in frame.iterrows()
+    ]
+
+
+def _label(scheme: str, load: int, rescale: bool) -> str:
+    if scheme == "ignore_stragglers":
+        return "ignore stragglers, rescaled" if rescale else "ignore stragglers"
+    return f"ErasureHead, d = {load}"
+
+
+def _looks(frame: pd.DataFrame) -> dict[str, style.Look]:
+    pairs = dict(zip(_labels(frame), frame["scheme"], strict=True))
+    return style.variants(list(pairs.items()))

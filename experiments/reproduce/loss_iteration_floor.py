@@ -1,0 +1,263 @@
+"""Loss against iteration: ErasureHead descends as full gradient descent does, down to a floor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments import build
+from experiments.compute import decode, learn, simulate
+from experiments.config import cells
+from experiments.plots import style
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.markdown import table
+from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
+from sim.problems import Problem
+from sim.theory.convergence import (
+    ErasureBound,
+    LeastSquaresSpectrum,
+    gradient_descent_rate,
+    least_squares_spectrum,
+)
+from sim.theory.decoding_error import GroupErasure
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BOUND, CONSTANT = "bound with E[V] of each step", "bound with the largest V"
+
+
+@final
+@dataclass(frozen=True)
+class LossIterationFloor(PaperFigure):
+    """Suboptimality against iteration on least squares, with the bound on its mean.
+
+    Attributes:
+        arrivals: the values of r, the one that is shown with both bounds first.
+        load: d.
+        iterations: T.
+        replications: R.
+        rows: N of the synthetic least-squares problem.
+        features: p.
+    """
+
+    name: ClassVar[str] = "loss_iteration_floor"
+    title: ClassVar[str] = "Loss against iteration, and the noise floor"
+    height: ClassVar[float] = 4.1
+
+    arrivals: tuple[int, ...] = (15, 6, 10, 20)
+    load: int = 3
+    iterations: int = 50
+    replications: int = 128
+    rows: int = 600
+    features: int = 100
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per r and iteration; full gradient descent has r = n."""
+        parts = self._training(WORKERS, 1.0, options)
+        spectrum = least_squares_spectrum(np.asarray(parts.problem.X), parts.problem.y)
+        frames = [self._curve(r, spectrum, options) for r in (WORKERS, *self.arrivals)]
+        return pd.concat(frames, ignore_index=True)
+
+    def _document(self, arrivals: int, step: float, options: Options) -> dict[str, Any]:
+        section = {"name": "erasurehead", "load": self.load, "wait_for": arrivals}
+        return {
+            "workers": WORKERS,
+            "iterations": self.iterations,
+            "replications": options.times(self.replications),
+            "seed": options.seed,
+            "schemes": [section],
+            "problem": {
+                "loss": "least_squares",
+                "dataset": "synthetic",
+                "rows": self.rows,
+                "features": self.features,
+                "test_rows": 0,
+            },
+            "optimizer": {"rule": "gd", "learning_rate": step},
+            **clock("additive", QUICK_WORK),
+        }
+
+    def _training(self, arrivals: int, step: float, options: Options) -> build.Training:
+        parts = build.training(cells(self._document(arrivals, step, options))[0], options.data_dir)
+        assert parts is not None
+        return parts
+
+    def _curve(
+        self, arrivals: int, spectrum: LeastSquaresSpectrum, options: Options
+    ) -> pd.DataFrame:
+        erasure = GroupErasure(WORKERS, self.load, arrivals)
+        step = 1.0 / (spectrum.smoothness * erasure.heard)
+        timing = build.timing(cells(self._document(arrivals, step, options))[0])
+        parts = self._training(arrivals, step, options)
+        decoded = decode(timing.scheme, simulate(timing), keep_weights=True)
+        assert decoded.weights is not None
+        gaps = learn(parts, decoded).train_loss - spectrum.minimum
+        spreads = group_spreads(parts.problem, parts.initial, decoded.weights, step, self.load)
+        bound = ErasureBound(
+            spectrum.smoothness,
+            spectrum.pl_constant,
+            erasure,
+            step,
+            float(spreads.max()),
+            float(gaps[0, 0]),
+        )
+        return pd.DataFrame(
+            {
+                "arrivals": arrivals,
+                "load": self.load,
+                "iteration": np.arange(self.iterations + 1),
+                "mean_gap": gaps.mean(axis=0),
+                "standard_error": gaps.std(axis=0, ddof=1) / np.sqrt(len(gaps)),
+                "bound": bound.bound_along(spreads.mean(axis=0)),
+                "bound_constant": bound.bound(self.iterations),
+                "heard": erasure.heard,
+                "step": step,
+                "rate": gradient_descent_rate(
+                    spectrum.smoothness, spectrum.pl_constant, 1 / spectrum.smoothness
+                ),
+                "minimum": spectrum.minimum,
+                "replications": len(gaps),
+            }
+        )
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """Left: one r with both bounds. Right: several r, each with the close bound."""
+        left, right = figure.subplots(1, 2, sharey=True)
+        looks = self._looks(frame)
+        first = next(iter(r for r in frame["arrivals"].unique() if r != WORKERS))
+        for axes, shown in ((left, [first]), (right, self._arrivals(frame))):
+            for r in (*shown, WORKERS):
+                rows = frame[frame["arrivals"] == r]
+                _line(axes, rows, looks[_label(r)])
+                if r != WORKERS:
+                    colour = looks[_label(r)].colour
+                    axes.plot(
+                        rows["iteration"], rows["bound"], color=colour, ls=(0, (1, 1)), lw=1.4
+                    )
+        rows = frame[frame["arrivals"] == first]
+        left.plot(
+            rows["iteration"],
+            rows["bound_constant"],
+            color=style.MUTED,
+            ls=(0, (4, 1.5)),
+            lw=1.4,
+            label=CONSTANT,
+        )
+        left.plot([], [], color=style.MUTED, ls=(0, (1, 1)), lw=1.4, label=BOUND)
+        style.log_axis(left.yaxis)
+        lowest = frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()
+        left.set_ylim(bottom=lowest / 30)
+        left.set_ylabel("mean loss above its minimum")
+        left.set_title(f"$r$ = {first}, with both bounds")
+        right.set_title("several $r$")
+        for axes in (left, right):
+            axes.set_xlabel("iteration")
+        order = [_label(r) for r in (*self._arrivals(frame), WORKERS)]
+        style.legend_below(figure, 3, last=[*order, BOUND, CONSTANT])
+
+    def _arrivals(self, frame: pd.DataFrame) -> list[int]:
+        return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
+
+    def _looks(self, frame: pd.DataFrame) -> dict[str, style.Look]:
+        pairs = [(_label(r), "erasurehead") for r in reversed(self._arrivals(frame))]
+        return style.variants([*pairs, (_label(WORKERS), "uncoded")])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """Rate, floors, and how close the bound is."""
+        ours = frame[frame["arrivals"] != WORKERS]
+        slack = (ours["mean_gap"] - ours["bound"]) / ours["standard_error"].clip(lower=1e-300)
+        worst = float(slack[ours["iteration"] > 0].max())
+        rows = []
+        for r in self._arrivals(frame):
+            part = ours[ours["arrivals"] == r]
+            final = part.iloc[-1]
+            rows.append(
+                [
+                    str(r),
+                    f"{final['heard']:.3f}",
+                    f"{final['step']:.4g}",
+                    f"{final['mean_gap']:.3g} ± {final['standard_error']:.1g}",
+                    f"{final['bound']:.3g}",
+                    f"{final['bound_constant']:.3g}",
+                ]
+            )
+        full = frame[frame["arrivals"] == WORKERS]
+        start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
+        header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
+        verdict = (
+            "The simulated mean is below the bound at every iteration"
+            if worst <= 0
+            else f"The simulated mean exceeds the bound by up to {worst:.1f} standard errors"
+        )
+        last = int(full["iteration"].max())
+        factor = float((ours["bound"] / ours["mean_gap"])[ours["iteration"] == last].min())
+        return (
+            f"Least squares on synthetic data, {WORKERS} workers, load d = "
+            f"{int(frame['load'].iloc[0])}; means of {int(frame['replications'].max())} "
+            "replications with 95 % bands. ErasureHead is not rescaled and takes the step 1/(βp), "
+            "p the chance that a group is heard; full gradient descent takes 1/β. All start "
+            f"{start:.3g} above the minimum of {full['minimum'].iloc[0]:.3g} and descend side by "
+            "side until ErasureHead meets its noise floor, which more arrivals lower; full descent "
+            f"goes on to {end:.2g} above the minimum.\n\n"
+            f"{verdict} (our derivation). The bound has the rate of full descent in its slowest "
+            f"direction, {full['rate'].iloc[0]:.3f} per iteration, and a floor in proportion to V, "
+            "the sum of the groups' squared gradients. With the largest V of the path, that of the "
+            "start, the floor is far too high, since gradients shrink on the way, and the noise "
+            f"with them; with the mean V of each step it is {factor:.0f} times what is measured or "
+            "more.\n\n"
+            f"After {last} iterations:\n\n" + table(header, rows)
+        )
+
+
+def group_spreads(
+    problem: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
+) -> FloatArray:
+    """V at each step of gradient descent with erasures: ``(R, T)``.
+
+    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
+    loss.
+
+    Args:
+        problem: dense, without L2.
+        initial: ``(p,)`` the start.
+        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
+        step: the learning rate.
+        size: partitions in a group.
+    """
+    replications, iterations, _ = weights.shape
+    ends = np.cumsum(problem.partition_sizes)[size - 1 :: size]
+    blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    X = np.asarray(problem.X)
+    beta = np.repeat(initial[:, None], replications, axis=1)
+    spreads = np.empty((replications, iterations))
+    for t in range(iterations):
+        slopes = problem.row_slopes(X @ beta, problem.y) / problem.rows
+        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
+        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
+        beta = beta - step * np.einsum("gpr,rg->pr", parts, weights[:, t, ::size])
+    return spreads
+
+
+def _line(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:
+    every = max(1, len(rows) // 8)
+    low = rows["mean_gap"] - 1.96 * rows["standard_error"]
+    high = rows["mean_gap"] + 1.96 * rows["standard_error"]
+    axes.fill_between(rows["iteration"], low, high, color=look.colour, alpha=0.2, lw=0)
+    axes.plot(
+        rows["iteration"],
+        rows["mean_gap"],
+        color=look.colour,
+        marker=look.marker,
+        markevery=(every // 2, every),
+        label=look.title,
+    )
+
+
+def _label(arrivals: int) -> str:
+    return "full gradient" if arrivals == WORKERS else f"ErasureHead, r = {arrivals}"

@@ -1,0 +1,194 @@
+"""What the clock leaves out: the same runs under the four straggler policies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.paired import ratio_interval
+from experiments.plots import style
+from experiments.records import per_replication
+from experiments.reproduce import setting
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.markdown import estimate, interval, table
+from sim.engines.policy import Policy
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
+
+MEANING = {
+    Policy.CANCEL: "cancel: drop it at once",
+    Policy.FINISH: "finish: end it, take the newest",
+    Policy.QUEUE: "queue: do every round in order",
+    Policy.DRAIN: "drain: all wait until it is done",
+}
+"""What becomes of a straggler's unfinished work."""
+
+MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
+
+
+@final
+@dataclass(frozen=True)
+class Policies(PaperFigure):
+    """The same runs under cancel, finish, queue and drain: when the gain is real.
+
+    Attributes:
+        load: d.
+        wait_for: r.
+        iterations: T; the target is the loss of the exact gradient after half of them.
+        replications: R, on common delays.
+    """
+
+    name: ClassVar[str] = "policies"
+    title: ClassVar[str] = "What becomes of unfinished work"
+    height: ClassVar[float] = 4.2
+
+    load: int = 3
+    wait_for: int = 15
+    iterations: int = 100
+    replications: int = 64
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per policy, scheme and replication."""
+        target, frames = np.nan, []
+        for policy in POLICIES:
+            document = {
+                "iterations": self.iterations,
+                "replications": options.times(self.replications),
+                "policy": policy.value,
+                "schemes": setting.five_schemes(self.load, self.wait_for),
+                "problem": setting.BREAST_CANCER,
+                "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
+                **setting.clock("additive", setting.QUICK_WORK),
+            }
+            if np.isnan(target):
+                first = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
+                [(_, exact)] = setting.run(first, options)
+                target = float(exact.iterations["train_loss"].iloc[self.iterations // 2])
+            for cell, result in setting.run(document | {"target_loss": target}, options):
+                runs = per_replication(result).reset_index(names="replication")
+                names = {"policy": policy.value, "scheme": cell.scheme["name"]}
+                frames.append(runs.assign(**names, target=target, iterations=self.iterations))
+        return pd.concat(frames, ignore_index=True)
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """Left: seconds per iteration. Right: speed-up over uncoded under the same policy."""
+        left, right = figure.subplots(1, 2, sharey=True)
+        schemes = list(frame["scheme"].unique())
+        for place, scheme in enumerate(schemes):
+            for step, policy in enumerate(POLICIES):
+                y = place + 0.18 * (step - 1.5)
+                look = style.look(scheme)
+                seconds = _values(frame, policy, scheme, "iteration_time")
+                _point(left, seconds.mean(), (seconds.min(), seconds.max()), y, look, policy)
+                middle, low, high = _speedup(frame, policy, scheme)
+                if scheme != "uncoded":
+                    _point(right, middle, (low, high), y, look, policy)
+        for policy in POLICIES:
+            left.plot(
+                [],
+                [],
+                MARKERS[policy],
+                color=style.MUTED,
+                linestyle="none",
+                label=MEANING[policy],
+            )
+        left.set_yticks(range(len(schemes)), [_two_lines(scheme) for scheme in schemes])
+        left.set_ylim(len(schemes) - 0.5, -0.5)
+        left.set_xlim(left=0)
+        left.set_xlabel("mean iteration time (s)")
+        right.axvline(1.0, color=style.INK, lw=1)
+        style.log_axis(right.xaxis, ticks=(1, 2, 5))
+        right.set_xlim(left=0.8)
+        right.set_xlabel("times faster to the target\nthan uncoded, same policy")
+        style.legend_below(figure, 2)
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """Seconds per iteration and speed-up for each scheme and policy."""
+        rows, speedups = [], {}
+        for scheme in frame["scheme"].unique():
+            for policy in POLICIES:
+                seconds = _values(frame, policy, scheme, "iteration_time")
+                speedups[scheme, policy] = _speedup(frame, policy, scheme)
+                wasted = _values(frame, policy, scheme, "wasted")
+                rows.append(
+                    [
+                        style.look(scheme).title,
+                        policy.value,
+                        _mean(seconds),
+                        interval(*speedups[scheme, policy]),
+                        _mean(_values(frame, policy, scheme, "time_to_target")),
+                        _mean(_values(frame, policy, scheme, "final_train_loss")),
+                        f"{wasted.mean():.1%}",
+                    ]
+                )
+        header = [
+            "scheme",
+            "policy",
+            "s / iteration",
+            "speed-up to target over uncoded",
+            "s to target",
+            "final loss",
+            "work wasted",
+        ]
+        gains = ", ".join(
+            f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}" for policy in POLICIES
+        )
+        return (
+            f"The runs of the loss-versus-time figure on breast cancer data ({setting.WORKERS} "
+            f"workers, d = {self.load}, r = {self.wait_for}, exponential delays of mean "
+            f"{1 / setting.RATE:g} s after {setting.QUICK_WORK:g} s of work per partition, "
+            "additive law), with four answers to what a straggler does with unfinished work when "
+            "the next model is sent. Points are means over "
+            f"{frame['replication'].nunique()} replications on common delays; bars on the left "
+            "span all replications, on the right the 95 % interval of the paired ratio.\n\n"
+            f"ErasureHead's speed-up over uncoded to a training loss of "
+            f"{frame['target'].iloc[0]:.4g} is {gains}. It is largest where stragglers can be told "
+            "to stop. A master that waits until everyone is idle (drain) needs as long per "
+            "iteration as uncoded, however early it decoded, so a scheme gains nothing and one "
+            "with inexact gradients loses. Under queue a worker that fell behind stays behind, so "
+            f"the numbers depend on the length of the run, here {int(frame['iterations'].iloc[0])} "
+            "iterations. To compare reported times one must know the policy: the authors' program "
+            "reports uncoded, fractional repetition and ErasureHead as under cancel although it "
+            "drains, but ignore stragglers and cyclic repetition as under queue.\n\n"
+            + table(header, rows, names=2)
+        )
+
+
+def _values(frame: pd.DataFrame, policy: Policy, scheme: str, column: str) -> FloatArray:
+    rows = frame[(frame["policy"] == policy.value) & (frame["scheme"] == scheme)]
+    return rows.sort_values("replication")[column].to_numpy(dtype=float)
+
+
+def _speedup(frame: pd.DataFrame, policy: Policy, scheme: str) -> tuple[float, float, float]:
+    times = (_values(frame, policy, name, "time_to_target") for name in ("uncoded", scheme))
+    return ratio_interval(*times)
+
+
+def _point(
+    axes: Axes,
+    middle: float,
+    ends: tuple[float, float],
+    y: float,
+    look: style.Look,
+    policy: Policy,
+) -> None:
+    axes.plot(ends, (y, y), color=look.colour, lw=1.4)
+    axes.plot(middle, y, marker=MARKERS[policy], color=look.colour)
+
+
+def _two_lines(scheme: str) -> str:
+    return style.look(scheme).title.replace(" ", "\n")
+
+
+def _mean(values: FloatArray) -> str:
+    if np.isnan(values).any():
+        return "–"
+    return estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))

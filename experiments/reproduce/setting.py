@@ -1,0 +1,82 @@
+"""The settings that several figures share, as parts of config documents.
+
+The delays of the authors' experiments are exponential with mean 0.5 s. How long computing takes
+beside them is our choice, and decides much, so two values are used: ``QUICK_WORK`` (a delay is 25
+times as long as the work on a partition) and ``EVEN_WORK`` (they are equally long). The two load
+laws agree at load 1: a worker then needs the work plus the delay under both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from experiments import build
+from experiments.compute import compute
+from experiments.config import cells
+from experiments.records import Finished
+from experiments.reproduce.base import Options
+from sim.problems import Problem
+
+Section = dict[str, Any]
+
+WORKERS = 30
+RATE = 2.0
+"""1/s, of the exponential delays: mean 0.5 s."""
+
+QUICK_WORK, EVEN_WORK = 0.02, 0.5
+"""Seconds of work per partition."""
+
+LAWS = ("proportional", "additive")
+
+LAW_TITLES = {
+    "proportional": "proportional law: $d$ (work + delay)",
+    "additive": "additive law: $d$ work + delay",
+}
+
+THEORY = "lines: theory"
+"""What legends say of the lines under simulated points."""
+
+BREAST_CANCER: Section = {"loss": "logistic", "dataset": "breast_cancer", "l2": "1/rows"}
+
+
+def clock(law: str, work: float) -> dict[str, Section]:
+    """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays."""
+    if law == "additive":
+        return {
+            "delay": {"model": "exponential", "rate": RATE},
+            "load_law": {"kind": "additive", "seconds_per_partition": work},
+        }
+    return {
+        "delay": {"model": "shifted_exponential", "shift": work, "rate": RATE},
+        "load_law": {"kind": "proportional"},
+    }
+
+
+def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Section]:
+    """The schemes of the authors' experiments; two of them wait for all but load - 1 workers."""
+    return [
+        {"name": "uncoded"},
+        {"name": "ignore_stragglers", "wait_for": workers - load + 1},
+        {"name": "cyclic_repetition", "load": load},
+        {"name": "fractional_repetition", "load": load},
+        {"name": "erasurehead", "load": load, "wait_for": wait_for},
+    ]
+
+
+def problem(document: Mapping[str, Any], options: Options) -> Problem:
+    """The problem of a config document.
+
+    Raises:
+        ConfigError: its data are missing.
+    """
+    seeded = {"workers": WORKERS, "seed": options.seed, **document}
+    parts = build.training(cells(seeded)[0], options.data_dir)
+    assert parts is not None
+    return parts.problem
+
+
+def run(document: Mapping[str, Any], options: Options) -> list[Finished]:
+    """Compute every cell of a config document in this process."""
+    seeded = {"workers": WORKERS, "seed": options.seed, **document}
+    return [(cell, compute(cell, options.data_dir)) for cell in cells(seeded)]

@@ -1,0 +1,226 @@
+"""Runtime against loss over load and arrivals: which (d, r) nothing beats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.plots import style
+from experiments.plots.curves import pareto
+from experiments.records import mean_and_error, per_replication
+from experiments.reproduce import setting
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.markdown import estimate, table
+from sim.theory.convergence import least_squares_spectrum
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FRONT = "Pareto front"
+
+CLOSE = 1.2
+"""The text names the fastest scheme whose loss is at most this many times the exact one."""
+
+WORKS = (setting.QUICK_WORK, setting.EVEN_WORK)
+
+
+@final
+@dataclass(frozen=True)
+class TradeoffLoadArrivals(PaperFigure):
+    """Seconds per iteration against final loss over (d, r), Pareto front marked, both load laws.
+
+    Attributes:
+        loads: the values of d; 1 is the rule of ignore stragglers.
+        arrivals: the values of r.
+        iterations: T.
+        replications: R.
+    """
+
+    name: ClassVar[str] = "tradeoff_load_arrivals"
+    title: ClassVar[str] = "Runtime against loss over load and arrivals"
+    height: ClassVar[float] = 6.8
+
+    loads: tuple[int, ...] = (1, 2, 3, 5, 6)
+    arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)
+    iterations: int = 100
+    replications: int = 32
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per load law, work and scheme."""
+        frames = [self._setting(law, work, options) for work in WORKS for law in setting.LAWS]
+        return pd.concat(frames, ignore_index=True)
+
+    def _schemes(self) -> list[dict[str, Any]]:
+        grid = [
+            {"name": "erasurehead", "load": d, "wait_for": r, "rescale": True}
+            for d in self.loads
+            for r in self.arrivals
+        ]
+        exact: list[dict[str, Any]] = [{"name": "uncoded"}]
+        for name in ("fractional_repetition", "cyclic_repetition"):
+            exact += [{"name": name, "load": d} for d in self.loads if d > 1]
+        return exact + grid
+
+    def _setting(self, law: str, work: float, options: Options) -> pd.DataFrame:
+        document = {
+            "iterations": self.iterations,
+            "replications": options.times(self.replications),
+            "schemes": self._schemes(),
+            "problem": {"loss": "least_squares", "dataset": "diabetes"},
+            "optimizer": {"rule": "gd", "learning_rate": 0.1},
+            **setting.clock(law, work),
+        }
+        minimum = self._minimum(document, options)
+        rows = []
+        for cell, result in setting.run(document, options):
+            runs = per_replication(result)
+            seconds, seconds_error = mean_and_error(runs["iteration_time"])
+            loss, loss_error = mean_and_error(runs["final_train_loss"])
+            rows.append(
+                {
+                    "load_law": law,
+                    "work": work,
+                    "scheme": cell.scheme["name"],
+                    "load": cell.scheme.get("load", 1),
+                    "arrivals": cell.scheme.get("wait_for", setting.WORKERS),
+                    "iteration_time": seconds,
+                    "iteration_time_se": seconds_error,
+                    "loss_above_minimum": loss - minimum,
+                    "loss_se": loss_error,
+                    "replications": len(runs),
+                    "iterations": self.iterations,
+                }
+            )
+        frame = pd.DataFrame(rows)
+        on_front = pareto(
+            frame["iteration_time"].to_numpy(dtype=float),
+            np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]]),
+        )
+        return frame.assign(on_front=on_front)
+
+    def _minimum(self, document: dict[str, Any], options: Options) -> float:
+        problem = setting.problem(document, options)
+        return least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """One line per load along r, one panel per load law."""
+        panels = figure.subplots(len(WORKS), 2, sharey=True)
+        looks = self._looks(frame)
+        for row, work in zip(panels, WORKS, strict=True):
+            for axes, law in zip(row, setting.LAWS, strict=True):
+                of_law = (frame["load_law"] == law) & (frame["work"] == work)
+                self._panel(axes, frame[of_law], looks)
+                style.log_axis(axes.xaxis, ticks=(1, 2, 5))
+                title = setting.LAW_TITLES[law] if work == WORKS[0] else ""
+                axes.set_title(f"{title}\nwork {work:g} s".strip())
+            row[0].set_ylabel(f"loss above its minimum\nafter {self.iterations} iterations")
+        for axes in panels[-1]:
+            axes.set_xlabel("mean iteration time (s)")
+        style.log_axis(panels[0][0].yaxis, ticks=(1, 2, 3, 5))
+        style.legend_below(figure, 3, last=[FRONT])
+
+    def _panel(self, axes: Axes, part: pd.DataFrame, looks: dict[str, style.Look]) -> None:
+        front = part[part["on_front"]].sort_values("iteration_time")
+        axes.plot(
+            front["iteration_time"],
+            front["loss_above_minimum"],
+            color=style.MUTED,
+            lw=1,
+            drawstyle="steps-post",
+            zorder=1,
+        )
+        axes.plot(
+            front["iteration_time"],
+            front["loss_above_minimum"],
+            linestyle="none",
+            marker="o",
+            markersize=10,
+            markerfacecolor="none",
+            markeredgecolor=style.INK,
+            label=FRONT,
+        )
+        ours = part["scheme"] == "erasurehead"
+        for load, rows in part[ours].groupby("load"):
+            look = looks[_label(load)]
+            axes.plot(
+                rows["iteration_time"],
+                rows["loss_above_minimum"],
+                color=look.colour,
+                marker=look.marker,
+                lw=1.2,
+                label=look.title,
+            )
+        for scheme, rows in part[~ours].groupby("scheme", sort=False):
+            look = style.look(str(scheme))
+            axes.plot(
+                rows["iteration_time"],
+                rows["loss_above_minimum"],
+                color=look.colour,
+                marker=look.marker,
+                linestyle="none",
+                label=look.title,
+            )
+
+    def _looks(self, frame: pd.DataFrame) -> dict[str, style.Look]:
+        loads = sorted(frame.loc[frame["scheme"] == "erasurehead", "load"].unique())
+        return style.variants([(_label(load), "erasurehead") for load in loads])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """The fronts."""
+        groups = list(frame[frame["on_front"]].groupby(["work", "load_law"], sort=False))
+        rows = []
+        for (work, law), front in groups:
+            for _, row in front.sort_values("iteration_time").iterrows():
+                rows.append(
+                    [
+                        f"{law}, {work:g} s",
+                        _name(row),
+                        estimate(row["iteration_time"], row["iteration_time_se"]),
+                        estimate(row["loss_above_minimum"], row["loss_se"]),
+                    ]
+                )
+        arrivals = sorted(set(frame.loc[frame["scheme"] == "erasurehead", "arrivals"]))
+        header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
+        return (
+            "Diabetes data (least squares), plain gradient descent, "
+            f"{setting.WORKERS} workers, exponential delays of mean {1 / setting.RATE:g} s; means "
+            f"of {int(frame['replications'].max())} replications. Each line joins r = "
+            f"{', '.join(map(str, arrivals))} for one load of ErasureHead, rescaled so that all "
+            "steps are equally long on average; load 1 is the rule of ignore stragglers. Circles "
+            "mark what no point beats in both time and loss (to three digits); the grey line is "
+            "the front.\n\n"
+            f"To come within {CLOSE - 1:.0%} of the exact gradient's loss, the least time per "
+            f"iteration is {_bargains(frame)}. Redundancy pays where computing is cheap beside the "
+            "delays and the delay does not grow with the load; else light loads that wait for more "
+            "workers do as well or better.\n\n"
+            "The fronts:\n\n" + table(header, rows, names=2)
+        )
+
+
+def _bargains(frame: pd.DataFrame) -> str:
+    """The fastest scheme that is nearly exact, for each work and load law."""
+    parts = []
+    for (work, law), rows in frame.groupby(["work", "load_law"], sort=False):
+        exact = rows[rows["scheme"] == "uncoded"].iloc[0]
+        close = rows[rows["loss_above_minimum"] <= CLOSE * exact["loss_above_minimum"]]
+        best = close.sort_values("iteration_time", kind="stable").iloc[0]
+        parts.append(
+            f"{best['iteration_time']:.3g} s with {_name(best)} ({law} law, {work:g} s of work; "
+            f"uncoded {exact['iteration_time']:.3g} s)"
+        )
+    return "; ".join(parts)
+
+
+def _label(load: object) -> str:
+    return f"ErasureHead, d = {load}"
+
+
+def _name(row: pd.Series) -> str:
+    title = style.look(row["scheme"]).title
+    if row["scheme"] == "erasurehead":
+        return f"{title}, d = {row['load']}, r = {row['arrivals']}"
+    return title if row["scheme"] == "uncoded" else f"{title}, d = {row['load']}"

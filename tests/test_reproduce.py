@@ -1,0 +1,247 @@
+"""The figures: numbers that agree with theory, pictures that can be read, bytes that repeat."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.errors import ConfigError
+from experiments.reproduce import FIGURES
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.command import make, reproduce
+from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
+from experiments.reproduce.loss_iteration_floor import group_spreads
+from sim.problems.least_squares import LeastSquares
+from tests.statistics import BOUND
+
+SMALL: dict[str, dict[str, object]] = {
+    "iteration_time_workers": {"workers": (12, 96), "rounds": 1000},
+    "decoding_error_arrivals": {"arrivals": (12, 30), "rounds": 1000},
+    "loss_iteration_floor": {
+        "arrivals": (15, 6),
+        "iterations": 25,
+        "replications": 40,
+        "rows": 240,
+        "features": 20,
+    },
+    "loss_time": {"iterations": 20, "replications": 3},
+    "speedup": {"loads": (2, 6), "iterations": 40, "replications": 4},
+    "tradeoff_load_arrivals": {"loads": (1, 3), "arrivals": (6, 20), "replications": 3},
+    "policies": {"iterations": 40, "replications": 4},
+}
+
+
+def small(name: str) -> PaperFigure:
+    return replace(FIGURES[name], **SMALL[name])  # type: ignore[type-var]
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict[str, pd.DataFrame]:
+    return {name: small(name).compute(Options()) for name in FIGURES}
+
+
+def test_every_figure_is_tested_and_names_itself() -> None:
+    assert set(SMALL) == set(FIGURES)
+    for name, figure in FIGURES.items():
+        assert figure.name == name
+        assert figure.title
+
+
+def test_iteration_times_agree_with_theory(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a theory line of another scheme, load law or load than the points on it."""
+    frame = frames["iteration_time_workers"]
+    seen = frame[frame.rounds > 0]
+    assert len(seen) == 2 * 5 * 2
+    z = (seen.simulated - seen.theory) / seen.standard_error
+    assert np.all(np.abs(z) < BOUND)
+    assert np.all(frame.theory > 0)
+    assert not seen.theory.round(6).duplicated().all()
+
+
+def test_the_load_laws_agree_at_load_one_and_only_there(frames: dict[str, pd.DataFrame]) -> None:
+    frame = frames["iteration_time_workers"]
+    theory = frame.pivot(index=["scheme", "workers"], columns="load_law", values="theory")
+    ratio = theory.proportional / theory.additive
+    np.testing.assert_allclose(ratio.loc["uncoded"], 1, rtol=1e-12)
+    assert np.all(ratio.loc["erasurehead"] > 1.2)
+
+
+def test_decoding_errors_agree_with_theory(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a formula at the wrong load, r or scale."""
+    frame = frames["decoding_error_arrivals"]
+    coded = frame[(frame.rounds_with_error >= LEAST_ROUNDS) & (frame.load > 1)]
+    assert len(coded) >= 8
+    assert np.all(np.abs(coded.simulated - coded.theory) < BOUND * coded.standard_error)
+    fixed = frame[(frame.load == 1) & (frame.rounds > 0)]
+    np.testing.assert_allclose(fixed.simulated, fixed.theory, rtol=1e-12)
+
+
+def test_mean_loss_is_below_its_bound(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a bound of another step or scheme, and a V of another path."""
+    frame = frames["loss_iteration_floor"]
+    allowed = frame.bound * (1 + 1e-9) + BOUND * frame.standard_error
+    assert np.all(frame.mean_gap <= allowed)
+    assert np.all(frame.bound <= frame.bound_constant * (1 + 1e-9))
+    last = frame[frame.iteration == 25].set_index("arrivals").mean_gap
+    assert last[30] < 0.1 * last[15] < last[6]
+
+
+def test_group_spreads_from_the_definition() -> None:
+    """Two steps by hand, with one group erased in the first."""
+    rng = np.random.default_rng(3)
+    X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
+    problem = LeastSquares(X, y, partitions=4)
+    weights = np.array([[[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]])
+    beta, expected = np.zeros(3), []
+    for heard in ([1.0, 0.0], [1.0, 1.0]):
+        parts = [2 * X[b].T @ (X[b] @ beta - y[b]) / 12 for b in (slice(0, 6), slice(6, 12))]
+        expected.append(sum(part @ part for part in parts))
+        beta = beta - 0.05 * (heard[0] * parts[0] + heard[1] * parts[1])
+    found = group_spreads(problem, np.zeros(3), weights, 0.05, size=2)
+    np.testing.assert_allclose(found, [expected], rtol=1e-12)
+
+
+def test_exact_schemes_share_one_path(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches schemes that start elsewhere or use another optimizer."""
+    frame = frames["loss_time"]
+    keys = ["dataset", "delays", "replication", "iteration"]
+    wide = frame.pivot(index=keys, columns="scheme", values="train_loss")
+    for scheme in ("cyclic_repetition", "fractional_repetition"):
+        np.testing.assert_allclose(wide[scheme], wide["uncoded"], rtol=1e-9)
+    starts = wide.xs(0, level="iteration")
+    np.testing.assert_allclose(starts, starts[["uncoded"] * 5], rtol=1e-12)
+
+
+def test_speedup_is_iterations_times_seconds(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches an inverted ratio, or one of different delays."""
+    frame = frames["speedup"]
+    rounds = frame.iterations_to_target / frame.iterations_to_target_erasurehead
+    np.testing.assert_allclose(frame.speedup, frame.per_iteration * rounds, rtol=0.1)
+    assert np.all(frame.speedup_low <= frame.speedup)
+    assert np.all(frame.speedup <= frame.speedup_high)
+    best = frame[(frame.load_law == "additive") & (frame.work < 0.1)]
+    assert np.all(best[best.scheme == "uncoded"].speedup > 3)
+
+
+def test_pareto_front_is_not_beaten(frames: dict[str, pd.DataFrame]) -> None:
+    frame = frames["tradeoff_load_arrivals"]
+    for _, part in frame.groupby(["load_law", "work"]):
+        front = part[part.on_front]
+        assert 1 < len(front) < len(part)
+        for point in front.itertuples():
+            better = (part.iteration_time < point.iteration_time) & (
+                part.loss_above_minimum < point.loss_above_minimum * 0.99
+            )
+            assert not better.any()
+
+
+def test_policies_differ_only_where_there_is_unfinished_work(
+    frames: dict[str, pd.DataFrame],
+) -> None:
+    """Uncoded leaves none; drain takes everybody's slowest round, cancel the least."""
+    frame = frames["policies"]
+    mean = frame.groupby(["scheme", "policy"]).iteration_time.mean().unstack()
+    np.testing.assert_allclose(mean.loc["uncoded"], mean.loc["uncoded", "drain"], rtol=1e-12)
+    assert np.all(mean.cancel <= mean.finish * (1 + 1e-12))
+    assert np.all(mean.finish <= mean.drain * (1 + 1e-12))
+    assert mean.loc["erasurehead", "drain"] > 4 * mean.loc["erasurehead", "cancel"]
+
+
+UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster")
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_pictures_have_labels_units_and_a_legend(
+    name: str, frames: dict[str, pd.DataFrame]
+) -> None:
+    figure = small(name).draw(frames[name])
+    shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
+    assert figure.legends
+    for axes in figure.axes:
+        assert axes.has_data()
+        below = axes.get_xlabel() or shared
+        assert any(unit in below for unit in UNITS), below
+        left = axes.get_ylabel() or axes.get_yticklabels() or shared
+        assert left
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_reports_are_text_and_tables_without_holes(
+    name: str, frames: dict[str, pd.DataFrame]
+) -> None:
+    text = small(name).report(frames[name])
+    assert "| --- |" in text
+    assert "nan" not in text
+    widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
+    assert min(widths) > 3
+
+
+def test_data_sets_without_files_are_left_out_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    figure = replace(FIGURES["loss_time"], iterations=4, replications=1)  # type: ignore[type-var]
+    frame = figure.compute(Options(full=True, data_dir=tmp_path))
+    text = figure.report(frame)
+    for title in ("Amazon", "Covertype", "KC House"):
+        [line] = [line for line in text.splitlines() if line.startswith(title)]
+        assert "left out" in line
+        assert "needs one of these files" in line
+    assert len(figure.draw(frame).axes) == 2
+
+
+def test_the_same_bytes_twice_and_from_the_file_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches dates and random identifiers in pictures, and state that passes between figures."""
+    for name in FIGURES:
+        monkeypatch.setitem(FIGURES, name, small(name))
+    names = ["loss_iteration_floor", "policies"]
+    summary = reproduce(names, Options(), tmp_path / "a", 1, lambda done, total: None)
+    reproduce(names[::-1], Options(), tmp_path / "b", 2, lambda done, total: None)
+    first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
+    second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
+    assert first == second
+    endings = {".png", ".svg", ".parquet", ".md"}
+    assert set(first) == {n + e for n in names for e in endings} | {"summary.md"}
+    assert b"<dc:date>" not in first["policies.svg"]
+    assert all(f"]({name}.png)" in summary.read_text() for name in names)
+
+
+def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
+    make(small("iteration_time_workers"), Options(), tmp_path)
+    make(small("decoding_error_arrivals"), Options(), tmp_path)
+    seen: list[tuple[int, int]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
+        summary = reproduce(
+            ["iteration_time_workers"], Options(), tmp_path, 1, lambda *x: seen.append(x)
+        )
+    assert seen == [(0, 1), (1, 1)]
+    assert FIGURES["decoding_error_arrivals"].title in summary.read_text()
+
+
+def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean loss_time"):
+        reproduce(["loss_tim"], Options(), tmp_path / "out", 1, lambda done, total: None)
+    assert not (tmp_path / "out").exists()
+
+
+def test_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_cli import call
+
+    monkeypatch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
+    out = tmp_path / "out"
+    assert call(monkeypatch, "reproduce", "iteration_time_workers", "--output", out) == 0
+    assert capsys.readouterr().out.strip() == str(out / "summary.md")
+    assert (out / "iteration_time_workers.png").stat().st_size > 10_000
+    assert call(monkeypatch, "reproduce", "nothing", "--output", out) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "policies" in error
