@@ -28,11 +28,13 @@ class CellResult:
     Attributes:
         iterations: one row per replication and iteration (0 is the start).
         replications: one row per replication: what is known only of a whole run.
+        workers: one row per worker: how it spent its time, and how often others waited for it.
         engine: the engine that ran.
     """
 
     iterations: pd.DataFrame
     replications: pd.DataFrame
+    workers: pd.DataFrame
     engine: str
 
 
@@ -53,7 +55,7 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     losses = None if learning is None else learn(learning, decoded)
     iterations = _iterations(trace, decoded, losses)
     replications = _replications(trace, losses, cell.settings.target_loss)
-    return CellResult(iterations, replications, trace.engine)
+    return CellResult(iterations, replications, _workers(trace), trace.engine)
 
 
 def simulate(parts: build.Timing) -> Trace:
@@ -139,6 +141,8 @@ def _iterations(trace: Trace, decoded: Decoded, losses: Training | None) -> pd.D
             "decoding_error": column(decoded.error, np.nan),
         }
     )
+    if trace.dead is not None:
+        frame["dead"] = pd.Series(column(trace.dead.astype(np.float64), np.nan)).astype("Int64")
     if losses is not None:
         frame["train_loss"] = losses.train_loss.ravel()
         if losses.test_loss is not None:
@@ -155,10 +159,39 @@ def _replications(trace: Trace, losses: Training | None, target: float | None) -
         frame = pd.DataFrame(
             {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": 1 - useful / busy}
         )
+    if trace.down is not None:
+        frame["dead"] = trace.down.mean(axis=1) / elapsed
     if losses is not None:
         if losses.final_auc is not None:
             frame["test_auc"] = losses.final_auc
         if target is not None:
             times = np.concatenate([np.zeros((len(elapsed), 1)), trace.times], axis=1)
             frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
+    return frame
+
+
+def _workers(trace: Trace) -> pd.DataFrame:
+    """How each worker spent its time, and what the master's waiting for it cost, per run."""
+    assert trace.busy is not None
+    assert trace.useful is not None
+    assert trace.last is not None
+    assert trace.margin is not None
+    replications, rounds = trace.times.shape
+    n = trace.busy.shape[1]
+    waited = trace.last >= 0
+    last, margin = trace.last[waited], trace.margin[waited]
+    elapsed = trace.times[:, -1].sum()
+    busy, useful = trace.busy.sum(axis=0), trace.useful.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        frame = pd.DataFrame(
+            {
+                "worker": np.arange(n),
+                "utilisation": busy / elapsed,
+                "wasted": 1 - useful / busy,
+                "last": np.bincount(last, minlength=n) / (replications * rounds),
+                "cost": np.bincount(last, margin, minlength=n) / replications,
+            }
+        )
+    if trace.down is not None:
+        frame["dead"] = trace.down.sum(axis=0) / elapsed
     return frame

@@ -31,6 +31,22 @@ def iterations_table(finished: Iterable[Finished]) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)
 
 
+def workers_table(finished: Iterable[Finished]) -> pd.DataFrame:
+    """One row per cell and worker: who delayed us.
+
+    Columns: cell, scheme, label, worker, utilisation, wasted, last (share of rounds that this
+    worker's message ended), cost (seconds per run between its message and the one before, summed
+    over those rounds), dead (share of the time, with failures), then one per swept key.
+    """
+    frames = []
+    for cell, result in finished:
+        frame = result.workers.assign(**cell.swept)
+        for position, (name, value) in enumerate(_identity(cell).items()):
+            frame.insert(position, name, value)
+        frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
 def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
     """One row per cell: means and standard errors over replications, and paired comparisons.
 
@@ -47,6 +63,7 @@ def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
             **cell.swept,
             **_size(cell, result),
             **_statistics(tables[cell.key]),
+            **_costliest(result.workers),
             **comparison(tables[cell.key], tables[first[cell.point]]),
         }
         for cell, result in finished
@@ -88,6 +105,16 @@ def _size(cell: Cell, result: CellResult) -> dict[str, int]:
         "workers": cell.settings.workers,
         "iterations": int(result.iterations["iteration"].max()),
         "replications": len(result.replications),
+    }
+
+
+def _costliest(workers: pd.DataFrame) -> dict[str, float]:
+    """The worker whose lateness cost most: its index, share of rounds ended, seconds per run."""
+    worst = workers.iloc[int(np.argmax(workers["cost"].to_numpy()))]
+    return {
+        "costliest_worker": int(worst["worker"]),
+        "costliest_worker_last": float(worst["last"]),
+        "costliest_worker_cost": float(worst["cost"]),
     }
 
 

@@ -22,7 +22,7 @@ from experiments.compute import CellResult, compute
 from experiments.config import Cell, cells, validate
 from experiments.errors import ConfigError
 from experiments.manifest import manifest, to_json
-from experiments.records import Finished, iterations_table, summary_table
+from experiments.records import Finished, iterations_table, summary_table, workers_table
 
 UNORDERED = "generator_unordered"
 """Cells are kept as they finish; the tables are in the config's order all the same."""
@@ -144,6 +144,7 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
     if outcome.finished:
         store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
         store.write_table(output / "summary.parquet", summary_table(outcome.finished))
+        store.write_table(output / "workers.parquet", workers_table(outcome.finished))
     entries = {
         cell.key: {"label": cell.label, "swept": cell.swept, "engine": result.engine}
         for cell, result in outcome.finished

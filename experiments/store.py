@@ -1,8 +1,8 @@
 """Where results lie on disk. Every write is atomic: a file is whole or absent.
 
 A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
-replications and the code's fingerprint in the file's metadata. A cell computed by other code is
-not trusted, but computed again.
+replications, workers and the code's fingerprint in the file's metadata. A cell computed by other
+code is not trusted, but computed again.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def write_cell(output: Path, key: str, result: CellResult, seconds: float) -> No
     """Keep a finished cell."""
     facts = {
         "replications": json.dumps(result.replications.to_dict("list")),
+        "workers": json.dumps(result.workers.to_dict("list")),
         "engine": result.engine,
         "code": code_fingerprint(),
         "seconds": json.dumps(round(seconds, 3)),
@@ -90,9 +91,8 @@ def read_cell(output: Path, key: str) -> tuple[CellResult, float] | None:
         if facts["code"] != code_fingerprint():
             return None
         replications = pd.DataFrame(json.loads(facts["replications"]))
-        return (
-            CellResult(table.to_pandas(), replications, facts["engine"]),
-            float(facts["seconds"]),
-        )
+        workers = pd.DataFrame(json.loads(facts["workers"]))
+        result = CellResult(table.to_pandas(), replications, workers, facts["engine"])
+        return result, float(facts["seconds"])
     except (FileNotFoundError, KeyError, pa.ArrowInvalid):
         return None
