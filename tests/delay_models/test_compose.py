@@ -1,0 +1,152 @@
+"""Wrappers around a model: scaled, shifted, and factors of workers, rounds and time."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+from scipy import stats
+
+from delay_models import MODELS, DelayModel, Tape
+from delay_models.compose import Scaled, Shifted
+from delay_models.factors import Drift, Heterogeneous, RoundEffects
+from delay_models.parametric import (
+    Deterministic,
+    Exponential,
+    Gamma,
+    LogNormal,
+    ShiftedExponential,
+    Weibull,
+)
+from tests.statistics import assert_z
+
+WORKERS = 4000  # eight rounds in a block
+SECOND = Deterministic(value=1.0)
+STICKY = MODELS["markov"].examples()[0]
+
+
+def rows(model: DelayModel, rounds: int = 20, stream: int = 0, replication: int = 0) -> np.ndarray:
+    return Tape(model, WORKERS, seed=6, replication=replication).rows(0, rounds, stream)
+
+
+@pytest.mark.parametrize("base", [Exponential(rate=2.0), STICKY], ids=["independent", "markov"])
+def test_scaled_and_shifted_keep_the_base_cell_by_cell(base: DelayModel) -> None:
+    """Catches a wrapper that draws in another order, or loses the base's state or law."""
+    plain = rows(base)
+    for model, mapped, mean in (
+        (Scaled(by=3.0, base=base), 3 * plain, 3 * base.mean()),
+        (Shifted(by=0.5, base=base), plain + 0.5, base.mean() + 0.5),
+    ):
+        np.testing.assert_array_equal(rows(model), mapped)
+        assert model.independent == base.independent
+        assert model.mean() == pytest.approx(mean)
+        np.testing.assert_allclose(model.cdf(mapped[0]), base.cdf(plain[0]), rtol=1e-6)
+
+
+def test_sums_of_scaled_and_shifted() -> None:
+    """Three draws of 2 + 0.5 E are 6 s and half a gamma. Catches a shift counted once."""
+    model = Shifted(by=2.0, base=Scaled(by=0.5, base=Exponential(rate=1.0)))
+    law = model.sum_of(3)
+    assert law is not None
+    x = np.linspace(5, 12, 15)
+    np.testing.assert_allclose(law.cdf(x), Gamma(shape=3, scale=0.5, shift=6.0).cdf(x), rtol=1e-12)
+    assert Scaled(by=2.0, base=Weibull(shape=0.7, scale=1.0)).sum_of(2) is None
+
+
+def test_given_factors_belong_to_their_workers() -> None:
+    """Catches factors that divide, are shuffled, or go to rounds."""
+    model = Heterogeneous(base=Exponential(rate=2.0), factors=(1.0, 1.0, 2.5, 0.5))
+    table = Tape(model, 4, seed=1, replication=0).rows(0, 5000)
+    for worker, factor in enumerate((1.0, 1.0, 2.5, 0.5)):
+        law = stats.expon(scale=factor / 2)
+        assert stats.kstest(table[:, worker], law.cdf).pvalue > 1e-6
+    assert model.workers_available() == 4
+    np.testing.assert_array_equal(Tape(model, 3, 1, 0).rows(0, 1).shape, (1, 3))
+
+
+def test_the_law_of_given_factors_is_their_mixture() -> None:
+    """A cell of a worker picked at random. Catches equal factors counted once."""
+    model = Heterogeneous(base=Exponential(rate=2.0), factors=(1.0, 1.0, 2.5, 0.5))
+    x = np.linspace(0, 5, 30)
+    parts = np.mean([stats.expon(scale=f / 2).cdf(x) for f in (1, 1, 2.5, 0.5)], axis=0)
+    np.testing.assert_allclose(model.cdf(x), parts, rtol=1e-12)
+    np.testing.assert_allclose(model.sf(x), 1 - parts, rtol=1e-9)
+    np.testing.assert_allclose(model.ppf(parts[1:]), x[1:], rtol=1e-6)
+    assert model.mean() == pytest.approx(5 / 8)
+
+
+def test_a_spread_is_drawn_once_per_replication() -> None:
+    """Catches factors drawn anew in a block or a stream, or the same in every replication."""
+    model = Heterogeneous(base=SECOND, spread=0.3)
+    factors = rows(model)
+    np.testing.assert_array_equal(factors, np.broadcast_to(factors[0], factors.shape))
+    np.testing.assert_array_equal(rows(model, stream=2), factors)
+    assert not np.any(rows(model, replication=1)[0] == factors[0])
+    assert stats.kstest(factors[0], stats.lognorm(0.3).cdf).pvalue > 1e-6
+    assert model.cdf(1.0) is None
+    assert model.mean() == pytest.approx(np.exp(0.045))
+
+
+def test_a_factor_multiplies_the_same_base_delays() -> None:
+    """Catches a wrapper that feeds the base another task's draws."""
+    base = LogNormal(median=1.0, sigma=0.5)
+    np.testing.assert_array_equal(
+        rows(Heterogeneous(base=base, spread=0.3)),
+        rows(base) * rows(Heterogeneous(base=SECOND, spread=0.3)),
+    )
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"factors": (1.0,), "spread": 0.1}, {"factors": ()}, {"factors": (1.0, 0.0)}]
+)
+def test_factors_or_spread_and_positive(fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        Heterogeneous(base=SECOND, **fields)  # type: ignore[arg-type]
+
+
+def test_a_round_effect_is_common_to_workers_and_tasks() -> None:
+    """Catches a factor drawn per cell, per block or per stream; rounds are independent."""
+    law = LogNormal(median=1.0, sigma=0.4)
+    model = RoundEffects(base=SECOND, factor=law)
+    table = rows(model, rounds=3000)
+    factors = table[:, 0]
+    np.testing.assert_array_equal(table, np.broadcast_to(factors[:, None], table.shape))
+    np.testing.assert_array_equal(rows(model, 40, stream=1), table[:40])
+    assert stats.kstest(factors, law.cdf).pvalue > 1e-6
+    assert abs(np.corrcoef(np.log(factors[1:]), np.log(factors[:-1]))[0, 1]) < 4.9 / 3000**0.5
+    assert not np.any(rows(model, 40, replication=1)[:, 0] == factors[:40])
+
+
+def test_a_drift_is_a_ramp_that_ends() -> None:
+    """Exact, over borders of blocks. Catches a ramp that starts again in each block."""
+    expected = np.interp(np.arange(40), [0, 25], [1.0, 3.0])
+    for stream in (0, 1):
+        table = rows(Drift(base=SECOND, to=3.0, over=25), 40, stream)
+        np.testing.assert_allclose(table, expected[:, None] * np.ones(WORKERS), rtol=1e-14)
+    faster = rows(Drift(base=SECOND, to=0.25, over=25), 40)[:, 0]
+    np.testing.assert_allclose(faster, np.interp(np.arange(40), [0, 25], [1.0, 0.25]))
+
+
+def test_wrappers_nest_around_a_model_with_memory() -> None:
+    """Reading late first gives the same rows. Catches a state that is changed in place."""
+    model = RoundEffects(
+        base=Heterogeneous(base=Drift(base=STICKY, to=2.0, over=10), spread=0.2),
+        factor=Gamma(shape=9.0, scale=1 / 9),
+    )
+    whole = rows(model, 40)
+    late_first = Tape(model, WORKERS, seed=6, replication=0)
+    late_first.rows(0, 3, stream=1)
+    np.testing.assert_array_equal(late_first.rows(30, 40), whole[30:])
+    np.testing.assert_array_equal(late_first.rows(2, 19), whole[2:19])
+    assert model.mean() is None
+
+
+def test_the_mean_of_nested_factors_is_their_product() -> None:
+    """Samples are replications, since each has its own factors."""
+    model = RoundEffects(
+        base=Heterogeneous(base=ShiftedExponential(shift=0.2, rate=2.0), spread=0.4),
+        factor=LogNormal(median=1.0, sigma=0.3),
+    )
+    rng = np.random.default_rng(7)
+    assert model.mean() == pytest.approx(0.7 * np.exp(0.08) * np.exp(0.045))
+    assert_z([model.sample(rng, 20, 20).mean() for _ in range(1500)], model.mean())
