@@ -133,6 +133,9 @@ def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
     doubled = MODELS["drift"](base=replay, to=2.0, over=4)
     rows = Tape(doubled, 3, seed=1, replication=0).rows(1, 5)
     np.testing.assert_allclose(rows, TABLE[1:5] * np.array([[1.25], [1.5], [1.75], [2.0]]))
+    conditions, _ = doubled.evolve(doubled.start(None, 3), None, 5, 3)
+    once = doubled.delays(conditions, None, 5, 3).copy()  # the rows must not be scaled in place
+    np.testing.assert_array_equal(doubled.delays(conditions, None, 5, 3), once)
     assert (doubled.rounds_available(), doubled.workers_available()) == (5, 3)
     mixed = {"weights": (0.5, 0.5), "components": (MODELS["exponential"](rate=1.0), replay)}
     with pytest.raises(ValidationError, match="independent"):
