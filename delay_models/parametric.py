@@ -13,7 +13,6 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
-from scipy import stats
 
 from delay_models.base import (
     STRICT,
@@ -23,6 +22,13 @@ from delay_models.base import (
     NonNegative,
     Positive,
 )
+
+
+def _stats() -> Any:
+    """``scipy.stats``, imported on first use: it takes half a second, which listing can spare."""
+    import scipy.stats
+
+    return scipy.stats
 
 
 class ScipyDelays(IndependentDelays):
@@ -103,7 +109,7 @@ class Exponential(ScipyDelays):
 
     def distribution(self) -> Any:
         """Exponential with scale 1/rate."""
-        return stats.expon(scale=1 / self.rate)
+        return _stats().expon(scale=1 / self.rate)
 
     def sum_of(self, draws: int) -> Gamma:
         """Gamma of shape ``draws``."""
@@ -129,7 +135,7 @@ class ShiftedExponential(ScipyDelays):
 
     def distribution(self) -> Any:
         """Exponential with location shift and scale 1/rate."""
-        return stats.expon(loc=self.shift, scale=1 / self.rate)
+        return _stats().expon(loc=self.shift, scale=1 / self.rate)
 
     def sum_of(self, draws: int) -> Gamma:
         """Gamma of shape ``draws``, shifted by ``draws`` shifts."""
@@ -158,7 +164,7 @@ class Weibull(ScipyDelays):
 
     def distribution(self) -> Any:
         """``scipy.stats.weibull_min``."""
-        return stats.weibull_min(self.shape, loc=self.shift, scale=self.scale)
+        return _stats().weibull_min(self.shape, loc=self.shift, scale=self.scale)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Weibull draw per cell."""
@@ -180,7 +186,7 @@ class Pareto(ScipyDelays):
 
     def distribution(self) -> Any:
         """``scipy.stats.pareto``."""
-        return stats.pareto(self.alpha, scale=self.scale)
+        return _stats().pareto(self.alpha, scale=self.scale)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
@@ -203,7 +209,7 @@ class LogNormal(ScipyDelays):
 
     def distribution(self) -> Any:
         """``scipy.stats.lognorm``."""
-        return stats.lognorm(self.sigma, loc=self.shift, scale=self.median)
+        return _stats().lognorm(self.sigma, loc=self.shift, scale=self.median)
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One normal draw per cell."""
@@ -226,7 +232,7 @@ class Gamma(ScipyDelays):
 
     def distribution(self) -> Any:
         """``scipy.stats.gamma``."""
-        return stats.gamma(self.shape, loc=self.shift, scale=self.scale)
+        return _stats().gamma(self.shape, loc=self.shift, scale=self.scale)
 
     def sum_of(self, draws: int) -> Gamma:
         """Gamma of ``draws`` times the shape, shifted by ``draws`` shifts."""

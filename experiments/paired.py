@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy.special import stdtrit
 
 from sim.types import FloatArray
 
@@ -45,7 +45,8 @@ def mean_interval(values: FloatArray) -> tuple[float, float, float]:
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (float(known.mean()) if known.size else np.nan, np.nan, np.nan)
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, known.size - 1) * stats.sem(known)
+    quantile = stdtrit(known.size - 1, (1 + CONFIDENCE) / 2)
+    half = quantile * known.std(ddof=1) / np.sqrt(known.size)
     return float(known.mean()), float(known.mean() - half), float(known.mean() + half)
 
 
@@ -55,13 +56,6 @@ def ratio_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
         logs = np.where((a > 0) & (b > 0), np.log(a) - np.log(b), np.nan)
     middle, low, high = mean_interval(logs)
     return float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))
-
-
-def unpaired_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
-    """Welch's interval of a difference of means, as if the samples were independent."""
-    result = stats.ttest_ind(a, b, equal_var=False)
-    interval = result.confidence_interval(CONFIDENCE)
-    return float(a.mean() - b.mean()), float(interval.low), float(interval.high)
 
 
 def _named(name: str, interval: tuple[float, float, float]) -> dict[str, float]:

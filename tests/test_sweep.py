@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from distributed import LocalCluster
+from scipy.stats import ttest_1samp, ttest_ind
 
 from experiments import paired, store
 from experiments.compute import compute
@@ -168,8 +169,9 @@ def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
     a = per_replication(compute(mine))["iteration_time"].to_numpy()
     b = per_replication(compute(base))["iteration_time"].to_numpy()
     _, low, high = paired.mean_interval(a - b)
-    _, wide_low, wide_high = paired.unpaired_interval(a, b)
-    assert high - low < wide_high - wide_low
+    unpaired = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert high - low < unpaired.high - unpaired.low
+    assert (low + high) / 2 == pytest.approx((unpaired.low + unpaired.high) / 2)
 
 
 def test_paired_columns(whole: tuple[Path, Path]) -> None:
@@ -194,6 +196,8 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     """95 % intervals over 2,000 samples of 10: between 93 and 97 % (a z of 4.1)."""
     rng = np.random.default_rng(5)
     samples = rng.normal(3.0, 2.0, (2000, 10))
+    reference = ttest_1samp(samples[0], 3.0).confidence_interval(0.95)
+    assert paired.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
     intervals = np.array([paired.mean_interval(sample) for sample in samples])
     covered = np.mean((intervals[:, 1] <= 3.0) & (intervals[:, 2] >= 3.0))
     assert 0.93 < covered < 0.97

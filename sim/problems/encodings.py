@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
-from sklearn.model_selection import train_test_split
 
 from sim.problems.base import Task
 from sim.problems.data import Dataset
@@ -54,5 +53,7 @@ def with_constant(features: FloatArray) -> FloatArray:
 
 def split(task: Task, X: Matrix, y: FloatArray) -> Dataset:
     """80 % of the rows for training and 20 % for the test, shuffled with seed 0."""
+    from sklearn.model_selection import train_test_split  # half a second, only when data are cut
+
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.2, random_state=0)
     return Dataset(task, X_train, y_train, X_test, y_test)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem, Task
@@ -52,6 +51,8 @@ class LogisticLoss(Problem):
         """NaN for a model that has diverged; ``None`` unless both classes are in the test set."""
         if self.X_test is None or self.y_test is None or np.unique(self.y_test).size < 2:
             return None
+        from sklearn.metrics import roc_auc_score  # half a second, only when there is a score
+
         scores = product(self.X_test, beta)
         return np.array(
             [
