@@ -84,12 +84,24 @@ class Cell(BaseModel):
         """Hash of everything that the cell's numbers depend on (input files by content)."""
         facts = self.settings.model_dump(mode="json", exclude={"name", "sweep", "schemes"})
         facts["scheme"] = {k: v for k, v in self.scheme.items() if k != "label"}
-        for section in (facts["delay"], facts["problem"] or {}):
-            path = Path(str(section.get("path", "")))
-            if path.is_file():
-                section["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+        facts["files"] = {str(path): _digest(path) for path in _files(facts)}
         text = json.dumps(facts, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _files(section: Any) -> Iterator[Path]:
+    """The existing files that a section names under ``path``, however deep."""
+    if isinstance(section, dict):
+        path = section.get("path")
+        if isinstance(path, str) and Path(path).is_file():
+            yield Path(path)
+    if isinstance(section, (dict, list)):
+        for entry in section.values() if isinstance(section, dict) else section:
+            yield from _files(entry)
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:

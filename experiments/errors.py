@@ -30,7 +30,9 @@ def from_validation(error: ValidationError, place: str, fields: Iterable[str]) -
     """Turn pydantic's report into one line; ``place`` is where the section stands."""
     problems = error.errors()
     first = problems[0]
-    path = ".".join([part for part in (place, *map(str, first["loc"])) if part])
+    path = place
+    for part in first["loc"]:
+        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     match first["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":

@@ -134,6 +134,18 @@ def test_finished_cells_are_never_computed_twice(whole: tuple[Path, Path], tmp_p
     assert_same_tables(out, reference)
 
 
+def test_a_cell_is_named_by_the_contents_of_its_files(tmp_path: Path) -> None:
+    """Also of a trace deep inside a delay model; another file at the same path is another cell."""
+    path = tmp_path / "t.npz"
+    trace = {"model": "trace", "path": str(path)}
+    keys = []
+    for base in (trace, {"model": "scaled", "by": 2.0, "base": trace}):
+        for value in (1.0, 2.0):
+            np.savez(path, seconds=np.full((5, 12), value))
+            keys.append(cells(GRID | {"delay": base, "sweep": {}})[0].key)
+    assert len(set(keys)) == 4
+
+
 @pytest.mark.parametrize("damage", [b"", b"PAR1 half a file"])
 def test_a_damaged_cell_is_computed_again(
     whole: tuple[Path, Path], tmp_path: Path, damage: bytes

@@ -23,9 +23,6 @@ from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
 from sim.types import FloatArray, Tape, Trace
 
-ROWS_AT_ONCE = 256
-"""Rounds whose worker times are read from the tape together."""
-
 
 def simulate(
     scheme: Scheme,
@@ -123,6 +120,6 @@ def _offsets(
     scheme: Scheme, tape: Tape, load_law: LoadLaw, iterations: int
 ) -> Iterator[list[float]]:
     """When each message is computed, round by round, as Python floats (the same bits)."""
-    for start in range(0, iterations, ROWS_AT_ONCE):
-        stop = min(start + ROWS_AT_ONCE, iterations)
+    for start in range(0, iterations, tape.block_rounds):
+        stop = min(start + tape.block_rounds, iterations)
         yield from load_law.message_times(tape, scheme.assignment, start, stop).tolist()
