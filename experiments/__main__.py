@@ -106,7 +106,7 @@ def verify(
     ] = 200_000,
     engine: Annotated[
         Literal["batch", "event"],
-        typer.Option("--engine", help="The event engine takes a minute for 10000 rounds."),
+        typer.Option("--engine", help="The event engine takes two minutes for 10000 rounds."),
     ] = "batch",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the delays.")] = 0,
     output: Annotated[
