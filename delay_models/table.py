@@ -10,13 +10,19 @@ Every defect is one ``TableError`` that names the file and the place.
 from __future__ import annotations
 
 import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from delay_models.base import FloatArray
+
+T = TypeVar("T")
 
 LONG_COLUMNS = ("worker", "round", "seconds")
 
@@ -42,20 +48,28 @@ def read_delays(path: str, load: float | None = None) -> FloatArray:
         TableError: the file is missing, unreadable, empty, ragged, or holds a value that is no
             delay.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise TableError(path, "no such file")
-    if file.stat().st_size == 0:
-        raise TableError(path, "the file is empty")
+    with _one_line(path):
+        return _table(path, _choose(path, _parts(path), load))
+
+
+def read_all_loads(path: str) -> dict[float | None, FloatArray]:
+    """Read every load of a table of delays, by load; the key is ``None`` without a column load.
+
+    Returns:
+        ``(rounds, workers)`` seconds at each load, loads ascending.
+
+    Raises:
+        TableError: as ``read_delays``.
+    """
+    with _one_line(path):
+        return {load: _table(path, part) for load, part in _parts(path).items()}
+
+
+@contextmanager
+def _one_line(path: str) -> Iterator[None]:
+    """Turn whatever a damaged file raises into one ``TableError``."""
     try:
-        if file.name.endswith(".npz"):
-            table = _from_npz(path)
-        elif file.name.endswith(".parquet"):
-            table = _from_frame(path, pd.read_parquet(file), load)
-        elif file.name.endswith((".csv", ".csv.gz")):
-            table = _from_frame(path, _read_csv(file), load)
-        else:
-            raise TableError(path, "unknown ending; valid: .csv, .csv.gz, .parquet, .npz")
+        yield
     except TableError:
         raise
     except (
@@ -64,10 +78,44 @@ def read_delays(path: str, load: float | None = None) -> FloatArray:
         EOFError,
         KeyError,
         zipfile.BadZipFile,
+        zlib.error,
         pa.ArrowException,
     ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise TableError(path, f"cannot be read as {file.suffix[1:]}: {reason}") from error
+        form = Path(path).suffix[1:]
+        raise TableError(path, f"cannot be read as {form}: {reason}") from error
+
+
+def _parts(path: str) -> dict[float | None, pd.DataFrame | FloatArray]:
+    """What the file holds at each load, not yet checked cell by cell."""
+    file = Path(path)
+    if not file.is_file():
+        raise TableError(path, "no such file")
+    if file.stat().st_size == 0:
+        raise TableError(path, "the file is empty")
+    if file.name.endswith(".npz"):
+        return {None: _from_npz(path)}
+    if file.name.endswith(".parquet"):
+        return _from_frame(path, pd.read_parquet(file))
+    if file.name.endswith((".csv", ".csv.gz")):
+        return _from_frame(path, _read_csv(file))
+    raise TableError(path, "unknown ending; valid: .csv, .csv.gz, .parquet, .npz")
+
+
+def _choose(path: str, parts: Mapping[float | None, T], load: float | None) -> T:
+    if load is None and len(parts) == 1:
+        return next(iter(parts.values()))
+    if load in parts:
+        return parts[load]
+    if None in parts:
+        raise TableError(path, "load was given, but the table has no column load (a long table)")
+    if load is None:
+        raise TableError(path, f"several loads are in the table; say which: load = {[*parts]}")
+    raise TableError(path, f"no row has load = {load}; valid: {[*parts]}")
+
+
+def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
+    table = part if isinstance(part, np.ndarray) else _pivot(path, part)
     _check(path, table)
     return table
 
@@ -94,42 +142,39 @@ def _from_npz(path: str) -> FloatArray:
     return np.asarray(array, dtype=np.float64)
 
 
-def _from_frame(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray:
+def _from_frame(path: str, frame: pd.DataFrame) -> dict[float | None, pd.DataFrame | FloatArray]:
     if frame.empty:
         raise TableError(path, "the table has no rows")
     if set(LONG_COLUMNS) <= set(frame.columns):
-        return _from_long(path, frame, load)
-    if load is not None:
-        raise TableError(
-            path, "load was given, but the table has no columns worker, round, seconds"
-        )
+        return {**_by_load(path, frame)}
     for name in frame.columns:
         if frame[name].dtype.kind not in "fiu":
             bad = frame[name][pd.to_numeric(frame[name], errors="coerce").isna()]
             raise TableError(
                 path, f"row {_row(bad)}, column {name}: {bad.iloc[0]!r} is not a number of seconds"
             )
-    return frame.to_numpy(dtype=np.float64)
+    return {None: frame.to_numpy(dtype=np.float64)}
 
 
 def _row(values: pd.Series) -> int:
     return int(values.index[0]) + 1
 
 
-def _from_long(path: str, frame: pd.DataFrame, load: float | None) -> FloatArray:
-    for name in LONG_COLUMNS:
+def _by_load(path: str, frame: pd.DataFrame) -> dict[float | None, pd.DataFrame]:
+    names = [*LONG_COLUMNS, "load"] if "load" in frame.columns else LONG_COLUMNS
+    for name in names:
         if frame[name].dtype.kind not in "fiu":
             raise TableError(path, f"column {name} holds something that is not a number")
-    if "load" in frame.columns:
-        loads = sorted(frame["load"].unique().tolist())
-        if load is None and len(loads) > 1:
-            raise TableError(path, f"several loads are in the table; say which: load = {loads}")
-        if load is not None:
-            frame = frame[frame["load"] == load]
-            if frame.empty:
-                raise TableError(path, f"no row has load = {load}; valid: {loads}")
-    elif load is not None:
-        raise TableError(path, "load was given, but the table has no column load")
+    if "load" not in frame.columns:
+        return {None: frame}
+    if not np.isfinite(frame["load"]).all() or (frame["load"] < 0).any():
+        raise TableError(path, "a load is missing, infinite or negative")
+    loads: list[float] = sorted(frame["load"].unique().tolist())
+    return {load: frame[frame["load"] == load] for load in loads}
+
+
+def _pivot(path: str, frame: pd.DataFrame) -> FloatArray:
+    """A long table as ``(rounds, workers)``; a missing cell is NaN."""
     twice = frame.duplicated(["worker", "round"])
     if twice.any():
         row = frame[twice].iloc[0]
