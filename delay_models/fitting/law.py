@@ -1,0 +1,129 @@
+"""What a fit gives: a law with a density, which a config can name.
+
+A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
+seconds.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from delay_models.base import FloatArray
+from delay_models.parametric import LogNormal, ScipyDelays
+
+DIGITS = 6
+"""Significant digits of a number in a config: far below any standard error."""
+
+
+class CannotFit(ValueError):
+    """A sample that a family cannot be fitted to; the message says why."""
+
+
+class Law(ABC):
+    """A continuous law of one delay; abstract."""
+
+    @abstractmethod
+    def logpdf(self, seconds: FloatArray) -> FloatArray:
+        """Log density, elementwise."""
+
+    @abstractmethod
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """P(X <= seconds), elementwise."""
+
+    @abstractmethod
+    def isf(self, probability: ArrayLike) -> FloatArray:
+        """Seconds that X exceeds with the given probability, elementwise; precise near 0."""
+
+    @abstractmethod
+    def section(self) -> dict[str, Any]:
+        """The law as the ``delay:`` section of a config."""
+
+
+@final
+@dataclass(frozen=True)
+class ScipyLaw(Law):
+    """A parametric delay model with its density."""
+
+    name: str
+    model: ScipyDelays
+
+    def logpdf(self, seconds: FloatArray) -> FloatArray:
+        """Log density of ``scipy.stats``."""
+        return np.asarray(self.model.distribution().logpdf(seconds), dtype=np.float64)
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """The model's own."""
+        return self.model.cdf(seconds)
+
+    def isf(self, probability: ArrayLike) -> FloatArray:
+        """Inverse survival function of ``scipy.stats``."""
+        return np.asarray(self.model.distribution().isf(probability), dtype=np.float64)
+
+    def section(self) -> dict[str, Any]:
+        """Name and fields."""
+        fields = dataclasses.asdict(self.model)  # type: ignore[call-overload]
+        return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
+
+
+@final
+@dataclass(frozen=True)
+class TwoLogNormals(Law):
+    """``fast`` with probability 1 - slow_share, else ``slow``."""
+
+    fast: LogNormal
+    slow: LogNormal
+    slow_share: float
+
+    def slow_probability(self, seconds: FloatArray) -> FloatArray:
+        """P(the draw came from ``slow`` | its value), elementwise."""
+        return np.asarray(special.expit(self._log_slow(seconds) - self._log_fast(seconds)))
+
+    def logpdf(self, seconds: FloatArray) -> FloatArray:
+        """Log of the weighted sum of both densities."""
+        return np.logaddexp(self._log_fast(seconds), self._log_slow(seconds))
+
+    def _log_fast(self, seconds: FloatArray) -> FloatArray:
+        density = self.fast.distribution().logpdf(seconds)
+        return np.asarray(density + np.log1p(-self.slow_share))
+
+    def _log_slow(self, seconds: FloatArray) -> FloatArray:
+        return np.asarray(self.slow.distribution().logpdf(seconds) + np.log(self.slow_share))
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        """Weighted sum."""
+        share = self.slow_share
+        return (1 - share) * self.fast.cdf(seconds) + share * self.slow.cdf(seconds)
+
+    def isf(self, probability: ArrayLike) -> FloatArray:
+        """Bisection between the quantiles of the two parts; 60 halvings."""
+        wanted = np.asarray(probability, dtype=np.float64)
+        ends = [law.distribution().isf(wanted) for law in (self.fast, self.slow)]
+        low, high = np.minimum(*ends), np.maximum(*ends)
+        for _ in range(60):
+            middle = (low + high) / 2
+            share = self.slow_share
+            sf = (1 - share) * self.fast.sf(middle) + share * self.slow.sf(middle)
+            above = sf > wanted
+            low, high = np.where(above, middle, low), np.where(above, high, middle)
+        return np.asarray((low + high) / 2)
+
+    def section(self) -> dict[str, Any]:
+        """A ``mixture`` of two ``lognormal``, the fast one first."""
+        share = rounded(self.slow_share)
+        return {
+            "model": "mixture",
+            "weights": [rounded(1 - share), share],
+            "components": [ScipyLaw("lognormal", law).section() for law in (self.fast, self.slow)],
+        }
+
+
+def rounded(value: float) -> float:
+    """A float with ``DIGITS`` significant digits, so that a config stays readable."""
+    return float(f"{value:.{DIGITS}g}")

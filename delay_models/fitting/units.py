@@ -1,0 +1,66 @@
+"""Signs that a table mixes units: ratios that no cluster shows, but milliseconds among seconds do.
+
+These are warnings, not errors: a worker may really be 300 times slower than another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from delay_models.base import FloatArray
+
+IMPLAUSIBLE = 200.0
+"""Medians further apart than this look like two units; milliseconds are 1000 to the second."""
+
+LONG = 1000.0
+"""A median delay of so many seconds looks like milliseconds."""
+
+
+def unit_warnings(tables: Mapping[float | None, FloatArray]) -> list[str]:
+    """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``."""
+    lines: list[str] = []
+    for load, table in tables.items():
+        place = "" if load is None else f" at load {load:g}"
+        for axis, what in ((0, "worker"), (1, "round")):
+            medians = np.median(table, axis=axis)
+            lines += _apart(medians, what, place)
+        middle = float(np.median(table))
+        if not lines and middle > 0:
+            lines += _cells(table, middle, place)
+        if middle > LONG:
+            lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")
+    located = [load for load in tables if load is not None]
+    if len(located) > 1:
+        medians = np.array([np.median(tables[load]) for load in located])
+        names = [f"{load:g}" for load in located]
+        lines += _apart(medians, "load", "", names)
+    return lines
+
+
+def _apart(medians: FloatArray, what: str, place: str, names: list[str] | None = None) -> list[str]:
+    low, high = int(np.argmin(medians)), int(np.argmax(medians))
+    if medians[low] <= 0 or medians[high] / medians[low] <= IMPLAUSIBLE:
+        return []
+    label = names or [str(i) for i in range(len(medians))]
+    return [
+        f"the median of {what} {label[high]}{place} is {medians[high] / medians[low]:.0f} times "
+        f"that of {what} {label[low]}: mixed units (milliseconds among seconds)?"
+    ]
+
+
+def _cells(table: FloatArray, middle: float, place: str) -> list[str]:
+    lines = []
+    for far, text in (
+        (table > IMPLAUSIBLE * middle, "over"),
+        ((table > 0) & (table < middle / IMPLAUSIBLE), "under 1/"),
+    ):
+        if far.any():
+            ratio = float(np.median(table[far])) / middle
+            lines.append(
+                f"{int(far.sum())} delays{place} are {text}{' ' if text == 'over' else ''}"
+                f"{IMPLAUSIBLE:.0f} times the median (typically {ratio:.3g} times): "
+                "mixed units (milliseconds among seconds)?"
+            )
+    return lines
