@@ -1,0 +1,215 @@
+"""Delay sections that could stand for a measured cluster, from simple to full, and the choice.
+
+Around the family with the best order statistics, or the one with the best AIC, come cold starts, a
+factor per round, a factor per worker, and memory, where the data show them. Cold starts, memory,
+and a factor that explains much of the variance always come in; a factor that explains little comes
+in only if the order statistics get better by more than ``GAIN``.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from delay_models import DelayModel
+from delay_models.base import FloatArray
+from delay_models.fitting.family import Family
+from delay_models.fitting.goodness import order_error
+from delay_models.fitting.law import TwoLogNormals
+from delay_models.fitting.memory import Memory
+from delay_models.fitting.variance import Variance
+from experiments.build import delay_model
+from experiments.fit.factors import factor_law
+from experiments.fit.subject import Subject
+
+MUCH = 0.2
+"""A worker or round share of the variance from which the factor always comes in."""
+
+LITTLE = 0.02
+"""A share below which it never does."""
+
+CHANCE = 0.01
+GAIN = 0.01
+CELLS, MOST_ROUNDS = 5_000_000, 20_000
+SEED = 20190405
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """A delay section and what it predicts.
+
+    Attributes:
+        section: the ``delay:`` section.
+        predicted: mean k-th smallest delay of a round, ``(K,)`` seconds.
+        error: mean over k of ``|log(predicted / observed)|``.
+        why: the parts, in words.
+    """
+
+    section: dict[str, Any]
+    predicted: FloatArray
+    error: float
+    why: tuple[str, ...]
+
+
+@final
+@dataclass(frozen=True)
+class Parts:
+    """Which parts go around the base law."""
+
+    round: bool = False
+    worker: bool = False
+
+
+def choose(
+    subject: Subject,
+    families: Sequence[Family],
+    mixture: TwoLogNormals | None,
+    variance: Variance | None,
+    memory: Memory | None,
+    ks: Sequence[int],
+) -> Candidate:
+    """The section to simulate with.
+
+    Args:
+        subject: what was measured.
+        families: of the base law, all of them are tried, the preferred one first.
+        mixture: two lognormals fitted to the bulk: the states of a memory.
+        variance: of the bulk.
+        memory: of the bulk.
+        ks: the order statistics to compare.
+    """
+    observed = np.sort(subject.rounds, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    must, may = _parts(variance)
+    options = [must]
+    for part in may:
+        grown = [Parts(p.round or part == "round", p.worker or part == "worker") for p in options]
+        options += grown
+    best: Candidate | None = None
+    for parts, family in itertools.product(options, families):
+        section, why = _section(subject, family, mixture, variance, memory, parts)
+        predicted = simulated_order_statistics(delay_model(section), subject.workers, ks)
+        error = order_error(predicted, observed)
+        if best is None or error < best.error - GAIN:
+            best = Candidate(section, predicted, error, tuple(why))
+    assert best is not None
+    return best
+
+
+def simulated_order_statistics(model: DelayModel, workers: int, ks: Sequence[int]) -> FloatArray:
+    """Mean k-th smallest of n delays over many simulated rounds, ``(K,)`` seconds; seeded.
+
+    Drawn in several independent runs, so that a model with a memory or with drawn workers is seen
+    from more than one start.
+    """
+    rounds = int(np.clip(CELLS // workers, 200, MOST_ROUNDS))
+    runs = 20
+    total = np.zeros(len(ks))
+    for run in range(runs):
+        rng = np.random.default_rng([SEED, run])
+        table = model.sample(rng, rounds // runs, workers)
+        total += np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    return np.asarray(total / runs)
+
+
+def _parts(variance: Variance | None) -> tuple[Parts, list[str]]:
+    """Parts that must come in, and those that may."""
+    if variance is None:
+        return Parts(), []
+    chances = {"round": variance.round_chance, "worker": variance.worker_chance}
+    there = [p for p in chances if chances[p] <= CHANCE and variance.share(p) >= LITTLE]
+    must = {part: part in there and variance.share(part) >= MUCH for part in chances}
+    return Parts(**must), [part for part in there if not must[part]]
+
+
+def _section(
+    subject: Subject,
+    family: Family,
+    mixture: TwoLogNormals | None,
+    variance: Variance | None,
+    memory: Memory | None,
+    parts: Parts,
+) -> tuple[dict[str, Any], list[str]]:
+    sample, by_round, by_worker = _without_factors(subject, variance, parts)
+    why: list[str] = []
+    section: dict[str, Any]
+    if memory is not None and memory.significant and mixture is not None:
+        section = _markov(mixture, memory)
+        why.append(f"memory: persistence {memory.persistence:.2f}")
+    else:
+        section = family.fit(sample).section()
+        why.append(f"base law: {section['model']}")
+    if by_worker is not None:
+        factors = [rounded_to_4(f) for f in by_worker]
+        section = {"model": "heterogeneous", "factors": factors, "base": section}
+        why.append("a factor for each worker")
+    if by_round is not None:
+        section = {"model": "round_effects", "factor": factor_law(by_round), "base": section}
+        why.append("a factor for each round")
+    if subject.cold is not None:
+        section = subject.cold.section(section)
+        why.append(f"cold starts in {subject.cold.hit} of {subject.cold.rounds} rounds")
+    return section, why
+
+
+def _markov(mixture: TwoLogNormals, memory: Memory) -> dict[str, Any]:
+    slow, fast = mixture.section()["components"][1], mixture.section()["components"][0]
+    return {
+        "model": "markov",
+        "slow_to_slow": rounded_to_4(memory.slow_to_slow),
+        "fast_to_slow": rounded_to_4(memory.fast_to_slow),
+        "fast": fast,
+        "slow": slow,
+    }
+
+
+def _without_factors(
+    subject: Subject, variance: Variance | None, parts: Parts
+) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
+    """The bulk freed of its factors, and the factors of rounds ``(R,)`` and workers ``(n,)``.
+
+    A factor is the exponential of a mean of logarithms; a worker's is drawn towards 1 by how much
+    of it is noise (the best linear unbiased prediction of a random effect).
+    """
+    if not (parts.round or parts.worker) or variance is None:
+        return subject.bulk, None, None
+    logs = np.log(np.maximum(np.concatenate(subject.bulk_tables), 1e-12))
+    by_round = logs.mean(axis=1) - logs.mean()
+    by_worker = logs.mean(axis=0) - logs.mean()
+    trust = variance.worker / (variance.worker + variance.rest / len(logs))
+    rest = logs
+    if parts.round:
+        rest = rest - by_round[:, None]
+    if parts.worker:
+        rest = rest - trust * by_worker
+    return (
+        np.exp(rest).ravel(),
+        np.exp(by_round) if parts.round else None,
+        np.exp(trust * by_worker) if parts.worker else None,
+    )
+
+
+def rounded_to_4(value: float) -> float:
+    """Four significant digits: enough for a factor or a probability."""
+    return float(f"{value:.4g}")
+
+
+def runnable(
+    name: str, section: Mapping[str, Any], law: Mapping[str, Any], workers: int, iterations: int
+) -> dict[str, Any]:
+    """A whole small config with this ``delay:`` and ``load_law:``, for ``erasurehead run``."""
+    most = max(1, round(0.9 * workers))
+    return {
+        "name": name,
+        "workers": workers,
+        "iterations": iterations,
+        "replications": 32,
+        "seed": 0,
+        "delay": dict(section),
+        "load_law": dict(law),
+        "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": most}],
+    }

@@ -1,0 +1,92 @@
+"""``erasurehead fit``: reads a measured table, answers, and writes what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from delay_models.base import FloatArray
+from delay_models.fitting.units import unit_warnings
+from delay_models.table import TableError, read_all_loads
+from experiments import store
+from experiments.errors import ConfigError, at
+from experiments.fit import arrivals, quantiles
+from experiments.fit.candidates import runnable
+from experiments.fit.findings import Findings
+from experiments.fit.frames import fit_table, order_table
+from experiments.fit.report import report
+from experiments.fit.yaml_text import to_yaml
+from experiments.plots import style
+
+FEWEST = 10
+"""Delays that a fit needs at the least."""
+
+
+def read(path: str, load: float | None) -> tuple[dict[float | None, FloatArray], list[str]]:
+    """Read a table of delays.
+
+    Returns:
+        ``{load: (rounds, n) seconds}`` with the same n at every load, and warnings.
+
+    Raises:
+        ConfigError: the table cannot be used, or has no such load.
+    """
+    try:
+        tables = read_all_loads(path)
+    except TableError as error:
+        raise ConfigError(str(error)) from None
+    if load is not None and load not in tables:
+        valid = "the table has no column load" if None in tables else f"must be one of {[*tables]}"
+        raise at("--load", load, valid)
+    smallest = min(table.size for table in tables.values())
+    if smallest < FEWEST:
+        raise ConfigError(f"{path}: {smallest} delays at a load; a fit needs at least {FEWEST}")
+    warnings = unit_warnings(tables)
+    widths = {table.shape[1] for table in tables.values()}
+    if len(widths) > 1:
+        least = min(widths)
+        tables = {key: table[:, :least] for key, table in tables.items()}
+        warnings.append(f"loads have {sorted(widths)} workers; the first {least} are used")
+    if load is not None and len(tables) > 1 and len(tables[load]) < 2:
+        warnings.append(f"one round at load {load:g}: workers and rounds cannot be told apart")
+    return tables, [f"{path}: {line}" for line in warnings]
+
+
+def k_range(text: str | None, workers: int) -> Sequence[int]:
+    """Order statistics from ``A:B``, both included; default n/2 to n.
+
+    Raises:
+        ConfigError: not two numbers, or not 1 <= A <= B <= n.
+    """
+    if text is None:
+        return range(max(1, workers // 2), workers + 1)
+    first, colon, last = text.partition(":")
+    if not (colon and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+        raise at("--k-range", text, "must be A:B, two whole numbers")
+    if not 1 <= int(first) <= int(last) <= workers:
+        raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
+    return range(int(first), int(last) + 1)
+
+
+def write(findings: Findings, source: str, output: Path) -> list[Path]:
+    """Write tables, pictures, report and config under ``output``; returns the files."""
+    subject = findings.main.subject
+    iterations = max(1, min(100, len(subject.rounds)))
+    config = runnable(
+        "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
+    )
+    texts = {"report.md": report(findings, source), "delay.yaml": to_yaml(config)}
+    written = []
+    for name, text in texts.items():
+        store.write_bytes(output / name, text.encode())
+        written.append(output / name)
+    frames = {
+        "fit.parquet": fit_table(findings),
+        "order_statistics.parquet": order_table(findings),
+    }
+    for name, frame in frames.items():
+        store.write_table(output / name, frame)
+        written.append(output / name)
+    written += style.save(quantiles.draw(findings), output / "qq")
+    written += style.save(arrivals.draw(findings), output / "order_statistics")
+    return written

@@ -1,0 +1,125 @@
+"""Everything that is asked of a measured table, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+from delay_models.base import FloatArray
+from delay_models.fitting import FAMILIES
+from delay_models.fitting.goodness import Fit, fit_families
+from delay_models.fitting.law import TwoLogNormals
+from delay_models.fitting.load import LoadFit, measure_load
+from delay_models.fitting.memory import Memory, measure_memory
+from delay_models.fitting.variance import Variance, split_variance
+from experiments.errors import ConfigError
+from experiments.fit.candidates import Candidate, choose
+from experiments.fit.subject import Subject, subjects
+
+Report = Callable[[int, int], None]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What was found in one subject.
+
+    Attributes:
+        subject: the delays.
+        fits: every family fitted to the bulk, best order statistics first.
+        refused: families that cannot fit, with the reason.
+        variance: split into worker, round and rest, of the bulk.
+        memory: persistence, of the bulk.
+    """
+
+    subject: Subject
+    fits: list[Fit]
+    refused: dict[str, str]
+    variance: Variance | None
+    memory: Memory | None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """What was found in a table.
+
+    Attributes:
+        tables: ``{load: (rounds, n) seconds}``.
+        ks: the order statistics that families are ranked by.
+        load: how delays grow with the load; ``None`` where there is one load.
+        load_law: the ``load_law:`` section.
+        answers: one per subject; the first is what the config is made from.
+        chosen: the ``delay:`` section.
+    """
+
+    tables: Mapping[float | None, FloatArray]
+    ks: Sequence[int]
+    load: LoadFit | None
+    load_law: dict[str, Any]
+    answers: list[Answers]
+    chosen: Candidate
+
+    @property
+    def main(self) -> Answers:
+        """The subject of the config."""
+        return self.answers[0]
+
+
+def investigate(
+    tables: Mapping[float | None, FloatArray],
+    load: float | None,
+    ks: Sequence[int],
+    report: Report,
+) -> Findings:
+    """Fit everything.
+
+    Args:
+        tables: ``{load: (rounds, n) seconds}``, all with the same n.
+        load: make the config from this load alone.
+        ks: which order statistics, 1 is the smallest.
+        report: progress.
+
+    Raises:
+        ConfigError: nothing can be fitted.
+    """
+    loads = measure_load({key: t for key, t in tables.items() if key is not None})
+    law = {"kind": "proportional"} if loads is None else positive_law(loads, tables)
+    wanted = subjects(tables, law, load)
+    steps = 2 * len(wanted) + 1
+    answers: list[Answers] = []
+    for index, subject in enumerate(wanted):
+        report(2 * index, steps)
+        bulk, whole = subject.bulk, subject.bulk_tables
+        fits, refused = fit_families([*FAMILIES.values()], bulk, subject.bulk_rounds, ks)
+        report(2 * index + 1, steps)
+        mixture = mixture_of(fits)
+        variance = split_variance(whole)
+        memory = None if mixture is None else measure_memory(whole, mixture)
+        answers.append(Answers(subject, fits, refused, variance, memory))
+    first = answers[0]
+    if not first.fits:
+        raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
+    report(steps - 1, steps)
+    best = [first.fits[0].family, min(first.fits, key=lambda fit: fit.aic).family]
+    mixture = mixture_of(first.fits)
+    bases = list(dict.fromkeys(best))
+    chosen = choose(first.subject, bases, mixture, first.variance, first.memory, ks)
+    report(steps, steps)
+    return Findings(tables, ks, loads, law, answers, chosen)
+
+
+def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:
+    """The load law; an additive slope is capped where a unit delay would become negative."""
+    section = loads.section()
+    if section["kind"] == "additive":
+        most = min(float(t.min()) / key for key, t in tables.items() if key)
+        section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
+    return section
+
+
+def mixture_of(fits: Sequence[Fit]) -> TwoLogNormals | None:
+    """The fitted mixture of two lognormals, if it could be fitted."""
+    laws = (fit.law for fit in fits)
+    return next((law for law in laws if isinstance(law, TwoLogNormals)), None)

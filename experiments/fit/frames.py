@@ -1,0 +1,76 @@
+"""The findings as tidy tables."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from delay_models.fitting.goodness import observed_order_statistics
+from experiments.fit.findings import Findings
+
+CONFIG = "config"
+"""The family's name of the whole ``delay:`` section, beside the families."""
+
+
+def fit_table(findings: Findings) -> pd.DataFrame:
+    """One row per subject and family, in the order of the ranking by order statistics.
+
+    Columns: ``load`` (``all`` pools all loads), ``family``, ``delay`` (the section, JSON),
+    ``parameters`` (how many), ``delays`` (how many were fitted), ``log_likelihood``, ``aic``,
+    ``ks``, ``order_error``, ``rank_order``, ``rank_aic``.
+    """
+    rows = []
+    for answer in findings.answers:
+        aics = sorted(fit.aic for fit in answer.fits)
+        for rank, fit in enumerate(answer.fits, start=1):
+            rows.append(
+                {
+                    "load": answer.subject.label,
+                    "family": fit.family.name,
+                    "delay": json.dumps(fit.law.section()),
+                    "parameters": len(fit.family.parameters),
+                    "delays": len(answer.subject.bulk),
+                    "log_likelihood": fit.log_likelihood,
+                    "aic": fit.aic,
+                    "ks": fit.ks,
+                    "order_error": fit.order_error,
+                    "rank_order": rank,
+                    "rank_aic": 1 + aics.index(fit.aic),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def order_table(findings: Findings) -> pd.DataFrame:
+    """One row per subject, family and k: mean k-th smallest delay of a round, seconds.
+
+    Columns: ``load``, ``family`` (``config``: the whole section, against all rounds; families:
+    against rounds without cold starts), ``k``, ``observed``, ``predicted``, ``ratio``.
+    """
+    ks = np.array(findings.ks)
+    whole = observed_order_statistics(findings.main.subject.rounds, findings.ks)
+    parts = [(findings.main.subject.label, CONFIG, whole, findings.chosen.predicted)]
+    for answer in findings.answers:
+        label = answer.subject.label
+        parts += [(label, f.family.name, f.observed, f.predicted) for f in answer.fits]
+    frames = [
+        pd.DataFrame(
+            {
+                "load": label,
+                "family": family,
+                "k": ks,
+                "observed": observed,
+                "predicted": predicted,
+                "ratio": predicted / observed,
+            }
+        )
+        for label, family, observed, predicted in parts
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def shown_ks(ks: np.ndarray) -> list[int]:
+    """At most six of the order statistics, evenly spread, with the first and the last."""
+    return [int(k) for k in np.unique(np.linspace(ks[0], ks[-1], 6).round().astype(int))]

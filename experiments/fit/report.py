@@ -1,0 +1,204 @@
+"""The findings in words and tables: ``report.md``, and the short text of the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from delay_models.fitting.memory import Memory
+from delay_models.fitting.variance import Variance
+from experiments.fit.findings import Answers, Findings
+from experiments.fit.frames import shown_ks
+from experiments.fit.yaml_text import to_yaml
+
+
+def blocks(findings: Findings) -> str:
+    """The ``delay:`` and ``load_law:`` sections, ready for a config."""
+    return to_yaml({"delay": findings.chosen.section, "load_law": findings.load_law})
+
+
+def short(findings: Findings) -> str:
+    """What the terminal shows: the ranking, the other answers in a line each, the sections."""
+    lines = [*_markdown(*_families(findings.main, findings.ks)), ""]
+    lines += _answers(findings)
+    return "\n".join([*lines, "", blocks(findings)])
+
+
+def report(findings: Findings, source: str) -> str:
+    """The whole ``report.md``."""
+    ks, main = findings.ks, findings.main
+    lines = [f"# Delays in {source}", "", *_what(findings), ""]
+    lines += ["## The config", "", *_chosen(findings), "", "```yaml"]
+    lines += [blocks(findings).rstrip(), "```", ""]
+    lines += ["## Families", "", *_families_text(findings), ""]
+    lines += [*_markdown(*_families(main, ks)), ""]
+    lines += [f"- {name} cannot be fitted: {why}" for name, why in main.refused.items()]
+    lines += ["", "![Q-Q](qq.png)", "", "![Order statistics](order_statistics.png)", ""]
+    if findings.load is not None:
+        lines += ["## Load", "", *_load(findings), ""]
+    lines += ["## Variance, memory, cold starts", "", *_answers(findings), ""]
+    if len(findings.answers) > 1:
+        lines += ["## Each load", "", *_each(findings), ""]
+    return "\n".join(lines)
+
+
+def _what(findings: Findings) -> list[str]:
+    shapes = [t.shape for t in findings.tables.values()]
+    rounds = sum(shape[0] for shape in shapes)
+    loads = [f"{key:g}" for key in findings.tables if key is not None]
+    where = f", loads {', '.join(loads)}" if loads else ""
+    text = f"{shapes[0][1]} workers, {rounds} rounds{where}. Times are seconds."
+    if findings.load is not None:
+        text += " Families are fitted to unit delays: seconds with the load taken out."
+    return [text]
+
+
+def _chosen(findings: Findings) -> list[str]:
+    low, high = findings.ks[0], findings.ks[-1]
+    error = findings.chosen.error
+    return [
+        f"{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by {_percent(error)} on "
+        f"average for k = {low} to {high} of {findings.main.subject.workers}."
+    ]
+
+
+def _families_text(findings: Findings) -> list[str]:
+    low, high = findings.ks[0], findings.ks[-1]
+    return [
+        f"Maximum likelihood, ranked by the order statistics k = {low} to {high}: *order error* is "
+        "the mean over k of |log(predicted / measured)| of the mean k-th arrival of a round. A "
+        "small AIC or KS does not make a law good there. Cold starts, if any, are left out.",
+    ]
+
+
+def _families(answer: Answers, ks: Sequence[int]) -> tuple[list[str], list[list[str]]]:
+    if not answer.fits:
+        return ["family"], []
+    shown = shown_ks(np.array(ks))
+    best = min(fit.aic for fit in answer.fits)
+    header = ["family", "order error", "AIC - best", "KS", *(f"k={k}" for k in shown)]
+    rows = [
+        [
+            fit.family.name,
+            _percent(fit.order_error),
+            f"{fit.aic - best:.1f}",
+            f"{fit.ks:.3f}",
+            *(f"{fit.ratio[k - ks[0]]:.3f}" for k in shown),
+        ]
+        for fit in answer.fits
+    ]
+    return header, rows
+
+
+def _answers(findings: Findings) -> list[str]:
+    main = findings.main
+    lines = []
+    if findings.load is not None:
+        load = findings.load
+        lines.append(
+            f"- load: seconds = {load.intercept:.4g} + {load.slope:.4g} load "
+            f"(R squared {load.r_squared:.3f}); the {load.kind} law holds"
+        )
+    if main.variance is not None:
+        lines.append(f"- variance: {_variance(main.variance)}")
+    lines.append(f"- memory: {_memory(main.memory)}")
+    lines.append(f"- cold starts: {_cold(main)}")
+    return lines
+
+
+def _variance(variance: Variance) -> str:
+    parts = [f"{part} {variance.share(part):.1%}" for part in ("worker", "round", "rest")]
+    return (
+        f"{', '.join(parts)} (chance of a worker part so large: {variance.worker_chance:.3f}, "
+        f"of a round part: {variance.round_chance:.3f})"
+    )
+
+
+def _memory(memory: Memory | None) -> str:
+    if memory is None:
+        return "cannot be told (too few rounds)"
+    lags = [lag for lag in (1, 2, 5, 10) if lag <= len(memory.correlation)]
+    decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
+    verdict = "slow workers stay slow for a while" if memory.significant else "none to speak of"
+    lasting = "; the rest lasts: some workers always are slower" if memory.static > 0.05 else ""
+    return (
+        f"{verdict}: persistence {memory.persistence:.3f} +- {memory.standard_error:.3f} "
+        f"(chance {memory.chance:.3f}); correlation of being slow {decay} at lags "
+        f"{', '.join(map(str, lags))}, of which {memory.static:.3f} does not decay{lasting}"
+    )
+
+
+def _cold(answer: Answers) -> str:
+    cold = answer.subject.cold
+    if cold is None:
+        return "none"
+    return (
+        f"{cold.hit} of {cold.rounds} rounds have delays beyond {cold.beyond:.3g} s, "
+        f"{cold.clump:.1f} at once"
+    )
+
+
+def _load(findings: Findings) -> list[str]:
+    load = findings.load
+    assert load is not None
+    rows = [
+        [f"{d:g}", f"{m:.4g}", f"{s:.4g}"]
+        for d, m, s in zip(load.loads, load.locations, load.spreads, strict=True)
+    ]
+    misfits = ", ".join(f"{kind} {misfit:.3g}" for kind, misfit in sorted(load.misfits.items()))
+    return [
+        f"Median seconds = {load.intercept:.4g} + {load.slope:.4g} load, R squared "
+        f"{load.r_squared:.4f}. Misfit of each law to medians and spreads (smaller is better; 1e6 "
+        f"means excluded): {misfits}. So the load law is **{load.kind}**.",
+        "",
+        *_markdown(["load", "median (s)", "mean distance from it (s)"], rows),
+    ]
+
+
+def _each(findings: Findings) -> list[str]:
+    rows = []
+    for answer in findings.answers:
+        if not answer.fits:
+            continue
+        first, memory = answer.fits[0], answer.memory
+        aic = min(answer.fits, key=lambda fit: fit.aic)
+        rows.append(
+            [
+                answer.subject.label,
+                f"{first.family.name} ({_percent(first.order_error)})",
+                f"{aic.family.name} (KS {aic.ks:.3f})",
+                "-" if answer.variance is None else f"{answer.variance.share('worker'):.1%}",
+                "-" if answer.variance is None else f"{answer.variance.share('round'):.1%}",
+                "-" if memory is None else f"{memory.persistence:.3f} ({memory.chance:.3f})",
+                _cold(answer),
+            ]
+        )
+    header = [
+        "load",
+        "best order statistics",
+        "best AIC",
+        "worker",
+        "round",
+        "persistence (chance)",
+    ]
+    return [
+        "Families are fitted to unit delays: what the load law leaves when the load is taken out.",
+        "",
+        *_markdown([*header, "cold starts"], rows),
+    ]
+
+
+def _percent(error: float) -> str:
+    return f"{error:.1%}" if np.isfinite(error) else "infinite"
+
+
+def _markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    table = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
+    lines = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in table
+    ]
+    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]
