@@ -13,13 +13,12 @@ from experiments.build import Training
 from experiments.compute import Decoded, learn
 from experiments.verify import problem
 from experiments.verify.compare import Comparison, Quantities, at_most
-from experiments.verify.decoding import erasure
 from experiments.verify.simulation import RUN, Case
 from sim.optimizers import GradientDescent
 from sim.problems import Problem
 from sim.theory import NoFormula
 from sim.theory.convergence import ErasureBound, least_squares_spectrum
-from sim.theory.decoding_error import GroupErasure
+from sim.theory.decoding_error import GroupErasure, group_erasure
 from sim.types import FloatArray
 
 STEPS = (1, 20)
@@ -37,7 +36,7 @@ def compare(case: Case) -> Quantities:
     """Mean f - f* after a few iterations, at the longest step that the bound allows."""
     if not case.setting.learns:
         return []
-    erased = erasure(case.scheme)
+    erased = group_erasure(case.scheme)
     quantities: Quantities = []
     for condition in CONDITIONS:
         names = [f"f - f* after {t}, condition {condition:g}" for t in STEPS]

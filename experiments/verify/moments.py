@@ -11,9 +11,10 @@ import numpy as np
 from delay_models.parametric import Deterministic
 from experiments.verify import problem
 from experiments.verify.compare import Quantities, mean, same
-from experiments.verify.decoding import EXACT, TIES, erasure
+from experiments.verify.decoding import EXACT, TIES
 from experiments.verify.simulation import Case
 from sim.theory import NoFormula
+from sim.theory.decoding_error import group_erasure
 from sim.types import FloatArray
 
 NAMES = (
@@ -32,7 +33,7 @@ def compare(case: Case) -> Quantities:
     if case.scheme.exact:
         worst = np.linalg.norm(case.weights @ parts - gradient, axis=1)
         return [("|u - grad f|, in every round", same(worst, 0.0, EXACT, scale=length))]
-    closed = erasure(case.scheme)
+    closed = group_erasure(case.scheme)
     if isinstance(closed, NoFormula):
         return [(name, closed) for name in NAMES]
     if isinstance(case.setting.delay, Deterministic):

@@ -13,7 +13,7 @@ from typing import final
 import numpy as np
 
 from sim.schemes.assignment import Assignment
-from sim.types import BoolArray, FloatArray
+from sim.types import BoolArray, FloatArray, IntArray
 
 
 class Decoder(ABC):
@@ -97,9 +97,7 @@ class LeastSquares(Decoder):
         """The least-squares solution of smallest norm."""
         encoding = self.assignment.encoding.toarray()
         target = np.ones(self.assignment.partitions)
-        masks, inverse = np.unique(
-            arrived.reshape(-1, arrived.shape[-1]), axis=0, return_inverse=True
-        )
+        masks, inverse = _distinct(arrived.reshape(-1, arrived.shape[-1]))
         vectors = np.zeros(masks.shape)
         for vector, mask in zip(vectors, masks, strict=True):
             vector[mask] = np.linalg.lstsq(encoding[mask].T, target, rcond=None)[0]
@@ -108,3 +106,11 @@ class LeastSquares(Decoder):
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         """``a B``."""
         return np.asarray(self.decoding_vector(arrived) @ self.assignment.encoding.toarray())
+
+
+def _distinct(masks: BoolArray) -> tuple[BoolArray, IntArray]:
+    """Distinct rows of ``(N, n)`` masks, and which of them each row is; sorted as packed bits."""
+    packed = np.packbits(masks, axis=1)
+    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return masks[first], inverse

@@ -22,7 +22,7 @@ import numpy as np
 from sim.schemes.assignment import FractionalRepetition
 from sim.schemes.base import Scheme
 from sim.schemes.decoding import Decoder, LeastSquares, OnePerGroup, SumArrived
-from sim.theory.arrivals import Demand, demand
+from sim.theory.arrivals import NoFormula, demand
 from sim.types import FloatArray
 
 
@@ -126,21 +126,35 @@ def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
     return partitions * (partitions - load) / (arrivals * load)
 
 
-def expected_decoding_error(scheme: Scheme) -> float | None:
-    """E||w - 1||^2 of a round of the scheme, or ``None`` where there is no formula.
+def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
+    """Which groups a round of the scheme leaves unheard; an exact scheme hears everyone.
 
     Knows fractional repetition with one message per group (or optimal decoding, which is the
     same), uncoded sums, and exact schemes; no deadlines, and no ties between arrivals.
     """
-    asked = demand(scheme.stopping, scheme.workers)
-    if isinstance(asked, Demand) and asked.timeless and asked.arrivals is not None:
-        n, d, r = scheme.workers, _repetition(scheme), asked.arrivals.high
-        match _plain(scheme.decoder, d):
-            case OnePerGroup(size, scale) if size == d and asked.arrivals.size in (None, size):
-                return GroupErasure(n, size, r, scale).decoding_error
-            case SumArrived(rescale) if d == 1:
-                return GroupErasure(n, 1, r, n / r if rescale else 1.0).decoding_error
-    return 0.0 if scheme.exact else None
+    n, d = scheme.workers, _repetition(scheme)
+    if scheme.exact:
+        return GroupErasure(n, 1, n)
+    if scheme.assignment.messages > 1:
+        return NoFormula("workers send several messages, which do not arrive independently")
+    asked = demand(scheme.stopping, n)
+    if isinstance(asked, NoFormula):
+        return asked
+    if asked.arrivals is None or not asked.timeless:
+        return NoFormula("a deadline leaves the number of arrivals random")
+    r = asked.arrivals.high
+    match _plain(scheme.decoder, d):
+        case OnePerGroup(size, scale) if size == d and asked.arrivals.size in (None, size):
+            return GroupErasure(n, size, r, scale)
+        case SumArrived(rescale) if d == 1:
+            return GroupErasure(n, 1, r, n / r if rescale else 1.0)
+    return NoFormula(f"no formula for the decoder {type(scheme.decoder).__name__}")
+
+
+def expected_decoding_error(scheme: Scheme) -> float | None:
+    """E||w - 1||^2 of a round of the scheme, or ``None`` where there is no formula."""
+    erased = group_erasure(scheme)
+    return None if isinstance(erased, NoFormula) else erased.decoding_error
 
 
 def _repetition(scheme: Scheme) -> int | None:

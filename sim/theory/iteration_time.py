@@ -150,9 +150,11 @@ def scheme_iteration_time(
     """``iteration_time`` of a scheme, given the law of a worker's time at a load.
 
     Returns:
-        ``NoFormula`` when loads differ, when a worker's time has no closed form, or when the
-        stopping rule has none.
+        ``NoFormula`` when a worker sends several messages, when loads differ, when a worker's time
+        has no closed form, or when the stopping rule has none.
     """
+    if scheme.assignment.messages > 1:
+        return NoFormula("workers send several messages, which do not arrive independently")
     loads = scheme.assignment.loads
     if loads.min() != loads.max():
         return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from fractions import Fraction
 from itertools import combinations, permutations
 from math import comb
@@ -12,12 +13,15 @@ import pytest
 from sim.schemes import SCHEMES, Scheme, assignment
 from sim.schemes.decoding import LeastSquares, OnePerGroup, SumArrived, decoding_error
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from sim.theory import NoFormula
 from sim.theory.decoding_error import (
     GroupErasure,
     bernoulli_error,
     expected_decoding_error,
     one_step_error,
 )
+from sim.theory.iteration_time import scheme_iteration_time
+from sim.theory.worker_time import proportional
 from tests.statistics import assert_z
 
 
@@ -170,3 +174,15 @@ def test_bernoulli_code_one_step():
     heard = rng.random((20_000, r, k)) < d / k
     weights = k / (r * d) * heard.sum(axis=1)
     assert_z(decoding_error(weights), bernoulli_error(k, d, r))
+
+
+def test_several_messages_have_no_formula() -> None:
+    """n m dependent messages are not n m independent workers, whatever the rule looks like."""
+    scheme = SCHEMES["multi_message"](load=2, wait_for=5).build(6)
+    plain = dataclasses.replace(scheme, stopping=FirstK(5))
+
+    def exponential(load):
+        return proportional(lambda t: 1 - np.exp(-np.asarray(t)), load)
+
+    assert expected_decoding_error(plain) is None
+    assert isinstance(scheme_iteration_time(plain, exponential), NoFormula)
