@@ -1,6 +1,7 @@
 """Reads a table of measured delays: rounds x workers, in seconds.
 
-Two layouts: *wide*, one row per round and one column per worker, with or without a header; and
+Two layouts: *wide*, one row per round and one column per worker, with or without a header (a first
+row of 0, 1, 2, ... or 1, 2, 3, ... numbers the workers and is no round); and
 *long*, columns ``worker, round, seconds`` and optionally ``load``. Formats: CSV, CSV.gz, Parquet,
 NPZ (one 2-D array, or one named ``seconds``). A pickle is never loaded.
 
@@ -122,8 +123,16 @@ def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
 
 def _read_csv(file: Path) -> pd.DataFrame:
     first = pd.read_csv(file, nrows=1, header=None, dtype=str)
-    header = None if pd.to_numeric(first.iloc[0], errors="coerce").notna().all() else 0
+    numbers = pd.to_numeric(first.iloc[0], errors="coerce").notna().all()
+    header = None if numbers and not _counts([str(text) for text in first.iloc[0]]) else 0
     return pd.read_csv(file, header=header)
+
+
+def _counts(names: list[str]) -> bool:
+    """Whether a first row of numbers is a header all the same: 0, 1, 2, ... or 1, 2, 3, ..."""
+    size = len(names)
+    from_0, from_1 = list(map(str, range(size))), list(map(str, range(1, size + 1)))
+    return (size >= 2 and names == from_0) or (size >= 3 and names == from_1)
 
 
 def _from_npz(path: str) -> FloatArray:
