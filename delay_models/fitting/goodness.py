@@ -48,8 +48,9 @@ class Fit:
 
     @property
     def ratio(self) -> FloatArray:
-        """Predicted over observed, ``(K,)``."""
-        return self.predicted / self.observed
+        """Predicted over observed, ``(K,)``; infinite where 0 s was observed."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.predicted / self.observed)
 
     @property
     def order_error(self) -> float:

@@ -116,11 +116,13 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
     )
     known = delta**2 * share * (1 - share)
     centred = [_centred_by_round(score) for score in slow]
+    variance = float(np.mean(np.concatenate([score.ravel() for score in centred]) ** 2))
+    if variance <= 1e-20:  # all workers are slow together, or never
+        return None
     lags = min(max(len(t) for t in tables) * 2 // 3, 100)
     products = [_products(score, lags) for score in centred]
     covariance, pairs = _pooled(products)
     rho, static = _decay(covariance, pairs, known)
-    variance = float(np.mean(np.concatenate([c.ravel() for c in centred]) ** 2))
     return Memory(
         persistence=rho,
         standard_error=_bootstrap(products, known),
@@ -191,5 +193,5 @@ def _chance(centred: Sequence[FloatArray], observed: float) -> float:
     for _ in range(PERMUTATIONS):
         shuffled = [rng.permuted(score, axis=0) for score in centred]
         total = sum(float(np.einsum("tj,tj->", s[:-1], s[1:])) for s in shuffled)
-        as_large += int(total / pairs >= observed)
+        as_large += int(total / pairs >= observed * (1 - 1e-9))  # equal but for rounding
     return (1 + as_large) / (1 + PERMUTATIONS)

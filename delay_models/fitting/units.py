@@ -1,4 +1,4 @@
-"""Signs that a table mixes units: ratios that no cluster shows, but milliseconds among seconds do.
+"""Signs that a table is not in seconds throughout: ratios that milliseconds among seconds show.
 
 These are warnings, not errors: a worker may really be 300 times slower than another.
 """
@@ -23,12 +23,16 @@ def unit_warnings(tables: Mapping[float | None, FloatArray]) -> list[str]:
     lines: list[str] = []
     for load, table in tables.items():
         place = "" if load is None else f" at load {load:g}"
+        before = len(lines)
         for axis, what in ((0, "worker"), (1, "round")):
             medians = np.median(table, axis=axis)
             lines += _apart(medians, what, place)
         middle = float(np.median(table))
-        if not lines and middle > 0:
+        if len(lines) == before and middle > 0:
             lines += _cells(table, middle, place)
+        zeros = int(np.count_nonzero(table == 0))
+        if zeros:
+            lines.append(f"{zeros} delays{place} are exactly 0 s: were they measured?")
         if middle > LONG:
             lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")
     located = [load for load in tables if load is not None]

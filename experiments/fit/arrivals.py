@@ -17,6 +17,9 @@ from experiments.plots import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SMALLEST = 1e-12
+"""Seconds that stand for 0 on a logarithmic axis."""
+
 LOWEST, HIGHEST = 0.5, 2.0
 """Ratios that are shown; what is further off leaves the picture."""
 
@@ -25,7 +28,7 @@ def draw(findings: Findings) -> Figure:
     """Left: mean seconds until the k-th arrival. Right: predicted over measured."""
     subject = findings.main.subject
     ks = np.array(findings.ks)
-    whole = observed_order_statistics(subject.rounds, findings.ks)
+    whole = np.maximum(observed_order_statistics(subject.rounds, findings.ks), SMALLEST)
     with style.applied():
         figure = style.blank(style.TWO_PANELS, 4.1)
         seconds, ratio = figure.subplots(1, 2)

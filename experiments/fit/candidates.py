@@ -19,7 +19,7 @@ from delay_models import DelayModel
 from delay_models.base import FloatArray
 from delay_models.fitting.family import Family
 from delay_models.fitting.goodness import order_error
-from delay_models.fitting.law import TwoLogNormals
+from delay_models.fitting.law import CannotFit, TwoLogNormals, rounded
 from delay_models.fitting.memory import Memory
 from delay_models.fitting.variance import Variance
 from experiments.build import delay_model
@@ -141,7 +141,7 @@ def _section(
         section = _markov(mixture, memory)
         why.append(f"memory: persistence {memory.persistence:.2f}")
     else:
-        section = family.fit(sample).section()
+        section = _base(family, sample)
         why.append(f"base law: {section['model']}")
     if by_worker is not None:
         factors = [rounded_to_4(f) for f in by_worker]
@@ -154,6 +154,14 @@ def _section(
         section = subject.cold.section(section)
         why.append(f"cold starts in {subject.cold.hit} of {subject.cold.rounds} rounds")
     return section, why
+
+
+def _base(family: Family, sample: FloatArray) -> dict[str, Any]:
+    """The fitted law; a number where the factors explain everything."""
+    try:
+        return family.fit(sample).section()
+    except CannotFit:
+        return {"model": "deterministic", "value": rounded(float(sample.mean()))}
 
 
 def _markov(mixture: TwoLogNormals, memory: Memory) -> dict[str, Any]:
@@ -180,7 +188,8 @@ def _without_factors(
     logs = np.log(np.maximum(np.concatenate(subject.bulk_tables), 1e-12))
     by_round = logs.mean(axis=1) - logs.mean()
     by_worker = logs.mean(axis=0) - logs.mean()
-    trust = variance.worker / (variance.worker + variance.rest / len(logs))
+    noise = variance.rest / len(logs)
+    trust = variance.worker / (variance.worker + noise) if variance.worker > 0 else 0.0
     rest = logs
     if parts.round:
         rest = rest - by_round[:, None]
@@ -202,7 +211,7 @@ def runnable(
     name: str, section: Mapping[str, Any], law: Mapping[str, Any], workers: int, iterations: int
 ) -> dict[str, Any]:
     """A whole small config with this ``delay:`` and ``load_law:``, for ``erasurehead run``."""
-    most = max(1, round(0.9 * workers))
+    most = max(1, min(workers - 1, round(0.9 * workers)))
     return {
         "name": name,
         "workers": workers,

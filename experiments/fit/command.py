@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from delay_models.base import FloatArray
 from delay_models.fitting.units import unit_warnings
 from delay_models.table import TableError, read_all_loads
@@ -41,6 +43,10 @@ def read(path: str, load: float | None) -> tuple[dict[float | None, FloatArray],
     smallest = min(table.size for table in tables.values())
     if smallest < FEWEST:
         raise ConfigError(f"{path}: {smallest} delays at a load; a fit needs at least {FEWEST}")
+    for table in tables.values():
+        if np.ptp(table) == 0:
+            model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
+            raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
     warnings = unit_warnings(tables)
     widths = {table.shape[1] for table in tables.values()}
     if len(widths) > 1:

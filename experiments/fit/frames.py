@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 
+from delay_models.base import FloatArray
 from delay_models.fitting.goodness import observed_order_statistics
 from experiments.fit.findings import Findings
 
@@ -55,20 +56,24 @@ def order_table(findings: Findings) -> pd.DataFrame:
     for answer in findings.answers:
         label = answer.subject.label
         parts += [(label, f.family.name, f.observed, f.predicted) for f in answer.fits]
-    frames = [
-        pd.DataFrame(
-            {
-                "load": label,
-                "family": family,
-                "k": ks,
-                "observed": observed,
-                "predicted": predicted,
-                "ratio": predicted / observed,
-            }
-        )
-        for label, family, observed, predicted in parts
-    ]
+    with np.errstate(divide="ignore", invalid="ignore"):  # a delay of 0 s has no ratio
+        frames = [_orders(ks, *part) for part in parts]
     return pd.concat(frames, ignore_index=True)
+
+
+def _orders(
+    ks: np.ndarray, load: str, family: str, observed: FloatArray, predicted: FloatArray
+) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "load": load,
+            "family": family,
+            "k": ks,
+            "observed": observed,
+            "predicted": predicted,
+            "ratio": predicted / observed,
+        }
+    )
 
 
 def shown_ks(ks: np.ndarray) -> list[int]:
