@@ -11,17 +11,21 @@ from sim.types import FloatArray
 
 @dataclass(frozen=True)
 class LatticeTape:
-    """Delays on a lattice of multiples of 0.1 s from 0: full of ties and zeros."""
+    """Delays on a lattice of multiples of ``step`` seconds from 0: full of ties and zeros.
+
+    With a step of 1/4 sums are exact, so that ties survive them; with 0.1 they round.
+    """
 
     seed: int
     workers: int
     levels: int = 4
     block_rounds: int = 7
+    step: float = 0.25
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         def row(t: int) -> FloatArray:
             rng = np.random.default_rng([self.seed, t, stream])
-            return rng.integers(0, self.levels, self.workers) * 0.1
+            return rng.integers(0, self.levels, self.workers) * self.step
 
         return np.stack([row(t) for t in range(start, stop)])
 

@@ -25,7 +25,7 @@ from tests.tables import LatticeTape, TableTape
 
 SCHEME_EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
 DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
-LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.05), PerPartition()]
+LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.25), PerPartition()]
 
 laws = st.sampled_from(LAWS)
 policies = st.sampled_from(list(Policy))
@@ -37,7 +37,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
     groups, load = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     n = groups * load
     r = draw(st.integers(1, n))
-    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.2, 0.35]))
+    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5]))
     family = draw(
         st.sampled_from(
             [
@@ -73,6 +73,7 @@ def assert_same(
     replications=st.integers(1, 3),
     seed=st.integers(0, 10**6),
     levels=st.sampled_from([1, 2, 4, 50]),
+    step=st.sampled_from([0.1, 0.25]),
 )
 @settings(max_examples=400, deadline=None)
 def test_on_lattices_with_ties_and_zeros(
@@ -83,9 +84,10 @@ def test_on_lattices_with_ties_and_zeros(
     replications: int,
     seed: int,
     levels: int,
+    step: float,
 ) -> None:
     """Catches any difference in how an instant is closed, and levels=1 makes every delay 0."""
-    tapes = [LatticeTape(seed + r, scheme.workers, levels) for r in range(replications)]
+    tapes = [LatticeTape(seed + r, scheme.workers, levels, step=step) for r in range(replications)]
     assert_same(scheme, tapes, law, rounds, policy)
 
 

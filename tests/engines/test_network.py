@@ -22,7 +22,7 @@ from tests.engines.test_agreement import schemes
 from tests.tables import LatticeTape, TableTape
 
 FIELDS = ("times", "arrived", "busy", "useful", "last", "margin")
-tenths = st.integers(0, 4).map(lambda k: k * 0.1)
+ticks = st.integers(0, 4)
 
 
 def both(
@@ -45,9 +45,10 @@ multi = st.builds(
 
 @given(
     scheme=schemes() | multi,
-    law=st.sampled_from([Proportional(), Additive(seconds_per_partition=0.1), PerPartition()]),
+    law=st.sampled_from([Proportional(), Additive(seconds_per_partition=0.25), PerPartition()]),
     policy=st.sampled_from(list(Policy)),
-    net=st.builds(Network, tenths, tenths, tenths),
+    latencies=st.tuples(ticks, ticks, ticks),
+    step=st.sampled_from([0.1, 0.25]),
     lossy=st.booleans(),
     rounds=st.integers(1, 12),
     seed=st.integers(0, 10**6),
@@ -58,7 +59,8 @@ def test_engines_agree_on_a_network_full_of_ties(
     scheme: Scheme,
     law: object,
     policy: Policy,
-    net: Network,
+    latencies: tuple[int, int, int],
+    step: float,
     lossy: bool,
     rounds: int,
     seed: int,
@@ -66,8 +68,9 @@ def test_engines_agree_on_a_network_full_of_ties(
 ) -> None:
     """Latencies on the lattice of the delays: a model often comes at the instant of a message."""
     n = scheme.workers
-    tapes = [LatticeTape(seed + r, n, levels) for r in range(2)]
-    resends = [LatticeTape(seed + 77 + r, n, 3) for r in range(2)] if lossy else None
+    net = Network(*(ticks * step for ticks in latencies))
+    tapes = [LatticeTape(seed + r, n, levels, step=step) for r in range(2)]
+    resends = [LatticeTape(seed + 77 + r, n, 3, step=step) for r in range(2)] if lossy else None
     both(scheme, tapes, law, rounds, policy, Cluster(net, resends))
 
 
