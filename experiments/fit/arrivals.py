@@ -45,7 +45,7 @@ def draw(findings: Findings) -> Figure:
             seconds, ratio, CONFIG, ks, findings.chosen.predicted, findings.chosen.predicted / whole
         )
         seconds.set_ylim(whole.min() * 0.9, whole.max() * 1.6)
-        style.log_axis(seconds.yaxis, (1, 1.5, 2, 3, 5, 7))
+        style.log_axis(seconds.yaxis, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
         ratio.set_ylim(LOWEST, HIGHEST)
         style.log_axis(ratio.yaxis)
         ticks = [0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0]
@@ -53,7 +53,8 @@ def draw(findings: Findings) -> Figure:
         ratio.set_yticks([], minor=True)
         for axes in (seconds, ratio):
             axes.set_xlabel(f"arrivals waited for, k of {subject.workers}")
-        seconds.set_ylabel(f"mean k-th smallest of {delays(findings)} (s)")
+        seconds.set_ylabel("mean k-th smallest (s)")
+        seconds.set_title(f"{delays(findings)} of a round", fontsize=9.5)
         ratio.set_ylabel("predicted / measured")
         style.legend_below(figure, 3)
     return figure

@@ -58,10 +58,15 @@ def _what(findings: Findings) -> list[str]:
 def _chosen(findings: Findings) -> list[str]:
     low, high = findings.ks[0], findings.ks[-1]
     error = findings.chosen.error
+    pooled = "All loads are pooled; `--load` fits one alone. " if _pooled(findings) else ""
     return [
-        f"{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by {_percent(error)} on "
+        f"{pooled}{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by {_percent(error)} on "
         f"average for k = {low} to {high} of {findings.main.subject.workers}."
     ]
+
+
+def _pooled(findings: Findings) -> bool:
+    return len(findings.main.subject.tables) > 1
 
 
 def _families_text(findings: Findings) -> list[str]:
