@@ -37,7 +37,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
     groups, load = draw(st.integers(1, 5)), draw(st.integers(1, 4))
     n = groups * load
     r = draw(st.integers(1, n))
-    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5]))
+    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5, 4.0]))
     family = draw(
         st.sampled_from(
             [
