@@ -60,8 +60,8 @@ def _chosen(findings: Findings) -> list[str]:
     error = findings.chosen.error
     pooled = "All loads are pooled; `--load` fits one alone. " if _pooled(findings) else ""
     return [
-        f"{pooled}{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by {_percent(error)} on "
-        f"average for k = {low} to {high} of {findings.main.subject.workers}."
+        f"{pooled}{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by "
+        f"{_percent(error)} on average for k = {low} to {high} of {findings.main.subject.workers}."
     ]
 
 
