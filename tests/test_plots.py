@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +12,28 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from delay_models import MODELS, Tape
+from experiments import timeline
+from experiments.config import cells
 from experiments.errors import ConfigError
-from experiments.plots import KINDS, style
+from experiments.plots import KINDS, delays, gantt, style
+from experiments.plots.base import Panels
 from experiments.plots.command import plot
 from experiments.plots.curves import band, loss_at, pareto
 from experiments.plots.records import MOST_PANELS, Records, read
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
+from tests.statistics import assert_z
 from tests.test_cli import BASE, LEARNING, call
 
 QUIET = Options(1, None)
 
+PANELS = [name for name, kind in KINDS.items() if isinstance(kind, Panels)]
+
 
 @pytest.fixture(scope="module")
 def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """A training run, a timing-only run and a sweep."""
+    """A training run, a timing-only run and a sweep, each with its timeline."""
     root = tmp_path_factory.mktemp("runs")
     documents: dict[str, dict[str, Any]] = {
         "training": BASE | LEARNING,
@@ -32,10 +42,12 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
     for name, document in documents.items():
         run(document, root / name, QUIET)
+        if name != "timing":
+            timeline.write(cells(document), root / f"{name}.json", root / name)
     return {name: root / name for name in documents}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("name", ["training", "sweep"])
 def test_every_kind_has_labels_and_a_legend(
     kind: str, name: str, directories: dict[str, Path]
@@ -76,8 +88,14 @@ def test_the_users_own_settings_play_no_part(directories: dict[str, Path]) -> No
 
 def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
     written, left_out = plot(directories["timing"], None)
-    assert {p.stem for p in written} == {"iteration_time", "tradeoff", "utilisation"}
-    assert [line.split()[0] for line in left_out] == ["loss_time", "loss_iteration"]
+    assert {p.stem for p in written} == {
+        "iteration_time",
+        "tradeoff",
+        "utilisation",
+        "workers",
+        "delays",
+    }
+    assert [line.split()[0] for line in left_out] == ["loss_time", "loss_iteration", "gantt"]
     with pytest.raises(ConfigError, match=r"loss_time cannot be drawn: .*timing-only"):
         plot(directories["timing"], "loss_time")
 
@@ -89,13 +107,21 @@ def test_command_line_errors(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Exit code 2 and one line that says what is wrong."""
-    (tmp_path / "other").mkdir()
-    pd.DataFrame({"a": [1]}).to_parquet(tmp_path / "other" / "iterations.parquet")
-    (tmp_path / "other" / "summary.parquet").write_bytes(b"PAR1 not")
+    timing = directories["timing"]
+    broken = {"other": ("iterations", pd.DataFrame({"a": [1]})), "spans": ("timeline", None)}
+    for name, (file, frame) in broken.items():
+        shutil.copytree(timing, tmp_path / name)
+        path = tmp_path / name / f"{file}.parquet"
+        path.write_bytes(b"PAR1 not") if frame is None else frame.to_parquet(path)
+    shutil.copytree(timing, tmp_path / "config")
+    (tmp_path / "config" / "config.yaml").write_text("delay: {model: trace, path: gone.csv}")
     for arguments, mention in (
         (["plot", tmp_path / "none"], "no such directory"),
         (["plot", tmp_path], "iterations.parquet: no such file"),
-        (["plot", tmp_path / "other"], "summary.parquet: cannot be read"),
+        (["plot", tmp_path / "other"], "iterations.parquet has no column cell"),
+        (["plot", tmp_path / "spans"], "timeline.parquet: cannot be read"),
+        (["plot", tmp_path / "config", "--kind", "delays"], "config.yaml: "),
+        (["plot", timing, "--kind", "gantt"], f"erasurehead run {timing}/config.yaml --output"),
         (["plot", directories["training"], "--kind", "losstime"], "did you mean loss_time"),
         (["plot", directories["timing"], "--kind", "loss_iteration"], "timing-only"),
     ):
@@ -111,17 +137,17 @@ def test_command_line_errors(
 def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
     whole = read(directories["training"])
     many = MOST_PANELS + 3
-    tables = [
+    iterations, summary = (
         pd.concat([table.assign(seed=i) for i in range(many)], ignore_index=True)
         for table in (whole.iterations, whole.summary)
-    ]
-    parts = Records(*tables).points()
+    )
+    parts = Records(iterations, summary).points()
     assert [part.title for part in parts] == [f"seed = {i}" for i in range(MOST_PANELS)]
     assert {part.left_out for part in parts} == {3}
     pd.testing.assert_frame_equal(
         parts[2].iterations.drop(columns="seed").reset_index(drop=True), whole.iterations
     )
-    figure = KINDS["iteration_time"].draw(Records(*tables))
+    figure = KINDS["iteration_time"].draw(Records(iterations, summary))
     assert "3 more points" in figure.get_suptitle()
 
 
@@ -132,6 +158,165 @@ def test_scheme_fields_make_lines_not_panels(tmp_path: Path) -> None:
     looks = style.variants(part.labels())
     assert len(looks) == 5
     assert len({(look.colour, look.marker) for look in looks.values()}) == 5
+
+
+def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
+    """A swept mapping has one name, however Parquet stores it."""
+    models = [{"model": "exponential", "rate": 2.0}, {"model": "pareto", "alpha": 2.0, "scale": 1}]
+    run(BASE | {"sweep": {"delay": models}}, tmp_path, QUIET)
+    parts = read(tmp_path).points()
+    assert [part.title for part in parts] == [
+        "delay = exponential, rate = 2",
+        "delay = pareto, alpha = 2, scale = 1",
+    ]
+    assert all(len(part.iterations) > 0 for part in parts)
+    for kind in ("iteration_time", "workers", "delays"):
+        assert KINDS[kind].draw(read(tmp_path)).axes[0].has_data()
+
+
+def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
+    """The bars, lines and marks of a panel are the spans of the table."""
+    for name in ("training", "sweep"):
+        records = read(directories[name])
+        assert records.timeline is not None
+        figure = KINDS["gantt"].draw(records)
+        labels = list(dict.fromkeys(records.timeline["label"]))
+        assert [a.get_title(loc="left").split(":")[0] for a in figure.axes] == labels
+        assert figure.axes[-1].get_xlabel() == "simulated time (s)"
+        assert all(axes.get_ylabel() == "worker" for axes in figure.axes)
+        titles = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert titles == ["computing, in time", "computing, broken off", gantt.ENDS, gantt.ENDER]
+        assert ("first point of the sweep" in figure.get_suptitle()) == (name == "sweep")
+        end = figure.axes[0].get_xlim()[1]
+        for axes, label in zip(figure.axes, labels, strict=True):
+            spans = records.timeline[records.timeline["label"] == label]
+            rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
+            assert f": {len(rounds)} round" in axes.get_title(loc="left")
+            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER]
+            np.testing.assert_array_equal(marks.get_xdata(), rounds["end"])
+            np.testing.assert_array_equal(marks.get_ydata(), rounds["ended_by"])
+            bars = sum(len(collection.get_paths()) for collection in axes.collections)
+            assert bars == ((spans["worker"] >= 0) & (spans["start"] < end)).sum()
+
+
+def spans(rows: Sequence[tuple[str, int, str, float, float, int, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=timeline.COLUMNS)
+
+
+def test_gantt_tells_work_that_came_too_late() -> None:
+    """By hand: worker 1 ends its first task after its round, worker 0 ends both rounds."""
+    table = spans(
+        [
+            ("a", -1, "waiting", 0, 2, 1, 0),
+            ("a", -1, "waiting", 2, 5, 2, 0),
+            ("a", 0, "computing", 0, 2, 1, -1),
+            ("a", 1, "computing", 0, 3, 1, -1),
+            ("a", 0, "computing", 2, 5, 2, -1),
+            ("a", 1, "cancelled", 3, 5, 2, -1),
+        ]
+    )
+    kinds = gantt.classified(table)["kind"].tolist()
+    assert kinds[2:] == ["computing", "late", "computing", "cancelled"]
+
+
+def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
+    fast = [("f", -1, "waiting", i, i + 1.0, i + 1, 90 - i) for i in range(40)]
+    slow = [("s", -1, "waiting", 4.0 * i, 4.0 * i + 4, i + 1, 3) for i in range(10)]
+    work = [("f", j, "computing", 0.0, 1.0, 1, -1) for j in range(100)]
+    assert gantt.horizon(spans(fast)) == 5
+    assert gantt.horizon(spans(fast + slow)) == 15
+    slowest = [("s", -1, "waiting", 0.0, 99.0, 1, 3)]
+    assert gantt.horizon(spans(fast + slowest)) == 99
+    shown = gantt.shown_workers(spans(fast + slow + work), 15.0)
+    assert len(shown) == gantt.MOST_WORKERS
+    assert {3, *range(76, 91)} < set(shown)
+    assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
+
+
+def test_delays_are_those_of_the_run(directories: dict[str, Path]) -> None:
+    """Catches another seed, other rounds, or another model than the run's."""
+    [sample], left_out = delays.samples(read(directories["training"]))
+    settings = cells(BASE)[0].settings
+    tape = Tape(sample.model, settings.workers, settings.seed, 1)
+    rounds = slice(settings.iterations, 2 * settings.iterations)
+    np.testing.assert_array_equal(sample.seconds[rounds], tape.rows(0, settings.iterations))
+    assert left_out == 0
+    assert sample.seconds.size >= delays.CELLS
+    assert isinstance(sample.model, MODELS[BASE["delay"]["model"]])
+    mean = sample.model.mean()
+    assert mean is not None
+    assert_z(sample.seconds.ravel(), mean)
+
+
+def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:
+    """The survival function is that of the sample; the closed form is drawn where there is one."""
+    records = read(directories["sweep"])
+    drawn, left_out = delays.samples(records)
+    titles = [f"rate = {rate}, workers = {n}" for rate in (0.5, 2) for n in (6, 12)]
+    assert [sample.title for sample in drawn] == titles
+    assert left_out == 0
+    figure = KINDS["delays"].draw(records)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [*titles, delays.CLOSED]
+    units = [axes.get_xlabel() for axes in figure.axes] + [a.get_ylabel() for a in figure.axes]
+    assert all(any(u in text for u in ("(s)", "(1/s)", "$k/n$", "share")) for text in units)
+    for sample, line in zip(drawn, figure.axes[1].lines[::2], strict=True):
+        seconds, share = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        ordered = np.sort(sample.seconds, axis=None)
+        expected = 1 - np.searchsorted(ordered, seconds, side="right") / ordered.size
+        np.testing.assert_allclose(share, expected, atol=0.02)
+    config = dict(records.config or {})
+    config["sweep"] = {"delay.rate": [0.1 * i for i in range(1, 10)]}
+    many = KINDS["delays"].draw(replace(records, config=config))
+    assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
+
+
+def test_order_statistics_against_theory() -> None:
+    """Exponential: E[X_(k)] = sum of 1/(n - i + 1); shuffling changes nothing but correlation."""
+    rng = np.random.default_rng(0)
+    seconds = rng.exponential(size=(20_000, 5))
+    expected = np.cumsum(1 / np.arange(5, 0, -1))
+    np.testing.assert_allclose(delays.mean_order_statistics(seconds), expected, rtol=0.03)
+    together = np.repeat(rng.exponential(size=(20_000, 1)), 5, axis=1)
+    assert np.ptp(delays.mean_order_statistics(together)) == 0
+    apart = delays.shuffled(together)
+    np.testing.assert_allclose(delays.mean_order_statistics(apart), expected, rtol=0.05)
+    np.testing.assert_array_equal(np.sort(apart, axis=None), np.sort(together, axis=None))
+
+
+def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
+    """Catches rows in another order than their names, and shares of another sum."""
+    records = read(directories["training"])
+    assert records.workers is not None
+    ended, waited = KINDS["workers"].draw(records).axes[:2]
+    labels = [label for label, _ in records.labels()]
+    assert [text.get_text() for text in ended.get_yticklabels()] == labels
+    assert waited.get_xlabel() == "worker"
+    for axes, column in ((ended, "last"), (waited, "cost")):
+        table = np.asarray(axes.images[0].get_array(), dtype=float)
+        wide = records.workers.pivot(index="label", columns="worker", values=column).loc[labels]
+        np.testing.assert_allclose(table, wide.to_numpy() / wide.to_numpy().sum(1, keepdims=True))
+    for name, text in zip(labels, waited.get_yticklabels(), strict=True):
+        seconds = records.workers.loc[records.workers["label"] == name, "cost"].sum()
+        assert f"{seconds:.3g}\N{NO-BREAK SPACE}s" in text.get_text()
+
+
+def test_legends_fit_their_width() -> None:
+    assert style.fitting(["abc"] * 5, 3, 7.2) == 3
+    assert style.fitting(["a" * 40] * 5, 3, 7.2) == 1
+    assert style.fitting(["a" * 30] * 4, 3, 7.2) == 2
+    assert style.fitting(["a"], 3, 0.1) == 1
+
+
+def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path]) -> None:
+    """256 colours are enough: the schemes' colours and white are still there, exactly."""
+    from PIL import Image
+
+    [png, _], _ = plot(directories["training"], "utilisation")
+    picture = Image.open(png)
+    assert picture.mode == "P"
+    colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    assert {(255, 255, 255), (0xD5, 0x5E, 0x00), (0x00, 0x00, 0x00)} <= colours
 
 
 def test_looks_are_distinct_and_stable() -> None:

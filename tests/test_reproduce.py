@@ -8,13 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import integrate, stats
 
+from delay_models import DelayModel
+from delay_models.markov import Markov
+from experiments import build
 from experiments.errors import ConfigError
 from experiments.reproduce import FIGURES
+from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from experiments.reproduce.command import make, reproduce
 from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
 from experiments.reproduce.loss_iteration_floor import group_spreads
+from experiments.reproduce.ranking import EXACT
 from sim.problems.least_squares import LeastSquares
 from tests.statistics import BOUND
 
@@ -32,6 +39,8 @@ SMALL: dict[str, dict[str, object]] = {
     "speedup": {"loads": (2, 6), "iterations": 40, "replications": 4},
     "tradeoff_load_arrivals": {"loads": (1, 3), "arrivals": (6, 20), "replications": 3},
     "policies": {"iterations": 40, "replications": 4},
+    "backlog": {"persistences": (0.0, 0.9, 1.0), "iterations": 300, "replications": 12},
+    "ranking": {"iterations": 60, "replications": 30},
 }
 
 
@@ -151,7 +160,110 @@ def test_policies_differ_only_where_there_is_unfinished_work(
     assert mean.loc["erasurehead", "drain"] > 4 * mean.loc["erasurehead", "cancel"]
 
 
-UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster")
+def order_statistic(delay: DelayModel, n: int, groups: int = 1, heard: int = 0) -> float:
+    """Mean time until each of the groups of n has its first, or ``heard`` of n are done (iid)."""
+    if heard:
+        late = lambda x: stats.binom.cdf(heard - 1, n, 1 - survival(delay, x))  # noqa: E731
+    else:
+        late = lambda x: 1 - (1 - survival(delay, x) ** (n // groups)) ** groups  # noqa: E731
+    return float(integrate.quad(late, 0, 1, limit=500)[0] + integrate.quad(late, 1, np.inf)[0])
+
+
+def survival(delay: DelayModel, seconds: float) -> float:
+    return float(np.asarray(delay.sf(seconds)))
+
+
+def test_ranking_agrees_with_order_statistics(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a delay of another mean, a lost shift of work, and a law under a wrong name.
+
+    Whatever the persistence, a round's law is the same, so cancel has the same mean.
+    """
+    frame = frames["ranking"].set_index(["group", "cluster", "scheme"])
+    compared = 0
+    for cluster in clusters():
+        if cluster.policy != "cancel" or cluster.load_law["kind"] != "additive":
+            continue
+        delay = build.delay_model(cluster.delay)
+        work = cluster.load_law["seconds_per_partition"]
+        if delay.mean() is None or delay.sf(1.0) is None:
+            continue
+        rows = frame.loc[cluster.group].loc[cluster.title]
+        for scheme, expected in (
+            ("uncoded", work + order_statistic(delay, 30, groups=30)),
+            ("ignore_stragglers", work + order_statistic(delay, 30, heard=28)),
+            ("cyclic_repetition", 3 * work + order_statistic(delay, 30, heard=28)),
+            ("fractional_repetition", 3 * work + order_statistic(delay, 30, groups=10)),
+        ):
+            row = rows.loc[scheme]
+            assert abs(row.iteration_time - expected) < BOUND * row.standard_error, cluster.title
+            compared += 1
+    assert compared == 4 * 5
+
+
+def test_ranking_marks_the_fastest(frames: dict[str, pd.DataFrame]) -> None:
+    frame = frames["ranking"]
+    assert len(frame) == 6 * len(clusters())
+    for _, part in frame.groupby(["group", "cluster"]):
+        fastest = part.loc[part.iteration_time.idxmin()]
+        assert fastest.fastest
+        exact = part[part.decoding_error == 0]
+        assert set(exact.scheme) == {*EXACT}
+        assert exact.loc[exact.iteration_time.idxmin()].fastest_exact
+        assert not part[part.decoding_error > 0].fastest_exact.any()
+        assert np.all(part[part.scheme == "uncoded"].ratio == 1)
+        assert np.all(part.ratio_low <= part.ratio)
+        assert np.all(part.ratio <= part.ratio_high)
+    ignored = frame[frame.scheme == "ignore_stragglers"]
+    np.testing.assert_allclose(ignored.decoding_error, 30 * 2 / 28)  # rescaled
+
+
+def test_parametric_clusters_have_one_mean() -> None:
+    """Catches tails that differ in mean, and persistence that changes the law of a round."""
+    for cluster in clusters():
+        if cluster.group != "measured clusters":
+            shift = WORK if cluster.load_law["kind"] != "additive" else 0.0
+            mean = build.delay_model(cluster.delay).mean()
+            assert mean == pytest.approx(MEAN + shift, rel=1e-12)
+    for persistence in (0.0, 0.5, 0.98, 1.0):
+        model = build.delay_model(persistent(persistence))
+        assert isinstance(model, Markov)
+        assert model.persistence == pytest.approx(persistence)
+        assert model.stationary
+
+
+def test_backlogs_grow_to_a_workers_own_work(frames: dict[str, pd.DataFrame]) -> None:
+    """Under queue the mean round cannot stay below a worker's own work, unless states are fixed."""
+    frame = frames["backlog"]
+    assert np.all(frame.groupby(["persistence", "policy", "scheme"]).rounds.sum() == 300)
+    ends = frame.groupby(["scheme", "policy", "persistence"]).last()
+    ours = ends.loc["erasurehead"]
+    for persistence in (0.0, 0.9):
+        row = ours.loc[("queue", persistence)]
+        assert row.iteration_time + BOUND * row.standard_error > row.own_work
+        assert row.iteration_time > 1.7 * ours.loc[("cancel", persistence)].iteration_time
+    fixed = ours.loc[("queue", 1.0)]
+    assert fixed.iteration_time < 0.95 * fixed.own_work
+    for scheme in ("uncoded", "fractional_repetition", "erasurehead"):
+        cancel, finish, queue = (
+            ends.loc[scheme].loc[p].iteration_time for p in ("cancel", "finish", "queue")
+        )
+        assert np.all(cancel <= finish * (1 + 1e-12))
+        assert np.all(finish <= queue * (1 + 1e-12))
+    uncoded = ends.loc["uncoded"].iteration_time
+    np.testing.assert_allclose(uncoded["queue"], uncoded["cancel"], rtol=1e-12)
+
+
+def test_spans_cover_every_round_once() -> None:
+    seconds = np.arange(12.0).reshape(2, 6) + 1
+    found = spans(seconds)
+    assert sum(span["rounds"] for span in found) == 6
+    assert found[0]["iteration_time"] == seconds[:, 0].mean()
+    assert found[-1]["last_round"] == 6
+    total = sum(span["iteration_time"] * span["rounds"] for span in found)
+    assert total == pytest.approx(seconds.mean() * 6)
+
+
+UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster", "persistence")
 
 
 @pytest.mark.parametrize("name", FIGURES)

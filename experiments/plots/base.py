@@ -16,17 +16,25 @@ if TYPE_CHECKING:
 
 
 class Kind(ABC):
-    """A kind of plot, one panel for each point of a sweep; abstract."""
+    """A kind of plot; abstract."""
 
     name: ClassVar[str]
     """The registry name, and the file's."""
 
-    remarks: ClassVar[tuple[str, ...]] = ()
-    """Entries of the legend that are no schemes; they come last."""
-
     @abstractmethod
     def obstacle(self, records: Records) -> str | None:
         """Why this kind cannot be drawn from these records, or ``None`` when it can."""
+
+    @abstractmethod
+    def draw(self, records: Records) -> Figure:
+        """The whole picture."""
+
+
+class Panels(Kind):
+    """A kind that shows schemes, one panel for each point of a sweep; abstract."""
+
+    remarks: ClassVar[tuple[str, ...]] = ()
+    """Entries of the legend that are no schemes; they come last."""
 
     @abstractmethod
     def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
@@ -48,7 +56,9 @@ class Kind(ABC):
         looks = style.variants(list(dict.fromkeys(pair for p in parts for pair in p.labels())))
         width = style.ONE_PANEL if columns == 1 else max(style.TWO_PANELS, 3.0 * columns)
         with style.applied():
-            height = 3.0 * rows + titles + 0.22 * -(-len(looks) // columns) + 0.4
+            entries = [*(own.title for own in looks.values()), *self.remarks]
+            lines = -(-len(entries) // style.fitting(entries, columns, width))
+            height = 3.0 * rows + titles + 0.22 * lines + 0.4
             figure = style.blank(width, height)
             grid = figure.subplots(rows, columns, squeeze=False, sharey=True)
             for axes, part in zip(grid.flat, parts, strict=False):
@@ -56,11 +66,23 @@ class Kind(ABC):
                 axes.set_title(part.title, fontsize=9.5)
             for axes in grid.flat[len(parts) :]:
                 axes.remove()
+            _one_scale(figure)
             _label_once(figure, columns)
             if parts[0].left_out:
                 figure.suptitle(f"{parts[0].left_out} more points of the sweep are not shown")
             style.legend_below(figure, columns, self.remarks)
         return figure
+
+
+def _one_scale(figure: Figure) -> None:
+    """Where one panel's horizontal axis is logarithmic, all are, so that they can be compared."""
+    if len({axes.get_xscale() for axes in figure.axes}) == 1:
+        return
+    for axes in figure.axes:
+        axes.set_xscale("log")
+        axes.autoscale(axis="x")
+        low, high = axes.get_xlim()
+        style.log_axis(axes.xaxis, ticks=(1, 2, 5) if high < 60 * low else ())
 
 
 def _label_once(figure: Figure, columns: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 
 from experiments.plots import style
-from experiments.plots.base import Kind
+from experiments.plots.base import Panels
 from experiments.plots.records import Records
 from experiments.plots.style import Look
 
@@ -21,7 +21,7 @@ LONG_TAIL = 30.0
 
 
 @final
-class IterationTime(Kind):
+class IterationTime(Panels):
     """Empirical distribution over all iterations of all replications, one line per scheme."""
 
     name: ClassVar[str] = "iteration_time"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 
-from experiments.plots.base import Kind
+from experiments.plots.base import Panels
 from experiments.plots.curves import band
 from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
 from experiments.plots.records import Records
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @final
-class LossIteration(Kind):
+class LossIteration(Panels):
     """Median and band over replications; exact schemes lie on one line."""
 
     name: ClassVar[str] = "loss_iteration"

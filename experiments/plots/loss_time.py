@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, final
 
-from experiments.plots.base import Kind
+from experiments.plots.base import Panels
 from experiments.plots.curves import band, clock, loss_at
 from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
 from experiments.plots.records import Records
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @final
-class LossTime(Kind):
+class LossTime(Panels):
     """Median and band over replications, each line up to where its fastest replication ends."""
 
     name: ClassVar[str] = "loss_time"

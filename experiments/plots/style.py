@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+import numpy as np
+
 from experiments.store import write_bytes
+from sim.types import FloatArray
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ONE_PANEL = 4.8
@@ -46,6 +50,7 @@ SETTINGS: Any = {
     "font.size": 10.5,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.6,
     "legend.fontsize": 10,
     "legend.frameon": False,
     "legend.handlelength": 2.2,
@@ -82,6 +87,7 @@ LOOKS: dict[str, Look] = {
     "fractional_repetition": Look("#0072B2", "s", (0, (5, 1.5)), "fractional repetition"),
     "cyclic_repetition": Look("#009E73", "^", (0, (1.5, 1.2)), "cyclic repetition"),
     "erasurehead": Look("#D55E00", "P", "-", "ErasureHead"),
+    "multi_message": Look("#CC79A7", "v", (0, (3, 1, 1, 1, 1, 1)), "multi-message"),
 }
 
 OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#A89A00")
@@ -117,6 +123,49 @@ def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
         lighter = 0.62 * place / max(2, len(own) - 1)
         looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
     return looks
+
+
+def ramp(count: int) -> list[str]:
+    """Colours from dark to light for ordered values: their order shows in grey too."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["viridis"](0.85 * i / max(1, count - 1))) for i in range(count)]
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How bars of one kind are filled: the hatch tells kinds apart in print.
+
+    Attributes:
+        colour: a hex colour.
+        hatch: matplotlib's pattern.
+        title: the entry of the legend.
+        height: share of the row that a bar takes.
+    """
+
+    colour: str
+    hatch: str
+    title: str
+    height: float = 0.84
+
+
+def bars(axes: Axes, rows: FloatArray, left: FloatArray, right: FloatArray, fill: Fill) -> None:
+    """Horizontal bars, ``(N,)`` each, as one artist that stands in the legend."""
+    from matplotlib.collections import PolyCollection
+
+    low, high = rows - fill.height / 2, rows + fill.height / 2
+    corners = np.stack([left, low, left, high, right, high, right, low], axis=1)
+    axes.add_collection(
+        PolyCollection(
+            list(corners.reshape(-1, 4, 2)),
+            facecolor=fill.colour,
+            edgecolor=shade(INK, 0.25),
+            linewidth=0.3,
+            hatch=fill.hatch,
+            label=fill.title,
+        )
+    )
 
 
 def shade(colour: str, share: float) -> str:
@@ -167,20 +216,35 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
 
     Args:
         figure: its panels are painted.
-        columns: entries side by side.
-        last: labels that go to the end.
+        columns: entries side by side, where so many fit.
+        last: labels that go to the end, where there are such.
     """
     entries: dict[str, Any] = {}
     for axes in figure.axes:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             entries.setdefault(label, handle)
     for label in last:
-        entries[label] = entries.pop(label)
+        if label in entries:
+            entries[label] = entries.pop(label)
     if entries:
-        columns = min(columns, len(entries))
+        columns = fitting(list(entries), columns, figure.get_figwidth())
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns
         )
+
+
+CHARACTER, HANDLE = 0.075, 0.65
+"""Inches: a character of a legend, and what stands beside it in a column."""
+
+
+def fitting(labels: Sequence[str], columns: int, width: float) -> int:
+    """How many columns of a legend fit into a width in inches; entries go down the columns."""
+    for count in range(min(columns, len(labels)), 1, -1):
+        lengths = np.array_split([len(label) for label in labels], count)
+        needed = sum(HANDLE + CHARACTER * column.max() for column in lengths)
+        if needed <= width:
+            return count
+    return 1
 
 
 def save(figure: Figure, stem: Path) -> list[Path]:
@@ -190,7 +254,20 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
             sink = BytesIO()
             figure.savefig(sink, format=kind, metadata=metadata)
+            content = sink.getvalue() if kind == "svg" else _smaller(sink)
             path = stem.with_name(f"{stem.name}.{kind}")
-            write_bytes(path, sink.getvalue())
+            write_bytes(path, content)
             written.append(path)
     return written
+
+
+def _smaller(png: BytesIO) -> bytes:
+    """The same picture in 256 colours, a third of the size; only edges are rounded."""
+    from PIL import Image
+
+    sink = BytesIO()
+    colours = Image.open(png).convert("RGB")
+    dots = colours.info.get("dpi", (DOTS_PER_INCH, DOTS_PER_INCH))
+    palette = colours.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    palette.save(sink, "png", optimize=True, dpi=dots)
+    return sink.getvalue()

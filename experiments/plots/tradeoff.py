@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 
 from experiments.plots import style
-from experiments.plots.base import Kind
+from experiments.plots.base import Panels
 from experiments.plots.curves import pareto
 from experiments.plots.records import Records
 from experiments.plots.style import Look
@@ -30,7 +30,7 @@ LEAST_SPAN = 0.1
 
 
 @final
-class Tradeoff(Kind):
+class Tradeoff(Panels):
     """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
 
     name: ClassVar[str] = "tradeoff"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, final
 
 from experiments.plots import style
-from experiments.plots.base import Kind
+from experiments.plots.base import Panels
 from experiments.plots.records import Records
 from experiments.plots.style import Look
 
@@ -17,7 +17,7 @@ WASTED, IDLE = "hatched: wasted", "white: idle"
 
 
 @final
-class Utilisation(Kind):
+class Utilisation(Panels):
     """Share of the workers' time spent on messages that arrived in time, on others, and idle."""
 
     name: ClassVar[str] = "utilisation"

@@ -5,12 +5,14 @@ To add a figure: write one file with one ``PaperFigure`` and add one line here.
 
 from __future__ import annotations
 
+from experiments.reproduce.backlog import Backlog
 from experiments.reproduce.base import PaperFigure
 from experiments.reproduce.decoding_error_arrivals import DecodingErrorArrivals
 from experiments.reproduce.iteration_time_workers import IterationTimeWorkers
 from experiments.reproduce.loss_iteration_floor import LossIterationFloor
 from experiments.reproduce.loss_time import LossTime
 from experiments.reproduce.policies import Policies
+from experiments.reproduce.ranking import Ranking
 from experiments.reproduce.speedup import Speedup
 from experiments.reproduce.tradeoff_load_arrivals import TradeoffLoadArrivals
 
@@ -22,4 +24,6 @@ FIGURES: dict[str, PaperFigure] = {
     "speedup": Speedup(),
     "tradeoff_load_arrivals": TradeoffLoadArrivals(),
     "policies": Policies(),
+    "backlog": Backlog(),
+    "ranking": Ranking(),
 }

@@ -8,15 +8,18 @@ laws agree at load 1: a worker then needs the work plus the delay under both.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from experiments import build
+from experiments.build import Timing
 from experiments.compute import compute
-from experiments.config import cells
+from experiments.config import Cell, cells
 from experiments.records import Finished
 from experiments.reproduce.base import Options
+from sim.engines import batch
 from sim.problems import Problem
+from sim.types import Trace
 
 Section = dict[str, Any]
 
@@ -80,3 +83,20 @@ def run(document: Mapping[str, Any], options: Options) -> list[Finished]:
     """Compute every cell of a config document in this process."""
     seeded = {"workers": WORKERS, "seed": options.seed, **document}
     return [(cell, compute(cell, options.data_dir)) for cell in cells(seeded)]
+
+
+def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Timing, Trace]]:
+    """Run every cell of a timing-only document for its clock; masks only where it is inexact."""
+    seeded = {"workers": WORKERS, "seed": options.seed, **document}
+    for cell in cells(seeded):
+        parts = build.timing(cell)
+        trace = batch.simulate(
+            parts.scheme,
+            parts.tapes(),
+            parts.load_law,
+            parts.iterations,
+            parts.policy,
+            masks=not parts.scheme.exact,
+            work=False,
+        )
+        yield cell, parts, trace

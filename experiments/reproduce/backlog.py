@@ -1,0 +1,234 @@
+"""What happens when stragglers work off every round: waiting grows with the backlog."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise, starmap
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.plots import style
+from experiments.reproduce import setting
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.clusters import (
+    MEAN,
+    SLOW_SHARE,
+    SLOWER,
+    WORK,
+    additive,
+    persistent,
+)
+from experiments.reproduce.markdown import estimate, table
+from sim.engines.policy import Policy
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
+LINES = {Policy.CANCEL: "-", Policy.FINISH: (0, (5, 1.5)), Policy.QUEUE: (0, (1.5, 1.2))}
+MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^"}
+
+OWN_WORK = "a worker's own work per round"
+
+
+@final
+@dataclass(frozen=True)
+class Backlog(PaperFigure):
+    """Iteration time over rounds and persistence, where work is cancelled, finished or queued.
+
+    Attributes:
+        persistences: correlations of a worker's state from round to round.
+        load: d.
+        wait_for: r of ErasureHead.
+        iterations: T.
+        replications: R, on common delays.
+    """
+
+    name: ClassVar[str] = "backlog"
+    title: ClassVar[str] = "Backlogs: stragglers that work through every round"
+    height: ClassVar[float] = 5.0
+
+    persistences: tuple[float, ...] = (0.0, 0.5, 0.9, 0.98, 1.0)
+    load: int = 3
+    wait_for: int = 15
+    iterations: int = 1000
+    replications: int = 32
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per persistence, policy, scheme and span of rounds."""
+        rows: list[dict[str, Any]] = []
+        for persistence in self.persistences:
+            for policy in SHOWN:
+                document = {
+                    "iterations": self.iterations,
+                    "replications": options.times(self.replications),
+                    "policy": policy.value,
+                    "delay": persistent(persistence),
+                    "load_law": additive(WORK),
+                    "schemes": [
+                        {"name": "uncoded"},
+                        {"name": "fractional_repetition", "load": self.load},
+                        {
+                            "name": "erasurehead",
+                            "load": self.load,
+                            "wait_for": self.wait_for,
+                        },
+                    ],
+                }
+                for cell, parts, trace in setting.clocks(document, options):
+                    own_work = float(parts.scheme.assignment.loads.mean()) * WORK + MEAN
+                    facts = {
+                        "persistence": persistence,
+                        "policy": policy.value,
+                        "scheme": cell.scheme["name"],
+                        "own_work": own_work,
+                    }
+                    rows += [facts | span for span in spans(trace.iteration_times)]
+        return pd.DataFrame(rows)
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """Left: ErasureHead over the rounds. Right: the last rounds against persistence."""
+        left, right = figure.subplots(1, 2)
+        self._over_rounds(left, frame[frame["scheme"] == "erasurehead"])
+        self._against_persistence(right, _last(frame))
+        for scheme in frame["scheme"].unique():
+            look = style.look(str(scheme))
+            right.plot([], [], color=look.colour, lw=3, label=look.title)
+        for policy in SHOWN:
+            right.plot(
+                [],
+                [],
+                color=style.MUTED,
+                linestyle=LINES[policy],
+                marker=MARKERS[policy],
+                label=f"{policy.value} unfinished work",
+            )
+        style.legend_below(figure, 3)
+
+    def _over_rounds(self, axes: Axes, frame: pd.DataFrame) -> None:
+        colours = style.ramp(len(self.persistences))
+        queued = frame[frame["policy"] == Policy.QUEUE.value]
+        for colour, (persistence, rows) in zip(colours, queued.groupby("persistence"), strict=True):
+            axes.errorbar(
+                rows["middle"],
+                rows["iteration_time"],
+                yerr=1.96 * rows["standard_error"],
+                color=colour,
+                lw=1.6,
+                label=f"queue, persistence {persistence:g}",
+            )
+        cancelled = frame[(frame["policy"] == Policy.CANCEL.value) & (frame["persistence"] == 0)]
+        axes.plot(
+            cancelled["middle"],
+            cancelled["iteration_time"],
+            color=style.MUTED,
+            ls="--",
+            lw=1.4,
+            label="cancel, persistence 0",
+        )
+        axes.axhline(frame["own_work"].iloc[0], color=style.INK, lw=1, ls=":", label=OWN_WORK)
+        style.log_axis(axes.xaxis)
+        axes.set_ylim(bottom=0)
+        axes.set_xlabel("iteration")
+        axes.set_ylabel("mean iteration time (s)")
+        axes.set_title("ErasureHead, over the rounds")
+
+    def _against_persistence(self, axes: Axes, frame: pd.DataFrame) -> None:
+        places = range(len(self.persistences))
+        for scheme, of_scheme in frame.groupby("scheme", sort=False):
+            look = style.look(str(scheme))
+            for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
+                rows = of_scheme[of_scheme["policy"] == policy.value]
+                axes.errorbar(
+                    places,
+                    rows["iteration_time"],
+                    yerr=1.96 * rows["standard_error"],
+                    color=look.colour,
+                    linestyle=LINES[policy],
+                    marker=MARKERS[policy],
+                    lw=1.4,
+                )
+        axes.set_xticks(list(places), [f"{p:g}" for p in self.persistences])
+        style.log_axis(axes.yaxis, ticks=(1, 2, 3, 5))
+        axes.set_xlabel("persistence of slow workers")
+        axes.set_title("last rounds, by policy")
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """The last rounds, and how far they are from the first."""
+        last = _last(frame)
+        header = ["scheme", "policy", *(f"{p:g}" for p in self.persistences)]
+        rows = []
+        for scheme, of_scheme in last.groupby("scheme", sort=False):
+            for policy, own in of_scheme.groupby("policy", sort=False):
+                pairs = zip(own["iteration_time"], own["standard_error"], strict=True)
+                rows.append([style.look(str(scheme)).title, str(policy), *starmap(estimate, pairs)])
+        ours = frame[frame["scheme"] == "erasurehead"]
+        queued = ours[ours["policy"] == Policy.QUEUE.value]
+        cancel = _last(ours[ours["policy"] == Policy.CANCEL.value])["iteration_time"]
+        moving = queued[queued["persistence"] < 1]
+        end, start = _last(moving)["iteration_time"], moving[moving["last_round"] == 1]
+        half_way = ", ".join(
+            f"{_half_way(rows):.0f} at {persistence:g}"
+            for persistence, rows in moving.groupby("persistence")
+        )
+        fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
+        return (
+            f"{setting.WORKERS} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
+            f"than the others at any moment; exponential delays of mean {MEAN:g} s over all, "
+            f"{WORK:g} s of work per partition, additive law, d = {self.load}, r = "
+            f"{self.wait_for}. The persistence is the correlation of a worker's state in "
+            "successive rounds: 0 decides anew in each round who is slow, 1 never; a single round "
+            "has the same law at every persistence. Left: mean over "
+            f"{int(frame['replications'].max())} replications and a growing span of rounds, with "
+            "95 % intervals. Right: the last "
+            f"{int(last['rounds'].iloc[0])} of {int(last['last_round'].max())} rounds; circles and "
+            "solid lines are cancel, squares and dashes finish, triangles and dots queue, in the "
+            "schemes' colours (black: uncoded, where nobody is ever left behind).\n\n"
+            f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
+            f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
+            "off, a worker is a queue: who has been slow is late in the rounds after. Rounds that "
+            f"took {start['iteration_time'].mean():.2f} s at first take {end.min():.2f} to "
+            f"{end.max():.2f} s in the end. In the long run the mean round cannot be shorter than "
+            f"a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), however "
+            "few workers are waited for. Persistence decides how soon that shows: half of the "
+            f"growth is done by round {half_way}; a shorter run is too hopeful. Only where the "
+            f"slow workers are always the same (persistence 1: {fixed.mean():.2f} s) can the "
+            "others carry on without them. No closed form for independent rounds sees this.\n\n"
+            f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
+            "persistence:\n\n" + table(header, rows, names=2)
+        )
+
+
+def spans(seconds: FloatArray) -> list[dict[str, float]]:
+    """Means over spans of rounds that double in length: ``seconds`` is ``(R, T)``."""
+    replications, rounds = seconds.shape
+    edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
+    found = []
+    for start, stop in pairwise(edges):
+        own = seconds[:, start:stop].mean(axis=1)
+        found.append(
+            {
+                "middle": float(np.sqrt((start + 1) * stop)),
+                "last_round": int(stop),
+                "rounds": int(stop - start),
+                "iteration_time": own.mean(),
+                "standard_error": own.std(ddof=1) / np.sqrt(replications),
+                "replications": replications,
+            }
+        )
+    return found
+
+
+def _last(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.query("last_round == last_round.max()")
+
+
+def _half_way(rows: pd.DataFrame) -> float:
+    """The round by which half of the growth is done."""
+    seconds = rows["iteration_time"].to_numpy(dtype=float)
+    reached = np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2)
+    return float(rows["middle"].iloc[int(reached)])

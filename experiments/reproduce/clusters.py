@@ -1,0 +1,111 @@
+"""Kinds of clusters, as parts of config documents: tails, load laws, persistence, measured ones.
+
+All parametric delays have the mean ``MEAN``, so that uncoded, waiting for everyone, differs between
+them by the tail alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+from sim.engines.policy import Policy
+
+Section = dict[str, Any]
+
+MEAN = 0.5
+"""Seconds, of the random delay."""
+
+WORK = 0.1
+"""Seconds of work per partition."""
+
+SLOW_SHARE, SLOWER = 0.2, 5.0
+"""Share of workers that are slow at any moment, and how many times slower they are."""
+
+TAILS: dict[str, Section] = {
+    "shifted exponential": {"model": "shifted_exponential", "shift": MEAN / 2, "rate": 2 / MEAN},
+    "log-normal (σ = 1)": {"model": "lognormal", "median": MEAN * math.exp(-0.5), "sigma": 1.0},
+    "Pareto (α = 2.2)": {"model": "pareto", "alpha": 2.2, "scale": MEAN * 1.2 / 2.2},
+}
+"""From light to heavy."""
+
+
+@final
+@dataclass(frozen=True)
+class Cluster:
+    """One row of the ranking.
+
+    Attributes:
+        group: what is varied.
+        title: the value.
+        delay, load_law: sections of a config.
+        policy: what becomes of unfinished work.
+    """
+
+    group: str
+    title: str
+    delay: Section
+    load_law: Section
+    policy: Policy = Policy.CANCEL
+
+
+def additive(work: float) -> Section:
+    """Load law T = d * work + X."""
+    return {"kind": "additive", "seconds_per_partition": work}
+
+
+def persistent(persistence: float) -> Section:
+    """Exponential delays of workers that are slow or fast, and stay so with a given correlation.
+
+    At persistence 0 every round decides anew who is slow, at 1 the slow workers are the same for
+    ever; in between a worker's state has this correlation from round to round. The law of a single
+    round is the same at every persistence.
+    """
+    fast = MEAN / (1 - SLOW_SHARE + SLOW_SHARE * SLOWER)
+    changing = persistence < 1
+    return {
+        "model": "markov",
+        "slow_to_slow": SLOW_SHARE + (1 - SLOW_SHARE) * persistence if changing else 1.0,
+        "fast_to_slow": SLOW_SHARE * (1 - persistence),
+        "slow_share": SLOW_SHARE,
+        "fast": {"model": "exponential", "rate": 1 / fast},
+        "slow": {"model": "exponential", "rate": 1 / (SLOWER * fast)},
+    }
+
+
+def clusters() -> tuple[Cluster, ...]:
+    """The rows of the ranking, group by group."""
+    return (*_tails(), *_persistence(), *_measured())
+
+
+def _tails() -> Iterator[Cluster]:
+    """The same tails under three load laws, which agree at load 1."""
+    for group, law, work in (
+        ("additive law: d work + delay", additive(WORK), 0.0),
+        ("law per partition: d draws of (work + delay)", {"kind": "per_partition"}, WORK),
+        ("proportional law: d (work + delay)", {"kind": "proportional"}, WORK),
+    ):
+        for tail, delay in TAILS.items():
+            shifted = {"model": "shifted", "by": work, "base": delay}
+            yield Cluster(group, tail, shifted if work else delay, law)
+
+
+def _persistence() -> Iterator[Cluster]:
+    for policy, values in ((Policy.CANCEL, (0.0, 1.0)), (Policy.QUEUE, (0.0, 0.5, 0.9, 1.0))):
+        group = f"additive law, stragglers that stay slow; unfinished work: {policy.value}"
+        for persistence in values:
+            title = f"persistence {persistence:g}"
+            yield Cluster(group, title, persistent(persistence), additive(WORK), policy)
+
+
+def _measured() -> Iterator[Cluster]:
+    proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
+    for title, delay, law in (
+        ("lambda_cnn, additive", {"model": "lambda_cnn", "load": 0}, additive(1.127)),
+        ("lambda_cnn, proportional", {"model": "lambda_cnn", "load": 1}, proportional),
+        ("llm_ranks, per partition", {"model": "llm_ranks"}, per_partition),
+        ("llm_ranks, proportional", {"model": "llm_ranks"}, proportional),
+    ):
+        yield Cluster("measured clusters", title, delay, law)

@@ -1,0 +1,281 @@
+"""How the ranking of the schemes changes with load law, tail, persistence, and on real clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.compute import decode
+from experiments.paired import ratio_interval
+from experiments.plots import style
+from experiments.reproduce import setting
+from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.clusters import (
+    MEAN,
+    SLOW_SHARE,
+    SLOWER,
+    WORK,
+    Cluster,
+    clusters,
+)
+from experiments.reproduce.markdown import estimate, table
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
+INEXACT = ("ignore_stragglers", "erasurehead")
+
+DARKEST = 3.0
+"""Times faster or slower from which a cell is as dark as it gets."""
+
+CLOSE = 1.01
+"""Schemes are equally fast when they differ by less than this factor."""
+
+FASTER, SLOWER_THAN, BEST, BOLD = (
+    "faster than uncoded",
+    "slower than uncoded",
+    "box: fastest exact scheme",
+    "bold: fastest of all",
+)
+
+
+@final
+@dataclass(frozen=True)
+class Ranking(PaperFigure):
+    """Iteration times relative to uncoded over load laws, tails, persistence, real clusters.
+
+    Attributes:
+        load: d.
+        wait_for: r of ErasureHead.
+        iterations: T.
+        replications: R, on common delays.
+    """
+
+    name: ClassVar[str] = "ranking"
+    title: ClassVar[str] = "Who wins depends on the cluster"
+    height: ClassVar[float] = 8.6
+
+    load: int = 3
+    wait_for: int = 15
+    iterations: int = 200
+    replications: int = 32
+
+    def compute(self, options: Options) -> pd.DataFrame:
+        """One row per cluster and scheme."""
+        rows = [row for cluster in clusters() for row in self._cluster(cluster, options)]
+        return pd.DataFrame(rows)
+
+    def _cluster(self, cluster: Cluster, options: Options) -> list[dict[str, Any]]:
+        document = {
+            "iterations": self.iterations,
+            "replications": options.times(self.replications),
+            "policy": cluster.policy.value,
+            "delay": cluster.delay,
+            "load_law": cluster.load_law,
+            "schemes": self._schemes(),
+        }
+        seconds: dict[str, FloatArray] = {}
+        errors: dict[str, float] = {}
+        for cell, parts, trace in setting.clocks(document, options):
+            name = str(cell.scheme["name"])
+            seconds[name] = trace.iteration_times.mean(axis=1)
+            exact = parts.scheme.exact
+            errors[name] = 0.0 if exact else float(decode(parts.scheme, trace, False).error.mean())
+        fastest = min(EXACT, key=lambda name: seconds[name].mean())
+        best = min(seconds, key=lambda name: seconds[name].mean())
+        return [
+            {
+                "group": cluster.group,
+                "cluster": cluster.title,
+                "scheme": name,
+                "iteration_time": own.mean(),
+                "standard_error": own.std(ddof=1) / np.sqrt(own.size),
+                **_ratio("ratio", own, seconds["uncoded"]),
+                "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
+                "fastest": _ties(own, seconds[best]),
+                "decoding_error": errors[name],
+                "replications": own.size,
+            }
+            for name, own in seconds.items()
+        ]
+
+    def _schemes(self) -> list[dict[str, Any]]:
+        fewer: dict[str, Any] = {"wait_for": setting.WORKERS - self.load + 1}
+        extra: dict[str, dict[str, Any]] = {
+            "uncoded": {},
+            "ignore_stragglers": fewer,
+            "erasurehead": {"load": self.load, "wait_for": self.wait_for},
+        }
+        return [
+            {"name": name, **extra.get(name, {"load": self.load})} for name in (*EXACT, *INEXACT)
+        ]
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """One block of rows per group of clusters, one column per scheme."""
+        groups = list(dict.fromkeys(frame["group"]))
+        heights = [frame.loc[frame["group"] == group, "cluster"].nunique() for group in groups]
+        panels = figure.subplots(len(groups), 1, height_ratios=heights, sharex=True)
+        for axes, group in zip(panels, groups, strict=True):
+            _block(axes, frame[frame["group"] == group])
+            axes.annotate(
+                group, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points"
+            )
+        columns = [_two_lines(scheme) for scheme in (*EXACT, *INEXACT)]
+        panels[-1].set_xticks(range(len(columns)), columns, fontsize=9)
+        panels[-1].set_xlabel("mean iteration time: uncoded in seconds (s), others relative to it")
+        panels[0].tick_params(axis="x", labeltop=True, pad=18, labelsize=9)
+        for label, colour in ((FASTER, _colour(0.5)), (SLOWER_THAN, _colour(2.0))):
+            panels[0].fill_between([], [], [], facecolor=colour, label=label)
+        panels[0].fill_between(
+            [], [], [], facecolor="white", edgecolor=style.INK, linewidth=1.6, label=BEST
+        )
+        panels[0].plot([], [], linestyle="none", label=BOLD)
+        style.legend_below(figure, 2, [FASTER, SLOWER_THAN, BEST, BOLD])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """All numbers, and who is fastest where."""
+        schemes = (*EXACT, *INEXACT)
+        rows = []
+        for (group, cluster), part in frame.groupby(["group", "cluster"], sort=False):
+            cells = [_cell(_row(part, scheme)) for scheme in schemes]
+            error = float(_row(part, "erasurehead")["decoding_error"]) / setting.WORKERS
+            rows.append([str(group), str(cluster), *cells, f"{error:.1%}"])
+        titles = [style.look(scheme).title for scheme in schemes]
+        header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
+        return (
+            f"{setting.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
+            f"waits for r = {self.wait_for}, ignore stragglers for "
+            f"{setting.WORKERS - self.load + 1}. Mean iteration time: of uncoded in seconds, of "
+            "the others relative to it (geometric mean of the paired ratio over "
+            f"{int(frame['replications'].max())} replications of {self.iterations} iterations on "
+            "common delays, with half of its 95 % interval). A box marks the fastest scheme whose "
+            "gradient is exact, bold the fastest of all; several where they are less than "
+            f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last two columns buy their "
+            "time with an inexact gradient: ignore stragglers loses "
+            f"{self.load - 1} of {setting.WORKERS} partitions in each round, ErasureHead the share "
+            "under “error” on average.\n\n"
+            f"The parametric delays all have mean {MEAN:g} s, and a partition takes {WORK:g} s. "
+            f"“Stragglers that stay slow”: {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times "
+            "slower than the others, with exponential delays; the persistence is the correlation "
+            "of a worker's state from round to round. lambda_cnn and llm_ranks are presets: "
+            "serverless calls with cold starts (additive is what was measured, 1.127 s for each "
+            "partition) and ranks of a language model's training.\n\n"
+            f"{_findings(frame)}\n\n" + table(header, rows, names=2)
+        )
+
+
+def _findings(frame: pd.DataFrame) -> str:
+    """What the numbers say, from the numbers."""
+    ratio = frame.pivot(index=["group", "cluster"], columns="scheme", values="ratio")
+    exact = frame[frame["fastest_exact"]]
+    winners = exact.groupby("scheme")["cluster"].count()
+    wins = ", ".join(f"{style.look(name).title} {winners.get(name, 0)}" for name in EXACT)
+    coded = ratio[["fractional_repetition", "cyclic_repetition"]]
+    additive, proportional = (
+        ratio["erasurehead"].xs(_group(ratio, word), level="group")
+        for word in ("additive law: d", "proportional law")
+    )
+    ours = frame[frame["scheme"] == "erasurehead"]
+    cancel, queue = (ours[ours["group"].str.endswith(word)] for word in ("cancel", "queue"))
+    return (
+        f"No scheme wins everywhere. Times that an exact scheme is the fastest exact one, of "
+        f"{len(ratio)} clusters (ties count for each): {wins}. Fractional repetition is slower "
+        f"than uncoded in {int((coded['fractional_repetition'] > 1).sum())} of them, cyclic "
+        f"repetition in {int((coded['cyclic_repetition'] > 1).sum())}. The load law matters much: "
+        f"from additive to proportional, ErasureHead goes from {additive.min():.2f} to "
+        f"{additive.max():.2f} of uncoded's time to {proportional.min():.2f} to "
+        f"{proportional.max():.2f}. Longer tails (log-normal, Pareto) help whoever does not wait "
+        "for all. Persistence alone changes no mean while unfinished work can be cancelled "
+        f"(ErasureHead: {_listed(cancel)}), since each round has the same law; when work queues "
+        "up, a worker "
+        "that was slow is late long after (ErasureHead: "
+        f"{_listed(queue)} at growing persistence), except where the slow ones are always the same "
+        "and nobody needs them."
+    )
+
+
+def _group(ratio: pd.DataFrame, word: str) -> str:
+    return next(str(group) for group in ratio.index.get_level_values("group") if word in group)
+
+
+def _listed(rows: pd.DataFrame) -> str:
+    return ", ".join(f"{value:.2f}" for value in rows["iteration_time"]) + " s"
+
+
+def _ratio(name: str, mine: FloatArray, base: FloatArray) -> dict[str, float]:
+    middle, low, high = ratio_interval(mine, base)
+    return {name: middle, f"{name}_low": low, f"{name}_high": high}
+
+
+def _ties(mine: FloatArray, best: FloatArray) -> bool:
+    """Whether a scheme is as fast as the fastest one, as far as the paired interval can tell."""
+    return bool(ratio_interval(mine, best)[1] <= CLOSE)
+
+
+def _cell(row: pd.Series) -> str:
+    if row["scheme"] == "uncoded":
+        text = estimate(row["iteration_time"], row["standard_error"])
+    else:
+        text = f"{row['ratio']:.3f} ± {_half(row):.3f}"
+    return f"**{text}**" if row["fastest"] else text
+
+
+def _half(row: pd.Series) -> float:
+    return float(row["ratio_high"] - row["ratio_low"]) / 2
+
+
+def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
+    return frame[frame["scheme"] == scheme].iloc[0]
+
+
+def _block(axes: Axes, frame: pd.DataFrame) -> None:
+    names = list(dict.fromkeys(frame["cluster"]))
+    schemes = (*EXACT, *INEXACT)
+    for y, name in enumerate(names):
+        own = frame[frame["cluster"] == name]
+        for x, scheme in enumerate(schemes):
+            row = _row(own, scheme)
+            axes.barh(y, 1, left=x - 0.5, height=1, color=_colour(float(row["ratio"])), lw=0)
+            if row["fastest_exact"]:
+                box = axes.barh(y, 0.94, left=x - 0.47, height=0.84, color="none", zorder=3)
+                box[0].set(edgecolor=style.INK, linewidth=1.6)
+            _write(axes, x, y, row)
+    axes.set_yticks(range(len(names)), names, fontsize=9)
+    axes.set_xlim(-0.5, len(schemes) - 0.5)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.axvline(len(EXACT) - 0.5, color=style.INK, lw=1.0)
+    axes.grid(visible=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _write(axes: Axes, x: int, y: int, row: pd.Series) -> None:
+    dark = np.dot(_colour(float(row["ratio"]))[:3], (0.3, 0.59, 0.11)) < 0.5
+    ink = "white" if dark else style.INK
+    weight = "bold" if row["fastest"] else "normal"
+    place: dict[str, Any] = {"va": "center_baseline", "color": ink}
+    if row["scheme"] == "uncoded":
+        axes.text(x, y, f"{row['iteration_time']:#.3g} s", ha="center", weight=weight, **place)
+        return
+    axes.text(x + 0.02, y, f"{row['ratio']:.2f}", ha="right", weight=weight, **place)
+    half = f"{_half(row):.2f}".removeprefix("0")
+    if half != ".00":
+        axes.text(x + 0.07, y, f"±{half}", ha="left", fontsize=7.5, **place)
+
+
+def _colour(ratio: float) -> Any:
+    """Blue for faster, red for slower, white for equal; told apart by the numbers in grey."""
+    from matplotlib import colormaps
+
+    share = np.log(ratio) / np.log(DARKEST)
+    return colormaps["RdBu_r"](0.5 + 0.36 * float(np.clip(share, -1, 1)))
+
+
+def _two_lines(scheme: str) -> str:
+    return style.look(scheme).title.replace(" ", "\n").replace("-", "-\n")
