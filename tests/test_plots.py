@@ -349,3 +349,15 @@ def test_pareto_front_by_hand() -> None:
     loss = np.array([5.0, 4.0, 3.0, 3.0, 1.0, 0.0, 5.0])
     expected = [True, False, True, False, True, False, True]
     np.testing.assert_array_equal(pareto(cost, loss), expected)
+
+
+def test_delays_of_a_tiny_run_draw_few_tapes() -> None:
+    """One worker, one round: catches a tape, and its whole block, for each of 131,072 cells."""
+    document = {
+        "workers": 1,
+        "iterations": 1,
+        "delay": {"model": "exponential", "rate": 1.0},
+        "schemes": [{"name": "uncoded"}],
+    }
+    (sample,), _ = delays.samples(Records(pd.DataFrame(), pd.DataFrame(), config=document))
+    assert sample.seconds.shape == (delays.MOST_TAPES, 1)

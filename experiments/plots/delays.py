@@ -33,6 +33,9 @@ MOST_LINES = 6
 CELLS = 2**17
 """Delays drawn for each model, or a few more: as many replications of the run as that needs."""
 
+MOST_TAPES = 64
+"""Replications at most, however short the run: each tape draws a whole block."""
+
 BULK = 0.95
 """Share of the delays that the density shows; the rest is what the survival function is for."""
 
@@ -114,7 +117,8 @@ def _sample(cell: Cell, alone: bool) -> Sample:
     rounds = min(settings.iterations, model.rounds_available() or settings.iterations)
     rounds = min(rounds, -(-CELLS // settings.workers))
     replays = isinstance(model, ReplayedDelays)
-    replications = 1 if replays else -(-CELLS // (rounds * settings.workers))
+    needed = 1 if replays else -(-CELLS // (rounds * settings.workers))
+    replications = min(needed, MOST_TAPES)
     tapes = [Tape(model, settings.workers, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
     said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
