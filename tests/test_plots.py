@@ -23,7 +23,6 @@ from experiments.plots.curves import band, loss_at, pareto
 from experiments.plots.records import MOST_PANELS, Records, read
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
-from tests.statistics import assert_z
 from tests.test_cli import BASE, LEARNING, call
 
 QUIET = Options(1, None)
@@ -233,19 +232,40 @@ def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
     assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
 
 
-def test_delays_are_those_of_the_run(directories: dict[str, Path]) -> None:
+MEMORY = {
+    "model": "markov",
+    "slow_to_slow": 0.9,
+    "fast_to_slow": 0.1,
+    "fast": {"model": "exponential", "rate": 4.0},
+    "slow": {"model": "exponential", "rate": 1.0},
+}
+
+
+@pytest.mark.parametrize("section", [BASE["delay"], MEMORY])
+def test_delays_are_those_of_the_run(section: dict[str, Any], directories: dict[str, Path]) -> None:
     """Catches another seed, other rounds, or another model than the run's."""
-    [sample], left_out = delays.samples(read(directories["training"]))
-    settings = cells(BASE)[0].settings
-    tape = Tape(sample.model, settings.workers, settings.seed, 1)
-    rounds = slice(settings.iterations, 2 * settings.iterations)
-    np.testing.assert_array_equal(sample.seconds[rounds], tape.rows(0, settings.iterations))
+    document = BASE | {"delay": section, "workers": 12, "iterations": 300}
+    records = replace(read(directories["training"]), config=document)
+    [sample], left_out = delays.samples(records)
     assert left_out == 0
     assert sample.seconds.size >= delays.CELLS
-    assert isinstance(sample.model, MODELS[BASE["delay"]["model"]])
+    assert isinstance(sample.model, MODELS[section["model"]])
+    for replication in (0,) if sample.model.independent else (0, 1):
+        tape = Tape(sample.model, 12, 0, replication)
+        rounds = slice(300 * replication, 300 * replication + 300)
+        np.testing.assert_array_equal(sample.seconds[rounds], tape.rows(0, 300))
     mean = sample.model.mean()
     assert mean is not None
-    assert_z(sample.seconds.ravel(), mean)
+    np.testing.assert_allclose(sample.seconds.mean(), mean, rtol=0.03)
+
+
+@pytest.mark.parametrize("kind", ["delays", "gantt", "workers", "utilisation", "iteration_time"])
+def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> None:
+    """No warning, such as of a logarithmic axis without a positive number, either."""
+    document = BASE | {"delay": {"model": "deterministic", "value": 0.0}}
+    run(document, tmp_path, QUIET)
+    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    assert plot(tmp_path, kind)[0]
 
 
 def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:
@@ -356,7 +376,7 @@ def test_delays_of_a_tiny_run_draw_few_tapes() -> None:
     document = {
         "workers": 1,
         "iterations": 1,
-        "delay": {"model": "exponential", "rate": 1.0},
+        "delay": MEMORY,
         "schemes": [{"name": "uncoded"}],
     }
     (sample,), _ = delays.samples(Records(pd.DataFrame(), pd.DataFrame(), config=document))

@@ -2,7 +2,8 @@
 
 The record that is read is ``config.yaml``. With the seed in it, it says exactly which delays the
 run read (replication r read tape r), so they are drawn again instead of being stored: a table of
-them would be larger than all the others together, and could only repeat the config.
+them would be larger than all the others together, and could only repeat the config. Rounds beyond
+the run's are drawn where they are like any other round, else further replications of the run.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ MOST_LINES = 6
 """Delay models that stay legible in one picture."""
 
 CELLS = 2**17
-"""Delays drawn for each model, or a few more: as many replications of the run as that needs."""
+"""Delays drawn for each model, where that takes no more than ``MOST_TAPES`` replications."""
 
 MOST_TAPES = 64
 """Replications at most, however short the run: each tape draws a whole block."""
@@ -114,12 +115,15 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
 def _sample(cell: Cell, alone: bool) -> Sample:
     settings = cell.settings
     model = build.delay_model(settings.delay)
-    rounds = min(settings.iterations, model.rounds_available() or settings.iterations)
-    rounds = min(rounds, -(-CELLS // settings.workers))
-    replays = isinstance(model, ReplayedDelays)
-    needed = 1 if replays else -(-CELLS // (rounds * settings.workers))
-    replications = min(needed, MOST_TAPES)
-    tapes = [Tape(model, settings.workers, settings.seed, r) for r in range(replications)]
+    n = settings.workers
+    enough = -(-CELLS // n)
+    rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
+    replications = min(MOST_TAPES, -(-enough // rounds))
+    if model.independent:
+        rounds, replications = enough, 1
+    elif isinstance(model, ReplayedDelays):
+        replications = 1
+    tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
     said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
     title = short(settings.delay) if alone else ", ".join(_said(k, v) for k, v in said.items())
@@ -164,20 +168,23 @@ def _survival(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
     longest, shortest = 0.0, np.inf
     for i, sample in enumerate(drawn):
         ordered = np.sort(sample.seconds, axis=None)
+        if ordered[-1] == 0:  # a logarithmic axis has no place for it
+            continue
         share = np.geomspace(1, 1 / ordered.size, 400)
         seconds = ordered[np.minimum(((1 - share) * ordered.size).astype(int), ordered.size - 1)]
         seconds, share = np.append(seconds[0], seconds), np.append(1.0, share)
         axes.plot(seconds, share, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
-        closed = _closed_survival(sample.model, np.geomspace(max(seconds[0], 1e-9), longest, 200))
+        first = max(seconds[0], 1e-6 * seconds[-1])
+        closed = _closed_survival(sample.model, np.geomspace(first, seconds[-1], 200))
         if closed is not None:
             axes.plot(*closed, color=style.INK, lw=0.9, ls="--", label=CLOSED)
+    if longest == 0:
+        longest = shortest = 1.0
     shortest = max(shortest, 1e-4 * longest)
-    narrow = longest < 20 * shortest
-    style.log_axis(axes.xaxis, ticks=(1, 2, 5) if narrow else ())
-    if longest > 0:
-        axes.set_xlim(0.9 * shortest, 1.1 * longest)
+    style.log_axis(axes.xaxis, ticks=(1, 2, 5) if longest < 20 * shortest else ())
+    axes.set_xlim(0.9 * shortest, 1.1 * longest)
     style.log_axis(axes.yaxis)
     axes.set_ylim(1 / max(sample.seconds.size for sample in drawn), 1.3)
     axes.set_xlabel("seconds $x$ (s)")
@@ -202,7 +209,8 @@ def _order_statistics(axes: Axes, drawn: list[Sample], colours: list[str]) -> No
         n = sample.seconds.shape[1]
         heard = np.arange(1, n + 1) / n
         means = mean_order_statistics(sample.seconds)
-        axes.plot(heard, means, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        point = "o" if n == 1 else ""
+        axes.plot(heard, means, point, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
         if not sample.model.independent:
             apart = mean_order_statistics(shuffled(sample.seconds))
             axes.plot(heard, apart, color=style.INK, lw=1.0, ls=":", label=SHUFFLED)

@@ -94,7 +94,7 @@ def horizon(spans: pd.DataFrame) -> float:
         ends = np.sort(own["end"].to_numpy(dtype=float))
         instants.append([ends[min(count, len(ends)) - 1] for count in ROUNDS])
     first, slow, fast = np.array(instants).T
-    return float(max(min(slow.max(), fast.min()), first.max()))
+    return float(max(min(slow.max(), fast.min()), first.max())) or 1.0
 
 
 def shown_workers(spans: pd.DataFrame, end: float) -> list[int]:
