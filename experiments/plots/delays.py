@@ -209,8 +209,8 @@ def _order_statistics(axes: Axes, drawn: list[Sample], colours: list[str]) -> No
         n = sample.seconds.shape[1]
         heard = np.arange(1, n + 1) / n
         means = mean_order_statistics(sample.seconds)
-        point = "o" if n == 1 else ""
-        axes.plot(heard, means, point, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        line = axes.plot(heard, means, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        line[0].set_marker("o" if n == 1 else "")
         if not sample.model.independent:
             apart = mean_order_statistics(shuffled(sample.seconds))
             axes.plot(heard, apart, color=style.INK, lw=1.0, ls=":", label=SHUFFLED)
