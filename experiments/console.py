@@ -56,9 +56,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
     console = Console()
     console.width = max(console.width, 160)  # a long line beats a number cut in half
     if outcome.finished:
-        from experiments.records import summary_table
-
-        console.print(_summary(summary_table(outcome.finished), _swept(outcome)))
+        console.print(_summary(outcome.summary, _swept(outcome)))
         console.print(f"{outcome.computed} cell(s) computed, {len(outcome.finished)} in all")
     console.print(f"results in {output}/", soft_wrap=True)
     errors = Console(stderr=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,7 +27,7 @@ def iterations_table(finished: Iterable[Finished]) -> pd.DataFrame:
         frame = result.iterations.copy()
         for position, (name, value) in enumerate(_identity(cell).items()):
             frame.insert(position, name, value)
-        for key, value in cell.swept.items():
+        for key, value in _swept(cell).items():
             frame[key] = value
         frames.append(frame)
     return pd.concat(frames, ignore_index=True)
@@ -40,7 +42,7 @@ def workers_table(finished: Iterable[Finished]) -> pd.DataFrame:
     """
     frames = []
     for cell, result in finished:
-        frame = result.workers.assign(**cell.swept)
+        frame = result.workers.assign(**_swept(cell))
         for position, (name, value) in enumerate(_identity(cell).items()):
             frame.insert(position, name, value)
         frames.append(frame)
@@ -60,7 +62,7 @@ def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
     rows = [
         {
             **_identity(cell),
-            **cell.swept,
+            **_swept(cell),
             **_size(cell, result),
             **_statistics(tables[cell.key]),
             **_costliest(result.workers),
@@ -98,6 +100,14 @@ def mean_and_error(values: pd.Series) -> tuple[float, float]:
 
 def _identity(cell: Cell) -> dict[str, str]:
     return {"cell": cell.key, "scheme": cell.scheme["name"], "label": cell.label}
+
+
+def _swept(cell: Cell) -> dict[str, Any]:
+    """The grid's values as table cells; a whole section (a delay model) as JSON."""
+    return {
+        key: json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
+        for key, value in cell.swept.items()
+    }
 
 
 def _size(cell: Cell, result: CellResult) -> dict[str, int]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import joblib
+import pandas as pd
 import yaml
 
 from experiments import build, store
@@ -56,11 +57,13 @@ class Outcome:
         finished: cells with their results, in the config's order.
         failed: cells with the reason.
         computed: how many cells were computed now (the others were on disk).
+        summary: one row per finished cell.
     """
 
     finished: list[Finished]
     failed: list[tuple[Cell, str]]
     computed: int
+    summary: pd.DataFrame
 
 
 def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
@@ -134,7 +137,8 @@ def _collect(grid: list[Cell], failed: dict[str, str], output: Path, computed: i
             assert found is not None
             finished.append((cell, found[0]))
     failures = {cell.key: cell for cell in grid if cell.key in failed}
-    return Outcome(finished, [(c, failed[key]) for key, c in failures.items()], computed)
+    reasons = [(cell, failed[key]) for key, cell in failures.items()]
+    return Outcome(finished, reasons, computed, summary_table(finished))
 
 
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
@@ -143,7 +147,7 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
     store.write_bytes(output / "config.yaml", resolved.encode())
     if outcome.finished:
         store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
-        store.write_table(output / "summary.parquet", summary_table(outcome.finished))
+        store.write_table(output / "summary.parquet", outcome.summary)
         store.write_table(output / "workers.parquet", workers_table(outcome.finished))
     entries = {
         cell.key: {"label": cell.label, "swept": cell.swept, "engine": result.engine}

@@ -120,6 +120,17 @@ def test_sweep_has_a_column_per_swept_key(tmp_path: Path) -> None:
     assert uncoded[1] == pytest.approx(2 * uncoded[2])  # common random numbers, twice the rate
 
 
+def test_a_swept_section_is_json_in_every_table(tmp_path: Path) -> None:
+    """A whole delay model as a swept value: catches a mapping that pandas spreads over rows."""
+    models = [{"model": "exponential", "rate": 2.0}, {"model": "deterministic", "value": 1.0}]
+    out = tmp_path / "out"
+    config = write(tmp_path, BASE | {"sweep": {"delay": models}})
+    assert erasurehead("sweep", config, "--output", out).returncode == 0
+    for name in ("iterations", "summary", "workers"):
+        column = pd.read_parquet(out / f"{name}.parquet")["delay"]
+        assert [json.loads(text) for text in column.unique()] == models
+
+
 def test_impossible_combination_in_a_sweep_leaves_the_others(tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = write(tmp_path, BASE)
