@@ -93,7 +93,7 @@ def _run(
     if timeline is not None:
         from experiments.timeline import write
 
-        write([cell for cell, _ in outcome.finished], timeline, target)
+        write([cell for cell, _ in outcome.finished], timeline, target, data_dir)
     console.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)

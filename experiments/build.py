@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
+from threadpoolctl import threadpool_limits
 
 from delay_models import MODELS, DelayModel, Tape
 from experiments import surroundings
@@ -141,7 +142,8 @@ def _problem(
     settings = json.loads(section)
     try:
         config = parse_problem(settings)
-        return config.build(partitions, seed, data_dir)
+        with threadpool_limits(1):  # a product's bits depend on the number of threads
+            return config.build(partitions, seed, data_dir)
     except ValidationError as error:
         known = [f.name for f in fields(ProblemSettings)]
         family = DATASETS.get(str(settings.get("dataset")))

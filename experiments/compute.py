@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from experiments import build
 from experiments.config import Cell
@@ -51,7 +52,8 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     learning = build.training(cell, data_dir)
     parts = build.timing(cell, None if learning is None else learning.problem.features)
     trace = simulate(parts)
-    decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
+    with threadpool_limits(1):  # a solve's bits depend on the number of threads
+        decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
     losses = None if learning is None else learn(learning, decoded)
     iterations = _iterations(trace, decoded, losses)
     replications = _replications(trace, losses, cell.settings.target_loss)

@@ -84,7 +84,7 @@ def per_replication(result: CellResult) -> pd.DataFrame:
     ).reset_index(drop=True)
     for loss in ("train_loss", "test_loss"):
         if loss in result.iterations:
-            frame[f"final_{loss}"] = grouped[loss].last().to_numpy()
+            frame[f"final_{loss}"] = grouped[loss].last(skipna=False).to_numpy()
     return pd.concat([frame, result.replications], axis=1)
 
 

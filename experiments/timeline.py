@@ -30,14 +30,15 @@ COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
 MICROSECONDS = 1e6
 
 
-def record(recorded: Iterable[Cell]) -> Timelines:
+def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     """Run the first replication of each cell on the event engine and note every span.
 
     Cost: one replication on the event engine per cell.
     """
     timelines: Timelines = {}
     for cell in recorded:
-        parts = build.timing(cell)
+        learning = build.training(cell, data_dir)
+        parts = build.timing(cell, None if learning is None else learning.problem.features)
         recorder = Recorder()
         event.simulate(
             parts.scheme,
@@ -103,8 +104,8 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
             yield arrow | place | {"ph": "f", "bp": "e", "ts": end}
 
 
-def write(finished: Iterable[Cell], file: Path, output: Path) -> None:
+def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``."""
-    timelines = record(cell for cell in finished if cell.point == 0)
+    timelines = record((cell for cell in finished if cell.point == 0), data_dir)
     store.write_bytes(file, trace_events(timelines))
     store.write_table(output / "timeline.parquet", table(timelines))

@@ -13,6 +13,7 @@ from experiments import build
 from experiments.compute import compute
 from experiments.config import Cell, cells
 from experiments.errors import ConfigError
+from experiments.records import per_replication
 from tests.statistics import assert_z
 
 BASE: dict[str, Any] = {
@@ -148,3 +149,11 @@ def test_settings_are_dataclasses_with_defaults_that_change_nothing() -> None:
     ideal, empty = compute(cell()), compute(cell(network={}, failures={}))
     assert ideal.iterations.equals(empty.iterations)
     assert dataclasses.is_dataclass(build.timing(cell(network={})).cluster)
+
+
+def test_a_diverged_run_has_no_final_loss() -> None:
+    """NaN is what the last iteration says; catches the last loss that happened to be a number."""
+    optimizer = {"rule": "gd", "learning_rate": 1e200}
+    problem = LEARNING["problem"] | {"l2": 1.0}
+    result = compute(cell(problem=problem, optimizer=optimizer))
+    assert np.isnan(per_replication(result)["final_train_loss"]).all()

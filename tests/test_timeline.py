@@ -113,3 +113,16 @@ def test_command_writes_both_files(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     frame = pd.read_parquet(tmp_path / "out" / "timeline.parquet")
     assert list(frame.columns) == timeline.COLUMNS
+
+
+def test_messages_have_the_size_of_the_data() -> None:
+    """The timeline is of the same cluster as the run: 8 bytes a feature through one channel."""
+    changes = {
+        "iterations": 3,
+        "network": {"bandwidth": 1e4, "channels": 1},
+        "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+        "optimizer": {"rule": "gd", "learning_rate": 0.1},
+    }
+    (cell, *_) = cells(document(**changes))
+    spans = timeline.table(timeline.record([cell]))
+    assert spans[spans.worker == -1].end.max() == compute(cell).iterations.time.max()

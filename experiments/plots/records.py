@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -110,7 +111,12 @@ def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> 
 
 
 def short(value: Any) -> str:
-    """A value of a config for a title; of a delay model, its name and its plain fields."""
+    """A value of a config for a title; of a delay model, its name and its plain fields.
+
+    Tables hold a swept section as JSON.
+    """
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
     if isinstance(value, Mapping):
         fields = {k: v for k, v in value.items() if v is not None and k != "model"}
         plain = [f"{k} = {short(v)}" for k, v in fields.items() if isinstance(v, int | float | str)]
