@@ -67,7 +67,6 @@ class CyclicRepetition(SchemeFamily):
     def build(self, workers: int) -> Scheme:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
-        stragglers = self.load - 1
-        assignment = assignments.CyclicRepetition(workers, stragglers, self.code_seed)
-        rule, decoder = FirstK(workers - stragglers), LeastSquares(assignment)
+        assignment = assignments.CyclicRepetition(workers, self.load, self.code_seed)
+        rule, decoder = FirstK(workers - self.load + 1), LeastSquares(assignment)
         return Scheme(self.name, assignment, rule, decoder, exact=True)
