@@ -17,7 +17,6 @@ from experiments.verify.simulation import cases
 from experiments.verify.table import summary
 from sim.load_laws import Additive, PerPartition
 from sim.optimizers import Optimizer
-from sim.schemes import stopping
 from sim.schemes.decoding import OnePerGroup, SumArrived
 from sim.schemes.stopping import CoverGroups, FirstK
 from sim.theory.arrivals import Arrivals
@@ -130,7 +129,8 @@ def scale_by_the_missing(self, arrived):
 
 
 def one_group_ignored(self, delays, opened=0.0):
-    return stopping._earliest(delays, self.size)[..., 1:].max(axis=-1)
+    groups = delays.reshape(*delays.shape[:-1], -1, self.size)
+    return groups.min(axis=-1)[..., 1:].max(axis=-1)
 
 
 def one_draw_for_all_partitions(self, tape, loads, start, stop):
@@ -262,7 +262,8 @@ def test_wrong_code_fails_in_the_right_rows(monkeypatch, tmp_path, name):
 
 def test_a_wrong_event_engine_fails(monkeypatch, tmp_path):
     """The event engine counts arrivals by a tally of its own."""
-    monkeypatch.setattr(FirstK, "tally", lambda self, n: stopping._FirstKTally(self.k - 1))
+    right = FirstK.tally
+    monkeypatch.setattr(FirstK, "tally", lambda self, n: right(FirstK(self.k - 1), n))
     options = "--replications", "2000", "--engine", "event"
     code, _, frame = run(monkeypatch, tmp_path, settings(12), *options)
     failed = frame[frame.verdict == "FAIL"]
