@@ -17,7 +17,7 @@ Memory: the result plus a working set under ``budget`` bytes, whatever R, T and 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,7 +27,7 @@ from sim.engines.batch_network import networked_rounds
 from sim.engines.cluster import IDEAL, Cluster
 from sim.engines.policy import Policy
 from sim.engines.result import Result, accumulate, blame, check, useful_pieces
-from sim.errors import EngineRefused
+from sim.errors import EngineRefused, NeverEnough
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
 from sim.types import FloatArray, Tape, Trace
@@ -79,7 +79,8 @@ def simulate(
     block = tapes[0].block_rounds if cluster.ideal else iterations
     cells = min(block, iterations) * scheme.workers * scheme.assignment.messages
     together = 1 if independent else max(1, budget // (BYTES_PER_CELL * cells))
-    for group in _groups(len(tapes), together):
+
+    def run(group: range) -> None:
         clock = _Clock.start(len(group), scheme.workers)
         for start in range(0, iterations, block):
             stop = min(start + block, iterations)
@@ -92,6 +93,9 @@ def simulate(
                 _independent_rounds(scheme, rows[0][None], clock, part, policy is Policy.DRAIN)
             else:
                 _coupled_rounds(scheme, np.stack(rows), clock, part, policy is Policy.QUEUE)
+
+    for first in range(0, len(tapes), together):
+        _run_group(run, range(first, min(first + together, len(tapes))))
     return Trace(
         times=result.times,
         arrived=result.arrived,
@@ -123,15 +127,13 @@ def _independent_rounds(
 ) -> None:
     """Policies ``cancel`` and ``drain``: ``offsets (r, t, n m)``, no loop over rounds."""
     delay = scheme.stopping.stopping_delay(offsets)
-    check(delay, offsets, part)
-    length = delay
-    if drains:  # a deadline can be later than the last message
-        length = np.maximum(row_max(offsets), delay)
-        check(length[:, :-1] if part.ends_run else length, offsets, part, patient=True)
-    opened = np.add.accumulate(np.concatenate([clock.now[:, None], length], axis=1), axis=1)
-    clock.now[:] = opened[:, -1]
-    opened = opened[:, :-1]
+    # A deadline can be later than the last message.
+    length = np.maximum(row_max(offsets), delay) if drains else delay
+    instants = np.add.accumulate(np.concatenate([clock.now[:, None], length], axis=1), axis=1)
+    opened, drained = instants[:, :-1], instants[:, 1:]
+    clock.now[:] = drained[:, -1]
     np.add(opened, delay, out=part.times)
+    check(part, opened, part.times, opened[:, :, None], offsets, drained if drains else None)
     if part.arrived is None and part.busy is None:
         return
     finish = opened[:, :, None] + offsets
@@ -163,12 +165,12 @@ def _coupled_rounds(
     for t in range(offsets.shape[1]):
         opened = clock.now[:, None]
         begun = np.maximum(opened, clock.free)  # never, behind a dead worker's task
-        arrive = np.repeat(begun, m, axis=1) + offsets[:, t]
-        ended = scheme.stopping.stopping_delay(arrive, clock.now)
+        sent = np.repeat(begun, m, axis=1)
+        arrive = sent + offsets[:, t]
         one = part.round(t)
-        check(ended, arrive, one, since=clock.now)
-        one.times[:, 0] = ended
-        ended = ended[:, None]
+        one.times[:, 0] = scheme.stopping.stopping_delay(arrive, clock.now)
+        ended = one.times
+        check(one, opened, ended, sent[:, None], offsets[:, t : t + 1])
         arrived = arrive <= ended
         finish = arrive[:, m - 1 :: m]
         if one.arrived is not None:
@@ -185,5 +187,12 @@ def _coupled_rounds(
         clock.now[:] = ended[:, 0]
 
 
-def _groups(replications: int, size: int) -> list[range]:
-    return [range(r, min(r + size, replications)) for r in range(0, replications, size)]
+def _run_group(run: Callable[[range], None], group: range) -> None:
+    """Run replications together; whatever goes wrong is told as if they ran one by one."""
+    try:
+        run(group)
+    except NeverEnough:
+        if len(group) > 1:
+            for r in group:
+                run(range(r, r + 1))
+        raise

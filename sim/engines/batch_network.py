@@ -50,11 +50,13 @@ def networked_rounds(
         received = now[:, None] + downlink
         begun[:, t] = received if policy is Policy.CANCEL else np.maximum(received, free)
         travel = offsets[:, t] + np.repeat(sent[:, t], m, axis=1)
-        arrive = np.repeat(begun[:, t], m, axis=1) + travel
-        ended = scheme.stopping.stopping_delay(arrive, now)
-        check(ended, arrive, one, since=now)
-        one.times[:, 0] = ended
-        arrived = arrive <= ended[:, None]
+        start = np.repeat(begun[:, t], m, axis=1)
+        arrive = start + travel
+        one.times[:, 0] = ended = scheme.stopping.stopping_delay(arrive, now)
+        ready = np.maximum(ended, row_max(arrive)) if policy is Policy.DRAIN else ended
+        drained = ready[:, None] if policy is Policy.DRAIN else None
+        check(one, now[:, None], one.times, start[:, None], travel[:, None], drained)
+        arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
         blame(arrive[:, None], now[:, None], one.times, one.last, one.margin, m)
@@ -62,11 +64,7 @@ def networked_rounds(
         computed = offsets[:, t].reshape(r, n, m)
         pieces = np.diff(computed, axis=2, prepend=0.0) * arrived.reshape(r, n, m)
         useful[:, t] = pieces.transpose(0, 2, 1)
-        now = ended
-        if policy is Policy.DRAIN:
-            now = np.maximum(ended, row_max(arrive))
-            if t + 1 < rounds:
-                check(now, arrive, one, patient=True)
+        now = ready
         told = now[:, None] + downlink
         until[:, t] = told if policy is Policy.CANCEL else np.inf
         if policy is Policy.FINISH:  # who is still busy when the next model comes skips this one

@@ -16,7 +16,7 @@ from functools import partial
 
 import numpy as np
 import simpy
-from simpy.events import Event, EventPriority, Timeout
+from simpy.events import Event, EventPriority
 
 from sim.engines.timeline import Recorder
 from sim.errors import NeverEnough
@@ -27,7 +27,7 @@ RECEPTION = EventPriority(2)
 """After NORMAL (1): who finishes at the instant at which a model reaches it finishes first."""
 
 DECISION = EventPriority(3)
-"""After every message and reception of an instant."""
+"""After every message and reception of an instant: when the master looks at its clock, too."""
 
 
 class Crew(ABC):
@@ -152,7 +152,7 @@ class Master:
         """Note that everybody may have come to rest; matters under ``drain`` only."""
         resting = self._decided and self._crew.resting == self.workers
         if self._drains and resting and self.env.now > self.times[self.round]:
-            at_the_end(self.env, DECISION, self._next)
+            at(self.env, DECISION, self._next)
 
     def missing(self) -> list[int]:
         """Whom the master waits for in vain, when nothing more can happen."""
@@ -164,14 +164,17 @@ class Master:
         return [int(worker) for worker in np.flatnonzero(waited_for)]
 
     def _at(self, seconds: float, enough: Callable[[], bool]) -> None:
-        """Ask ``enough`` that many seconds after the round opened, if it is still undecided."""
+        """Ask ``enough`` that many seconds after the round opened, if it is still undecided.
+
+        Messages of that instant come first, so a round can end exactly at ``max_wait``.
+        """
         of_round = self.round
 
         def ring(_: Event) -> None:
             if of_round == self.round and not self._decided and enough():
                 self._decide_now()
 
-        call(Timeout(self.env, seconds), ring)
+        at(self.env, DECISION, ring, seconds)
 
     def _give_up(self) -> bool:
         raise NeverEnough(self.round + 1, self.missing(), self._max_wait)
@@ -179,7 +182,7 @@ class Master:
     def _decide_now(self) -> None:
         self._decided = True
         self.times[self.round] = self.env.now
-        at_the_end(self.env, DECISION, self._decide)
+        at(self.env, DECISION, self._decide)
 
     def _decide(self, event: Event) -> None:
         now, t = self.env.now, self.round
@@ -200,14 +203,18 @@ class Master:
             self.open_round()
 
 
-def at_the_end(
-    env: simpy.Environment, priority: EventPriority, action: Callable[[Event], None]
+def at(
+    env: simpy.Environment,
+    priority: EventPriority,
+    action: Callable[[Event], None],
+    seconds: float = 0.0,
+    value: object = None,
 ) -> None:
-    """Call ``action`` at this instant, after everything with a smaller priority."""
+    """Call ``action`` in so many seconds, after everything of that instant that comes first."""
     event = Event(env)
-    event._ok, event._value = True, None
+    event._ok, event._value = True, value
     call(event, action)
-    env.schedule(event, priority=priority)
+    env.schedule(event, priority=priority, delay=seconds)
 
 
 def call(event: Event, action: Callable[[Event], None]) -> None:

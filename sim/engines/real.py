@@ -23,7 +23,7 @@ import simpy
 from simpy.events import Event, Timeout
 
 from sim.engines.cluster import Cluster
-from sim.engines.master import RECEPTION, Crew, Master, call
+from sim.engines.master import RECEPTION, Crew, Master, at, call
 from sim.engines.policy import Policy
 from sim.engines.timeline import Recorder
 from sim.types import BoolArray, Tape
@@ -84,10 +84,7 @@ class RealCrew(Crew):
             assert isinstance(of_round, int)
             for worker, seconds in zip(self.workers, delays, strict=True):
                 worker.under_way_changes(+1)
-                event = Event(master.env)
-                event._ok, event._value = True, of_round
-                call(event, worker.receive)
-                master.env.schedule(event, priority=RECEPTION, delay=seconds)
+                at(master.env, RECEPTION, worker.receive, seconds, of_round)
 
     def _fate(self, master: Master, worker: Worker, up: Rows, down: Rows | None) -> Process:
         """Crash and repair one worker, over and over."""

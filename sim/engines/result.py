@@ -139,32 +139,40 @@ def blame(
 
 
 def check(
-    ended: FloatArray,
-    arrivals: FloatArray,
     part: Result,
-    since: FloatArray | float = 0.0,
-    patient: bool = False,
+    opened: FloatArray,
+    ended: FloatArray,
+    begun: FloatArray,
+    offsets: FloatArray,
+    drained: FloatArray | None = None,
 ) -> None:
-    """Refuse a round that never ends, or takes longer than ``max_wait``.
+    """Refuse a round that never ends, takes longer than ``max_wait``, or never drains.
+
+    A round may take exactly ``max_wait``: what counts is the instant ``opened + max_wait``, which
+    the event engine's alarm rings at. Draining may take any time.
 
     Args:
-        ended: ``(r,)`` or ``(r, t)`` when each round ends.
-        arrivals: ``(r, n m)`` or ``(r, t, n m)`` on the same clock.
         part: where the rounds stand in the run.
-        since: when the rounds opened on that clock.
-        patient: whether ``max_wait`` does not apply (to draining).
+        opened, ended: ``(r, t)`` instants.
+        begun: ``(r, t, n m)`` or ``(r, t, 1)`` when the worker of each message began.
+        offsets: ``(r, t, n m)`` seconds from then until the message arrives.
+        drained: ``(r, t)`` when the next round can open, under policy ``drain``.
 
     Raises:
-        NeverEnough: naming the workers not heard.
+        NeverEnough: naming the first such round and the workers not heard.
     """
-    limit = np.inf if part.max_wait is None or patient else since + part.max_wait
+    limit = np.full_like(opened, np.inf) if part.max_wait is None else opened + part.max_wait
     late = np.isinf(ended) | (ended > limit)
-    if not late.any():
+    trouble = late
+    if drained is not None:
+        trouble = late | np.isinf(drained)
+        if part.ends_run:  # nothing comes after the last round
+            trouble[:, -1] = late[:, -1]
+    if not trouble.any():
         return
-    where = tuple(int(i) for i in np.argwhere(late)[0])
-    iteration = part.first + 1 + (where[1] if len(where) > 1 else 0)
-    bound = np.broadcast_to(limit, ended.shape)[where]
-    unheard = np.isinf(arrivals[where]) | (arrivals[where] > bound)
-    workers = unheard.reshape(-1, part.messages).any(axis=1)
+    r, t = np.argwhere(trouble)[0]
+    bound = limit[r, t] if late[r, t] else np.inf
+    arrive = begun[r, t] + offsets[r, t]
+    unheard = (np.isinf(arrive) | (arrive > bound)).reshape(-1, part.messages).any(axis=1)
     waited = None if np.isinf(bound) else part.max_wait
-    raise NeverEnough(iteration, [int(j) for j in np.flatnonzero(workers)], waited)
+    raise NeverEnough(part.first + int(t) + 1, np.flatnonzero(unheard).tolist(), waited)

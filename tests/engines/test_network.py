@@ -217,19 +217,6 @@ def test_permanent_death_stops_an_exact_scheme_and_not_erasurehead() -> None:
     assert trace.times[0].tolist() == [2.0, 4.0, 6.0]
 
 
-@pytest.mark.parametrize("engine", [event, batch])
-@pytest.mark.parametrize("policy", Policy)
-def test_max_wait(engine: object, policy: Policy) -> None:
-    """A round that has not ended in time stops the run with who is missing."""
-    table = np.tile([0.5, 1.0, 1.0], (4, 1))
-    table[2, 1:] = 9.0
-    scheme = SCHEMES["uncoded"]().build(3)
-    arguments = (scheme, [TableTape(table)], Proportional(), 4, policy, Cluster(max_wait=5.0))
-    with pytest.raises(NeverEnough, match="max_wait = 5 s") as caught:
-        engine.simulate(*arguments)  # type: ignore[attr-defined]
-    assert (caught.value.iteration, caught.value.missing) == (3, [1, 2])
-
-
 def test_utilisation_idle_and_dead_are_the_whole_time() -> None:
     """Every worker's spans do not overlap, and add up to what the trace says."""
     rng = np.random.default_rng(8)
