@@ -29,6 +29,8 @@ class InvalidParameter(ValueError):
 class NeverEnough(RuntimeError):
     """The master waits for messages that can never arrive (dead workers, a deadlock).
 
+    Life cycle: raised by an engine; it can be made again from its ``args``, as SimPy and pickle do.
+
     Args:
         iteration: the round that cannot end, counted from 1.
         missing: indices (from 0) of the workers that the master has not heard and never will.
@@ -36,15 +38,45 @@ class NeverEnough(RuntimeError):
     """
 
     def __init__(self, iteration: int, missing: list[int], waited: float | None = None) -> None:
-        shown = ", ".join(map(str, missing[:10])) + (", ..." if len(missing) > 10 else "")
-        reason = (
-            "can never end: the master needs more messages, but no message will ever come"
-            if waited is None
-            else f"has not ended after max_wait = {waited:g} s: no message has come"
-        )
-        super().__init__(f"iteration {iteration} {reason} from {len(missing)} worker(s): {shown}")
+        super().__init__(iteration, missing, waited)
         self.iteration = iteration
         self.missing = missing
+        self.waited = waited
+
+    def __str__(self) -> str:
+        reason = (
+            "can never end: the master needs more messages, but no message will ever come"
+            if self.waited is None
+            else f"has not ended after max_wait = {self.waited:g} s: no message has come"
+        )
+        shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
+        return f"iteration {self.iteration} {reason} from {len(self.missing)} worker(s): {shown}"
+
+
+class InvalidDelay(ValueError):
+    """A tape gives something that is no time: a negative number or NaN.
+
+    Life cycle: as ``NeverEnough``.
+
+    Args:
+        source: the delay model, or what else made the tape.
+        seconds: what it gave.
+        worker: whose time it would be, from 0.
+        row: of which row of the tape (round, task or life), from 0.
+    """
+
+    def __init__(self, source: str, seconds: float, worker: int, row: int) -> None:
+        super().__init__(source, seconds, worker, row)
+        self.source = source
+        self.seconds = seconds
+        self.worker = worker
+        self.row = row
+
+    def __str__(self) -> str:
+        return (
+            f"{self.source} gives {self.seconds:g} s for worker {self.worker} in row {self.row} "
+            "of its tape; valid: seconds >= 0, or inf for what never happens"
+        )
 
 
 class EngineRefused(ValueError):

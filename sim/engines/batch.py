@@ -27,6 +27,7 @@ from sim.engines.batch_network import networked_rounds
 from sim.engines.cluster import IDEAL, Cluster
 from sim.engines.policy import Policy
 from sim.engines.result import Result, accumulate, blame, check, useful_pieces
+from sim.engines.tapes import Checked
 from sim.errors import EngineRefused, NeverEnough
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
@@ -39,6 +40,7 @@ BYTES_PER_CELL = 64
 """Working memory for one worker in one round: its time, and eight-byte temporaries of it."""
 
 
+@np.errstate(over="ignore")  # a time beyond any number is infinite: it never comes
 def simulate(
     scheme: Scheme,
     tapes: Sequence[Tape],
@@ -67,6 +69,7 @@ def simulate(
     Raises:
         EngineRefused: the cluster needs the event engine.
         NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
+        InvalidDelay: a tape gives a negative number or NaN.
 
     Cost: per worker and round one draw, one pass of the stopping rule, with ``masks`` one
     addition and one comparison, and with ``work`` about ten passes more.
@@ -79,13 +82,14 @@ def simulate(
     block = tapes[0].block_rounds if cluster.ideal else iterations
     cells = min(block, iterations) * scheme.workers * scheme.assignment.messages
     together = 1 if independent else max(1, budget // (BYTES_PER_CELL * cells))
+    checked = [Checked(tape) for tape in tapes]
 
     def run(group: range) -> None:
         clock = _Clock.start(len(group), scheme.workers)
         for start in range(0, iterations, block):
             stop = min(start + block, iterations)
             assignment = scheme.assignment
-            rows = [load_law.message_times(tapes[r], assignment, start, stop) for r in group]
+            rows = [load_law.message_times(checked[r], assignment, start, stop) for r in group]
             part = result.part(group, start, stop, cluster.max_wait)
             if not cluster.ideal:
                 networked_rounds(scheme, np.stack(rows), cluster, group, part, policy)

@@ -14,7 +14,8 @@ import numpy as np
 from sim.arrays import row_max
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
-from sim.engines.result import Result, blame, check
+from sim.engines.result import Result, blame, check, useful_pieces
+from sim.engines.tapes import Checked
 from sim.schemes import Scheme
 from sim.types import FloatArray
 
@@ -61,9 +62,9 @@ def networked_rounds(
             one.arrived[:, 0] = arrived
         blame(arrive[:, None], now[:, None], one.times, one.last, one.margin, m)
         done[:, t] = begun[:, t] + offsets[:, t, m - 1 :: m]
-        computed = offsets[:, t].reshape(r, n, m)
-        pieces = np.diff(computed, axis=2, prepend=0.0) * arrived.reshape(r, n, m)
-        useful[:, t] = pieces.transpose(0, 2, 1)
+        nothing = np.zeros((r, 1))
+        pieces = useful_pieces(offsets[:, t, None], nothing, arrived[:, None], m)
+        useful[:, t] = pieces
         now = ready
         told = now[:, None] + downlink
         until[:, t] = told if policy is Policy.CANCEL else np.inf
@@ -87,7 +88,7 @@ def _sent(cluster: Cluster, group: range, rounds: int, n: int) -> FloatArray:
         fixed = cluster.network.uplink_latency + cluster.network.transfer
     if cluster.resends is None:
         return np.full((len(group), rounds, n), fixed)
-    return fixed + np.stack([cluster.resends[r].rows(0, rounds) for r in group])
+    return fixed + np.stack([Checked(cluster.resends[r]).rows(0, rounds) for r in group])
 
 
 def _book(

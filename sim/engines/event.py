@@ -8,22 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 import simpy
 
 from sim.engines.cluster import IDEAL, Cluster
-from sim.engines.master import Crew, Master
+from sim.engines.master import END_OF_TIME, Crew, Master, at
 from sim.engines.policy import Policy
 from sim.engines.processes import IdealCrew
 from sim.engines.real import RealCrew
+from sim.engines.tapes import Checked
 from sim.engines.timeline import Recorder
-from sim.errors import NeverEnough
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
 from sim.types import FloatArray, Tape, Trace
 
 
+@np.errstate(over="ignore")  # a time beyond any number is infinite: it never comes
 def simulate(
     scheme: Scheme,
     tapes: Sequence[Tape],
@@ -49,6 +51,7 @@ def simulate(
 
     Raises:
         NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
+        InvalidDelay: a tape gives a negative number or NaN.
     """
     runs = []
     for replication, tape in enumerate(tapes):
@@ -57,7 +60,7 @@ def simulate(
             crew: Crew = IdealCrew(scheme.workers, policy, noted)
         else:
             crew = RealCrew(scheme.workers, policy, cluster, replication, noted)
-        offsets = _offsets(scheme, tape, load_law, iterations)
+        offsets = _offsets(scheme, Checked(tape), load_law, iterations)
         master = Master(
             simpy.Environment(),
             scheme.stopping,
@@ -99,14 +102,12 @@ class _Run:
 
 
 def _run(master: Master, crew: Crew) -> _Run:
+    at(master.env, END_OF_TIME, master.wait_in_vain, inf)
     crew.employ(master)
     master.env.process(_opening(master))
     step = master.env.step
-    try:
-        while not master.done:
-            step()
-    except simpy.core.EmptySchedule:
-        raise NeverEnough(master.round + 1, master.missing()) from None
+    while not master.done:
+        step()
     return _Run(master, crew)
 
 

@@ -23,6 +23,9 @@ from sim.errors import NeverEnough
 from sim.schemes.stopping import StoppingRule, Tally
 from sim.types import BoolArray, FloatArray
 
+END_OF_TIME = EventPriority(0)
+"""Before everything else that would happen at infinity, for that never happens."""
+
 RECEPTION = EventPriority(2)
 """After NORMAL (1): who finishes at the instant at which a model reaches it finishes first."""
 
@@ -162,6 +165,10 @@ class Master:
             unheard = np.frombuffer(self._arrived, dtype=np.bool_) == 0
             waited_for = unheard.reshape(self.workers, self.messages).any(axis=1)
         return [int(worker) for worker in np.flatnonzero(waited_for)]
+
+    def wait_in_vain(self, _: Event) -> None:
+        """Say who is missing when nothing more can happen."""
+        raise NeverEnough(self.round + 1, self.missing())
 
     def _at(self, seconds: float, enough: Callable[[], bool]) -> None:
         """Ask ``enough`` that many seconds after the round opened, if it is still undecided.

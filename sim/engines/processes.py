@@ -82,7 +82,7 @@ def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
     """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
 
     The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
-    than interrupting a process.
+    than interrupting a process. One that would never fire is not even begun: it would stay there.
     """
     env, current = master.env, -1
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
@@ -133,8 +133,6 @@ def diligent_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
         offsets = master.offsets[last]
         for message in range(first, final_message):
             call(Timeout(env, offsets[message], message), arrive)
-        if offsets[final_message] == inf:
-            return
         yield Timeout(env, offsets[final_message])
         now = env.now
         crew.rests(worker, now)

@@ -15,6 +15,7 @@ began, ``began + (computed + sent)``: the batch engine adds the same numbers.
 from __future__ import annotations
 
 from collections.abc import Generator
+from itertools import count, repeat
 from math import inf
 from typing import final
 
@@ -25,8 +26,9 @@ from simpy.events import Event, Timeout
 from sim.engines.cluster import Cluster
 from sim.engines.master import RECEPTION, Crew, Master, at, call
 from sim.engines.policy import Policy
+from sim.engines.tapes import Column, columns
 from sim.engines.timeline import Recorder
-from sim.types import BoolArray, Tape
+from sim.types import BoolArray
 
 Process = Generator[Event, object, None]
 
@@ -54,7 +56,7 @@ class RealCrew(Crew):
         self.policy = policy
         self.recorder = recorder
         self.network = cluster.network
-        self.resends = None if cluster.resends is None else Rows(cluster.resends[replication])
+        self.resends = None if cluster.resends is None else columns(cluster.resends[replication])
         self.failures = None if cluster.failures is None else cluster.failures[replication]
         self.resting = workers
         self.busy = np.zeros(workers)
@@ -70,9 +72,9 @@ class RealCrew(Crew):
             self.ingress = simpy.Resource(master.env, capacity=self.network.channels)
         master.env.process(self._courier(master))
         if self.failures is not None:
-            up = Rows(self.failures.up)
-            down = None if self.failures.down is None else Rows(self.failures.down)
-            for worker in self.workers:
+            ups = columns(self.failures.up)
+            downs = repeat(None) if self.failures.down is None else columns(self.failures.down)
+            for worker, up, down in zip(self.workers, ups, downs, strict=False):
                 master.env.process(self._fate(master, worker, up, down))
 
     def _courier(self, master: Master) -> Process:
@@ -86,17 +88,13 @@ class RealCrew(Crew):
                 worker.under_way_changes(+1)
                 at(master.env, RECEPTION, worker.receive, seconds, of_round)
 
-    def _fate(self, master: Master, worker: Worker, up: Rows, down: Rows | None) -> Process:
+    def _fate(self, master: Master, worker: Worker, up: Column, down: Column | None) -> Process:
         """Crash and repair one worker, over and over."""
-        life = 0
-        while True:
-            yield Timeout(master.env, up.row(life)[worker.index])
+        for life in count():
+            yield Timeout(master.env, up[life])
             worker.crash()
-            if down is None:
-                return
-            yield Timeout(master.env, down.row(life)[worker.index])
+            yield Timeout(master.env, inf if down is None else down[life])
             worker.repair()
-            life += 1
 
     def settle(self, opened: float, now: float, over: bool) -> None:
         """Tasks are booked when they end; at the end of the run the rest is."""
@@ -107,24 +105,6 @@ class RealCrew(Crew):
     def unfinished(self) -> BoolArray:
         """Whose task or message is still under way."""
         return np.array([worker.under_way > 0 for worker in self.workers])
-
-
-@final
-class Rows:
-    """A tape's rows one at a time, read in blocks."""
-
-    def __init__(self, tape: Tape) -> None:
-        self._tape = tape
-        self._blocks: dict[int, list[list[float]]] = {}
-
-    def row(self, index: int) -> list[float]:
-        """Row ``index`` as n floats."""
-        size = self._tape.block_rounds
-        block, offset = divmod(index, size)
-        if block not in self._blocks:
-            rows = self._tape.rows(block * size, (block + 1) * size)
-            self._blocks[block] = rows.tolist()
-        return self._blocks[block][offset]
 
 
 @final
@@ -226,7 +206,7 @@ class Worker:
         if network is not None and not network.contended:
             sent += network.transfer
         if crew.resends is not None:
-            sent += crew.resends.row(of_round)[self.index]
+            sent += crew.resends[self.index][of_round]
         computed = offsets[message]
         alone = message == self.index * self.master.messages
         seconds = computed if alone else computed - offsets[message - 1]
