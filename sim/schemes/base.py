@@ -8,22 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from annotated_types import Ge, Gt
-from pydantic import AllowInfNan, ConfigDict
-
-from sim.errors import InvalidParameter
 from sim.schemes.assignment import Assignment
+from sim.schemes.conditioning import Conditioning, conditioning
 from sim.schemes.decoding import Decoder
 from sim.schemes.stopping import StoppingRule
-
-Load = Annotated[int, Ge(1)]
-WaitFor = Annotated[int, Ge(1)]
-Seconds = Annotated[float, Gt(0), AllowInfNan(False)]
-
-STRICT = ConfigDict(extra="forbid")
-"""Every scheme family is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +25,8 @@ class Scheme:
         assignment: who computes what and how messages are encoded.
         stopping: when the master stops waiting.
         decoder: how the master combines the messages that arrived.
-        exact: True when the stopping rule guarantees the exact gradient.
+        exact: True when every set of arrivals that the stopping rule accepts decodes to the exact
+            gradient, in exact arithmetic; ``conditioning`` says what rounding leaves of it.
     """
 
     name: str
@@ -54,6 +45,17 @@ class Scheme:
         """Number of partitions k."""
         return self.assignment.partitions
 
+    def conditioning(self) -> Conditioning | None:
+        """How large the code's numbers are and how exactly it decodes in double precision.
+
+        Returns:
+            ``None`` for a code without coefficients.
+
+        Cost: as much as decoding 16 rounds, 0.2 s for n = 300 (``sim.schemes.conditioning``);
+        without coefficients one pass over the non-zeros of B.
+        """
+        return conditioning(self.assignment, self.stopping, self.decoder)
+
 
 class SchemeFamily(ABC):
     """A scheme as the config names it; abstract. Subclasses are frozen pydantic dataclasses."""
@@ -64,7 +66,7 @@ class SchemeFamily(ABC):
     @classmethod
     @abstractmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """A few valid configurations for 12 workers, for the contract tests."""
+        """Valid configurations for 12 workers, the edge cases among them, for the tests."""
 
     @abstractmethod
     def build(self, workers: int) -> Scheme:
@@ -73,16 +75,3 @@ class SchemeFamily(ABC):
         Raises:
             InvalidParameter: the family's fields cannot work with this number of workers.
         """
-
-
-def require_divisor(load: int, workers: int) -> None:
-    """Fractional repetition needs the load to divide the number of workers."""
-    if workers % load:
-        valid = ", ".join(str(d) for d in range(1, workers + 1) if workers % d == 0)
-        raise InvalidParameter("load", load, f"must divide workers = {workers}: {valid}")
-
-
-def require_at_most_workers(field: str, value: int, workers: int) -> None:
-    """A count of workers cannot exceed the cluster."""
-    if value > workers:
-        raise InvalidParameter(field, value, f"must be between 1 and workers = {workers}")

@@ -1,28 +1,29 @@
 """ErasureHead: an approximate gradient code.
 
 Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
-Using Approximate Gradient Coding (arXiv 1901.09671).
+Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of the
+authors' code. The factor of ``rescale`` is our derivation.
 """
 
 from __future__ import annotations
 
-from math import comb
+from math import expm1, fsum, log1p
 from typing import ClassVar, final
 
 from pydantic.dataclasses import dataclass
 
+from sim.errors import InvalidParameter
 from sim.schemes import assignment as assignments
-from sim.schemes.base import (
+from sim.schemes.base import Scheme, SchemeFamily
+from sim.schemes.decoding import OnePerGroup
+from sim.schemes.fields import (
     STRICT,
     Load,
-    Scheme,
-    SchemeFamily,
     Seconds,
     WaitFor,
     require_at_most_workers,
     require_divisor,
 )
-from sim.schemes.decoding import OnePerGroup
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK, StoppingRule
 
 
@@ -31,12 +32,23 @@ from sim.schemes.stopping import CoverGroups, Deadline, FirstK, StoppingRule
 class ErasureHead(SchemeFamily):
     """Fractional repetition, but stop at ``wait_for`` arrivals or when every group is covered.
 
+    The master adds one message of each group heard. Groups not heard are missing from the sum,
+    unless ``wait_for > workers - load``: then no group can be missing and the scheme is exact.
+
+    ``rescale`` divides the sum by p = 1 - C(n-d, r)/C(n, r), the chance that a group is heard among
+    the first r arrivals. A round that stops early has heard every group, as it would have after r
+    arrivals, so the groups heard at the stop are those heard after r arrivals, and every partition
+    weight is exactly 1 on average: the decoded gradient is unbiased. The price is that a round with
+    a full cover, exact without ``rescale``, decodes to 1/p times the gradient. This takes arrivals
+    in uniformly random order (independent delays of one law, no ties); with workers that stay slow,
+    their groups weigh less than 1 and the others more. A deadline would leave the number of
+    arrivals random and p too large, so the two are refused together.
+
     Args:
         load: d, partitions per worker; must divide the number of workers.
         wait_for: r, arrivals that end a round.
-        rescale: divide by p = 1 - C(n-d, r)/C(n, r), the chance that a group is heard, which
-            makes the decoded gradient unbiased. The authors' code does not.
-        deadline: seconds after which a round ends in any case.
+        rescale: divide by p. The authors' code does not.
+        deadline: seconds after which a round ends in any case; the scheme is then never exact.
     """
 
     name: ClassVar[str] = "erasurehead"
@@ -48,24 +60,40 @@ class ErasureHead(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
+        """The last inexact and the first exact ``wait_for``, and the extremes of both fields."""
         return (
             cls(load=3, wait_for=6),
+            cls(load=3, wait_for=9),
+            cls(load=3, wait_for=10),
             cls(load=2, wait_for=12),
+            cls(load=1, wait_for=7),
+            cls(load=12, wait_for=1),
             cls(load=4, wait_for=5, rescale=True),
             cls(load=3, wait_for=6, deadline=0.9),
         )
 
     def build(self, workers: int) -> Scheme:
-        """Needs load to divide workers and wait_for at most workers."""
+        """Needs load to divide workers, wait_for at most workers, no rescale with a deadline."""
         require_divisor(self.load, workers)
         require_at_most_workers("wait_for", self.wait_for, workers)
         rule: StoppingRule = FirstK(self.wait_for) | CoverGroups(self.load)
         if self.deadline is not None:
+            if self.rescale:
+                valid = "must be false with a deadline, which leaves the number of arrivals random"
+                raise InvalidParameter("rescale", self.rescale, valid)
             rule = rule | Deadline(self.deadline)
-        heard = 1 - comb(workers - self.load, self.wait_for) / comb(workers, self.wait_for)
+        scale = 1 / chance_heard(workers, self.load, self.wait_for) if self.rescale else 1.0
         assignment = assignments.FractionalRepetition(workers, self.load)
-        decoder = OnePerGroup(self.load, scale=1 / heard if self.rescale else 1.0)
-        # r > n - d leaves no group unheard, whoever the stragglers are.
         exact = self.wait_for > workers - self.load and self.deadline is None
-        return Scheme(self.name, assignment, rule, decoder, exact)
+        return Scheme(self.name, assignment, rule, OnePerGroup(self.load, scale), exact)
+
+
+def chance_heard(workers: int, load: int, arrivals: int) -> float:
+    """p = 1 - C(n-d, r)/C(n, r): some member of a group of d is among r random arrivals of n.
+
+    A product of min(d, r) ratios, since the binomials of large clusters have thousands of digits.
+    """
+    if arrivals > workers - load:
+        return 1.0
+    few, many = sorted((load, arrivals))
+    return -expm1(fsum(log1p(-many / (workers - i)) for i in range(few)))

@@ -1,7 +1,8 @@
 """Partial work: a worker sends each partition's gradient as soon as it is computed.
 
-Source: the multi-message scheme of Ozfatura et al. A worker's i-th of d pieces is done at i/d of
-its time under the proportional load law; the other laws say it in ``sim.load_laws``.
+Sources: the multi-message scheme of Ozfatura, Gündüz, Ulukus (2018), with plain partitions and the
+cyclic schedule of Mohammadi Amiri, Gündüz (arXiv 1810.09992). A worker's i-th of d pieces is done
+at i/d of its time under the proportional load law; the other laws say it in ``sim.load_laws``.
 """
 
 from __future__ import annotations
@@ -12,15 +13,9 @@ from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
 from sim.schemes.assignment import CyclicPieces
-from sim.schemes.base import (
-    STRICT,
-    Load,
-    Scheme,
-    SchemeFamily,
-    WaitFor,
-    require_at_most_workers,
-)
+from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.decoding import OnePerPartition
+from sim.schemes.fields import STRICT, Load, WaitFor, require_at_most_workers
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
 
 
@@ -31,7 +26,8 @@ class MultiMessage(SchemeFamily):
 
     Args:
         load: d, partitions per worker.
-        wait_for: messages that end a round in any case; exact without it.
+        wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is
+            exact without it, and with r > (n - 1) d, when no partition can lack all d messages.
     """
 
     name: ClassVar[str] = "multi_message"
@@ -41,8 +37,15 @@ class MultiMessage(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
-        return cls(load=1), cls(load=3), cls(load=3, wait_for=10)
+        """From one piece to all, and ends by messages that leave partitions out, or none."""
+        return (
+            cls(load=1),
+            cls(load=3),
+            cls(load=12),
+            cls(load=3, wait_for=10),
+            cls(load=3, wait_for=34),
+            cls(load=1, wait_for=11),
+        )
 
     def build(self, workers: int) -> Scheme:
         """Any load up to workers."""
@@ -54,5 +57,5 @@ class MultiMessage(SchemeFamily):
                 valid = f"must be between 1 and the number of messages, {workers * self.load}"
                 raise InvalidParameter("wait_for", self.wait_for, valid)
             rule = rule | FirstK(self.wait_for)
-        exact = self.wait_for is None
+        exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
         return Scheme(self.name, pieces, rule, OnePerPartition(pieces), exact)

@@ -1,6 +1,7 @@
 """Exact gradient codes by repetition.
 
-Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301).
+Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301): the fractional
+repetition scheme, and the cyclic repetition scheme of Algorithms 1 and 2.
 """
 
 from __future__ import annotations
@@ -10,22 +11,20 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 
 from sim.schemes import assignment as assignments
-from sim.schemes.base import (
-    STRICT,
-    Load,
-    Scheme,
-    SchemeFamily,
-    require_at_most_workers,
-    require_divisor,
-)
+from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.decoding import LeastSquares, OnePerGroup
+from sim.schemes.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
 from sim.schemes.stopping import CoverGroups, FirstK
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
 class FractionalRepetition(SchemeFamily):
-    """Groups of ``load`` workers hold the same partitions; stop when every group is covered."""
+    """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
+
+    Args:
+        load: d, partitions per worker; must divide the number of workers.
+    """
 
     name: ClassVar[str] = "fractional_repetition"
 
@@ -33,7 +32,7 @@ class FractionalRepetition(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
+        """Uncoded, in groups, and everything everywhere."""
         return cls(load=1), cls(load=3), cls(load=12)
 
     def build(self, workers: int) -> Scheme:
@@ -49,20 +48,24 @@ class FractionalRepetition(SchemeFamily):
 class CyclicRepetition(SchemeFamily):
     """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
 
+    The master solves a_F B_F = 1 for the arrived rows F by least squares. The random code can be
+    badly conditioned: see ``Scheme.conditioning``.
+
     Args:
-        load: partitions per worker; load - 1 stragglers are tolerated.
-        code_seed: seed of the random code.
+        load: d, partitions per worker; any d - 1 stragglers are tolerated.
+        code_seed: seed of the random code, apart from the run's seed: every replication and every
+            run uses the same code.
     """
 
     name: ClassVar[str] = "cyclic_repetition"
 
     load: Load
-    code_seed: int = 0
+    code_seed: Seed = 0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
-        return cls(load=1), cls(load=4)
+        """Uncoded, coded, everything everywhere, and another code."""
+        return cls(load=1), cls(load=4), cls(load=12), cls(load=3, code_seed=5)
 
     def build(self, workers: int) -> Scheme:
         """Any load up to workers."""

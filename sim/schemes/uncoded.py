@@ -12,15 +12,9 @@ from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
 from sim.schemes.assignment import FractionalRepetition
-from sim.schemes.base import (
-    STRICT,
-    Scheme,
-    SchemeFamily,
-    Seconds,
-    WaitFor,
-    require_at_most_workers,
-)
+from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.decoding import SumArrived
+from sim.schemes.fields import STRICT, Seconds, WaitFor, require_at_most_workers
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule
 
 
@@ -33,7 +27,7 @@ class Uncoded(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
+        """There is one."""
         return (cls(),)
 
     def build(self, workers: int) -> Scheme:
@@ -49,8 +43,10 @@ class IgnoreStragglers(SchemeFamily):
     """Take the first ``wait_for`` of n (or what has come by ``deadline``), drop the rest.
 
     Args:
-        wait_for: arrivals r that end a round.
-        rescale: multiply the sum by n/r, which makes it unbiased.
+        wait_for: r, arrivals that end a round; no such end unless given.
+        rescale: multiply the sum of the m arrivals by n/m, as the authors of ErasureHead do. The
+            decoded gradient is then unbiased when workers arrive in random order, with a deadline
+            too, as long as somebody arrives; a round without arrivals decodes to 0.
         deadline: seconds after which a round ends in any case.
     """
 
@@ -62,10 +58,11 @@ class IgnoreStragglers(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """For the contract tests."""
+        """From one arrival to all, plain and rescaled, with a deadline beside or instead."""
         return (
             cls(wait_for=1),
             cls(wait_for=8),
+            cls(wait_for=12),
             cls(wait_for=8, rescale=False),
             cls(deadline=0.9),
             cls(wait_for=9, deadline=0.9),

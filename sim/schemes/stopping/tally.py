@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 class Tally(ABC):
     """What has arrived in this round, as far as the rule cares; abstract.
 
-    Life cycle: made when a round starts, told of each arrival and of the deadline, dropped when
-    the round ends. Once it has answered True it is not asked again.
+    Life cycle: made when a round starts, told of each arrival and of each deadline, dropped when
+    the round ends. Once it has answered True it goes on answering True: later messages of the same
+    instant are still noted.
     """
 
     @abstractmethod

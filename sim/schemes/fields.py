@@ -1,0 +1,50 @@
+"""The fields that scheme families share, and how they are checked against the cluster.
+
+Whole numbers follow pydantic: 3.0 is 3, and 3.5 is refused. YAML reads ``yes`` and ``on`` as True;
+a count, a seed or a number of seconds is never a truth value.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt
+from pydantic import AllowInfNan, BeforeValidator, ConfigDict
+
+from sim.errors import InvalidParameter
+
+STRICT = ConfigDict(extra="forbid")
+"""Every scheme family is a pydantic dataclass with this setting: an unknown field is an error."""
+
+
+def not_bool(value: Any) -> Any:
+    """Refuse a truth value where a number is meant."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a number")
+    return value
+
+
+Load = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+"""d, partitions that a worker computes per round."""
+
+WaitFor = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+"""r, arrivals that end a round."""
+
+Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
+"""What NumPy takes as a seed."""
+
+Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
+"""A time, from the start of a round."""
+
+
+def require_divisor(load: int, workers: int) -> None:
+    """Fractional repetition needs the load to divide the number of workers."""
+    if workers % load:
+        valid = ", ".join(str(d) for d in range(1, workers + 1) if workers % d == 0)
+        raise InvalidParameter("load", load, f"must divide workers = {workers}: {valid}")
+
+
+def require_at_most_workers(field: str, value: int, workers: int) -> None:
+    """A count of workers cannot exceed the cluster."""
+    if value > workers:
+        raise InvalidParameter(field, value, f"must be between 1 and workers = {workers}")

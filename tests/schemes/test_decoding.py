@@ -1,0 +1,122 @@
+"""Decoders: which messages are taken, with which weight, and how well."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from sim.schemes import SCHEMES
+from sim.schemes.assignment import CyclicPieces, CyclicRepetition, FractionalRepetition
+from sim.schemes.decoding import (
+    LeastSquares,
+    OnePerGroup,
+    OnePerPartition,
+    SumArrived,
+    decoding_error,
+)
+
+
+def every_mask(n: int) -> np.ndarray:
+    return np.array(list(itertools.product([False, True], repeat=n)))
+
+
+def first_of_each(arrived: np.ndarray, parts: list[list[int]]) -> np.ndarray:
+    """1 for the lowest arrived message of each part, in plain Python."""
+    vector = np.zeros(len(arrived))
+    for messages in parts:
+        heard = [j for j in messages if arrived[j]]
+        if heard:
+            vector[min(heard)] = 1.0
+    return vector
+
+
+def test_one_per_group_takes_the_lowest_index() -> None:
+    groups = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
+    masks = every_mask(9)
+    expected = np.array([first_of_each(mask, groups) for mask in masks])
+    np.testing.assert_array_equal(OnePerGroup(3).decoding_vector(masks), expected)
+    np.testing.assert_array_equal(OnePerGroup(3, 1.5).decoding_vector(masks), 1.5 * expected)
+
+
+@pytest.mark.parametrize(("n", "load"), [(4, 3), (5, 2), (3, 3), (6, 1), (1, 1)])
+def test_one_per_partition_takes_the_lowest_index(n: int, load: int) -> None:
+    """Catches the order of pieces, in which a worker's late piece comes before an early one."""
+    pieces = CyclicPieces(n, load)
+    parts = [[j for j, p in enumerate(pieces.carried) if p == i] for i in range(n)]
+    masks = every_mask(n * load)
+    expected = np.array([first_of_each(mask, parts) for mask in masks])
+    decoder = OnePerPartition(pieces)
+    np.testing.assert_array_equal(decoder.decoding_vector(masks), expected)
+    covered = [[any(mask[messages]) for messages in parts] for mask in masks]
+    np.testing.assert_array_equal(decoder.partition_weights(masks), covered)
+
+
+def test_sum_of_what_arrived() -> None:
+    """1 each, or n/m each of m; nothing at all decodes to 0, not to a division by 0."""
+    masks = every_mask(5)
+    np.testing.assert_array_equal(SumArrived().decoding_vector(masks), masks.astype(float))
+    rescaled = SumArrived(rescale=True).decoding_vector(masks)
+    np.testing.assert_array_equal(rescaled[0], np.zeros(5))
+    np.testing.assert_allclose(rescaled[1:].sum(axis=1), 5)
+    for mask, weights in zip(masks, rescaled, strict=True):
+        assert len(set(weights[mask])) <= 1
+        assert not weights[~mask].any()
+
+
+def test_cyclic_code_tolerates_any_stragglers() -> None:
+    """Every set of n - s arrivals decodes exactly."""
+    scheme = SCHEMES["cyclic_repetition"](load=3).build(8)
+    for lost in itertools.combinations(range(8), 2):
+        arrived = np.ones(8, dtype=bool)
+        arrived[list(lost)] = False
+        np.testing.assert_allclose(scheme.decoder.partition_weights(arrived), 1, atol=1e-8)
+
+
+def test_least_squares_cannot_be_improved() -> None:
+    """No other combination of the arrived rows comes closer to ones, and none is shorter."""
+    assignment = CyclicRepetition(7, 3)
+    code = assignment.encoding.toarray()
+    rng = np.random.default_rng(0)
+    masks = rng.random((60, 7)) < 0.5
+    decoder = LeastSquares(assignment)
+    vectors = decoder.decoding_vector(masks)
+    errors = decoding_error(decoder.partition_weights(masks))
+    for mask, vector, error in zip(masks, vectors, errors, strict=True):
+        for _ in range(20):
+            other = vector + mask * rng.normal(scale=1e-3, size=7)
+            assert decoding_error(other @ code) >= error * (1 - 1e-9)
+        pseudo = np.linalg.pinv(code[mask].T) @ np.ones(7)
+        np.testing.assert_allclose(vector[mask], pseudo, rtol=1e-6, atol=1e-9)
+
+
+def test_least_squares_on_repetition_is_the_mean_of_each_group() -> None:
+    """Copies of a message share its weight: the shortest of all exact answers."""
+    decoder = LeastSquares(FractionalRepetition(6, 3))
+    arrived = np.array([True, True, False, True, True, True])
+    np.testing.assert_allclose(decoder.decoding_vector(arrived), [1 / 2, 1 / 2, 0, *[1 / 3] * 3])
+
+
+def test_least_squares_answers_each_row_of_any_table() -> None:
+    """Equal sets of arrivals are solved once; catches answers handed to the wrong rows."""
+    decoder = LeastSquares(CyclicRepetition(9, 3))
+    masks = np.random.default_rng(1).random((4, 50, 9)) < 0.8
+    table = decoder.partition_weights(masks)
+    assert table.shape == (4, 50, 9)
+    for one, row in zip(masks.reshape(-1, 9), table.reshape(-1, 9), strict=True):
+        np.testing.assert_allclose(decoder.partition_weights(one), row, atol=1e-9)
+
+
+def test_nothing_arrived_decodes_to_nothing() -> None:
+    """A deadline can end a round before anybody has answered."""
+    for decoder, n in (
+        (SumArrived(), 6),
+        (SumArrived(rescale=True), 6),
+        (OnePerGroup(2), 6),
+        (OnePerPartition(CyclicPieces(3, 2)), 6),
+        (LeastSquares(CyclicRepetition(6, 2)), 6),
+    ):
+        nobody = np.zeros((2, n), dtype=bool)
+        assert not decoder.decoding_vector(nobody).any()
+        assert not decoder.partition_weights(nobody).any()

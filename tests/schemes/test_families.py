@@ -1,0 +1,267 @@
+"""What families promise: exactness at its boundary, unbiased sums, and refusals in one line."""
+
+from __future__ import annotations
+
+import itertools
+from fractions import Fraction
+from math import comb
+
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from sim.errors import InvalidParameter
+from sim.schemes import SCHEMES, Scheme, SchemeFamily
+from sim.schemes.decoding import decoding_error
+from sim.schemes.erasurehead import ErasureHead, chance_heard
+from sim.schemes.multi_message import MultiMessage
+from sim.schemes.uncoded import IgnoreStragglers
+from tests.statistics import assert_z
+
+
+def every_mask(n: int) -> np.ndarray:
+    return np.array(list(itertools.product([False, True], repeat=n)))
+
+
+def always_exact(scheme: Scheme) -> bool:
+    """Every set of arrivals that ends a round decodes to ones."""
+    masks = every_mask(scheme.workers * scheme.assignment.messages)
+    weights = scheme.decoder.partition_weights(masks[scheme.stopping.enough(masks)])
+    return bool(np.allclose(weights, 1))
+
+
+def stop(scheme: Scheme, delays: np.ndarray) -> np.ndarray:
+    """Who has arrived when each round ends."""
+    return delays <= scheme.stopping.stopping_delay(delays)[..., None]
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+@pytest.mark.parametrize("rescale", [False, True])
+def test_erasurehead_is_exact_from_more_than_n_minus_d_arrivals(n: int, rescale: bool) -> None:
+    """Every (n, d, r) against every set of arrivals: one arrival fewer is not exact."""
+    for load in (d for d in range(1, n + 1) if n % d == 0):
+        for wait_for in range(1, n + 1):
+            scheme = ErasureHead(load=load, wait_for=wait_for, rescale=rescale).build(n)
+            assert scheme.exact == always_exact(scheme) == (wait_for > n - load)
+
+
+@pytest.mark.parametrize(("n", "load"), [(1, 1), (4, 1), (4, 2), (3, 3), (5, 2)])
+def test_multi_message_is_exact_from_more_messages_than_leave_a_partition_out(
+    n: int, load: int
+) -> None:
+    """Every r against every set of messages."""
+    assert MultiMessage(load=load).build(n).exact
+    for wait_for in range(1, n * load + 1):
+        scheme = MultiMessage(load=load, wait_for=wait_for).build(n)
+        assert scheme.exact == always_exact(scheme) == (wait_for > (n - 1) * load)
+
+
+def test_ignoring_nobody_is_exact() -> None:
+    for wait_for in range(1, 7):
+        for rescale in (False, True):
+            scheme = IgnoreStragglers(wait_for=wait_for, rescale=rescale).build(6)
+            assert scheme.exact == always_exact(scheme) == (wait_for == 6)
+
+
+def test_a_deadline_is_never_exact() -> None:
+    """Even with as many arrivals asked for as make it exact otherwise."""
+    assert not ErasureHead(load=3, wait_for=6, deadline=9.0).build(6).exact
+    assert not IgnoreStragglers(wait_for=6, deadline=9.0).build(6).exact
+
+
+@pytest.mark.parametrize(("n", "load", "wait_for"), [(6, 2, r) for r in range(1, 7)] + [(6, 3, 2)])
+def test_rescaled_erasurehead_is_unbiased_over_every_order(
+    n: int, load: int, wait_for: int
+) -> None:
+    """All n! orders, stopped early at a full cover: each partition's mean weight is exactly 1.
+
+    Catches a p that takes the early stop for a loss of arrivals, as one that counts those of the
+    round would.
+    """
+    scheme = ErasureHead(load=load, wait_for=wait_for, rescale=True).build(n)
+    orders = np.array(list(itertools.permutations(range(n))), dtype=float)
+    arrived = stop(scheme, orders)
+    if 1 < n // load < wait_for:
+        assert arrived.sum(axis=1).min() < wait_for, "no order stops early: nothing is tested"
+    weights = scheme.decoder.partition_weights(arrived)
+    np.testing.assert_allclose(weights.mean(axis=0), 1, rtol=1e-12)
+
+
+def test_rescaled_erasurehead_pays_for_it_in_full_rounds() -> None:
+    """A round that hears every group decodes to 1/p, with p = 1 - C(4, 3)/C(6, 3) = 4/5."""
+    scheme = ErasureHead(load=2, wait_for=3, rescale=True).build(6)
+    everybody = np.ones(6, dtype=bool)
+    np.testing.assert_allclose(scheme.decoder.partition_weights(everybody), 5 / 4, rtol=1e-15)
+
+
+def test_rescaled_erasurehead_is_unbiased_in_a_large_cluster() -> None:
+    """Random orders of thirty workers; without the factor the same test fails by far."""
+    orders = np.random.default_rng(8).random((20_000, 30))
+    for family in (
+        ErasureHead(load=3, wait_for=15, rescale=True),
+        ErasureHead(load=5, wait_for=8, rescale=True),
+        IgnoreStragglers(wait_for=20),
+    ):
+        scheme = family.build(30)
+        weights = scheme.decoder.partition_weights(stop(scheme, orders))
+        assert_z(weights, np.ones(30), "partition weight")
+    plain = ErasureHead(load=3, wait_for=15).build(30)
+    with pytest.raises(AssertionError, match="partition weight"):
+        assert_z(plain.decoder.partition_weights(stop(plain, orders)), 1.0, "partition weight")
+
+
+def test_a_deadline_would_make_the_factor_wrong() -> None:
+    """Why the two are refused together: with it, groups are heard more seldom than p says."""
+    scheme = ErasureHead(load=2, wait_for=4, deadline=0.5).build(6)
+    delays = np.random.default_rng(9).random((20_000, 6))
+    heard = scheme.decoder.partition_weights(stop(scheme, delays)).mean()
+    assert heard < chance_heard(6, 2, 4) - 0.05
+
+
+def test_rescale_needs_arrivals_in_random_order() -> None:
+    """What the docs warn of: ties hear more than r, and slow workers weigh less than 1."""
+    scheme = ErasureHead(load=2, wait_for=2, rescale=True).build(6)
+    ties = scheme.decoder.partition_weights(stop(scheme, np.ones((1, 6))))
+    np.testing.assert_allclose(ties, 1 / chance_heard(6, 2, 2))
+    delays = np.random.default_rng(10).random((4000, 6)) * [1, 1, 1, 1, 9, 9]
+    mean = scheme.decoder.partition_weights(stop(scheme, delays)).mean(axis=0)
+    assert np.all(mean[:4] > 1.1)
+    assert np.all(mean[4:] < 0.5)
+
+
+def test_rescaled_sum_is_unbiased_with_a_deadline() -> None:
+    """n/m counts the arrivals of the round, so it holds whatever ends it; 0 when nobody comes."""
+    scheme = IgnoreStragglers(wait_for=4, deadline=0.3).build(6)
+    delays = np.random.default_rng(11).random((40_000, 6))
+    arrived = stop(scheme, delays)
+    weights = scheme.decoder.partition_weights(arrived)
+    someone = arrived.any(axis=1)
+    assert 0 < np.count_nonzero(~someone) < 40_000
+    assert_z(weights[someone], np.ones(6), "weight where somebody arrived")
+    assert not weights[~someone].any()
+
+
+@pytest.mark.parametrize(
+    ("n", "load", "arrivals"),
+    [(6, 2, 3), (12, 3, 9), (12, 3, 10), (12, 12, 1), (9, 1, 4), (8, 4, 1), (30, 3, 15)],
+)
+def test_chance_heard_is_a_ratio_of_binomials(n: int, load: int, arrivals: int) -> None:
+    exact = 1 - Fraction(comb(n - load, arrivals), comb(n, arrivals))
+    assert chance_heard(n, load, arrivals) == pytest.approx(float(exact), rel=1e-14)
+
+
+def test_chance_heard_in_large_clusters() -> None:
+    """Binomials of a million workers have 300,000 digits; a product of ten ratios has not."""
+    erased = Fraction(1)
+    for i in range(10):
+        erased *= Fraction(500_000 - i, 1_000_000 - i)
+    expected = float(1 - erased)
+    assert chance_heard(1_000_000, 10, 500_000) == pytest.approx(expected, rel=1e-14)
+    assert chance_heard(1_000_000, 500_000, 10) == pytest.approx(expected, rel=1e-14)
+    assert chance_heard(1_000_000, 1, 1) == pytest.approx(1e-6, rel=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("family", "field", "valid"),
+    [
+        (ErasureHead(load=4, wait_for=15), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
+        (ErasureHead(load=3, wait_for=31), "wait_for", "1 and workers = 30"),
+        (ErasureHead(load=3, wait_for=15, rescale=True, deadline=2.0), "rescale", "deadline"),
+        (ErasureHead(load=3, wait_for=30, rescale=True, deadline=2.0), "rescale", "deadline"),
+        (SCHEMES["fractional_repetition"](load=7), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
+        (SCHEMES["cyclic_repetition"](load=31), "load", "1 and workers = 30"),
+        (IgnoreStragglers(wait_for=31), "wait_for", "1 and workers = 30"),
+        (IgnoreStragglers(wait_for=31, deadline=1.0), "wait_for", "1 and workers = 30"),
+        (IgnoreStragglers(), "wait_for", "deadline"),
+        (MultiMessage(load=31), "load", "1 and workers = 30"),
+        (MultiMessage(load=2, wait_for=61), "wait_for", "messages, 60"),
+    ],
+    ids=repr,
+)
+def test_impossible_parameters_say_what_is_valid(
+    family: SchemeFamily, field: str, valid: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        family.build(30)
+    assert caught.value.field == field
+    assert valid in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_largest_valid_parameters_build() -> None:
+    """Catches a bound that is off by one."""
+    for family in (
+        ErasureHead(load=30, wait_for=30),
+        SCHEMES["fractional_repetition"](load=30),
+        SCHEMES["cyclic_repetition"](load=30),
+        IgnoreStragglers(wait_for=30),
+        MultiMessage(load=2, wait_for=60),
+    ):
+        assert family.build(30).workers == 30
+
+
+COUNTS = [
+    (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "load"),
+    (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "wait_for"),
+    (SCHEMES["ignore_stragglers"], {}, "wait_for"),
+    (SCHEMES["fractional_repetition"], {}, "load"),
+    (SCHEMES["cyclic_repetition"], {}, "load"),
+    (SCHEMES["multi_message"], {}, "load"),
+    (SCHEMES["multi_message"], {"load": 3}, "wait_for"),
+]
+
+
+@pytest.mark.parametrize(("family", "others", "field"), COUNTS)
+def test_counts_are_whole_positive_numbers(
+    family: type[SchemeFamily], others: dict[str, int], field: str
+) -> None:
+    """3.0 is 3 as everywhere in a config; YAML's yes is not 1."""
+    assert getattr(family(**{**others, field: 3.0}), field) == 3
+    for wrong, said in (
+        (True, "True is not a number"),
+        (False, "False is not a number"),
+        (0, "greater than or equal to 1"),
+        (-2, "greater than or equal to 1"),
+        (3.5, "fractional part"),
+        ("many", "valid integer"),
+    ):
+        with pytest.raises(ValidationError, match=said) as caught:
+            family(**{**others, field: wrong})
+        (error,) = caught.value.errors()
+        assert error["loc"] == (field,)
+        assert "\n" not in error["msg"]
+
+
+def test_code_seed_is_a_seed() -> None:
+    """NumPy takes no negative seed: the config says so, not a traceback at the first round."""
+    cyclic = SCHEMES["cyclic_repetition"]
+    assert cyclic(load=3, code_seed=0) == cyclic(load=3)
+    for wrong, said in ((-1, "greater than or equal to 0"), (True, "True is not a number")):
+        with pytest.raises(ValidationError, match=said):
+            cyclic(load=3, code_seed=wrong)
+
+
+@pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
+def test_deadlines_are_positive_seconds(name: str) -> None:
+    others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
+    assert SCHEMES[name](**others, deadline=1).build(12).stopping.deadlines == (1.0,)
+    for wrong in (True, 0, -1.0, float("nan"), float("inf")):
+        with pytest.raises(ValidationError):
+            SCHEMES[name](**others, deadline=wrong)
+
+
+@pytest.mark.parametrize("name", SCHEMES)
+def test_unknown_fields_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="Unexpected keyword"):
+        SCHEMES[name](load=1, wait_for=1, waitfor=3)
+
+
+def test_waiting_for_everyone_is_not_the_exact_code() -> None:
+    """n arrivals or a full cover: stops with fractional repetition, to the bit."""
+    delays = np.random.default_rng(12).random((200, 12))
+    waits = ErasureHead(load=3, wait_for=12).build(12)
+    covers = SCHEMES["fractional_repetition"](load=3).build(12)
+    np.testing.assert_array_equal(
+        waits.stopping.stopping_delay(delays), covers.stopping.stopping_delay(delays)
+    )
+    assert decoding_error(waits.decoder.partition_weights(stop(waits, delays))).max() == 0

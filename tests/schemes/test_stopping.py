@@ -1,0 +1,235 @@
+"""Stopping rules against their definition: instants, ties, dead workers, tallies, clocks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.schemes.assignment import CyclicPieces
+from sim.schemes.stopping import (
+    CoverGroups,
+    CoverPartitions,
+    Deadline,
+    FirstK,
+    StoppingRule,
+    bisected_stopping_delay,
+)
+
+MESSAGES = 12
+
+RULES: list[StoppingRule] = [
+    FirstK(1),
+    FirstK(5),
+    FirstK(MESSAGES),
+    *(CoverGroups(d) for d in (1, 2, 3, 6, 12)),
+    *(CoverPartitions(CyclicPieces(n, MESSAGES // n)) for n in (2, 3, 4, 6)),
+    FirstK(5) | CoverGroups(3),
+    FirstK(9) & CoverGroups(4),
+    CoverGroups(4) & CoverPartitions(CyclicPieces(4, 3)),
+    (FirstK(2) & CoverGroups(6)) | (FirstK(8) & CoverGroups(12)),
+]
+WITH_DEADLINE: list[StoppingRule] = [
+    Deadline(0.35),
+    FirstK(5) | Deadline(0.35),
+    FirstK(5) & Deadline(0.35),
+    (CoverGroups(3) & Deadline(0.2)) | Deadline(0.5),
+]
+
+delays_with_ties = st.lists(st.integers(0, 6), min_size=MESSAGES, max_size=MESSAGES).map(
+    lambda row: np.array(row) * 0.1
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+@given(delays=delays_with_ties)
+@settings(max_examples=60, deadline=None)
+def test_stopping_delay_is_the_earliest_instant_with_enough(
+    rule: StoppingRule, delays: np.ndarray
+) -> None:
+    """By definition, over all instants at which a message arrives; and by bisection."""
+    instants = [t for t in np.unique(delays) if rule.enough(delays <= t)]
+    assert rule.stopping_delay(delays) == instants[0]
+    assert bisected_stopping_delay(rule, delays) == instants[0]
+
+
+@pytest.mark.parametrize("rule", RULES, ids=repr)
+def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
+    """An infinite delay never arrives; a rule that needs it is never satisfied."""
+    rng = np.random.default_rng(5)
+    delays = np.where(rng.random((300, MESSAGES)) < 0.4, np.inf, rng.random((300, MESSAGES)))
+    delays[0] = np.inf
+    np.testing.assert_array_equal(
+        rule.stopping_delay(delays), bisected_stopping_delay(rule, delays)
+    )
+    never = ~rule.enough(np.isfinite(delays))
+    assert never.any()
+    np.testing.assert_array_equal(np.isinf(rule.stopping_delay(delays)), never)
+
+
+@pytest.mark.parametrize("rule", RULES + WITH_DEADLINE, ids=repr)
+@given(delays=delays_with_ties)
+@settings(max_examples=60, deadline=None)
+def test_tally_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
+    """Tell a tally of arrivals and deadlines in order: yes from the stopping delay on."""
+    events = [(t, 0, int(j)) for j, t in enumerate(delays)]
+    events += [(t, 1, -1) for t in rule.deadlines]
+    tally = rule.tally(MESSAGES)
+    ended = None
+    for instant, _, message in sorted(events):
+        yes = tally.elapse(instant) if message < 0 else tally.arrive(message)
+        if yes and ended is None:
+            ended = instant
+        assert yes == (ended is not None), "a yes was taken back"
+    assert ended == rule.stopping_delay(delays)
+
+
+def at_least_seven(arrived: np.ndarray) -> bool:
+    return sum(arrived) >= 7
+
+
+def every_four_in_a_row(arrived: np.ndarray) -> bool:
+    return any(arrived[0:4]) and any(arrived[4:8]) and any(arrived[8:12])
+
+
+def every_partition(arrived: np.ndarray) -> bool:
+    """Messages of workers 0 to 3, three each: partitions 0 1 2, 1 2 3, 2 3 0, 3 0 1."""
+    carries = [0, 1, 2, 1, 2, 3, 2, 3, 0, 3, 0, 1]
+    return {p for p, heard in zip(carries, arrived, strict=True) if heard} == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize(
+    ("rule", "definition"),
+    [
+        (FirstK(7), at_least_seven),
+        (CoverGroups(4), every_four_in_a_row),
+        (CoverPartitions(CyclicPieces(4, 3)), every_partition),
+        (
+            FirstK(7) | CoverGroups(4),
+            lambda arrived: at_least_seven(arrived) or every_four_in_a_row(arrived),
+        ),
+        (
+            FirstK(7) & CoverGroups(4),
+            lambda arrived: at_least_seven(arrived) and every_four_in_a_row(arrived),
+        ),
+        (FirstK(7) | Deadline(1.0), at_least_seven),
+        (FirstK(7) & Deadline(1.0), lambda arrived: False),
+    ],
+    ids=repr,
+)
+def test_enough_in_plain_words(
+    rule: StoppingRule, definition: Callable[[np.ndarray], bool]
+) -> None:
+    """On all 4096 sets of arrivals, since everything else is held to ``enough``."""
+    masks = np.array(list(itertools.product([False, True], repeat=MESSAGES)))
+    np.testing.assert_array_equal(rule.enough(masks), [definition(mask) for mask in masks])
+    table = masks.reshape(64, 64, MESSAGES)
+    np.testing.assert_array_equal(rule.enough(table), rule.enough(masks).reshape(64, 64))
+
+
+@pytest.mark.parametrize(
+    ("delays", "either", "both"),
+    [
+        ([1, 1, 1, 1], 1, 1),  # all at once: each rule has more than it needs
+        ([1, 1, 1, 2], 1, 1),  # three arrivals at one instant also cover both groups
+        ([1, 2, 1, 2], 1, 2),  # cover at 1; the third arrival ties with the fourth
+        ([1, 1, 2, 2], 2, 2),  # the third arrival ties with the fourth, and covers
+        ([1, 1, 1, 3], 1, 1),
+        ([1, 2, 2, 3], 2, 2),  # the second and the third tie
+        ([0, 0, 3, 3], 3, 3),
+        ([0, 0, 0, 0], 0, 0),
+        ([1, 3, 2, 3], 2, 3),
+    ],
+)
+def test_ties_between_a_count_and_a_cover(delays: list[float], either: float, both: float) -> None:
+    """Three of four, and both pairs: instants worked out by hand, in both ways of asking."""
+    row = np.array(delays, dtype=float)
+    count, cover = FirstK(3), CoverGroups(2)
+    for rule, ended in (
+        (count | cover, either),
+        (cover | count, either),
+        (count & cover, both),
+        (cover & count, both),
+    ):
+        assert rule.stopping_delay(row) == ended
+        assert rule.stopping_delay(row + 5.0, np.array(5.0)) == ended + 5.0
+        tally = rule.tally(4)
+        order = np.argsort(row, kind="stable")
+        for ties in (order, order[np.lexsort((-order, row[order]))]):  # either way round in a tie
+            tally = rule.tally(4)
+            assert next(row[j] for j in ties if tally.arrive(int(j))) == ended
+
+
+@pytest.mark.parametrize(
+    ("delays", "seconds", "either", "both"),
+    [
+        ([1, 2, 3, 4], 2.5, 2.5, 3),
+        ([1, 2, 3, 4], 3.0, 3, 3),  # a deadline at the instant of an arrival
+        ([1, 2, 3, 4], 3.5, 3, 3.5),
+        ([4, 4, 4, 4], 3.0, 3, 4),
+        ([1, 1, np.inf, np.inf], 3.0, 3, np.inf),
+    ],
+)
+def test_deadlines_count_from_the_opening_of_each_round(
+    delays: list[float], seconds: float, either: float, both: float
+) -> None:
+    """Three of four, and a deadline: on the round's own clock, and on clocks of their own."""
+    row = np.array(delays, dtype=float)
+    opened = np.array([0.0, 8.0, 64.0])
+    table = opened[:, None] + row
+    count, deadline = FirstK(3), Deadline(seconds)
+    assert deadline.deadlines == (seconds,)
+    for rule, ended in (
+        (deadline, seconds),
+        (count | deadline, either),
+        (deadline | count, either),
+        (count & deadline, both),
+        (deadline & count, both),
+    ):
+        assert rule.deadlines == (seconds,)
+        assert rule.stopping_delay(row) == ended
+        np.testing.assert_array_equal(rule.stopping_delay(table, opened), opened + ended)
+
+
+def test_deadlines_of_both_parts_are_told() -> None:
+    """The event engine wakes a tally at each of them."""
+    rule = (FirstK(2) & Deadline(1.0)) | (CoverGroups(2) & Deadline(2.0)) | Deadline(4.0)
+    assert sorted(rule.deadlines) == [1.0, 2.0, 4.0]
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 1, 1)])
+@pytest.mark.parametrize("rule", RULES + WITH_DEADLINE, ids=repr)
+def test_any_leading_shape(rule: StoppingRule, shape: tuple[int, ...]) -> None:
+    """Catches a rule that works on rows of a table alone; the last axis is the only one reduced."""
+    delays = np.random.default_rng(2).integers(0, 5, (*shape, MESSAGES)) * 0.1
+    ended = rule.stopping_delay(delays)
+    assert np.shape(ended) == shape
+    rows = [rule.stopping_delay(row) for row in delays.reshape(-1, MESSAGES)]
+    np.testing.assert_array_equal(np.ravel(ended), rows)
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 255, 256, 257, 512])
+def test_long_and_short_rows_agree(n: int) -> None:
+    """The fast paths change with the row's length and the group's size; the numbers do not."""
+    delays = np.random.default_rng(n).random((5, n))
+    for k in {1, 2, n // 2, n - 1, n} - {0}:
+        if k <= n:
+            ranked = np.sort(delays, axis=1)[:, k - 1]
+            np.testing.assert_array_equal(FirstK(k).stopping_delay(delays), ranked)
+    for size in (d for d in range(1, n + 1) if n % d == 0):
+        expected = delays.reshape(5, -1, size).min(axis=2).max(axis=1)
+        np.testing.assert_array_equal(CoverGroups(size).stopping_delay(delays), expected)
+
+
+def test_asking_changes_nothing() -> None:
+    """A rule that sorted or filled the engine's own table would spoil its masks."""
+    delays = np.random.default_rng(3).random((20, MESSAGES))
+    before = delays.copy()
+    for rule in RULES + WITH_DEADLINE:
+        rule.stopping_delay(delays, np.zeros(20))
+        rule.enough(delays < 0.5)
+        np.testing.assert_array_equal(delays, before)
