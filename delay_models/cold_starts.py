@@ -6,10 +6,10 @@ several at once, all of about the same length, far longer than the work itself.
 
 from __future__ import annotations
 
-from typing import Any, final
+from typing import Any, Literal, final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from pydantic.dataclasses import dataclass
 
 from delay_models.base import (
@@ -32,21 +32,26 @@ class ColdStarts(Around):
     Args:
         base: delays of a worker that is up; any model.
         probability: that a round is hit, independently of the others.
-        share: of the workers in a hit round; each of them is in the clump independently, so its
-            size is binomial with mean ``share * n`` (and 0 is possible).
+        share: of the workers in a hit round: a clump has ``share * n`` of them on average.
         delay: law of the start-up in seconds. It is drawn once for a hit round, since a clump
             waits for one and the same thing, and comes on top of the base's delay.
+        clump: ``binomial``: each worker is in it independently, so that its size varies (and 0 is
+            possible). ``fixed``: its size is ``share * n``, or one of the two whole numbers next to
+            it, at random so that the mean is right; who is in it is drawn anew in each hit round.
+            What a master waits for when it waits for ``n - share * n`` workers hangs on it.
 
     The start-up is part of the unit delay X: the load law ``additive`` counts it once, while
     ``proportional`` and ``per_partition`` count it for every partition.
 
-    Cost: two draws per round, and one per cell of a hit round; one addition per cell.
+    Cost: two draws per round, one per cell of a hit round (a fixed clump sorts them too), and one
+    addition per cell.
     """
 
     base: Part
     probability: Probability
     share: Probability
     delay: IndependentPart
+    clump: Literal["binomial", "fixed"] = "binomial"
 
     def start(self, shared: np.random.Generator, workers: int) -> Any:
         """The base's state: hits do not remember."""
@@ -59,9 +64,17 @@ class ColdStarts(Around):
         hit = np.flatnonzero(shared.random(rounds) < self.probability)
         seconds = self.delay.sample(shared, rounds, 1)
         startup = np.zeros((rounds, workers))
-        startup[hit] = seconds[hit] * (shared.random((len(hit), workers)) < self.share)
+        startup[hit] = seconds[hit] * self._clumps(shared, len(hit), workers)
         conditions, after = self.base.evolve(state, shared, rounds, workers)
         return (startup, conditions), after
+
+    def _clumps(self, shared: np.random.Generator, hits: int, workers: int) -> NDArray[np.bool_]:
+        """Who is in the clump of each hit round, ``(hits, workers)``."""
+        lots = shared.random((hits, workers))
+        if self.clump == "binomial":
+            return lots < self.share
+        sizes = np.floor(self.share * workers + shared.random((hits, 1)))
+        return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
 
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
@@ -93,5 +106,12 @@ class ColdStarts(Around):
                 probability=0.3,
                 share=0.2,
                 delay=Deterministic(value=5.0),
+            ),
+            ColdStarts(
+                base=LogNormal(median=0.8, sigma=0.1),
+                probability=0.3,
+                share=0.2,
+                delay=Deterministic(value=5.0),
+                clump="fixed",
             ),
         )

@@ -185,6 +185,21 @@ def test_the_config_predicts_what_was_measured(model: dict[str, Any]) -> None:
         assert found.chosen.section["model"] == model["model"]
 
 
+def test_a_single_clump_is_predicted_around_its_edge() -> None:
+    """One round of 30 has 9 cold workers of 256: the 247th arrival is warm, the 248th is cold.
+
+    Catches a clump whose size varies although it was seen once, and one as long as its longest.
+    """
+    base = {"model": "lognormal", "median": 1.1, "sigma": 0.05}
+    table = delay_model(base).sample(np.random.default_rng(3), 30, 256)
+    table[27, 40:45] += 25.0
+    table[27, 100:104] += 36.7
+    ks = range(240, 257)
+    found = investigate({None: table}, None, ks, lambda done, total: None)
+    measured = np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    np.testing.assert_allclose(found.chosen.predicted, measured, rtol=0.1)
+
+
 def odd_tables() -> dict[str, dict[float | None, np.ndarray]]:
     rng = np.random.default_rng(0)
     bulk = rng.lognormal(0, 0.1, (30, 20))

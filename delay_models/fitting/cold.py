@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delay_models.base import FloatArray
+from delay_models.fitting.clumps import fit_clumps
 from delay_models.fitting.law import rounded
 
 MOST = 0.02
@@ -31,9 +32,6 @@ MOST = 0.02
 
 SMALLEST_GAP = 2.0
 """A cold start takes at least this many times as long as the longest other delay."""
-
-FEWEST = 0.2
-"""Smallest mean size of a clump: hit rounds with one cold start each say only that it is small."""
 
 SMALLEST_SIGMA = 0.01
 """Start-ups that differ by less are one number."""
@@ -52,20 +50,29 @@ class Cold:
     Attributes:
         cells: which delays are cold starts, one ``(rounds, n)`` bool per table.
         beyond: they take longer than this many seconds, the others less.
-        rounds: how many rounds there are in all, and how many of them are hit.
-        clump: mean number of cold starts in a hit round.
+        rounds: how many rounds there are in all.
+        sizes: number of cold starts in each hit round, ``(hit,)``.
         workers: n.
-        start_ups: of each hit round the longest cold start, less what the round's other workers
-            typically took, ``(hit,)`` seconds.
+        start_ups: of each hit round the typical cold start (geometric mean), less what the round's
+            other workers typically took, ``(hit,)`` seconds.
     """
 
     cells: tuple[NDArray[np.bool_], ...]
     beyond: float
     rounds: int
-    hit: int
-    clump: float
+    sizes: NDArray[np.int64]
     workers: int
     start_ups: FloatArray
+
+    @property
+    def hit(self) -> int:
+        """How many rounds are hit."""
+        return len(self.sizes)
+
+    @property
+    def clump(self) -> float:
+        """Mean number of cold starts in a hit round."""
+        return float(self.sizes.mean())
 
     @property
     def probability(self) -> float:
@@ -75,16 +82,11 @@ class Cold:
     def section(self, base: Mapping[str, Any]) -> dict[str, Any]:
         """The ``delay:`` section of cold starts around ``base``.
 
-        The model draws a clump's size from a binomial law that can give 0, but a round with a
-        clump of 0 does not look hit. So the mean size of the hit rounds is matched to the law
-        without its 0, and the probability is raised by what 0 takes away.
-
-        A clump has one start-up there. The fitted one is the longest of the round, since that is
-        what a master who waits for everybody sees.
+        A clump has one start-up there, a typical one of the round. Start-ups that differ within a
+        round are therefore too long for the first cold arrivals and too short for the last one, by
+        about as much.
         """
-        size = _untruncated(self.clump, self.hit / self.rounds)
-        share = min(1.0, size / self.workers)
-        seen = -np.expm1(self.workers * np.log1p(-share)) if share < 1 else 1.0
+        clumps = fit_clumps(self.sizes, self.rounds, self.workers)
         logs = np.log(self.start_ups)
         sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
         median = rounded(float(np.exp(logs.mean())))
@@ -95,8 +97,9 @@ class Cold:
         )
         return {
             "model": "cold_starts",
-            "probability": rounded(min(1.0, float(self.probability / seen))),
-            "share": rounded(share),
+            "probability": rounded(clumps.probability),
+            "share": rounded(clumps.share),
+            **({} if clumps.kind == "binomial" else {"clump": clumps.kind}),
             "delay": delay,
             "base": dict(base),
         }
@@ -114,7 +117,7 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     if total >= 4 and not _clumped(total, hit, rounds):
         return None
     workers = tables[0].shape[1]
-    return Cold(cells, threshold, rounds, hit, total / hit, workers, _start_ups(tables, cells))
+    return Cold(cells, threshold, rounds, counts[counts > 0], workers, _start_ups(tables, cells))
 
 
 def _start_ups(tables: Sequence[FloatArray], cells: Sequence[NDArray[np.bool_]]) -> FloatArray:
@@ -122,20 +125,9 @@ def _start_ups(tables: Sequence[FloatArray], cells: Sequence[NDArray[np.bool_]])
     for table, cold in zip(tables, cells, strict=True):
         for row in np.flatnonzero(cold.any(axis=1)):
             others = table[row][~cold[row]]
-            found.append(table[row].max() - (np.median(others) if len(others) else 0.0))
+            warm = np.median(others) if len(others) else 0.0
+            found.append(np.exp(np.mean(np.log(table[row][cold[row]] - warm))))
     return np.array(found)
-
-
-def _untruncated(mean: float, probability: float) -> float:
-    """Mean m of a Poisson law whose mean without its 0 is ``mean``: m / (1 - exp(-m)).
-
-    At least what makes the probability of a hit, seen or not, at most 1.
-    """
-    least = max(FEWEST, -float(np.log1p(-min(probability, 1 - 1e-9))))
-    size = mean
-    for _ in range(200):
-        size = mean * -float(np.expm1(-size))
-    return max(size, least)
 
 
 def _gap(values: FloatArray) -> float | None:

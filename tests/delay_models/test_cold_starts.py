@@ -35,6 +35,33 @@ def test_the_clump_is_binomial() -> None:
     assert stats.chisquare(per_worker).pvalue > 1e-6
 
 
+FIXED = ColdStarts(
+    base=Deterministic(value=1.0), probability=0.1, share=0.0525, delay=START_UP, clump="fixed"
+)  # 10.5 workers of 200
+
+
+def test_a_fixed_clump_has_one_of_two_sizes() -> None:
+    """And is anyone: catches a rounded mean, a size per run, neighbours, and the first workers."""
+    cold = Tape(FIXED, WORKERS, seed=8, replication=0).rows(0, 6000) > 1
+    hit = cold.any(axis=1)
+    assert stats.binomtest(int(hit.sum()), 6000, 0.1).pvalue > 1e-6
+    sizes = cold[hit].sum(axis=1)
+    assert set(sizes) == {10, 11}
+    assert stats.binomtest(int((sizes == 11).sum()), len(sizes), 0.5).pvalue > 1e-6
+    assert stats.chisquare(cold[hit].sum(axis=0)).pvalue > 1e-6
+    neighbours = np.sum(cold[hit][:, 1:] & cold[hit][:, :-1])
+    assert neighbours < 2 * len(sizes)  # about half a pair in a round
+
+
+@pytest.mark.parametrize(("share", "size"), [(0.0, 0), (0.05, 10), (1.0, WORKERS)])
+def test_a_whole_fixed_size_never_varies(share: float, size: int) -> None:
+    model = ColdStarts(
+        base=Deterministic(value=1.0), probability=1.0, share=share, delay=START_UP, clump="fixed"
+    )
+    cold = Tape(model, WORKERS, seed=8, replication=0).rows(0, 50) > 1
+    np.testing.assert_array_equal(cold.sum(axis=1), size)
+
+
 def test_a_clump_waits_for_one_start_up_on_top_of_its_work() -> None:
     """Catches a start-up for each worker, and one that replaces the work."""
     highest = ROWS[HIT].max(axis=1)

@@ -234,6 +234,45 @@ def test_one_cold_start_per_hit_round_is_a_small_share() -> None:
     assert both == pytest.approx(2 / 30, rel=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("sizes", "clump", "mean"),
+    [
+        ((9,), "fixed", 9.0),
+        ((4, 4, 5, 4), "fixed", 4.25),
+        ((5, 3, 3, 3), "binomial", 3.4),
+        ((2, 9, 4, 12, 6), "binomial", 6.6),
+        ((1, 1), "binomial", 0.2),
+    ],
+    ids=str,
+)
+def test_sizes_that_hardly_vary_are_fixed(sizes: tuple[int, ...], clump: str, mean: float) -> None:
+    """Whichever law makes the observed sizes more likely; the mean start-ups come out right."""
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.1, (30, 100))
+    for row, size in enumerate(sizes):
+        cells[5 * row, rng.choice(100, size, replace=False)] += 40.0
+    found = find_cold_starts([cells])
+    assert found is not None
+    section = found.section({"model": "deterministic", "value": 1.0})
+    assert section.get("clump", "binomial") == clump
+    assert section["share"] * 100 == pytest.approx(mean, rel=0.03)
+    if mean > 1:
+        assert section["probability"] * section["share"] == pytest.approx(
+            sum(sizes) / cells.size, rel=0.03
+        )
+
+
+def test_a_clump_of_two_lengths_gets_one_between_them() -> None:
+    """Catches the longest of a round taken for all of its clump."""
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.1, (30, 100))
+    cells[7, :5] += 25.0
+    cells[7, 5:9] += 36.0
+    found = find_cold_starts([cells])
+    assert found is not None
+    assert found.section({})["delay"]["value"] == pytest.approx(29.4, rel=0.02)
+
+
 def test_mixed_units_are_named() -> None:
     rng = np.random.default_rng(0)
     cells = rng.lognormal(0, 0.3, (30, 10))
