@@ -7,12 +7,13 @@ made inside the commands, so that ``--help`` and ``list`` answer at once.
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+INTERRUPTED = 130
 
 app = typer.Typer(
     add_completion=False,
@@ -78,16 +79,23 @@ def _run(
     scheduler: str | None = None,
     timeline: Path | None = None,
 ) -> None:
-    from experiments import console
+    from experiments import pool
+
+    if jobs > 1 and scheduler is None:
+        pool.prepare()
+
+    from experiments import console, store
     from experiments.cluster import dask_cluster
-    from experiments.config import load
+    from experiments.document import load
     from experiments.run import Options
     from experiments.run import run as run_document
 
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
+    if timeline is not None:
+        store.require_file(timeline)
     with console.progress("cells") as report:
-        backend = nullcontext if scheduler is None else partial(dask_cluster, scheduler)
+        backend = pool.processes if scheduler is None else partial(dask_cluster, scheduler)
         options = Options(-1 if scheduler else jobs, data_dir, report, backend)
         outcome = run_document(document, target, options)
     if timeline is not None:
@@ -215,9 +223,10 @@ def main() -> None:
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as stop:
+        if stop.code == INTERRUPTED:
+            print("interrupted; run the same command again to go on", file=sys.stderr)
+        raise
 
 
 if __name__ == "__main__":

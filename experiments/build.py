@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from delay_models import MODELS, DelayModel, Tape
 from experiments import surroundings
 from experiments.config import Cell
-from experiments.errors import ConfigError, at, from_validation, one_of
+from experiments.errors import ConfigError, at, from_validation
+from experiments.sections import named, names, refuse_truth_values
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.errors import DataNotFound, InvalidParameter
@@ -25,8 +26,6 @@ from sim.problems import DATASETS, Problem, parse_problem
 from sim.problems.build import ProblemSettings
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
 from sim.types import FloatArray
-
-T = TypeVar("T")
 
 
 class ImpossibleCell(ConfigError):
@@ -46,6 +45,7 @@ class Timing:
     policy: Policy
     engine: str
     cluster: Cluster
+    warnings: tuple[str, ...]
 
     def tapes(self) -> list[Tape]:
         """One tape per replication."""
@@ -75,10 +75,10 @@ def timing(cell: Cell, features: int | None = None) -> Timing:
     """
     settings = cell.settings
     delay = delay_model(settings.delay)
-    family: SchemeFamily = _section(
+    family: SchemeFamily = named(
         {k: v for k, v in cell.scheme.items() if k != "label"}, "name", SCHEMES, "schemes"
     )
-    law: LoadLaw = _section(settings.load_law, "kind", LOAD_LAWS, "load_law")
+    law: LoadLaw = named(settings.load_law, "kind", LOAD_LAWS, "load_law")
     try:
         scheme = family.build(settings.workers)
     except InvalidParameter as error:
@@ -96,16 +96,23 @@ def timing(cell: Cell, features: int | None = None) -> Timing:
     refusal = cluster.refusal()
     if settings.engine == "batch" and refusal is not None:
         raise at("engine", "batch", f"{refusal}: must be event or auto")
+    rounds = delay.rounds_available()
+    iterations = settings.iterations if rounds is None else min(settings.iterations, rounds)
+    warnings: list[str] = []
+    if iterations < settings.iterations:
+        end = f"the trace ends after {iterations} rounds, so {settings.iterations} become as many"
+        warnings.append(f"iterations = {settings.iterations}: {end}; end: cyclic begins again")
     return Timing(
         cluster=cluster,
         scheme=scheme,
         delay=delay,
         load_law=law,
-        iterations=min(settings.iterations, delay.rounds_available() or settings.iterations),
+        iterations=iterations,
         replications=settings.replications,
         seed=settings.seed,
         policy=settings.policy,
         engine=settings.engine,
+        warnings=tuple(warnings),
     )
 
 
@@ -127,11 +134,21 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
     settings = cell.settings
     if settings.problem is None:
         return None
-    if settings.optimizer is None:
+    rule = optimizer(cell)
+    if rule is None:
         raise ConfigError("optimizer: missing; a problem needs rule and learning_rate")
-    optimizer: Optimizer = _section(settings.optimizer, "rule", OPTIMIZERS, "optimizer")
     section = json.dumps(settings.problem, sort_keys=True, default=str)
-    return Training(*_problem(section, settings.workers, settings.seed, data_dir), optimizer)
+    return Training(*_problem(section, settings.workers, settings.seed, data_dir), rule)
+
+
+def optimizer(cell: Cell) -> Optimizer | None:
+    """Build a cell's optimizer, if it names one.
+
+    Raises:
+        ConfigError: an unknown rule or a bad value.
+    """
+    section = cell.settings.optimizer
+    return None if section is None else named(section, "rule", OPTIMIZERS, "optimizer")
 
 
 @lru_cache(maxsize=2)
@@ -140,15 +157,15 @@ def _problem(
 ) -> tuple[Problem, FloatArray]:
     """Load a problem; remembered, since the cells of a run share theirs."""
     settings = json.loads(section)
+    family = DATASETS.get(str(settings.get("dataset")))
+    known = (ProblemSettings,) if family is None else (ProblemSettings, family)
+    refuse_truth_values(settings, known, "problem")
     try:
         config = parse_problem(settings)
         with threadpool_limits(1):  # a product's bits depend on the number of threads
             return config.build(partitions, seed, data_dir)
     except ValidationError as error:
-        known = [f.name for f in fields(ProblemSettings)]
-        family = DATASETS.get(str(settings.get("dataset")))
-        known += [f.name for f in fields(family)] if family else []  # type: ignore[arg-type]
-        raise from_validation(error, "problem", known) from None
+        raise from_validation(error, "problem", names(*known)) from None
     except InvalidParameter as error:
         raise at(f"problem.{error.field}", error.value, error.valid) from None
     except (DataNotFound, ValueError) as error:
@@ -165,8 +182,7 @@ def delay_model(section: Mapping[str, Any], place: str = "delay") -> DelayModel:
         ConfigError: unknown model, bad parameter or bad trace file.
     """
     parts = {key: _parts(value, f"{place}.{key}") for key, value in section.items()}
-    model: DelayModel = _section(parts, "model", MODELS, place)
-    return model
+    return named(parts, "model", MODELS, place)
 
 
 def _parts(value: Any, place: str) -> Any:
@@ -179,27 +195,3 @@ def _parts(value: Any, place: str) -> Any:
                 raise at(f"{place}[{index}]", entry, "must be a number or a delay model")
         return [_parts(entry, f"{place}[{index}]") for index, entry in enumerate(value)]
     return value
-
-
-def _section(
-    section: Mapping[str, Any], tag: str, registry: Mapping[str, type[T]], place: str
-) -> T:
-    name = section.get(tag)
-    if name is None:
-        raise ConfigError(f"{place}.{tag}: missing; {one_of(registry, None)}")
-    if name not in registry:
-        raise at(f"{place}.{tag}", name, one_of(registry, name))
-    rest = {key: value for key, value in section.items() if key != tag}
-    here = f"{place}.{name}" if place == "schemes" else place
-    for key, value in rest.items():
-        if isinstance(value, bool) and _type_of(registry[name], key) != "bool":
-            raise at(f"{here}.{key}", value, "must be a number or a name")
-    try:
-        return TypeAdapter(registry[name]).validate_python(rest)
-    except ValidationError as error:
-        known = [field.name for field in fields(registry[name])]  # type: ignore[arg-type]
-        raise from_validation(error, here, known) from None
-
-
-def _type_of(family: type, key: str) -> str:
-    return next((str(f.type) for f in fields(family) if f.name == key), "bool")

@@ -159,7 +159,7 @@ def _replications(trace: Trace, losses: Training | None, target: float | None) -
     busy, useful = trace.busy.mean(axis=1), trace.useful.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
         frame = pd.DataFrame(
-            {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": 1 - useful / busy}
+            {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
         )
     if trace.down is not None:
         frame["dead"] = trace.down.mean(axis=1) / elapsed
@@ -170,6 +170,11 @@ def _replications(trace: Trace, losses: Training | None, target: float | None) -
             times = np.concatenate([np.zeros((len(elapsed), 1)), trace.times], axis=1)
             frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
     return frame
+
+
+def _wasted(useful: FloatArray, busy: FloatArray) -> FloatArray:
+    """The share of ``busy`` that was not useful; both are sums that rounding can put in order."""
+    return np.maximum(1 - useful / busy, 0.0)
 
 
 def _workers(trace: Trace) -> pd.DataFrame:
@@ -189,7 +194,7 @@ def _workers(trace: Trace) -> pd.DataFrame:
             {
                 "worker": np.arange(n),
                 "utilisation": busy / elapsed,
-                "wasted": 1 - useful / busy,
+                "wasted": _wasted(useful, busy),
                 "last": np.bincount(last, minlength=n) / (replications * rounds),
                 "cost": np.bincount(last, margin, minlength=n) / replications,
             }

@@ -57,9 +57,11 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
     console.width = max(console.width, 160)  # a long line beats a number cut in half
     if outcome.finished:
         console.print(_summary(outcome.summary, _swept(outcome)))
-        console.print(f"{outcome.computed} cell(s) computed, {len(outcome.finished)} in all")
+        console.print(f"{len(outcome.seconds)} cell(s) computed, {len(outcome.finished)} in all")
     console.print(f"results in {output}/", soft_wrap=True)
     errors = Console(stderr=True)
+    for line in outcome.warnings:
+        errors.print(f"warning: {line}", markup=False, highlight=False, soft_wrap=True)
     for cell, reason in outcome.failed:
         place = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
         errors.print(f"failed: {cell.label} [{place}]: {reason}", markup=False, soft_wrap=True)

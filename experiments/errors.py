@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,14 +27,18 @@ def one_of(valid: Iterable[str], given: Any) -> str:
     return f"must be one of: {', '.join(names)}{hint}"
 
 
+_BRANCH = re.compile(r"(constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
+"""What pydantic adds to a place to say which of several allowed types it tried."""
+
+
 def from_validation(error: ValidationError, place: str, fields: Iterable[str]) -> ConfigError:
     """Turn pydantic's report into one line; ``place`` is where the section stands."""
     problems = error.errors()
     first = problems[0]
-    path = place
-    for part in first["loc"]:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else str(part)
-    more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+    path = _path(place, first["loc"])
+    tried = [other for other in problems if _path(place, other["loc"]) == path]
+    rest = len(problems) - len(tried)
+    more = f" (and {rest} more)" if rest else ""
     match first["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
             key = str(first["loc"][-1])
@@ -44,8 +49,21 @@ def from_validation(error: ValidationError, place: str, fields: Iterable[str]) -
             text = str(first["ctx"]["error"])
             return ConfigError(f"{path}: {text}{more}" if path else f"{text}{more}")
         case _:
-            valid = first["msg"].replace("Input should be", "must be")
+            reasons = dict.fromkeys(
+                other["msg"].removeprefix("Input should be ") for other in tried
+            )
+            valid = " or ".join(reasons)
+            valid = valid if valid[:1].isupper() else f"must be {valid}"
             return ConfigError(f"{path} = {_short(first['input'])}: {valid}{more}")
+
+
+def _path(place: str, loc: Iterable[int | str]) -> str:
+    for part in loc:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not _BRANCH.fullmatch(part):
+            place += f".{part}" if place else part
+    return place
 
 
 def _short(value: Any) -> str:

@@ -6,7 +6,7 @@ import importlib.metadata
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,12 @@ PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "era
 
 
 def manifest(
-    seed: int, wall_seconds: float, cells: Mapping[str, Mapping[str, Any]]
+    seed: int,
+    wall_seconds: float,
+    warnings: Sequence[str],
+    cells: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
-    """Versions, seed, commit, host, wall time, and one entry per finished cell."""
+    """Versions, seed, commit, host, wall time, warnings, and one entry per finished cell."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -26,6 +29,7 @@ def manifest(
         "commit": _commit(),
         "host": platform.node(),
         "wall_seconds": round(wall_seconds, 3),
+        "warnings": list(warnings),
         "cells": cells,
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,59 +16,44 @@ from experiments.paired import comparison
 Finished = tuple[Cell, CellResult]
 
 
-def iterations_table(finished: Iterable[Finished]) -> pd.DataFrame:
+def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
     """One row per cell, replication and iteration, in the config's order.
 
     Columns: cell, scheme, label, replication, iteration, time, iteration_time, arrived,
     recovered, decoding_error, train_loss, test_loss, then one per swept key. Times are seconds.
     """
-    frames = []
-    for cell, result in finished:
-        frame = result.iterations.copy()
-        for position, (name, value) in enumerate(_identity(cell).items()):
-            frame.insert(position, name, value)
-        for key, value in _swept(cell).items():
-            frame[key] = value
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    return _labelled(finished, [result.iterations for _, result in finished])
 
 
-def workers_table(finished: Iterable[Finished]) -> pd.DataFrame:
+def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
     """One row per cell and worker: who delayed us.
 
     Columns: cell, scheme, label, worker, utilisation, wasted, last (share of rounds that this
     worker's message ended), cost (seconds per run between its message and the one before, summed
     over those rounds), dead (share of the time, with failures), then one per swept key.
     """
-    frames = []
-    for cell, result in finished:
-        frame = result.workers.assign(**_swept(cell))
-        for position, (name, value) in enumerate(_identity(cell).items()):
-            frame.insert(position, name, value)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    return _labelled(finished, [result.workers for _, result in finished])
 
 
-def summary_table(finished: Iterable[Finished]) -> pd.DataFrame:
+def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
     """One row per cell: means and standard errors over replications, and paired comparisons.
 
     ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
     compare with the first scheme of the same point of the grid: see ``experiments.paired``.
     """
-    finished = list(finished)
     tables = {cell.key: per_replication(result) for cell, result in finished}
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
             **_identity(cell),
-            **_swept(cell),
+            **swept,
             **_size(cell, result),
             **_statistics(tables[cell.key]),
             **_costliest(result.workers),
             **comparison(tables[cell.key], tables[first[cell.point]]),
         }
-        for cell, result in finished
+        for (cell, result), swept in zip(finished, _swept(finished), strict=True)
     ]
     return pd.DataFrame(rows)
 
@@ -102,12 +87,33 @@ def _identity(cell: Cell) -> dict[str, str]:
     return {"cell": cell.key, "scheme": cell.scheme["name"], "label": cell.label}
 
 
-def _swept(cell: Cell) -> dict[str, Any]:
-    """The grid's values as table cells; a whole section (a delay model) as JSON."""
-    return {
-        key: json.dumps(value, sort_keys=True) if isinstance(value, (dict, list)) else value
-        for key, value in cell.swept.items()
-    }
+def _labelled(finished: Sequence[Finished], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One frame per cell as one table: who the rows are of in front, swept keys at the end."""
+    cells = pd.DataFrame([_identity(cell) for cell, _ in finished])
+    swept = pd.DataFrame(_swept(finished), index=cells.index)
+    rows = np.repeat(cells.index, [len(frame) for frame in frames])
+    parts = [cells.take(rows), pd.concat(frames), swept.take(rows)]
+    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+
+
+def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:
+    """Each cell's values of the grid; a column of sections, or of several kinds, is JSON."""
+    columns: dict[str, list[Any]] = {}
+    for cell, _ in finished:
+        for key, value in cell.swept.items():
+            columns.setdefault(key, []).append(value)
+    as_text = {key for key, values in columns.items() if not _of_one_kind(values)}
+    return [
+        {k: json.dumps(v, sort_keys=True) if k in as_text else v for k, v in cell.swept.items()}
+        for cell, _ in finished
+    ]
+
+
+def _of_one_kind(values: Sequence[Any]) -> bool:
+    """Whether a table's column can hold them: truth values, numbers, or texts, or absent."""
+    known = [value for value in values if value is not None]
+    numbers = all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in known)
+    return numbers or any(all(type(v) is kind for v in known) for kind in (bool, str))
 
 
 def _size(cell: Cell, result: CellResult) -> dict[str, int]:

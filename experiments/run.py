@@ -8,7 +8,7 @@ left, and the tables do not depend on which run computed which cell, or with how
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,14 @@ import joblib
 import pandas as pd
 import yaml
 
-from experiments import build, store
-from experiments.compute import CellResult, compute
+from experiments import store
+from experiments.check import check
+from experiments.compute import CellResult
 from experiments.config import Cell, cells, validate
 from experiments.errors import ConfigError
 from experiments.manifest import manifest, to_json
 from experiments.records import Finished, iterations_table, summary_table, workers_table
+from experiments.work import Done, work
 
 UNORDERED = "generator_unordered"
 """Cells are kept as they finish; the tables are in the config's order all the same."""
@@ -56,89 +58,78 @@ class Outcome:
     Attributes:
         finished: cells with their results, in the config's order.
         failed: cells with the reason.
-        computed: how many cells were computed now (the others were on disk).
+        seconds: how long each cell took that was computed now, by key; the others were on disk.
         summary: one row per finished cell.
+        warnings: what the reader should know of the results, a line each.
     """
 
     finished: list[Finished]
     failed: list[tuple[Cell, str]]
-    computed: int
+    seconds: Mapping[str, float]
     summary: pd.DataFrame
+    warnings: tuple[str, ...]
 
 
 def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
 
     Raises:
-        ConfigError: the config is bad; nothing has been written.
+        ConfigError: the config is bad, and nothing has been written; or ``output`` cannot be
+            written.
     """
     began = time.monotonic()
-    grid = cells(document)
-    impossible = _check(grid, options.data_dir)
-    wanted = {cell.key: cell for cell in grid if cell.key not in impossible}
-    todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
-    failed = impossible | _compute_all(todo, len(wanted), output, options)
-    outcome = _collect(grid, failed, output, computed=len(todo))
+    grid = cells(document, options.data_dir)
+    checked = check(grid, options.data_dir)
+    store.require_writable(output)
+    failed = dict(checked.impossible)
+    kept = {cell.key: store.read_cell(output, cell.key) for cell in grid if cell.key not in failed}
+    todo = {cell.key: cell for cell in grid if cell.key in kept and kept[cell.key] is None}
+    seconds: dict[str, float] = {}
+    for done in _compute(list(todo.values()), len(kept), options):
+        reason = _objection(done)
+        if isinstance(done.result, CellResult) and reason is None:
+            store.write_cell(output, done.cell.key, done.result)
+            seconds[done.cell.key] = round(done.seconds, 3)
+        else:
+            failed[done.cell.key] = reason or str(done.result)
+    finished = [(cell, _kept(output, cell)) for cell in grid if cell.key not in failed]
+    reasons = {cell.key: (cell, failed[cell.key]) for cell in grid if cell.key in failed}
+    summary = summary_table(finished)
+    outcome = Outcome(finished, [*reasons.values()], seconds, summary, checked.warnings)
     _write(document, output, outcome, time.monotonic() - began)
     return outcome
 
 
-def _check(grid: list[Cell], data_dir: Path | None) -> dict[str, str]:
-    """Build every cell before any runs; returns the impossible combinations of a sweep."""
-    impossible: dict[str, str] = {}
-    for cell in grid:
-        try:
-            build.timing(cell)
-        except build.ImpossibleCell as error:
-            impossible[cell.key] = str(error)
-            if not cell.swept:
-                raise
-    problems = {str(cell.settings.problem): cell for cell in grid}
-    for cell in problems.values():
-        build.training(cell, data_dir)
-    if len(impossible) == len({cell.key for cell in grid}):
-        raise ConfigError(next(iter(impossible.values())))
-    return impossible
+def _compute(todo: list[Cell], total: int, options: Options) -> Iterator[Done]:
+    """Compute cells, and give each as it is done."""
+    before = total - len(todo)
+    options.report(before, total)
+    if not todo:
+        return
+    tasks = (joblib.delayed(work)(cell, options.data_dir) for cell in todo)
+    with options.backend():
+        parallel = joblib.Parallel(n_jobs=options.jobs, return_as=UNORDERED, batch_size=1)
+        for index, done in enumerate(parallel(tasks), start=1):
+            yield done
+            options.report(before + index, total)
 
 
-def _compute_all(todo: list[Cell], total: int, output: Path, options: Options) -> dict[str, str]:
-    """Compute cells; returns the reasons of those that failed."""
-    done = total - len(todo)
-    options.report(done, total)
-    tasks = [joblib.delayed(_compute_one)(cell, options.data_dir) for cell in todo]
-    failed: dict[str, str] = {}
-    with options.backend(), joblib.Parallel(n_jobs=options.jobs, return_as=UNORDERED) as parallel:
-        for key, result, seconds in parallel(tasks):
-            if isinstance(result, str):
-                failed[key] = result
-            else:
-                store.write_cell(output, key, result, seconds)
-            done += 1
-            options.report(done, total)
-    return failed
+def _objection(done: Done) -> str | None:
+    """Why a computed cell must not be kept under its key."""
+    if done.code != store.code_fingerprint():
+        return "computed by other code, or other versions of the libraries, than are installed here"
+    changed = [str(file.path) for file in done.cell.inputs if not file.unchanged()]
+    return f"changed while the run was going on: {', '.join(changed)}" if changed else None
 
 
-def _compute_one(cell: Cell, data_dir: Path | None) -> tuple[str, CellResult | str, float]:
-    """Compute one cell, here or on another machine; any error is that cell's alone."""
-    began = time.monotonic()
-    result: CellResult | str
-    try:
-        result = compute(cell, data_dir)
-    except Exception as error:
-        result = f"{type(error).__name__}: {error}"
-    return cell.key, result, time.monotonic() - began
-
-
-def _collect(grid: list[Cell], failed: dict[str, str], output: Path, computed: int) -> Outcome:
-    finished: list[Finished] = []
-    for cell in grid:
-        if cell.key not in failed:
-            found = store.read_cell(output, cell.key)
-            assert found is not None
-            finished.append((cell, found[0]))
-    failures = {cell.key: cell for cell in grid if cell.key in failed}
-    reasons = [(cell, failed[key]) for key, cell in failures.items()]
-    return Outcome(finished, reasons, computed, summary_table(finished))
+def _kept(output: Path, cell: Cell) -> CellResult:
+    """A cell as it is on disk: tables do not depend on which run computed it."""
+    result = store.read_cell(output, cell.key)
+    if result is None:
+        raise ConfigError(
+            f"{store.cell_path(output, cell.key)}: vanished while the run was going on"
+        )
+    return result
 
 
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
@@ -150,9 +141,14 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
         store.write_table(output / "summary.parquet", outcome.summary)
         store.write_table(output / "workers.parquet", workers_table(outcome.finished))
     entries = {
-        cell.key: {"label": cell.label, "swept": cell.swept, "engine": result.engine}
+        cell.key: {
+            "label": cell.label,
+            "swept": cell.swept,
+            "engine": result.engine,
+            "seconds": outcome.seconds.get(cell.key),
+        }
         for cell, result in outcome.finished
     }
-    facts = manifest(settings.seed, seconds, entries)
+    facts = manifest(settings.seed, seconds, outcome.warnings, entries)
     store.write_bytes(output / "manifest.json", to_json(facts))
     store.remove_leftovers(output)

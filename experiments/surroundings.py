@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Annotated, Any
 
 from annotated_types import Ge, Lt
-from pydantic import AllowInfNan, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from delay_models import DelayModel, Tape
 from delay_models.base import NonNegative, Part, Positive
 from delay_models.resends import Resends
-from experiments.errors import at, from_validation
+from experiments.errors import ConfigError, at
+from experiments.sections import checked
 from sim.engines.cluster import IDEAL, Cluster, Failures
 from sim.engines.network import Network
 
@@ -57,15 +58,14 @@ def network(section: Mapping[str, Any] | None, features: int | None) -> Network 
     """
     if section is None:
         return None
-    try:
-        built = TypeAdapter(Network).validate_python(dict(section))
-    except ValidationError as error:
-        raise from_validation(error, "network", [f.name for f in fields(Network)]) from None
+    built = checked(section, Network, "network")
     if built.channels is not None and built.bandwidth is None:
         raise at("network.channels", built.channels, "needs a bandwidth, in bytes per second")
-    if built.message_bytes is None:
-        return replace(built, message_bytes=8.0 * (features or 0))
-    return built
+    if built.message_bytes is not None:
+        return built
+    if features is None and built.bandwidth is not None:
+        raise ConfigError("network.message_bytes: missing; without a problem no size is known")
+    return replace(built, message_bytes=8.0 * (features or 0))
 
 
 def failures(parts: Mapping[str, Any] | None) -> FailureSettings | None:
@@ -74,13 +74,7 @@ def failures(parts: Mapping[str, Any] | None) -> FailureSettings | None:
     Raises:
         ConfigError: an unknown key or a bad value.
     """
-    if parts is None:
-        return None
-    try:
-        return TypeAdapter(FailureSettings).validate_python(dict(parts))
-    except ValidationError as error:
-        known = [f.name for f in fields(FailureSettings)]
-        raise from_validation(error, "failures", known) from None
+    return None if parts is None else checked(parts, FailureSettings, "failures")
 
 
 def cluster(

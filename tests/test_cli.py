@@ -204,6 +204,24 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
         change(**LEARNING | {"problem": PROBLEM | {"dataset": "amazon"}}),
         ["amazon", "train.csv", "ERASUREHEAD_DATA"],
     ),
+    (change(**LEARNING | {"problem": PROBLEM | {"l2": True}}), ["problem.l2 = True", "number"]),
+    (change(**LEARNING | {"problem": PROBLEM | {"l2": "x"}}), ["problem.l2 = 'x'", "'1/rows'"]),
+    (change(optimizer={"rule": "gd", "learning_rate": -1}), ["optimizer.learning_rate = -1"]),
+    (change(optimizer={"rule": ["gd"]}), ["optimizer.rule = ['gd']", "accelerated"]),
+    (change(delay={"model": {"a": 1}}), ["delay.model", "exponential"]),
+    (change(load_law={"kind": []}), ["load_law.kind", "additive"]),
+    (change(schemes=[SCHEME | {"load": []}]), ["schemes.erasurehead.load = []", "at least one"]),
+    (change(schemes=[SCHEME | {"name": ["a", "b"]}]), ["schemes.name", "an entry for each"]),
+    (change(network={"broadcast_latency": True}), ["network.broadcast_latency = True"]),
+    (change(failures={"message_loss": True}), ["failures.message_loss = True"]),
+    (change(network={"bandwidth": 10}), ["network.message_bytes", "missing"]),
+    (
+        change(**LEARNING | {"engine": "batch", "network": {"bandwidth": 10, "channels": 1}}),
+        ["engine = 'batch'", "channel", "event or auto"],
+    ),
+    ("workers: 3\nworkers: 4\n", ["not YAML", "line 2", "workers appears twice"]),
+    (change(replications=2**31), ["replications", "less than or equal to"]),
+    (change(sweep={"seed": [0] * 1000, "workers": [6] * 1000}), ["sweep", "100000 points"]),
     (change(sweep={"delay.rate": []}), ["sweep.delay.rate", "at least one"]),
     (change(sweep={"workers.n": [1]}), ["workers.n"]),
 ]
@@ -293,6 +311,55 @@ def test_a_bad_config_leaves_earlier_results_alone(tmp_path: Path) -> None:
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("optimizer.learning_rate", 0.5, -1),
+        ("problem.l2", 0.1, "much"),
+        ("problem.dataset", "breast_cancer", "amazon"),
+        ("delay.rate", 1.0, -1),
+        ("workers", 6, 1000),
+        ("network.broadcast_latency", 0.0, -1),
+    ],
+)
+def test_every_point_of_a_sweep_is_checked_before_anything_is_written(
+    key: str,
+    good: Any,
+    bad: Any,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches a check of the first cell alone, which lets the last one fail hours later."""
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    out = tmp_path / "out"
+    config = write(tmp_path, change(**LEARNING, sweep={key: [good, bad]}))
+    assert call(monkeypatch, "sweep", config, "--output", out) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1, error
+    assert not out.exists()
+
+
+def test_where_nothing_can_be_written_is_said_at_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in the way of the output, or a directory in the way of the timeline."""
+    config, file = write(tmp_path, BASE), tmp_path / "file"
+    file.write_text("mine")
+    for arguments in (
+        ("--output", file),
+        ("--output", file / "below"),
+        ("--output", tmp_path / "out", "--timeline", tmp_path),
+        ("--output", tmp_path / "out", "--timeline", file / "t.json"),
+    ):
+        assert call(monkeypatch, "run", config, *arguments) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1, error
+        assert str(tmp_path) in error
+    assert file.read_text() == "mine"
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_run_that_cannot_end_says_who_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -310,6 +377,7 @@ def test_a_run_that_cannot_end_says_who_is_missing(
     error = capsys.readouterr().err
     assert "uncoded" in error
     assert "iteration 1 can never end" in error
+    assert "NeverEnough" not in error
     assert "worker(s): 4" in error
 
 
@@ -319,8 +387,13 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
         fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "end": end}
         config = write(tmp_path, change(delay=fields), f"{end}.yaml")
         out = tmp_path / end
-        assert erasurehead("run", config, "--output", out).returncode == 0
+        done = erasurehead("run", config, "--output", out)
+        assert done.returncode == 0
         assert pd.read_parquet(out / "iterations.parquet").iteration.max() == rounds
+        warnings = json.loads((out / "manifest.json").read_text())["warnings"]
+        assert len(warnings) == (rounds < 5)
+        assert done.stderr == "".join(f"warning: {line}\n" for line in warnings)
+        assert not warnings or "ends after 3 rounds" in warnings[0]
 
 
 def test_trace_with_too_few_workers(tmp_path: Path) -> None:
@@ -345,7 +418,8 @@ def test_list_and_help() -> None:
 @pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
 def test_shipped_configs_are_valid(example: Path) -> None:
     from experiments.build import timing
-    from experiments.config import cells, load
+    from experiments.config import cells
+    from experiments.document import load
 
     for cell in cells(load(example)):
         timing(cell)

