@@ -65,10 +65,14 @@ def test_a_message_is_eight_bytes_a_feature_unless_said(
     np.testing.assert_allclose(times.dropna(), 1 + seconds)
 
 
-def test_without_data_a_message_has_no_size() -> None:
-    network = build.timing(cell(network={"bandwidth": 100.0})).cluster.network
+def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
+    """Catches messages of 0 bytes, for which any bandwidth is enough."""
+    with pytest.raises(ConfigError, match="network.message_bytes: missing"):
+        build.timing(cell(network={"bandwidth": 100.0}))
+    said = {"bandwidth": 100.0, "message_bytes": 50}
+    network = build.timing(cell(network=said)).cluster.network
     assert network is not None
-    assert network.transfer == 0
+    assert network.transfer == 0.5
 
 
 def test_costs_are_seconds_per_run() -> None:
