@@ -34,21 +34,33 @@ class NeverEnough(RuntimeError):
     Args:
         iteration: the round that cannot end, counted from 1.
         missing: indices (from 0) of the workers that the master has not heard and never will.
-        waited: seconds after which the master gave up; ``None`` when nothing more can happen.
+        waited: seconds after which the master gave up, if it did.
+        crashes: how often one of them has crashed in this round, if that is the reason.
     """
 
-    def __init__(self, iteration: int, missing: list[int], waited: float | None = None) -> None:
-        super().__init__(iteration, missing, waited)
+    def __init__(
+        self,
+        iteration: int,
+        missing: list[int],
+        waited: float | None = None,
+        crashes: int | None = None,
+    ) -> None:
+        super().__init__(iteration, missing, waited, crashes)
         self.iteration = iteration
         self.missing = missing
         self.waited = waited
+        self.crashes = crashes
 
     def __str__(self) -> str:
-        reason = (
-            "can never end: the master needs more messages, but no message will ever come"
-            if self.waited is None
-            else f"has not ended after max_wait = {self.waited:g} s: no message has come"
-        )
+        if self.waited is not None:
+            reason = f"has not ended after max_wait = {self.waited:g} s: no message has come"
+        elif self.crashes is not None:
+            reason = (
+                f"makes no headway after {self.crashes:,} crashes of one worker, time_to_failure "
+                "is too short for these delays: no message has come"
+            )
+        else:
+            reason = "can never end: the master needs more messages, but no message will ever come"
         shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
         return f"iteration {self.iteration} {reason} from {len(self.missing)} worker(s): {shown}"
 

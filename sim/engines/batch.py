@@ -53,23 +53,18 @@ def simulate(
     work: bool = True,
     budget: int = BUDGET,
 ) -> Trace:
-    """Run one replication per tape.
+    """Run one replication per tape, all at once.
+
+    Takes what ``sim.engines.event.simulate`` takes (no timeline), and returns and raises the same.
 
     Args:
-        scheme: what to run.
-        tapes: the delays, one tape per replication, each with ``scheme.workers`` workers.
-        load_law: how a worker's time grows with its load.
-        iterations: number of rounds T.
-        policy: what workers do with unfinished work.
-        cluster: network and lost messages.
+        scheme, tapes, load_law, iterations, policy, cluster: as there.
         masks: record who had arrived in each round.
         work: record each worker's busy and useful seconds, and who ended each round.
         budget: bytes of working memory; the result does not depend on it.
 
     Raises:
         EngineRefused: the cluster needs the event engine.
-        NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
-        InvalidDelay: a tape gives a negative number or NaN.
 
     Cost: per worker and round one draw, one pass of the stopping rule, with ``masks`` one
     addition and one comparison, and with ``work`` about ten passes more.

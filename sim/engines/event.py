@@ -50,7 +50,8 @@ def simulate(
         The trace, with R = ``len(tapes)``.
 
     Raises:
-        NeverEnough: a round cannot end because workers are dead, or has not by ``max_wait``.
+        NeverEnough: a round cannot end because workers are dead or crash too often, or has not
+            ended by ``max_wait``.
         InvalidDelay: a tape gives a negative number or NaN.
     """
     runs = []

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from functools import partial
+from math import inf
 
 import numpy as np
 import simpy
@@ -110,7 +111,7 @@ class Master:
         self._crew = crew
         self._drains = drains
         self._max_wait = max_wait
-        self._opened = 0.0
+        self._opened, self._alarm = 0.0, -inf
         self._decided = False
         self._tally: Tally
         self._arrived = bytearray(workers * messages)
@@ -124,6 +125,7 @@ class Master:
         self._tally = self._stopping.tally(self.workers * self.messages)
         self._arrived = bytearray(self.workers * self.messages)
         self._decided = False
+        self._alarm = -inf
         self._latest, self._before, self._last = -1.0, self._opened, -1
         for seconds in self._stopping.deadlines:
             self._at(seconds, partial(self._tally.elapse, seconds))
@@ -135,10 +137,13 @@ class Master:
     def hear(self, message: int, of_round: int, seconds: float) -> None:
         """Hear a message that took its worker ``seconds`` to compute.
 
-        A message of an earlier round, or after the decision, is too late.
+        A message of an earlier round, or after the decision, is too late. One that its worker sends
+        again because a crash has lost the task is no news.
         """
         now = self.env.now
-        if of_round == self.round and not (self._decided and now > self.times[of_round]):
+        if of_round != self.round or self._arrived[message]:
+            return
+        if not (self._decided and now > self.times[of_round]):
             worker = message // self.messages
             self._arrived[message] = 1
             self.useful[worker] += seconds
@@ -166,6 +171,11 @@ class Master:
             waited_for = unheard.reshape(self.workers, self.messages).any(axis=1)
         return [int(worker) for worker in np.flatnonzero(waited_for)]
 
+    def waits_for(self) -> list[int]:
+        """Whom alone the master waits for: nobody while an alarm or a decision is to come."""
+        for_sure = self.times[self.round] if self._decided else self._alarm
+        return self.missing() if self.env.now > for_sure else []
+
     def wait_in_vain(self, _: Event) -> None:
         """Say who is missing when nothing more can happen."""
         raise NeverEnough(self.round + 1, self.missing())
@@ -182,6 +192,8 @@ class Master:
                 self._decide_now()
 
         at(self.env, DECISION, ring, seconds)
+        if seconds < inf:
+            self._alarm = max(self._alarm, self._opened + seconds)
 
     def _give_up(self) -> bool:
         raise NeverEnough(self.round + 1, self.missing(), self._max_wait)

@@ -1,0 +1,84 @@
+"""How messages reach the master: latency, losses, transfer, and waiting for a channel.
+
+When nothing can make a message wait for another, a message arrives one addition after its task
+began, ``began + (computed + sent)``: the batch engine adds the same numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import final
+
+import simpy
+from simpy.events import Event, Timeout
+
+from sim.engines.master import call
+from sim.engines.network import Network
+from sim.engines.tapes import columns
+from sim.types import Tape
+
+
+@final
+class Uplink:
+    """The way from the workers to the master, of one replication.
+
+    Args:
+        env: the SimPy environment.
+        network: latency, size and bandwidth; ``None``: messages take no time.
+        resends: row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, network: Network | None, resends: Tape | None
+    ) -> None:
+        self._env = env
+        self._sent = 0.0 if network is None else network.uplink_latency
+        self._transfer = 0.0 if network is None else network.transfer
+        self._resends = None if resends is None else columns(resends)
+        self._channels: simpy.Resource | None = None
+        if network is not None and network.contended:
+            assert network.channels is not None
+            self._channels = simpy.Resource(env, capacity=network.channels)
+        else:
+            self._sent += self._transfer
+
+    def carry(
+        self,
+        worker: int,
+        of_round: int,
+        computed: float,
+        wanted: Callable[[], bool],
+        arrive: Callable[[], None],
+    ) -> None:
+        """Call ``arrive`` when a message has reached the master.
+
+        Args:
+            worker: whose message it is.
+            of_round: the round that it belongs to.
+            computed: seconds from now until it is computed.
+            wanted: whether it is still to be sent when a channel becomes free.
+            arrive: what to do then.
+        """
+        sent = self._sent
+        if self._resends is not None:
+            sent += self._resends[worker][of_round]
+        seconds = computed + sent
+        if self._channels is None:
+            call(Timeout(self._env, seconds), lambda _: arrive())
+        else:
+            self._env.process(self._through(self._channels, seconds, wanted, arrive))
+
+    def _through(
+        self,
+        channels: simpy.Resource,
+        seconds: float,
+        wanted: Callable[[], bool],
+        arrive: Callable[[], None],
+    ) -> Generator[Event, object, None]:
+        """Reach the master, wait for a channel, occupy it. A begun transfer is not cut off."""
+        yield Timeout(self._env, seconds)
+        with channels.request() as channel:
+            yield channel
+            if wanted():
+                yield Timeout(self._env, self._transfer)
+        arrive()

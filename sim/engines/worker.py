@@ -1,0 +1,230 @@
+"""A worker behind a network, that can crash and come back.
+
+A worker receives models, computes one task at a time, and sends its messages; sending does not
+keep it from computing. What reaches it at an instant is looked at after what ends at that instant.
+
+A crash loses the task and whatever the worker was sending. A worker that comes back has the newest
+model at once and begins again: with the newest round, or under ``queue`` with the one it lost.
+Under ``drain`` a worker that is down counts as resting. Under ``cancel`` a worker drops its task
+and its messages when the next model reaches it, not before.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Protocol, final
+
+from simpy.events import Event, Timeout
+
+from sim.engines.master import Master, call
+from sim.engines.policy import Policy
+from sim.engines.timeline import Recorder
+from sim.engines.uplink import Uplink
+from sim.errors import NeverEnough
+from sim.types import FloatArray
+
+TOO_OFTEN = 100_000
+"""Crashes of one worker in one round, after which nothing is expected of it any more.
+
+If an attempt at a task succeeds with probability p, so many fail in a row with probability
+(1 - p)^100,000: 4e-44 for p = 1/1000. With exponential tasks, and exponential lives u times as long
+on average, it happens to one task in 100,000^u / Gamma(1 + u): five billion for u = 2. Until then
+the simulation has spent about a second on each such worker.
+"""
+
+
+class Employer(Protocol):
+    """What a worker needs of its crew.
+
+    Attributes:
+        policy: what it does with unfinished work.
+        uplink: what carries its messages.
+        recorder: where its timeline goes, if anywhere.
+        resting, dead: how many workers rest or are down.
+        busy, down: ``(n,)`` seconds that workers computed or were down.
+    """
+
+    policy: Policy
+    uplink: Uplink
+    recorder: Recorder | None
+    resting: int
+    dead: int
+    busy: FloatArray
+    down: FloatArray
+
+    def hopeless(self, waited_for: list[int]) -> bool:
+        """Whether somebody is waited for, and nothing is to be expected from any of them."""
+
+
+@final
+class Worker:
+    """One worker.
+
+    Life cycle: ``receive`` a model -> begin a task -> finish it (or drop it) -> the next one;
+    ``crash`` and ``repair`` at any time.
+
+    Attributes:
+        under_way: models on their way to it, its task, and its messages on their way.
+        attempt: counts tasks and drops; what was begun in an earlier attempt is void.
+        crashes: how often it has crashed in round ``crashes_in``.
+    """
+
+    def __init__(self, crew: Employer, master: Master, index: int) -> None:
+        self.crew, self.master, self.env, self.index = crew, master, master.env, index
+        self.under_way = 0
+        self.attempt = 0
+        self.void_until = 0
+        self.newest = -1
+        self.last = -1
+        self.began: float | None = None
+        self.sending = 0
+        self.is_down = False
+        self.for_good = False
+        self.crashed_at = 0.0
+        self.crashes, self.crashes_in, self.counted_from = 0, -1, 0.0
+
+    def under_way_changes(self, by: int) -> None:
+        """Keep the crew's count of resting workers."""
+        before = self.under_way
+        self.under_way += by
+        if before == 0:
+            self.crew.resting -= 1
+        elif self.under_way == 0:
+            self.crew.resting += 1
+            self.master.rested()
+
+    def receive(self, model: Event) -> None:
+        """A model has come; the newest wins, and under ``cancel`` it ends all earlier work."""
+        if not self.is_down and model._value > self.newest:
+            self.newest = model._value
+            if self.crew.policy is Policy.CANCEL:
+                self._drop("cancelled")
+            self._begin_next()
+        self.under_way_changes(-1)
+
+    def crash(self, repair: float) -> None:
+        """Lose the task and the messages, and be down for ``repair`` seconds.
+
+        Raises:
+            NeverEnough: workers crash so often that the round makes no headway.
+        """
+        lost = self.began is not None or self.sending > 0
+        self._drop("cancelled")
+        if lost:
+            self.last -= 1
+        self.is_down, self.for_good = True, repair == inf
+        self.crashed_at = self.env.now
+        self.crew.dead += 1
+        self._count_crash()
+
+    def repair(self) -> None:
+        """Be up again, with the newest model."""
+        self._book_down_time()
+        self.is_down = False
+        self.crew.dead -= 1
+        self.newest = self.master.round
+        self._begin_next()
+
+    def end_of_run(self) -> None:
+        """Book what is unfinished."""
+        if self.began is not None:
+            self._book(self.began, "cancelled")
+        if self.is_down:
+            self._book_down_time()
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing is to be expected of it in this round."""
+        if self.crashes_in == self.master.round and self.crashes >= TOO_OFTEN:
+            return True
+        if self.is_down:
+            return self.for_good
+        return self.under_way == (self.began is not None)  # at most a task that never ends
+
+    def _count_crash(self) -> None:
+        """Every so often, see whether there is still hope, and whether time still passes."""
+        now, this_round = self.env.now, self.master.round
+        if self.crashes_in != this_round:
+            self.crashes, self.crashes_in, self.counted_from = 0, this_round, now
+        self.crashes += 1
+        if self.crashes % TOO_OFTEN == 0:
+            frozen, self.counted_from = now == self.counted_from, now
+            if frozen or self.crew.hopeless(self.master.waits_for()):
+                raise NeverEnough(this_round + 1, self.master.missing(), crashes=self.crashes)
+
+    def _begin_next(self) -> None:
+        if self.is_down or self.began is not None or self.last >= self.newest:
+            return
+        self.last = self.last + 1 if self.crew.policy is Policy.QUEUE else self.newest
+        self.began = self.env.now
+        self.attempt += 1
+        self.under_way_changes(+1)
+        m = self.master.messages
+        messages = range(self.index * m, (self.index + 1) * m)
+        offsets = self.master.offsets[self.last]
+        for message in messages:
+            if offsets[message] < inf:
+                self._send(message, offsets)
+        if offsets[messages[-1]] < inf:
+            attempt = self.attempt
+            call(Timeout(self.env, offsets[messages[-1]]), lambda _: self._finish(attempt))
+
+    def _finish(self, attempt: int) -> None:
+        if attempt == self.attempt and self.began is not None:
+            self._book(self.began, "computing")
+            self.began = None
+            self._begin_next()
+            self.under_way_changes(-1)
+
+    def _send(self, message: int, offsets: list[float]) -> None:
+        """Have a message arrive once it is computed."""
+        of_round, attempt, began = self.last, self.attempt, self.env.now
+        computed = offsets[message]
+        alone = message == self.index * self.master.messages
+        seconds = computed if alone else computed - offsets[message - 1]
+        self.sending += 1
+        self.under_way_changes(+1)
+        self.crew.uplink.carry(
+            self.index,
+            of_round,
+            computed,
+            lambda: self._valid(attempt),
+            lambda: self._deliver(attempt, message, of_round, seconds, began + computed),
+        )
+
+    def _deliver(
+        self, attempt: int, message: int, of_round: int, seconds: float, computed: float
+    ) -> None:
+        if not self._valid(attempt):
+            return
+        if self.crew.recorder is not None:
+            self.crew.recorder.span(self.index, "sending", computed, self.env.now, of_round)
+        self.sending -= 1
+        self.master.hear(message, of_round, seconds)
+        self.under_way_changes(-1)
+
+    def _valid(self, attempt: int) -> bool:
+        return attempt > self.void_until
+
+    def _drop(self, kind: str) -> None:
+        """Give up the task and the messages on their way."""
+        if self.began is not None:
+            self._book(self.began, kind)
+            self.began = None
+            self.under_way_changes(-1)
+        dropped, self.sending = self.sending, 0
+        self.void_until = self.attempt
+        if dropped:
+            self.under_way_changes(-dropped)
+
+    def _book(self, began: float, kind: str) -> None:
+        now = self.env.now
+        self.crew.busy[self.index] += now - began
+        if self.crew.recorder is not None:
+            self.crew.recorder.span(self.index, kind, began, now, self.last)
+
+    def _book_down_time(self) -> None:
+        now = self.env.now
+        self.crew.down[self.index] += now - self.crashed_at
+        if self.crew.recorder is not None:
+            self.crew.recorder.span(self.index, "dead", self.crashed_at, now, -1)
