@@ -32,7 +32,7 @@ class Network:
         dispatch_skew: seconds between one worker and the next, when the master sends in turn.
         uplink_latency: of a message.
         bandwidth: of the master's ingress, per channel; ``None`` for no limit.
-        message_bytes: size of a message; ``None`` for 8 bytes a feature (no data: 0 bytes).
+        message_bytes: size of a message; ``None`` for 8 bytes a feature of the problem.
         channels: messages that the master receives at the same time; ``None`` for no limit.
     """
 
