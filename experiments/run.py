@@ -16,9 +16,8 @@ from typing import Any
 
 import joblib
 import pandas as pd
-import yaml
 
-from experiments import store
+from experiments import store, yaml_text
 from experiments.check import check
 from experiments.compute import CellResult
 from experiments.config import Cell, cells, validate
@@ -134,7 +133,7 @@ def _kept(output: Path, cell: Cell) -> CellResult:
 
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
     settings = validate(document)
-    resolved = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    resolved = yaml_text.write(settings.model_dump(mode="json"))
     store.write_bytes(output / "config.yaml", resolved.encode())
     if outcome.finished:
         store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))

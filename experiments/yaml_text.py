@@ -1,4 +1,4 @@
-"""Reading YAML as version 1.2 has it, so that what a person writes is what is meant.
+"""YAML as version 1.2 has it, so that what a person writes is what is meant, and back.
 
 PyYAML follows version 1.1, in which ``1e-4`` is a text, ``yes`` is true, ``010`` is eight and of
 two equal keys the last one silently wins.
@@ -7,6 +7,7 @@ two equal keys the last one silently wins.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -33,10 +34,35 @@ class _Reader(yaml.SafeLoader):
         return int(self.construct_scalar(node))
 
 
-_Reader.yaml_implicit_resolvers = {}
+class _Writer(yaml.SafeDumper):
+    """What a person can read: on one line where a section or list holds nothing but plain values.
+
+    It quotes what the reader would take for something else.
+    """
+
+    def represent_section(self, value: Mapping[str, Any]) -> yaml.Node:
+        node = self.represent_mapping(TAG + "map", value)
+        node.flow_style = _flat(value.values()) and len(value) <= 4
+        return node
+
+    def represent_values(self, value: list[Any]) -> yaml.Node:
+        node = self.represent_sequence(TAG + "seq", value)
+        node.flow_style = _flat(value)
+        return node
+
+
+def _flat(values: Iterable[Any]) -> bool:
+    return not any(isinstance(value, dict | list) for value in values)
+
+
 _Reader.yaml_constructors = {
     tag: yaml.SafeLoader.yaml_constructors[tag] for tag in (None, *(TAG + name for name in CORE))
 }
+_Reader.add_constructor(TAG + "int", _Reader.construct_decimal)
+_Writer.add_representer(dict, _Writer.represent_section)
+_Writer.add_representer(list, _Writer.represent_values)
+_Reader.yaml_implicit_resolvers = {}
+_Writer.yaml_implicit_resolvers = {}
 for name, pattern, first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -48,8 +74,8 @@ for name, pattern, first in (
     ),
     ("merge", r"<<", ["<"]),
 ):
-    _Reader.add_implicit_resolver(TAG + name, re.compile(f"^({pattern})$"), first)
-_Reader.add_constructor(TAG + "int", _Reader.construct_decimal)
+    for either in (_Reader, _Writer):
+        either.add_implicit_resolver(TAG + name, re.compile(f"^({pattern})$"), first)
 
 
 def read(text: str) -> Any:
@@ -66,3 +92,8 @@ def read(text: str) -> Any:
         raise ValueError(f"{place}{error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from None
+
+
+def write(document: Mapping[str, Any]) -> str:
+    """A mapping as a text, keys in their order; ``read`` gives the same mapping back."""
+    return yaml.dump(dict(document), Dumper=_Writer, sort_keys=False, width=96)

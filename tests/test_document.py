@@ -40,6 +40,16 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
     assert type(read) is type(value)
 
 
+def test_what_is_written_is_read_back() -> None:
+    """Catches a text that comes back as a number, a truth value, or nothing."""
+    texts = ["1e-4", "true", "yes", "010", "", "~", "a: b", "<<", "1:30", "2026-01-01", "é", "x\ny"]
+    numbers = [1e-4, 1e300, 5e-324, 0.1, -2.0, float("inf"), 3, 2**70]
+    document = {"texts": texts, "numbers": numbers, "off": {"a": None, "b": [{"c": True}, []]}}
+    back = yaml_text.read(yaml_text.write(document))
+    assert back == document
+    assert [type(number) for number in back["numbers"]] == [type(number) for number in numbers]
+
+
 @pytest.mark.parametrize(
     "text",
     [

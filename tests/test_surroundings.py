@@ -67,7 +67,7 @@ def test_a_message_is_eight_bytes_a_feature_unless_said(
 
 def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
     """Catches messages of 0 bytes, for which any bandwidth is enough."""
-    with pytest.raises(ConfigError, match="network.message_bytes: missing"):
+    with pytest.raises(ConfigError, match="message_bytes: missing"):
         build.timing(cell(network={"bandwidth": 100.0}))
     said = {"bandwidth": 100.0, "message_bytes": 50}
     network = build.timing(cell(network=said)).cluster.network

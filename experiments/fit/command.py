@@ -10,14 +10,13 @@ import numpy as np
 from delay_models.base import FloatArray
 from delay_models.fitting.units import unit_warnings
 from delay_models.table import TableError, read_all_loads
-from experiments import store
+from experiments import store, yaml_text
 from experiments.errors import ConfigError, at
 from experiments.fit import arrivals, quantiles
 from experiments.fit.candidates import runnable
 from experiments.fit.findings import Findings
 from experiments.fit.frames import fit_table, order_table
 from experiments.fit.report import report
-from experiments.fit.yaml_text import to_yaml
 from experiments.plots import style
 
 FEWEST = 10
@@ -81,7 +80,7 @@ def write(findings: Findings, source: str, output: Path) -> list[Path]:
     config = runnable(
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
-    texts = {"report.md": report(findings, source), "delay.yaml": to_yaml(config)}
+    texts = {"report.md": report(findings, source), "delay.yaml": yaml_text.write(config)}
     written = []
     for name, text in texts.items():
         store.write_bytes(output / name, text.encode())

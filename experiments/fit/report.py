@@ -9,14 +9,14 @@ import numpy as np
 
 from delay_models.fitting.memory import Memory
 from delay_models.fitting.variance import Variance
+from experiments import yaml_text
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_ks
-from experiments.fit.yaml_text import to_yaml
 
 
 def blocks(findings: Findings) -> str:
     """The ``delay:`` and ``load_law:`` sections, ready for a config."""
-    return to_yaml({"delay": findings.chosen.section, "load_law": findings.load_law})
+    return yaml_text.write({"delay": findings.chosen.section, "load_law": findings.load_law})
 
 
 def short(findings: Findings) -> str:

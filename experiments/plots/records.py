@@ -10,8 +10,8 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import yaml
 
+from experiments import yaml_text
 from experiments.errors import ConfigError
 from sim.types import FloatArray
 
@@ -165,9 +165,9 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
-        config = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {' '.join(str(error).split())}") from None
+        config = yaml_text.read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: must be a mapping of settings")
     return config
