@@ -15,6 +15,7 @@ from sim.engines import batch, event
 from sim.learner import EXACT, Training, train
 from sim.metrics import time_to_target
 from sim.schemes import Scheme
+from sim.schemes.conditioning import Conditioning
 from sim.schemes.decoding import decoding_error
 from sim.types import FloatArray, Trace
 
@@ -31,12 +32,14 @@ class CellResult:
         replications: one row per replication: what is known only of a whole run.
         workers: one row per worker: how it spent its time, and how often others waited for it.
         engine: the engine that ran.
+        conditioning: what rounding makes of the code; ``None`` for plain sums.
     """
 
     iterations: pd.DataFrame
     replications: pd.DataFrame
     workers: pd.DataFrame
     engine: str
+    conditioning: Conditioning | None = None
 
 
 def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
@@ -54,10 +57,11 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     trace = simulate(parts)
     with threadpool_limits(1):  # a solve's bits depend on the number of threads
         decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
+        conditioning = parts.scheme.conditioning()
     losses = None if learning is None else learn(learning, decoded)
     iterations = _iterations(trace, decoded, losses)
     replications = _replications(trace, losses, cell.settings.target_loss)
-    return CellResult(iterations, replications, _workers(trace), trace.engine)
+    return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 
 
 def simulate(parts: build.Timing) -> Trace:

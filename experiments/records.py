@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
             **_size(cell, result),
             **_statistics(tables[cell.key]),
             **_costliest(result.workers),
+            **_conditioning(result),
             **comparison(tables[cell.key], tables[first[cell.point]]),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
@@ -132,6 +134,13 @@ def _costliest(workers: pd.DataFrame) -> dict[str, float]:
         "costliest_worker_last": float(worst["last"]),
         "costliest_worker_cost": float(worst["cost"]),
     }
+
+
+def _conditioning(result: CellResult) -> dict[str, float]:
+    """What rounding makes of the code, for codes with coefficients."""
+    if result.conditioning is None:
+        return {}
+    return {f"code_{name}": value for name, value in asdict(result.conditioning).items()}
 
 
 def _statistics(replications: pd.DataFrame) -> dict[str, float]:

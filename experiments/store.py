@@ -13,7 +13,7 @@ import importlib.metadata
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from experiments.compute import CellResult
 from experiments.errors import ConfigError
+from sim.schemes.conditioning import Conditioning
 
 SOURCES = (
     "sim",
@@ -48,6 +49,8 @@ SOURCES = (
 
 LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 """Packages whose version can change a number."""
+
+CHECKSUM = b"checksum"
 
 TEMPORARY = ".part"
 """Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
@@ -135,6 +138,8 @@ def write_table(path: Path, frame: pd.DataFrame, facts: dict[str, str] | None = 
     if facts is not None:
         metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
         table = table.replace_schema_metadata(metadata)
+        metadata[CHECKSUM] = _checksum(table.schema)
+        table = table.replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
@@ -170,9 +175,9 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         "replications": json.dumps(result.replications.to_dict("list")),
         "workers": json.dumps(result.workers.to_dict("list")),
         "engine": result.engine,
+        "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
         "code": code_fingerprint(),
     }
-    facts["checksum"] = _checksum(facts)
     write_table(cell_path(output, key), result.iterations, facts)
 
 
@@ -181,16 +186,22 @@ def read_cell(output: Path, key: str) -> CellResult | None:
     try:
         table = pq.read_table(cell_path(output, key), page_checksum_verification=True)
         facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        if facts["code"] != code_fingerprint() or facts["checksum"] != _checksum(facts):
+        sound = facts[CHECKSUM.decode()].encode() == _checksum(table.schema)
+        if not sound or facts["code"] != code_fingerprint():
             return None
         replications = pd.DataFrame(json.loads(facts["replications"]))
         workers = pd.DataFrame(json.loads(facts["workers"]))
-        return CellResult(table.to_pandas(), replications, workers, facts["engine"])
-    except (OSError, KeyError, ValueError):
+        found = json.loads(facts["conditioning"])
+        conditioning = None if found is None else Conditioning(**found)
+        return CellResult(table.to_pandas(), replications, workers, facts["engine"], conditioning)
+    except (OSError, KeyError, ValueError, pa.ArrowException):
         return None
 
 
-def _checksum(facts: Mapping[str, str]) -> str:
-    """Of what Parquet itself does not protect: the file's metadata."""
-    text = "".join(facts[name] for name in ("replications", "workers", "engine"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def _checksum(schema: pa.Schema) -> bytes:
+    """Of what Parquet's own checksums leave out: columns and metadata."""
+    digest = hashlib.sha256(str(schema.remove_metadata()).encode())
+    for name, value in sorted((schema.metadata or {}).items()):
+        if name != CHECKSUM:
+            digest.update(name + value)
+    return digest.hexdigest().encode()

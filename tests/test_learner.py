@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from sim import learner
 from sim.learner import EXACT, Training, train
@@ -193,6 +193,20 @@ def test_bytes_do_not_depend_on_the_threads_allowed() -> None:
             training = train(problem, optimizer, np.zeros(90), lambda t: weights[t], T, 70)
         found.add(training.train_loss.tobytes() + training.final_beta.tobytes())
     assert len(found) == 1
+
+
+def test_products_run_on_one_thread() -> None:
+    """Whatever is allowed outside: a product rounds differently with another number of threads."""
+    problem, initial = make("logistic")
+    seen = set()
+
+    def weights(t: int) -> np.ndarray:
+        seen.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return ones()
+
+    with threadpool_limits(2):
+        train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, weights, T, R)
+    assert seen == {1}
 
 
 def test_losses_without_a_test_set() -> None:

@@ -99,6 +99,15 @@ def test_the_costliest_worker_is_the_one_that_cost_most() -> None:
     assert row["costliest_worker_last"] == workers["last"][2]
 
 
+def test_a_code_with_coefficients_says_how_exact_it_is() -> None:
+    schemes = [{"name": "uncoded"}, {"name": "cyclic_repetition", "load": 3}]
+    summary = summary_table(finished(schemes=schemes)).set_index("scheme")
+    assert np.isnan(summary.loc["uncoded", "code_residual"])
+    assert 0 < summary.loc["cyclic_repetition", "code_residual"] < 1e-9
+    assert summary.loc["cyclic_repetition", "code_largest_coefficient"] >= 1
+    assert not any(name.startswith("code_") for name in summary_table(finished()).columns)
+
+
 SWEEPS: list[tuple[str, list[Any], list[Any]]] = [
     ("delay.rate", [1, 2.5], [1.0, 2.5]),
     ("policy", ["cancel", "queue"], ["cancel", "queue"]),

@@ -25,7 +25,7 @@ def result() -> CellResult:
         "workers": 4,
         "iterations": 20,
         "delay": {"model": "exponential", "rate": 2.0},
-        "schemes": [{"name": "uncoded"}],
+        "schemes": [{"name": "cyclic_repetition", "load": 2}],
     }
     return compute(cells(document)[0])
 
@@ -39,6 +39,8 @@ def test_a_cell_comes_back_as_it_was(tmp_path: Path, result: CellResult) -> None
     pd.testing.assert_frame_equal(back.replications, result.replications)
     pd.testing.assert_frame_equal(back.workers, result.workers)
     assert back.engine == result.engine
+    assert back.conditioning == result.conditioning
+    assert back.conditioning is not None
 
 
 def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResult) -> None:
@@ -48,7 +50,7 @@ def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResu
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     noticed = 0
-    for place in rng.integers(4, len(content), 200):
+    for place in rng.integers(len(content), size=400):
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
