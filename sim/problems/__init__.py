@@ -1,7 +1,7 @@
 """Problems: the data, the loss and its gradient for many models at once."""
 
 from sim.problems.base import Problem
-from sim.problems.build import ProblemConfig, build_problem, parse_problem
+from sim.problems.build import ProblemConfig, parse_problem
 from sim.problems.data import DatasetFamily
 from sim.problems.registry import DATASETS, LOSSES
 
@@ -11,6 +11,5 @@ __all__ = [
     "DatasetFamily",
     "Problem",
     "ProblemConfig",
-    "build_problem",
     "parse_problem",
 ]

@@ -125,13 +125,6 @@ def parse_problem(settings: Mapping[str, Any]) -> ProblemConfig:
     return ProblemConfig(checked, family)
 
 
-def build_problem(
-    settings: Mapping[str, Any], partitions: int, seed: int, data_dir: Path | None = None
-) -> tuple[Problem, FloatArray]:
-    """``parse_problem`` and ``ProblemConfig.build`` in one call."""
-    return parse_problem(settings).build(partitions, seed, data_dir)
-
-
 def _require_name(field: str, name: str, registry: Mapping[str, Any]) -> None:
     if name not in registry:
         raise InvalidParameter(field, name, f"valid: {', '.join(registry)}")

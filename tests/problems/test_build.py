@@ -10,8 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from sim.errors import InvalidParameter
-from sim.problems import DATASETS, LOSSES, build_problem, parse_problem
+from sim.problems import DATASETS, LOSSES, parse_problem
 from sim.problems.build import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
+from tests.problems.building import build_problem
 
 SMALL: dict[str, Any] = {"loss": "logistic", "dataset": "synthetic", "rows": 40, "features": 3}
 
