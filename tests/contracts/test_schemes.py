@@ -5,7 +5,9 @@ What is particular to one part or family is tested in ``tests/schemes``.
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
+import pickle
 
 import numpy as np
 import pytest
@@ -84,6 +86,18 @@ def test_stopping_is_monotone(family: SchemeFamily) -> None:
     assert np.all(rule.enough(more) >= rule.enough(arrived))
     if not rule.deadlines:
         assert np.all(rule.enough(np.ones_like(arrived)))
+
+
+@every_scheme
+def test_schemes_are_values(family: SchemeFamily) -> None:
+    """Engines, processes and tables share them: nobody can change one, and all can be keys."""
+    scheme = family.build(WORKERS)
+    for part in (family, scheme, scheme.assignment, scheme.stopping, scheme.decoder):
+        hash(part)
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            part.anything = 1
+    assert family == pickle.loads(pickle.dumps(family))
+    assert pickle.loads(pickle.dumps(scheme.stopping)) == scheme.stopping
 
 
 @every_scheme

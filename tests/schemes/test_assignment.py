@@ -78,6 +78,7 @@ def test_code_seed_is_the_code() -> None:
     one, same, other = (CyclicRepetition(9, 4, seed).encoding.toarray() for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
+    assert CyclicRepetition(9, 4) == CyclicRepetition(9, 4, 0)
 
 
 def test_pieces_are_in_the_order_in_which_they_are_computed() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from dataclasses import dataclass
 from typing import final
@@ -22,13 +21,13 @@ from sim.types import BoolArray, FloatArray
 @final
 @dataclass(frozen=True)
 class Multiples(UniformLoad, OneMessage):
-    """Worker j sends ``factor`` times partition j."""
+    """Worker j sends ``factors[j]`` times partition j."""
 
-    factor: float = 2.0
+    factors: tuple[float, ...]
 
     @property
     def encoding(self) -> sparse.csr_array:
-        return sparse.csr_array(self.factor * np.eye(self.n))
+        return sparse.csr_array(np.diag(self.factors))
 
 
 @pytest.mark.parametrize(
@@ -82,21 +81,26 @@ def test_of_a_usable_code(n: int, load: int) -> None:
 
 
 def test_of_an_approximate_code() -> None:
-    """Twice each of the first three of four: weights 2 2 2 0, an error of 4."""
-    scheme = Scheme("doubled", Multiples(4, 1), FirstK(3), SumArrived(), exact=False)
+    """Three of four arrive; the worst set lacks the last: weights 3 2 2 0.
+
+    Catches a mean or a least for the largest, and squares for roots.
+    """
+    code = Multiples(4, 1, (3.0, 2.0, 2.0, 1.0))
+    scheme = Scheme("multiples", code, FirstK(3), SumArrived(), exact=False)
     found = scheme.conditioning()
     assert found is not None
-    assert dataclasses.astuple(found) == (2.0, 1.0, 2.0)
+    assert found.largest_coefficient == 3.0
+    assert found.largest_weight == 1.0
+    assert found.residual == pytest.approx(np.sqrt(4 + 1 + 1 + 1), rel=1e-15)
 
 
 def test_negative_coefficients_and_weights_count_by_size() -> None:
-    halved = Scheme(
-        "halved", Multiples(4, 1, -8.0), FirstK(4), LeastSquares(Multiples(4, 1, -8.0)), exact=True
-    )
-    found = halved.conditioning()
+    code = Multiples(4, 1, (2.0, -8.0, 1.0, -0.25))
+    scheme = Scheme("signs", code, FirstK(4), LeastSquares(code), exact=True)
+    found = scheme.conditioning()
     assert found is not None
     assert found.largest_coefficient == 8.0
-    assert found.largest_weight == pytest.approx(1 / 8)
+    assert found.largest_weight == pytest.approx(4.0)
     assert found.residual < 1e-14
 
 
@@ -139,7 +143,7 @@ def test_cost_is_that_of_a_few_rounds() -> None:
     """Each probe is decoded once; a deadline has no say in who is heard."""
     decoder = Counting()
     rule = (FirstK(9) & CoverGroups(3)) | Deadline(1e-6)
-    Scheme("probe", Multiples(12, 1), rule, decoder, exact=False).conditioning()
+    Scheme("probe", Multiples(12, 1, (2.0,) * 12), rule, decoder, exact=False).conditioning()
     (arrived,) = decoder.asked
     assert arrived.shape == (PROBES, 12)
     assert np.all(np.count_nonzero(arrived, axis=1) >= 9)
