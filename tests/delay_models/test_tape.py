@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from delay_models import DelayModel, Tape
+from delay_models import MODELS, DelayModel, Tape
 from delay_models.base import FloatArray
+from delay_models.tape import SHARED, START
 from tests.statistics import BOUND
 
 
@@ -96,3 +98,39 @@ def test_conditions_and_tasks_are_different_draws() -> None:
         rows = tape().rows(0, 40, stream)
         step, draw = np.diff(np.floor(rows), axis=0).ravel(), (rows % 1)[1:].ravel()
         assert abs(np.corrcoef(step, draw)[0, 1]) < BOUND / np.sqrt(step.size)
+
+
+def keyed(seed: int, *key: int) -> np.random.Generator:
+    """The generator that the documentation promises for (replication, stream, block)."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+@pytest.mark.parametrize(("seed", "replication", "stream"), [(5, 2, 0), (5, 0, 2), (2, 5, 1)])
+def test_a_block_is_drawn_from_the_documented_key(seed: int, replication: int, stream: int) -> None:
+    """Catches a key in another order: results could not be made again from the documentation."""
+    model = MODELS["exponential"](rate=2.0)
+    rows = Tape(model, WORKERS, seed, replication).rows(0, 32, stream)
+    for block in range(4):
+        own = keyed(seed, replication, stream, block)
+        expected = model.delays(None, own, 8, WORKERS)
+        np.testing.assert_array_equal(rows[8 * block : 8 * block + 8], expected)
+
+
+def test_start_and_conditions_are_drawn_from_the_documented_keys() -> None:
+    model, state = Staircase(), Staircase().start(keyed(3, 2, SHARED, START), WORKERS)
+    rows = Tape(model, WORKERS, seed=3, replication=2).rows(0, 24, stream=1)
+    for block in range(3):
+        conditions, state = model.evolve(state, keyed(3, 2, SHARED, block), 8, WORKERS)
+        own = keyed(3, 2, 1, block)
+        expected = model.delays(conditions, own, 8, WORKERS)
+        np.testing.assert_array_equal(rows[8 * block : 8 * block + 8], expected)
+
+
+def test_no_two_keys_share_a_stream() -> None:
+    """Catches numbers that are added, swapped or left out on the way to the generator."""
+    model = MODELS["exponential"](rate=2.0)
+    firsts = [
+        Tape(model, WORKERS, seed, replication).rows(8 * block, 8 * block + 1, stream)[0, 0]
+        for seed, replication, stream, block in itertools.product(range(4), repeat=4)
+    ]
+    assert len(set(firsts)) == 4**4
