@@ -22,7 +22,9 @@ depend on what the master or other workers do.
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Annotated, Any, final
 
 import numpy as np
@@ -89,10 +91,26 @@ class DelayModel(ABC):
     def mean(self) -> float | None:
         """E[X] in seconds (may be infinite), or ``None``."""
 
+    @abstractmethod
+    def longest(self) -> float:
+        """Seconds that no draw exceeds; may be infinite. See ``delay_models.limits``.
+
+        A law without an end has one all the same as soon as it is drawn from random bits.
+        """
+
     @classmethod
     @abstractmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """A few valid models for the contract tests; none where a model needs a user's file."""
+
+    def parts(self) -> tuple[DelayModel, ...]:
+        """The models that this one is made of: those in its fields."""
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
+        return tuple(part for value in values for part in _models(value))
+
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should look at before believing a run: one line each, those of the parts."""
+        return tuple(line for part in self.parts() for line in part.warnings())
 
     @final
     def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
@@ -115,6 +133,11 @@ class DelayModel(ABC):
     def workers_available(self) -> int | None:
         """How many workers the model can serve; ``None`` means any number."""
         return None
+
+
+def _models(value: Any) -> Iterable[DelayModel]:
+    values = value if isinstance(value, tuple) else (value,)
+    return (entry for entry in values if isinstance(entry, DelayModel))
 
 
 def _model(value: Any) -> Any:

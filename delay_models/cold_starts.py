@@ -89,6 +89,10 @@ class ColdStarts(Around):
     def ppf(self, probability: ArrayLike) -> None:
         """None."""
 
+    def longest(self) -> float:
+        """The base's and the start-up's together."""
+        return self.base.longest() + self.delay.longest()
+
     def mean(self) -> float | None:
         """E[X] and the share of start-ups times their mean."""
         base, delay = self.base.mean(), self.delay.mean()

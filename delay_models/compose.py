@@ -88,6 +88,12 @@ class Affine(Around):
         return None if quantiles is None else self._forward(quantiles)
 
     @final
+    def longest(self) -> float:
+        """The base's, mapped."""
+        offset, factor = self.coefficients
+        return offset + factor * self.base.longest()
+
+    @final
     def mean(self) -> float | None:
         """The base's mean, mapped."""
         mean, (offset, factor) = self.base.mean(), self.coefficients

@@ -25,6 +25,7 @@ from delay_models.base import (
     Positive,
 )
 from delay_models.compose import Around, Scaled
+from delay_models.limits import NORMAL_END, exp
 from delay_models.markov import Markov
 from delay_models.mixture import mixed_cdf, mixed_mean, mixed_ppf, mixed_sf
 from delay_models.parametric import Exponential, Gamma, LogNormal, ShiftedExponential
@@ -42,6 +43,15 @@ class Multiplied(Around):
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, Any]:
         """Factors > 0 of the next rounds, ``(rounds or 1, workers or 1)``, and the state after."""
+
+    @abstractmethod
+    def largest(self) -> float:
+        """A number that no factor exceeds."""
+
+    @final
+    def longest(self) -> float:
+        """The base's times the largest factor."""
+        return self.base.longest() * self.largest()
 
     @final
     def start(self, shared: np.random.Generator, workers: int) -> Any:
@@ -102,6 +112,13 @@ class Heterogeneous(Multiplied):
     ) -> tuple[FloatArray, FloatArray]:
         """The same in every round."""
         return state, state
+
+    def largest(self) -> float:
+        """Of the ``factors``, or of any worker's."""
+        if self.factors is not None:
+            return max(self.factors)
+        assert self.spread is not None
+        return exp(self.spread * NORMAL_END)
 
     def workers_available(self) -> int | None:
         """As many as there are factors, and as the base can serve."""
@@ -168,6 +185,10 @@ class RoundEffects(Multiplied):
         """One draw for each round, ``(rounds, 1)``."""
         return self.factor.sample(shared, rounds, 1), None
 
+    def largest(self) -> float:
+        """Of any round."""
+        return self.factor.longest()
+
     def cdf(self, seconds: ArrayLike) -> None:
         """None: a product of two laws is not closed."""
 
@@ -211,6 +232,10 @@ class Drift(Multiplied):
         """``1 + (to - 1) min(t / over, 1)``, ``(rounds, 1)``."""
         passed = np.minimum(np.arange(state, state + rounds) / self.over, 1.0)
         return ((1 - passed) + self.to * passed)[:, None], state + rounds
+
+    def largest(self) -> float:
+        """At the start or at the end."""
+        return max(1.0, self.to)
 
     def cdf(self, seconds: ArrayLike) -> None:
         """None: it changes from round to round."""

@@ -130,6 +130,10 @@ class Markov(DelayModel):
         """The mixture's quantiles, by root finding."""
         return mixed_ppf(*self._law(), probability) if self.stationary else None
 
+    def longest(self) -> float:
+        """Of the two states, the longer."""
+        return max(self.fast.longest(), self.slow.longest())
+
     def mean(self) -> float | None:
         """The mixture's mean."""
         return mixed_mean(*self._law()) if self.stationary else None

@@ -78,6 +78,10 @@ class Mixture(IndependentDelays):
         """Quantiles in seconds, by root finding."""
         return mixed_ppf(self.weights, self.components, probability)
 
+    def longest(self) -> float:
+        """Of the components, the longest."""
+        return max(part.longest() for part in self.components)
+
     def mean(self) -> float | None:
         """The weighted sum of the components' means."""
         return mixed_mean(self.weights, self.components)

@@ -22,6 +22,7 @@ from delay_models.base import (
     NonNegative,
     Positive,
 )
+from delay_models.limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
 
 
 def _stats() -> Any:
@@ -86,6 +87,10 @@ class Deterministic(IndependentDelays):
         """``draws * value``."""
         return Deterministic(draws * self.value)
 
+    def longest(self) -> float:
+        """``value``."""
+        return self.value
+
     def ppf(self, probability: ArrayLike) -> FloatArray:
         """``value`` at every probability."""
         return np.full(np.shape(probability), self.value)
@@ -119,6 +124,10 @@ class Exponential(ScipyDelays):
         """One exponential draw per cell."""
         return rng.exponential(1 / self.rate, shape)
 
+    def longest(self) -> float:
+        """The longest exponential draw."""
+        return EXPONENTIAL_END / self.rate
+
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """For the contract tests."""
@@ -147,6 +156,10 @@ class ShiftedExponential(ScipyDelays):
         delays += self.shift
         return delays
 
+    def longest(self) -> float:
+        """The longest exponential draw, shifted."""
+        return self.shift + EXPONENTIAL_END / self.rate
+
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """For the contract tests."""
@@ -170,6 +183,10 @@ class Weibull(ScipyDelays):
         """One Weibull draw per cell."""
         return self.shift + self.scale * rng.weibull(self.shape, shape)
 
+    def longest(self) -> float:
+        """A Weibull draw is a power of an exponential one."""
+        return self.shift + self.scale * exp(np.log(EXPONENTIAL_END) / self.shape)
+
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """For the contract tests."""
@@ -191,6 +208,10 @@ class Pareto(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
         return self.scale * (1.0 + rng.pareto(self.alpha, shape))
+
+    def longest(self) -> float:
+        """The logarithm of a Pareto draw is exponential."""
+        return self.scale * exp(EXPONENTIAL_END / self.alpha)
 
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
@@ -214,6 +235,10 @@ class LogNormal(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One normal draw per cell."""
         return self.shift + self.median * np.exp(self.sigma * rng.standard_normal(shape))
+
+    def longest(self) -> float:
+        """The exponential of the longest normal draw."""
+        return self.shift + self.median * exp(self.sigma * NORMAL_END)
 
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
@@ -241,6 +266,10 @@ class Gamma(ScipyDelays):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One gamma draw per cell."""
         return self.shift + self.scale * rng.standard_gamma(self.shape, shape)
+
+    def longest(self) -> float:
+        """The longest gamma draw, scaled and shifted."""
+        return self.shift + self.scale * gamma_end(self.shape)
 
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:

@@ -69,6 +69,16 @@ class Preset(DelayModel):
         return self._model.ppf(probability)
 
     @final
+    def longest(self) -> float:
+        """The model's."""
+        return self._model.longest()
+
+    @final
+    def parts(self) -> tuple[DelayModel, ...]:
+        """The model."""
+        return (self._model,)
+
+    @final
     def mean(self) -> float | None:
         """The model's."""
         return self._model.mean()

@@ -39,6 +39,10 @@ class Resends(IndependentDelays):
     def ppf(self, probability: ArrayLike) -> None:
         """None: not needed for a discrete law."""
 
+    def longest(self) -> float:
+        """The largest whole number that NumPy draws is 2^63 - 1."""
+        return self.retry_after * 2.0**63
+
     def mean(self) -> float:
         """retry_after * loss / (1 - loss)."""
         return self.retry_after * self.loss / (1 - self.loss)

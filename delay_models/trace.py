@@ -13,7 +13,9 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 
 from delay_models.base import STRICT, DelayModel, FloatArray, Positive, ReplayedDelays
+from delay_models.limits import EXPONENTIAL_END
 from delay_models.table import read_delays
+from delay_models.units import unit_warnings
 
 
 @final
@@ -119,6 +121,14 @@ class Trace(DelayModel):
         q = np.asarray(probability, dtype=np.float64)
         return np.asarray(np.quantile(self._sorted, q, method="inverted_cdf"))
 
+    def longest(self) -> float:
+        """The table's largest cell."""
+        return float(self._sorted[-1])
+
+    def warnings(self) -> tuple[str, ...]:
+        """Signs that the table is not in seconds throughout; see ``delay_models.units``."""
+        return tuple(f"{self.path}: {line}" for line in unit_warnings({self.load: self.table}))
+
     def mean(self) -> float | None:
         """Mean of the table; ``None`` for a replay."""
         return None if self.resample == "replay" else float(self.table.mean())
@@ -148,6 +158,10 @@ class AuthorsStream(ReplayedDelays):
         for row, t in zip(table, range(start, stop), strict=True):
             row[:] = np.random.RandomState(t).exponential(self.scale, workers)
         return table
+
+    def longest(self) -> float:
+        """The longest exponential draw."""
+        return EXPONENTIAL_END * self.scale
 
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:

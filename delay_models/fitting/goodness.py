@@ -17,6 +17,7 @@ from scipy import special
 from delay_models.base import FloatArray
 from delay_models.fitting.family import Family
 from delay_models.fitting.law import CannotFit, Law, ScipyLaw
+from delay_models.limits import LONGEST
 from delay_models.parametric import Pareto
 
 
@@ -86,6 +87,8 @@ def fit_families(
     for family in families:
         try:
             law = family.fit(sample)
+            if law.longest() > LONGEST:
+                raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
         except CannotFit as error:
             refused[family.name] = str(error)
             continue

@@ -42,6 +42,10 @@ class Law(ABC):
         """Seconds that X exceeds with the given probability, elementwise; precise near 0."""
 
     @abstractmethod
+    def longest(self) -> float:
+        """As ``DelayModel.longest``."""
+
+    @abstractmethod
     def section(self) -> dict[str, Any]:
         """The law as the ``delay:`` section of a config."""
 
@@ -65,6 +69,10 @@ class ScipyLaw(Law):
     def isf(self, probability: ArrayLike) -> FloatArray:
         """Inverse survival function of ``scipy.stats``."""
         return np.asarray(self.model.distribution().isf(probability), dtype=np.float64)
+
+    def longest(self) -> float:
+        """The model's own."""
+        return self.model.longest()
 
     def section(self) -> dict[str, Any]:
         """Name and fields."""
@@ -113,6 +121,10 @@ class TwoLogNormals(Law):
             above = sf > wanted
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         return np.asarray((low + high) / 2)
+
+    def longest(self) -> float:
+        """Of the two parts, the longer."""
+        return max(self.fast.longest(), self.slow.longest())
 
     def section(self) -> dict[str, Any]:
         """A ``mixture`` of two ``lognormal``, the fast one first."""

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from delay_models.base import FloatArray
-from delay_models.fitting.units import unit_warnings
 from delay_models.table import TableError, read_all_loads
+from delay_models.units import unit_warnings
 from experiments import store, yaml_text
 from experiments.errors import ConfigError, at
 from experiments.fit import arrivals, quantiles

@@ -60,6 +60,17 @@ def test_one_cell_of_each_replication_follows_the_cdf(
     assert stats.kstest(sample, model.cdf).pvalue > P_VALUE
 
 
+@pytest.mark.parametrize("model", EXAMPLES, ids=repr)
+def test_no_draw_is_longer_than_the_longest(model: DelayModel) -> None:
+    """Catches a bound that forgets a shift, a scale or a part.
+
+    The quantile is the longest draw of 53 random bits, if each made one uniform number.
+    """
+    assert model.sample(np.random.default_rng(9), 2000, 20).max() <= model.longest() < 1e30
+    furthest = model.ppf(1 - 2.0**-53)
+    assert furthest is None or furthest <= model.longest()
+
+
 @pytest.mark.parametrize("model", WITH_MEAN, ids=repr)
 def test_tables_have_the_mean(model: DelayModel) -> None:
     """Also where there is no CDF; one table is one sample, however its cells are coupled."""

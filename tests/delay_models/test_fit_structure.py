@@ -13,8 +13,8 @@ from delay_models.fitting.cold import find_cold_starts
 from delay_models.fitting.load import measure_load, unit_delays
 from delay_models.fitting.lognormals import fit_two_lognormals
 from delay_models.fitting.memory import Memory, measure_memory
-from delay_models.fitting.units import unit_warnings
 from delay_models.fitting.variance import split_variance
+from delay_models.units import unit_warnings
 
 ROUNDS, WORKERS = 100, 256
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)

@@ -46,6 +46,9 @@ class Staircase(DelayModel):
     def mean(self) -> None:
         return None
 
+    def longest(self) -> float:
+        return 1e9
+
     @classmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         return (cls(),)

@@ -127,6 +127,34 @@ def test_the_law_of_a_resampled_cell_is_the_tables(resample: str, tmp_path: Path
     assert model.mean() == 2.25
 
 
+def test_implausible_units_are_a_warning_of_every_model_around(tmp_path: Path) -> None:
+    """Catches a model that keeps its parts' warnings to itself."""
+    table = np.random.default_rng(0).lognormal(0, 0.2, (30, 10))
+    assert trace(tmp_path, "replay", table).warnings() == ()
+    table[:, 4] *= 1000
+    replay, cells = trace(tmp_path, "replay", table), trace(tmp_path, "cells", table)
+    (line,) = replay.warnings()
+    assert line.startswith(f"{tmp_path / 't.npz'}: the median of worker 4 is ")
+    assert "milliseconds" in line
+    fine = MODELS["exponential"](rate=1.0)
+    assert fine.warnings() == ()
+    inner = MODELS["mixture"](weights=(0.5, 0.5), components=(fine, cells))
+    for model in (
+        MODELS["drift"](to=2.0, over=3, base=MODELS["shifted"](by=1.0, base=replay)),
+        MODELS["cold_starts"](probability=0.1, share=0.1, base=fine, delay=inner),
+        MODELS["markov"](slow_to_slow=0.5, fast_to_slow=0.5, fast=cells, slow=fine),
+    ):
+        assert model.warnings() == (line,), model
+
+
+def test_warnings_are_of_the_load_that_is_replayed(tmp_path: Path) -> None:
+    fine = long_table().assign(load=1.0, seconds=0.5)
+    pd.concat([fine, fine.assign(load=2.0, seconds=2e3)]).to_csv(tmp_path / "t.csv", index=False)
+    path = str(tmp_path / "t.csv")
+    assert MODELS["trace"](path=path, load=1.0).warnings() == ()
+    assert "at load 2" in MODELS["trace"](path=path, load=2.0).warnings()[0]
+
+
 def test_a_trace_can_be_a_part_of_another_model(tmp_path: Path) -> None:
     """A wrapper hands on how many rounds and workers there are; only cells are independent."""
     replay = trace(tmp_path, "replay")

@@ -1,0 +1,73 @@
+"""How long a delay may be: what is beyond is no measurement, and soon no number.
+
+Engines take an infinite time for what never happens, a dead worker's task. So a law whose draws
+overflow (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers,
+and one whose draws come near would overflow in the sums and squares that follow. Whether it can is
+known before anything is drawn: random bits are finite, so every law has a longest draw, which
+models tell in ``DelayModel.longest``. Whoever makes a model from a user's numbers calls
+``refuse_endless``; a tape does not, so drawing costs nothing more.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from delay_models.base import DelayModel
+
+LONGEST = 1e150
+"""Seconds: the square of a longer delay is hardly a number, and no run adds up more."""
+
+EXPONENTIAL_END = 45.0
+"""No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""
+
+NORMAL_END = 14.0
+"""No normal draw of NumPy is larger: 3.65, where its tail begins, + 53 log 2 / 3.65."""
+
+
+class EndlessDelays(ValueError):
+    """A delay model whose draws can be too long to be numbers.
+
+    Args:
+        model: the model, or the part of it that is to blame.
+        longest: its longest draw in seconds.
+    """
+
+    def __init__(self, model: DelayModel, longest: float) -> None:
+        super().__init__(model, longest)
+        self.model = model
+        self.longest = longest
+
+    def __str__(self) -> str:
+        seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.0e} s"
+        return (
+            f"{' '.join(repr(self.model).split())} can give delays up to {seconds}; "
+            f"must stay below {LONGEST:.0e} s"
+        )
+
+
+def refuse_endless(model: DelayModel) -> None:
+    """Refuse a model if it, or a model in it, can give delays beyond ``LONGEST``.
+
+    Raises:
+        EndlessDelays: naming the innermost such model.
+    """
+    for part in model.parts():
+        refuse_endless(part)
+    longest = model.longest()
+    if not longest <= LONGEST:
+        raise EndlessDelays(model, longest)
+
+
+def exp(exponent: float) -> float:
+    """Of a number that may be too large: infinity then, without a warning."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(exponent))
+
+
+def gamma_end(shape: float) -> float:
+    """No gamma draw of NumPy with this shape is larger.
+
+    Up to shape 1 it is below the sum of two exponential draws, beyond it is b (1 + z / sqrt(9 b))^3
+    with b = shape - 1/3 and z a normal draw; twice the shape and 1000 is more than either.
+    """
+    return 2 * shape + 1000

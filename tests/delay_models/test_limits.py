@@ -1,0 +1,105 @@
+"""Delays that are too long to be numbers are refused before anything is drawn."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+from delay_models import MODELS, DelayModel, Tape
+from delay_models.base import FloatArray
+from delay_models.fitting import FAMILIES
+from delay_models.fitting.goodness import fit_families
+from delay_models.limits import (
+    EXPONENTIAL_END,
+    NORMAL_END,
+    EndlessDelays,
+    gamma_end,
+    refuse_endless,
+)
+
+FINE = MODELS["exponential"](rate=1.0)
+WILD = MODELS["lognormal"](median=1.0, sigma=300.0)
+ENDLESS = {
+    "lognormal": WILD,
+    "exponential": MODELS["exponential"](rate=1e-320),
+    "shifted_exponential": MODELS["shifted_exponential"](shift=1.0, rate=1e-200),
+    "pareto": MODELS["pareto"](alpha=1e-5, scale=1.0),
+    "weibull": MODELS["weibull"](shape=1e-3, scale=1.0),
+    "gamma": MODELS["gamma"](shape=2.0, scale=1e150),
+    "deterministic": MODELS["deterministic"](value=1e308),
+    "authors_stream": MODELS["authors_stream"](scale=1e150),
+    "scaled": MODELS["scaled"](by=1e100, base=MODELS["deterministic"](value=1e100)),
+    "heterogeneous": MODELS["heterogeneous"](spread=100.0, base=FINE),
+    "drift": MODELS["drift"](to=1e160, over=3, base=FINE),
+}
+"""By the registry name of what is to blame."""
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_endless_model_is_refused_by_name(name: str) -> None:
+    """In one line, without drawing."""
+    with pytest.raises(EndlessDelays) as caught:
+        refuse_endless(ENDLESS[name])
+    line = str(caught.value)
+    assert "\n" not in line
+    assert line.startswith(MODELS[name].__name__ + "(")
+    assert line.endswith("must stay below 1e+150 s")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODELS["mixture"](weights=(0.5, 0.5), components=(FINE, WILD)),
+        MODELS["markov"](slow_to_slow=0.5, fast_to_slow=0.1, fast=FINE, slow=WILD),
+        MODELS["shifted"](by=1.0, base=WILD),
+        MODELS["round_effects"](factor=WILD, base=MODELS["deterministic"](value=0.0)),
+        MODELS["cold_starts"](probability=0.1, share=0.1, delay=WILD, base=FINE),
+        MODELS["drift"](to=0.5, over=3, base=MODELS["scaled"](by=2.0, base=WILD)),
+    ],
+    ids=lambda m: type(m).__name__,
+)
+def test_the_innermost_model_is_to_blame(model: DelayModel) -> None:
+    """Also where 0 times infinity, which is no number, would hide it."""
+    with pytest.raises(EndlessDelays, match=re.escape(repr(WILD))):
+        refuse_endless(model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODELS["pareto"](alpha=0.2, scale=1.0),
+        MODELS["lognormal"](median=1.0, sigma=10.0),
+        MODELS["weibull"](shape=0.1, scale=1.0),
+        MODELS["deterministic"](value=1e100),
+    ],
+    ids=repr,
+)
+def test_heavy_tails_stay_valid(model: DelayModel) -> None:
+    """However long, their delays are numbers."""
+    refuse_endless(model)
+    assert np.all(np.isfinite(Tape(model, workers=30, seed=0, replication=0).rows(0, 1000)))
+
+
+def test_the_ends_are_those_of_the_ziggurat() -> None:
+    """Catches a bound below the tail that NumPy draws from; a million draws reach two thirds."""
+    rng = np.random.default_rng(0)
+    exponential = rng.standard_exponential(10**6).max()
+    normal = np.abs(rng.standard_normal(10**6)).max()
+    assert exponential < 7.7 + 53 * np.log(2) < EXPONENTIAL_END < 4 * exponential
+    assert normal < 3.66 + 53 * np.log(2) / 3.65 < NORMAL_END < 4 * normal
+    for shape in (0.01, 0.5, 1.0, 2.0, 30.0, 1e4, 1e8):
+        z = np.sqrt(9 * (shape - 1 / 3)) if shape > 1 else np.inf
+        most = (shape - 1 / 3) * (1 + NORMAL_END / z) ** 3 if shape > 1 else 2 * EXPONENTIAL_END
+        assert rng.standard_gamma(shape, 10**4).max() < most < gamma_end(shape)
+
+
+def test_a_fit_leaves_out_what_cannot_be_simulated() -> None:
+    """And says so; the other families are still ranked."""
+    rng = np.random.default_rng(0)
+    sample: FloatArray = np.exp(rng.uniform(-60, 60, (40, 10)))
+    families = [FAMILIES["pareto"], FAMILIES["exponential"]]
+    fits, refused = fit_families(families, sample.ravel(), sample, [5, 10])
+    assert [fit.family.name for fit in fits] == ["exponential"]
+    assert "too heavy to simulate" in refused["pareto"]
