@@ -22,19 +22,12 @@ from experiments.errors import at, from_validation
 from experiments.identity import Input, Inputs
 from experiments.resolve import Section
 from sim.engines.policy import Policy
-
-
-def _not_bool(value: Any) -> Any:
-    """YAML reads yes and on as True; a count or a rate is never a truth value."""
-    if isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a number")
-    return value
-
+from sim.schemes.fields import not_bool
 
 MOST_POINTS = 100_000
 """Points of a grid; more is a slip of the pen."""
 
-Count = Annotated[int, BeforeValidator(_not_bool), Ge(1)]
+Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 
 class Settings(BaseModel):
@@ -46,7 +39,7 @@ class Settings(BaseModel):
     workers: Count
     iterations: Count = 100
     replications: Annotated[Count, Le(2**30)] = 1
-    seed: Annotated[int, BeforeValidator(_not_bool), Ge(0)] = 0
+    seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
     engine: Literal["event", "batch", "auto"] = "auto"
     policy: Policy = Policy.CANCEL
     delay: Section
@@ -56,7 +49,7 @@ class Settings(BaseModel):
     optimizer: Section | None = None
     network: Section | None = None
     failures: Section | None = None
-    target_loss: Annotated[float, BeforeValidator(_not_bool), AllowInfNan(False)] | None = None
+    target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
     sweep: dict[str, list[Any]] = {}
 
 
