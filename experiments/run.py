@@ -81,10 +81,10 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     checked = check(grid, options.data_dir)
     store.require_writable(output)
     failed = dict(checked.impossible)
-    kept = {cell.key: store.read_cell(output, cell.key) for cell in grid if cell.key not in failed}
-    todo = {cell.key: cell for cell in grid if cell.key in kept and kept[cell.key] is None}
+    wanted = {cell.key: cell for cell in grid if cell.key not in failed}
+    todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
     seconds: dict[str, float] = {}
-    for done in _compute(list(todo.values()), len(kept), options):
+    for done in _compute(todo, len(wanted), options):
         reason = _objection(done)
         if isinstance(done.result, CellResult) and reason is None:
             store.write_cell(output, done.cell.key, done.result)
