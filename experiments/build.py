@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from delay_models import MODELS, DelayModel, Tape
+from delay_models.limits import EndlessDelays, refuse_endless
 from experiments import surroundings
 from experiments.config import Cell
 from experiments.errors import ConfigError, at, from_validation
@@ -98,7 +99,7 @@ def timing(cell: Cell, features: int | None = None) -> Timing:
         raise at("engine", "batch", f"{refusal}: must be event or auto")
     rounds = delay.rounds_available()
     iterations = settings.iterations if rounds is None else min(settings.iterations, rounds)
-    warnings: list[str] = []
+    warnings = [*delay.warnings()]
     if iterations < settings.iterations:
         end = f"the trace ends after {iterations} rounds, so {settings.iterations} become as many"
         warnings.append(f"iterations = {settings.iterations}: {end}; end: cyclic begins again")
@@ -179,10 +180,15 @@ def delay_model(section: Mapping[str, Any], place: str = "delay") -> DelayModel:
     where the section stands, for errors.
 
     Raises:
-        ConfigError: unknown model, bad parameter or bad trace file.
+        ConfigError: unknown model, bad parameter or bad trace file, or delays that are no numbers.
     """
     parts = {key: _parts(value, f"{place}.{key}") for key, value in section.items()}
-    return named(parts, "model", MODELS, place)
+    model = named(parts, "model", MODELS, place)
+    try:
+        refuse_endless(model)
+    except EndlessDelays as error:
+        raise ConfigError(f"{place}: {error}") from None
+    return model
 
 
 def _parts(value: Any, place: str) -> Any:

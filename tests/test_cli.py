@@ -187,6 +187,16 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
     (delay(model="exponential", rate=True), ["delay.rate", "True"]),
     (delay(model="exponential", rate="fast"), ["delay.rate", "'fast'", "number"]),
     (delay(model="exponential"), ["delay.rate", "missing"]),
+    (delay(model="exponential", rate=1e-320), ["delay: Exponential", "1e+150 s"]),
+    (delay(model="lognormal", median=1, sigma=300), ["LogNormal", "infinity"]),
+    (
+        delay(model="scaled", by=2, base={"model": "pareto", "alpha": 1e-3, "scale": 1}),
+        ["delay.base: Pareto", "infinity"],
+    ),
+    (
+        change(failures={"time_to_failure": {"model": "exponential", "rate": 1e-320}}),
+        ["failures.time_to_failure", "Exponential"],
+    ),
     (delay(rate=1), ["delay.model", "missing"]),
     (delay(model="exponental", rate=1), ["did you mean exponential"]),
     (trace(path="no/such.csv"), ["no/such.csv", "no such file"]),
@@ -382,7 +392,7 @@ def test_a_run_that_cannot_end_says_who_is_missing(
 
 
 def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None:
-    np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).random((3, 6)))
+    np.savez(tmp_path / "t.npz", seconds=1 + np.random.default_rng(0).random((3, 6)))
     for end, rounds in (("truncated", 3), ("cyclic", 5)):
         fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "end": end}
         config = write(tmp_path, change(delay=fields), f"{end}.yaml")
@@ -394,6 +404,15 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
         assert len(warnings) == (rounds < 5)
         assert done.stderr == "".join(f"warning: {line}\n" for line in warnings)
         assert not warnings or "ends after 3 rounds" in warnings[0]
+
+
+def test_a_trace_that_looks_like_milliseconds_is_run_with_a_warning(tmp_path: Path) -> None:
+    np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).uniform(2000, 3000, (9, 6)))
+    fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "resample": "cells"}
+    done = erasurehead("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
+    assert done.returncode == 0
+    assert done.stderr.startswith(f"warning: {tmp_path / 't.npz'}: the median delay is")
+    assert done.stderr.count("\n") == 1
 
 
 def test_trace_with_too_few_workers(tmp_path: Path) -> None:
