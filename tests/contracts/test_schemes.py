@@ -61,6 +61,22 @@ def test_partition_weights_are_the_decoding_vector_times_b(family: SchemeFamily)
 
 
 @every_scheme
+def test_decoders_answer_row_by_row(family: SchemeFamily) -> None:
+    """A table of any shape, as engines hand it over: replications x rounds x messages."""
+    scheme = family.build(WORKERS)
+    rows = random_arrivals(7, scheme, rows=30)
+    table = rows.reshape(2, 5, 3, -1)
+    for answer, width in (
+        (scheme.decoder.decoding_vector, rows.shape[1]),
+        (scheme.decoder.partition_weights, scheme.partitions),
+    ):
+        each = np.array([answer(row) for row in rows])
+        assert answer(table).shape == (2, 5, 3, width)
+        scale = 1 + np.abs(each).max()
+        np.testing.assert_allclose(answer(table).reshape(30, width), each, atol=1e-9 * scale)
+
+
+@every_scheme
 def test_exact_schemes_are_exact_at_every_stop(family: SchemeFamily) -> None:
     """Every arrival set that the stopping rule accepts decodes to ones (or some do not)."""
     scheme = family.build(WORKERS)

@@ -37,6 +37,10 @@ WITH_DEADLINE: list[StoppingRule] = [
     Deadline(0.35),
     FirstK(5) | Deadline(0.35),
     FirstK(5) & Deadline(0.35),
+    Deadline(0.35) | FirstK(5),
+    Deadline(0.2) & FirstK(5),
+    Deadline(0.2) & CoverGroups(3) & FirstK(7),
+    CoverPartitions(CyclicPieces(4, 3)) & Deadline(0.4),
     (CoverGroups(3) & Deadline(0.2)) | Deadline(0.5),
 ]
 
@@ -216,13 +220,17 @@ def test_any_leading_shape(rule: StoppingRule, shape: tuple[int, ...]) -> None:
 def test_long_and_short_rows_agree(n: int) -> None:
     """The fast paths change with the row's length and the group's size; the numbers do not."""
     delays = np.random.default_rng(n).random((5, n))
-    for k in {1, 2, n // 2, n - 1, n} - {0}:
-        if k <= n:
-            ranked = np.sort(delays, axis=1)[:, k - 1]
-            np.testing.assert_array_equal(FirstK(k).stopping_delay(delays), ranked)
+    ranked = np.sort(delays, axis=1)
+    for k in range(1, n + 1):
+        np.testing.assert_array_equal(FirstK(k).stopping_delay(delays), ranked[:, k - 1])
     for size in (d for d in range(1, n + 1) if n % d == 0):
         expected = delays.reshape(5, -1, size).min(axis=2).max(axis=1)
         np.testing.assert_array_equal(CoverGroups(size).stopping_delay(delays), expected)
+
+
+def test_a_rule_that_nobody_can_satisfy_never_ends() -> None:
+    """All twelve have arrived, and thirteen are wanted."""
+    assert bisected_stopping_delay(FirstK(13), np.ones(MESSAGES)) == np.inf
 
 
 def test_asking_changes_nothing() -> None:

@@ -125,14 +125,9 @@ class AllOf(StoppingRule):
 class _PairTally(Tally):
     def __init__(self, left: Tally, right: Tally, needed: int) -> None:
         self.left, self.right, self.needed = left, right, needed
-        self.left_said = self.right_said = False
 
     def arrive(self, message: int) -> bool:
-        self.left_said = self.left_said or self.left.arrive(message)
-        self.right_said = self.right_said or self.right.arrive(message)
-        return self.left_said + self.right_said >= self.needed
+        return self.left.arrive(message) + self.right.arrive(message) >= self.needed
 
     def elapse(self, seconds: float) -> bool:
-        self.left_said = self.left_said or self.left.elapse(seconds)
-        self.right_said = self.right_said or self.right.elapse(seconds)
-        return self.left_said + self.right_said >= self.needed
+        return self.left.elapse(seconds) + self.right.elapse(seconds) >= self.needed

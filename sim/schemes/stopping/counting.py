@@ -47,4 +47,4 @@ class _FirstKTally(Tally):
         return self.missing <= 0
 
     def elapse(self, seconds: float) -> bool:
-        return False
+        return self.missing <= 0

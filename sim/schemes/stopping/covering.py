@@ -103,4 +103,4 @@ class _CoverTally(Tally):
         return self.missing == 0
 
     def elapse(self, seconds: float) -> bool:
-        return False
+        return self.missing == 0

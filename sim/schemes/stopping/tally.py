@@ -9,8 +9,8 @@ class Tally(ABC):
     """What has arrived in this round, as far as the rule cares; abstract.
 
     Life cycle: made when a round starts, told of each arrival and of each deadline, dropped when
-    the round ends. Once it has answered True it goes on answering True: later messages of the same
-    instant are still noted.
+    the round ends. Once it has answered True, to either question, it goes on answering True to
+    both: later messages of the same instant are still noted, and combined rules rely on it.
     """
 
     @abstractmethod
