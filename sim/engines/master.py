@@ -125,7 +125,6 @@ class Master:
         self._tally = self._stopping.tally(self.workers * self.messages)
         self._arrived = bytearray(self.workers * self.messages)
         self._decided = False
-        self._alarm = -inf
         self._latest, self._before, self._last = -1.0, self._opened, -1
         for seconds in self._stopping.deadlines:
             self._at(seconds, partial(self._tally.elapse, seconds))

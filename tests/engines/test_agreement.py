@@ -1,68 +1,39 @@
 """Two engines, one truth: on the same tape they agree to the bit.
 
 Times, masks, busy and useful seconds are compared with ``==``, over every registered scheme,
-delay model, load law and policy, on lattices full of ties and zeros, and over chunk sizes.
+delay model, load law and policy, on lattices full of ties and zeros, with dead workers, and over
+chunk sizes; where a run cannot go on, both say so in the same words.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delay_models import MODELS, Tape
-from sim.engines import batch, event
+from delay_models import MODELS, DelayModel, Tape
+from sim.engines import batch
+from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.errors import NeverEnough
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.load_laws import Additive, LoadLaw, Proportional
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from sim.types import Tape as AnyTape
-from sim.types import Trace
-from tests.tables import LatticeTape, TableTape
+from tests.engines.agreement import FIELDS, Mortal, both, both_finish
+from tests.engines.strategies import (
+    LAWS,
+    dead_shares,
+    lattice,
+    laws,
+    patience,
+    policies,
+    schemes,
+    steps,
+)
+from tests.tables import TableTape
 
 SCHEME_EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
 DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
-LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.25), PerPartition()]
-
-laws = st.sampled_from(LAWS)
-policies = st.sampled_from(list(Policy))
-
-
-@st.composite
-def schemes(draw: st.DrawFn) -> Scheme:
-    """Any scheme over any shape (n, d, r) that it allows."""
-    groups, load = draw(st.integers(1, 5)), draw(st.integers(1, 4))
-    n = groups * load
-    r = draw(st.integers(1, n))
-    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5, 4.0]))
-    family = draw(
-        st.sampled_from(
-            [
-                SCHEMES["uncoded"](),
-                SCHEMES["ignore_stragglers"](wait_for=r, deadline=deadline),
-                SCHEMES["ignore_stragglers"](deadline=deadline or 0.1),
-                SCHEMES["fractional_repetition"](load=load),
-                SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
-                SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),
-            ]
-        )
-    )
-    return family.build(n)
-
-
-def assert_same(
-    scheme: Scheme, tapes: Sequence[AnyTape], law: LoadLaw, rounds: int, policy: Policy
-) -> Trace:
-    slow = event.simulate(scheme, tapes, law, rounds, policy)
-    fast = batch.simulate(scheme, tapes, law, rounds, policy)
-    for name in ("times", "arrived", "busy", "useful", "last", "margin"):
-        one, two = getattr(slow, name), getattr(fast, name)
-        assert one.dtype == two.dtype
-        assert np.array_equal(one, two), name
-    return slow
 
 
 @given(
@@ -73,9 +44,11 @@ def assert_same(
     replications=st.integers(1, 3),
     seed=st.integers(0, 10**6),
     levels=st.sampled_from([1, 2, 4, 50]),
-    step=st.sampled_from([0.1, 0.25]),
+    step=steps,
+    dead=dead_shares,
+    patience=patience,
 )
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=600, deadline=None)
 def test_on_lattices_with_ties_and_zeros(
     scheme: Scheme,
     law: LoadLaw,
@@ -85,10 +58,16 @@ def test_on_lattices_with_ties_and_zeros(
     seed: int,
     levels: int,
     step: float,
+    dead: float,
+    patience: int | None,
 ) -> None:
-    """Catches any difference in how an instant is closed, and levels=1 makes every delay 0."""
-    tapes = [LatticeTape(seed + r, scheme.workers, levels, step=step) for r in range(replications)]
-    assert_same(scheme, tapes, law, rounds, policy)
+    """Catches any difference in how an instant is closed, and levels=1 makes every delay 0.
+
+    Rounds end, or messages come, exactly at ``max_wait``; some tasks never end, and with them runs.
+    """
+    tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
+    max_wait = None if patience is None else patience * step
+    both(scheme, tapes, law, rounds, policy, Cluster(max_wait=max_wait))
 
 
 @given(
@@ -98,14 +77,21 @@ def test_on_lattices_with_ties_and_zeros(
     policy=policies,
     rounds=st.integers(1, 40),
     seed=st.integers(0, 2**31),
+    dead=dead_shares,
 )
 @settings(max_examples=200, deadline=None)
 def test_on_every_delay_model(
-    scheme: Scheme, model: object, law: LoadLaw, policy: Policy, rounds: int, seed: int
+    scheme: Scheme,
+    model: DelayModel,
+    law: LoadLaw,
+    policy: Policy,
+    rounds: int,
+    seed: int,
+    dead: float,
 ) -> None:
     """Catches a sum taken in another order: real-valued delays round at every addition."""
-    tapes = [Tape(model, scheme.workers, seed, r) for r in range(2)]  # type: ignore[arg-type]
-    assert_same(scheme, tapes, law, rounds, policy)
+    tapes = [Mortal(Tape(model, scheme.workers, seed, r), seed, dead) for r in range(2)]
+    both(scheme, tapes, law, rounds, policy)
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -115,7 +101,7 @@ def test_every_registered_scheme(family: SchemeFamily, policy: Policy) -> None:
     scheme = family.build(12)
     tapes = [Tape(MODELS["gamma"](shape=0.6, scale=0.5), 12, 7, r) for r in range(2)]
     for law in LAWS:
-        assert_same(scheme, tapes, law, 60, policy)
+        both_finish(scheme, tapes, law, 60, policy)
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -124,7 +110,7 @@ def test_across_blocks_of_the_tape(policy: Policy) -> None:
     scheme = SCHEMES["erasurehead"](load=3, wait_for=15).build(30)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 30, 1, 0)]
     assert tapes[0].block_rounds < 1500
-    assert_same(scheme, tapes, Additive(seconds_per_partition=0.01), 3000, policy)
+    both_finish(scheme, tapes, Additive(seconds_per_partition=0.01), 3000, policy)
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -133,7 +119,7 @@ def test_chunks_do_not_change_the_result(policy: Policy) -> None:
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
     one = batch.simulate(scheme, tapes, Proportional(), 50, policy, budget=1)
     all_ = batch.simulate(scheme, tapes, Proportional(), 50, policy)
-    for name in ("times", "arrived", "busy", "useful", "last", "margin"):
+    for name in FIELDS:
         assert np.array_equal(getattr(one, name), getattr(all_, name))
 
 
@@ -146,12 +132,6 @@ def test_timing_only_gives_the_same_times(policy: Policy) -> None:
     assert np.array_equal(whole.times, timing.times)
     assert timing.arrived is None
     assert timing.busy is None
-
-
-def error_of(engine: object, *arguments: object) -> NeverEnough:
-    with pytest.raises(NeverEnough) as caught:
-        engine.simulate(*arguments)  # type: ignore[attr-defined]
-    return caught.value
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -167,11 +147,9 @@ def test_dead_workers_end_the_run_with_the_same_error(
     """Workers 3, 4, 5 (one whole group) die: never a hang, and both engines say who and when."""
     table = np.random.default_rng(3).random((12, 6))
     table[dead_from:, 3:] = np.inf
-    arguments = (family.build(6), [TableTape(table)], Proportional(), 12, policy)
-    slow, fast = error_of(event, *arguments), error_of(batch, *arguments)
-    assert (slow.iteration, slow.missing) == (fast.iteration, fast.missing)
-    assert slow.iteration == dead_from + 1
-    assert slow.missing == [3, 4, 5]
+    error = both(family.build(6), [TableTape(table)], Proportional(), 12, policy)
+    assert isinstance(error, NeverEnough)
+    assert (error.iteration, error.missing) == (dead_from + 1, [3, 4, 5])
 
 
 @pytest.mark.parametrize("policy", [Policy.CANCEL, Policy.FINISH, Policy.QUEUE])
@@ -179,7 +157,7 @@ def test_erasurehead_goes_on_without_dead_workers(policy: Policy) -> None:
     table = np.random.default_rng(3).random((12, 6))
     table[2:, 3:] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
-    trace = assert_same(scheme, [TableTape(table)], Proportional(), 12, policy)
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 12, policy)
     assert not trace.arrived[0, 2:, 3:].any()  # type: ignore[index]
 
 
@@ -187,9 +165,7 @@ def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:
     table = np.random.default_rng(3).random((12, 6))
     table[2, 5] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
-    arguments = (scheme, [TableTape(table)], Proportional(), 12, Policy.DRAIN)
-    for engine in (event, batch):
-        error = error_of(engine, *arguments)
-        assert (error.iteration, error.missing) == (3, [5])
-    short = (scheme, [TableTape(table)], Proportional(), 3, Policy.DRAIN)
-    assert np.array_equal(event.simulate(*short).times, batch.simulate(*short).times)
+    error = both(scheme, [TableTape(table)], Proportional(), 12, Policy.DRAIN)
+    assert isinstance(error, NeverEnough)
+    assert (error.iteration, error.missing) == (3, [5])
+    both_finish(scheme, [TableTape(table)], Proportional(), 3, Policy.DRAIN)

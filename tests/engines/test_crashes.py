@@ -116,20 +116,64 @@ def test_as_long_as_the_clock_can_end_the_round(policy: Policy, patience: str) -
 
 
 @pytest.mark.usefixtures("few")
-def test_crashes_of_earlier_rounds_do_not_count() -> None:
-    """Thirty crashes in each of many rounds: no round has seen too many."""
-    up, down = forever(1.0, np.inf), forever(0.5, 0.5)
-    trace = run(FIRST, [1.25, 45.0], up, down, rounds=20)
-    assert trace.times[0, -1] == 900
+def test_who_will_be_repaired_can_be_heard() -> None:
+    """Worker 1 is down while worker 0 crashes for the fiftieth time, and then does its task."""
+    up = TableTape(np.array([[1.0, 3.0], *[[1.0, np.inf]] * 300]))
+    down = TableTape(np.array([[0.5, 200.0]] * 300))
+    assert run(FIRST, [1.25, 4.0], up, down, rounds=1).times[0].tolist() == [207]
 
 
 @pytest.mark.usefixtures("few")
-def test_a_round_that_never_drains() -> None:
+@pytest.mark.parametrize("policy", Policy)
+def test_a_crash_as_the_round_ends(policy: Policy) -> None:
+    """The fiftieth crash of worker 0 comes just after the message that ends the round.
+
+    Who still works then, worker 2 for ever, is not waited for.
+    """
+    up, down = forever(1.0, np.inf, np.inf), forever(0.5, 0.5, 0.5)
+    assert run(FIRST, [1.25, 74.5, np.inf], up, down, policy, rounds=1).times[0, 0] == 74.5
+
+
+@pytest.mark.usefixtures("few")
+def test_each_round_counts_anew() -> None:
+    """Thirty crashes in each of ten rounds are not too many."""
+    up = TableTape(np.array([*[[1.0]] * 30, [2.5]] * 11))
+    trace = run(UNCODED, [1.25], up, forever(0.5), rounds=10)
+    assert np.isfinite(trace.times).all()
+
+
+@pytest.mark.usefixtures("few")
+def test_a_later_round_can_be_the_one() -> None:
+    """Round 1 ends after a crash or two; round 2 asks for more than there is."""
+    lives = [Failures(TableTape(np.array([[0.5], *[[1.0]] * 300])), forever(0.5))]
+    tapes = [TableTape(np.array([[0.75], [2.0]]))]
+    around = Cluster(failures=lives)
+    with pytest.raises(NeverEnough, match="50 crashes") as caught:
+        event.simulate(UNCODED.build(1), tapes, Proportional(), 2, Policy.CANCEL, around)
+    assert caught.value.iteration == 2
+
+
+@pytest.mark.usefixtures("few")
+def test_hope_returns_with_a_new_round() -> None:
+    """Worker 0 crashes sixty times in round 1 and never again: it ends both rounds.
+
+    In round 2 worker 1 has a task that never ends, and worker 2 always crashes.
+    """
+    up = TableTape(np.array([*[[1.0, np.inf, 1.0]] * 60, *[[np.inf, np.inf, 1.0]] * 900]))
+    around = Cluster(failures=[Failures(up, forever(0.5, 0.5, 0.5))])
+    tapes = [TableTape(np.array([[1.25, 100.0, 1.25], [500.0, np.inf, 1.25]]))]
+    trace = event.simulate(FIRST.build(3), tapes, Proportional(), 2, Policy.CANCEL, around)
+    assert trace.times[0].tolist() == [91.25, 591.25]
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("max_wait", [None, 1e6])
+def test_a_round_that_never_drains(max_wait: float | None) -> None:
     """One of workers 1 and 2 is always up and at work, and neither can finish."""
     up = TableTape(np.concatenate([[[np.inf, 1.0, 1.6]], np.tile([np.inf, 1.0, 1.0], (300, 1))]))
     down = forever(0.5, 0.5, 0.5)
-    with pytest.raises(NeverEnough) as caught:
-        run(FIRST, [0.25, 2.0, 2.0], up, down, Policy.DRAIN)
+    with pytest.raises(NeverEnough, match="crashes") as caught:
+        run(FIRST, [0.25, 2.0, 2.0], up, down, Policy.DRAIN, max_wait=max_wait)
     assert caught.value.iteration == 1
     assert set(caught.value.missing) <= {1, 2}
 

@@ -1,0 +1,59 @@
+"""What the property tests of the engines draw: schemes, laws, policies, and trouble."""
+
+from __future__ import annotations
+
+from hypothesis import strategies as st
+
+from sim.engines.policy import Policy
+from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.schemes import SCHEMES, Scheme
+from sim.types import Tape
+from tests.engines.agreement import Mortal
+from tests.tables import LatticeTape
+
+LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.25), PerPartition()]
+
+laws = st.sampled_from(LAWS)
+policies = st.sampled_from(list(Policy))
+steps = st.sampled_from([0.1, 0.25])
+"""Seconds between points of a lattice: sums of 0.1 round, those of 0.25 do not."""
+
+dead_shares = st.sampled_from([0.0, 0.0, 0.01, 0.05, 0.3])
+"""Shares of the tasks that never end."""
+
+patience = st.none() | st.integers(1, 12)
+"""``max_wait`` in points of the lattice, where rounds often end exactly then."""
+
+
+@st.composite
+def schemes(draw: st.DrawFn) -> Scheme:
+    """Any scheme over any shape (n, d, r) that it allows."""
+    groups, load = draw(st.integers(1, 5)), draw(st.integers(1, 4))
+    n = groups * load
+    r = draw(st.integers(1, n))
+    deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5, 4.0]))
+    family = draw(
+        st.sampled_from(
+            [
+                SCHEMES["uncoded"](),
+                SCHEMES["ignore_stragglers"](wait_for=r, deadline=deadline),
+                SCHEMES["ignore_stragglers"](deadline=deadline or 0.1),
+                SCHEMES["fractional_repetition"](load=load),
+                SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
+                SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),
+                SCHEMES["multi_message"](load=load),
+                SCHEMES["multi_message"](load=load, wait_for=r),
+            ]
+        )
+    )
+    return family.build(n)
+
+
+def lattice(
+    seed: int, workers: int, replications: int, levels: int, step: float, dead: float
+) -> list[Tape]:
+    """Tapes full of ties and zeros, with a share of tasks that never end."""
+    return [
+        Mortal(LatticeTape(seed + r, workers, levels, step=step), seed + r, dead)
+        for r in range(replications)
+    ]
