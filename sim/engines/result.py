@@ -161,9 +161,9 @@ def check(
     Raises:
         NeverEnough: naming the first such round and the workers not heard.
     """
-    limit = np.full_like(opened, np.inf) if part.max_wait is None else opened + part.max_wait
-    late = np.isinf(ended) | (ended > limit)
-    trouble = late
+    late = trouble = np.isinf(ended)
+    if part.max_wait is not None:
+        late = trouble = late | (ended > opened + part.max_wait)
     if drained is not None:
         trouble = late | np.isinf(drained)
         if part.ends_run:  # nothing comes after the last round
@@ -171,7 +171,7 @@ def check(
     if not trouble.any():
         return
     r, t = np.argwhere(trouble)[0]
-    bound = limit[r, t] if late[r, t] else np.inf
+    bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
     arrive = begun[r, t] + offsets[r, t]
     unheard = (np.isinf(arrive) | (arrive > bound)).reshape(-1, part.messages).any(axis=1)
     waited = None if np.isinf(bound) else part.max_wait

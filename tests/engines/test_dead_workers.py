@@ -101,13 +101,20 @@ def test_messages_lost_for_ever(network: Network | None, policy: Policy, dead_fr
 
 @around
 @pytest.mark.parametrize("policy", Policy)
-def test_the_end_of_time_is_never(network: Network | None, policy: Policy) -> None:
-    """Two rounds of 1e308 seconds are later than any number: the second one never ends."""
+@pytest.mark.parametrize("max_wait", [None, 1e308, np.inf])
+def test_the_end_of_time_is_never(
+    network: Network | None, policy: Policy, max_wait: float | None
+) -> None:
+    """Two rounds of 1e308 seconds are later than any number: the second one never ends.
+
+    Nor does a patience that is as long.
+    """
     tapes = [TableTape(np.full((3, 2), 1e308))]
     scheme = SCHEMES["uncoded"]().build(2)
-    error = both(scheme, tapes, Proportional(), 3, policy, Cluster(network))
+    error = both(scheme, tapes, Proportional(), 3, policy, Cluster(network, max_wait=max_wait))
     assert isinstance(error, NeverEnough)
     assert (error.iteration, error.missing) == (2, [0, 1])
+    assert "can never end" in str(error)
 
 
 @pytest.mark.parametrize("policy", Policy)
