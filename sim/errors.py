@@ -56,8 +56,8 @@ class NeverEnough(RuntimeError):
             reason = f"has not ended after max_wait = {self.waited:g} s: no message has come"
         elif self.crashes is not None:
             reason = (
-                f"makes no headway after {self.crashes:,} crashes of one worker, time_to_failure "
-                "is too short for these delays: no message has come"
+                f"makes no headway after {self.crashes:,} crashes of one worker (time_to_failure "
+                "is too short for these delays): no message has come"
             )
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"

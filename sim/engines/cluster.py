@@ -33,7 +33,7 @@ class Cluster:
         network: latencies, sizes, contention; ``None``: messages take no time.
         resends: row t: seconds that lost messages of round t cost each worker; ``None``: none lost.
         failures: crashes and repairs; ``None``: none.
-        max_wait: seconds after which a round that cannot end stops the run; ``None``: for ever.
+        max_wait: seconds that a round may take; a longer one stops the run. ``None``: any time.
     """
 
     network: Network | None = None
