@@ -48,7 +48,7 @@ class Uplink:
         of_round: int,
         computed: float,
         wanted: Callable[[], bool],
-        arrive: Callable[[], None],
+        arrive: Callable[[Event], None],
     ) -> None:
         """Call ``arrive`` when a message has reached the master.
 
@@ -57,14 +57,14 @@ class Uplink:
             of_round: the round that it belongs to.
             computed: seconds from now until it is computed.
             wanted: whether it is still to be sent when a channel becomes free.
-            arrive: what to do then.
+            arrive: what to do then; a SimPy callback.
         """
         sent = self._sent
         if self._resends is not None:
             sent += self._resends[worker][of_round]
         seconds = computed + sent
         if self._channels is None:
-            call(Timeout(self._env, seconds), lambda _: arrive())
+            call(Timeout(self._env, seconds), arrive)
         else:
             self._env.process(self._through(self._channels, seconds, wanted, arrive))
 
@@ -73,7 +73,7 @@ class Uplink:
         channels: simpy.Resource,
         seconds: float,
         wanted: Callable[[], bool],
-        arrive: Callable[[], None],
+        arrive: Callable[[Event], None],
     ) -> Generator[Event, object, None]:
         """Reach the master, wait for a channel, occupy it. A begun transfer is not cut off."""
         yield Timeout(self._env, seconds)
@@ -81,4 +81,4 @@ class Uplink:
             yield channel
             if wanted():
                 yield Timeout(self._env, self._transfer)
-        arrive()
+        arrive(channel)

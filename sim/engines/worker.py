@@ -189,7 +189,7 @@ class Worker:
             of_round,
             computed,
             lambda: self._valid(attempt),
-            lambda: self._deliver(attempt, message, of_round, seconds, began + computed),
+            lambda _: self._deliver(attempt, message, of_round, seconds, began + computed),
         )
 
     def _deliver(
