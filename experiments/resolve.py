@@ -68,8 +68,13 @@ def label(section: Section) -> str:
         return str(section["label"])
     defaults = _defaults(SCHEMES.get(str(section.get("name"))))
     said = {k: v for k, v in section.items() if k not in {"name", "label"}}
-    unusual = [f"{k}={v}" for k, v in said.items() if k not in defaults or defaults[k] != v]
+    unusual = [f"{k}={_shown(v)}" for k, v in said.items() if k not in defaults or defaults[k] != v]
     return " ".join([str(section.get("name")), *unusual])
+
+
+def _shown(value: Any) -> Any:
+    """A load of 3.0 is a load of 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _filled(section: Section, tag: str, registry: Mapping[str, type]) -> Section:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from experiments.config import Cell, cells
+from experiments.errors import ConfigError
 
 BASE: dict[str, Any] = {
     "name": "one",
@@ -69,6 +70,15 @@ def test_two_ways_to_say_one_thing_are_one_cell(changes: dict[str, Any]) -> None
 )
 def test_another_setting_is_another_cell(changes: dict[str, Any]) -> None:
     assert cell(**changes).key != cell().key
+
+
+def test_a_whole_number_has_one_name() -> None:
+    """Catches a load of 3.0 beside a load of 3, as if they were two schemes."""
+    scheme = BASE["schemes"][0]
+    mine = cell(schemes=[scheme | {"load": 2.0, "deadline": 0.5}])
+    assert mine.label == "erasurehead load=2 wait_for=3 deadline=0.5"
+    with pytest.raises(ConfigError, match="appears twice"):
+        cell(schemes=[scheme, scheme | {"load": 2.0}])
 
 
 def test_a_public_data_set_counts_by_content(

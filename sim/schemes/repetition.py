@@ -1,7 +1,7 @@
 """Exact gradient codes by repetition.
 
 Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301): the fractional
-repetition scheme, and the cyclic repetition scheme of Algorithms 1 and 2.
+repetition scheme and the cyclic repetition scheme.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Cyclic repetition: shifted supports with random real coefficients.
 
-Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), Algorithm 2.
+Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class CyclicRepetition(UniformLoad, OneMessage):
 
     @cached_property
     def encoding(self) -> sparse.csr_array:
-        """The cyclic matrix of the source's Algorithm 2. Cost: n solves of size s."""
+        """The source's cyclic matrix. Cost: n solves of size s."""
         n, s = self.n, self.load - 1
         columns = (np.arange(n)[:, None] + np.arange(s + 1)) % n
         values = np.ones((n, s + 1))
