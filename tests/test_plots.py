@@ -16,7 +16,7 @@ from delay_models import MODELS, Tape
 from experiments import timeline
 from experiments.config import cells
 from experiments.errors import ConfigError
-from experiments.plots import KINDS, delays, gantt, style
+from experiments.plots import KINDS, delays, gantt, losses, style
 from experiments.plots.base import Panels
 from experiments.plots.command import plot
 from experiments.plots.curves import band, loss_at, pareto
@@ -266,6 +266,153 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
     run(document, tmp_path, QUIET)
     timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
     assert plot(tmp_path, kind)[0]
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [
+        {"model": "pareto", "alpha": 0.2, "scale": 1.0},
+        {"model": "deterministic", "value": 1e149},
+        {
+            "model": "cold_starts",
+            "probability": 0.1,
+            "share": 0.2,
+            "delay": {"model": "deterministic", "value": 1e100},
+            "base": {"model": "deterministic", "value": 0.0},
+        },
+    ],
+    ids=lambda section: section["model"],
+)
+def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
+    """Without a warning: catches ratios and margins that overflow or vanish."""
+    run(BASE | {"delay": delay}, tmp_path, QUIET)
+    plot(tmp_path, None)
+
+
+FAILURES = {
+    "time_to_failure": {"model": "exponential", "rate": 0.2},
+    "time_to_repair": {"model": "exponential", "rate": 1.0},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replications": 1},
+        {"iterations": 1},
+        {"replications": 1, "iterations": 1},
+        {"failures": FAILURES},
+        {"failures": FAILURES, "replications": 1, "problem": None, "optimizer": None},
+        {"workers": 1, "schemes": [{"name": "uncoded"}]},
+    ],
+    ids=str,
+)
+def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) -> None:
+    """All kinds but those that a line explains."""
+    document = BASE | LEARNING | change
+    if document["problem"] is None:
+        del document["target_loss"]
+    run(document, tmp_path, QUIET)
+    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    written, left_out = plot(tmp_path, None)
+    expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
+    expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
+    assert {line.split()[0] for line in left_out} == expected
+    assert {path.stem for path in written} == set(KINDS) - expected
+
+
+def with_losses(records: Records, losses: pd.Series[float], at_end: float | None) -> Records:
+    """The same run with other losses; ``at_end`` is that of the second scheme."""
+    summary = records.summary.copy()
+    if at_end is not None:
+        columns = ["final_train_loss_mean", "final_train_loss_se"]
+        summary.loc[summary.index[1], columns] = at_end, np.nan
+    return replace(
+        records, iterations=records.iterations.assign(train_loss=losses), summary=summary
+    )
+
+
+DIVERGING = {
+    "infinite": lambda t: t["train_loss"].where(t["iteration"] < 3, np.inf),
+    "no number": lambda t: t["train_loss"].where(t["iteration"] < 3, np.nan),
+    "at once": lambda t: t["train_loss"].where(t["iteration"] < 1, np.inf),
+    "large": lambda t: t["train_loss"].where(t["iteration"] < 3, 1.7e308),
+    "growing": lambda t: 10.0 ** np.minimum(60 * t["iteration"], 308),
+    "one scheme": lambda t: t["train_loss"].where(
+        (t["iteration"] < 3) | (t["scheme"] == "uncoded"), np.inf
+    ),
+    "one replication": lambda t: t["train_loss"].where(
+        (t["iteration"] < 3) | (t["replication"] > 0), np.inf
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+@pytest.mark.parametrize("kind", ["loss_time", "loss_iteration"])
+def test_a_diverged_run_is_drawn_as_far_as_it_goes(
+    name: str, kind: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    """Lines end at the top, and the others keep their room; no axis overflows."""
+    records = read(directories["training"])
+    diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
+    assert KINDS[kind].obstacle(diverged) is None
+    figure = KINDS[kind].draw(diverged)
+    style.save(figure, tmp_path / kind)
+    [axes] = figure.axes
+    assert axes.get_ylim()[1] < 1e4
+    said = [text.get_text() for text in axes.texts]
+    assert said == ([] if name == "one replication" else [losses.ENDS])
+    tops = [np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in axes.lines]
+    most = losses.ceiling(diverged)
+    gone = {"one scheme": [False, True], "one replication": [False, False]}
+    assert [bool(top == most) for top in tops] == gone.get(name, [True, True])
+    for line in axes.lines:
+        assert np.isfinite(np.asarray(line.get_ydata())[:1]).all()
+
+
+def test_diverged_schemes_have_no_point_in_the_tradeoff(
+    directories: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of three schemes one diverged; where fewer than two are left, a line says so."""
+    records = read(directories["training"])
+    third = records.summary.iloc[[0]].assign(label="third")
+    summary = pd.concat([records.summary, third], ignore_index=True)
+    for loss in (np.inf, np.nan, 1e308, 1e9):
+        some = with_losses(replace(records, summary=summary), records.iterations.train_loss, loss)
+        figure = KINDS["tradeoff"].draw(some)
+        style.save(figure, tmp_path / "tradeoff")
+        [axes] = figure.axes
+        assert [text.get_text() for text in axes.texts] == ["not shown: 1 that diverged"]
+        low, high = axes.get_ylim()
+        assert high - low < 1
+    none = with_losses(records, records.iterations.train_loss, np.inf)
+    assert KINDS["tradeoff"].obstacle(none) == (
+        "1 scheme(s) end with a loss that can be drawn; the others diverged"
+    )
+
+
+def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, Path]) -> None:
+    records = read(directories["training"])
+    for loss in (np.inf, np.nan, 1e308):
+        bad = with_losses(records, records.iterations.train_loss * 0 + loss, np.inf)
+        for kind in ("loss_time", "loss_iteration"):
+            assert KINDS[kind].obstacle(bad) == "no run begins with a loss that is a number"
+
+
+def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: Path) -> None:
+    records = read(directories["sweep"])
+    gone = records.iterations["delay.rate"] == 2.0
+    table = records.iterations.assign(
+        train_loss=records.iterations.train_loss.where(~gone | (records.iterations.iteration < 2))
+    )
+    summary = records.summary.copy()
+    summary.loc[summary["delay.rate"] == 2.0, "final_train_loss_mean"] = np.nan
+    part = replace(records, iterations=table, summary=summary)
+    for kind in ("loss_time", "loss_iteration", "tradeoff"):
+        assert KINDS[kind].obstacle(part) is None
+        figure = KINDS[kind].draw(part)
+        style.save(figure, tmp_path / kind)
+        assert [len(axes.texts) for axes in figure.axes] == [0, 0, 1, 1]
 
 
 def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:

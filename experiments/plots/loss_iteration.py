@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.plots.base import Panels
 from experiments.plots.curves import band
-from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
+from experiments.plots.losses import ceiling, needs_losses, paint_losses
 from experiments.plots.records import Records
 from experiments.plots.style import Look
 
@@ -29,8 +29,10 @@ class LossIteration(Panels):
 
     def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
         """One line per scheme."""
+        curves = []
         for label, _ in records.labels():
             losses = records.runs(label, "train_loss")
-            paint_band(axes, np.arange(losses.shape[1], dtype=float), band(losses), looks[label])
+            iterations = np.arange(losses.shape[1], dtype=float)
+            curves.append((iterations, band(losses), looks[label]))
         axes.set_xlabel("iteration")
-        scale_for_losses(axes)
+        paint_losses(axes, curves, ceiling(records))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from experiments.plots.base import Panels
 from experiments.plots.curves import band, clock, loss_at
-from experiments.plots.losses import needs_losses, paint_band, scale_for_losses
+from experiments.plots.losses import ceiling, needs_losses, paint_losses
 from experiments.plots.records import Records
 from experiments.plots.style import Look
 
@@ -27,9 +27,10 @@ class LossTime(Panels):
 
     def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
         """One line per scheme."""
+        curves = []
         for label, _ in records.labels():
             times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
             instants = clock(times)
-            paint_band(axes, instants, band(loss_at(times, losses, instants)), looks[label])
+            curves.append((instants, band(loss_at(times, losses, instants)), looks[label]))
         axes.set_xlabel("simulated time (s)")
-        scale_for_losses(axes)
+        paint_losses(axes, curves, ceiling(records))

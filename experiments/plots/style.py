@@ -211,6 +211,13 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
+def remark(axes: Axes, text: str) -> None:
+    """A word about what is not as it seems, in the panel's upper right corner."""
+    box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+    at = axes.transAxes
+    axes.text(0.99, 0.98, text, ha="right", va="top", fontsize=8, bbox=box, transform=at, zorder=4)
+
+
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
     """One legend for all panels, under them, so that it never covers data.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from experiments.plots import style
 from experiments.plots.base import Panels
 from experiments.plots.curves import pareto
+from experiments.plots.losses import ceiling
 from experiments.plots.records import Records
 from experiments.plots.style import Look
-from sim.types import FloatArray
+from sim.types import BoolArray, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,6 +44,9 @@ class Tradeoff(Panels):
             return "the summary holds no pair of iteration time and loss or decoding error"
         if len(records.labels()) < 2:
             return "there is one scheme; a trade-off needs at least two"
+        drawn = records.summary.loc[_drawn(records), "label"].nunique()
+        if drawn < 2:
+            return f"{drawn} scheme(s) end with a loss that can be drawn; the others diverged"
         return None
 
     def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
@@ -50,7 +55,8 @@ class Tradeoff(Panels):
         assert column is not None
         table = records.summary.drop_duplicates("label").set_index("label")
         x, dx = _estimate(table["iteration_time_mean"], table["iteration_time_se"])
-        y, dy = _estimate(table[f"{column}_mean"], table[f"{column}_se"])
+        drawn = _drawn(replace(records, summary=table))
+        y, dy = _estimate(*(table[f"{column}_{what}"].where(drawn) for what in ("mean", "se")))
         front = pareto(x, y)
         order = np.flatnonzero(front)[np.argsort(x[front])]
         axes.plot(
@@ -79,17 +85,27 @@ class Tradeoff(Panels):
         axes.set_ylabel(ACCURACY[column])
         axes.margins(0.12)
         low, high = axes.get_ylim()
-        missing = LEAST_SPAN * float(np.nanmean(np.abs(y))) - (high - low)
+        missing = LEAST_SPAN * float(np.abs(y[drawn]).mean() if drawn.any() else 0.0) - (high - low)
         if missing > 0:
             axes.set_ylim(low - missing / 2, high + missing / 2)
+        if not drawn.all():
+            style.remark(axes, f"not shown: {int((~drawn).sum())} that diverged")
 
 
 def _accuracy(records: Records) -> str | None:
     return next((name for name in ACCURACY if f"{name}_mean" in records.summary), None)
 
 
+def _drawn(records: Records) -> BoolArray:
+    """Which rows of the summary have a point: those that did not diverge."""
+    column = _accuracy(records)
+    values = np.abs(records.summary[f"{column}_mean"].to_numpy(dtype=float))
+    return np.asarray(values <= (ceiling(records) if column == "final_train_loss" else np.inf))
+
+
 def _estimate(mean: object, error: object) -> tuple[FloatArray, FloatArray]:
-    """Means and half-widths of their 95 % intervals, 0 where one replication gives none."""
+    """Means and half-widths of their 95 % intervals, 0 where there is none."""
     centre = np.asarray(mean, dtype=float)
     centre = np.where(np.isfinite(centre), centre, np.nan)
-    return centre, np.nan_to_num(1.96 * np.asarray(error, dtype=float))
+    width = np.asarray(error, dtype=float)
+    return centre, 1.96 * np.where(np.isfinite(width), width, 0.0)
