@@ -12,7 +12,9 @@ vectorised over replications and workers.
 A network without contention delays messages by a known number of seconds; it is simulated with a
 loop over rounds (``sim.engines.batch_network``).
 
-Memory: the result plus a working set under ``budget`` bytes, whatever R, T and n are.
+Memory: the result plus a working set under ``budget`` bytes, whatever R, T and n are. On a network
+the working set holds at least one replication's whole run, 64 bytes per worker and round, since a
+worker's last task is booked when it is known when the run ends.
 """
 
 from __future__ import annotations
@@ -61,7 +63,7 @@ def simulate(
         scheme, tapes, load_law, iterations, policy, cluster: as there.
         masks: record who had arrived in each round.
         work: record each worker's busy and useful seconds, and who ended each round.
-        budget: bytes of working memory; the result does not depend on it.
+        budget: bytes of working memory, more on a network; the result does not depend on it.
 
     Raises:
         EngineRefused: the cluster needs the event engine.
