@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from delay_models import MODELS, Tape
 from experiments import timeline
@@ -222,14 +223,35 @@ def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
     fast = [("f", -1, "waiting", i, i + 1.0, i + 1, 90 - i) for i in range(40)]
     slow = [("s", -1, "waiting", 4.0 * i, 4.0 * i + 4, i + 1, 3) for i in range(10)]
     work = [("f", j, "computing", 0.0, 1.0, 1, -1) for j in range(100)]
-    assert gantt.horizon(spans(fast)) == 5
-    assert gantt.horizon(spans(fast + slow)) == 15
+    assert gantt.horizon(spans(fast)) == 4
+    assert gantt.horizon(spans(fast + slow)) == 10
     slowest = [("s", -1, "waiting", 0.0, 99.0, 1, 3)]
     assert gantt.horizon(spans(fast + slowest)) == 99
     shown = gantt.shown_workers(spans(fast + slow + work), 15.0)
     assert len(shown) == gantt.MOST_WORKERS
     assert {3, *range(76, 91)} < set(shown)
     assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
+
+
+def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Path]) -> None:
+    """3.4 inches: letters of at least 6 points, and three schemes hardly higher than wide."""
+    rounds = [("a", -1, "waiting", i, i + 1.0, i + 1, 3) for i in range(5)]
+    kinds = ("computing", "cancelled", "sending", "dead")
+    work = [("a", j, kinds[j % 4], 0.0, 1.0 + j % 3, 1, -1) for j in range(30)]
+    table = pd.concat([spans(rounds + work).assign(label=label) for label in ("a", "b", "c")])
+    figure = KINDS["gantt"].draw(replace(read(directories["training"]), timeline=table))
+    width, height = figure.get_size_inches()
+    sizes = [
+        text.get_fontsize()
+        for text in figure.findobj(Text)
+        if isinstance(text, Text) and text.get_text()
+    ]
+    assert min(sizes) * 3.4 / width >= 6
+    assert 3.4 * height / width <= 4
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
 
 
 MEMORY = {

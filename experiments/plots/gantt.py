@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ROUNDS = (1, 5, 15)
+ROUNDS = (2, 4, 10)
 """The picture ends when the slowest scheme has done the second number of rounds or the fastest the
 third, but not before each has done the first."""
 
@@ -32,7 +32,10 @@ FILLS = {
 }
 """In the order in which they are painted; sending may overlap with computing."""
 
-ENDER, ENDS = "its message ended the round", "a round ends"
+ENDER, ENDS = "whose message ended it", "a round ends"
+
+LEAST_HEIGHT, ROW = 0.7, 0.036
+"""Inches of a panel, and of a row in it where there are many."""
 
 
 @final
@@ -65,8 +68,8 @@ class Gantt(Kind):
         workers = shown_workers(spans, end)
         notes = _notes(records, spans, len(labels) - len(shown), len(workers))
         with style.applied():
-            height = len(shown) * (0.33 + max(0.7, 0.055 * len(workers)))
-            figure = style.blank(6.0, height + 1.5 + 0.22 * len(notes))
+            height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
+            figure = style.blank(style.ONE_PANEL, height + 1.3 + 0.22 * len(notes))
             grid = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
             for axes, label in zip(grid, shown, strict=True):
                 _panel(axes, spans[spans["label"] == label], workers, end)
