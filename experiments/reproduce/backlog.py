@@ -21,6 +21,8 @@ from experiments.reproduce.clusters import (
     persistent,
 )
 from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.samples import standard_error
+from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.types import FloatArray
 
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
 
 SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
 LINES = {Policy.CANCEL: "-", Policy.FINISH: (0, (5, 1.5)), Policy.QUEUE: (0, (1.5, 1.2))}
-MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^"}
 
 OWN_WORK = "a worker's own work per round"
 
@@ -104,7 +105,7 @@ class Backlog(PaperFigure):
                 [],
                 color=style.MUTED,
                 linestyle=LINES[policy],
-                marker=MARKERS[policy],
+                marker=POLICY_MARKERS[policy],
                 label=f"{policy.value} unfinished work",
             )
         style.legend_below(figure, 3)
@@ -149,7 +150,7 @@ class Backlog(PaperFigure):
                     yerr=1.96 * rows["standard_error"],
                     color=look.colour,
                     linestyle=LINES[policy],
-                    marker=MARKERS[policy],
+                    marker=POLICY_MARKERS[policy],
                     lw=1.4,
                 )
         axes.set_xticks(list(places), [f"{p:g}" for p in self.persistences])
@@ -216,7 +217,7 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
                 "last_round": int(stop),
                 "rounds": int(stop - start),
                 "iteration_time": own.mean(),
-                "standard_error": own.std(ddof=1) / np.sqrt(replications),
+                "standard_error": float(standard_error(own)),
                 "replications": replications,
             }
         )

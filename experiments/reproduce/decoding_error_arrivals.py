@@ -14,6 +14,7 @@ from experiments.config import cells
 from experiments.plots import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
 from sim.theory.decoding_error import GroupErasure
 from sim.types import FloatArray
@@ -97,7 +98,7 @@ class DecodingErrorArrivals(PaperFigure):
             "workers": n,
             "theory": GroupErasure(n, d, r, n / r if rescale else 1.0).decoding_error,
             "simulated": errors.mean() if rounds else np.nan,
-            "standard_error": errors.std(ddof=1) / np.sqrt(rounds) if rounds else np.nan,
+            "standard_error": float(standard_error(errors)),
             "rounds_with_error": int(np.count_nonzero(errors > ROUNDING)),
             "rounds": rounds,
         }

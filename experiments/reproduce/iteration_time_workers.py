@@ -14,6 +14,7 @@ from experiments.config import cells
 from experiments.plots import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import (
     EVEN_WORK,
     LAW_TITLES,
@@ -92,7 +93,7 @@ class IterationTimeWorkers(PaperFigure):
                     work=False,
                 )
                 seconds = trace.iteration_times[0]
-                error = seconds.std(ddof=1) / np.sqrt(rounds)
+                error = float(standard_error(seconds))
                 numbers |= {"simulated": seconds.mean(), "standard_error": error, "rounds": rounds}
             points.append((cell.scheme, numbers))
         return points

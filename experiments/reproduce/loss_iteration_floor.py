@@ -14,6 +14,7 @@ from experiments.config import cells
 from experiments.plots import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import table
+from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
 from sim.problems import Problem
 from sim.theory.convergence import (
@@ -113,7 +114,7 @@ class LossIterationFloor(PaperFigure):
                 "load": self.load,
                 "iteration": np.arange(self.iterations + 1),
                 "mean_gap": gaps.mean(axis=0),
-                "standard_error": gaps.std(axis=0, ddof=1) / np.sqrt(len(gaps)),
+                "standard_error": standard_error(gaps),
                 "bound": bound.bound_along(spreads.mean(axis=0)),
                 "bound_constant": bound.bound(self.iterations),
                 "heard": erasure.heard,

@@ -14,7 +14,8 @@ from experiments.plots.curves import band, loss_at
 from experiments.plots.losses import paint_band, scale_for_losses
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.markdown import table
+from experiments.reproduce.samples import mean_text
 from sim.metrics import time_to_target
 from sim.types import FloatArray
 
@@ -218,11 +219,11 @@ class LossTime(PaperFigure):
             rows.append(
                 [
                     style.look(scheme).title,
-                    _mean(times[:, -1] / rounds),
-                    _mean(reached),
-                    _mean(losses[:, -1]),
+                    mean_text(times[:, -1] / rounds),
+                    mean_text(reached),
+                    mean_text(losses[:, -1]),
                     f"{stream_times[0, -1] / rounds:.4f}",
-                    _mean(time_to_target(stream_times, stream_losses, target)),
+                    mean_text(time_to_target(stream_times, stream_losses, target)),
                     f"{stream_losses[0, -1]:.4g}",
                 ]
             )
@@ -238,11 +239,3 @@ def _runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     rows = part[part["scheme"] == scheme]
     wide = rows.pivot(index="replication", columns="iteration", values=["time", "train_loss"])
     return wide["time"].to_numpy(dtype=float), wide["train_loss"].to_numpy(dtype=float)
-
-
-def _mean(values: FloatArray) -> str:
-    """Mean and standard error; a dash when a replication has no value."""
-    if np.isnan(values).any():
-        return "–"
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-    return estimate(float(values.mean()), float(error))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
-import numpy as np
 import pandas as pd
 
 from experiments.paired import ratio_interval
@@ -13,7 +12,9 @@ from experiments.plots import style
 from experiments.records import per_replication
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import estimate, interval, table
+from experiments.reproduce.markdown import interval, table
+from experiments.reproduce.samples import mean_text
+from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.types import FloatArray
 
@@ -30,8 +31,6 @@ MEANING = {
     Policy.DRAIN: "drain: all wait until it is done",
 }
 """What becomes of a straggler's unfinished work."""
-
-MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
 
 
 @final
@@ -57,22 +56,18 @@ class Policies(PaperFigure):
 
     def compute(self, options: Options) -> pd.DataFrame:
         """One row per policy, scheme and replication."""
-        target, frames = np.nan, []
+        document = {
+            "iterations": self.iterations,
+            "replications": options.times(self.replications),
+            "schemes": setting.five_schemes(self.load, self.wait_for),
+            **setting.BREAST_CANCER,
+            **setting.clock("additive", setting.QUICK_WORK),
+        }
+        target = setting.half_way_loss(document, options)
+        frames = []
         for policy in POLICIES:
-            document = {
-                "iterations": self.iterations,
-                "replications": options.times(self.replications),
-                "policy": policy.value,
-                "schemes": setting.five_schemes(self.load, self.wait_for),
-                "problem": setting.BREAST_CANCER,
-                "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
-                **setting.clock("additive", setting.QUICK_WORK),
-            }
-            if np.isnan(target):
-                first = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
-                [(_, exact)] = setting.run(first, options)
-                target = float(exact.iterations["train_loss"].iloc[self.iterations // 2])
-            for cell, result in setting.run(document | {"target_loss": target}, options):
+            chosen = document | {"policy": policy.value, "target_loss": target}
+            for cell, result in setting.run(chosen, options):
                 runs = per_replication(result).reset_index(names="replication")
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
@@ -95,7 +90,7 @@ class Policies(PaperFigure):
             left.plot(
                 [],
                 [],
-                MARKERS[policy],
+                POLICY_MARKERS[policy],
                 color=style.MUTED,
                 linestyle="none",
                 label=MEANING[policy],
@@ -122,10 +117,10 @@ class Policies(PaperFigure):
                     [
                         style.look(scheme).title,
                         policy.value,
-                        _mean(seconds),
+                        mean_text(seconds),
                         interval(*speedups[scheme, policy]),
-                        _mean(_values(frame, policy, scheme, "time_to_target")),
-                        _mean(_values(frame, policy, scheme, "final_train_loss")),
+                        mean_text(_values(frame, policy, scheme, "time_to_target")),
+                        mean_text(_values(frame, policy, scheme, "final_train_loss")),
                         f"{wasted.mean():.1%}",
                     ]
                 )
@@ -182,14 +177,8 @@ def _point(
     policy: Policy,
 ) -> None:
     axes.plot(ends, (y, y), color=look.colour, lw=1.4)
-    axes.plot(middle, y, marker=MARKERS[policy], color=look.colour)
+    axes.plot(middle, y, marker=POLICY_MARKERS[policy], color=look.colour)
 
 
 def _two_lines(scheme: str) -> str:
     return style.look(scheme).title.replace(" ", "\n")
-
-
-def _mean(values: FloatArray) -> str:
-    if np.isnan(values).any():
-        return "–"
-    return estimate(float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))))

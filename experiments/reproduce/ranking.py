@@ -22,6 +22,7 @@ from experiments.reproduce.clusters import (
     clusters,
 )
 from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.samples import ratio, standard_error
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -95,8 +96,8 @@ class Ranking(PaperFigure):
                 "cluster": cluster.title,
                 "scheme": name,
                 "iteration_time": own.mean(),
-                "standard_error": own.std(ddof=1) / np.sqrt(own.size),
-                **_ratio("ratio", own, seconds["uncoded"]),
+                "standard_error": float(standard_error(own)),
+                **ratio("ratio", own, seconds["uncoded"]),
                 "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
                 "fastest": _ties(own, seconds[best]),
                 "decoding_error": errors[name],
@@ -206,11 +207,6 @@ def _group(ratio: pd.DataFrame, word: str) -> str:
 
 def _listed(rows: pd.DataFrame) -> str:
     return ", ".join(f"{value:.2f}" for value in rows["iteration_time"]) + " s"
-
-
-def _ratio(name: str, mine: FloatArray, base: FloatArray) -> dict[str, float]:
-    middle, low, high = ratio_interval(mine, base)
-    return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
 def _ties(mine: FloatArray, best: FloatArray) -> bool:

@@ -18,6 +18,7 @@ from experiments.config import Cell, cells
 from experiments.records import Finished
 from experiments.reproduce.base import Options
 from sim.engines import batch
+from sim.engines.policy import Policy
 from sim.problems import Problem
 from sim.types import Trace
 
@@ -27,7 +28,7 @@ WORKERS = 30
 RATE = 2.0
 """1/s, of the exponential delays: mean 0.5 s."""
 
-QUICK_WORK, EVEN_WORK = 0.02, 0.5
+QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)
 """Seconds of work per partition."""
 
 LAWS = ("proportional", "additive")
@@ -40,7 +41,12 @@ LAW_TITLES = {
 THEORY = "lines: theory"
 """What legends say of the lines under simulated points."""
 
-BREAST_CANCER: Section = {"loss": "logistic", "dataset": "breast_cancer", "l2": "1/rows"}
+BREAST_CANCER: Section = {
+    "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": "1/rows"},
+    "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
+}
+
+POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
 
 
 def clock(law: str, work: float) -> dict[str, Section]:
@@ -83,6 +89,13 @@ def run(document: Mapping[str, Any], options: Options) -> list[Finished]:
     """Compute every cell of a config document in this process."""
     seeded = {"workers": WORKERS, "seed": options.seed, **document}
     return [(cell, compute(cell, options.data_dir)) for cell in cells(seeded)]
+
+
+def half_way_loss(document: Section, options: Options) -> float:
+    """The training loss that the exact gradient reaches after half of the iterations."""
+    exact = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
+    [(_, result)] = run(exact, options)
+    return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
 
 
 def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Timing, Trace]]:

@@ -9,11 +9,12 @@ import numpy as np
 import pandas as pd
 
 from experiments.compute import CellResult
-from experiments.paired import ratio_interval
 from experiments.plots import style
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import interval, table
+from experiments.reproduce.samples import ratio
+from experiments.reproduce.setting import WORKS
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
-WORKS = (setting.QUICK_WORK, setting.EVEN_WORK)
 
 
 @final
@@ -47,7 +47,8 @@ class Speedup(PaperFigure):
 
     def compute(self, options: Options) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
-        target = self._target(options)
+        document = self._document("additive", setting.QUICK_WORK, options)
+        target = setting.half_way_loss(document, options)
         rows = [
             row
             for law in setting.LAWS
@@ -57,24 +58,18 @@ class Speedup(PaperFigure):
         ]
         return pd.DataFrame(rows)
 
-    def _document(self, law: str, work: float, replications: int) -> dict[str, Any]:
+    def _document(self, law: str, work: float, options: Options) -> dict[str, Any]:
         return {
             "iterations": self.iterations,
-            "replications": replications,
-            "problem": setting.BREAST_CANCER,
-            "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
+            "replications": options.times(self.replications),
+            **setting.BREAST_CANCER,
             **setting.clock(law, work),
         }
-
-    def _target(self, options: Options) -> float:
-        document = self._document("additive", setting.QUICK_WORK, 1)
-        [(_, result)] = setting.run(document | {"schemes": [{"name": "uncoded"}]}, options)
-        return float(result.iterations["train_loss"].iloc[self.iterations // 2])
 
     def _compare(
         self, law: str, work: float, load: int, target: float, options: Options
     ) -> list[dict[str, Any]]:
-        document = self._document(law, work, options.times(self.replications))
+        document = self._document(law, work, options)
         schemes = [
             {"name": "uncoded"},
             {"name": "cyclic_repetition", "load": load},
@@ -92,8 +87,8 @@ class Speedup(PaperFigure):
                 "scheme": scheme,
                 "target": target,
                 "replications": len(ours.replications),
-                **_ratio("speedup", _seconds(results[scheme]), _seconds(ours)),
-                **_ratio("per_iteration", _iteration(results[scheme]), _iteration(ours)),
+                **ratio("speedup", _seconds(results[scheme]), _seconds(ours)),
+                **ratio("per_iteration", _iteration(results[scheme]), _iteration(ours)),
                 "iterations_to_target": _rounds(results[scheme], target),
                 "iterations_to_target_erasurehead": _rounds(ours, target),
                 "reached": float(np.isfinite(_seconds(ours)).mean()),
@@ -175,11 +170,6 @@ def _iteration(result: CellResult) -> FloatArray:
 def _rounds(result: CellResult, target: float) -> float:
     reached = result.iterations[result.iterations["train_loss"] <= target]
     return float(reached.groupby("replication")["iteration"].min().mean())
-
-
-def _ratio(name: str, theirs: FloatArray, ours: FloatArray) -> dict[str, float]:
-    middle, low, high = ratio_interval(theirs, ours)
-    return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
 def _line(axes: Axes, rows: pd.DataFrame, look: style.Look, filled: bool) -> None:

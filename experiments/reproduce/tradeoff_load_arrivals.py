@@ -14,6 +14,7 @@ from experiments.records import mean_and_error, per_replication
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.setting import WORKS
 from sim.theory.convergence import least_squares_spectrum
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ FRONT = "Pareto front"
 
 CLOSE = 1.2
 """The text names the fastest scheme whose loss is at most this many times the exact one."""
-
-WORKS = (setting.QUICK_WORK, setting.EVEN_WORK)
 
 
 @final
