@@ -38,7 +38,7 @@ class EndlessDelays(ValueError):
         self.longest = longest
 
     def __str__(self) -> str:
-        seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.0e} s"
+        seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
         return (
             f"{' '.join(repr(self.model).split())} can give delays up to {seconds}; "
             f"must stay below {LONGEST:.0e} s"

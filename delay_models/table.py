@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from delay_models.base import FloatArray
+from delay_models.limits import LONGEST
 from delay_models.table_files import TableError, one_line, read_file
 
 __all__ = ["TableError", "read_all_loads", "read_delays"]
@@ -145,6 +146,7 @@ def _check(path: str, table: FloatArray) -> None:
         (np.isnan(table), "is missing or not a number (a short row?)"),
         (np.isinf(table), "is infinite"),
         (table < 0, "is negative"),
+        (table > LONGEST, f"is beyond {LONGEST:.0e} s"),
     ):
         if bad.any():
             row, column = np.argwhere(bad)[0]

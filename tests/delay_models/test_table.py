@@ -65,6 +65,7 @@ def refused(path: Path, *mentions: str) -> None:
         (LONG + ",0,1\n1,0,1\n", "a worker is missing"),
         (LONG + "1,inf,1\n1,0,1\n", "a round is missing or infinite"),
         ("worker,round,seconds,load\n0,0,1,-1\n", "a load is negative"),
+        ("a,b\n1,2\n1,1e200\n", "round 1, worker 1 is beyond 1e+150 s"),
         (LONG + "".join(f"{i},{i},1\n" for i in range(30_000)), "899970000 delays are missing"),
         (" \n", "cannot be read as csv"),
         ("a,b\n" + "1,2\n" * 300_000 + "x,3\n", "row 300001, column a: 'x'"),
