@@ -7,6 +7,8 @@ made inside the commands, so that ``--help`` and ``list`` answer at once.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,8 +83,10 @@ def _run(
 ) -> None:
     from experiments import pool
 
-    if jobs > 1 and scheduler is None:
-        pool.prepare()
+    backend: Callable[[], AbstractContextManager[object]] = nullcontext
+    if scheduler is None and jobs > 1:
+        backend = pool.processes
+        pool.prepare()  # before the imports below: the server makes them at the same time
 
     from experiments import console, store
     from experiments.cluster import dask_cluster
@@ -90,12 +94,13 @@ def _run(
     from experiments.run import Options
     from experiments.run import run as run_document
 
+    if scheduler is not None:
+        backend = partial(dask_cluster, scheduler)
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
     if timeline is not None:
         store.require_file(timeline)
     with console.progress("cells") as report:
-        backend = pool.processes if scheduler is None else partial(dask_cluster, scheduler)
         options = Options(-1 if scheduler else jobs, data_dir, report, backend)
         outcome = run_document(document, target, options)
     if timeline is not None:

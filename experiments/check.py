@@ -10,6 +10,7 @@ from pathlib import Path
 from experiments import build
 from experiments.config import Cell
 from experiments.errors import ConfigError
+from sim.problems import Problem
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,12 @@ class Checked:
     Attributes:
         impossible: cells of a sweep whose values are each valid, but not together, by key.
         warnings: what the reader should know of the results, a line each.
+        costs: about how many multiplications each of the other cells takes, by key.
     """
 
     impossible: Mapping[str, str]
     warnings: tuple[str, ...]
+    costs: Mapping[str, float]
 
 
 def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
@@ -31,29 +34,44 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
     Raises:
         ConfigError: a section is wrong, data are missing, or no cell is possible.
     """
-    features: dict[str, int | None] = {}
+    sizes: dict[str, tuple[int, int | None]] = {}
     impossible: dict[str, str] = {}
     warnings: dict[str, None] = {}
+    costs: dict[str, float] = {}
     for cell in grid:
         build.optimizer(cell)
         problem = _problem(cell)
-        if problem not in features:
+        if problem not in sizes:
             learning = build.training(cell, data_dir)
-            features[problem] = None if learning is None else learning.problem.features
+            sizes[problem] = (0, None) if learning is None else _size(learning.problem)
+        entries, features = sizes[problem]
         try:
-            timing = build.timing(cell, features[problem])
+            timing = build.timing(cell, features)
         except build.ImpossibleCell as error:
             if not cell.swept:
                 raise
             impossible[cell.key] = str(error)
         else:
             warnings |= dict.fromkeys(timing.warnings)
+            costs[cell.key] = _cost(timing, entries)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
-    return Checked(impossible, tuple(warnings))
+    return Checked(impossible, tuple(warnings), costs)
 
 
 def _problem(cell: Cell) -> str:
     """Cells with the same one load the same data and cut it alike; the seed cannot be wrong."""
     settings = cell.settings
     return json.dumps([settings.problem, settings.workers], sort_keys=True, default=str)
+
+
+def _size(problem: Problem) -> tuple[int, int]:
+    """Entries of the data that a product reads, and features."""
+    return int(problem.X.size), problem.features
+
+
+def _cost(timing: build.Timing, entries: int) -> float:
+    """Draws of the engine, and products with the data; exact replications share one model."""
+    models = 1 if timing.scheme.exact else timing.replications
+    draws = timing.replications * timing.scheme.workers
+    return float(timing.iterations * (draws + 2 * models * entries))

@@ -34,11 +34,16 @@ def prepare() -> None:
 
 @contextmanager
 def processes() -> Iterator[None]:
-    """Within this context joblib computes in processes that end with this one."""
+    """Within this context joblib computes in processes that end with this one.
+
+    After it they go while this process writes its tables.
+    """
     import joblib
+    from joblib.externals.loky import get_reusable_executor
 
     with joblib.parallel_config(backend="loky", initializer=_end_with_parent):
         yield
+    get_reusable_executor().shutdown(wait=False)
 
 
 def _end_with_parent() -> None:

@@ -83,6 +83,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     failed = dict(checked.impossible)
     wanted = {cell.key: cell for cell in grid if cell.key not in failed}
     todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
+    todo.sort(key=lambda cell: checked.costs[cell.key], reverse=True)  # no long one is left alone
     seconds: dict[str, float] = {}
     for done in _compute(todo, len(wanted), options):
         reason = _objection(done)
