@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.optimize import check_grad
 
 from sim.errors import InvalidParameter
-from sim.problems import LOSSES, Problem
+from sim.problems import LOSSES, Problem, base
 from sim.problems.least_squares import LeastSquares
 from sim.problems.logistic import LogisticLoss
 
@@ -185,3 +185,21 @@ def test_data_that_do_not_fit_are_refused(arguments: dict[str, object], field: s
     with pytest.raises(InvalidParameter) as refused:
         LogisticLoss(**{**values, **arguments})
     assert refused.value.field == field
+
+
+@every_loss
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("at_once", [1, 7, 12, 10_000])
+def test_rows_may_be_looked_at_a_few_at_a_time(
+    loss: type[Problem], columns: int, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However the cut falls: catches a last part left out, and weights of another's partition."""
+    problem, beta = make(loss), betas(columns)
+    weights = np.random.default_rng(3).random((columns, PARTITIONS))
+    losses = problem.row_losses(problem.X @ beta, problem.y).mean(axis=0)
+    parts = [problem.partition_gradients(beta[:, j]) @ weights[j] for j in range(columns)]
+    monkeypatch.setattr(base, "ENTRIES_AT_ONCE", at_once)
+    np.testing.assert_allclose(problem.loss(beta), losses, rtol=1e-14)
+    np.testing.assert_allclose(
+        problem.gradient(beta, weights), np.transpose(parts) / ROWS, rtol=1e-12, atol=1e-15
+    )
