@@ -21,6 +21,7 @@ from experiments.sections import named, names, refuse_truth_values
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.errors import DataNotFound, InvalidParameter
+from sim.learner import BLAS_THREADS
 from sim.load_laws import LOAD_LAWS, LoadLaw
 from sim.optimizers import OPTIMIZERS, Optimizer
 from sim.problems import DATASETS, Problem, parse_problem
@@ -117,6 +118,16 @@ def timing(cell: Cell, features: int | None = None) -> Timing:
     )
 
 
+def both(cell: Cell, data_dir: Path | None) -> tuple[Timing, Training | None]:
+    """What ``timing`` and ``training`` build, the messages as large as the problem's gradients.
+
+    Raises:
+        ConfigError: as these.
+    """
+    learning = training(cell, data_dir)
+    return timing(cell, None if learning is None else learning.problem.features), learning
+
+
 def _failure_models(section: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     if section is None:
         return None
@@ -163,7 +174,7 @@ def _problem(
     refuse_truth_values(settings, known, "problem")
     try:
         config = parse_problem(settings)
-        with threadpool_limits(1):  # a product's bits depend on the number of threads
+        with threadpool_limits(BLAS_THREADS):  # a product's bits depend on the number of threads
             return config.build(partitions, seed, data_dir)
     except ValidationError as error:
         raise from_validation(error, "problem", names(*known)) from None

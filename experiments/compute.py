@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from experiments import build
 from experiments.config import Cell
 from sim.engines import batch, event
-from sim.learner import EXACT, Training, train
+from sim.learner import BLAS_THREADS, EXACT, Training, train
 from sim.metrics import time_to_target
 from sim.schemes import Scheme
 from sim.schemes.conditioning import Conditioning
@@ -52,10 +52,9 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     Cost: R T n worker-rounds in the engine; per iteration two products with the training data
     (R columns, or one when every round decodes exactly) and one with the test data.
     """
-    learning = build.training(cell, data_dir)
-    parts = build.timing(cell, None if learning is None else learning.problem.features)
+    parts, learning = build.both(cell, data_dir)
     trace = simulate(parts)
-    with threadpool_limits(1):  # a solve's bits depend on the number of threads
+    with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
         decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
         conditioning = parts.scheme.conditioning()
     losses = None if learning is None else learn(learning, decoded)

@@ -86,11 +86,10 @@ def write_bytes(path: Path, content: bytes) -> None:
         os.chmod(name, 0o644)
         os.replace(name, path)
     except OSError as error:
-        _remove(name)
         raise cannot_write(path, error) from None
-    except BaseException:
-        _remove(name)
-        raise
+    finally:
+        if name is not None:  # already renamed when all went well
+            Path(name).unlink(missing_ok=True)
 
 
 def require_writable(folder: Path) -> None:
@@ -121,11 +120,6 @@ def require_file(path: Path) -> None:
 def cannot_write(path: Path, error: OSError) -> ConfigError:
     """The one line for a path that the system refuses."""
     return ConfigError(f"{path}: cannot be written: {error.strerror or error}")
-
-
-def _remove(name: str | None) -> None:
-    if name is not None:
-        Path(name).unlink(missing_ok=True)
 
 
 def write_table(path: Path, frame: pd.DataFrame, facts: dict[str, str] | None = None) -> None:

@@ -37,8 +37,7 @@ def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     """
     timelines: Timelines = {}
     for cell in recorded:
-        learning = build.training(cell, data_dir)
-        parts = build.timing(cell, None if learning is None else learning.problem.features)
+        parts, _ = build.both(cell, data_dir)
         recorder = Recorder()
         event.simulate(
             parts.scheme,

@@ -19,6 +19,7 @@ from experiments.plots import style
 from experiments.reproduce import FIGURES
 from experiments.reproduce.base import FULL, Options, PaperFigure
 from experiments.store import write_bytes, write_table
+from sim.learner import BLAS_THREADS
 
 Report = Callable[[int, int], None]
 """Called with figures done and figures in all."""
@@ -56,7 +57,7 @@ def reproduce(
 def make(figure: PaperFigure, options: Options, output: Path) -> None:
     """Compute one figure, then draw and describe it from the file that was written."""
     data = output / f"{figure.name}.parquet"
-    with threadpool_limits(1):  # so that bytes do not depend on cores, or on jobs
+    with threadpool_limits(BLAS_THREADS):  # so that bytes do not depend on cores, or on jobs
         frame = figure.compute(options)
     write_table(data, frame)
     redraw(figure, pd.read_parquet(data), output)
