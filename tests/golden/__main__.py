@@ -1,0 +1,16 @@
+"""Write ``golden.json`` anew: ``python -m tests.golden``. The changelog must say why."""
+
+import json
+import tempfile
+from pathlib import Path
+
+from tests.golden.configs import documents
+from tests.golden.tables import FILE, machine, tables
+
+with tempfile.TemporaryDirectory() as name:
+    folder = Path(name)
+    kept = {key: tables(document, folder) for key, document in documents(folder).items()}
+lines = [f'  "{key}": {json.dumps(value)}' for key, value in kept.items()]
+text = ",\n".join(lines)
+FILE.write_text(f'{{"machine": {json.dumps(machine())},\n"tables": {{\n{text}\n}}}}\n')
+print(f"{len(kept)} configs in {FILE}")

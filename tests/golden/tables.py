@@ -1,0 +1,68 @@
+"""What is kept of a golden run: for each column of each table a hash, and its mean.
+
+Bits of logarithms and matrix products differ between processors and library versions. So hashes
+are compared where both are those of the machine that wrote them; elsewhere the means are, to a
+relative 1e-6.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import sklearn  # loads the libraries that threadpoolctl looks at
+from threadpoolctl import threadpool_info
+
+from experiments.run import Options, run
+from tests.golden.configs import Document
+
+FILE = Path(__file__).parent / "golden.json"
+TABLES = ("iterations", "summary", "workers")
+
+Kept = dict[str, dict[str, dict[str, Any]]]
+"""Table -> column -> {"hash": ..., "mean": ...}."""
+
+
+def machine() -> dict[str, str]:
+    """What the last bit of a number can depend on besides the code."""
+    from numpy._core._multiarray_umath import __cpu_features__ as features
+
+    kernels = {str(info.get("architecture")) for info in threadpool_info()}
+    return {
+        "python": ".".join(platform.python_version_tuple()[:2]),
+        "numpy": np.__version__,
+        "pandas": pd.__version__,
+        "sklearn": sklearn.__version__,
+        "blas": " ".join(sorted(kernels)),
+        "cpu": hashlib.sha256(json.dumps(features, sort_keys=True).encode()).hexdigest()[:12],
+    }
+
+
+def tables(document: Document, folder: Path) -> Kept:
+    """Run a config and describe its tables, the cells' names left out."""
+    output = folder / str(document["name"])
+    outcome = run(document, output, Options())
+    assert not outcome.failed, outcome.failed
+    return {table: _columns(pd.read_parquet(output / f"{table}.parquet")) for table in TABLES}
+
+
+def _columns(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    return {name: _kept(frame[name]) for name in frame.columns if name != "cell"}
+
+
+def _kept(column: pd.Series) -> dict[str, Any]:
+    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan) + 0.0  # -0 is 0
+        known = values[np.isfinite(values)]
+        mean = float(np.mean(known)) if known.size else None
+        return {"hash": _hash(values.tobytes()), "mean": mean}
+    return {"hash": _hash("\0".join(map(str, column)).encode()), "mean": None}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
