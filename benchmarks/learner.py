@@ -10,7 +10,7 @@ from benchmarks.timing import Row, paired
 from sim.learner import train
 from sim.optimizers import OPTIMIZERS
 from sim.problems import Problem
-from sim.problems.encodings import interactions, one_hot
+from sim.problems.datasets.encodings import interactions, one_hot
 from sim.problems.logistic import LogisticLoss
 
 ITERATIONS = 8

@@ -9,7 +9,7 @@ from inspect import getdoc
 from rich.console import Console
 
 from delay_models import MODELS
-from experiments.errors import at, one_of
+from experiments.config.errors import at, one_of
 from experiments.reproduce import FIGURES
 from sim.load_laws import LOAD_LAWS
 from sim.optimizers import OPTIMIZERS

@@ -17,14 +17,15 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from experiments import store, yaml_text
-from experiments.check import check
-from experiments.compute import CellResult
-from experiments.config import Cell, cells, validate
-from experiments.errors import ConfigError
-from experiments.manifest import manifest, to_json
-from experiments.records import Finished, iterations_table, summary_table, workers_table
-from experiments.work import Done, work
+from experiments.cells import store
+from experiments.cells.check import check
+from experiments.cells.compute import CellResult
+from experiments.cells.work import Done, work
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell, cells, validate
+from experiments.records.manifest import manifest, to_json
+from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
 
 UNORDERED = "generator_unordered"
 """Cells are kept as they finish; the tables are in the config's order all the same."""

@@ -15,8 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import build, store
-from experiments.config import Cell
+from experiments.cells import store
+from experiments.config import build
+from experiments.config.grid import Cell
 from sim.engines import event
 from sim.engines.timeline import Recorder, Span
 

@@ -25,7 +25,12 @@ FORBIDDEN = {
     "sim/engines": ("sim.learner", "sim.theory", "sim.problems", "sim.optimizers"),
     "sim/learner.py": ("sim.engines", "sim.theory", "sim.schemes"),
     "sim/theory": ("sim.engines", "sim.learner"),
-    "experiments/plots": ("sim.engines", "sim.learner", "experiments.run", "experiments.compute"),
+    "experiments/pictures": (
+        "sim.engines",
+        "sim.learner",
+        "experiments.run",
+        "experiments.cells.compute",
+    ),
 }
 
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from experiments.build import timing, training
-from experiments.compute import decode, learn, simulate
-from experiments.config import cells
+from experiments.cells.compute import decode, learn, simulate
+from experiments.config.build import timing, training
+from experiments.config.grid import cells
 
 N, D, R, ROUNDS, SECONDS = 30, 3, 15, 40, 0.01
 S = D - 1

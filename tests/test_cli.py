@@ -260,7 +260,7 @@ def test_bad_config_is_one_clear_line(
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     """The program in this process: fifty processes would take a minute."""
-    from experiments.__main__ import main
+    from experiments.cli import main
 
     monkeypatch.setattr(sys, "argv", ["erasurehead", *map(str, arguments)])
     with pytest.raises(SystemExit) as caught:
@@ -436,9 +436,9 @@ def test_list_and_help() -> None:
 
 @pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
 def test_shipped_configs_are_valid(example: Path) -> None:
-    from experiments.build import timing
-    from experiments.config import cells
-    from experiments.document import load
+    from experiments.config.build import timing
+    from experiments.config.document import load
+    from experiments.config.grid import cells
 
     for cell in cells(load(example)):
         timing(cell)

@@ -72,7 +72,7 @@ def test_commands_name_what_there_is() -> None:
     """Subcommands, options and config files of every command line that is shown."""
     from typer.main import get_command
 
-    from experiments.__main__ import app
+    from experiments.cli import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     shown = re.findall(r"^\.venv/bin/erasurehead (.*?)(?: +#.*)?$", README, flags=re.MULTILINE)

@@ -12,8 +12,8 @@ from scipy import integrate, stats
 
 from delay_models import DelayModel
 from delay_models.markov import Markov
-from experiments import build
-from experiments.errors import ConfigError
+from experiments.config import build
+from experiments.config.errors import ConfigError
 from experiments.reproduce import FIGURES, samples
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Options, PaperFigure

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from experiments import timeline
-from experiments.compute import compute
-from experiments.config import cells
+from experiments.cells.compute import compute
+from experiments.config.grid import cells
 
 DOCUMENT: dict[str, Any] = {
     "workers": 30,

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from delay_models.base import FloatArray
-from delay_models.fitting.goodness import observed_order_statistics
 from experiments.fit.findings import Findings
 from experiments.fit.frames import CONFIG
+from experiments.fit.laws.goodness import observed_order_statistics
 from experiments.fit.looks import LOOKS
 from experiments.fit.quantiles import delays
-from experiments.plots import style
+from experiments.pictures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

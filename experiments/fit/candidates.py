@@ -17,13 +17,13 @@ import numpy as np
 
 from delay_models import DelayModel
 from delay_models.base import FloatArray
-from delay_models.fitting.family import Family
-from delay_models.fitting.goodness import order_error
-from delay_models.fitting.law import CannotFit, TwoLogNormals, rounded
-from delay_models.fitting.memory import Memory
-from delay_models.fitting.variance import Variance
-from experiments.build import delay_model
+from experiments.config.build import delay_model
 from experiments.fit.factors import factor_law
+from experiments.fit.laws.family import Family
+from experiments.fit.laws.goodness import order_error
+from experiments.fit.laws.law import CannotFit, TwoLogNormals, rounded
+from experiments.fit.laws.memory import Memory
+from experiments.fit.laws.variance import Variance
 from experiments.fit.subject import Subject
 
 MUCH = 0.2

@@ -10,14 +10,15 @@ import numpy as np
 from delay_models.base import FloatArray
 from delay_models.table import TableError, read_all_loads
 from delay_models.units import unit_warnings
-from experiments import store, yaml_text
-from experiments.errors import ConfigError, at
+from experiments.cells import store
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError, at
 from experiments.fit import arrivals, quantiles
 from experiments.fit.candidates import runnable
 from experiments.fit.findings import Findings
 from experiments.fit.frames import fit_table, order_table
 from experiments.fit.report import report
-from experiments.plots import style
+from experiments.pictures import style
 
 FEWEST = 10
 """Delays that a fit needs at the least."""

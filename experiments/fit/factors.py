@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from delay_models.base import FloatArray
-from delay_models.fitting.law import TwoLogNormals, rounded
-from delay_models.fitting.lognormals import fit_two_lognormals
 from delay_models.parametric import LogNormal
+from experiments.fit.laws.law import TwoLogNormals, rounded
+from experiments.fit.laws.lognormals import fit_two_lognormals
 
 NARROWEST = 0.1
 FEWEST = 10

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from delay_models.base import FloatArray
-from delay_models.fitting import FAMILIES
-from delay_models.fitting.goodness import Fit, fit_families
-from delay_models.fitting.law import TwoLogNormals
-from delay_models.fitting.load import LoadFit, measure_load
-from delay_models.fitting.memory import Memory, measure_memory
-from delay_models.fitting.variance import Variance, split_variance
-from experiments.errors import ConfigError
+from experiments.config.errors import ConfigError
 from experiments.fit.candidates import Candidate, choose
+from experiments.fit.laws import FAMILIES
+from experiments.fit.laws.goodness import Fit, fit_families
+from experiments.fit.laws.law import TwoLogNormals
+from experiments.fit.laws.load import LoadFit, measure_load
+from experiments.fit.laws.memory import Memory, measure_memory
+from experiments.fit.laws.variance import Variance, split_variance
 from experiments.fit.subject import Subject, subjects
 
 Report = Callable[[int, int], None]

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from delay_models.base import FloatArray
-from delay_models.fitting.goodness import observed_order_statistics
 from experiments.fit.findings import Findings
+from experiments.fit.laws.goodness import observed_order_statistics
 
 CONFIG = "config"
 """The family's name of the whole ``delay:`` section, beside the families."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from experiments.fit.frames import CONFIG
-from experiments.plots.style import Look
+from experiments.pictures.style import Look
 
 LOOKS: dict[str, Look] = {
     CONFIG: Look("#000000", "o", (0, (5, 1.5)), "fitted config"),

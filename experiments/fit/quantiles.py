@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.fit.findings import Findings
 from experiments.fit.looks import LOOKS
-from experiments.plots import style
+from experiments.pictures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.fitting.memory import Memory
-from delay_models.fitting.variance import Variance
-from experiments import yaml_text
+from experiments.config import yaml_text
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_ks
+from experiments.fit.laws.memory import Memory
+from experiments.fit.laws.variance import Variance
 
 
 def blocks(findings: Findings) -> str:

@@ -9,8 +9,8 @@ from typing import Any, final
 import numpy as np
 
 from delay_models.base import FloatArray
-from delay_models.fitting.cold import Cold, find_cold_starts
-from delay_models.fitting.load import unit_delays
+from experiments.fit.laws.cold import Cold, find_cold_starts
+from experiments.fit.laws.load import unit_delays
 
 FEWEST_ROUNDS = 3
 """Rounds without a cold start that are needed to compare order statistics with."""

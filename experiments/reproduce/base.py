@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, final
 
-from experiments.plots import style
+from experiments.pictures import style
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,11 +14,11 @@ import joblib
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from experiments.errors import at, one_of
-from experiments.plots import style
+from experiments.cells.store import write_bytes, write_table
+from experiments.config.errors import at, one_of
+from experiments.pictures import style
 from experiments.reproduce import FIGURES
 from experiments.reproduce.base import FULL, Options, PaperFigure
-from experiments.store import write_bytes, write_table
 from sim.learner import BLAS_THREADS
 
 Report = Callable[[int, int], None]

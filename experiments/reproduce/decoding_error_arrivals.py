@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments import build
-from experiments.compute import decode, simulate
-from experiments.config import cells
-from experiments.plots import style
+from experiments.cells.compute import decode, simulate
+from experiments.config import build
+from experiments.config.grid import cells
+from experiments.pictures import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
 from experiments.reproduce.samples import standard_error

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from delay_models import Tape
-from experiments import build
-from experiments.config import cells
-from experiments.plots import style
+from experiments.config import build
+from experiments.config.grid import cells
+from experiments.pictures import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
 from experiments.reproduce.samples import standard_error

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.errors import ConfigError
-from experiments.plots import style
-from experiments.plots.curves import band, loss_at
-from experiments.plots.losses import paint_band, scale_for_losses
+from experiments.config.errors import ConfigError
+from experiments.pictures import style
+from experiments.pictures.kinds.curves import band, loss_at
+from experiments.pictures.kinds.losses import paint_band, scale_for_losses
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import table

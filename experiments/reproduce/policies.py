@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import pandas as pd
 
-from experiments.paired import ratio_interval
-from experiments.plots import style
-from experiments.records import per_replication
+from experiments.pictures import style
+from experiments.records.paired import ratio_interval
+from experiments.records.tables import per_replication
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import interval, table

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.compute import decode
-from experiments.paired import ratio_interval
-from experiments.plots import style
+from experiments.cells.compute import decode
+from experiments.pictures import style
+from experiments.records.paired import ratio_interval
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.clusters import (

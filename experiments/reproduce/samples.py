@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.paired import ratio_interval
+from experiments.records.paired import ratio_interval
 from experiments.reproduce.markdown import estimate
 from sim.types import FloatArray
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments import build
-from experiments.build import Timing
-from experiments.compute import compute
-from experiments.config import Cell, cells
-from experiments.records import Finished
+from experiments.cells.compute import compute
+from experiments.config import build
+from experiments.config.build import Timing
+from experiments.config.grid import Cell, cells
+from experiments.records.tables import Finished
 from experiments.reproduce.base import Options
 from sim.engines import batch
 from sim.engines.policy import Policy

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.compute import CellResult
-from experiments.plots import style
+from experiments.cells.compute import CellResult
+from experiments.pictures import style
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import interval, table

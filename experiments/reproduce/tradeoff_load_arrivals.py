@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.plots import style
-from experiments.plots.curves import pareto
-from experiments.records import mean_and_error, per_replication
+from experiments.pictures import style
+from experiments.pictures.kinds.curves import pareto
+from experiments.records.tables import mean_and_error, per_replication
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.build import Training
-from experiments.compute import Decoded, learn
+from experiments.cells.compute import Decoded, learn
+from experiments.config.build import Training
 from experiments.verify import problem
 from experiments.verify.compare import Comparison, Quantities, at_most
 from experiments.verify.simulation import RUN, Case

@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, final
 import numpy as np
 
 from delay_models import Tape
-from experiments.compute import Decoded, decode
+from experiments.cells.compute import Decoded, decode
 from experiments.verify.grid import Setting
 from sim.engines import batch, event
 from sim.engines.policy import Policy

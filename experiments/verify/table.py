@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from experiments import store
+from experiments.cells import store
 from experiments.verify.compare import Comparison, NotComparable, Outcome, bound
 from sim.theory import NoFormula
 

@@ -2,7 +2,7 @@
 
 from sim.problems.base import Problem
 from sim.problems.build import ProblemConfig, parse_problem
-from sim.problems.data import DatasetFamily
+from sim.problems.datasets.base import DatasetFamily
 from sim.problems.registry import DATASETS, LOSSES
 
 __all__ = [

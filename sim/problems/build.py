@@ -23,7 +23,7 @@ from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem
-from sim.problems.data import STRICT, Dataset, DatasetFamily
+from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
 from sim.problems.registry import DATASETS, LOSSES
 from sim.types import FloatArray
 

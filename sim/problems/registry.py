@@ -5,13 +5,13 @@ final subclass of ``Problem`` and one line to ``LOSSES``.
 """
 
 from sim.problems.base import Problem
-from sim.problems.data import DatasetFamily
-from sim.problems.embedded import BreastCancer, Diabetes
+from sim.problems.datasets.base import DatasetFamily
+from sim.problems.datasets.embedded import BreastCancer, Diabetes
+from sim.problems.datasets.npz import File
+from sim.problems.datasets.public import Amazon, Covertype, KcHousing
+from sim.problems.datasets.synthetic import Synthetic
 from sim.problems.least_squares import LeastSquares
 from sim.problems.logistic import LogisticLoss
-from sim.problems.npz import File
-from sim.problems.public import Amazon, Covertype, KcHousing
-from sim.problems.synthetic import Synthetic
 
 LOSSES: dict[str, type[Problem]] = {
     "logistic": LogisticLoss,

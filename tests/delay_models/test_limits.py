@@ -9,8 +9,6 @@ import pytest
 
 from delay_models import MODELS, DelayModel, Tape
 from delay_models.base import FloatArray
-from delay_models.fitting import FAMILIES
-from delay_models.fitting.goodness import fit_families
 from delay_models.limits import (
     EXPONENTIAL_END,
     NORMAL_END,
@@ -18,6 +16,8 @@ from delay_models.limits import (
     gamma_end,
     refuse_endless,
 )
+from experiments.fit.laws import FAMILIES
+from experiments.fit.laws.goodness import fit_families
 
 FINE = MODELS["exponential"](rate=1.0)
 WILD = MODELS["lognormal"](median=1.0, sigma=300.0)

@@ -9,9 +9,9 @@ import pytest
 from delay_models.compose import Scaled
 from delay_models.mixture import Mixture
 from delay_models.parametric import Exponential, LogNormal
-from experiments import resolve
-from experiments.build import delay_model
-from experiments.errors import ConfigError
+from experiments.config import resolve
+from experiments.config.build import delay_model
+from experiments.config.errors import ConfigError
 
 EXPONENTIAL = {"model": "exponential", "rate": 2.0}
 LOGNORMAL = {"model": "lognormal", "median": 1.0, "sigma": 0.5}

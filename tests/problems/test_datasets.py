@@ -8,8 +8,8 @@ from scipy.special import expit
 from sklearn.preprocessing import OneHotEncoder
 
 from sim.problems import DATASETS
-from sim.problems.encodings import interactions, one_hot
-from sim.problems.synthetic import Synthetic
+from sim.problems.datasets.encodings import interactions, one_hot
+from sim.problems.datasets.synthetic import Synthetic
 
 
 def test_one_hot_agrees_with_scikit_learn() -> None:

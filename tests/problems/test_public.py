@@ -13,9 +13,9 @@ from sklearn.preprocessing import OneHotEncoder
 
 from sim.errors import DataNotFound, InvalidParameter
 from sim.problems import DATASETS
-from sim.problems.data import Dataset
-from sim.problems.files import DATA_VARIABLE
-from sim.problems.public import AMAZON_COLUMNS, KC_COLUMNS
+from sim.problems.datasets.base import Dataset
+from sim.problems.datasets.files import DATA_VARIABLE
+from sim.problems.datasets.public import AMAZON_COLUMNS, KC_COLUMNS
 from tests.problems.building import build_problem
 
 TASKS = {"amazon": "classification", "covertype": "classification", "kc_housing": "regression"}

@@ -1,0 +1,1 @@
+"""Cells: computed, checked before they run, kept on disk."""

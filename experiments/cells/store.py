@@ -1,0 +1,182 @@
+"""Where results lie on disk. Every write is atomic: a file is whole or absent.
+
+A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
+replications, workers and the code's fingerprint in the file's metadata. A cell computed by other
+code, or by other versions of the libraries that its numbers come from, is not trusted, but computed
+again; so is a damaged one, which the checksums of its pages tell.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import tempfile
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.cells.compute import CellResult
+from experiments.config.errors import ConfigError
+from sim.schemes.conditioning import Conditioning
+
+SOURCES = ("sim", "delay_models", "experiments/config", "experiments/cells")
+"""Folders whose code a cell's numbers can come from; a test compares them with what is imported."""
+
+LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
+"""Packages whose version can change a number."""
+
+CHECKSUM = b"checksum"
+
+TEMPORARY = ".part"
+"""Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
+
+
+@cache
+def code_fingerprint() -> str:
+    """Hash of the source files that a cell's numbers come from, and of the libraries' versions."""
+    root = Path(__file__).parents[2]
+    digest = hashlib.sha256()
+    for library in LIBRARIES:
+        digest.update(f"{library} {importlib.metadata.version(library)}\n".encode())
+    for source in SOURCES:
+        for file in sorted(root.joinpath(source).rglob("*.py")):
+            digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all; survives ``kill -9`` at any moment.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    name = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=TEMPORARY
+        )
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(name, 0o644)
+        os.replace(name, path)
+    except OSError as error:
+        raise cannot_write(path, error) from None
+    finally:
+        if name is not None:  # already renamed when all went well
+            Path(name).unlink(missing_ok=True)
+
+
+def require_writable(folder: Path) -> None:
+    """Find out now, before hours of work, whether ``folder`` can be made and written to.
+
+    Raises:
+        ConfigError: why not.
+    """
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise cannot_write(folder, error) from None
+
+
+def require_file(path: Path) -> None:
+    """Find out now that a file can be written at ``path``.
+
+    Raises:
+        ConfigError: why not.
+    """
+    if path.is_dir():
+        raise ConfigError(f"{path}: is a directory; must be a file")
+    require_writable(path.parent)
+
+
+def cannot_write(path: Path, error: OSError) -> ConfigError:
+    """The one line for a path that the system refuses."""
+    return ConfigError(f"{path}: cannot be written: {error.strerror or error}")
+
+
+def write_table(path: Path, frame: pd.DataFrame, facts: dict[str, str] | None = None) -> None:
+    """Write a frame as Parquet: same frame, same bytes.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    if facts is not None:
+        metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
+        table = table.replace_schema_metadata(metadata)
+        metadata[CHECKSUM] = _checksum(table.schema)
+        table = table.replace_schema_metadata(metadata)
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def remove_leftovers(output: Path) -> None:
+    """Remove temporary files that killed runs left behind; those of a living process stay."""
+    for folder in (output, output / "cells"):
+        for leftover in folder.glob(f".*.*.*{TEMPORARY}"):
+            process = leftover.name.split(".")[-3]
+            if process.isdecimal() and not _alive(int(process)):
+                leftover.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def cell_path(output: Path, key: str) -> Path:
+    """Where a cell's numbers lie."""
+    return output / "cells" / f"{key}.parquet"
+
+
+def write_cell(output: Path, key: str, result: CellResult) -> None:
+    """Keep a finished cell."""
+    facts = {
+        "replications": json.dumps(result.replications.to_dict("list")),
+        "workers": json.dumps(result.workers.to_dict("list")),
+        "engine": result.engine,
+        "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
+        "code": code_fingerprint(),
+    }
+    write_table(cell_path(output, key), result.iterations, facts)
+
+
+def read_cell(output: Path, key: str) -> CellResult | None:
+    """A finished cell, or ``None`` when it is absent, damaged or of other code."""
+    try:
+        table = pq.read_table(cell_path(output, key), page_checksum_verification=True)
+        facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+        sound = facts[CHECKSUM.decode()].encode() == _checksum(table.schema)
+        if not sound or facts["code"] != code_fingerprint():
+            return None
+        replications = pd.DataFrame(json.loads(facts["replications"]))
+        workers = pd.DataFrame(json.loads(facts["workers"]))
+        found = json.loads(facts["conditioning"])
+        conditioning = None if found is None else Conditioning(**found)
+        return CellResult(table.to_pandas(), replications, workers, facts["engine"], conditioning)
+    except (OSError, KeyError, ValueError, pa.ArrowException):
+        return None
+
+
+def _checksum(schema: pa.Schema) -> bytes:
+    """Of what Parquet's own checksums leave out: columns and metadata."""
+    digest = hashlib.sha256(str(schema.remove_metadata()).encode())
+    for name, value in sorted((schema.metadata or {}).items()):
+        if name != CHECKSUM:
+            digest.update(name + value)
+    return digest.hexdigest().encode()

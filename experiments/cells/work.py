@@ -1,0 +1,46 @@
+"""What a worker process does with one cell; any error is that cell's alone."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.cells.compute import CellResult, compute
+from experiments.cells.store import code_fingerprint
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell
+from sim.errors import EngineRefused, InvalidParameter, NeverEnough
+
+EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
+"""Errors whose message says everything; of others the kind is said too."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A cell that was computed, or failed.
+
+    Attributes:
+        cell: which.
+        result: its numbers, or why there are none.
+        seconds: how long it took.
+        code: fingerprint of the code that computed it, which may be on another machine.
+    """
+
+    cell: Cell
+    result: CellResult | str
+    seconds: float
+    code: str
+
+
+def work(cell: Cell, data_dir: Path | None) -> Done:
+    """Compute one cell."""
+    began = time.monotonic()
+    result: CellResult | str
+    try:
+        result = compute(cell, data_dir)
+    except EXPECTED as error:
+        result = str(error)
+    except Exception as error:
+        result = f"{type(error).__name__}: {error}"
+    return Done(cell, result, time.monotonic() - began, code_fingerprint())

@@ -1,0 +1,1 @@
+"""From a YAML document to cells and the objects that they name."""

@@ -1,0 +1,108 @@
+"""A config as a person gives it: a YAML file, and ``--set`` on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError, at
+
+
+def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Read a YAML config and apply ``--set`` overrides; several values become a sweep.
+
+    Raises:
+        ConfigError: unreadable file or malformed override.
+    """
+    try:
+        document = yaml_text.read(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise ConfigError(f"{path}: must be a mapping of settings; it is {_kind(document)}")
+    for override in overrides:
+        _override(document, override)
+    return document
+
+
+def _kind(document: Any) -> str:
+    return "empty" if document is None else f"a {type(document).__name__}"
+
+
+def _override(document: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key:
+        raise ConfigError(f"--set {override}: must be dotted.key=value or dotted.key=v1,v2,...")
+    try:
+        values = [yaml_text.read(part) for part in _split(text)]
+    except ValueError:
+        raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+    sweep = document.get("sweep")
+    if isinstance(sweep, dict):
+        sweep.pop(key, None)
+    if len(values) == 1:
+        set_dotted(document, key, values[0])
+    else:
+        if not isinstance(sweep, dict):
+            sweep = document["sweep"] = {}
+        sweep[key] = values
+
+
+def _split(text: str) -> list[str]:
+    """Split at commas outside brackets, so that ``[1,2]`` stays one value."""
+    parts, depth = [""], 0
+    for character in text:
+        depth += character in "[{"
+        depth -= character in "]}"
+        if character == "," and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    return parts
+
+
+def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
+    """Set ``a.b.c`` in place; a list is entered by index or by an entry's ``label`` or ``name``.
+
+    Raises:
+        ConfigError: the path leads through something that is neither mapping nor list, or to a
+            name that no entry, or more than one, has.
+    """
+    node: Any = document
+    *path, last = key.split(".")
+    for part in path:
+        if isinstance(node, dict):
+            if node.get(part) is None:
+                node[part] = {}
+            node = node[part]
+        elif isinstance(node, list):
+            node = node[_index(node, part, key)]
+        else:
+            raise at(f"key {key}", part, "leads into a plain value")
+    if isinstance(node, dict):
+        node[last] = value
+    elif isinstance(node, list):
+        node[_index(node, last, key)] = value
+    else:
+        raise at(f"key {key}", last, "leads into a plain value")
+
+
+def _index(entries: list[Any], part: str, key: str) -> int:
+    """Which entry ``part`` means: its index, its label, or its name if no other has it."""
+    if part in map(str, range(len(entries))):
+        return int(part)
+    for tag in ("label", "name"):
+        named = [isinstance(entry, dict) and entry.get(tag) == part for entry in entries]
+        if sum(named) == 1:
+            return named.index(True)
+        if sum(named) > 1:
+            where = [index for index, same in enumerate(named) if same]
+            raise at(f"key {key}", part, f"several entries have this {tag}; say which: {where}")
+    names = [entry.get("name") for entry in entries if isinstance(entry, dict)]
+    raise at(f"key {key}", part, f"must be 0 to {len(entries) - 1}, or a name: {names}")

@@ -1,0 +1,100 @@
+"""The ``network`` and ``failures`` sections of a config: what surrounds the workers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Any
+
+from annotated_types import Ge, Lt
+from pydantic import AllowInfNan, ConfigDict
+from pydantic.dataclasses import dataclass
+
+from delay_models import DelayModel, Tape
+from delay_models.base import NonNegative, Part, Positive
+from delay_models.resends import Resends
+from experiments.config.errors import ConfigError, at
+from experiments.config.sections import checked
+from sim.engines.cluster import IDEAL, Cluster, Failures
+from sim.engines.network import Network
+
+UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
+"""Replication numbers of the tapes of failures, repairs and losses; no run has so many."""
+
+
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+class FailureSettings:
+    """What can go wrong.
+
+    Args:
+        time_to_failure: how long a worker stays up; ``None``: for ever.
+        time_to_repair: how long it is down then; ``None``: for good.
+        message_loss: probability that an attempt to send a message is lost.
+        retry_after: seconds until a lost message is sent again.
+        max_wait: seconds after which a round that has not ended stops the run.
+    """
+
+    time_to_failure: Part | None = None
+    time_to_repair: Part | None = None
+    message_loss: Annotated[float, Ge(0), Lt(1), AllowInfNan(False)] = 0.0
+    retry_after: NonNegative = 0.0
+    max_wait: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """A repair without failures, or workers that fail without ever being up, is a mistake."""
+        if self.time_to_repair is not None and self.time_to_failure is None:
+            raise ValueError("time_to_repair needs time_to_failure")
+        if self.time_to_failure is not None and self.time_to_failure.mean() == 0:
+            raise ValueError("time_to_failure must be longer than 0 s on average")
+        if self.message_loss > 0 and self.retry_after == 0:
+            raise ValueError("message_loss needs retry_after, in seconds, greater than 0")
+
+
+def network(section: Mapping[str, Any] | None, features: int | None) -> Network | None:
+    """Build a ``network`` section; messages are 8 bytes a feature unless their size is given.
+
+    Raises:
+        ConfigError: an unknown key or a bad value.
+    """
+    if section is None:
+        return None
+    built = checked(section, Network, "network")
+    if built.channels is not None and built.bandwidth is None:
+        raise at("network.channels", built.channels, "needs a bandwidth, in bytes per second")
+    if built.message_bytes is not None:
+        return built
+    if features is None and built.bandwidth is not None:
+        raise ConfigError("network.message_bytes: missing; without a problem no size is known")
+    return replace(built, message_bytes=8.0 * (features or 0))
+
+
+def failures(parts: Mapping[str, Any] | None) -> FailureSettings | None:
+    """Build a ``failures`` section whose delay models are built already.
+
+    Raises:
+        ConfigError: an unknown key or a bad value.
+    """
+    return None if parts is None else checked(parts, FailureSettings, "failures")
+
+
+def cluster(
+    net: Network | None, trouble: FailureSettings | None, workers: int, seed: int, replications: int
+) -> Cluster:
+    """The surroundings of a run, with a tape for each kind of trouble and replication."""
+    if net is None and trouble is None:
+        return IDEAL
+    trouble = trouble or FailureSettings()
+
+    def tapes(model: DelayModel, first: int) -> list[Tape]:
+        return [Tape(model, workers, seed, first + r) for r in range(replications)]
+
+    lives = None
+    if trouble.time_to_failure is not None:
+        up = tapes(trouble.time_to_failure, UP)
+        repair = trouble.time_to_repair
+        down = [None] * replications if repair is None else tapes(repair, DOWN)
+        lives = [Failures(u, d) for u, d in zip(up, down, strict=True)]
+    resends = None
+    if trouble.message_loss > 0:
+        resends = tapes(Resends(trouble.message_loss, trouble.retry_after), LOSSES)
+    return Cluster(net, resends, lives, trouble.max_wait)

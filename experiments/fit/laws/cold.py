@@ -1,0 +1,158 @@
+"""Tells rounds with cold starts from the rest: a few delays far beyond all others, in clumps.
+
+*A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled
+log-spacings i log(Xi / X(i+1)) of any tail that falls like a power are independent exponential
+draws with one mean, and those of a lighter tail shrink outwards. So if c log(Xc / X(c+1)) is far
+larger than the mean H of the next m spacings, the c largest delays are another kind of event. Under
+a power tail its ratio to H has the F(2, 2m) distribution: P(ratio > q) = (1 + q/m)**-m. Every c up
+to ``MOST`` of all delays is tried, the best is kept, and its chance is multiplied by how many were
+tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
+
+*In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Where
+four or more hit about as many as that, they are the slow part of a mixture, and stay in.
+
+Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from delay_models.base import FloatArray
+from experiments.fit.laws.clumps import fit_clumps
+from experiments.fit.laws.law import rounded
+
+MOST = 0.02
+"""Largest share of delays that may be cold starts; more are a part of the bulk."""
+
+SMALLEST_GAP = 2.0
+"""A cold start takes at least this many times as long as the longest other delay."""
+
+SMALLEST_SIGMA = 0.01
+"""Start-ups that differ by less are one number."""
+
+NEXT_SPACINGS = 50
+CHANCE = 1e-3
+PERMUTATIONS = 999
+SEED = 20190402
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Cold:
+    """What was found.
+
+    Attributes:
+        cells: which delays are cold starts, one ``(rounds, n)`` bool per table.
+        beyond: they take longer than this many seconds, the others less.
+        rounds: how many rounds there are in all.
+        sizes: number of cold starts in each hit round, ``(hit,)``.
+        workers: n.
+        start_ups: of each hit round the typical cold start (geometric mean), less what the round's
+            other workers typically took, ``(hit,)`` seconds.
+    """
+
+    cells: tuple[NDArray[np.bool_], ...]
+    beyond: float
+    rounds: int
+    sizes: NDArray[np.int64]
+    workers: int
+    start_ups: FloatArray
+
+    @property
+    def hit(self) -> int:
+        """How many rounds are hit."""
+        return len(self.sizes)
+
+    @property
+    def clump(self) -> float:
+        """Mean number of cold starts in a hit round."""
+        return float(self.sizes.mean())
+
+    @property
+    def probability(self) -> float:
+        """Share of rounds that are hit."""
+        return self.hit / self.rounds
+
+    def section(self, base: Mapping[str, Any]) -> dict[str, Any]:
+        """The ``delay:`` section of cold starts around ``base``.
+
+        A clump has one start-up there, a typical one of the round. Start-ups that differ within a
+        round are therefore too long for the first cold arrivals and too short for the last one, by
+        about as much.
+        """
+        clumps = fit_clumps(self.sizes, self.rounds, self.workers)
+        logs = np.log(self.start_ups)
+        sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
+        median = rounded(float(np.exp(logs.mean())))
+        delay = (
+            {"model": "lognormal", "median": median, "sigma": rounded(sigma)}
+            if sigma > SMALLEST_SIGMA
+            else {"model": "deterministic", "value": median}
+        )
+        return {
+            "model": "cold_starts",
+            "probability": rounded(clumps.probability),
+            "share": rounded(clumps.share),
+            **({} if clumps.kind == "binomial" else {"clump": clumps.kind}),
+            "delay": delay,
+            "base": dict(base),
+        }
+
+
+def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
+    """Look for cold starts in ``(rounds, n)`` tables of seconds; ``None`` if there are none."""
+    values = np.concatenate([table.ravel() for table in tables])
+    threshold = _gap(values)
+    if threshold is None:
+        return None
+    cells = tuple(table > threshold for table in tables)
+    counts = np.concatenate([cell.sum(axis=1) for cell in cells])
+    total, hit, rounds = int(counts.sum()), int((counts > 0).sum()), len(counts)
+    if total >= 4 and not _clumped(total, hit, rounds):
+        return None
+    workers = tables[0].shape[1]
+    return Cold(cells, threshold, rounds, counts[counts > 0], workers, _start_ups(tables, cells))
+
+
+def _start_ups(tables: Sequence[FloatArray], cells: Sequence[NDArray[np.bool_]]) -> FloatArray:
+    found = []
+    for table, cold in zip(tables, cells, strict=True):
+        for row in np.flatnonzero(cold.any(axis=1)):
+            others = table[row][~cold[row]]
+            warm = np.median(others) if len(others) else 0.0
+            found.append(np.exp(np.mean(np.log(table[row][cold[row]] - warm))))
+    return np.array(found)
+
+
+def _gap(values: FloatArray) -> float | None:
+    largest = np.sort(values[values > 0])[::-1]
+    tries = max(1, int(MOST * len(values)))
+    if len(largest) < tries + NEXT_SPACINGS + 2:
+        return None
+    logs = np.log(largest[: tries + NEXT_SPACINGS + 1])
+    index = np.arange(1, len(logs))
+    spacings = index * (logs[:-1] - logs[1:])
+    sums = np.concatenate([[0.0], np.cumsum(spacings)])
+    hill = (sums[NEXT_SPACINGS + 1 :] - sums[1:-NEXT_SPACINGS]) / NEXT_SPACINGS
+    ratio = spacings[: len(hill)] / np.maximum(hill, 1e-12)
+    log_chance = -NEXT_SPACINGS * np.log1p(ratio / NEXT_SPACINGS)
+    wide = logs[: len(hill)] - logs[1 : len(hill) + 1] >= np.log(SMALLEST_GAP)
+    log_chance = np.where(wide, log_chance, 0.0)
+    best = int(np.argmin(log_chance))
+    if log_chance[best] + np.log(tries) > np.log(CHANCE):
+        return None
+    return float(np.sqrt(largest[best] * largest[best + 1]))
+
+
+def _clumped(total: int, hit: int, rounds: int) -> bool:
+    """Whether so few rounds are hit in at most 1 % of random placements."""
+    thrown = np.random.default_rng(SEED).integers(0, rounds, (PERMUTATIONS, total))
+    thrown.sort(axis=1)
+    distinct = 1 + np.count_nonzero(np.diff(thrown, axis=1), axis=1)
+    return float(np.mean(distinct <= hit)) <= 0.01

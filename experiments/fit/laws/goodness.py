@@ -1,0 +1,143 @@
+"""How well a law fits: AIC, Kolmogorov-Smirnov distance, and the order statistics it predicts.
+
+A master that waits for k of n workers waits for the k-th smallest delay of a round. A law may have
+a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides lies
+in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from scipy import special
+
+from delay_models.base import FloatArray
+from delay_models.limits import LONGEST
+from delay_models.parametric import Pareto
+from experiments.fit.laws.family import Family
+from experiments.fit.laws.law import CannotFit, Law, ScipyLaw
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted law and how well it does.
+
+    Attributes:
+        family: its family.
+        law: the fitted law.
+        log_likelihood: of the sample at this law.
+        ks: largest distance of the two distribution functions.
+        predicted: mean k-th smallest of n independent delays, ``(K,)`` seconds.
+        observed: mean k-th smallest delay of a measured round, ``(K,)`` seconds.
+    """
+
+    family: Family
+    law: Law
+    log_likelihood: float
+    ks: float
+    predicted: FloatArray
+    observed: FloatArray
+
+    @property
+    def aic(self) -> float:
+        """2 parameters - 2 log-likelihood: smaller is better."""
+        return 2 * len(self.family.parameters) - 2 * self.log_likelihood
+
+    @property
+    def ratio(self) -> FloatArray:
+        """Predicted over observed, ``(K,)``; infinite where 0 s was observed."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.predicted / self.observed)
+
+    @property
+    def order_error(self) -> float:
+        """Mean over k of ``|log(predicted / observed)|``; 0.05 is about 5 %."""
+        return order_error(self.predicted, self.observed)
+
+
+def order_error(predicted: FloatArray, observed: FloatArray) -> float:
+    """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = float(np.mean(np.abs(np.log(predicted / observed))))
+    return error if np.isfinite(error) else float("inf")
+
+
+def fit_families(
+    families: Sequence[Family], sample: FloatArray, rounds: FloatArray, ks: Sequence[int]
+) -> tuple[list[Fit], dict[str, str]]:
+    """Fit every family.
+
+    Args:
+        families: which.
+        sample: ``(N,)`` delays that the laws are fitted to.
+        rounds: ``(rounds, n)`` whole rounds that their order statistics are compared with.
+        ks: which order statistics, 1 is the smallest.
+
+    Returns:
+        The fits, best order statistics first, and for each family that cannot fit the reason.
+    """
+    observed = observed_order_statistics(rounds, ks)
+    ordered = np.sort(sample)
+    fits: list[Fit] = []
+    refused: dict[str, str] = {}
+    for family in families:
+        try:
+            law = family.fit(sample)
+            if law.longest() > LONGEST:
+                raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
+        except CannotFit as error:
+            refused[family.name] = str(error)
+            continue
+        likelihood = float(law.logpdf(sample).sum())
+        predicted = expected_order_statistics(law, rounds.shape[1], ks)
+        fits.append(Fit(family, law, likelihood, distance(law, ordered), predicted, observed))
+    return sorted(fits, key=lambda fit: (fit.order_error, fit.aic)), refused
+
+
+def distance(law: Law, ordered: FloatArray) -> float:
+    """Kolmogorov-Smirnov distance of a law from a sorted sample."""
+    cdf = law.cdf(ordered)
+    below = np.searchsorted(ordered, ordered, side="left") / len(ordered)
+    upto = np.searchsorted(ordered, ordered, side="right") / len(ordered)
+    return float(max(np.max(cdf - below), np.max(upto - cdf)))
+
+
+def observed_order_statistics(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:
+    """Mean over rounds of the k-th smallest delay of a round: ``(rounds, n) -> (K,)`` seconds."""
+    ordered = np.sort(rounds, axis=1)
+    return np.asarray(ordered[:, np.array(ks) - 1].mean(axis=0))
+
+
+def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> FloatArray:
+    """E of the k-th smallest of n independent delays, ``(K,)`` seconds; may be infinite.
+
+    The integral of the quantile function against the density of the k-th of n uniform numbers, by
+    the trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws,
+    whose quantiles grow too fast for it, have a closed form.
+    """
+    k = np.array(ks, dtype=np.float64)
+    above = workers - k + 1
+    if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
+        return _pareto(law.model, workers, above)
+    step = min(0.02, 0.5 / np.sqrt(workers))
+    y = np.arange(-45.0, 45.0, step)
+    log_above, log_below = -np.logaddexp(0, y), -np.logaddexp(0, -y)
+    quantiles = law.isf(np.exp(log_above))
+    constant = -special.betaln(k, above)
+    density = np.exp(constant[:, None] + np.outer(k, log_below) + np.outer(above, log_above))
+    return np.asarray((density @ quantiles) * step)
+
+
+def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
+    """scale Gamma(n + 1) Gamma(n-k+1 - 1/a) / (Gamma(n + 1 - 1/a) Gamma(n-k+1)); above = n-k+1."""
+    inverse = 1 / model.alpha
+    finite = above > inverse
+    rest = np.where(finite, above - inverse, 1.0)
+    whole = max(workers + 1 - inverse, 1e-300)
+    logs = special.gammaln(rest) - special.gammaln(above)
+    logs = logs + float(special.gammaln(workers + 1) - special.gammaln(whole))
+    return np.where(finite, model.scale * np.exp(logs), np.inf)

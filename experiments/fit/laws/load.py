@@ -1,0 +1,120 @@
+"""How delays grow with the load: the slope, and which load law holds.
+
+At each load, the *location* is the median delay and the *spread* the mean distance from it. The
+laws say
+
+    additive        T = d tau + X            location a + tau d     spread s
+    proportional    T = d X                  location m d           spread s d
+    per_partition   T = X1 + ... + Xd        location m d           spread s sqrt(d)
+
+Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
+over loads of two numbers without unit: the error of the location in units of the spread, and the
+error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
+changes as well as by the slope: locations that grow in proportion are proportional only if the
+spread does too. Delays at load 0 that are not 0 exclude all but the additive law.
+
+The line is also fitted to the locations by ordinary least squares, and reported with R squared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+
+from delay_models.base import FloatArray
+from experiments.fit.laws.law import rounded
+
+WORST = 1e6
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LoadFit:
+    """What the loads show.
+
+    Attributes:
+        loads: ``(D,)``, ascending.
+        locations: median delay at each, ``(D,)`` seconds.
+        spreads: mean distance from it, ``(D,)`` seconds.
+        intercept: seconds at load 0, by regression of locations.
+        slope: seconds per unit of load.
+        r_squared: of that regression.
+        misfits: per law, without unit; smaller is better.
+    """
+
+    loads: FloatArray
+    locations: FloatArray
+    spreads: FloatArray
+    intercept: float
+    slope: float
+    r_squared: float
+    misfits: Mapping[str, float]
+
+    @property
+    def kind(self) -> str:
+        """The law that holds."""
+        return min(self.misfits, key=lambda kind: self.misfits[kind])
+
+    def section(self) -> dict[str, Any]:
+        """The ``load_law:`` section of a config."""
+        if self.kind == "additive":
+            return {"kind": "additive", "seconds_per_partition": rounded(max(0.0, self.slope))}
+        return {"kind": self.kind}
+
+
+def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
+    """Compare load laws on ``{load: (rounds, n) seconds}``; ``None`` with fewer than two loads."""
+    if len(tables) < 2:
+        return None
+    loads = np.array(sorted(tables))
+    locations = np.array([np.median(tables[load]) for load in loads])
+    spreads = np.array(
+        [np.mean(np.abs(tables[load] - m)) for load, m in zip(loads, locations, strict=True)]
+    )
+    slope, intercept = np.polyfit(loads, locations, 1)
+    rest = locations - intercept - slope * loads
+    total = float(np.sum((locations - locations.mean()) ** 2))
+    return LoadFit(
+        loads=loads,
+        locations=locations,
+        spreads=spreads,
+        intercept=float(intercept),
+        slope=float(slope),
+        r_squared=1 - float(np.sum(rest**2)) / total if total > 0 else 0.0,
+        misfits={
+            "additive": _misfit(rest, spreads, np.zeros_like(loads)),
+            "proportional": _misfit(_through_zero(loads, locations), spreads, loads),
+            "per_partition": _misfit(_through_zero(loads, locations), spreads, np.sqrt(loads))
+            if np.all(loads == np.round(loads))
+            else WORST,
+        },
+    )
+
+
+def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> FloatArray:
+    """The delays X of which a load law makes a table's seconds; ``(rounds, n)``, >= 0.
+
+    Under ``per_partition`` the single draws are not seen: their mean is taken, ``T / d``.
+    """
+    if law["kind"] == "additive":
+        return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
+    return np.asarray(table / load) if load > 0 else table
+
+
+def _through_zero(loads: FloatArray, locations: FloatArray) -> FloatArray:
+    slope = float(loads @ locations) / float(loads @ loads)
+    return locations - slope * loads
+
+
+def _misfit(rest: FloatArray, spreads: FloatArray, growth: FloatArray) -> float:
+    """RMS of location errors in spreads and of log(spread) errors; ``growth`` 0 means constant."""
+    if np.any(spreads <= 0):
+        return float(np.sqrt(np.mean(rest**2)))
+    expected = np.zeros_like(spreads) if not growth.any() else np.log(np.maximum(growth, 1e-300))
+    logs = np.log(spreads) - expected
+    logs = logs - logs.mean()
+    misfit = float(np.sqrt(np.mean((rest / spreads) ** 2) + np.mean(logs**2)))
+    return min(misfit, WORST)

@@ -1,0 +1,168 @@
+"""A mixture of two lognormals, fitted by expectation-maximisation from several seeded starts.
+
+Starts are split points of the sorted sample and random splits; each runs on a subsample, the best
+goes on with the whole sample, and a quasi-Newton search ends it, since EM slows down near the
+maximum. The likelihood of a mixture is unbounded too (one part may sit on a single value), so a
+part's sigma is at least ``NARROWEST`` of the whole sample's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+import numpy as np
+from scipy import optimize, special
+
+from delay_models.base import FloatArray
+from delay_models.parametric import LogNormal
+from experiments.fit.laws.family import Family, require_positive, require_spread
+from experiments.fit.laws.law import CannotFit, Law, TwoLogNormals
+
+NARROWEST = 1e-3
+"""Smallest sigma of a part, as a share of the standard deviation of all logarithms."""
+
+SUBSAMPLE = 4000
+SPLITS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
+RANDOM_STARTS = 4
+SEED = 20190401
+START_STEPS, FULL_STEPS = 60, 20
+
+
+@final
+@dataclass(frozen=True)
+class Normals:
+    """Two normal laws of log X: share of the second, means, standard deviations."""
+
+    share: float
+    means: tuple[float, float]
+    sigmas: tuple[float, float]
+
+    def log_parts(self, logs: FloatArray) -> FloatArray:
+        """Weighted log densities, ``(2, N)``."""
+        weights = np.log([1 - self.share, self.share])
+        z = (logs - np.array(self.means)[:, None]) / np.array(self.sigmas)[:, None]
+        constant = weights - np.log(self.sigmas) - 0.5 * np.log(2 * np.pi)
+        return np.asarray(constant[:, None] - 0.5 * z**2)
+
+
+@final
+class TwoLogNormalsFamily(Family):
+    """Weight, two medians and two sigmas."""
+
+    name: ClassVar[str] = "mixture"
+    parameters: ClassVar[tuple[str, ...]] = (
+        "slow weight",
+        "fast median",
+        "fast sigma",
+        "slow median",
+        "slow sigma",
+    )
+
+    def fit(self, sample: FloatArray) -> Law:
+        """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
+        require_positive(sample)
+        require_spread(sample)
+        if len(sample) < 10:
+            raise CannotFit("fewer than 10 delays cannot tell two parts")
+        return fit_two_lognormals(sample)
+
+
+def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoLogNormals:
+    """Fit ``(N,)`` seconds > 0 that are not all equal; ``narrowest`` as ``NARROWEST``."""
+    logs = np.log(sample)
+    floor = narrowest * float(logs.std())
+    rng = np.random.default_rng(SEED)
+    few = logs if len(logs) <= SUBSAMPLE else rng.choice(logs, SUBSAMPLE, replace=False)
+    results = [expectation_maximisation(few, s, floor, START_STEPS) for s in _starts(few, rng)]
+    best = max(results, key=lambda normals: log_likelihood(few, normals))
+    normals = expectation_maximisation(logs, _shares(logs, best), floor, FULL_STEPS)
+    normals = polish(logs, normals, floor)
+    fast, slow = np.argsort(normals.means)
+    laws = [LogNormal(float(np.exp(m)), s) for m, s in zip(*_fields(normals), strict=True)]
+    share = normals.share if slow == 1 else 1 - normals.share
+    return TwoLogNormals(laws[fast], laws[slow], share)
+
+
+def log_likelihood(logs: FloatArray, normals: Normals) -> float:
+    """Of the logarithms, not of the delays."""
+    return float(np.logaddexp(*normals.log_parts(logs)).sum())
+
+
+def expectation_maximisation(
+    logs: FloatArray, second: FloatArray, floor: float, steps: int
+) -> Normals:
+    """EM steps from P(second part) of each value, ``(N,)``; ends early when it stands still."""
+    normals = _maximise(logs, second, floor)
+    for _ in range(steps):
+        following = _maximise(logs, _shares(logs, normals), floor)
+        moved = np.abs(np.subtract(following.means, normals.means)).max()
+        normals = following
+        if moved < 1e-9:
+            break
+    return normals
+
+
+def polish(logs: FloatArray, start: Normals, floor: float) -> Normals:
+    """Maximise the likelihood from EM's result, with its gradient; sigmas may halve or double."""
+
+    def unpack(x: FloatArray) -> Normals:
+        sigma = np.exp(x[3:])
+        share = float(np.clip(special.expit(x[0]), 1e-12, 1 - 1e-12))
+        return Normals(share, (float(x[1]), float(x[2])), (float(sigma[0]), float(sigma[1])))
+
+    def loss(x: FloatArray) -> tuple[float, FloatArray]:
+        normals = unpack(x)
+        parts = normals.log_parts(logs)
+        total = np.logaddexp(*parts)
+        second = np.exp(parts[1] - total)
+        shares = np.stack([1 - second, second])
+        z = (logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
+        gradient = np.concatenate(
+            [
+                [second.mean() - normals.share],
+                (shares * z).mean(axis=1) / normals.sigmas,
+                (shares * (z**2 - 1)).mean(axis=1),
+            ]
+        )
+        return -float(total.mean()), -gradient
+
+    x = np.array([special.logit(start.share), *start.means, *np.log(start.sigmas)])
+    width = float(logs.std())
+    reach = np.array([3.0, width, width, np.log(2), np.log(2)])
+    lowest = np.minimum(np.maximum((x - reach)[3:], np.log(floor)), x[3:])
+    found = optimize.minimize(
+        loss,
+        x,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=optimize.Bounds(np.append((x - reach)[:3], lowest), x + reach),
+        options={"ftol": 1e-14, "gtol": 1e-9},
+    )
+    better = unpack(np.asarray(found.x))
+    return better if log_likelihood(logs, better) > log_likelihood(logs, start) else start
+
+
+def _starts(logs: FloatArray, rng: np.random.Generator) -> list[FloatArray]:
+    sharp = [np.where(logs > np.quantile(logs, q), 0.95, 0.05) for q in SPLITS]
+    blurred = [rng.beta(0.5, 0.5, len(logs)) for _ in range(RANDOM_STARTS)]
+    return sharp + blurred
+
+
+def _shares(logs: FloatArray, normals: Normals) -> FloatArray:
+    first, second = normals.log_parts(logs)
+    return np.asarray(special.expit(second - first))
+
+
+def _maximise(logs: FloatArray, second: FloatArray, floor: float) -> Normals:
+    shares = np.stack([1 - second, second])
+    weights = np.maximum(shares.sum(axis=1), 1e-9)
+    means = (shares * logs).sum(axis=1) / weights
+    variances = (shares * (logs - means[:, None]) ** 2).sum(axis=1) / weights
+    sigmas = np.maximum(np.sqrt(variances), floor)
+    share = float(np.clip(weights[1] / len(logs), 1e-9, 1 - 1e-9))
+    return Normals(share, (float(means[0]), float(means[1])), (float(sigmas[0]), float(sigmas[1])))
+
+
+def _fields(normals: Normals) -> tuple[tuple[float, float], tuple[float, float]]:
+    return normals.means, normals.sigmas

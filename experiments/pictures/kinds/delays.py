@@ -1,0 +1,238 @@
+"""The delay models of a run or sweep: how likely each delay is, and what waiting for k costs.
+
+The record that is read is ``config.yaml``. With the seed in it, it says exactly which delays the
+run read (replication r read tape r), so they are drawn again instead of being stored: a table of
+them would be larger than all the others together, and could only repeat the config. Rounds beyond
+the run's are drawn where they are like any other round, else further replications of the run.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+
+from delay_models import DelayModel, Tape
+from delay_models.base import ReplayedDelays
+from experiments.config import build
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell, cells
+from experiments.pictures import style
+from experiments.pictures.base import Kind
+from experiments.pictures.records import Records, short
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+MOST_LINES = 6
+"""Delay models that stay legible in one picture."""
+
+CELLS = 2**17
+"""Delays drawn for each model, where that takes no more than ``MOST_TAPES`` replications."""
+
+MOST_TAPES = 64
+"""Replications at most, however short the run: each tape draws a whole block."""
+
+BULK = 0.95
+"""Share of the delays that the density shows; the rest is what the survival function is for."""
+
+BINS = 60
+
+CLOSED, SHUFFLED = "dashed: closed form", "dotted: the same delays, shuffled"
+
+LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Delays of one model.
+
+    Attributes:
+        title: what tells it from the others.
+        model: where they come from.
+        seconds: ``(rounds, workers)``, the rounds of all replications.
+    """
+
+    title: str
+    model: DelayModel
+    seconds: FloatArray
+
+
+@final
+class Delays(Kind):
+    """Density, survival function and mean order statistics; a line for each swept value."""
+
+    name: ClassVar[str] = "delays"
+
+    def obstacle(self, records: Records) -> str | None:
+        """Needs a config whose delay model can be built (the file of a trace may be gone)."""
+        if records.config is None:
+            return "there is no config.yaml"
+        try:
+            samples(records, most=1)
+        except ConfigError as error:
+            return f"config.yaml: {error}"
+        return None
+
+    def draw(self, records: Records) -> Figure:
+        """Three panels side by side."""
+        drawn, left_out = samples(records)
+        colours = style.ramp(len(drawn))
+        with style.applied():
+            figure = style.blank(9.4, 3.5 + 0.12 * len(drawn) + 0.25 * (left_out > 0))
+            density, survival, order = figure.subplots(1, 3)
+            _density(density, drawn, colours)
+            _survival(survival, drawn, colours)
+            _order_statistics(order, drawn, colours)
+            if left_out:
+                figure.suptitle(f"{left_out} more delay models of the sweep are not shown")
+            style.legend_below(figure, 3, [CLOSED, SHUFFLED])
+        return figure
+
+
+def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int]:
+    """Delays of each model (and number of workers) of the config, and how many are left out.
+
+    Raises:
+        ConfigError: the config or its delay model cannot be built.
+    """
+    assert records.config is not None
+    models: dict[str, Cell] = {}
+    for cell in cells(records.config):
+        settings = cell.settings
+        facts = (settings.delay, settings.workers, settings.seed, settings.iterations)
+        models.setdefault(json.dumps(facts, sort_keys=True, default=str), cell)
+    chosen = list(models.values())[:most]
+    alone = len(models) == 1
+    return [_sample(cell, alone) for cell in chosen], len(models) - len(chosen)
+
+
+def _sample(cell: Cell, alone: bool) -> Sample:
+    settings = cell.settings
+    model = build.delay_model(settings.delay)
+    n = settings.workers
+    enough = -(-CELLS // n)
+    rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
+    replications = min(MOST_TAPES, -(-enough // rounds))
+    if model.independent:
+        rounds, replications = enough, 1
+    elif isinstance(model, ReplayedDelays):
+        replications = 1
+    tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
+    seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
+    said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
+    title = short(settings.delay) if alone else ", ".join(_said(k, v) for k, v in said.items())
+    return Sample(title, model, seconds)
+
+
+def _concerns_delays(key: str) -> bool:
+    return key.split(".")[0] in ("delay", "workers", "seed", "iterations")
+
+
+def _said(key: str, value: Any) -> str:
+    return short(value) if key == "delay" else f"{key.removeprefix('delay.')} = {short(value)}"
+
+
+def _density(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+    """Histograms over common bins; their areas are the shares of the delays shown."""
+    low = min(float(sample.seconds.min()) for sample in drawn)
+    high = max(float(np.quantile(sample.seconds, BULK)) for sample in drawn)
+    spread = high - low
+    margin = 0.02 * spread if spread > 1e-9 * high else 0.05 * high or 1.0
+    edges = np.linspace(max(0.0, low - margin), high + margin, BINS + 1)
+    for i, sample in enumerate(drawn):
+        counts, _ = np.histogram(sample.seconds, edges)
+        height = counts / (sample.seconds.size * np.diff(edges))
+        axes.stairs(
+            height,
+            edges,
+            color=colours[i],
+            linestyle=LINES[i % len(LINES)],
+            linewidth=1.6,
+            fill=False,
+            label=sample.title,
+        )
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(f"delay (s), up to the {BULK:.0%} quantile")
+    axes.set_ylabel("density (1/s)")
+    axes.set_title("density")
+
+
+def _survival(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+    """Share of delays that are longer, with the closed form where there is one."""
+    longest, shortest = 0.0, np.inf
+    for i, sample in enumerate(drawn):
+        ordered = np.sort(sample.seconds, axis=None)
+        if ordered[-1] == 0:  # a logarithmic axis has no place for it
+            continue
+        share = np.geomspace(1, 1 / ordered.size, 400)
+        seconds = ordered[np.minimum(((1 - share) * ordered.size).astype(int), ordered.size - 1)]
+        seconds, share = np.append(seconds[0], seconds), np.append(1.0, share)
+        axes.plot(seconds, share, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        longest = max(longest, float(seconds[-1]))
+        shortest = min(shortest, float(np.quantile(ordered, 0.001)))
+        first = max(seconds[0], 1e-6 * seconds[-1])
+        closed = _closed_survival(sample.model, np.geomspace(first, seconds[-1], 200))
+        if closed is not None:
+            axes.plot(*closed, color=style.INK, lw=0.9, ls="--", label=CLOSED)
+    if longest == 0:
+        longest = shortest = 1.0
+    shortest = max(shortest, 1e-4 * longest)
+    axes.set_xlim(0.9 * shortest, 1.1 * longest)  # first: a logarithm finds no margins around 1e149
+    style.log_axis(axes.xaxis, ticks=(1, 2, 5) if longest < 20 * shortest else ())
+    style.log_axis(axes.yaxis)
+    axes.set_ylim(1 / max(sample.seconds.size for sample in drawn), 1.3)
+    axes.set_xlabel("seconds $x$ (s)")
+    axes.set_ylabel("share of delays longer than $x$")
+    axes.set_title("survival")
+
+
+def _closed_survival(
+    model: DelayModel, seconds: FloatArray
+) -> tuple[FloatArray, FloatArray] | None:
+    longer = model.sf(seconds)
+    if longer is None:
+        below = model.cdf(seconds)
+        longer = None if below is None else 1 - below
+    return None if longer is None else (seconds, longer)
+
+
+def _order_statistics(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+    """Mean time until k of n workers are done, and what it would be if cells were independent."""
+    wide = False
+    for i, sample in enumerate(drawn):
+        n = sample.seconds.shape[1]
+        heard = np.arange(1, n + 1) / n
+        means = mean_order_statistics(sample.seconds)
+        line = axes.plot(heard, means, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        line[0].set_marker("o" if n == 1 else "")
+        if not sample.model.independent:
+            apart = mean_order_statistics(shuffled(sample.seconds))
+            axes.plot(heard, apart, color=style.INK, lw=1.0, ls=":", label=SHUFFLED)
+            wide |= bool(apart[-1] > 30 * apart[0])
+        wide |= bool(means[-1] > 30 * means[0])
+    axes.set_xlim(0, 1.02)
+    if wide:
+        style.log_axis(axes.yaxis)
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set_xlabel("share of workers done, $k/n$")
+    axes.set_ylabel("mean $k$-th smallest delay (s)")
+    axes.set_title("order statistics")
+
+
+def mean_order_statistics(seconds: FloatArray) -> FloatArray:
+    """Mean k-th smallest delay of a round, k = 1 to n: ``(rounds, n) -> (n,)``."""
+    return np.asarray(np.sort(seconds, axis=1).mean(axis=0))
+
+
+def shuffled(seconds: FloatArray) -> FloatArray:
+    """The same delays in other cells: what workers and rounds have in common is gone."""
+    mixed = np.random.default_rng(0).permutation(seconds.ravel())
+    return np.asarray(mixed).reshape(seconds.shape)

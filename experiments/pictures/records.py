@@ -1,0 +1,173 @@
+"""Reads what a run wrote. Pictures are drawn from this alone, never from live objects."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError
+from sim.types import FloatArray
+
+IDENTITY = ("cell", "scheme", "label")
+
+SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
+"""Columns of ``timeline.parquet``."""
+
+MOST_PANELS = 9
+"""Points of a sweep that are drawn; a picture of more would not be readable."""
+
+
+@dataclass(frozen=True, eq=False)
+class Records:
+    """What a run or sweep wrote, or the part of it that belongs to one panel.
+
+    Attributes:
+        iterations: one row per cell, replication and iteration.
+        summary: one row per cell.
+        title: what the part has in common, one line such as ``delay.rate = 2`` for each swept key;
+            empty for a plain run.
+        left_out: points of the sweep beyond those that are drawn.
+        workers: one row per cell and worker, if written.
+        timeline: one row per span of the sweep's first point, if written.
+        config: the resolved config, if written.
+        directory: where all of it lies, for messages.
+    """
+
+    iterations: pd.DataFrame
+    summary: pd.DataFrame
+    title: str = ""
+    left_out: int = 0
+    workers: pd.DataFrame | None = None
+    timeline: pd.DataFrame | None = None
+    config: Mapping[str, Any] | None = None
+    directory: Path = Path()
+
+    def labels(self) -> list[tuple[str, str]]:
+        """(label, scheme) of each scheme, in the run's order."""
+        pairs = self.summary[["label", "scheme"]].drop_duplicates("label")
+        return [(str(label), str(scheme)) for label, scheme in pairs.itertuples(index=False)]
+
+    def runs(self, label: str, column: str) -> FloatArray:
+        """A column of one scheme as ``(R, T + 1)``: replications by iterations."""
+        table = self.iterations[self.iterations["label"] == label]
+        wide = table.pivot(index="replication", columns="iteration", values=column)
+        return wide.to_numpy(dtype=float)
+
+    def points(self) -> list[Records]:
+        """One part for each point of the sweep's grid, at most ``MOST_PANELS``.
+
+        Fields of a scheme (``scheme.load``) make no points: they are in its label.
+        """
+        keys = self._swept()
+        if not keys:
+            return [self]
+        points = _names(self.summary, keys)
+        names = list(dict.fromkeys(points))
+        shown = names[:MOST_PANELS]
+        return [self._point(points == name, name, len(names) - len(shown)) for name in shown]
+
+    def _point(self, rows: pd.Series[bool], title: str, left_out: int) -> Records:
+        """The part with these rows of the summary; the other tables are matched by cell."""
+        own = self.summary[rows]
+        workers = self.workers
+        if workers is not None:
+            workers = _of_cells(workers, own, ["cell", "worker"])
+        return replace(
+            self,
+            iterations=_of_cells(self.iterations, own, ["cell", "replication", "iteration"]),
+            summary=own,
+            title=title,
+            left_out=left_out,
+            workers=workers,
+        )
+
+    def _swept(self) -> list[str]:
+        """The sweep's keys: the columns that both tables share, besides the names."""
+        both = [name for name in self.iterations.columns if name in set(self.summary.columns)]
+        return [name for name in both if name not in IDENTITY and not name.startswith("scheme.")]
+
+
+def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
+    parts = [
+        table[key].map(lambda value, key=key: f"{key.removeprefix('schemes.')} = {short(value)}")
+        for key in keys
+    ]
+    names = parts[0]
+    for part in parts[1:]:
+        names = names + "\n" + part
+    return names
+
+
+def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
+    """Rows of the summary's cells; a cell that two points share is in the table twice."""
+    return table[table["cell"].isin(summary["cell"])].drop_duplicates(unique)
+
+
+def short(value: Any) -> str:
+    """A value of a config for a title; of a delay model, its name and its plain fields.
+
+    Tables hold a swept section as JSON.
+    """
+    if isinstance(value, str) and value.startswith("{"):
+        value = json.loads(value)
+    if isinstance(value, Mapping):
+        fields = {k: v for k, v in value.items() if v is not None and k != "model"}
+        plain = [f"{k} = {short(v)}" for k, v in fields.items() if isinstance(v, int | float | str)]
+        return ", ".join([str(value.get("model", "...")), *plain])
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def read(directory: Path) -> Records:
+    """Read the tables under a run's or sweep's output directory.
+
+    Raises:
+        ConfigError: they are not there, or not what a run writes.
+    """
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: no such directory")
+    iterations, summary = (
+        _table(directory / name, IDENTITY) for name in ("iterations.parquet", "summary.parquet")
+    )
+    workers, timeline, config = (
+        directory / name for name in ("workers.parquet", "timeline.parquet", "config.yaml")
+    )
+    return Records(
+        iterations,
+        summary,
+        workers=_table(workers, (*IDENTITY, "worker")) if workers.is_file() else None,
+        timeline=_table(timeline, SPAN) if timeline.is_file() else None,
+        config=_config(config) if config.is_file() else None,
+        directory=directory,
+    )
+
+
+def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    if not path.is_file():
+        raise ConfigError(f"{path}: no such file; is {path.parent} the output of a run?")
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    missing = [column for column in columns if column not in table.columns]
+    if missing or table.empty:
+        what = f"has no column {missing[0]}" if missing else "has no rows"
+        raise ConfigError(f"{path} {what}; is it the output of a run?")
+    return table
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    try:
+        config = yaml_text.read(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from None
+    if not isinstance(config, dict):
+        raise ConfigError(f"{path}: must be a mapping of settings")
+    return config

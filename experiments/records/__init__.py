@@ -1,0 +1,1 @@
+"""The tables that other tools read, and what they say of each other."""

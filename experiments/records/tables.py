@@ -1,0 +1,152 @@
+"""The tables that other tools read: ``iterations.parquet`` and ``summary.parquet``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from experiments.cells.compute import CellResult
+from experiments.config.grid import Cell
+from experiments.records.paired import comparison
+
+Finished = tuple[Cell, CellResult]
+
+
+def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
+    """One row per cell, replication and iteration, in the config's order.
+
+    Columns: cell, scheme, label, replication, iteration, time, iteration_time, arrived,
+    recovered, decoding_error, train_loss, test_loss, then one per swept key. Times are seconds.
+    """
+    return _labelled(finished, [result.iterations for _, result in finished])
+
+
+def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
+    """One row per cell and worker: who delayed us.
+
+    Columns: cell, scheme, label, worker, utilisation, wasted, last (share of rounds that this
+    worker's message ended), cost (seconds per run between its message and the one before, summed
+    over those rounds), dead (share of the time, with failures), then one per swept key.
+    """
+    return _labelled(finished, [result.workers for _, result in finished])
+
+
+def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
+    """One row per cell: means and standard errors over replications, and paired comparisons.
+
+    ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
+    that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
+    compare with the first scheme of the same point of the grid: see ``experiments.paired``.
+    """
+    tables = {cell.key: per_replication(result) for cell, result in finished}
+    first = {cell.point: cell.key for cell, _ in reversed(finished)}
+    rows = [
+        {
+            **_identity(cell),
+            **swept,
+            **_size(cell, result),
+            **_statistics(tables[cell.key]),
+            **_costliest(result.workers),
+            **_conditioning(result),
+            **comparison(tables[cell.key], tables[first[cell.point]]),
+        }
+        for (cell, result), swept in zip(finished, _swept(finished), strict=True)
+    ]
+    return pd.DataFrame(rows)
+
+
+def per_replication(result: CellResult) -> pd.DataFrame:
+    """One row per replication: the run's mean iteration time, decoding error and final losses."""
+    grouped = result.iterations.groupby("replication")
+    frame = pd.DataFrame(
+        {
+            "iteration_time": grouped["iteration_time"].mean(),
+            "decoding_error": grouped["decoding_error"].mean(),
+        }
+    ).reset_index(drop=True)
+    for loss in ("train_loss", "test_loss"):
+        if loss in result.iterations:
+            frame[f"final_{loss}"] = grouped[loss].last(skipna=False).to_numpy()
+    return pd.concat([frame, result.replications], axis=1)
+
+
+def mean_and_error(values: pd.Series) -> tuple[float, float]:
+    """Mean and standard error, NaN values left out."""
+    known = values.to_numpy(dtype=np.float64)
+    known = known[~np.isnan(known)]
+    if known.size == 0:
+        return np.nan, np.nan
+    error = known.std(ddof=1) / np.sqrt(known.size) if known.size > 1 else np.nan
+    return float(known.mean()), float(error)
+
+
+def _identity(cell: Cell) -> dict[str, str]:
+    return {"cell": cell.key, "scheme": cell.scheme["name"], "label": cell.label}
+
+
+def _labelled(finished: Sequence[Finished], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One frame per cell as one table: who the rows are of in front, swept keys at the end."""
+    cells = pd.DataFrame([_identity(cell) for cell, _ in finished])
+    swept = pd.DataFrame(_swept(finished), index=cells.index)
+    rows = np.repeat(cells.index, [len(frame) for frame in frames])
+    parts = [cells.take(rows), pd.concat(frames), swept.take(rows)]
+    return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+
+
+def _swept(finished: Sequence[Finished]) -> list[dict[str, Any]]:
+    """Each cell's values of the grid; a column of sections, or of several kinds, is JSON."""
+    columns: dict[str, list[Any]] = {}
+    for cell, _ in finished:
+        for key, value in cell.swept.items():
+            columns.setdefault(key, []).append(value)
+    as_text = {key for key, values in columns.items() if not _of_one_kind(values)}
+    return [
+        {k: json.dumps(v, sort_keys=True) if k in as_text else v for k, v in cell.swept.items()}
+        for cell, _ in finished
+    ]
+
+
+def _of_one_kind(values: Sequence[Any]) -> bool:
+    """Whether a table's column can hold them: truth values, numbers, or texts, or absent."""
+    known = [value for value in values if value is not None]
+    numbers = all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in known)
+    return numbers or any(all(type(v) is kind for v in known) for kind in (bool, str))
+
+
+def _size(cell: Cell, result: CellResult) -> dict[str, int]:
+    return {
+        "workers": cell.settings.workers,
+        "iterations": int(result.iterations["iteration"].max()),
+        "replications": len(result.replications),
+    }
+
+
+def _costliest(workers: pd.DataFrame) -> dict[str, float]:
+    """The worker whose lateness cost most: its index, share of rounds ended, seconds per run."""
+    worst = workers.iloc[int(np.argmax(workers["cost"].to_numpy()))]
+    return {
+        "costliest_worker": int(worst["worker"]),
+        "costliest_worker_last": float(worst["last"]),
+        "costliest_worker_cost": float(worst["cost"]),
+    }
+
+
+def _conditioning(result: CellResult) -> dict[str, float]:
+    """What rounding makes of the code, for codes with coefficients."""
+    if result.conditioning is None:
+        return {}
+    return {f"code_{name}": value for name, value in asdict(result.conditioning).items()}
+
+
+def _statistics(replications: pd.DataFrame) -> dict[str, float]:
+    statistics: dict[str, float] = {}
+    for name, values in replications.items():
+        statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)
+        if name == "time_to_target":
+            statistics["target_reached"] = float(values.notna().mean())
+    return statistics

@@ -1,0 +1,126 @@
+"""What is on disk is whole, and of the code that is installed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.cells import store
+from experiments.cells.compute import CellResult, compute
+from experiments.config.errors import ConfigError
+from experiments.config.grid import cells
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def result() -> CellResult:
+    document = {
+        "workers": 4,
+        "iterations": 20,
+        "delay": {"model": "exponential", "rate": 2.0},
+        "schemes": [{"name": "cyclic_repetition", "load": 2}],
+    }
+    return compute(cells(document)[0])
+
+
+def test_a_cell_comes_back_as_it_was(tmp_path: Path, result: CellResult) -> None:
+    assert store.read_cell(tmp_path, "k") is None
+    store.write_cell(tmp_path, "k", result)
+    back = store.read_cell(tmp_path, "k")
+    assert back is not None
+    pd.testing.assert_frame_equal(back.iterations, result.iterations)
+    pd.testing.assert_frame_equal(back.replications, result.replications)
+    pd.testing.assert_frame_equal(back.workers, result.workers)
+    assert back.engine == result.engine
+    assert back.conditioning == result.conditioning
+    assert back.conditioning is not None
+
+
+def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResult) -> None:
+    """A disk that forgets: never other numbers, never a traceback."""
+    store.write_cell(tmp_path, "k", result)
+    path = store.cell_path(tmp_path, "k")
+    content = path.read_bytes()
+    rng = np.random.default_rng(0)
+    noticed = 0
+    for place in rng.integers(len(content), size=400):
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(damaged)
+        back = store.read_cell(tmp_path, "k")
+        noticed += back is None
+        if back is not None:
+            times = back.iterations["time"].to_numpy()
+            np.testing.assert_array_equal(times, result.iterations["time"].to_numpy())
+            pd.testing.assert_frame_equal(back.workers, result.workers)
+            pd.testing.assert_frame_equal(back.replications, result.replications)
+    assert noticed > 0
+
+
+def test_cells_of_other_code_are_not_trusted(
+    tmp_path: Path, result: CellResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write_cell(tmp_path, "k", result)
+    monkeypatch.setattr(store, "code_fingerprint", lambda: "another")
+    assert store.read_cell(tmp_path, "k") is None
+
+
+def test_the_fingerprint_covers_every_module_that_computes() -> None:
+    """Catches a module between config and numbers whose change leaves stale cells trusted."""
+    program = (
+        "import sys, experiments.cells.compute; print(*(m.__file__ for m in sys.modules.values() "
+    )
+    program += "if getattr(m, '__file__', None)), sep='\\n')"
+    run = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    files = [Path(line) for line in run.stdout.splitlines()]
+    ours = [f.relative_to(ROOT).as_posix() for f in files if f.is_relative_to(ROOT)]
+    ours = [file for file in ours if not file.startswith(".venv")]
+    assert len(ours) > 50
+    empty = "experiments/__init__.py"  # a docstring
+    uncovered = [f for f in ours if not f.startswith(store.SOURCES) and f != empty]
+    assert uncovered == []
+
+
+def test_a_write_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches writing in place: a full disk would leave half a table where a whole one was."""
+    path = tmp_path / "table"
+    store.write_bytes(path, b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "chmod", full)
+    with pytest.raises(ConfigError, match=r"table: cannot be written: No space left on device$"):
+        store.write_bytes(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in tmp_path.iterdir()] == ["table"]
+
+
+def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None:
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    cells_folder = tmp_path / "cells"
+    cells_folder.mkdir()
+    leftover = cells_folder / f".k.parquet.{dead.pid}.x1{store.TEMPORARY}"
+    kept = [
+        tmp_path / ".notes.of.mine",
+        tmp_path / f".mine.{store.TEMPORARY}",
+        cells_folder / f".k.parquet.{os.getpid()}.x2{store.TEMPORARY}",
+        cells_folder / "k.parquet",
+    ]
+    for path in [leftover, *kept]:
+        path.write_bytes(b"")
+    store.remove_leftovers(tmp_path)
+    assert not leftover.exists()
+    assert all(path.exists() for path in kept)

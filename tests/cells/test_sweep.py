@@ -1,0 +1,298 @@
+"""Sweeps lose nothing: killed, resumed, in parallel or on a cluster, the tables are the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from distributed import LocalCluster
+from scipy.stats import ttest_1samp, ttest_ind
+
+from experiments.cells import store, work
+from experiments.cells.compute import compute
+from experiments.config.document import load
+from experiments.config.grid import cells
+from experiments.records import paired
+from experiments.records.tables import per_replication
+from experiments.run import Options, run
+
+ROOT = Path(__file__).parents[2]
+GRID: dict[str, Any] = {
+    "name": "grid",
+    "workers": 12,
+    "iterations": 30,
+    "replications": 8,
+    "delay": {"model": "shifted_exponential", "shift": 1.0, "rate": 2.0},
+    "schemes": [
+        {"name": "uncoded"},
+        {"name": "cyclic_repetition", "load": 3},
+        {"name": "erasurehead", "load": 3, "wait_for": [4, 6, 8]},
+    ],
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 600, "features": 20},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+    "target_loss": 0.6,
+    "sweep": {"delay.rate": [0.5, 1.0, 2.0, 4.0]},
+}
+TABLES = ("iterations.parquet", "summary.parquet")
+
+
+def start(config: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments", "sweep", config, "--output", out, *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=listen_to_interrupts,
+    )
+
+
+def listen_to_interrupts() -> None:
+    """Also where these tests run in the background, whose processes are deaf to Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def finish(config: Path, out: Path, *arguments: str) -> None:
+    process = start(config, out, *arguments)
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The config and the results of an uninterrupted run with one job."""
+    folder = tmp_path_factory.mktemp("sweep")
+    config = folder / "grid.yaml"
+    config.write_text(yaml.safe_dump(GRID))
+    finish(config, folder / "whole")
+    return config, folder / "whole"
+
+
+def assert_same_tables(one: Path, two: Path) -> None:
+    for table in TABLES:
+        assert (one / table).read_bytes() == (two / table).read_bytes()
+
+
+def cells_of(out: Path) -> int:
+    return len(list(out.glob("cells/*.parquet")))
+
+
+def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) -> None:
+    """Start a sweep, and kill -9 all its processes ``pause`` seconds after ``more`` new cells."""
+    enough = cells_of(out) + more
+    process = start(config, out, "--jobs", str(jobs))
+    while process.poll() is None and cells_of(out) < enough:
+        time.sleep(0.002)
+    time.sleep(pause)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+def test_killed_at_any_moment_and_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """kill -9 five times, each a little later; then finish. Nothing half-written is left."""
+    config, reference = whole
+    out = tmp_path / "out"
+    kept = [0]
+    for attempt in range(5):
+        killed_after(config, out, more=2, pause=0.0, jobs=1 + attempt % 2)
+        kept.append(cells_of(out))
+    assert kept == sorted(kept), "a finished cell was lost"
+    assert 0 < kept[1] < 20, "the kill came too early or too late to mean anything"
+    finish(config, out, "--jobs", "2")
+    assert_same_tables(out, reference)
+    assert {p.name for p in out.iterdir()} == {p.name for p in reference.iterdir()}
+    assert cells_of(out) == len(list((out / "cells").iterdir())) == 20
+
+
+@pytest.mark.slow
+def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each kill at a random moment of a fresh sweep, from start-up to the writing of tables."""
+    config, reference = whole
+    rng = np.random.default_rng(0)
+    killed = []
+    for attempt in range(20):
+        out = tmp_path / str(attempt)
+        more, pause = int(rng.integers(0, 21)), float(rng.random())
+        killed_after(config, out, more, pause if more in {0, 20} else pause / 20, 1 + attempt % 2)
+        killed.append(cells_of(out))
+        finish(config, out, "--jobs", str(2 - attempt % 2))
+        assert_same_tables(out, reference)
+    print("cells on disk at each kill:", killed)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_interrupted_says_so_and_goes_on_later(
+    whole: tuple[Path, Path], tmp_path: Path, jobs: str
+) -> None:
+    """Ctrl-C reaches every process of the group, as in a terminal."""
+    config, reference = whole
+    out = tmp_path / "out"
+    process = start(config, out, "--jobs", jobs)
+    while process.poll() is None and cells_of(out) < 2:
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert error == "interrupted; run the same command again to go on\n"
+    assert 2 <= cells_of(out) < 20
+    assert {p.name for p in out.iterdir()} == {"cells"}
+    finish(config, out)
+    assert_same_tables(out, reference)
+
+
+def test_workers_end_with_a_killed_command(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Catches workers that wait for a next cell for ever, or for minutes."""
+    out = tmp_path / "out"
+    process = start(whole[0], out, "--jobs", "2")
+    while process.poll() is None and cells_of(out) < 2:
+        time.sleep(0.002)
+    assert len(processes_of(process.pid)) >= 3, "the workers should be there"
+    process.kill()
+    process.communicate()
+    patience = time.monotonic() + 20
+    while processes_of(process.pid) and time.monotonic() < patience:
+        time.sleep(0.05)
+    assert processes_of(process.pid) == []
+
+
+def processes_of(session: int) -> list[int]:
+    """The living processes of a session (Linux)."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, sid = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(sid) == session and state != "Z":
+            found.append(int(folder.name))
+    return found
+
+
+def test_a_file_replaced_during_a_run_is_no_result(tmp_path: Path) -> None:
+    """The cell is reported and not kept, neither under the old file's key nor the new one's."""
+    path = tmp_path / "t.npz"
+    np.savez(path, seconds=np.ones((5, 12)))
+    document = GRID | {"delay": {"model": "trace", "path": str(path)}, "sweep": {}}
+
+    def replaced(done: int, total: int) -> None:
+        np.savez(path, seconds=np.full((5, 12), 2.0))
+
+    outcome = run(document, tmp_path / "out", Options(report=replaced))
+    assert len(outcome.failed) == 5
+    assert all(str(path) in reason for _, reason in outcome.failed)
+    assert cells_of(tmp_path / "out") == 0
+
+
+def test_other_code_on_a_worker_is_no_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster's workers may have another version installed than the one that asks."""
+    monkeypatch.setattr(work, "code_fingerprint", lambda: "another")
+    outcome = run(GRID | {"sweep": {}}, tmp_path / "out", Options())
+    assert len(outcome.failed) == 5
+    assert "other code" in outcome.failed[0][1]
+    assert cells_of(tmp_path / "out") == 0
+
+
+def test_finished_cells_are_never_computed_twice(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    config, reference = whole
+    out = tmp_path / "out"
+    finish(config, out)
+    before = {p: p.stat().st_mtime_ns for p in out.glob("cells/*.parquet")}
+    assert len(before) == 20
+    next(iter(before)).unlink()
+    finish(config, out)
+    after = {p: p.stat().st_mtime_ns for p in out.glob("cells/*.parquet")}
+    assert sum(before[p] != after[p] for p in before) == 1
+    assert_same_tables(out, reference)
+
+
+def test_a_cell_is_named_by_the_contents_of_its_files(tmp_path: Path) -> None:
+    """Also of a trace deep inside a delay model; another file at the same path is another cell."""
+    path = tmp_path / "t.npz"
+    trace = {"model": "trace", "path": str(path)}
+    keys = []
+    for base in (trace, {"model": "scaled", "by": 2.0, "base": trace}):
+        for value in (1.0, 2.0):
+            np.savez(path, seconds=np.full((5, 12), value))
+            keys.append(cells(GRID | {"delay": base, "sweep": {}})[0].key)
+    assert len(set(keys)) == 4
+
+
+@pytest.mark.parametrize("damage", [b"", b"PAR1 half a file"])
+def test_a_damaged_cell_is_computed_again(
+    whole: tuple[Path, Path], tmp_path: Path, damage: bytes
+) -> None:
+    config, reference = whole
+    out = tmp_path / "out"
+    key = cells(load(config))[0].key
+    store.write_bytes(store.cell_path(out, key), damage)
+    finish(config, out)
+    assert_same_tables(out, reference)
+
+
+def test_on_a_dask_cluster(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """The same cells on a real two-worker cluster, processes of their own."""
+    config, reference = whole
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        finish(config, tmp_path / "out", "--scheduler", cluster.scheduler_address)
+    assert_same_tables(tmp_path / "out", reference)
+
+
+def test_no_scheduler_is_one_clear_line(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    process = start(whole[0], tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert error.startswith("error: --scheduler")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
+    """On one tape, a difference of schemes is known better than from two independent samples."""
+    base, _, mine = cells(load(whole[0], ["delay.rate=2", "replications=64"]))[:3]
+    a = per_replication(compute(mine))["iteration_time"].to_numpy()
+    b = per_replication(compute(base))["iteration_time"].to_numpy()
+    _, low, high = paired.mean_interval(a - b)
+    unpaired = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
+    assert high - low < unpaired.high - unpaired.low
+    assert (low + high) / 2 == pytest.approx((unpaired.low + unpaired.high) / 2)
+
+
+def test_paired_columns(whole: tuple[Path, Path]) -> None:
+    """Differences and ratios are those of the replications' own numbers, at the same point."""
+    _, out = whole
+    summary = pd.read_parquet(out / "summary.parquet")
+    iterations = pd.read_parquet(out / "iterations.parquet")
+    means = iterations.groupby(["cell", "replication"]).iteration_time.mean()
+    for _, point in summary.groupby("delay.rate"):
+        base = means[point.iloc[0]["cell"]]
+        for _, row in point.iterrows():
+            mine = means[row["cell"]]
+            assert row.iteration_time_difference == pytest.approx((mine - base).mean())
+            ratio = np.exp(np.log(mine / base).mean())
+            assert row.iteration_time_ratio == pytest.approx(ratio)
+            assert row.iteration_time_ratio_low <= row.iteration_time_ratio
+    first = summary[summary.scheme == "uncoded"]
+    assert np.all(first.iteration_time_difference == 0)
+
+
+def test_interval_covers_the_truth_as_often_as_it_says() -> None:
+    """95 % intervals over 2,000 samples of 10: between 93 and 97 % (a z of 4.1)."""
+    rng = np.random.default_rng(5)
+    samples = rng.normal(3.0, 2.0, (2000, 10))
+    reference = ttest_1samp(samples[0], 3.0).confidence_interval(0.95)
+    assert paired.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
+    intervals = np.array([paired.mean_interval(sample) for sample in samples])
+    covered = np.mean((intervals[:, 1] <= 3.0) & (intervals[:, 2] >= 3.0))
+    assert 0.93 < covered < 0.97

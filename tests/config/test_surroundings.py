@@ -1,0 +1,163 @@
+"""The network and failures sections: from a config to what surrounds the workers."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delay_models.resends import Resends
+from experiments.cells.compute import compute
+from experiments.config import build
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell, cells
+from experiments.records.tables import per_replication
+from tests.statistics import assert_z
+
+BASE: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 20,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}],
+}
+CRASHES = {
+    "time_to_failure": {"model": "exponential", "rate": 0.1},
+    "time_to_repair": {"model": "exponential", "rate": 1.0},
+}
+LEARNING: dict[str, Any] = {
+    "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+    "optimizer": {"rule": "gd", "learning_rate": 0.1},
+}
+
+
+def cell(**changes: Any) -> Cell:
+    return cells(BASE | changes)[0]
+
+
+def test_tapes_of_trouble_are_draws_of_their_own() -> None:
+    """Failures, repairs, losses and delays of one law must not be the same numbers."""
+    law = {"model": "exponential", "rate": 2.0}
+    trouble = {"time_to_failure": law, "time_to_repair": law, "message_loss": 0.5, "retry_after": 1}
+    parts = build.timing(cell(failures=trouble))
+    assert parts.cluster.failures is not None
+    assert parts.cluster.resends is not None
+    tables = [tape.rows(0, 50) for tape in parts.tapes()]
+    for failures, resends in zip(parts.cluster.failures, parts.cluster.resends, strict=True):
+        assert failures.down is not None
+        tables += [failures.up.rows(0, 50), failures.down.rows(0, 50)]
+        assert resends.rows(0, 50).max() >= 1
+    for i, one in enumerate(tables):
+        for other in tables[:i]:
+            assert not np.any(one == other)
+
+
+@pytest.mark.parametrize(("message_bytes", "seconds"), [(None, 8 * 31 / 100), (50, 0.5)])
+def test_a_message_is_eight_bytes_a_feature_unless_said(
+    message_bytes: float | None, seconds: float
+) -> None:
+    """31 features over 100 bytes a second: every round takes that much longer."""
+    network = {"bandwidth": 100.0, "message_bytes": message_bytes}
+    delay = {"model": "deterministic", "value": 1.0}
+    times = compute(cell(network=network, delay=delay, **LEARNING)).iterations.iteration_time
+    np.testing.assert_allclose(times.dropna(), 1 + seconds)
+
+
+def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
+    """Catches messages of 0 bytes, for which any bandwidth is enough."""
+    with pytest.raises(ConfigError, match="message_bytes: missing"):
+        build.timing(cell(network={"bandwidth": 100.0}))
+    said = {"bandwidth": 100.0, "message_bytes": 50}
+    network = build.timing(cell(network=said)).cluster.network
+    assert network is not None
+    assert network.transfer == 0.5
+
+
+def test_costs_are_seconds_per_run() -> None:
+    """Margins add up: over all workers, the mean over replications of each run's sum."""
+    result = compute(cell(replications=4))
+    whole = result.iterations.groupby("replication").time.max().mean()
+    assert 0 < result.workers["cost"].sum() < whole
+    single = compute(cell(replications=1))
+    assert result.workers["cost"].sum() == pytest.approx(single.workers["cost"].sum(), rel=0.5)
+    assert result.workers["last"].sum() == pytest.approx(1)
+
+
+def test_resends_are_geometric() -> None:
+    """Mean retry * loss / (1 - loss), P(none) = 1 - loss; catches an attempt counted as a loss."""
+    law = Resends(loss=0.3, retry_after=0.5)
+    sample = law.draw(np.random.default_rng(1), (40_000,))
+    assert_z(sample, 0.5 * 0.3 / 0.7, "mean")
+    for seconds in (0.0, 0.5, 1.2):
+        assert_z((sample <= seconds).astype(float), float(law.cdf(seconds)), f"cdf at {seconds}")
+    assert set(np.unique(sample / 0.5) % 1) == {0}
+
+
+def test_engine_auto_takes_events_where_it_must() -> None:
+    contended = {"bandwidth": 100.0, "message_bytes": 10, "channels": 1}
+    assert compute(cell()).engine == "batch"
+    assert compute(cell(network={"uplink_latency": 1.0})).engine == "batch"
+    assert compute(cell(network=contended)).engine == "event"
+    assert compute(cell(failures=CRASHES)).engine == "event"
+
+
+def test_crashes_are_recorded() -> None:
+    result = compute(cell(failures=CRASHES, schemes=[{"name": "erasurehead", "load": 2,
+                                                      "wait_for": 3}]))  # fmt: skip
+    assert 0 < result.workers["dead"].mean() < 0.5
+    assert result.iterations["dead"].max() >= 1
+    assert result.replications["dead"].mean() == pytest.approx(
+        np.average(result.workers["dead"]), rel=0.2
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "mentions"),
+    [
+        ({"network": {"latency": 1}}, ["network.latency", "unknown key", "uplink_latency"]),
+        ({"network": {"uplink_latency": -1}}, ["network.uplink_latency = -1", "greater"]),
+        ({"network": {"channels": 2}}, ["network.channels", "bandwidth"]),
+        ({"network": {"channels": 0, "bandwidth": 1}}, ["network.channels = 0"]),
+        ({"failures": {"message_loss": 1.0}}, ["failures.message_loss = 1.0", "less than 1"]),
+        ({"failures": {"message_loss": 0.1}}, ["failures", "retry_after"]),
+        ({"failures": {"time_to_repair": CRASHES["time_to_repair"]}}, ["time_to_failure"]),
+        ({"failures": {"time_to_failure": 3.0}}, ["failures.time_to_failure", "delay model"]),
+        (
+            {"failures": {"time_to_failure": {"model": "exponential", "rate": -1}}},
+            ["failures.time_to_failure.rate = -1", "greater than 0"],
+        ),
+        (
+            {"failures": {"time_to_failure": {"model": "deterministic", "value": 0}}},
+            ["time_to_failure", "longer than 0 s"],
+        ),
+        ({"failures": CRASHES, "engine": "batch"}, ["engine", "crash", "event or auto"]),
+        (
+            {"network": {"bandwidth": 1, "message_bytes": 1, "channels": 1}, "engine": "batch"},
+            ["engine", "channel", "event or auto"],
+        ),
+    ],
+    ids=str,
+)
+def test_bad_sections_are_one_clear_line(section: dict[str, Any], mentions: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        build.timing(cell(**section))
+    assert "\n" not in str(caught.value)
+    for mention in mentions:
+        assert mention in str(caught.value)
+
+
+def test_settings_are_dataclasses_with_defaults_that_change_nothing() -> None:
+    """An empty section is the ideal cluster but for its name."""
+    ideal, empty = compute(cell()), compute(cell(network={}, failures={}))
+    assert ideal.iterations.equals(empty.iterations)
+    assert dataclasses.is_dataclass(build.timing(cell(network={})).cluster)
+
+
+def test_a_diverged_run_has_no_final_loss() -> None:
+    """NaN is what the last iteration says; catches the last loss that happened to be a number."""
+    optimizer = {"rule": "gd", "learning_rate": 1e200}
+    problem = LEARNING["problem"] | {"l2": 1.0}
+    result = compute(cell(problem=problem, optimizer=optimizer))
+    assert np.isnan(per_replication(result)["final_train_loss"]).all()

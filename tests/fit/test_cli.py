@@ -1,0 +1,336 @@
+"""``erasurehead fit`` as a person uses it: answers, files, a config that runs, and bad input."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from delay_models import MODELS
+from delay_models.table import read_all_loads
+from experiments.config.build import delay_model
+from experiments.fit.candidates import simulated_order_statistics
+from experiments.fit.command import k_range, write
+from experiments.fit.findings import investigate
+
+ROOT = Path(__file__).parents[2]
+TRACES = os.environ.get("ERASUREHEAD_TRACES")
+LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"
+
+
+def erasurehead(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def long_table(tables: dict[float, np.ndarray]) -> pd.DataFrame:
+    frames = []
+    for load, table in tables.items():
+        rounds, workers = np.indices(table.shape)
+        columns = {"worker": workers, "round": rounds, "seconds": table}
+        frames.append(pd.DataFrame({k: v.ravel() for k, v in columns.items()}).assign(load=load))
+    return pd.concat(frames)
+
+
+def wide(path: Path, table: np.ndarray) -> Path:
+    pd.DataFrame(table).to_csv(path, index=False)
+    return path
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A cluster with additive load, cold starts and slow workers that stay slow."""
+    folder = tmp_path_factory.mktemp("fit")
+    fast, slow = MODELS["lognormal"](0.6, 0.05), MODELS["lognormal"](1.0, 0.2)
+    chain = MODELS["markov"](slow_to_slow=0.76, fast_to_slow=0.06, fast=fast, slow=slow)
+    start_up = MODELS["deterministic"](value=30.0)
+    model = MODELS["cold_starts"](base=chain, probability=0.1, share=0.1, delay=start_up)
+    tables = {
+        load: 0.8 * load + model.sample(np.random.default_rng(seed), 60, 40)
+        for seed, load in enumerate((1.0, 2.0, 3.0))
+    }
+    long_table(tables).to_csv(folder / "cluster.csv.gz", index=False)
+    done = erasurehead("fit", folder / "cluster.csv.gz", "--output", folder / "out")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return folder / "out", done.stdout
+
+
+def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
+    out, stdout = fitted
+    names = {path.name for path in out.iterdir()}
+    pictures = {f"{stem}.{kind}" for stem in ("qq", "order_statistics") for kind in ("png", "svg")}
+    tables = {"fit.parquet", "order_statistics.parquet"}
+    assert names == pictures | tables | {"report.md", "delay.yaml"}
+    fits = pd.read_parquet(out / "fit.parquet")
+    assert list(fits.columns) == [
+        "load",
+        "family",
+        "delay",
+        "parameters",
+        "delays",
+        "log_likelihood",
+        "aic",
+        "ks",
+        "order_error",
+        "rank_order",
+        "rank_aic",
+    ]
+    assert set(fits.load) == {"all", "1", "2", "3"}
+    np.testing.assert_allclose(fits.aic, 2 * fits.parameters - 2 * fits.log_likelihood)
+    for _, one in fits.groupby("load"):
+        assert one.rank_order.tolist() == list(range(1, len(one) + 1))
+        assert one.order_error.is_monotonic_increasing
+        assert one.set_index("rank_aic").sort_index().aic.is_monotonic_increasing
+    best = fits[(fits.load == "all") & (fits.rank_aic == 1)].iloc[0]
+    assert best.family == "mixture"
+    orders = pd.read_parquet(out / "order_statistics.parquet")
+    assert set(orders.k) == set(range(20, 41))
+    np.testing.assert_allclose(orders.ratio, orders.predicted / orders.observed)
+    ours = orders[orders.family == "config"]
+    assert np.all(np.abs(np.log(ours.ratio)) < 0.25)
+    report = (out / "report.md").read_text()
+    for heading in ("## The config", "## Families", "## Load", "## Each load"):
+        assert heading in report
+    assert "additive" in stdout
+
+
+def test_fit_finds_the_cluster(fitted: tuple[Path, str]) -> None:
+    out, _ = fitted
+    config = yaml.safe_load((out / "delay.yaml").read_text())
+    law, delay = config["load_law"], config["delay"]
+    assert law["kind"] == "additive"
+    assert law["seconds_per_partition"] == pytest.approx(0.8, abs=0.02)
+    assert delay["model"] == "cold_starts"
+    assert delay["probability"] == pytest.approx(0.1, abs=0.11)
+    assert delay["share"] == pytest.approx(0.1, abs=0.05)
+    start_up = delay["delay"].get("value", delay["delay"].get("median"))
+    assert start_up == pytest.approx(30.0, abs=1.0)
+    chain = delay["base"]
+    assert chain["model"] == "markov"
+    assert chain["slow_to_slow"] - chain["fast_to_slow"] == pytest.approx(0.7, abs=0.05)
+    assert chain["fast"]["median"] == pytest.approx(0.6, abs=0.02)
+    assert chain["slow"]["median"] == pytest.approx(1.0, abs=0.05)
+
+
+def test_the_config_runs_as_it_is(fitted: tuple[Path, str], tmp_path: Path) -> None:
+    """And the sections that are printed are the same, ready to be pasted."""
+    out, stdout = fitted
+    done = erasurehead("run", out / "delay.yaml", "--output", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(tmp_path / "run" / "summary.parquet")) == 2
+    printed = stdout[stdout.index("delay:") : stdout.index("report, pictures")]
+    config = yaml.safe_load((out / "delay.yaml").read_text())
+    sections = yaml.safe_load(printed)
+    assert sections == {"delay": config["delay"], "load_law": config["load_law"]}
+
+
+def test_the_same_table_gives_the_same_bytes(fitted: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = fitted
+    again = erasurehead("fit", out.parent / "cluster.csv.gz", "--output", tmp_path)
+    assert again.returncode == 0
+    for path in out.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
+
+
+def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
+    out, _ = fitted
+    options = ("--load", "2", "--k-range", "30:40", "--output", tmp_path)
+    done = erasurehead("fit", out.parent / "cluster.csv.gz", *options)
+    assert done.returncode == 0, done.stderr
+    assert set(pd.read_parquet(tmp_path / "fit.parquet").load) == {"2"}
+    assert set(pd.read_parquet(tmp_path / "order_statistics.parquet").k) == set(range(30, 41))
+    assert yaml.safe_load((tmp_path / "delay.yaml").read_text())["load_law"]["kind"] == "additive"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"model": "exponential", "rate": 2.0},
+        {"model": "weibull", "shape": 0.6, "scale": 1.0, "shift": 0.2},
+        {
+            "model": "heterogeneous",
+            "spread": 0.4,
+            "base": {"model": "gamma", "shape": 9, "scale": 1},
+        },
+        {
+            "model": "round_effects",
+            "factor": {"model": "lognormal", "median": 1.0, "sigma": 0.5},
+            "base": {"model": "shifted_exponential", "shift": 1.0, "rate": 3.0},
+        },
+    ],
+    ids=lambda m: m["model"],
+)
+def test_the_config_predicts_what_was_measured(model: dict[str, Any]) -> None:
+    """Through whatever parts it takes; within 5 % from half of the workers to all."""
+    table = delay_model(model).sample(np.random.default_rng(5), 200, 30)
+    found = investigate({None: table}, None, range(15, 31), lambda done, total: None)
+    assert found.chosen.error < 0.05, found.chosen.section
+    if model["model"] in ("heterogeneous", "round_effects"):
+        assert found.chosen.section["model"] == model["model"]
+
+
+def test_a_single_clump_is_predicted_around_its_edge() -> None:
+    """One round of 30 has 9 cold workers of 256: the 247th arrival is warm, the 248th is cold.
+
+    Catches a clump whose size varies although it was seen once, and one as long as its longest.
+    """
+    base = {"model": "lognormal", "median": 1.1, "sigma": 0.05}
+    table = delay_model(base).sample(np.random.default_rng(3), 30, 256)
+    table[27, 40:45] += 25.0
+    table[27, 100:104] += 36.7
+    ks = range(240, 257)
+    found = investigate({None: table}, None, ks, lambda done, total: None)
+    measured = np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    np.testing.assert_allclose(found.chosen.predicted, measured, rtol=0.1)
+
+
+def odd_tables() -> dict[str, dict[float | None, np.ndarray]]:
+    rng = np.random.default_rng(0)
+    bulk = rng.lognormal(0, 0.1, (30, 20))
+    workers, rounds = np.tile(np.arange(1.0, 9), (30, 1)), np.tile(np.arange(1.0, 31), (8, 1)).T
+    return {
+        "one round": {None: rng.exponential(1, (1, 12))},
+        "one worker": {None: rng.exponential(1, (12, 1))},
+        "zeros": {None: np.maximum(rng.normal(0, 1, (30, 8)), 0)},
+        "mostly zeros": {None: (rng.random((30, 8)) < 0.1) * 1.0},
+        "two values": {None: np.where(rng.random((30, 8)) < 0.3, 2.0, 1.0)},
+        "nearly equal": {None: 1 + 1e-9 * rng.random((30, 8))},
+        "huge": {None: rng.lognormal(20, 1, (30, 8))},
+        "tiny": {None: rng.lognormal(-20, 1, (30, 8))},
+        "no mean": {None: rng.pareto(0.2, (60, 20)) + 1},
+        "workers alone": {None: workers},
+        "rounds alone": {None: rounds},
+        "one outlier": {None: np.where(np.arange(600).reshape(30, 20) == 77, 500.0, bulk)},
+        "load 0 alone": {0.0: bulk},
+        "less at more load": {1.0: 3 * bulk, 2.0: bulk},
+        "draws per partition": {d: rng.gamma(2 * d, 1, (40, 8)) for d in (2.0, 3.0)},
+    }
+
+
+@pytest.mark.parametrize("name", odd_tables())
+def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
+    """Whatever a file holds, the config can be built, and every file is written."""
+    tables = odd_tables()[name]
+    workers = next(iter(tables.values())).shape[1]
+    found = investigate(tables, None, k_range(None, workers), lambda done, total: None)
+    assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
+    assert len(write(found, name, tmp_path)) == 8
+
+
+def test_mixed_units_are_a_warning(tmp_path: Path) -> None:
+    table = np.random.default_rng(0).lognormal(0, 0.2, (30, 10))
+    table[:, 3] *= 1000
+    done = erasurehead("fit", wide(tmp_path / "t.csv", table), "--output", tmp_path / "out")
+    assert done.returncode == 0
+    lines = done.stderr.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("warning: ")
+    assert "worker 3" in lines[0]
+    assert "times" in lines[0]
+
+
+GOOD = b"0.5,0.6\n0.7,0.4\n0.5,0.9\n0.8,0.6\n0.4,0.7\n"
+LONG = b"worker,round,seconds\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "options", "words"),
+    [
+        ("t.csv", GOOD + b"0.1\n", [], ["round 5, worker 1", "missing"]),
+        ("t.csv", GOOD + b"0.1,-0.2\n", [], ["round 5, worker 1", "negative"]),
+        ("t.csv", GOOD + b"0.1,inf\n", [], ["infinite"]),
+        ("t.csv", GOOD + b"0.1,nan\n", [], ["missing"]),
+        ("t.csv", b"a,b\n0.1,slow\n", [], ["column b", "'slow'"]),
+        ("t.csv", b"", [], ["empty"]),
+        ("t.csv", b"a,b\n", [], ["no rows"]),
+        ("t.csv", b"a,b\n\xff\xfe\x81,1\n", [], ["cannot be read"]),
+        ("t.csv", LONG + b"0,0,1\n0,0,2\n", [], ["two rows", "worker 0, round 0"]),
+        ("t.csv", LONG + b"0,0,1\n1,1,2\n", [], ["missing"]),
+        ("t.csv", b"worker,round,seconds,load\n0,0,1,\n", [], ["load is missing"]),
+        ("t.csv", b"0.5,0.6\n", [], ["2 delays", "at least 10"]),
+        ("t.csv", b"1.5,1.5\n" * 10, [], ["all delays are equal"]),
+        ("t.csv", GOOD, ["--load", "2"], ["--load", "no column load"]),
+        ("t.csv", GOOD, ["--k-range", "3"], ["--k-range", "A:B"]),
+        ("t.csv", GOOD, ["--k-range", "1:3"], ["--k-range", "2 workers"]),
+        ("t.csv", GOOD, ["--k-range", "0:1"], ["1 <= A"]),
+        ("t.npz", pickle.dumps({"a": 1}), [], ["t.npz", "is no NPZ file"]),
+        ("t.parquet", b"PAR1 not", [], ["cannot be read"]),
+        ("t.csv.gz", b"\x1f\x8b not gzip", [], ["cannot be read"]),
+        ("t.pkl", pickle.dumps(1), [], ["unknown ending"]),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_bad_input_is_one_clear_line(
+    tmp_path: Path, name: str, content: bytes, options: list[str], words: list[str]
+) -> None:
+    """On stderr, with exit code 2, and nothing is written."""
+    (tmp_path / name).write_bytes(content)
+    done = erasurehead("fit", tmp_path / name, *options, "--output", tmp_path / "out")
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("error: ")
+    for word in words:
+        assert word in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_file_that_is_not_there() -> None:
+    done = erasurehead("fit", "no/such.csv")
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: no/such.csv: no such file"
+
+
+class Bomb:
+    """Unpickling it would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_no_pickle_is_ever_loaded(tmp_path: Path) -> None:
+    mark = tmp_path / "loaded"
+    np.savez(tmp_path / "object.npz", np.array([[Bomb(mark)]], dtype=object), allow_pickle=True)
+    for name in ("renamed.npz", "renamed.parquet", "renamed.csv"):
+        (tmp_path / name).write_bytes(pickle.dumps(Bomb(mark)))
+    for path in sorted(tmp_path.iterdir()):
+        assert erasurehead("fit", path).returncode == 2, path
+    assert not mark.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not LAMBDA.is_file(), reason="set ERASUREHEAD_TRACES to a folder with traces")
+@pytest.mark.parametrize("load", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_measured_calls_are_predicted_at_every_load(load: float) -> None:
+    """Serverless calls of 256 workers: mean round times of k-of-n within 10 % of the trace."""
+    tables = read_all_loads(str(LAMBDA))
+    found = investigate(tables, load, range(128, 257), lambda done, total: None)
+    assert found.load_law["kind"] == "additive"
+    assert found.load is not None
+    assert found.load.slope == pytest.approx(1.127, abs=0.001)
+    assert found.main.memory is not None
+    assert not found.main.memory.significant
+    ks = [192, 231, *range(240, 250), 256]
+    predicted = simulated_order_statistics(delay_model(found.chosen.section), 256, ks)
+    seconds = predicted + load * found.load_law["seconds_per_partition"]
+    measured = np.sort(tables[load], axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    np.testing.assert_allclose(seconds, measured, rtol=0.1)

@@ -1,0 +1,290 @@
+"""What a table shows beyond the law of one cell: memory, workers, rounds, load, cold starts, units.
+
+Every answer is held to a model that is known to have it, and to one that only looks like it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from delay_models import MODELS, DelayModel
+from delay_models.units import unit_warnings
+from experiments.fit.laws.cold import find_cold_starts
+from experiments.fit.laws.load import measure_load, unit_delays
+from experiments.fit.laws.lognormals import fit_two_lognormals
+from experiments.fit.laws.memory import Memory, measure_memory
+from experiments.fit.laws.variance import split_variance
+
+ROUNDS, WORKERS = 100, 256
+FAST = MODELS["lognormal"](median=0.64, sigma=0.05)
+CLEAR = MODELS["lognormal"](median=1.2, sigma=0.25)
+OVERLAPPING = MODELS["lognormal"](median=0.8, sigma=0.3)
+SHARE = 0.2
+
+
+def chain(persistence: float, slow: DelayModel = CLEAR) -> DelayModel:
+    fast_to_slow = (1 - persistence) * SHARE
+    return MODELS["markov"](
+        slow_to_slow=persistence + fast_to_slow, fast_to_slow=fast_to_slow, fast=FAST, slow=slow
+    )
+
+
+def table(model: DelayModel, seed: int) -> np.ndarray:
+    return model.sample(np.random.default_rng(seed), ROUNDS, WORKERS)
+
+
+def memory(*tables: np.ndarray) -> Memory:
+    mixture = fit_two_lognormals(np.concatenate([t.ravel() for t in tables]))
+    found = measure_memory(tables, mixture)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("slow", [CLEAR, OVERLAPPING], ids=["clear", "overlapping"])
+@pytest.mark.parametrize("persistence", [0.0, 0.5, 0.9])
+def test_finds_persistence(persistence: float, slow: DelayModel) -> None:
+    """Within 0.05. Catches classification taken at face value, and workers centred by their own."""
+    for seed in range(3):
+        found = memory(table(chain(persistence, slow), seed))
+        assert found.persistence == pytest.approx(persistence, abs=0.05)
+        assert found.significant == (persistence > 0)
+        assert found.slow_share == pytest.approx(SHARE, abs=0.05)
+        assert found.slow_to_slow - found.fast_to_slow == pytest.approx(found.persistence)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("slow", [CLEAR, OVERLAPPING], ids=["clear", "overlapping"])
+@pytest.mark.parametrize("persistence", [0.0, 0.5, 0.9])
+def test_finds_persistence_in_many_tables(persistence: float, slow: DelayModel) -> None:
+    found = [memory(table(chain(persistence, slow), 1000 + s)).persistence for s in range(60)]
+    assert np.mean(np.abs(np.array(found) - persistence) <= 0.05) >= 0.95
+    assert np.mean(found) == pytest.approx(persistence, abs=0.02)
+
+
+@pytest.mark.parametrize("persistence", [0.0, 0.5, 0.9])
+def test_lasting_differences_are_not_persistence(persistence: float) -> None:
+    """Workers of different speed, with and without memory: only what decays is memory."""
+    for seed in range(3):
+        spread = 0.1 if persistence else 0.2
+        slower = MODELS["heterogeneous"](base=chain(persistence), spread=spread)
+        found = memory(table(slower, seed))
+        assert found.persistence == pytest.approx(persistence, abs=0.05)
+        assert found.significant == (persistence > 0)
+        if persistence == 0:
+            assert found.static > 0.05
+            assert found.correlation[0] > 0.05  # a lag-1 correlation alone would be misled
+
+
+def test_workers_that_are_always_slow_are_lasting_differences() -> None:
+    """A state that never changes cannot be told from a slow worker, and is called that."""
+    fixed = MODELS["markov"](
+        slow_to_slow=1.0, fast_to_slow=0.0, fast=FAST, slow=CLEAR, slow_share=SHARE
+    )
+    found = memory(table(fixed, 0))
+    assert not found.significant
+    assert found.static > 0.8
+
+
+def test_slow_rounds_are_not_persistence() -> None:
+    factor = MODELS["lognormal"](median=1.0, sigma=0.2)
+    found = memory(table(MODELS["round_effects"](base=chain(0.0), factor=factor), 0))
+    assert not found.significant
+    assert found.persistence < 0.05
+
+
+def test_the_permutation_test_keeps_its_level() -> None:
+    """Without memory a chance below 0.05 comes up in 5 % of tables: at most 9 of 60 (p = 1e-3)."""
+    slower = MODELS["heterogeneous"](base=chain(0.0), spread=0.05)
+    tables = [slower.sample(np.random.default_rng(s), 30, 40) for s in range(60)]
+    assert sum(memory(t).chance <= 0.05 for t in tables) <= 9
+
+
+def test_lags_do_not_cross_tables() -> None:
+    """Two tables in a row are as two tables; glued together they would have one more pair."""
+    first, second = table(chain(0.9), 0), table(chain(0.9), 1)
+    assert memory(first, second).persistence == pytest.approx(0.9, abs=0.03)
+    alternating = [first[i : i + 10] for i in range(0, 100, 10)]
+    assert memory(*alternating).persistence == pytest.approx(0.9, abs=0.1)
+
+
+def test_too_few_rounds_have_no_memory() -> None:
+    assert measure_memory([table(chain(0.5), 0)[:5]], fit_two_lognormals(np.arange(1.0, 9))) is None
+
+
+def test_variance_components_are_recovered() -> None:
+    """Gaussian effects with known variances, in two tables of different means."""
+    rng = np.random.default_rng(0)
+    tables = [
+        level
+        + 0.3 * rng.standard_normal(WORKERS)
+        + 0.2 * rng.standard_normal((ROUNDS, 1))
+        + 0.5 * rng.standard_normal((ROUNDS, WORKERS))
+        for level in (10.0, 20.0)
+    ]
+    found = split_variance(tables)
+    assert found is not None
+    # Standard errors of a variance: sqrt(2 / degrees of freedom), 510 workers and 198 rounds.
+    assert found.worker == pytest.approx(0.09, rel=4.9 * np.sqrt(2 / 510) * 1.05)
+    assert found.round == pytest.approx(0.04, rel=4.9 * np.sqrt(2 / 198) * 1.05)
+    assert found.rest == pytest.approx(0.25, rel=4.9 * np.sqrt(2 / 50_000))
+    assert found.worker_chance == found.round_chance == 1 / 200
+    assert found.share("worker") + found.share("round") + found.share("rest") == pytest.approx(1)
+
+
+def test_independent_cells_have_no_worker_or_round_part() -> None:
+    chances = []
+    for seed in range(20):
+        found = split_variance([table(MODELS["pareto"](alpha=1.5, scale=1.0), seed)])
+        assert found is not None
+        chances += [found.worker_chance, found.round_chance]
+    assert np.mean(np.array(chances) <= 0.05) <= 0.2
+
+
+@pytest.mark.parametrize("kind", ["additive", "proportional", "per_partition"])
+def test_the_load_law_is_found(kind: str) -> None:
+    """By slope and spread together; with two loads or five."""
+    model = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
+    rng = np.random.default_rng(0)
+    for loads in ([1, 2], [1, 2, 3, 5, 8]):
+        tables: dict[float, np.ndarray] = {}
+        for d in loads:
+            unit = model.sample(rng, ROUNDS, WORKERS)
+            if kind == "per_partition":
+                unit = sum(model.sample(rng, ROUNDS, WORKERS) for _ in range(d))
+            tables[d] = {"additive": 0.7 * d + unit, "proportional": d * unit}.get(kind, unit)
+        found = measure_load(tables)
+        assert found is not None
+        assert found.kind == kind, found.misfits
+        assert found.section()["kind"] == kind
+        if kind == "additive":
+            assert found.slope == pytest.approx(0.7, abs=0.02)
+            assert found.r_squared > 0.999
+        if kind != "per_partition":
+            medians = [np.median(unit_delays(t, d, found.section())) for d, t in tables.items()]
+            assert np.ptp(medians) < 0.05
+
+
+def test_load_zero_is_additive() -> None:
+    """Seconds that are spent on nothing cannot grow in proportion."""
+    rng = np.random.default_rng(0)
+    tables = {d: 0.6 + 2.0 * d + rng.exponential(0.1, (30, 20)) for d in (0.0, 0.5, 1.0)}
+    found = measure_load(tables)
+    assert found is not None
+    assert found.section() == {
+        "kind": "additive",
+        "seconds_per_partition": pytest.approx(2.0, abs=0.05),
+    }
+    assert measure_load({1.0: tables[1.0]}) is None
+
+
+COLD = MODELS["cold_starts"](
+    base=MODELS["mixture"](weights=(0.85, 0.15), components=(FAST, OVERLAPPING)),
+    probability=0.1,
+    share=0.02,
+    delay=MODELS["lognormal"](median=28.0, sigma=0.2),
+)
+
+
+def test_cold_starts_are_told_apart() -> None:
+    """Which cells, how often, how many at once, how long."""
+    for seed in range(5):
+        cells = table(COLD, seed)
+        found = find_cold_starts([cells])
+        assert found is not None
+        truth = cells > 10
+        np.testing.assert_array_equal(found.cells[0], truth)
+        section = found.section({"model": "exponential", "rate": 1.0})
+        hits = 0.1 * ROUNDS
+        assert section["probability"] * ROUNDS == pytest.approx(hits, abs=4.9 * np.sqrt(hits))
+        assert section["share"] == pytest.approx(0.02, rel=0.5)
+        assert section["delay"]["median"] == pytest.approx(28.0, rel=0.3)
+        assert section["base"]["model"] == "exponential"
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODELS["pareto"](alpha=1.0, scale=0.4),
+        MODELS["pareto"](alpha=2.5, scale=0.4),
+        MODELS["weibull"](shape=0.5, scale=1.0),
+        MODELS["lognormal"](median=1.0, sigma=1.5),
+        MODELS["exponential"](rate=1.0),
+        MODELS["mixture"](weights=(0.99, 0.01), components=(FAST, MODELS["gamma"](9.0, 3.0))),
+        MODELS["mixture"](weights=(0.8, 0.2), components=(FAST, CLEAR)),
+    ],
+    ids=repr,
+)
+def test_a_long_tail_is_no_cold_start(model: DelayModel) -> None:
+    """Nor are rare slow calls that are thrown over all rounds."""
+    assert [find_cold_starts([table(model, seed)]) for seed in range(20)] == [None] * 20
+
+
+def test_one_cold_start_per_hit_round_is_a_small_share() -> None:
+    """Sizes that are always 1 say only that clumps are small; the probability stays one."""
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.1, (30, 20))
+    cells[[3, 17], [4, 5]] = 50.0
+    found = find_cold_starts([cells])
+    assert found is not None
+    section = found.section({})
+    assert 0 < section["share"] * 20 <= 0.5
+    assert 2 / 30 <= section["probability"] <= 1
+    both = section["probability"] * (1 - (1 - section["share"]) ** 20)
+    assert both == pytest.approx(2 / 30, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "clump", "mean"),
+    [
+        ((9,), "fixed", 9.0),
+        ((4, 4, 5, 4), "fixed", 4.25),
+        ((5, 3, 3, 3), "binomial", 3.4),
+        ((2, 9, 4, 12, 6), "binomial", 6.6),
+        ((1, 1), "binomial", 0.2),
+    ],
+    ids=str,
+)
+def test_sizes_that_hardly_vary_are_fixed(sizes: tuple[int, ...], clump: str, mean: float) -> None:
+    """Whichever law makes the observed sizes more likely; the mean start-ups come out right."""
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.1, (30, 100))
+    for row, size in enumerate(sizes):
+        cells[5 * row, rng.choice(100, size, replace=False)] += 40.0
+    found = find_cold_starts([cells])
+    assert found is not None
+    section = found.section({"model": "deterministic", "value": 1.0})
+    assert section.get("clump", "binomial") == clump
+    assert section["share"] * 100 == pytest.approx(mean, rel=0.03)
+    if mean > 1:
+        assert section["probability"] * section["share"] == pytest.approx(
+            sum(sizes) / cells.size, rel=0.03
+        )
+
+
+def test_a_clump_of_two_lengths_gets_one_between_them() -> None:
+    """Catches the longest of a round taken for all of its clump."""
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.1, (30, 100))
+    cells[7, :5] += 25.0
+    cells[7, 5:9] += 36.0
+    found = find_cold_starts([cells])
+    assert found is not None
+    assert found.section({})["delay"]["value"] == pytest.approx(29.4, rel=0.02)
+
+
+def test_mixed_units_are_named() -> None:
+    rng = np.random.default_rng(0)
+    cells = rng.lognormal(0, 0.3, (30, 10))
+    assert unit_warnings({None: cells}) == []
+    worker, one_round, some = cells.copy(), cells.copy(), cells.copy()
+    worker[:, 4] *= 1000
+    one_round[7] *= 1000
+    some[3:5, 3:5] *= 1000
+    assert "worker 4" in unit_warnings({None: worker})[0]
+    assert "round 7" in unit_warnings({None: one_round})[0]
+    assert "4 delays" in unit_warnings({None: some})[0]
+    assert "milliseconds" in unit_warnings({None: cells * 1e4})[0]
+    lines = unit_warnings({0.5: cells, 1.0: cells * 1000})
+    assert any("load 1" in line and "1000 times" in line for line in lines)
+    assert all("times" in line or "milliseconds" in line for line in lines)

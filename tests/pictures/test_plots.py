@@ -1,0 +1,553 @@
+"""Pictures of a run: every kind, from its tables alone, in one look."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+
+from delay_models import MODELS, Tape
+from experiments import timeline
+from experiments.config.errors import ConfigError
+from experiments.config.grid import cells
+from experiments.pictures import style
+from experiments.pictures.base import Panels
+from experiments.pictures.command import plot
+from experiments.pictures.kinds import KINDS, delays, gantt, losses
+from experiments.pictures.kinds.curves import band, loss_at, pareto
+from experiments.pictures.records import MOST_PANELS, Records, read
+from experiments.run import Options, run
+from sim.schemes import SCHEMES
+from tests.test_cli import BASE, LEARNING, call
+
+QUIET = Options(1, None)
+
+PANELS = [name for name, kind in KINDS.items() if isinstance(kind, Panels)]
+
+
+@pytest.fixture(scope="module")
+def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A training run, a timing-only run and a sweep, each with its timeline."""
+    root = tmp_path_factory.mktemp("runs")
+    documents: dict[str, dict[str, Any]] = {
+        "training": BASE | LEARNING,
+        "timing": BASE,
+        "sweep": BASE | LEARNING | {"sweep": {"delay.rate": [0.5, 2.0], "workers": [6, 12]}},
+    }
+    for name, document in documents.items():
+        run(document, root / name, QUIET)
+        if name != "timing":
+            timeline.write(cells(document), root / f"{name}.json", root / name)
+    return {name: root / name for name in documents}
+
+
+@pytest.mark.parametrize("kind", PANELS)
+@pytest.mark.parametrize("name", ["training", "sweep"])
+def test_every_kind_has_labels_and_a_legend(
+    kind: str, name: str, directories: dict[str, Path]
+) -> None:
+    figure = KINDS[kind].draw(read(directories[name]))
+    assert len(figure.axes) == (1 if name == "training" else 4)
+    assert all(axes.has_data() for axes in figure.axes)
+    assert figure.axes[0].get_ylabel()
+    assert figure.axes[-1].get_xlabel()
+    assert figure.axes[-1].get_xlabel().endswith(("(s)", "iteration", "time"))
+    [legend] = figure.legends
+    labels = {text.get_text() for text in legend.get_texts()}
+    assert {"uncoded", "erasurehead load=2 wait_for=3"} <= labels
+    if name == "sweep":
+        assert figure.axes[0].get_title() == "delay.rate = 0.5\nworkers = 6"
+
+
+def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Path]) -> None:
+    """Catches dates, random identifiers, and settings that leak from one picture to the next."""
+    written, left_out = plot(directories["training"], None)
+    assert {path.name for path in written} == {k + e for k in KINDS for e in (".png", ".svg")}
+    assert left_out == []
+    before = {path: path.read_bytes() for path in written}
+    for kind in reversed(KINDS):
+        plot(directories["training"], kind)
+    assert {path: path.read_bytes() for path in written} == before
+
+
+def test_the_users_own_settings_play_no_part(directories: dict[str, Path]) -> None:
+    import matplotlib
+
+    [png, _], _ = plot(directories["training"], "tradeoff")
+    before = png.read_bytes()
+    with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "savefig.dpi": 30}):
+        plot(directories["training"], "tradeoff")
+    assert png.read_bytes() == before
+
+
+def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
+    written, left_out = plot(directories["timing"], None)
+    assert {p.stem for p in written} == {
+        "iteration_time",
+        "tradeoff",
+        "utilisation",
+        "workers",
+        "delays",
+    }
+    assert [line.split()[0] for line in left_out] == ["loss_time", "loss_iteration", "gantt"]
+    with pytest.raises(ConfigError, match=r"loss_time cannot be drawn: .*timing-only"):
+        plot(directories["timing"], "loss_time")
+
+
+def test_command_line_errors(
+    directories: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Exit code 2 and one line that says what is wrong."""
+    timing = directories["timing"]
+    broken = {"other": ("iterations", pd.DataFrame({"a": [1]})), "spans": ("timeline", None)}
+    for name, (file, frame) in broken.items():
+        shutil.copytree(timing, tmp_path / name)
+        path = tmp_path / name / f"{file}.parquet"
+        path.write_bytes(b"PAR1 not") if frame is None else frame.to_parquet(path)
+    shutil.copytree(timing, tmp_path / "config")
+    (tmp_path / "config" / "config.yaml").write_text("delay: {model: trace, path: gone.csv}")
+    for arguments, mention in (
+        (["plot", tmp_path / "none"], "no such directory"),
+        (["plot", tmp_path], "iterations.parquet: no such file"),
+        (["plot", tmp_path / "other"], "iterations.parquet has no column cell"),
+        (["plot", tmp_path / "spans"], "timeline.parquet: cannot be read"),
+        (["plot", tmp_path / "config", "--kind", "delays"], "config.yaml: "),
+        (["plot", timing, "--kind", "gantt"], f"erasurehead run {timing}/config.yaml --output"),
+        (["plot", directories["training"], "--kind", "losstime"], "did you mean loss_time"),
+        (["plot", directories["timing"], "--kind", "loss_iteration"], "timing-only"),
+    ):
+        assert call(monkeypatch, *arguments) == 2
+        error = capsys.readouterr().err
+        assert error.count("\n") == 1
+        assert error.startswith("error: ")
+        assert mention in error
+    assert call(monkeypatch, "plot", directories["timing"]) == 0
+    assert "utilisation.svg" in capsys.readouterr().out
+
+
+def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
+    whole = read(directories["training"])
+    many = MOST_PANELS + 3
+    iterations, summary = (
+        pd.concat([table.assign(seed=i) for i in range(many)], ignore_index=True)
+        for table in (whole.iterations, whole.summary)
+    )
+    parts = Records(iterations, summary).points()
+    assert [part.title for part in parts] == [f"seed = {i}" for i in range(MOST_PANELS)]
+    assert {part.left_out for part in parts} == {3}
+    pd.testing.assert_frame_equal(
+        parts[2].iterations.drop(columns="seed").reset_index(drop=True), whole.iterations
+    )
+    figure = KINDS["iteration_time"].draw(Records(iterations, summary))
+    assert "3 more points" in figure.get_suptitle()
+
+
+def test_scheme_fields_make_lines_not_panels(tmp_path: Path) -> None:
+    schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": [2, 3], "wait_for": [2, 4]}]
+    run(BASE | {"schemes": schemes}, tmp_path, QUIET)
+    [part] = read(tmp_path).points()
+    looks = style.variants(part.labels())
+    assert len(looks) == 5
+    assert len({(look.colour, look.marker) for look in looks.values()}) == 5
+
+
+def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
+    """A swept mapping has one name, however Parquet stores it."""
+    models = [{"model": "exponential", "rate": 2.0}, {"model": "pareto", "alpha": 2.0, "scale": 1}]
+    run(BASE | {"sweep": {"delay": models}}, tmp_path, QUIET)
+    parts = read(tmp_path).points()
+    assert [part.title for part in parts] == [
+        "delay = exponential, rate = 2",
+        "delay = pareto, alpha = 2, scale = 1",
+    ]
+    assert all(len(part.iterations) > 0 for part in parts)
+    for kind in ("iteration_time", "workers", "delays"):
+        assert KINDS[kind].draw(read(tmp_path)).axes[0].has_data()
+
+
+def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
+    """The bars, lines and marks of a panel are the spans of the table."""
+    for name in ("training", "sweep"):
+        records = read(directories[name])
+        assert records.timeline is not None
+        figure = KINDS["gantt"].draw(records)
+        labels = list(dict.fromkeys(records.timeline["label"]))
+        assert [a.get_title(loc="left").split(":")[0] for a in figure.axes] == labels
+        assert figure.axes[-1].get_xlabel() == "simulated time (s)"
+        assert all(axes.get_ylabel() == "worker" for axes in figure.axes)
+        titles = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert titles == ["computing, in time", "computing, broken off", gantt.ENDS, gantt.ENDER]
+        assert ("first point of the sweep" in figure.get_suptitle()) == (name == "sweep")
+        end = figure.axes[0].get_xlim()[1]
+        for axes, label in zip(figure.axes, labels, strict=True):
+            spans = records.timeline[records.timeline["label"] == label]
+            rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
+            assert f": {len(rounds)} round" in axes.get_title(loc="left")
+            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER]
+            np.testing.assert_array_equal(marks.get_xdata(), rounds["end"])
+            np.testing.assert_array_equal(marks.get_ydata(), rounds["ended_by"])
+            bars = sum(len(collection.get_paths()) for collection in axes.collections)
+            assert bars == ((spans["worker"] >= 0) & (spans["start"] < end)).sum()
+
+
+def spans(rows: Sequence[tuple[str, int, str, float, float, int, int]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=timeline.COLUMNS)
+
+
+def test_gantt_tells_work_that_came_too_late() -> None:
+    """By hand: worker 1 ends its first task after its round, worker 0 ends both rounds."""
+    table = spans(
+        [
+            ("a", -1, "waiting", 0, 2, 1, 0),
+            ("a", -1, "waiting", 2, 5, 2, 0),
+            ("a", 0, "computing", 0, 2, 1, -1),
+            ("a", 1, "computing", 0, 3, 1, -1),
+            ("a", 0, "computing", 2, 5, 2, -1),
+            ("a", 1, "cancelled", 3, 5, 2, -1),
+        ]
+    )
+    kinds = gantt.classified(table)["kind"].tolist()
+    assert kinds[2:] == ["computing", "late", "computing", "cancelled"]
+
+
+def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
+    fast = [("f", -1, "waiting", i, i + 1.0, i + 1, 90 - i) for i in range(40)]
+    slow = [("s", -1, "waiting", 4.0 * i, 4.0 * i + 4, i + 1, 3) for i in range(10)]
+    work = [("f", j, "computing", 0.0, 1.0, 1, -1) for j in range(100)]
+    assert gantt.horizon(spans(fast)) == 4
+    assert gantt.horizon(spans(fast + slow)) == 10
+    slowest = [("s", -1, "waiting", 0.0, 99.0, 1, 3)]
+    assert gantt.horizon(spans(fast + slowest)) == 99
+    shown = gantt.shown_workers(spans(fast + slow + work), 15.0)
+    assert len(shown) == gantt.MOST_WORKERS
+    assert {3, *range(76, 91)} < set(shown)
+    assert {*range(gantt.MOST_WORKERS - 16)} < set(shown)
+
+
+def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Path]) -> None:
+    """3.4 inches: letters of at least 6 points, and three schemes hardly higher than wide."""
+    rounds = [("a", -1, "waiting", i, i + 1.0, i + 1, 3) for i in range(5)]
+    kinds = ("computing", "cancelled", "sending", "dead")
+    work = [("a", j, kinds[j % 4], 0.0, 1.0 + j % 3, 1, -1) for j in range(30)]
+    table = pd.concat([spans(rounds + work).assign(label=label) for label in ("a", "b", "c")])
+    figure = KINDS["gantt"].draw(replace(read(directories["training"]), timeline=table))
+    width, height = figure.get_size_inches()
+    sizes = [
+        text.get_fontsize()
+        for text in figure.findobj(Text)
+        if isinstance(text, Text) and text.get_text()
+    ]
+    assert min(sizes) * 3.4 / width >= 6
+    assert 3.4 * height / width <= 4
+    figure.draw_without_rendering()
+    box = figure.legends[0].get_window_extent()
+    assert box.x0 >= 0
+    assert box.x1 <= figure.bbox.width
+
+
+MEMORY = {
+    "model": "markov",
+    "slow_to_slow": 0.9,
+    "fast_to_slow": 0.1,
+    "fast": {"model": "exponential", "rate": 4.0},
+    "slow": {"model": "exponential", "rate": 1.0},
+}
+
+
+@pytest.mark.parametrize("section", [BASE["delay"], MEMORY])
+def test_delays_are_those_of_the_run(section: dict[str, Any], directories: dict[str, Path]) -> None:
+    """Catches another seed, other rounds, or another model than the run's."""
+    document = BASE | {"delay": section, "workers": 12, "iterations": 300}
+    records = replace(read(directories["training"]), config=document)
+    [sample], left_out = delays.samples(records)
+    assert left_out == 0
+    assert sample.seconds.size >= delays.CELLS
+    assert isinstance(sample.model, MODELS[section["model"]])
+    for replication in (0,) if sample.model.independent else (0, 1):
+        tape = Tape(sample.model, 12, 0, replication)
+        rounds = slice(300 * replication, 300 * replication + 300)
+        np.testing.assert_array_equal(sample.seconds[rounds], tape.rows(0, 300))
+    mean = sample.model.mean()
+    assert mean is not None
+    np.testing.assert_allclose(sample.seconds.mean(), mean, rtol=0.03)
+
+
+@pytest.mark.parametrize("kind", ["delays", "gantt", "workers", "utilisation", "iteration_time"])
+def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> None:
+    """No warning, such as of a logarithmic axis without a positive number, either."""
+    document = BASE | {"delay": {"model": "deterministic", "value": 0.0}}
+    run(document, tmp_path, QUIET)
+    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    assert plot(tmp_path, kind)[0]
+
+
+@pytest.mark.parametrize(
+    "delay",
+    [
+        {"model": "pareto", "alpha": 0.2, "scale": 1.0},
+        {"model": "deterministic", "value": 1e149},
+        {
+            "model": "cold_starts",
+            "probability": 0.1,
+            "share": 0.2,
+            "delay": {"model": "deterministic", "value": 1e100},
+            "base": {"model": "deterministic", "value": 0.0},
+        },
+    ],
+    ids=lambda section: section["model"],
+)
+def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
+    """Without a warning: catches ratios and margins that overflow or vanish."""
+    run(BASE | {"delay": delay}, tmp_path, QUIET)
+    plot(tmp_path, None)
+
+
+FAILURES = {
+    "time_to_failure": {"model": "exponential", "rate": 0.2},
+    "time_to_repair": {"model": "exponential", "rate": 1.0},
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"replications": 1},
+        {"iterations": 1},
+        {"replications": 1, "iterations": 1},
+        {"failures": FAILURES},
+        {"failures": FAILURES, "replications": 1, "problem": None, "optimizer": None},
+        {"workers": 1, "schemes": [{"name": "uncoded"}]},
+    ],
+    ids=str,
+)
+def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) -> None:
+    """All kinds but those that a line explains."""
+    document = BASE | LEARNING | change
+    if document["problem"] is None:
+        del document["target_loss"]
+    run(document, tmp_path, QUIET)
+    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    written, left_out = plot(tmp_path, None)
+    expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
+    expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
+    assert {line.split()[0] for line in left_out} == expected
+    assert {path.stem for path in written} == set(KINDS) - expected
+
+
+def with_losses(records: Records, losses: pd.Series[float], at_end: float | None) -> Records:
+    """The same run with other losses; ``at_end`` is that of the second scheme."""
+    summary = records.summary.copy()
+    if at_end is not None:
+        columns = ["final_train_loss_mean", "final_train_loss_se"]
+        summary.loc[summary.index[1], columns] = at_end, np.nan
+    return replace(
+        records, iterations=records.iterations.assign(train_loss=losses), summary=summary
+    )
+
+
+DIVERGING = {
+    "infinite": lambda t: t["train_loss"].where(t["iteration"] < 3, np.inf),
+    "no number": lambda t: t["train_loss"].where(t["iteration"] < 3, np.nan),
+    "at once": lambda t: t["train_loss"].where(t["iteration"] < 1, np.inf),
+    "large": lambda t: t["train_loss"].where(t["iteration"] < 3, 1.7e308),
+    "growing": lambda t: 10.0 ** np.minimum(60 * t["iteration"], 308),
+    "one scheme": lambda t: t["train_loss"].where(
+        (t["iteration"] < 3) | (t["scheme"] == "uncoded"), np.inf
+    ),
+    "one replication": lambda t: t["train_loss"].where(
+        (t["iteration"] < 3) | (t["replication"] > 0), np.inf
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIVERGING)
+@pytest.mark.parametrize("kind", ["loss_time", "loss_iteration"])
+def test_a_diverged_run_is_drawn_as_far_as_it_goes(
+    name: str, kind: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    """Lines end at the top, and the others keep their room; no axis overflows."""
+    records = read(directories["training"])
+    diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
+    assert KINDS[kind].obstacle(diverged) is None
+    figure = KINDS[kind].draw(diverged)
+    style.save(figure, tmp_path / kind)
+    [axes] = figure.axes
+    assert axes.get_ylim()[1] < 1e4
+    said = [text.get_text() for text in axes.texts]
+    assert said == ([] if name == "one replication" else [losses.ENDS])
+    tops = [np.nanmax(np.asarray(line.get_ydata(), dtype=float)) for line in axes.lines]
+    most = losses.ceiling(diverged)
+    gone = {"one scheme": [False, True], "one replication": [False, False]}
+    assert [bool(top == most) for top in tops] == gone.get(name, [True, True])
+    for line in axes.lines:
+        assert np.isfinite(np.asarray(line.get_ydata())[:1]).all()
+
+
+def test_diverged_schemes_have_no_point_in_the_tradeoff(
+    directories: dict[str, Path], tmp_path: Path
+) -> None:
+    """Of three schemes one diverged; where fewer than two are left, a line says so."""
+    records = read(directories["training"])
+    third = records.summary.iloc[[0]].assign(label="third")
+    summary = pd.concat([records.summary, third], ignore_index=True)
+    for loss in (np.inf, np.nan, 1e308, 1e9):
+        some = with_losses(replace(records, summary=summary), records.iterations.train_loss, loss)
+        figure = KINDS["tradeoff"].draw(some)
+        style.save(figure, tmp_path / "tradeoff")
+        [axes] = figure.axes
+        assert [text.get_text() for text in axes.texts] == ["not shown: 1 that diverged"]
+        low, high = axes.get_ylim()
+        assert high - low < 1
+    none = with_losses(records, records.iterations.train_loss, np.inf)
+    assert KINDS["tradeoff"].obstacle(none) == (
+        "1 scheme(s) end with a loss that can be drawn; the others diverged"
+    )
+
+
+def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, Path]) -> None:
+    records = read(directories["training"])
+    for loss in (np.inf, np.nan, 1e308):
+        bad = with_losses(records, records.iterations.train_loss * 0 + loss, np.inf)
+        for kind in ("loss_time", "loss_iteration"):
+            assert KINDS[kind].obstacle(bad) == "no run begins with a loss that is a number"
+
+
+def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: Path) -> None:
+    records = read(directories["sweep"])
+    gone = records.iterations["delay.rate"] == 2.0
+    table = records.iterations.assign(
+        train_loss=records.iterations.train_loss.where(~gone | (records.iterations.iteration < 2))
+    )
+    summary = records.summary.copy()
+    summary.loc[summary["delay.rate"] == 2.0, "final_train_loss_mean"] = np.nan
+    part = replace(records, iterations=table, summary=summary)
+    for kind in ("loss_time", "loss_iteration", "tradeoff"):
+        assert KINDS[kind].obstacle(part) is None
+        figure = KINDS[kind].draw(part)
+        style.save(figure, tmp_path / kind)
+        assert [len(axes.texts) for axes in figure.axes] == [0, 0, 1, 1]
+
+
+def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:
+    """The survival function is that of the sample; the closed form is drawn where there is one."""
+    records = read(directories["sweep"])
+    drawn, left_out = delays.samples(records)
+    titles = [f"rate = {rate}, workers = {n}" for rate in (0.5, 2) for n in (6, 12)]
+    assert [sample.title for sample in drawn] == titles
+    assert left_out == 0
+    figure = KINDS["delays"].draw(records)
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert labels == [*titles, delays.CLOSED]
+    units = [axes.get_xlabel() for axes in figure.axes] + [a.get_ylabel() for a in figure.axes]
+    assert all(any(u in text for u in ("(s)", "(1/s)", "$k/n$", "share")) for text in units)
+    for sample, line in zip(drawn, figure.axes[1].lines[::2], strict=True):
+        seconds, share = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+        ordered = np.sort(sample.seconds, axis=None)
+        expected = 1 - np.searchsorted(ordered, seconds, side="right") / ordered.size
+        np.testing.assert_allclose(share, expected, atol=0.02)
+    config = dict(records.config or {})
+    config["sweep"] = {"delay.rate": [0.1 * i for i in range(1, 10)]}
+    many = KINDS["delays"].draw(replace(records, config=config))
+    assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
+
+
+def test_order_statistics_against_theory() -> None:
+    """Exponential: E[X_(k)] = sum of 1/(n - i + 1); shuffling changes nothing but correlation."""
+    rng = np.random.default_rng(0)
+    seconds = rng.exponential(size=(20_000, 5))
+    expected = np.cumsum(1 / np.arange(5, 0, -1))
+    np.testing.assert_allclose(delays.mean_order_statistics(seconds), expected, rtol=0.03)
+    together = np.repeat(rng.exponential(size=(20_000, 1)), 5, axis=1)
+    assert np.ptp(delays.mean_order_statistics(together)) == 0
+    apart = delays.shuffled(together)
+    np.testing.assert_allclose(delays.mean_order_statistics(apart), expected, rtol=0.05)
+    np.testing.assert_array_equal(np.sort(apart, axis=None), np.sort(together, axis=None))
+
+
+def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
+    """Catches rows in another order than their names, and shares of another sum."""
+    records = read(directories["training"])
+    assert records.workers is not None
+    ended, waited = KINDS["workers"].draw(records).axes[:2]
+    labels = [label for label, _ in records.labels()]
+    assert [text.get_text() for text in ended.get_yticklabels()] == labels
+    assert waited.get_xlabel() == "worker"
+    for axes, column in ((ended, "last"), (waited, "cost")):
+        table = np.asarray(axes.images[0].get_array(), dtype=float)
+        wide = records.workers.pivot(index="label", columns="worker", values=column).loc[labels]
+        np.testing.assert_allclose(table, wide.to_numpy() / wide.to_numpy().sum(1, keepdims=True))
+    for name, text in zip(labels, waited.get_yticklabels(), strict=True):
+        seconds = records.workers.loc[records.workers["label"] == name, "cost"].sum()
+        assert f"{seconds:.3g}\N{NO-BREAK SPACE}s" in text.get_text()
+
+
+def test_legends_fit_their_width() -> None:
+    assert style.fitting(["abc"] * 5, 3, 7.2) == 3
+    assert style.fitting(["a" * 40] * 5, 3, 7.2) == 1
+    assert style.fitting(["a" * 30] * 4, 3, 7.2) == 2
+    assert style.fitting(["a"], 3, 0.1) == 1
+
+
+def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path]) -> None:
+    """256 colours are enough: the schemes' colours and white are still there, exactly."""
+    from PIL import Image
+
+    [png, _], _ = plot(directories["training"], "utilisation")
+    picture = Image.open(png)
+    assert picture.mode == "P"
+    colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
+    assert {(255, 255, 255), (0xD5, 0x5E, 0x00), (0x00, 0x00, 0x00)} <= colours
+
+
+def test_looks_are_distinct_and_stable() -> None:
+    """Catches two schemes that look alike, also in grey."""
+    looks = [style.look(name) for name in SCHEMES]
+    assert len({look.colour for look in looks}) == len(looks)
+    assert len({look.marker for look in looks}) == len(looks)
+    assert style.look("a_new_scheme") == style.look("a_new_scheme")
+    assert style.look("a_new_scheme").title == "a new scheme"
+    assert style.shade("#000000", 0.5) == "#808080"
+
+
+def test_loss_at_takes_the_newest_model() -> None:
+    times, losses = np.array([[0.0, 1.0, 3.0]]), np.array([[9.0, 5.0, 4.0]])
+    instants = np.array([0.0, 0.99, 1.0, 2.9, 3.0, 8.0])
+    np.testing.assert_array_equal(loss_at(times, losses, instants), [[9, 9, 5, 5, 4, 4]])
+
+
+def test_a_band_holds_diverged_runs_above() -> None:
+    values = np.arange(11.0)[:, None] * np.ones((1, 2))
+    values[10, 1] = np.nan
+    result = band(values)
+    np.testing.assert_array_equal(result.median, [5, 5])
+    np.testing.assert_array_equal(result.low, [1, 1])
+    np.testing.assert_array_equal(result.high, [9, 9])
+
+
+def test_pareto_front_by_hand() -> None:
+    cost = np.array([1.0, 2.0, 2.0, 3.0, 4.0, np.nan, 1.0])
+    loss = np.array([5.0, 4.0, 3.0, 3.0, 1.0, 0.0, 5.0])
+    expected = [True, False, True, False, True, False, True]
+    np.testing.assert_array_equal(pareto(cost, loss), expected)
+
+
+def test_delays_of_a_tiny_run_draw_few_tapes() -> None:
+    """One worker, one round: catches a tape, and its whole block, for each of 131,072 cells."""
+    document = {
+        "workers": 1,
+        "iterations": 1,
+        "delay": MEMORY,
+        "schemes": [{"name": "uncoded"}],
+    }
+    (sample,), _ = delays.samples(Records(pd.DataFrame(), pd.DataFrame(), config=document))
+    assert sample.seconds.shape == (delays.MOST_TAPES, 1)

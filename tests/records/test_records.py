@@ -1,0 +1,146 @@
+"""The tables: means, missing values, comparisons, swept values of every kind."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments.cells.compute import CellResult, compute
+from experiments.config.grid import cells
+from experiments.records.paired import comparison, mean_interval, ratio_interval
+from experiments.records.tables import (
+    Finished,
+    iterations_table,
+    mean_and_error,
+    per_replication,
+    summary_table,
+    workers_table,
+)
+
+BASE: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 4,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}],
+}
+
+
+def finished(**changes: Any) -> list[Finished]:
+    return [(cell, compute(cell)) for cell in cells(BASE | changes)]
+
+
+def test_a_missing_value_is_left_out_of_the_mean() -> None:
+    """Catches NaN in a mean, and a standard error over the number of all values."""
+    mean, error = mean_and_error(pd.Series([1.0, np.nan, 3.0]))
+    assert mean == 2
+    assert error == pytest.approx(1.0)  # sd sqrt(2) over sqrt(2) values
+    assert np.isnan(mean_and_error(pd.Series([np.nan, np.nan]))).all()
+    assert mean_and_error(pd.Series([4.0]))[0] == 4
+    assert np.isnan(mean_and_error(pd.Series([4.0]))[1])
+    middle, low, high = mean_interval(np.array([1.0, np.nan, 3.0]))
+    assert (middle, low + high) == (2, 4)
+    assert high > 2
+
+
+def test_a_ratio_needs_two_positive_numbers() -> None:
+    """Catches logarithms of zero, of losses below zero, and of two negative numbers."""
+    a = np.array([2.0, 8.0, 0.0, -4.0, 3.0])
+    b = np.array([1.0, 2.0, 1.0, -2.0, 0.0])
+    assert ratio_interval(a, b)[0] == pytest.approx(np.sqrt(2 * 4))
+    assert np.isnan(ratio_interval(-a, b)).all()
+    assert np.isnan(ratio_interval(np.zeros(3), np.ones(3))).all()
+
+
+def test_a_comparison_uses_replications_that_both_have() -> None:
+    mine = pd.DataFrame({"iteration_time": [1.0, 2.0, 3.0], "time_to_target": [5.0, np.nan, 7.0]})
+    base = pd.DataFrame({"iteration_time": [2.0, 2.0, 5.0], "time_to_target": [1.0, 1.0, np.nan]})
+    columns = comparison(mine, base)
+    assert columns["iteration_time_difference"] == pytest.approx(-1)
+    assert columns["iteration_time_difference_low"] < -1 < columns["iteration_time_difference_high"]
+    assert columns["time_to_target_difference"] == 4
+    assert np.isnan(columns["time_to_target_difference_low"])
+
+
+def test_the_final_loss_is_the_last_one_also_where_it_is_not_finite() -> None:
+    """A run that diverged is no run with a good loss: catches the smallest or last finite loss."""
+    ((_, result),) = finished()
+    losses = np.tile([0.7, 0.2, 0.5, 0.9, 0.4], 3)
+    losses[9] = np.nan
+    frame = result.iterations.assign(train_loss=losses)
+    again = CellResult(frame, result.replications, result.workers, result.engine)
+    final = per_replication(again)["final_train_loss"].to_numpy()
+    np.testing.assert_array_equal(final, [0.4, np.nan, 0.4])
+    times = per_replication(again)["iteration_time"].to_numpy()
+    expected = frame.groupby("replication")["time"].max().to_numpy() / 4
+    np.testing.assert_allclose(times, expected)
+
+
+def test_target_reached_is_the_share_of_those_that_did() -> None:
+    ((cell, result),) = finished()
+    replications = result.replications.assign(time_to_target=[3.0, np.nan, 5.0])
+    again = CellResult(result.iterations, replications, result.workers, result.engine)
+    row = summary_table([(cell, again)]).iloc[0]
+    assert row["target_reached"] == pytest.approx(2 / 3)
+    assert row["time_to_target_mean"] == 4
+
+
+def test_the_costliest_worker_is_the_one_that_cost_most() -> None:
+    ((cell, result),) = finished()
+    workers = result.workers.assign(cost=[1.0, 0.5, 7.0, 2.0, 0.0, 3.0])
+    again = CellResult(result.iterations, result.replications, workers, result.engine)
+    row = summary_table([(cell, again)]).iloc[0]
+    assert row["costliest_worker"] == 2
+    assert row["costliest_worker_cost"] == 7
+    assert row["costliest_worker_last"] == workers["last"][2]
+
+
+def test_a_code_with_coefficients_says_how_exact_it_is() -> None:
+    schemes = [{"name": "uncoded"}, {"name": "cyclic_repetition", "load": 3}]
+    summary = summary_table(finished(schemes=schemes)).set_index("scheme")
+    assert np.isnan(summary.loc["uncoded", "code_residual"])
+    assert 0 < summary.loc["cyclic_repetition", "code_residual"] < 1e-9
+    assert summary.loc["cyclic_repetition", "code_largest_coefficient"] >= 1
+    assert not any(name.startswith("code_") for name in summary_table(finished()).columns)
+
+
+SWEEPS: list[tuple[str, list[Any], list[Any]]] = [
+    ("delay.rate", [1, 2.5], [1.0, 2.5]),
+    ("policy", ["cancel", "queue"], ["cancel", "queue"]),
+    ("target_loss", [None, 0.5], [np.nan, 0.5]),
+    ("seed", [1, 2**70], ["1", str(2**70)]),
+    ("delay.rate", ["2", 3], ['"2"', "3"]),
+    ("load_law.kind", ["per_partition"], ["per_partition"]),
+    (
+        "delay",
+        [BASE["delay"], {"model": "deterministic", "value": 1}],
+        [json.dumps(BASE["delay"]), json.dumps({"model": "deterministic", "value": 1})],
+    ),
+]
+
+
+@pytest.mark.parametrize(("key", "values", "shown"), SWEEPS, ids=str)
+def test_swept_values_of_any_kind_make_a_column(
+    key: str, values: list[Any], shown: list[Any]
+) -> None:
+    """Catches a mixed column, which Parquet cannot hold, and a row with another cell's value."""
+    import pyarrow as pa
+
+    some = finished(sweep={key: values})
+    tables = (iterations_table(some), workers_table(some), summary_table(some))
+    for table, rows in zip(tables, (3 * 5, 6, 1), strict=True):
+        pa.Table.from_pandas(table)
+        expected = pd.Series(np.repeat(np.array(shown, dtype=object), rows), name=key)
+        got = table[key].astype(object)
+        pd.testing.assert_series_equal(got, expected, check_dtype=False)
+        assert list(table["cell"]) == [cell.key for cell, _ in some for _ in range(rows)]
+
+
+def test_one_cell_twice_in_a_grid_keeps_both_values() -> None:
+    some = finished(sweep={"delay.rate": [2, 2.0]})
+    assert some[0][0].key == some[1][0].key
+    assert len(iterations_table(some)) == 2 * 3 * 5
