@@ -89,7 +89,7 @@ def _run(
         pool.prepare()  # before the imports below: the server makes them at the same time
 
     from experiments import console
-    from experiments.cells import store
+    from experiments.cells import files
     from experiments.cells.cluster import dask_cluster
     from experiments.config.document import load
     from experiments.run import Options
@@ -100,7 +100,7 @@ def _run(
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
     if timeline is not None:
-        store.require_file(timeline)
+        files.require_file(timeline)
     with console.progress("cells") as report:
         options = Options(-1 if scheduler else jobs, data_dir, report, backend)
         outcome = run_document(document, target, options)

@@ -17,7 +17,7 @@ from typing import Any
 import joblib
 import pandas as pd
 
-from experiments.cells import store
+from experiments.cells import files, store
 from experiments.cells.check import check
 from experiments.cells.compute import CellResult
 from experiments.cells.work import Done, work
@@ -80,7 +80,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     began = time.monotonic()
     grid = cells(document, options.data_dir)
     checked = check(grid, options.data_dir)
-    store.require_writable(output)
+    files.require_writable(output)
     failed = dict(checked.impossible)
     wanted = {cell.key: cell for cell in grid if cell.key not in failed}
     todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
@@ -136,11 +136,11 @@ def _kept(output: Path, cell: Cell) -> CellResult:
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
     settings = validate(document)
     resolved = yaml_text.write(settings.model_dump(mode="json"))
-    store.write_bytes(output / "config.yaml", resolved.encode())
+    files.write_bytes(output / "config.yaml", resolved.encode())
     if outcome.finished:
-        store.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
-        store.write_table(output / "summary.parquet", outcome.summary)
-        store.write_table(output / "workers.parquet", workers_table(outcome.finished))
+        files.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
+        files.write_table(output / "summary.parquet", outcome.summary)
+        files.write_table(output / "workers.parquet", workers_table(outcome.finished))
     entries = {
         cell.key: {
             "label": cell.label,
@@ -151,5 +151,5 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
         for cell, result in outcome.finished
     }
     facts = manifest(settings.seed, seconds, outcome.warnings, entries)
-    store.write_bytes(output / "manifest.json", to_json(facts))
+    files.write_bytes(output / "manifest.json", to_json(facts))
     store.remove_leftovers(output)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.cells import store
+from experiments.cells import files
 from experiments.config import build
 from experiments.config.grid import Cell
 from sim.engines import event
@@ -107,5 +107,5 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
 def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``."""
     timelines = record((cell for cell in finished if cell.point == 0), data_dir)
-    store.write_bytes(file, trace_events(timelines))
-    store.write_table(output / "timeline.parquet", table(timelines))
+    files.write_bytes(file, trace_events(timelines))
+    files.write_table(output / "timeline.parquet", table(timelines))

@@ -1,4 +1,4 @@
-"""Where results lie on disk. Every write is atomic: a file is whole or absent.
+"""Where finished cells lie on disk.
 
 A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
 replications, workers and the code's fingerprint in the file's metadata. A cell computed by other
@@ -12,7 +12,6 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import tempfile
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -22,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.cells.compute import CellResult
-from experiments.config.errors import ConfigError
+from experiments.cells.files import TEMPORARY, write_arrow
 from sim.schemes.conditioning import Conditioning
 
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/cells")
@@ -32,9 +31,6 @@ LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 """Packages whose version can change a number."""
 
 CHECKSUM = b"checksum"
-
-TEMPORARY = ".part"
-"""Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
 
 
 @cache
@@ -48,76 +44,6 @@ def code_fingerprint() -> str:
         for file in sorted(root.joinpath(source).rglob("*.py")):
             digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file at once or not at all; survives ``kill -9`` at any moment.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
-    name = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=TEMPORARY
-        )
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
-        raise cannot_write(path, error) from None
-    finally:
-        if name is not None:  # already renamed when all went well
-            Path(name).unlink(missing_ok=True)
-
-
-def require_writable(folder: Path) -> None:
-    """Find out now, before hours of work, whether ``folder`` can be made and written to.
-
-    Raises:
-        ConfigError: why not.
-    """
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise cannot_write(folder, error) from None
-
-
-def require_file(path: Path) -> None:
-    """Find out now that a file can be written at ``path``.
-
-    Raises:
-        ConfigError: why not.
-    """
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a directory; must be a file")
-    require_writable(path.parent)
-
-
-def cannot_write(path: Path, error: OSError) -> ConfigError:
-    """The one line for a path that the system refuses."""
-    return ConfigError(f"{path}: cannot be written: {error.strerror or error}")
-
-
-def write_table(path: Path, frame: pd.DataFrame, facts: dict[str, str] | None = None) -> None:
-    """Write a frame as Parquet: same frame, same bytes.
-
-    Raises:
-        ConfigError: it cannot be written there.
-    """
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    if facts is not None:
-        metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
-        table = table.replace_schema_metadata(metadata)
-        metadata[CHECKSUM] = _checksum(table.schema)
-        table = table.replace_schema_metadata(metadata)
-    sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
-    write_bytes(path, sink.getvalue().to_pybytes())
 
 
 def remove_leftovers(output: Path) -> None:
@@ -153,7 +79,10 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
         "code": code_fingerprint(),
     }
-    write_table(cell_path(output, key), result.iterations, facts)
+    table = pa.Table.from_pandas(result.iterations, preserve_index=False)
+    metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
+    metadata[CHECKSUM] = _checksum(table.schema.with_metadata(metadata))
+    write_arrow(cell_path(output, key), table.replace_schema_metadata(metadata))
 
 
 def read_cell(output: Path, key: str) -> CellResult | None:

@@ -10,7 +10,7 @@ import numpy as np
 from delay_models.base import FloatArray
 from delay_models.table import TableError, read_all_loads
 from delay_models.units import unit_warnings
-from experiments.cells import store
+from experiments.cells import files
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at
 from experiments.fit import arrivals, quantiles
@@ -84,14 +84,14 @@ def write(findings: Findings, source: str, output: Path) -> list[Path]:
     texts = {"report.md": report(findings, source), "delay.yaml": yaml_text.write(config)}
     written = []
     for name, text in texts.items():
-        store.write_bytes(output / name, text.encode())
+        files.write_bytes(output / name, text.encode())
         written.append(output / name)
     frames = {
         "fit.parquet": fit_table(findings),
         "order_statistics.parquet": order_table(findings),
     }
     for name, frame in frames.items():
-        store.write_table(output / name, frame)
+        files.write_table(output / name, frame)
         written.append(output / name)
     written += style.save(quantiles.draw(findings), output / "qq")
     written += style.save(arrivals.draw(findings), output / "order_statistics")

@@ -20,7 +20,7 @@ from zlib import crc32
 
 import numpy as np
 
-from experiments.cells.store import write_bytes
+from experiments.cells.files import write_bytes
 from sim.types import FloatArray
 
 if TYPE_CHECKING:

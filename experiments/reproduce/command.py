@@ -14,7 +14,7 @@ import joblib
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from experiments.cells.store import write_bytes, write_table
+from experiments.cells.files import write_bytes, write_table
 from experiments.config.errors import at, one_of
 from experiments.pictures import style
 from experiments.reproduce import FIGURES

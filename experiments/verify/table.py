@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from experiments.cells import store
+from experiments.cells import files
 from experiments.verify.compare import Comparison, NotComparable, Outcome, bound
 from sim.theory import NoFormula
 
@@ -105,8 +105,8 @@ class Verification:
 def write(result: Verification, output: Path) -> None:
     """Write ``verify.parquet`` and ``verify.csv``."""
     frame = result.frame()
-    store.write_table(output / "verify.parquet", frame)
-    store.write_bytes(output / "verify.csv", frame.to_csv(index=False).encode())
+    files.write_table(output / "verify.parquet", frame)
+    files.write_bytes(output / "verify.csv", frame.to_csv(index=False).encode())
 
 
 def show(result: Verification, seconds: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.cells import store
+from experiments.cells import files, store
 from experiments.cells.compute import CellResult, compute
 from experiments.config.errors import ConfigError
 from experiments.config.grid import cells
@@ -95,14 +95,14 @@ def test_a_write_that_fails_leaves_the_old_file(
 ) -> None:
     """Catches writing in place: a full disk would leave half a table where a whole one was."""
     path = tmp_path / "table"
-    store.write_bytes(path, b"old")
+    files.write_bytes(path, b"old")
 
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "chmod", full)
     with pytest.raises(ConfigError, match=r"table: cannot be written: No space left on device$"):
-        store.write_bytes(path, b"new")
+        files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["table"]
 
@@ -112,11 +112,11 @@ def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None
     dead.wait()
     cells_folder = tmp_path / "cells"
     cells_folder.mkdir()
-    leftover = cells_folder / f".k.parquet.{dead.pid}.x1{store.TEMPORARY}"
+    leftover = cells_folder / f".k.parquet.{dead.pid}.x1{files.TEMPORARY}"
     kept = [
         tmp_path / ".notes.of.mine",
-        tmp_path / f".mine.{store.TEMPORARY}",
-        cells_folder / f".k.parquet.{os.getpid()}.x2{store.TEMPORARY}",
+        tmp_path / f".mine.{files.TEMPORARY}",
+        cells_folder / f".k.parquet.{os.getpid()}.x2{files.TEMPORARY}",
         cells_folder / "k.parquet",
     ]
     for path in [leftover, *kept]:

@@ -17,7 +17,7 @@ import yaml
 from distributed import LocalCluster
 from scipy.stats import ttest_1samp, ttest_ind
 
-from experiments.cells import store, work
+from experiments.cells import files, store, work
 from experiments.cells.compute import compute
 from experiments.config.document import load
 from experiments.config.grid import cells
@@ -236,7 +236,7 @@ def test_a_damaged_cell_is_computed_again(
     config, reference = whole
     out = tmp_path / "out"
     key = cells(load(config))[0].key
-    store.write_bytes(store.cell_path(out, key), damage)
+    files.write_bytes(store.cell_path(out, key), damage)
     finish(config, out)
     assert_same_tables(out, reference)
 
