@@ -31,6 +31,7 @@ import numpy as np
 from annotated_types import Ge, Gt, Le
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict
+from typing_extensions import override
 
 FloatArray = NDArray[np.float64]
 
@@ -50,9 +51,9 @@ class DelayModel(ABC):
     """A law for unit delays; abstract. Times are seconds.
 
     ``cdf``, ``sf``, ``ppf`` and ``mean`` describe one cell of the table, at a worker and a round
-    picked at random, in closed form; or they return ``None`` where there is no closed form, so
-    that the theory can say it does not apply. Cells are independent of each other only where
-    ``independent`` says so.
+    picked at random, in closed form. They return ``None``, the default, where there is no closed
+    form, so that the theory can say it does not apply. Cells are independent of each other only
+    where ``independent`` says so.
     """
 
     @property
@@ -80,28 +81,32 @@ class DelayModel(ABC):
         """Draw ``(rounds, workers)`` delays under the conditions, finite and >= 0."""
 
     @abstractmethod
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """P(X <= seconds), elementwise, or ``None``."""
-
-    @abstractmethod
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """Quantiles of X in seconds, elementwise, or ``None``."""
-
-    @abstractmethod
-    def mean(self) -> float | None:
-        """E[X] in seconds (may be infinite), or ``None``."""
-
-    @abstractmethod
     def longest(self) -> float:
-        """Seconds that no draw exceeds; may be infinite. See ``delay_models.limits``.
+        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.limits``.
 
-        A law without an end has one all the same as soon as it is drawn from random bits.
+        It is finite even for an unbounded law: a draw is made from finitely many random bits.
         """
 
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X <= seconds), elementwise, or ``None``."""
+        return None
+
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X > seconds), elementwise, precise far below 1e-16; ``None``: use ``1 - cdf``."""
+        return None
+
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """Quantiles of X in seconds, elementwise, or ``None``."""
+        return None
+
+    def mean(self) -> float | None:
+        """E[X] in seconds (may be infinite), or ``None``."""
+        return None
+
     @classmethod
-    @abstractmethod
     def examples(cls) -> tuple[DelayModel, ...]:
         """A few valid models for the contract tests; none where a model needs a user's file."""
+        return ()
 
     def parts(self) -> tuple[DelayModel, ...]:
         """The models that this one is made of: those in its fields."""
@@ -117,10 +122,6 @@ class DelayModel(ABC):
         """Draw rounds 0, 1, ... from ``rng``: ``(rounds, workers)`` seconds."""
         conditions, _ = self.evolve(self.start(rng, workers), rng, rounds, workers)
         return self.delays(conditions, rng, rounds, workers)
-
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """P(X > seconds), elementwise, precise far below 1e-16; ``None``: use ``1 - cdf``."""
-        return None
 
     def sum_of(self, draws: int) -> DelayModel | None:
         """The law of the sum of ``draws`` independent delays, or ``None`` if not closed."""
@@ -171,33 +172,34 @@ class IndependentDelays(DelayModel):
 
     @final
     @property
+    @override
     def independent(self) -> bool:
-        """True."""
         return True
 
     @final
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> None:
-        """No state."""
+        return None
 
     @final
+    @override
     def evolve(
         self, state: None, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[None, None]:
-        """Workers and rounds are all alike."""
         return None, None
 
     @final
+    @override
     def delays(
         self, conditions: None, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """One draw per cell; the past does not matter."""
         return self.draw(own, (rounds, workers))
 
 
 class ReplayedDelays(DelayModel):
     """A model that is a fixed table, the same in every replication and stream; abstract.
 
-    It has no law: ``cdf``, ``ppf`` and ``mean`` are ``None``.
+    A fixed table is not a law: ``cdf``, ``ppf`` and ``mean`` stay ``None``.
     """
 
     @abstractmethod
@@ -205,11 +207,13 @@ class ReplayedDelays(DelayModel):
         """Rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
 
     @final
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
     @final
+    @override
     def evolve(
         self, state: int, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, int]:
@@ -217,20 +221,8 @@ class ReplayedDelays(DelayModel):
         return self.replay(state, state + rounds, workers), state + rounds
 
     @final
+    @override
     def delays(
         self, conditions: FloatArray, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """The rounds themselves."""
         return conditions
-
-    @final
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: a fixed table is not a law."""
-
-    @final
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
-    @final
-    def mean(self) -> None:
-        """None."""

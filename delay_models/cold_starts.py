@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Literal, final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import (
     STRICT,
@@ -41,7 +42,8 @@ class ColdStarts(Around):
             What a master waits for when it waits for ``n - share * n`` workers hangs on it.
 
     The start-up is part of the unit delay X: the load law ``additive`` counts it once, while
-    ``proportional`` and ``per_partition`` count it for every partition.
+    ``proportional`` and ``per_partition`` count it for every partition. There is no ``cdf``: the
+    law of a sum of two delays has no closed form.
 
     Cost: two draws per round, one per cell of a hit round (a fixed clump sorts them too), and one
     addition per cell.
@@ -53,10 +55,11 @@ class ColdStarts(Around):
     delay: IndependentPart
     clump: Literal["binomial", "fixed"] = "binomial"
 
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
-        """The base's state: hits do not remember."""
         return self.base.start(shared, workers)
 
+    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
@@ -76,25 +79,19 @@ class ColdStarts(Around):
         sizes = np.floor(self.share * workers + shared.random((hits, 1)))
         return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
 
+    @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """The base's delays, and the start-up."""
         startup, base = conditions
         return np.asarray(self.base.delays(base, own, rounds, workers) + startup)
 
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: a sum of two laws is not closed."""
-
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
+    @override
     def longest(self) -> float:
-        """The base's and the start-up's together."""
         return self.base.longest() + self.delay.longest()
 
+    @override
     def mean(self) -> float | None:
-        """E[X] and the share of start-ups times their mean."""
         base, delay = self.base.mean(), self.delay.mean()
         if base is None or delay is None:
             return None
@@ -102,8 +99,8 @@ class ColdStarts(Around):
         return base + (hit * delay if hit > 0 else 0.0)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (
             ColdStarts(
                 base=LogNormal(median=0.8, sigma=0.1),

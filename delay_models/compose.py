@@ -8,6 +8,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, NonNegative, Part, Positive
 from delay_models.parametric import Gamma, Weibull
@@ -18,12 +19,12 @@ class Around(DelayModel):
 
     base: DelayModel
 
+    @override
     def rounds_available(self) -> int | None:
-        """As many as the base can give."""
         return self.base.rounds_available()
 
+    @override
     def workers_available(self) -> int | None:
-        """As many as the base can serve."""
         return self.base.workers_available()
 
 
@@ -48,54 +49,54 @@ class Affine(Around):
 
     @final
     @property
+    @override
     def independent(self) -> bool:
-        """As the base."""
         return self.base.independent
 
     @final
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
-        """The base's state."""
         return self.base.start(shared, workers)
 
     @final
+    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
-        """The base's conditions and state."""
         return self.base.evolve(state, shared, rounds, workers)
 
     @final
+    @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """The base's delays, mapped."""
         return self._forward(self.base.delays(conditions, own, rounds, workers))
 
     @final
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The base's, at the base's seconds."""
         return self.base.cdf(self._backward(seconds))
 
     @final
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The base's, at the base's seconds."""
         return self.base.sf(self._backward(seconds))
 
     @final
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """The base's quantiles, mapped."""
         quantiles = self.base.ppf(probability)
         return None if quantiles is None else self._forward(quantiles)
 
     @final
+    @override
     def longest(self) -> float:
-        """The base's, mapped."""
         offset, factor = self.coefficients
         return offset + factor * self.base.longest()
 
     @final
+    @override
     def mean(self) -> float | None:
-        """The base's mean, mapped."""
         mean, (offset, factor) = self.base.mean(), self.coefficients
         return None if mean is None else offset + factor * mean
 
@@ -109,18 +110,18 @@ class Scaled(Affine):
     base: Part
 
     @property
+    @override
     def coefficients(self) -> tuple[float, float]:
-        """No offset."""
         return 0.0, self.by
 
+    @override
     def sum_of(self, draws: int) -> Scaled | None:
-        """``by`` times the base's sum."""
         total = self.base.sum_of(draws)
         return None if total is None else Scaled(by=self.by, base=total)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Scaled(by=1.5, base=Gamma(shape=2.5, scale=0.4)),)
 
 
@@ -133,16 +134,16 @@ class Shifted(Affine):
     base: Part
 
     @property
+    @override
     def coefficients(self) -> tuple[float, float]:
-        """Factor 1."""
         return self.by, 1.0
 
+    @override
     def sum_of(self, draws: int) -> Shifted | None:
-        """The base's sum, ``draws * by`` seconds later."""
         total = self.base.sum_of(draws)
         return None if total is None else Shifted(by=draws * self.by, base=total)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Shifted(by=0.5, base=Weibull(shape=0.7, scale=1.5)),)

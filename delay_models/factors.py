@@ -14,6 +14,7 @@ import numpy as np
 from annotated_types import Ge, MinLen
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import (
     STRICT,
@@ -49,29 +50,29 @@ class Multiplied(Around):
         """A number that no factor exceeds."""
 
     @final
+    @override
     def longest(self) -> float:
-        """The base's times the largest factor."""
         return self.base.longest() * self.largest()
 
     @final
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
-        """The factors' state and the base's."""
         return self.begin(shared, workers), self.base.start(shared, workers)
 
     @final
+    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
-        """The factors, and the base's conditions."""
         factors, mine = self.multipliers(state[0], shared, rounds, workers)
         conditions, base = self.base.evolve(state[1], shared, rounds, workers)
         return (factors, conditions), (mine, base)
 
     @final
+    @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """One product per cell."""
         factors, base = conditions
         return np.asarray(self.base.delays(base, own, rounds, workers) * factors)
 
@@ -100,28 +101,28 @@ class Heterogeneous(Multiplied):
         if (self.factors is None) == (self.spread is None):
             raise ValueError("give either factors, one for each worker, or spread, but not both")
 
+    @override
     def begin(self, shared: np.random.Generator, workers: int) -> FloatArray:
-        """Every worker's factor, ``(1, workers)``."""
         if self.factors is not None:
             return np.array([self.factors[:workers]])
         assert self.spread is not None
         return np.exp(self.spread * shared.standard_normal((1, workers)))
 
+    @override
     def multipliers(
         self, state: FloatArray, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, FloatArray]:
-        """The same in every round."""
         return state, state
 
+    @override
     def largest(self) -> float:
-        """Of the ``factors``, or of any worker's."""
         if self.factors is not None:
             return max(self.factors)
         assert self.spread is not None
         return exp(self.spread * NORMAL_END)
 
+    @override
     def workers_available(self) -> int | None:
-        """As many as there are factors, and as the base can serve."""
         mine = None if self.factors is None else len(self.factors)
         limits = [limit for limit in (mine, self.base.workers_available()) if limit is not None]
         return min(limits, default=None)
@@ -134,18 +135,20 @@ class Heterogeneous(Multiplied):
         parts: list[DelayModel] = [Scaled(by=float(value), base=self.base) for value in values]
         return [float(count) for count in counts], parts
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """Of a worker picked at random among the ``factors``; ``None`` for a ``spread``."""
         return None if self._law is None else mixed_cdf(*self._law, seconds)
 
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """As ``cdf``."""
         return None if self._law is None else mixed_sf(*self._law, seconds)
 
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """As ``cdf``, by root finding."""
         return None if self._law is None else mixed_ppf(*self._law, probability)
 
+    @override
     def mean(self) -> float | None:
         """Of a worker picked at random: E[factor] E[X]."""
         if self._law is not None:
@@ -155,6 +158,7 @@ class Heterogeneous(Multiplied):
         return None if mean is None else float(np.exp(self.spread**2 / 2)) * mean
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
         """For the contract tests; those with ``factors`` serve too few workers for them."""
         fast, slow = LogNormal(median=0.6, sigma=0.2), ShiftedExponential(shift=1.0, rate=2.0)
@@ -171,38 +175,35 @@ class RoundEffects(Multiplied):
         base: any model.
         factor: the law of a round's factor, a plain number instead of seconds; independent from
             round to round.
+
+    There is no ``cdf``: the law of a product of two numbers has no closed form.
     """
 
     base: Part
     factor: IndependentPart
 
+    @override
     def begin(self, shared: np.random.Generator, workers: int) -> None:
-        """Rounds do not remember."""
+        return None
 
+    @override
     def multipliers(
         self, state: None, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, None]:
-        """One draw for each round, ``(rounds, 1)``."""
         return self.factor.sample(shared, rounds, 1), None
 
+    @override
     def largest(self) -> float:
-        """Of any round."""
         return self.factor.longest()
 
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: a product of two laws is not closed."""
-
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
+    @override
     def mean(self) -> float | None:
-        """The product of the two means."""
         factor, base = self.factor.mean(), self.base.mean()
         return None if factor is None or base is None else factor * base
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (
             RoundEffects(base=Gamma(shape=3.0, scale=0.3), factor=LogNormal(median=1, sigma=0.2)),
         )
@@ -214,18 +215,20 @@ class Drift(Multiplied):
     """Everyone slowly becomes slower, or faster: a factor from 1 in round 0 to ``to``.
 
     The factor is linear over the first ``over`` rounds and stays at ``to`` from then on, so that
-    delays stay positive and finite however long the run is. No round is typical, so no law of one
-    cell is given.
+    delays stay positive and finite however long the run is. Rounds differ, so there
+    is no ``cdf``.
     """
 
     base: Part
     to: Positive
     over: Annotated[int, Ge(1)]
 
+    @override
     def begin(self, shared: np.random.Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
+    @override
     def multipliers(
         self, state: int, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, int]:
@@ -233,21 +236,12 @@ class Drift(Multiplied):
         passed = np.minimum(np.arange(state, state + rounds) / self.over, 1.0)
         return ((1 - passed) + self.to * passed)[:, None], state + rounds
 
+    @override
     def largest(self) -> float:
-        """At the start or at the end."""
         return max(1.0, self.to)
 
-    def cdf(self, seconds: ArrayLike) -> None:
-        """None: it changes from round to round."""
-
-    def ppf(self, probability: ArrayLike) -> None:
-        """None."""
-
-    def mean(self) -> None:
-        """None."""
-
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests: slower, and faster."""
         base = Exponential(rate=2.0)
         return (Drift(base=base, to=2.0, over=20), Drift(base=base, to=0.5, over=5))

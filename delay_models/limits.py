@@ -11,6 +11,7 @@ models tell in ``DelayModel.longest``. Whoever makes a model from a user's numbe
 from __future__ import annotations
 
 import numpy as np
+from typing_extensions import override
 
 from delay_models.base import DelayModel
 
@@ -37,6 +38,7 @@ class EndlessDelays(ValueError):
         self.model = model
         self.longest = longest
 
+    @override
     def __str__(self) -> str:
         seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
         return (

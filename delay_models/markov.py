@@ -11,6 +11,7 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, IndependentPart, Probability
 from delay_models.mixture import mixed_cdf, mixed_mean, mixed_ppf, mixed_sf
@@ -80,10 +81,12 @@ class Markov(DelayModel):
         after = share * self.slow_to_slow + (1 - share) * self.fast_to_slow
         return abs(after - share) <= 1e-12
 
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> BoolArray:
         """The state is who is slow in the next round, ``(workers,) bool``."""
         return shared.random(workers) < self.initial_share
 
+    @override
     def evolve(
         self, state: BoolArray, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[BoolArray, BoolArray]:
@@ -110,6 +113,7 @@ class Markov(DelayModel):
             after = np.take_along_axis(slow, row, axis=0)
         return np.concatenate([state[None], after[:-1]]), after[-1]
 
+    @override
     def delays(
         self, conditions: BoolArray, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
@@ -118,24 +122,25 @@ class Markov(DelayModel):
         table[conditions] = self.slow.sample(own, 1, int(conditions.sum()))[0]
         return table
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """The stationary mixture of the two states; ``None`` if not started in it."""
         return mixed_cdf(*self._law(), seconds) if self.stationary else None
 
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The mixture's survival function."""
         return mixed_sf(*self._law(), seconds) if self.stationary else None
 
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """The mixture's quantiles, by root finding."""
         return mixed_ppf(*self._law(), probability) if self.stationary else None
 
+    @override
     def longest(self) -> float:
-        """Of the two states, the longer."""
         return max(self.fast.longest(), self.slow.longest())
 
+    @override
     def mean(self) -> float | None:
-        """The mixture's mean."""
         return mixed_mean(*self._law()) if self.stationary else None
 
     def _law(self) -> tuple[tuple[float, float], tuple[DelayModel, DelayModel]]:
@@ -143,8 +148,8 @@ class Markov(DelayModel):
         return (share, 1 - share), (self.slow, self.fast)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests: sticky, fixed, and alternating."""
         fast, slow = LogNormal(median=0.6, sigma=0.2), ShiftedExponential(shift=1.0, rate=2.0)
         slower = Gamma(shape=2.0, scale=1.0)
         return (

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import MinLen
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import (
     STRICT,
@@ -56,8 +57,8 @@ class Mixture(IndependentDelays):
         if abs(total - 1) > SUM_TOLERANCE:
             raise ValueError(f"weights sum to {total:g}; must sum to 1")
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """Pick each cell's component, then draw each component's cells together."""
         bounds = np.cumsum(self.weights) / sum(self.weights)
         which = np.searchsorted(bounds[:-1], rng.random(shape), side="right")
         delays = np.empty(shape)
@@ -66,29 +67,29 @@ class Mixture(IndependentDelays):
             delays[mine] = component.sample(rng, 1, int(mine.sum()))[0]
         return delays
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The weighted sum of the components' CDFs."""
         return mixed_cdf(self.weights, self.components, seconds)
 
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The weighted sum of the components' survival functions."""
         return mixed_sf(self.weights, self.components, seconds)
 
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """Quantiles in seconds, by root finding."""
         return mixed_ppf(self.weights, self.components, probability)
 
+    @override
     def longest(self) -> float:
-        """Of the components, the longest."""
         return max(part.longest() for part in self.components)
 
+    @override
     def mean(self) -> float | None:
-        """The weighted sum of the components' means."""
         return mixed_mean(self.weights, self.components)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests: bimodal, and with an atom."""
         fast, slow = LogNormal(median=0.6, sigma=0.1), LogNormal(median=1.5, sigma=0.4)
         tail = ShiftedExponential(shift=0.2, rate=2.0)
         return (

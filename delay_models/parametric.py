@@ -13,6 +13,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import (
     STRICT,
@@ -44,21 +45,22 @@ class ScipyDelays(IndependentDelays):
         return self.distribution()
 
     @final
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        """P(X <= seconds), elementwise."""
         return np.asarray(self._law.cdf(seconds), dtype=np.float64)
 
     @final
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
-        """P(X > seconds), elementwise, precise in the far tail."""
         return np.asarray(self._law.sf(seconds), dtype=np.float64)
 
     @final
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
-        """Quantiles in seconds, elementwise."""
         return np.asarray(self._law.ppf(probability), dtype=np.float64)
 
     @final
+    @override
     def mean(self) -> float:
         """E[X] in seconds; infinite for a Pareto law with alpha <= 1."""
         return float(self._law.mean())
@@ -71,37 +73,37 @@ class Deterministic(IndependentDelays):
 
     value: NonNegative
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """A constant table."""
         return np.full(shape, self.value)
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        """A step at ``value``."""
         return np.asarray(np.asarray(seconds) >= self.value, dtype=np.float64)
 
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
-        """One before ``value``, then zero."""
         return np.asarray(np.asarray(seconds) < self.value, dtype=np.float64)
 
+    @override
     def sum_of(self, draws: int) -> Deterministic:
-        """``draws * value``."""
         return Deterministic(draws * self.value)
 
+    @override
     def longest(self) -> float:
-        """``value``."""
         return self.value
 
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
-        """``value`` at every probability."""
         return np.full(np.shape(probability), self.value)
 
+    @override
     def mean(self) -> float:
-        """``value``."""
         return self.value
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Deterministic(value=0.7),)
 
 
@@ -112,25 +114,25 @@ class Exponential(ScipyDelays):
 
     rate: Positive
 
+    @override
     def distribution(self) -> Any:
-        """Exponential with scale 1/rate."""
         return _stats().expon(scale=1 / self.rate)
 
+    @override
     def sum_of(self, draws: int) -> Gamma:
-        """Gamma of shape ``draws``."""
         return Gamma(draws, 1 / self.rate)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One exponential draw per cell."""
         return rng.exponential(1 / self.rate, shape)
 
+    @override
     def longest(self) -> float:
-        """The longest exponential draw."""
         return EXPONENTIAL_END / self.rate
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Exponential(rate=2.0),)
 
 
@@ -142,27 +144,27 @@ class ShiftedExponential(ScipyDelays):
     shift: NonNegative
     rate: Positive
 
+    @override
     def distribution(self) -> Any:
-        """Exponential with location shift and scale 1/rate."""
         return _stats().expon(loc=self.shift, scale=1 / self.rate)
 
+    @override
     def sum_of(self, draws: int) -> Gamma:
-        """Gamma of shape ``draws``, shifted by ``draws`` shifts."""
         return Gamma(draws, 1 / self.rate, draws * self.shift)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One exponential draw per cell, shifted in place."""
         delays = rng.exponential(1 / self.rate, shape)
         delays += self.shift
         return delays
 
+    @override
     def longest(self) -> float:
-        """The longest exponential draw, shifted."""
         return self.shift + EXPONENTIAL_END / self.rate
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (ShiftedExponential(shift=1.0, rate=2.0),)
 
 
@@ -175,21 +177,22 @@ class Weibull(ScipyDelays):
     scale: Positive
     shift: NonNegative = 0.0
 
+    @override
     def distribution(self) -> Any:
-        """``scipy.stats.weibull_min``."""
         return _stats().weibull_min(self.shape, loc=self.shift, scale=self.scale)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One Weibull draw per cell."""
         return self.shift + self.scale * rng.weibull(self.shape, shape)
 
+    @override
     def longest(self) -> float:
         """A Weibull draw is a power of an exponential one."""
         return self.shift + self.scale * exp(np.log(EXPONENTIAL_END) / self.shape)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Weibull(shape=0.7, scale=1.5), Weibull(shape=2.0, scale=1.5, shift=0.3))
 
 
@@ -201,21 +204,23 @@ class Pareto(ScipyDelays):
     alpha: Positive
     scale: Positive
 
+    @override
     def distribution(self) -> Any:
-        """``scipy.stats.pareto``."""
         return _stats().pareto(self.alpha, scale=self.scale)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
         return self.scale * (1.0 + rng.pareto(self.alpha, shape))
 
+    @override
     def longest(self) -> float:
         """The logarithm of a Pareto draw is exponential."""
         return self.scale * exp(EXPONENTIAL_END / self.alpha)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Pareto(alpha=2.5, scale=0.4),)
 
 
@@ -228,21 +233,21 @@ class LogNormal(ScipyDelays):
     sigma: Positive
     shift: NonNegative = 0.0
 
+    @override
     def distribution(self) -> Any:
-        """``scipy.stats.lognorm``."""
         return _stats().lognorm(self.sigma, loc=self.shift, scale=self.median)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One normal draw per cell."""
         return self.shift + self.median * np.exp(self.sigma * rng.standard_normal(shape))
 
+    @override
     def longest(self) -> float:
-        """The exponential of the longest normal draw."""
         return self.shift + self.median * exp(self.sigma * NORMAL_END)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (LogNormal(median=0.8, sigma=0.5, shift=0.2),)
 
 
@@ -255,23 +260,23 @@ class Gamma(ScipyDelays):
     scale: Positive
     shift: NonNegative = 0.0
 
+    @override
     def distribution(self) -> Any:
-        """``scipy.stats.gamma``."""
         return _stats().gamma(self.shape, loc=self.shift, scale=self.scale)
 
+    @override
     def sum_of(self, draws: int) -> Gamma:
-        """Gamma of ``draws`` times the shape, shifted by ``draws`` shifts."""
         return Gamma(draws * self.shape, self.scale, draws * self.shift)
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One gamma draw per cell."""
         return self.shift + self.scale * rng.standard_gamma(self.shape, shape)
 
+    @override
     def longest(self) -> float:
-        """The longest gamma draw, scaled and shifted."""
         return self.shift + self.scale * gamma_end(self.shape)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (Gamma(shape=2.5, scale=0.4, shift=0.1),)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, Finite, FloatArray
 from delay_models.cold_starts import ColdStarts
@@ -30,62 +31,62 @@ class Preset(DelayModel):
 
     @final
     @property
+    @override
     def independent(self) -> bool:
-        """As the model."""
         return self._model.independent
 
     @final
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
-        """The model's state."""
         return self._model.start(shared, workers)
 
     @final
+    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
-        """The model's conditions and state."""
         return self._model.evolve(state, shared, rounds, workers)
 
     @final
+    @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """The model's delays."""
         return self._model.delays(conditions, own, rounds, workers)
 
     @final
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The model's."""
         return self._model.cdf(seconds)
 
     @final
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The model's."""
         return self._model.sf(seconds)
 
     @final
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """The model's."""
         return self._model.ppf(probability)
 
     @final
+    @override
     def longest(self) -> float:
-        """The model's."""
         return self._model.longest()
 
     @final
+    @override
     def parts(self) -> tuple[DelayModel, ...]:
-        """The model."""
         return (self._model,)
 
     @final
+    @override
     def mean(self) -> float | None:
-        """The model's."""
         return self._model.mean()
 
     @final
+    @override
     def sum_of(self, draws: int) -> DelayModel | None:
-        """The model's."""
         return self._model.sum_of(draws)
 
 
@@ -138,14 +139,14 @@ class LambdaCnn(Preset):
 
     load: Annotated[Finite, AfterValidator(_measured)] = 1.0
 
+    @override
     def model(self) -> ColdStarts:
-        """Cold starts around two lognormals."""
         calls = CALLS[self.load]
         return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=START_UP)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (LambdaCnn(), LambdaCnn(load=0.0))
 
 
@@ -167,13 +168,13 @@ class LlmRanks(Preset):
 
     stage: Literal[0, 1] = 0
 
+    @override
     def model(self) -> Gamma:
-        """A shifted gamma law."""
         if self.stage == 0:
             return Gamma(shape=2.99, scale=0.337, shift=3.054)
         return Gamma(shape=4.84, scale=0.262, shift=4.82)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (LlmRanks(), LlmRanks(stage=1))

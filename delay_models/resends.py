@@ -8,6 +8,7 @@ import numpy as np
 from annotated_types import Ge, Lt
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, Finite, FloatArray, IndependentDelays, NonNegative
 
@@ -24,10 +25,11 @@ class Resends(IndependentDelays):
     loss: Annotated[Finite, Ge(0), Lt(1)]
     retry_after: NonNegative
 
+    @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        """One geometric draw per message."""
         return np.asarray(self.retry_after * (rng.geometric(1 - self.loss, shape) - 1.0))
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
         """1 - loss^(k+1) with k the losses that fit into ``seconds``."""
         time = np.asarray(seconds, dtype=np.float64)
@@ -36,18 +38,16 @@ class Resends(IndependentDelays):
         losses = np.floor(time / self.retry_after)
         return np.where(time >= 0, 1 - self.loss ** (losses + 1), 0.0)
 
-    def ppf(self, probability: ArrayLike) -> None:
-        """None: not needed for a discrete law."""
-
+    @override
     def longest(self) -> float:
         """The largest whole number that NumPy draws is 2^63 - 1."""
         return self.retry_after * 2.0**63
 
+    @override
     def mean(self) -> float:
-        """retry_after * loss / (1 - loss)."""
         return self.retry_after * self.loss / (1 - self.loss)
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the tests."""
         return (cls(loss=0.3, retry_after=0.5),)

@@ -11,6 +11,7 @@ from typing import Literal, final
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, Positive, ReplayedDelays
 from delay_models.limits import EXPONENTIAL_END
@@ -55,14 +56,16 @@ class Trace(DelayModel):
         return read_delays(self.path, self.load)
 
     @property
+    @override
     def independent(self) -> bool:
-        """Single cells are."""
         return self.resample == "cells"
 
+    @override
     def start(self, shared: np.random.Generator, workers: int) -> int | None:
         """The state of a replay is the next round's number."""
         return 0 if self.resample == "replay" else None
 
+    @override
     def evolve(
         self, state: int | None, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[FloatArray | None, int | None]:
@@ -78,20 +81,20 @@ class Trace(DelayModel):
         rows = np.arange(state, state + rounds) % len(self.table)
         return self.table[rows, :workers], state + rounds
 
+    @override
     def delays(
         self, conditions: FloatArray | None, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        """The rows, or cells drawn from the whole table."""
         if conditions is not None:
             return conditions
         return self.table.ravel()[own.integers(self.table.size, size=(rounds, workers))]
 
+    @override
     def rounds_available(self) -> int | None:
-        """The table's length for a truncated replay."""
         return len(self.table) if (self.resample, self.end) == ("replay", "truncated") else None
 
+    @override
     def workers_available(self) -> int | None:
-        """The table's width, unless single cells are drawn."""
         return None if self.resample == "cells" else int(self.table.shape[1])
 
     @cached_property
@@ -102,41 +105,37 @@ class Trace(DelayModel):
         x = np.asarray(seconds, dtype=np.float64)
         return np.asarray(np.searchsorted(self._sorted, x, side="right"), dtype=np.float64)
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """Share of the whole table's cells, elementwise; ``None`` for a replay, which is no law."""
         if self.resample == "replay":
             return None
         return self._up_to(seconds) / self._sorted.size
 
+    @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """Share of the cells that are larger."""
         if self.resample == "replay":
             return None
         return (self._sorted.size - self._up_to(seconds)) / self._sorted.size
 
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        """The smallest cell with at least this share of cells up to it."""
         if self.resample == "replay":
             return None
         q = np.asarray(probability, dtype=np.float64)
         return np.asarray(np.quantile(self._sorted, q, method="inverted_cdf"))
 
+    @override
     def longest(self) -> float:
-        """The table's largest cell."""
         return float(self._sorted[-1])
 
+    @override
     def warnings(self) -> tuple[str, ...]:
-        """Signs that the table is not in seconds throughout; see ``delay_models.units``."""
         return tuple(f"{self.path}: {line}" for line in unit_warnings({self.load: self.table}))
 
+    @override
     def mean(self) -> float | None:
-        """Mean of the table; ``None`` for a replay."""
         return None if self.resample == "replay" else float(self.table.mean())
-
-    @classmethod
-    def examples(cls) -> tuple[DelayModel, ...]:
-        """None: it needs a file."""
-        return ()
 
 
 @final
@@ -152,6 +151,7 @@ class AuthorsStream(ReplayedDelays):
 
     scale: Positive = 0.5
 
+    @override
     def replay(self, start: int, stop: int, workers: int) -> FloatArray:
         """One legacy generator per round; ``RandomState(t)`` is the stream of ``seed(t)``."""
         table = np.empty((stop - start, workers))
@@ -159,11 +159,11 @@ class AuthorsStream(ReplayedDelays):
             row[:] = np.random.RandomState(t).exponential(self.scale, workers)
         return table
 
+    @override
     def longest(self) -> float:
-        """The longest exponential draw."""
         return EXPONENTIAL_END * self.scale
 
     @classmethod
+    @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        """For the contract tests."""
         return (AuthorsStream(scale=0.5),)

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 
 class InvalidParameter(ValueError):
     """A parameter that cannot work with the others.
@@ -51,6 +53,7 @@ class NeverEnough(RuntimeError):
         self.waited = waited
         self.crashes = crashes
 
+    @override
     def __str__(self) -> str:
         if self.waited is not None:
             reason = f"has not ended after max_wait = {self.waited:g} s: no message has come"
@@ -84,6 +87,7 @@ class InvalidDelay(ValueError):
         self.worker = worker
         self.row = row
 
+    @override
     def __str__(self) -> str:
         return (
             f"{self.source} gives {self.seconds:g} s for worker {self.worker} in row {self.row} "

@@ -13,6 +13,7 @@ import numpy as np
 from annotated_types import Ge
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from sim.schemes.assignment import Assignment
 from sim.types import FloatArray, IntArray, Tape
@@ -67,6 +68,7 @@ class Proportional(LoadLaw):
 
     kind: ClassVar[str] = "proportional"
 
+    @override
     def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
         """One product per cell, none where every load is 1."""
         unit = tape.rows(start, stop)
@@ -82,6 +84,7 @@ class Additive(LoadLaw):
 
     seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False)]
 
+    @override
     def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
         """One sum per cell."""
         return tape.rows(start, stop) + loads * self.seconds_per_partition
@@ -94,6 +97,7 @@ class PerPartition(LoadLaw):
 
     kind: ClassVar[str] = "per_partition"
 
+    @override
     def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
         """max(d) draws and sums per cell."""
         total = tape.rows(start, stop)

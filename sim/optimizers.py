@@ -17,6 +17,7 @@ import numpy as np
 from annotated_types import Gt, Le
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from sim.types import FloatArray
 
@@ -79,20 +80,20 @@ class GradientDescent(Optimizer):
 
     rule: ClassVar[str] = "gd"
 
+    @override
     def init(self, beta: FloatArray) -> State:
-        """The model alone."""
         return (beta,)
 
+    @override
     def extrapolation(self, t: int) -> float:
-        """0."""
         return 0.0
 
+    @override
     def point(self, state: State, t: int) -> FloatArray:
-        """beta."""
         return state[0]
 
+    @override
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
-        """One step down."""
         moved = gradient * -self.rate(t)
         moved += state[0]
         return (moved,)
@@ -117,20 +118,21 @@ class Accelerated(Optimizer):
 
     rule: ClassVar[str] = "accelerated"
 
+    @override
     def init(self, beta: FloatArray) -> State:
         """The model, and u = 0."""
         return beta, np.zeros_like(beta)
 
+    @override
     def extrapolation(self, t: int) -> float:
-        """0."""
         return 0.0
 
+    @override
     def point(self, state: State, t: int) -> FloatArray:
-        """beta."""
         return state[0]
 
+    @override
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
-        """Move u along the gradient, beta towards u."""
         beta, u = state
         theta = 2 / (t + 1)
         u_next = gradient * (-self.rate(t) / theta)
@@ -152,24 +154,25 @@ class Nesterov(Optimizer):
 
     rule: ClassVar[str] = "nesterov"
 
+    @override
     def init(self, beta: FloatArray) -> State:
         """The model and the one before, which is the same at the start."""
         return beta, beta
 
+    @override
     def extrapolation(self, t: int) -> float:
-        """(t - 1)/(t + 2)."""
         return (t - 1) / (t + 2)
 
+    @override
     def point(self, state: State, t: int) -> FloatArray:
-        """y."""
         beta, before = state
         y = beta - before
         y *= self.extrapolation(t)
         y += beta
         return y
 
+    @override
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
-        """One step down from y."""
         moved = self.point(state, t)
         moved -= gradient * self.rate(t)
         return moved, state[0]

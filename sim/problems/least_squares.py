@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from sim.problems.base import Problem, Task
 from sim.types import FloatArray
@@ -18,16 +19,18 @@ class LeastSquares(Problem):
 
     task: ClassVar[Task] = "regression"
 
+    @override
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """(x.beta - y)^2."""
         residuals = margins - targets[:, None]
         return np.square(residuals, out=residuals)
 
+    @override
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """2 (x.beta - y)."""
         residuals = margins - targets[:, None]
         residuals *= 2.0
         return residuals
 
+    @override
     def test_auc(self, beta: FloatArray) -> None:
-        """None: there are no classes."""
+        return None

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem, Task
@@ -20,14 +21,15 @@ class LogisticLoss(Problem):
 
     task: ClassVar[Task] = "classification"
 
+    @override
     def __post_init__(self) -> None:
-        """Labels must be -1 and +1."""
         super().__post_init__()
         for name, labels in (("y", self.y), ("y_test", self.y_test)):
             if labels is not None and not np.isin(labels, (-1.0, 1.0)).all():
                 found = np.unique(labels)[:5].tolist()
                 raise InvalidParameter(name, found, "logistic loss needs labels -1 and +1")
 
+    @override
     def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """max(v, 0) + log(1 + exp(-|v|)) with v = -y x.beta, which never overflows."""
         signed = margins * -targets[:, None]
@@ -39,6 +41,7 @@ class LogisticLoss(Problem):
         losses += signed
         return losses
 
+    @override
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """-y / (1 + exp(y x.beta)); an overflow to infinity gives the right slope, 0."""
         slopes = margins * targets[:, None]
@@ -47,6 +50,7 @@ class LogisticLoss(Problem):
         slopes += 1.0
         return np.divide(-targets[:, None], slopes, out=slopes)
 
+    @override
     def test_auc(self, beta: FloatArray) -> FloatArray | None:
         """NaN for a model that has diverged; ``None`` unless both classes are in the test set."""
         if self.X_test is None or self.y_test is None or np.unique(self.y_test).size < 2:

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import Exponential, Pareto, ShiftedExponential
@@ -29,8 +30,8 @@ class ExponentialFamily(Family):
     name: ClassVar[str] = "exponential"
     parameters: ClassVar[tuple[str, ...]] = ("rate",)
 
+    @override
     def fit(self, sample: FloatArray) -> Law:
-        """One mean."""
         mean = float(sample.mean())
         if mean <= 0:
             raise CannotFit("all delays are 0 s; use the model deterministic")
@@ -44,6 +45,7 @@ class ShiftedExponentialFamily(Family):
     name: ClassVar[str] = "shifted_exponential"
     parameters: ClassVar[tuple[str, ...]] = ("shift", "rate")
 
+    @override
     def fit(self, sample: FloatArray) -> Law:
         """With m the minimum: 1/rate = N (mean - m) / (N - 1), shift = m - 1/(N rate) >= 0."""
         require_spread(sample)
@@ -62,6 +64,7 @@ class ParetoFamily(Family):
     name: ClassVar[str] = "pareto"
     parameters: ClassVar[tuple[str, ...]] = ("alpha", "scale")
 
+    @override
     def fit(self, sample: FloatArray) -> Law:
         """With 1/a = mean log(X/m): alpha = a (N - 2) / N, scale = m (1 - 1/((N - 1) a))."""
         require_positive(sample)

@@ -14,6 +14,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
+from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import LogNormal, ScipyDelays
@@ -58,24 +59,24 @@ class ScipyLaw(Law):
     name: str
     model: ScipyDelays
 
+    @override
     def logpdf(self, seconds: FloatArray) -> FloatArray:
-        """Log density of ``scipy.stats``."""
         return np.asarray(self.model.distribution().logpdf(seconds), dtype=np.float64)
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        """The model's own."""
         return self.model.cdf(seconds)
 
+    @override
     def isf(self, probability: ArrayLike) -> FloatArray:
-        """Inverse survival function of ``scipy.stats``."""
         return np.asarray(self.model.distribution().isf(probability), dtype=np.float64)
 
+    @override
     def longest(self) -> float:
-        """The model's own."""
         return self.model.longest()
 
+    @override
     def section(self) -> dict[str, Any]:
-        """Name and fields."""
         fields = dataclasses.asdict(self.model)  # type: ignore[call-overload]
         return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
 
@@ -93,8 +94,8 @@ class TwoLogNormals(Law):
         """P(the draw came from ``slow`` | its value), elementwise."""
         return np.asarray(special.expit(self._log_slow(seconds) - self._log_fast(seconds)))
 
+    @override
     def logpdf(self, seconds: FloatArray) -> FloatArray:
-        """Log of the weighted sum of both densities."""
         return np.logaddexp(self._log_fast(seconds), self._log_slow(seconds))
 
     def _log_fast(self, seconds: FloatArray) -> FloatArray:
@@ -104,11 +105,12 @@ class TwoLogNormals(Law):
     def _log_slow(self, seconds: FloatArray) -> FloatArray:
         return np.asarray(self.slow.distribution().logpdf(seconds) + np.log(self.slow_share))
 
+    @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
-        """Weighted sum."""
         share = self.slow_share
         return (1 - share) * self.fast.cdf(seconds) + share * self.slow.cdf(seconds)
 
+    @override
     def isf(self, probability: ArrayLike) -> FloatArray:
         """Bisection between the quantiles of the two parts; 60 halvings."""
         wanted = np.asarray(probability, dtype=np.float64)
@@ -122,12 +124,12 @@ class TwoLogNormals(Law):
             low, high = np.where(above, middle, low), np.where(above, high, middle)
         return np.asarray((low + high) / 2)
 
+    @override
     def longest(self) -> float:
-        """Of the two parts, the longer."""
         return max(self.fast.longest(), self.slow.longest())
 
+    @override
     def section(self) -> dict[str, Any]:
-        """A ``mixture`` of two ``lognormal``, the fast one first."""
         share = rounded(self.slow_share)
         return {
             "model": "mixture",

@@ -13,6 +13,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from scipy import optimize, special
+from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import LogNormal
@@ -59,6 +60,7 @@ class TwoLogNormalsFamily(Family):
         "slow sigma",
     )
 
+    @override
     def fit(self, sample: FloatArray) -> Law:
         """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
         require_positive(sample)

@@ -26,6 +26,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from scipy import optimize, special
+from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import Gamma, LogNormal, ScipyDelays, Weibull
@@ -54,6 +55,7 @@ class ShiftedFamily(Family):
         """c of the distribution function (x/c)**shape near the shift; ``None``: no such law."""
 
     @final
+    @override
     def fit(self, sample: FloatArray) -> Law:
         """Profile likelihood over the shift; about 80 fits at a given shift."""
         require_spread(sample)
@@ -111,17 +113,18 @@ class LogNormalFamily(ShiftedFamily):
     name: ClassVar[str] = "lognormal"
     parameters: ClassVar[tuple[str, ...]] = ("median", "sigma", "shift")
 
+    @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
-        """Closed form."""
         logs = np.log(excess)
         mean, sigma = float(logs.mean()), float(logs.std())
         density = -mean - np.log(max(sigma, 1e-300)) - 0.5 * (1 + np.log(2 * np.pi))
         return float(np.exp(mean)), sigma, float(density)
 
+    @override
     def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        """``median, sigma, shift``."""
         return LogNormal(median=first, sigma=second, shift=shift)
 
+    @override
     def start_scale(self, first: float, second: float) -> None:
         """A lognormal law begins more slowly than any power."""
 
@@ -133,6 +136,7 @@ class GammaFamily(ShiftedFamily):
     name: ClassVar[str] = "gamma"
     parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
 
+    @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
         """One root in one unknown, on two sums over the sample."""
         mean, log_mean = float(excess.mean()), float(np.log(excess).mean())
@@ -148,10 +152,11 @@ class GammaFamily(ShiftedFamily):
         density = (shape - 1) * log_mean - shape - special.gammaln(shape) - shape * np.log(scale)
         return shape, scale, float(density)
 
+    @override
     def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        """``shape, scale, shift``."""
         return Gamma(shape=first, scale=second, shift=shift)
 
+    @override
     def start_scale(self, first: float, second: float) -> float:
         """F(x) is about (x/scale)**shape / Gamma(shape + 1)."""
         return second * float(np.exp(special.gammaln(first + 1) / first))
@@ -164,6 +169,7 @@ class WeibullFamily(ShiftedFamily):
     name: ClassVar[str] = "weibull"
     parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
 
+    @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
         """Newton's method on log(shape): about six passes over the sample.
 
@@ -191,10 +197,11 @@ class WeibullFamily(ShiftedFamily):
         density = np.log(shape) - shape * log_scale + (shape - 1) * log_mean - 1
         return shape, float(np.exp(log_scale)), float(density)
 
+    @override
     def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        """``shape, scale, shift``."""
         return Weibull(shape=first, scale=second, shift=shift)
 
+    @override
     def start_scale(self, first: float, second: float) -> float:
         """F(x) is about (x/scale)**shape."""
         return second

@@ -14,6 +14,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from sim.problems.base import Task
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
@@ -28,8 +29,8 @@ class BreastCancer(DatasetFamily):
 
     name: ClassVar[str] = "breast_cancer"
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Classification."""
         from sklearn.datasets import load_breast_cancer
 
         X, y = load_breast_cancer(return_X_y=True)
@@ -47,8 +48,8 @@ class Diabetes(DatasetFamily):
 
     name: ClassVar[str] = "diabetes"
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Regression."""
         from sklearn.datasets import load_diabetes
 
         X, y = load_diabetes(return_X_y=True)

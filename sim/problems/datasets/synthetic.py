@@ -9,6 +9,7 @@ import numpy as np
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from scipy.special import expit
+from typing_extensions import override
 
 from sim.problems.base import Task
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
@@ -39,6 +40,7 @@ class Synthetic(DatasetFamily):
     features: Annotated[int, Ge(1)] = 100
     test_rows: Annotated[int, Ge(0)] | None = None
 
+    @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Draw model, rows and targets, in this order."""
         rows, p = self.rows, self.features
