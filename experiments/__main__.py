@@ -1,6 +1,6 @@
 """``python -m experiments`` in a checkout: the same program as ``erasurehead``."""
 
-from experiments.cli import main
+from erasurehead.__main__ import main
 
 if __name__ == "__main__":
     main()

@@ -1,7 +1,7 @@
 """The import direction of the design, checked from the source.
 
-types -> {schemes, problems, optimizers} -> {engines, learner, theory} -> experiments;
-delay_models stands beside sim; simpy is imported in sim/engines/ only.
+types -> {schemes, problems, optimizers} -> {engines, learner, theory} -> experiments
+-> erasurehead; delay_models stands beside sim; simpy is imported in sim/engines/ only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FILES = sorted(p for d in ("sim", "delay_models", "experiments") for p in (ROOT / d).rglob("*.py"))
+FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
+FILES = sorted(p for d in FOLDERS for p in (ROOT / d).rglob("*.py"))
 
 FORBIDDEN = {
     "sim": ("delay_models", "experiments"),
@@ -58,6 +59,8 @@ def test_imports_go_one_way(file: Path) -> None:
         if path == place or path.startswith(place + "/"):
             wrong = {m for m in modules for package in packages if within(m, package)}
             assert not wrong, f"{path} imports {wrong}"
+    if path != "experiments/__main__.py" and not path.startswith("erasurehead/"):
+        assert not any(within(m, "erasurehead") for m in modules), f"{path} imports erasurehead"
     if not path.startswith("sim/engines/"):
         assert not any(within(m, "simpy") for m in modules), f"{path} imports simpy"
 

@@ -1,0 +1,48 @@
+"""What pyproject.toml cannot say: PyPI shows the README, and knows no relative addresses.
+
+``CITATION.cff`` says where the repository is (``repository-code:``). As long as it says nothing,
+the README is taken as it stands.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import setup
+
+HERE = Path(__file__).parent
+
+
+def repository() -> str | None:
+    """The repository's address."""
+    found = re.search(
+        r"^repository-code: *[\"']?(https?://[^\s\"']+)",
+        (HERE / "CITATION.cff").read_text(encoding="utf-8"),
+        flags=re.MULTILINE,
+    )
+    return found[1].rstrip("/") if found else None
+
+
+def readme(address: str | None) -> str:
+    """The README, with absolute addresses of pictures and documents."""
+    text = (HERE / "README.md").read_text(encoding="utf-8")
+    if address is None:
+        return text
+    text = re.sub(r'(!\[[^]]*\]\(|<img src=")(results/)', rf"\1{address}/raw/HEAD/\2", text)
+    return re.sub(r"(\]\()(docs/|CITATION)", rf"\1{address}/blob/HEAD/\2", text)
+
+
+def urls(address: str | None) -> dict[str, str]:
+    """Project links."""
+    links = {"Paper": "https://arxiv.org/abs/1901.09671"}
+    if address is not None:
+        links["Repository"] = address
+        links["Changelog"] = f"{address}/blob/HEAD/CHANGELOG.md"
+    return links
+
+
+if __name__ == "__main__":
+    setup(
+        long_description=readme(repository()),
+        long_description_content_type="text/markdown",
+        project_urls=urls(repository()),
+    )
