@@ -7,7 +7,11 @@ types -> {schemes, problems, optimizers} -> {engines, learner, theory} -> experi
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -72,3 +76,21 @@ def test_no_global_random_numbers(file: Path) -> None:
         if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"np.random", "random"}:
             allowed = {"Generator", "SeedSequence", "PCG64", "RandomState", "default_rng"}
             assert node.attr in allowed, f"{file}: {ast.unparse(node)}"
+
+
+def submodules(name: str) -> Iterator[tuple[ModuleType, str]]:
+    """Packages and the names of their modules, all imported."""
+    package = importlib.import_module(name)
+    for found in pkgutil.iter_modules(package.__path__):
+        if found.name != "__main__":
+            importlib.import_module(f"{name}.{found.name}")
+            yield package, found.name
+            if found.ispkg:
+                yield from submodules(f"{name}.{found.name}")
+
+
+@pytest.mark.parametrize("name", ["sim", "delay_models", "experiments"])
+def test_no_name_of_a_package_hides_its_module(name: str) -> None:
+    """Catches ``import a.b as b`` that gives a function of the package ``a``, not its module."""
+    for package, module in submodules(name):
+        assert isinstance(getattr(package, module), ModuleType), f"{package.__name__}.{module}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from delay_models import DelayModel
 from delay_models.parametric import Deterministic
 from experiments.verify.compare import (
     Comparison,
@@ -16,9 +15,7 @@ from experiments.verify.compare import (
     share,
 )
 from experiments.verify.simulation import Case
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from sim.theory import IterationTime, NoFormula, WorkerTime, additive, per_partition, proportional
-from sim.theory.iteration_time import scheme_iteration_time
+from sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from sim.theory.quadrature import smallest
 from sim.types import FloatArray
 
@@ -35,7 +32,7 @@ FAR = np.array([1e-40, 1e-60])
 
 def compare(case: Case) -> Quantities:
     """Mean and quantile of the round's duration."""
-    law = closed_form(case)
+    law = scheme_iteration_time(case.scheme, case.setting.delay, case.setting.law)
     names = "iteration time, mean", f"iteration time, {LEVEL:.0%} quantile"
     if isinstance(law, NoFormula):
         return [(name, law) for name in names]
@@ -48,26 +45,7 @@ def compare(case: Case) -> Quantities:
     return list(zip(names, outcomes, strict=True))
 
 
-def closed_form(case: Case) -> IterationTime | NoFormula:
-    """The law of the round's duration."""
-    delay, law = case.setting.delay, case.setting.law
-    return scheme_iteration_time(case.scheme, lambda load: worker_time(delay, law, load))
-
-
-def worker_time(delay: DelayModel, law: LoadLaw, load: int) -> WorkerTime | None:
-    """The law of one worker's time, or ``None`` where it is not closed."""
-    match law:
-        case Proportional():
-            return proportional(delay.cdf, load, delay.sf)
-        case Additive(seconds_per_partition=seconds):
-            return additive(delay.cdf, load, seconds, delay.sf)
-        case PerPartition():
-            total = delay if load == 1 else delay.sum_of(load)
-            return None if total is None else per_partition(total.cdf, total.sf)
-    return None
-
-
-def _mean(seconds: FloatArray, law: IterationTime) -> Outcome:
+def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
     index = tail_index(law)
     if index <= 2.0:
         return NotComparable("the variance is infinite: a mean has no standard error")
@@ -76,7 +54,7 @@ def _mean(seconds: FloatArray, law: IterationTime) -> Outcome:
     return mean(seconds, law.mean())
 
 
-def tail_index(law: IterationTime) -> float:
+def tail_index(law: IterationTimeLaw) -> float:
     """Moments of an order below this are finite: the slope of the tail far out.
 
     It is exact for a power law, large for lighter tails, infinite for a bounded one; rounded to
@@ -88,7 +66,7 @@ def tail_index(law: IterationTime) -> float:
     return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
 
 
-def _quantile(seconds: FloatArray, law: IterationTime) -> Comparison:
+def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     """The count of rounds up to the closed form's quantile is binomial: no density needed."""
     expected = float(law.quantile(LEVEL))
     instant = expected * (1.0 + INSTANT)

@@ -1,29 +1,105 @@
 """Closed forms beside the simulator: what a run should measure, known without running it.
 
-``worker_time``      the law of one worker's time, from a unit delay's CDF and a load law
-``arrivals``         what a stopping rule asks of a uniformly random order of arrivals
-``iteration_time``   the law of a round's duration: CDF, mean, variance, quantiles
-``exponential``      means of the same in elementary terms, for (shifted) exponential delays
-``decoding_error``   how wrong the decoded gradient is, and its first two moments
-``convergence``      a bound on the loss of gradient descent with erased groups
-``asynchronous``     mean times between updates without a barrier
+Everything is for independent, identically distributed delays and equal loads, and, with a barrier,
+for the straggler policy ``cancel``. Where nothing is known the answer is ``None`` or a
+``NoFormula`` with the reason; an argument that cannot be raises ``InvalidParameter``.
 
-Everything is for independent, identically distributed delays, equal loads and the straggler
-policy ``cancel``. Where nothing is known the answer is ``None`` or a ``NoFormula`` with the reason.
+A worker's time, for any delay model with a CDF:
+    ``worker_time_at(delay, load_law, load)``, or from callables ``proportional_worker_time``,
+    ``additive_worker_time``; all give a ``WorkerTime``.
+How long a round lasts, for any ``WorkerTime``:
+    ``scheme_iteration_time(scheme, delay, load_law)`` and ``iteration_time_law(rule, n, worker)``
+    give an ``IterationTimeLaw``: CDF, mean, variance, quantiles.
+Mean seconds of a round, for exponential and shifted exponential delays, in elementary terms:
+    ``mean_uncoded``, ``mean_first_k``, ``mean_cover``, ``mean_erasurehead`` of an
+    ``ExponentialTime``, which ``proportional_time`` and ``additive_time`` make; ``harmonic``.
+Mean seconds between updates without a barrier, or with a part of one:
+    ``mean_asynchronous``, ``mean_k_async``, ``bound_k_async``, ``mean_k_batch_async``,
+    ``mean_k_sync``, ``mean_k_batch_sync``.
+How wrong the decoded gradient is:
+    ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
+    the first two moments; ``one_step_error`` and ``bernoulli_error`` for whole classes of codes.
+How fast gradient descent converges with erased groups:
+    ``ErasureBound``, ``gradient_descent_rate``, ``least_squares_spectrum`` (a
+    ``LeastSquaresSpectrum``), ``expected_total_time``.
 """
 
 from sim.theory.arrivals import NoFormula
-from sim.theory.decoding_error import expected_decoding_error
-from sim.theory.iteration_time import IterationTime, iteration_time
-from sim.theory.worker_time import WorkerTime, additive, per_partition, proportional
+from sim.theory.asynchronous import (
+    bound_k_async,
+    mean_asynchronous,
+    mean_k_async,
+    mean_k_batch_async,
+    mean_k_batch_sync,
+    mean_k_sync,
+)
+from sim.theory.convergence import (
+    ErasureBound,
+    LeastSquaresSpectrum,
+    expected_total_time,
+    gradient_descent_rate,
+    least_squares_spectrum,
+)
+from sim.theory.decoding_error import (
+    GroupErasure,
+    bernoulli_error,
+    expected_decoding_error,
+    group_erasure,
+    one_step_error,
+)
+from sim.theory.exponential import (
+    ExponentialTime,
+    additive_time,
+    harmonic,
+    mean_cover,
+    mean_erasurehead,
+    mean_first_k,
+    mean_uncoded,
+    proportional_time,
+)
+from sim.theory.iteration_time import (
+    IterationTimeLaw,
+    iteration_time_law,
+    scheme_iteration_time,
+)
+from sim.theory.worker_time import (
+    WorkerTime,
+    additive_worker_time,
+    proportional_worker_time,
+    worker_time_at,
+)
 
 __all__ = [
-    "IterationTime",
+    "ErasureBound",
+    "ExponentialTime",
+    "GroupErasure",
+    "IterationTimeLaw",
+    "LeastSquaresSpectrum",
     "NoFormula",
     "WorkerTime",
-    "additive",
+    "additive_time",
+    "additive_worker_time",
+    "bernoulli_error",
+    "bound_k_async",
     "expected_decoding_error",
-    "iteration_time",
-    "per_partition",
-    "proportional",
+    "expected_total_time",
+    "gradient_descent_rate",
+    "group_erasure",
+    "harmonic",
+    "iteration_time_law",
+    "least_squares_spectrum",
+    "mean_asynchronous",
+    "mean_cover",
+    "mean_erasurehead",
+    "mean_first_k",
+    "mean_k_async",
+    "mean_k_batch_async",
+    "mean_k_batch_sync",
+    "mean_k_sync",
+    "mean_uncoded",
+    "one_step_error",
+    "proportional_time",
+    "proportional_worker_time",
+    "scheme_iteration_time",
+    "worker_time_at",
 ]

@@ -15,7 +15,9 @@ from typing import final
 import numpy as np
 from scipy import special
 
+from sim.errors import InvalidParameter
 from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK, StoppingRule
+from sim.theory.valid import require_count, require_group
 from sim.types import FloatArray
 
 CELLS = 2**20
@@ -43,12 +45,25 @@ class Arrivals:
         low: below this many arrivals the answer is no.
         high: from this many on the answer is yes.
         size: workers in a group, or ``None`` when only the count matters (low = high).
+
+    Raises:
+        InvalidParameter: not 0 <= low <= high and 1 <= high <= n, or a size that does not divide n.
     """
 
     workers: int
     low: int
     high: int
     size: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields together."""
+        require_count("workers", self.workers)
+        require_count("high", self.high, workers=self.workers)
+        require_count("low", self.low, least=0, high=self.high)
+        if self.size is not None:
+            require_group(self.size, self.workers)
+        elif self.low != self.high:
+            raise InvalidParameter("size", None, "must be given when low and high differ")
 
     def either(self, other: Arrivals) -> Arrivals | NoFormula:
         """Enough for one of the two."""
@@ -110,27 +125,37 @@ class Arrivals:
         return np.asarray(np.exp(log) @ self.not_enough[split : self.high])
 
 
-def uncovered_after(workers: int, size: int, most: int) -> FloatArray:
-    """q_m = P(some group has no arrival after m random arrivals), m = 0 .. most - 1: ``(most,)``.
+def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
+    """q_m = P(some group has no arrival after m random arrivals), m < r: ``(wait_for,)``.
 
-    The number U of uncovered groups is a Markov chain in m: all ``size`` members of an uncovered
+    The number U of uncovered groups is a Markov chain in m: all ``load`` members of an uncovered
     group are among the n - m workers still out, so the next arrival covers a new group with
-    probability size * U / (n - m). Every term is positive (our derivation); the alternating sum of
-    inclusion-exclusion would lose half of its digits in doubles at n = 240, size = 2, and all of
+    probability load * U / (n - m). Every term is positive (our derivation); the alternating sum of
+    inclusion-exclusion would lose half of its digits in doubles at n = 240, load = 2, and all of
     them at n = 1000.
 
-    Cost: O(most * n / size) flops, one vector of n / size numbers.
+    Args:
+        workers: n.
+        load: workers in a group; divides n.
+        wait_for: r, 1 to n.
+
+    Cost: O(r n / load) flops, one vector of n / load numbers.
+
+    Raises:
+        InvalidParameter: an argument that cannot be.
     """
-    groups = workers // size
+    require_group(load, workers)
+    require_count("wait_for", wait_for, workers=workers)
+    groups = workers // load
     u = np.arange(groups + 1.0)
     chance = np.zeros(groups + 1)
     chance[groups] = 1.0
-    q = np.empty(most)
-    for m in range(most):
+    q = np.empty(wait_for)
+    for m in range(wait_for):
         q[m] = min(1.0, chance[1:].sum())
         out = workers - m
-        covers = chance * (size * u / out)
-        chance *= (out - size * u) / out
+        covers = chance * (load * u / out)
+        chance *= (out - load * u) / out
         chance[:-1] += covers[1:]
     return q
 
@@ -161,9 +186,14 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
 
     Knows ``FirstK``, ``CoverGroups``, ``Deadline`` and their combinations, as long as groups have
     one size and a deadline is not bound to one of two random parts.
+
+    Raises:
+        InvalidParameter: the rule waits for more workers than there are, or has groups of a size
+            that does not divide their number.
     """
     match rule:
         case FirstK(k):
+            require_count("wait_for", k, workers=workers)
             return Demand(Arrivals(workers, k, k))
         case CoverGroups(size):
             return Demand(Arrivals(workers, 0, workers, size))

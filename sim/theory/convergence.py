@@ -23,6 +23,7 @@ import numpy as np
 
 from sim.errors import InvalidParameter
 from sim.theory.decoding_error import GroupErasure
+from sim.theory.valid import require_count, require_non_negative, require_positive
 from sim.types import FloatArray
 
 ROUNDING = 1e-12
@@ -55,7 +56,16 @@ def least_squares_spectrum(
     """The spectrum of a least-squares problem with dense data ``(N, p)`` and ``(N,)``.
 
     Cost: one singular value decomposition of the data.
+
+    Raises:
+        InvalidParameter: shapes that do not fit, data that are all 0, or a negative ``l2``.
     """
+    require_non_negative("l2", l2)
+    if features.ndim != 2 or targets.shape != features.shape[:1]:
+        valid = f"must be (N,) for features (N, p) of shape {features.shape}"
+        raise InvalidParameter("targets.shape", targets.shape, valid)
+    if not np.any(features):
+        raise InvalidParameter("features.shape", features.shape, "must have an entry that is not 0")
     rows, columns = features.shape
     u, values, vt = np.linalg.svd(features, full_matrices=False)
     kept = values > values[0] * max(rows, columns) * np.finfo(np.float64).eps
@@ -68,7 +78,12 @@ def least_squares_spectrum(
 
 
 def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) -> float:
-    """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta."""
+    """Factor on f - f* per step of full gradient descent: 1 - step * mu, for step <= 1 / beta.
+
+    Raises:
+        InvalidParameter: the step is too long, or not 0 < mu <= beta.
+    """
+    _check_curvature(smoothness, pl_constant)
     _check_step(step, 1.0 / smoothness)
     return 1.0 - step * pl_constant
 
@@ -93,7 +108,8 @@ class ErasureBound:
         l2: the regularisation.
 
     Raises:
-        InvalidParameter: the step is too long, or l2 > 0 with a biased decoder.
+        InvalidParameter: the step is too long, l2 > 0 with a biased decoder, not 0 < mu <= beta,
+            or a negative spread, gap or l2.
     """
 
     smoothness: float
@@ -106,6 +122,9 @@ class ErasureBound:
 
     def __post_init__(self) -> None:
         """Refuse what the derivation does not cover."""
+        _check_curvature(self.smoothness, self.pl_constant)
+        for field in ("spread", "gap", "l2"):
+            require_non_negative(field, getattr(self, field))
         bias = self.erasure.scale * self.erasure.heard
         if self.l2 > 0.0 and abs(bias - 1.0) > ROUNDING:
             raise InvalidParameter("l2", self.l2, "the bound needs l2 = 0, or rescale: true")
@@ -132,6 +151,7 @@ class ErasureBound:
 
     def bound(self, iterations: int) -> FloatArray:
         """Upper bounds on E f(x_t) - f* for t = 0 .. iterations: ``(iterations + 1,)``."""
+        require_count("iterations", iterations, least=0)
         decay = self.rate ** np.arange(iterations + 1)
         return np.asarray(decay * self.gap + (1.0 - decay) * self.noise_floor)
 
@@ -139,6 +159,7 @@ class ErasureBound:
         """The same with E[V] of each step, ``(T,)`` from the start on: ``(T + 1,)``."""
         bounds = [self.gap]
         for spread in spreads:
+            require_non_negative("spreads", float(spread))
             bounds.append(self.rate * bounds[-1] + self.kick * float(spread))
         return np.array(bounds)
 
@@ -148,8 +169,22 @@ def expected_total_time(iterations: float, iteration_time: float) -> float:
 
     Needs rounds that are independent and identically distributed, and a number of rounds that
     does not look ahead: a fixed number, or the first round at which the loss meets a target.
+
+    Raises:
+        InvalidParameter: a number that is negative or NaN.
     """
+    require_non_negative("iterations", iterations)
+    if not iteration_time >= 0:
+        raise InvalidParameter("iteration_time", iteration_time, "must be a number >= 0")
     return iterations * iteration_time
+
+
+def _check_curvature(smoothness: float, pl_constant: float) -> None:
+    require_positive("smoothness", smoothness)
+    require_positive("pl_constant", pl_constant)
+    if pl_constant > smoothness * (1.0 + ROUNDING):
+        valid = f"must be at most smoothness = {smoothness:.6g}"
+        raise InvalidParameter("pl_constant", pl_constant, valid)
 
 
 def _check_step(step: float, longest: float) -> None:

@@ -19,10 +19,12 @@ from typing import final
 
 import numpy as np
 
+from sim.errors import InvalidParameter
 from sim.schemes.assignment import FractionalRepetition
 from sim.schemes.base import Scheme
 from sim.schemes.decoding import Decoder, LeastSquares, OnePerGroup, SumArrived
 from sim.theory.arrivals import NoFormula, demand
+from sim.theory.valid import require_count, require_group, require_positive
 from sim.types import FloatArray
 
 
@@ -34,14 +36,23 @@ class GroupErasure:
     Attributes:
         workers: n.
         size: d, workers (and partitions) in a group; d divides n.
-        arrivals: r.
-        scale: factor on the decoded sum.
+        arrivals: r, 1 to n.
+        scale: factor on the decoded sum, > 0.
+
+    Raises:
+        InvalidParameter: a field that cannot be.
     """
 
     workers: int
     size: int
     arrivals: int
     scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the fields together."""
+        require_group(self.size, self.workers)
+        require_count("arrivals", self.arrivals, workers=self.workers)
+        require_positive("scale", self.scale)
 
     @property
     def one_erased(self) -> float:
@@ -113,8 +124,18 @@ def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> f
 
     One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1)),
     whatever the structure of the code is.
+
+    Raises:
+        InvalidParameter: an argument that cannot be; equal column sums need k to divide n d.
     """
     n, k, d, r = workers, partitions, load, arrivals
+    require_count("workers", n)
+    require_count("partitions", k)
+    require_count("load", d, partitions=k)
+    require_count("arrivals", r, workers=n)
+    if n * d % k:
+        valid = f"workers * load = {n * d} must be a multiple of partitions = {k}"
+        raise InvalidParameter("load", d, valid)
     return 0.0 if n == r else k * (k - d) * (n - r) / (r * d * (n - 1))
 
 
@@ -122,7 +143,15 @@ def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
     """E||w - 1||^2 of a code with independent Bernoulli(d/k) entries, one-step decoded.
 
     k (k - d) / (r d), the mean over codes and arrivals.
+
+    Raises:
+        InvalidParameter: an argument that cannot be; the load may be a fraction, up to k.
     """
+    require_count("partitions", partitions)
+    require_count("arrivals", arrivals)
+    require_positive("load", load)
+    if load > partitions:
+        raise InvalidParameter("load", load, f"must be at most partitions = {partitions}")
     return partitions * (partitions - load) / (arrivals * load)
 
 

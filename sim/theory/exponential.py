@@ -7,6 +7,8 @@ that m arrivals are not enough.
 
 Sources: Tandon et al. (arXiv 1612.03301) and Dutta et al. (arXiv 1803.01113) for the first k
 arrivals; cover and ErasureHead are our derivation.
+
+All raise ``InvalidParameter`` for an argument that cannot be.
 """
 
 from __future__ import annotations
@@ -17,6 +19,12 @@ from typing import final
 import numpy as np
 
 from sim.theory.arrivals import uncovered_after
+from sim.theory.valid import (
+    require_count,
+    require_group,
+    require_non_negative,
+    require_positive,
+)
 
 
 @final
@@ -27,9 +35,17 @@ class ExponentialTime:
     offset: float
     scale: float
 
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_non_negative("offset", self.offset)
+        require_non_negative("scale", self.scale)
+
 
 def proportional_time(shift: float, rate: float, load: int) -> ExponentialTime:
     """load * (shift + Exp(rate))."""
+    require_non_negative("shift", shift)
+    require_positive("rate", rate)
+    require_count("load", load)
     return ExponentialTime(load * shift, load / rate)
 
 
@@ -37,33 +53,44 @@ def additive_time(
     shift: float, rate: float, load: int, seconds_per_partition: float
 ) -> ExponentialTime:
     """load * seconds_per_partition + shift + Exp(rate)."""
+    require_non_negative("shift", shift)
+    require_positive("rate", rate)
+    require_count("load", load)
+    require_non_negative("seconds_per_partition", seconds_per_partition)
     return ExponentialTime(load * seconds_per_partition + shift, 1.0 / rate)
 
 
 def harmonic(n: int) -> float:
-    """H_n = 1 + 1/2 + ... + 1/n. Cost: O(n)."""
+    """H_n = 1 + 1/2 + ... + 1/n, H_0 = 0. Cost: O(n)."""
+    require_count("n", n, least=0)
     return float(np.sum(1.0 / np.arange(n, 0, -1)))
 
 
 def mean_uncoded(time: ExponentialTime, workers: int) -> float:
     """All n: offset + scale * H_n, in seconds."""
+    require_count("workers", workers)
     return time.offset + time.scale * harmonic(workers)
 
 
-def mean_first_k(time: ExponentialTime, workers: int, k: int) -> float:
-    """The first k of n: offset + scale * (H_n - H_(n-k)), in seconds."""
-    return time.offset + time.scale * float(np.sum(1.0 / np.arange(workers, workers - k, -1)))
+def mean_first_k(time: ExponentialTime, workers: int, wait_for: int) -> float:
+    """The first k = ``wait_for`` of n: offset + scale * (H_n - H_(n-k)), in seconds."""
+    require_count("workers", workers)
+    require_count("wait_for", wait_for, workers=workers)
+    out = np.arange(workers, workers - wait_for, -1)
+    return time.offset + time.scale * float(np.sum(1.0 / out))
 
 
-def mean_cover(time: ExponentialTime, workers: int, size: int) -> float:
-    """Every group of ``size`` covered: offset + (scale / size) * H_(n/size), in seconds."""
-    return time.offset + time.scale / size * harmonic(workers // size)
+def mean_cover(time: ExponentialTime, workers: int, load: int) -> float:
+    """Every group of ``load`` covered: offset + (scale / load) * H_(n/load), in seconds."""
+    require_group(load, workers)
+    return time.offset + time.scale / load * harmonic(workers // load)
 
 
-def mean_erasurehead(time: ExponentialTime, workers: int, size: int, wait_for: int) -> float:
+def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: int) -> float:
     """``wait_for`` arrivals or cover, whichever comes first, in seconds.
 
     offset + scale * sum_{m < wait_for} q_m / (n - m), q_m = P(not covered after m arrivals).
     """
+    uncovered = uncovered_after(workers, load, wait_for)
     out = workers - np.arange(wait_for)
-    return time.offset + time.scale * float(np.sum(uncovered_after(workers, size, wait_for) / out))
+    return time.offset + time.scale * float(np.sum(uncovered / out))

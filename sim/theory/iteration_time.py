@@ -16,11 +16,14 @@ from typing import final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sim.errors import InvalidParameter
+from sim.load_laws import LoadLaw
 from sim.schemes.base import Scheme
 from sim.schemes.stopping import StoppingRule
 from sim.theory.arrivals import Demand, NoFormula, demand
 from sim.theory.quadrature import integrate, smallest
-from sim.theory.worker_time import WorkerTime
+from sim.theory.valid import require_count
+from sim.theory.worker_time import UnitDelay, WorkerTime, worker_time_at
 from sim.types import FloatArray
 
 LEVELS = np.concatenate(
@@ -34,7 +37,7 @@ LEVELS = np.concatenate(
 
 @final
 @dataclass(frozen=True)
-class IterationTime:
+class IterationTimeLaw:
     """How long one round lasts, in seconds, from the start of the round.
 
     Attributes:
@@ -65,8 +68,14 @@ class IterationTime:
         return np.asarray(1.0 - self.sf(seconds))
 
     def quantile(self, probability: ArrayLike) -> FloatArray:
-        """The smallest t with ``cdf(t) >= probability``, elementwise, 0 < probability < 1."""
+        """The smallest t with ``cdf(t) >= probability``, elementwise.
+
+        Raises:
+            InvalidParameter: a probability that is not in [0, 1].
+        """
         q = np.asarray(probability, dtype=np.float64)
+        if not np.all((q >= 0.0) & (q <= 1.0)):
+            raise InvalidParameter("probability", probability, "must be between 0 and 1")
         flat = q.ravel()
         return smallest(lambda t: self.cdf(t) >= flat, flat.size).reshape(q.shape)
 
@@ -132,22 +141,26 @@ class IterationTime:
         return float(power * left * b**power / (slope - power))
 
 
-def iteration_time(
+def iteration_time_law(
     rule: StoppingRule, workers: int, worker: WorkerTime
-) -> IterationTime | NoFormula:
+) -> IterationTimeLaw | NoFormula:
     """The law of a round's duration for a stopping rule, n workers and one law of their times.
 
     Returns:
         ``NoFormula`` with the reason when the rule has no closed form.
+
+    Raises:
+        InvalidParameter: the rule does not fit the number of workers.
     """
+    require_count("workers", workers)
     asked = demand(rule, workers)
-    return asked if isinstance(asked, NoFormula) else IterationTime(asked, worker)
+    return asked if isinstance(asked, NoFormula) else IterationTimeLaw(asked, worker)
 
 
 def scheme_iteration_time(
-    scheme: Scheme, at_load: Callable[[int], WorkerTime | None]
-) -> IterationTime | NoFormula:
-    """``iteration_time`` of a scheme, given the law of a worker's time at a load.
+    scheme: Scheme, delay: UnitDelay, law: LoadLaw
+) -> IterationTimeLaw | NoFormula:
+    """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
     Returns:
         ``NoFormula`` when a worker sends several messages, when loads differ, when a worker's time
@@ -158,7 +171,7 @@ def scheme_iteration_time(
     loads = scheme.assignment.loads
     if loads.min() != loads.max():
         return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
-    worker = at_load(int(loads[0]))
+    worker = worker_time_at(delay, law, int(loads[0]))
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
-    return iteration_time(scheme.stopping, scheme.workers, worker)
+    return iteration_time_law(scheme.stopping, scheme.workers, worker)

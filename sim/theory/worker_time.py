@@ -11,15 +11,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import final
+from typing import Protocol, final
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.theory.valid import require_count, require_non_negative, require_positive
 from sim.types import FloatArray
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` says that there is no closed form."""
+
+
+class UnitDelay(Protocol):
+    """What a delay model says of one unit delay X; ``None`` where there is no closed form."""
+
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X <= seconds), elementwise."""
+
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X > seconds), elementwise."""
+
+    def sum_of(self, draws: int) -> UnitDelay | None:
+        """The law of the sum of ``draws`` independent unit delays."""
+
 
 COARSEST = 1e-10
 """Smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
@@ -33,14 +49,22 @@ class WorkerTime:
     Attributes:
         unit_cdf: P(X <= seconds).
         unit_sf: P(X > seconds), or ``None`` for ``1 - unit_cdf``.
-        scale: factor on X.
-        offset: seconds added.
+        scale: factor on X, > 0.
+        offset: seconds added, >= 0.
+
+    Raises:
+        InvalidParameter: a scale or an offset that cannot be.
     """
 
     unit_cdf: UnitLaw
     unit_sf: UnitLaw | None = None
     scale: float = 1.0
     offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        require_positive("scale", self.scale)
+        require_non_negative("offset", self.offset)
 
     def cdf(self, seconds: ArrayLike) -> FloatArray:
         """P(T <= seconds), elementwise."""
@@ -66,28 +90,49 @@ class WorkerTime:
         return np.where(unit < 0, before, values)
 
 
-def proportional(cdf: UnitLaw, load: int, sf: UnitLaw | None = None) -> WorkerTime | None:
+def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | None:
+    """The law of a worker's time at a load; ``None`` where it is not closed.
+
+    Args:
+        delay: the unit delay X, a delay model.
+        law: how the time grows with the load.
+        load: d.
+
+    Raises:
+        InvalidParameter: the load is not a whole number >= 1.
+    """
+    match law:
+        case Proportional():
+            return proportional_worker_time(delay.cdf, load, delay.sf)
+        case Additive(seconds_per_partition=seconds):
+            return additive_worker_time(delay.cdf, load, seconds, delay.sf)
+        case PerPartition():
+            require_count("load", load)
+            total = delay if load == 1 else delay.sum_of(load)
+            return None if total is None else _known(total.cdf, total.sf)
+    return None
+
+
+def proportional_worker_time(
+    cdf: UnitLaw, load: int, sf: UnitLaw | None = None
+) -> WorkerTime | None:
     """T = load * X; ``None`` when the unit delay has no CDF."""
-    return _known(cdf, sf, scale=float(load), offset=0.0)
+    require_count("load", load)
+    return _known(cdf, sf, scale=float(load))
 
 
-def additive(
+def additive_worker_time(
     cdf: UnitLaw, load: int, seconds_per_partition: float, sf: UnitLaw | None = None
 ) -> WorkerTime | None:
     """T = load * seconds_per_partition + X; ``None`` when the unit delay has no CDF."""
-    return _known(cdf, sf, scale=1.0, offset=load * seconds_per_partition)
+    require_count("load", load)
+    require_non_negative("seconds_per_partition", seconds_per_partition)
+    return _known(cdf, sf, offset=load * seconds_per_partition)
 
 
-def per_partition(sum_cdf: UnitLaw | None, sum_sf: UnitLaw | None = None) -> WorkerTime | None:
-    """T = X_1 + ... + X_d, given the CDF of that sum; ``None`` when it has no closed form.
-
-    A sum is closed for constants and for the exponential family (gamma laws): a delay model's
-    ``sum_of(d)`` says so.
-    """
-    return None if sum_cdf is None else _known(sum_cdf, sum_sf, scale=1.0, offset=0.0)
-
-
-def _known(cdf: UnitLaw, sf: UnitLaw | None, scale: float, offset: float) -> WorkerTime | None:
+def _known(
+    cdf: UnitLaw, sf: UnitLaw | None, scale: float = 1.0, offset: float = 0.0
+) -> WorkerTime | None:
     probe = np.zeros(1)
     if cdf(probe) is None:
         return None

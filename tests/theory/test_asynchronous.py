@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from scipy import stats
 
-from sim.theory.asynchronous import (
+from sim.theory import (
+    bound_k_async,
+    mean_asynchronous,
     mean_k_async,
     mean_k_batch_async,
     mean_k_batch_sync,
     mean_k_sync,
+    proportional_worker_time,
 )
-from tests.statistics import assert_z
+from tests.statistics import BOUND, assert_z
 
 N, K, RATE = 6, 4, 2.0
 
@@ -68,4 +73,18 @@ def test_k_batch_async_is_a_renewal_rate_for_any_delay():
         rng, lambda g, s: g.uniform(0, 2, s), 1000, 400, distinct=False, restart=False
     )
     exact = mean_k_batch_async(N, K, 1.0)
-    assert abs(times.mean() - exact) <= 1.0 / 400 + 4.9 * times.std() / np.sqrt(len(times))
+    assert abs(times.mean() - exact) <= 1.0 / 400 + BOUND * times.std() / np.sqrt(len(times))
+    assert mean_asynchronous(N, 1.0) == exact / K
+
+
+def test_k_async_bound_is_an_order_statistic_and_holds():
+    """Catches a bound below the truth, and one that is not that of K-sync for Exp."""
+    unit = proportional_worker_time(stats.expon(scale=1 / RATE).cdf, 1)
+    assert bound_k_async(N, K, unit) == pytest.approx(mean_k_sync(N, K, RATE), rel=1e-8)
+    uniform = bound_k_async(N, K, proportional_worker_time(stats.uniform(0, 2).cdf, 1))
+    assert uniform == pytest.approx(2 * K / (N + 1), rel=1e-8)
+    rng = np.random.default_rng(4)
+    times = next_arrivals(
+        rng, lambda g, s: g.uniform(0, 2, s), 1000, 50, distinct=True, restart=False
+    )
+    assert times.mean() < uniform

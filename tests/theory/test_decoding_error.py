@@ -10,6 +10,8 @@ from math import comb
 import numpy as np
 import pytest
 
+from delay_models import MODELS
+from sim.load_laws import Proportional
 from sim.schemes import SCHEMES, Scheme, assignment
 from sim.schemes.decoding import LeastSquares, OnePerGroup, SumArrived, decoding_error
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK
@@ -21,7 +23,6 @@ from sim.theory.decoding_error import (
     one_step_error,
 )
 from sim.theory.iteration_time import scheme_iteration_time
-from sim.theory.worker_time import proportional
 from tests.statistics import assert_z
 
 
@@ -180,9 +181,6 @@ def test_several_messages_have_no_formula() -> None:
     """n m dependent messages are not n m independent workers, whatever the rule looks like."""
     scheme = SCHEMES["multi_message"](load=2, wait_for=5).build(6)
     plain = dataclasses.replace(scheme, stopping=FirstK(5))
-
-    def exponential(load):
-        return proportional(lambda t: 1 - np.exp(-np.asarray(t)), load)
-
+    exponential = MODELS["exponential"](rate=1.0)
     assert expected_decoding_error(plain) is None
-    assert isinstance(scheme_iteration_time(plain, exponential), NoFormula)
+    assert isinstance(scheme_iteration_time(plain, exponential, Proportional()), NoFormula)

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from fractions import Fraction
 from math import comb, gamma, inf, log
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import special, stats
 
+from delay_models import MODELS
+from sim.load_laws import PerPartition, Proportional
 from sim.schemes import SCHEMES
 from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK
-from sim.theory import NoFormula, WorkerTime, additive, iteration_time, proportional
+from sim.theory import (
+    NoFormula,
+    WorkerTime,
+    additive_worker_time,
+    iteration_time_law,
+    proportional_worker_time,
+    scheme_iteration_time,
+)
 from sim.theory import exponential as closed
-from sim.theory.iteration_time import scheme_iteration_time
 from tests.statistics import assert_z
 from tests.theory.test_arrivals import covering_subsets
 
@@ -48,14 +57,14 @@ def test_reference_values_additive_law_thirty_workers(load, erasurehead, fractio
     """Catches a wrong law of any of the three rules, in the elementary means and in quadrature."""
     n, r = 30, 15
     time = closed.ExponentialTime(0.0, 1.0)
-    worker = proportional(stats.expon.cdf, 1)
+    worker = proportional_worker_time(stats.expon.cdf, 1)
     for rule, mean, printed in (
         (FirstK(r) | CoverGroups(load), closed.mean_erasurehead(time, n, load, r), erasurehead),
         (CoverGroups(load), closed.mean_cover(time, n, load), fractional),
         (FirstK(n - load + 1), closed.mean_first_k(time, n, n - load + 1), cyclic),
     ):
         assert f"{mean:.3f}" == printed
-        assert iteration_time(rule, n, worker).mean() == pytest.approx(mean, rel=1e-9)
+        assert iteration_time_law(rule, n, worker).mean() == pytest.approx(mean, rel=1e-9)
     assert f"{closed.mean_uncoded(time, n):.3f}" == "3.995"
 
 
@@ -65,8 +74,8 @@ def test_quadrature_of_the_cdf_is_the_elementary_mean(n, sf):
     """Catches a wrong integral, and digits lost in 1 - F or in the beta function at large n."""
     load, tau, k = 5, 0.1, n - 4
     for worker, time in (
-        (proportional(UNIT.cdf, load, sf), closed.proportional_time(1.0, 2.0, load)),
-        (additive(UNIT.cdf, load, tau, sf), closed.additive_time(1.0, 2.0, load, tau)),
+        (proportional_worker_time(UNIT.cdf, load, sf), closed.proportional_time(1.0, 2.0, load)),
+        (additive_worker_time(UNIT.cdf, load, tau, sf), closed.additive_time(1.0, 2.0, load, tau)),
     ):
         cases = [
             (FirstK(n), closed.mean_uncoded(time, n)),
@@ -79,7 +88,7 @@ def test_quadrature_of_the_cdf_is_the_elementary_mean(n, sf):
             either = FirstK(eighty) | CoverGroups(load)
             cases.append((either, closed.mean_erasurehead(time, n, load, eighty)))
         for rule, mean in cases:
-            assert iteration_time(rule, n, worker).mean() == pytest.approx(mean, rel=2e-8)
+            assert iteration_time_law(rule, n, worker).mean() == pytest.approx(mean, rel=2e-8)
 
 
 def test_elementary_means_by_hand():
@@ -100,7 +109,7 @@ def test_elementary_means_by_hand():
 def test_variance_and_quantiles_of_the_slowest_of_n():
     """Catches a second moment that is not central, and a quantile of the wrong tail."""
     n = 30
-    time = iteration_time(FirstK(n), n, proportional(UNIT.cdf, 2, UNIT.sf))
+    time = iteration_time_law(FirstK(n), n, proportional_worker_time(UNIT.cdf, 2, UNIT.sf))
     assert time.variance() == pytest.approx(np.sum(1 / np.arange(1, n + 1) ** 2), rel=1e-9)
     q = np.array([[1e-3, 0.5], [0.9, 0.999]])
     exact = 2 * UNIT.ppf(q ** (1 / n))
@@ -111,7 +120,7 @@ def test_variance_and_quantiles_of_the_slowest_of_n():
 def test_variance_is_not_lost_beside_a_large_shift():
     """Catches E[T^2] - E[T]^2, which has no digit left when T is a million and varies by one."""
     law = stats.expon(loc=1e6)
-    time = iteration_time(FirstK(30), 30, proportional(law.cdf, 1, law.sf))
+    time = iteration_time_law(FirstK(30), 30, proportional_worker_time(law.cdf, 1, law.sf))
     assert time.variance() == pytest.approx(np.sum(1 / np.arange(1, 31) ** 2), rel=1e-8)
 
 
@@ -123,8 +132,8 @@ def test_erasurehead_cdf_in_exact_fractions(n, d, r):
         exact = sum(
             (comb(n, j) if j >= r else count[j]) * f**j * (1 - f) ** (n - j) for j in range(n + 1)
         )
-        uniform = proportional(lambda t: np.clip(t, 0, 1), 1)
-        time = iteration_time(FirstK(r) | CoverGroups(d), n, uniform)
+        uniform = proportional_worker_time(lambda t: np.clip(t, 0, 1), 1)
+        time = iteration_time_law(FirstK(r) | CoverGroups(d), n, uniform)
         assert float(time.cdf(float(f))) == pytest.approx(float(exact), abs=1e-13)
 
 
@@ -156,7 +165,7 @@ def test_cdf_and_mean_against_plain_monte_carlo(law, rule):
     times = load * draw(rng, (20_000, n))
     stopped = stop(rule, times)
     worker = WorkerTime(dist.cdf, dist.sf, scale=load)
-    time = iteration_time(rule, n, worker)
+    time = iteration_time_law(rule, n, worker)
     at = np.quantile(stopped, [0.05, 0.3, 0.6, 0.95]) * 1.001
     assert_z(stopped[:, None] <= at, time.cdf(at), "cdf")
     assert_z(stopped, time.mean(), "mean")
@@ -170,9 +179,9 @@ def test_mean_of_the_slowest_of_n_pareto_delays(alpha, n):
     law = stats.pareto(alpha)
     logs = special.gammaln([n + 1, 1 - 1 / alpha, n + 1 - 1 / alpha])
     exact = np.exp(logs[0] + logs[1] - logs[2])
-    precise = iteration_time(FirstK(n), n, proportional(law.cdf, 1, law.sf))
+    precise = iteration_time_law(FirstK(n), n, proportional_worker_time(law.cdf, 1, law.sf))
     assert precise.mean() == pytest.approx(exact, rel=1e-8)
-    coarse = iteration_time(FirstK(n), n, proportional(law.cdf, 1))
+    coarse = iteration_time_law(FirstK(n), n, proportional_worker_time(law.cdf, 1))
     assert coarse.mean() == pytest.approx(exact, rel=1e-5 if alpha < 1.2 else 1e-6)
     assert (precise.variance() == inf) == (alpha <= 2.0)
 
@@ -182,14 +191,14 @@ def test_means_that_do_not_exist_are_infinite(sf):
     """Catches a finite number for a divergent integral, and inf where the rule tames the tail."""
     for alpha in (0.3, 0.5, 1.0):
         law = stats.pareto(alpha)
-        worker = proportional(law.cdf, 1, law.sf if sf else None)
-        assert iteration_time(FirstK(10), 10, worker).mean() == inf
+        worker = proportional_worker_time(law.cdf, 1, law.sf if sf else None)
+        assert iteration_time_law(FirstK(10), 10, worker).mean() == inf
         # The first of ten has tail index 10 alpha: it has a mean, 10 alpha / (10 alpha - 1).
-        first = iteration_time(FirstK(1), 10, worker).mean()
+        first = iteration_time_law(FirstK(1), 10, worker).mean()
         assert first == pytest.approx(10 * alpha / (10 * alpha - 1), rel=1e-9)
-        assert iteration_time(FirstK(10) | Deadline(5.0), 10, worker).mean() <= 5.0
-    never = proportional(lambda t: 0.9 * (t >= 1.0), 1)
-    assert iteration_time(FirstK(1), 1, never).mean() == inf
+        assert iteration_time_law(FirstK(10) | Deadline(5.0), 10, worker).mean() <= 5.0
+    never = proportional_worker_time(lambda t: 0.9 * (t >= 1.0), 1)
+    assert iteration_time_law(FirstK(1), 1, never).mean() == inf
 
 
 @pytest.mark.parametrize(("sf", "rel"), [(True, 1e-8), (False, 5e-7)])
@@ -202,44 +211,44 @@ def test_variance_of_the_slowest_of_thirty_pareto_delays(sf, rel):
         )
         for m in (1, 2)
     )
-    worker = proportional(law.cdf, 1, law.sf if sf else None)
-    variance = iteration_time(FirstK(n), n, worker).variance()
+    worker = proportional_worker_time(law.cdf, 1, law.sf if sf else None)
+    variance = iteration_time_law(FirstK(n), n, worker).variance()
     assert variance == pytest.approx(second - first**2, rel=rel)
 
 
 def test_a_deadline_counts_at_its_own_instant():
     """Catches an open interval: at the deadline the round is over, and not a moment before."""
     n, at = 3, 1.5
-    worker = proportional(UNIT.cdf, 1, UNIT.sf)
+    worker = proportional_worker_time(UNIT.cdf, 1, UNIT.sf)
     before = np.nextafter(at, 0)
     all_in = UNIT.cdf(at) ** n
-    either = iteration_time(FirstK(n) | Deadline(at), n, worker)
+    either = iteration_time_law(FirstK(n) | Deadline(at), n, worker)
     np.testing.assert_allclose(either.cdf([before, at]), [all_in, 1.0], rtol=1e-12)
-    both = iteration_time(FirstK(n) & Deadline(at), n, worker)
+    both = iteration_time_law(FirstK(n) & Deadline(at), n, worker)
     np.testing.assert_allclose(both.cdf([before, at]), [0.0, all_in], rtol=1e-12)
-    alone = iteration_time(Deadline(at), n, worker)
+    alone = iteration_time_law(Deadline(at), n, worker)
     assert (alone.mean(), alone.variance()) == (at, 0.0)
 
 
 def test_weibull_and_lognormal_far_tails():
     """Catches an integral that stops at P = 1e-16: here the variance lives below that."""
     weibull, lognormal = stats.weibull_min(0.2), stats.lognorm(3.0)
-    one = iteration_time(FirstK(1), 1, proportional(weibull.cdf, 1, weibull.sf))
+    one = iteration_time_law(FirstK(1), 1, proportional_worker_time(weibull.cdf, 1, weibull.sf))
     assert one.mean() == pytest.approx(gamma(6), rel=1e-10)
     assert one.variance() == pytest.approx(gamma(11) - gamma(6) ** 2, rel=1e-9)
-    one = iteration_time(FirstK(1), 1, proportional(lognormal.cdf, 1, lognormal.sf))
+    one = iteration_time_law(FirstK(1), 1, proportional_worker_time(lognormal.cdf, 1, lognormal.sf))
     assert one.mean() == pytest.approx(np.exp(4.5), rel=1e-10)
     assert one.variance() == pytest.approx(np.exp(9) * (np.exp(9) - 1), rel=1e-9)
     lognormal = stats.lognorm(5.0)  # half of its variance lies below P = 1e-23
-    one = iteration_time(FirstK(1), 1, proportional(lognormal.cdf, 1, lognormal.sf))
+    one = iteration_time_law(FirstK(1), 1, proportional_worker_time(lognormal.cdf, 1, lognormal.sf))
     assert one.variance() == pytest.approx(np.exp(25) * (np.exp(25) - 1), rel=1e-6)
 
 
 @pytest.mark.parametrize("rule", RULES[:4], ids=str)
 def test_constant_delays_give_constant_rounds(rule):
     """Catches an open or closed step taken wrongly, and noise where nothing varies."""
-    worker = additive(lambda t: 1.0 * (t >= 0.25), 3, 0.5)
-    time = iteration_time(rule, 12, worker)
+    worker = additive_worker_time(lambda t: 1.0 * (t >= 0.25), 3, 0.5)
+    time = iteration_time_law(rule, 12, worker)
     assert time.mean() == 1.75
     assert time.variance() == 0.0
     assert float(time.cdf(1.75)) == 1.0
@@ -249,9 +258,9 @@ def test_constant_delays_give_constant_rounds(rule):
 
 def test_two_point_delays():
     """Catches a jump that the integral smears: slow (10 s) with chance 0.1, else 1 s."""
-    worker = proportional(lambda t: 0.9 * (t >= 1.0) + 0.1 * (t >= 10.0), 1)
+    worker = proportional_worker_time(lambda t: 0.9 * (t >= 1.0) + 0.1 * (t >= 10.0), 1)
     slow = 1 - 0.9**5
-    time = iteration_time(FirstK(5), 5, worker)
+    time = iteration_time_law(FirstK(5), 5, worker)
     assert time.mean() == pytest.approx(1 + 9 * slow, rel=1e-10)
     assert time.variance() == pytest.approx(81 * slow * (1 - slow), rel=1e-9)
 
@@ -259,11 +268,11 @@ def test_two_point_delays():
 def test_limits_of_the_load_and_of_the_wait():
     """d = 1 is the first r of n, d = n is the first of all, r = n is exact cover."""
     n = 12
-    worker = proportional(UNIT.cdf, 1, UNIT.sf)
+    worker = proportional_worker_time(UNIT.cdf, 1, UNIT.sf)
     t = np.linspace(1.0, 6.0, 40)
 
     def sf(rule):
-        return iteration_time(rule, n, worker).sf(t)
+        return iteration_time_law(rule, n, worker).sf(t)
 
     for r in (1, 7, 12):
         np.testing.assert_allclose(sf(FirstK(r) | CoverGroups(1)), sf(FirstK(r)), atol=1e-14)
@@ -275,21 +284,26 @@ def test_limits_of_the_load_and_of_the_wait():
 
 def test_waiting_for_half_does_not_grow_with_the_cluster():
     """Catches a law that depends on n in the wrong place: uncoded grows as log n, this does not."""
-    worker = proportional(stats.expon.cdf, 1)
+    worker = proportional_worker_time(stats.expon.cdf, 1)
     small, large = (
-        iteration_time(FirstK(n // 2) | CoverGroups(2), n, worker).mean() for n in (20, 2000)
+        iteration_time_law(FirstK(n // 2) | CoverGroups(2), n, worker).mean() for n in (20, 2000)
     )
     assert large == pytest.approx(small, rel=0.05)
-    uncoded = [iteration_time(FirstK(n), n, worker).mean() for n in (20, 2000)]
+    uncoded = [iteration_time_law(FirstK(n), n, worker).mean() for n in (20, 2000)]
     assert uncoded[1] - uncoded[0] == pytest.approx(log(100), rel=0.01)
 
 
 def test_schemes_without_a_formula_say_why():
     """Catches a formula for equal loads used for others, or for a law that has none."""
     scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
-    assert isinstance(scheme_iteration_time(scheme, lambda d: None), NoFormula)
-    assert proportional(lambda t: None, 3) is None
-    assert additive(lambda t: None, 3, 0.1) is None
-    time = scheme_iteration_time(scheme, lambda d: proportional(UNIT.cdf, d, lambda t: None))
+    for delay, law in (
+        (MODELS["authors_stream"](), Proportional()),
+        (MODELS["pareto"](alpha=1.5, scale=1.0), PerPartition()),
+    ):
+        assert isinstance(scheme_iteration_time(scheme, delay, law), NoFormula)
+    assert proportional_worker_time(lambda t: None, 3) is None
+    assert additive_worker_time(lambda t: None, 3, 0.1) is None
+    without_sf = SimpleNamespace(cdf=UNIT.cdf, sf=lambda t: None)
+    time = scheme_iteration_time(scheme, without_sf, Proportional())
     mean = closed.mean_erasurehead(closed.proportional_time(1.0, 2.0, 3), 12, 3, 6)
     assert time.mean() == pytest.approx(mean, rel=1e-9)
