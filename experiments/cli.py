@@ -1,238 +1,26 @@
-"""The command line: ``erasurehead`` after installation, ``python -m experiments`` in a checkout.
+"""The program: ``erasurehead`` after installation, ``python -m experiments`` in a checkout.
 
-Exit codes: 0 done, 1 a check or a cell failed, 2 bad input, 130 interrupted. Heavy imports are
-made inside the commands, so that ``--help`` and ``list`` answer at once.
+Exit codes: 0 done, 1 a check or a cell failed, 2 bad input, 130 interrupted.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from functools import partial
-from pathlib import Path
-from typing import Annotated, Literal
 
-import typer
-
-INTERRUPTED = 130
-
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    help="Straggler simulator for distributed gradient descent.",
-)
-
-Config = Annotated[Path, typer.Argument(help="YAML config; see experiments/configs/.")]
-Set = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="dotted.key=value; several values v1,v2 make a sweep. Repeatable."),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Where public data sets lie; default $ERASUREHEAD_DATA."),
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
-]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
-
-
-@app.command()
-def run(
-    config: Config,
-    set_: Set = None,
-    output: Output = None,
-    data_dir: DataDir = None,
-    timeline: Annotated[
-        Path | None,
-        typer.Option("--timeline", help="Write the first replication for ui.perfetto.dev."),
-    ] = None,
-) -> None:
-    """Run every scheme of a config and write the tables."""
-    _run(config, set_ or [], output, data_dir, jobs=1, timeline=timeline)
-
-
-@app.command()
-def sweep(
-    config: Config,
-    set_: Set = None,
-    jobs: Jobs = 1,
-    scheduler: Scheduler = None,
-    output: Output = None,
-    data_dir: DataDir = None,
-) -> None:
-    """Run a config's grid in parallel; a second run finishes what a killed one left."""
-    _run(config, set_ or [], output, data_dir, jobs, scheduler)
-
-
-def _run(
-    config: Path,
-    overrides: list[str],
-    output: Path | None,
-    data_dir: Path | None,
-    jobs: int,
-    scheduler: str | None = None,
-    timeline: Path | None = None,
-) -> None:
-    from experiments.cells import pool
-
-    backend: Callable[[], AbstractContextManager[object]] = nullcontext
-    if scheduler is None and jobs > 1:
-        backend = pool.processes
-        pool.prepare()  # before the imports below: the server makes them at the same time
-
-    from experiments import console
-    from experiments.cells import files
-    from experiments.cells.cluster import dask_cluster
-    from experiments.config.document import load
-    from experiments.run import Options
-    from experiments.run import run as run_document
-
-    if scheduler is not None:
-        backend = partial(dask_cluster, scheduler)
-    document = load(config, overrides)
-    target = output or Path("results") / str(document.get("name", "run"))
-    if timeline is not None:
-        files.require_file(timeline)
-    with console.progress("cells") as report:
-        options = Options(-1 if scheduler else jobs, data_dir, report, backend)
-        outcome = run_document(document, target, options)
-    if timeline is not None:
-        from experiments.timeline import write
-
-        write([cell for cell, _ in outcome.finished], timeline, target, data_dir)
-    console.show_outcome(outcome, target)
-    if outcome.failed:
-        raise typer.Exit(1)
-
-
-@app.command()
-def verify(
-    replications: Annotated[
-        int, typer.Option("--replications", min=1000, help="Independent rounds of each scheme.")
-    ] = 200_000,
-    engine: Annotated[
-        Literal["batch", "event"],
-        typer.Option("--engine", help="The event engine takes two minutes for 10000 rounds."),
-    ] = "batch",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the delays.")] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Also write verify.parquet and verify.csv here.")
-    ] = None,
-) -> None:
-    """Compare simulated numbers with closed forms; exit code 1 when any is too far off."""
-    from experiments.verify.command import command
-
-    if not command(replications, engine, seed, output):
-        raise typer.Exit(1)
-
-
-@app.command()
-def reproduce(
-    figures: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[FIGURE ...]", help="Which; default all. See: list figures."),
-    ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="More replications, and the public data sets.")
-    ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", help="Where pictures, tables and summary.md go.")
-    ] = Path("results/reproduce"),
-    data_dir: DataDir = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Figures made at the same time.")] = 1,
-) -> None:
-    """Make the figures of the delay analysis and of loss against time, with their data."""
-    from experiments import console
-    from experiments.reproduce.base import Options
-    from experiments.reproduce.command import reproduce as make
-
-    with console.progress("figures") as report:
-        summary = make(figures or [], Options(0, full, data_dir), output, jobs, report)
-    print(summary)
-
-
-@app.command()
-def fit(
-    trace: Annotated[
-        Path, typer.Argument(help="Measured delays in seconds: CSV, CSV.gz, Parquet or NPZ.")
-    ],
-    load: Annotated[
-        float | None, typer.Option("--load", help="Fit one load of several; default all together.")
-    ] = None,
-    k_range: Annotated[
-        str | None,
-        typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
-    ] = None,
-) -> None:
-    """Fit delay models to a measured table, and write a config that simulates it."""
-    from experiments import console
-    from experiments.fit import command
-    from experiments.fit.findings import investigate
-    from experiments.fit.report import short
-
-    tables, warnings = command.read(str(trace), load)
-    for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
-    ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
-    target = output or Path("results/fit") / trace.name.split(".")[0]
-    with console.progress("fits") as report:
-        findings = investigate(tables, load, ks, report)
-    command.write(findings, trace.name, target)
-    print(short(findings))
-    print(f"report, pictures and config in {target}/")
-
-
-@app.command()
-def plot(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
-    kind: Annotated[
-        str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
-    ] = None,
-) -> None:
-    """Draw a run's tables as PNG and SVG under DIR/plots."""
-    from experiments.pictures.command import plot as draw
-
-    written, left_out = draw(directory, kind)
-    for line in [*map(str, written), *left_out]:
-        print(line)
-
-
-@app.command(name="list")
-def list_(
-    what: Annotated[
-        str | None, typer.Argument(help="schemes, delays, problems or figures; default all.")
-    ] = None,
-) -> None:
-    """List what a config can name, with the fields of each."""
-    from experiments import listing
-
-    listing.show(what)
+from experiments import interrupt
 
 
 def main() -> None:
     """Run the command line; every expected error is one line on stderr."""
-    from experiments.config.errors import ConfigError
+    with interrupt.one_line():  # before the first import that takes a while
+        from experiments.commands import app
+        from experiments.config.errors import ConfigError
 
-    try:
-        app()
-    except ConfigError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            print("interrupted; run the same command again to go on", file=sys.stderr)
-        raise
+        try:
+            app()
+        except ConfigError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import joblib
 import pandas as pd
 
 from experiments.cells import files, store
 from experiments.cells.check import check
 from experiments.cells.compute import CellResult
+from experiments.cells.pool import Died, map_unordered, open_lanes
 from experiments.cells.work import Done, work
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError
@@ -27,11 +27,12 @@ from experiments.config.grid import Cell, cells, validate
 from experiments.records.manifest import manifest, to_json
 from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
 
-UNORDERED = "generator_unordered"
-"""Cells are kept as they finish; the tables are in the config's order all the same."""
+Report = Callable[[float, int], None]
+"""Called with cells done, parts of running ones included, and cells in all."""
 
-Report = Callable[[int, int], None]
-"""Called with cells done and cells in all."""
+
+def silent(done: float, total: int) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +40,16 @@ class Options:
     """How to run; nothing here changes a number.
 
     Attributes:
-        jobs: cells computed at the same time.
+        jobs: cells computed at the same time, each in a process of its own if more than one.
+        scheduler: address of a Dask cluster that computes instead.
         data_dir: where the public data sets lie.
         report: progress.
-        backend: a context in which joblib finds its workers (a Dask cluster); default processes.
     """
 
     jobs: int = 1
+    scheduler: str | None = None
     data_dir: Path | None = None
-    report: Report = field(default=lambda done, total: None)
-    backend: Callable[[], AbstractContextManager[object]] = nullcontext
+    report: Report = silent
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,14 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
     todo.sort(key=lambda cell: checked.costs[cell.key], reverse=True)  # no long one is left alone
     seconds: dict[str, float] = {}
-    for done in _compute(todo, len(wanted), options):
-        reason = _objection(done)
-        if isinstance(done.result, CellResult) and reason is None:
-            store.write_cell(output, done.cell.key, done.result)
-            seconds[done.cell.key] = round(done.seconds, 3)
+    for cell, done in _compute(todo, len(wanted), options):
+        if isinstance(done, Died):
+            failed[cell.key] = done.reason
+        elif isinstance(result := _trusted(cell, done), CellResult):
+            store.write_cell(output, cell.key, result)
+            seconds[cell.key] = round(done.seconds, 3)
         else:
-            failed[done.cell.key] = reason or str(done.result)
+            failed[cell.key] = result
     finished = [(cell, _kept(output, cell)) for cell in grid if cell.key not in failed]
     reasons = {cell.key: (cell, failed[cell.key]) for cell in grid if cell.key in failed}
     summary = summary_table(finished)
@@ -101,26 +103,27 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     return outcome
 
 
-def _compute(todo: list[Cell], total: int, options: Options) -> Iterator[Done]:
+def _compute(todo: list[Cell], total: int, options: Options) -> Iterator[tuple[Cell, Done | Died]]:
     """Compute cells, and give each as it is done."""
     before = total - len(todo)
-    options.report(before, total)
-    if not todo:
-        return
-    tasks = (joblib.delayed(work)(cell, options.data_dir) for cell in todo)
-    with options.backend():
-        parallel = joblib.Parallel(n_jobs=options.jobs, return_as=UNORDERED, batch_size=1)
-        for index, done in enumerate(parallel(tasks), start=1):
-            yield done
-            options.report(before + index, total)
+
+    def report(done: float) -> None:
+        options.report(before + done, total)
+
+    report(0)
+    if todo:
+        with open_lanes(options.jobs, options.scheduler) as lanes:
+            yield from map_unordered(partial(work, options.data_dir), todo, lanes, report)
 
 
-def _objection(done: Done) -> str | None:
-    """Why a computed cell must not be kept under its key."""
+def _trusted(cell: Cell, done: Done) -> CellResult | str:
+    """The numbers of a cell if they may be kept under its key; otherwise why not."""
     if done.code != store.code_fingerprint():
         return "computed by other code, or other versions of the libraries, than are installed here"
-    changed = [str(file.path) for file in done.cell.inputs if not file.unchanged()]
-    return f"changed while the run was going on: {', '.join(changed)}" if changed else None
+    changed = [str(file.path) for file in cell.inputs if not file.unchanged()]
+    if changed:
+        return f"changed while the run was going on: {', '.join(changed)}"
+    return done.result
 
 
 def _kept(output: Path, cell: Cell) -> CellResult:

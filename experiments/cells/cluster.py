@@ -1,24 +1,30 @@
-"""Cells on a Dask cluster, through joblib's backend. Needs the extra ``cluster``."""
+"""The lane that is a Dask cluster. Needs the extra ``cluster``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
+from typing import Any
 
-import joblib
+from typing_extensions import override
 
+from experiments.cells.pool import Item, Lane, Result, Task
 from experiments.config.errors import ConfigError, at
+
+PATIENCE = 5
+"""Seconds that a scheduler has to answer, and then to have a worker."""
 
 
 @contextmanager
-def dask_cluster(address: str) -> Iterator[None]:
-    """Within this context joblib computes on the cluster behind ``address``.
+def cluster(address: str) -> Iterator[Sequence[Lane]]:
+    """The one lane that computes on the cluster behind ``address``.
 
     The workers need this package and, for public data sets, the data directory at the same path;
     results travel back and are written here.
 
     Raises:
-        ConfigError: the extra is not installed, or no scheduler answers.
+        ConfigError: the extra is not installed, no scheduler answers, or it has no workers.
     """
     try:
         from distributed import Client
@@ -27,9 +33,49 @@ def dask_cluster(address: str) -> Iterator[None]:
             "--scheduler needs the extra cluster: pip install 'erasurehead-simulator[cluster]'"
         ) from None
     try:
-        client = Client(address, timeout="5s")  # type: ignore[no-untyped-call]
+        client = Client(address, timeout=PATIENCE)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         valid = f"no scheduler answers there ({type(error).__name__}); must be like tcp://host:8786"
         raise at("--scheduler", address, valid) from None
-    with client, joblib.parallel_config(backend="dask", client=client, wait_for_workers_timeout=30):
-        yield
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=PATIENCE)
+        except TimeoutError:
+            raise at("--scheduler", address, f"has no workers after {PATIENCE} s") from None
+        yield [ClusterLane(client)]
+
+
+class ClusterLane(Lane):
+    """All workers of a cluster, however many there are at the moment."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._executor: Executor = client.get_executor(pure=False)
+
+    @override
+    def slots(self) -> int:
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    @override
+    def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
+        return self._executor.submit(_call, task, item)
+
+    @override
+    def is_death(self, error: BaseException | None) -> bool:
+        from distributed import KilledWorker
+
+        return isinstance(error, KilledWorker)
+
+    @override
+    def revive(self) -> str:
+        """Dask looks after its workers, and has tried the task several times before it gives up."""
+        return "the worker processes of the cluster died that computed it: out of memory?"
+
+
+def _call(task: Task[Item, Result], item: Item) -> Result:
+    return task(item, _nobody)
+
+
+def _nobody(share: float) -> None:
+    """Nobody is told how far a task on a cluster is."""

@@ -1,59 +1,185 @@
-"""Worker processes for the cells of a sweep, started while the command itself still starts.
+"""Computes tasks in lanes: in this process, in processes of this machine, or on a cluster.
 
-They are forked from a server that has imported the libraries once, so that a short sweep does not
-wait for every worker to import them. Server and workers end with the command, also when it is
-killed.
+A lane takes tasks and computes them in the order in which it got them. A lane whose process died
+says so, and is ready for the next task; the task at which it died is tried once more.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from multiprocessing import connection, forkserver
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Generic, TypeVar
 
-PRELOADED = ["experiments.cells.work", "sklearn.metrics"]
-"""What a worker needs for its first cell."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Share = Callable[[float], None]
+"""Called by a task with the share of its work that is done, 0 to 1."""
+
+Task = Callable[[Item, Share], Result]
+
+TRIES = 2
+"""How often a task is started whose process dies."""
+
+LOOK = 0.5
+"""Seconds between two looks at how far the running tasks are."""
 
 
-def prepare() -> None:
-    """Start the server, and return at once; it imports while this process does.
+@dataclass(frozen=True)
+class Died:
+    """In place of a result: the process died each time it computed this task."""
 
-    On a system without one (Windows), workers are started in joblib's own way.
+    reason: str
+
+
+class Lane(ABC):
+    """Takes tasks, and computes them in the order in which it got them."""
+
+    @abstractmethod
+    def slots(self) -> int:
+        """Tasks that it computes at the same time."""
+
+    @abstractmethod
+    def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
+        """Take a task; fails with an error of :meth:`is_death` if the process is not there."""
+
+    @abstractmethod
+    def is_death(self, error: BaseException | None) -> bool:
+        """Whether a task failed with this error because the process died that computed it."""
+
+    @abstractmethod
+    def revive(self) -> str:
+        """After a death: drop all tasks, be ready for new ones, and say why the process died."""
+
+    def share(self) -> float:
+        """The share that is done of the tasks being computed; the sum, if there are several."""
+        return 0.0
+
+
+def open_lanes(
+    jobs: int = 1, scheduler: str | None = None
+) -> AbstractContextManager[Sequence[Lane]]:
+    """The lanes for so many jobs, or of a Dask cluster; none for one job: compute right here.
+
+    Raises:
+        ConfigError: no scheduler answers at this address.
     """
-    if "forkserver" not in multiprocessing.get_all_start_methods():
+    if scheduler is not None:
+        from experiments.cells.cluster import cluster
+
+        return cluster(scheduler)
+    if jobs > 1:
+        from experiments.cells.processes import processes
+
+        return processes(jobs)
+    return nullcontext(())
+
+
+def map_unordered(
+    task: Task[Item, Result],
+    items: Iterable[Item],
+    lanes: Sequence[Lane],
+    report: Callable[[float], None] = lambda done: None,
+) -> Iterator[tuple[Item, Result | Died]]:
+    """Compute ``task`` for every item; each result is given as soon as it is there.
+
+    Args:
+        task: a function of a module, if there are lanes; called with the item and with a function
+            that takes the share of its work that is done.
+        items: started in this order.
+        lanes: where to compute; none means here, one after the other.
+        report: called with the number of tasks done, parts of running ones included.
+
+    Raises: whatever a task raises.
+
+    At any time, a lane holds its running tasks and at most as many that wait for them to end.
+    """
+    if lanes:
+        yield from _Work(task, items, lanes, report).results()
         return
-    multiprocessing.set_forkserver_preload(PRELOADED)
-    forkserver.ensure_running()
-    from joblib.externals.loky.backend.context import set_start_method
-
-    set_start_method("forkserver", force=True)
+    for done, item in enumerate(items):
+        yield item, task(item, partial(_report_sum, report, done))
+        report(done + 1)
 
 
-@contextmanager
-def processes() -> Iterator[None]:
-    """Within this context joblib computes in processes that end with this one.
-
-    After it they go while this process writes its tables.
-    """
-    import joblib
-    from joblib.externals.loky import get_reusable_executor
-
-    with joblib.parallel_config(backend="loky", initializer=_end_with_parent):
-        yield
-    get_reusable_executor().shutdown(wait=False)
+def _report_sum(report: Callable[[float], None], done: int, share: float) -> None:
+    report(done + share)
 
 
-def _end_with_parent() -> None:
-    """Watch the parent from a thread: a worker that waits for its next cell sees nothing."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        sentinel = parent.sentinel
-        threading.Thread(target=_exit_after, args=(sentinel,), daemon=True).start()
+@dataclass
+class _Attempt(Generic[Item]):
+    item: Item
+    deaths: int = 0
 
 
-def _exit_after(sentinel: int) -> None:
-    connection.wait([sentinel])
-    os._exit(1)
+class _Work(Generic[Item, Result]):
+    """Tasks that wait, and those that lanes have; the oldest of a lane comes first."""
+
+    def __init__(
+        self,
+        task: Task[Item, Result],
+        items: Iterable[Item],
+        lanes: Sequence[Lane],
+        report: Callable[[float], None],
+    ) -> None:
+        self.task = task
+        self.waiting = deque(_Attempt(item) for item in items)
+        self.taken: dict[Lane, dict[Future[Result], _Attempt[Item]]] = {lane: {} for lane in lanes}
+        self.report = report
+        self.done = 0
+
+    def results(self) -> Iterator[tuple[Item, Result | Died]]:
+        self._hand_out()
+        while futures := [future for taken in self.taken.values() for future in taken]:
+            wait(futures, LOOK, FIRST_COMPLETED)
+            found = [pair for lane in self.taken for pair in self._collect(lane)]
+            self._hand_out()  # before the caller looks at the results, so that nobody waits for it
+            for done, pair in enumerate(found, start=self.done + 1):
+                yield pair
+                self.done = done
+            self.report(self.done + sum(lane.share() for lane in self.taken))
+
+    def _hand_out(self) -> None:
+        """One task for every free slot; then one to come next, unless few are left."""
+        slots = {lane: lane.slots() for lane in self.taken}
+        for ahead in (1, 2):
+            for lane, taken in self.taken.items():
+                least = 0 if ahead == 1 else sum(slots.values())  # a short queue is left to all
+                while len(self.waiting) > least and len(taken) < ahead * slots[lane]:
+                    attempt = self.waiting.popleft()
+                    taken[self._submit(lane, attempt.item)] = attempt
+
+    def _submit(self, lane: Lane, item: Item) -> Future[Result]:
+        while True:
+            try:
+                return lane.submit(self.task, item)
+            except Exception as error:  # died while it had nothing to do: no task is to blame
+                if not lane.is_death(error):
+                    raise
+                lane.revive()
+
+    def _collect(self, lane: Lane) -> Iterator[tuple[Item, Result | Died]]:
+        """The finished tasks of a lane; of those lost in a death, the oldest is to blame."""
+        taken = self.taken[lane]
+        errors = [future.exception() for future in taken if future.done()]
+        reason = lane.revive() if any(map(lane.is_death, errors)) else ""
+        lost = []
+        for future in [future for future in taken if future.done()]:
+            attempt = taken.pop(future)
+            error = future.exception()
+            if error is None:
+                yield attempt.item, future.result()
+            elif not lane.is_death(error):
+                raise error
+            else:
+                lost.append(attempt)
+        if lost:
+            lost[0].deaths += 1
+            if lost[0].deaths == TRIES:
+                yield lost.pop(0).item, Died(reason)
+        self.waiting.extendleft(reversed(lost))

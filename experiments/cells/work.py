@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.cells.compute import CellResult, compute
+from experiments.cells.pool import Share
 from experiments.cells.store import code_fingerprint
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell
@@ -21,20 +22,18 @@ class Done:
     """A cell that was computed, or failed.
 
     Attributes:
-        cell: which.
         result: its numbers, or why there are none.
         seconds: how long it took.
         code: fingerprint of the code that computed it, which may be on another machine.
     """
 
-    cell: Cell
     result: CellResult | str
     seconds: float
     code: str
 
 
-def work(cell: Cell, data_dir: Path | None) -> Done:
-    """Compute one cell."""
+def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
+    """Compute one cell, and say how far it is."""
     began = time.monotonic()
     result: CellResult | str
     try:
@@ -43,4 +42,4 @@ def work(cell: Cell, data_dir: Path | None) -> Done:
         result = str(error)
     except Exception as error:
         result = f"{type(error).__name__}: {error}"
-    return Done(cell, result, time.monotonic() - began, code_fingerprint())
+    return Done(result, time.monotonic() - began, code_fingerprint())

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,20 @@ from experiments.config.grid import cells
 from experiments.records import paired
 from experiments.records.tables import per_replication
 from experiments.run import Options, run
+from tests.cells.commands import (
+    PATIENCE,
+    cells_of,
+    finish,
+    kill_workers,
+    servers_of,
+    session_of,
+    signalled,
+    sweep,
+    until,
+    until_cells,
+    workers_of,
+)
 
-ROOT = Path(__file__).parents[2]
 GRID: dict[str, Any] = {
     "name": "grid",
     "workers": 12,
@@ -45,29 +55,6 @@ GRID: dict[str, Any] = {
 TABLES = ("iterations.parquet", "summary.parquet")
 
 
-def start(config: Path, out: Path, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments", "sweep", config, "--output", out, *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=listen_to_interrupts,
-    )
-
-
-def listen_to_interrupts() -> None:
-    """Also where these tests run in the background, whose processes are deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def finish(config: Path, out: Path, *arguments: str) -> None:
-    process = start(config, out, *arguments)
-    _, error = process.communicate(timeout=120)
-    assert process.returncode == 0, error
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The config and the results of an uninterrupted run with one job."""
@@ -83,19 +70,13 @@ def assert_same_tables(one: Path, two: Path) -> None:
         assert (one / table).read_bytes() == (two / table).read_bytes()
 
 
-def cells_of(out: Path) -> int:
-    return len(list(out.glob("cells/*.parquet")))
-
-
 def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) -> None:
     """Start a sweep, and kill -9 all its processes ``pause`` seconds after ``more`` new cells."""
     enough = cells_of(out) + more
-    process = start(config, out, "--jobs", str(jobs))
-    while process.poll() is None and cells_of(out) < enough:
-        time.sleep(0.002)
+    process = sweep(config, out, "--jobs", jobs)
+    until_cells(process, out, enough)
     time.sleep(pause)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    assert signalled(process, signal.SIGKILL) == ""
 
 
 def test_killed_at_any_moment_and_resumed(whole: tuple[Path, Path], tmp_path: Path) -> None:
@@ -125,57 +106,88 @@ def test_twenty_random_kills_each_resumed(whole: tuple[Path, Path], tmp_path: Pa
         more, pause = int(rng.integers(0, 21)), float(rng.random())
         killed_after(config, out, more, pause if more in {0, 20} else pause / 20, 1 + attempt % 2)
         killed.append(cells_of(out))
-        finish(config, out, "--jobs", str(2 - attempt % 2))
+        finish(config, out, "--jobs", 2 - attempt % 2)
         assert_same_tables(out, reference)
     print("cells on disk at each kill:", killed)
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
+INTERRUPTED = "interrupted; run the same command again to go on\n"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
 def test_interrupted_says_so_and_goes_on_later(
-    whole: tuple[Path, Path], tmp_path: Path, jobs: str
+    whole: tuple[Path, Path], tmp_path: Path, jobs: int
 ) -> None:
     """Ctrl-C reaches every process of the group, as in a terminal."""
     config, reference = whole
-    out = tmp_path / "out"
-    process = start(config, out, "--jobs", jobs)
-    while process.poll() is None and cells_of(out) < 2:
-        time.sleep(0.002)
-    os.killpg(process.pid, signal.SIGINT)
-    _, error = process.communicate(timeout=30)
+    outputs = (tmp_path / str(attempt) for attempt in count())
+    for out in outputs:
+        process = sweep(config, out, "--jobs", jobs)
+        until_cells(process, out, 2)
+        error = signalled(process, signal.SIGINT)
+        if cells_of(out) < 20:  # otherwise the sweep was quicker: once more
+            break
     assert process.returncode == 130
-    assert error == "interrupted; run the same command again to go on\n"
-    assert 2 <= cells_of(out) < 20
+    assert error == INTERRUPTED
     assert {p.name for p in out.iterdir()} == {"cells"}
+    assert session_of(process) == {}
     finish(config, out)
     assert_same_tables(out, reference)
 
 
-def test_workers_end_with_a_killed_command(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """Catches workers that wait for a next cell for ever, or for minutes."""
-    out = tmp_path / "out"
-    process = start(whole[0], out, "--jobs", "2")
-    while process.poll() is None and cells_of(out) < 2:
-        time.sleep(0.002)
-    assert len(processes_of(process.pid)) >= 3, "the workers should be there"
-    process.kill()
-    process.communicate()
-    patience = time.monotonic() + 20
-    while processes_of(process.pid) and time.monotonic() < patience:
-        time.sleep(0.05)
-    assert processes_of(process.pid) == []
+def test_interrupted_while_the_processes_start(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Catches a server that hears of Ctrl-C while it imports, and prints what it was importing."""
+    for attempt in range(3):
+        process = sweep(whole[0], tmp_path / str(attempt), "--jobs", 2)
+        until(lambda process=process: servers_of(process) != [])
+        assert signalled(process, signal.SIGINT) == INTERRUPTED
+        assert process.returncode == 130
 
 
-def processes_of(session: int) -> list[int]:
-    """The living processes of a session (Linux)."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            state, _, _, sid = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
-        except OSError:
-            continue
-        if int(sid) == session and state != "Z":
-            found.append(int(folder.name))
-    return found
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_processes_end_with_the_command(
+    whole: tuple[Path, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    """However it ends, and without a word. Catches processes that wait for the next cell."""
+    for attempt in count():
+        out = tmp_path / str(attempt)
+        process = sweep(whole[0], out, "--jobs", 2)
+        until_cells(process, out, 2)
+        assert len(workers_of(process)) == 2 or cells_of(out) == 20
+        process.send_signal(number)
+        _, error = process.communicate(timeout=PATIENCE)
+        assert error == ""
+        until(lambda process=process: session_of(process) == {})
+        if process.returncode == -number:  # otherwise the sweep was quicker: once more
+            break
+
+
+def test_a_process_killed_once_costs_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """As the system does when memory is short: its cell is computed again, and nobody notices."""
+    config, reference = whole
+    process = sweep(config, tmp_path, "--jobs", 2)
+    until_cells(process, tmp_path, 2)
+    kill_workers(process)
+    _, error = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, error) == (0, "")
+    assert_same_tables(tmp_path, reference)
+
+
+def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
+    """And only that: no traceback, and the command goes on to its end."""
+    long = GRID | {"engine": "event", "iterations": 10**6, "sweep": {}}
+    config, out = tmp_path / "long.yaml", tmp_path / "out"
+    config.write_text(yaml.safe_dump(long))
+    process = sweep(config, out, "--jobs", 2)
+    while process.poll() is None:
+        kill_workers(process)
+    _, error = process.communicate(timeout=PATIENCE)
+    lines = error.splitlines()
+    assert process.returncode == 1
+    assert len(lines) == 5
+    for line in lines:
+        assert line.startswith("failed: ")
+        assert line.endswith(": the worker process died (signal 9): out of memory?")
 
 
 def test_a_file_replaced_during_a_run_is_no_result(tmp_path: Path) -> None:
@@ -250,8 +262,8 @@ def test_on_a_dask_cluster(whole: tuple[Path, Path], tmp_path: Path) -> None:
 
 
 def test_no_scheduler_is_one_clear_line(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    process = start(whole[0], tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
-    _, error = process.communicate(timeout=120)
+    process = sweep(whole[0], tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
+    _, error = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert error.startswith("error: --scheduler")
     assert error.count("\n") == 1

@@ -1,0 +1,106 @@
+"""Commands that a test starts, watches and stops, and the processes that belong to them (Linux)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120
+"""Seconds; only a command that hangs takes so long, however busy the machine is."""
+
+
+def start(*arguments: object) -> subprocess.Popen[str]:
+    """The command in a session of its own, as if it were alone in a terminal."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=listen_to_interrupts,
+    )
+
+
+def listen_to_interrupts() -> None:
+    """Tests that run in the background ignore Ctrl-C, and what they start would do so too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def sweep(config: Path, out: Path, *arguments: object) -> subprocess.Popen[str]:
+    return start("sweep", config, "--output", out, *arguments)
+
+
+def finish(config: Path, out: Path, *arguments: object) -> None:
+    process = sweep(config, out, *arguments)
+    _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, error
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for an event."""
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+
+
+def until_cells(process: subprocess.Popen[str], out: Path, number: int) -> None:
+    """Wait until so many cells are finished, or the command is."""
+    until(lambda: cells_of(out) >= number or process.poll() is not None)
+
+
+def cells_of(out: Path) -> int:
+    return len(list(out.glob("cells/*.parquet")))
+
+
+def signalled(process: subprocess.Popen[str], number: int) -> str:
+    """Send a signal to all processes of a command; what they print on stderr until all are gone."""
+    os.killpg(process.pid, number)
+    _, error = process.communicate(timeout=PATIENCE)
+    return error
+
+
+def session_of(process: subprocess.Popen[str]) -> dict[int, int]:
+    """The living processes of a command's session: parents by process."""
+    found = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            state, parent, _, session = (folder / "stat").read_text().rsplit(")", 1)[1].split()[:4]
+        except OSError:
+            continue
+        if int(session) == process.pid and state != "Z":
+            found[int(folder.name)] = int(parent)
+    return found
+
+
+def servers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The server that processes are forked from."""
+    found = []
+    for pid in session_of(process):
+        try:
+            if b"forkserver" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            continue
+    return [pid for pid in found if session_of(process).get(pid) == process.pid]
+
+
+def workers_of(process: subprocess.Popen[str]) -> list[int]:
+    """The processes that compute cells: grandchildren of the command."""
+    parents = session_of(process)
+    return [pid for pid, parent in parents.items() if parents.get(parent) == process.pid]
+
+
+def kill_workers(process: subprocess.Popen[str]) -> None:
+    """kill -9 those that are there."""
+    for pid in workers_of(process):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
