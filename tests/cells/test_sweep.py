@@ -256,7 +256,7 @@ def test_a_damaged_cell_is_computed_again(
 def test_on_a_dask_cluster(whole: tuple[Path, Path], tmp_path: Path) -> None:
     """The same cells on a real two-worker cluster, processes of their own."""
     config, reference = whole
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         finish(config, tmp_path / "out", "--scheduler", cluster.scheduler_address)
     assert_same_tables(tmp_path / "out", reference)
 
