@@ -20,18 +20,9 @@ from rich.progress import (
 from rich.table import Table
 
 from experiments.run import Outcome, Report
+from sim.metrics import METRICS
 
-COLUMNS = {
-    "label": "scheme",
-    "iteration_time": "s / iteration",
-    "decoding_error": "decoding error",
-    "final_train_loss": "train loss",
-    "final_test_loss": "test loss",
-    "test_auc": "test AUC",
-    "time_to_target": "s to target",
-    "utilisation": "utilisation",
-    "wasted": "wasted",
-}
+COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
 
 
 @contextmanager

@@ -14,13 +14,14 @@ from delay_models import DelayModel
 from delay_models.markov import Markov
 from experiments.config import build
 from experiments.config.errors import ConfigError
-from experiments.reproduce import FIGURES, samples
+from experiments.reproduce import FIGURES
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from experiments.reproduce.command import make, reproduce
 from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
 from experiments.reproduce.loss_iteration_floor import group_spreads
+from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT
 from sim.problems.least_squares import LeastSquares
 from tests.statistics import BOUND
@@ -60,20 +61,12 @@ def test_every_figure_is_tested_and_names_itself() -> None:
         assert figure.title
 
 
-def test_a_sample_by_hand() -> None:
+def test_a_mean_as_text() -> None:
     """Catches the spread of the values for the error of their mean, and a dash that is lost."""
     values = np.array([1.0, 2.0, 3.0, 6.0])
-    error = np.sqrt(14 / 3 / 4)
-    assert samples.standard_error(values) == pytest.approx(error)
-    table = np.stack([values, 2 * values], axis=1)
-    np.testing.assert_allclose(samples.standard_error(table), [error, 2 * error])
-    assert np.isnan(samples.standard_error(values[:1]))
-    assert np.isnan(samples.standard_error(table[:1])).tolist() == [True, True]
-    assert samples.mean_text(values) == "3.0 ± 1.1"
-    assert samples.mean_text(values[:1]) == "1"
-    assert samples.mean_text(np.append(values, np.nan)) == "–"
-    columns = samples.ratio("gain", 2 * values, values)
-    assert columns == pytest.approx({"gain": 2, "gain_low": 2, "gain_high": 2})
+    assert mean_text(values) == "3.0 ± 1.1"
+    assert mean_text(values[:1]) == "1"
+    assert mean_text(np.append(values, np.nan)) == "–"
 
 
 def test_iteration_times_agree_with_theory(frames: dict[str, pd.DataFrame]) -> None:

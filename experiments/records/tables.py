@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,7 +12,10 @@ import pandas as pd
 
 from experiments.cells.compute import CellResult
 from experiments.config.grid import Cell
+from experiments.records.estimates import mean_and_error
 from experiments.records.paired import comparison
+from sim.metrics import per_replication
+from sim.types import FloatArray
 
 Finished = tuple[Cell, CellResult]
 
@@ -41,48 +44,23 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
 
     ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
-    compare with the first scheme of the same point of the grid: see ``experiments.paired``.
+    compare with the first scheme of the same point of the grid: see ``experiments.records.paired``.
     """
-    tables = {cell.key: per_replication(result) for cell, result in finished}
+    metrics = {cell.key: per_replication(result) for cell, result in finished}
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
             **_identity(cell),
             **swept,
             **_size(cell, result),
-            **_statistics(tables[cell.key]),
+            **_statistics(metrics[cell.key]),
             **_costliest(result.workers),
             **_conditioning(result),
-            **comparison(tables[cell.key], tables[first[cell.point]]),
+            **comparison(metrics[cell.key], metrics[first[cell.point]]),
         }
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
     ]
     return pd.DataFrame(rows)
-
-
-def per_replication(result: CellResult) -> pd.DataFrame:
-    """One row per replication: the run's mean iteration time, decoding error and final losses."""
-    grouped = result.iterations.groupby("replication")
-    frame = pd.DataFrame(
-        {
-            "iteration_time": grouped["iteration_time"].mean(),
-            "decoding_error": grouped["decoding_error"].mean(),
-        }
-    ).reset_index(drop=True)
-    for loss in ("train_loss", "test_loss"):
-        if loss in result.iterations:
-            frame[f"final_{loss}"] = grouped[loss].last(skipna=False).to_numpy()
-    return pd.concat([frame, result.replications], axis=1)
-
-
-def mean_and_error(values: pd.Series) -> tuple[float, float]:
-    """Mean and standard error, NaN values left out."""
-    known = values.to_numpy(dtype=np.float64)
-    known = known[~np.isnan(known)]
-    if known.size == 0:
-        return np.nan, np.nan
-    error = known.std(ddof=1) / np.sqrt(known.size) if known.size > 1 else np.nan
-    return float(known.mean()), float(error)
 
 
 def _identity(cell: Cell) -> dict[str, str]:
@@ -143,10 +121,11 @@ def _conditioning(result: CellResult) -> dict[str, float]:
     return {f"code_{name}": value for name, value in asdict(result.conditioning).items()}
 
 
-def _statistics(replications: pd.DataFrame) -> dict[str, float]:
+def _statistics(metrics: Mapping[str, FloatArray]) -> dict[str, float]:
+    """Mean and standard error of each metric."""
     statistics: dict[str, float] = {}
-    for name, values in replications.items():
+    for name, values in metrics.items():
         statistics[f"{name}_mean"], statistics[f"{name}_se"] = mean_and_error(values)
         if name == "time_to_target":
-            statistics["target_reached"] = float(values.notna().mean())
+            statistics["target_reached"] = float(np.mean(~np.isnan(values)))
     return statistics

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.pictures import style
+from experiments.records.estimates import mean_and_error
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.clusters import (
@@ -21,7 +22,6 @@ from experiments.reproduce.clusters import (
     persistent,
 )
 from experiments.reproduce.markdown import estimate, table
-from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.types import FloatArray
@@ -210,14 +210,14 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
     edges = np.unique(np.append(np.geomspace(1, rounds + 1, 21).astype(int)[:-1], rounds + 1)) - 1
     found = []
     for start, stop in pairwise(edges):
-        own = seconds[:, start:stop].mean(axis=1)
+        mean, error = mean_and_error(seconds[:, start:stop].mean(axis=1))
         found.append(
             {
                 "middle": float(np.sqrt((start + 1) * stop)),
                 "last_round": int(stop),
                 "rounds": int(stop - start),
-                "iteration_time": own.mean(),
-                "standard_error": float(standard_error(own)),
+                "iteration_time": mean,
+                "standard_error": error,
                 "replications": replications,
             }
         )

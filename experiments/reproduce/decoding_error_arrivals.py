@@ -12,9 +12,9 @@ from experiments.cells.compute import decode, simulate
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
+from experiments.records.estimates import mean_and_error
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
-from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
 from sim.theory.decoding_error import GroupErasure
 from sim.types import FloatArray
@@ -89,7 +89,7 @@ class DecodingErrorArrivals(PaperFigure):
     def _row(self, section: dict[str, Any], errors: FloatArray) -> dict[str, Any]:
         d, r, n = section.get("load", 1), section["wait_for"], self.workers
         rescale = bool(section.get("rescale", False))
-        rounds = errors.size
+        mean, error = mean_and_error(errors)
         return {
             "scheme": section["name"],
             "load": d,
@@ -97,10 +97,10 @@ class DecodingErrorArrivals(PaperFigure):
             "arrivals": r,
             "workers": n,
             "theory": GroupErasure(n, d, r, n / r if rescale else 1.0).decoding_error,
-            "simulated": errors.mean() if rounds else np.nan,
-            "standard_error": float(standard_error(errors)),
+            "simulated": mean,
+            "standard_error": error,
             "rounds_with_error": int(np.count_nonzero(errors > ROUNDING)),
-            "rounds": rounds,
+            "rounds": errors.size,
         }
 
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:

@@ -12,9 +12,9 @@ from delay_models import Tape
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
+from experiments.records.estimates import mean_and_error
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
-from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import (
     EVEN_WORK,
     LAW_TITLES,
@@ -92,9 +92,8 @@ class IterationTimeWorkers(PaperFigure):
                     masks=False,
                     work=False,
                 )
-                seconds = trace.iteration_times[0]
-                error = float(standard_error(seconds))
-                numbers |= {"simulated": seconds.mean(), "standard_error": error, "rounds": rounds}
+                mean, error = mean_and_error(trace.iteration_times[0])
+                numbers |= {"simulated": mean, "standard_error": error, "rounds": rounds}
             points.append((cell.scheme, numbers))
         return points
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
+from scipy.stats import sem
 
 from experiments.cells.compute import decode, learn, simulate
 from experiments.config import build
@@ -14,7 +15,6 @@ from experiments.config.grid import cells
 from experiments.pictures import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import table
-from experiments.reproduce.samples import standard_error
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
 from sim.problems import Problem
 from sim.theory.convergence import (
@@ -114,7 +114,7 @@ class LossIterationFloor(PaperFigure):
                 "load": self.load,
                 "iteration": np.arange(self.iterations + 1),
                 "mean_gap": gaps.mean(axis=0),
-                "standard_error": standard_error(gaps),
+                "standard_error": sem(gaps),
                 "bound": bound.bound_along(spreads.mean(axis=0)),
                 "bound_constant": bound.bound(self.iterations),
                 "heard": erasure.heard,

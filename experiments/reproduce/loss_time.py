@@ -14,8 +14,7 @@ from experiments.pictures.kinds.curves import band, loss_at
 from experiments.pictures.kinds.losses import paint_band, scale_for_losses
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import table
-from experiments.reproduce.samples import mean_text
+from experiments.reproduce.markdown import mean_text, table
 from sim.metrics import time_to_target
 from sim.types import FloatArray
 

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
+from experiments.records.estimates import mean_and_error
+from sim.types import FloatArray
+
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table whose first columns are names, aligned to the left, and whose others are numbers."""
@@ -24,6 +27,11 @@ def estimate(mean: float, error: float) -> str:
         return f"{mean:.4g}"
     digits = max(0, 1 - int(np.floor(np.log10(error))))
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def mean_text(values: FloatArray) -> str:
+    """Mean ± standard error of ``(R,)``; a dash when a replication has no value."""
+    return "–" if np.isnan(values).any() else estimate(*mean_and_error(values))
 
 
 def interval(middle: float, low: float, high: float) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, final
 import pandas as pd
 
 from experiments.pictures import style
-from experiments.records.paired import ratio_interval
-from experiments.records.tables import per_replication
+from experiments.records.estimates import ratio_interval
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import interval, table
-from experiments.reproduce.samples import mean_text
+from experiments.reproduce.markdown import interval, mean_text, table
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
+from sim.metrics import per_replication
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ class Policies(PaperFigure):
         for policy in POLICIES:
             chosen = document | {"policy": policy.value, "target_loss": target}
             for cell, result in setting.run(chosen, options):
-                runs = per_replication(result).reset_index(names="replication")
+                runs = pd.DataFrame(per_replication(result)).reset_index(names="replication")
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
         return pd.concat(frames, ignore_index=True)

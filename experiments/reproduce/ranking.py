@@ -10,7 +10,7 @@ import pandas as pd
 
 from experiments.cells.compute import decode
 from experiments.pictures import style
-from experiments.records.paired import ratio_interval
+from experiments.records.estimates import columns, mean_and_error, ratio_interval
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.clusters import (
@@ -22,7 +22,6 @@ from experiments.reproduce.clusters import (
     clusters,
 )
 from experiments.reproduce.markdown import estimate, table
-from experiments.reproduce.samples import ratio, standard_error
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -95,9 +94,8 @@ class Ranking(PaperFigure):
                 "group": cluster.group,
                 "cluster": cluster.title,
                 "scheme": name,
-                "iteration_time": own.mean(),
-                "standard_error": float(standard_error(own)),
-                **ratio("ratio", own, seconds["uncoded"]),
+                **dict(zip(("iteration_time", "standard_error"), mean_and_error(own), strict=True)),
+                **columns("ratio", ratio_interval(own, seconds["uncoded"])),
                 "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
                 "fastest": _ties(own, seconds[best]),
                 "decoding_error": errors[name],

@@ -10,10 +10,10 @@ import pandas as pd
 
 from experiments.cells.compute import CellResult
 from experiments.pictures import style
+from experiments.records.estimates import columns, ratio_interval
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import interval, table
-from experiments.reproduce.samples import ratio
 from experiments.reproduce.setting import WORKS
 from sim.types import FloatArray
 
@@ -87,8 +87,10 @@ class Speedup(PaperFigure):
                 "scheme": scheme,
                 "target": target,
                 "replications": len(ours.replications),
-                **ratio("speedup", _seconds(results[scheme]), _seconds(ours)),
-                **ratio("per_iteration", _iteration(results[scheme]), _iteration(ours)),
+                **columns("speedup", ratio_interval(_seconds(results[scheme]), _seconds(ours))),
+                **columns(
+                    "per_iteration", ratio_interval(_iteration(results[scheme]), _iteration(ours))
+                ),
                 "iterations_to_target": _rounds(results[scheme], target),
                 "iterations_to_target_erasurehead": _rounds(ours, target),
                 "reached": float(np.isfinite(_seconds(ours)).mean()),

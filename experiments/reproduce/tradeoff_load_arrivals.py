@@ -10,11 +10,12 @@ import pandas as pd
 
 from experiments.pictures import style
 from experiments.pictures.kinds.curves import pareto
-from experiments.records.tables import mean_and_error, per_replication
+from experiments.records.estimates import mean_and_error
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
 from experiments.reproduce.setting import WORKS
+from sim.metrics import per_replication
 from sim.theory.convergence import least_squares_spectrum
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class TradeoffLoadArrivals(PaperFigure):
                     "iteration_time_se": seconds_error,
                     "loss_above_minimum": loss - minimum,
                     "loss_se": loss_error,
-                    "replications": len(runs),
+                    "replications": len(runs["iteration_time"]),
                     "iterations": self.iterations,
                 }
             )

@@ -12,6 +12,7 @@ from typing import TypeAlias, final
 import numpy as np
 from scipy import stats
 
+from experiments.records.estimates import mean_and_error
 from sim.theory import NoFormula
 from sim.types import FloatArray
 
@@ -68,7 +69,7 @@ def mean(samples: FloatArray, expected: float) -> Comparison:
     Needs a third moment: the normal law is the limit whatever the variance, but a mean of heavy
     tails is far from it at any N that can be run.
     """
-    simulated, error = _mean_and_error(samples)
+    simulated, error = mean_and_error(samples)
     if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
         return same(samples, expected)
     return Comparison(simulated, expected, (simulated - expected) / error, error)
@@ -82,7 +83,7 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
         bounds: ``(R,)``; sample and bound may depend on each other.
         scale: rounding is measured against this number.
     """
-    over, error = _mean_and_error(samples - bounds)
+    over, error = mean_and_error(samples - bounds)
     rounding = ROUNDING * scale
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
@@ -115,10 +116,6 @@ def same(
     size = abs(expected) if scale is None else scale
     agree = bool(np.all(np.abs(values - expected) <= tolerance * size))
     return Comparison(float(values.mean()), expected, 0.0 if agree else np.inf, varies=False)
-
-
-def _mean_and_error(samples: FloatArray) -> tuple[float, float]:
-    return float(samples.mean()), float(samples.std(ddof=1) / np.sqrt(samples.size))
 
 
 def bound(comparisons: int, chance: float) -> float:

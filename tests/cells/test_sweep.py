@@ -19,9 +19,9 @@ from experiments.cells import files, store, work
 from experiments.cells.compute import compute
 from experiments.config.document import load
 from experiments.config.grid import cells
-from experiments.records import paired
-from experiments.records.tables import per_replication
+from experiments.records import estimates
 from experiments.run import Options, run
+from sim.metrics import per_replication
 from tests.cells.commands import (
     PATIENCE,
     cells_of,
@@ -273,9 +273,9 @@ def test_no_scheduler_is_one_clear_line(whole: tuple[Path, Path], tmp_path: Path
 def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
     """On one tape, a difference of schemes is known better than from two independent samples."""
     base, _, mine = cells(load(whole[0], ["delay.rate=2", "replications=64"]))[:3]
-    a = per_replication(compute(mine))["iteration_time"].to_numpy()
-    b = per_replication(compute(base))["iteration_time"].to_numpy()
-    _, low, high = paired.mean_interval(a - b)
+    a = per_replication(compute(mine))["iteration_time"]
+    b = per_replication(compute(base))["iteration_time"]
+    _, low, high = estimates.mean_interval(a - b)
     unpaired = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
     assert high - low < unpaired.high - unpaired.low
     assert (low + high) / 2 == pytest.approx((unpaired.low + unpaired.high) / 2)
@@ -304,7 +304,7 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(5)
     samples = rng.normal(3.0, 2.0, (2000, 10))
     reference = ttest_1samp(samples[0], 3.0).confidence_interval(0.95)
-    assert paired.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
-    intervals = np.array([paired.mean_interval(sample) for sample in samples])
+    assert estimates.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
+    intervals = np.array([estimates.mean_interval(sample) for sample in samples])
     covered = np.mean((intervals[:, 1] <= 3.0) & (intervals[:, 2] >= 3.0))
     assert 0.93 < covered < 0.97

@@ -13,7 +13,7 @@ from experiments.cells.compute import compute
 from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells
-from experiments.records.tables import per_replication
+from sim.metrics import per_replication
 from tests.statistics import assert_z
 
 BASE: dict[str, Any] = {

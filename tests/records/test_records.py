@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,15 +12,15 @@ import pytest
 
 from experiments.cells.compute import CellResult, compute
 from experiments.config.grid import cells
-from experiments.records.paired import comparison, mean_interval, ratio_interval
+from experiments.records.estimates import columns, mean_and_error, mean_interval, ratio_interval
+from experiments.records.paired import comparison
 from experiments.records.tables import (
     Finished,
     iterations_table,
-    mean_and_error,
-    per_replication,
     summary_table,
     workers_table,
 )
+from sim.metrics import METRICS, per_replication
 
 BASE: dict[str, Any] = {
     "workers": 6,
@@ -36,15 +37,16 @@ def finished(**changes: Any) -> list[Finished]:
 
 def test_a_missing_value_is_left_out_of_the_mean() -> None:
     """Catches NaN in a mean, and a standard error over the number of all values."""
-    mean, error = mean_and_error(pd.Series([1.0, np.nan, 3.0]))
+    mean, error = mean_and_error(np.array([1.0, np.nan, 3.0]))
     assert mean == 2
     assert error == pytest.approx(1.0)  # sd sqrt(2) over sqrt(2) values
-    assert np.isnan(mean_and_error(pd.Series([np.nan, np.nan]))).all()
-    assert mean_and_error(pd.Series([4.0]))[0] == 4
-    assert np.isnan(mean_and_error(pd.Series([4.0]))[1])
+    assert np.isnan(mean_and_error(np.array([np.nan, np.nan]))).all()
+    assert mean_and_error(np.array([4.0]))[0] == 4
+    assert np.isnan(mean_and_error(np.array([4.0]))[1])
     middle, low, high = mean_interval(np.array([1.0, np.nan, 3.0]))
     assert (middle, low + high) == (2, 4)
     assert high > 2
+    assert columns("gain", (2.0, 1.0, 3.0)) == {"gain": 2, "gain_low": 1, "gain_high": 3}
 
 
 def test_a_ratio_needs_two_positive_numbers() -> None:
@@ -57,8 +59,14 @@ def test_a_ratio_needs_two_positive_numbers() -> None:
 
 
 def test_a_comparison_uses_replications_that_both_have() -> None:
-    mine = pd.DataFrame({"iteration_time": [1.0, 2.0, 3.0], "time_to_target": [5.0, np.nan, 7.0]})
-    base = pd.DataFrame({"iteration_time": [2.0, 2.0, 5.0], "time_to_target": [1.0, 1.0, np.nan]})
+    mine = {
+        "iteration_time": np.array([1.0, 2.0, 3.0]),
+        "time_to_target": np.array([5.0, np.nan, 7.0]),
+    }
+    base = {
+        "iteration_time": np.array([2.0, 2.0, 5.0]),
+        "time_to_target": np.array([1.0, 1.0, np.nan]),
+    }
     columns = comparison(mine, base)
     assert columns["iteration_time_difference"] == pytest.approx(-1)
     assert columns["iteration_time_difference_low"] < -1 < columns["iteration_time_difference_high"]
@@ -73,9 +81,9 @@ def test_the_final_loss_is_the_last_one_also_where_it_is_not_finite() -> None:
     losses[9] = np.nan
     frame = result.iterations.assign(train_loss=losses)
     again = CellResult(frame, result.replications, result.workers, result.engine)
-    final = per_replication(again)["final_train_loss"].to_numpy()
+    final = per_replication(again)["final_train_loss"]
     np.testing.assert_array_equal(final, [0.4, np.nan, 0.4])
-    times = per_replication(again)["iteration_time"].to_numpy()
+    times = per_replication(again)["iteration_time"]
     expected = frame.groupby("replication")["time"].max().to_numpy() / 4
     np.testing.assert_allclose(times, expected)
 
@@ -144,3 +152,30 @@ def test_one_cell_twice_in_a_grid_keeps_both_values() -> None:
     some = finished(sweep={"delay.rate": [2, 2.0]})
     assert some[0][0].key == some[1][0].key
     assert len(iterations_table(some)) == 2 * 3 * 5
+
+
+def test_every_recorded_number_of_a_run_is_a_metric() -> None:
+    """Catches a column of a cell's replications that the summary would drop in silence."""
+    learning = {
+        "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+        "optimizer": {"rule": "gd", "learning_rate": 0.1},
+        "target_loss": 0.5,
+        "failures": {
+            "time_to_failure": {"model": "exponential", "rate": 0.1},
+            "time_to_repair": {"model": "exponential", "rate": 1.0},
+        },
+    }
+    ((cell, result),) = finished(**learning)
+    assert set(result.replications) <= set(METRICS)
+    values = per_replication(result)
+    assert set(METRICS) - set(values) == {"staleness"}
+    assert {value.shape for value in values.values()} == {(3,)}
+    summary = summary_table([(cell, result)])
+    assert {f"{name}_mean" for name in values} <= set(summary)
+
+
+def test_the_documentation_has_every_metric() -> None:
+    """The table in ``docs/results.md`` is the registry."""
+    text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
+    rows = [f"| `{m.name}` | {m.meaning} | {m.unit} |" for m in METRICS.values()]
+    assert "\n".join(["| name | meaning | unit |", "|---|---|---|", *rows, ""]) in text
