@@ -7,8 +7,6 @@ the README is taken as it stands.
 import re
 from pathlib import Path
 
-from setuptools import setup
-
 HERE = Path(__file__).parent
 
 
@@ -41,6 +39,8 @@ def urls(address: str | None) -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    from setuptools import setup
+
     setup(
         long_description=readme(repository()),
         long_description_content_type="text/markdown",

@@ -6,13 +6,60 @@
     result.summary
     result.plot.loss_time()
 
-Everything else in this distribution (``sim``, ``delay_models``, ``experiments``) can be imported
-too, but only the names in ``__all__`` are kept stable. Heavy libraries are imported when the first
-of them is used.
+The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. Everything else in
+this distribution (``sim``, ``delay_models``, ``experiments``) can be imported too, but may change.
+Each name is imported when it is first used, so that ``import erasurehead`` is quick.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from erasurehead.ours import require_ours
 
 require_ours()
 
+if TYPE_CHECKING:
+    from erasurehead.fitting import Fitted, fit
+    from erasurehead.result import Result
+    from erasurehead.running import load, run, sweep
+    from experiments.config.errors import ConfigError
+    from sim import theory
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "ConfigError",
+    "Fitted",
+    "Result",
+    "__version__",
+    "fit",
+    "load",
+    "run",
+    "sweep",
+    "theory",
+]
+
+_HOMES = {
+    "ConfigError": "experiments.config.errors",
+    "Fitted": "erasurehead.fitting",
+    "Result": "erasurehead.result",
+    "fit": "erasurehead.fitting",
+    "load": "erasurehead.running",
+    "run": "erasurehead.running",
+    "sweep": "erasurehead.running",
+}
+"""Where the public names are defined; ``theory`` is a module."""
+
+
+def __getattr__(name: str) -> Any:
+    if name == "theory":
+        return import_module("sim.theory")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -28,6 +28,9 @@ COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if 
 @contextmanager
 def progress(unit: str) -> Iterator[Report]:
     """A progress bar on stderr; quiet when stderr is not a terminal."""
+    if not sys.stderr.isatty():  # not Progress(disable=True): before rich 14 that prints a line
+        yield lambda done, total: None
+        return
     bar = Progress(
         TextColumn(unit),
         BarColumn(),
@@ -35,7 +38,6 @@ def progress(unit: str) -> Iterator[Report]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=Console(stderr=True),
-        disable=not sys.stderr.isatty(),
     )
     with bar:
         task = bar.add_task(unit, total=None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,21 +17,27 @@ from delay_models import MODELS, Tape
 from sim.engines import batch, event
 from sim.engines.policy import Policy
 from sim.load_laws import Proportional
+from tests.figures import agg
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 USE, SCHEME = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
-def test_use_from_python(capsys: pytest.CaptureFixture[str]) -> None:
-    """The program asserts that both engines agree, and prints one line per scheme."""
-    exec(compile(USE, "README.md", "exec"), {"__name__": "readme"})
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "uncoded",
-        "fractional_repetition",
-        "erasurehead",
-    ]
+def test_use_from_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The program runs where there are a config and a measured table, and says what it found."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "experiments" / "configs" / "example.yaml", "example.yaml")
+    seconds = np.random.default_rng(0).gamma(3.0, size=(40, 30))
+    np.savetxt("my_cluster.csv", seconds, delimiter=",")
+    with agg():
+        exec(compile(USE, "README.md", "exec"), {"__name__": "readme"})
+    *_, last = capsys.readouterr().out.splitlines()
+    assert last.startswith("<Result example: 10 cells; 30 workers, 100 iterations, in memory> [")
+    assert Path("loss_time.pdf").stat().st_size > 1000
+    assert len(USE.splitlines()) <= 12
 
 
 @pytest.fixture
@@ -59,6 +66,7 @@ def test_the_example_of_a_scheme_runs_on_both_engines(example: Any) -> None:
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
     """A reader who copies it should not be told to mend it."""
+    pytest.importorskip("ruff")
     file = tmp_path / "both.py"
     file.write_text(SCHEME)
     ruff = [sys.executable, "-m", "ruff"]
@@ -72,7 +80,7 @@ def test_commands_name_what_there_is() -> None:
     """Subcommands, options and config files of every command line that is shown."""
     from typer.main import get_command
 
-    from experiments.cli import app
+    from experiments.commands import app
 
     commands = get_command(app).commands  # type: ignore[attr-defined]
     shown = re.findall(r"^\.venv/bin/erasurehead (.*?)(?: +#.*)?$", README, flags=re.MULTILINE)

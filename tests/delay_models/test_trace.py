@@ -39,8 +39,8 @@ def written(folder: Path) -> list[Path]:
 def test_every_format_reads_the_same_table(tmp_path: Path) -> None:
     files = written(tmp_path)
     assert len(files) == 9
-    for file in files:
-        np.testing.assert_allclose(read_delays(str(file)), TABLE, rtol=1e-15, err_msg=file.name)
+    for file in files:  # pandas 2 reads a text to a few of the last bits
+        np.testing.assert_allclose(read_delays(str(file)), TABLE, rtol=1e-13, err_msg=file.name)
 
 
 def test_load_picks_the_rows(tmp_path: Path) -> None:

@@ -1,0 +1,180 @@
+"""From measured delays to a delay model, from Python."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import pandas as pd
+
+from delay_models.base import FloatArray
+from erasurehead.plots import managed
+from erasurehead.progress import Progress, reporting
+from experiments.config.errors import ConfigError, at
+from experiments.fit import arrivals, candidates, command, frames, quantiles, report
+from experiments.fit.findings import Findings, investigate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+IN_MEMORY = "the table"
+"""What errors call a table that is not in a file."""
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Fitted:
+    """What was found in a table of measured delays.
+
+    Attributes:
+        findings: every answer in full.
+        source: the file, or what stands for it.
+        warnings: what the reader should know of the table, a line each.
+    """
+
+    findings: Findings
+    source: str
+    warnings: tuple[str, ...]
+
+    @property
+    def delay(self) -> dict[str, Any]:
+        """The ``delay:`` section of a config."""
+        return dict(self.findings.chosen.section)
+
+    @property
+    def load_law(self) -> dict[str, Any]:
+        """The ``load_law:`` section of a config."""
+        return dict(self.findings.load_law)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A small config with both sections, for ``run``."""
+        subject = self.findings.main.subject
+        iterations = max(1, min(100, len(subject.rounds)))
+        return candidates.runnable("fitted", self.delay, self.load_law, subject.workers, iterations)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per family, the best first; as ``fit.parquet``."""
+        return frames.fit_table(self.findings)
+
+    @cached_property
+    def order_statistics(self) -> pd.DataFrame:
+        """One row per family and k: mean k-th smallest delay of a round, measured and predicted."""
+        return frames.order_table(self.findings)
+
+    @property
+    def report(self) -> str:
+        """Everything in words and tables, as Markdown."""
+        return report.report(self.findings, self.source)
+
+    @property
+    def plot(self) -> FittedPlots:
+        """Pictures: ``fitted.plot.quantiles()``, ``fitted.plot.order_statistics()``."""
+        return FittedPlots(self.findings)
+
+    def save(self, output: str | os.PathLike[str]) -> list[Path]:
+        """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
+        return command.write(self.findings, self.source, Path(output))
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}>"
+
+    def _repr_html_(self) -> str:
+        shown = self.table[["family", "parameters", "aic", "ks", "order_error"]]
+        delay = escape(report.blocks(self.findings))
+        return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{shown.to_html(border=0)}"
+
+    def _title(self) -> str:
+        subject = self.findings.main.subject
+        size = f"{len(subject.rounds)} rounds of {subject.workers} workers"
+        return f"Fitted {self.source}: {size}, delay model {self.delay['model']}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FittedPlots:
+    """Pictures of a fit, on axes of pyplot. Each method returns the first panel."""
+
+    _findings: Findings
+
+    def quantiles(self) -> Axes:
+        """Measured quantiles against those of each family."""
+        return managed(quantiles.draw(self._findings)).axes[0]
+
+    def order_statistics(self) -> Axes:
+        """How long a master waits for k workers, measured and predicted; two panels."""
+        return managed(arrivals.draw(self._findings)).axes[0]
+
+
+Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
+
+
+def fit(
+    table: Table,
+    *,
+    load: float | None = None,
+    k_range: tuple[int, int] | None = None,
+    progress: Progress = None,
+) -> Fitted:
+    """Fit delay models to a table of measured delays.
+
+    Args:
+        table: a file as ``erasurehead fit`` reads it; an array ``(rounds, workers)`` of seconds; or
+            a DataFrame, either like the array or with the columns ``worker``, ``round``,
+            ``seconds`` and perhaps ``load``.
+        load: make the delay section from this load alone.
+        k_range: the first and last order statistic that families are ranked by; default n/2 to n.
+        progress: as for ``run``.
+
+    Raises:
+        ConfigError: the table cannot be used; one line names the place.
+    """
+    text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
+    try:
+        if isinstance(table, str | os.PathLike):
+            source = os.fspath(table)
+            tables, warnings = command.read(source, load)
+        else:
+            source = IN_MEMORY
+            tables, warnings = _in_memory(table, load)
+        ks = command.k_range(text, next(iter(tables.values())).shape[1])
+    except ConfigError as error:
+        raise ConfigError(_as_in_python(str(error))) from None
+    with reporting(progress, "fits") as told:
+        findings = investigate(tables, load, ks, told)
+    return Fitted(findings, source, tuple(warnings))
+
+
+def _as_in_python(line: str) -> str:
+    """An error of the command line; ours have no options but arguments."""
+    return line.removeprefix("--").replace("k-range", "k_range", 1)
+
+
+def _in_memory(
+    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]], load: float | None
+) -> tuple[dict[float | None, FloatArray], list[str]]:
+    """Read a table through a file, so that it is checked as every other one is."""
+    with TemporaryDirectory(prefix="erasurehead-") as folder:
+        path = str(Path(folder) / "table")
+        try:
+            if isinstance(table, pd.DataFrame):
+                path += ".parquet"
+                table.rename(columns=str).reset_index(drop=True).to_parquet(path)
+            else:
+                path += ".npz"
+                np.savez(path, seconds=np.asarray(table))
+        except (ValueError, TypeError) as error:
+            raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
+        try:
+            tables, warnings = command.read(path, load)
+        except ConfigError as error:
+            raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
+        return tables, [line.replace(path, IN_MEMORY) for line in warnings]

@@ -1,0 +1,127 @@
+"""What a run found: its tables, config and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import Any, final
+
+import pandas as pd
+
+from erasurehead.plots import Plots
+from experiments.config.errors import ConfigError
+from experiments.pictures.records import Records
+from experiments.pictures.records import read as read_records
+
+
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """What a run or sweep found. All times are simulated seconds.
+
+    The tables are read from ``directory`` when they are first asked for, and then kept: copy one
+    before you change it.
+
+    Attributes:
+        directory: where the tables lie; ``None`` for a run without ``output``.
+        failed: cells of a sweep that could not be computed, with the reason (empty if loaded).
+    """
+
+    directory: Path | None
+    failed: Mapping[str, str] = field(default_factory=dict)
+    _memory: Records | None = None
+
+    @classmethod
+    def of(cls, directory: Path, failed: Mapping[str, str] | None = None) -> Result:
+        """The result in a folder.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if not directory.is_dir():
+            raise ConfigError(f"{directory}: no such directory")
+        if not (directory / "summary.parquet").is_file():
+            raise ConfigError(f"{directory}: has no summary.parquet; is it the output of a run?")
+        return cls(directory, failed or {})
+
+    @cached_property
+    def _records(self) -> Records:
+        if self._memory is not None:
+            return self._memory
+        assert self.directory is not None
+        return read(self.directory)
+
+    @property
+    def summary(self) -> pd.DataFrame:
+        """One row per cell: means over replications, standard errors, paired comparisons."""
+        return self._records.summary
+
+    @property
+    def iterations(self) -> pd.DataFrame:
+        """One row per cell, replication and iteration: times, arrivals, errors, losses."""
+        return self._records.iterations
+
+    @property
+    def workers(self) -> pd.DataFrame:
+        """One row per cell and worker: utilisation, and what waiting for it cost."""
+        workers = self._records.workers
+        if workers is None:
+            raise ConfigError(f"{self.directory}: has no workers.parquet")
+        return workers
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """The config with every default written out; ``run`` takes it as it is."""
+        config = self._records.config
+        if config is None:
+            raise ConfigError(f"{self.directory}: has no config.yaml")
+        return config
+
+    @property
+    def plot(self) -> Plots:
+        """Pictures: ``result.plot.loss_time()``, and so on."""
+        return Plots(self._records)
+
+    def __repr__(self) -> str:
+        return f"<{self._title()}>"
+
+    def _repr_html_(self) -> str:
+        """The summary's main columns, for a notebook."""
+        return f"<p>{escape(self._title())}</p>{overview(self.summary).to_html(border=0)}"
+
+    def _title(self) -> str:
+        table = self.summary
+        name = str((self._records.config or {}).get("name", "run"))
+        cells = f"{len(table)} cell{'s' if len(table) != 1 else ''}"
+        first = table.iloc[0]
+        size = f"{first['workers']} workers, {first['iterations']} iterations"
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        where = "in memory" if self.directory is None else f"in {self.directory}"
+        return f"Result {name}: {cells}{failed}; {size}, {where}"
+
+
+def read(directory: Path) -> Records:
+    """Every table of a folder."""
+    return read_records(directory)
+
+
+def overview(summary: pd.DataFrame) -> pd.DataFrame:
+    """What a person looks at first: swept keys, and mean and standard error of each metric."""
+    from experiments.console import COLUMNS
+
+    metrics = {key: title for key, title in COLUMNS.items() if f"{key}_mean" in summary}
+    before = list(summary.columns[3 : summary.columns.get_loc("workers")])
+    shown = summary[[key for key in before if not key.startswith("scheme.")]].copy()
+    for key, title in metrics.items():
+        pairs = zip(summary[f"{key}_mean"], summary[f"{key}_se"], strict=True)
+        shown[title] = [_estimate(mean, error) for mean, error in pairs]
+    return shown.set_axis(summary["label"].rename("scheme"))
+
+
+def _estimate(mean: float, error: float) -> str:
+    if pd.isna(mean):
+        return "-"
+    return f"{mean:.4g}" + ("" if pd.isna(error) else f" ± {error:.1g}")

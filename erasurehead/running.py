@@ -1,0 +1,145 @@
+"""Run a config from Python, or load what a run has written."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from erasurehead.progress import Progress, reporting
+from erasurehead.result import Result, read
+from experiments.config import document
+from experiments.config.errors import ConfigError
+from experiments.run import Options, Outcome
+from experiments.run import run as run_document
+
+Config = str | os.PathLike[str] | Mapping[str, Any]
+"""A YAML file, or what would stand in it."""
+
+Folder = str | os.PathLike[str] | None
+
+
+def run(
+    config: Config,
+    *,
+    output: Folder = None,
+    set: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    data_dir: Folder = None,
+    progress: Progress = None,
+) -> Result:
+    """Run every scheme of a config.
+
+    Args:
+        config: a YAML file, or a mapping with the same keys.
+        output: keep the tables in this folder, as ``erasurehead run --output`` does; a second run
+            then computes only what is missing. Without it, nothing is written that stays, and the
+            result is in memory.
+        set: values that replace those of the config, by dotted key: ``{"delay.rate": 2.0}``.
+        jobs: cells (a scheme at one point of a sweep) computed at the same time.
+        data_dir: where the public data sets lie; default ``$ERASUREHEAD_DATA``.
+        progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
+            of (cells done, cells in all).
+
+    Raises:
+        ConfigError: the config is bad (one line says where, and what is valid), or no cell could
+            be computed. Where some cells of a sweep fail, ``Result.failed`` has them.
+    """
+    return _run(_document(config, set or {}), output, jobs, data_dir, progress)
+
+
+def sweep(
+    config: Config,
+    *,
+    output: Folder = None,
+    set: Mapping[str, Any] | None = None,
+    jobs: int = 1,
+    data_dir: Folder = None,
+    progress: Progress = None,
+) -> Result:
+    """Run a config at every point of a grid: as ``run``, but several values make an axis of it.
+
+    Args:
+        config: a YAML file, or a mapping with the same keys; its own ``sweep:`` counts too.
+        output: as for ``run``.
+        set: ``{"delay.rate": [0.5, 1.0, 2.0], "seed": 3}``. A list, tuple, range or array is an
+            axis of the grid; to set a value that is itself a list, put it in another list.
+        jobs: as for ``run``.
+        data_dir: as for ``run``.
+        progress: as for ``run``.
+
+    Raises:
+        ConfigError: as ``run``.
+    """
+    values = {key: _plain(value) for key, value in (set or {}).items()}
+    axes = {key: value for key, value in values.items() if isinstance(value, list)}
+    rest = {key: value for key, value in values.items() if key not in axes}
+    found = _document(config, rest)
+    found["sweep"] = {**(found.get("sweep") or {}), **axes}
+    return _run(found, output, jobs, data_dir, progress)
+
+
+def load(directory: str | os.PathLike[str]) -> Result:
+    """What a run or sweep wrote to ``directory``; tables are read when they are asked for.
+
+    Raises:
+        ConfigError: it holds no result.
+    """
+    return Result.of(Path(directory))
+
+
+def _run(
+    found: dict[str, Any], output: Folder, jobs: int, data_dir: Folder, progress: Progress
+) -> Result:
+    data = None if data_dir is None else Path(data_dir)
+    with reporting(progress, "cells") as report:
+        options = Options(jobs=jobs, data_dir=data, report=report)
+        if output is not None:
+            return Result.of(Path(output), _failures(run_document(found, Path(output), options)))
+        with TemporaryDirectory(prefix="erasurehead-") as name:
+            failed = _failures(run_document(found, Path(name), options))
+            return Result(None, failed, read(Path(name)))
+
+
+def _failures(outcome: Outcome) -> dict[str, str]:
+    """Label and point of each failed cell -> why.
+
+    Raises:
+        ConfigError: all have failed.
+    """
+    failed = {}
+    for cell, reason in outcome.failed:
+        place = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
+        failed[f"{cell.label} [{place}]" if place else cell.label] = reason
+    if not outcome.finished:
+        name, reason = next(iter(failed.items()))
+        raise ConfigError(f"no cell could be computed; {name}: {reason}")
+    return failed
+
+
+def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
+    if isinstance(config, Mapping):
+        found: dict[str, Any] = _plain(copy.deepcopy(dict(config)))
+    else:
+        found = document.load(Path(config))
+    for key, value in values.items():
+        if isinstance(found.get("sweep"), dict):
+            found["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
+        document.set_dotted(found, key, _plain(value))
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """What YAML could have given: lists for arrays, numbers for NumPy's, text for paths."""
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, Mapping):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | range):
+        return [_plain(inner) for inner in value]
+    return str(value) if isinstance(value, os.PathLike) else value
