@@ -8,20 +8,21 @@ a figure can be made anew without the others.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
-import joblib
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from experiments.cells.files import write_bytes, write_table
-from experiments.config.errors import at, one_of
+from experiments.cells.pool import Died, Share, map_unordered, open_lanes
+from experiments.config.errors import ConfigError, at, one_of
 from experiments.pictures import style
 from experiments.reproduce import FIGURES
 from experiments.reproduce.base import FULL, Options, PaperFigure
 from sim.learner import BLAS_THREADS
 
-Report = Callable[[int, int], None]
+Report = Callable[[float, int], None]
 """Called with figures done and figures in all."""
 
 HEADING = """# Reproduction
@@ -43,15 +44,24 @@ def reproduce(
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
-    wanted = [name for name in FIGURES if not names or name in names]
-    report(0, len(wanted))
-    tasks = [joblib.delayed(make)(FIGURES[name], options, output) for name in wanted]
-    with joblib.Parallel(n_jobs=jobs, return_as="generator_unordered") as parallel:
-        for done, _ in enumerate(parallel(tasks), start=1):
-            report(done, len(wanted))
+    wanted = [figure for name, figure in FIGURES.items() if not names or name in names]
+
+    def progress(done: float) -> None:
+        report(done, len(wanted))
+
+    progress(0)
+    with open_lanes(jobs) as lanes:
+        task = partial(_make, options, output)
+        for figure, result in map_unordered(task, wanted, lanes, progress):
+            if isinstance(result, Died):
+                raise ConfigError(f"figure {figure.name}: {result.reason}")
     summary = output / "summary.md"
     write_bytes(summary, _summary(output).encode())
     return summary
+
+
+def _make(options: Options, output: Path, figure: PaperFigure, share: Share) -> None:
+    make(figure, options, output)
 
 
 def make(figure: PaperFigure, options: Options, output: Path) -> None:
