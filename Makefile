@@ -27,6 +27,9 @@ test: lint  ## ruff, mypy and the test suite
 test-slow: install  ## the long statistical tests
 	$(BIN)/pytest -n 2 -m slow
 
+wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
+	$(BIN)/python -m tests.package.wheel --suite
+
 lint: install  ## ruff and mypy only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -45,4 +48,4 @@ bench: install  ## speed, as ratios measured in one process
 clean:  ## remove .venv and caches (keeps results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
 
-.PHONY: help install reproduce test test-slow lint format verify bench clean
+.PHONY: help install reproduce test test-slow wheel-test lint format verify bench clean

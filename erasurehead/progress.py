@@ -45,23 +45,25 @@ def in_notebook() -> bool:
 
 @contextmanager
 def _notebook_bar(unit: str) -> Iterator[Report]:
-    """One line of HTML that is replaced as work goes on; needs no widgets."""
+    """One line of HTML, replaced as work goes on; it appears with the first report."""
     display = import_module("IPython.display")
-    began = shown = time.monotonic()
-    handle = display.display(display.HTML(bar(unit, 0, 0, 0.0)), display_id=True)
+    began = time.monotonic()
+    place, shown = None, began
 
     def report(done: float, total: int) -> None:
-        nonlocal shown
+        nonlocal place, shown
         now = time.monotonic()
-        if done >= total or now > shown + PAUSE:
+        html = display.HTML(bar(unit, done, total, now - began))
+        if place is None:
+            place = display.display(html, display_id=True)
+        elif done >= total or now > shown + PAUSE:
             shown = now
-            handle.update(display.HTML(bar(unit, done, total, now - began)))
+            place.update(html)
 
     yield report
 
 
 def bar(unit: str, done: float, total: int, seconds: float) -> str:
     """The bar as HTML."""
-    value = f' value="{done:g}" max="{total}"' if total else ""
-    counted = f" {int(done)}/{total}" if total else ""
-    return f"{escape(unit)} <progress{value}></progress>{counted}, {seconds:.0f} s"
+    full = f'<progress value="{done:g}" max="{total}"></progress>'
+    return f"{escape(unit)} {full} {int(done)}/{total}, {seconds:.0f} s"

@@ -44,13 +44,19 @@ def test_a_notebook_gets_a_bar_that_ends_full(
     display: Display, capsys: pytest.CaptureFixture[str]
 ) -> None:
     eh.run(SMALL)
-    assert "<progress></progress>" in display.shown[0]
+    assert 'value="0" max="2"' in display.shown[0]
     assert 'value="2" max="2"' in display.shown[-1]
     assert capsys.readouterr() == ("", "")
 
 
 def test_no_bar_where_none_is_wanted(display: Display) -> None:
     eh.run(SMALL, progress=False)
+    assert not display.shown
+
+
+def test_no_bar_where_the_config_is_bad(display: Display) -> None:
+    with pytest.raises(eh.ConfigError):
+        eh.run(SMALL, set={"workers": 0})
     assert not display.shown
 
 
