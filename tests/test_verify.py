@@ -9,7 +9,7 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from experiments.cli import app
+from experiments.commands import app
 from experiments.verify import grid, verify
 from experiments.verify.compare import Comparison, at_most, bound, mean, same, share
 from experiments.verify.convergence import bound_of_each
