@@ -20,7 +20,7 @@ from delay_models.parametric import (
 )
 from delay_models.presets import LambdaCnn, LlmRanks
 from delay_models.tape import Tape
-from delay_models.trace import AuthorsStream, Trace
+from delay_models.trace import AuthorsStream, MeasuredTrace
 
 MODELS: dict[str, type[DelayModel]] = {
     "deterministic": Deterministic,
@@ -40,7 +40,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "cold_starts": ColdStarts,
     "lambda_cnn": LambdaCnn,
     "llm_ranks": LlmRanks,
-    "trace": Trace,
+    "trace": MeasuredTrace,
     "authors_stream": AuthorsStream,
 }
 

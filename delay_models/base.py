@@ -1,20 +1,21 @@
 """What a delay model is: a law for the unit time X of each worker in each round.
 
-A model is a frozen dataclass whose fields are its configuration. It is *independent* (every cell
-of the table is an independent draw from one law), a *replay* (a fixed table), or a *process*:
+A model is a frozen dataclass whose fields are its configuration, such as ``Exponential(rate=2.0)``.
+It is *independent* (every cell of the table is an independent draw from one law), a *replay* (a
+fixed table, such as a measured trace), or a *process* (such as ``Markov`` or ``ColdStarts``):
 workers and rounds have *conditions* (a speed, a Markov state, a common factor) under which the
 delays of tasks are drawn.
 
-A table comes about in three steps, which the tape takes block by block:
+A table is made in three steps, which the tape takes block by block:
 
 1. ``start``: the state before round 0;
 2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
 3. ``delays``: one delay for each worker and round, under those conditions.
 
-The first two read a generator that all streams of a replication share, the third one a generator
-of the stream's own. So what a worker or a round *is* is the same for all tasks of a round, while
-the draws of the tasks differ; that state and conditions cannot depend on a task's own draw is in
-the signatures.
+The first two read a generator that all streams of a replication share, the third one the stream's
+own generator. So workers and rounds have the same conditions for all tasks of a round, while the
+draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
+task's own draw.
 
 Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
 depend on what the master or other workers do.
@@ -92,7 +93,7 @@ class DelayModel(ABC):
         return None
 
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        """P(X > seconds), elementwise, precise far below 1e-16; ``None``: use ``1 - cdf``."""
+        """P(X > seconds), elementwise, precise far below 1e-16; ``None``: see ``survival``."""
         return None
 
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
@@ -116,6 +117,12 @@ class DelayModel(ABC):
     def warnings(self) -> tuple[str, ...]:
         """What a user should look at before believing a run: one line each, those of the parts."""
         return tuple(line for part in self.parts() for line in part.warnings())
+
+    @final
+    def survival(self, seconds: ArrayLike) -> FloatArray | None:
+        """P(X > seconds), elementwise: ``sf``, or ``1 - cdf`` for a model without one."""
+        precise, below = self.sf(seconds), self.cdf(seconds)
+        return 1 - below if precise is None and below is not None else precise
 
     @final
     def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:

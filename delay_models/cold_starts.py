@@ -31,15 +31,15 @@ class ColdStarts(Around):
     """Some rounds are hit: a clump of workers first waits for a start-up, then does its work.
 
     Args:
-        base: delays of a worker that is up; any model.
+        base: delays of a worker that has started; any model.
         probability: that a round is hit, independently of the others.
         share: of the workers in a hit round: a clump has ``share * n`` of them on average.
-        delay: law of the start-up in seconds. It is drawn once for a hit round, since a clump
-            waits for one and the same thing, and comes on top of the base's delay.
-        clump: ``binomial``: each worker is in it independently, so that its size varies (and 0 is
-            possible). ``fixed``: its size is ``share * n``, or one of the two whole numbers next to
-            it, at random so that the mean is right; who is in it is drawn anew in each hit round.
-            What a master waits for when it waits for ``n - share * n`` workers hangs on it.
+        delay: law of the start-up in seconds. It is drawn once for a hit round, since the whole
+            clump waits for the same thing, and is added to the base's delay.
+        clump: ``binomial``: each worker is in it independently, so that its size varies (and can be
+            0). ``fixed``: its size is ``share * n``, or one of the two whole numbers next to it, at
+            random so that the mean is right; its members are drawn anew in each hit round. The
+            choice matters for a master that waits for about ``n - share * n`` workers.
 
     The start-up is part of the unit delay X: the load law ``additive`` counts it once, while
     ``proportional`` and ``per_partition`` count it for every partition. There is no ``cdf``: the

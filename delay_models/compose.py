@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,7 +17,11 @@ from delay_models.parametric import Gamma, Weibull
 class Around(DelayModel):
     """A model that changes the delays of another one, ``base``; abstract."""
 
-    base: DelayModel
+    if TYPE_CHECKING:  # at run time a dataclass would take the property for a default value
+
+        @property
+        def base(self) -> DelayModel:
+            """The model inside."""
 
     @override
     def rounds_available(self) -> int | None:

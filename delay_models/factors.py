@@ -12,7 +12,6 @@ from typing import Annotated, Any, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
-from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -28,7 +27,7 @@ from delay_models.base import (
 from delay_models.compose import Around, Scaled
 from delay_models.limits import NORMAL_END, exp
 from delay_models.markov import Markov
-from delay_models.mixture import mixed_cdf, mixed_mean, mixed_ppf, mixed_sf
+from delay_models.mixture import Law, Mixed
 from delay_models.parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
 
@@ -79,7 +78,7 @@ class Multiplied(Around):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Heterogeneous(Multiplied):
+class Heterogeneous(Mixed, Multiplied):
     """Workers of different speed: worker j's delays are those of ``base`` times its own factor.
 
     Args:
@@ -128,31 +127,20 @@ class Heterogeneous(Multiplied):
         return min(limits, default=None)
 
     @cached_property
-    def _law(self) -> tuple[list[float], list[DelayModel]] | None:
+    @override
+    def mixed(self) -> Law | None:
+        """The law of a worker picked at random among the ``factors``; ``None`` for a ``spread``."""
         if self.factors is None:
             return None
         values, counts = np.unique(self.factors, return_counts=True)
-        parts: list[DelayModel] = [Scaled(by=float(value), base=self.base) for value in values]
+        parts = [Scaled(by=float(value), base=self.base) for value in values]
         return [float(count) for count in counts], parts
-
-    @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """Of a worker picked at random among the ``factors``; ``None`` for a ``spread``."""
-        return None if self._law is None else mixed_cdf(*self._law, seconds)
-
-    @override
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        return None if self._law is None else mixed_sf(*self._law, seconds)
-
-    @override
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        return None if self._law is None else mixed_ppf(*self._law, probability)
 
     @override
     def mean(self) -> float | None:
         """Of a worker picked at random: E[factor] E[X]."""
-        if self._law is not None:
-            return mixed_mean(*self._law)
+        if self.mixed is not None:
+            return super().mean()
         mean = self.base.mean()
         assert self.spread is not None
         return None if mean is None else float(np.exp(self.spread**2 / 2)) * mean
@@ -169,7 +157,7 @@ class Heterogeneous(Multiplied):
 @final
 @dataclass(frozen=True, config=STRICT)
 class RoundEffects(Multiplied):
-    """Rounds that are slow for everyone: all delays of a round times one factor.
+    """Rounds that are slow for all workers: all delays of a round times one factor.
 
     Args:
         base: any model.
@@ -212,11 +200,10 @@ class RoundEffects(Multiplied):
 @final
 @dataclass(frozen=True, config=STRICT)
 class Drift(Multiplied):
-    """Everyone slowly becomes slower, or faster: a factor from 1 in round 0 to ``to``.
+    """All workers slowly become slower, or faster: a factor from 1 in round 0 to ``to``.
 
     The factor is linear over the first ``over`` rounds and stays at ``to`` from then on, so that
-    delays stay positive and finite however long the run is. Rounds differ, so there
-    is no ``cdf``.
+    delays stay positive and finite in a run of any length. Rounds differ, so there is no ``cdf``.
     """
 
     base: Part

@@ -1,11 +1,11 @@
-"""How long a delay may be: what is beyond is no measurement, and soon no number.
+"""How long a delay may be.
 
-Engines take an infinite time for what never happens, a dead worker's task. So a law whose draws
-overflow (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers,
-and one whose draws come near would overflow in the sums and squares that follow. Whether it can is
-known before anything is drawn: random bits are finite, so every law has a longest draw, which
-models tell in ``DelayModel.longest``. Whoever makes a model from a user's numbers calls
-``refuse_endless``; a tape does not, so drawing costs nothing more.
+Engines read an infinite time as "never": the task of a dead worker. So a law whose draws overflow
+(a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers, and a law
+whose draws come close would overflow in the sums and squares that follow. This is known before
+anything is drawn: a draw is made from finitely many random bits, so every law has a longest draw,
+``DelayModel.longest``. Code that makes a model from a user's numbers calls ``refuse_endless``; a
+tape does not, so drawing costs nothing extra.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing_extensions import override
 from delay_models.base import DelayModel
 
 LONGEST = 1e150
-"""Seconds: the square of a longer delay is hardly a number, and no run adds up more."""
+"""Seconds: the square of a longer delay would overflow."""
 
 EXPONENTIAL_END = 45.0
 """No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""
@@ -26,10 +26,10 @@ NORMAL_END = 14.0
 
 
 class EndlessDelays(ValueError):
-    """A delay model whose draws can be too long to be numbers.
+    """A delay model whose draws can be longer than ``LONGEST``.
 
     Args:
-        model: the model, or the part of it that is to blame.
+        model: the model, or the part of it that causes this.
         longest: its longest draw in seconds.
     """
 
@@ -61,7 +61,7 @@ def refuse_endless(model: DelayModel) -> None:
 
 
 def exp(exponent: float) -> float:
-    """Of a number that may be too large: infinity then, without a warning."""
+    """e to that power; infinity, without a warning, where that overflows."""
     with np.errstate(over="ignore"):
         return float(np.exp(exponent))
 
@@ -69,7 +69,7 @@ def exp(exponent: float) -> float:
 def gamma_end(shape: float) -> float:
     """No gamma draw of NumPy with this shape is larger.
 
-    Up to shape 1 it is below the sum of two exponential draws, beyond it is b (1 + z / sqrt(9 b))^3
-    with b = shape - 1/3 and z a normal draw; twice the shape and 1000 is more than either.
+    Up to shape 1 a draw is below the sum of two exponential draws; above, it is
+    b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw. Both are below the bound.
     """
     return 2 * shape + 1000

@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, IndependentPart, Probability
-from delay_models.mixture import mixed_cdf, mixed_mean, mixed_ppf, mixed_sf
+from delay_models.mixture import Law, Mixed
 from delay_models.parametric import Gamma, LogNormal, ShiftedExponential
 
 BoolArray = NDArray[np.bool_]
@@ -22,7 +22,7 @@ BoolArray = NDArray[np.bool_]
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Markov(DelayModel):
+class Markov(Mixed):
     """Each worker is slow or fast; in each round it stays or changes (Gilbert-Elliott).
 
     Args:
@@ -34,8 +34,8 @@ class Markov(DelayModel):
             so that no round is special. Required where workers never change, since there every
             share is stationary.
 
-    ``persistence`` 0 makes states independent from round to round; 1 makes the slow workers of
-    round 0 slow for ever. Workers are independent of each other.
+    With ``persistence`` 0 states are independent from round to round; with 1 the slow workers of
+    round 0 stay slow. Workers are independent of each other.
 
     Raises:
         ValueError: ``slow_share`` is missing where workers never change.
@@ -92,10 +92,10 @@ class Markov(DelayModel):
     ) -> tuple[BoolArray, BoolArray]:
         """Who is slow in each round: ``(rounds, workers) bool``, and in the round after them.
 
-        One uniform draw u decides a worker's next step: below both probabilities it becomes slow
-        whatever it was, above both it becomes fast, and in between it keeps its state (persistence
-        > 0) or flips it (< 0). So a state is that of the last round with a decision, flipped as
-        often as was drawn since.
+        One uniform draw u decides a worker's next step: below both probabilities it becomes slow,
+        above both it becomes fast, and in between it keeps its state (persistence > 0) or flips it
+        (< 0). So a state is that of the last round with a decision, flipped once for each flip
+        drawn since.
         """
         u = shared.random((rounds, workers))
         low = min(self.slow_to_slow, self.fast_to_slow)
@@ -123,29 +123,15 @@ class Markov(DelayModel):
         return table
 
     @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """The stationary mixture of the two states; ``None`` if not started in it."""
-        return mixed_cdf(*self._law(), seconds) if self.stationary else None
-
-    @override
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        return mixed_sf(*self._law(), seconds) if self.stationary else None
-
-    @override
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        return mixed_ppf(*self._law(), probability) if self.stationary else None
-
-    @override
     def longest(self) -> float:
         return max(self.fast.longest(), self.slow.longest())
 
+    @property
     @override
-    def mean(self) -> float | None:
-        return mixed_mean(*self._law()) if self.stationary else None
-
-    def _law(self) -> tuple[tuple[float, float], tuple[DelayModel, DelayModel]]:
+    def mixed(self) -> Law | None:
+        """The stationary mixture of the two states; ``None`` if the chain does not start in it."""
         share = self.initial_share
-        return (share, 1 - share), (self.slow, self.fast)
+        return ((share, 1 - share), (self.slow, self.fast)) if self.stationary else None
 
     @classmethod
     @override

@@ -1,13 +1,14 @@
 """Mixtures: each cell takes one of several laws, at random.
 
-The functions below work with the law of one cell alone, so that models with a memory, whose cells
-are mixtures too, can use them.
+``Mixed`` is about the law of one cell alone, so that models with a memory, whose cells are
+mixtures too, can use it.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Annotated, final
+from typing import Annotated, TypeAlias, final
 
 import numpy as np
 from annotated_types import MinLen
@@ -29,9 +30,86 @@ SUM_TOLERANCE = 1e-6
 """How far from 1 the sum of given weights may be; they are then divided by their sum."""
 
 
+Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"
+"""Weights, which need not sum to 1, and the laws that they belong to."""
+
+
+class Mixed(DelayModel):
+    """A model in which the law of one cell is a mixture of laws; abstract.
+
+    ``cdf``, ``sf``, ``ppf`` and ``mean`` follow from the parts; they are ``None`` where a part's
+    are, and where there is no ``mixed``. Cost: ``ppf`` finds roots, about ten times ``cdf``.
+    """
+
+    @property
+    @abstractmethod
+    def mixed(self) -> Law | None:
+        """The law of one cell; ``None`` where it is not a mixture."""
+
+    @override
+    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
+        return self._weighted([part.cdf(seconds) for part in self._laws])
+
+    @override
+    def sf(self, seconds: ArrayLike) -> FloatArray | None:
+        """As precise as the parts' own, or as ``1 - cdf`` where a part has none."""
+        return self._weighted([part.survival(seconds) for part in self._laws])
+
+    @override
+    def mean(self) -> float | None:
+        means = [part.mean() for part in self._laws]
+        if self.mixed is None or any(mean is None for mean in means):
+            return None
+        weights = self.mixed[0]
+        pairs = zip(weights, means, strict=True)
+        return sum(w * mean for w, mean in pairs if w > 0 and mean is not None) / sum(weights)
+
+    @override
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """By root finding (Chandrupatla's method).
+
+        A mixture's quantile lies between the smallest and the largest of the parts' quantiles.
+        """
+        if self.mixed is None:
+            return None
+        q = np.asarray(probability, dtype=np.float64)
+        quantiles = [part.ppf(q) for w, part in zip(*self.mixed, strict=True) if w > 0]
+        if any(quantile is None for quantile in quantiles):
+            return None
+        table = np.stack([x for x in quantiles if x is not None])
+        low, high = table.min(axis=0), table.max(axis=0)
+
+        def excess(seconds: FloatArray, q: FloatArray) -> FloatArray:
+            value = self.cdf(seconds)
+            assert value is not None
+            return value - q
+
+        at_low, at_high = excess(low, q) >= 0, excess(high, q) <= 0
+        inside = ~(at_low | at_high)
+        result: FloatArray = np.where(at_low, low, high)
+        if np.any(inside):
+            bracket = (low[inside], high[inside])
+            from scipy.optimize import elementwise  # a fifth of a second, only for quantiles
+
+            result[inside] = elementwise.find_root(excess, bracket, args=(q[inside],)).x
+        return result
+
+    @property
+    def _laws(self) -> Sequence[DelayModel]:
+        return () if self.mixed is None else self.mixed[1]
+
+    def _weighted(self, values: Sequence[FloatArray | None]) -> FloatArray | None:
+        if self.mixed is None or any(value is None for value in values):
+            return None
+        weights = self.mixed[0]
+        pairs = zip(weights, values, strict=True)
+        total = sum((w * value for w, value in pairs if value is not None), start=np.zeros(()))
+        return np.asarray(total / sum(weights), dtype=np.float64)
+
+
 @final
 @dataclass(frozen=True, config=STRICT)
-class Mixture(IndependentDelays):
+class Mixture(Mixed, IndependentDelays):
     """Each cell is drawn from ``components[i]`` with probability ``weights[i]``.
 
     Two-component mixtures of lognormals fit measured call times better than any classic law.
@@ -39,8 +117,7 @@ class Mixture(IndependentDelays):
     Raises:
         ValueError: as many weights as components are needed, and a sum of 1.
 
-    Cost: one uniform draw per cell and one draw from its component. ``ppf`` finds roots: about
-    ten times ``cdf``.
+    Cost: one uniform draw per cell and one draw from its component.
     """
 
     weights: Annotated[tuple[NonNegative, ...], MinLen(1)]
@@ -68,24 +145,13 @@ class Mixture(IndependentDelays):
         return delays
 
     @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        return mixed_cdf(self.weights, self.components, seconds)
-
-    @override
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        return mixed_sf(self.weights, self.components, seconds)
-
-    @override
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        return mixed_ppf(self.weights, self.components, probability)
-
-    @override
     def longest(self) -> float:
         return max(part.longest() for part in self.components)
 
+    @property
     @override
-    def mean(self) -> float | None:
-        return mixed_mean(self.weights, self.components)
+    def mixed(self) -> Law:
+        return self.weights, self.components
 
     @classmethod
     @override
@@ -96,77 +162,3 @@ class Mixture(IndependentDelays):
             Mixture(weights=(0.8, 0.2), components=(fast, slow)),
             Mixture(weights=(0.5, 0.2, 0.3), components=(tail, slow, fast)),
         )
-
-
-def mixed_cdf(
-    weights: Sequence[float], parts: Sequence[DelayModel], seconds: ArrayLike
-) -> FloatArray | None:
-    """CDF of a mixture of laws, elementwise; ``None`` if a part's is not closed."""
-    return _weighted(weights, [part.cdf(seconds) for part in parts])
-
-
-def mixed_sf(
-    weights: Sequence[float], parts: Sequence[DelayModel], seconds: ArrayLike
-) -> FloatArray | None:
-    """Survival function of a mixture, elementwise; ``None`` if no part's CDF is closed.
-
-    As precise as the parts' own, or as ``1 - cdf`` where a part has none.
-    """
-    return _weighted(weights, [_survival(part, seconds) for part in parts])
-
-
-def mixed_mean(weights: Sequence[float], parts: Sequence[DelayModel]) -> float | None:
-    """Mean of a mixture in seconds; ``None`` if a part's is not closed."""
-    means = [part.mean() for part in parts]
-    if any(mean is None for mean in means):
-        return None
-    pairs = zip(weights, means, strict=True)
-    return sum(w * mean for w, mean in pairs if w > 0 and mean is not None) / sum(weights)
-
-
-def mixed_ppf(
-    weights: Sequence[float], parts: Sequence[DelayModel], probability: ArrayLike
-) -> FloatArray | None:
-    """Quantiles of a mixture in seconds, elementwise; ``None`` if a part has none.
-
-    A mixture's quantile lies between the smallest and the largest of the parts' quantiles, so
-    those bracket the root (Chandrupatla's method).
-    """
-    q = np.asarray(probability, dtype=np.float64)
-    used = [(w, part) for w, part in zip(weights, parts, strict=True) if w > 0]
-    quantiles = [part.ppf(q) for _, part in used]
-    if any(quantile is None for quantile in quantiles):
-        return None
-    table = np.stack([x for x in quantiles if x is not None])
-    low, high = table.min(axis=0), table.max(axis=0)
-
-    def excess(seconds: FloatArray, q: FloatArray) -> FloatArray:
-        value = mixed_cdf([w for w, _ in used], [part for _, part in used], seconds)
-        assert value is not None
-        return value - q
-
-    at_low, at_high = excess(low, q) >= 0, excess(high, q) <= 0
-    inside = ~(at_low | at_high)
-    result: FloatArray = np.where(at_low, low, high)
-    if np.any(inside):
-        bracket = (low[inside], high[inside])
-        from scipy.optimize import elementwise  # a fifth of a second, only for quantiles
-
-        result[inside] = elementwise.find_root(excess, bracket, args=(q[inside],)).x
-    return result
-
-
-def _weighted(weights: Sequence[float], values: Sequence[FloatArray | None]) -> FloatArray | None:
-    if any(value is None for value in values):
-        return None
-    pairs = zip(weights, values, strict=True)
-    total = sum((w * value for w, value in pairs if value is not None), start=np.zeros(()))
-    return np.asarray(total / sum(weights), dtype=np.float64)
-
-
-def _survival(part: DelayModel, seconds: ArrayLike) -> FloatArray | None:
-    survival = part.sf(seconds)
-    if survival is not None:
-        return survival
-    below = part.cdf(seconds)
-    return None if below is None else 1 - below

@@ -2,92 +2,38 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from functools import cached_property
-from typing import Annotated, Any, Literal, final
+from typing import Annotated, Literal, final
 
-import numpy as np
-from numpy.typing import ArrayLike
 from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, Finite, FloatArray
+from delay_models.base import STRICT, DelayModel, Finite
 from delay_models.cold_starts import ColdStarts
+from delay_models.compose import Affine
 from delay_models.mixture import Mixture
 from delay_models.parametric import Gamma, LogNormal
 
 
-class Preset(DelayModel):
-    """Another model under a name of its own; abstract: subclasses give ``model``."""
-
-    @abstractmethod
-    def model(self) -> DelayModel:
-        """The model that is meant, for those who want to change a number of it."""
-
-    @cached_property
-    def _model(self) -> DelayModel:
-        return self.model()
+class Preset(Affine):
+    """Another model under a name of its own; abstract: subclasses give ``base``, that model."""
 
     @final
     @property
     @override
-    def independent(self) -> bool:
-        return self._model.independent
-
-    @final
-    @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
-        return self._model.start(shared, workers)
-
-    @final
-    @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
-        return self._model.evolve(state, shared, rounds, workers)
-
-    @final
-    @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
-        return self._model.delays(conditions, own, rounds, workers)
-
-    @final
-    @override
-    def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        return self._model.cdf(seconds)
-
-    @final
-    @override
-    def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        return self._model.sf(seconds)
-
-    @final
-    @override
-    def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        return self._model.ppf(probability)
-
-    @final
-    @override
-    def longest(self) -> float:
-        return self._model.longest()
+    def coefficients(self) -> tuple[float, float]:
+        return 0.0, 1.0
 
     @final
     @override
     def parts(self) -> tuple[DelayModel, ...]:
-        return (self._model,)
-
-    @final
-    @override
-    def mean(self) -> float | None:
-        return self._model.mean()
+        return (self.base,)
 
     @final
     @override
     def sum_of(self, draws: int) -> DelayModel | None:
-        return self._model.sum_of(draws)
+        return self.base.sum_of(draws)
 
 
 CALLS: dict[float, Mixture] = {
@@ -139,8 +85,9 @@ class LambdaCnn(Preset):
 
     load: Annotated[Finite, AfterValidator(_measured)] = 1.0
 
+    @cached_property
     @override
-    def model(self) -> ColdStarts:
+    def base(self) -> ColdStarts:
         calls = CALLS[self.load]
         return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=START_UP)
 
@@ -168,8 +115,9 @@ class LlmRanks(Preset):
 
     stage: Literal[0, 1] = 0
 
+    @cached_property
     @override
-    def model(self) -> Gamma:
+    def base(self) -> Gamma:
         if self.stage == 0:
             return Gamma(shape=2.99, scale=0.337, shift=3.054)
         return Gamma(shape=4.84, scale=0.262, shift=4.82)

@@ -1,7 +1,7 @@
 """Reads a table of measured delays: rounds x workers, in seconds.
 
 Two layouts: *wide*, one row per round and one column per worker, with or without a header (a first
-row of 0, 1, 2, ... or 1, 2, 3, ... numbers the workers and is no round); and
+row of 0, 1, 2, ... or 1, 2, 3, ... numbers the workers, it is not a round); and
 *long*, columns ``worker, round, seconds`` and optionally ``load``. Formats: CSV, CSV.gz, Parquet,
 NPZ (one 2-D array, or one named ``seconds``). A pickle is never loaded.
 
@@ -38,8 +38,8 @@ def read_delays(path: str, load: float | None = None) -> FloatArray:
         ``(rounds, workers)`` seconds, finite and >= 0.
 
     Raises:
-        TableError: the file is missing, unreadable, empty, ragged, or holds a value that is no
-            delay.
+        TableError: the file is missing, unreadable, empty, ragged, or holds a value that is not a
+            valid delay.
     """
     return _table(path, _choose(path, _parts(path), load))
 
@@ -89,7 +89,7 @@ def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
 
 
 def _require_numbers(path: str, column: pd.Series, what: str) -> None:
-    """Refuse a column that is not all numbers; True and dates are none."""
+    """Refuse a column that is not all numbers; booleans and dates are not numbers."""
     if column.dtype.kind in "fiu":
         return
     if column.dtype.kind == "O":

@@ -1,9 +1,9 @@
 """The files that a table of delays can be in, and what each must look like before it is read.
 
 A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or
-1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error, as is whatever
-pandas would mend in silence: a column without a name (an index that was written along), two of
-one name, a row with more cells than the header.
+1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error. So is
+everything that pandas would repair silently: a column without a name (an index that was written
+too), two columns of one name, a row with more cells than the header.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class TableError(ValueError):
 
 @contextmanager
 def one_line(path: str) -> Iterator[None]:
-    """Turn whatever a damaged file raises into one ``TableError``."""
+    """Turn every error that a damaged file raises into one ``TableError``."""
     try:
         yield
     except TableError:
@@ -56,7 +56,7 @@ def one_line(path: str) -> Iterator[None]:
 
 
 def read_file(path: str) -> pd.DataFrame | FloatArray:
-    """Whatever the file holds, as it is: an NPZ an array, the others a frame.
+    """Read the file as it is: an array from an NPZ, a frame from the others.
 
     Raises:
         TableError: the file is missing, empty, of an unknown kind, or not what its ending says.
@@ -99,7 +99,9 @@ def _is_header(path: str, cells: list[str]) -> bool:
         column = cells.index("") + 1
         raise TableError(path, f"column {column} has no name; an index must be left out")
     if names and any(numbers):
-        raise TableError(path, f"the first row mixes names and numbers: {names[0]!r} is no number")
+        raise TableError(
+            path, f"the first row mixes names and numbers: {names[0]!r} is not a number"
+        )
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise TableError(path, f"two columns are named {twice[0]!r}")
@@ -107,7 +109,7 @@ def _is_header(path: str, cells: list[str]) -> bool:
 
 
 def _counts(cells: list[str]) -> bool:
-    """Whether a row of numbers is a header all the same: 0, 1, 2, ... or 1, 2, 3, ..."""
+    """Whether a row of numbers is a header: 0, 1, 2, ... or 1, 2, 3, ..."""
     size = len(cells)
     from_0, from_1 = list(map(str, range(size))), list(map(str, range(1, size + 1)))
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
@@ -115,7 +117,7 @@ def _counts(cells: list[str]) -> bool:
 
 def _read_npz(path: str) -> FloatArray:
     if not zipfile.is_zipfile(path):
-        raise TableError(path, "is no NPZ file (a ZIP archive of arrays)")
+        raise TableError(path, "is not an NPZ file (a ZIP archive of arrays)")
     with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
         names = list(archive.files)
         name = "seconds" if "seconds" in names else names[0] if len(names) == 1 else None
@@ -123,7 +125,7 @@ def _read_npz(path: str) -> FloatArray:
             raise TableError(path, f"holds {sorted(names)}; valid: one array, or one named seconds")
         array = archive[name]
     if not isinstance(array, np.ndarray):
-        raise TableError(path, f"{name} is no array")
+        raise TableError(path, f"{name} is not an array")
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise TableError(
             path,

@@ -6,8 +6,8 @@ replications run, in which process, or which schemes are compared: these are com
 numbers. Stream s holds the draws of a worker's s-th partition (load law ``per_partition``);
 the other laws read stream 0.
 
-What workers and rounds *are* (the conditions of ``delay_models.base``) is drawn from a stream that
-no task reads, ``SHARED``; so it is the same for all streams of a replication.
+The conditions of workers and rounds (see ``delay_models.base``) are drawn from a stream that no
+task reads, ``SHARED``; so they are the same for all streams of a replication.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Delays that were measured: a table replayed or resampled, and the authors' own stream.
 
-A replay is the same in every replication: it is a fact, not a sample.
+A replay is the same in every replication.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from delay_models.units import unit_warnings
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Trace(DelayModel):
+class MeasuredTrace(DelayModel):
     """A measured table of rounds x workers, replayed or resampled.
 
     Args:
         path: CSV, CSV.gz, Parquet or NPZ; see ``delay_models.table``.
         resample: ``replay`` keeps the measured order, the same in every replication; ``rounds``
-            draws whole rounds with replacement, so that what happens to several workers at once
-            still does; ``cells`` draws single cells, as if they were independent.
+            draws whole rounds with replacement, which keeps what happens to several workers at
+            once; ``cells`` draws single cells, as if they were independent.
         end: what happens after the last row of a replay; ``truncated`` ends the run there,
             ``cyclic`` begins again at the first.
         load: which load to take, for a long table that has several.
@@ -107,7 +107,7 @@ class Trace(DelayModel):
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        """Share of the whole table's cells, elementwise; ``None`` for a replay, which is no law."""
+        """Share of the whole table's cells; ``None`` for a replay, which is not a law."""
         if self.resample == "replay":
             return None
         return self._up_to(seconds) / self._sorted.size

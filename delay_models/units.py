@@ -15,7 +15,7 @@ IMPLAUSIBLE = 200.0
 """Medians further apart than this look like two units; milliseconds are 1000 to the second."""
 
 LONG = 1000.0
-"""A median delay of so many seconds looks like milliseconds."""
+"""A median delay of more seconds than this looks like milliseconds."""
 
 
 def unit_warnings(tables: Mapping[float | None, FloatArray]) -> list[str]:

@@ -69,7 +69,7 @@ class NeverEnough(RuntimeError):
 
 
 class InvalidDelay(ValueError):
-    """A tape gives something that is no time: a negative number or NaN.
+    """A tape gives a value that is not a valid time: a negative number or NaN.
 
     Life cycle: as ``NeverEnough``.
 

@@ -281,7 +281,7 @@ BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
     ("t.csv", b"worker,round,seconds\n0,0,1\n0,0,2\n", ["two rows", "worker 0, round 0"]),
     ("t.csv", b"worker,round,seconds\n0,0,1\n1,1,2\n", ["missing"]),
     ("t.csv", b"worker,round,seconds,load\n0,0,1,1\n0,0,2,2\n", ["several loads", "[1, 2]"]),
-    ("t.npz", b"\x80\x04K\x01.", ["t.npz", "is no NPZ file"]),
+    ("t.npz", b"\x80\x04K\x01.", ["t.npz", "is not an NPZ file"]),
     ("t.parquet", b"PAR1 not", ["t.parquet", "cannot be read"]),
     ("t.csv.gz", b"not gzip", ["t.csv.gz", "cannot be read"]),
     ("t.txt", b"0.1", ["unknown ending", ".npz"]),

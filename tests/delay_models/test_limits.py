@@ -34,7 +34,7 @@ ENDLESS = {
     "heterogeneous": MODELS["heterogeneous"](spread=100.0, base=FINE),
     "drift": MODELS["drift"](to=1e160, over=3, base=FINE),
 }
-"""By the registry name of what is to blame."""
+"""By the registry name of the cause."""
 
 
 @pytest.mark.parametrize("name", ENDLESS)
@@ -61,7 +61,7 @@ def test_an_endless_model_is_refused_by_name(name: str) -> None:
     ids=lambda m: type(m).__name__,
 )
 def test_the_innermost_model_is_to_blame(model: DelayModel) -> None:
-    """Also where 0 times infinity, which is no number, would hide it."""
+    """Also where 0 times infinity, which is NaN, would hide it."""
     with pytest.raises(EndlessDelays, match=re.escape(repr(WILD))):
         refuse_endless(model)
 

@@ -136,10 +136,10 @@ def test_files_that_are_not_what_their_name_says(tmp_path: Path) -> None:
         "short.csv.gz": (gzip.compress(b"1,2\n" * 5000)[:-20], "cannot be read as csv.gz"),
         "hollow.csv.gz": (gzip.compress(b""), "cannot be read as csv.gz"),
         "text.parquet": (b"1,2\n3,4\n", "cannot be read as parquet"),
-        "text.npz": (b"1,2\n3,4\n", "is no NPZ file"),
-        "pickle.npz": (pickle.dumps([[1.0]]), "is no NPZ file"),
-        "array.npz": ((tmp_path / "array.npy").read_bytes(), "is no NPZ file"),
-        "zip.npz": ((tmp_path / "zip.npz").read_bytes(), "seconds is no array"),
+        "text.npz": (b"1,2\n3,4\n", "is not an NPZ file"),
+        "pickle.npz": (pickle.dumps([[1.0]]), "is not an NPZ file"),
+        "array.npz": ((tmp_path / "array.npy").read_bytes(), "is not an NPZ file"),
+        "zip.npz": ((tmp_path / "zip.npz").read_bytes(), "seconds is not an array"),
         "empty.parquet": (b"", "the file is empty"),
     }
     for name, (content, mention) in contents.items():
