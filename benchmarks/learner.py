@@ -11,7 +11,7 @@ from sim.learner import train
 from sim.optimizers import OPTIMIZERS
 from sim.problems import Problem
 from sim.problems.datasets.encodings import interactions, one_hot
-from sim.problems.logistic import LogisticLoss
+from sim.problems.losses import LogisticLoss
 
 ITERATIONS = 8
 OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)

@@ -22,7 +22,7 @@ from threadpoolctl import threadpool_limits
 
 from sim.optimizers import Optimizer
 from sim.problems.base import Problem
-from sim.problems.matrix import product
+from sim.problems.matrices import product
 from sim.types import FloatArray
 
 Weights: TypeAlias = Callable[[int], FloatArray]

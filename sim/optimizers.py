@@ -53,13 +53,13 @@ class Optimizer(ABC):
     def init(self, beta: FloatArray) -> State:
         """The state at the start beta, of any shape."""
 
-    @abstractmethod
     def extrapolation(self, t: int) -> float:
-        """m: iteration t takes its gradient at ``beta + m (beta - beta before)``."""
+        """m: iteration t takes its gradient at ``beta + m (beta - beta before)``; 0 by default."""
+        return 0.0
 
-    @abstractmethod
     def point(self, state: State, t: int) -> FloatArray:
-        """That point itself. Not a copy where m = 0."""
+        """That point itself; by default beta, not a copy."""
+        return state[0]
 
     @abstractmethod
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
@@ -83,14 +83,6 @@ class GradientDescent(Optimizer):
     @override
     def init(self, beta: FloatArray) -> State:
         return (beta,)
-
-    @override
-    def extrapolation(self, t: int) -> float:
-        return 0.0
-
-    @override
-    def point(self, state: State, t: int) -> FloatArray:
-        return state[0]
 
     @override
     def step(self, state: State, gradient: FloatArray, t: int) -> State:
@@ -122,14 +114,6 @@ class Accelerated(Optimizer):
     def init(self, beta: FloatArray) -> State:
         """The model, and u = 0."""
         return beta, np.zeros_like(beta)
-
-    @override
-    def extrapolation(self, t: int) -> float:
-        return 0.0
-
-    @override
-    def point(self, state: State, t: int) -> FloatArray:
-        return state[0]
 
     @override
     def step(self, state: State, gradient: FloatArray, t: int) -> State:

@@ -23,7 +23,7 @@ from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
 from experiments.reproduce.loss_iteration_floor import group_spreads
 from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT
-from sim.problems.least_squares import LeastSquares
+from sim.problems.losses import SquaredLoss
 from tests.statistics import BOUND
 
 SMALL: dict[str, dict[str, object]] = {
@@ -112,7 +112,7 @@ def test_group_spreads_from_the_definition() -> None:
     """Two steps by hand, with one group erased in the first."""
     rng = np.random.default_rng(3)
     X, y = rng.standard_normal((12, 3)), rng.standard_normal(12)
-    problem = LeastSquares(X, y, partitions=4)
+    problem = SquaredLoss(X, y, partitions=4)
     weights = np.array([[[1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0]]])
     beta, expected = np.zeros(3), []
     for heard in ([1.0, 0.0], [1.0, 1.0]):

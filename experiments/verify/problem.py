@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from sim.problems.least_squares import LeastSquares
+from sim.problems.losses import SquaredLoss
 from sim.types import FloatArray
 
 ROWS = 10
@@ -21,7 +21,7 @@ FEATURES = 8
 
 
 @cache
-def least_squares(partitions: int, condition: float = 1.0) -> LeastSquares:
+def least_squares(partitions: int, condition: float = 1.0) -> SquaredLoss:
     """``ROWS`` rows a partition, ``FEATURES`` features, a hidden model and unit noise.
 
     Args:
@@ -33,7 +33,7 @@ def least_squares(partitions: int, condition: float = 1.0) -> LeastSquares:
     orthonormal = np.linalg.qr(centres + rng.standard_normal(centres.shape))[0]
     x = orthonormal * np.sqrt(len(centres) * np.linspace(1.0 / condition, 1.0, FEATURES))
     y = x @ rng.standard_normal(FEATURES) + rng.standard_normal(len(x))
-    return LeastSquares(x, y, partitions)
+    return SquaredLoss(x, y, partitions)
 
 
 def start() -> FloatArray:

@@ -2,8 +2,9 @@
 
 from sim.problems.base import Problem
 from sim.problems.build import ProblemConfig, parse_problem
+from sim.problems.datasets import DATASETS
 from sim.problems.datasets.base import DatasetFamily
-from sim.problems.registry import DATASETS, LOSSES
+from sim.problems.losses import LOSSES
 
 __all__ = [
     "DATASETS",

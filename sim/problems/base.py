@@ -4,7 +4,7 @@ Every model is a column: ``beta`` is ``(p, R)``, and so one matrix product serve
 replications. The margins ``X beta`` are handed from the loss to the gradient, so that an
 iteration costs two products with the training data, whatever n and k are.
 
-Not modelled here: who computes which part. Decoding is linear, so the decoded gradient is
+Not modelled here: which worker computes which part. Decoding is linear, so the decoded gradient is
 sum_i w_i g_i over the partitions, one weighted pass over the data.
 """
 
@@ -19,8 +19,7 @@ from typing import ClassVar, Literal, Self, TypeAlias, final
 import numpy as np
 
 from sim.errors import InvalidParameter
-from sim.problems.matrix import Csr, Matrix, product
-from sim.problems.merging import append_column, class_basis, merge
+from sim.problems.matrices import Csr, Matrix, append_column, class_basis, merge, product
 from sim.types import FloatArray, IntArray
 
 ROUND_OFF = 1e-12
@@ -63,7 +62,7 @@ class Problem(ABC):
     y_test: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what cannot work."""
+        """Check the shapes."""
         if self.partitions > self.rows:
             raise InvalidParameter(
                 "rows", self.rows, f"must be at least the number of partitions, {self.partitions}"
@@ -102,9 +101,9 @@ class Problem(ABC):
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
         """The derivative of each row's loss by its margin: -> a new ``(N, R)``."""
 
-    @abstractmethod
     def test_auc(self, beta: FloatArray) -> FloatArray | None:
         """Area under the ROC curve on the test rows: ``(p, R) -> (R,)``, or ``None``."""
+        return None
 
     @final
     def margins(self, beta: FloatArray) -> FloatArray:
@@ -188,11 +187,11 @@ class Problem(ABC):
 
     @final
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
-        """The same problem with equal features of sparse data merged; see ``merging``.
+        """The same problem with equal features of sparse data merged; see ``matrices``.
 
         Args:
-            initial: ``(p,)`` the start. What of it the classes do not span becomes the last
-                coordinate, which no training row sees, but test rows and L2 do.
+            initial: ``(p,)`` the start. The part of it that the classes do not span becomes the
+                last coordinate, which no training row reads, but test rows and L2 do.
 
         Returns:
             The merged problem, its start ``(q,)``, and S: a model is ``S`` times a merged model.

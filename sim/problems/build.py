@@ -4,7 +4,7 @@ The section is one flat mapping: the fields of ``ProblemSettings`` and, beside t
 the data set that it names.
 
 Randomness: data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))`` with
-s = 0, 1, 2. The tapes of delays use longer keys, so these streams are nobody else's, and none of
+s = 0, 1, 2. The tapes of delays use longer keys, so nothing else reads these streams, and none of
 them depends on the scheme or on the replication.
 """
 
@@ -23,8 +23,9 @@ from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem
+from sim.problems.datasets import DATASETS
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
-from sim.problems.registry import DATASETS, LOSSES
+from sim.problems.losses import LOSSES
 from sim.types import FloatArray
 
 DATA_STREAM, START_STREAM, SHUFFLE_STREAM = range(3)
@@ -32,7 +33,7 @@ DATA_STREAM, START_STREAM, SHUFFLE_STREAM = range(3)
 
 @dataclass(frozen=True, config=STRICT)
 class ProblemSettings:
-    """What every problem has, whatever its data.
+    """The fields that every problem has, with any data set.
 
     Args:
         loss: a name in ``LOSSES``.

@@ -9,8 +9,7 @@ from scipy.optimize import check_grad
 
 from sim.errors import InvalidParameter
 from sim.problems import LOSSES, Problem, base
-from sim.problems.least_squares import LeastSquares
-from sim.problems.logistic import LogisticLoss
+from sim.problems.losses import LogisticLoss, SquaredLoss
 
 ROWS, FEATURES, PARTITIONS = 23, 5, 4
 
@@ -57,7 +56,7 @@ def test_l2_gradient_is_the_derivative_of_what_the_objective_adds(loss: type[Pro
 
 
 def test_losses_are_the_textbook_means() -> None:
-    logistic, squares = make(LogisticLoss), make(LeastSquares)
+    logistic, squares = make(LogisticLoss), make(SquaredLoss)
     beta = betas()
     expected = [
         np.mean(
@@ -155,7 +154,7 @@ def test_auc_where_there_is_none() -> None:
     bare = LogisticLoss(problem.X, problem.y, 2)
     assert bare.test_loss(betas()) is None
     assert bare.test_auc(betas()) is None
-    assert make(LeastSquares).test_auc(betas()) is None
+    assert make(SquaredLoss).test_auc(betas()) is None
     one_class = LogisticLoss(problem.X, problem.y, 2, 0.0, problem.X_test, np.ones(9))
     assert one_class.test_auc(betas()) is None
     diverged = betas()

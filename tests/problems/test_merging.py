@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sim.problems.least_squares import LeastSquares
-from sim.problems.merging import class_basis
+from sim.problems.losses import SquaredLoss
+from sim.problems.matrices import class_basis
 
 COLUMNS = np.array(
     # The last columns: twins of the first, an opposite, a multiple, a twin again, and an empty one.
@@ -21,11 +21,11 @@ COLUMNS = np.array(
 )
 
 
-def problem() -> LeastSquares:
+def problem() -> SquaredLoss:
     rng = np.random.default_rng(0)
     X_test = sparse.csr_array(rng.standard_normal((3, COLUMNS.shape[1])))
     y, y_test = rng.standard_normal(5), rng.standard_normal(3)
-    return LeastSquares(sparse.csr_array(COLUMNS), y, 2, 0.1, X_test, y_test)
+    return SquaredLoss(sparse.csr_array(COLUMNS), y, 2, 0.1, X_test, y_test)
 
 
 def test_classes_are_the_equal_columns() -> None:
@@ -69,7 +69,7 @@ def test_the_merged_problem_is_the_same_problem(start: str) -> None:
 
 
 def test_dense_data_are_left_alone() -> None:
-    dense = LeastSquares(COLUMNS, np.ones(5), 2)
+    dense = SquaredLoss(COLUMNS, np.ones(5), 2)
     initial = np.ones(8)
     same, start, basis = dense.merged(initial)
     assert same is dense

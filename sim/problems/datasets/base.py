@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import ConfigDict
 
 from sim.problems.base import Task
-from sim.problems.matrix import Matrix
+from sim.problems.matrices import Matrix
 from sim.types import FloatArray
 
 STRICT = ConfigDict(extra="forbid")

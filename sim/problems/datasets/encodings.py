@@ -8,7 +8,7 @@ from scipy import sparse
 
 from sim.problems.base import Task
 from sim.problems.datasets.base import Dataset
-from sim.problems.matrix import Matrix
+from sim.problems.matrices import Matrix
 from sim.types import FloatArray, IntArray
 
 

@@ -1,4 +1,4 @@
-"""Logistic regression: the loss of a row is log(1 + exp(-y x.beta)) with y = -1 or +1."""
+"""The losses. To add one: a final subclass of ``Problem`` and a line in ``LOSSES``."""
 
 from __future__ import annotations
 
@@ -10,14 +10,34 @@ from typing_extensions import override
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem, Task
-from sim.problems.matrix import product
+from sim.problems.matrices import product
 from sim.types import FloatArray
 
 
 @final
 @dataclass(frozen=True, eq=False)
+class SquaredLoss(Problem):
+    """Mean of (y - x.beta)^2, without a factor of one half."""
+
+    task: ClassVar[Task] = "regression"
+
+    @override
+    def row_losses(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
+        residuals = margins - targets[:, None]
+        return np.square(residuals, out=residuals)
+
+    @override
+    def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
+        """2 (x.beta - y)."""
+        residuals = margins - targets[:, None]
+        residuals *= 2.0
+        return residuals
+
+
+@final
+@dataclass(frozen=True, eq=False)
 class LogisticLoss(Problem):
-    """Mean of log(1 + exp(-y x.beta)); finite for margins of any size."""
+    """Mean of log(1 + exp(-y x.beta)) with y = -1 or +1; finite for margins of any size."""
 
     task: ClassVar[Task] = "classification"
 
@@ -64,3 +84,9 @@ class LogisticLoss(Problem):
                 for column in scores.T
             ]
         )
+
+
+LOSSES: dict[str, type[Problem]] = {
+    "logistic": LogisticLoss,
+    "least_squares": SquaredLoss,
+}

@@ -1,4 +1,4 @@
-"""Equal features merged into one: the same problem in fewer coordinates.
+"""Data matrices, dense or sparse: the product with models, and equal features merged into one.
 
 One-hot data have many columns that are equal on every training row: two values that occur once,
 in the same row, or a value that implies another. Their gradients are equal in every iteration. So
@@ -13,12 +13,20 @@ from __future__ import annotations
 
 from hashlib import blake2b
 from itertools import pairwise
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
 
-from sim.problems.matrix import Csr
 from sim.types import FloatArray
+
+Csr: TypeAlias = "sparse.csr_array[np.float64]"
+Matrix: TypeAlias = "FloatArray | Csr"
+
+
+def product(matrix: Any, columns: FloatArray) -> FloatArray:
+    """Dense or sparse matrix times dense columns."""
+    return np.asarray(matrix @ columns)
 
 
 def class_basis(X: Csr) -> Csr:
