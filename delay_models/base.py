@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, final
 
 import numpy as np
-from annotated_types import Ge, Gt, Le
+from annotated_types import Ge, Gt, Le, Unit
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict
 from typing_extensions import override
@@ -40,6 +40,9 @@ Finite = Annotated[float, AllowInfNan(False)]
 Positive = Annotated[Finite, Gt(0)]
 NonNegative = Annotated[Finite, Ge(0)]
 Probability = Annotated[Finite, Ge(0), Le(1)]
+Seconds = Annotated[NonNegative, Unit("s")]
+PositiveSeconds = Annotated[Positive, Unit("s")]
+PerSecond = Annotated[Positive, Unit("1/s")]
 
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 """Every delay model is a pydantic dataclass with this setting: an unknown field is an error.

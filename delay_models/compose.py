@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, NonNegative, Part, Positive
+from delay_models.base import STRICT, DelayModel, FloatArray, Part, Positive, Seconds
 from delay_models.parametric import Gamma, Weibull
 
 
@@ -134,7 +134,7 @@ class Scaled(Affine):
 class Shifted(Affine):
     """Every delay of ``base`` and ``by`` seconds more: a start-up or a fixed cost of a call."""
 
-    by: NonNegative
+    by: Seconds
     base: Part
 
     @property

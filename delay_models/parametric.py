@@ -20,8 +20,10 @@ from delay_models.base import (
     DelayModel,
     FloatArray,
     IndependentDelays,
-    NonNegative,
+    PerSecond,
     Positive,
+    PositiveSeconds,
+    Seconds,
 )
 from delay_models.limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
 
@@ -71,7 +73,7 @@ class ScipyDelays(IndependentDelays):
 class Deterministic(IndependentDelays):
     """Every worker always takes ``value`` seconds."""
 
-    value: NonNegative
+    value: Seconds
 
     @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
@@ -112,7 +114,7 @@ class Deterministic(IndependentDelays):
 class Exponential(ScipyDelays):
     """Exp(rate), mean 1/rate seconds."""
 
-    rate: Positive
+    rate: PerSecond
 
     @override
     def distribution(self) -> Any:
@@ -141,8 +143,8 @@ class Exponential(ScipyDelays):
 class ShiftedExponential(ScipyDelays):
     """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
 
-    shift: NonNegative
-    rate: Positive
+    shift: Seconds
+    rate: PerSecond
 
     @override
     def distribution(self) -> Any:
@@ -174,8 +176,8 @@ class Weibull(ScipyDelays):
     """``shift + scale * W`` with W of the given shape; shape < 1 has a heavy tail."""
 
     shape: Positive
-    scale: Positive
-    shift: NonNegative = 0.0
+    scale: PositiveSeconds
+    shift: Seconds = 0.0
 
     @override
     def distribution(self) -> Any:
@@ -202,7 +204,7 @@ class Pareto(ScipyDelays):
     """P(X > t) = (scale/t)^alpha for t >= scale; ``scale`` is the smallest value in seconds."""
 
     alpha: Positive
-    scale: Positive
+    scale: PositiveSeconds
 
     @override
     def distribution(self) -> Any:
@@ -229,9 +231,9 @@ class Pareto(ScipyDelays):
 class LogNormal(ScipyDelays):
     """``shift + median * exp(sigma * Z)`` with Z standard normal."""
 
-    median: Positive
+    median: PositiveSeconds
     sigma: Positive
-    shift: NonNegative = 0.0
+    shift: Seconds = 0.0
 
     @override
     def distribution(self) -> Any:
@@ -257,8 +259,8 @@ class Gamma(ScipyDelays):
     """``shift + scale * G`` with G gamma of the given shape."""
 
     shape: Positive
-    scale: Positive
-    shift: NonNegative = 0.0
+    scale: PositiveSeconds
+    shift: Seconds = 0.0
 
     @override
     def distribution(self) -> Any:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, Finite, FloatArray, IndependentDelays, NonNegative
+from delay_models.base import STRICT, DelayModel, Finite, FloatArray, IndependentDelays, Seconds
 
 
 @final
@@ -23,7 +23,7 @@ class Resends(IndependentDelays):
     """
 
     loss: Annotated[Finite, Ge(0), Lt(1)]
-    retry_after: NonNegative
+    retry_after: Seconds
 
     @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, Positive, ReplayedDelays
+from delay_models.base import STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
 from delay_models.limits import EXPONENTIAL_END
 from delay_models.table import read_delays
 from delay_models.units import unit_warnings
@@ -149,7 +149,7 @@ class AuthorsStream(ReplayedDelays):
     Source: facts read from the authors' public code (2019); they used scale 0.5 s.
     """
 
-    scale: Positive = 0.5
+    scale: PositiveSeconds = 0.5
 
     @override
     def replay(self, start: int, stop: int, workers: int) -> FloatArray:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Unit
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -82,7 +82,7 @@ class Additive(LoadLaw):
 
     kind: ClassVar[str] = "additive"
 
-    seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False)]
+    seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 
     @override
     def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:

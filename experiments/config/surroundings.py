@@ -11,7 +11,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from delay_models import DelayModel, Tape
-from delay_models.base import NonNegative, Part, Positive
+from delay_models.base import Part, PositiveSeconds, Seconds
 from delay_models.resends import Resends
 from experiments.config.errors import ConfigError, at
 from experiments.config.sections import checked
@@ -37,8 +37,8 @@ class FailureSettings:
     time_to_failure: Part | None = None
     time_to_repair: Part | None = None
     message_loss: Annotated[float, Ge(0), Lt(1), AllowInfNan(False)] = 0.0
-    retry_after: NonNegative = 0.0
-    max_wait: Positive | None = None
+    retry_after: Seconds = 0.0
+    max_wait: PositiveSeconds | None = None
 
     def __post_init__(self) -> None:
         """A repair without failures, or workers that fail without ever being up, is a mistake."""

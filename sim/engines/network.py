@@ -13,14 +13,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Unit
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
 from sim.types import FloatArray
 
-NonNegative = Annotated[float, Ge(0), AllowInfNan(False)]
-Positive = Annotated[float, Gt(0), AllowInfNan(False)]
+Seconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
+Bytes = Annotated[float, Ge(0), AllowInfNan(False), Unit("bytes")]
+BytesPerSecond = Annotated[float, Gt(0), AllowInfNan(False), Unit("bytes/s")]
 
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
@@ -36,11 +37,11 @@ class Network:
         channels: messages that the master receives at the same time; ``None`` for no limit.
     """
 
-    broadcast_latency: NonNegative = 0.0
-    dispatch_skew: NonNegative = 0.0
-    uplink_latency: NonNegative = 0.0
-    bandwidth: Positive | None = None
-    message_bytes: NonNegative | None = None
+    broadcast_latency: Seconds = 0.0
+    dispatch_skew: Seconds = 0.0
+    uplink_latency: Seconds = 0.0
+    bandwidth: BytesPerSecond | None = None
+    message_bytes: Bytes | None = None
     channels: Annotated[int, Ge(1)] | None = None
 
     @property

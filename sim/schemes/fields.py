@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt
+from annotated_types import Ge, Gt, Unit
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict
 
 from sim.errors import InvalidParameter
@@ -33,7 +33,7 @@ WaitFor = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 """What NumPy takes as a seed."""
 
-Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
+Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""
 
 

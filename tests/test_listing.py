@@ -1,0 +1,79 @@
+"""``erasurehead list``: every field with its type, unit, range and default."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from delay_models import MODELS
+from experiments import listing
+from experiments.config.errors import ConfigError
+from experiments.config.surroundings import FailureSettings
+from experiments.described import Described, described
+from sim.engines.network import Network
+from sim.optimizers import OPTIMIZERS
+from sim.problems import DATASETS
+from sim.schemes import SCHEMES
+
+CLASSES = [
+    family
+    for section, (_, entries) in listing.SECTIONS.items()
+    for family in entries.values()
+    if section != "losses"  # their fields are the data, and are not shown
+]
+
+
+def by_name(family: type) -> dict[str, Described]:
+    return {field.name: field for field in described(family)}
+
+
+@pytest.mark.parametrize("family", CLASSES, ids=lambda family: family.__name__)
+def test_every_field_is_described_in_plain_words(family: type) -> None:
+    """Catches an annotation that nobody but Python can read."""
+    rows = described(family)
+    assert [row.name for row in rows] == [f.name for f in fields(family)]  # type: ignore[arg-type]
+    for row in rows:
+        assert row.value
+        assert not set("[]'") & set(row.value), row
+        assert "``" not in row.meaning
+
+
+def test_what_is_said_of_a_field() -> None:
+    deadline = by_name(SCHEMES["erasurehead"])["deadline"]
+    assert (deadline.value, deadline.unit, deadline.default) == ("number > 0", "s", "none")
+    assert deadline.meaning.startswith("seconds after which a round ends in any case; the scheme")
+    load = by_name(SCHEMES["erasurehead"])["load"]
+    assert (load.value, load.unit, load.default) == ("integer >= 1", "", "required")
+    assert by_name(MODELS["exponential"])["rate"].unit == "1/s"
+    assert by_name(MODELS["mixture"])["components"].value == "list of delay model"
+    assert by_name(MODELS["trace"])["end"].value == "truncated | cyclic"
+    assert by_name(Network)["bandwidth"].unit == "bytes/s"
+    assert by_name(FailureSettings)["message_loss"].value == "number >= 0 and < 1"
+    assert by_name(DATASETS["synthetic"])["rows"].default == "6000"
+    assert by_name(OPTIMIZERS["gd"])["learning_rate"].meaning, "from the class it inherits from"
+    assert by_name(SCHEMES["ignore_stragglers"])["rescale"].default == "true"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_it_fits_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    listing.show(None)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    for _, entries in listing.SECTIONS.values():
+        assert all(f"\n{name} " in out or f"\n{name}\n" in out for name in entries)
+    assert all(f" {row.name} " in out for family in CLASSES for row in described(family))
+    assert "iteration_time_workers" in out
+
+
+def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
+    listing.show("problems")
+    old = capsys.readouterr().out
+    listing.show("data")
+    assert old == capsys.readouterr().out
+    assert "breast_cancer" in old
+    with pytest.raises(ConfigError, match="did you mean schemes"):
+        listing.show("scheme")
