@@ -16,9 +16,8 @@ from experiments.described import described, first_sentence
 from sim.engines.network import Network
 from sim.load_laws import LOAD_LAWS
 from sim.optimizers import OPTIMIZERS
-from sim.problems import DATASETS
+from sim.problems import DATASETS, LOSSES
 from sim.problems.build import ProblemSettings
-from sim.problems.registry import LOSSES
 from sim.schemes import SCHEMES
 
 Entries = Mapping[str, type]
