@@ -69,7 +69,7 @@ def mean(samples: FloatArray, expected: float) -> Comparison:
     Needs a third moment: the normal law is the limit whatever the variance, but a mean of heavy
     tails is far from it at any N that can be run.
     """
-    simulated, error = mean_and_error(samples)
+    simulated, error = _mean_and_error(samples)
     if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
         return same(samples, expected)
     return Comparison(simulated, expected, (simulated - expected) / error, error)
@@ -83,7 +83,7 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
         bounds: ``(R,)``; sample and bound may depend on each other.
         scale: rounding is measured against this number.
     """
-    over, error = mean_and_error(samples - bounds)
+    over, error = _mean_and_error(samples - bounds)
     rounding = ROUNDING * scale
     varies = error * np.sqrt(samples.size) > rounding
     still = 0.0 if over <= rounding else np.inf
@@ -91,6 +91,11 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
     return Comparison(
         float(samples.mean()), float(bounds.mean()), z, error, one_sided=True, varies=varies
     )
+
+
+def _mean_and_error(samples: FloatArray) -> tuple[float, float]:
+    """Of all samples: one that is NaN must fail the comparison, not be left out."""
+    return (np.nan, np.nan) if np.isnan(samples).any() else mean_and_error(samples)
 
 
 def share(hits: int, rounds: int, probability: float) -> float:
