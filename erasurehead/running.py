@@ -13,6 +13,7 @@ import numpy as np
 
 from erasurehead.progress import Progress, reporting
 from erasurehead.result import Result, read
+from experiments import timeline as timelines
 from experiments.config import document
 from experiments.config.errors import ConfigError
 from experiments.run import Options, Outcome
@@ -31,6 +32,7 @@ def run(
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
     data_dir: Folder = None,
+    timeline: bool = False,
     progress: Progress = None,
 ) -> Result:
     """Run every scheme of a config.
@@ -43,6 +45,7 @@ def run(
         set: values that replace those of the config, by dotted key: ``{"delay.rate": 2.0}``.
         jobs: cells (a scheme at one point of a sweep) computed at the same time.
         data_dir: where the public data sets lie; default ``$ERASUREHEAD_DATA``.
+        timeline: also record what every worker did in the first replication, for ``plot.gantt``.
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
 
@@ -50,7 +53,7 @@ def run(
         ConfigError: the config is bad (one line says where, and what is valid), or no cell could
             be computed. Where some cells of a sweep fail, ``Result.failed`` has them.
     """
-    return _run(_document(config, set or {}), output, jobs, data_dir, progress)
+    return _run(_document(config, set or {}), output, jobs, data_dir, progress, timeline)
 
 
 def sweep(
@@ -94,16 +97,39 @@ def load(directory: str | os.PathLike[str]) -> Result:
 
 
 def _run(
-    found: dict[str, Any], output: Folder, jobs: int, data_dir: Folder, progress: Progress
+    found: dict[str, Any],
+    output: Folder,
+    jobs: int,
+    data_dir: Folder,
+    progress: Progress,
+    timeline: bool = False,
 ) -> Result:
+    if output is not None:
+        return Result.of(
+            Path(output), _write(found, Path(output), jobs, data_dir, progress, timeline)
+        )
+    with TemporaryDirectory(prefix="erasurehead-") as name:
+        failed = _write(found, Path(name), jobs, data_dir, progress, timeline)
+        return Result(None, failed, read(Path(name)))
+
+
+def _write(
+    found: dict[str, Any],
+    output: Path,
+    jobs: int,
+    data_dir: Folder,
+    progress: Progress,
+    timeline: bool,
+) -> dict[str, str]:
+    """Write the tables; returns the failures."""
     data = None if data_dir is None else Path(data_dir)
     with reporting(progress, "cells") as report:
-        options = Options(jobs=jobs, data_dir=data, report=report)
-        if output is not None:
-            return Result.of(Path(output), _failures(run_document(found, Path(output), options)))
-        with TemporaryDirectory(prefix="erasurehead-") as name:
-            failed = _failures(run_document(found, Path(name), options))
-            return Result(None, failed, read(Path(name)))
+        outcome = run_document(found, output, Options(jobs=jobs, data_dir=data, report=report))
+    failed = _failures(outcome)
+    if timeline:
+        cells = [cell for cell, _ in outcome.finished]
+        timelines.write(cells, output / "timeline.json", output, data)
+    return failed
 
 
 def _failures(outcome: Outcome) -> dict[str, str]:

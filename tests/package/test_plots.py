@@ -67,3 +67,8 @@ def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:
 def test_what_the_tables_do_not_hold_is_said(result: eh.Result) -> None:
     with pytest.raises(eh.ConfigError, match="gantt cannot be drawn: "):
         result.plot.gantt()
+
+
+def test_a_timeline_is_drawn_when_it_was_recorded() -> None:
+    result = eh.run(SMALL, timeline=True, progress=False)
+    assert result.plot.gantt().has_data()
