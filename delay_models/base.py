@@ -31,7 +31,7 @@ from typing import Annotated, Any, final
 import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
 from numpy.typing import ArrayLike, NDArray
-from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
 from typing_extensions import override
 
 FloatArray = NDArray[np.float64]
@@ -47,7 +47,7 @@ PerSecond = Annotated[Positive, Unit("1/s")]
 STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 """Every delay model is a pydantic dataclass with this setting: an unknown field is an error.
 
-A field that holds a model is checked to be one (``Part``), not read as a mapping.
+A field that holds a model is of type ``Part``.
 """
 
 
@@ -151,7 +151,10 @@ def _models(value: Any) -> Iterable[DelayModel]:
     return (entry for entry in values if isinstance(entry, DelayModel))
 
 
-def _model(value: Any) -> Any:
+def _model(value: Any, info: ValidationInfo) -> Any:
+    """Whoever reads models from a text says in pydantic's context how (``delay_model``)."""
+    if info.context is not None:
+        value = info.context.delay_model(value)
     if not isinstance(value, DelayModel):
         raise ValueError("must be a delay model, such as {model: exponential, rate: 2.0}")
     return value

@@ -23,7 +23,7 @@ from experiments.cells.pool import Died, map_unordered, open_lanes
 from experiments.cells.work import Done, work
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells, validate
+from experiments.config.grid import Cell, cells, resolved
 from experiments.records.manifest import manifest, to_json
 from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
 
@@ -137,9 +137,8 @@ def _kept(output: Path, cell: Cell) -> CellResult:
 
 
 def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
-    settings = validate(document)
-    resolved = yaml_text.write(settings.model_dump(mode="json"))
-    files.write_bytes(output / "config.yaml", resolved.encode())
+    written = resolved(document)
+    files.write_bytes(output / "config.yaml", yaml_text.write(written).encode())
     if outcome.finished:
         files.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
         files.write_table(output / "summary.parquet", outcome.summary)
@@ -153,6 +152,6 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
         }
         for cell, result in outcome.finished
     }
-    facts = manifest(settings.seed, seconds, outcome.warnings, entries)
+    facts = manifest(written["seed"], seconds, outcome.warnings, entries)
     files.write_bytes(output / "manifest.json", to_json(facts))
     store.remove_leftovers(output)

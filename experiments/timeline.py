@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ import pandas as pd
 from experiments.cells import files
 from experiments.config import build
 from experiments.config.grid import Cell
-from sim.engines import event
+from sim.engines.run import simulate
 from sim.engines.timeline import Recorder, Span
 
 Event = dict[str, Any]
@@ -40,15 +40,7 @@ def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     for cell in recorded:
         parts, _ = build.both(cell, data_dir)
         recorder = Recorder()
-        event.simulate(
-            parts.scheme,
-            parts.tapes()[:1],
-            parts.load_law,
-            parts.iterations,
-            parts.policy,
-            parts.cluster,
-            recorder,
-        )
+        simulate(replace(parts, tapes=parts.tapes[:1]), recorder=recorder)
         timelines[cell.label] = recorder.spans
     return timelines
 

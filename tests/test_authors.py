@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from experiments.cells.compute import decode, learn, simulate
+from experiments.cells.compute import decode, learn
 from experiments.config.build import timing, training
 from experiments.config.grid import cells
+from sim.engines.run import simulate
 
 N, D, R, ROUNDS, SECONDS = 30, 3, 15, 40, 0.01
 S = D - 1
@@ -133,7 +134,7 @@ def test_a_run_is_the_authors_program(
     (cell,) = cells(document)
     parts, learning = timing(cell), training(cell, None)
     assert learning is not None
-    trace = simulate(parts)
+    trace = simulate(parts, engine)
     model = learn(learning, decode(parts.scheme, trace, keep_weights=True)).final_beta[:, 0]
 
     x, y = np.asarray(learning.problem.X), learning.problem.y

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell
-from sim.problems import Problem
+from sim.engines.run import Run
 
 
 @dataclass(frozen=True)
@@ -29,49 +28,47 @@ class Checked:
 
 
 def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
-    """Build every cell.
+    """Build every cell; what cells share (a problem, the warnings of a delay model) only once.
 
     Raises:
         ConfigError: a section is wrong, data are missing, or no cell is possible.
     """
-    sizes: dict[str, tuple[int, int | None]] = {}
+    sizes: dict[tuple[int, int], tuple[int, int | None]] = {}
     impossible: dict[str, str] = {}
-    warnings: dict[str, None] = {}
+    warnings: dict[tuple[int, int], tuple[str, ...]] = {}
     costs: dict[str, float] = {}
     for cell in grid:
-        build.optimizer(cell)
-        problem = _problem(cell)
+        settings = cell.settings
+        problem = (id(settings.problem), settings.workers)  # the seed cannot be wrong
         if problem not in sizes:
-            learning = build.training(cell, data_dir)
-            sizes[problem] = (0, None) if learning is None else _size(learning.problem)
+            sizes[problem] = _size(build.training(cell, data_dir))
         entries, features = sizes[problem]
         try:
-            timing = build.timing(cell, features)
+            run = build.timing(cell, features)
         except build.ImpossibleCell as error:
             if not cell.swept:
                 raise
             impossible[cell.key] = str(error)
-        else:
-            warnings |= dict.fromkeys(timing.warnings)
-            costs[cell.key] = _cost(timing, entries)
+            continue
+        delay = (id(settings.delay), settings.iterations)
+        if delay not in warnings:
+            warnings[delay] = build.warnings(settings)
+        costs[cell.key] = _cost(run, entries)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
-    return Checked(impossible, tuple(warnings), costs)
+    lines = dict.fromkeys(line for each in warnings.values() for line in each)
+    return Checked(impossible, tuple(lines), costs)
 
 
-def _problem(cell: Cell) -> str:
-    """Cells with the same one load the same data and cut it alike; the seed cannot be wrong."""
-    settings = cell.settings
-    return json.dumps([settings.problem, settings.workers], sort_keys=True, default=str)
-
-
-def _size(problem: Problem) -> tuple[int, int]:
+def _size(learning: build.Training | None) -> tuple[int, int | None]:
     """Entries of the data that a product reads, and features."""
-    return int(problem.X.size), problem.features
+    if learning is None:
+        return 0, None
+    return int(learning.problem.X.size), learning.problem.features
 
 
-def _cost(timing: build.Timing, entries: int) -> float:
+def _cost(run: Run, entries: int) -> float:
     """Draws of the engine, and products with the data; exact replications share one model."""
-    models = 1 if timing.scheme.exact else timing.replications
-    draws = timing.replications * timing.scheme.workers
-    return float(timing.iterations * (draws + 2 * models * entries))
+    replications = len(run.tapes)
+    models = 1 if run.scheme.exact else replications
+    return float(run.iterations * (replications * run.scheme.workers + 2 * models * entries))

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments.config import build
 from experiments.config.grid import Cell
-from sim.engines import batch, event
+from sim.engines.run import simulate
 from sim.learner import BLAS_THREADS, EXACT, Training, train
 from sim.metrics import time_to_target
 from sim.schemes import Scheme
@@ -53,7 +53,7 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     (R columns, or one when every round decodes exactly) and one with the test data.
     """
     parts, learning = build.both(cell, data_dir)
-    trace = simulate(parts)
+    trace = simulate(parts, cell.settings.engine)
     with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
         decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
         conditioning = parts.scheme.conditioning()
@@ -61,20 +61,6 @@ def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
     iterations = _iterations(trace, decoded, losses)
     replications = _replications(trace, losses, cell.settings.target_loss)
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
-
-
-def simulate(parts: build.Timing) -> Trace:
-    """Run the engine that the config asks for; ``auto`` is batch wherever it can."""
-    needs_event = parts.engine == "event" or parts.cluster.refusal() is not None
-    engine = event.simulate if needs_event else batch.simulate
-    return engine(
-        parts.scheme,
-        parts.tapes(),
-        parts.load_law,
-        parts.iterations,
-        parts.policy,
-        parts.cluster,
-    )
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at
+
+DEEPEST, MOST_VALUES = 100, 1_000_000
+"""Bounds on a document: YAML can repeat a part within itself, so a short text can say much."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -26,9 +30,37 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: must be a mapping of settings; it is {_kind(document)}")
+    document = anchored(document, path.parent)
     for override in overrides:
         _override(document, override)
     return document
+
+
+def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """A copy whose relative paths start from ``folder``: the values of keys called ``path``.
+
+    Raises:
+        ConfigError: it is nested too deep or too large; in YAML, few lines can say that.
+    """
+    room = itertools.count()
+
+    def copied(value: Any, key: str, depth: int) -> Any:
+        if next(room) > MOST_VALUES:
+            raise ConfigError(f"the config holds more than {MOST_VALUES:,} values")
+        if depth > DEEPEST:
+            raise ConfigError(f"{key}: nested more than {DEEPEST} deep")
+        if isinstance(value, Mapping):
+            return {name: copied(entry, name, depth + 1) for name, entry in value.items()}
+        if isinstance(value, list | tuple):
+            return [copied(entry, key, depth + 1) for entry in value]
+        last = key.rpartition(".")[2] if isinstance(key, str) else key
+        return (
+            str(Path.absolute(folder / value))
+            if last == "path" and isinstance(value, str)
+            else value
+        )
+
+    return {key: copied(value, key, 1) for key, value in document.items()}
 
 
 def _kind(document: Any) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 
 class ConfigError(ValueError):
@@ -27,27 +28,48 @@ def one_of(valid: Iterable[str], given: Any) -> str:
     return f"must be one of: {', '.join(names)}{hint}"
 
 
+def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
+    """An error of our own in pydantic's form, so that outer sections put their place before it."""
+    error = PydanticCustomError("fault_of_value", "{text}", {"text": text})
+    details = InitErrorDetails(type=error, loc=tuple(loc), input=value)
+    return ValidationError.from_exception_data("config", [details])
+
+
+def faulty_keys(keys: Iterable[str], texts: Iterable[str]) -> ValidationError:
+    """As ``fault``, of keys rather than their values."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("fault_of_place", "{text}", {"text": text}),
+            loc=(key,),
+            input=None,
+        )
+        for key, text in zip(keys, texts, strict=True)
+    ]
+    return ValidationError.from_exception_data("config", details)
+
+
 _BRANCH = re.compile(r"(constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
 """What pydantic adds to a place to say which of several allowed types it tried."""
 
 
-def from_validation(error: ValidationError, place: str, fields: Iterable[str]) -> ConfigError:
+def from_validation(error: ValidationError, place: str) -> ConfigError:
     """Turn pydantic's report into one line; ``place`` is where the section stands."""
-    problems = error.errors()
+    problems = error.errors(include_url=False)
     first = problems[0]
     path = _path(place, first["loc"])
     tried = [other for other in problems if _path(place, other["loc"]) == path]
     rest = len(problems) - len(tried)
     more = f" (and {rest} more)" if rest else ""
     match first["type"]:
-        case "extra_forbidden" | "unexpected_keyword_argument":
-            key = str(first["loc"][-1])
-            return ConfigError(f"{path}: unknown key; {one_of(fields, key)}{more}")
         case "missing" | "missing_argument":
             return ConfigError(f"{path}: missing{more}")
         case "value_error":
             text = str(first["ctx"]["error"])
             return ConfigError(f"{path}: {text}{more}" if path else f"{text}{more}")
+        case "fault_of_place":
+            return ConfigError(f"{path}: {first['msg']}{more}")
+        case "fault_of_value":
+            return ConfigError(f"{path} = {_short(first['input'])}: {first['msg']}{more}")
         case _:
             reasons = dict.fromkeys(
                 other["msg"].removeprefix("Input should be ") for other in tried

@@ -2,6 +2,9 @@
 
 A *cell* is one scheme at one point of the sweep's grid. Its bytes in the results depend on its
 own settings alone, and its hash names them.
+
+Points of a grid share most sections, so each distinct section is read, checked and hashed once: a
+grid of 100,000 points costs little more than its cells.
 """
 
 from __future__ import annotations
@@ -10,54 +13,36 @@ import copy
 import itertools
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from annotated_types import Ge, Le
-from pydantic import AllowInfNan, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-
-from experiments.config import identity, resolve
-from experiments.config.document import set_dotted
-from experiments.config.errors import at, from_validation
+from experiments.config import identity
+from experiments.config.catalogue import BUILT_IN, Catalogue
+from experiments.config.codec import filled, plain
+from experiments.config.document import anchored, set_dotted
+from experiments.config.errors import ConfigError, at
 from experiments.config.identity import Input, Inputs
-from experiments.config.resolve import Section
-from sim.engines.policy import Policy
-from sim.schemes.fields import not_bool
+from experiments.config.settings import FIELDS, Entry, Settings, section, validate
 
 MOST_POINTS = 100_000
-"""Points of a grid; more is a slip of the pen."""
+"""Points of a grid: more are a mistake."""
 
-Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+NO_NUMBERS = ("name", "sweep")
+"""Settings that change no number."""
 
-
-class Settings(BaseModel):
-    """One point of the grid: a whole config whose sections are still plain mappings."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
-    workers: Count
-    iterations: Count = 100
-    replications: Annotated[Count, Le(2**30)] = 1
-    seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
-    engine: Literal["event", "batch", "auto"] = "auto"
-    policy: Policy = Policy.CANCEL
-    delay: Section
-    load_law: Section = {"kind": "proportional"}
-    schemes: Annotated[list[Section], Field(min_length=1)]
-    problem: Section | None = None
-    optimizer: Section | None = None
-    network: Section | None = None
-    failures: Section | None = None
-    target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
-    sweep: dict[str, list[Any]] = {}
+AS_GIVEN = ("network", "failures", "sweep")
+"""Settings that a resolved config keeps as they were written."""
 
 
-class Cell(BaseModel):
+@dataclass(frozen=True, eq=False)
+class Cell:
     """One scheme at one point of the grid.
 
     Attributes:
-        settings: the point, with ``schemes`` holding this cell's scheme alone.
+        document: the point as a plain document without a sweep, with this cell's scheme alone. It
+            is what travels to another process, which reads it again.
         label: how tables and pictures name the scheme.
         swept: the grid's keys and this point's values, which become columns.
         point: index of the point in the grid; its cells read the same tapes.
@@ -65,109 +50,186 @@ class Cell(BaseModel):
         inputs: the files among these.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    settings: Settings
+    document: Mapping[str, Any]
     label: str
-    swept: dict[str, Any]
+    swept: Mapping[str, Any]
     point: int
     key: str
     inputs: tuple[Input, ...] = ()
 
+    @cached_property
+    def settings(self) -> Settings:
+        """The document's objects; ``schemes`` holds one.
+
+        Raises:
+            ConfigError: a file that it names has changed or is not here.
+        """
+        return validate(self.document)
+
     @property
-    def scheme(self) -> Section:
-        """The scheme's section."""
-        return self.settings.schemes[0]
+    def scheme(self) -> Mapping[str, Any]:
+        """The scheme's section, with every default."""
+        scheme: Mapping[str, Any] = self.document["schemes"][0]
+        return scheme
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "settings"}
+
+
+@dataclass(frozen=True)
+class Read:
+    """One of the settings at a point: its object, its plain form, its text to hash, its files."""
+
+    value: Any
+    plain: Any
+    text: str
+    files: tuple[Input, ...]
+
+
+Reads = Mapping[str, tuple[Read, ...]]
+"""One ``Read`` for each setting, and one for each scheme under ``schemes``."""
 
 
 def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
     """Expand a config into its cells: the sweep's grid times the schemes, in order.
 
     Args:
-        document: the config.
+        document: the config; relative paths in it start from the working directory.
         data_dir: where the public data sets lie; what a cell reads is part of its key.
 
     Raises:
-        ConfigError: an unknown key, a wrong type, or two schemes with one label.
+        ConfigError: an unknown key, a bad value, or two schemes with one label.
     """
-    base = validate(document)
-    inputs = Inputs(data_dir)
-    return [
-        cell
-        for index, (swept, point) in enumerate(_grid(document, base.sweep))
-        for cell in _cells_of_point(validate(point), swept, index, inputs)
-    ]
+    grid = _Grid(anchored(document, Path.cwd()), BUILT_IN, Inputs(data_dir))
+    return [cell for index, point in enumerate(grid.points()) for cell in grid.cells(index, *point)]
 
 
-def validate(document: Mapping[str, Any]) -> Settings:
-    """Check a document's own keys and write out every default.
+def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with what it leaves unsaid written out; it runs from anywhere.
+
+    Where the document needs its sweep to be complete, defaults are those of the first point.
 
     Raises:
-        ConfigError: an unknown key or a wrong type.
+        ConfigError: as ``cells``.
     """
+    given = anchored(document, Path.cwd())
+    base = {key: value for key, value in given.items() if key != "sweep"}
+    sweep = _sweep(given)
     try:
-        settings = Settings.model_validate(dict(document))
-    except ValidationError as error:
-        raise from_validation(error, "", Settings.model_fields) from None
-    return settings.model_copy(
-        update={
-            "delay": resolve.delay(settings.delay),
-            "load_law": resolve.load_law(settings.load_law),
-            "schemes": [resolve.scheme(section) for section in settings.schemes],
-            "problem": resolve.problem(settings.problem),
-            "optimizer": resolve.optimizer(settings.optimizer),
-        }
-    )
+        settings = validate(base)
+    except ConfigError:
+        for key, values in sweep.items():
+            set_dotted(base, key, copy.deepcopy(values[0]))
+        settings = validate(base)
+    full = {name: plain(getattr(settings, name), BUILT_IN) for name in FIELDS}
+    full["schemes"] = _written(base["schemes"], settings.schemes)
+    kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": sweep}
+    return {
+        name: kept[name] if name in kept else filled(base.get(name), full[name]) for name in full
+    }
 
 
-def _grid(
-    document: Mapping[str, Any], sweep: Mapping[str, list[Any]]
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+def _written(given: list[Any], entries: tuple[Entry, ...]) -> list[Any]:
+    """The ``schemes`` section: fields that list several values keep their list."""
+    sections = []
+    for index, scheme in enumerate(given):
+        first = next(entry for entry in entries if entry.index == index)
+        full = plain(first.family, BUILT_IN)
+        if isinstance(scheme, Mapping):
+            full |= {key: scheme[key] for key in (*first.swept, "label") if key in scheme}
+        sections.append(filled(scheme, full))
+    return sections
+
+
+def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    sweep: dict[str, list[Any]] = section("sweep", document.get("sweep", {}))
     for key, values in sweep.items():
         if not values:
             raise at(f"sweep.{key}", values, "must list at least one value")
     points = math.prod(len(values) for values in sweep.values())
     if points > MOST_POINTS:
         raise at("sweep", points, f"must have at most {MOST_POINTS} points")
-    for combination in itertools.product(*sweep.values()):
-        swept = dict(zip(sweep, combination, strict=True))
-        point = copy.deepcopy(dict(document))
-        for key, value in swept.items():
-            set_dotted(point, key, value)
-        yield swept, point
+    return sweep
 
 
-def _cells_of_point(
-    settings: Settings, swept: dict[str, Any], index: int, inputs: Inputs
-) -> Iterator[Cell]:
-    singles = [single for section in settings.schemes for single in _singles(section)]
-    labels = [resolve.label(section) for section, _ in singles]
-    for (section, fields), label in zip(singles, labels, strict=True):
-        if labels.count(label) > 1:
-            raise at("schemes", label, "appears twice; give each its own label")
-        point = settings.model_copy(update={"schemes": [section], "sweep": {}})
-        facts = point.model_dump(mode="json", exclude={"name", "sweep", "schemes"})
-        facts["scheme"] = {k: v for k, v in section.items() if k != "label"}
-        files = inputs.of(facts)
-        yield Cell(
-            settings=point,
-            label=label,
-            swept=swept | fields,
-            point=index,
-            key=identity.key(facts, files),
-            inputs=files,
-        )
+class _Grid:
+    """The points of a document; what was read is remembered by the values that it depends on."""
 
+    def __init__(self, document: Mapping[str, Any], catalogue: Catalogue, inputs: Inputs) -> None:
+        self._base = {key: value for key, value in document.items() if key != "sweep"}
+        self._sweep = _sweep(document)
+        self._catalogue, self._inputs = catalogue, inputs
+        self._touched: dict[str, list[int]] = {}
+        for position, key in enumerate(self._sweep):
+            self._touched.setdefault(key.split(".")[0], []).append(position)
 
-def _singles(section: Section) -> Iterator[tuple[Section, dict[str, Any]]]:
-    """A list-valued scheme field stands for one scheme per value, and becomes a swept key."""
-    lists = {key: value for key, value in section.items() if isinstance(value, list)}
-    for key, values in lists.items():
-        place = f"schemes.{section.get('name')}.{key}"
-        if key in ("name", "label"):
-            raise at(f"schemes.{key}", values, "must be one; write an entry for each scheme")
-        if not values:
-            raise at(place, values, "must list at least one value")
-    for combination in itertools.product(*lists.values()):
-        fields = dict(zip(lists, combination, strict=True))
-        yield section | fields, {f"scheme.{key}": value for key, value in fields.items()}
+    def points(self) -> Iterator[tuple[dict[str, Any], Reads]]:
+        """Each point's swept values, and its settings."""
+        known: dict[tuple[str, tuple[int, ...]], tuple[Read, ...]] = {}
+        reads: Reads | None = None
+        choices = [range(len(values)) for values in self._sweep.values()]
+        for choice in itertools.product(*choices):
+            pairs = zip(self._sweep.items(), choice, strict=True)
+            swept = {key: values[index] for (key, values), index in pairs}
+            parts = {
+                name: (name, tuple([choice[position] for position in positions]))
+                for name, positions in self._touched.items()
+            }
+            if reads is None:
+                reads = self._first({name: self._raw(name, swept) for name in parts})
+                known = {part: reads[name] for name, part in parts.items()}
+            for name, part in parts.items():
+                if part not in known:
+                    raw = self._raw(name, swept)
+                    known[part] = self._read(name, section(name, raw, self._catalogue))
+            yield swept, {**reads, **{name: known[part] for name, part in parts.items()}}
+
+    def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
+        """The cells of a point."""
+        shared = [
+            read for name, (read, *_) in reads.items() if name not in (*NO_NUMBERS, "schemes")
+        ]
+        document = {name: read.plain for name, (read, *_) in reads.items()}
+        values = {name: read.value for name, (read, *_) in reads.items()}
+        texts = [read.text for read in shared]
+        files = [file for read in shared for file in read.files]
+        for scheme in reads["schemes"]:
+            entry = scheme.value
+            cell = Cell(
+                document={**document, "schemes": [scheme.plain]},
+                label=entry.label,
+                swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
+                point=index,
+                key=identity.key([*texts, scheme.text]),
+                inputs=tuple(dict.fromkeys([*files, *scheme.files])),
+            )
+            settings = Settings.model_construct(**{**values, "schemes": (entry,)})
+            cell.__dict__["settings"] = settings  # what was read need not be read again here
+            yield cell
+
+    def _first(self, changed: Mapping[str, Any]) -> Reads:
+        settings = validate({**self._base, **changed}, self._catalogue)
+        return {
+            name: self._read(name, getattr(settings, name)) for name in FIELDS if name != "sweep"
+        }
+
+    def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
+        """A setting as the document would give it at a point."""
+        part = {name: copy.deepcopy(self._base[name])} if name in self._base else {}
+        for position in self._touched[name]:
+            key = list(self._sweep)[position]
+            set_dotted(part, key, copy.deepcopy(swept[key]))
+        return part[name]
+
+    def _read(self, name: str, value: Any) -> tuple[Read, ...]:
+        if name == "schemes":
+            return tuple(self._one(name, entry, entry.family) for entry in value)
+        return (self._one(name, value, value),)
+
+    def _one(self, name: str, value: Any, written: Any) -> Read:
+        section = plain(written, self._catalogue)
+        files = self._inputs.of(value, section)
+        text = identity.text({name: section}, files)
+        if isinstance(value, Entry):
+            section["label"] = value.label
+        return Read(value, section, text, files)

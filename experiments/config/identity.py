@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from sim.errors import DataNotFound, InvalidParameter
-from sim.problems import parse_problem
+from sim.errors import DataNotFound
+from sim.problems import ProblemConfig
 
 
 @dataclass(frozen=True)
@@ -45,9 +43,9 @@ class Inputs:
     data_dir: Path | None = None
     _known: dict[Path, Input] = field(default_factory=dict)
 
-    def of(self, facts: Mapping[str, Any]) -> tuple[Input, ...]:
-        """The files that a cell's settings name, those of its data set included."""
-        paths = [*_named(facts), *_data(facts.get("problem"), self.data_dir)]
+    def of(self, value: Any, plain: Any) -> tuple[Input, ...]:
+        """The files that a section names under ``path``, and the file of its data set."""
+        paths = [*_named(plain), *_data(value, self.data_dir)]
         return tuple(self._hashed(path) for path in dict.fromkeys(paths) if path.is_file())
 
     def _hashed(self, path: Path) -> Input:
@@ -58,22 +56,30 @@ class Inputs:
         return self._known[path]
 
 
-def key(facts: Mapping[str, Any], inputs: tuple[Input, ...]) -> str:
-    """Hash of a cell's settings and of the contents of its files, 16 hexadecimal digits."""
-    everything = {"settings": _plain(facts), "files": [each.digest for each in inputs]}
-    text = json.dumps(everything, sort_keys=True, default=str)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def text(plain: Any, files: Iterable[Input]) -> str:
+    """A section as a text that is hashed: a file counts by its content, wherever it lies."""
+    digests = {str(file.path): file.digest for file in files}
+    public = sorted(set(digests) - {str(path) for path in _named(plain)})
+    section = _by_content(plain, digests) if digests else plain
+    return json.dumps([section, [digests[path] for path in public]], sort_keys=True, default=str)
 
 
-def _plain(value: Any) -> Any:
-    """Numbers as floats: 2 and 2.0 are one rate."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(entry) for name, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**53:
-        return float(value)
-    return value
+def key(texts: Iterable[str]) -> str:
+    """The hash of a cell's sections: 16 hexadecimal digits."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
+    if isinstance(section, list):
+        return [_by_content(entry, digests) for entry in section]
+    if isinstance(section, dict):
+        return {
+            name: digests.get(entry, entry)
+            if name == "path" and isinstance(entry, str)
+            else _by_content(entry, digests)
+            for name, entry in section.items()
+        }
+    return section
 
 
 def _stamp(path: Path) -> tuple[int, int]:
@@ -83,22 +89,21 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 def _named(section: Any) -> Iterator[Path]:
     """The paths that a section names under ``path``, however deep."""
-    if isinstance(section, Mapping):
+    if isinstance(section, dict):
         path = section.get("path")
         if isinstance(path, str):
             yield Path(path)
-    if isinstance(section, (Mapping, list)):
-        for entry in section.values() if isinstance(section, Mapping) else section:
+    if isinstance(section, dict | list):
+        for entry in section.values() if isinstance(section, dict) else section:
             yield from _named(entry)
 
 
-def _data(problem: Mapping[str, Any] | None, data_dir: Path | None) -> Iterator[Path]:
-    """The file of a problem's data set; a section that is wrong is reported elsewhere."""
-    if problem is None:
-        return
-    try:
-        path = parse_problem(problem).family.file(data_dir)
-    except (ValidationError, InvalidParameter, DataNotFound):
-        return
-    if path is not None:
-        yield path
+def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
+    """The file of a problem's data set; one that is missing is reported elsewhere."""
+    if isinstance(value, ProblemConfig):
+        try:
+            path = value.family.file(data_dir)
+        except DataNotFound:
+            return
+        if path is not None:
+            yield path

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from functools import cached_property
+from typing import Annotated, Any, TypeVar, overload
 
 from annotated_types import Ge, Lt
 from pydantic import AllowInfNan, ConfigDict
@@ -13,10 +14,12 @@ from pydantic.dataclasses import dataclass
 from delay_models import DelayModel, Tape
 from delay_models.base import Part, PositiveSeconds, Seconds
 from delay_models.resends import Resends
-from experiments.config.errors import ConfigError, at
-from experiments.config.sections import checked
+from experiments.config.codec import Reader
+from experiments.config.errors import ConfigError, fault
 from sim.engines.cluster import IDEAL, Cluster, Failures
 from sim.engines.network import Network
+
+T = TypeVar("T")
 
 UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
 """Replication numbers of the tapes of failures, repairs and losses; no run has so many."""
@@ -50,31 +53,39 @@ class FailureSettings:
             raise ValueError("message_loss needs retry_after, in seconds, greater than 0")
 
 
-def network(section: Mapping[str, Any] | None, features: int | None) -> Network | None:
-    """Build a ``network`` section; messages are 8 bytes a feature unless their size is given.
+def read_network(reader: Reader, value: Any) -> Network:
+    """Read a ``network`` section.
 
     Raises:
-        ConfigError: an unknown key or a bad value.
+        ValidationError: an unknown key or a bad value.
     """
-    if section is None:
-        return None
-    built = checked(section, Network, "network")
+    built: Network = reader.build(Network, value)
     if built.channels is not None and built.bandwidth is None:
-        raise at("network.channels", built.channels, "needs a bandwidth, in bytes per second")
-    if built.message_bytes is not None:
-        return built
-    if features is None and built.bandwidth is not None:
-        raise ConfigError("network.message_bytes: missing; without a problem no size is known")
-    return replace(built, message_bytes=8.0 * (features or 0))
+        raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per second")
+    return built
 
 
-def failures(parts: Mapping[str, Any] | None) -> FailureSettings | None:
-    """Build a ``failures`` section whose delay models are built already.
+def read_failures(reader: Reader, value: Any) -> FailureSettings:
+    """Read a ``failures`` section.
 
     Raises:
-        ConfigError: an unknown key or a bad value.
+        ValidationError: an unknown key or a bad value.
     """
-    return None if parts is None else checked(parts, FailureSettings, "failures")
+    built: FailureSettings = reader.build(FailureSettings, value)
+    return built
+
+
+def sized(network: Network | None, features: int | None) -> Network | None:
+    """The network, its messages 8 bytes a feature unless their size is given.
+
+    Raises:
+        ConfigError: no size is known, and a bandwidth needs one.
+    """
+    if network is None or network.message_bytes is not None:
+        return network
+    if features is None and network.bandwidth is not None:
+        raise ConfigError("network.message_bytes: missing; without a problem no size is known")
+    return replace(network, message_bytes=8.0 * (features or 0))
 
 
 def cluster(
@@ -85,16 +96,37 @@ def cluster(
         return IDEAL
     trouble = trouble or FailureSettings()
 
-    def tapes(model: DelayModel, first: int) -> list[Tape]:
-        return [Tape(model, workers, seed, first + r) for r in range(replications)]
+    def tapes(model: DelayModel, first: int) -> Sequence[Tape]:
+        return Lazily(lambda r: Tape(model, workers, seed, first + r), replications)
 
     lives = None
     if trouble.time_to_failure is not None:
         up = tapes(trouble.time_to_failure, UP)
         repair = trouble.time_to_repair
-        down = [None] * replications if repair is None else tapes(repair, DOWN)
-        lives = [Failures(u, d) for u, d in zip(up, down, strict=True)]
+        down = None if repair is None else tapes(repair, DOWN)
+        lives = Lazily(lambda r: Failures(up[r], None if down is None else down[r]), replications)
     resends = None
     if trouble.message_loss > 0:
         resends = tapes(Resends(trouble.message_loss, trouble.retry_after), LOSSES)
     return Cluster(net, resends, lives, trouble.max_wait)
+
+
+class Lazily(Sequence[T]):
+    """A sequence whose items are made when the first is read; a run that is checked reads none."""
+
+    def __init__(self, make: Callable[[int], T], length: int) -> None:
+        self._make, self._length = make, length
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[T]: ...
+    def __getitem__(self, index: int | slice) -> T | Sequence[T]:
+        return self._items[index]
+
+    @cached_property
+    def _items(self) -> list[T]:
+        return [self._make(i) for i in range(self._length)]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import decode, simulate
+from experiments.cells.compute import decode
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
@@ -16,6 +16,7 @@ from experiments.records.estimates import mean_and_error
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import estimate, table
 from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
+from sim.engines.run import simulate
 from sim.theory.decoding_error import GroupErasure
 from sim.types import FloatArray
 

@@ -82,7 +82,7 @@ class IterationTimeWorkers(PaperFigure):
             numbers = {"theory": self._theory(law, n, cell.scheme["name"])}
             numbers |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
             if n in self.workers:
-                tape = Tape(parts.delay, n, options.seed, 0)
+                tape = Tape(cell.settings.delay, n, options.seed, 0)
                 trace = batch.simulate(
                     parts.scheme,
                     [tape],
@@ -94,7 +94,7 @@ class IterationTimeWorkers(PaperFigure):
                 )
                 mean, error = mean_and_error(trace.iteration_times[0])
                 numbers |= {"simulated": mean, "standard_error": error, "rounds": rounds}
-            points.append((cell.scheme, numbers))
+            points.append((dict(cell.scheme), numbers))
         return points
 
     def _theory(self, law: str, n: int, scheme: str) -> float:

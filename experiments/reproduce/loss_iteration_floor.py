@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
-from experiments.cells.compute import decode, learn, simulate
+from experiments.cells.compute import decode, learn
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import table
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
+from sim.engines.run import simulate
 from sim.problems import Problem
 from sim.theory.convergence import (
     ErasureBound,

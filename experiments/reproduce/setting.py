@@ -13,12 +13,11 @@ from typing import Any
 
 from experiments.cells.compute import compute
 from experiments.config import build
-from experiments.config.build import Timing
 from experiments.config.grid import Cell, cells
 from experiments.records.tables import Finished
 from experiments.reproduce.base import Options
-from sim.engines import batch
 from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
 from sim.problems import Problem
 from sim.types import Trace
 
@@ -98,18 +97,9 @@ def half_way_loss(document: Section, options: Options) -> float:
     return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
 
 
-def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Timing, Trace]]:
+def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Run, Trace]]:
     """Run every cell of a timing-only document for its clock; masks only where it is inexact."""
     seeded = {"workers": WORKERS, "seed": options.seed, **document}
     for cell in cells(seeded):
         parts = build.timing(cell)
-        trace = batch.simulate(
-            parts.scheme,
-            parts.tapes(),
-            parts.load_law,
-            parts.iterations,
-            parts.policy,
-            masks=not parts.scheme.exact,
-            work=False,
-        )
-        yield cell, parts, trace
+        yield cell, parts, simulate(parts, heard=not parts.scheme.exact, work=False)

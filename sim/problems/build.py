@@ -59,10 +59,14 @@ class ProblemConfig:
     Attributes:
         settings: what every problem has.
         family: the data set with its own fields.
+        losses: the losses by name.
     """
 
     settings: ProblemSettings
     family: DatasetFamily
+    losses: Mapping[str, type[Problem]] = dataclasses.field(
+        default_factory=lambda: LOSSES, compare=False
+    )
 
     def resolved(self) -> dict[str, Any]:
         """The flat mapping with every default written out; ``parse_problem`` reads it back."""
@@ -83,10 +87,12 @@ class ProblemConfig:
             InvalidParameter: fields, data and number of partitions do not fit each other.
         """
         settings = self.settings
-        loss = LOSSES[settings.loss]
+        loss = self.losses[settings.loss]
         data = self.family.load(loss.task, _generator(seed, DATA_STREAM), data_dir)
         if data.task != loss.task:
-            valid = ", ".join(name for name, other in LOSSES.items() if other.task == data.task)
+            valid = ", ".join(
+                name for name, other in self.losses.items() if other.task == data.task
+            )
             raise InvalidParameter(
                 "loss", settings.loss, f"dataset {settings.dataset} is for {data.task}: {valid}"
             )

@@ -44,7 +44,7 @@ def test_tapes_of_trouble_are_draws_of_their_own() -> None:
     parts = build.timing(cell(failures=trouble))
     assert parts.cluster.failures is not None
     assert parts.cluster.resends is not None
-    tables = [tape.rows(0, 50) for tape in parts.tapes()]
+    tables = [tape.rows(0, 50) for tape in parts.tapes]
     for failures, resends in zip(parts.cluster.failures, parts.cluster.resends, strict=True):
         assert failures.down is not None
         tables += [failures.up.rows(0, 50), failures.down.rows(0, 50)]

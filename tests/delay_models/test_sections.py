@@ -9,8 +9,9 @@ import pytest
 from delay_models.compose import Scaled
 from delay_models.mixture import Mixture
 from delay_models.parametric import Exponential, LogNormal
-from experiments.config import resolve
 from experiments.config.build import delay_model
+from experiments.config.catalogue import BUILT_IN
+from experiments.config.codec import plain
 from experiments.config.errors import ConfigError
 
 EXPONENTIAL = {"model": "exponential", "rate": 2.0}
@@ -27,7 +28,7 @@ def test_nested_sections_become_models() -> None:
 
 def test_nested_defaults_are_written_out() -> None:
     """Two ways to say one thing are one cell. Catches defaults filled at the top only."""
-    filled = resolve.delay({"model": "scaled", "by": 2, "base": MIXTURE})
+    filled = plain(delay_model({"model": "scaled", "by": 2, "base": MIXTURE}), BUILT_IN)
     assert filled["base"]["components"][1]["shift"] == 0.0
     assert "shift" not in LOGNORMAL
     assert delay_model(filled) == delay_model({"model": "scaled", "by": 2, "base": MIXTURE})
@@ -38,7 +39,7 @@ def test_a_section_that_holds_itself_is_refused() -> None:
     section: dict[str, Any] = {"model": "scaled", "by": 2}
     section["base"] = section
     with pytest.raises(ConfigError, match="nested more than 20 deep"):
-        resolve.delay(section)
+        delay_model(section)
 
 
 def wrong(**fields: Any) -> dict[str, Any]:
@@ -62,7 +63,7 @@ def wrong(**fields: Any) -> dict[str, Any]:
         ),
         (
             wrong(components=[EXPONENTIAL, {"model": "gamma", "shape": 1, "scales": 1}]),
-            "delay.components[1].scale: missing",
+            "delay.components[1].scales: unknown key; must be one of: scale, shape, shift",
         ),
         (wrong(weights=[0.5, 0.4]), "delay: weights sum to 0.9; must sum to 1"),
         (wrong(weights=[True, 0.0]), "delay.weights[0] = True: must be a number or a delay model"),

@@ -16,7 +16,6 @@ import numpy as np
 
 from delay_models import DelayModel, Tape
 from delay_models.base import ReplayedDelays
-from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells
 from experiments.pictures import style
@@ -105,7 +104,7 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
     models: dict[str, Cell] = {}
     for cell in cells(records.config):
         settings = cell.settings
-        facts = (settings.delay, settings.workers, settings.seed, settings.iterations)
+        facts = (cell.document["delay"], settings.workers, settings.seed, settings.iterations)
         models.setdefault(json.dumps(facts, sort_keys=True, default=str), cell)
     chosen = list(models.values())[:most]
     alone = len(models) == 1
@@ -114,7 +113,7 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
 
 def _sample(cell: Cell, alone: bool) -> Sample:
     settings = cell.settings
-    model = build.delay_model(settings.delay)
+    model = settings.delay
     n = settings.workers
     enough = -(-CELLS // n)
     rounds = min(settings.iterations, model.rounds_available() or settings.iterations, enough)
@@ -126,7 +125,9 @@ def _sample(cell: Cell, alone: bool) -> Sample:
     tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
     said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
-    title = short(settings.delay) if alone else ", ".join(_said(k, v) for k, v in said.items())
+    title = (
+        short(cell.document["delay"]) if alone else ", ".join(_said(k, v) for k, v in said.items())
+    )
     return Sample(title, model, seconds)
 
 

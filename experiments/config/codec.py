@@ -1,0 +1,233 @@
+"""Sections become objects, and objects sections. Pydantic checks the fields and says where.
+
+A section names a class of the catalogue under its tag; its other keys are the fields of the class,
+which is a pydantic dataclass. A field that holds a delay model reads a nested section: the
+``Reader`` is pydantic's validation context and reaches every depth by itself.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from delay_models import DelayModel
+from delay_models.limits import refuse_endless
+from experiments.config.catalogue import Catalogue
+from experiments.config.errors import ConfigError, fault, faulty_keys, from_validation, one_of
+from sim.problems import ProblemConfig
+from sim.problems.build import ProblemSettings
+
+DEEPEST = 20
+"""How deep delay models may be nested; a YAML file can even hold itself."""
+
+LISTS = (list, tuple, set, frozenset, Collection, typing.Sequence)
+
+
+class NestedTooDeep(Exception):
+    """Delay models are nested more than ``DEEPEST`` deep. Pydantic lets it through as it is."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads the sections of one document.
+
+    Attributes:
+        catalogue: what they can name.
+        depth: how deep the delay model that is being read is nested.
+    """
+
+    catalogue: Catalogue
+    depth: int = 0
+
+    def delay_model(self, value: Any) -> Any:
+        """A nested section as a delay model; what is no section is left as it is.
+
+        Fields of type ``delay_models.base.Part`` call this.
+        """
+        return self.named("delays", value) if isinstance(value, Mapping) else value
+
+    def named(self, kind: str, value: Any) -> Any:
+        """The object that a section stands for, or the object itself.
+
+        Raises:
+            ValidationError: the name or a field is missing, unknown or wrong.
+            NestedTooDeep: delay models are.
+        """
+        tag = self.catalogue[kind].tag
+        if self.catalogue.names.get(type(value), (None,))[0] == tag:
+            return value
+        family = self._family(kind, value)
+        rest = {key: entry for key, entry in value.items() if key != tag}
+        if kind != "delays":
+            return self.build(family, rest)
+        if self.depth > DEEPEST:
+            raise NestedTooDeep
+        model: DelayModel = replace(self, depth=self.depth + 1).build(family, rest)
+        refuse_endless(model)
+        return model
+
+    def names(self, kind: str) -> list[str]:
+        """The names of a kind, as a list: a config may ask whether anything is in it."""
+        return list(self.catalogue[kind].classes)
+
+    def problem(self, value: Any) -> ProblemConfig:
+        """A ``problem`` section: the fields of every problem and, beside them, of its data set."""
+        if isinstance(value, ProblemConfig):
+            return value
+        family = self._family("data", value)
+        shared = {key: entry for key, entry in value.items() if key in names(ProblemSettings)}
+        own = {key: entry for key, entry in value.items() if key not in shared}
+        require_known(value, [*names(ProblemSettings), *names(family)])
+        settings = self.build(ProblemSettings, shared)
+        losses = self.catalogue["losses"].classes
+        if settings.loss not in losses:
+            raise fault(["loss"], settings.loss, one_of(losses, settings.loss))
+        return ProblemConfig(settings, self.build(family, own), losses)
+
+    def build(self, family: Any, section: Any) -> Any:
+        """Make a dataclass from a section that holds its fields.
+
+        Raises:
+            ValidationError: an unknown or missing key, or a bad value.
+        """
+        if isinstance(section, family):
+            return section
+        _require_section(section)
+        require_known(section, names(family))
+        for key, value in section.items():
+            for place, entry in _truth_values(value):
+                if not mentions(_types(family)[key], (bool,)):
+                    what = "a delay model" if place and issubclass(family, DelayModel) else "a name"
+                    raise fault([key, *place], entry, f"must be a number or {what}")
+        return _adapter(family).validate_python(dict(section), context=self)
+
+    def _family(self, kind: str, section: Any) -> Any:
+        """The class that a section names."""
+        _require_section(section)
+        tag, classes = self.catalogue[kind].tag, self.catalogue[kind].classes
+        name = section.get(tag)
+        if name is None:
+            raise faulty_keys([tag], [f"missing; {one_of(classes, None)}"])
+        if not isinstance(name, str) or name not in classes:
+            raise fault([tag], name, one_of(classes, name))
+        return classes[name]
+
+
+def delay_model(section: Any, place: str, catalogue: Catalogue) -> DelayModel:
+    """Read one delay section by itself.
+
+    Raises:
+        ConfigError: it names something unknown or holds a bad value; ``place`` is where it stands.
+    """
+    try:
+        model: DelayModel = Reader(catalogue).named("delays", section)
+    except ValidationError as error:
+        raise from_validation(error, place) from None
+    except NestedTooDeep:
+        raise too_deep(place) from None
+    except ValueError as error:
+        raise ConfigError(f"{place}: {error}") from None
+    return model
+
+
+def too_deep(place: str) -> ConfigError:
+    """The one line for models that are nested too deep."""
+    return ConfigError(f"{place}: models are nested more than {DEEPEST} deep")
+
+
+def plain(value: Any, catalogue: Catalogue) -> Any:
+    """What ``Reader`` reads back as ``value``: mappings, lists, numbers, texts, every field.
+
+    Two ways to say one thing have one plain form.
+    """
+    if isinstance(value, ProblemConfig):
+        return plain(value.family, catalogue) | plain(value.settings, catalogue)
+    if is_dataclass(value):
+        tag, name = catalogue.names.get(type(value), (None, None))
+        section = {
+            f.name: plain(getattr(value, f.name), catalogue) for f in fields(value) if f.init
+        }
+        return section if tag in (None, "dataset") else {tag: name} | section
+    match value:
+        case Mapping():
+            return {str(key): plain(entry, catalogue) for key, entry in value.items()}
+        case list() | tuple():
+            return [plain(entry, catalogue) for entry in value]
+        case Enum():
+            return value.value
+        case Path():
+            return str(value)
+        case float():
+            return float(value)  # NumPy's number is one too
+    return value
+
+
+def filled(given: Any, full: Any) -> Any:
+    """``given`` in its own order and wording, with what it leaves unsaid taken from ``full``."""
+    if isinstance(given, Mapping) and isinstance(full, Mapping):
+        said = {key: filled(value, full[key]) for key, value in given.items() if key in full}
+        return said | {key: value for key, value in full.items() if key not in said}
+    if isinstance(given, list) and isinstance(full, list) and len(given) == len(full):
+        return [filled(*pair) for pair in zip(given, full, strict=True)]
+    return given if type(given) in (int, float) and given == full else full
+
+
+@cache
+def names(family: Any) -> tuple[str, ...]:
+    """The fields that a section of this class can have."""
+    return tuple(field.name for field in fields(family) if field.init)
+
+
+def takes_list(family: Any, field: str) -> bool:
+    """Whether a field's value may itself be a list."""
+    return field in names(family) and mentions(_types(family)[field], LISTS)
+
+
+def mentions(annotation: Any, wanted: tuple[Any, ...]) -> bool:
+    """Whether a type, or a type within it, is one of ``wanted`` or anything at all."""
+    origin = typing.get_origin(annotation) or annotation
+    if annotation is Any or (origin in wanted if isinstance(origin, type) else False):
+        return True
+    inner = typing.get_args(annotation)
+    return any(mentions(each, wanted) for each in inner)
+
+
+@cache
+def _types(family: Any) -> Mapping[str, Any]:
+    return typing.get_type_hints(family, include_extras=True)
+
+
+@cache
+def _adapter(family: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(family)
+
+
+def _require_section(value: Any) -> None:
+    if not isinstance(value, Mapping):
+        raise fault([], value, "must be a valid dictionary")
+
+
+def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
+    """Refuse keys that a section cannot have.
+
+    Raises:
+        ValidationError: naming each of them, and the known ones.
+    """
+    unknown = [str(key) for key in section if key not in known]
+    if unknown:
+        raise faulty_keys(unknown, [f"unknown key; {one_of(known, key)}" for key in unknown])
+
+
+def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
+    """Where true and false stand: they are no numbers, though Python has them as 1 and 0."""
+    if isinstance(value, bool):
+        yield [], value
+    elif isinstance(value, list):
+        yield from (([i], entry) for i, entry in enumerate(value) if isinstance(entry, bool))

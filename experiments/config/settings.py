@@ -1,0 +1,234 @@
+"""What a config says, as objects: one point of a grid, checked."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, fields, replace
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Le
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+)
+
+from delay_models import DelayModel
+from experiments.config.catalogue import BUILT_IN, Catalogue
+from experiments.config.codec import (
+    NestedTooDeep,
+    Reader,
+    plain,
+    require_known,
+    takes_list,
+    too_deep,
+)
+from experiments.config.errors import fault, from_validation
+from experiments.config.surroundings import FailureSettings, read_failures, read_network
+from sim.engines.network import Network
+from sim.engines.policy import Policy
+from sim.load_laws import LoadLaw, Proportional
+from sim.optimizers import Optimizer
+from sim.problems import ProblemConfig
+from sim.schemes import SchemeFamily
+from sim.schemes.fields import not_bool
+
+Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A scheme of a config.
+
+    Attributes:
+        family: the scheme.
+        label: how tables and pictures name it.
+        swept: this one's values of the fields that list several.
+        index: which entry of ``schemes`` says so.
+    """
+
+    family: SchemeFamily
+    label: str
+    swept: Mapping[str, Any]
+    index: int = 0
+
+
+def _by(read: Callable[[Reader, Any], Any]) -> PlainValidator:
+    def validate(value: Any, info: ValidationInfo) -> Any:
+        reader: Any = info.context
+        return read(reader, value)
+
+    return PlainValidator(validate)
+
+
+def _named(kind: str) -> PlainValidator:
+    return _by(lambda reader, value: reader.named(kind, value))
+
+
+def _entries(reader: Reader, section: Any) -> tuple[Entry, ...]:
+    """The schemes that one entry of ``schemes`` stands for."""
+    if isinstance(section, Mapping):
+        return tuple(_entry(reader, *single) for single in _singles(reader, section))
+    return (_entry(reader, section, {}),)
+
+
+def _entry(reader: Reader, section: Any, swept: Mapping[str, Any]) -> Entry:
+    label, said = None, section
+    if isinstance(section, Mapping):
+        label = section.get("label")
+        said = {key: value for key, value in section.items() if key != "label"}
+    family = reader.named("schemes", said)
+    return Entry(family, str(_label(reader, family, said) if label is None else label), swept)
+
+
+def _singles(
+    reader: Reader, section: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], dict[str, Any]]]:
+    """A list stands for one scheme per value, unless the field itself takes a list."""
+    for key in ("name", "label"):
+        if isinstance(section.get(key), list):
+            raise fault([key], section[key], "must be one; write an entry for each scheme")
+    lists = {key: values for key, values in section.items() if isinstance(values, list)}
+    if lists and section.get("name") in reader.names("schemes"):
+        family = reader.catalogue["schemes"].classes[section["name"]]
+        lists = {key: values for key, values in lists.items() if not takes_list(family, key)}
+    for key, values in lists.items():
+        if not values:
+            raise fault([str(key)], values, "must list at least one value")
+    for combination in itertools.product(*lists.values()):
+        swept = dict(zip(lists, combination, strict=True))
+        yield {**section, **swept}, swept
+
+
+def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
+    """A scheme's name and whatever is not a default, in the config's order."""
+    defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
+    section = plain(family, reader.catalogue)
+    unusual = [
+        f"{key}={_shown(section[key])}"
+        for key in (said if isinstance(said, Mapping) else section)
+        if key in defaults
+        and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
+    ]
+    return " ".join([section["name"], *unusual])
+
+
+def _shown(value: Any) -> Any:
+    """A load of 3.0 is a load of 3."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])
+
+_BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
+"""Puts a scheme's name into the place of an error."""
+
+
+def _schemes(reader: Reader, value: Any) -> tuple[Entry, ...]:
+    """Every scheme of the config; labels tell them apart."""
+    entries: list[Entry] = []
+    for index, section in enumerate(_LIST.validate_python(value)):
+        if isinstance(section, Mapping) and section.get("name") in reader.names("schemes"):
+            named = {section["name"]: section}
+            (group,) = _BY_NAME.validate_python(named, context=reader).values()
+        elif isinstance(section, Mapping | SchemeFamily):
+            group = _entries(reader, section)
+        else:
+            raise fault([index], section, "must be a valid dictionary")
+        entries += (replace(entry, index=index) for entry in group)
+    labels = [entry.label for entry in entries]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise fault([], label, "appears twice; give each its own label")
+    return tuple(entries)
+
+
+class Settings(BaseModel):
+    """One point of a grid, as objects.
+
+    Args:
+        name: of the run; its results go to ``results/<name>``.
+        workers: number of workers n.
+        iterations: number of iterations T.
+        replications: independent repetitions R.
+        seed: of everything random.
+        engine: ``auto`` takes the batch engine wherever it can.
+        policy: what workers do with unfinished work when the next model arrives.
+        delay: how long a worker takes.
+        load_law: how that grows with its load.
+        schemes: what is compared; a list in a field stands for one scheme per value.
+        problem: data and loss; ``None``: timing only.
+        optimizer: how the model moves.
+        network: between the master and its workers; ``None``: messages take no time.
+        failures: what goes wrong; ``None``: nothing.
+        target_loss: training loss to which time is measured.
+        sweep: values by dotted key; the grid is their product.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
+    workers: Count
+    iterations: Count = 100
+    replications: Annotated[Count, Le(2**30)] = 1
+    seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
+    engine: Literal["event", "batch", "auto"] = "auto"
+    policy: Policy = Policy.CANCEL
+    delay: Annotated[DelayModel, _named("delays")]
+    load_law: Annotated[LoadLaw, _named("load_laws")] = Proportional()
+    schemes: Annotated[tuple[Entry, ...], _by(_schemes)]
+    problem: Annotated[ProblemConfig, _by(Reader.problem)] | None = None
+    optimizer: Annotated[Optimizer, _named("optimizers")] | None = None
+    network: Annotated[Network, _by(read_network)] | None = None
+    failures: Annotated[FailureSettings, _by(read_failures)] | None = None
+    target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
+    sweep: dict[str, list[Any]] = {}
+
+
+FIELDS = tuple(Settings.model_fields)
+
+_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
+    name: TypeAdapter(annotation)
+    for name, annotation in get_type_hints(Settings, include_extras=True).items()
+    if name in Settings.model_fields
+}
+
+
+def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:
+    """Read a whole config; a grid's base need not be one.
+
+    Raises:
+        ConfigError: an unknown or missing key, or a bad value.
+    """
+    with _located(""):
+        require_known(document, FIELDS)
+        return Settings.model_validate(dict(document), context=Reader(catalogue))
+
+
+def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
+    """Read one of the settings by itself.
+
+    Raises:
+        ConfigError: a bad value.
+    """
+    with _located(name):
+        return _ADAPTERS[name].validate_python(value, context=Reader(catalogue))
+
+
+@contextmanager
+def _located(place: str) -> Iterator[None]:
+    """Turn pydantic's errors into one line each."""
+    try:
+        yield
+    except ValidationError as error:
+        raise from_validation(error, place) from None
+    except NestedTooDeep:
+        raise too_deep(place or "delay") from None
