@@ -9,17 +9,46 @@ from typing import Annotated, Literal
 import typer
 
 app = typer.Typer(
-    add_completion=False,
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="rich",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Straggler simulator for distributed gradient descent.",
+    epilog="Begin with: [bold]erasurehead init demo && erasurehead run demo.yaml[/bold]",
 )
 
-Config = Annotated[Path, typer.Argument(help="YAML config; see experiments/configs/.")]
+
+def example(command: str) -> str:
+    """The last line of a command's help."""
+    return f"Example: [bold]erasurehead {command}[/bold]"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"erasurehead {version('erasurehead-simulator')}")
+        raise typer.Exit
+
+
+@app.callback()
+def erasurehead(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Straggler simulator for distributed gradient descent."""
+
+
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG.yaml", help="What to run; init writes an example.")
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="dotted.key=value; several values v1,v2 make a sweep. Repeatable."),
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change dotted.key; several values v1,v2 make a sweep."
+    ),
 ]
 Output = Annotated[
     Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
@@ -35,7 +64,7 @@ Scheduler = Annotated[
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
 
 
-@app.command()
+@app.command(epilog=example("run demo.yaml --set workers=24"))
 def run(
     config: Config,
     set_: Set = None,
@@ -50,7 +79,7 @@ def run(
     _run(config, set_ or [], output, data_dir, jobs=1, timeline=timeline)
 
 
-@app.command()
+@app.command(epilog=example("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2"))
 def sweep(
     config: Config,
     set_: Set = None,
@@ -98,7 +127,7 @@ def _run(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=example("verify --replications 20000"))
 def verify(
     replications: Annotated[
         int, typer.Option("--replications", min=1000, help="Independent rounds of each scheme.")
@@ -119,7 +148,7 @@ def verify(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=example("reproduce loss_time --jobs 2"))
 def reproduce(
     figures: Annotated[
         list[str] | None,
@@ -144,7 +173,7 @@ def reproduce(
     print(summary)
 
 
-@app.command()
+@app.command(epilog=example("fit delays.csv --k-range 200:256"))
 def fit(
     trace: Annotated[
         Path, typer.Argument(help="Measured delays in seconds: CSV, CSV.gz, Parquet or NPZ.")
@@ -178,7 +207,7 @@ def fit(
     print(f"report, pictures and config in {target}/")
 
 
-@app.command()
+@app.command(epilog=example("plot results/demo --kind loss_time"))
 def plot(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
     kind: Annotated[
@@ -193,13 +222,29 @@ def plot(
         print(line)
 
 
-@app.command(name="list")
+@app.command(name="list", epilog=example("list schemes"))
 def list_(
     what: Annotated[
-        str | None, typer.Argument(help="schemes, delays, problems or figures; default all.")
+        str | None,
+        typer.Argument(
+            metavar="[WHAT]",
+            help="schemes, delays, load_laws, data, losses, optimizers, network, failures or "
+            "figures; default all.",
+        ),
     ] = None,
 ) -> None:
-    """List what a config can name, with the fields of each."""
+    """List what a config can name, with the type, unit, range and default of every field."""
     from experiments import listing
 
     listing.show(what)
+
+
+@app.command(epilog=example("init demo"))
+def init(
+    name: Annotated[str, typer.Argument(help="demo, example, cluster or lambda_cnn.")] = "demo",
+) -> None:
+    """Write a commented example config into the working directory."""
+    from experiments import examples
+
+    path = examples.write(name, Path())
+    print(f"{path} written; now: erasurehead run {path}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -46,10 +49,14 @@ def progress(unit: str) -> Iterator[Report]:
 
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
-    console = Console()
-    console.width = max(console.width, 160)  # a long line beats a number cut in half
+    console = Console(markup=False, highlight=False)
     if outcome.finished:
-        console.print(_summary(outcome.summary, _swept(outcome)))
+        columns = _summary(outcome.summary, _swept(outcome))
+        shown, left_out = fitting(columns, width_of(console))
+        console.print(_table(shown), crop=False)
+        if left_out:
+            titles = ", ".join(column.title for column in left_out)
+            console.print(f"too narrow for {titles}: see summary.parquet", soft_wrap=True)
         console.print(f"{len(outcome.seconds)} cell(s) computed, {len(outcome.finished)} in all")
     console.print(f"results in {output}/", soft_wrap=True)
     errors = Console(stderr=True)
@@ -60,22 +67,86 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         errors.print(f"failed: {cell.label} [{place}]: {reason}", markup=False, soft_wrap=True)
 
 
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: whole numbers and words, never cut.
+
+    Attributes:
+        title: its heading.
+        cells: its values, as they are shown.
+        rank: how important it is, 0 for a column that tells rows apart; the last go first where
+            the terminal is narrow.
+    """
+
+    title: str
+    cells: Sequence[str]
+    rank: int = 0
+
+    @property
+    def width(self) -> int:
+        """Characters of the longest value."""
+        return max(map(cell_len, (self.title, *self.cells)))
+
+
+GAP = 2
+"""Characters between two columns."""
+
+
+def width_of(console: Console) -> int:
+    """Characters in a line; a file or a pipe takes lines of any length."""
+    known = console.is_terminal or "COLUMNS" in os.environ
+    return console.width if known else sys.maxsize
+
+
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that fit into a line, and those that are left out, the least important first."""
+    shown, left_out = [*columns], list[Column]()
+    while sum(column.width + GAP for column in shown) - GAP > width:
+        least = max(shown, key=lambda column: column.rank)
+        if least.rank == 0:
+            break
+        shown.remove(least)
+        left_out.append(least)
+    return shown, left_out
+
+
+def _table(columns: Sequence[Column]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for column in columns:
+        named = column.rank == 0
+        table.add_column(
+            column.title, justify="left" if named else "right", no_wrap=True, min_width=column.width
+        )
+    for row in zip(*(column.cells for column in columns), strict=True):
+        table.add_row(*row)
+    return table
+
+
 def _swept(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(key for cell, _ in outcome.finished for key in cell.swept))
 
 
-def _summary(summary: pd.DataFrame, swept: list[str]) -> Table:
-    table = Table(box=None, pad_edge=False, collapse_padding=True)
-    names = [key for key in swept if not key.startswith("scheme.")]
-    for key in names:
-        table.add_column(key, no_wrap=True)
-    shown = {k: v for k, v in COLUMNS.items() if k == "label" or f"{k}_mean" in summary}
-    for key, title in shown.items():
-        table.add_column(title, justify="left" if key == "label" else "right", no_wrap=True)
-    for _, row in summary.iterrows():
-        values = (row["label"] if key == "label" else _estimate(row, key) for key in shown)
-        table.add_row(*(str(row[key]) for key in names), *values)
-    return table
+def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
+    keys = [key for key in swept if not key.startswith("scheme.")]
+    names = [Column(key, [*map(str, summary[key])]) for key in keys]
+    metrics = {name: title for name, title in COLUMNS.items() if f"{name}_mean" in summary}
+    return [
+        *names,
+        Column(COLUMNS["label"], [*summary["label"]]),
+        *(
+            Column(title, [_estimate(row, name) for _, row in summary.iterrows()], _rank(name))
+            for name, title in metrics.items()
+        ),
+    ]
+
+
+IMPORTANT = ("iteration_time", "time_to_target", "final_train_loss", "decoding_error")
+"""What is left when there is little space, the most important first."""
+
+
+def _rank(metric: str) -> int:
+    order = [*IMPORTANT, *(name for name in COLUMNS if name not in IMPORTANT)]
+    return 1 + order.index(metric)
 
 
 def _estimate(row: pd.Series, key: str) -> str:

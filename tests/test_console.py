@@ -1,0 +1,93 @@
+"""Tables in the terminal: whole columns or none, whatever its width."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from experiments.console import COLUMNS, Column, fitting, show_outcome
+from experiments.run import Outcome, run
+
+DOCUMENT = {
+    "workers": 6,
+    "iterations": 20,
+    "replications": 4,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}, {"name": "erasurehead", "load": 2, "wait_for": [2, 3]}],
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 60, "features": 3},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+    "target_loss": 0.6,
+}
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
+    from experiments.run import Options
+
+    return run(DOCUMENT, tmp_path_factory.mktemp("out"), Options())
+
+
+def shown(
+    outcome: Outcome,
+    width: int | None,
+    capsys: pytest.CaptureFixture[str],
+    patch: pytest.MonkeyPatch,
+) -> list[str]:
+    patch.delenv("COLUMNS", raising=False)
+    if width is not None:
+        patch.setenv("COLUMNS", str(width))
+    show_outcome(outcome, Path("out"))
+    return capsys.readouterr().out.splitlines()
+
+
+def numbers(summary: pd.DataFrame) -> set[str]:
+    """Every number that the widest table shows."""
+    return {
+        f"{row[f'{name}_mean']:.4g} ±{row[f'{name}_se']:.1g}"
+        for name in COLUMNS
+        if f"{name}_mean" in summary
+        for _, row in summary.iterrows()
+    }
+
+
+@pytest.mark.parametrize("width", [10, 40, 60, 80, 100, 120, 160])
+def test_numbers_are_whole_or_absent(
+    width: int,
+    outcome: Outcome,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what is absent is named, with where it can be found."""
+    lines = shown(outcome, width, capsys, monkeypatch)
+    table = lines[:4]
+    for line in table[1:]:
+        found = re.findall(r"[\d.e+-]+ ±[\d.e+-]+", line)
+        assert set(found) <= numbers(outcome.summary)
+        assert len(found) == len(re.findall("±", line))
+    titles = [title for name, title in COLUMNS.items() if f"{name}_mean" in outcome.summary]
+    missing = [title for title in titles if title not in table[0]]
+    said = lines[4].removeprefix("too narrow for ").removesuffix(": see summary.parquet")
+    assert not missing or sorted(said.split(", ")) == sorted(missing)
+    assert width < 40 or max(map(len, table)) <= width
+    assert "scheme" in table[0]
+
+
+def test_a_file_or_a_pipe_gets_every_column(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = shown(outcome, None, capsys, monkeypatch)
+    titles = [title for name, title in COLUMNS.items() if f"{name}_mean" in outcome.summary]
+    assert all(title in lines[0] for title in titles)
+    assert "too narrow" not in "".join(lines)
+
+
+def test_the_least_important_columns_go_first() -> None:
+    columns = [Column("a", ["xxxx"]), Column("b", ["12345"], 1), Column("c", ["1"], 3)]
+    columns.append(Column("d", ["123"], 2))
+    for width, kept in [(19, "abcd"), (18, "abd"), (16, "abd"), (15, "ab"), (10, "a"), (1, "a")]:
+        fit, left_out = fitting(columns, width)
+        assert "".join(column.title for column in fit) == kept
+        assert {column.title for column in left_out} == set("abcd") - set(kept)
