@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -149,15 +148,13 @@ def _failures(outcome: Outcome) -> dict[str, str]:
 
 
 def _document(config: Config, values: Mapping[str, Any]) -> dict[str, Any]:
-    if isinstance(config, Mapping):
-        found: dict[str, Any] = _plain(copy.deepcopy(dict(config)))
-    else:
-        found = document.load(Path(config))
+    """The config with its changes; relative paths in a mapping start from the working directory."""
+    found = _plain(config) if isinstance(config, Mapping) else document.load(Path(config))
     for key, value in values.items():
         if isinstance(found.get("sweep"), dict):
             found["sweep"].pop(key, None)  # a set value replaces an axis, as on the command line
         document.set_dotted(found, key, _plain(value))
-    return found
+    return document.anchored(found, Path.cwd())
 
 
 def _plain(value: Any) -> Any:

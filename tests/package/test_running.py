@@ -57,6 +57,16 @@ def test_the_config_that_was_given_stays_as_it_was() -> None:
     assert changed.config["seed"] == 5
 
 
+def test_a_relative_path_starts_from_the_working_directory(files: Path) -> None:
+    np.savetxt("delays.csv", np.ones((9, 6)), delimiter=",")
+    delay = {"model": "trace", "path": Path("delays.csv")}
+    found = eh.run(SMALL | {"delay": delay}, output="deep/out", progress=False)
+    assert found.config["delay"]["path"] == str(files / "delays.csv")
+    changed = eh.run(SMALL, set={"delay": delay}, progress=False)
+    assert changed.config["delay"] == found.config["delay"]
+    eh.run("deep/out/config.yaml", progress=False)
+
+
 def test_numbers_and_lists_may_be_those_of_numpy() -> None:
     given = SMALL | {"workers": np.int64(6), "schemes": tuple(SMALL["schemes"])}
     found = eh.sweep(
