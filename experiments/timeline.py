@@ -18,8 +18,8 @@ import pandas as pd
 from experiments.cells import files
 from experiments.config import build
 from experiments.config.grid import Cell
+from sim.engines.event.timeline import Recorder, Span
 from sim.engines.run import simulate
-from sim.engines.timeline import Recorder, Span
 
 Event = dict[str, Any]
 
@@ -38,9 +38,9 @@ def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     """
     timelines: Timelines = {}
     for cell in recorded:
-        parts, _ = build.both(cell, data_dir)
+        run, _ = build.both(cell, data_dir)
         recorder = Recorder()
-        simulate(replace(parts, tapes=parts.tapes[:1]), recorder=recorder)
+        simulate(replace(run, tapes=run.tapes[:1]), recorder=recorder)
         timelines[cell.label] = recorder.spans
     return timelines
 

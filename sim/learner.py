@@ -1,10 +1,16 @@
-"""From decoded gradients to losses: the learner replays what the master decoded.
+"""From the master's updates to losses: the learner replays what the master applied.
 
-Timing never depends on gradient values, so the learner is handed partition weights only. All
-replications are columns of one matrix, trained in blocks of a fixed width: per iteration and block
-one product with ``X`` and one with ``X^T``, and one with the test rows. The margins that give an
-iteration's loss are those its gradient needs. Equal features of sparse data are merged first,
-which changes nothing but the cost (``sim.problems.merging``).
+Timing does not depend on gradient values (a scheme that looks at losses trains along the way, with
+``Models`` itself), so the learner sees steps and nothing else. All replications are columns of one
+matrix, trained in blocks of a fixed width.
+
+Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
+one reuses the margins of its version. A step with few partitions takes two products with their rows
+alone. Losses are evaluated at iterations alone, in one product with the training rows and one with
+the test rows; after dense steps the margins are there already. Equal features of sparse data are
+merged first, which changes nothing but the cost (``sim.problems.merging``).
+
+Memory: the models of the ``depth`` latest updates are remembered where gradients are stale.
 
 Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a function
 of the arguments alone, not of the machine's number of cores or its load. A model that diverges is
@@ -13,23 +19,20 @@ a result too: its losses become infinite or NaN, without a warning.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TypeAlias
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sim.errors import InvalidParameter
 from sim.optimizers import Optimizer
 from sim.problems.base import Problem
 from sim.problems.matrices import product
-from sim.types import FloatArray
-
-Weights: TypeAlias = Callable[[int], FloatArray]
-"""Iteration t, from 0 -> the partition weights ``(R, k)`` that the master decoded with."""
-
-EXACT = 1e-9
-"""A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""
+from sim.steps import EXACT, Dense, Sparse, Step, Steps
+from sim.types import FloatArray, IntArray
 
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""
@@ -37,9 +40,15 @@ BLOCK = 128
 BLAS_THREADS = 1
 """Threads of one matrix product. Cells run side by side in processes instead."""
 
+REMEMBERED = 2 * 2**30
+"""Bytes of past models that may be kept."""
+
+Report = Callable[[int, int], None]
+"""Called with iterations done and iterations in all."""
+
 
 @dataclass(frozen=True, eq=False)
-class Training:
+class Learned:
     """What the models did.
 
     Attributes:
@@ -60,71 +69,142 @@ def train(
     problem: Problem,
     optimizer: Optimizer,
     initial: FloatArray,
-    weights: Weights | None,
+    steps: Steps,
     iterations: int,
-    replications: int,
-) -> Training:
+    report: Report | None = None,
+) -> Learned:
     """Train R models, each on the gradients that its own replication decoded.
 
     Args:
         problem: data and loss.
         optimizer: the rule of the updates.
         initial: ``(p,)`` the start of every replication.
-        weights: asked once for each iteration, in order; ``None`` when every iteration of every
-            replication decodes exactly. Then one model is trained and all replications share it:
-            the arrays returned are read-only views.
-        iterations: T.
-        replications: R.
+        steps: the master's updates. Where every one is exact, one model is trained and all
+            replications share it: the arrays returned are read-only views.
+        iterations: T; the updates of each are as many.
+        report: told of each iteration.
+
+    Raises:
+        InvalidParameter: gradients are so stale that their models do not fit into memory.
     """
-    columns = 1 if weights is None else replications
-    with threadpool_limits(BLAS_THREADS), np.errstate(over="ignore", invalid="ignore"):
-        reduced, start, basis = problem.merged(initial)
-        training = _train(reduced, optimizer, start, weights, iterations, columns)
-        if basis is not None:
-            training = replace(training, final_beta=product(basis, training.final_beta))
-    return _shared(training, replications) if weights is None else training
+    replications, updates = steps.times.shape
+    with training():
+        exact = steps.exact
+        require_memory(problem, steps)
+        learner = Learner(problem, optimizer, initial, 1 if exact else replications, steps.depth)
+        for t in range(iterations):
+            for u in range(t * updates // iterations, (t + 1) * updates // iterations):
+                learner.update(None if exact else steps.step(u))
+            learner.evaluate()
+            if report is not None:
+                report(t + 1, iterations)
+        learned = learner.learned()
+    return _shared(learned, replications) if exact else learned
 
 
-def _train(
-    problem: Problem,
-    optimizer: Optimizer,
-    initial: FloatArray,
-    weights: Weights | None,
-    iterations: int,
-    replications: int,
-) -> Training:
-    columns = [
-        slice(start, min(start + BLOCK, replications)) for start in range(0, replications, BLOCK)
-    ]
-    blocks = [_Block(problem, optimizer, initial, part.stop - part.start) for part in columns]
-    train_loss = np.empty((replications, iterations + 1))
-    test_loss = np.empty_like(train_loss)
-    for t in range(iterations + 1):
-        for block, part in zip(blocks, columns, strict=True):
-            train_loss[part, t], test_loss[part, t] = block.losses()
-        if t < iterations:
-            decoded = None if weights is None else _rounded(weights(t))
-            for block, part in zip(blocks, columns, strict=True):
-                block.update(None if decoded is None else decoded[part])
-    final = np.hstack([block.beta for block in blocks])
-    has_test = problem.X_test is not None
-    return Training(train_loss, test_loss if has_test else None, final, problem.test_auc(final))
+class Learner:
+    """All replications on their way: blocks of models, and the losses at each iteration so far.
 
+    Life cycle: made at the start, whose losses it evaluates; ``update`` and ``evaluate`` as often
+    as wanted; ``learned`` at the end. Use it within ``training()``.
 
-class _Block:
-    """A few replications, side by side.
-
-    Life cycle: ``losses`` and ``update`` in turn; ``update`` moves to the next iteration.
+    Args:
+        problem, optimizer, initial: as for ``train``.
+        replications: R.
+        depth: how many updates back a gradient may reach.
     """
 
     def __init__(
-        self, problem: Problem, optimizer: Optimizer, initial: FloatArray, width: int
+        self,
+        problem: Problem,
+        optimizer: Optimizer,
+        initial: FloatArray,
+        replications: int,
+        depth: int = 0,
     ) -> None:
-        self._problem = problem
-        self._optimizer = optimizer
+        self._problem, start, self._basis = problem.merged(initial)
+        self._blocks = [
+            (part, Models(self._problem, optimizer, start, part.stop - part.start, depth))
+            for part in _parts(replications)
+        ]
+        self._losses: list[FloatArray] = []
+        self.evaluate()
+
+    def update(self, step: Step | None, align: bool = False) -> None:
+        """One update of every replication; see ``Models.update``."""
+        for part, models in self._blocks:
+            models.update(None if step is None else _columns(step, part), align)
+
+    @property
+    def alignment(self) -> FloatArray:
+        """``(R,)`` inner product of the last two gradients; 0 before there are two."""
+        return np.concatenate([models.alignment for _, models in self._blocks])
+
+    def evaluate(self) -> FloatArray:
+        """Note the losses of the models as they are; returns the training losses, ``(R,)``."""
+        losses = np.empty((2, self._blocks[-1][0].stop))
+        for part, models in self._blocks:
+            losses[0, part], losses[1, part] = models.losses()
+        self._losses.append(losses)
+        return np.asarray(losses[0])
+
+    def learned(self) -> Learned:
+        """What became of the models."""
+        train_loss, test_loss = np.stack(self._losses, axis=-1)
+        final = np.hstack([models.beta for _, models in self._blocks])
+        auc = self._problem.test_auc(final)
+        if self._basis is not None:
+            final = product(self._basis, final)
+        return Learned(
+            np.ascontiguousarray(train_loss),
+            None if self._problem.X_test is None else np.ascontiguousarray(test_loss),
+            final,
+            auc,
+        )
+
+
+@contextmanager
+def training() -> Iterator[None]:
+    """The context that training needs: one BLAS thread, no warnings of divergence."""
+    with threadpool_limits(BLAS_THREADS), np.errstate(over="ignore", invalid="ignore"):
+        yield
+
+
+class Models:
+    """A few replications, side by side.
+
+    Life cycle: ``losses`` and ``update`` in any order; each update moves on by one.
+
+    Args:
+        problem: data and loss.
+        optimizer: the rule of the updates.
+        initial: ``(p,)`` the start of every replication.
+        width: replications.
+        depth: how many updates back a gradient may reach.
+
+    Attributes:
+        updates: updates so far.
+        alignment: ``(width,)`` inner product of the last two gradients; 0 before there are two.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        optimizer: Optimizer,
+        initial: FloatArray,
+        width: int,
+        depth: int = 0,
+    ) -> None:
+        self._problem, self._optimizer = problem, optimizer
         self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
-        self._margins = self._margins_before = problem.margins(self.beta)
-        self._iteration = 1
+        margins = problem.margins(self.beta)
+        self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
+        self._points: deque[FloatArray] = deque(maxlen=depth + 1)
+        self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
+        self._gradient: FloatArray | None = None
+        self.alignment = np.zeros(width)
+        self.updates = 0
+        self._remember()
 
     @property
     def beta(self) -> FloatArray:
@@ -134,31 +214,108 @@ class _Block:
     def losses(self) -> tuple[FloatArray, FloatArray | float]:
         """Training and test loss, ``(width,)`` each; NaN without a test set."""
         test = self._problem.test_loss(self.beta)
-        return self._problem.loss_from_margins(self._margins), np.nan if test is None else test
+        train_loss = self._problem.loss_from_margins(self._newest_margins())
+        return train_loss, np.nan if test is None else test
 
-    def update(self, weights: FloatArray | None) -> None:
-        """One iteration with partition weights ``(width, k)``; ``None`` when all are 1."""
-        problem, t = self._problem, self._iteration
-        gradient = problem.gradient_from_margins(self._margins_at_point(t), weights)
+    def update(self, step: Step | None, align: bool = False) -> None:
+        """One update; ``None`` when every partition weighs 1 at the newest model.
+
+        Args:
+            step: of this block's replications.
+            align: also keep ``alignment``.
+        """
+        problem, t = self._problem, self.updates + 1
+        gradient = self._sparse(step) if isinstance(step, Sparse) else self._dense(step)
         if problem.l2 > 0:
             gradient += problem.l2_gradient(self._optimizer.point(self._state, t))
+        if align:
+            before, self._gradient = self._gradient, gradient
+            if before is not None:
+                self.alignment = np.einsum("pr,pr->r", before, gradient)
         self._state = self._optimizer.step(self._state, gradient, t)
-        self._margins_before, self._margins = self._margins, problem.margins(self.beta)
-        self._iteration += 1
+        dense = not isinstance(step, Sparse)
+        self._margins.append(problem.margins(self.beta) if dense else None)
+        self.updates = t
+        self._remember()
 
-    def _margins_at_point(self, t: int) -> FloatArray:
-        """Margins are linear in the model, so extrapolating them saves a product."""
-        m = self._optimizer.extrapolation(t)
-        if m == 0:
-            return self._margins
-        return self._margins + m * (self._margins - self._margins_before)
+    def _newest_margins(self) -> FloatArray:
+        margins = self._margins[-1]
+        if margins is None:
+            margins = self._margins[-1] = self._problem.margins(self.beta)
+        return margins
+
+    def _remember(self) -> None:
+        """Keep where the next gradient is taken: the point itself, and its margins if known."""
+        t = self.updates + 1
+        m, margins, before = self._optimizer.extrapolation(t), self._margins[-1], self._margins[-2]
+        if m != 0:  # margins are linear in the model, so extrapolating them saves a product
+            known = margins is not None and before is not None
+            margins = margins + m * (margins - before) if known else None  # type: ignore[operator]
+        self._margins_at.append(margins)
+        self._points.append(self._optimizer.point(self._state, t))
+
+    def _dense(self, step: Dense | None) -> FloatArray:
+        if step is None:
+            return self._problem.gradient_from_margins(self._margins_of(0), None)
+        weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights)
+        if step.version is None:
+            return self._problem.gradient_from_margins(self._margins_of(0), weights)
+        lags = self.updates - step.version
+        if (lags == lags[0]).all():
+            return self._problem.gradient_from_margins(self._margins_of(int(lags[0])), weights)
+        margins = np.stack(
+            [self._margins_of(int(lag))[:, column] for column, lag in enumerate(lags)], axis=1
+        )
+        return self._problem.gradient_from_margins(margins, weights)
+
+    def _margins_of(self, lag: int) -> FloatArray:
+        place = -1 - lag
+        margins = self._margins_at[place]
+        if margins is None:
+            margins = self._margins_at[place] = self._problem.margins(self._points[place])
+        return margins
+
+    def _sparse(self, step: Sparse) -> FloatArray:
+        """One partition's rows at a time, each at the model of its version."""
+        lags: IntArray = self.updates - step.version
+        gradient = np.zeros(self.beta.shape)
+        for column, place in zip(*np.nonzero(step.partition >= 0), strict=True):
+            point = self._points[-1 - int(lags[column, place])][:, column]
+            part = self._problem.partition_gradient(int(step.partition[column, place]), point)
+            gradient[:, column] += step.weight[column, place] * part
+        return gradient
 
 
-def _rounded(weights: FloatArray) -> FloatArray:
-    return np.where(np.abs(weights - 1) <= EXACT, 1.0, weights)
+def require_memory(problem: Problem, steps: Steps) -> None:
+    """Refuse to remember more past models than fit into memory.
+
+    Raises:
+        InvalidParameter: naming the largest staleness.
+    """
+    numbers = problem.features + (0 if steps.sparse else problem.rows)
+    kept = steps.depth * len(steps.times) * numbers * 8
+    if kept > REMEMBERED:
+        raise InvalidParameter(
+            "staleness",
+            steps.depth,
+            f"so many past models for {len(steps.times)} replications take {kept / 2**30:.1f} GiB; "
+            f"must fit into {REMEMBERED / 2**30:.0f} GiB: fewer replications or iterations",
+        )
 
 
-def _shared(one: Training, replications: int) -> Training:
+def _parts(columns: int) -> list[slice]:
+    return [slice(start, min(start + BLOCK, columns)) for start in range(0, columns, BLOCK)]
+
+
+def _columns(step: Step, part: slice) -> Step:
+    """A step as the replications of one block see it."""
+    if isinstance(step, Sparse):
+        return Sparse(step.partition[part], step.weight[part], step.version[part])
+    version = None if step.version is None else step.version[part]
+    return Dense(step.weights[part], version)
+
+
+def _shared(one: Learned, replications: int) -> Learned:
     """One model's training as that of every replication, without copying it."""
 
     def rows(values: FloatArray | None) -> FloatArray | None:
@@ -168,4 +325,4 @@ def _shared(one: Training, replications: int) -> Training:
 
     train_loss = np.broadcast_to(one.train_loss, (replications, one.train_loss.shape[1]))
     final = np.broadcast_to(one.final_beta, (len(one.final_beta), replications))
-    return Training(train_loss, rows(one.test_loss), final, rows(one.final_auc))
+    return Learned(train_loss, rows(one.test_loss), final, rows(one.final_auc))

@@ -15,8 +15,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.schemes.assignment import Assignment
-from sim.types import FloatArray, IntArray, Tape
+from sim.types import FloatArray, Loads, TapeLike
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -28,7 +27,7 @@ class LoadLaw(ABC):
     """The registry name."""
 
     @abstractmethod
-    def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         """Seconds to compute a load, from its beginning.
 
         Args:
@@ -42,21 +41,25 @@ class LoadLaw(ABC):
 
     @final
     def message_times(
-        self, tape: Tape, assignment: Assignment, start: int, stop: int
+        self, tape: TapeLike, loads: Loads, messages: int, start: int, stop: int
     ) -> FloatArray:
         """When each message is computed, from the beginning of its worker's task.
 
         A worker that sends one message sends it at the end; one that sends m = d messages sends
         each finished partition.
 
+        Args:
+            tape, loads, start, stop: as in ``worker_times``.
+            messages: m.
+
         Returns:
             ``(stop - start, n m)`` seconds, worker by worker.
         """
-        if assignment.messages == 1:
-            return self.worker_times(tape, assignment.loads, start, stop)
+        if messages == 1:
+            return self.worker_times(tape, loads, start, stop)
         done = [
-            self.worker_times(tape, np.minimum(assignment.loads, piece), start, stop)
-            for piece in range(1, assignment.messages + 1)
+            self.worker_times(tape, np.minimum(loads, piece), start, stop)
+            for piece in range(1, messages + 1)
         ]
         return np.stack(done, axis=-1).reshape(stop - start, -1)
 
@@ -69,7 +72,7 @@ class Proportional(LoadLaw):
     kind: ClassVar[str] = "proportional"
 
     @override
-    def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         """One product per cell, none where every load is 1."""
         unit = tape.rows(start, stop)
         return unit if np.all(loads == 1) else unit * loads
@@ -85,7 +88,7 @@ class Additive(LoadLaw):
     seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 
     @override
-    def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         """One sum per cell."""
         return tape.rows(start, stop) + loads * self.seconds_per_partition
 
@@ -98,7 +101,7 @@ class PerPartition(LoadLaw):
     kind: ClassVar[str] = "per_partition"
 
     @override
-    def worker_times(self, tape: Tape, loads: IntArray, start: int, stop: int) -> FloatArray:
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         """max(d) draws and sums per cell."""
         total = tape.rows(start, stop)
         for piece in range(1, int(loads.max())):

@@ -1,7 +1,7 @@
 """The shapes that travel between the parts of the simulator.
 
-Letters in shapes, everywhere: R replications, T iterations, n workers, k partitions,
-N training rows, p features.
+Letters in shapes, everywhere: R replications, T iterations, U updates, n workers, m messages per
+worker, k partitions, K gradients in an update, N training rows, p features.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.int64]
 
+Loads = IntArray | FloatArray
+"""Partitions that workers compute; fractions are allowed."""
 
-class Tape(Protocol):
+
+class TapeLike(Protocol):
     """The unit delays of one replication, drawn once and read by every scheme.
 
     ``delay_models.Tape`` is the one that runs use; tests hand in plain tables.
@@ -36,37 +39,73 @@ class Tape(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Trace:
-    """When each round ended and who had arrived by then; what an engine returns.
-
-    Everything but ``times`` is ``None`` where it was not asked for or does not apply.
+class Rounds:
+    """What the master had heard when each round ended.
 
     Attributes:
-        times: ``(R, T)`` absolute seconds at which the master had enough in each round.
-        arrived: ``(R, T, n)`` bool, whose message of this round had arrived by then; with m
-            messages per worker ``(R, T, n m)``, worker by worker.
-        busy: ``(R, n)`` seconds that each worker computed until the last round ended.
-        useful: ``(R, n)`` the part of ``busy`` that went into messages which arrived in time.
-        engine: the name of the engine that ran.
-        last: ``(R, T)`` the worker whose message ended the round (of several at that instant the
+        arrived: ``(R, U, n m)`` bool, which messages of the round had arrived, worker by worker.
+    """
+
+    arrived: BoolArray
+
+
+@dataclass(frozen=True, eq=False)
+class Messages:
+    """What each update was made of, where no barrier separates rounds; -1 pads.
+
+    Attributes:
+        message: ``(R, U, K)`` the worker of each message, in the order in which they counted.
+        version: ``(R, U, K)`` updates that the model had on which it was computed.
+    """
+
+    message: IntArray
+    version: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Work:
+    """What the workers did.
+
+    Attributes:
+        busy: ``(R, n)`` seconds that each worker computed until the last update.
+        useful: ``(R, n)`` the part of ``busy`` that went into messages which counted.
+        last: ``(R, U)`` the worker whose message made the update (of several at that instant the
             first), or -1 when a deadline did.
-        margin: ``(R, T)`` seconds between that message and the one before it (or the opening of
+        margin: ``(R, U)`` seconds between that message and the one before it (or the opening of
             the round): what this worker alone cost.
-        dead: ``(R, T)`` workers that were down when the round ended.
+        dead: ``(R, U)`` workers that were down at the update; 0 where none can fail.
         down: ``(R, n)`` seconds that each worker was down.
     """
 
+    busy: FloatArray
+    useful: FloatArray
+    last: IntArray
+    margin: FloatArray
+    dead: IntArray
+    down: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """When each update happened and what had been heard by then; what an engine returns.
+
+    Attributes:
+        times: ``(R, U)`` absolute seconds of each update.
+        heard: what it was made of, or ``None`` where that was not asked for.
+        work: what the workers did, or ``None`` where that was not asked for.
+        engine: the name of the engine that ran.
+        seed: of what a scheme draws besides the delays.
+        fails: whether workers could fail.
+    """
+
     times: FloatArray
-    arrived: BoolArray | None
-    busy: FloatArray | None
-    useful: FloatArray | None
+    heard: Rounds | Messages | None
+    work: Work | None
     engine: str
-    last: IntArray | None = None
-    margin: FloatArray | None = None
-    dead: IntArray | None = None
-    down: FloatArray | None = None
+    seed: int = 0
+    fails: bool = False
 
     @property
-    def iteration_times(self) -> FloatArray:
-        """``(R, T)`` seconds from the end of the previous round (time 0 before the first)."""
+    def intervals(self) -> FloatArray:
+        """``(R, U)`` seconds since the update before (since time 0 for the first)."""
         return np.diff(self.times, axis=1, prepend=0.0)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from experiments.cells.compute import decode, learn
+from experiments.cells.compute import learn
 from experiments.config.build import timing, training
 from experiments.config.grid import cells
 from sim.engines.run import simulate
@@ -132,10 +132,10 @@ def test_a_run_is_the_authors_program(
         "optimizer": {"rule": rule, "learning_rate": eta},
     }
     (cell,) = cells(document)
-    parts, learning = timing(cell), training(cell, None)
+    run, learning = timing(cell), training(cell, None)
     assert learning is not None
-    trace = simulate(parts, engine)
-    model = learn(learning, decode(parts.scheme, trace, keep_weights=True)).final_beta[:, 0]
+    trace = simulate(run, engine)
+    model = learn(learning, run.scheme.steps(trace), run.iterations).final_beta[:, 0]
 
     x, y = np.asarray(learning.problem.X), learning.problem.y
     times, beta = recompute(str(scheme["name"]), loss, rule, eta, x, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,11 @@ from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from sim import learner
-from sim.learner import EXACT, Training, train
+from sim.learner import Learned, train
 from sim.optimizers import OPTIMIZERS, Optimizer
 from sim.problems import LOSSES, Problem
 from sim.problems import base as problem_base
+from sim.steps import EXACT, Dense, GivenWeights
 
 R, T, N, P, K = 5, 7, 26, 6, 4
 
@@ -90,7 +92,7 @@ def test_learner_agrees_with_one_plain_loop_per_replication(
     problem, initial = make(loss, sparse_data)
     weights = random_weights()
     optimizer = OPTIMIZERS[rule](learning_rate=0.2)
-    found = train(problem, optimizer, initial, lambda t: weights[t], T, R)
+    found = train(problem, optimizer, initial, given(weights, T), T)
     assert found.train_loss.shape == (R, T + 1)
     assert found.test_loss is not None
     for r in range(R):
@@ -104,23 +106,45 @@ def test_learner_agrees_with_one_plain_loop_per_replication(
         assert found.final_auc is None
 
 
-def ones(replications: int = R) -> np.ndarray:
-    return np.ones((replications, K))
+def given(weights: np.ndarray, iterations: int) -> GivenWeights:
+    """Steps from ``(T, R, K)`` weights."""
+    by_replication = np.swapaxes(weights, 0, 1)[:, :iterations]
+    return GivenWeights(np.zeros(by_replication.shape[:2]), by_replication)
+
+
+def every_one(iterations: int, replications: int = R) -> np.ndarray:
+    return np.ones((iterations, replications, K))
+
+
+class Asked(GivenWeights):
+    """Calls back at each step, and does not say that it is exact."""
+
+    exact = False
+
+    def __init__(self, weights: np.ndarray, iterations: int, asked: Callable[[int], None]) -> None:
+        inner = given(weights, iterations)
+        super().__init__(inner.times, inner.weights)
+        object.__setattr__(self, "asked", asked)
+
+    def step(self, u: int) -> Dense:
+        self.asked(u)
+        return super().step(u)
 
 
 @pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
 def test_exact_replications_share_one_model(sparse_data: bool) -> None:
     problem, initial = make("logistic", sparse_data)
     optimizer = OPTIMIZERS["accelerated"](learning_rate=0.5)
-    shared = train(problem, optimizer, initial, None, T, R)
-    spelled_out = train(problem, optimizer, initial, lambda t: ones(), T, R)
+    shared = train(problem, optimizer, initial, given(every_one(T), T), T)
+    every = Asked(every_one(T), T, lambda u: None)
+    spelled_out = train(problem, optimizer, initial, every, T)
     for name in ("train_loss", "test_loss", "final_beta", "final_auc"):
         one, all_ones = getattr(shared, name), getattr(spelled_out, name)
         assert one.shape == all_ones.shape
         np.testing.assert_allclose(one, all_ones, rtol=1e-12)
 
 
-def outcome(training: Training) -> bytes:
+def outcome(training: Learned) -> bytes:
     assert training.test_loss is not None
     return b"".join(
         array.tobytes() for array in (training.train_loss, training.test_loss, training.final_beta)
@@ -132,7 +156,7 @@ def test_round_off_of_a_decoder_counts_as_exact() -> None:
     optimizer = OPTIMIZERS["gd"](learning_rate=0.5)
 
     def trained(value: float) -> bytes:
-        return outcome(train(problem, optimizer, initial, lambda t: value * ones(), T, R))
+        return outcome(train(problem, optimizer, initial, given(value * every_one(T), T), T))
 
     assert EXACT == 1e-9
     assert trained(1 + 0.9e-9) == trained(1 - 0.9e-9) == trained(1.0)
@@ -142,13 +166,9 @@ def test_round_off_of_a_decoder_counts_as_exact() -> None:
 def test_weights_are_asked_for_once_an_iteration_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner, "BLOCK", 2)
     problem, initial = make("logistic")
-    asked = []
-
-    def weights(t: int) -> np.ndarray:
-        asked.append(t)
-        return ones()
-
-    train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, weights, T, R)
+    asked: list[int] = []
+    steps = Asked(every_one(T), T, asked.append)
+    train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, steps, T)
     assert asked == list(range(T))
 
 
@@ -160,7 +180,7 @@ def test_an_iteration_costs_two_products_and_one_with_the_test_rows(
     problem, initial = make("logistic", sparse_data)
     optimizer: Optimizer = OPTIMIZERS[rule](learning_rate=0.5)
     weights = random_weights()
-    train(problem, optimizer, initial, lambda t: weights[t], 1, R)
+    train(problem, optimizer, initial, given(weights, 1), 1)
     multiply = problem_base.product
     counts: dict[str, int] = {}
 
@@ -174,7 +194,7 @@ def test_an_iteration_costs_two_products_and_one_with_the_test_rows(
 
     def products(iterations: int) -> dict[str, int]:
         counts.clear()
-        train(problem, optimizer, initial, lambda t: weights[t], iterations, R)
+        train(problem, optimizer, initial, given(weights, iterations), iterations)
         return dict(counts)
 
     fewer, more = products(3), products(4)
@@ -190,7 +210,7 @@ def test_bytes_do_not_depend_on_the_threads_allowed() -> None:
     found = set()
     for threads in (1, 2):
         with threadpool_limits(threads):
-            training = train(problem, optimizer, np.zeros(90), lambda t: weights[t], T, 70)
+            training = train(problem, optimizer, np.zeros(90), given(weights, T), T)
         found.add(training.train_loss.tobytes() + training.final_beta.tobytes())
     assert len(found) == 1
 
@@ -200,25 +220,30 @@ def test_products_run_on_one_thread() -> None:
     problem, initial = make("logistic")
     seen = set()
 
-    def weights(t: int) -> np.ndarray:
+    def look(u: int) -> None:
         seen.update(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
-        return ones()
 
     with threadpool_limits(2):
-        train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, weights, T, R)
+        train(
+            problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, Asked(every_one(T), T, look), T
+        )
     assert seen == {1}
 
 
 def test_losses_without_a_test_set() -> None:
     problem, initial = make("logistic", test=False)
-    training = train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, None, T, R)
+    training = train(
+        problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, given(every_one(T), T), T
+    )
     assert training.test_loss is None
     assert training.final_auc is None
 
 
 def test_no_iterations_give_the_start() -> None:
     problem, initial = make("least_squares", sparse_data=True)
-    training = train(problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, None, 0, R)
+    training = train(
+        problem, OPTIMIZERS["gd"](learning_rate=0.5), initial, given(every_one(0), 0), 0
+    )
     np.testing.assert_allclose(training.train_loss, np.full((R, 1), problem.loss(initial[:, None])))
     np.testing.assert_allclose(training.final_beta[:, 2], initial)
 
@@ -229,7 +254,7 @@ def test_divergence_is_a_result_not_a_warning(loss: str, sparse_data: bool) -> N
     """The suite turns every warning into an error."""
     problem, initial = make(loss, sparse_data)
     optimizer = OPTIMIZERS["nesterov"](learning_rate=1e200)
-    training = train(problem, optimizer, initial, lambda t: 1e100 * ones(), T, R)
+    training = train(problem, optimizer, initial, given(1e100 * every_one(T), T), T)
     assert not np.isfinite(training.train_loss[:, -1]).any()
 
 
@@ -238,5 +263,5 @@ def test_convex_training_reaches_the_least_squares_solution() -> None:
     X = dense(problem.X)
     solution = X @ np.linalg.lstsq(X, problem.y, rcond=None)[0]
     optimizer = OPTIMIZERS["nesterov"](learning_rate=0.1)
-    training = train(problem, optimizer, initial, None, 3000, 2)
+    training = train(problem, optimizer, initial, given(every_one(3000, 2), 3000), 3000)
     np.testing.assert_allclose(X @ training.final_beta[:, 0], solution, atol=1e-6)

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from sim.engines import batch, event
 from sim.engines.policy import Policy
 from sim.load_laws import Proportional
+from tests.engines.engines import batch, event
 from tests.figures import agg
 
 ROOT = Path(__file__).parent.parent
@@ -60,8 +60,8 @@ def test_the_example_of_a_scheme_runs_on_both_engines(example: Any) -> None:
         for engine in (batch, event)
     ]
     np.testing.assert_array_equal(runs[0].times, runs[1].times)
-    assert (runs[0].arrived.sum(axis=-1) >= 6).all()
-    assert (scheme.decoder.partition_weights(runs[0].arrived) == 1).all()
+    assert (runs[0].heard.arrived.sum(axis=-1) >= 6).all()
+    assert (scheme.decoder.partition_weights(runs[0].heard.arrived) == 1).all()
 
 
 def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:

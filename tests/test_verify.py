@@ -17,7 +17,7 @@ from experiments.verify.simulation import cases
 from experiments.verify.table import summary
 from sim.load_laws import Additive, PerPartition
 from sim.optimizers import Optimizer
-from sim.schemes.decoding import OnePerGroup, SumArrived
+from sim.schemes.decoders import OnePerGroup, SumArrived
 from sim.schemes.stopping import CoverGroups, FirstK
 from sim.theory.arrivals import Arrivals
 from sim.theory.convergence import ErasureBound

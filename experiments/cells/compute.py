@@ -10,17 +10,16 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from experiments.config import build
+from experiments.config.errors import ConfigError, at
 from experiments.config.grid import Cell
-from sim.engines.run import simulate
-from sim.learner import BLAS_THREADS, EXACT, Training, train
+from sim.engines.run import Engine, Run, rounds, simulate
+from sim.errors import InvalidParameter
+from sim.learner import BLAS_THREADS, Learned, Learner, Report, train, training
 from sim.metrics import time_to_target
-from sim.schemes import Scheme
+from sim.schemes.base import RoundScheme, Sees
 from sim.schemes.conditioning import Conditioning
-from sim.schemes.decoding import decoding_error
-from sim.types import FloatArray, Trace
-
-WEIGHTS_AT_ONCE = 2**22
-"""Partition weights decoded together: 32 MiB."""
+from sim.steps import EXACT, Dense, Steps
+from sim.types import FloatArray, Trace, Work
 
 
 @dataclass(frozen=True)
@@ -42,98 +41,111 @@ class CellResult:
     conditioning: Conditioning | None = None
 
 
-def compute(cell: Cell, data_dir: Path | None = None) -> CellResult:
+def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = None) -> CellResult:
     """Run a cell.
+
+    Args:
+        cell: what to run.
+        data_dir: where the public data sets lie.
+        report: told of each iteration that the models have learned.
 
     Raises:
         ConfigError: the cell cannot be built.
-        NeverEnough: a round cannot end.
+        NeverEnough: an update can never happen.
 
     Cost: R T n worker-rounds in the engine; per iteration two products with the training data
-    (R columns, or one when every round decodes exactly) and one with the test data.
+    (R columns, or one when every round decodes exactly) and one with the test data; of stale
+    single gradients, see ``sim.learner``.
     """
-    parts, learning = build.both(cell, data_dir)
-    trace = simulate(parts, cell.settings.engine)
+    run, learning = build.both(cell, data_dir)
+    engine = cell.settings.engine
+    losses: Learned | None = None
     with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
-        decoded = decode(parts.scheme, trace, keep_weights=learning is not None)
-        conditioning = parts.scheme.conditioning()
-    losses = None if learning is None else learn(learning, decoded)
-    iterations = _iterations(trace, decoded, losses)
-    replications = _replications(trace, losses, cell.settings.target_loss)
+        if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
+            trace, losses = learn_along(run, run.scheme, learning, engine)
+            steps = run.scheme.steps(trace)
+        else:
+            trace = simulate(run, engine)
+            steps = run.scheme.steps(trace)
+            if learning is not None:
+                losses = learn(learning, steps, run.iterations, report)
+        iterations = _iterations(run, trace, steps, losses)
+        conditioning = run.scheme.conditioning()
+    replications = _replications(iterations, trace, losses, cell.settings.target_loss)
+    if run.scheme.exact is None:
+        exact = steps.error <= run.scheme.partitions * EXACT**2
+        replications["exact"] = exact.mean(axis=1)
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """What the master decoded in each round.
+def learn(
+    learning: build.Training, steps: Steps, iterations: int, report: Report | None = None
+) -> Learned:
+    """Train on a finished run's updates.
 
-    Attributes:
-        recovered: ``(R, T)`` share of partitions with non-zero weight.
-        error: ``(R, T)`` decoding error.
-        weights: ``(R, T, k)`` partition weights, or ``None`` if not kept.
+    Raises:
+        ConfigError: gradients are so stale that their models do not fit into memory.
     """
-
-    recovered: FloatArray
-    error: FloatArray
-    weights: FloatArray | None
-
-
-def decode(scheme: Scheme, trace: Trace, keep_weights: bool) -> Decoded:
-    """Decode every round of a trace, as many rounds at a time as fit in 32 MiB."""
-    assert trace.arrived is not None
-    r, t, n = trace.arrived.shape
-    recovered, error = np.empty((r, t)), np.empty((r, t))
-    weights = np.empty((r, t, scheme.partitions)) if keep_weights else None
-    step = max(1, WEIGHTS_AT_ONCE // (r * max(scheme.partitions, n)))
-    for start in range(0, t, step):
-        rounds = slice(start, start + step)
-        part = scheme.decoder.partition_weights(trace.arrived[:, rounds])
-        recovered[:, rounds] = np.count_nonzero(part, axis=-1) / scheme.partitions
-        error[:, rounds] = decoding_error(part)
-        if weights is not None:
-            weights[:, rounds] = part
-    return Decoded(recovered, error, weights)
+    problem, optimizer, initial = learning.problem, learning.optimizer, learning.initial
+    try:
+        return train(problem, optimizer, initial, steps, iterations, report)
+    except InvalidParameter as error:
+        raise at(error.field, error.value, error.valid) from None
 
 
-def learn(learning: build.Training, decoded: Decoded) -> Training:
-    """Train on decoded gradients; where every weight is one, all replications share one model."""
-    weights = decoded.weights
-    assert weights is not None
-    exact = bool(np.all(np.abs(weights - 1) <= EXACT))
-    replications, iterations, _ = weights.shape
-    return train(
-        learning.problem,
-        learning.optimizer,
-        learning.initial,
-        None if exact else lambda t: weights[:, t],
-        iterations,
-        replications,
-    )
+def learn_along(
+    run: Run, scheme: RoundScheme, learning: build.Training | None, engine: Engine
+) -> tuple[Trace, Learned]:
+    """Run a scheme that looks at losses: engine and learner take turns.
+
+    Raises:
+        ConfigError: there is no problem whose losses it could see.
+    """
+    if learning is None:
+        raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")
+    course = rounds(run, engine)
+    with training():
+        learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))
+        outcome = next(course)
+        while True:
+            learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
+            try:
+                outcome = course.send((learner.evaluate(), learner.alignment))
+            except StopIteration as end:
+                return end.value, learner.learned()
 
 
-def _iterations(trace: Trace, decoded: Decoded, losses: Training | None) -> pd.DataFrame:
-    assert trace.arrived is not None
-    r, t = trace.times.shape
-    assert trace.busy is not None
-    workers = trace.busy.shape[1]
-    heard = trace.arrived.reshape(r, t, workers, -1).any(axis=3).sum(axis=2)
+def _iterations(run: Run, trace: Trace, steps: Steps, losses: Learned | None) -> pd.DataFrame:
+    """One row per replication and iteration; an iteration ends with its last update."""
+    (r, updates), t = steps.times.shape, run.iterations
+    together = updates // t
 
     def column(values: FloatArray, start: float) -> FloatArray:
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
 
+    def mean(values: FloatArray) -> FloatArray:
+        return column(values.reshape(r, t, together).mean(axis=2), np.nan)
+
+    def count(values: np.ndarray) -> pd.Series:
+        return pd.Series(column(values.astype(np.float64), np.nan)).astype("Int64")
+
+    times = steps.times[:, together - 1 :: together]
     frame = pd.DataFrame(
         {
             "replication": np.repeat(np.arange(r), t + 1),
             "iteration": np.tile(np.arange(t + 1), r),
-            "time": column(trace.times, 0.0),
-            "iteration_time": column(trace.iteration_times, np.nan),
-            "arrived": pd.Series(column(heard, np.nan)).astype("Int64"),
-            "recovered": column(decoded.recovered, np.nan),
-            "decoding_error": column(decoded.error, np.nan),
+            "time": column(times, 0.0),
+            "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
+            "arrived": count(steps.arrived(together)),
+            "recovered": mean(steps.recovered),
+            "decoding_error": mean(steps.error),
         }
     )
-    if trace.dead is not None:
-        frame["dead"] = pd.Series(column(trace.dead.astype(np.float64), np.nan)).astype("Int64")
+    if steps.staleness is not None:
+        frame["staleness"] = mean(steps.staleness)
+        frame["updates"] = count(np.full((r, t), together))
+    if trace.fails:
+        frame["dead"] = count(_work(trace).dead[:, -updates:][:, together - 1 :: together])
     if losses is not None:
         frame["train_loss"] = losses.train_loss.ravel()
         if losses.test_loss is not None:
@@ -141,53 +153,57 @@ def _iterations(trace: Trace, decoded: Decoded, losses: Training | None) -> pd.D
     return frame
 
 
-def _replications(trace: Trace, losses: Training | None, target: float | None) -> pd.DataFrame:
-    assert trace.busy is not None
-    assert trace.useful is not None
+def _replications(
+    iterations: pd.DataFrame, trace: Trace, losses: Learned | None, target: float | None
+) -> pd.DataFrame:
+    work = _work(trace)
     elapsed = trace.times[:, -1]
-    busy, useful = trace.busy.mean(axis=1), trace.useful.mean(axis=1)
+    busy, useful = work.busy.mean(axis=1), work.useful.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
         frame = pd.DataFrame(
             {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
         )
-    if trace.down is not None:
-        frame["dead"] = trace.down.mean(axis=1) / elapsed
+    if trace.fails:
+        frame["dead"] = work.down.mean(axis=1) / elapsed
     if losses is not None:
         if losses.final_auc is not None:
             frame["test_auc"] = losses.final_auc
         if target is not None:
-            times = np.concatenate([np.zeros((len(elapsed), 1)), trace.times], axis=1)
+            times = iterations["time"].to_numpy().reshape(len(elapsed), -1)
             frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
     return frame
 
 
 def _wasted(useful: FloatArray, busy: FloatArray) -> FloatArray:
-    """The share of ``busy`` that was not useful; both are sums that rounding can put in order."""
+    """The share of ``busy`` that was not useful; rounding can leave useful a little larger."""
     return np.maximum(1 - useful / busy, 0.0)
 
 
 def _workers(trace: Trace) -> pd.DataFrame:
     """How each worker spent its time, and what the master's waiting for it cost, per run."""
-    assert trace.busy is not None
-    assert trace.useful is not None
-    assert trace.last is not None
-    assert trace.margin is not None
-    replications, rounds = trace.times.shape
-    n = trace.busy.shape[1]
-    waited = trace.last >= 0
-    last, margin = trace.last[waited], trace.margin[waited]
+    work = _work(trace)
+    replications, updates = trace.times.shape
+    n = work.busy.shape[1]
+    waited = work.last >= 0
+    last, margin = work.last[waited], work.margin[waited]
     elapsed = trace.times[:, -1].sum()
-    busy, useful = trace.busy.sum(axis=0), trace.useful.sum(axis=0)
+    busy, useful = work.busy.sum(axis=0), work.useful.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         frame = pd.DataFrame(
             {
                 "worker": np.arange(n),
                 "utilisation": busy / elapsed,
                 "wasted": _wasted(useful, busy),
-                "last": np.bincount(last, minlength=n) / (replications * rounds),
+                "last": np.bincount(last, minlength=n) / (replications * updates),
                 "cost": np.bincount(last, margin, minlength=n) / replications,
             }
         )
-    if trace.down is not None:
-        frame["dead"] = trace.down.sum(axis=0) / elapsed
+    if trace.fails:
+        frame["dead"] = work.down.sum(axis=0) / elapsed
     return frame
+
+
+def _work(trace: Trace) -> Work:
+    if trace.work is None:
+        raise ValueError("the run did not record what the workers did")
+    return trace.work

@@ -65,7 +65,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     cluster = surroundings.cluster(network, settings.failures, n, seed, settings.replications)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     rounds = iterations(settings)
-    run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster)
+    run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
     refusal = run.refusal()
     if settings.engine == "batch" and refusal is not None:
         raise at("engine", "batch", f"{refusal}: must be event or auto")

@@ -35,11 +35,11 @@ from experiments.config.errors import fault, from_validation
 from experiments.config.surroundings import FailureSettings, read_failures, read_network
 from sim.engines.network import Network
 from sim.engines.policy import Policy
+from sim.fields import not_bool
 from sim.load_laws import LoadLaw, Proportional
 from sim.optimizers import Optimizer
 from sim.problems import ProblemConfig
 from sim.schemes import SchemeFamily
-from sim.schemes.fields import not_bool
 
 Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 

@@ -24,6 +24,7 @@ from experiments.reproduce.clusters import (
 from experiments.reproduce.markdown import estimate, table
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
+from sim.schemes.base import Fixed
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -80,15 +81,16 @@ class Backlog(PaperFigure):
                         },
                     ],
                 }
-                for cell, parts, trace in setting.clocks(document, options):
-                    own_work = float(parts.scheme.assignment.loads.mean()) * WORK + MEAN
+                for cell, run, trace in setting.clocks(document, options):
+                    assert isinstance(run.scheme, Fixed)
+                    own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
                     facts = {
                         "persistence": persistence,
                         "policy": policy.value,
                         "scheme": cell.scheme["name"],
                         "own_work": own_work,
                     }
-                    rows += [facts | span for span in spans(trace.iteration_times)]
+                    rows += [facts | span for span in spans(trace.intervals)]
         return pd.DataFrame(rows)
 
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import decode
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
@@ -84,8 +83,8 @@ class DecodingErrorArrivals(PaperFigure):
             "schemes": [section],
             **clock("additive", QUICK_WORK),
         }
-        parts = build.timing(cells(document)[0])
-        return np.asarray(decode(parts.scheme, simulate(parts), keep_weights=False).error[0])
+        run = build.timing(cells(document)[0])
+        return np.asarray(run.scheme.steps(simulate(run, work=False)).error[0])
 
     def _row(self, section: dict[str, Any], errors: FloatArray) -> dict[str, Any]:
         d, r, n = section.get("load", 1), section["wait_for"], self.workers

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
-from delay_models import Tape
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
@@ -24,8 +23,7 @@ from experiments.reproduce.setting import (
     clock,
     five_schemes,
 )
-from sim.engines import batch
-from sim.engines.policy import Policy
+from sim.engines.run import simulate
 from sim.theory.exponential import (
     ExponentialTime,
     additive_time,
@@ -74,25 +72,21 @@ class IterationTimeWorkers(PaperFigure):
         self, law: str, n: int, options: Options
     ) -> list[tuple[dict[str, object], dict[str, float]]]:
         sections = five_schemes(self.load, n // 2, n)
-        document = {"workers": n, "schemes": sections, **clock(law, EVEN_WORK)}
+        document = {
+            "workers": n,
+            "seed": options.seed,
+            "schemes": sections,
+            **clock(law, EVEN_WORK),
+        }
         rounds = options.times(self.rounds)
         points = []
         for cell in cells(document):
-            parts = build.timing(cell)
+            run = replace(build.timing(cell), iterations=rounds)
             numbers = {"theory": self._theory(law, n, cell.scheme["name"])}
             numbers |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
             if n in self.workers:
-                tape = Tape(cell.settings.delay, n, options.seed, 0)
-                trace = batch.simulate(
-                    parts.scheme,
-                    [tape],
-                    parts.load_law,
-                    rounds,
-                    Policy.CANCEL,
-                    masks=False,
-                    work=False,
-                )
-                mean, error = mean_and_error(trace.iteration_times[0])
+                trace = simulate(run, heard=False, work=False)
+                mean, error = mean_and_error(trace.intervals[0])
                 numbers |= {"simulated": mean, "standard_error": error, "rounds": rounds}
             points.append((dict(cell.scheme), numbers))
         return points

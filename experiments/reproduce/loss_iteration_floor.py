@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import sem
 
-from experiments.cells.compute import decode, learn
+from experiments.cells.compute import learn
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
@@ -18,6 +18,7 @@ from experiments.reproduce.markdown import table
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
 from sim.engines.run import simulate
 from sim.problems import Problem
+from sim.steps import DecodedRounds
 from sim.theory.convergence import (
     ErasureBound,
     LeastSquaresSpectrum,
@@ -95,12 +96,12 @@ class LossIterationFloor(PaperFigure):
     ) -> pd.DataFrame:
         erasure = GroupErasure(WORKERS, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
-        timing = build.timing(cells(self._document(arrivals, step, options))[0])
+        run = build.timing(cells(self._document(arrivals, step, options))[0])
         parts = self._training(arrivals, step, options)
-        decoded = decode(timing.scheme, simulate(timing), keep_weights=True)
-        assert decoded.weights is not None
-        gaps = learn(parts, decoded).train_loss - spectrum.minimum
-        spreads = group_spreads(parts.problem, parts.initial, decoded.weights, step, self.load)
+        steps = run.scheme.steps(simulate(run))
+        assert isinstance(steps, DecodedRounds)
+        gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
+        spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
         bound = ErasureBound(
             spectrum.smoothness,
             spectrum.pl_constant,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import decode
 from experiments.pictures import style
 from experiments.records.estimates import columns, mean_and_error, ratio_interval
 from experiments.reproduce import setting
@@ -82,11 +81,11 @@ class Ranking(PaperFigure):
         }
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
-        for cell, parts, trace in setting.clocks(document, options):
+        for cell, run, trace in setting.clocks(document, options):
             name = str(cell.scheme["name"])
-            seconds[name] = trace.iteration_times.mean(axis=1)
-            exact = parts.scheme.exact
-            errors[name] = 0.0 if exact else float(decode(parts.scheme, trace, False).error.mean())
+            seconds[name] = trace.intervals.mean(axis=1)
+            scheme = run.scheme
+            errors[name] = 0.0 if scheme.exact else float(scheme.steps(trace).error.mean())
         fastest = min(EXACT, key=lambda name: seconds[name].mean())
         best = min(seconds, key=lambda name: seconds[name].mean())
         return [

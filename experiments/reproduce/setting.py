@@ -98,8 +98,8 @@ def half_way_loss(document: Section, options: Options) -> float:
 
 
 def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Run, Trace]]:
-    """Run every cell of a timing-only document for its clock; masks only where it is inexact."""
+    """Run every cell of a timing-only document for its clock; arrivals only where it is inexact."""
     seeded = {"workers": WORKERS, "seed": options.seed, **document}
     for cell in cells(seeded):
-        parts = build.timing(cell)
-        yield cell, parts, simulate(parts, heard=not parts.scheme.exact, work=False)
+        run = build.timing(cell)
+        yield cell, run, simulate(run, heard=not run.scheme.exact, work=False)

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.cells.compute import Decoded, learn
-from experiments.config.build import Training
 from experiments.verify import problem
 from experiments.verify.compare import Comparison, Quantities, at_most
 from experiments.verify.simulation import RUN, Case
+from sim.learner import train
 from sim.optimizers import GradientDescent
 from sim.problems import Problem
+from sim.steps import GivenWeights
 from sim.theory import NoFormula
 from sim.theory.convergence import ErasureBound, least_squares_spectrum
 from sim.theory.decoding_error import GroupErasure, group_erasure
@@ -75,9 +75,9 @@ def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
 
 def _losses(fixed: Problem, step: float, weights: FloatArray) -> FloatArray:
     """Losses of every run, by the learner: ``(R, T + 1)``."""
-    learning = Training(fixed, problem.start(), GradientDescent(learning_rate=step))
-    unused = np.empty(weights.shape[:2])
-    return learn(learning, Decoded(unused, unused, weights)).train_loss
+    steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
+    rule = GradientDescent(learning_rate=step)
+    return train(fixed, rule, problem.start(), steps, weights.shape[1]).train_loss
 
 
 def spreads_along(fixed: Problem, size: int, step: float, weights: FloatArray) -> FloatArray:

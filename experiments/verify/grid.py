@@ -21,7 +21,8 @@ from delay_models.parametric import (
     Weibull,
 )
 from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from sim.schemes import SCHEMES, Scheme, SchemeFamily
+from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.base import Fixed
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from sim.schemes.uncoded import IgnoreStragglers, Uncoded
@@ -55,9 +56,12 @@ THIRTY: tuple[SchemeFamily, ...] = (
 )
 
 TWELVE: tuple[SchemeFamily, ...] = tuple(
-    example for family in SCHEMES.values() for example in family.examples()
+    example
+    for family in SCHEMES.values()
+    for example in family.examples()
+    if isinstance(example.build(12), Fixed)
 )
-"""Every registered scheme, as its contract tests configure it."""
+"""Every registered scheme whose plan never changes, as its contract tests configure it."""
 
 
 @final
@@ -83,9 +87,9 @@ class Setting:
     learns: bool
 
     @property
-    def schemes(self) -> list[Scheme]:
+    def schemes(self) -> list[Fixed]:
         """The schemes, built for this cluster."""
-        return [family.build(self.workers) for family in self.families]
+        return [fixed(family, self.workers) for family in self.families]
 
     @property
     def labels(self) -> list[str]:
@@ -125,7 +129,14 @@ def _families(
     """With one partition a worker, a sum of draws is the draw itself: nothing new to verify."""
     if not isinstance(law, PerPartition):
         return families
-    return tuple(f for f in families if f.build(workers).assignment.loads.max() > 1)
+    return tuple(f for f in families if fixed(f, workers).assignment.loads.max() > 1)
+
+
+def fixed(family: SchemeFamily, workers: int) -> Fixed:
+    """Build a scheme whose plan never changes."""
+    scheme = family.build(workers)
+    assert isinstance(scheme, Fixed)
+    return scheme
 
 
 def _learns(delay: DelayModel, law: LoadLaw) -> bool:

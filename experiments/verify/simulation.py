@@ -6,19 +6,18 @@ of the same experiment, so a few long runs hold as many replications as rounds.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, final
 
 import numpy as np
 
 from delay_models import Tape
-from experiments.cells.compute import Decoded, decode
 from experiments.verify.grid import Setting
-from sim.engines import batch, event
-from sim.engines.policy import Policy
-from sim.schemes import Scheme
-from sim.types import FloatArray, Trace
+from sim.engines.run import Run, simulate
+from sim.schemes.base import Fixed
+from sim.steps import DecodedRounds
+from sim.types import FloatArray, Rounds, Trace
 
 Engine: TypeAlias = Literal["batch", "event"]
 
@@ -45,19 +44,18 @@ class Case:
     """
 
     setting: Setting
-    scheme: Scheme
+    scheme: Fixed
     trace: Trace
-    decoded: Decoded
+    decoded: DecodedRounds
 
     @property
     def seconds(self) -> FloatArray:
         """``(R RUN,)`` how long each round took."""
-        return self.trace.iteration_times.ravel()
+        return self.trace.intervals.ravel()
 
     @property
     def weights(self) -> FloatArray:
         """``(R RUN, k)`` the partition weights of each round."""
-        assert self.decoded.weights is not None
         return self.decoded.weights.reshape(-1, self.scheme.partitions)
 
 
@@ -104,25 +102,16 @@ def cases(setting: Setting, rounds: int, engine: Engine, seed: int) -> Iterator[
     for tapes in _tapes(setting, rounds, seed):
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
-            parts.append(run(engine)(scheme, tapes, setting))
+            one = Run(scheme, tapes, setting.law, RUN)
+            parts.append(simulate(one, engine, work=False))
     for scheme in schemes:
         trace = _joined(traces[_timing(scheme)])
-        yield Case(setting, scheme, trace, decode(scheme, trace, keep_weights=True))
+        steps = scheme.steps(trace)
+        assert isinstance(steps, DecodedRounds)
+        yield Case(setting, scheme, trace, steps)
 
 
-def run(engine: Engine) -> Callable[[Scheme, list[Remembered], Setting], Trace]:
-    """The engine of that name, set to record who had arrived."""
-
-    def with_batch(scheme: Scheme, tapes: list[Remembered], setting: Setting) -> Trace:
-        return batch.simulate(scheme, tapes, setting.law, RUN, Policy.CANCEL, work=False)
-
-    def with_event(scheme: Scheme, tapes: list[Remembered], setting: Setting) -> Trace:
-        return event.simulate(scheme, tapes, setting.law, RUN, Policy.CANCEL)
-
-    return with_event if engine == "event" else with_batch
-
-
-def _timing(scheme: Scheme) -> object:
+def _timing(scheme: Fixed) -> object:
     return scheme.assignment, scheme.stopping
 
 
@@ -135,6 +124,6 @@ def _tapes(setting: Setting, rounds: int, seed: int) -> Iterator[list[Remembered
 
 
 def _joined(parts: list[Trace]) -> Trace:
-    arrived = [part.arrived for part in parts if part.arrived is not None]
+    arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
     times = np.concatenate([part.times for part in parts])
-    return Trace(times, np.concatenate(arrived), None, None, parts[0].engine)
+    return Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)

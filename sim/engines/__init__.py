@@ -1,1 +1,1 @@
-"""Engines: from a scheme and tapes to a trace. SimPy is imported here and nowhere else."""
+"""Engines: from a run to a trace. ``run`` holds the one way to call them."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sim.engines.network import Network
-from sim.types import Tape
+from sim.types import TapeLike
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Failures:
         down: row i: how long its i-th repair takes; ``None`` when a crash is for good.
     """
 
-    up: Tape
-    down: Tape | None
+    up: TapeLike
+    down: TapeLike | None
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Cluster:
     """
 
     network: Network | None = None
-    resends: Sequence[Tape] | None = None
+    resends: Sequence[TapeLike] | None = None
     failures: Sequence[Failures] | None = None
     max_wait: float | None = None
 
@@ -52,6 +52,12 @@ class Cluster:
             return "messages that wait for a channel of the master need the event engine"
         if self.failures is not None:
             return "workers that crash need the event engine"
+        return None
+
+    def barrierless_refusal(self) -> str | None:
+        """Why the batch engine cannot simulate a scheme without rounds on this, or ``None``."""
+        if not self.ideal:
+            return "a scheme without rounds on a network, or with failures, needs the event engine"
         return None
 
 

@@ -1,8 +1,8 @@
-"""Tapes as the engines read them: checked, whole or one worker at a time."""
+"""Tapes as the engines read them: checked; by worker; one round of all replications."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -10,22 +10,22 @@ from typing import final
 import numpy as np
 
 from sim.errors import InvalidDelay
-from sim.types import FloatArray, Tape
+from sim.types import FloatArray, TapeLike
 
 
 @final
 @dataclass(frozen=True)
-class Checked:
-    """A tape that refuses what is no time: negative numbers and NaN.
+class CheckedTape:
+    """A tape that refuses negative delays and NaN.
 
-    Infinity is a time, that of what never happens: the task of a dead worker, a message that is
-    lost again and again, the failure of a worker that does not fail. Delay models promise finite
-    delays; where one overflows, its task never ends either.
+    Infinity is allowed and means never: the task of a dead worker, a message that is lost again and
+    again, the failure of a worker that does not fail. Delay models promise finite delays; where one
+    overflows, its task never ends either.
 
     Cost: one pass over cells that are in the cache, about a hundredth of drawing them.
     """
 
-    tape: Tape
+    tape: TapeLike
 
     @property
     def workers(self) -> int:
@@ -41,7 +41,7 @@ class Checked:
         """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds.
 
         Raises:
-            InvalidDelay: naming the first cell that is no time, and the model.
+            InvalidDelay: naming the first invalid cell, and the model.
         """
         table = self.tape.rows(start, stop, stream)
         if not table.min(initial=0.0) >= 0:  # NaN is the minimum wherever there is one
@@ -72,17 +72,59 @@ class Column:
         return self._cells[offset]
 
 
-def columns(tape: Tape) -> list[Column]:
-    """A tape's columns, one for each worker.
+def columns(tape: TapeLike) -> list[Column]:
+    """A tape's columns, one for each worker."""
+    checked = CheckedTape(tape)
+    return columns_of(checked.rows, tape.block_rounds, tape.workers)
+
+
+def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) -> list[Column]:
+    """The columns of a table that is read in blocks of ``size`` rows.
 
     The two latest blocks are kept for workers that read about the same rows. So memory grows
     neither with the length of a run nor with the distance between workers; at worst every worker
-    draws each block itself.
+    reads each block itself.
     """
-    checked, size = Checked(tape), tape.block_rounds
 
     @lru_cache(maxsize=2)
     def read(block: int) -> FloatArray:
-        return checked.rows(block * size, (block + 1) * size)
+        return rows(block * size, (block + 1) * size)
 
-    return [Column(read, size, worker) for worker in range(tape.workers)]
+    return [Column(read, size, worker) for worker in range(workers)]
+
+
+@final
+class RoundOfAll:
+    """One round of all replications, as a tape whose row r is replication r's.
+
+    So a load law's ``message_times(tape, loads, m, 0, R)`` gives ``(R, n m)``, also where loads
+    differ between replications. The latest block of each stream is kept.
+
+    Args:
+        tapes: one per replication.
+    """
+
+    def __init__(self, tapes: Sequence[TapeLike]) -> None:
+        self._tapes = [CheckedTape(tape) for tape in tapes]
+        self._size = tapes[0].block_rounds
+        self._blocks: dict[int, tuple[int, FloatArray]] = {}
+        self.round = 0
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self._tapes[0].workers
+
+    @property
+    def block_rounds(self) -> int:
+        """One round at a time."""
+        return 1
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Replications ``start <= r < stop`` in the current round, ``(stop - start, n)``."""
+        block, offset = divmod(self.round, self._size)
+        if self._blocks.get(stream, (-1, None))[0] != block:
+            first = block * self._size
+            rows = [tape.rows(first, first + self._size, stream) for tape in self._tapes]
+            self._blocks[stream] = block, np.stack(rows)
+        return self._blocks[stream][1][start:stop, offset]

@@ -138,6 +138,24 @@ class Problem(ABC):
         return product(self.X.T, slopes)
 
     @final
+    def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
+        """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``.
+
+        Cost: two products with the partition's rows.
+        """
+        rows, X = self._blocks[partition]
+        slopes = self.row_slopes(product(X, beta[:, None]), self.y[rows])
+        slopes /= self.rows
+        return product(X.T, slopes)[:, 0]
+
+    @cached_property
+    def _blocks(self) -> list[tuple[slice, Matrix]]:
+        """The rows of each partition; views for dense data."""
+        ends = np.cumsum(self.partition_sizes).tolist()
+        cuts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+        return [(rows, self.X[rows]) for rows in cuts]
+
+    @final
     def loss(self, beta: FloatArray) -> FloatArray:
         """Mean data loss, without L2: ``(p, R) -> (R,)``."""
         return self.loss_from_margins(self.margins(beta))

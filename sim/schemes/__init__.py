@@ -1,13 +1,15 @@
 """Schemes: who computes what, when the master stops, how it decodes.
 
-To add a scheme: write one frozen dataclass that composes an assignment, a stopping rule and a
-decoder, and add one line here.
+To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and add
+one line here; or leave the package as it is and write a plugin.
 """
 
+from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
+from sim.schemes.ringmaster import Rennala, Ringmaster
 from sim.schemes.uncoded import IgnoreStragglers, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {
@@ -17,6 +19,12 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "cyclic_repetition": CyclicRepetition,
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
+    "asynchronous": Asynchronous,
+    "k_async": KAsync,
+    "k_batch_async": KBatchAsync,
+    "k_batch_sync": KBatchSync,
+    "rennala": Rennala,
+    "ringmaster": Ringmaster,
 }
 
 __all__ = ["SCHEMES", "Scheme", "SchemeFamily"]

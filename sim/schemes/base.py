@@ -1,58 +1,210 @@
-"""What a scheme is: an assignment, a stopping rule and a decoder.
+"""What a scheme is.
 
-A *scheme family* is the configurable thing that a config names (``erasurehead`` with a load and
-a number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
+Known algorithms as pairings of parts::
+
+    uncoded                 one partition each   x all n arrive            x add
+    fractional repetition   groups               x every group is covered  x one per group
+    MDS-like codes          any B                x n - s arrive            x least squares
+    ErasureHead             groups               x r arrive or all covered x one per group
+
+These are ``Fixed``: an assignment, a stopping rule and a decoder, the same in every round. A
+scheme whose plan changes has an explicit state, like a delay model and an optimizer: ``start``
+gives it, ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without
+rounds is four choices (``sim.schemes.barrierless``).
+
+A *scheme family* is the configurable thing that a config names (``erasurehead`` with a load and a
+number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from enum import Enum
+from typing import Any, ClassVar, TypeAlias
 
-from sim.schemes.assignment import Assignment
+from typing_extensions import override
+
+from sim.schemes.assignments import Assignment
 from sim.schemes.conditioning import Conditioning, conditioning
-from sim.schemes.decoding import Decoder
+from sim.schemes.decoders import Decoder
 from sim.schemes.stopping import StoppingRule
+from sim.steps import DecodedRounds, Steps
+from sim.types import BoolArray, FloatArray, Loads, Rounds, Trace
+
+State: TypeAlias = Any
+"""What a scheme remembers, for all replications; never changed in place."""
+
+Patience: TypeAlias = Callable[[FloatArray], FloatArray]
+"""What a worker does by itself within a round, such as giving up after a time.
+
+It turns the times of its messages, ``(..., n m)`` seconds after its task began, into those at which
+they are really sent; infinite where it gave up. Both engines call it, so it may compute anything.
+"""
+
+
+class Sees(Enum):
+    """What a scheme's plan depends on."""
+
+    NOTHING = "nothing"
+    ARRIVALS = "arrivals"
+    LOSSES = "losses"
+
+
+@dataclass(frozen=True, eq=False)
+class Round:
+    """The plan of one round.
+
+    Attributes:
+        loads: ``(n,)`` or ``(R, n)`` partitions that each worker computes.
+        stopping: when the round ends; its numbers may be ``(R,)``, see ``StoppingRule.of``.
+        patience: what a worker does by itself.
+    """
+
+    loads: Loads
+    stopping: StoppingRule
+    patience: Patience | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What happened in one round, for all replications.
+
+    Attributes:
+        duration: ``(R,)`` seconds from its opening to its end.
+        arrived: ``(R, n m)`` whose message of the round had arrived by then.
+        losses: ``(R,)`` the training loss after the round's update, for a scheme that sees losses.
+        alignment: ``(R,)`` inner product of the round's decoded gradient with the one before, 0 in
+            the first round; for a scheme that sees losses.
+    """
+
+    duration: FloatArray
+    arrived: BoolArray
+    losses: FloatArray | None = None
+    alignment: FloatArray | None = None
+
+
+class Scheme(ABC):
+    """A scheme for n workers, a frozen value; abstract.
+
+    Attributes:
+        name: the registry name of its family.
+        exact: True when every set of arrivals that ends a round decodes to the exact gradient, in
+            exact arithmetic; None where that depends on the draw, so that it is measured.
+    """
+
+    name: str
+    exact: bool | None = False
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """Number of workers n."""
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions k; n unless overridden."""
+        return self.workers
+
+    @abstractmethod
+    def steps(self, trace: Trace) -> Steps:
+        """What the master's updates were made of."""
+
+    def updates(self, iterations: int) -> int:
+        """Updates (rounds, with a barrier) that an engine simulates for so many iterations."""
+        return iterations
+
+    def conditioning(self) -> Conditioning | None:
+        """How large the code's numbers are and how exactly it decodes; ``None`` for plain sums."""
+        return None
+
+
+class RoundScheme(Scheme):
+    """A scheme with rounds: one broadcast, the wait, the decision; abstract."""
+
+    sees: ClassVar[Sees] = Sees.ARRIVALS
+
+    @property
+    def messages(self) -> int:
+        """Messages m that each worker sends per round, the last with its whole load."""
+        return 1
+
+    def start(self, replications: int) -> State:
+        """The state before the first round; ``None`` for a scheme without memory."""
+        return None
+
+    @abstractmethod
+    def plan(self, state: State) -> Round:
+        """The next round."""
+
+    def after(self, state: State, outcome: Outcome) -> State:
+        """The state after a round."""
+        return state
+
+    @abstractmethod
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        """Partition weights from what had arrived: ``(..., n m)`` bool -> ``(..., k)``."""
+
+    @override
+    def steps(self, trace: Trace) -> Steps:
+        """Each round's update with the gradient that was decoded in it."""
+        assert isinstance(trace.heard, Rounds)
+        return DecodedRounds(
+            trace.times, trace.heard.arrived, self.weights, self.workers, self.partitions
+        )
 
 
 @dataclass(frozen=True)
-class Scheme:
-    """An assignment x a stopping rule x a decoder, for n workers.
+class Fixed(RoundScheme):
+    """An assignment x a stopping rule x a decoder, the same in every round.
 
-    Attributes:
+    Args:
         name: the registry name of its family.
         assignment: who computes what and how messages are encoded.
         stopping: when the master stops waiting.
         decoder: how the master combines the messages that arrived.
-        exact: True when every set of arrivals that the stopping rule accepts decodes to the exact
-            gradient, in exact arithmetic; ``conditioning`` says what rounding leaves of it.
+        exact: as in ``Scheme``; ``conditioning`` says what rounding leaves of it.
+        patience: what a worker does by itself.
     """
+
+    sees: ClassVar[Sees] = Sees.NOTHING
 
     name: str
     assignment: Assignment
     stopping: StoppingRule
     decoder: Decoder
-    exact: bool
+    exact: bool | None
+    patience: Patience | None = None
 
     @property
+    @override
     def workers(self) -> int:
-        """Number of workers n."""
         return self.assignment.workers
 
     @property
+    @override
     def partitions(self) -> int:
-        """Number of partitions k."""
         return self.assignment.partitions
 
+    @property
+    @override
+    def messages(self) -> int:
+        return self.assignment.messages
+
+    @override
+    def plan(self, state: State = None) -> Round:
+        return Round(self.assignment.loads, self.stopping, self.patience)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        return self.decoder.partition_weights(arrived)
+
+    @override
     def conditioning(self) -> Conditioning | None:
-        """How large the code's numbers are and how exactly it decodes in double precision.
+        """Measured on 16 random sets of arrivals (``sim.schemes.conditioning``).
 
-        Returns:
-            ``None`` for a code without coefficients.
-
-        Cost: as much as decoding 16 rounds, 0.2 s for n = 300 (``sim.schemes.conditioning``);
-        without coefficients one pass over the non-zeros of B.
+        Cost: as much as decoding 16 rounds, 0.2 s for n = 300; nothing for plain sums.
         """
         return conditioning(self.assignment, self.stopping, self.decoder)
 

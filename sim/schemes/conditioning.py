@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.schemes.assignment import Assignment
-from sim.schemes.decoding import Decoder
-from sim.schemes.stopping import StoppingRule, bisected_stopping_delay
+from sim.schemes.assignments import Assignment
+from sim.schemes.decoders import Decoder
+from sim.schemes.stopping import StoppingRule, stopping_delay_by_bisection
 from sim.types import BoolArray
 
 PROBES = 16
@@ -47,15 +47,14 @@ def conditioning(
     Deadlines are left aside: messages are heard until their number is enough.
 
     Returns:
-        ``None`` for a code without coefficients (messages are plain sums): B holds ones and zeros.
+        ``None`` for a decoder that solves no equations (plain sums and choices).
 
-    Cost: without coefficients one pass over the non-zeros of B; else as much as decoding
-    ``PROBES`` rounds. For ``LeastSquares`` that is O(n^3) each: together 0.2 s for n = 300 and
-    3 s for n = 1000.
+    Cost: as much as decoding ``PROBES`` rounds. For ``Optimal`` that is O(n^3) each: together
+    0.2 s for n = 300 and 3 s for n = 1000.
     """
-    encoding = assignment.encoding
-    if np.all(encoding.data == 1.0):
+    if not decoder.solves:
         return None
+    encoding = assignment.encoding
     arrived = _enough(stopping, encoding.shape[0])
     vectors = decoder.decoding_vector(arrived)
     weights = (encoding.T @ vectors.T).T
@@ -70,4 +69,4 @@ def _enough(stopping: StoppingRule, messages: int) -> BoolArray:
     """``(PROBES, messages)``: who has arrived when the arrivals are enough, in random orders."""
     ranks = np.tile(np.arange(messages, dtype=np.float64), (PROBES, 1))
     ranks = np.random.default_rng(0).permuted(ranks, axis=1)
-    return ranks <= bisected_stopping_delay(stopping, ranks)[:, None]
+    return ranks <= stopping_delay_by_bisection(stopping, ranks)[:, None]

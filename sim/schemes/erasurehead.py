@@ -13,10 +13,7 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
-from sim.schemes import assignment as assignments
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.decoding import OnePerGroup
-from sim.schemes.fields import (
+from sim.fields import (
     STRICT,
     Load,
     Seconds,
@@ -24,6 +21,9 @@ from sim.schemes.fields import (
     require_at_most_workers,
     require_divisor,
 )
+from sim.schemes.assignments import Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import OnePerGroup
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK, StoppingRule
 
 
@@ -72,7 +72,7 @@ class ErasureHead(SchemeFamily):
             cls(load=3, wait_for=6, deadline=0.9),
         )
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """Needs load to divide workers, wait_for at most workers, no rescale with a deadline."""
         require_divisor(self.load, workers)
         require_at_most_workers("wait_for", self.wait_for, workers)
@@ -83,9 +83,9 @@ class ErasureHead(SchemeFamily):
                 raise InvalidParameter("rescale", self.rescale, valid)
             rule = rule | Deadline(self.deadline)
         scale = 1 / chance_heard(workers, self.load, self.wait_for) if self.rescale else 1.0
-        assignment = assignments.FractionalRepetition(workers, self.load)
         exact = self.wait_for > workers - self.load and self.deadline is None
-        return Scheme(self.name, assignment, rule, OnePerGroup(self.load, scale), exact)
+        decoder = OnePerGroup(self.load, scale)
+        return Fixed(self.name, Groups(workers, self.load), rule, decoder, exact)
 
 
 def chance_heard(workers: int, load: int, arrivals: int) -> float:

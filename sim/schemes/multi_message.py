@@ -12,10 +12,10 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
-from sim.schemes.assignment import CyclicPieces
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.decoding import OnePerPartition
-from sim.schemes.fields import STRICT, Load, WaitFor, require_at_most_workers
+from sim.fields import STRICT, Load, WaitFor, require_at_most_workers
+from sim.schemes.assignments import CyclicPieces
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import OnePerPartition
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
 
 
@@ -47,7 +47,7 @@ class MultiMessage(SchemeFamily):
             cls(load=1, wait_for=11),
         )
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
         pieces = CyclicPieces(workers, self.load)
@@ -58,4 +58,4 @@ class MultiMessage(SchemeFamily):
                 raise InvalidParameter("wait_for", self.wait_for, valid)
             rule = rule | FirstK(self.wait_for)
         exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
-        return Scheme(self.name, pieces, rule, OnePerPartition(pieces), exact)
+        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact)

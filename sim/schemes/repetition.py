@@ -10,10 +10,10 @@ from typing import ClassVar, final
 
 from pydantic.dataclasses import dataclass
 
-from sim.schemes import assignment as assignments
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.decoding import LeastSquares, OnePerGroup
-from sim.schemes.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
+from sim.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
+from sim.schemes.assignments import CyclicCode, Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.stopping import CoverGroups, FirstK
 
 
@@ -35,12 +35,11 @@ class FractionalRepetition(SchemeFamily):
         """Uncoded, in groups, and everything everywhere."""
         return cls(load=1), cls(load=3), cls(load=12)
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """Needs load to divide workers."""
         require_divisor(self.load, workers)
-        assignment = assignments.FractionalRepetition(workers, self.load)
         rule, decoder = CoverGroups(self.load), OnePerGroup(self.load)
-        return Scheme(self.name, assignment, rule, decoder, exact=True)
+        return Fixed(self.name, Groups(workers, self.load), rule, decoder, exact=True)
 
 
 @final
@@ -67,9 +66,12 @@ class CyclicRepetition(SchemeFamily):
         """Uncoded, coded, everything everywhere, and another code."""
         return cls(load=1), cls(load=4), cls(load=12), cls(load=3, code_seed=5)
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
-        assignment = assignments.CyclicRepetition(workers, self.load, self.code_seed)
-        rule, decoder = FirstK(workers - self.load + 1), LeastSquares(assignment)
-        return Scheme(self.name, assignment, rule, decoder, exact=True)
+        assignment, rule = (
+            CyclicCode(workers, self.load, self.code_seed),
+            FirstK(workers - self.load + 1),
+        )
+        decoder: Decoder = SumArrived() if self.load == 1 else Optimal(assignment)
+        return Fixed(self.name, assignment, rule, decoder, exact=True)

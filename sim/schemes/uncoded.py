@@ -11,10 +11,10 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
-from sim.schemes.assignment import FractionalRepetition
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.decoding import SumArrived
-from sim.schemes.fields import STRICT, Seconds, WaitFor, require_at_most_workers
+from sim.fields import STRICT, Seconds, WaitFor, require_at_most_workers
+from sim.schemes.assignments import Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import SumArrived
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule
 
 
@@ -30,11 +30,9 @@ class Uncoded(SchemeFamily):
         """There is one."""
         return (cls(),)
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at n."""
-        return Scheme(
-            self.name, FractionalRepetition(workers, 1), FirstK(workers), SumArrived(), exact=True
-        )
+        return Fixed(self.name, Groups(workers, 1), FirstK(workers), SumArrived(), exact=True)
 
 
 @final
@@ -68,7 +66,7 @@ class IgnoreStragglers(SchemeFamily):
             cls(wait_for=9, deadline=0.9),
         )
 
-    def build(self, workers: int) -> Scheme:
+    def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at r or at the deadline."""
         rule: StoppingRule
         if self.wait_for is not None:
@@ -81,5 +79,4 @@ class IgnoreStragglers(SchemeFamily):
         else:
             raise InvalidParameter("wait_for", None, f"give 1 to {workers}, or a deadline")
         exact = self.wait_for == workers and self.deadline is None
-        assignment = FractionalRepetition(workers, 1)
-        return Scheme(self.name, assignment, rule, SumArrived(self.rescale), exact)
+        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(self.rescale), exact)

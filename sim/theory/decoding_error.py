@@ -20,9 +20,9 @@ from typing import final
 import numpy as np
 
 from sim.errors import InvalidParameter
-from sim.schemes.assignment import FractionalRepetition
-from sim.schemes.base import Scheme
-from sim.schemes.decoding import Decoder, LeastSquares, OnePerGroup, SumArrived
+from sim.schemes.assignments import Groups
+from sim.schemes.base import Fixed, Scheme
+from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.theory.arrivals import NoFormula, demand
 from sim.theory.valid import require_count, require_group, require_positive
 from sim.types import FloatArray
@@ -161,6 +161,8 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
     Knows fractional repetition with one message per group (or optimal decoding, which is the
     same), uncoded sums, and exact schemes; no deadlines, and no ties between arrivals.
     """
+    if not isinstance(scheme, Fixed):
+        return NoFormula("the plan changes from round to round, or there are no rounds")
     n, d = scheme.workers, _repetition(scheme)
     if scheme.exact:
         return GroupErasure(n, 1, n)
@@ -186,14 +188,14 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
     return None if isinstance(erased, NoFormula) else erased.decoding_error
 
 
-def _repetition(scheme: Scheme) -> int | None:
-    if isinstance(scheme.assignment, FractionalRepetition):
+def _repetition(scheme: Fixed) -> int | None:
+    if isinstance(scheme.assignment, Groups):
         return scheme.assignment.load
     return None
 
 
 def _plain(decoder: Decoder, load: int | None) -> Decoder:
     """Optimal decoding of fractional repetition is one message per group."""
-    if isinstance(decoder, LeastSquares) and load is not None:
+    if isinstance(decoder, Optimal) and load is not None:
         return OnePerGroup(load)
     return decoder

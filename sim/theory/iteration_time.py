@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from sim.errors import InvalidParameter
 from sim.load_laws import LoadLaw
-from sim.schemes.base import Scheme
+from sim.schemes.base import Fixed, Scheme
 from sim.schemes.stopping import StoppingRule
 from sim.theory.arrivals import Demand, NoFormula, demand
 from sim.theory.quadrature import integrate, smallest
@@ -166,6 +166,8 @@ def scheme_iteration_time(
         ``NoFormula`` when a worker sends several messages, when loads differ, when a worker's time
         has no closed form, or when the stopping rule has none.
     """
+    if not isinstance(scheme, Fixed):
+        return NoFormula("the plan changes from round to round, or there are no rounds")
     if scheme.assignment.messages > 1:
         return NoFormula("workers send several messages, which do not arrive independently")
     loads = scheme.assignment.loads

@@ -6,7 +6,7 @@ from math import isfinite
 from numbers import Integral
 
 from sim.errors import InvalidParameter
-from sim.schemes.fields import require_divisor
+from sim.fields import require_divisor
 
 
 def require_count(field: str, value: int, least: int = 1, **most: int) -> None:

@@ -13,16 +13,26 @@ import numpy as np
 import pytest
 
 from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from sim.schemes.stopping import bisected_stopping_delay
+from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.base import Fixed
+from sim.schemes.stopping import stopping_delay_by_bisection
+from tests.schemes.telling import told
 
 WORKERS = 12
 EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
+FIXED = [family for family in EXAMPLES if isinstance(family.build(WORKERS), Fixed)]
 
 every_scheme = pytest.mark.parametrize("family", EXAMPLES, ids=repr)
+every_fixed_scheme = pytest.mark.parametrize("family", FIXED, ids=repr)
 
 
-def random_arrivals(seed: int, scheme: Scheme, rows: int = 400) -> np.ndarray:
+def fixed(family: SchemeFamily, workers: int = WORKERS) -> Fixed:
+    scheme = family.build(workers)
+    assert isinstance(scheme, Fixed)
+    return scheme
+
+
+def random_arrivals(seed: int, scheme: Fixed, rows: int = 400) -> np.ndarray:
     """``(rows, n m)`` messages, from few to nearly all."""
     rng = np.random.default_rng(seed)
     return rng.random((rows, WORKERS * scheme.assignment.messages)) < rng.random((rows, 1))
@@ -34,9 +44,9 @@ def test_registry_names_match(name: str) -> None:
     assert SCHEMES[name].examples(), "a scheme without examples is not tested"
 
 
-@every_scheme
+@every_fixed_scheme
 def test_shapes_and_loads(family: SchemeFamily) -> None:
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     encoding = scheme.assignment.encoding.toarray()
     m = scheme.assignment.messages
     assert encoding.shape == (WORKERS * m, scheme.partitions)
@@ -47,10 +57,10 @@ def test_shapes_and_loads(family: SchemeFamily) -> None:
     )
 
 
-@every_scheme
+@every_fixed_scheme
 def test_partition_weights_are_the_decoding_vector_times_b(family: SchemeFamily) -> None:
     """Catches a decoder whose two answers differ, or that listens to whoever has not arrived."""
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     arrived = random_arrivals(1, scheme)
     vector = scheme.decoder.decoding_vector(arrived)
     assert not np.any(vector[~arrived])
@@ -60,10 +70,10 @@ def test_partition_weights_are_the_decoding_vector_times_b(family: SchemeFamily)
     )
 
 
-@every_scheme
+@every_fixed_scheme
 def test_decoders_answer_row_by_row(family: SchemeFamily) -> None:
     """A table of any shape, as engines hand it over: replications x rounds x messages."""
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     rows = random_arrivals(7, scheme, rows=30)
     table = rows.reshape(2, 5, 3, -1)
     for answer, width in (
@@ -76,11 +86,11 @@ def test_decoders_answer_row_by_row(family: SchemeFamily) -> None:
         np.testing.assert_allclose(answer(table).reshape(30, width), each, atol=1e-9 * scale)
 
 
-@every_scheme
+@every_fixed_scheme
 def test_exact_schemes_are_exact_at_every_stop(family: SchemeFamily) -> None:
     """Every arrival set that the stopping rule accepts decodes to ones (or some do not)."""
-    scheme = family.build(WORKERS)
-    if scheme.stopping.deadlines:
+    scheme = fixed(family)
+    if scheme.stopping.timed:
         assert not scheme.exact
         return
     messages = WORKERS * scheme.assignment.messages
@@ -93,21 +103,21 @@ def test_exact_schemes_are_exact_at_every_stop(family: SchemeFamily) -> None:
     assert np.allclose(weights, 1, atol=1e-6) == scheme.exact
 
 
-@every_scheme
+@every_fixed_scheme
 def test_stopping_is_monotone(family: SchemeFamily) -> None:
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     rule = scheme.stopping
     arrived = random_arrivals(2, scheme)
     more = arrived | random_arrivals(3, scheme)
     assert np.all(rule.enough(more) >= rule.enough(arrived))
-    if not rule.deadlines:
+    if not rule.timed:
         assert np.all(rule.enough(np.ones_like(arrived)))
 
 
-@every_scheme
+@every_fixed_scheme
 def test_schemes_are_values(family: SchemeFamily) -> None:
     """Engines, processes and tables share them: nobody can change one, and all can be keys."""
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     for part in (family, scheme, scheme.assignment, scheme.stopping, scheme.decoder):
         hash(part)
         with pytest.raises(dataclasses.FrozenInstanceError):
@@ -116,7 +126,7 @@ def test_schemes_are_values(family: SchemeFamily) -> None:
     assert pickle.loads(pickle.dumps(scheme.stopping)) == scheme.stopping
 
 
-@every_scheme
+@every_fixed_scheme
 def test_one_worker_cluster(family: SchemeFamily) -> None:
     """n = 1 either works or is refused with the field's name."""
     needs = max(getattr(family, "load", 1), getattr(family, "wait_for", 1) or 1)
@@ -124,7 +134,7 @@ def test_one_worker_cluster(family: SchemeFamily) -> None:
         with pytest.raises(InvalidParameter, match=r"load|wait_for"):
             family.build(1)
     else:
-        scheme = family.build(1)
+        scheme = fixed(family, 1)
         arrived = np.ones((1, scheme.assignment.messages), dtype=bool)
         assert scheme.decoder.partition_weights(arrived).shape == (1, 1)
 
@@ -135,22 +145,14 @@ def test_large_fractional_repetition_stays_sparse() -> None:
     assert scheme.assignment.encoding.nnz == 500_000
 
 
-@every_scheme
+@every_fixed_scheme
 def test_own_rule_agrees_with_its_definition(family: SchemeFamily) -> None:
     """A scheme's stopping delay and tally against ``enough``, on tables full of ties."""
-    scheme = family.build(WORKERS)
+    scheme = fixed(family)
     rule, messages = scheme.stopping, WORKERS * scheme.assignment.messages
     delays = np.random.default_rng(6).integers(0, 5, (200, messages)) * 0.1
-    if not rule.deadlines:
-        expected = bisected_stopping_delay(rule, delays)
+    if not rule.timed:
+        expected = stopping_delay_by_bisection(rule, delays)
         np.testing.assert_array_equal(rule.stopping_delay(delays), expected)
     for row, ended in zip(delays, rule.stopping_delay(delays), strict=True):
-        tally = rule.tally(messages)
-        events = [(t, j) for j, t in enumerate(row)] + [(t, messages) for t in rule.deadlines]
-        for instant, j in sorted(events):
-            yes = tally.elapse(instant) if j == messages else tally.arrive(j)
-            if yes:
-                assert instant == ended
-                break
-        else:
-            raise AssertionError("the tally never said yes")
+        assert told(rule.tally(messages), row) == ended

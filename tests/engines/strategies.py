@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sim.engines.policy import Policy
 from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from sim.schemes import SCHEMES, Scheme
-from sim.types import Tape
+from sim.types import TapeLike
 from tests.engines.agreement import Mortal
 from tests.tables import LatticeTape
 
@@ -51,7 +51,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
 
 def lattice(
     seed: int, workers: int, replications: int, levels: int, step: float, dead: float
-) -> list[Tape]:
+) -> list[TapeLike]:
     """Tapes full of ties and zeros, with a share of tasks that never end."""
     return [
         Mortal(LatticeTape(seed + r, workers, levels, step=step), seed + r, dead)

@@ -13,13 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delay_models import MODELS, DelayModel, Tape
-from sim.engines import batch
+from sim.engines.batch import rounds
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
+from sim.engines.run import Run
 from sim.errors import NeverEnough
 from sim.load_laws import Additive, LoadLaw, Proportional
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from tests.engines.agreement import FIELDS, Mortal, both, both_finish
+from tests.engines.agreement import Mortal, arrays, both, both_finish
+from tests.engines.engines import batch
 from tests.engines.strategies import (
     LAWS,
     dead_shares,
@@ -117,10 +119,10 @@ def test_across_blocks_of_the_tape(policy: Policy) -> None:
 def test_chunks_do_not_change_the_result(policy: Policy) -> None:
     scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(5)]
-    one = batch.simulate(scheme, tapes, Proportional(), 50, policy, budget=1)
-    all_ = batch.simulate(scheme, tapes, Proportional(), 50, policy)
-    for name in FIELDS:
-        assert np.array_equal(getattr(one, name), getattr(all_, name))
+    run = Run(scheme, tapes, Proportional(), 50, policy)
+    one, all_ = arrays(rounds.simulate(run, scheme, budget=1)), arrays(rounds.simulate(run, scheme))
+    for name in one:
+        assert np.array_equal(one[name], all_[name])
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -128,10 +130,10 @@ def test_timing_only_gives_the_same_times(policy: Policy) -> None:
     scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
     tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(2)]
     whole = batch.simulate(scheme, tapes, Proportional(), 50, policy)
-    timing = batch.simulate(scheme, tapes, Proportional(), 50, policy, masks=False, work=False)
+    timing = batch.simulate(scheme, tapes, Proportional(), 50, policy, heard=False, work=False)
     assert np.array_equal(whole.times, timing.times)
-    assert timing.arrived is None
-    assert timing.busy is None
+    assert timing.heard is None
+    assert timing.work is None
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -158,7 +160,7 @@ def test_erasurehead_goes_on_without_dead_workers(policy: Policy) -> None:
     table[2:, 3:] = np.inf
     scheme = SCHEMES["erasurehead"](load=3, wait_for=3).build(6)
     trace = both_finish(scheme, [TableTape(table)], Proportional(), 12, policy)
-    assert not trace.arrived[0, 2:, 3:].any()  # type: ignore[index]
+    assert not trace.heard.arrived[0, 2:, 3:].any()  # type: ignore[index]
 
 
 def test_drain_never_ends_while_a_dead_worker_is_not_idle() -> None:

@@ -30,13 +30,13 @@ def second_round(
     table = np.array([[0.25] * len(delays), delays])
     scheme = family.build(len(delays))
     trace = both_finish(scheme, [TableTape(table)], AT_ONCE, 2, policy, Cluster(network))
-    assert trace.arrived is not None
-    assert trace.last is not None
-    assert trace.margin is not None
+    assert trace.heard.arrived is not None
+    assert trace.work.last is not None
+    assert trace.work.margin is not None
     opened, ended = trace.times[0].tolist()
     assert opened == 0.25
-    arrived = trace.arrived[0, 1].tolist()
-    return ended - opened, arrived, int(trace.last[0, 1]), float(trace.margin[0, 1])
+    arrived = trace.heard.arrived[0, 1].tolist()
+    return ended - opened, arrived, int(trace.work.last[0, 1]), float(trace.work.margin[0, 1])
 
 
 @pytest.mark.parametrize(
@@ -100,9 +100,9 @@ def test_one_of_several_messages_is_to_blame(network: Network | None, policy: Po
     scheme = SCHEMES["multi_message"](load=2, wait_for=3).build(3)
     tapes = [TableTape(np.array([[1.0, 0.75, 9.0]]))]
     trace = both_finish(scheme, tapes, Proportional(), 1, policy, Cluster(network))
-    assert trace.last is not None
-    assert trace.margin is not None
-    assert (trace.times[0, 0], trace.last[0, 0], trace.margin[0, 0]) == (1.5, 1, 0.5)
+    assert trace.work.last is not None
+    assert trace.work.margin is not None
+    assert (trace.times[0, 0], trace.work.last[0, 0], trace.work.margin[0, 0]) == (1.5, 1, 0.5)
 
 
 @networks
@@ -112,8 +112,8 @@ def test_a_backlog_is_to_blame(network: Network | None, policy: Policy) -> None:
     scheme = SCHEMES["fractional_repetition"](load=2).build(2)
     tapes = [TableTape(np.array([[1.0, 2.0], [9.0, 0.5]]))]
     trace = both_finish(scheme, tapes, AT_ONCE, 2, policy, Cluster(network))
-    assert trace.last is not None
-    assert trace.margin is not None
+    assert trace.work.last is not None
+    assert trace.work.margin is not None
     assert trace.times[0].tolist() == [1, 2.5]
-    assert trace.last[0].tolist() == [0, 1]
-    assert trace.margin[0].tolist() == [1, 1.5]
+    assert trace.work.last[0].tolist() == [0, 1]
+    assert trace.work.margin[0].tolist() == [1, 1.5]

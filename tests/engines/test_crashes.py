@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from sim.engines import event, worker
 from sim.engines.cluster import Cluster, Failures
+from sim.engines.event import worker
 from sim.engines.network import Network
 from sim.engines.policy import Policy
 from sim.engines.tapes import columns
@@ -17,6 +17,7 @@ from sim.errors import NeverEnough
 from sim.load_laws import Proportional
 from sim.schemes import SCHEMES, SchemeFamily
 from sim.types import FloatArray, Trace
+from tests.engines.engines import event
 from tests.tables import TableTape
 
 
@@ -194,11 +195,11 @@ def test_a_message_that_is_sent_again_counts_once() -> None:
     up = TableTape(np.array([[1.5, 99.0, 99.0], [99.0, 99.0, 99.0]]))
     family = SCHEMES["multi_message"](load=2, wait_for=3)
     trace = run(family, [1.0, 4.0, 9.0], up, forever(1.0, 1.0, 1.0), rounds=1)
-    assert trace.arrived is not None
-    assert trace.useful is not None
+    assert trace.heard.arrived is not None
+    assert trace.work.useful is not None
     assert trace.times[0].tolist() == [4.5]
-    assert trace.arrived[0, 0].tolist() == [True, True, True, False, False, False]
-    assert trace.useful[0].tolist() == [2.0, 4.0, 0.0]
+    assert trace.heard.arrived[0, 0].tolist() == [True, True, True, False, False, False]
+    assert trace.work.useful[0].tolist() == [2.0, 4.0, 0.0]
 
 
 class Counted(TableTape):

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from types import ModuleType
-
 import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from sim.engines import batch, event
 from sim.engines.cluster import Cluster, Failures
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -17,6 +14,7 @@ from sim.load_laws import Additive, PerPartition, Proportional
 from sim.schemes import SCHEMES
 from sim.types import FloatArray
 from tests.engines.agreement import both, both_finish
+from tests.engines.engines import Engine, batch, event
 from tests.tables import TableTape
 
 ENGINES = [event, batch]
@@ -42,15 +40,15 @@ def test_a_run_goes_on_without_them(network: Network | None, policy: Policy, loa
     scheme = SCHEMES["multi_message"](load=load, wait_for=2).build(6)
     for law in (Proportional(), PerPartition(), Additive(seconds_per_partition=0.25)):
         trace = both_finish(scheme, [TableTape(table)], law, 12, policy, Cluster(network))
-        assert trace.arrived is not None
-        assert trace.busy is not None
-        assert trace.useful is not None
+        assert trace.heard.arrived is not None
+        assert trace.work.busy is not None
+        assert trace.work.useful is not None
         assert np.isfinite(trace.times).all()
-        assert np.isfinite(trace.busy).all()
-        assert np.all((trace.useful >= 0) & (trace.useful <= trace.busy + 1e-12))
-        heard = trace.arrived.reshape(12, 6, load).any(axis=(1, 2))
+        assert np.isfinite(trace.work.busy).all()
+        assert np.all((trace.work.useful >= 0) & (trace.work.useful <= trace.work.busy + 1e-12))
+        heard = trace.heard.arrived.reshape(12, 6, load).any(axis=(1, 2))
         assert heard.all()
-        after = trace.arrived[0, 3:, 3 * load :]
+        after = trace.heard.arrived[0, 3:, 3 * load :]
         assert after.any() == (policy is Policy.CANCEL)  # a new model ends a dead task
 
 
@@ -76,8 +74,8 @@ def test_only_the_later_messages_never_come(network: Network | None, policy: Pol
         assert (result.iteration, result.missing) == (1, [0])
         return
     assert not isinstance(result, NeverEnough)
-    assert result.arrived is not None
-    first_round, second_round = result.arrived[0, :2, :2].tolist()
+    assert result.heard.arrived is not None
+    first_round, second_round = result.heard.arrived[0, :2, :2].tolist()
     assert first_round == [True, False]
     assert second_round == [policy is Policy.CANCEL, False]
 
@@ -143,8 +141,8 @@ def test_who_never_comes_back_is_gone() -> None:
     ]
     for trace in runs:
         assert trace.times[0].tolist() == [1, 2, 3, 4]
-        assert trace.down is not None
-        assert trace.down[0].tolist() == [1.5, 0]
+        assert trace.work.down is not None
+        assert trace.work.down[0].tolist() == [1.5, 0]
 
 
 @engines
@@ -152,7 +150,7 @@ def test_who_never_comes_back_is_gone() -> None:
 @pytest.mark.parametrize("value", [np.nan, -0.5, -np.inf])
 @pytest.mark.parametrize("law", [Proportional(), Additive(1.0), PerPartition()], ids=repr)
 def test_what_is_no_delay_is_refused(
-    engine: ModuleType, network: Network | None, value: float, law: object
+    engine: Engine, network: Network | None, value: float, law: object
 ) -> None:
     """Wherever it is hidden: behind a sum that makes it positive, or in a later piece."""
     table = random_table(9, 6)
@@ -167,7 +165,7 @@ def test_what_is_no_delay_is_refused(
 
 
 @engines
-def test_the_model_of_a_bad_delay_is_named(engine: ModuleType) -> None:
+def test_the_model_of_a_bad_delay_is_named(engine: Engine) -> None:
     """0 times infinity: an exponential law whose mean is beyond any number, at a draw of 0."""
 
     class Broken(TableTape):

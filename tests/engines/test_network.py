@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engines import batch, event
 from sim.engines.cluster import Cluster, Failures
+from sim.engines.event.timeline import Recorder
 from sim.engines.network import Network
 from sim.engines.policy import Policy
-from sim.engines.timeline import Recorder
 from sim.errors import EngineRefused, NeverEnough
 from sim.load_laws import LoadLaw, PerPartition, Proportional
 from sim.schemes import SCHEMES, Scheme
 from tests.engines.agreement import both, both_finish, outcome
+from tests.engines.engines import batch, event
 from tests.engines.strategies import (
     dead_shares,
     lattice,
@@ -91,9 +91,9 @@ def test_a_network_that_takes_no_time_is_no_network(
         assert repr(ideal) == repr(real)
         return
     assert np.array_equal(ideal.times, real.times)
-    assert np.array_equal(ideal.arrived, real.arrived)  # type: ignore[arg-type]
-    np.testing.assert_allclose(ideal.busy, real.busy, atol=1e-12)  # type: ignore[arg-type]
-    np.testing.assert_allclose(ideal.useful, real.useful, atol=1e-12)  # type: ignore[arg-type]
+    assert np.array_equal(ideal.heard.arrived, real.heard.arrived)  # type: ignore[arg-type]
+    np.testing.assert_allclose(ideal.work.busy, real.work.busy, atol=1e-12)  # type: ignore[arg-type]
+    np.testing.assert_allclose(ideal.work.useful, real.work.useful, atol=1e-12)  # type: ignore[arg-type]
 
 
 def test_latencies_by_hand() -> None:
@@ -108,10 +108,10 @@ def test_latencies_by_hand() -> None:
         Cluster(net),
     )
     assert trace.times[0].tolist() == [3.75, 7.5]
-    assert trace.last is not None
-    assert trace.margin is not None
-    assert trace.last[0].tolist() == [2, 2]
-    assert trace.margin[0].tolist() == [0.5, 0.5]
+    assert trace.work.last is not None
+    assert trace.work.margin is not None
+    assert trace.work.last[0].tolist() == [2, 2]
+    assert trace.work.margin[0].tolist() == [0.5, 0.5]
 
 
 def ingress(computed: list[float], need: int, channels: int = 1) -> float:
@@ -212,12 +212,12 @@ def test_crash_and_repair_by_hand(policy: Policy, ended: list[float]) -> None:
     scheme = SCHEMES["uncoded"]().build(2)
     trace = event.simulate(scheme, [TableTape(table)], Proportional(), 3, policy, around)
     assert trace.times[0].tolist() == ended
-    assert trace.down is not None
-    assert trace.dead is not None
-    assert trace.busy is not None
-    assert trace.down[0].tolist() == [1.0, 0.0]
-    assert trace.dead[0].tolist() == [0, 0, 0]
-    assert trace.busy[0].tolist() == [2 + 0.5 + 2 + 2, 3]
+    assert trace.work.down is not None
+    assert trace.work.dead is not None
+    assert trace.work.busy is not None
+    assert trace.work.down[0].tolist() == [1.0, 0.0]
+    assert trace.work.dead[0].tolist() == [0, 0, 0]
+    assert trace.work.busy[0].tolist() == [2 + 0.5 + 2 + 2, 3]
 
 
 def test_permanent_death_stops_an_exact_scheme_and_not_erasurehead() -> None:
@@ -231,8 +231,8 @@ def test_permanent_death_stops_an_exact_scheme_and_not_erasurehead() -> None:
     assert (caught.value.iteration, caught.value.missing) == (2, [0])
     goes_on = SCHEMES["erasurehead"](load=2, wait_for=1).build(2)
     trace = event.simulate(goes_on, tapes, Proportional(), 3, Policy.CANCEL, around)
-    assert trace.dead is not None
-    assert trace.dead[0].tolist() == [0, 1, 1]
+    assert trace.work.dead is not None
+    assert trace.work.dead[0].tolist() == [0, 1, 1]
     assert trace.times[0].tolist() == [2.0, 4.0, 6.0]
 
 
@@ -250,8 +250,8 @@ def test_utilisation_idle_and_dead_are_the_whole_time() -> None:
         trace = event.simulate(
             scheme, [table], Proportional(), rounds, policy, around, recorder=recorder
         )
-        assert trace.busy is not None
-        assert trace.down is not None
+        assert trace.work.busy is not None
+        assert trace.work.down is not None
         end = trace.times[0, -1]
         for worker in range(n):
             mine = [s for s in recorder.spans if s.worker == worker and s.kind != "sending"]
@@ -264,10 +264,10 @@ def test_utilisation_idle_and_dead_are_the_whole_time() -> None:
             assert clock <= end
             idle += end - clock
             computed = sum(s.end - s.start for s in mine if s.kind != "dead")
-            assert computed == pytest.approx(trace.busy[0, worker], rel=1e-12)
-            whole = trace.busy[0, worker] + trace.down[0, worker] + idle
+            assert computed == pytest.approx(trace.work.busy[0, worker], rel=1e-12)
+            whole = trace.work.busy[0, worker] + trace.work.down[0, worker] + idle
             assert whole == pytest.approx(end, rel=1e-12)
-            assert trace.down[0].sum() > 0
+            assert trace.work.down[0].sum() > 0
 
 
 def test_multi_message_wastes_less() -> None:
@@ -278,6 +278,6 @@ def test_multi_message_wastes_less() -> None:
     pieces = SCHEMES["multi_message"](load=3).build(12)
     one = batch.simulate(whole, tapes, PerPartition(), rounds, Policy.CANCEL)
     many = batch.simulate(pieces, tapes, PerPartition(), rounds, Policy.CANCEL)
-    wasted = [1 - t.useful.sum() / t.busy.sum() for t in (one, many)]  # type: ignore[union-attr]
+    wasted = [1 - t.work.useful.sum() / t.work.busy.sum() for t in (one, many)]  # type: ignore[union-attr]
     assert wasted[1] < 0.7 * wasted[0]
     assert many.times[0, -1] < one.times[0, -1]

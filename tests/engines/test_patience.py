@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.engines import batch, event
 from sim.engines.cluster import Cluster
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -14,6 +13,7 @@ from sim.load_laws import Proportional
 from sim.schemes import SCHEMES
 from sim.types import FloatArray
 from tests.engines.agreement import both, both_finish, outcome
+from tests.engines.engines import batch, event
 from tests.tables import TableTape
 
 ENGINES = [event, batch]
@@ -120,7 +120,7 @@ def test_the_first_replication_in_trouble_is_named(network: Network | None, poli
     assert (error.iteration, error.missing) == (5, [1])
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 @pytest.mark.parametrize("policy", Policy)
 def test_max_wait(engine: object, policy: Policy) -> None:
     """A round that has not ended in time stops the run with who is missing."""

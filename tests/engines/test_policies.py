@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
-from sim.engines import event
 from sim.engines.policy import Policy
 from sim.load_laws import Additive, PerPartition, Proportional
 from sim.schemes import SCHEMES
 from sim.types import FloatArray
+from tests.engines.engines import event
 from tests.tables import TableTape
 
 N, K, ROUNDS = 7, 5, 60
@@ -117,10 +117,10 @@ def test_busy_and_useful_seconds(policy: Policy) -> None:
         "drain": ([1, 3.5, 5], [3.0, 4.5], [2.0, 0.5]),
     }[policy]
     assert trace.times[0].tolist() == expected[0]
-    assert trace.busy is not None
-    assert trace.useful is not None
-    assert trace.busy[0].tolist() == expected[1]
-    assert trace.useful[0].tolist() == expected[2]
+    assert trace.work.busy is not None
+    assert trace.work.useful is not None
+    assert trace.work.busy[0].tolist() == expected[1]
+    assert trace.work.useful[0].tolist() == expected[2]
 
 
 def test_load_laws() -> None:

@@ -7,22 +7,22 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sim.schemes.assignment import (
+from sim.schemes.assignments import (
     Assignment,
+    CyclicCode,
     CyclicPieces,
-    CyclicRepetition,
-    FractionalRepetition,
+    Groups,
 )
 
 EVERY: list[Assignment] = [
-    FractionalRepetition(1, 1),
-    FractionalRepetition(6, 1),
-    FractionalRepetition(6, 3),
-    FractionalRepetition(6, 6),
-    CyclicRepetition(1, 1),
-    CyclicRepetition(7, 1),
-    CyclicRepetition(7, 3),
-    CyclicRepetition(7, 7),
+    Groups(1, 1),
+    Groups(6, 1),
+    Groups(6, 3),
+    Groups(6, 6),
+    CyclicCode(1, 1),
+    CyclicCode(7, 1),
+    CyclicCode(7, 3),
+    CyclicCode(7, 7),
     CyclicPieces(1, 1),
     CyclicPieces(7, 1),
     CyclicPieces(7, 3),
@@ -58,13 +58,13 @@ def test_equal_assignments_are_one(assignment: Assignment) -> None:
 def test_groups_of_fractional_repetition() -> None:
     block = np.ones((2, 2))
     expected = np.kron(np.eye(3), block)
-    np.testing.assert_array_equal(FractionalRepetition(6, 2).encoding.toarray(), expected)
+    np.testing.assert_array_equal(Groups(6, 2).encoding.toarray(), expected)
 
 
 def test_cyclic_code_solves_the_null_space_identity() -> None:
     """H B^T = 0 with H as the source draws it: catches coefficients on the wrong partitions."""
     n, d = 9, 4
-    code = CyclicRepetition(n, d, code_seed=3).encoding.toarray()
+    code = CyclicCode(n, d, code_seed=3).encoding.toarray()
     h = np.random.default_rng(3).standard_normal((d - 1, n))
     h[:, -1] = -h[:, :-1].sum(axis=1)
     np.testing.assert_allclose(h @ code.T, 0, atol=1e-12 * np.abs(code).max())
@@ -75,10 +75,10 @@ def test_cyclic_code_solves_the_null_space_identity() -> None:
 
 def test_code_seed_is_the_code() -> None:
     """The same seed gives the same bits; another one, another code."""
-    one, same, other = (CyclicRepetition(9, 4, seed).encoding.toarray() for seed in (1, 1, 2))
+    one, same, other = (CyclicCode(9, 4, seed).encoding.toarray() for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert not np.allclose(one, other)
-    assert CyclicRepetition(9, 4) == CyclicRepetition(9, 4, 0)
+    assert CyclicCode(9, 4) == CyclicCode(9, 4, 0)
 
 
 def test_pieces_are_in_the_order_in_which_they_are_computed() -> None:

@@ -11,16 +11,17 @@ import pytest
 from scipy import sparse
 
 from sim.schemes import SCHEMES, Scheme
-from sim.schemes.assignment import FractionalRepetition, OneMessage, UniformLoad
+from sim.schemes.assignments import Groups, UniformLoad
+from sim.schemes.base import Fixed
 from sim.schemes.conditioning import PROBES
-from sim.schemes.decoding import Decoder, LeastSquares, SumArrived
+from sim.schemes.decoders import Decoder, Optimal
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK
 from sim.types import BoolArray, FloatArray
 
 
 @final
 @dataclass(frozen=True)
-class Multiples(UniformLoad, OneMessage):
+class Multiples(UniformLoad):
     """Worker j sends ``factors[j]`` times partition j."""
 
     factors: tuple[float, ...]
@@ -80,13 +81,26 @@ def test_of_a_usable_code(n: int, load: int) -> None:
     assert found.residual < 1e-9
 
 
+@final
+class Solved(Decoder):
+    """Adds what arrived, and says that it solves equations."""
+
+    solves = True
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return arrived.astype(np.float64)
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        raise AssertionError("would decode a second time")
+
+
 def test_of_an_approximate_code() -> None:
     """Three of four arrive; the worst set lacks the last: weights 3 2 2 0.
 
     Catches a mean or a least for the largest, and squares for roots.
     """
     code = Multiples(4, 1, (3.0, 2.0, 2.0, 1.0))
-    scheme = Scheme("multiples", code, FirstK(3), SumArrived(), exact=False)
+    scheme = Fixed("multiples", code, FirstK(3), Solved(), exact=False)
     found = scheme.conditioning()
     assert found is not None
     assert found.largest_coefficient == 3.0
@@ -96,7 +110,7 @@ def test_of_an_approximate_code() -> None:
 
 def test_negative_coefficients_and_weights_count_by_size() -> None:
     code = Multiples(4, 1, (2.0, -8.0, 1.0, -0.25))
-    scheme = Scheme("signs", code, FirstK(4), LeastSquares(code), exact=True)
+    scheme = Fixed("signs", code, FirstK(4), Optimal(code), exact=True)
     found = scheme.conditioning()
     assert found is not None
     assert found.largest_coefficient == 8.0
@@ -106,7 +120,7 @@ def test_negative_coefficients_and_weights_count_by_size() -> None:
 
 @final
 @dataclass(frozen=True)
-class NearlyParallel(UniformLoad, OneMessage):
+class NearlyParallel(UniformLoad):
     """Two rows that differ in the eleventh digit: only their difference tells g_2 from g_1."""
 
     @property
@@ -117,7 +131,7 @@ class NearlyParallel(UniformLoad, OneMessage):
 def test_of_a_code_that_is_exact_on_paper_only() -> None:
     """a_1 + a_2 = 1/0.3 with a_2 = 4/3 * 1e11: of sixteen digits, eleven cancel."""
     code = NearlyParallel(2, 2)
-    found = Scheme("near", code, FirstK(2), LeastSquares(code), exact=True).conditioning()
+    found = Fixed("near", code, FirstK(2), Optimal(code), exact=True).conditioning()
     assert found is not None
     assert found.largest_coefficient == 0.7 + 1e-11
     assert found.largest_weight == pytest.approx(4 / 3 * 1e11, rel=1e-4)
@@ -127,6 +141,8 @@ def test_of_a_code_that_is_exact_on_paper_only() -> None:
 @final
 class Counting(Decoder):
     """Notes what it is asked."""
+
+    solves = True
 
     def __init__(self) -> None:
         self.asked: list[BoolArray] = []
@@ -143,11 +159,11 @@ def test_cost_is_that_of_a_few_rounds() -> None:
     """Each probe is decoded once; a deadline has no say in who is heard."""
     decoder = Counting()
     rule = (FirstK(9) & CoverGroups(3)) | Deadline(1e-6)
-    Scheme("probe", Multiples(12, 1, (2.0,) * 12), rule, decoder, exact=False).conditioning()
+    Fixed("probe", Multiples(12, 1, (2.0,) * 12), rule, decoder, exact=False).conditioning()
     (arrived,) = decoder.asked
     assert arrived.shape == (PROBES, 12)
     assert np.all(np.count_nonzero(arrived, axis=1) >= 9)
     assert len(np.unique(arrived, axis=0)) > PROBES // 2
-    uncoded = FractionalRepetition(12, 1)
-    Scheme("plain", uncoded, FirstK(9), decoder, exact=False).conditioning()
-    assert len(decoder.asked) == 1, "a code without coefficients is not decoded at all"
+    decoder.solves = False
+    Fixed("plain", Groups(12, 1), FirstK(9), decoder, exact=False).conditioning()
+    assert len(decoder.asked) == 1, "a decoder that solves nothing is not asked at all"

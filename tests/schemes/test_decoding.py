@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from sim.schemes import SCHEMES
-from sim.schemes.assignment import CyclicPieces, CyclicRepetition, FractionalRepetition
-from sim.schemes.decoding import (
-    LeastSquares,
+from sim.schemes.assignments import CyclicCode, CyclicPieces, Groups
+from sim.schemes.decoders import (
     OnePerGroup,
     OnePerPartition,
+    Optimal,
     SumArrived,
     decoding_error,
 )
@@ -76,11 +76,11 @@ def test_cyclic_code_tolerates_any_stragglers() -> None:
 
 def test_least_squares_cannot_be_improved() -> None:
     """No other combination of the arrived rows comes closer to ones, and none is shorter."""
-    assignment = CyclicRepetition(7, 3)
+    assignment = CyclicCode(7, 3)
     code = assignment.encoding.toarray()
     rng = np.random.default_rng(0)
     masks = rng.random((60, 7)) < 0.5
-    decoder = LeastSquares(assignment)
+    decoder = Optimal(assignment)
     vectors = decoder.decoding_vector(masks)
     errors = decoding_error(decoder.partition_weights(masks))
     for mask, vector, error in zip(masks, vectors, errors, strict=True):
@@ -93,14 +93,14 @@ def test_least_squares_cannot_be_improved() -> None:
 
 def test_least_squares_on_repetition_is_the_mean_of_each_group() -> None:
     """Copies of a message share its weight: the shortest of all exact answers."""
-    decoder = LeastSquares(FractionalRepetition(6, 3))
+    decoder = Optimal(Groups(6, 3))
     arrived = np.array([True, True, False, True, True, True])
     np.testing.assert_allclose(decoder.decoding_vector(arrived), [1 / 2, 1 / 2, 0, *[1 / 3] * 3])
 
 
 def test_least_squares_answers_each_row_of_any_table() -> None:
     """Equal sets of arrivals are solved once; catches answers handed to the wrong rows."""
-    decoder = LeastSquares(CyclicRepetition(9, 3))
+    decoder = Optimal(CyclicCode(9, 3))
     masks = np.random.default_rng(1).random((4, 50, 9)) < 0.8
     table = decoder.partition_weights(masks)
     assert table.shape == (4, 50, 9)
@@ -115,7 +115,7 @@ def test_nothing_arrived_decodes_to_nothing() -> None:
         (SumArrived(rescale=True), 6),
         (OnePerGroup(2), 6),
         (OnePerPartition(CyclicPieces(3, 2)), 6),
-        (LeastSquares(CyclicRepetition(6, 2)), 6),
+        (Optimal(CyclicCode(6, 2)), 6),
     ):
         nobody = np.zeros((2, n), dtype=bool)
         assert not decoder.decoding_vector(nobody).any()

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from sim.errors import InvalidParameter
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from sim.schemes.decoding import decoding_error
+from sim.schemes.decoders import decoding_error
 from sim.schemes.erasurehead import ErasureHead, chance_heard
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.uncoded import IgnoreStragglers
@@ -244,7 +244,7 @@ def test_code_seed_is_a_seed() -> None:
 @pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
 def test_deadlines_are_positive_seconds(name: str) -> None:
     others = {"load": 3, "wait_for": 6} if name == "erasurehead" else {}
-    assert SCHEMES[name](**others, deadline=1).build(12).stopping.deadlines == (1.0,)
+    assert SCHEMES[name](**others, deadline=1).build(12).stopping.tally(12).alarms == [1.0]
     for wrong in (True, 0, -1.0, float("nan"), float("inf")):
         with pytest.raises(ValidationError):
             SCHEMES[name](**others, deadline=wrong)

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.schemes.assignment import CyclicPieces
+from sim.schemes.assignments import CyclicPieces
 from sim.schemes.stopping import (
     CoverGroups,
     CoverPartitions,
     Deadline,
     FirstK,
+    FirstKEach,
     StoppingRule,
-    bisected_stopping_delay,
+    Tally,
+    Window,
+    stopping_delay_by_bisection,
 )
+from tests.schemes.telling import told
 
 MESSAGES = 12
 
@@ -42,6 +46,10 @@ WITH_DEADLINE: list[StoppingRule] = [
     Deadline(0.2) & CoverGroups(3) & FirstK(7),
     CoverPartitions(CyclicPieces(4, 3)) & Deadline(0.4),
     (CoverGroups(3) & Deadline(0.2)) | Deadline(0.5),
+    Window(0.5),
+    Window(0.5) & FirstK(5),
+    (Window(0.3) | Deadline(0.4)) & FirstK(5),
+    FirstK(12) | (Window(2.0) & FirstK(2)),
 ]
 
 delays_with_ties = st.lists(st.integers(0, 6), min_size=MESSAGES, max_size=MESSAGES).map(
@@ -58,7 +66,7 @@ def test_stopping_delay_is_the_earliest_instant_with_enough(
     """By definition, over all instants at which a message arrives; and by bisection."""
     instants = [t for t in np.unique(delays) if rule.enough(delays <= t)]
     assert rule.stopping_delay(delays) == instants[0]
-    assert bisected_stopping_delay(rule, delays) == instants[0]
+    assert stopping_delay_by_bisection(rule, delays) == instants[0]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=repr)
@@ -68,7 +76,7 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
     delays = np.where(rng.random((300, MESSAGES)) < 0.4, np.inf, rng.random((300, MESSAGES)))
     delays[0] = np.inf
     np.testing.assert_array_equal(
-        rule.stopping_delay(delays), bisected_stopping_delay(rule, delays)
+        rule.stopping_delay(delays), stopping_delay_by_bisection(rule, delays)
     )
     never = ~rule.enough(np.isfinite(delays))
     assert never.any()
@@ -79,17 +87,13 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
 @given(delays=delays_with_ties)
 @settings(max_examples=60, deadline=None)
 def test_tally_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
-    """Tell a tally of arrivals and deadlines in order: yes from the stopping delay on."""
-    events = [(t, 0, int(j)) for j, t in enumerate(delays)]
-    events += [(t, 1, -1) for t in rule.deadlines]
-    tally = rule.tally(MESSAGES)
-    ended = None
-    for instant, _, message in sorted(events):
-        yes = tally.elapse(instant) if message < 0 else tally.arrive(message)
-        if yes and ended is None:
-            ended = instant
-        assert yes == (ended is not None), "a yes was taken back"
-    assert ended == rule.stopping_delay(delays)
+    """On the round's own clock and on another, the rule's own tally and the default one."""
+    assert told(rule.tally(MESSAGES), delays) == rule.stopping_delay(delays)
+    opened = 0.3
+    ended = rule.stopping_delay(opened + delays, opened)
+    assert told(rule.tally(MESSAGES, opened), opened + delays, opened) == ended
+    if not rule.timed:
+        assert told(Tally(rule, MESSAGES), delays) == rule.stopping_delay(delays)
 
 
 def at_least_seven(arrived: np.ndarray) -> bool:
@@ -121,7 +125,8 @@ def every_partition(arrived: np.ndarray) -> bool:
             lambda arrived: at_least_seven(arrived) and every_four_in_a_row(arrived),
         ),
         (FirstK(7) | Deadline(1.0), at_least_seven),
-        (FirstK(7) & Deadline(1.0), lambda arrived: False),
+        (FirstK(7) & Deadline(1.0), at_least_seven),  # time aside
+        (Deadline(1.0), lambda arrived: False),
     ],
     ids=lambda part: "" if callable(part) else repr(part),
 )
@@ -161,11 +166,10 @@ def test_ties_between_a_count_and_a_cover(delays: list[float], either: float, bo
     ):
         assert rule.stopping_delay(row) == ended
         assert rule.stopping_delay(row + 5.0, np.array(5.0)) == ended + 5.0
-        tally = rule.tally(4)
         order = np.argsort(row, kind="stable")
         for ties in (order, order[np.lexsort((-order, row[order]))]):  # either way round in a tie
             tally = rule.tally(4)
-            assert next(row[j] for j in ties if tally.arrive(int(j))) == ended
+            assert next(row[j] for j in ties if tally.arrive(int(j), row[j])) == ended
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,6 @@ def test_deadlines_count_from_the_opening_of_each_round(
     opened = np.array([0.0, 8.0, 64.0])
     table = opened[:, None] + row
     count, deadline = FirstK(3), Deadline(seconds)
-    assert deadline.deadlines == (seconds,)
     for rule, ended in (
         (deadline, seconds),
         (count | deadline, either),
@@ -194,15 +197,34 @@ def test_deadlines_count_from_the_opening_of_each_round(
         (count & deadline, both),
         (deadline & count, both),
     ):
-        assert rule.deadlines == (seconds,)
         assert rule.stopping_delay(row) == ended
         np.testing.assert_array_equal(rule.stopping_delay(table, opened), opened + ended)
 
 
-def test_deadlines_of_both_parts_are_told() -> None:
+def test_alarms_of_all_parts_are_asked_for() -> None:
     """The event engine wakes a tally at each of them."""
     rule = (FirstK(2) & Deadline(1.0)) | (CoverGroups(2) & Deadline(2.0)) | Deadline(4.0)
-    assert sorted(rule.deadlines) == [1.0, 2.0, 4.0]
+    assert sorted(rule.tally(MESSAGES).alarms) == [1.0, 2.0, 4.0]
+
+
+def test_a_window_follows_the_first_arrival() -> None:
+    """First at 2 s of a round that opened at 1: half of that second more."""
+    rule, row = Window(0.5), np.array([4.0, 2.0, 3.0, np.inf])
+    assert rule.stopping_delay(row, 1.0) == 2.5
+    assert (rule | FirstK(1)).stopping_delay(row, 1.0) == 2.0
+    assert (rule & FirstK(2)).stopping_delay(row, 1.0) == 3.0
+    assert rule.stopping_delay(np.full(4, np.inf)) == np.inf
+
+
+def test_no_arrivals_can_be_enough() -> None:
+    """A round that needs nobody ends as it opens, in both ways of asking."""
+    row = np.array([1.0, 2.0])
+    rule = FirstKEach(np.array([0, 1, 2]))
+    np.testing.assert_array_equal(rule.stopping_delay(np.tile(row, (3, 1)) + 5, 5.0), [5, 6, 7])
+    for r, ended in enumerate((5.0, 6.0, 7.0)):
+        assert told(rule.of(r).tally(2, 5.0), row + 5, 5.0) == ended
+        assert told(Tally(rule.of(r), 2), row + 5, 5.0) == ended
+        assert stopping_delay_by_bisection(rule.of(r), row + 5, 5.0) == ended
 
 
 @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (1, 1, 1)])
@@ -230,7 +252,7 @@ def test_long_and_short_rows_agree(n: int) -> None:
 
 def test_a_rule_that_nobody_can_satisfy_never_ends() -> None:
     """All twelve have arrived, and thirteen are wanted."""
-    assert bisected_stopping_delay(FirstK(13), np.ones(MESSAGES)) == np.inf
+    assert stopping_delay_by_bisection(FirstK(13), np.ones(MESSAGES)) == np.inf
 
 
 def test_asking_changes_nothing() -> None:

@@ -12,8 +12,9 @@ import pytest
 
 from delay_models import MODELS
 from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, Scheme, assignment
-from sim.schemes.decoding import LeastSquares, OnePerGroup, SumArrived, decoding_error
+from sim.schemes import SCHEMES, assignments
+from sim.schemes.base import Fixed
+from sim.schemes.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
 from sim.schemes.stopping import CoverGroups, Deadline, FirstK
 from sim.theory import NoFormula
 from sim.theory.decoding_error import (
@@ -84,8 +85,8 @@ def test_moments_over_every_set_of_arrivals(n, d, r, scale):
 
 
 def custom(stopping, decoder, load=2, n=6):
-    held = assignment.FractionalRepetition(n, load)
-    return Scheme("custom", held, stopping, decoder, exact=False)
+    held = assignments.Groups(n, load)
+    return Fixed("custom", held, stopping, decoder, exact=False)
 
 
 CASES = {
@@ -100,10 +101,8 @@ CASES = {
     "erasurehead, no early stop": custom(FirstK(4), OnePerGroup(2, 1.5)),
     "erasurehead, both": custom(FirstK(4) & CoverGroups(2), OnePerGroup(2, 1.5)),
     "erasurehead, bounded": custom((FirstK(3) & CoverGroups(2)) | FirstK(4), OnePerGroup(2, 1.5)),
-    "optimal decoding": custom(FirstK(3), LeastSquares(assignment.FractionalRepetition(6, 2))),
-    "optimal, uncoded": custom(
-        FirstK(3), LeastSquares(assignment.FractionalRepetition(6, 1)), load=1
-    ),
+    "optimal decoding": custom(FirstK(3), Optimal(assignments.Groups(6, 2))),
+    "optimal, uncoded": custom(FirstK(3), Optimal(assignments.Groups(6, 1)), load=1),
     "sum of ones": custom(FirstK(3), SumArrived(), load=1),
 }
 

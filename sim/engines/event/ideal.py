@@ -1,21 +1,22 @@
 """The ideal crew: workers that never fail, behind a network that takes no time.
 
 One SimPy process per worker, one timeout per message. This is the fast path of the event engine;
-``sim.engines.real`` has workers behind a network that can crash.
+``sim.engines.event.real`` has workers behind a network that can crash.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator
 from math import inf
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from simpy.events import Event, Timeout
 
-from sim.engines.master import Crew, Master, call
+from sim.engines.event.calls import call
+from sim.engines.event.master import Crew, Master
+from sim.engines.event.timeline import Recorder
 from sim.engines.policy import Policy
-from sim.engines.timeline import Recorder
 from sim.types import BoolArray
 
 Process = Generator[Event, int, None]
@@ -33,14 +34,14 @@ class IdealCrew(Crew):
         self.policy = policy
         self.recorder = recorder
         self.resting = workers
-        self.busy = np.zeros(workers)
+        self.busy, self.down = np.zeros(workers), np.zeros(workers)
         self.began = [0.0] * workers
         self.finished = [0.0] * workers
         self.task = [-1] * workers
 
     def employ(self, master: Master) -> None:
         """One process per worker."""
-        work = cancelling_worker if self.policy is Policy.CANCEL else diligent_worker
+        work = cancelling_worker if self.policy.interrupts else diligent_worker
         for worker in range(master.workers):
             master.env.process(work(self, master, worker))
 
@@ -82,7 +83,7 @@ def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
     """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
 
     The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
-    than interrupting a process. One that would never fire is not even begun: it would stay there.
+    than interrupting a process. One that would never fire is not scheduled, or it would stay there.
     """
     env, current = master.env, -1
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
@@ -90,7 +91,8 @@ def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
 
     def arrive(event: Event) -> None:
         nonlocal since
-        of_round, message = event._value
+        told: Any = event.value
+        of_round, message = told
         if of_round == current:
             now = env.now
             if message == final_message:
@@ -114,20 +116,21 @@ def diligent_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
     Under ``queue`` it takes every model in order; under ``finish`` the newest one, and under
     ``drain`` the two are the same.
     """
-    env, in_order = master.env, crew.policy is Policy.QUEUE
+    env, next_round = master.env, crew.policy.next_round
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
     last, since = -1, 0.0
 
     def arrive(event: Event) -> None:
         nonlocal since
+        message: Any = event.value
         now = env.now
-        master.hear(event._value, last, now - since)
+        master.hear(message, last, now - since)
         since = now
 
     while True:
         if last == master.round:
             yield master.broadcast
-        last = last + 1 if in_order else master.round
+        last = next_round(last, master.round)
         since = env.now
         crew.begins(worker, last, since)
         offsets = master.offsets[last]

@@ -1,7 +1,7 @@
 """The real crew: workers behind a network, that can crash and come back.
 
 Here is what comes to the workers from outside: models, crashes and repairs. What they make of it is
-in ``sim.engines.worker``, and what becomes of their messages in ``sim.engines.uplink``.
+in ``sim.engines.event.worker``, and what becomes of their messages in ``sim.engines.event.uplink``.
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ import numpy as np
 from simpy.events import Event, Timeout
 
 from sim.engines.cluster import Cluster
-from sim.engines.master import RECEPTION, Crew, Master, at
+from sim.engines.event.calls import RECEPTION, Call
+from sim.engines.event.master import Crew, Master
+from sim.engines.event.timeline import Recorder
+from sim.engines.event.uplink import Uplink
+from sim.engines.event.worker import Worker
 from sim.engines.policy import Policy
 from sim.engines.tapes import Column, columns
-from sim.engines.timeline import Recorder
-from sim.engines.uplink import Uplink
-from sim.engines.worker import Worker
 from sim.types import BoolArray
 
 Process = Generator[Event, object, None]
@@ -76,10 +77,10 @@ class RealCrew(Crew):
             of_round = yield master.broadcast
             for worker, seconds in zip(self.workers, delays, strict=True):
                 worker.under_way_changes(+1)
-                at(master.env, RECEPTION, worker.receive, seconds, of_round)
+                Call(master.env, RECEPTION, worker.receive, seconds, of_round)
 
     def _fate(self, master: Master, worker: Worker, up: Column, down: Column | None) -> Process:
-        """Crash and repair one worker, over and over; a crash for good takes for ever to repair."""
+        """Crash and repair one worker, over and over; without a repair it never comes back."""
         for life in count():
             yield Timeout(master.env, up[life])
             seconds = inf if down is None else down[life]

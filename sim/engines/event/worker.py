@@ -12,14 +12,15 @@ and its messages when the next model reaches it, not before.
 from __future__ import annotations
 
 from math import inf
-from typing import Protocol, final
+from typing import Any, Protocol, final
 
 from simpy.events import Event, Timeout
 
-from sim.engines.master import Master, call
+from sim.engines.event.calls import call
+from sim.engines.event.master import Master
+from sim.engines.event.timeline import Recorder
+from sim.engines.event.uplink import Uplink
 from sim.engines.policy import Policy
-from sim.engines.timeline import Recorder
-from sim.engines.uplink import Uplink
 from sim.errors import NeverEnough
 from sim.types import FloatArray
 
@@ -95,9 +96,10 @@ class Worker:
 
     def receive(self, model: Event) -> None:
         """A model has come; the newest wins, and under ``cancel`` it ends all earlier work."""
-        if not self.is_down and model._value > self.newest:
-            self.newest = model._value
-            if self.crew.policy is Policy.CANCEL:
+        of_round: Any = model.value
+        if not self.is_down and of_round > self.newest:
+            self.newest = of_round
+            if self.crew.policy.interrupts:
                 self._drop("cancelled")
             self._begin_next()
         self.under_way_changes(-1)
@@ -155,7 +157,7 @@ class Worker:
     def _begin_next(self) -> None:
         if self.is_down or self.began is not None or self.last >= self.newest:
             return
-        self.last = self.last + 1 if self.crew.policy is Policy.QUEUE else self.newest
+        self.last = self.crew.policy.next_round(self.last, self.newest)
         self.began = self.env.now
         self.attempt += 1
         self.under_way_changes(+1)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from sim.arrays import row_max
 from sim.errors import NeverEnough
-from sim.schemes import Scheme
-from sim.types import BoolArray, FloatArray, IntArray
+from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
 
 
 @dataclass(frozen=True)
 class Result:
-    """The arrays of a trace, or views of a part of them; filled in place.
+    """The arrays of a trace of rounds, or views of a part of them; filled in place.
 
     Attributes:
+        times: ``(R, T)``.
+        arrived: ``(R, T, n m)``, or ``None`` where it is not recorded.
+        work: as in ``Trace``, or ``None`` where it is not recorded.
         messages: messages per worker.
         first: the first round of this part, from 0.
         ends_run: whether the last round of this part is the last of the run.
@@ -25,39 +27,40 @@ class Result:
 
     times: FloatArray
     arrived: BoolArray | None
-    busy: FloatArray | None
-    useful: FloatArray | None
-    last: IntArray | None
-    margin: FloatArray | None
+    work: Work | None
     messages: int
     first: int = 0
     ends_run: bool = True
     max_wait: float | None = None
 
     @classmethod
-    def empty(cls, scheme: Scheme, r: int, t: int, masks: bool, work: bool) -> Result:
-        """Arrays for R replications of T rounds; ``None`` for what is not recorded."""
-        n, m = scheme.workers, scheme.assignment.messages
+    def empty(cls, shape: tuple[int, int, int], messages: int, heard: bool, work: bool) -> Result:
+        """Arrays for (R, T, n); ``None`` for what is not recorded."""
+        r, t, n = shape
         return cls(
             times=np.empty((r, t)),
-            arrived=np.empty((r, t, n * m), dtype=np.bool_) if masks else None,
-            busy=np.zeros((r, n)) if work else None,
-            useful=np.zeros((r, n)) if work else None,
-            last=np.empty((r, t), dtype=np.int64) if work else None,
-            margin=np.empty((r, t)) if work else None,
-            messages=m,
+            arrived=np.empty((r, t, n * messages), dtype=np.bool_) if heard else None,
+            work=no_work(shape) if work else None,
+            messages=messages,
         )
 
     def part(self, group: range, start: int, stop: int, max_wait: float | None) -> Result:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
         rows, rounds = slice(group.start, group.stop), slice(start, stop)
+        work = self.work
+        if work is not None:
+            work = Work(
+                work.busy[rows],
+                work.useful[rows],
+                work.last[rows, rounds],
+                work.margin[rows, rounds],
+                work.dead[rows, rounds],
+                work.down[rows],
+            )
         return Result(
             times=self.times[rows, rounds],
             arrived=None if self.arrived is None else self.arrived[rows, rounds],
-            busy=None if self.busy is None else self.busy[rows],
-            useful=None if self.useful is None else self.useful[rows],
-            last=None if self.last is None else self.last[rows, rounds],
-            margin=None if self.margin is None else self.margin[rows, rounds],
+            work=work,
             messages=self.messages,
             first=start,
             ends_run=stop == self.times.shape[1],
@@ -66,10 +69,45 @@ class Result:
 
     def round(self, t: int) -> Result:
         """Views of one round of this part."""
-        whole = range(len(self.times))
-        view = self.part(whole, t, t + 1, self.max_wait)
+        view = self.part(range(len(self.times)), t, t + 1, self.max_wait)
         last = self.ends_run and t + 1 == self.times.shape[1]
-        return Result(**{**vars(view), "first": self.first + t, "ends_run": last})
+        return replace(view, first=self.first + t, ends_run=last)
+
+    def trace(self, seed: int) -> Trace:
+        """The trace, once every round is filled."""
+        heard = None if self.arrived is None else Rounds(self.arrived)
+        return Trace(self.times, heard, self.work, "batch", seed)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The messages that made the updates of one replication without rounds: ``(U, K)`` each.
+
+    Attributes:
+        when: instants at which they arrived.
+        worker: who sent them.
+        version: updates of the model at which they were computed.
+        seconds: how long they took to compute.
+    """
+
+    when: FloatArray
+    worker: IntArray
+    version: IntArray
+    seconds: FloatArray
+
+
+def no_work(shape: tuple[int, int, int]) -> Work:
+    """The arrays of ``Work`` for (R, T, n)."""
+    r, t, n = shape
+    seconds = [np.zeros((r, n)) for _ in range(3)]
+    return Work(
+        busy=seconds[0],
+        useful=seconds[1],
+        last=np.empty((r, t), dtype=np.int64),
+        margin=np.empty((r, t)),
+        dead=np.zeros((r, t), dtype=np.int64),
+        down=seconds[2],
+    )
 
 
 def accumulate(total: FloatArray, addends: FloatArray) -> None:
@@ -113,29 +151,24 @@ def useful_pieces(
 
 
 def blame(
-    arrive: FloatArray,
-    opened: FloatArray,
-    ended: FloatArray,
-    last: IntArray | None,
-    margin: FloatArray | None,
-    messages: int,
+    arrive: FloatArray, opened: FloatArray, ended: FloatArray, work: Work | None, messages: int
 ) -> None:
-    """Who ended each round, and how long after the message before; filled in place.
+    """Who ended each round, and how long after the message before; fills ``last`` and ``margin``.
 
     Args:
         arrive: ``(r, t, n m)`` when each message arrives.
         opened, ended: ``(r, t)``.
-        last, margin: ``(r, t)``.
+        work: where to; ``None``: nowhere.
         messages: m.
     """
-    if last is None or margin is None:
+    if work is None:
         return
     at_the_end = arrive == ended[..., None]
     first = at_the_end.argmax(axis=-1)
     someone = np.take_along_axis(at_the_end, first[..., None], axis=-1)[..., 0]
-    last[:] = np.where(someone, first // messages, -1)
+    work.last[:] = np.where(someone, first // messages, -1)
     before = row_max(np.where(arrive < ended[..., None], arrive, 0.0))
-    margin[:] = np.where(someone, ended - np.maximum(before, opened), 0.0)
+    work.margin[:] = np.where(someone, ended - np.maximum(before, opened), 0.0)
 
 
 def check(
@@ -148,8 +181,8 @@ def check(
 ) -> None:
     """Refuse a round that never ends, takes longer than ``max_wait``, or never drains.
 
-    A round may take exactly ``max_wait``: what counts is the instant ``opened + max_wait``, which
-    the event engine's alarm rings at. Draining may take any time.
+    A round may take exactly ``max_wait``: what counts is the instant ``opened + max_wait``, at
+    which the event engine's alarm rings. Draining may take any time.
 
     Args:
         part: where the rounds stand in the run.

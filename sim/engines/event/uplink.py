@@ -12,10 +12,10 @@ from typing import final
 import simpy
 from simpy.events import Event, Timeout
 
-from sim.engines.master import call
+from sim.engines.event.calls import call
 from sim.engines.network import Network
 from sim.engines.tapes import columns
-from sim.types import Tape
+from sim.types import TapeLike
 
 
 @final
@@ -29,7 +29,7 @@ class Uplink:
     """
 
     def __init__(
-        self, env: simpy.Environment, network: Network | None, resends: Tape | None
+        self, env: simpy.Environment, network: Network | None, resends: TapeLike | None
     ) -> None:
         self._env = env
         self._sent = 0.0 if network is None else network.uplink_latency

@@ -1,0 +1,178 @@
+"""Schemes with rounds in the batch engine.
+
+Where rounds are independent (a plan that never changes, an ideal cluster, policies ``cancel`` and
+``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the clock,
+and absolute times give the masks. Elsewhere one loop over rounds, vectorised over replications and
+workers, carries what passes from round to round (``coupled``, ``network``); a scheme whose plan
+changes is asked for it in that loop.
+
+Memory: the result plus a working set under ``BUDGET`` bytes, whatever R, T and n are. On a network
+the working set holds at least one replication's whole run, 64 bytes per worker and round, since a
+worker's last task is booked when it is known when the run ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.arrays import row_max
+from sim.engines.batch.coupled import CoupledRounds
+from sim.engines.batch.network import NetworkedRounds
+from sim.engines.batch.result import Result, accumulate, blame, check, useful_pieces
+from sim.engines.tapes import CheckedTape, RoundOfAll
+from sim.errors import NeverEnough
+from sim.schemes.base import Outcome, Round, RoundScheme, Sees
+from sim.types import FloatArray, Trace
+
+if TYPE_CHECKING:
+    from sim.engines.run import Course, Run
+
+BUDGET = 512 * 2**20
+"""Bytes of working memory."""
+
+BYTES_PER_CELL = 64
+"""Working memory for one worker in one round: its time, and eight-byte temporaries of it."""
+
+
+def simulate(
+    run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True, budget: int = BUDGET
+) -> Trace:
+    """Run all replications; see ``sim.engines.run.simulate``.
+
+    Args:
+        run: what to simulate.
+        scheme: its scheme.
+        heard, work: what to record.
+        budget: bytes of working memory, more on a network; the result does not depend on it.
+
+    Cost: per worker and round one draw, one pass of the stopping rule, with ``heard`` one
+    addition and one comparison, and with ``work`` about ten passes more.
+    """
+    if scheme.sees is not Sees.NOTHING:
+        return _to_the_end(course(run, scheme, heard, work))
+    plan = scheme.plan(scheme.start(len(run.tapes)))
+    ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
+    result = Result.empty((len(run.tapes), rounds, scheme.workers), scheme.messages, heard, work)
+    independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
+    block = run.tapes[0].block_rounds if ideal else rounds
+    cells = min(block, rounds) * scheme.workers * scheme.messages
+    together = 1 if independent else max(1, budget // (BYTES_PER_CELL * cells))
+    checked = [CheckedTape(tape) for tape in run.tapes]
+
+    def offsets(r: int, start: int, stop: int) -> FloatArray:
+        times = run.load_law.message_times(checked[r], plan.loads, scheme.messages, start, stop)
+        return times if plan.patience is None else plan.patience(times)
+
+    def run_group(group: range) -> None:
+        whole = result.part(group, 0, rounds, run.cluster.max_wait)
+        loop = None if independent else _loop(run, whole, group)
+        now = np.zeros(len(group))
+        for start in range(0, rounds, block):
+            stop = min(start + block, rounds)
+            if loop is None:
+                part = result.part(group, start, stop, run.cluster.max_wait)
+                now = _independent_rounds(
+                    plan, offsets(group[0], start, stop)[None], now, part, policy.drains
+                )
+                continue
+            table = np.stack([offsets(r, start, stop) for r in group])
+            for t in range(start, stop):
+                loop.round(t, plan.stopping, table[:, t - start])
+        if loop is not None:
+            loop.finish()
+
+    for first in range(0, len(run.tapes), together):
+        _run_group(run_group, range(first, min(first + together, len(run.tapes))))
+    return result.trace(run.seed)
+
+
+def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
+    """All replications together, a round at a time; see ``sim.engines.run.rounds``.
+
+    Cost: about thirty NumPy calls a round beside the passes of ``simulate``.
+    """
+    shape = (len(run.tapes), run.updates, scheme.workers)
+    result = Result.empty(shape, scheme.messages, heard, work)
+    group = range(len(run.tapes))
+    loop = _loop(run, result.part(group, 0, run.updates, run.cluster.max_wait), group)
+    state, tapes = scheme.start(len(group)), RoundOfAll(run.tapes)
+    for t in range(run.updates):
+        tapes.round = t
+        plan = scheme.plan(state)
+        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, len(group))
+        if plan.patience is not None:
+            offsets = plan.patience(offsets)
+        with np.errstate(over="ignore"):
+            outcome = loop.round(t, plan.stopping, offsets)
+        feedback = yield outcome
+        if feedback is not None:
+            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
+        state = scheme.after(state, outcome)
+    loop.finish()
+    return result.trace(run.seed)
+
+
+def _loop(run: Run, whole: Result, group: range) -> CoupledRounds | NetworkedRounds:
+    if run.cluster.ideal:
+        return CoupledRounds(whole, run.policy, run.scheme.workers)
+    return NetworkedRounds(whole, run.policy, run.scheme.workers, run.cluster, group)
+
+
+def _to_the_end(course: Generator[Outcome, None, Trace]) -> Trace:
+    while True:
+        try:
+            next(course)
+        except StopIteration as end:
+            trace: Trace = end.value
+            return trace
+
+
+def _independent_rounds(
+    plan: Round, offsets: FloatArray, now: FloatArray, part: Result, drains: bool
+) -> FloatArray:
+    """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
+    delay = plan.stopping.stopping_delay(offsets)
+    # A deadline can be later than the last message.
+    length = np.maximum(row_max(offsets), delay) if drains else delay
+    instants = np.add.accumulate(np.concatenate([now[:, None], length], axis=1), axis=1)
+    opened, drained = instants[:, :-1], instants[:, 1:]
+    np.add(opened, delay, out=part.times)
+    check(part, opened, part.times, opened[:, :, None], offsets, drained if drains else None)
+    after = np.asarray(drained[:, -1].copy())
+    if part.arrived is None and part.work is None:
+        return after
+    finish = opened[:, :, None] + offsets
+    ended = part.times[:, :, None]
+    arrived = np.less_equal(finish, ended, out=part.arrived)
+    if part.work is None:
+        return after
+    blame(finish, opened, part.times, part.work, part.messages)
+    if part.messages > 1:
+        accumulate(part.work.useful, useful_pieces(finish, opened, arrived, part.messages))
+        finish = finish[:, :, part.messages - 1 :: part.messages]
+    computed = finish
+    if not drains:
+        np.minimum(finish, ended, out=computed)
+    elif part.ends_run:  # only the run's end cuts off work that is drained
+        computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1])
+    computed -= opened[:, :, None]
+    accumulate(part.work.busy, computed)
+    if part.messages == 1:
+        computed *= arrived  # who arrived in time was not cut off: all of it was useful
+        accumulate(part.work.useful, computed)
+    return after
+
+
+def _run_group(run: Callable[[range], None], group: range) -> None:
+    """Run replications together; errors are those of replications that run one by one."""
+    try:
+        run(group)
+    except NeverEnough:
+        if len(group) > 1:
+            for r in group:
+                run(range(r, r + 1))
+        raise

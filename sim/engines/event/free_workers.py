@@ -1,0 +1,296 @@
+"""Workers without a barrier: each computes one task after another, at its own pace.
+
+``IdealWorkers`` never fail and have a network that takes no time; ``RealWorkers`` have the rest.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from itertools import count, repeat
+from math import inf
+from typing import Any, Protocol, final
+
+import numpy as np
+import simpy
+from simpy.events import Event, Timeout
+from typing_extensions import override
+
+from sim.engines.cluster import Cluster
+from sim.engines.event.calls import RECEPTION, Call, call
+from sim.engines.event.timeline import Recorder
+from sim.engines.event.uplink import Uplink
+from sim.engines.event.worker import TOO_OFTEN
+from sim.engines.tapes import Column, columns
+from sim.errors import NeverEnough
+from sim.types import FloatArray
+
+
+class Employer(Protocol):
+    """What workers need of the master."""
+
+    env: simpy.Environment
+    version: int
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that the next update belongs to, from 1."""
+
+    def hear(self, worker: int, version: int, seconds: float) -> None:
+        """Hear a message."""
+
+    def missing(self) -> list[int]:
+        """Workers of whom nothing was accepted since the last update."""
+
+
+class Workers(ABC):
+    """The workers, as the master sees them; abstract.
+
+    Attributes:
+        busy: ``(n,)`` seconds computed until the end of the run.
+        down: ``(n,)`` seconds that workers were down.
+        dead: how many workers are down.
+        versions: ``(n,)`` the version of the model that each worker has, or that is on its way.
+    """
+
+    busy: FloatArray
+    down: FloatArray
+    versions: list[int]
+    dead: int = 0
+
+    @abstractmethod
+    def employ(self, master: Employer) -> None:
+        """Get to know the master; nobody starts yet."""
+
+    @abstractmethod
+    def start(self, worker: int, version: int) -> None:
+        """Have a worker begin its next task with a model, leaving whatever it was doing."""
+
+    @abstractmethod
+    def rest(self, worker: int) -> None:
+        """Note that a worker that has delivered waits for the next update."""
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Book what is unfinished; the run ends now."""
+
+
+@final
+class IdealWorkers(Workers):
+    """Workers that never fail, behind a network that takes no time: one timeout per task.
+
+    Args:
+        tasks: seconds of each worker's tasks.
+        recorder: where the timeline goes, if anywhere.
+    """
+
+    def __init__(self, tasks: list[Column], recorder: Recorder | None) -> None:
+        n = len(tasks)
+        self.busy, self.down = np.zeros(n), np.zeros(n)
+        self._tasks, self._recorder = tasks, recorder
+        self._count, self._attempt, self.versions = [0] * n, [0] * n, [0] * n
+        self._since, self._began = [0.0] * n, [0.0] * n
+        self._resting = [False] * n
+
+    @override
+    def employ(self, master: Employer) -> None:
+        self._master, self._env = master, master.env
+
+    @override
+    def start(self, worker: int, version: int) -> None:
+        """A task that was under way is dropped; its timeout fires later and is ignored."""
+        env = self._env
+        if self._recorder is not None:
+            self._ends(worker, "cancelled")
+        if self._resting[worker]:
+            self._resting[worker] = False
+            self._since[worker] = env.now
+        self._began[worker] = env.now
+        self.versions[worker] = version
+        seconds = self._tasks[worker][self._count[worker]]
+        self._count[worker] += 1
+        attempt = self._attempt[worker] = self._attempt[worker] + 1
+        if seconds < inf:
+            call(Timeout(env, seconds, (worker, attempt, seconds)), self._arrive)
+
+    def _arrive(self, event: Event) -> None:
+        told: Any = event.value
+        worker, attempt, seconds = told
+        if attempt == self._attempt[worker]:
+            if self._recorder is not None:
+                self._ends(worker, "computing")
+            self._master.hear(worker, self.versions[worker], seconds)
+
+    @override
+    def rest(self, worker: int) -> None:
+        self.busy[worker] += self._env.now - self._since[worker]
+        self._resting[worker] = True
+
+    @override
+    def settle(self) -> None:
+        """A worker computes without a pause until it rests, so whole stretches are booked."""
+        for worker, resting in enumerate(self._resting):
+            if not resting:
+                self.busy[worker] += self._env.now - self._since[worker]
+                if self._recorder is not None:
+                    self._ends(worker, "cancelled")
+
+    def _ends(self, worker: int, kind: str) -> None:
+        """Record the span of a task; one that has ended already is empty."""
+        assert self._recorder is not None
+        now, version = self._env.now, self.versions[worker]
+        if not self._resting[worker]:
+            self._recorder.span(worker, kind, self._began[worker], now, version)
+        self._began[worker] = now
+
+
+@final
+class RealWorkers(Workers):
+    """Workers behind a network, that can crash and come back.
+
+    A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A
+    crash loses the task and the messages on their way; who comes back has the newest model at once.
+
+    Args:
+        tasks: seconds of each worker's tasks.
+        cluster: network, lost messages and failures.
+        replication: index into the cluster's sequences.
+        recorder: where the timeline goes, if anywhere.
+    """
+
+    def __init__(
+        self, tasks: list[Column], cluster: Cluster, replication: int, recorder: Recorder | None
+    ) -> None:
+        n = len(tasks)
+        self.busy, self.down = np.zeros(n), np.zeros(n)
+        self.versions = [0] * n
+        self._tasks, self._cluster, self._replication = tasks, cluster, replication
+        self._recorder = recorder
+        network = cluster.network
+        self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
+        self._count, self._attempt = [0] * n, [0] * n
+        self._began: list[float | None] = [None] * n
+        self._on_its_way = [False] * n
+        self._crashed_at: list[float | None] = [None] * n
+        self._endless = [False] * n
+        self._crashes, self._crashes_of = [0] * n, [-1] * n
+
+    @override
+    def employ(self, master: Employer) -> None:
+        self._master, self._env = master, master.env
+        cluster, r = self._cluster, self._replication
+        resends = None if cluster.resends is None else cluster.resends[r]
+        self._uplink = Uplink(master.env, cluster.network, resends)
+        if cluster.failures is not None:
+            ups = columns(cluster.failures[r].up)
+            repairs = cluster.failures[r].down
+            downs = repeat(None) if repairs is None else columns(repairs)
+            for worker, (up, down) in enumerate(zip(ups, downs, strict=False)):
+                master.env.process(self._fate(worker, up, down))
+
+    @override
+    def start(self, worker: int, version: int) -> None:
+        if self._on_its_way[worker] and self.versions[worker] == version:
+            return
+        self._on_its_way[worker] = True
+        self.versions[worker] = version
+
+        def receive(_: Event) -> None:
+            if self.versions[worker] == version and self._on_its_way[worker]:
+                self._on_its_way[worker] = False
+                if self._crashed_at[worker] is None:
+                    self._begin(worker)
+
+        Call(self._env, RECEPTION, receive, self._downlink[worker])
+
+    def _begin(self, worker: int) -> None:
+        self._stop(worker, "cancelled")
+        env, row = self._env, self._count[worker]
+        self._count[worker] += 1
+        self._attempt[worker] += 1
+        attempt, version, began = self._attempt[worker], self.versions[worker], env.now
+        self._began[worker] = began
+        seconds = self._tasks[worker][row]
+        self._endless[worker] = seconds == inf
+        if seconds == inf:
+            return
+
+        def valid() -> bool:
+            return attempt == self._attempt[worker]
+
+        def computed(_: Event) -> None:
+            if valid():
+                self._stop(worker, "computing")
+
+        def arrive(_: Event) -> None:
+            if valid():
+                if self._recorder is not None:
+                    self._recorder.span(worker, "sending", began + seconds, env.now, version)
+                self._master.hear(worker, version, seconds)
+
+        call(Timeout(env, seconds), computed)
+        self._uplink.carry(worker, row, seconds, valid, arrive)
+
+    @override
+    def rest(self, worker: int) -> None:
+        """It has nothing to do until the next model comes."""
+
+    @override
+    def settle(self) -> None:
+        for worker, crashed_at in enumerate(self._crashed_at):
+            self._stop(worker, "cancelled")
+            if crashed_at is not None:
+                self._book_down_time(worker, crashed_at)
+
+    def _stop(self, worker: int, kind: str) -> None:
+        """Book the task under way, if any."""
+        began, now = self._began[worker], self._env.now
+        if began is not None:
+            self.busy[worker] += now - began
+            self._began[worker] = None
+            if self._recorder is not None:
+                self._recorder.span(worker, kind, began, now, self.versions[worker])
+
+    def _fate(self, worker: int, up: Column, down: Column | None) -> Generator[Event, object, None]:
+        """Crash and repair one worker, over and over; without a repair it never comes back."""
+        for life in count():
+            yield Timeout(self._env, up[life])
+            seconds = inf if down is None else down[life]
+            self._stop(worker, "cancelled")
+            self._attempt[worker] += 1
+            self._on_its_way[worker] = False
+            self._crashed_at[worker] = crashed_at = self._env.now
+            self._endless[worker] = seconds == inf
+            self.dead += 1
+            self._count_crash(worker)
+            yield Timeout(self._env, seconds)
+            self._book_down_time(worker, crashed_at)
+            self._crashed_at[worker] = None
+            self.dead -= 1
+            self.versions[worker] = self._master.version
+            self._begin(worker)
+
+    def _count_crash(self, worker: int) -> None:
+        """Every so often, see whether there is still hope.
+
+        Raises:
+            NeverEnough: workers crash so often that no update can be expected.
+        """
+        version = self._master.version
+        if self._crashes_of[worker] != version:
+            self._crashes[worker], self._crashes_of[worker] = 0, version
+        self._crashes[worker] += 1
+        if self._crashes[worker] % TOO_OFTEN == 0:
+            often = [
+                crashes >= TOO_OFTEN and of == version
+                for crashes, of in zip(self._crashes, self._crashes_of, strict=True)
+            ]
+            if all(often[j] or self._endless[j] for j in range(len(often))):
+                crashes = self._crashes[worker]
+                raise NeverEnough(self._master.iteration, self._master.missing(), crashes=crashes)
+
+    def _book_down_time(self, worker: int, crashed_at: float) -> None:
+        now = self._env.now
+        self.down[worker] += now - crashed_at
+        if self._recorder is not None:
+            self._recorder.span(worker, "dead", crashed_at, now, -1)

@@ -1,0 +1,120 @@
+"""Schemes with rounds in the event engine.
+
+Cost: about one SimPy timeout per worker and round, plus one shared event per round; the benchmark
+``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engines.event.ideal import IdealCrew
+from sim.engines.event.master import Crew, Master
+from sim.engines.event.real import RealCrew
+from sim.engines.event.timeline import Recorder
+from sim.engines.tapes import CheckedTape, RoundOfAll
+from sim.schemes.base import Outcome, RoundScheme, Sees
+from sim.types import Rounds, Trace, Work
+
+if TYPE_CHECKING:
+    from sim.engines.run import Course, Run
+
+
+def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:
+    """Run the replications, one after the other; see ``sim.engines.run.simulate``.
+
+    A scheme that looks at arrivals is asked for its plan for all replications together.
+    """
+    if scheme.sees is not Sees.NOTHING:
+        following = course(run, scheme, recorder)
+        while True:
+            try:
+                next(following)
+            except StopIteration as end:
+                trace: Trace = end.value
+                return trace
+    stopping = scheme.plan(scheme.start(len(run.tapes))).stopping
+    masters = []
+    for replication in range(len(run.tapes)):
+        master = _master(run, scheme, replication, recorder)
+        master.advance()
+        for row in _offsets(run, scheme, replication):
+            master.open_round(row, stopping.of(replication))
+            master.advance()
+        masters.append(master)
+    return _trace(run, masters)
+
+
+def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
+    """All replications together, a round at a time; see ``sim.engines.run.rounds``."""
+    group = range(len(run.tapes))
+    masters = [_master(run, scheme, r, recorder) for r in group]
+    for master in masters:
+        master.advance()
+    state, tapes = scheme.start(len(group)), RoundOfAll(run.tapes)
+    for t in range(run.updates):
+        tapes.round = t
+        plan = scheme.plan(state)
+        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, len(group))
+        if plan.patience is not None:
+            offsets = plan.patience(offsets)
+        for r, (master, row) in enumerate(zip(masters, offsets.tolist(), strict=True)):
+            master.open_round(row, plan.stopping.of(r))
+            master.advance()
+        ended = np.array([master.times[t] for master in masters])
+        opened = np.array([master.opened for master in masters])
+        outcome = Outcome(ended - opened, np.stack([master.masks[t] for master in masters]))
+        feedback = yield outcome
+        if feedback is not None:
+            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
+        state = scheme.after(state, outcome)
+    return _trace(run, masters)
+
+
+def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None) -> Master:
+    noted = recorder if replication == 0 else None
+    crew: Crew
+    if run.cluster.ideal:
+        crew = IdealCrew(scheme.workers, run.policy, noted)
+    else:
+        crew = RealCrew(scheme.workers, run.policy, run.cluster, replication, noted)
+    return Master(
+        crew,
+        scheme.workers,
+        scheme.messages,
+        run.updates,
+        run.policy.drains,
+        run.cluster.max_wait,
+        noted,
+    )
+
+
+def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[float]]:
+    """When each message is computed, round by round, as Python floats (the same bits)."""
+    tape, plan = CheckedTape(run.tapes[replication]), scheme.plan(scheme.start(1))
+    for start in range(0, run.updates, tape.block_rounds):
+        stop = min(start + tape.block_rounds, run.updates)
+        times = run.load_law.message_times(tape, plan.loads, scheme.messages, start, stop)
+        yield from (times if plan.patience is None else plan.patience(times)).tolist()
+
+
+def _trace(run: Run, masters: Sequence[Master]) -> Trace:
+    return Trace(
+        times=np.stack([master.times for master in masters]),
+        heard=Rounds(np.stack([master.masks for master in masters])),
+        work=Work(
+            busy=np.stack([master.crew.busy for master in masters]),
+            useful=np.stack([np.array(master.useful) for master in masters]),
+            last=np.stack([master.last for master in masters]),
+            margin=np.stack([master.margin for master in masters]),
+            dead=np.stack([master.dead for master in masters]),
+            down=np.stack([master.crew.down for master in masters]),
+        ),
+        engine="event",
+        seed=run.seed,
+        fails=run.cluster.failures is not None,
+    )

@@ -1,0 +1,209 @@
+"""Who holds which partitions, and how each worker encodes its messages.
+
+``Groups``        groups of workers hold the same partitions (d = 1: uncoded)
+``CyclicCode``    shifted supports with random coefficients
+``CyclicPieces``  shifted supports, one message per partition
+``Encoded``       any encoding matrix
+
+The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import final
+
+import numpy as np
+from scipy import sparse
+from typing_extensions import override
+
+from sim.types import IntArray
+
+
+class Assignment(ABC):
+    """An encoding matrix and the loads that follow from it; abstract."""
+
+    @property
+    @abstractmethod
+    def workers(self) -> int:
+        """Number of workers n."""
+
+    @property
+    @abstractmethod
+    def encoding(self) -> sparse.csr_array:
+        """The encoding matrix B, ``(n m, k)``: one row per message, worker by worker."""
+
+    @property
+    def partitions(self) -> int:
+        """Number of partitions k; n unless overridden."""
+        return self.workers
+
+    @property
+    def messages(self) -> int:
+        """Messages m that each worker sends per round, the last with its whole load; default 1."""
+        return 1
+
+    @property
+    @abstractmethod
+    def loads(self) -> IntArray:
+        """``(n,)`` partitions that each worker computes per round."""
+
+
+@dataclass(frozen=True)
+class UniformLoad(Assignment):
+    """Every worker computes d of k = n partitions; abstract.
+
+    Args:
+        n: number of workers, and of partitions.
+        load: d, partitions per worker, 1 to n.
+    """
+
+    n: int
+    load: int
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @property
+    @override
+    def loads(self) -> IntArray:
+        return np.full(self.n, self.load, dtype=np.int64)
+
+
+@final
+@dataclass(frozen=True)
+class Groups(UniformLoad):
+    """Groups of d workers hold the same d partitions; a worker sends their plain sum.
+
+    Worker j belongs to group j // d, and d divides n. With d = 1 this is the uncoded assignment.
+    Memory is O(n d), and nothing of size n x k is made.
+
+    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the fractional
+    repetition scheme.
+    """
+
+    @property
+    @override
+    def encoding(self) -> sparse.csr_array:
+        group = np.arange(self.n) // self.load
+        columns = group[:, None] * self.load + np.arange(self.load)
+        return _rows(columns, np.ones(columns.shape))
+
+
+@final
+@dataclass(frozen=True)
+class CyclicCode(UniformLoad):
+    """Worker i holds partitions i, i+1, ..., i+s (mod n), s = d - 1, with random coefficients.
+
+    H is s x n Gaussian with the last column minus the sum of the others; B[i, i] = 1 and the rest
+    of row i is -H[:, S2]^-1 H[:, S1]. Any n - s rows of B span the all-ones vector (with
+    probability one), so any s stragglers are tolerated. The coefficients can be badly conditioned:
+    ``Scheme.conditioning`` says how badly.
+
+    Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301).
+
+    Args:
+        n: number of workers.
+        load: d = s + 1.
+        code_seed: seed of H, its own so that the code is the same in every replication.
+    """
+
+    code_seed: int = 0
+
+    @cached_property
+    def encoding(self) -> sparse.csr_array:
+        """Cost: n solves of size s."""
+        n, s = self.n, self.load - 1
+        columns = cyclic_support(n, self.load)
+        values = np.ones((n, s + 1))
+        if s:
+            h = np.random.default_rng(self.code_seed).standard_normal((s, n))
+            h[:, -1] = -h[:, :-1].sum(axis=1)
+            rest = h.T[columns[:, 1:]].transpose(0, 2, 1)
+            values[:, 1:] = np.linalg.solve(rest, -h.T[columns[:, 0]][:, :, None])[:, :, 0]
+        return _rows(columns, values)
+
+
+@final
+@dataclass(frozen=True)
+class CyclicPieces(UniformLoad):
+    """Worker j computes partitions j, j+1, ..., j+d-1 (mod n) in this order, a message for each.
+
+    Message j d + i is worker j's i-th piece, partition j + i (mod n).
+
+    Sources: several messages per worker and round, Ozfatura, Gündüz, Ulukus, Speeding Up
+    Distributed Gradient Descent by Utilizing Non-persistent Stragglers (2018); plain partitions,
+    one after the other, Mohammadi Amiri, Gündüz, Computation Scheduling for Distributed Machine
+    Learning with Straggling Workers (arXiv 1810.09992).
+    """
+
+    @property
+    @override
+    def messages(self) -> int:
+        return self.load
+
+    @property
+    @override
+    def encoding(self) -> sparse.csr_array:
+        carried = np.array(self.carried)[:, None]
+        return _rows(carried, np.ones(carried.shape), self.n)
+
+    @cached_property
+    def carried(self) -> tuple[int, ...]:
+        """``(n d,)`` the partition that each message carries."""
+        return tuple(cyclic_support(self.n, self.load).ravel().tolist())
+
+    @cached_property
+    def carriers(self) -> IntArray:
+        """``(n, d)`` the messages that carry each partition, in ascending order."""
+        order = np.argsort(self.carried, kind="stable")
+        return order.reshape(self.n, self.load)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Encoded(Assignment):
+    """Any encoding matrix, one message per worker; a worker computes the partitions of its row.
+
+    Args:
+        matrix: B, ``(n, k)``, as ``scipy.sparse.csr_array``.
+    """
+
+    matrix: sparse.csr_array
+
+    @property
+    @override
+    def workers(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    @override
+    def partitions(self) -> int:
+        return int(self.matrix.shape[1])
+
+    @property
+    @override
+    def encoding(self) -> sparse.csr_array:
+        return self.matrix
+
+    @cached_property
+    def loads(self) -> IntArray:
+        """Non-zeros of each row."""
+        return np.asarray(np.diff(self.matrix.indptr), dtype=np.int64)
+
+
+def cyclic_support(n: int, load: int) -> IntArray:
+    """``(n, d)``: worker i holds partitions i, ..., i+d-1 (mod n)."""
+    return np.asarray((np.arange(n)[:, None] + np.arange(load)) % n)
+
+
+def _rows(columns: IntArray, values: np.ndarray, width: int | None = None) -> sparse.csr_array:
+    """A sparse matrix from the ``(rows, d)`` columns of each row's entries, as they come."""
+    count, d = columns.shape
+    pointers = np.arange(count + 1) * d
+    shape = (count, width or count)
+    return sparse.csr_array((values.ravel(), columns.ravel(), pointers), shape=shape)

@@ -1,0 +1,116 @@
+"""Schemes without a barrier: the asynchronous family.
+
+Every worker computes the gradient of one partition after another. When a message arrives, the
+master accepts it or drops it; when it has accepted enough, it updates the model. A scheme is four
+choices, and every published algorithm is one row::
+
+                         enough       oldest  restart    an update stops
+    asynchronous         1            none    at once    nobody
+    k_batch_async        K            none    at once    nobody
+    k_async              K            none    after      nobody
+    k_batch_sync         K            1       at once    everybody
+    rennala (ignore)     S            1       at once    nobody
+    rennala (interrupt)  S            1       at once    everybody
+    ringmaster           1            R       at once    nobody, or the stale
+
+All messages of an instant are decided together, in the order of workers, after the last of them has
+arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
+task; a task that was stopped has used its row.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import inf
+
+import numpy as np
+from typing_extensions import override
+
+from sim.schemes.base import Scheme
+from sim.steps import SingleGradients, Steps
+from sim.types import IntArray, Messages, Trace
+
+
+class Stops(Enum):
+    """Whose task an update stops; who is stopped starts anew with the newest model."""
+
+    NOBODY = "nobody"
+    STALE = "stale"
+    EVERYBODY = "everybody"
+
+
+@dataclass(frozen=True)
+class Barrierless(Scheme):
+    """The four choices, and what becomes of the gradients.
+
+    Args:
+        name: the registry name of its family.
+        n: number of workers, and of partitions.
+        gradients: K, accepted gradients that make an update.
+        oldest: a message is dropped unless its staleness is below this.
+        restarts_at_once: a worker that has delivered starts its next task at once; else it waits
+            for the next update.
+        stops: whose task an update stops; ``STALE``: those whose staleness has reached ``oldest``.
+        own_data: worker j always computes the gradient of partition j; else each gradient is that
+            of a partition drawn at random.
+        delay_adaptive: a gradient of staleness s weighs n / max(n, s).
+        exact: False: no single gradient is that of all data.
+    """
+
+    name: str
+    n: int
+    gradients: int
+    oldest: float = inf
+    restarts_at_once: bool = True
+    stops: Stops = Stops.NOBODY
+    own_data: bool = False
+    delay_adaptive: bool = False
+    exact: bool | None = False
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @override
+    def updates(self, iterations: int) -> int:
+        """An iteration is n gradients: ``ceil(n / K)`` updates."""
+        return iterations * -(-self.n // self.gradients)
+
+    def refusal(self) -> str | None:
+        """Why the batch engine cannot simulate this, or ``None``.
+
+        It can where arrivals do not depend on decisions, and where updates stop everybody.
+        """
+        if not self.restarts_at_once:
+            return "workers that wait for the update before they start again need the event engine"
+        if self.stops is Stops.STALE:
+            return "an update that stops stale workers needs the event engine"
+        return None
+
+    @override
+    def steps(self, trace: Trace) -> Steps:
+        """K gradients an update, each with weight k / K: along their mean, scaled to all data."""
+        assert isinstance(trace.heard, Messages)
+        worker, version = trace.heard.message, trace.heard.version
+        partition = worker if self.own_data else _drawn(worker, self.partitions, trace.seed)
+        weight = np.where(worker >= 0, self.partitions / self.gradients, 0.0)
+        if self.delay_adaptive:
+            staleness = np.arange(worker.shape[1])[:, None] - version
+            weight *= self.n / np.maximum(self.n, staleness)
+        return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
+
+
+SAMPLES = 2**32 - 2
+"""Key of the random partitions; tapes and data sets use others."""
+
+
+def _drawn(worker: IntArray, partitions: int, seed: int) -> IntArray:
+    """A random partition for each message, ``(R, U, K)``; replication r has a stream of its own."""
+    drawn = np.full(worker.shape, -1, dtype=np.int64)
+    for r, mine in enumerate(drawn):
+        sequence = np.random.SeedSequence(seed, spawn_key=(SAMPLES, r))
+        rng = np.random.Generator(np.random.PCG64(sequence))
+        mine[:] = rng.integers(0, partitions, mine.shape)
+    return np.where(worker >= 0, drawn, -1)

@@ -1,0 +1,165 @@
+"""How the master combines the messages that arrived.
+
+``SumArrived``                      everything that arrived
+``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
+``Optimal``                         least squares, for any code
+
+A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T a,
+one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, final
+
+import numpy as np
+from typing_extensions import override
+
+from sim.schemes.assignments import Assignment, CyclicPieces
+from sim.types import BoolArray, FloatArray, IntArray
+
+
+class Decoder(ABC):
+    """A rule from arrivals to weights; abstract. ``a_j`` is 0 for whatever has not arrived.
+
+    n stands for the number of messages of a round: with several per worker, that of all of them.
+    """
+
+    solves: ClassVar[bool] = False
+    """Whether weights come from solving equations, so that rounding matters: see conditioning."""
+
+    @abstractmethod
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        """``(..., n)`` bool -> ``(..., n)``."""
+
+    @abstractmethod
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        """``(..., n)`` bool -> ``(..., k)``, equal to ``decoding_vector(arrived) @ B``."""
+
+
+def decoding_error(weights: FloatArray) -> FloatArray:
+    """``||w - 1||^2``: ``(..., k) -> (...)``."""
+    return np.asarray(np.square(weights - 1.0).sum(axis=-1))
+
+
+@final
+@dataclass(frozen=True)
+class SumArrived(Decoder):
+    """Add what arrived, one partition a worker.
+
+    Args:
+        rescale: multiply by n over the number of arrivals, which makes the sum unbiased; with no
+            arrival at all the result is 0.
+    """
+
+    rescale: bool = False
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        """1 (or n/m) for each of the m arrivals."""
+        weights = arrived.astype(np.float64)
+        if self.rescale:
+            heard = np.count_nonzero(arrived, axis=-1)
+            weights *= (arrived.shape[-1] / np.maximum(heard, 1))[..., None]
+        return weights
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        """The decoding vector: B is the identity."""
+        return self.decoding_vector(arrived)
+
+
+@final
+@dataclass(frozen=True)
+class OnePerGroup(Decoder):
+    """Add one message per covered group of ``size`` consecutive workers, times ``scale``.
+
+    All members of a group send the same message, so which one is taken does not matter; the
+    decoding vector names the one with the lowest index.
+    """
+
+    size: int
+    scale: float = 1.0
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        grouped = arrived.reshape(*arrived.shape[:-1], -1, self.size)
+        return np.asarray(self.scale * _first(grouped).reshape(arrived.shape))
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        grouped = arrived.reshape(*arrived.shape[:-1], -1, self.size)
+        covered = self.scale * grouped.any(axis=-1)
+        return np.repeat(covered, self.size, axis=-1)
+
+
+@final
+@dataclass(frozen=True)
+class OnePerPartition(Decoder):
+    """Add one message per covered partition, the one with the lowest index.
+
+    Args:
+        pieces: which messages carry each partition.
+    """
+
+    pieces: CyclicPieces
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        vector = np.zeros(arrived.shape)
+        vector[..., self.pieces.carriers] = _first(arrived[..., self.pieces.carriers])
+        return vector
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        covered = arrived[..., self.pieces.carriers].any(axis=-1)
+        return np.asarray(covered, dtype=np.float64)
+
+
+def _first(arrived: BoolArray) -> BoolArray:
+    """The first of each row that arrived: ``(..., d) -> (..., d)``."""
+    return np.asarray(arrived & (np.cumsum(arrived, axis=-1) == 1))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Optimal(Decoder):
+    """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm.
+
+    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
+    (arXiv 1711.06771), optimal decoding.
+
+    Cost: one n x k least-squares solve for each distinct set of arrivals.
+    """
+
+    solves: ClassVar[bool] = True
+
+    assignment: Assignment
+
+    @cached_property
+    def _encoding(self) -> FloatArray:
+        return np.asarray(self.assignment.encoding.toarray())
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        target = np.ones(self.assignment.partitions)
+        masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
+        vectors = np.zeros(masks.shape)
+        for vector, mask in zip(vectors, masks, strict=True):
+            vector[mask] = np.linalg.lstsq(self._encoding[mask].T, target, rcond=None)[0]
+        return vectors[inverse.ravel()].reshape(arrived.shape)
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return np.asarray(self.decoding_vector(arrived) @ self._encoding)
+
+
+def distinct(masks: BoolArray) -> tuple[BoolArray, IntArray]:
+    """Distinct rows of ``(N, n)`` masks, and which of them each row is; sorted as packed bits."""
+    packed = np.packbits(masks, axis=1)
+    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return masks[first], inverse

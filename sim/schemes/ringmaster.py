@@ -1,0 +1,93 @@
+"""Asynchronous methods that refuse gradients that are too old.
+
+Sources: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization Methods
+Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD; Maranjyan, Tyurin, Richtárik,
+Ringmaster ASGD (arXiv 2501.16168).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import ClassVar, Literal, final
+
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from sim.fields import STRICT, WaitFor
+from sim.schemes.asynchronous import Data, Staleness
+from sim.schemes.barrierless import Barrierless, Stops
+from sim.schemes.base import SchemeFamily
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Rennala(SchemeFamily):
+    """An update for every ``batch`` gradients that were all taken at the current model.
+
+    Args:
+        batch: S, gradients in an update; may exceed workers.
+        on_stale: ``ignore``: a worker finishes what it has begun, and a stale gradient is dropped;
+            ``interrupt``: an update stops everybody, as in ``k_batch_sync``.
+        data: as for ``asynchronous``.
+        delay_adaptive: of no effect, since no gradient is stale; for comparison.
+    """
+
+    name: ClassVar[str] = "rennala"
+
+    batch: WaitFor
+    on_stale: Literal["ignore", "interrupt"] = "ignore"
+    data: Data = "sampled"
+    delay_adaptive: bool = False
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(batch=5), cls(batch=30, on_stale="interrupt"), cls(batch=1, data="own")
+
+    @override
+    def build(self, workers: int) -> Barrierless:
+        return Barrierless(
+            self.name,
+            workers,
+            self.batch,
+            oldest=1,
+            stops=Stops.EVERYBODY if self.on_stale == "interrupt" else Stops.NOBODY,
+            own_data=self.data == "own",
+            delay_adaptive=self.delay_adaptive,
+        )
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Ringmaster(SchemeFamily):
+    """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
+
+    Args:
+        oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.
+        stops: after each update, workers whose staleness has reached R start anew.
+        data, delay_adaptive: as for ``asynchronous``.
+    """
+
+    name: ClassVar[str] = "ringmaster"
+
+    oldest: Staleness | None = None
+    stops: bool = False
+    data: Data = "sampled"
+    delay_adaptive: bool = False
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(), cls(oldest=3), cls(oldest=4, stops=True, data="own", delay_adaptive=True)
+
+    @override
+    def build(self, workers: int) -> Barrierless:
+        return Barrierless(
+            self.name,
+            workers,
+            1,
+            oldest=inf if self.oldest is None else self.oldest,
+            stops=Stops.STALE if self.stops and self.oldest is not None else Stops.NOBODY,
+            own_data=self.data == "own",
+            delay_adaptive=self.delay_adaptive,
+        )

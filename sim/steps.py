@@ -1,0 +1,319 @@
+"""What the master's updates are made of: the one thing that the learner sees of a run.
+
+An update's gradient is a weighted sum of partition gradients, each taken at the newest model or at
+an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, TypeAlias, final
+
+import numpy as np
+from typing_extensions import override
+
+from sim.types import BoolArray, FloatArray, IntArray
+
+EXACT = 1e-9
+"""A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""
+
+WEIGHTS_AT_ONCE = 2**22
+"""Partition weights decoded together: 32 MiB."""
+
+WEIGHTS_KEPT = 2**26
+"""Partition weights kept for the learner, 512 MiB; those of a larger run are decoded again."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Dense:
+    """One update with a weight for every partition.
+
+    Attributes:
+        weights: ``(R, k)`` partition weights.
+        version: ``(R,)`` updates of the model at which the gradient was taken; ``None``: all.
+    """
+
+    weights: FloatArray
+    version: IntArray | None = None
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Sparse:
+    """One update from K gradients of single partitions.
+
+    Attributes:
+        partition: ``(R, K)`` whose gradient; -1 pads.
+        weight: ``(R, K)`` its weight in the decoded gradient sum_i w_i g_i.
+        version: ``(R, K)`` updates of the model at which it was taken.
+    """
+
+    partition: IntArray
+    weight: FloatArray
+    version: IntArray
+
+
+Step: TypeAlias = "Dense | Sparse"
+
+
+class Steps(ABC):
+    """All updates of a run, for R replications; abstract.
+
+    Attributes:
+        times: ``(R, U)`` absolute seconds at which each update was applied.
+    """
+
+    times: FloatArray
+    sparse: ClassVar[bool] = False
+    """Whether every step is ``Sparse``."""
+
+    @abstractmethod
+    def step(self, u: int) -> Step:
+        """Update u, from 0."""
+
+    @abstractmethod
+    def arrived(self, together: int = 1) -> IntArray:
+        """``(R, U / together)`` workers whose messages so many updates were made of."""
+
+    @property
+    @abstractmethod
+    def recovered(self) -> FloatArray:
+        """``(R, U)`` share of partitions with non-zero weight."""
+
+    @property
+    @abstractmethod
+    def error(self) -> FloatArray:
+        """``(R, U)`` decoding error ``||w - 1||^2``."""
+
+    @property
+    def staleness(self) -> FloatArray | None:
+        """``(R, U)`` updates between reading a model and using its gradient, the mean over an
+        update's gradients; ``None`` where every gradient is that of the newest model."""
+        return None
+
+    @property
+    def depth(self) -> int:
+        """How many updates back the oldest gradient reaches."""
+        return 0
+
+    @property
+    def exact(self) -> bool:
+        """Whether every gradient is the exact one of the newest model, so that all replications
+        train one and the same model."""
+        return False
+
+
+@final
+class DecodedRounds(Steps):
+    """One update a round, decoded from what had arrived, as many rounds at a time as fit in 32 MiB.
+
+    Args:
+        times: ``(R, U)``.
+        arrived: ``(R, U, n m)`` bool.
+        weights: the decoder: ``(..., n m)`` bool -> ``(..., k)``.
+        workers: n.
+        partitions: k.
+        lag: rounds between reading a model and applying its gradient.
+    """
+
+    def __init__(
+        self,
+        times: FloatArray,
+        arrived: BoolArray,
+        weights: Callable[[BoolArray], FloatArray],
+        workers: int,
+        partitions: int,
+        lag: int = 0,
+    ) -> None:
+        self.times = times
+        self._arrived, self._decode = arrived, weights
+        self._workers, self._partitions, self._lag = workers, partitions, lag
+
+    @override
+    def step(self, u: int) -> Dense:
+        kept = self._decoded[2]
+        weights = self._decode(self._arrived[:, u]) if kept is None else kept[:, u]
+        version = None
+        if self._lag:
+            version = np.full(len(self.times), max(u - self._lag, 0), dtype=np.int64)
+        return Dense(weights, version)
+
+    @override
+    def arrived(self, together: int = 1) -> IntArray:
+        r, u, _ = self._arrived.shape
+        by_worker = self._arrived.reshape(r, u // together, together, self._workers, -1)
+        return np.asarray(np.count_nonzero(by_worker.any(axis=(2, 4)), axis=2))
+
+    @property
+    @override
+    def recovered(self) -> FloatArray:
+        return self._decoded[0]
+
+    @property
+    @override
+    def error(self) -> FloatArray:
+        return self._decoded[1]
+
+    @property
+    @override
+    def staleness(self) -> FloatArray | None:
+        if not self._lag:
+            return None
+        updates = np.arange(self.times.shape[1], dtype=np.float64)
+        return np.broadcast_to(np.minimum(updates, self._lag), self.times.shape)
+
+    @property
+    @override
+    def depth(self) -> int:
+        return min(self._lag, max(int(self.times.shape[1]) - 1, 0))
+
+    @property
+    @override
+    def exact(self) -> bool:
+        return not self._lag and self._decoded[3]
+
+    @property
+    def weights(self) -> FloatArray:
+        """``(R, U, k)`` partition weights of every update."""
+        kept = self._decoded[2]
+        return self._decode(self._arrived) if kept is None else kept
+
+    @cached_property
+    def _decoded(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool]:
+        (r, u, nm), k = self._arrived.shape, self._partitions
+        recovered, error = np.empty((r, u)), np.empty((r, u))
+        kept = np.empty((r, u, k)) if r * u * k <= WEIGHTS_KEPT else None
+        exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
+        for start in range(0, u, rounds):
+            taken = slice(start, start + rounds)
+            part = self._decode(self._arrived[:, taken])
+            recovered[:, taken] = np.count_nonzero(part, axis=-1) / k
+            error[:, taken] = np.square(part - 1.0).sum(axis=-1)
+            exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
+            if kept is not None:
+                kept[:, taken] = part
+        return recovered, error, kept, exact
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class GivenWeights(Steps):
+    """Updates whose partition weights are given; nothing is known of who sent what.
+
+    Attributes:
+        times: ``(R, U)``.
+        weights: ``(R, U, k)``.
+    """
+
+    times: FloatArray
+    weights: FloatArray
+
+    @override
+    def step(self, u: int) -> Dense:
+        return Dense(self.weights[:, u])
+
+    @override
+    def arrived(self, together: int = 1) -> IntArray:
+        r, u = self.times.shape
+        return np.zeros((r, u // together), dtype=np.int64)
+
+    @property
+    @override
+    def recovered(self) -> FloatArray:
+        return np.asarray(np.count_nonzero(self.weights, axis=-1) / self.weights.shape[-1])
+
+    @property
+    @override
+    def error(self) -> FloatArray:
+        return np.asarray(np.square(self.weights - 1.0).sum(axis=-1))
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether all weights are 1."""
+        return bool(np.all(np.abs(self.weights - 1) <= EXACT))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SingleGradients(Steps):
+    """Updates from K gradients of single partitions, each with a version of its own.
+
+    Attributes:
+        times: ``(R, U)``.
+        worker: ``(R, U, K)`` who sent each gradient; -1 pads.
+        partition: ``(R, U, K)`` whose gradient it is; -1 pads.
+        weight: ``(R, U, K)`` its weight in the decoded gradient; 0 pads.
+        version: ``(R, U, K)`` updates of the model at which it was taken.
+        partitions: k.
+    """
+
+    sparse: ClassVar[bool] = True
+
+    times: FloatArray
+    worker: IntArray
+    partition: IntArray
+    weight: FloatArray
+    version: IntArray
+    partitions: int
+
+    @override
+    def step(self, u: int) -> Sparse:
+        return Sparse(self.partition[:, u], self.weight[:, u], self.version[:, u])
+
+    @override
+    def arrived(self, together: int = 1) -> IntArray:
+        r, u, _ = self.worker.shape
+        return _count_distinct(self.worker.reshape(r, u // together, -1))
+
+    @property
+    @override
+    def recovered(self) -> FloatArray:
+        used = np.where(self.weight != 0, self.partition, -1)
+        return _count_distinct(used) / self.partitions
+
+    @cached_property
+    def error(self) -> FloatArray:
+        """``sum_i (w_i - 1)^2``, the weights of one partition added up.
+
+        Cost: one sort of each update's K gradients.
+        """
+        order = np.argsort(self.partition, axis=-1, kind="stable")
+        partition = np.take_along_axis(self.partition, order, axis=-1).reshape(-1)
+        weight = np.take_along_axis(self.weight, order, axis=-1).reshape(-1)
+        gradients = self.partition.shape[-1]
+        first = np.ones(partition.size, dtype=np.bool_)
+        first[1:] = partition[1:] != partition[:-1]
+        first[::gradients] = True
+        starts = np.flatnonzero(first)
+        total = np.add.reduceat(weight, starts)
+        error = np.where(partition[starts] >= 0, (total - 1.0) ** 2 - 1.0, 0.0)
+        missing = np.bincount(starts // gradients, error, minlength=partition.size // gradients)
+        return np.asarray(missing.reshape(self.times.shape) + self.partitions)
+
+    @cached_property
+    def _lag(self) -> IntArray:
+        updates = np.arange(self.times.shape[1])[None, :, None]
+        return np.where(self.worker >= 0, updates - self.version, 0)
+
+    @property
+    @override
+    def staleness(self) -> FloatArray:
+        heard = np.maximum(np.count_nonzero(self.worker >= 0, axis=-1), 1)
+        return np.asarray(self._lag.sum(axis=-1) / heard)
+
+    @property
+    @override
+    def depth(self) -> int:
+        return int(self._lag.max(initial=0))
+
+
+def _count_distinct(values: IntArray) -> IntArray:
+    """Distinct entries >= 0 of each row: ``(..., K) -> (...)``."""
+    ranked = np.sort(values, axis=-1)
+    fresh = np.ones(ranked.shape, dtype=np.bool_)
+    fresh[..., 1:] = ranked[..., 1:] != ranked[..., :-1]
+    return np.asarray(np.count_nonzero(fresh & (ranked >= 0), axis=-1))

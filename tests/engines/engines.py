@@ -1,0 +1,38 @@
+"""Either engine by name, for tests that hold one to the other or to a number worked by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sim.engines.cluster import IDEAL, Cluster
+from sim.engines.event.timeline import Recorder
+from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
+from sim.load_laws import LoadLaw
+from sim.schemes import Scheme
+from sim.types import TapeLike, Trace
+
+
+@dataclass(frozen=True)
+class Engine:
+    name: Literal["batch", "event"]
+
+    def simulate(
+        self,
+        scheme: Scheme,
+        tapes: Sequence[TapeLike],
+        law: LoadLaw,
+        rounds: int,
+        policy: Policy = Policy.CANCEL,
+        cluster: Cluster = IDEAL,
+        recorder: Recorder | None = None,
+        heard: bool = True,
+        work: bool = True,
+    ) -> Trace:
+        run = Run(scheme, tapes, law, rounds, policy, cluster)
+        return simulate(run, self.name, heard=heard, work=work, recorder=recorder)
+
+
+batch, event = Engine("batch"), Engine("event")
