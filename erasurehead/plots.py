@@ -6,14 +6,14 @@ The style is applied while a picture is drawn, and the user's own settings are l
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, final
 
-from experiments.config.errors import ConfigError, at, one_of
+from experiments.config.errors import ConfigError
 from experiments.pictures import style
-from experiments.pictures.base import Panels
 from experiments.pictures.kinds import KINDS
 from experiments.pictures.records import Records
+from experiments.pictures.shown import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,7 +31,9 @@ class Plots:
     shows and ``plt.show()`` too. It returns the axes; of a figure with several panels (a sweep has
     one for each point) the first, and ``axes.figure.axes`` has all.
 
-    ``schemes`` picks schemes by label or by name; default all.
+    ``schemes`` picks schemes by label or by name; default all. ``band`` is how the spread over
+    replications is shown: ``quantiles`` (10th to 90th percentile) or ``ci`` (95 % confidence
+    interval of the mean); the trade-off shows ``ci`` by default, the others ``quantiles``.
 
     Raises:
         ConfigError: the tables do not hold what the picture needs, there is no such scheme, or one
@@ -40,21 +42,29 @@ class Plots:
 
     _records: Records
 
-    def loss_time(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
+    def loss_time(
+        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
+    ) -> Axes:
         """Training loss against simulated seconds."""
-        return self._draw("loss_time", ax, schemes)
+        return self._draw("loss_time", ax, schemes, band)
 
-    def loss_iteration(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
+    def loss_iteration(
+        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
+    ) -> Axes:
         """Training loss against iterations."""
-        return self._draw("loss_iteration", ax, schemes)
+        return self._draw("loss_iteration", ax, schemes, band)
 
-    def iteration_time(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
+    def iteration_time(
+        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
+    ) -> Axes:
         """How long iterations last: their distribution."""
-        return self._draw("iteration_time", ax, schemes)
+        return self._draw("iteration_time", ax, schemes, band)
 
-    def tradeoff(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
+    def tradeoff(
+        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
+    ) -> Axes:
         """Final loss (or decoding error) against mean iteration time, a point for each scheme."""
-        return self._draw("tradeoff", ax, schemes)
+        return self._draw("tradeoff", ax, schemes, band)
 
     def utilisation(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
         """What the workers' time was spent on."""
@@ -72,44 +82,16 @@ class Plots:
         """What every worker did in the first seconds; needs ``erasurehead run --timeline``."""
         return self._draw("gantt", None, schemes)
 
-    def _draw(self, name: str, ax: Axes | None, schemes: Schemes) -> Axes:
-        kind, records = KINDS[name], _only(self._records, schemes)
+    def _draw(self, name: str, ax: Axes | None, schemes: Schemes, band: Band | None = None) -> Axes:
+        kind = KINDS[name]
+        records = self._records.only([schemes] if isinstance(schemes, str) else schemes)
+        if ax is not None:
+            with style.applied():
+                return kind.draw_on(ax, records, band=band)
         obstacle = kind.obstacle(records)
         if obstacle is not None:
             raise ConfigError(f"{name} cannot be drawn: {obstacle}")
-        if ax is None:
-            return managed(kind.draw(records)).axes[0]
-        assert isinstance(kind, Panels)
-        points = records.points()
-        if len(points) > 1:
-            raise at("ax", "one Axes", f"a sweep of {len(points)} points has as many panels")
-        with style.applied():
-            kind.paint(ax, records, style.variants(records.labels()))
-            ax.legend()
-        return ax
-
-
-def _only(records: Records, schemes: Schemes) -> Records:
-    """The part of some schemes."""
-    if schemes is None:
-        return records
-    wanted = [schemes] if isinstance(schemes, str) else list(schemes)
-    known = records.labels()
-    for name in wanted:
-        if not any(name in pair for pair in known):
-            raise at("schemes", name, one_of([label for label, _ in known], name))
-    labels = [label for label, scheme in known if label in wanted or scheme in wanted]
-
-    def part(table: Any) -> Any:
-        return None if table is None else table[table["label"].isin(labels)]
-
-    return replace(
-        records,
-        iterations=part(records.iterations),
-        summary=part(records.summary),
-        workers=part(records.workers),
-        timeline=part(records.timeline),
-    )
+        return managed(kind.draw(records, band)).axes[0]
 
 
 def managed(figure: Figure) -> Figure:

@@ -1,7 +1,8 @@
-"""``erasurehead plot``: every kind that a run's records support, as PNG and SVG."""
+"""``erasurehead plot``: every kind of picture that a run's records support."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.config.errors import ConfigError, at, one_of
@@ -10,25 +11,42 @@ from experiments.pictures.kinds import KINDS
 from experiments.pictures.records import read
 
 
-def plot(directory: Path, kind: str | None) -> tuple[list[Path], list[str]]:
+def plot(
+    directory: Path,
+    kind: str | None = None,
+    formats: Sequence[str] = ("png", "svg"),
+    report: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[list[Path], list[str]]:
     """Draw one kind, or all that can be drawn, under ``directory/plots``.
+
+    Args:
+        directory: the output of a run or sweep.
+        kind: which; all for ``None``.
+        formats: some of ``style.FORMATS``.
+        report: called with pictures done and pictures in all.
 
     Returns:
         The files written, and for each kind that was left out a line that says why.
 
     Raises:
-        ConfigError: no records, an unknown kind, or one that these records cannot give.
+        ConfigError: no records, an unknown kind or format, or a kind that these records cannot
+            give.
     """
     if kind is not None and kind not in KINDS:
         raise at("--kind", kind, one_of(KINDS, kind))
+    for name in formats:
+        if name not in style.FORMATS:
+            raise at("--format", name, one_of(style.FORMATS, name))
     records = read(directory)
     wanted = {kind: KINDS[kind]} if kind is not None else KINDS
     obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
     if len(obstacles) == len(wanted):
         name, reason = next(iter(obstacles.items()))
         raise ConfigError(f"{directory}: {name} cannot be drawn: {reason}")
+    drawn = {name: chosen for name, chosen in wanted.items() if name not in obstacles}
     written: list[Path] = []
-    for name, chosen in wanted.items():
-        if name not in obstacles:
-            written += style.save(chosen.draw(records), directory / "plots" / name)
+    report(0, len(drawn))
+    for done, (name, chosen) in enumerate(drawn.items(), start=1):
+        written += style.save(chosen.draw(records), directory / "plots" / name, formats)
+        report(done, len(drawn))
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from experiments.config import yaml_text
-from experiments.config.errors import ConfigError
+from experiments.config.errors import ConfigError, at, one_of
 from sim.types import FloatArray
 
 IDENTITY = ("cell", "scheme", "label")
@@ -22,6 +22,19 @@ SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 
 MOST_PANELS = 9
 """Points of a sweep that are drawn; a picture of more would not be readable."""
+
+
+@dataclass(frozen=True, eq=False)
+class OneCell:
+    """One scheme at one point of the sweep.
+
+    Attributes:
+        iterations: its rows.
+        replications: empty, since the tables hold nothing else of single replications.
+    """
+
+    iterations: pd.DataFrame
+    replications: pd.DataFrame = field(default_factory=pd.DataFrame)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +61,39 @@ class Records:
     timeline: pd.DataFrame | None = None
     config: Mapping[str, Any] | None = None
     directory: Path = Path()
+
+    def only(self, schemes: Sequence[str] | None) -> Records:
+        """The part of some schemes, named by label or by registry name; all for ``None``.
+
+        Raises:
+            ConfigError: there is no such scheme.
+        """
+        if schemes is None:
+            return self
+        known = self.labels()
+        for name in schemes:
+            if not any(name in pair for pair in known):
+                raise at("schemes", name, one_of([label for label, _ in known], name))
+        labels = [label for label, scheme in known if label in schemes or scheme in schemes]
+
+        def part(table: pd.DataFrame) -> pd.DataFrame:
+            return table[table["label"].isin(labels)]
+
+        return replace(
+            self,
+            iterations=part(self.iterations),
+            summary=part(self.summary),
+            workers=None if self.workers is None else part(self.workers),
+            timeline=None if self.timeline is None else part(self.timeline),
+        )
+
+    def replicated(self) -> bool:
+        """Whether there is more than one replication, and so a spread to show."""
+        return bool(self.iterations["replication"].max() > 0)
+
+    def cell(self, label: str) -> OneCell:
+        """One scheme's rows, of which metrics are made."""
+        return OneCell(self.iterations[self.iterations["label"] == label])
 
     def labels(self) -> list[tuple[str, str]]:
         """(label, scheme) of each scheme, in the run's order."""

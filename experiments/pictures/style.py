@@ -1,9 +1,8 @@
-"""How pictures look, and the only place that imports matplotlib.
+"""Settings, legends, axes and files of matplotlib's pictures.
 
-One scheme has one colour, marker and line style in every picture. Colours are the colour-blind-safe
-ones of Okabe and Ito (2008). Nothing here touches matplotlib's global state: pictures are
-``Figure`` objects without pyplot, painted and saved inside ``applied()``. The same frame gives the
-same bytes: no dates in the files, and SVG identifiers from a fixed salt.
+Nothing here touches matplotlib's global state: pictures are ``Figure`` objects without pyplot,
+painted and saved inside ``applied()``. The same frame gives the same bytes: no dates in the files,
+and SVG identifiers from a fixed salt.
 
 matplotlib is imported inside the functions, so that a module of figures can be listed without it.
 """
@@ -12,16 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zlib import crc32
 
 import numpy as np
 
 from experiments.cells.files import write_bytes
-from sim.types import FloatArray
+from experiments.pictures.looks import GRID as GRID
+from experiments.pictures.looks import INK as INK
+from experiments.pictures.looks import MUTED as MUTED
+from experiments.pictures.looks import Look as Look
+from experiments.pictures.looks import look as look
+from experiments.pictures.looks import ramp as ramp
+from experiments.pictures.looks import shade as shade
+from experiments.pictures.looks import variants as variants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +38,6 @@ TWO_PANELS = 7.2
 """Inches that a picture of several panels in a row is wide."""
 
 DOTS_PER_INCH = 200
-
-INK, GRID, MUTED = "#222222", "#dddddd", "#888888"
 
 SETTINGS: Any = {
     "axes.axisbelow": True,
@@ -62,116 +64,6 @@ SETTINGS: Any = {
     "xtick.labelsize": 10,
     "ytick.labelsize": 10,
 }
-
-
-@dataclass(frozen=True)
-class Look:
-    """How a scheme is drawn.
-
-    Attributes:
-        colour: a hex colour.
-        marker: matplotlib's marker code.
-        line: matplotlib's line style.
-        title: the scheme's name for people.
-    """
-
-    colour: str
-    marker: str
-    line: str | tuple[int, tuple[float, ...]]
-    title: str
-
-
-LOOKS: dict[str, Look] = {
-    "uncoded": Look("#000000", "o", "-", "uncoded"),
-    "ignore_stragglers": Look("#E69F00", "D", (0, (6, 1.5, 1.5, 1.5)), "ignore stragglers"),
-    "fractional_repetition": Look("#0072B2", "s", (0, (5, 1.5)), "fractional repetition"),
-    "cyclic_repetition": Look("#009E73", "^", (0, (1.5, 1.2)), "cyclic repetition"),
-    "erasurehead": Look("#D55E00", "P", "-", "ErasureHead"),
-    "multi_message": Look("#CC79A7", "v", (0, (3, 1, 1, 1, 1, 1)), "multi-message"),
-}
-
-OTHER_COLOURS = ("#CC79A7", "#56B4E9", "#A89A00")
-OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
-OTHER_LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))
-
-
-def look(scheme: str) -> Look:
-    """The look of a scheme; one that is not in ``LOOKS`` gets a look from its name's checksum."""
-    if scheme in LOOKS:
-        return LOOKS[scheme]
-    code = crc32(scheme.encode())
-    return Look(
-        OTHER_COLOURS[code % 3],
-        OTHER_MARKERS[code // 3 % 6],
-        OTHER_LINES[code // 18 % 3],
-        scheme.replace("_", " "),
-    )
-
-
-def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
-    """Looks of several variants of each scheme: its colour, lighter for each further one.
-
-    Args:
-        pairs: (label, scheme), each label once.
-    """
-    looks = {}
-    for label, scheme in pairs:
-        own = [name for name, other in pairs if other == scheme]
-        place = own.index(label)
-        base = look(scheme)
-        marker = base.marker if place == 0 else OTHER_MARKERS[(place - 1) % len(OTHER_MARKERS)]
-        lighter = 0.62 * place / max(2, len(own) - 1)
-        looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
-    return looks
-
-
-def ramp(count: int) -> list[str]:
-    """Colours from dark to light for ordered values: their order shows in grey too."""
-    from matplotlib import colormaps
-    from matplotlib.colors import to_hex
-
-    return [to_hex(colormaps["viridis"](0.85 * i / max(1, count - 1))) for i in range(count)]
-
-
-@dataclass(frozen=True)
-class Fill:
-    """How bars of one kind are filled: the hatch tells kinds apart in print.
-
-    Attributes:
-        colour: a hex colour.
-        hatch: matplotlib's pattern.
-        title: the entry of the legend.
-        height: share of the row that a bar takes.
-    """
-
-    colour: str
-    hatch: str
-    title: str
-    height: float = 0.84
-
-
-def bars(axes: Axes, rows: FloatArray, left: FloatArray, right: FloatArray, fill: Fill) -> None:
-    """Horizontal bars, ``(N,)`` each, as one artist that stands in the legend."""
-    from matplotlib.collections import PolyCollection
-
-    low, high = rows - fill.height / 2, rows + fill.height / 2
-    corners = np.stack([left, low, left, high, right, high, right, low], axis=1)
-    axes.add_collection(
-        PolyCollection(
-            list(corners.reshape(-1, 4, 2)),
-            facecolor=fill.colour,
-            edgecolor=shade(INK, 0.25),
-            linewidth=0.3,
-            hatch=fill.hatch,
-            label=fill.title,
-        )
-    )
-
-
-def shade(colour: str, share: float) -> str:
-    """Mix a hex colour with white: share 0 is the colour itself, share 1 is white."""
-    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return "#" + "".join(f"{round(c + (255 - c) * share):02X}" for c in channels)
 
 
 @contextmanager
@@ -254,14 +146,24 @@ def fitting(labels: Sequence[str], columns: int, width: float) -> int:
     return 1
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Write ``stem.png`` and ``stem.svg``; the same figure gives the same bytes."""
+METADATA: dict[str, dict[str, None]] = {
+    "png": {"Software": None},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+}
+"""The formats of pictures, and what would make two files of the same figure differ."""
+
+FORMATS = tuple(METADATA)
+
+
+def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
+    """Write ``stem.png`` and so on; the same figure gives the same bytes."""
     written = []
     with applied():
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+        for kind in formats:
             sink = BytesIO()
-            figure.savefig(sink, format=kind, metadata=metadata)
-            content = sink.getvalue() if kind == "svg" else _smaller(sink)
+            figure.savefig(sink, format=kind, metadata=METADATA[kind])
+            content = _smaller(sink) if kind == "png" else sink.getvalue()
             path = stem.with_name(f"{stem.name}.{kind}")
             write_bytes(path, content)
             written.append(path)

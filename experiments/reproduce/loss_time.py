@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from experiments.config.errors import ConfigError
-from experiments.pictures import style
-from experiments.pictures.kinds.curves import band, loss_at
-from experiments.pictures.kinds.losses import paint_band, scale_for_losses
+from experiments.pictures import paint, style
+from experiments.pictures.kinds.curves import loss_at, spread
+from experiments.pictures.kinds.losses import curve, loss_axis
+from experiments.pictures.shown import Axis, Panel, Points
 from experiments.reproduce import setting
 from experiments.reproduce.base import Options, PaperFigure
 from experiments.reproduce.markdown import mean_text, table
@@ -19,7 +20,6 @@ from sim.metrics import time_to_target
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 DRAWN, EXACT_STREAM = "exponential", "authors_stream"
@@ -149,32 +149,26 @@ class LossTime(PaperFigure):
         figure.set_figheight(3.1 * rows + 0.8)
         grid = figure.subplots(rows, columns, squeeze=False)
         for axes, dataset in zip(grid.flat, datasets, strict=False):
-            self._panel(axes, drawn[(drawn["dataset"] == dataset) & (drawn["delays"] == DRAWN)])
+            part = drawn[(drawn["dataset"] == dataset) & (drawn["delays"] == DRAWN)]
+            paint.panel(axes, self._panel(part))
             axes.set_title(EXPERIMENTS[dataset].title)
         for axes in grid.flat[len(datasets) :]:
             axes.remove()
         style.legend_below(figure)
 
-    def _panel(self, axes: Axes, part: pd.DataFrame) -> None:
+    def _panel(self, part: pd.DataFrame) -> Panel:
+        curves, ends = [], []
         for scheme in part["scheme"].unique():
             times, losses = _runs_of(part, scheme)
             instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
-            curve = band(loss_at(times, losses, instants))
-            look = style.look(scheme)
-            paint_band(axes, instants, curve, look)
-            axes.plot(
-                instants[-1:],
-                curve.median[-1:],
-                color=look.colour,
-                marker="|",
-                markersize=11,
-                markeredgewidth=2.2,
-            )
-        style.log_axis(axes.xaxis, ticks=(1,))
-        axes.set_xlim(left=part.loc[part["iteration"] == FIRST_SHOWN, "time"].min())
-        axes.set_xlabel("simulated time (s)")
-        scale_for_losses(axes)
-        axes.set_ylabel("training loss")
+            quantiles = spread(loss_at(times, losses, instants), "quantiles")
+            line = curve(instants, quantiles, style.look(scheme))
+            curves.append(line)
+            end = replace(line.look, marker="|", title="")
+            ends.append(Points(end, line.x[-1:], line.y[-1:], size=11))
+        first = part.loc[part["iteration"] == FIRST_SHOWN, "time"].min()
+        x = Axis("simulated time (s)", log=True, ticks=(1,), low=first)
+        return Panel(x, loss_axis(curves, "training loss"), [*curves, *ends])
 
     def report(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""

@@ -47,9 +47,14 @@ def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
 @pytest.mark.parametrize("schemes", ["erasurehead", ["erasurehead load=2 wait_for=3"]])
 def test_schemes_are_picked_by_name_or_label(result: eh.Result, schemes: str | list[str]) -> None:
     axes = result.plot.loss_time(pyplot.subplots()[1], schemes=schemes)
-    assert [text.get_text() for text in axes.get_legend().get_texts()] == [
-        "erasurehead load=2 wait_for=3"
-    ]
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["erasurehead load=2 wait_for=3", "line: median; band: 10th to 90th percentile"]
+
+
+def test_the_band_is_quantiles_or_an_interval(result: eh.Result) -> None:
+    axes = result.plot.loss_time(pyplot.subplots()[1], band="ci")
+    *_, note = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert note == "line: mean; band: 95 % confidence interval"
 
 
 def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:
@@ -60,7 +65,7 @@ def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:
 def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:
     axes = swept.plot.loss_time()
     assert [each.get_title() for each in axes.figure.axes] == ["delay.rate = 1", "delay.rate = 2"]
-    with pytest.raises(eh.ConfigError, match="a sweep of 2 points has as many panels"):
+    with pytest.raises(eh.ConfigError, match="this picture has 2 panels"):
         swept.plot.loss_time(pyplot.subplots()[1])
 
 

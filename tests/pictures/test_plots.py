@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pkgutil
 import shutil
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from delay_models import MODELS, Tape
@@ -18,18 +22,21 @@ from experiments import timeline
 from experiments.config.errors import ConfigError
 from experiments.config.grid import cells
 from experiments.pictures import style
-from experiments.pictures.base import Panels
+from experiments.pictures.base import PanelKind
 from experiments.pictures.command import plot
 from experiments.pictures.kinds import KINDS, delays, gantt, losses
-from experiments.pictures.kinds.curves import band, loss_at, pareto
+from experiments.pictures.kinds.curves import loss_at, pareto, spread
+from experiments.pictures.looks import LOOKS, look, shade, variants
 from experiments.pictures.records import MOST_PANELS, Records, read
+from experiments.pictures.shown import Curve, Points
+from experiments.records.estimates import mean_interval
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING, call
 
 QUIET = Options(1, None)
 
-PANELS = [name for name, kind in KINDS.items() if isinstance(kind, Panels)]
+PANELS = [name for name, kind in KINDS.items() if isinstance(kind, PanelKind)]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +75,7 @@ def test_every_kind_has_labels_and_a_legend(
 
 def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Path]) -> None:
     """Catches dates, random identifiers, and settings that leak from one picture to the next."""
-    written, left_out = plot(directories["training"], None)
+    written, left_out = plot(directories["training"])
     assert {path.name for path in written} == {k + e for k in KINDS for e in (".png", ".svg")}
     assert left_out == []
     before = {path: path.read_bytes() for path in written}
@@ -156,7 +163,7 @@ def test_scheme_fields_make_lines_not_panels(tmp_path: Path) -> None:
     schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": [2, 3], "wait_for": [2, 4]}]
     run(BASE | {"schemes": schemes}, tmp_path, QUIET)
     [part] = read(tmp_path).points()
-    looks = style.variants(part.labels())
+    looks = variants(part.labels())
     assert len(looks) == 5
     assert len({(look.colour, look.marker) for look in looks.values()}) == 5
 
@@ -186,14 +193,19 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
         assert figure.axes[-1].get_xlabel() == "simulated time (s)"
         assert all(axes.get_ylabel() == "worker" for axes in figure.axes)
         titles = [text.get_text() for text in figure.legends[0].get_texts()]
-        assert titles == ["computing, in time", "computing, broken off", gantt.ENDS, gantt.ENDER]
+        assert titles == [
+            "computing, in time",
+            "computing, broken off",
+            gantt.ENDS,
+            gantt.ENDER.title,
+        ]
         assert ("first point of the sweep" in figure.get_suptitle()) == (name == "sweep")
         end = figure.axes[0].get_xlim()[1]
         for axes, label in zip(figure.axes, labels, strict=True):
             spans = records.timeline[records.timeline["label"] == label]
             rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
             assert f": {len(rounds)} round" in axes.get_title(loc="left")
-            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER]
+            [marks] = [line for line in axes.lines if line.get_label() == gantt.ENDER.title]
             np.testing.assert_array_equal(marks.get_xdata(), rounds["end"])
             np.testing.assert_array_equal(marks.get_ydata(), rounds["ended_by"])
             bars = sum(len(collection.get_paths()) for collection in axes.collections)
@@ -447,7 +459,7 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
     assert left_out == 0
     figure = KINDS["delays"].draw(records)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [*titles, delays.CLOSED]
+    assert labels == [*titles, delays.CLOSED.title]
     units = [axes.get_xlabel() for axes in figure.axes] + [a.get_ylabel() for a in figure.axes]
     assert all(any(u in text for u in ("(s)", "(1/s)", "$k/n$", "share")) for text in units)
     for sample, line in zip(drawn, figure.axes[1].lines[::2], strict=True):
@@ -509,14 +521,99 @@ def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path])
     assert {(255, 255, 255), (0xD5, 0x5E, 0x00), (0x00, 0x00, 0x00)} <= colours
 
 
+ENGINES = ("simpy", "sim.engines", "sim.learner", "experiments.cells.compute", "experiments.run")
+
+
+def test_pictures_import_no_engine() -> None:
+    """Everything that importing any of their modules brings in, in a process of its own."""
+    import experiments.pictures
+
+    found = pkgutil.walk_packages(experiments.pictures.__path__, "experiments.pictures.")
+    modules = [module.name for module in found]
+    assert "experiments.pictures.kinds.gantt" in modules
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = done.stdout.split()
+    assert "experiments.pictures.kinds.gantt" in imported
+    assert [name for name in imported if name.startswith(ENGINES)] == []
+
+
+def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
+    """Catches the date of creation in a PDF, and a bar that never ends."""
+    seen: list[tuple[int, int]] = []
+    report = lambda done, total: seen.append((done, total))  # noqa: E731
+    written, _ = plot(directories["training"], "tradeoff", style.FORMATS, report)
+    assert [path.name for path in written] == ["tradeoff.png", "tradeoff.svg", "tradeoff.pdf"]
+    assert written[2].read_bytes().startswith(b"%PDF")
+    assert seen == [(0, 1), (1, 1)]
+    before = [path.read_bytes() for path in written]
+    again, _ = plot(directories["training"], "tradeoff", style.FORMATS)
+    assert [path.read_bytes() for path in again] == before
+    assert b"CreationDate" not in before[2]
+    with pytest.raises(ConfigError, match=r"--format = 'jpg': must be one of: pdf, png, svg"):
+        plot(directories["training"], "tradeoff", ["jpg"])
+
+
+@pytest.mark.parametrize("kind", PANELS)
+def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) -> None:
+    records = read(directories["training"])
+    axes = Figure().subplots()
+    assert KINDS[kind].draw_on(axes, records, ["uncoded", "erasurehead"], "ci") is axes
+    legend = axes.get_legend()
+    assert legend is not None
+    assert "uncoded" in [text.get_text() for text in legend.get_texts()]
+    with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
+        KINDS[kind].draw_on(axes, records, ["uncode"])
+    with pytest.raises(ConfigError, match="this picture has 4 panels"):
+        KINDS[kind].draw_on(axes, read(directories["sweep"]))
+
+
+def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
+    """The data of a picture are the numbers of the tables: catches another column or scheme."""
+    records = read(directories["training"]).only(["erasurehead"])
+    [panel] = KINDS["loss_iteration"].show(records, "ci").panels
+    [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
+    [(label, _)] = records.labels()
+    losses = records.runs(label, "train_loss")
+    np.testing.assert_allclose(curve.y, losses.mean(axis=0))
+    middle, low, high = mean_interval(losses[:, -1])
+    assert curve.low is not None
+    assert curve.high is not None
+    np.testing.assert_allclose([curve.y[-1], curve.low[-1], curve.high[-1]], [middle, low, high])
+    [panel] = KINDS["loss_iteration"].show(records, "quantiles").panels
+    [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
+    np.testing.assert_allclose(curve.y, np.percentile(losses, 50, axis=0, method="nearest"))
+
+
+def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Path]) -> None:
+    """By hand for one scheme; catches bars of the iterations instead of the runs."""
+    records = read(directories["training"])
+    label, _ = records.labels()[1]
+    times = records.runs(label, "iteration_time")[:, 1:].mean(axis=1)
+    row = records.summary.set_index("label").loc[label]
+    expected = {
+        "quantiles": np.abs(np.percentile(times, (10, 90)) - times.mean()),
+        "ci": np.repeat(1.96 * row["iteration_time_se"], 2),
+    }
+    for band, bars in expected.items():
+        [panel] = KINDS["tradeoff"].show(records, band).panels  # type: ignore[arg-type]
+        points = [mark for mark in panel.marks if isinstance(mark, Points)][1]
+        assert points.dx is not None
+        np.testing.assert_allclose(points.dx[:, 0], bars)
+
+
 def test_looks_are_distinct_and_stable() -> None:
     """Catches two schemes that look alike, also in grey."""
-    looks = [style.look(name) for name in SCHEMES]
+    assert set(SCHEMES) <= set(LOOKS)
+    looks = list(LOOKS.values())
     assert len({look.colour for look in looks}) == len(looks)
     assert len({look.marker for look in looks}) == len(looks)
-    assert style.look("a_new_scheme") == style.look("a_new_scheme")
-    assert style.look("a_new_scheme").title == "a new scheme"
-    assert style.shade("#000000", 0.5) == "#808080"
+    assert look("a_new_scheme") == look("a_new_scheme")
+    assert look("a_new_scheme").title == "a new scheme"
+    plugins = [look(f"plugin_{i}") for i in range(12)]
+    assert len({(own.colour, own.marker, own.line) for own in plugins}) > 10
+    assert {own.colour for own in plugins}.isdisjoint(own.colour for own in looks)
+    assert shade("#000000", 0.5) == "#808080"
 
 
 def test_loss_at_takes_the_newest_model() -> None:
@@ -528,8 +625,8 @@ def test_loss_at_takes_the_newest_model() -> None:
 def test_a_band_holds_diverged_runs_above() -> None:
     values = np.arange(11.0)[:, None] * np.ones((1, 2))
     values[10, 1] = np.nan
-    result = band(values)
-    np.testing.assert_array_equal(result.median, [5, 5])
+    result = spread(values, "quantiles")
+    np.testing.assert_array_equal(result.middle, [5, 5])
     np.testing.assert_array_equal(result.low, [1, 1])
     np.testing.assert_array_equal(result.high, [9, 9])
 

@@ -1,4 +1,4 @@
-"""Many replications as one curve: losses on a common clock, medians and bands, Pareto fronts."""
+"""Many replications as one curve: losses on a common clock, bands, Pareto fronts."""
 
 from __future__ import annotations
 
@@ -6,30 +6,60 @@ from dataclasses import dataclass
 from typing import final
 
 import numpy as np
+from scipy.special import stdtrit
 
+from experiments.pictures.looks import MUTED, shade
+from experiments.pictures.shown import Band, Bars, Fill, key
 from sim.types import BoolArray, FloatArray
 
 LOW, HIGH = 10, 90
-"""The band holds four of five replications."""
+"""The band of quantiles holds four of five replications."""
 
-BAND = "line: median over replications; band: 10th to 90th percentile"
+CONFIDENCE = 0.95
+
+BANDS: dict[Band, str] = {
+    "quantiles": "line: median; band: 10th to 90th percentile",
+    "ci": "line: mean; band: 95 % confidence interval",
+}
+"""What a legend says of lines and bands."""
+
+
+def band_key(note: str) -> Bars:
+    """The entry of the legend that says what bands are."""
+    return key(Fill(shade(MUTED, 0.6), "", note))
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class Band:
-    """Median and band over replications, each ``(G,)``."""
+class Spread:
+    """Replications summed up: the middle and the ends of a band, each ``(G,)``."""
 
-    median: FloatArray
+    middle: FloatArray
     low: FloatArray
     high: FloatArray
 
 
-def band(values: FloatArray) -> Band:
+def spread(values: FloatArray, band: Band) -> Spread:
     """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
     known = np.where(np.isfinite(values), values, np.inf)
-    low, median, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
-    return Band(median, low, high)
+    return _quantiles(known) if band == "quantiles" else _interval(known)
+
+
+def _quantiles(known: FloatArray) -> Spread:
+    low, middle, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
+    return Spread(middle, low, high)
+
+
+def _interval(known: FloatArray) -> Spread:
+    """Mean and Student's confidence interval of it; just the mean of a single replication."""
+    count = len(known)
+    middle = known.mean(axis=0)
+    if count == 1:
+        return Spread(middle, middle, middle)
+    with np.errstate(invalid="ignore"):  # a spread around an infinite mean
+        error = known.std(axis=0, ddof=1) / np.sqrt(count)
+    half = stdtrit(count - 1, (1 + CONFIDENCE) / 2) * np.where(np.isfinite(error), error, 0.0)
+    return Spread(middle, middle - half, middle + half)
 
 
 def clock(times: FloatArray, points: int = 200) -> FloatArray:

@@ -9,23 +9,23 @@ the run's are drawn where they are like any other round, else further replicatio
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from delay_models import DelayModel, Tape
 from delay_models.base import ReplayedDelays
 from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells
-from experiments.pictures import style
 from experiments.pictures.base import Kind
+from experiments.pictures.looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
 from experiments.pictures.records import Records, short
+from experiments.pictures.shown import Axis, Band, Curve, Panel, Picture
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from experiments.config.grid import Cell
 
 MOST_LINES = 6
 """Delay models that stay legible in one picture."""
@@ -41,9 +41,13 @@ BULK = 0.95
 
 BINS = 60
 
-CLOSED, SHUFFLED = "dashed: closed form", "dotted: the same delays, shuffled"
+CLOSED = Look(INK, "", "--", "dashed: closed form")
+SHUFFLED = Look(INK, "", ":", "dotted: the same delays, shuffled")
 
-LINES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED, LONG)
+
+THIN = 1.6
+"""Points that a line is wide; the closed form over it stays visible."""
 
 
 @final
@@ -63,11 +67,12 @@ class Sample:
 
 
 @final
-class Delays(Kind):
+class DelaysKind(Kind):
     """Density, survival function and mean order statistics; a line for each swept value."""
 
     name: ClassVar[str] = "delays"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
         """Needs a config whose delay model can be built (the file of a trace may be gone)."""
         if records.config is None:
@@ -78,20 +83,26 @@ class Delays(Kind):
             return f"config.yaml: {error}"
         return None
 
-    def draw(self, records: Records) -> Figure:
-        """Three panels side by side."""
+    @override
+    def show(self, records: Records, band: Band | None = None) -> Picture:
+        """Three panels side by side; so many delays are drawn that there is no spread to show."""
         drawn, left_out = samples(records)
-        colours = style.ramp(len(drawn))
-        with style.applied():
-            figure = style.blank(9.4, 3.5 + 0.12 * len(drawn) + 0.25 * (left_out > 0))
-            density, survival, order = figure.subplots(1, 3)
-            _density(density, drawn, colours)
-            _survival(survival, drawn, colours)
-            _order_statistics(order, drawn, colours)
-            if left_out:
-                figure.suptitle(f"{left_out} more delay models of the sweep are not shown")
-            style.legend_below(figure, 3, [CLOSED, SHUFFLED])
-        return figure
+        looks = [
+            Look(colour, "", LINES[i % len(LINES)], sample.title)
+            for i, (colour, sample) in enumerate(zip(ramp(len(drawn)), drawn, strict=True))
+        ]
+        return Picture(
+            panels=[
+                _density(drawn, looks),
+                _survival(drawn, [replace(look, title="") for look in looks]),
+                _order_statistics(drawn, [replace(look, title="") for look in looks]),
+            ],
+            columns=3,
+            width=9.4,
+            height=3.5 + 0.12 * len(drawn) + 0.25 * (left_out > 0),
+            heading=f"{left_out} more delay models of the sweep are not shown" if left_out else "",
+            last=[CLOSED.title, SHUFFLED.title],
+        )
 
 
 def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int]:
@@ -100,6 +111,8 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
     Raises:
         ConfigError: the config or its delay model cannot be built.
     """
+    from experiments.config.grid import cells  # only here: a config names engines and learners
+
     assert records.config is not None
     models: dict[str, Cell] = {}
     for cell in cells(records.config):
@@ -112,6 +125,8 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
 
 
 def _sample(cell: Cell, alone: bool) -> Sample:
+    from experiments.config import build  # it imports the engines; pictures do not
+
     settings = cell.settings
     model = settings.delay
     n = settings.workers
@@ -139,59 +154,56 @@ def _said(key: str, value: Any) -> str:
     return short(value) if key == "delay" else f"{key.removeprefix('delay.')} = {short(value)}"
 
 
-def _density(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+def _density(drawn: list[Sample], looks: list[Look]) -> Panel:
     """Histograms over common bins; their areas are the shares of the delays shown."""
     low = min(float(sample.seconds.min()) for sample in drawn)
     high = max(float(np.quantile(sample.seconds, BULK)) for sample in drawn)
     spread = high - low
     margin = 0.02 * spread if spread > 1e-9 * high else 0.05 * high or 1.0
     edges = np.linspace(max(0.0, low - margin), high + margin, BINS + 1)
-    for i, sample in enumerate(drawn):
+    curves = []
+    for sample, look in zip(drawn, looks, strict=True):
         counts, _ = np.histogram(sample.seconds, edges)
         height = counts / (sample.seconds.size * np.diff(edges))
-        axes.stairs(
-            height,
-            edges,
-            color=colours[i],
-            linestyle=LINES[i % len(LINES)],
-            linewidth=1.6,
-            fill=False,
-            label=sample.title,
-        )
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(bottom=0)
-    axes.set_xlabel(f"delay (s), up to the {BULK:.0%} quantile")
-    axes.set_ylabel("density (1/s)")
-    axes.set_title("density")
+        x, y = np.append(edges[0], edges), np.concatenate([[0.0], height, [0.0]])
+        curves.append(Curve(look, x, y, steps=True, width=THIN))
+    return Panel(
+        Axis(f"delay (s), up to the {BULK:.0%} quantile", low=edges[0], high=edges[-1]),
+        Axis("density (1/s)", low=0.0),
+        curves,
+        "density",
+    )
 
 
-def _survival(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
     """Share of delays that are longer, with the closed form where there is one."""
     longest, shortest = 0.0, np.inf
-    for i, sample in enumerate(drawn):
+    curves = []
+    for sample, look in zip(drawn, looks, strict=True):
         ordered = np.sort(sample.seconds, axis=None)
         if ordered[-1] == 0:  # a logarithmic axis has no place for it
             continue
         share = np.geomspace(1, 1 / ordered.size, 400)
         seconds = ordered[np.minimum(((1 - share) * ordered.size).astype(int), ordered.size - 1)]
         seconds, share = np.append(seconds[0], seconds), np.append(1.0, share)
-        axes.plot(seconds, share, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
+        curves.append(Curve(look, seconds, share, width=THIN))
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
         first = max(seconds[0], 1e-6 * seconds[-1])
         closed = _closed_survival(sample.model, np.geomspace(first, seconds[-1], 200))
         if closed is not None:
-            axes.plot(*closed, color=style.INK, lw=0.9, ls="--", label=CLOSED)
+            curves.append(Curve(CLOSED, *closed, width=0.9))
     if longest == 0:
         longest = shortest = 1.0
     shortest = max(shortest, 1e-4 * longest)
-    axes.set_xlim(0.9 * shortest, 1.1 * longest)  # first: a logarithm finds no margins around 1e149
-    style.log_axis(axes.xaxis, ticks=(1, 2, 5) if longest < 20 * shortest else ())
-    style.log_axis(axes.yaxis)
-    axes.set_ylim(1 / max(sample.seconds.size for sample in drawn), 1.3)
-    axes.set_xlabel("seconds $x$ (s)")
-    axes.set_ylabel("share of delays longer than $x$")
-    axes.set_title("survival")
+    ticks = (1, 2, 5) if longest < 20 * shortest else ()
+    least = 1 / max(sample.seconds.size for sample in drawn)
+    return Panel(
+        Axis("seconds $x$ (s)", True, ticks, 0.9 * shortest, 1.1 * longest),
+        Axis("share of delays longer than $x$", log=True, low=least, high=1.3),
+        curves,
+        "survival",
+    )
 
 
 def _closed_survival(
@@ -204,28 +216,27 @@ def _closed_survival(
     return None if longer is None else (seconds, longer)
 
 
-def _order_statistics(axes: Axes, drawn: list[Sample], colours: list[str]) -> None:
+def _order_statistics(drawn: list[Sample], looks: list[Look]) -> Panel:
     """Mean time until k of n workers are done, and what it would be if cells were independent."""
     wide = False
-    for i, sample in enumerate(drawn):
+    curves = []
+    for sample, look in zip(drawn, looks, strict=True):
         n = sample.seconds.shape[1]
         heard = np.arange(1, n + 1) / n
         means = mean_order_statistics(sample.seconds)
-        line = axes.plot(heard, means, color=colours[i], linestyle=LINES[i % len(LINES)], lw=1.6)
-        line[0].set_marker("o" if n == 1 else "")
+        alone = replace(look, marker="o") if n == 1 else look
+        curves.append(Curve(alone, heard, means, width=THIN))
         if not sample.model.independent:
             apart = mean_order_statistics(shuffled(sample.seconds))
-            axes.plot(heard, apart, color=style.INK, lw=1.0, ls=":", label=SHUFFLED)
+            curves.append(Curve(SHUFFLED, heard, apart, width=1.0))
             wide |= bool(apart[-1] > 30 * apart[0])
         wide |= bool(means[-1] > 30 * means[0])
-    axes.set_xlim(0, 1.02)
-    if wide:
-        style.log_axis(axes.yaxis)
-    else:
-        axes.set_ylim(bottom=0)
-    axes.set_xlabel("share of workers done, $k/n$")
-    axes.set_ylabel("mean $k$-th smallest delay (s)")
-    axes.set_title("order statistics")
+    return Panel(
+        Axis("share of workers done, $k/n$", low=0.0, high=1.02),
+        Axis("mean $k$-th smallest delay (s)", log=wide, low=None if wide else 0.0),
+        curves,
+        "order statistics",
+    )
 
 
 def mean_order_statistics(seconds: FloatArray) -> FloatArray:

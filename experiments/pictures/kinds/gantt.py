@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
+from typing_extensions import override
 
 from experiments.pictures import style
 from experiments.pictures.base import Kind
+from experiments.pictures.looks import INK, Look
 from experiments.pictures.records import Records
-from experiments.pictures.style import Fill
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from experiments.pictures.shown import (
+    Axis,
+    Band,
+    Bars,
+    Fill,
+    Mark,
+    Panel,
+    Picture,
+    Points,
+    Rules,
+)
 
 ROUNDS = (2, 4, 10)
 """The picture ends when the slowest scheme has done the second number of rounds or the fastest the
@@ -32,14 +40,15 @@ FILLS = {
 }
 """In the order in which they are painted; sending may overlap with computing."""
 
-ENDER, ENDS = "whose message ended it", "a round ends"
+ENDS = "a round ends"
+ENDER = Look(INK, "D", "none", "whose message ended it")
 
 LEAST_HEIGHT, ROW = 0.7, 0.036
 """Inches of a panel, and of a row in it where there are many."""
 
 
 @final
-class Gantt(Kind):
+class GanttKind(Kind):
     """One panel per scheme, one row per worker, all on one clock.
 
     Reads ``timeline.parquet``: the first replication at the first point of a sweep.
@@ -47,8 +56,8 @@ class Gantt(Kind):
 
     name: ClassVar[str] = "gantt"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs a timeline."""
         if records.timeline is None:
             where = records.directory
             return (
@@ -57,8 +66,9 @@ class Gantt(Kind):
             )
         return None
 
-    def draw(self, records: Records) -> Figure:
-        """Panels below each other."""
+    @override
+    def show(self, records: Records, band: Band | None = None) -> Picture:
+        """Panels below each other; one replication has no spread."""
         assert records.timeline is not None
         spans = classified(records.timeline)
         labels = list(dict.fromkeys(spans["label"]))
@@ -67,17 +77,18 @@ class Gantt(Kind):
         end = horizon(spans)
         workers = shown_workers(spans, end)
         notes = _notes(records, spans, len(labels) - len(shown), len(workers))
-        with style.applied():
-            height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
-            figure = style.blank(style.ONE_PANEL, height + 1.3 + 0.22 * len(notes))
-            grid = figure.subplots(len(shown), 1, squeeze=False, sharex=True)[:, 0]
-            for axes, label in zip(grid, shown, strict=True):
-                _panel(axes, spans[spans["label"] == label], workers, end)
-            grid[-1].set_xlabel("simulated time (s)")
-            if notes:
-                figure.suptitle("\n".join(notes), fontsize=9.5)
-            style.legend_below(figure, 2, [*(fill.title for fill in FILLS.values()), ENDS, ENDER])
-        return figure
+        height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
+        return Picture(
+            panels=[_panel(spans[spans["label"] == label], workers, end) for label in shown],
+            columns=1,
+            width=style.ONE_PANEL,
+            height=height + 1.3 + 0.22 * len(notes),
+            share="x",
+            heading="\n".join(notes),
+            legend=2,
+            last=[*(fill.title for fill in FILLS.values()), ENDS, ENDER.title],
+            names_left=True,
+        )
 
 
 def classified(timeline: pd.DataFrame) -> pd.DataFrame:
@@ -122,38 +133,33 @@ def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> li
     return notes
 
 
-def _panel(axes: Axes, spans: pd.DataFrame, workers: list[int], end: float) -> None:
+def _panel(spans: pd.DataFrame, workers: list[int], end: float) -> Panel:
     row_of = {worker: row for row, worker in enumerate(workers)}
     begun = spans[(spans["start"] < end) & spans["worker"].isin(workers)]
+    marks: list[Mark] = []
     for kind, fill in FILLS.items():
         own = begun[begun["kind"] == kind]
         if not own.empty:
             rows = np.array([row_of[worker] for worker in own["worker"]], dtype=np.float64)
             left, right = (own[c].to_numpy(dtype=float) for c in ("start", "end"))
-            style.bars(axes, rows, left, np.minimum(right, end), fill)
+            marks.append(Bars(fill, rows, left, np.minimum(right, end)))
     rounds = spans[(spans["worker"] < 0) & (spans["end"] <= end)]
-    for instant in rounds["end"]:
-        axes.axvline(instant, color=style.INK, lw=0.9, label=ENDS)
+    marks.append(Rules(ENDS, rounds["end"].to_numpy(dtype=float)))
     ended = rounds[rounds["ended_by"].isin(workers)]
-    axes.plot(
-        ended["end"],
-        ended["ended_by"].map(row_of),
-        "D",
-        color=style.INK,
-        markerfacecolor="white",
-        markersize=3.6,
-        markeredgewidth=1.1,
-        label=ENDER,
-        clip_on=False,
-        zorder=3,
-    )
-    every = 1 if len(workers) <= 10 else 5
-    places = range(0, len(workers), every)
-    axes.set_yticks(list(places), [str(workers[place]) for place in places], fontsize=8.5)
-    axes.grid(visible=False)
-    axes.set_xlim(0, end)
-    axes.set_ylim(len(workers) - 0.4, -0.6)
-    axes.set_ylabel("worker")
+    enders = np.array([row_of[worker] for worker in ended["ended_by"]], dtype=np.float64)
+    marks.append(Points(ENDER, ended["end"].to_numpy(dtype=float), enders, hollow=True, size=3.6))
+    places = range(0, len(workers), 1 if len(workers) <= 10 else 5)
     number = len(rounds)
-    title = f"{spans['label'].iloc[0]}: {number} round{'' if number == 1 else 's'}"
-    axes.set_title(title, fontsize=9.5, loc="left")
+    return Panel(
+        Axis("simulated time (s)", low=0.0, high=end),
+        Axis(
+            "worker",
+            low=len(workers) - 0.4,
+            high=-0.6,
+            names=tuple(str(workers[place]) for place in places),
+            places=tuple(places),
+        ),
+        marks,
+        f"{spans['label'].iloc[0]}: {number} round{'' if number == 1 else 's'}",
+        grid=False,
+    )

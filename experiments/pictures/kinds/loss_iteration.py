@@ -3,36 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
-from experiments.pictures.base import Panels
-from experiments.pictures.kinds.curves import band
-from experiments.pictures.kinds.losses import ceiling, needs_losses, paint_losses
+from experiments.pictures.base import PanelKind
+from experiments.pictures.kinds.curves import BANDS, spread
+from experiments.pictures.kinds.losses import ceiling, loss_panel, needs_losses
+from experiments.pictures.looks import Look
 from experiments.pictures.records import Records
-from experiments.pictures.style import Look
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from experiments.pictures.shown import Axis, Band, Panel
 
 
 @final
-class LossIteration(Panels):
-    """Median and band over replications; exact schemes lie on one line."""
+class LossIterationKind(PanelKind):
+    """One line per scheme; exact schemes lie on one line."""
 
     name: ClassVar[str] = "loss_iteration"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs losses."""
         return needs_losses(records)
 
-    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
-        """One line per scheme."""
-        curves = []
+    @override
+    def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
+        spreads = []
         for label, _ in records.labels():
             losses = records.runs(label, "train_loss")
             iterations = np.arange(losses.shape[1], dtype=float)
-            curves.append((iterations, band(losses), looks[label]))
-        axes.set_xlabel("iteration")
-        paint_losses(axes, curves, ceiling(records))
+            spreads.append((iterations, spread(losses, band), looks[label]))
+        note = BANDS[band] if records.replicated() else ""
+        return loss_panel(Axis("iteration"), spreads, ceiling(records), records.title, note)
+
+    @override
+    def last(self, band: Band) -> tuple[str, ...]:
+        return (BANDS[band],)

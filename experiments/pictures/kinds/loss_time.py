@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
-from experiments.pictures.base import Panels
-from experiments.pictures.kinds.curves import band, clock, loss_at
-from experiments.pictures.kinds.losses import ceiling, needs_losses, paint_losses
+from typing_extensions import override
+
+from experiments.pictures.base import PanelKind
+from experiments.pictures.kinds.curves import BANDS, clock, loss_at, spread
+from experiments.pictures.kinds.losses import ceiling, loss_panel, needs_losses
+from experiments.pictures.looks import Look
 from experiments.pictures.records import Records
-from experiments.pictures.style import Look
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+from experiments.pictures.shown import Axis, Band, Panel
 
 
 @final
-class LossTime(Panels):
-    """Median and band over replications, each line up to where its fastest replication ends."""
+class LossTimeKind(PanelKind):
+    """One line per scheme, up to where its fastest replication ends."""
 
     name: ClassVar[str] = "loss_time"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs losses."""
         return needs_losses(records)
 
-    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
-        """One line per scheme."""
-        curves = []
+    @override
+    def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
+        spreads = []
         for label, _ in records.labels():
             times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
             instants = clock(times)
-            curves.append((instants, band(loss_at(times, losses, instants)), looks[label]))
-        axes.set_xlabel("simulated time (s)")
-        paint_losses(axes, curves, ceiling(records))
+            spreads.append((instants, spread(loss_at(times, losses, instants), band), looks[label]))
+        note = BANDS[band] if records.replicated() else ""
+        return loss_panel(
+            Axis("simulated time (s)"), spreads, ceiling(records), records.title, note
+        )
+
+    @override
+    def last(self, band: Band) -> tuple[str, ...]:
+        return (BANDS[band],)

@@ -1,24 +1,21 @@
-"""What the plots of losses share, diverged runs among them.
+"""What the pictures of losses share, diverged runs among them.
 
-A run diverges where its step is too long: losses grow without bound, then they are no numbers. One
-such scheme must not take the room of the others, so a line ends where the loss is ``DIVERGED``
-times what it was at the start, at the top of the picture.
+A run diverges where its step is too long: losses grow without bound, then they are not numbers any
+more. One such scheme must not take the room of the others, so a line ends where the loss is
+``DIVERGED`` times what it was at the start, at the top of the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.pictures import style
-from experiments.pictures.kinds.curves import Band
+from experiments.pictures.kinds.curves import Spread, band_key
+from experiments.pictures.looks import Look
 from experiments.pictures.records import Records
+from experiments.pictures.shown import Axis, Curve, Panel
 from sim.types import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
 
 DECADES_FOR_LOG = 0.8
 """From this many powers of ten on, losses are drawn on a logarithmic axis."""
@@ -49,56 +46,49 @@ def ceiling(records: Records) -> float:
     return DIVERGED * max(float(start.max()), NUMBERS[0]) if start.size else 0.0
 
 
-def paint_losses(
-    axes: Axes, curves: Iterable[tuple[FloatArray, Band, style.Look]], most: float
-) -> None:
-    """Every curve (where, which losses, which look) up to the loss ``most``; then the axis."""
-    diverged = False
-    for x, values, look in curves:
-        paint_band(axes, x, cut(values, most), look)
-        diverged |= bool(np.any(values.median > most))
-    scale_for_losses(axes)
-    if diverged:
-        style.remark(axes, ENDS)
+def loss_panel(
+    x: Axis,
+    spreads: Sequence[tuple[FloatArray, Spread, Look]],
+    most: float,
+    title: str,
+    note: str,
+) -> Panel:
+    """Every curve (where, which losses, which look) up to the loss ``most``.
+
+    ``note`` stands in the legend and says what the bands are; empty without bands.
+    """
+    curves = [curve(where, cut(losses, most), look) for where, losses, look in spreads]
+    diverged = any(np.any(losses.middle > most) for _, losses, _ in spreads)
+    keys = [band_key(note)] if note else []
+    return Panel(x, loss_axis(curves), [*curves, *keys], title, ENDS if diverged else "")
 
 
-def cut(values: Band, most: float) -> Band:
-    """The part of a band below ``most``; a median that goes beyond ends there."""
-    median, low, high = (
-        np.clip(v, -NUMBERS[1], None) for v in (values.median, values.low, values.high)
+def curve(x: FloatArray, losses: Spread, look: Look) -> Curve:
+    """The middle as a line, with its band."""
+    return Curve(look, x, losses.middle, losses.low, losses.high)
+
+
+def cut(losses: Spread, most: float) -> Spread:
+    """The part below ``most``; a line that goes beyond ends there."""
+    middle, low, high = (
+        np.clip(v, -NUMBERS[1], None) for v in (losses.middle, losses.low, losses.high)
     )
-    beyond = median > most
+    beyond = middle > most
     leaves = beyond & ~np.append(True, beyond[:-1])
-    return Band(
-        np.where(leaves, most, np.where(beyond, np.nan, median)),
+    return Spread(
+        np.where(leaves, most, np.where(beyond, np.nan, middle)),
         np.where(low > most, np.nan, low),
         np.minimum(high, most),
     )
 
 
-def paint_band(axes: Axes, x: FloatArray, values: Band, look: style.Look) -> None:
-    """A median as a line with eight markers, and a band around it."""
-    every = max(1, len(x) // 8)
-    axes.fill_between(x, values.low, values.high, color=look.colour, alpha=0.18, linewidth=0)
-    axes.plot(
-        x,
-        values.median,
-        color=look.colour,
-        linestyle=look.line,
-        marker=look.marker,
-        markevery=(every // 2, every),
-        label=look.title,
-    )
-
-
-def scale_for_losses(axes: Axes) -> None:
-    """Label the axis; make it logarithmic where the lines span orders of magnitude."""
-    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axes.lines]
-    values = np.concatenate(lines)
+def loss_axis(curves: Sequence[Curve], label: str = "training loss (mean over rows)") -> Axis:
+    """The axis of some curves, logarithmic where they span orders of magnitude."""
+    values = np.concatenate([curve.y for curve in curves])
     values = values[np.isfinite(values)]
-    axes.set_ylabel("training loss (mean over rows)")
     if not values.size or values.min() < NUMBERS[0]:
-        return
-    if np.log10(values.max() / values.min()) > DECADES_FOR_LOG:
-        narrow = values.max() < 100 * values.min()
-        style.log_axis(axes.yaxis, ticks=(1, 2, 5) if narrow else ())
+        return Axis(label)
+    if np.log10(values.max() / values.min()) <= DECADES_FOR_LOG:
+        return Axis(label)
+    narrow = values.max() < 100 * values.min()
+    return Axis(label, log=True, ticks=(1, 2, 5) if narrow else ())

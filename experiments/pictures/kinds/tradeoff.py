@@ -4,43 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
-from experiments.pictures import style
-from experiments.pictures.base import Panels
-from experiments.pictures.kinds.curves import pareto
+from experiments.pictures.base import PanelKind
+from experiments.pictures.kinds.curves import HIGH, LOW, pareto
 from experiments.pictures.kinds.losses import ceiling
+from experiments.pictures.looks import INK, MUTED, SOLID, Look
 from experiments.pictures.records import Records
-from experiments.pictures.style import Look
+from experiments.pictures.shown import Axis, Band, Curve, Panel, Points
+from sim.metrics import METRICS
 from sim.types import BoolArray, FloatArray
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+COST = METRICS["iteration_time"]
+ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])
+"""The first that the summary has is drawn."""
 
-ACCURACY = {
-    "final_train_loss": "final training loss",
-    "decoding_error": "mean decoding error",
+FRONT = Look(MUTED, "", SOLID, "Pareto front")
+
+BARS: dict[Band, str] = {
+    "quantiles": "bars: 10th to 90th percentile of replications",
+    "ci": "bars: 95 % confidence interval of the mean",
 }
-"""The summary's column, the first that it has, and the axis' label."""
-
-FRONT = "Pareto front"
 
 LEAST_SPAN = 0.1
 """The vertical axis spans at least this share of its values: a small difference looks small."""
 
+MARGIN = 0.12
+
 
 @final
-class Tradeoff(Panels):
+class TradeoffKind(PanelKind):
     """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
 
     name: ClassVar[str] = "tradeoff"
-    remarks: ClassVar[tuple[str, ...]] = (FRONT,)
+    band: ClassVar[Band] = "ci"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs at least two points."""
-        if _accuracy(records) is None or "iteration_time_mean" not in records.summary:
+        if _accuracy(records) is None or f"{COST.name}_mean" not in records.summary:
             return "the summary holds no pair of iteration time and loss or decoding error"
         if len(records.labels()) < 2:
             return "there is one scheme; a trade-off needs at least two"
@@ -49,51 +53,50 @@ class Tradeoff(Panels):
             return f"{drawn} scheme(s) end with a loss that can be drawn; the others diverged"
         return None
 
-    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
-        """One point with error bars (95 %) per scheme; a line through the front."""
-        column = _accuracy(records)
-        assert column is not None
+    @override
+    def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
+        name = _accuracy(records)
+        assert name is not None
         table = records.summary.drop_duplicates("label").set_index("label")
-        x, dx = _estimate(table["iteration_time_mean"], table["iteration_time_se"])
         drawn = _drawn(replace(records, summary=table))
-        y, dy = _estimate(*(table[f"{column}_{what}"].where(drawn) for what in ("mean", "se")))
+        x = _finite(table[f"{COST.name}_mean"])
+        y = np.where(drawn, _finite(table[f"{name}_mean"]), np.nan)
+        dx = _bars(records, COST.name, x, band)
+        dy = _bars(records, name, y, band)
         front = pareto(x, y)
         order = np.flatnonzero(front)[np.argsort(x[front])]
-        axes.plot(
-            x[order],
-            y[order],
-            color=style.MUTED,
-            lw=1,
-            drawstyle="steps-post",
-            label=FRONT,
-        )
-        for i, (label, _) in enumerate(records.labels()):
-            look = looks[label]
-            axes.errorbar(
-                x[i],
-                y[i],
-                xerr=dx[i],
-                yerr=dy[i],
-                color=look.colour,
-                marker=look.marker,
-                markersize=8 if front[i] else 6,
-                markeredgecolor=style.INK if front[i] else look.colour,
-                linestyle="none",
-                label=look.title,
+        points = [
+            Points(
+                looks[label],
+                x[i : i + 1],
+                y[i : i + 1],
+                dx[:, i : i + 1],
+                dy[:, i : i + 1],
+                ringed=bool(front[i]),
             )
-        axes.set_xlabel("mean iteration time (s)")
-        axes.set_ylabel(ACCURACY[column])
-        axes.margins(0.12)
-        low, high = axes.get_ylim()
-        missing = LEAST_SPAN * float(np.abs(y[drawn]).mean() if drawn.any() else 0.0) - (high - low)
-        if missing > 0:
-            axes.set_ylim(low - missing / 2, high + missing / 2)
-        if not drawn.all():
-            style.remark(axes, f"not shown: {int((~drawn).sum())} that diverged")
+            for i, (label, _) in enumerate(records.labels())
+        ]
+        if records.replicated():
+            nothing, bars = np.empty(0), np.empty((2, 0))
+            points.append(Points(Look(INK, "", "none", BARS[band]), nothing, nothing, bars, bars))
+        line = Curve(FRONT, x[order], y[order], steps=True, width=1.0)
+        gone = int((~drawn).sum())
+        return Panel(
+            _axis(COST.label, x, dx, 0.0),
+            _axis(METRICS[name].label, y, dy, LEAST_SPAN),
+            [line, *points],
+            records.title,
+            f"not shown: {gone} that diverged" if gone else "",
+        )
+
+    @override
+    def last(self, band: Band) -> tuple[str, ...]:
+        return (FRONT.title, BARS[band])
 
 
 def _accuracy(records: Records) -> str | None:
-    return next((name for name in ACCURACY if f"{name}_mean" in records.summary), None)
+    names = (metric.name for metric in ACCURACY)
+    return next((name for name in names if f"{name}_mean" in records.summary), None)
 
 
 def _drawn(records: Records) -> BoolArray:
@@ -103,9 +106,34 @@ def _drawn(records: Records) -> BoolArray:
     return np.asarray(values <= (ceiling(records) if column == "final_train_loss" else np.inf))
 
 
-def _estimate(mean: object, error: object) -> tuple[FloatArray, FloatArray]:
-    """Means and half-widths of their 95 % intervals, 0 where there is none."""
-    centre = np.asarray(mean, dtype=float)
-    centre = np.where(np.isfinite(centre), centre, np.nan)
-    width = np.asarray(error, dtype=float)
-    return centre, 1.96 * np.where(np.isfinite(width), width, 0.0)
+def _finite(column: object) -> FloatArray:
+    values = np.asarray(column, dtype=float)
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _bars(records: Records, name: str, middle: FloatArray, band: Band) -> FloatArray:
+    """Lengths below and above the means, ``(2, P)``; 0 where there are none."""
+    if band == "ci":
+        table = records.summary.drop_duplicates("label")
+        half = 1.96 * _finite(table[f"{name}_se"])
+        ends = np.stack([half, half])
+    else:
+        runs = [METRICS[name].of(records.cell(label)) for label, _ in records.labels()]
+        found = [np.percentile(run, (LOW, HIGH)) for run in runs if run is not None]
+        low, high = np.stack(found, axis=1)
+        ends = np.stack([middle - low, high - middle])
+    return np.where(np.isfinite(ends), np.maximum(ends, 0.0), 0.0)
+
+
+def _axis(label: str, middle: FloatArray, bars: FloatArray, least: float) -> Axis:
+    """Around all bars, with a margin, and not below a share of the values themselves."""
+    known = np.isfinite(middle)
+    if not known.any():
+        return Axis(label)
+    low = float((middle - bars[0])[known].min())
+    high = float((middle + bars[1])[known].max())
+    low, high = low - MARGIN * (high - low), high + MARGIN * (high - low)
+    missing = least * float(np.abs(middle[known]).mean()) - (high - low)
+    if missing > 0:
+        low, high = low - missing / 2, high + missing / 2
+    return Axis(label, low=low, high=high) if high > low else Axis(label)

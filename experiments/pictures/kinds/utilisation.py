@@ -3,56 +3,73 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
-from experiments.pictures import style
-from experiments.pictures.base import Panels
+import numpy as np
+from typing_extensions import override
+
+from experiments.pictures.base import PanelKind
+from experiments.pictures.looks import GRID, INK, Look, shade
 from experiments.pictures.records import Records
-from experiments.pictures.style import Look
+from experiments.pictures.shown import Axis, Band, Bars, Fill, Mark, Panel, Points, key
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
+HEIGHT = 0.7
+HATCH = "///"
 
-WASTED, IDLE = "hatched: wasted", "white: idle"
+WASTED = Fill(GRID, HATCH, "hatched: wasted")
+IDLE = Fill("#FFFFFF", "", "white: idle", HEIGHT)
+ERROR = "bars: 95 % confidence interval"
 
 
 @final
-class Utilisation(Panels):
-    """Share of the workers' time spent on messages that arrived in time, on others, and idle."""
+class UtilisationKind(PanelKind):
+    """Share of the workers' time spent on messages that arrived in time, on others, and idle.
+
+    The error bar is that of computing in all, whatever ``band`` says: the tables hold no single
+    replications of it.
+    """
 
     name: ClassVar[str] = "utilisation"
-    remarks: ClassVar[tuple[str, ...]] = (WASTED, IDLE)
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs the summary's columns."""
         if "utilisation_mean" not in records.summary or "wasted_mean" not in records.summary:
             return "the summary holds no utilisation"
         return None
 
-    def paint(self, axes: Axes, records: Records, looks: Mapping[str, Look]) -> None:
+    @override
+    def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
         """One bar per scheme, in three parts that add up to one."""
         table = records.summary.drop_duplicates("label").set_index("label")
-        busy = table["utilisation_mean"].to_numpy(dtype=float)
-        wasted = busy * table["wasted_mean"].to_numpy(dtype=float)
-        own = [looks[label] for label, _ in records.labels()]
-        for y, look, used, lost in zip(range(len(own)), own, busy - wasted, wasted, strict=True):
-            lighter = style.shade(look.colour, 0.6)
-            axes.barh(y, used, color=look.colour, height=0.7, label=look.title)
-            axes.barh(y, lost, left=used, color=lighter, height=0.7, hatch="///", lw=0)
-            idle = max(0.0, 1 - used - lost)
-            axes.barh(y, idle, left=used + lost, color="white", edgecolor=style.MUTED, height=0.7)
-        axes.fill_between(
-            [],
-            [],
-            [],
-            facecolor=style.GRID,
-            edgecolor=style.INK,
-            hatch="///",
-            label=WASTED,
+        busy, share, error = (
+            table[name].to_numpy(dtype=float)
+            for name in ("utilisation_mean", "wasted_mean", "utilisation_se")
         )
-        axes.fill_between([], [], [], facecolor="white", edgecolor=style.MUTED, label=IDLE)
-        axes.set_yticks([])
-        axes.set_ylim(len(own) - 0.5, -0.5)
-        axes.set_xlim(0, 1)
-        axes.set_ylabel("scheme")
-        axes.set_xlabel("share of the workers' time")
+        wasted = busy * share
+        rows = np.arange(len(busy), dtype=float)
+        used = busy - wasted
+        marks: list[Mark] = []
+        for y, (label, _) in enumerate(records.labels()):
+            look, row = looks[label], rows[y : y + 1]
+            ends = (used[y : y + 1], busy[y : y + 1])
+            marks += [
+                Bars(Fill(look.colour, "", look.title, HEIGHT), row, np.zeros(1), ends[0]),
+                Bars(Fill(shade(look.colour, 0.6), HATCH, "", HEIGHT), row, *ends),
+                Bars(Fill(IDLE.colour, "", "", HEIGHT), row, ends[1], np.maximum(ends[1], 1.0)),
+            ]
+        marks += [key(WASTED), key(IDLE)]
+        if np.isfinite(error).any():
+            half = 1.96 * np.where(np.isfinite(error), error, 0.0)
+            marks.append(
+                Points(Look(INK, "", "none", ERROR), busy, rows, dx=np.stack([half, half]))
+            )
+        return Panel(
+            Axis("share of the workers' time", low=0.0, high=1.0),
+            Axis("scheme", low=len(rows) - 0.5, high=-0.5, names=()),
+            marks,
+            records.title,
+        )
+
+    @override
+    def last(self, band: Band) -> tuple[str, ...]:
+        return (WASTED.title, IDLE.title, ERROR)

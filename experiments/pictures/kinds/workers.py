@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
+from typing_extensions import override
 
 from experiments.pictures import style
 from experiments.pictures.base import Kind
 from experiments.pictures.records import Records
+from experiments.pictures.shown import Axis, Band, Heat, Panel, Picture
 from sim.types import FloatArray
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 MOST_ROWS = 12
 """Schemes at points of the sweep that stay legible."""
 
 WRAP = 37
 """Characters in a line of a row's name."""
+
+ENDED = "share of the rounds that its message ended"
+WAITED = "share of the seconds waited for it alone (left: of all, per run)"
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
@@ -45,7 +46,7 @@ class Row:
 
 
 @final
-class Workers(Kind):
+class WorkersKind(Kind):
     """One row per scheme and point, one column per worker; the darker, the more it cost.
 
     Each row is divided by its sum, which stands beside it in seconds: the picture is about who,
@@ -54,31 +55,32 @@ class Workers(Kind):
 
     name: ClassVar[str] = "workers"
 
+    @override
     def obstacle(self, records: Records) -> str | None:
-        """Needs the workers' table."""
         if records.workers is None or not {"last", "cost"} <= set(records.workers.columns):
             return "there is no workers.parquet with the columns last and cost"
         return None
 
-    def draw(self, records: Records) -> Figure:
-        """Both measures below each other."""
+    @override
+    def show(self, records: Records, band: Band | None = None) -> Picture:
+        """Both measures below each other; the tables hold no replications to show a spread of."""
         rows = _rows(records)
         names = [_wrapped(row, "") for row in rows]
         costs = [_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows]
-        with style.applied():
-            height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
-            figure = style.blank(style.TWO_PANELS, 2 * (0.5 + height * len(rows)) + 0.5)
-            ended, waited = figure.subplots(2, 1, sharex=True)
-            _strip(ended, [row.last for row in rows], names)
-            ended.set_title("share of the rounds that its message ended", fontsize=9.5, loc="left")
-            _strip(waited, [row.cost for row in rows], costs)
-            title = "share of the seconds waited for it alone (left: of all, per run)"
-            waited.set_title(title, fontsize=9.5, loc="left")
-            waited.set_xlabel("worker")
-            if len(rows) < len(records.summary):
-                more = len(records.summary) - len(rows)
-                figure.suptitle(f"{more} more schemes or points of the sweep are not shown")
-        return figure
+        height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
+        more = len(records.summary) - len(rows)
+        return Picture(
+            panels=[
+                _panel(ENDED, [row.last for row in rows], names),
+                _panel(WAITED, [row.cost for row in rows], costs),
+            ],
+            columns=1,
+            width=style.TWO_PANELS,
+            height=2 * (0.5 + height * len(rows)) + 0.5,
+            share="x",
+            heading=f"{more} more schemes or points of the sweep are not shown" if more else "",
+            names_left=True,
+        )
 
 
 def _rows(records: Records) -> list[Row]:
@@ -99,19 +101,9 @@ def _wrapped(row: Row, suffix: str) -> str:
     return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
 
 
-def _strip(axes: Axes, rows: list[FloatArray], names: list[str]) -> None:
+def _panel(title: str, rows: list[FloatArray], names: list[str]) -> Panel:
     """Rows as shares of their sums; white beyond the workers that a row has."""
-    most = max(len(row) for row in rows)
-    table = np.full((len(rows), most), np.nan)
+    table = np.full((len(rows), max(len(row) for row in rows)), np.nan)
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row / row.sum() if row.sum() > 0 else 0.0
-    top = float(np.nanmax(table))
-    image = axes.imshow(
-        table, aspect="auto", cmap="Blues", vmin=0.0, vmax=top or 1.0, interpolation="nearest"
-    )
-    axes.set_yticks(np.arange(1, len(rows)) - 0.5, minor=True)
-    axes.grid(visible=False)
-    axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
-    axes.tick_params(which="minor", length=0)
-    axes.set_yticks(range(len(rows)), names, fontsize=8.5)
-    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+    return Panel(Axis("worker"), Axis("", names=tuple(names)), [Heat(table)], title, grid=False)

@@ -1,0 +1,106 @@
+"""How each scheme looks: one colour, marker and line style in every picture.
+
+The first colours are the colour-blind-safe ones of Okabe and Ito (2008). No set of twenty colours
+can be told apart by everybody, so markers differ too, and schemes that are often compared have
+different line styles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+INK, GRID, MUTED = "#222222", "#dddddd", "#888888"
+
+LineStyle = str | tuple[int, tuple[float, ...]]
+
+SOLID, DASHED, DOTTED, LONG = "-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5))
+DOT_DOT = (0, (3, 1, 1, 1, 1, 1))
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a scheme is drawn.
+
+    Attributes:
+        colour: a hex colour.
+        marker: matplotlib's marker code; empty for none.
+        line: matplotlib's line style, ``none`` for no line.
+        title: the scheme's name for people.
+    """
+
+    colour: str
+    marker: str
+    line: LineStyle
+    title: str
+
+
+LOOKS: dict[str, Look] = {
+    "uncoded": Look("#000000", "o", SOLID, "uncoded"),
+    "ignore_stragglers": Look("#E69F00", "D", LONG, "ignore stragglers"),
+    "fractional_repetition": Look("#0072B2", "s", DASHED, "fractional repetition"),
+    "cyclic_repetition": Look("#009E73", "^", DOTTED, "cyclic repetition"),
+    "erasurehead": Look("#D55E00", "P", SOLID, "ErasureHead"),
+    "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
+    "window": Look("#56B4E9", "X", SOLID, "window"),
+    "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),
+    "sequential": Look("#999933", "h", DASHED, "sequential"),
+    "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),
+    "asynchronous": Look("#332288", "*", SOLID, "asynchronous"),
+    "k_async": Look("#AA4499", "p", DOTTED, "K-async"),
+    "k_batch_async": Look("#7570B3", ">", DASHED, "K-batch-async"),
+    "k_batch_sync": Look("#66A61E", "8", LONG, "K-batch-sync"),
+    "rennala": Look("#A6761D", "H", DOT_DOT, "Rennala"),
+    "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
+}
+
+OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
+OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
+OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)
+
+
+def look(scheme: str) -> Look:
+    """The look of a scheme; one that is not in ``LOOKS`` gets a look from its name's checksum."""
+    if scheme in LOOKS:
+        return LOOKS[scheme]
+    code = crc32(scheme.encode())
+    code, colour = divmod(code, len(OTHER_COLOURS))
+    code, marker = divmod(code, len(OTHER_MARKERS))
+    return Look(
+        OTHER_COLOURS[colour],
+        OTHER_MARKERS[marker],
+        OTHER_LINES[code % len(OTHER_LINES)],
+        scheme.replace("_", " "),
+    )
+
+
+def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
+    """Looks of several variants of each scheme: its colour, lighter for each further one.
+
+    Args:
+        pairs: (label, scheme), each label once.
+    """
+    looks = {}
+    for label, scheme in pairs:
+        own = [name for name, other in pairs if other == scheme]
+        place = own.index(label)
+        base = look(scheme)
+        marker = base.marker if place == 0 else OTHER_MARKERS[(place - 1) % len(OTHER_MARKERS)]
+        lighter = 0.62 * place / max(2, len(own) - 1)
+        looks[label] = Look(shade(base.colour, lighter), marker, base.line, label)
+    return looks
+
+
+def shade(colour: str, share: float) -> str:
+    """Mix a hex colour with white: share 0 is the colour itself, share 1 is white."""
+    channels = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(c + (255 - c) * share):02X}" for c in channels)
+
+
+def ramp(count: int) -> list[str]:
+    """Colours from dark to light for ordered values: their order shows in grey too."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    return [to_hex(colormaps["viridis"](0.85 * i / max(1, count - 1))) for i in range(count)]

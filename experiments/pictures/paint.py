@@ -1,0 +1,208 @@
+"""Draws what a picture shows with matplotlib."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.pictures import style
+from experiments.pictures.looks import INK, shade
+from experiments.pictures.shown import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ALPHA = 0.18
+"""Of bands: several may lie over each other."""
+
+STROKES = ("x", "+", "|")
+"""Markers without a face: their strokes are drawn thicker, and in the scheme's colour."""
+
+
+def figure(picture: Picture) -> Figure:
+    """The whole picture as a new figure."""
+    with style.applied():
+        drawn = style.blank(picture.width, picture.height)
+        rows = -(-len(picture.panels) // picture.columns)
+        grid = drawn.subplots(
+            rows,
+            picture.columns,
+            squeeze=False,
+            sharex=picture.share == "x",
+            sharey=picture.share == "y",
+        )
+        panels = list(grid.flat[: len(picture.panels)])
+        for axes, own in zip(panels, picture.panels, strict=True):
+            panel(axes, own, picture.names_left)
+        for axes in grid.flat[len(panels) :]:
+            axes.remove()
+        if picture.share == "y":
+            _same_ends(panels, [own.y for own in picture.panels])
+            _one_scale(panels)
+        if picture.share:
+            _label_once(panels, picture.columns, picture.share)
+        if picture.heading:
+            drawn.suptitle(picture.heading, fontsize=9.5)
+        style.legend_below(drawn, picture.legend, picture.last)
+    return drawn
+
+
+def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
+    """Draw one panel on axes of any figure."""
+    for mark in shown.marks:
+        draw(axes, mark)
+    _scale(axes.xaxis, shown.x)
+    _scale(axes.yaxis, shown.y)
+    if not shown.grid:
+        axes.grid(visible=False)
+    if shown.title:
+        axes.set_title(shown.title, fontsize=9.5, loc="left" if names_left else "center")
+    if shown.remark:
+        style.remark(axes, shown.remark)
+
+
+def draw(axes: Axes, mark: Mark) -> None:
+    """Draw one mark; its entry of the legend is its artist's label."""
+    match mark:
+        case Curve():
+            _curve(axes, mark)
+        case Points():
+            _points(axes, mark)
+        case Bars():
+            _bars(axes, mark)
+        case Rules():
+            for x in mark.x:
+                axes.axvline(x, color=INK, lw=0.9, label=mark.title)
+        case Heat():
+            _heat(axes, mark)
+
+
+def _curve(axes: Axes, mark: Curve) -> None:
+    """A line with eight markers, and the band around it."""
+    look = mark.look
+    if mark.low is not None and mark.high is not None:
+        fill, along = (
+            (axes.fill_between, mark.x) if mark.across == "y" else (axes.fill_betweenx, mark.y)
+        )
+        fill(along, mark.low, mark.high, color=look.colour, alpha=ALPHA, linewidth=0)
+    every = max(1, len(mark.x) // 8)
+    axes.plot(
+        mark.x,
+        mark.y,
+        color=look.colour,
+        linestyle=look.line,
+        linewidth=mark.width,
+        marker=look.marker,
+        markevery=(every // 2, every),
+        drawstyle="steps-post" if mark.steps else "default",
+        label=look.title or None,
+    )
+
+
+def _points(axes: Axes, mark: Points) -> None:
+    look = mark.look
+    if mark.hollow:
+        axes.plot(
+            mark.x,
+            mark.y,
+            look.marker,
+            color=look.colour,
+            markerfacecolor="white",
+            markersize=mark.size,
+            markeredgewidth=1.1,
+            label=look.title,
+            clip_on=False,
+            zorder=3,
+        )
+        return
+    axes.errorbar(
+        mark.x,
+        mark.y,
+        xerr=mark.dx,
+        yerr=mark.dy,
+        color=look.colour,
+        marker=look.marker,
+        markersize=mark.size + 2 * mark.ringed,
+        markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
+        markeredgewidth=2.2 if look.marker in STROKES else None,
+        linestyle="none",
+        label=look.title or None,
+    )
+
+
+def _bars(axes: Axes, mark: Bars) -> None:
+    """Bars as one artist, which stands in the legend."""
+    from matplotlib.collections import PolyCollection
+
+    fill = mark.fill
+    low, high = mark.rows - fill.height / 2, mark.rows + fill.height / 2
+    corners = [mark.start, low, mark.start, high, mark.end, high, mark.end, low]
+    axes.add_collection(
+        PolyCollection(
+            list(np.stack(corners, axis=1).reshape(-1, 4, 2)),
+            facecolor=fill.colour,
+            edgecolor=shade(INK, 0.25),
+            linewidth=0.3,
+            hatch=fill.hatch,
+            label=fill.title or None,
+        )
+    )
+
+
+def _heat(axes: Axes, mark: Heat) -> None:
+    top = float(np.nanmax(mark.values)) or 1.0
+    image = axes.imshow(
+        mark.values, aspect="auto", cmap="Blues", vmin=0.0, vmax=top, interpolation="nearest"
+    )
+    axes.set_yticks(np.arange(1, len(mark.values)) - 0.5, minor=True)
+    axes.grid(visible=False)
+    axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
+    axes.tick_params(which="minor", length=0)
+    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+
+
+def _scale(axis: Any, shown: Axis) -> None:
+    """Label, scale, ends and ticks of ``axes.xaxis`` or ``axes.yaxis``."""
+    axis.set_label_text(shown.label)
+    ends = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
+    if shown.low is not None and shown.high is not None:
+        ends(shown.low, shown.high)  # first: a logarithm finds no margins around 1e149
+    if shown.log:
+        style.log_axis(axis, shown.ticks)
+    if shown.low is not None or shown.high is not None:
+        ends(shown.low, shown.high)
+    if shown.names is not None:
+        places = range(len(shown.names)) if shown.places is None else shown.places
+        axis.set_ticks(list(places), list(shown.names), fontsize=8.5)
+
+
+def _same_ends(panels: list[Axes], shown: list[Axis]) -> None:
+    """Where panels share a vertical axis, it spans what each of them asks for."""
+    lows = [axis.low for axis in shown if axis.low is not None]
+    highs = [axis.high for axis in shown if axis.high is not None]
+    if lows and highs:
+        turned = lows[0] > highs[0]
+        ends = (max(lows), min(highs)) if turned else (min(lows), max(highs))
+        panels[0].set_ylim(*ends)
+
+
+def _one_scale(panels: list[Axes]) -> None:
+    """Where one panel's horizontal axis is logarithmic, all are, so that they can be compared."""
+    if len({axes.get_xscale() for axes in panels}) == 1:
+        return
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.autoscale(axis="x")
+        low, high = axes.get_xlim()
+        style.log_axis(axes.xaxis, ticks=(1, 2, 5) if high < 60 * low else ())
+
+
+def _label_once(panels: list[Axes], columns: int, share: str) -> None:
+    """A shared vertical axis is named in the first column, horizontal ones under each column."""
+    for place, axes in enumerate(panels):
+        if place % columns and share == "y":
+            axes.set_ylabel("")
+        if place + columns < len(panels):
+            axes.set_xlabel("")

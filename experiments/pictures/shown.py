@@ -1,0 +1,185 @@
+"""What a picture shows, as plain data: panels of marks on labelled axes.
+
+A kind of picture says what it shows in these values. ``paint`` draws them with matplotlib; another
+renderer can draw the same values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from experiments.pictures.looks import Look
+from sim.types import FloatArray
+
+Band = Literal["quantiles", "ci"]
+"""How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
+interval of their mean."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a panel.
+
+    Attributes:
+        label: what it measures, with the unit in parentheses.
+        log: logarithmic.
+        ticks: on a logarithmic axis, the mantissas of labelled ticks; powers of ten if empty.
+        low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
+        names: names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none.
+        places: where ticks stand, instead of where the renderer puts them.
+    """
+
+    label: str
+    log: bool = False
+    ticks: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    names: tuple[str, ...] | None = None
+    places: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Points joined by a line, with a band around it.
+
+    Attributes:
+        look: how it is drawn; its title stands in the legend unless it is empty.
+        x, y: ``(G,)``; NaN interrupts the line.
+        low, high: ``(G,)`` ends of the band, ``None`` without one.
+        across: the axis along which the band extends.
+        steps: a staircase that changes at each point, instead of straight lines.
+        width: of the line, in points.
+    """
+
+    look: Look
+    x: FloatArray
+    y: FloatArray
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    across: Literal["x", "y"] = "y"
+    steps: bool = False
+    width: float = 1.8
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Separate points, each with error bars.
+
+    Attributes:
+        look: as of a curve.
+        x, y: ``(P,)``.
+        dx, dy: ``(2, P)`` lengths of the error bars below and above; ``None`` without.
+        ringed: whether the points stand out.
+        hollow: small white marks with a coloured edge, above everything else.
+        size: of a marker, in points.
+    """
+
+    look: Look
+    x: FloatArray
+    y: FloatArray
+    dx: FloatArray | None = None
+    dy: FloatArray | None = None
+    ringed: bool = False
+    hollow: bool = False
+    size: float = 6.0
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How bars of one kind are filled: the hatch tells kinds apart in print.
+
+    Attributes:
+        colour: a hex colour.
+        hatch: matplotlib's pattern.
+        title: the entry of the legend; empty for none.
+        height: share of the row that a bar takes.
+    """
+
+    colour: str
+    hatch: str
+    title: str
+    height: float = 0.84
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Horizontal bars, ``(N,)`` each: the row, and where the bar starts and ends."""
+
+    fill: Fill
+    rows: FloatArray
+    start: FloatArray
+    end: FloatArray
+
+
+def key(fill: Fill) -> Bars:
+    """An entry of the legend that stands for no bar of its own."""
+    nothing = np.empty(0)
+    return Bars(fill, nothing, nothing, nothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """Vertical lines across the panel at ``x``, ``(N,)``."""
+
+    title: str
+    x: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """A table of values as shades, ``(rows, columns)``; NaN is left white."""
+
+    values: FloatArray
+
+
+Mark = Curve | Points | Bars | Rules | Heat
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Marks on two axes.
+
+    Attributes:
+        x, y: the axes.
+        marks: in the order in which they are drawn.
+        title: above the panel.
+        remark: a few words about what is not as it seems, in the upper right corner.
+        grid: whether lines at the ticks help reading.
+    """
+
+    x: Axis
+    y: Axis
+    marks: Sequence[Mark]
+    title: str = ""
+    remark: str = ""
+    grid: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Panels with one legend.
+
+    Attributes:
+        panels: row by row.
+        columns: panels in a row.
+        width, height: inches, the legend included.
+        share: the axis that all panels have in common, if any.
+        heading: above all panels.
+        legend: entries side by side, where so many fit.
+        last: entries that stand at the end of the legend.
+        names_left: titles are set flush left.
+    """
+
+    panels: Sequence[Panel]
+    columns: int
+    width: float
+    height: float
+    share: Literal["x", "y", ""] = ""
+    heading: str = ""
+    legend: int = 3
+    last: Sequence[str] = ()
+    names_left: bool = False
