@@ -169,6 +169,19 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
     return value
 
 
+def classes_in(value: Any) -> Iterator[type[Any]]:
+    """The classes of the catalogue that an object is made of, among others."""
+    if is_dataclass(value):
+        yield type(value)
+        for field in fields(value):
+            yield from classes_in(getattr(value, field.name))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from classes_in(entry)
+    if isinstance(value, ProblemConfig):
+        yield value.losses[value.settings.loss]
+
+
 def filled(given: Any, full: Any) -> Any:
     """``given`` in its own order and wording, with what it leaves unsaid taken from ``full``."""
     if isinstance(given, Mapping) and isinstance(full, Mapping):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import yaml_text
+from experiments.config import ranges, yaml_text
 from experiments.config.errors import ConfigError, at
 
 DEEPEST, MOST_VALUES = 100, 1_000_000
@@ -37,7 +37,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
 
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """A copy whose relative paths start from ``folder``: the values of keys called ``path``.
+    """A copy whose relative paths start from ``folder``.
+
+    Paths are the values of keys called ``path``, and files among ``plugins``.
 
     Raises:
         ConfigError: it is nested too deep or too large; in YAML, few lines can say that.
@@ -53,6 +55,8 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             return {name: copied(entry, name, depth + 1) for name, entry in value.items()}
         if isinstance(value, list | tuple):
             return [copied(entry, key, depth + 1) for entry in value]
+        if key == "plugins" and depth == 2 and isinstance(value, str) and is_file(value):
+            return str(Path.absolute(folder / value))
         last = key.rpartition(".")[2] if isinstance(key, str) else key
         return (
             str(Path.absolute(folder / value))
@@ -63,6 +67,11 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     return {key: copied(value, key, 1) for key, value in document.items()}
 
 
+def is_file(plugin: str) -> bool:
+    """Whether an entry of ``plugins`` is a file's path rather than a module's name."""
+    return plugin.endswith(".py") or "/" in plugin
+
+
 def _kind(document: Any) -> str:
     return "empty" if document is None else f"a {type(document).__name__}"
 
@@ -71,14 +80,16 @@ def _override(document: dict[str, Any], override: str) -> None:
     key, equals, text = override.partition("=")
     if not equals or not key:
         raise ConfigError(f"--set {override}: must be dotted.key=value or dotted.key=v1,v2,...")
-    try:
-        values = [yaml_text.read(part) for part in _split(text)]
-    except ValueError:
-        raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+    values: list[Any] = []
+    single = True
+    for part in (parts := _split(text)):
+        many = ranges.values(part, f"--set {key}")
+        single = many is None and len(parts) == 1
+        values += [_value(part, key, text)] if many is None else many
     sweep = document.get("sweep")
     if isinstance(sweep, dict):
         sweep.pop(key, None)
-    if len(values) == 1:
+    if single:
         set_dotted(document, key, values[0])
     else:
         if not isinstance(sweep, dict):
@@ -86,12 +97,19 @@ def _override(document: dict[str, Any], override: str) -> None:
         sweep[key] = values
 
 
+def _value(part: str, key: str, text: str) -> Any:
+    try:
+        return yaml_text.read(part)
+    except ValueError:
+        raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+
+
 def _split(text: str) -> list[str]:
-    """Split at commas outside brackets, so that ``[1,2]`` stays one value."""
+    """Split at commas outside brackets, so that ``[1,2]`` and ``range(1,2)`` stay whole."""
     parts, depth = [""], 0
     for character in text:
-        depth += character in "[{"
-        depth -= character in "]}"
+        depth += character in "[{("
+        depth -= character in "]})"
         if character == "," and depth == 0:
             parts.append("")
         else:

@@ -18,16 +18,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.config import identity
-from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import filled, plain
+from experiments.config import identity, plugins, ranges
+from experiments.config.catalogue import Catalogue, Plugin
+from experiments.config.codec import classes_in, filled, plain
 from experiments.config.document import anchored, set_dotted
 from experiments.config.errors import ConfigError, at
 from experiments.config.identity import Input, Inputs
+from experiments.config.ranges import MOST_POINTS
 from experiments.config.settings import FIELDS, Entry, Settings, section, validate
-
-MOST_POINTS = 100_000
-"""Points of a grid: more are a mistake."""
 
 NO_NUMBERS = ("name", "sweep")
 """Settings that change no number."""
@@ -48,6 +46,7 @@ class Cell:
         point: index of the point in the grid; its cells read the same tapes.
         key: hash of everything that the cell's numbers depend on.
         inputs: the files among these.
+        code: the digests of the plugins among these.
     """
 
     document: Mapping[str, Any]
@@ -56,15 +55,19 @@ class Cell:
     point: int
     key: str
     inputs: tuple[Input, ...] = ()
+    code: frozenset[str] = frozenset()
 
     @cached_property
     def settings(self) -> Settings:
         """The document's objects; ``schemes`` holds one.
 
         Raises:
-            ConfigError: a file that it names has changed or is not here.
+            ConfigError: a file or plugin that it names is not here, or not the same here.
         """
-        return validate(self.document)
+        catalogue = plugins.catalogue(self.document["plugins"])
+        if not self.code <= {plugin.digest for plugin in catalogue.plugins}:
+            raise ConfigError("plugins: not the same here as where the cell comes from")
+        return validate(self.document, catalogue)
 
     @property
     def scheme(self) -> Mapping[str, Any]:
@@ -78,12 +81,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Read:
-    """One of the settings at a point: its object, its plain form, its text to hash, its files."""
+    """One of the settings at a point.
+
+    Attributes:
+        value: its object.
+        plain: its plain form.
+        text: what of it is hashed.
+        files: those that it names.
+        code: digests of the plugins that it depends on.
+    """
 
     value: Any
     plain: Any
     text: str
     files: tuple[Input, ...]
+    code: frozenset[str]
 
 
 Reads = Mapping[str, tuple[Read, ...]]
@@ -100,8 +112,18 @@ def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cel
     Raises:
         ConfigError: an unknown key, a bad value, or two schemes with one label.
     """
-    grid = _Grid(anchored(document, Path.cwd()), BUILT_IN, Inputs(data_dir))
+    given = anchored(document, Path.cwd())
+    grid = _Grid(given, catalogue_of(given), Inputs(data_dir))
     return [cell for index, point in enumerate(grid.points()) for cell in grid.cells(index, *point)]
+
+
+def catalogue_of(document: Mapping[str, Any]) -> Catalogue:
+    """What a document can name.
+
+    Raises:
+        ConfigError: a plugin cannot be used.
+    """
+    return plugins.catalogue(section("plugins", document.get("plugins", [])))
 
 
 def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,27 +136,29 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = anchored(document, Path.cwd())
     base = {key: value for key, value in given.items() if key != "sweep"}
-    sweep = _sweep(given)
+    sweep, catalogue = _sweep(given), catalogue_of(given)
     try:
-        settings = validate(base)
+        settings = validate(base, catalogue)
     except ConfigError:
         for key, values in sweep.items():
             set_dotted(base, key, copy.deepcopy(values[0]))
-        settings = validate(base)
-    full = {name: plain(getattr(settings, name), BUILT_IN) for name in FIELDS}
-    full["schemes"] = _written(base["schemes"], settings.schemes)
+        settings = validate(base, catalogue)
+    full = {name: plain(getattr(settings, name), catalogue) for name in FIELDS}
+    full["schemes"] = _written(base["schemes"], settings.schemes, catalogue)
+    if not full["plugins"]:
+        del full["plugins"]
     kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": sweep}
     return {
         name: kept[name] if name in kept else filled(base.get(name), full[name]) for name in full
     }
 
 
-def _written(given: list[Any], entries: tuple[Entry, ...]) -> list[Any]:
+def _written(given: list[Any], entries: tuple[Entry, ...], catalogue: Catalogue) -> list[Any]:
     """The ``schemes`` section: fields that list several values keep their list."""
     sections = []
     for index, scheme in enumerate(given):
         first = next(entry for entry in entries if entry.index == index)
-        full = plain(first.family, BUILT_IN)
+        full = plain(first.family, catalogue)
         if isinstance(scheme, Mapping):
             full |= {key: scheme[key] for key in (*first.swept, "label") if key in scheme}
         sections.append(filled(scheme, full))
@@ -142,7 +166,13 @@ def _written(given: list[Any], entries: tuple[Entry, ...]) -> list[Any]:
 
 
 def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
-    sweep: dict[str, list[Any]] = section("sweep", document.get("sweep", {}))
+    given = document.get("sweep", {})
+    if isinstance(given, Mapping):
+        given = {
+            key: value if (many := ranges.values(value, f"sweep.{key}")) is None else many
+            for key, value in given.items()
+        }
+    sweep: dict[str, list[Any]] = section("sweep", given)
     for key, values in sweep.items():
         if not values:
             raise at(f"sweep.{key}", values, "must list at least one value")
@@ -161,6 +191,8 @@ class _Grid:
         self._catalogue, self._inputs = catalogue, inputs
         self._touched: dict[str, list[int]] = {}
         for position, key in enumerate(self._sweep):
+            if key.split(".")[0] in ("plugins", "sweep"):
+                raise at(f"sweep.{key}", self._sweep[key], "cannot be swept")
             self._touched.setdefault(key.split(".")[0], []).append(position)
 
     def points(self) -> Iterator[tuple[dict[str, Any], Reads]]:
@@ -193,6 +225,7 @@ class _Grid:
         values = {name: read.value for name, (read, *_) in reads.items()}
         texts = [read.text for read in shared]
         files = [file for read in shared for file in read.files]
+        code = frozenset[str]().union(*(read.code for read in shared))
         for scheme in reads["schemes"]:
             entry = scheme.value
             cell = Cell(
@@ -202,6 +235,7 @@ class _Grid:
                 point=index,
                 key=identity.key([*texts, scheme.text]),
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
+                code=code | scheme.code,
             )
             settings = Settings.model_construct(**{**values, "schemes": (entry,)})
             cell.__dict__["settings"] = settings  # what was read need not be read again here
@@ -228,8 +262,22 @@ class _Grid:
 
     def _one(self, name: str, value: Any, written: Any) -> Read:
         section = plain(written, self._catalogue)
-        files = self._inputs.of(value, section)
-        text = identity.text({name: section}, files)
+        files, used = self._inputs.of(value, section), self._used(name, written)
+        code = sorted(plugin.digest for plugin in used)
+        text = identity.text({name: code if name == "plugins" else [section, code]}, files)
+        if name == "plugins":
+            paths = [Path(plugin.name) for plugin in used]
+            files = tuple(self._inputs.hashed(path) for path in paths if path.is_file())
         if isinstance(value, Entry):
             section["label"] = value.label
-        return Read(value, section, text, files)
+        return Read(value, section, text, files, frozenset(code))
+
+    def _used(self, name: str, value: Any) -> list[Plugin]:
+        """The plugins that a setting's numbers depend on."""
+        if not self._catalogue.plugins:
+            return []
+        if name == "plugins":
+            return [plugin for plugin in self._catalogue.plugins if plugin.listed]
+        classes = set(classes_in(value))
+        installed = [plugin for plugin in self._catalogue.plugins if not plugin.listed]
+        return [plugin for plugin in installed if not classes.isdisjoint(plugin.classes)]

@@ -46,9 +46,10 @@ class Inputs:
     def of(self, value: Any, plain: Any) -> tuple[Input, ...]:
         """The files that a section names under ``path``, and the file of its data set."""
         paths = [*_named(plain), *_data(value, self.data_dir)]
-        return tuple(self._hashed(path) for path in dict.fromkeys(paths) if path.is_file())
+        return tuple(self.hashed(path) for path in dict.fromkeys(paths) if path.is_file())
 
-    def _hashed(self, path: Path) -> Input:
+    def hashed(self, path: Path) -> Input:
+        """A file's content and stamp, taken once."""
         if path not in self._known:
             stamp = _stamp(path)
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -59,9 +60,13 @@ class Inputs:
 def text(plain: Any, files: Iterable[Input]) -> str:
     """A section as a text that is hashed: a file counts by its content, wherever it lies."""
     digests = {str(file.path): file.digest for file in files}
+    if not digests:
+        return _encoded([plain, []])
     public = sorted(set(digests) - {str(path) for path in _named(plain)})
-    section = _by_content(plain, digests) if digests else plain
-    return json.dumps([section, [digests[path] for path in public]], sort_keys=True, default=str)
+    return _encoded([_by_content(plain, digests), [digests[path] for path in public]])
+
+
+_encoded = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
 def key(texts: Iterable[str]) -> str:
@@ -90,11 +95,13 @@ def _stamp(path: Path) -> tuple[int, int]:
 def _named(section: Any) -> Iterator[Path]:
     """The paths that a section names under ``path``, however deep."""
     if isinstance(section, dict):
-        path = section.get("path")
-        if isinstance(path, str):
-            yield Path(path)
-    if isinstance(section, dict | list):
-        for entry in section.values() if isinstance(section, dict) else section:
+        for key, entry in section.items():
+            if key == "path" and isinstance(entry, str):
+                yield Path(entry)
+            elif isinstance(entry, (dict, list)):
+                yield from _named(entry)
+    elif isinstance(section, list):
+        for entry in section:
             yield from _named(entry)
 
 

@@ -170,6 +170,7 @@ class Settings(BaseModel):
         network: between the master and its workers; ``None``: messages take no time.
         failures: what goes wrong; ``None``: nothing.
         target_loss: training loss to which time is measured.
+        plugins: files or modules whose classes the config can name.
         sweep: values by dotted key; the grid is their product.
     """
 
@@ -190,6 +191,7 @@ class Settings(BaseModel):
     network: Annotated[Network, _by(read_network)] | None = None
     failures: Annotated[FailureSettings, _by(read_failures)] | None = None
     target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
+    plugins: list[str] = []
     sweep: dict[str, list[Any]] = {}
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments.config import yaml_text
 from experiments.config.document import load, set_dotted
 from experiments.config.errors import ConfigError
+from experiments.config.grid import cells, resolved
 
 
 @pytest.mark.parametrize(
@@ -118,3 +121,109 @@ def test_an_entry_is_meant_by_index_label_or_name(part: str, index: int) -> None
 def test_a_key_that_means_nothing_or_too_much(key: str, mention: str) -> None:
     with pytest.raises(ConfigError, match=mention):
         set_dotted(schemes(), key, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("range(1,4)", [1, 2, 3]),
+        ("range(3, 1, -1)", [3, 2]),
+        ("range(0,0.5,0.1)", [0.0, 0.1, 0.2, 0.3, 0.4]),
+        ("range(1,2,0.25)", [1.0, 1.25, 1.5, 1.75]),
+        ("linspace(1,2,5)", [1.0, 1.25, 1.5, 1.75, 2.0]),
+        ("linspace(1,2,1)", [1.0]),
+        ("logspace(-3,0,4)", [0.001, 0.01, 0.1, 1.0]),
+        ("logspace(0,-1,3)", [1.0, 10**-0.5, 0.1]),
+    ],
+)
+def test_ranges_stand_for_many_values(config: Path, text: str, values: list[float]) -> None:
+    """On the command line and in the config's sweep; catches 0.30000000000000004."""
+    found = load(config, [f"seed={text}"])["sweep"]["seed"]
+    assert found == values
+    assert [type(each) for each in found] == [type(each) for each in values]
+    base = {"workers": 3, "delay": {"model": "exponential", "rate": 1.0}}
+    whole = base | {"schemes": [{"name": "uncoded"}], "sweep": {"target_loss": text}}
+    assert [cell.swept["target_loss"] for cell in cells(whole)] == values
+
+
+def test_ranges_and_values_mix(config: Path) -> None:
+    assert load(config, ["seed=7,range(1,3),9"])["sweep"]["seed"] == [7, 1, 2, 9]
+    assert load(config, ["seed=range(4,5)"])["sweep"]["seed"] == [4]
+
+
+@pytest.mark.parametrize(
+    ("text", "mention"),
+    [
+        ("range(1)", r"must be range\(a, b\[, step\]\)"),
+        ("linspace(0,1)", "must be range"),
+        ("range(a,b)", "must be range"),
+        ("range(0,1,1e999)", "must be range"),
+        ("range(1,2,0)", "1 to 100000 values"),
+        ("range(2,1)", "1 to 100000 values"),
+        ("range(0,1e9)", "1 to 100000 values"),
+        ("range(0,1,1e-300)", "1 to 100000 values"),
+        ("linspace(0,1,2.5)", "1 to 100000 values"),
+        ("linspace(0,1,100001)", "1 to 100000 values"),
+        ("logspace(0,400,3)", "at most 308"),
+    ],
+)
+def test_a_bad_range_is_one_line(config: Path, text: str, mention: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^--set seed = '{re.escape(text)}': .*{mention}.*$"):
+        load(config, [f"seed={text}"])
+    document = {"workers": 3, "sweep": {"seed": text}}
+    with pytest.raises(ConfigError, match=rf"^sweep\.seed = .*{mention}.*$"):
+        cells(document)
+
+
+def test_paths_start_from_the_configs_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a config that only runs from one working directory."""
+    folder, other = tmp_path / "configs", tmp_path / "other"
+    for place, seconds in ((folder, 1.0), (other, 2.0)):
+        (place / "data").mkdir(parents=True)
+        np.savez(place / "data" / "t.npz", seconds=np.full((5, 3), seconds))
+    text = "{workers: 3, iterations: 2, schemes: [{name: uncoded}], delay: {model: scaled, by: 1, "
+    text += "base: {model: trace, path: data/t.npz}}}"
+    (folder / "c.yaml").write_text(text)
+    monkeypatch.chdir(other)
+
+    def longest(document: dict[str, Any]) -> float:
+        return cells(document)[0].settings.delay.longest()
+
+    document = load(Path("../configs/c.yaml"))
+    assert longest(document) == 1.0
+    assert longest(load(folder / "c.yaml", ["delay.base.path=data/t.npz"])) == 2.0
+    assert longest(yaml_text.read(text)) == 2.0  # from Python: the working directory
+    written = yaml_text.write(resolved(document))
+    monkeypatch.chdir("/")
+    assert longest(yaml_text.read(written)) == 1.0
+    assert cells(yaml_text.read(written))[0].key == cells(document)[0].key
+
+
+def test_where_a_file_lies_does_not_matter(tmp_path: Path) -> None:
+    """Results stay valid when a folder with config and data moves."""
+    base = {"workers": 3, "schemes": [{"name": "uncoded"}]}
+    keys = set()
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("0.1,0.2,0.3\n")
+        delay = {"model": "trace", "path": str(tmp_path / name)}
+        keys.add(cells(base | {"delay": delay})[0].key)
+    assert len(keys) == 1
+
+
+def laughs(depth: int) -> Any:
+    value: Any = {"model": "exponential", "rate": 1}
+    for _ in range(depth):
+        value = {"model": "mixture", "weights": [1, 1], "components": [value, value]}
+    return value
+
+
+def test_a_document_that_is_endless_is_refused_at_once() -> None:
+    """YAML can say in a few lines what would take for ever to read."""
+    with pytest.raises(ConfigError, match="more than 1,000,000 values"):
+        cells({"workers": 3, "schemes": [{"name": "uncoded"}], "delay": laughs(19)})
+    endless: dict[str, Any] = {}
+    endless["network"] = endless
+    with pytest.raises(ConfigError, match="network: nested more than 100 deep"):
+        cells(endless)

@@ -1,0 +1,304 @@
+"""Classes from a file beside the config, or from what is installed."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from distributed import LocalCluster
+
+from delay_models import MODELS
+from experiments.config.catalogue import BUILT_IN
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell, cells, resolved
+from experiments.run import Options, run
+from sim.schemes import SCHEMES
+from tests.test_cli import ROOT, call
+
+PLUGIN = '''
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from delay_models.base import STRICT, IndependentDelays, Part, Positive
+from sim.fields import Load
+from sim.schemes.assignments import Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import OnePerGroup
+from sim.schemes.stopping import CoverGroups, FirstK
+
+
+@dataclass(frozen=True, config=STRICT)
+class Both(SchemeFamily):
+    """Every group, and all but ``spare`` workers."""
+
+    name: ClassVar[str] = "both"
+    load: Load
+    spare: tuple[int, ...] = (1,)
+
+    @classmethod
+    def examples(cls):
+        return (cls(load=2),)
+
+    def build(self, workers: int) -> Fixed:
+        rule = CoverGroups(self.load) & FirstK(workers - self.spare[0])
+        return Fixed(self.name, Groups(workers, self.load), rule, OnePerGroup(self.load), True)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Flat(IndependentDelays):
+    """Uniform up to ``most`` seconds."""
+
+    name: ClassVar[str] = "flat"
+    most: Positive
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return rng.uniform(0.0, self.most, shape)
+
+    def longest(self) -> float:
+        return self.most
+'''
+BASE: dict[str, Any] = {
+    "name": "mine",
+    "workers": 6,
+    "iterations": 5,
+    "replications": 2,
+    "delay": {"model": "scaled", "by": 2.0, "base": {"model": "flat", "most": 1}},
+    "schemes": [{"name": "uncoded"}, {"name": "both", "load": [2, 3]}],
+}
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "code" / "my_code.py"
+    path.parent.mkdir()
+    path.write_text(PLUGIN)
+    return path
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A distribution whose entry point names the plugin."""
+    site = tmp_path / "site"
+    facts = site / "house_plugin-1.0.dist-info"
+    facts.mkdir(parents=True)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: house-plugin\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[erasurehead.plugins]\nhouse = house_plugin\n")
+    (site / "house_plugin.py").write_text(PLUGIN)
+    monkeypatch.syspath_prepend(site)
+    monkeypatch.delitem(sys.modules, "house_plugin", raising=False)
+    return site
+
+
+def with_plugin(file: Path, **changes: Any) -> dict[str, Any]:
+    return BASE | {"plugins": [str(file)]} | changes
+
+
+def keys(document: dict[str, Any]) -> list[str]:
+    return [cell.key for cell in cells(document)]
+
+
+def summary(out: Path) -> bytes:
+    return (out / "summary.parquet").read_bytes()
+
+
+def erasurehead(*arguments: object, site: Path | None = None) -> None:
+    path = os.pathsep.join(map(str, filter(None, [ROOT, site])))
+    done = subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd="/",
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_plugin_runs_in_this_process_and_in_others(tmp_path: Path, file: Path) -> None:
+    """Named from the config's folder; the saved config names it from anywhere."""
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(BASE | {"plugins": ["code/my_code.py"]}))
+    one, two, again = tmp_path / "one", tmp_path / "two", tmp_path / "again"
+    run(with_plugin(file), one, Options())
+    erasurehead("sweep", config, "--jobs", 2, "--output", two)
+    erasurehead("run", two / "config.yaml", "--output", again)
+    assert summary(one) == summary(two) == summary(again)
+    assert set(pd.read_parquet(one / "summary.parquet").scheme) == {"uncoded", "both"}
+
+
+def test_a_plugin_on_a_dask_cluster(tmp_path: Path, file: Path) -> None:
+    run(with_plugin(file), tmp_path / "one", Options())
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        options = Options(scheduler=cluster.scheduler_address)
+        outcome = run(with_plugin(file), tmp_path / "two", options)
+    assert outcome.failed == []
+    assert summary(tmp_path / "one") == summary(tmp_path / "two")
+
+
+def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> None:
+    """Its classes exist there only after the plugin is loaded."""
+    cell = cells(with_plugin(file))[1]
+    (tmp_path / "cell").write_bytes(pickle.dumps(cell))
+    program = (
+        "import pickle, sys; from experiments.cells.compute import compute;"
+        "cell = pickle.load(open(sys.argv[1], 'rb'));"
+        "print(cell.settings.schemes[0].label, compute(cell).iterations.time.sum().hex())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(tmp_path / "cell")],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    from experiments.cells.compute import compute
+
+    assert done.stdout.split() == ["both", "load=2", compute(cell).iterations.time.sum().hex()]
+
+
+def test_an_edited_plugin_makes_other_cells(file: Path) -> None:
+    """Catches old results served as new. Where the file lies does not matter."""
+    before = keys(with_plugin(file))
+    moved = file.with_name("moved.py")
+    moved.write_text(PLUGIN)
+    assert keys(with_plugin(moved)) == before
+    file.write_text(PLUGIN.replace("uniform(0.0", "uniform(0.5"))
+    assert set(keys(with_plugin(file))).isdisjoint(before)
+
+
+def test_a_cell_is_not_computed_with_another_version(file: Path) -> None:
+    cell: Cell = cells(with_plugin(file))[1]
+    file.write_text(PLUGIN + "\n")
+    assert not all(each.unchanged() for each in cell.inputs)
+    with pytest.raises(ConfigError, match="plugins: not the same here"):
+        _ = pickle.loads(pickle.dumps(cell)).settings
+
+
+def test_documents_do_not_see_each_other(file: Path) -> None:
+    """Two versions of one plugin in one process, and a document without any."""
+    old = cells(with_plugin(file))[1].settings.schemes[0].family
+    file.write_text(PLUGIN.replace("self.spare[0]", "2 * self.spare[0]"))
+    new = cells(with_plugin(file))[1].settings.schemes[0].family
+    assert type(old) is not type(new)
+    assert old.build(6).stopping != new.build(6).stopping  # type: ignore[attr-defined]
+    with pytest.raises(ConfigError, match=r"delay\.base\.model = 'flat': must be one of"):
+        cells(BASE)
+    assert "both" not in SCHEMES
+    assert "flat" not in MODELS
+    assert BUILT_IN.plugins == ()
+
+
+def test_a_field_that_takes_a_list_is_one_scheme(file: Path) -> None:
+    """``load: [2, 3]`` stands for two schemes, ``spare: [1, 0]`` is a value."""
+    schemes = [{"name": "both", "load": [2, 3], "spare": [2, 0]}]
+    found = cells(with_plugin(file, schemes=schemes))
+    assert [cell.label for cell in found] == [
+        "both load=2 spare=[2, 0]",
+        "both load=3 spare=[2, 0]",
+    ]
+    assert [dict(cell.swept) for cell in found] == [{"scheme.load": 2}, {"scheme.load": 3}]
+    written = resolved(with_plugin(file, schemes=schemes))
+    assert written["schemes"] == schemes
+    assert keys(written) == [cell.key for cell in found]
+
+
+def test_an_installed_plugin_needs_no_mention(installed: Path, tmp_path: Path) -> None:
+    out, two = tmp_path / "one", tmp_path / "two"
+    run(BASE, out, Options())
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(BASE))
+    erasurehead("sweep", config, "--jobs", 2, "--output", two, site=installed)
+    assert summary(out) == summary(two)
+
+
+def test_an_installed_plugin_is_part_of_the_cells_that_use_it(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Installing one must not make every result old."""
+    plain = {"delay": {"model": "exponential", "rate": 1.0}, "schemes": [{"name": "uncoded"}]}
+    found = cells(BASE)
+    unaffected = keys(BASE | plain)
+    assert all(len(cell.code) == 1 for cell in found)
+    monkeypatch.setattr(sys, "path", [place for place in sys.path if place != str(installed)])
+    assert keys(BASE | plain) == unaffected
+    with pytest.raises(ConfigError, match="flat"):
+        cells(BASE)
+
+
+def test_a_module_can_be_named_too(installed: Path) -> None:
+    """Naming what is installed anyway is no clash."""
+    assert len(cells(BASE | {"plugins": ["house_plugin"]})) == 3
+
+
+CLASH = PLUGIN.replace('"both"', '"uncoded"')
+NAMELESS = PLUGIN.replace('name: ClassVar[str] = "flat"', "")
+LOOSE = PLUGIN.replace("@dataclass(frozen=True, config=STRICT)\nclass Flat", "class Flat")
+
+
+@pytest.mark.parametrize(
+    ("source", "mentions"),
+    [
+        (None, ["no such file"]),
+        ("class A(:\n", ["line 1", "SyntaxError"]),
+        ("x = 1\n\ny = x / 0\n", ["line 3", "ZeroDivisionError"]),
+        ("import nowhere\n", ["line 1", "nowhere"]),
+        ("raise SystemExit(3)\n", ["SystemExit"]),
+        ("x = 1\n", ["defines no class", "SchemeFamily", "DelayModel"]),
+        (CLASH, ["schemes", "uncoded", "already"]),
+        (NAMELESS, ["Flat", "no name", "ClassVar"]),
+        (LOOSE, ["Flat", "dataclass"]),
+        ("\0", ["my_code.py"]),
+        ('x = "\xe9"'.encode("latin-1"), ["my_code.py", "SyntaxError"]),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_a_bad_plugin_is_one_clear_line(
+    source: str | bytes | None,
+    mentions: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = tmp_path / "my_code.py"
+    if source is not None:
+        path.write_bytes(source if isinstance(source, bytes) else source.encode())
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(BASE | {"plugins": ["my_code.py"]}))
+    assert call(monkeypatch, "run", config, "--output", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: plugins: {path}: ")
+    assert error.count("\n") == 1, error
+    for mention in mentions:
+        assert mention in error
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("plugins", "mention"),
+    [
+        (["no_such_module"], "plugins: no_such_module: ModuleNotFoundError"),
+        (["."], "plugins: ."),
+        (["json"], "plugins: json: defines no class"),
+        ("my_code.py", "plugins = 'my_code.py': must be a valid list"),
+        ([3], r"plugins\[0\] = 3"),
+    ],
+)
+def test_bad_lists_of_plugins(plugins: Any, mention: str) -> None:
+    with pytest.raises(ConfigError, match=mention):
+        cells(BASE | {"plugins": plugins})
+
+
+def test_plugins_cannot_be_swept(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"sweep\.plugins.*cannot be swept"):
+        cells(with_plugin(file, sweep={"plugins": [[]]}))
