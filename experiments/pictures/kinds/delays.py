@@ -125,8 +125,6 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
 
 
 def _sample(cell: Cell, alone: bool) -> Sample:
-    from experiments.config import build  # it imports the engines; pictures do not
-
     settings = cell.settings
     model = settings.delay
     n = settings.workers
