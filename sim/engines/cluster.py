@@ -56,6 +56,8 @@ class Cluster:
 
     def barrierless_refusal(self) -> str | None:
         """Why the batch engine cannot simulate a scheme without rounds on this, or ``None``."""
+        if self.max_wait is not None:
+            return "a scheme without rounds and with max_wait needs the event engine"
         if not self.ideal:
             return "a scheme without rounds on a network, or with failures, needs the event engine"
         return None

@@ -1,0 +1,92 @@
+"""Schemes without a barrier: the batch engine against its primitives, and against the event engine.
+
+The primitives are draws and an argsort, each over blocks of 2^15 that stay in the cache.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import simpy
+
+from benchmarks.timing import Row, paired
+from delay_models import MODELS, Tape
+from sim.engines.run import Run, simulate
+from sim.load_laws import Proportional
+from sim.schemes import SCHEMES, SchemeFamily
+
+DELAYS = MODELS["exponential"](rate=2.0)
+FAMILIES: dict[str, SchemeFamily] = {
+    "asynchronous": SCHEMES["asynchronous"](),
+    "K-batch-async, K = 15": SCHEMES["k_batch_async"](wait_for=15),
+    "Rennala, S = 15": SCHEMES["rennala"](batch=15),
+    "K-batch-sync, K = 15": SCHEMES["k_batch_sync"](wait_for=15),
+}
+WORKERS = 30
+
+
+def rows() -> list[Row]:
+    """With the messages of each update, as a learner needs them."""
+    return [*_against_primitives(), *_against_event(), _event_against_timeouts()]
+
+
+def _against_primitives() -> list[Row]:
+    table = []
+    for n in (30, 1000):
+        messages = 3_000_000
+        run = _run("asynchronous", n, messages // n)
+        mine, ratio = paired(
+            lambda run=run: simulate(run, "batch", work=False),
+            lambda messages=messages: _primitives(messages),
+        )
+        subject = f"batch engine, asynchronous, n = {n}"
+        speed = messages / mine / 1e6
+        table.append(Row(subject, "draws + argsort", ratio, 0.5, speed, "M messages/s"))
+    return table
+
+
+def _primitives(messages: int) -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(0, messages, 2**15):
+        np.argsort(rng.exponential(0.5, 2**15))
+
+
+def _against_event() -> list[Row]:
+    table = []
+    for name, factor in zip(FAMILIES, (20, 20, 20, 50), strict=True):
+        fast, slow = _run(name, WORKERS, 300, factor), _run(name, WORKERS, 300)
+        mine, ratio = paired(
+            lambda fast=fast: simulate(fast, "batch"),
+            lambda slow=slow: simulate(slow, "event"),
+            repeats=3,
+        )
+        speed = factor * 300 * WORKERS / mine / 1e6
+        row = Row(f"batch engine, {name}", "event engine", factor * ratio, 10.0, speed, "M gradients/s")
+        table.append(row)
+    return table
+
+
+def _event_against_timeouts() -> Row:
+    iterations = 1000
+    run = _run("asynchronous", WORKERS, iterations)
+    mine, ratio = paired(lambda: simulate(run, "event"), lambda: _timeouts(iterations))
+    speed = WORKERS * iterations / mine / 1e6
+    subject = "event engine, asynchronous"
+    return Row(subject, "raw SimPy timeouts", ratio, 0.3, speed, "M messages/s")
+
+
+def _timeouts(count: int) -> None:
+    """As many timeouts as messages, in 30 processes that do nothing else."""
+    env = simpy.Environment()
+
+    def process():
+        for _ in range(count):
+            yield env.timeout(1.0)
+
+    for _ in range(WORKERS):
+        env.process(process())
+    env.run()
+
+
+def _run(name: str, n: int, iterations: int, replications: int = 1) -> Run:
+    tapes = [Tape(DELAYS, n, 0, r) for r in range(replications)]
+    return Run(FAMILIES[name].build(n), tapes, Proportional(), iterations)

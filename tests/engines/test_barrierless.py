@@ -1,0 +1,365 @@
+"""Schemes without a barrier: two engines to the bit, traces worked by hand, and the mean times.
+
+Where the batch engine refuses, the event engine is held to hand-worked traces and to theory alone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from delay_models import MODELS, Tape
+from sim.engines.cluster import Cluster, Failures
+from sim.engines.network import Network
+from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
+from sim.errors import EngineRefused, NeverEnough
+from sim.load_laws import Additive, LoadLaw, Proportional
+from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.barrierless import Barrierless, Stops
+from sim.types import Messages, Trace
+from tests.engines.agreement import arrays, both
+from tests.engines.engines import batch, event
+from tests.engines.strategies import dead_shares, lattice, laws, steps
+from tests.statistics import assert_z
+from tests.tables import TableTape
+
+INF = np.inf
+
+
+def messages(trace: Trace) -> Messages:
+    assert isinstance(trace.heard, Messages)
+    return trace.heard
+
+
+def steady(*seconds: float, rows: int = 40) -> TableTape:
+    """Every task of worker j takes ``seconds[j]``."""
+    return TableTape(np.tile(np.array(seconds), (rows, 1)))
+
+
+def same(one: Trace, two: Trace) -> bool:
+    a, b = arrays(one), arrays(two)
+    return a.keys() == b.keys() and all(np.array_equal(a[name], b[name]) for name in a)
+
+
+@st.composite
+def barrierless(draw: st.DrawFn) -> Barrierless:
+    """Any of the four choices, by themselves: also those that no registered scheme makes."""
+    n = draw(st.integers(1, 6))
+    stops = draw(st.sampled_from(Stops))
+    oldest = 1 if stops is Stops.EVERYBODY else draw(st.sampled_from([INF, 1, 2, 3, 7]))
+    return Barrierless(
+        "drawn", n, draw(st.integers(1, 9)), oldest, restarts_at_once=True, stops=stops
+    )
+
+
+@given(
+    scheme=barrierless(),
+    law=laws,
+    iterations=st.integers(1, 9),
+    replications=st.integers(1, 3),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 4, 50]),
+    step=steps,
+    dead=dead_shares,
+)
+@settings(max_examples=400, deadline=None)
+def test_engines_agree_on_lattices_with_ties_and_zeros(
+    scheme: Barrierless,
+    law: LoadLaw,
+    iterations: int,
+    replications: int,
+    seed: int,
+    levels: int,
+    step: float,
+    dead: float,
+) -> None:
+    """levels=1 makes every delay 0: waves of one instant are all that is left."""
+    tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
+    both(scheme, tapes, law, iterations, Policy.CANCEL)
+
+
+BATCHED = [
+    family
+    for name in ("asynchronous", "k_batch_async", "k_batch_sync", "rennala", "ringmaster")
+    for family in SCHEMES[name].examples()
+    if family.build(12).refusal() is None  # type: ignore[attr-defined]
+]
+
+
+@pytest.mark.parametrize("family", BATCHED, ids=repr)
+@pytest.mark.parametrize(
+    "delay",
+    [
+        MODELS["gamma"](shape=0.6, scale=0.5),
+        MODELS["deterministic"](value=0.5),
+        MODELS["heterogeneous"](base=MODELS["exponential"](rate=1.0), spread=1.5),
+        *MODELS["markov"].examples()[:1],
+    ],
+    ids=lambda model: type(model).__name__,
+)
+def test_engines_agree_on_real_delays_across_blocks(family: SchemeFamily, delay: object) -> None:
+    """The tape's blocks are short, and workers read them at very different speeds."""
+
+    class Short(Tape):
+        @property
+        def block_rounds(self) -> int:
+            return 16
+
+    tapes = [Short(delay, 12, 5, r) for r in range(2)]  # type: ignore[arg-type]
+    trace = both(family.build(12), tapes, Additive(seconds_per_partition=0.02), 40, Policy.CANCEL)
+    assert isinstance(trace, Trace)
+
+
+@pytest.mark.parametrize("workers", [70_000])
+def test_more_workers_than_a_short_number_counts(workers: int) -> None:
+    """Messages are sorted by worker in 16 bits up to 65,536 workers, and in full beyond."""
+    delays = np.random.default_rng(0).random((12, workers))
+    scheme = SCHEMES["asynchronous"]().build(workers)
+    trace = simulate(Run(scheme, [TableTape(delays, block_rounds=1)], Proportional(), 1))
+    order = np.argsort(delays[0])[:10]
+    np.testing.assert_array_equal(messages(trace).message[0, :10, 0], order)
+    np.testing.assert_array_equal(trace.times[0, :10], delays[0, order])
+
+
+# Traces worked by hand.
+
+
+@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+def test_rennala_counts_gradients_of_the_current_model(engine: object) -> None:
+    """Times 1, 2, 4 and S = 4: at 1, 2, 2 and 3 s four gradients of the first model have come.
+
+    At 4 s those of workers 2 and 3 are still of the first model, and dropped. Of the second model
+    worker 1's come at 4, 5 and 6 s, and worker 2's at 6 s.
+    """
+    scheme = SCHEMES["rennala"](batch=4).build(3)
+    trace = engine.simulate(scheme, [steady(1, 2, 4)], Proportional(), 2)  # type: ignore[attr-defined]
+    heard = messages(trace)
+    assert trace.times[0, 0] == 3.0
+    np.testing.assert_array_equal(heard.message[0, 0], [0, 0, 1, 0])
+    assert trace.times[0, 1] == 6.0
+    np.testing.assert_array_equal(heard.message[0, 1], [0, 0, 0, 1])
+    assert (heard.version[0] == [[0], [1]]).all()
+
+
+@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+@pytest.mark.parametrize(("oldest", "counts"), [(2, False), (4, True)])
+def test_ringmaster_refuses_gradients_that_are_too_old(
+    engine: object, oldest: int, counts: bool
+) -> None:
+    """Times 1 and 3: worker 2's gradients are three updates old whenever they come."""
+    scheme = SCHEMES["ringmaster"](oldest=oldest).build(2)
+    trace = engine.simulate(scheme, [steady(1, 3)], Proportional(), 8)  # type: ignore[attr-defined]
+    heard = messages(trace)
+    slow = heard.message[0, :, 0] == 1
+    assert slow.any() == counts
+    staleness = np.arange(16) - heard.version[0, :, 0]
+    if counts:
+        np.testing.assert_array_equal(trace.times[0, :5], [1, 2, 3, 3, 4])
+        assert staleness[3] == 3
+    else:
+        np.testing.assert_array_equal(trace.times[0], np.arange(1.0, 17.0))
+        assert (staleness == 0).all()
+
+
+def test_ringmaster_stops_workers_that_have_grown_too_old() -> None:
+    """Times 1 and 3, R = 2: worker 2 starts anew at 2 s, at 4 s, ... and never delivers."""
+    scheme = SCHEMES["ringmaster"](oldest=2, stops=True).build(2)
+    table = np.tile([1.0, 3.0], (40, 1))
+    table[2, 1] = 0.5  # its third task, begun at 4 s on the fourth model
+    trace = simulate(Run(scheme, [TableTape(table)], Proportional(), 3))
+    heard = messages(trace)
+    np.testing.assert_array_equal(trace.times[0], [1, 2, 3, 4, 4.5, 5])
+    np.testing.assert_array_equal(heard.message[0, :, 0], [0, 0, 0, 0, 1, 0])
+    np.testing.assert_array_equal(heard.version[0, :, 0], [0, 1, 2, 3, 4, 4])
+
+
+def test_k_async_workers_wait_for_the_update() -> None:
+    """Times 1, 2, 5 and K = 2: updates at 2 and 4; at 5 worker 3's first gradient is in one."""
+    scheme = SCHEMES["k_async"](wait_for=2).build(3)
+    trace = simulate(Run(scheme, [steady(1, 2, 5)], Proportional(), 2))
+    heard = messages(trace)
+    np.testing.assert_array_equal(trace.times[0], [2, 4, 5, 6])
+    np.testing.assert_array_equal(heard.message[0], [[0, 1], [0, 1], [0, 2], [0, 1]])
+    np.testing.assert_array_equal(heard.version[0], [[0, 0], [1, 1], [2, 0], [3, 2]])
+    assert trace.work is not None
+    # Worker 1 waits from 1 to 2 and from 3 to 4, the others never.
+    np.testing.assert_array_equal(trace.work.busy[0], [4, 6, 6])
+
+
+@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+def test_k_batch_sync_starts_everybody_anew(engine: object) -> None:
+    """Times 1, 2, 5 and K = 3: 1, 2, 2; then from 2 s on again. Row i is a worker's own i-th task.
+
+    Worker 1 has begun three tasks by then (the third is stopped), worker 2 two, worker 3 one.
+    """
+    table = np.tile([1.0, 2.0, 5.0], (12, 1))
+    table[1, 2] = 0.25  # worker 3's second task
+    scheme = SCHEMES["k_batch_sync"](wait_for=3).build(3)
+    trace = engine.simulate(scheme, [TableTape(table)], Proportional(), 2)  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(trace.times[0], [2, 4])
+    np.testing.assert_array_equal(messages(trace).message[0], [[0, 0, 1], [2, 0, 0]])
+    assert trace.work is not None
+    np.testing.assert_array_equal(trace.work.busy[0], [4, 4, 4])
+    np.testing.assert_array_equal(trace.work.useful[0], [4, 2, 0.25])
+    np.testing.assert_array_equal(trace.work.last[0], [0, 0])
+    np.testing.assert_array_equal(trace.work.margin[0], [1, 1])
+
+
+# One scheme as a special case of another, to the bit.
+
+DELAY = MODELS["exponential"](rate=2.0)
+
+
+def both_engines(family: SchemeFamily, iterations: int = 30) -> list[Trace]:
+    tapes = [Tape(DELAY, 12, 3, r) for r in range(3)]
+    scheme = family.build(12)
+    return [engine.simulate(scheme, tapes, Proportional(), iterations) for engine in (event, batch)]
+
+
+def test_ringmaster_that_refuses_nothing_is_asynchronous() -> None:
+    for one, two in zip(
+        both_engines(SCHEMES["ringmaster"]()), both_engines(SCHEMES["asynchronous"]()), strict=True
+    ):
+        assert same(one, two)
+
+
+def test_rennala_that_interrupts_is_k_batch_sync() -> None:
+    for one, two in zip(
+        both_engines(SCHEMES["rennala"](batch=7, on_stale="interrupt")),
+        both_engines(SCHEMES["k_batch_sync"](wait_for=7)),
+        strict=True,
+    ):
+        assert same(one, two)
+
+
+# Mean times of an update.
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+@pytest.mark.parametrize("delay", [DELAY, MODELS["gamma"](shape=3.0, scale=0.2)], ids=repr)
+def test_mean_time_without_waiting(k: int, delay: object) -> None:
+    """K E[X] / n per update, by the renewal theorem, once the start is forgotten.
+
+    Source: Dutta et al. (arXiv 1803.01113); theory of the asynchronous family.
+    """
+    n, replications = 30, 200
+    scheme = SCHEMES["k_batch_async"](wait_for=k).build(n)
+    tapes = [Tape(delay, n, 11, r) for r in range(replications)]  # type: ignore[arg-type]
+    times = simulate(Run(scheme, tapes, Proportional(), 60), work=False).times
+    early, updates = times.shape[1] // 3, times.shape[1]
+    means = (times[:, -1] - times[:, early - 1]) / (updates - early)
+    assert_z(means, k * delay.mean() / n)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("k", [1, 10, 30, 45])
+def test_mean_time_of_k_batch_sync(k: int) -> None:
+    """K / (n mu) for exponential times: the K-th event of a Poisson process of rate n mu."""
+    n = 30
+    scheme = SCHEMES["k_batch_sync"](wait_for=k).build(n)
+    tapes = [Tape(DELAY, n, 12, r) for r in range(60)]
+    intervals = simulate(Run(scheme, tapes, Proportional(), 30), work=False).intervals
+    assert_z(intervals.ravel(), k / (n * 2.0))
+
+
+@pytest.mark.parametrize("k", [1, 10, 30])
+def test_mean_time_of_k_async(k: int) -> None:
+    """(H_n - H_{n-K}) / mu for exponential times, which forget how long they have run."""
+    n = 30
+    scheme = SCHEMES["k_async"](wait_for=k).build(n)
+    tapes = [Tape(DELAY, n, 13, r) for r in range(40)]
+    intervals = simulate(Run(scheme, tapes, Proportional(), max(1, 60 * k // n))).intervals
+    assert_z(intervals.ravel(), sum(1 / (n - i) for i in range(k)) / 2.0)
+
+
+# Trouble.
+
+
+def test_what_the_batch_engine_refuses() -> None:
+    tapes = [Tape(DELAY, 12, 0, 0)]
+    for family in (SCHEMES["k_async"](wait_for=3), SCHEMES["ringmaster"](oldest=3, stops=True)):
+        with pytest.raises(EngineRefused, match=r"needs? the event engine"):
+            simulate(Run(family.build(12), tapes, Proportional(), 3), "batch")
+    network = Cluster(network=Network(uplink_latency=0.1))
+    scheme = SCHEMES["asynchronous"]().build(12)
+    with pytest.raises(EngineRefused, match="needs the event engine"):
+        simulate(Run(scheme, tapes, Proportional(), 3, cluster=network), "batch")
+
+
+@pytest.mark.parametrize("name", ["asynchronous", "k_batch_async", "rennala", "ringmaster"])
+def test_a_run_goes_on_without_dead_workers(name: str) -> None:
+    fields = {"k_batch_async": {"wait_for": 3}, "rennala": {"batch": 3}}.get(name, {})
+    scheme = SCHEMES[name](**fields).build(4)
+    table = np.random.default_rng(2).random((400, 4))
+    table[3:, 1] = table[:, 2] = INF
+    trace = both(scheme, [TableTape(table)], Proportional(), 20, Policy.CANCEL)
+    assert isinstance(trace, Trace)
+    assert np.isfinite(trace.times).all()
+    assert set(np.unique(messages(trace).message[0, -10:])) == {0, 3}
+
+
+def test_k_async_ends_when_too_few_workers_are_left() -> None:
+    """Two of four are dead, and three different workers are wanted."""
+    scheme = SCHEMES["k_async"](wait_for=3).build(4)
+    with pytest.raises(NeverEnough) as caught:
+        simulate(Run(scheme, [steady(1, 1, INF, INF)], Proportional(), 2))
+    assert (caught.value.iteration, caught.value.missing) == (1, [2, 3])
+
+
+def test_max_wait_is_between_updates() -> None:
+    """Updates at 1, 2, 3, ...: a second is enough, less is not; then the event engine runs."""
+    scheme = SCHEMES["asynchronous"]().build(1)
+    run = Run(scheme, [steady(1)], Proportional(), 5, cluster=Cluster(max_wait=1.0))
+    np.testing.assert_array_equal(simulate(run).times[0], [1, 2, 3, 4, 5])
+    short = Run(scheme, [steady(1)], Proportional(), 5, cluster=Cluster(max_wait=0.75))
+    with pytest.raises(NeverEnough, match=r"max_wait = 0.75"):
+        simulate(short)
+
+
+def test_a_network_delays_models_and_gradients() -> None:
+    """Down 0.25, up 0.5, task 1: a worker's gradients come every 1.75 s, its model is that old."""
+    scheme = SCHEMES["asynchronous"]().build(2)
+    network = Cluster(network=Network(broadcast_latency=0.25, uplink_latency=0.5))
+    trace = simulate(Run(scheme, [steady(1, 1)], Proportional(), 3, cluster=network))
+    np.testing.assert_array_equal(trace.times[0], [1.75, 1.75, 3.5, 3.5, 5.25, 5.25])
+    np.testing.assert_array_equal(messages(trace).version[0, :, 0], [0, 0, 2, 2, 4, 4])
+    assert trace.work is not None
+    np.testing.assert_array_equal(trace.work.busy[0], [3, 3])
+
+
+def test_an_instant_network_changes_nothing() -> None:
+    """Two programs for workers, one truth."""
+    for name, fields in (("asynchronous", {}), ("k_async", {"wait_for": 4})):
+        scheme = SCHEMES[name](**fields).build(6)
+        tapes = [Tape(DELAY, 6, 1, 0)]
+        ideal = simulate(Run(scheme, tapes, Proportional(), 20), "event")
+        around = Cluster(network=Network())
+        real = simulate(Run(scheme, tapes, Proportional(), 20, cluster=around), "event")
+        np.testing.assert_array_equal(ideal.times, real.times)
+        np.testing.assert_array_equal(messages(ideal).version, messages(real).version)
+
+
+def test_crashes_cost_tasks_and_time() -> None:
+    """Worker 2 crashes at 1.5 s of a task of 2 s, is back at 2.5 s and delivers at 4.5 s."""
+    scheme = SCHEMES["asynchronous"]().build(2)
+    up = TableTape(np.array([[INF, 1.5], [INF, INF]]))
+    down = TableTape(np.array([[INF, 1.0], [INF, INF]]))
+    cluster = Cluster(failures=[Failures(up, down)])
+    trace = simulate(Run(scheme, [steady(3, 2)], Proportional(), 2, cluster=cluster))
+    np.testing.assert_array_equal(trace.times[0], [3, 4.5, 6, 6.5])
+    np.testing.assert_array_equal(messages(trace).message[0, :, 0], [0, 1, 0, 1])
+    assert trace.work is not None
+    np.testing.assert_array_equal(trace.work.down[0], [0, 1])
+    np.testing.assert_array_equal(trace.work.busy[0], [6.5, 5.5])
+    assert trace.fails
+
+
+def test_workers_that_only_crash_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.engines.event.free_workers.TOO_OFTEN", 50)
+    scheme = SCHEMES["asynchronous"]().build(2)
+    lives = TableTape(np.full((400, 2), 0.5))
+    cluster = Cluster(failures=[Failures(lives, lives)])
+    with pytest.raises(NeverEnough, match="crashes"):
+        simulate(Run(scheme, [steady(1, 1, rows=400)], Proportional(), 2, cluster=cluster))
