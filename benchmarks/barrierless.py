@@ -60,7 +60,9 @@ def _against_event() -> list[Row]:
             repeats=3,
         )
         speed = factor * 300 * WORKERS / mine / 1e6
-        row = Row(f"batch engine, {name}", "event engine", factor * ratio, 10.0, speed, "M gradients/s")
+        row = Row(
+            f"batch engine, {name}", "event engine", factor * ratio, 10.0, speed, "M gradients/s"
+        )
         table.append(row)
     return table
 

@@ -10,8 +10,8 @@ import numpy as np
 
 from benchmarks.timing import Row, paired
 from delay_models import MODELS, Tape
-from sim.engines import batch, event
 from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
 from sim.load_laws import Proportional
 from sim.schemes import SCHEMES, Scheme
 
@@ -48,7 +48,7 @@ def _against_primitives() -> list[Row]:
 
 def _batch(scheme: Scheme, rounds: int) -> object:
     tapes = [Tape(DELAYS, scheme.workers, 0, 0)]
-    return batch.simulate(scheme, tapes, Proportional(), rounds, Policy.CANCEL, work=False)
+    return simulate(Run(scheme, tapes, Proportional(), rounds), "batch", work=False)
 
 
 def _primitives(n: int, rounds: int) -> None:
@@ -68,10 +68,11 @@ def _against_event() -> list[Row]:
 
         def fast(policy=policy) -> object:
             tapes = [Tape(DELAYS, n, 0, r) for r in range(factor)]
-            return batch.simulate(scheme, tapes, Proportional(), rounds, policy)
+            return simulate(Run(scheme, tapes, Proportional(), rounds, policy), "batch")
 
         def slow(policy=policy) -> object:
-            return event.simulate(scheme, [Tape(DELAYS, n, 0, 0)], Proportional(), rounds, policy)
+            tapes = [Tape(DELAYS, n, 0, 0)]
+            return simulate(Run(scheme, tapes, Proportional(), rounds, policy), "event")
 
         mine, ratio = paired(fast, slow, repeats=3)
         target = 80.0 if policy in (Policy.CANCEL, Policy.DRAIN) else np.nan

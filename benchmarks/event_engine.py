@@ -6,8 +6,7 @@ import simpy
 
 from benchmarks.timing import Row, paired
 from delay_models import MODELS, Tape
-from sim.engines import event
-from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
 from sim.load_laws import Proportional
 from sim.schemes import SCHEMES
 
@@ -23,7 +22,7 @@ def rows() -> list[Row]:
 
         def engine(scheme=scheme) -> object:
             tapes = [Tape(DELAYS, WORKERS, 0, 0)]
-            return event.simulate(scheme, tapes, Proportional(), ROUNDS, Policy.CANCEL)
+            return simulate(Run(scheme, tapes, Proportional(), ROUNDS), "event")
 
         mine, ratio = paired(engine, raw_timeouts)
         speed = WORKERS * ROUNDS / mine / 1e6

@@ -12,6 +12,7 @@ from sim.optimizers import OPTIMIZERS
 from sim.problems import Problem
 from sim.problems.datasets.encodings import interactions, one_hot
 from sim.problems.losses import LogisticLoss
+from sim.steps import GivenWeights
 
 ITERATIONS = 8
 OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)
@@ -30,7 +31,7 @@ def _dense(n: int = 6000, p: int = 500, r: int = 256, k: int = 30) -> Row:
     beta, z = rng.standard_normal((p, r)), rng.standard_normal((n, r))
 
     def learner() -> object:
-        return train(problem, OPTIMIZER, np.zeros(p), lambda t: weights[t], ITERATIONS, r)
+        return train(problem, OPTIMIZER, np.zeros(p), _steps(weights), ITERATIONS)
 
     def products() -> None:
         with threadpool_limits(1):
@@ -70,9 +71,8 @@ def _sparse(r: int = 32, k: int = 30) -> Row:
 
 
 def _train(problem: Problem, weights: np.ndarray) -> object:
-    r = weights.shape[1]
     start = np.zeros(problem.features)
-    return train(problem, OPTIMIZER, start, lambda t: weights[t], ITERATIONS, r)
+    return train(problem, OPTIMIZER, start, _steps(weights), ITERATIONS)
 
 
 def _employees(rng: np.random.Generator, rows: int) -> sparse.csr_array:
@@ -94,3 +94,9 @@ def _employees(rng: np.random.Generator, rows: int) -> sparse.csr_array:
     ]  # fmt: skip
     pairs = interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
     return one_hot([*columns, *pairs, np.ones(rows)])
+
+
+def _steps(weights: np.ndarray) -> GivenWeights:
+    """From ``(T, R, k)`` weights."""
+    by_replication = np.swapaxes(weights, 0, 1)
+    return GivenWeights(np.zeros(by_replication.shape[:2]), by_replication)

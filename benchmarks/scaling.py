@@ -16,8 +16,7 @@ from benchmarks.timing import Row
 MEASURE = """
 import json, re, sys, time
 from delay_models import MODELS, Tape
-from sim.engines import batch
-from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
 from sim.load_laws import Proportional
 from sim.schemes import SCHEMES
 n, rounds, replications = map(int, sys.argv[1:])
@@ -25,9 +24,8 @@ delays = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 scheme = SCHEMES["erasurehead"](load=5, wait_for=n // 2).build(n)
 tapes = [Tape(delays, n, 0, r) for r in range(replications)]
 began = time.perf_counter()
-batch.simulate(
-    scheme, tapes, Proportional(), rounds, Policy.CANCEL, masks=False, work=False
-)
+run = Run(scheme, tapes, Proportional(), rounds)
+simulate(run, "batch", heard=False, work=False)
 seconds = time.perf_counter() - began
 peak = int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
 print(json.dumps([seconds, peak / 1024]))

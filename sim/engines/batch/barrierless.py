@@ -109,144 +109,146 @@ class _Decisions:
 
     def __init__(self, scheme: Barrierless) -> None:
         self._k, self._oldest = scheme.gradients, scheme.oldest
+        self._decided = 0
+        self._updated_after = [0]  # messages decided when the model had 0, 1, 2, ... updates
         self.accepted = 0
-        self._after = [0]  # updates after so many messages; only where messages are dropped
 
     def take(self, block: _Block) -> Accepted:
         """The accepted messages of a block, one after the other.
 
-        Cost: nothing much where every message is accepted, else one turn of a loop per message.
+        Cost: one pass where every message is accepted, else one turn of a loop per message.
         """
         if self._oldest == np.inf:
             self.accepted += len(block.when)
-            return Accepted(block.when, block.worker, block.before // self._k, block.seconds)
-        k, after, oldest = self._k, self._after, self._oldest
-        kept, versions = [], []
-        accepted, update = self.accepted, after[-1]
-        for i, place in enumerate(block.before.tolist()):
-            version = after[place]
-            if update - version < oldest:
-                kept.append(i)
-                versions.append(version)
-                accepted += 1
-                if accepted % k == 0:
-                    update += 1
-            after.append(update)
-        self.accepted = accepted
-        version_of = np.array(versions, dtype=np.int64)
-        return Accepted(block.when[kept], block.worker[kept], version_of, block.seconds[kept])
+            version = block.before if self._k == 1 else block.before // self._k
+            return Accepted(block.when, block.worker, version, block.seconds)
+        kept = self._accept(block.before.tolist())
+        updated = np.array(self._updated_after)
+        version = np.searchsorted(updated, block.before[kept], side="right") - 1
+        return Accepted(block.when[kept], block.worker[kept], version, block.seconds[kept])
 
+    def _accept(self, before: list[int]) -> list[int]:
+        """Places of the accepted messages.
 
-@dataclass(frozen=True)
-class _Messages:
-    """Messages in no order, not decided yet.
-
-    Attributes:
-        when, worker, seconds: as in ``_Block``.
-        wave: which of the waves of its instant.
-    """
-
-    when: FloatArray
-    worker: IntArray
-    seconds: FloatArray
-    wave: IntArray
-
-    def __getitem__(self, which: object) -> _Messages:
-        return _Messages(*(getattr(self, field.name)[which] for field in fields(self)))
-
-    def joined(self, other: _Messages) -> _Messages:
-        """These and those."""
-        if not len(self.when):
-            return other
-        pairs = ((getattr(self, f.name), getattr(other, f.name)) for f in fields(self))
-        return _Messages(*(np.concatenate(pair) for pair in pairs))
+        A message is fresh enough if its worker got its model after the update that is ``oldest``
+        updates back from the next one.
+        """
+        k, oldest, updated_after = self._k, int(self._oldest), self._updated_after
+        kept: list[int] = []
+        missing = k - self.accepted % k
+        fresh_from = updated_after[max(len(updated_after) - oldest, 0)]
+        for place, decided in enumerate(before):
+            if decided >= fresh_from:
+                kept.append(place)
+                missing -= 1
+                if not missing:
+                    missing = k
+                    updated_after.append(self._decided + place + 1)
+                    fresh_from = updated_after[max(len(updated_after) - oldest, 0)]
+        self._decided += len(before)
+        self.accepted += len(kept)
+        return kept
 
 
 def _arrivals(run: Run, n: int, replication: int) -> Iterator[_Block]:
     """All messages of one replication in order; ends when nothing more can arrive.
 
-    Each block of tasks adds messages. Those up to the earliest of the workers' last messages are
-    complete, since whatever a worker sends later comes after its own last one.
+    The tasks that are known form a window of rows. Messages up to the earliest of the workers' last
+    ones are complete, since whatever a worker sends later comes after its own last one; so they are
+    sorted and decided, and rows in which every message is decided leave the window.
     """
     tape = CheckedTape(run.tapes[replication])
-    size = tape.block_rounds
-    loads, workers = np.ones(n, dtype=np.int64), np.tile(np.arange(n), size)
-    last, wave = np.zeros(n), np.full(n, -1)
-    before = np.zeros(n, dtype=np.int64)
-    pending: _Messages | None = None
+    loads, size = np.ones(n, dtype=np.int64), tape.block_rounds
+    window = _Window(n)
     decided, row = 0, 0
     while True:
-        seconds = run.load_law.worker_times(tape, loads, row, row + size)
+        window.add(run.load_law.worker_times(tape, loads, row, row + size))
         row += size
-        finish = np.add.accumulate(np.concatenate([last[None], seconds]), axis=0)
-        waves = _waves(finish, wave)
-        added = _Messages(finish[1:].ravel(), workers, seconds.ravel(), waves.ravel())
-        pending = added if pending is None else pending.joined(added)
-        last, wave = finish[-1], waves[-1]
+        places = window.ready()
+        yield window.decide(places, decided)
+        decided += len(places)
+        if window.ended:
+            return
+        window.forget()
+
+
+class _Window:
+    """Tasks of all workers, ``(rows, n)``: the row above a cell is its worker's task before.
+
+    Life cycle: ``add`` rows below, ``decide`` those that are ``ready``, ``forget`` rows on top.
+
+    Attributes:
+        finish: when each task ends; the top row may be older than the window's first task.
+        seconds: how long each took to compute.
+        wave: tasks of its worker that ended before it at the very same instant.
+        place: messages decided up to the end of its wave; -1: not decided yet.
+        ended: whether nothing more can arrive.
+    """
+
+    def __init__(self, n: int) -> None:
+        self.finish, self.seconds = np.zeros((1, n)), np.zeros((1, n))
+        self.wave = np.full((1, n), -1, dtype=np.int64)
+        self.place = np.zeros((1, n), dtype=np.int64)
+        self.ended = self._ties = False
+
+    def add(self, seconds: FloatArray) -> None:
+        """Tasks that follow those of the last row."""
+        finish = np.concatenate([self.finish[-1:], seconds])
+        np.add.accumulate(finish, axis=0, out=finish)
+        wave = np.zeros(seconds.shape, dtype=np.int64)
+        same = finish[1:] == finish[:-1]
+        if same.any():
+            self._ties, before = True, self.wave[-1]
+            for mine, again in zip(wave, same, strict=True):
+                mine[again] = before[again] + 1
+                before = mine
+        undecided = np.full(seconds.shape, -1, dtype=np.int64)
+        self.finish = np.concatenate([self.finish, finish[1:]])
+        self.seconds = np.concatenate([self.seconds, seconds])
+        self.wave = np.concatenate([self.wave, wave])
+        self.place = np.concatenate([self.place, undecided])
+
+    def ready(self) -> IntArray:
+        """Cells, counted row by row, whose messages are complete and not decided yet."""
+        last, wave = self.finish[-1], self.wave[-1]
         soonest = np.lexsort((wave, last))[0]
         horizon, top = last[soonest], wave[soonest]
-        if np.isinf(horizon):  # every worker's next task never ends
-            ready = np.isfinite(pending.when)
+        self.ended = bool(np.isinf(horizon))  # every worker's next task never ends
+        if self.ended:
+            ready = np.isfinite(self.finish)
+        elif self._ties:
+            ready = self.finish < horizon
+            ready |= (self.finish == horizon) & (self.wave <= top)
         else:
-            ready = pending.when < horizon
-            ready |= (pending.when == horizon) & (pending.wave <= top)
-        block = _in_order(pending[np.flatnonzero(ready)], before, decided)
-        decided += len(block.when)
-        yield block
-        if np.isinf(horizon):
-            return
-        pending = pending[np.flatnonzero(~ready & np.isfinite(pending.when))]
+            ready = self.finish <= horizon
+        ready &= self.place < 0
+        return np.flatnonzero(ready)
 
+    def decide(self, cells: IntArray, decided: int) -> _Block:
+        """The messages of these cells in order, after ``decided`` others."""
+        n = self.finish.shape[1]
+        when = self.finish.ravel()[cells]
+        order = np.argsort(when)
+        when = when[order]
+        places = np.arange(decided + 1, decided + 1 + len(when))
+        if np.any(when[1:] == when[:-1]):
+            waves = self.wave.ravel()[cells]
+            order = np.lexsort((cells % n, waves, self.finish.ravel()[cells]))
+            waves = waves[order]
+            same = (when[1:] == when[:-1]) & (waves[1:] == waves[:-1])
+            places = decided + _ends_of_runs(~same)
+        cells = cells[order]
+        self.place.ravel()[cells] = places
+        before = self.place.ravel()[cells - n]
+        return _Block(when, cells % n, self.seconds.ravel()[cells], before)
 
-def _waves(finish: FloatArray, first: IntArray) -> IntArray:
-    """``(rows, n)``: how many tasks of the worker have ended before at the very same instant.
-
-    Args:
-        finish: ``(1 + rows, n)`` when tasks end, the last one of the block before in front.
-        first: ``(n,)`` wave of that one.
-    """
-    same = finish[1:] == finish[:-1]
-    waves = np.zeros(same.shape, dtype=np.int64)
-    if same.any():
-        before = first
-        for wave, again in zip(waves, same, strict=True):
-            wave[again] = before[again] + 1
-            before = wave
-    return waves
-
-
-def _in_order(ready: _Messages, before: IntArray, decided: int) -> _Block:
-    """Sort messages, and find how many were decided when each one's worker got its model.
-
-    Args:
-        ready: the messages.
-        before: ``(n,)`` messages decided up to the wave of each worker's latest; updated in place.
-        decided: messages decided in earlier blocks.
-    """
-    order = np.argsort(ready.when)
-    when = ready.when[order]
-    ends = np.arange(1, len(when) + 1)  # of each message's wave
-    if np.any(when[1:] == when[:-1]):
-        order = np.lexsort((ready.worker, ready.wave, ready.when))
-        when, wave = ready.when[order], ready.wave[order]
-        ends = _ends_of_runs((when[1:] != when[:-1]) | (wave[1:] != wave[:-1]))
-    ends += decided
-    worker = ready.worker[order]
-    by_worker = np.argsort(
-        worker.astype(np.uint16) if len(before) < 2**16 else worker, kind="stable"
-    )
-    mine = worker[by_worker]
-    first = np.ones(len(mine), dtype=np.bool_)
-    first[1:] = mine[1:] != mine[:-1]
-    places = ends[by_worker]
-    earlier = np.empty_like(places)
-    earlier[1:] = places[:-1]
-    earlier[first] = before[mine[first]]
-    seen = np.empty_like(earlier)
-    seen[by_worker] = earlier
-    last = np.flatnonzero(np.append(first[1:], True)) if len(mine) else np.empty(0, dtype=np.int64)
-    before[mine[last]] = places[last]
-    return _Block(when, worker, ready.seconds[order], seen)
+    def forget(self) -> None:
+        """Drop rows that are decided, but for the lowest of them."""
+        open_rows = np.flatnonzero((self.place < 0).any(axis=1))
+        top = (open_rows[0] if len(open_rows) else len(self.place)) - 1
+        if top > 0:
+            self.finish, self.seconds = self.finish[top:], self.seconds[top:]
+            self.wave, self.place = self.wave[top:], self.place[top:]
 
 
 def _ends_of_runs(changes: np.ndarray) -> IntArray:
