@@ -61,6 +61,10 @@ Scheduler = Annotated[
     str | None,
     typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
 ]
+DryRun = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Show cells, engines and estimated cost; write nothing."),
+]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
 
 
@@ -74,9 +78,10 @@ def run(
         Path | None,
         typer.Option("--timeline", help="Write the first replication for ui.perfetto.dev."),
     ] = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(config, set_ or [], output, data_dir, jobs=1, timeline=timeline)
+    _run(config, set_ or [], output, data_dir, 1, None, dry_run, timeline)
 
 
 @app.command(epilog=example("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2"))
@@ -87,9 +92,10 @@ def sweep(
     scheduler: Scheduler = None,
     output: Output = None,
     data_dir: DataDir = None,
+    dry_run: DryRun = False,
 ) -> None:
     """Run a config's grid in parallel; a second run finishes what a killed one left."""
-    _run(config, set_ or [], output, data_dir, jobs, scheduler)
+    _run(config, set_ or [], output, data_dir, jobs, scheduler, dry_run)
 
 
 def _run(
@@ -98,10 +104,11 @@ def _run(
     output: Path | None,
     data_dir: Path | None,
     jobs: int,
-    scheduler: str | None = None,
+    scheduler: str | None,
+    dry_run: bool,
     timeline: Path | None = None,
 ) -> None:
-    if scheduler is None and jobs > 1:
+    if scheduler is None and jobs > 1 and not dry_run:
         from experiments.cells import processes
 
         processes.prepare()  # before the imports below: the server makes them at the same time
@@ -109,15 +116,18 @@ def _run(
     from experiments import console
     from experiments.cells import files
     from experiments.config.document import load
-    from experiments.run import Options
+    from experiments.run import Options, plan
     from experiments.run import run as run_document
 
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
+    if dry_run:
+        console.show_plan(plan(document, target, data_dir), target, jobs)
+        return
     if timeline is not None:
         files.require_file(timeline)
     with console.progress("cells") as report:
-        outcome = run_document(document, target, Options(jobs, scheduler, data_dir, report))
+        outcome = run_document(document, target, Options(jobs, scheduler, data_dir, report, print))
     if timeline is not None:
         from experiments.timeline import write
 

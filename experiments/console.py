@@ -22,7 +22,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from experiments.run import Outcome, Report
+from experiments.config.grid import Cell
+from experiments.run import Outcome, Plan, Report
 from sim.metrics import METRICS
 
 COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
@@ -63,8 +64,78 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
     for line in outcome.warnings:
         errors.print(f"warning: {line}", markup=False, highlight=False, soft_wrap=True)
     for cell, reason in outcome.failed:
-        place = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
-        errors.print(f"failed: {cell.label} [{place}]: {reason}", markup=False, soft_wrap=True)
+        errors.print(f"failed: {cell.label}{_place(cell)}: {reason}", markup=False, soft_wrap=True)
+
+
+MOST_ROWS = 40
+"""Rows of a plan that are shown."""
+
+
+def show_plan(planned: Plan, output: Path, jobs: int) -> None:
+    """The cells of a run before it runs: engine, what each will need, whether it is there."""
+    console = Console(markup=False, highlight=False)
+    known = planned.checked.estimates
+    rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
+    todo = {cell.key for cell in planned.todo}
+    some = rows[:MOST_ROWS]
+    keys = dict.fromkeys(key for cell, _ in some for key in cell.swept if key[:7] != "scheme.")
+    columns = [Column(key, [_short(cell.swept.get(key, "")) for cell, _ in some]) for key in keys]
+    columns += [
+        Column("scheme", [cell.label for cell, _ in some]),
+        Column("engine", [need.engine for _, need in some], 2),
+        Column("about", [_duration(need.seconds) for _, need in some], 1),
+        Column("memory", [_size(need.memory) for _, need in some], 3),
+    ]
+    if len(todo) < len(rows):
+        columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
+    console.print(_table(fitting(columns, width_of(console))[0]), crop=False)
+    if len(rows) > len(some):
+        console.print(f"... and {len(rows) - len(some)} more")
+    for reason in dict.fromkeys(need.reason for _, need in rows if need.reason):
+        console.print(f"event engine: {reason}", soft_wrap=True)
+    for cell in planned.cells:
+        if cell.key in planned.checked.impossible:
+            reason = planned.checked.impossible[cell.key]
+            console.print(f"cannot run: {cell.label}{_place(cell)}: {reason}", soft_wrap=True)
+    for line in planned.checked.warnings:
+        console.print(f"warning: {line}", soft_wrap=True)
+    needs = [known[cell.key] for cell in planned.todo]
+    if needs:
+        seconds = max(sum(need.seconds for need in needs) / jobs, needs[0].seconds)
+        memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
+        shared = f" with {jobs} jobs" if jobs > 1 else ""
+        cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
+    else:
+        cost = "all are finished"
+    console.print(f"{len(needs)} of {len(rows)} cell(s) to compute: {cost}", soft_wrap=True)
+    console.print(f"nothing was computed or written; results would be in {output}/", soft_wrap=True)
+
+
+LONGEST = 24
+"""Characters of a swept value that are shown: a whole section can be one."""
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _duration(seconds: float) -> str:
+    """To one digit or two: an estimate is no better."""
+    if seconds < 120:
+        return f"{seconds:.1g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def _size(memory: int) -> str:
+    if memory < 2**20:
+        return "< 1 MiB"
+    return f"{memory / 2**20:.0f} MiB" if memory < 2**30 else f"{memory / 2**30:.1f} GiB"
+
+
+def _place(cell: Cell) -> str:
+    values = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
+    return f" [{values}]" if values else ""
 
 
 @dataclass(frozen=True)
@@ -128,7 +199,7 @@ def _swept(outcome: Outcome) -> list[str]:
 
 def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
     keys = [key for key in swept if not key.startswith("scheme.")]
-    names = [Column(key, [*map(str, summary[key])]) for key in keys]
+    names = [Column(key, [*map(_short, summary[key])]) for key in keys]
     metrics = {name: title for name, title in COLUMNS.items() if f"{name}_mean" in summary}
     return [
         *names,

@@ -17,13 +17,14 @@ from typing import Any
 import pandas as pd
 
 from experiments.cells import files, store
-from experiments.cells.check import check
+from experiments.cells.check import Checked, check
 from experiments.cells.compute import CellResult
 from experiments.cells.pool import Died, map_unordered, open_lanes
 from experiments.cells.work import Done, work
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells, resolved
+from experiments.outputs import CONFIG, ITERATIONS, MANIFEST, SUMMARY, WORKERS, make_way
 from experiments.records.manifest import manifest, to_json
 from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
 
@@ -35,6 +36,10 @@ def silent(done: float, total: int) -> None:
     """Report nothing."""
 
 
+def tell_nobody(line: str) -> None:
+    """Keep a remark to ourselves."""
+
+
 @dataclass(frozen=True)
 class Options:
     """How to run; nothing here changes a number.
@@ -44,12 +49,14 @@ class Options:
         scheduler: address of a Dask cluster that computes instead.
         data_dir: where the public data sets lie.
         report: progress.
+        tell: called with a line that the user should see while the run goes on.
     """
 
     jobs: int = 1
     scheduler: str | None = None
     data_dir: Path | None = None
     report: Report = silent
+    tell: Callable[[str], None] = tell_nobody
 
 
 @dataclass(frozen=True)
@@ -71,6 +78,35 @@ class Outcome:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What a run is going to do.
+
+    Attributes:
+        cells: all cells, in the config's order.
+        checked: what is known of them before they run.
+        todo: the cells that are not on disk yet, the longest first, so that none is left alone.
+    """
+
+    cells: list[Cell]
+    checked: Checked
+    todo: list[Cell]
+
+
+def plan(document: Mapping[str, Any], output: Path, data_dir: Path | None) -> Plan:
+    """Check every cell of a config, and find out which are on disk. Writes nothing.
+
+    Raises:
+        ConfigError: the config is bad.
+    """
+    grid = cells(document, data_dir)
+    checked = check(grid, data_dir)
+    possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
+    todo = [cell for key, cell in possible.items() if store.read_cell(output, key) is None]
+    todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
+    return Plan(grid, checked, todo)
+
+
 def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
 
@@ -79,15 +115,14 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
             written.
     """
     began = time.monotonic()
-    grid = cells(document, options.data_dir)
-    checked = check(grid, options.data_dir)
+    planned = plan(document, output, options.data_dir)
+    config = resolved(document)
     files.require_writable(output)
-    failed = dict(checked.impossible)
-    wanted = {cell.key: cell for cell in grid if cell.key not in failed}
-    todo = [cell for key, cell in wanted.items() if store.read_cell(output, key) is None]
-    todo.sort(key=lambda cell: checked.costs[cell.key], reverse=True)  # no long one is left alone
+    if make_way(output, yaml_text.write(config)):
+        options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+    failed = dict(planned.checked.impossible)
     seconds: dict[str, float] = {}
-    for cell, done in _compute(todo, len(wanted), options):
+    for cell, done in _compute(planned, options):
         if isinstance(done, Died):
             failed[cell.key] = done.reason
         elif isinstance(result := _trusted(cell, done), CellResult):
@@ -95,16 +130,18 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
             seconds[cell.key] = round(done.seconds, 3)
         else:
             failed[cell.key] = result
-    finished = [(cell, _kept(output, cell)) for cell in grid if cell.key not in failed]
-    reasons = {cell.key: (cell, failed[cell.key]) for cell in grid if cell.key in failed}
-    summary = summary_table(finished)
-    outcome = Outcome(finished, [*reasons.values()], seconds, summary, checked.warnings)
-    _write(document, output, outcome, time.monotonic() - began)
+    finished = [(cell, _kept(output, cell)) for cell in planned.cells if cell.key not in failed]
+    reasons = {cell.key: (cell, failed[cell.key]) for cell in planned.cells if cell.key in failed}
+    outcome = Outcome(
+        finished, [*reasons.values()], seconds, summary_table(finished), planned.checked.warnings
+    )
+    _write(config, output, outcome, time.monotonic() - began)
     return outcome
 
 
-def _compute(todo: list[Cell], total: int, options: Options) -> Iterator[tuple[Cell, Done | Died]]:
-    """Compute cells, and give each as it is done."""
+def _compute(planned: Plan, options: Options) -> Iterator[tuple[Cell, Done | Died]]:
+    """Compute what is to do, and give each cell as it is done."""
+    todo, total = planned.todo, len(planned.checked.estimates)
     before = total - len(todo)
 
     def report(done: float) -> None:
@@ -136,13 +173,12 @@ def _kept(output: Path, cell: Cell) -> CellResult:
     return result
 
 
-def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
-    written = resolved(document)
-    files.write_bytes(output / "config.yaml", yaml_text.write(written).encode())
+def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
+    files.write_bytes(output / CONFIG, yaml_text.write(config).encode())
     if outcome.finished:
-        files.write_table(output / "iterations.parquet", iterations_table(outcome.finished))
-        files.write_table(output / "summary.parquet", outcome.summary)
-        files.write_table(output / "workers.parquet", workers_table(outcome.finished))
+        files.write_table(output / ITERATIONS, iterations_table(outcome.finished))
+        files.write_table(output / SUMMARY, outcome.summary)
+        files.write_table(output / WORKERS, workers_table(outcome.finished))
     entries = {
         cell.key: {
             "label": cell.label,
@@ -152,6 +188,6 @@ def _write(document: Mapping[str, Any], output: Path, outcome: Outcome, seconds:
         }
         for cell, result in outcome.finished
     }
-    facts = manifest(written["seed"], seconds, outcome.warnings, entries)
-    files.write_bytes(output / "manifest.json", to_json(facts))
+    facts = manifest(config["seed"], seconds, outcome.warnings, entries)
+    files.write_bytes(output / MANIFEST, to_json(facts))
     store.remove_leftovers(output)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.cells.estimate import Estimate, estimate
 from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell
-from sim.engines.run import Run
 
 
 @dataclass(frozen=True)
@@ -19,12 +19,12 @@ class Checked:
     Attributes:
         impossible: cells of a sweep whose values are each valid, but not together, by key.
         warnings: what the reader should know of the results, a line each.
-        costs: about how many multiplications each of the other cells takes, by key.
+        estimates: what each of the other cells will need, by key.
     """
 
     impossible: Mapping[str, str]
     warnings: tuple[str, ...]
-    costs: Mapping[str, float]
+    estimates: Mapping[str, Estimate]
 
 
 def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
@@ -36,7 +36,7 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
     sizes: dict[tuple[int, int], tuple[int, int | None]] = {}
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, int], tuple[str, ...]] = {}
-    costs: dict[str, float] = {}
+    estimates: dict[str, Estimate] = {}
     for cell in grid:
         settings = cell.settings
         problem = (id(settings.problem), settings.workers)  # the seed cannot be wrong
@@ -53,11 +53,11 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
         delay = (id(settings.delay), settings.iterations)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
-        costs[cell.key] = _cost(run, entries)
+        estimates[cell.key] = estimate(run, settings.engine, entries)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
     lines = dict.fromkeys(line for each in warnings.values() for line in each)
-    return Checked(impossible, tuple(lines), costs)
+    return Checked(impossible, tuple(lines), estimates)
 
 
 def _size(learning: build.Training | None) -> tuple[int, int | None]:
@@ -65,10 +65,3 @@ def _size(learning: build.Training | None) -> tuple[int, int | None]:
     if learning is None:
         return 0, None
     return int(learning.problem.X.size), learning.problem.features
-
-
-def _cost(run: Run, entries: int) -> float:
-    """Draws of the engine, and products with the data; exact replications share one model."""
-    replications = len(run.tapes)
-    models = 1 if run.scheme.exact else replications
-    return float(run.iterations * (replications * run.scheme.workers + 2 * models * entries))
