@@ -217,17 +217,22 @@ def fit(
     print(f"report, pictures and config in {target}/")
 
 
-@app.command(epilog=example("plot results/demo --kind loss_time"))
+@app.command(epilog=example("plot results/demo --kind loss_time --format png,pdf"))
 def plot(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
     kind: Annotated[
         str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
     ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="Some of png, svg and pdf, with commas between.")
+    ] = "png,svg",
 ) -> None:
-    """Draw a run's tables as PNG and SVG under DIR/plots."""
+    """Draw a run's tables as pictures under DIR/plots."""
+    from experiments import console
     from experiments.pictures.command import plot as draw
 
-    written, left_out = draw(directory, kind)
+    with console.progress("pictures") as report:
+        written, left_out = draw(directory, kind, format_.split(","), report)
     for line in [*map(str, written), *left_out]:
         print(line)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sim.engines.cluster import IDEAL
 from sim.engines.policy import Policy
-from sim.engines.run import Run
+from sim.engines.run import Engine, Run
 
 START = 0.01
 """Seconds that a cell takes however small it is."""
@@ -50,7 +50,7 @@ class Estimate:
     memory: int
 
 
-def estimate(run: Run, engine: str, entries: int) -> Estimate:
+def estimate(run: Run, engine: Engine, entries: int) -> Estimate:
     """Estimate a cell.
 
     Args:
@@ -58,13 +58,12 @@ def estimate(run: Run, engine: str, entries: int) -> Estimate:
         engine: what the config asks for.
         entries: of the training data that a product reads; 0 for timing only.
     """
-    refusal = run.refusal()
-    event = engine == "event" or refusal is not None
-    reason = "asked for" if engine == "event" else refusal or ""
+    chosen = run.chosen(engine)
+    reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
     rounds = run.iterations * replications
     each = TABLES.get(run.policy, TABLE)
-    if event:
+    if chosen == "event":
         each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
     seconds = START + rounds * workers * (each + DECODING)
     memory = rounds * (workers + 6 * FLOAT)
@@ -73,4 +72,4 @@ def estimate(run: Run, engine: str, entries: int) -> Estimate:
         product = entries * (READING + models * PRODUCT)
         seconds += run.iterations * (LEARNING + 2 * product)
         memory += rounds * run.scheme.partitions * FLOAT + 2 * entries * FLOAT
-    return Estimate("event" if event else "batch", reason, seconds, memory)
+    return Estimate(chosen, reason, seconds, memory)

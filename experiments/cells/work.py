@@ -37,7 +37,7 @@ def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
     began = time.monotonic()
     result: CellResult | str
     try:
-        result = compute(cell, data_dir)
+        result = compute(cell, data_dir, lambda done, total: share(done / total))
     except EXPECTED as error:
         result = str(error)
     except Exception as error:
