@@ -9,33 +9,42 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from delay_models import MODELS
 from experiments.config.errors import at, one_of
+from experiments.config.plugins import catalogue
 from experiments.config.surroundings import FailureSettings
 from experiments.described import described, first_sentence
 from sim.engines.network import Network
-from sim.load_laws import LOAD_LAWS
-from sim.optimizers import OPTIMIZERS
-from sim.problems import DATASETS, LOSSES
 from sim.problems.build import ProblemSettings
-from sim.schemes import SCHEMES
 
 Entries = Mapping[str, type]
 
-SECTIONS: Mapping[str, tuple[str, Entries]] = {
-    "schemes": ("an entry of schemes: {name: ..., fields}", SCHEMES),
-    "delays": ("delay: {model: ..., fields}", MODELS),
-    "load_laws": ("load_law: {kind: ..., fields}", LOAD_LAWS),
-    "data": ("problem: {dataset: ..., fields}", {"every data set": ProblemSettings} | DATASETS),
-    "losses": ("problem: {loss: ...}", LOSSES),
-    "optimizers": ("optimizer: {rule: ..., fields}", OPTIMIZERS),
-    "network": ("network: {fields}", {"network": Network}),
-    "failures": ("failures: {fields}", {"failures": FailureSettings}),
+PLACES = {
+    "schemes": "an entry of schemes: {name: ..., fields}",
+    "delays": "delay: {model: ..., fields}",
+    "load_laws": "load_law: {kind: ..., fields}",
+    "data": "problem: {dataset: ..., fields}",
+    "losses": "problem: {loss: ...}",
+    "optimizers": "optimizer: {rule: ..., fields}",
+    "network": "network: {fields}",
+    "failures": "failures: {fields}",
 }
-"""What each list shows, and where that stands in a config."""
+"""Each list, and where in a config its entries stand."""
 
 FIGURES = "figures"
 OLD = {"problems": "data"}
+
+
+def sections() -> dict[str, Entries]:
+    """The entries of every list, those of installed plugins included."""
+    kinds: dict[str, Entries] = {
+        name: dict(kind.classes) for name, kind in catalogue().kinds.items()
+    }
+    kinds["data"] = {"every data set": ProblemSettings, **kinds["data"]}
+    others: dict[str, Entries] = {
+        "network": {"network": Network},
+        "failures": {"failures": FailureSettings},
+    }
+    return {name: (kinds | others)[name] for name in PLACES}
 
 
 def show(what: str | None) -> None:
@@ -47,20 +56,23 @@ def show(what: str | None) -> None:
     Raises:
         ConfigError: ``what`` is not a list we have.
     """
-    names = [*SECTIONS, FIGURES]
+    names = [*PLACES, FIGURES]
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))
     console = Console(highlight=False, markup=False)
+    entries = sections()
     for name in names if what is None else [what]:
         if name == FIGURES:
             _show_figures(console)
         else:
-            _show_section(console, name, *SECTIONS[name])
+            _show_section(console, name, entries[name])
 
 
-def _show_section(console: Console, title: str, place: str, entries: Entries) -> None:
-    console.print(Text.assemble((title, "bold underline"), "  in a config: ", (place, "italic")))
+def _show_section(console: Console, title: str, entries: Entries) -> None:
+    console.print(
+        Text.assemble((title, "bold underline"), "  in a config: ", (PLACES[title], "italic"))
+    )
     for name, family in entries.items():
         console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
         console.print(Padding(first_sentence(family), (0, 0, 0, 2)))

@@ -18,7 +18,7 @@ from sim.schemes import SCHEMES
 
 CLASSES = [
     family
-    for section, (_, entries) in listing.SECTIONS.items()
+    for section, entries in listing.sections().items()
     for family in entries.values()
     if section != "losses"  # their fields are the data, and are not shown
 ]
@@ -63,7 +63,7 @@ def test_it_fits_the_terminal(
     listing.show(None)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
-    for _, entries in listing.SECTIONS.values():
+    for entries in listing.sections().values():
         assert all(f"\n{name} " in out or f"\n{name}\n" in out for name in entries)
     assert all(f" {row.name} " in out for family in CLASSES for row in described(family))
     assert "iteration_time_workers" in out
