@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -24,9 +24,10 @@ def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
     """One row per cell, replication and iteration, in the config's order.
 
     Columns: cell, scheme, label, replication, iteration, time, iteration_time, arrived,
-    recovered, decoding_error, train_loss, test_loss, then one per swept key. Times are seconds.
+    recovered, decoding_error, staleness, updates (where any cell has them), dead, train_loss,
+    test_loss, then one per swept key. Times are seconds.
     """
-    return _labelled(finished, [result.iterations for _, result in finished])
+    return _labelled(finished, [result.iterations for _, result in _alike(finished)])
 
 
 def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
@@ -46,7 +47,7 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
     compare with the first scheme of the same point of the grid: see ``experiments.records.paired``.
     """
-    metrics = {cell.key: per_replication(result) for cell, result in finished}
+    metrics = {cell.key: per_replication(result) for cell, result in _alike(finished)}
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
@@ -61,6 +62,31 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
         for (cell, result), swept in zip(finished, _swept(finished), strict=True)
     ]
     return pd.DataFrame(rows)
+
+
+def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
+    """Staleness and updates in all cells or in none.
+
+    A cell records them only if its gradients can be stale or its iterations have several updates.
+    Beside such a cell, the others have staleness 0 and one update an iteration.
+    """
+    if not any("staleness" in result.iterations for _, result in finished):
+        return finished
+    return [
+        (cell, replace(result, iterations=_fresh(result.iterations))) for cell, result in finished
+    ]
+
+
+def _fresh(iterations: pd.DataFrame) -> pd.DataFrame:
+    """The same rows with staleness 0 and one update each, unless they say otherwise."""
+    if "staleness" in iterations:
+        return iterations
+    ended = iterations["iteration"] > 0
+    place = list(iterations.columns).index("decoding_error") + 1
+    frame = iterations.copy()
+    frame.insert(place, "staleness", np.where(ended, 0.0, np.nan))
+    frame.insert(place + 1, "updates", pd.Series(1, frame.index, dtype="Int64").where(ended))
+    return frame
 
 
 def _identity(cell: Cell) -> dict[str, str]:

@@ -179,3 +179,24 @@ def test_the_documentation_has_every_metric() -> None:
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")
     rows = [f"| `{m.name}` | {m.meaning} | {m.unit} |" for m in METRICS.values()]
     assert "\n".join(["| name | meaning | unit |", "|---|---|---|", *rows, ""]) in text
+
+
+def test_staleness_stands_in_all_cells_or_in_none() -> None:
+    """A synchronous cell beside an asynchronous one has staleness 0 and one update an iteration."""
+    schemes = [{"name": "uncoded"}, {"name": "asynchronous"}]
+    some = finished(schemes=schemes)
+    table = iterations_table(some)
+    place = list(table.columns).index("decoding_error")
+    assert list(table.columns[place + 1 : place + 3]) == ["staleness", "updates"]
+    assert table["updates"].dtype == "Int64"
+    start = table["iteration"] == 0
+    assert table.loc[start, ["staleness", "updates"]].isna().all(axis=None)
+    rest = table[~start].groupby("scheme")
+    assert rest["updates"].unique().map(list).to_dict() == {"uncoded": [1], "asynchronous": [6]}
+    staleness = rest["staleness"].mean()
+    assert staleness["uncoded"] == 0
+    assert 3 < staleness["asynchronous"] < 6
+    summary = summary_table(some).set_index("scheme")
+    np.testing.assert_allclose(summary["staleness_mean"], staleness[["uncoded", "asynchronous"]])
+    for frame in (iterations_table(some[:1]), summary_table(some[:1])):
+        assert not {"staleness", "updates", "staleness_mean"} & set(frame.columns)

@@ -21,7 +21,7 @@ MOST_ROWS = 12
 WRAP = 37
 """Characters in a line of a row's name."""
 
-ENDED = "share of the rounds that its message ended"
+ENDED = "share of the rounds (or updates) that its message ended"
 WAITED = "share of the seconds waited for it alone (left: of all, per run)"
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
