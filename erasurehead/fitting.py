@@ -18,7 +18,7 @@ from delay_models.base import FloatArray
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
 from experiments.config.errors import ConfigError, at
-from experiments.fit import arrivals, candidates, command, frames, quantiles, report
+from experiments.fit import candidates, command, frames, pictures, report
 from experiments.fit.findings import Findings, investigate
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Fitted:
     @property
     def report(self) -> str:
         """Everything in words and tables, as Markdown."""
-        return report.report(self.findings, self.source)
+        return report.markdown_report(self.findings, self.source)
 
     @property
     def plot(self) -> FittedPlots:
@@ -82,7 +82,7 @@ class Fitted:
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
-        return command.write(self.findings, self.source, Path(output))
+        return command.write_findings(self.findings, self.source, Path(output))
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"
@@ -107,11 +107,11 @@ class FittedPlots:
 
     def quantiles(self) -> Axes:
         """Measured quantiles against those of each family."""
-        return managed(quantiles.draw(self._findings)).axes[0]
+        return managed(pictures.draw_quantiles(self._findings)).axes[0]
 
     def order_statistics(self) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return managed(arrivals.draw(self._findings)).axes[0]
+        return managed(pictures.draw_order_statistics(self._findings)).axes[0]
 
 
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
@@ -141,7 +141,7 @@ def fit(
     try:
         if isinstance(table, str | os.PathLike):
             source = os.fspath(table)
-            tables, warnings = command.read(source, load)
+            tables, warnings = command.read_tables(source, load)
         else:
             source = IN_MEMORY
             tables, warnings = _in_memory(table, load)
@@ -174,7 +174,7 @@ def _in_memory(
         except (ValueError, TypeError) as error:
             raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
         try:
-            tables, warnings = command.read(path, load)
+            tables, warnings = command.read_tables(path, load)
         except ConfigError as error:
             raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
         return tables, [line.replace(path, IN_MEMORY) for line in warnings]

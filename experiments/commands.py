@@ -152,9 +152,9 @@ def verify(
     ] = None,
 ) -> None:
     """Compare simulated numbers with closed forms; exit code 1 when any is too far off."""
-    from experiments.verify.command import command
+    from experiments.verify import verify_grid
 
-    if not command(replications, engine, seed, output):
+    if not verify_grid(replications, engine, seed, output):
         raise typer.Exit(1)
 
 
@@ -203,17 +203,17 @@ def fit(
     from experiments import console
     from experiments.fit import command
     from experiments.fit.findings import investigate
-    from experiments.fit.report import short
+    from experiments.fit.report import terminal_report
 
-    tables, warnings = command.read(str(trace), load)
+    tables, warnings = command.read_tables(str(trace), load)
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with console.progress("fits") as report:
         findings = investigate(tables, load, ks, report)
-    command.write(findings, trace.name, target)
-    print(short(findings))
+    command.write_findings(findings, trace.name, target)
+    print(terminal_report(findings))
     print(f"report, pictures and config in {target}/")
 
 

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from delay_models.parametric import Exponential, Pareto, ShiftedExponential
 from experiments.commands import app
-from experiments.verify import grid, verify
+from experiments.verify import compare_settings, grid
 from experiments.verify.compare import Comparison, at_most, bound, mean, same, share
 from experiments.verify.convergence import bound_of_each
 from experiments.verify.simulation import cases
@@ -93,8 +93,10 @@ def test_the_default_command_passes(monkeypatch, tmp_path):
 def test_engines_and_neighbours_do_not_change_a_number():
     """Catches an engine that is not the one asked for, and a tape that depends on the grid."""
     chosen = settings(12, "lognormal", "additive")
-    alone = verify(chosen, 1000, "batch", seed=3).frame()
-    event = verify(settings(12, "lognormal", "proportional") + chosen, 1000, "event", seed=3)
+    alone = compare_settings(chosen, 1000, "batch", seed=3).frame()
+    event = compare_settings(
+        settings(12, "lognormal", "proportional") + chosen, 1000, "event", seed=3
+    )
     pd.testing.assert_frame_equal(alone, event.frame().tail(len(alone)).reset_index(drop=True))
     (setting,) = chosen
     for engine in ("batch", "event"):
@@ -286,7 +288,7 @@ def test_constant_delays_are_compared_exactly(monkeypatch, tmp_path):
 def test_heavy_tails_keep_their_quantile():
     """Catches a mean without variance that is compared, and a skipped quantile."""
     heavy = tuple(s for s in settings(delay="pareto") if s.delay == Pareto(alpha=1.5, scale=1 / 3))
-    frame = verify(heavy, 1000).frame().set_index(["scheme", "quantity"])
+    frame = compare_settings(heavy, 1000).frame().set_index(["scheme", "quantity"])
     names = "iteration time, mean", "iteration time, 90% quantile"
     for scheme, index in (("uncoded", "variance"), ("fractional_repetition load=2", "third")):
         assert index in frame.loc[(scheme, names[0]), "reason"]
@@ -340,7 +342,7 @@ def test_bound_of_each_run_is_the_theory_s():
 
 def test_summary_names_the_worst_row():
     """Catches a worst |z| that forgets negative scores or counts one-sided ones as two-sided."""
-    result = verify(settings(12), 1000)
+    result = compare_settings(settings(12), 1000)
     row, z = result.worst()
     compared = [r.outcome for r in result.rows if isinstance(r.outcome, Comparison)]
     assert abs(z) == max(abs(found.z) for found in compared if not found.one_sided)

@@ -1,9 +1,9 @@
 """Delay sections that could stand for a measured cluster, from simple to full, and the choice.
 
-Around the family with the best order statistics, or the one with the best AIC, come cold starts, a
-factor per round, a factor per worker, and memory, where the data show them. Cold starts, memory,
-and a factor that explains much of the variance always come in; a factor that explains little comes
-in only if the order statistics get better by more than ``GAIN``.
+The base law is the family with the best order statistics, or the one with the best AIC. Around it
+go cold starts, a factor per round, a factor per worker, and memory, where the data show them. Cold
+starts, memory, and a factor that explains much of the variance are always used; a factor that
+explains little is used only if it improves the order statistics by more than ``GAIN``.
 """
 
 from __future__ import annotations
@@ -17,23 +17,25 @@ import numpy as np
 
 from delay_models import DelayModel
 from delay_models.base import FloatArray
+from delay_models.parametric import LogNormal
 from experiments.config.build import delay_model
-from experiments.fit.factors import factor_law
-from experiments.fit.laws.family import Family
-from experiments.fit.laws.goodness import order_error
-from experiments.fit.laws.law import CannotFit, TwoLogNormals, rounded
+from experiments.fit.laws.goodness import observed_order_statistics, order_error
+from experiments.fit.laws.law import CannotFit, Family, TwoLogNormals, rounded
+from experiments.fit.laws.lognormals import fit_two_lognormals
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 from experiments.fit.subject import Subject
 
 MUCH = 0.2
-"""A worker or round share of the variance from which the factor always comes in."""
+"""A factor that explains at least this share of the variance is always used."""
 
 LITTLE = 0.02
-"""A share below which it never does."""
+"""A factor that explains less than this share is never used."""
 
 CHANCE = 0.01
 GAIN = 0.01
+NARROWEST = 0.1
+FEWEST_FACTORS = 10
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
 SEED = 20190405
 
@@ -83,7 +85,7 @@ def choose(
         memory: of the bulk.
         ks: the order statistics to compare.
     """
-    observed = np.sort(subject.rounds, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+    observed = observed_order_statistics(subject.rounds, ks)
     must, may = _parts(variance)
     options = [must]
     for part in may:
@@ -103,8 +105,8 @@ def choose(
 def simulated_order_statistics(model: DelayModel, workers: int, ks: Sequence[int]) -> FloatArray:
     """Mean k-th smallest of n delays over many simulated rounds, ``(K,)`` seconds; seeded.
 
-    Drawn in several independent runs, so that a model with a memory or with drawn workers is seen
-    from more than one start.
+    Drawn in several independent runs, so that a model with a memory or with drawn workers has more
+    than one start.
     """
     rounds = int(np.clip(CELLS // workers, 200, MOST_ROUNDS))
     runs = 20
@@ -112,12 +114,12 @@ def simulated_order_statistics(model: DelayModel, workers: int, ks: Sequence[int
     for run in range(runs):
         rng = np.random.default_rng([SEED, run])
         table = model.sample(rng, rounds // runs, workers)
-        total += np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
+        total += observed_order_statistics(table, ks)
     return np.asarray(total / runs)
 
 
 def _parts(variance: Variance | None) -> tuple[Parts, list[str]]:
-    """Parts that must come in, and those that may."""
+    """Parts that must be used, and those that may be."""
     if variance is None:
         return Parts(), []
     chances = {"round": variance.round_chance, "worker": variance.worker_chance}
@@ -157,7 +159,7 @@ def _section(
 
 
 def _base(family: Family, sample: FloatArray) -> dict[str, Any]:
-    """The fitted law; a number where the factors explain everything."""
+    """The fitted law; a constant where the factors explain everything."""
     try:
         return family.fit(sample).section()
     except CannotFit:
@@ -178,10 +180,10 @@ def _markov(mixture: TwoLogNormals, memory: Memory) -> dict[str, Any]:
 def _without_factors(
     subject: Subject, variance: Variance | None, parts: Parts
 ) -> tuple[FloatArray, FloatArray | None, FloatArray | None]:
-    """The bulk freed of its factors, and the factors of rounds ``(R,)`` and workers ``(n,)``.
+    """The bulk divided by its factors, and the factors of rounds ``(R,)`` and workers ``(n,)``.
 
-    A factor is the exponential of a mean of logarithms; a worker's is drawn towards 1 by how much
-    of it is noise (the best linear unbiased prediction of a random effect).
+    A factor is the exponential of a mean of logarithms; a worker's is shrunk towards 1 by the part
+    of it that is noise (the best linear unbiased prediction of a random effect).
     """
     if not (parts.round or parts.worker) or variance is None:
         return subject.bulk, None, None
@@ -200,6 +202,31 @@ def _without_factors(
         np.exp(by_round) if parts.round else None,
         np.exp(trust * by_worker) if parts.worker else None,
     )
+
+
+def factor_law(factors: FloatArray) -> dict[str, Any]:
+    """A section for the factors of rounds, ``(R,)`` numbers > 0, scaled to median 1.
+
+    Often all rounds are alike but a few, which are slow for all workers. One lognormal would spread
+    those few over all rounds; two say that a round is slow with some probability. Two are taken
+    where the Bayesian information criterion prefers them, with parts no narrower than a tenth of
+    the whole: among a few dozen rounds a part would otherwise sit on a single one.
+    """
+    factors = factors / np.median(factors)
+    logs = np.log(factors)
+    mean, sigma = float(logs.mean()), float(logs.std())
+    one = {"model": "lognormal", "median": rounded(float(np.exp(mean))), "sigma": rounded(sigma)}
+    if len(factors) < FEWEST_FACTORS or sigma <= 0:
+        return one
+    two = fit_two_lognormals(factors, narrowest=NARROWEST)
+    single = LogNormal(median=float(np.exp(mean)), sigma=sigma).distribution().logpdf(factors).sum()
+    gain = float(two.logpdf(factors).sum() - single)
+    return two.section() if gain > 1.5 * np.log(len(factors)) and _apart(two) else one
+
+
+def _apart(two: TwoLogNormals) -> bool:
+    """Whether both parts hold a round or so."""
+    return 1e-3 < two.slow_share < 1 - 1e-3
 
 
 def rounded_to_4(value: float) -> float:

@@ -13,18 +13,18 @@ from delay_models.units import unit_warnings
 from experiments.cells import files
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at
-from experiments.fit import arrivals, quantiles
 from experiments.fit.candidates import runnable
 from experiments.fit.findings import Findings
 from experiments.fit.frames import fit_table, order_table
-from experiments.fit.report import report
+from experiments.fit.pictures import draw_order_statistics, draw_quantiles
+from experiments.fit.report import markdown_report
 from experiments.pictures import style
 
 FEWEST = 10
-"""Delays that a fit needs at the least."""
+"""The smallest number of delays that can be fitted."""
 
 
-def read(path: str, load: float | None) -> tuple[dict[float | None, FloatArray], list[str]]:
+def read_tables(path: str, load: float | None) -> tuple[dict[float | None, FloatArray], list[str]]:
     """Read a table of delays.
 
     Returns:
@@ -74,14 +74,14 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     return range(int(first), int(last) + 1)
 
 
-def write(findings: Findings, source: str, output: Path) -> list[Path]:
+def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
     """Write tables, pictures, report and config under ``output``; returns the files."""
     subject = findings.main.subject
     iterations = max(1, min(100, len(subject.rounds)))
     config = runnable(
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
-    texts = {"report.md": report(findings, source), "delay.yaml": yaml_text.write(config)}
+    texts = {"report.md": markdown_report(findings, source), "delay.yaml": yaml_text.write(config)}
     written = []
     for name, text in texts.items():
         files.write_bytes(output / name, text.encode())
@@ -93,6 +93,6 @@ def write(findings: Findings, source: str, output: Path) -> list[Path]:
     for name, frame in frames.items():
         files.write_table(output / name, frame)
         written.append(output / name)
-    written += style.save(quantiles.draw(findings), output / "qq")
-    written += style.save(arrivals.draw(findings), output / "order_statistics")
+    written += style.save(draw_quantiles(findings), output / "qq")
+    written += style.save(draw_order_statistics(findings), output / "order_statistics")
     return written

@@ -1,4 +1,4 @@
-"""Everything that is asked of a measured table, in order."""
+"""Everything that is found out about a measured table, in order."""
 
 from __future__ import annotations
 

@@ -19,14 +19,14 @@ def blocks(findings: Findings) -> str:
     return yaml_text.write({"delay": findings.chosen.section, "load_law": findings.load_law})
 
 
-def short(findings: Findings) -> str:
+def terminal_report(findings: Findings) -> str:
     """What the terminal shows: the ranking, the other answers in a line each, the sections."""
     lines = [*_markdown(*_families(findings.main, findings.ks)), ""]
     lines += _answers(findings)
     return "\n".join([*lines, "", blocks(findings)])
 
 
-def report(findings: Findings, source: str) -> str:
+def markdown_report(findings: Findings, source: str) -> str:
     """The whole ``report.md``."""
     ks, main = findings.ks, findings.main
     lines = [f"# Delays in {source}", "", *_what(findings), ""]
@@ -126,8 +126,8 @@ def _memory(memory: Memory | None) -> str:
         return "cannot be told (too few rounds)"
     lags = [lag for lag in (1, 2, 5, 10) if lag <= len(memory.correlation)]
     decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
-    verdict = "slow workers stay slow for a while" if memory.significant else "none to speak of"
-    lasting = "; the rest lasts: some workers always are slower" if memory.static > 0.05 else ""
+    verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"
+    lasting = "; the rest lasts: some workers are always slower" if memory.static > 0.05 else ""
     return (
         f"{verdict}: persistence {memory.persistence:.3f} +- {memory.standard_error:.3f} "
         f"(chance {memory.chance:.3f}); correlation of being slow {decay} at lags "

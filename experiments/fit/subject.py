@@ -1,4 +1,4 @@
-"""What is fitted: unit delays, freed of their load, with the cold starts told apart."""
+"""What is fitted: unit delays, with the load taken out and the cold starts marked."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ class Subject:
 
     @property
     def bulk(self) -> FloatArray:
-        """Every delay that is no cold start, ``(N,)`` seconds."""
+        """Every delay that is not a cold start, ``(N,)`` seconds."""
         if self.cold is None:
             return self.rounds.ravel()
         return np.concatenate([t[~c] for t, c in zip(self.tables, self.cold.cells, strict=True)])
 
 
 def subject(label: str, tables: Sequence[FloatArray]) -> Subject:
-    """Tell the cold starts apart in ``(rounds, n)`` tables of unit delays."""
+    """Mark the cold starts in ``(rounds, n)`` tables of unit delays."""
     return Subject(label, tuple(tables), find_cold_starts(tables))
 
 

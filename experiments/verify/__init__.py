@@ -16,29 +16,32 @@ Matrix products run on one thread, so that a table is the same on every number o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from experiments.verify import convergence, decoding, iteration_time, moments
+from experiments.console import progress
+from experiments.verify import convergence, decoding, grid, iteration_time, moments, table
 from experiments.verify.compare import Quantities
 from experiments.verify.grid import Setting
 from experiments.verify.simulation import Case, Engine, cases
-from experiments.verify.table import Row, Verification
+from experiments.verify.table import TableRow, Verification
 from sim.learner import BLAS_THREADS
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
-    iteration_time.compare,
-    decoding.compare,
-    moments.compare,
-    convergence.compare,
+    iteration_time.compare_iteration_time,
+    decoding.compare_decoding_error,
+    moments.compare_moments,
+    convergence.compare_losses,
 )
 
 Report = Callable[[int, int], None]
 """Called with cells done and cells in all."""
 
 
-def verify(
+def compare_settings(
     settings: Sequence[Setting],
     replications: int,
     engine: Engine = "batch",
@@ -57,7 +60,7 @@ def verify(
     Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of memory per round.
     """
     total = sum(len(setting.families) for setting in settings)
-    rows: list[Row] = []
+    rows: list[TableRow] = []
     done = 0
     report(done, total)
     with threadpool_limits(BLAS_THREADS):
@@ -70,7 +73,21 @@ def verify(
     return Verification(rows)
 
 
-def _rows(setting: Setting, label: str, case: Case) -> Iterator[Row]:
+def verify_grid(replications: int, engine: Engine, seed: int, output: Path | None) -> bool:
+    """Verify the whole grid, show the table and keep it; True when every row passes."""
+    began = time.monotonic()
+    with progress("schemes") as report:
+        result = compare_settings(grid.grid(), replications, engine, seed, report)
+    table.show_verification(result, time.monotonic() - began)
+    if output is not None:
+        table.write_verification(result, output)
+        print(f"results in {output}/")
+    return not result.failed
+
+
+def _rows(setting: Setting, label: str, case: Case) -> Iterator[TableRow]:
     for comparison in COMPARISONS:
         for name, outcome in comparison(case):
-            yield Row(setting.workers, setting.delay_label, setting.law_label, label, name, outcome)
+            yield TableRow(
+                setting.workers, setting.delay_label, setting.law_label, label, name, outcome
+            )

@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def excess(self) -> float:
-        """What is held to the bound: |z|, or z when one-sided; infinite for NaN."""
+        """The number that must stay below the bound: |z|, or z when one-sided; infinite for NaN."""
         if np.isnan(self.z):
             return np.inf
         return self.z if self.one_sided else abs(self.z)
@@ -52,7 +52,7 @@ class Comparison:
 @final
 @dataclass(frozen=True)
 class NotComparable:
-    """There is a closed form, but this simulation says nothing about it, and why."""
+    """There is a closed form, but this simulation cannot test it, and why."""
 
     reason: str
 
@@ -66,8 +66,8 @@ Quantities: TypeAlias = "list[tuple[str, Outcome]]"
 def mean(samples: FloatArray, expected: float) -> Comparison:
     """A sample mean, by its standard error: ``(N,)`` independent samples.
 
-    Needs a third moment: the normal law is the limit whatever the variance, but a mean of heavy
-    tails is far from it at any N that can be run.
+    Needs a third moment: with any finite variance the limit is the normal law, but a mean of heavy
+    tails is far from it at every N that can be run.
     """
     simulated, error = _mean_and_error(samples)
     if error * np.sqrt(samples.size) <= ROUNDING * max(abs(expected), abs(simulated)):
@@ -124,8 +124,8 @@ def same(
 
 
 def bound(comparisons: int, chance: float) -> float:
-    """The z that any of so many comparisons passes with at most ``chance`` (Bonferroni).
+    """The z that any of that many comparisons exceeds with at most this chance (Bonferroni).
 
-    It holds however the comparisons depend on each other; rows that read one tape do.
+    It holds also for comparisons that depend on each other, as rows that read one tape do.
     """
     return float(stats.norm.isf(chance / (2 * max(1, comparisons))))

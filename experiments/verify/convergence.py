@@ -32,7 +32,7 @@ HORIZON = STEPS[-1]
 assert RUN % HORIZON == 0
 
 
-def compare(case: Case) -> Quantities:
+def compare_losses(case: Case) -> Quantities:
     """Mean f - f* after a few iterations, at the longest step that the bound allows."""
     if not case.setting.learns:
         return []

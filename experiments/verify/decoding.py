@@ -14,8 +14,8 @@ EXACT = 1e-9
 TIES = NotComparable("ties: all who arrive at the stopping instant count, here everyone")
 
 
-def compare(case: Case) -> Quantities:
-    """The decoding error."""
+def compare_decoding_error(case: Case) -> Quantities:
+    """The mean decoding error."""
     return [("decoding error, mean", _error(case))]
 
 

@@ -30,7 +30,7 @@ FAR = np.array([1e-40, 1e-60])
 """Probabilities between which the tail's slope is read."""
 
 
-def compare(case: Case) -> Quantities:
+def compare_iteration_time(case: Case) -> Quantities:
     """Mean and quantile of the round's duration."""
     law = scheme_iteration_time(case.scheme, case.setting.delay, case.setting.law)
     names = "iteration time, mean", f"iteration time, {LEVEL:.0%} quantile"

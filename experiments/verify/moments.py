@@ -1,7 +1,7 @@
 """First and second moment of the decoded gradient u, for fixed partition gradients.
 
 The first is a vector; it is compared along the gradient, where a wrong scale shows, and along a
-random direction, where a partition that is heard too often shows.
+random direction, where a partition that is heard too often shows up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ NAMES = (
 )
 
 
-def compare(case: Case) -> Quantities:
+def compare_moments(case: Case) -> Quantities:
     """Four moments; for an exact scheme that u is the gradient in every round."""
     parts = partition_gradients(case.scheme.partitions)
     gradient = parts.sum(axis=0)

@@ -1,8 +1,8 @@
-"""The least-squares problems on which gradients and losses are verified: small, never drawn anew.
+"""The least-squares problems on which gradients and losses are verified: small and always the same.
 
-Each partition's rows have their own centre, so that its gradient points its own way and an erased
-one is missed. The spectrum of the Hessian is chosen: where all eigenvalues are equal the
-convergence bound is all but an equality, and where they differ its rate has a part.
+Each partition's rows have their own centre, so that its gradient has its own direction and erasing
+it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are equal the
+convergence bound is almost an equality, and where they differ its rate matters.
 """
 
 from __future__ import annotations
@@ -42,6 +42,6 @@ def start() -> FloatArray:
 
 
 def direction() -> FloatArray:
-    """A direction that nothing else knows of, of length 1: ``(FEATURES,)``."""
+    """A random direction of length 1, used nowhere else: ``(FEATURES,)``."""
     v = np.random.default_rng(2**20).standard_normal(FEATURES)
     return np.asarray(v / np.linalg.norm(v))

@@ -25,7 +25,7 @@ Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
 @final
 @dataclass(frozen=True)
-class Row:
+class TableRow:
     """One quantity of one scheme in one setting."""
 
     workers: int
@@ -44,9 +44,9 @@ class Row:
 @final
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """Every row, and the bound that belongs to so many of them."""
+    """Every row, and the bound for that many comparisons."""
 
-    rows: list[Row]
+    rows: list[TableRow]
 
     @cached_property
     def bound(self) -> float:
@@ -54,7 +54,7 @@ class Verification:
         random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Comparison)]
         return bound(sum(found.varies for found in random), CHANCE)
 
-    def verdict(self, row: Row) -> Verdict:
+    def verdict(self, row: TableRow) -> Verdict:
         """Pass or fail, or why neither."""
         match row.outcome:
             case Comparison() as found:
@@ -65,11 +65,11 @@ class Verification:
                 return "not comparable"
 
     @property
-    def failed(self) -> list[Row]:
+    def failed(self) -> list[TableRow]:
         """The rows that fail."""
         return [row for row in self.rows if self.verdict(row) == "FAIL"]
 
-    def worst(self) -> tuple[Row, float] | None:
+    def worst(self) -> tuple[TableRow, float] | None:
         """The row farthest from its closed form, or farthest above its bound, and its z."""
         scored = [
             (found.excess, row, found.z)
@@ -83,7 +83,7 @@ class Verification:
         """One line per row: the setting, both numbers, standard error, z, verdict and reason."""
         return pd.DataFrame([self._record(row) for row in self.rows])
 
-    def _record(self, row: Row) -> dict[str, object]:
+    def _record(self, row: TableRow) -> dict[str, object]:
         found = row.outcome
         compared = found if isinstance(found, Comparison) else None
         return {
@@ -102,14 +102,14 @@ class Verification:
         }
 
 
-def write(result: Verification, output: Path) -> None:
+def write_verification(result: Verification, output: Path) -> None:
     """Write ``verify.parquet`` and ``verify.csv``."""
     frame = result.frame()
     files.write_table(output / "verify.parquet", frame)
     files.write_bytes(output / "verify.csv", frame.to_csv(index=False).encode())
 
 
-def show(result: Verification, seconds: float) -> None:
+def show_verification(result: Verification, seconds: float) -> None:
     """Print every setting's rows, the failed rows once more, and the counts."""
     console = Console(highlight=False, soft_wrap=True)
     for heading, rows in groupby(result.rows, key=lambda row: row.setting):
@@ -121,7 +121,9 @@ def show(result: Verification, seconds: float) -> None:
     console.print("\n" + "\n".join(summary(result, seconds)), markup=False)
 
 
-def _show_setting(console: Console, heading: str, result: Verification, rows: list[Row]) -> None:
+def _show_setting(
+    console: Console, heading: str, result: Verification, rows: list[TableRow]
+) -> None:
     console.print(f"\n{heading}", style="bold", markup=False)
     console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
     for scheme, quantities in groupby(rows, key=lambda row: row.scheme):

@@ -18,7 +18,7 @@ from delay_models import MODELS
 from delay_models.table import read_all_loads
 from experiments.config.build import delay_model
 from experiments.fit.candidates import simulated_order_statistics
-from experiments.fit.command import k_range, write
+from experiments.fit.command import k_range, write_findings
 from experiments.fit.findings import investigate
 
 ROOT = Path(__file__).parents[2]
@@ -230,7 +230,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     workers = next(iter(tables.values())).shape[1]
     found = investigate(tables, None, k_range(None, workers), lambda done, total: None)
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
-    assert len(write(found, name, tmp_path)) == 8
+    assert len(write_findings(found, name, tmp_path)) == 8
 
 
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:

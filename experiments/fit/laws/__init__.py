@@ -8,7 +8,7 @@ from experiments.fit.laws.closed_form import (
     ParetoFamily,
     ShiftedExponentialFamily,
 )
-from experiments.fit.laws.family import Family
+from experiments.fit.laws.law import Family
 from experiments.fit.laws.lognormals import TwoLogNormalsFamily
 from experiments.fit.laws.shifted import GammaFamily, LogNormalFamily, WeibullFamily
 

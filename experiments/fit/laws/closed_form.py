@@ -19,8 +19,14 @@ from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from experiments.fit.laws.family import Family, require_positive, require_spread
-from experiments.fit.laws.law import CannotFit, Law, ScipyLaw
+from experiments.fit.laws.law import (
+    CannotFit,
+    Family,
+    Law,
+    ScipyLaw,
+    require_positive_delays,
+    require_spread,
+)
 
 
 @final
@@ -67,7 +73,7 @@ class ParetoFamily(Family):
     @override
     def fit(self, sample: FloatArray) -> Law:
         """With 1/a = mean log(X/m): alpha = a (N - 2) / N, scale = m (1 - 1/((N - 1) a))."""
-        require_positive(sample)
+        require_positive_delays(sample)
         require_spread(sample)
         size, least = len(sample), float(sample.min())
         inverse = float(np.mean(np.log(sample / least)))

@@ -1,8 +1,8 @@
 """How many workers a cold start hits at once: a binomial number, or nearly always the same.
 
 Both laws have one parameter, the mean size, so the one under which the observed sizes are more
-likely is taken. A size that hardly varies decides what a master waits for that waits for just about
-all the others: with 9 of 256 cold, the 247th arrival is warm, and a binomial clump makes it cold
+likely is taken. The difference matters to a master that waits for nearly all other workers: when
+always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of mean 9 it is cold
 every second time.
 """
 
@@ -19,7 +19,7 @@ FEWEST = 0.2
 """Smallest mean size of a clump: hit rounds with one cold start each say only that it is small."""
 
 SMALLEST_FIXED = 2
-"""A fixed size is at least this; sizes of 1 are what rare lone calls look like, too."""
+"""A fixed size is at least this; rare single slow calls look like clumps of size 1."""
 
 
 @final
@@ -30,7 +30,7 @@ class Clumps:
     Attributes:
         kind: of the clump, ``binomial`` or ``fixed``.
         share: mean size of a clump over n.
-        probability: that a round is hit, whether or not anybody is in its clump.
+        probability: that a round is hit, also with a clump of 0 workers.
     """
 
     kind: Literal["binomial", "fixed"]
@@ -55,7 +55,8 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clum
     """The law and the log-likelihood of the sizes.
 
     It can give 0, but a round with a clump of 0 does not look hit. So the mean size of the hit
-    rounds is matched to the law without its 0, and the probability is raised by what 0 takes away.
+    rounds is matched to the law given a size > 0, and the probability is divided by the chance of
+    that.
     """
     hit = len(sizes) / rounds
     share = min(1.0, _untruncated(float(sizes.mean()), hit) / workers)
@@ -84,7 +85,7 @@ def _fixed(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps,
 def _untruncated(mean: float, probability: float) -> float:
     """Mean m of a Poisson law whose mean without its 0 is ``mean``: m / (1 - exp(-m)).
 
-    At least what makes the probability of a hit, seen or not, at most 1.
+    At least so large that the probability of a hit, seen or not, is at most 1.
     """
     least = max(FEWEST, -float(np.log1p(-min(probability, 1 - 1e-9))))
     size = mean

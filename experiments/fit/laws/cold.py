@@ -1,4 +1,4 @@
-"""Tells rounds with cold starts from the rest: a few delays far beyond all others, in clumps.
+"""Finds rounds with cold starts: a few delays far longer than all others, in clumps.
 
 *A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled
 log-spacings i log(Xi / X(i+1)) of any tail that falls like a power are independent exponential

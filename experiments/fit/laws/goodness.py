@@ -17,8 +17,7 @@ from scipy import special
 from delay_models.base import FloatArray
 from delay_models.limits import LONGEST
 from delay_models.parametric import Pareto
-from experiments.fit.laws.family import Family
-from experiments.fit.laws.law import CannotFit, Law, ScipyLaw
+from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw
 
 
 @final

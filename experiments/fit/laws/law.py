@@ -1,4 +1,4 @@
-"""What a fit gives: a law with a density, which a config can name.
+"""Families of laws, which are fitted; and laws, with a density and a config section: the result.
 
 A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
 seconds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -136,6 +136,36 @@ class TwoLogNormals(Law):
             "weights": [rounded(1 - share), share],
             "components": [ScipyLaw("lognormal", law).section() for law in (self.fast, self.slow)],
         }
+
+
+class Family(ABC):
+    """A family of laws that can be fitted to a sample; abstract."""
+
+    name: ClassVar[str]
+    """The registry name."""
+
+    parameters: ClassVar[tuple[str, ...]]
+    """Free parameters, all of which the AIC counts."""
+
+    @abstractmethod
+    def fit(self, sample: FloatArray) -> Law:
+        """The law of this family that fits a sample ``(N,)`` of seconds best.
+
+        Raises:
+            CannotFit: no law of the family has a finite likelihood.
+        """
+
+
+def require_positive_delays(sample: FloatArray) -> None:
+    """Refuse a sample with a delay of 0 s, which laws of log X give no density."""
+    if sample.min() <= 0:
+        raise CannotFit("a delay of 0 s has no logarithm")
+
+
+def require_spread(sample: FloatArray) -> None:
+    """Refuse a sample of equal values."""
+    if np.ptp(sample) <= 1e-12 * abs(float(sample.max())):
+        raise CannotFit("all delays are equal; use the model deterministic")
 
 
 def rounded(value: float) -> float:

@@ -17,8 +17,14 @@ from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import LogNormal
-from experiments.fit.laws.family import Family, require_positive, require_spread
-from experiments.fit.laws.law import CannotFit, Law, TwoLogNormals
+from experiments.fit.laws.law import (
+    CannotFit,
+    Family,
+    Law,
+    TwoLogNormals,
+    require_positive_delays,
+    require_spread,
+)
 
 NARROWEST = 1e-3
 """Smallest sigma of a part, as a share of the standard deviation of all logarithms."""
@@ -63,7 +69,7 @@ class TwoLogNormalsFamily(Family):
     @override
     def fit(self, sample: FloatArray) -> Law:
         """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
-        require_positive(sample)
+        require_positive_delays(sample)
         require_spread(sample)
         if len(sample) < 10:
             raise CannotFit("fewer than 10 delays cannot tell two parts")

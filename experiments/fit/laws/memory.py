@@ -1,4 +1,4 @@
-"""Persistence: whether a slow worker stays slow, told apart from a worker that always is slower.
+"""Persistence: whether a slow worker stays slow, as opposed to a worker that is always slower.
 
 *Model.* Worker j has a hidden state, slow or fast, that follows a two-state chain with
 P(slow -> slow) = a, P(fast -> slow) = b. Its correlation at lag l is rho**l with the persistence
@@ -25,7 +25,7 @@ as wide as the distance of the two states (spread 0.2 of the logarithm), single 
 up to 0.25 at rho = 0.5, by 0.03 to 0.05 in the mean; the test does not suffer from that.
 
 *Test.* Permuting the rounds within each worker keeps every lasting difference and destroys memory;
-the chance is that of a c(1) as large.
+the chance is that of a c(1) at least as large.
 
 Source: own derivation.
 """
@@ -53,7 +53,7 @@ SEED = 20190404
 @final
 @dataclass(frozen=True, eq=False)
 class Memory:
-    """Persistence and what it is told apart from.
+    """Persistence, and the lasting differences that it must not be confused with.
 
     Attributes:
         persistence: rho, 0 to 1.
@@ -75,7 +75,7 @@ class Memory:
 
     @property
     def significant(self) -> bool:
-        """Memory that chance hardly explains and that matters."""
+        """The memory is unlikely to be chance and large enough to matter."""
         return self.chance <= 0.01 and self.persistence >= 0.05
 
     @property

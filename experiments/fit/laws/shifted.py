@@ -2,8 +2,8 @@
 
 *Why not plain maximum likelihood.* The likelihood of each of the three grows without bound when
 the shift approaches the smallest observation (Weibull and gamma where shape < 1, lognormal
-always), so its maximum says nothing. It is an artefact of taking a measurement as a point: a
-measured value stands for a cell as wide as the measurement can resolve.
+always), so its maximum says nothing. It is an artefact of taking a measurement for a point: a
+measured value stands for an interval as wide as the resolution of the measurement.
 
 *What is done.* The smallest value m (with its ties) stands for the cell from m to the next larger
 value, and its density is taken at the middle of that cell. This bounds the likelihood, changes it
@@ -30,8 +30,7 @@ from typing_extensions import override
 
 from delay_models.base import FloatArray
 from delay_models.parametric import Gamma, LogNormal, ScipyDelays, Weibull
-from experiments.fit.laws.family import Family, require_spread
-from experiments.fit.laws.law import CannotFit, Law, ScipyLaw
+from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw, require_spread
 
 GRID = 48
 """Shifts at which the profile is evaluated before the search."""
