@@ -265,7 +265,8 @@ def test_wrong_code_fails_in_the_right_rows(monkeypatch, tmp_path, name):
 def test_a_wrong_event_engine_fails(monkeypatch, tmp_path):
     """The event engine counts arrivals by a tally of its own."""
     right = FirstK.tally
-    monkeypatch.setattr(FirstK, "tally", lambda self, n: right(FirstK(self.k - 1), n))
+    early = lambda self, n, opened: right(FirstK(self.k - 1), n, opened)  # noqa: E731
+    monkeypatch.setattr(FirstK, "tally", early)
     options = "--replications", "2000", "--engine", "event"
     code, _, frame = run(monkeypatch, tmp_path, settings(12), *options)
     failed = frame[frame.verdict == "FAIL"]
