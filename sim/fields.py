@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from annotated_types import Ge, Gt, Unit
+from annotated_types import Ge, Gt, Le, Unit
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict
 
 from sim.errors import InvalidParameter
@@ -35,6 +35,10 @@ Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 
 Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""
+
+
+Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]
+"""A part of a whole."""
 
 
 def require_divisor(load: int, workers: int) -> None:

@@ -113,6 +113,14 @@ _ALL = (
         heading="decoding error",
     ),
     Metric(
+        "exact",
+        "exact gradients",
+        "",
+        "share of the updates whose gradient was decoded exactly; only for codes of which that "
+        "depends on the draw",
+        _whole("exact"),
+    ),
+    Metric(
         "staleness",
         "mean staleness",
         "updates",
