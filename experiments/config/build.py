@@ -23,6 +23,7 @@ from sim.learner import BLAS_THREADS
 from sim.optimizers import Optimizer
 from sim.problems import Problem, ProblemConfig
 from sim.schemes import Scheme, SchemeFamily
+from sim.schemes.barrierless import Barrierless
 from sim.types import FloatArray
 
 
@@ -61,6 +62,9 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if available is not None and available < n:
         valid = f"the delay model serves {available} workers; must be 1 to {available}"
         raise ImpossibleCell(str(at("workers", n, valid)))
+    if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
+        valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
+        raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
     network = surroundings.sized(settings.network, features)
     cluster = surroundings.cluster(network, settings.failures, n, seed, settings.replications)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)

@@ -5,12 +5,16 @@ Where the batch engine refuses, the event engine is held to hand-worked traces a
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delay_models import MODELS, Tape
+from experiments.config.build import ImpossibleCell, timing
+from experiments.config.grid import cells
 from sim.engines.cluster import Cluster, Failures
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -363,3 +367,21 @@ def test_workers_that_only_crash_end_the_run(monkeypatch: pytest.MonkeyPatch) ->
     cluster = Cluster(failures=[Failures(lives, lives)])
     with pytest.raises(NeverEnough, match="crashes"):
         simulate(Run(scheme, [steady(1, 1, rows=400)], Proportional(), 2, cluster=cluster))
+
+
+def test_a_trace_that_ends_is_refused(tmp_path: Path) -> None:
+    """Fast workers would come to its end before slow ones; in a sweep only that cell fails."""
+    path = tmp_path / "trace.csv"
+    path.write_text("1.0,2.0\n1.5,2.5\n")
+    document = {
+        "workers": 2,
+        "delay": {"model": "trace", "path": str(path)},
+        "schemes": [{"name": "asynchronous"}],
+    }
+    (cell,) = cells(document)
+    with pytest.raises(ImpossibleCell, match=r"delay.end = 'truncated': .* give end: cyclic"):
+        timing(cell)
+    document["delay"]["end"] = "cyclic"  # type: ignore[index]
+    (cell,) = cells(document)
+    trace = simulate(timing(cell))
+    assert trace.times.shape == (1, 200)
