@@ -254,6 +254,23 @@ def list_(
     listing.show(what)
 
 
+@app.command(epilog=example("schema > erasurehead.schema.json"))
+def schema(
+    config: Annotated[
+        Path | None, typer.Argument(help="Also what the plugins of this config bring.")
+    ] = None,
+) -> None:
+    """Print the JSON Schema of configs: an editor with it completes and checks them."""
+    import json
+
+    from experiments.config.document import load
+    from experiments.config.grid import catalogue_of
+    from experiments.config.schema import schema as made
+
+    catalogue = catalogue_of({} if config is None else load(config))
+    print(json.dumps(made(catalogue), indent=1))
+
+
 @app.command(epilog=example("init demo"))
 def init(
     name: Annotated[str, typer.Argument(help="demo, example, cluster or lambda_cnn.")] = "demo",

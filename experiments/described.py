@@ -50,7 +50,7 @@ class Described:
 def described(family: type) -> list[Described]:
     """The fields that a section of this class can have, in their order."""
     hints = typing.get_type_hints(family, include_extras=True)
-    meanings = _meanings(family)
+    meanings = meanings_of(family)
     found = []
     for field in fields(family):
         if field.init:
@@ -109,7 +109,7 @@ ARGS = re.compile(r"^Args:\n(?P<lines>(?:[ ]{4}.*\n?|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
-def _meanings(family: type) -> dict[str, str]:
+def meanings_of(family: type) -> dict[str, str]:
     """The ``Args`` of a class; what it does not say, those that it inherits from say."""
     found: dict[str, str] = {}
     for base in reversed(family.__mro__):

@@ -197,7 +197,7 @@ class Settings(BaseModel):
 
 FIELDS = tuple(Settings.model_fields)
 
-_ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
+ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
     name: TypeAdapter(annotation)
     for name, annotation in get_type_hints(Settings, include_extras=True).items()
     if name in Settings.model_fields
@@ -222,7 +222,7 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
         ConfigError: a bad value.
     """
     with _located(name):
-        return _ADAPTERS[name].validate_python(value, context=Reader(catalogue))
+        return ADAPTERS[name].validate_python(value, context=Reader(catalogue))
 
 
 @contextmanager

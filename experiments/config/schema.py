@@ -1,0 +1,169 @@
+"""A JSON Schema of configs, made from the classes that a config can name.
+
+With it an editor completes keys and names, shows what a field means, and marks what is wrong. It
+knows types, ranges and names; whether fields go together, the simulator says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema
+from pydantic_core import core_schema
+
+from delay_models import DelayModel
+from experiments.config.catalogue import BUILT_IN, Catalogue
+from experiments.config.codec import names, plain, takes_list
+from experiments.config.settings import ADAPTERS, FIELDS, Settings
+from experiments.config.surroundings import FailureSettings
+from experiments.described import described, first_sentence, meanings_of
+from sim.engines.network import Network
+from sim.problems.build import ProblemSettings
+
+Schema = dict[str, Any]
+
+DELAY_MODEL = "x-delay-model"
+"""Stands for a nested delay model until all definitions are there."""
+
+BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""Pydantic's words for bounds that it cannot place, and those of JSON Schema."""
+
+RANGE = {
+    "type": "string",
+    "pattern": r"^\s*(range|linspace|logspace)\s*\(.*\)\s*$",
+    "description": "range(a, b[, step]), linspace(a, b, m) or logspace(a, b, m)",
+}
+
+SECTIONS = {
+    "delay": "delays",
+    "load_law": "load_laws",
+    "problem": "data",
+    "optimizer": "optimizers",
+    "network": "network",
+    "failures": "failures",
+}
+"""Settings that are a section, and where its schema is defined."""
+
+
+class _Fields(GenerateJsonSchema):
+    """Schemas of fields; one that holds a delay model points at the delay models."""
+
+    def is_instance_schema(self, schema: core_schema.IsInstanceSchema) -> Schema:
+        return {DELAY_MODEL: True} if schema["cls"] is DelayModel else {}
+
+
+def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
+    """The JSON Schema of a config document.
+
+    Args:
+        catalogue: what it can name, plugins included.
+    """
+    found: Schema = {}
+    for key, kind in catalogue.kinds.items():
+        if key != "losses":
+            sections = {f"{key}.{name}": _named(catalogue, key, name) for name in kind.classes}
+            found |= sections | {key: {"oneOf": [_ref(name) for name in sections]}}
+    found |= {"network": _object(Network), "failures": _object(FailureSettings)}
+    meanings = meanings_of(Settings)
+    settings = {name: _setting(name) | {"description": meanings[name]} for name in FIELDS}
+    required = [name for name, field in Settings.model_fields.items() if field.is_required()]
+    document = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A config of the ErasureHead simulator",
+        "type": "object",
+        "properties": settings,
+        "required": required,
+        "additionalProperties": False,
+    }
+    return _gathered(document, found)
+
+
+def _setting(name: str) -> Schema:
+    field = Settings.model_fields[name]
+    if name == "schemes":
+        return {"type": "array", "items": _ref("schemes"), "minItems": 1}
+    if name == "sweep":
+        values = {"anyOf": [{"type": "array", "minItems": 1}, RANGE]}
+        return {"type": "object", "additionalProperties": values}
+    value = _ref(SECTIONS[name]) if name in SECTIONS else _json_schema(ADAPTERS[name])
+    if field.is_required():
+        return value
+    if name in SECTIONS and field.default is None:
+        value = {"anyOf": [value, {"type": "null"}]}
+    return value | {"default": plain(field.default, BUILT_IN)}
+
+
+def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
+    """A section that names a class under its tag."""
+    kind = catalogue[key]
+    family = kind.classes[name]
+    section = _object(family)
+    properties = section["properties"]
+    if key == "data":
+        shared = _object(ProblemSettings)
+        properties |= shared["properties"]
+        section["required"] += shared["required"]
+        properties["loss"] |= {"enum": [*catalogue["losses"].classes]}
+    if key == "schemes":
+        for field, value in properties.items():
+            if not takes_list(family, field):
+                properties[field] = _or_list(value)
+        label = "how tables and pictures name the scheme"
+        properties["label"] = {"type": ["string", "number", "null"], "description": label}
+    section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}
+    section["required"] = [kind.tag, *(each for each in section["required"] if each != kind.tag)]
+    return section | {"title": name}
+
+
+def _object(family: Any) -> Schema:
+    """The fields of a class, with their meanings."""
+    section = _json_schema(TypeAdapter(family))
+    properties = section.get("properties", {})
+    for field in described(family):
+        unit = f" ({field.unit})" if field.unit else ""
+        if field.meaning or unit:
+            properties[field.name]["description"] = f"{field.meaning}{unit}".strip()
+    return section | {
+        "description": first_sentence(family),
+        "properties": {name: properties[name] for name in names(family)},
+        "required": section.get("required", []),
+        "additionalProperties": False,
+    }
+
+
+def _json_schema(adapter: TypeAdapter[Any]) -> Schema:
+    return adapter.json_schema(schema_generator=_Fields)
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/$defs/{name}"}
+
+
+def _or_list(value: Schema) -> Schema:
+    """A field's value, or several: one scheme for each."""
+    about = {key: value[key] for key in ("title", "description", "default") if key in value}
+    one = {key: entry for key, entry in value.items() if key not in about}
+    return about | {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+
+
+def _gathered(document: Schema, found: Schema) -> Schema:
+    """The document with all definitions at its top, and with what fields of delay models mean."""
+    gathered: Schema = {}
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        if "$defs" in node:
+            gathered.update(walk(node["$defs"]))
+        if DELAY_MODEL in node:
+            node = {key: entry for key, entry in node.items() if key != DELAY_MODEL}
+            node |= _ref("delays")
+        bounds = {key: BOUNDS[key] for key in BOUNDS if isinstance(node.get(key), int | float)}
+        return {bounds.get(key, key): walk(entry) for key, entry in node.items() if key != "$defs"}
+
+    whole: Schema = walk(document)
+    definitions = walk(found)
+    return whole | {"$defs": gathered | definitions}
