@@ -30,6 +30,9 @@ Load = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 WaitFor = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """r, arrivals that end a round."""
 
+Tolerance = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
+"""mu: who takes longer than (1 + mu) times the fastest worker is late."""
+
 Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 """What NumPy takes as a seed."""
 

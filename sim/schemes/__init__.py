@@ -10,11 +10,12 @@ from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
-from sim.schemes.uncoded import IgnoreStragglers, Uncoded
+from sim.schemes.uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {
     "uncoded": Uncoded,
     "ignore_stragglers": IgnoreStragglers,
+    "window": TimeWindow,
     "fractional_repetition": FractionalRepetition,
     "cyclic_repetition": CyclicRepetition,
     "erasurehead": ErasureHead,

@@ -129,9 +129,9 @@ def test_schemes_are_values(family: SchemeFamily) -> None:
 @every_fixed_scheme
 def test_one_worker_cluster(family: SchemeFamily) -> None:
     """n = 1 either works or is refused with the field's name."""
-    needs = max(getattr(family, "load", 1), getattr(family, "wait_for", 1) or 1)
+    needs = max(getattr(family, name, 1) or 1 for name in ("load", "wait_for", "at_least"))
     if needs > 1:
-        with pytest.raises(InvalidParameter, match=r"load|wait_for"):
+        with pytest.raises(InvalidParameter, match=r"load|wait_for|at_least"):
             family.build(1)
     else:
         scheme = fixed(family, 1)

@@ -38,6 +38,12 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["uncoded"](),
                 SCHEMES["ignore_stragglers"](wait_for=r, deadline=deadline),
                 SCHEMES["ignore_stragglers"](deadline=deadline or 0.1),
+                SCHEMES["window"](
+                    tolerance=draw(st.sampled_from([0.0, 0.3, 1.0, 2.0])),
+                    deadline=deadline,
+                    at_least=r,
+                ),
+                SCHEMES["window"](deadline=deadline or 0.1, at_least=r),
                 SCHEMES["fractional_repetition"](load=load),
                 SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
                 SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),

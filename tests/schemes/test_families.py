@@ -11,12 +11,15 @@ import pytest
 from pydantic import ValidationError
 
 from sim.errors import InvalidParameter
+from sim.load_laws import Proportional
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
 from sim.schemes.decoders import decoding_error
 from sim.schemes.erasurehead import ErasureHead, chance_heard
 from sim.schemes.multi_message import MultiMessage
-from sim.schemes.uncoded import IgnoreStragglers
+from sim.schemes.uncoded import IgnoreStragglers, TimeWindow
+from tests.engines.engines import Engine, batch, event
 from tests.statistics import assert_z
+from tests.tables import TableTape
 
 
 def every_mask(n: int) -> np.ndarray:
@@ -173,6 +176,8 @@ def test_chance_heard_in_large_clusters() -> None:
         (IgnoreStragglers(wait_for=31), "wait_for", "1 and workers = 30"),
         (IgnoreStragglers(wait_for=31, deadline=1.0), "wait_for", "1 and workers = 30"),
         (IgnoreStragglers(), "wait_for", "deadline"),
+        (TimeWindow(), "tolerance", "or a deadline"),
+        (TimeWindow(tolerance=0.5, at_least=31), "at_least", "1 and workers = 30"),
         (MultiMessage(load=31), "load", "1 and workers = 30"),
         (MultiMessage(load=2, wait_for=61), "wait_for", "messages, 60"),
     ],
@@ -195,6 +200,7 @@ def test_the_largest_valid_parameters_build() -> None:
         SCHEMES["fractional_repetition"](load=30),
         SCHEMES["cyclic_repetition"](load=30),
         IgnoreStragglers(wait_for=30),
+        TimeWindow(tolerance=0.5, at_least=30),
         MultiMessage(load=2, wait_for=60),
     ):
         assert family.build(30).workers == 30
@@ -204,6 +210,7 @@ COUNTS = [
     (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "load"),
     (SCHEMES["erasurehead"], {"load": 3, "wait_for": 6}, "wait_for"),
     (SCHEMES["ignore_stragglers"], {}, "wait_for"),
+    (SCHEMES["window"], {"tolerance": 0.5}, "at_least"),
     (SCHEMES["fractional_repetition"], {}, "load"),
     (SCHEMES["cyclic_repetition"], {}, "load"),
     (SCHEMES["multi_message"], {}, "load"),
@@ -239,6 +246,38 @@ def test_code_seed_is_a_seed() -> None:
     for wrong, said in ((-1, "greater than or equal to 0"), (True, "True is not a number")):
         with pytest.raises(ValidationError, match=said):
             cyclic(load=3, code_seed=wrong)
+
+
+@pytest.mark.parametrize(
+    ("family", "seconds"),
+    [
+        (TimeWindow(tolerance=0.5), 2.25),
+        (TimeWindow(tolerance=0.0), 1.5),
+        (TimeWindow(tolerance=0.5, at_least=4), 4.0),
+        (TimeWindow(tolerance=0.5, at_least=5), 5.0),
+        (TimeWindow(tolerance=9.0), 5.0),
+        (TimeWindow(tolerance=0.5, deadline=2.1), 2.1),
+        (TimeWindow(tolerance=0.5, deadline=3.0), 2.25),
+        (TimeWindow(deadline=3.5), 3.5),
+        (TimeWindow(deadline=1.0), 1.5),  # somebody must have arrived
+        (TimeWindow(deadline=9.0, at_least=2), 5.0),
+        (TimeWindow(tolerance=0.5, deadline=2.1, at_least=3), 3.0),
+    ],
+    ids=repr,
+)
+@pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)
+def test_a_window_worked_out_by_hand(family: TimeWindow, seconds: float, engine: Engine) -> None:
+    """Arrivals at 1.5, 2, 3, 4 and 5 s, in two rounds: the second opens where the first ends."""
+    tape = TableTape(np.array([[3.0, 1.5, 5.0, 2.0, 4.0], [1.5, 2.0, 3.0, 4.0, 5.0]]))
+    trace = engine.simulate(family.build(5), [tape], Proportional(), 2)
+    np.testing.assert_array_equal(trace.times, [[seconds, 2 * seconds]])
+    np.testing.assert_array_equal(trace.heard.arrived[0], tape.table <= seconds)
+
+
+@pytest.mark.parametrize("wrong", [-0.5, True, float("nan"), float("inf"), "wide"])
+def test_a_tolerance_is_a_number_of_at_least_zero(wrong: object) -> None:
+    with pytest.raises(ValidationError):
+        TimeWindow(tolerance=wrong)
 
 
 @pytest.mark.parametrize("name", ["erasurehead", "ignore_stragglers"])
