@@ -52,7 +52,7 @@ class CheckedTape:
 
 
 @final
-class Column:
+class TapeColumn:
     """One worker's column of a tape, read at its own pace; it holds the block that it is in.
 
     Args:
@@ -72,13 +72,13 @@ class Column:
         return self._cells[offset]
 
 
-def columns(tape: TapeLike) -> list[Column]:
+def columns(tape: TapeLike) -> list[TapeColumn]:
     """A tape's columns, one for each worker."""
     checked = CheckedTape(tape)
     return columns_of(checked.rows, tape.block_rounds, tape.workers)
 
 
-def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) -> list[Column]:
+def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) -> list[TapeColumn]:
     """The columns of a table that is read in blocks of ``size`` rows.
 
     The two latest blocks are kept for workers that read about the same rows. So memory grows
@@ -90,7 +90,7 @@ def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) 
     def read(block: int) -> FloatArray:
         return rows(block * size, (block + 1) * size)
 
-    return [Column(read, size, worker) for worker in range(workers)]
+    return [TapeColumn(read, size, worker) for worker in range(workers)]
 
 
 @final

@@ -32,7 +32,7 @@ def product(matrix: Any, columns: FloatArray) -> FloatArray:
 def class_basis(X: Csr) -> Csr:
     """The classes of equal columns of X, as an orthonormal basis S: ``(N, p) -> (p, q)``.
 
-    Column c of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero
+    TapeColumn c of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero
     are in no class. Then ``X S S^T = X``. Classes are in order of their number of non-zeros, the
     most first, and then of their first row: products with X S walk through memory almost in order.
 

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 
 from sim.arrays import row_max
-from sim.engines.batch.result import Result, accumulate, blame, check, useful_pieces
+from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
 from sim.engines.policy import Policy
 from sim.schemes.base import Outcome
 from sim.schemes.stopping import StoppingRule
@@ -30,7 +30,7 @@ class CoupledRounds:
         workers: n.
     """
 
-    def __init__(self, result: Result, policy: Policy, workers: int) -> None:
+    def __init__(self, result: TraceArrays, policy: Policy, workers: int) -> None:
         self._result, self._policy = result, policy
         self._now = np.zeros(len(result.times))
         self._free = np.zeros((len(result.times), workers))

@@ -14,7 +14,7 @@ from typing import final
 import numpy as np
 
 from sim.arrays import row_max
-from sim.engines.batch.result import Result, blame, check, useful_pieces
+from sim.engines.batch.result import TraceArrays, blame, check, useful_pieces
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.engines.tapes import CheckedTape
@@ -38,7 +38,7 @@ class NetworkedRounds:
     """
 
     def __init__(
-        self, result: Result, policy: Policy, workers: int, cluster: Cluster, group: range
+        self, result: TraceArrays, policy: Policy, workers: int, cluster: Cluster, group: range
     ) -> None:
         (r, rounds), n, m = result.times.shape, workers, result.messages
         network = cluster.network

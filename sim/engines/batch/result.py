@@ -12,7 +12,7 @@ from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
 
 
 @dataclass(frozen=True)
-class Result:
+class TraceArrays:
     """The arrays of a trace of rounds, or views of a part of them; filled in place.
 
     Attributes:
@@ -34,7 +34,9 @@ class Result:
     max_wait: float | None = None
 
     @classmethod
-    def empty(cls, shape: tuple[int, int, int], messages: int, heard: bool, work: bool) -> Result:
+    def empty(
+        cls, shape: tuple[int, int, int], messages: int, heard: bool, work: bool
+    ) -> TraceArrays:
         """Arrays for (R, T, n); ``None`` for what is not recorded."""
         r, t, n = shape
         return cls(
@@ -44,7 +46,7 @@ class Result:
             messages=messages,
         )
 
-    def part(self, group: range, start: int, stop: int, max_wait: float | None) -> Result:
+    def part(self, group: range, start: int, stop: int, max_wait: float | None) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
         rows, rounds = slice(group.start, group.stop), slice(start, stop)
         work = self.work
@@ -57,7 +59,7 @@ class Result:
                 work.dead[rows, rounds],
                 work.down[rows],
             )
-        return Result(
+        return TraceArrays(
             times=self.times[rows, rounds],
             arrived=None if self.arrived is None else self.arrived[rows, rounds],
             work=work,
@@ -67,7 +69,7 @@ class Result:
             max_wait=max_wait,
         )
 
-    def round(self, t: int) -> Result:
+    def round(self, t: int) -> TraceArrays:
         """Views of one round of this part."""
         view = self.part(range(len(self.times)), t, t + 1, self.max_wait)
         last = self.ends_run and t + 1 == self.times.shape[1]
@@ -172,7 +174,7 @@ def blame(
 
 
 def check(
-    part: Result,
+    part: TraceArrays,
     opened: FloatArray,
     ended: FloatArray,
     begun: FloatArray,

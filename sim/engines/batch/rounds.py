@@ -22,7 +22,7 @@ import numpy as np
 from sim.arrays import row_max
 from sim.engines.batch.coupled import CoupledRounds
 from sim.engines.batch.network import NetworkedRounds
-from sim.engines.batch.result import Result, accumulate, blame, check, useful_pieces
+from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
 from sim.engines.tapes import CheckedTape, RoundOfAll
 from sim.errors import NeverEnough
 from sim.schemes.base import Outcome, Round, RoundScheme, Sees
@@ -56,7 +56,9 @@ def simulate(
         return _to_the_end(course(run, scheme, heard, work))
     plan = scheme.plan(scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
-    result = Result.empty((len(run.tapes), rounds, scheme.workers), scheme.messages, heard, work)
+    result = TraceArrays.empty(
+        (len(run.tapes), rounds, scheme.workers), scheme.messages, heard, work
+    )
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
     block = run.tapes[0].block_rounds if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
@@ -96,7 +98,7 @@ def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True)
     Cost: about thirty NumPy calls a round beside the passes of ``simulate``.
     """
     shape = (len(run.tapes), run.updates, scheme.workers)
-    result = Result.empty(shape, scheme.messages, heard, work)
+    result = TraceArrays.empty(shape, scheme.messages, heard, work)
     group = range(len(run.tapes))
     loop = _loop(run, result.part(group, 0, run.updates, run.cluster.max_wait), group)
     state, tapes = scheme.start(len(group)), RoundOfAll(run.tapes)
@@ -116,7 +118,7 @@ def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True)
     return result.trace(run.seed)
 
 
-def _loop(run: Run, whole: Result, group: range) -> CoupledRounds | NetworkedRounds:
+def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | NetworkedRounds:
     if run.cluster.ideal:
         return CoupledRounds(whole, run.policy, run.scheme.workers)
     return NetworkedRounds(whole, run.policy, run.scheme.workers, run.cluster, group)
@@ -132,7 +134,7 @@ def _to_the_end(course: Generator[Outcome, None, Trace]) -> Trace:
 
 
 def _independent_rounds(
-    plan: Round, offsets: FloatArray, now: FloatArray, part: Result, drains: bool
+    plan: Round, offsets: FloatArray, now: FloatArray, part: TraceArrays, drains: bool
 ) -> FloatArray:
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
     delay = plan.stopping.stopping_delay(offsets)

@@ -19,7 +19,7 @@ from simpy.events import Event
 from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
 from sim.engines.event.free_workers import IdealWorkers, RealWorkers, Workers
 from sim.engines.event.timeline import Recorder
-from sim.engines.tapes import CheckedTape, Column, columns_of
+from sim.engines.tapes import CheckedTape, TapeColumn, columns_of
 from sim.errors import NeverEnough
 from sim.schemes.barrierless import Barrierless, Stops
 from sim.types import FloatArray, Messages, Trace, Work
@@ -60,7 +60,7 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
     return Trace(times, heard, work, "event", run.seed, fails)
 
 
-def _tasks(run: Run, replication: int) -> list[Column]:
+def _tasks(run: Run, replication: int) -> list[TapeColumn]:
     """Seconds of each worker's i-th task, one partition each."""
     tape = CheckedTape(run.tapes[replication])
     loads = np.ones(tape.workers, dtype=np.int64)

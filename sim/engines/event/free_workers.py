@@ -21,7 +21,7 @@ from sim.engines.event.calls import RECEPTION, Call, call
 from sim.engines.event.timeline import Recorder
 from sim.engines.event.uplink import Uplink
 from sim.engines.event.worker import TOO_OFTEN
-from sim.engines.tapes import Column, columns
+from sim.engines.tapes import TapeColumn, columns
 from sim.errors import NeverEnough
 from sim.types import FloatArray
 
@@ -84,7 +84,7 @@ class IdealWorkers(Workers):
         recorder: where the timeline goes, if anywhere.
     """
 
-    def __init__(self, tasks: list[Column], recorder: Recorder | None) -> None:
+    def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
         n = len(tasks)
         self.busy, self.down = np.zeros(n), np.zeros(n)
         self._tasks, self._recorder = tasks, recorder
@@ -159,7 +159,7 @@ class RealWorkers(Workers):
     """
 
     def __init__(
-        self, tasks: list[Column], cluster: Cluster, replication: int, recorder: Recorder | None
+        self, tasks: list[TapeColumn], cluster: Cluster, replication: int, recorder: Recorder | None
     ) -> None:
         n = len(tasks)
         self.busy, self.down = np.zeros(n), np.zeros(n)
@@ -251,7 +251,9 @@ class RealWorkers(Workers):
             if self._recorder is not None:
                 self._recorder.span(worker, kind, began, now, self.versions[worker])
 
-    def _fate(self, worker: int, up: Column, down: Column | None) -> Generator[Event, object, None]:
+    def _fate(
+        self, worker: int, up: TapeColumn, down: TapeColumn | None
+    ) -> Generator[Event, object, None]:
         """Crash and repair one worker, over and over; without a repair it never comes back."""
         for life in count():
             yield Timeout(self._env, up[life])

@@ -21,7 +21,7 @@ from sim.engines.event.timeline import Recorder
 from sim.engines.event.uplink import Uplink
 from sim.engines.event.worker import Worker
 from sim.engines.policy import Policy
-from sim.engines.tapes import Column, columns
+from sim.engines.tapes import TapeColumn, columns
 from sim.types import BoolArray
 
 Process = Generator[Event, object, None]
@@ -79,7 +79,9 @@ class RealCrew(Crew):
                 worker.under_way_changes(+1)
                 Call(master.env, RECEPTION, worker.receive, seconds, of_round)
 
-    def _fate(self, master: Master, worker: Worker, up: Column, down: Column | None) -> Process:
+    def _fate(
+        self, master: Master, worker: Worker, up: TapeColumn, down: TapeColumn | None
+    ) -> Process:
         """Crash and repair one worker, over and over; without a repair it never comes back."""
         for life in count():
             yield Timeout(master.env, up[life])

@@ -34,7 +34,7 @@ the simulation has spent about a second on each such worker.
 """
 
 
-class Employer(Protocol):
+class WorkerHost(Protocol):
     """What a worker needs of its crew.
 
     Attributes:
@@ -70,7 +70,7 @@ class Worker:
         crashes: how often it has crashed in round ``crashes_in``.
     """
 
-    def __init__(self, crew: Employer, master: Master, index: int) -> None:
+    def __init__(self, crew: WorkerHost, master: Master, index: int) -> None:
         self.crew, self.master, self.env, self.index = crew, master, master.env, index
         self.under_way = 0
         self.attempt = 0
