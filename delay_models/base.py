@@ -26,7 +26,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Annotated, Any, final
+from typing import Annotated, Any
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
@@ -121,13 +121,11 @@ class DelayModel(ABC):
         """What a user should look at before believing a run: one line each, those of the parts."""
         return tuple(line for part in self.parts() for line in part.warnings())
 
-    @final
     def survival(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X > seconds), elementwise: ``sf``, or ``1 - cdf`` for a model without one."""
         precise, below = self.sf(seconds), self.cdf(seconds)
         return 1 - below if precise is None and below is not None else precise
 
-    @final
     def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
         """Draw rounds 0, 1, ... from ``rng``: ``(rounds, workers)`` seconds."""
         conditions, _ = self.evolve(self.start(rng, workers), rng, rounds, workers)
@@ -183,25 +181,21 @@ class IndependentDelays(DelayModel):
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         """Independent unit delays of the given shape, in seconds."""
 
-    @final
     @property
     @override
     def independent(self) -> bool:
         return True
 
-    @final
     @override
     def start(self, shared: np.random.Generator, workers: int) -> None:
         return None
 
-    @final
     @override
     def evolve(
         self, state: None, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[None, None]:
         return None, None
 
-    @final
     @override
     def delays(
         self, conditions: None, own: np.random.Generator, rounds: int, workers: int
@@ -219,13 +213,11 @@ class ReplayedDelays(DelayModel):
     def replay(self, start: int, stop: int, workers: int) -> FloatArray:
         """Rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
 
-    @final
     @override
     def start(self, shared: np.random.Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
-    @final
     @override
     def evolve(
         self, state: int, shared: np.random.Generator, rounds: int, workers: int
@@ -233,7 +225,6 @@ class ReplayedDelays(DelayModel):
         """The conditions are the next rounds of the table."""
         return self.replay(state, state + rounds, workers), state + rounds
 
-    @final
     @override
     def delays(
         self, conditions: FloatArray, own: np.random.Generator, rounds: int, workers: int

@@ -51,54 +51,45 @@ class Affine(Around):
         offset, factor = self.coefficients
         return np.asarray((np.asarray(seconds, dtype=np.float64) - offset) / factor)
 
-    @final
     @property
     @override
     def independent(self) -> bool:
         return self.base.independent
 
-    @final
     @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
         return self.base.start(shared, workers)
 
-    @final
     @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
         return self.base.evolve(state, shared, rounds, workers)
 
-    @final
     @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
         return self._forward(self.base.delays(conditions, own, rounds, workers))
 
-    @final
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         return self.base.cdf(self._backward(seconds))
 
-    @final
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
         return self.base.sf(self._backward(seconds))
 
-    @final
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
         quantiles = self.base.ppf(probability)
         return None if quantiles is None else self._forward(quantiles)
 
-    @final
     @override
     def longest(self) -> float:
         offset, factor = self.coefficients
         return offset + factor * self.base.longest()
 
-    @final
     @override
     def mean(self) -> float | None:
         mean, (offset, factor) = self.base.mean(), self.coefficients

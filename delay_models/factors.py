@@ -48,17 +48,14 @@ class Multiplied(Around):
     def largest(self) -> float:
         """A number that no factor exceeds."""
 
-    @final
     @override
     def longest(self) -> float:
         return self.base.longest() * self.largest()
 
-    @final
     @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
         return self.begin(shared, workers), self.base.start(shared, workers)
 
-    @final
     @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
@@ -67,7 +64,6 @@ class Multiplied(Around):
         conditions, base = self.base.evolve(state[1], shared, rounds, workers)
         return (factors, conditions), (mine, base)
 
-    @final
     @override
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int

@@ -46,22 +46,18 @@ class ScipyDelays(IndependentDelays):
     def _law(self) -> Any:
         return self.distribution()
 
-    @final
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:
         return np.asarray(self._law.cdf(seconds), dtype=np.float64)
 
-    @final
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray:
         return np.asarray(self._law.sf(seconds), dtype=np.float64)
 
-    @final
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
         return np.asarray(self._law.ppf(probability), dtype=np.float64)
 
-    @final
     @override
     def mean(self) -> float:
         """E[X] in seconds; infinite for a Pareto law with alpha <= 1."""

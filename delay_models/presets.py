@@ -19,18 +19,15 @@ from delay_models.parametric import Gamma, LogNormal
 class Preset(Affine):
     """Another model under a name of its own; abstract: subclasses give ``base``, that model."""
 
-    @final
     @property
     @override
     def coefficients(self) -> tuple[float, float]:
         return 0.0, 1.0
 
-    @final
     @override
     def parts(self) -> tuple[DelayModel, ...]:
         return (self.base,)
 
-    @final
     @override
     def sum_of(self, draws: int) -> DelayModel | None:
         return self.base.sum_of(draws)

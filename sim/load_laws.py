@@ -39,7 +39,6 @@ class LoadLaw(ABC):
             ``(stop - start, n)``.
         """
 
-    @final
     def message_times(
         self, tape: TapeLike, loads: Loads, messages: int, start: int, stop: int
     ) -> FloatArray:

@@ -44,7 +44,6 @@ class Optimizer(ABC):
     learning_rate: Annotated[float, Gt(0), AllowInfNan(False)]
     decay: Annotated[float, Gt(0), Le(1)] = 1.0
 
-    @final
     def rate(self, t: int) -> float:
         """The learning rate of iteration t, from 1."""
         return self.learning_rate * self.decay**t

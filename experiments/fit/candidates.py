@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +40,6 @@ CELLS, MOST_ROUNDS = 5_000_000, 20_000
 SEED = 20190405
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Candidate:
     """A delay section and what it predicts.
@@ -58,7 +57,6 @@ class Candidate:
     why: tuple[str, ...]
 
 
-@final
 @dataclass(frozen=True)
 class Parts:
     """Which parts go around the base law."""

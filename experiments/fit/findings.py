@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 from delay_models.base import FloatArray
 from experiments.config.errors import ConfigError
@@ -20,7 +20,6 @@ from experiments.fit.subject import Subject, subjects
 Report = Callable[[int, int], None]
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Answers:
     """What was found in one subject.
@@ -40,7 +39,6 @@ class Answers:
     memory: Memory | None
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Findings:
     """What was found in a table.

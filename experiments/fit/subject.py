@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +16,6 @@ FEWEST_ROUNDS = 3
 """Rounds without a cold start that are needed to compare order statistics with."""
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Subject:
     """Unit delays of one load, or of all loads together.

@@ -7,7 +7,7 @@ round there is no standard error; then it must agree to a tolerance, and z is 0 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import TypeAlias
 
 import numpy as np
 from scipy import stats
@@ -20,7 +20,6 @@ ROUNDING = 1e-12
 """Relative tolerance of numbers that do not vary."""
 
 
-@final
 @dataclass(frozen=True)
 class Comparison:
     """A simulated number beside the closed form.
@@ -49,7 +48,6 @@ class Comparison:
         return self.z if self.one_sided else abs(self.z)
 
 
-@final
 @dataclass(frozen=True)
 class NotComparable:
     """There is a closed form, but this simulation cannot test it, and why."""

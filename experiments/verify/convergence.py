@@ -65,7 +65,7 @@ def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Compar
 def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
     """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``.
 
-    The bound is affine in the spreads, so T + 1 paths say all about it.
+    The bound is affine in the spreads, so T + 1 paths determine it.
     """
     horizon = spreads.shape[1]
     base = bound.bound_along(np.zeros(horizon))

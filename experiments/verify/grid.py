@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
-from typing import final
 
 from delay_models import MODELS, DelayModel
 from delay_models.parametric import (
@@ -64,14 +63,13 @@ TWELVE: tuple[SchemeFamily, ...] = tuple(
 """Every registered scheme whose plan never changes, as its contract tests configure it."""
 
 
-@final
 @dataclass(frozen=True)
 class Setting:
     """One cluster, one delay model, one load law, and the schemes that read its tape.
 
     Attributes:
-        index: position in the grid; the tape is drawn from it, and so does not depend on what
-            else is verified.
+        index: position in the grid; it selects the tape, which so does not depend on the other
+            settings.
         workers: n.
         delay: the unit delays.
         law: how a worker's time grows with its load.
@@ -94,18 +92,18 @@ class Setting:
     @property
     def labels(self) -> list[str]:
         """How the table names the schemes."""
-        return [label(family.name, family) for family in self.families]
+        return [name_and_fields(family.name, family) for family in self.families]
 
     @property
     def delay_label(self) -> str:
         """How the table names the delays."""
         names = {family: name for name, family in MODELS.items()}
-        return label(names[type(self.delay)], self.delay)
+        return name_and_fields(names[type(self.delay)], self.delay)
 
     @property
     def law_label(self) -> str:
         """How the table names the load law."""
-        return label(self.law.kind, self.law)
+        return name_and_fields(self.law.kind, self.law)
 
 
 def grid() -> tuple[Setting, ...]:
@@ -126,7 +124,7 @@ def _product() -> Iterator[tuple[int, tuple[SchemeFamily, ...], DelayModel, Load
 def _families(
     families: tuple[SchemeFamily, ...], workers: int, law: LoadLaw
 ) -> tuple[SchemeFamily, ...]:
-    """With one partition a worker, a sum of draws is the draw itself: nothing new to verify."""
+    """With one partition per worker a sum of draws is a single draw: nothing new to verify."""
     if not isinstance(law, PerPartition):
         return families
     return tuple(f for f in families if fixed(f, workers).assignment.loads.max() > 1)
@@ -140,16 +138,16 @@ def fixed(family: SchemeFamily, workers: int) -> Fixed:
 
 
 def _learns(delay: DelayModel, law: LoadLaw) -> bool:
-    """Decoding knows the order of arrivals only, so one setting per cluster is enough."""
+    """Decoding depends on the order of arrivals only, so one setting per cluster is enough."""
     return isinstance(delay, Exponential) and isinstance(law, Proportional)
 
 
-def label(name: str, instance: object) -> str:
+def name_and_fields(name: str, instance: object) -> str:
     """A name and the fields that are not defaults: ``erasurehead load=3 wait_for=15``."""
-    said = []
+    shown = []
     for field in fields(instance):  # type: ignore[arg-type]
         value = getattr(instance, field.name)
         if field.default is MISSING or field.default != value:
-            shown = f"{value:.3g}" if isinstance(value, float) else str(value)
-            said.append(f"{field.name}={shown}")
-    return " ".join([name, *said])
+            text = f"{value:.3g}" if isinstance(value, float) else str(value)
+            shown.append(f"{field.name}={text}")
+    return " ".join([name, *shown])

@@ -23,8 +23,8 @@ LEVEL = 0.9
 """The quantile that is compared."""
 
 INSTANT = 1e-9
-"""Relative width within which two times are one instant: a difference of absolute times is
-rounded, and a deadline puts many rounds on one instant."""
+"""Relative width within which two times count as equal: a difference of absolute times is rounded,
+and with a deadline many rounds have the same length."""
 
 FAR = np.array([1e-40, 1e-60])
 """Probabilities between which the tail's slope is read."""

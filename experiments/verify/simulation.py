@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -31,7 +31,6 @@ SETTINGS_APART = 2**24
 """Replication numbers kept for each setting, so that no two settings share a tape."""
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Case:
     """One row of the grid, simulated.
@@ -59,7 +58,6 @@ class Case:
         return self.decoded.weights.reshape(-1, self.scheme.partitions)
 
 
-@final
 @dataclass(frozen=True)
 class Remembered:
     """A tape that draws each stream once, since every scheme of a setting reads the same one."""
@@ -91,7 +89,7 @@ def cases(setting: Setting, rounds: int, engine: Engine, seed: int) -> Iterator[
 
     Args:
         setting: what to simulate.
-        rounds: at least so many; rounded up to whole runs.
+        rounds: at least this many; rounded up to whole runs.
         engine: which engine.
         seed: of the tapes.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypeAlias, final
+from typing import Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,6 @@ CHANCE = 1e-4
 Verdict: TypeAlias = Literal["pass", "FAIL", "no formula", "not comparable"]
 
 
-@final
 @dataclass(frozen=True)
 class TableRow:
     """One quantity of one scheme in one setting."""
@@ -41,7 +40,6 @@ class TableRow:
         return f"{self.workers} workers, {self.delay}, {self.load_law}"
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Verification:
     """Every row, and the bound for that many comparisons."""

@@ -1,7 +1,7 @@
 """Problems: the data, the loss and its gradient for many models at once."""
 
 from sim.problems.base import Problem
-from sim.problems.build import ProblemConfig, parse_problem
+from sim.problems.build import ProblemConfig, ProblemSettings
 from sim.problems.datasets import DATASETS
 from sim.problems.datasets.base import DatasetFamily
 from sim.problems.losses import LOSSES
@@ -12,5 +12,5 @@ __all__ = [
     "DatasetFamily",
     "Problem",
     "ProblemConfig",
-    "parse_problem",
+    "ProblemSettings",
 ]

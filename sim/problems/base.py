@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar, Literal, Self, TypeAlias, final
+from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
@@ -62,7 +62,7 @@ class Problem(ABC):
     y_test: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
+        """Check that the arrays fit each other."""
         if self.partitions > self.rows:
             raise InvalidParameter(
                 "rows", self.rows, f"must be at least the number of partitions, {self.partitions}"
@@ -105,17 +105,14 @@ class Problem(ABC):
         """Area under the ROC curve on the test rows: ``(p, R) -> (R,)``, or ``None``."""
         return None
 
-    @final
     def margins(self, beta: FloatArray) -> FloatArray:
         """``X beta``: ``(p, R) -> (N, R)``. Cost: one product."""
         return product(self.X, beta)
 
-    @final
     def loss_from_margins(self, margins: FloatArray) -> FloatArray:
         """Mean data loss over the training rows, without L2: ``(N, R) -> (R,)``."""
         return self._mean_loss(margins, self.y)
 
-    @final
     def gradient_from_margins(
         self, margins: FloatArray, partition_weights: FloatArray | None = None
     ) -> FloatArray:
@@ -137,7 +134,6 @@ class Problem(ABC):
                 slopes[rows] *= scaled[owner[rows]]
         return product(self.X.T, slopes)
 
-    @final
     def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
         """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``.
 
@@ -155,17 +151,14 @@ class Problem(ABC):
         cuts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
         return [(rows, self.X[rows]) for rows in cuts]
 
-    @final
     def loss(self, beta: FloatArray) -> FloatArray:
         """Mean data loss, without L2: ``(p, R) -> (R,)``."""
         return self.loss_from_margins(self.margins(beta))
 
-    @final
     def gradient(self, beta: FloatArray, partition_weights: FloatArray | None = None) -> FloatArray:
         """``(1/N) sum_i w_i g_i(beta)``, without L2: ``(p, R)``, ``(R, k)`` -> ``(p, R)``."""
         return self.gradient_from_margins(self.margins(beta), partition_weights)
 
-    @final
     def test_loss(self, beta: FloatArray) -> FloatArray | None:
         """Mean loss over the test rows: ``(p, R) -> (R,)``, or ``None`` without a test set."""
         if self.X_test is None or self.y_test is None:
@@ -179,21 +172,18 @@ class Problem(ABC):
             total += self.row_losses(margins[rows], targets[rows]).sum(axis=0)
         return total / len(targets)
 
-    @final
     def objective(self, beta: FloatArray) -> FloatArray:
         """``loss + l2 ||beta||^2``: ``(p, R) -> (R,)``."""
         return np.asarray(self.loss(beta) + self.l2 * np.square(beta).sum(axis=0))
 
-    @final
     def l2_gradient(self, beta: FloatArray) -> FloatArray:
         """``2 l2 beta``, of any shape."""
         return np.asarray(2 * self.l2 * beta)
 
-    @final
     def partition_gradients(self, beta: FloatArray) -> FloatArray:
         """Each partition's own gradient g_i, a sum over its rows: ``(p,) -> (p, k)``.
 
-        The theory reads these; a run never does. Cost: two passes over the data and p x k memory.
+        For the theory; a run does not need them. Cost: two passes over the data, p x k memory.
         """
         slopes = self.row_slopes(self.margins(beta[:, None]), self.y)
         ends = np.cumsum(self.partition_sizes)
@@ -203,7 +193,6 @@ class Problem(ABC):
         ]
         return np.hstack(blocks)
 
-    @final
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
         """The same problem with equal features of sparse data merged; see ``matrices``.
 

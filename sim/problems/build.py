@@ -14,16 +14,15 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from annotated_types import Ge
-from pydantic import AllowInfNan, TypeAdapter
+from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
 from sim.problems.base import Problem
-from sim.problems.datasets import DATASETS
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
 from sim.problems.losses import LOSSES
 from sim.types import FloatArray
@@ -68,10 +67,6 @@ class ProblemConfig:
         default_factory=lambda: LOSSES, compare=False
     )
 
-    def resolved(self) -> dict[str, Any]:
-        """The flat mapping with every default written out; ``parse_problem`` reads it back."""
-        return {**_fields(self.settings), **_fields(self.family)}
-
     def build(
         self, partitions: int, seed: int, data_dir: Path | None = None
     ) -> tuple[Problem, FloatArray]:
@@ -113,32 +108,6 @@ class ProblemConfig:
             features = int(data.X.shape[1])
             return _generator(seed, START_STREAM).standard_normal(features)
         return np.zeros(data.X.shape[1])
-
-
-def parse_problem(settings: Mapping[str, Any]) -> ProblemConfig:
-    """Check a ``problem`` section without loading anything.
-
-    Raises:
-        InvalidParameter: an unknown loss or data set.
-        pydantic.ValidationError: an unknown or missing field, or a wrong type.
-    """
-    shared = {field.name for field in dataclasses.fields(ProblemSettings)}
-    general = {name: value for name, value in settings.items() if name in shared}
-    own = {name: value for name, value in settings.items() if name not in shared}
-    checked = TypeAdapter(ProblemSettings).validate_python(general)
-    _require_name("loss", checked.loss, LOSSES)
-    _require_name("dataset", checked.dataset, DATASETS)
-    family = TypeAdapter(DATASETS[checked.dataset]).validate_python(own)
-    return ProblemConfig(checked, family)
-
-
-def _require_name(field: str, name: str, registry: Mapping[str, Any]) -> None:
-    if name not in registry:
-        raise InvalidParameter(field, name, f"valid: {', '.join(registry)}")
-
-
-def _fields(instance: Any) -> dict[str, Any]:
-    return {field.name: getattr(instance, field.name) for field in dataclasses.fields(instance)}
 
 
 def _generator(seed: int, stream: int) -> np.random.Generator:

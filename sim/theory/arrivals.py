@@ -1,4 +1,4 @@
-"""What a stopping rule asks of the arrivals, when their order is uniformly random.
+"""How many arrivals a stopping rule needs, when their order is uniformly random.
 
 With independent, identically distributed times the order of arrivals is uniformly random and
 independent of their instants. So a rule without a deadline is known by one sequence: u_m, the
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
 
 import numpy as np
 from scipy import special
@@ -24,26 +23,24 @@ CELLS = 2**20
 """Terms of the sum over m that are held in memory at once."""
 
 
-@final
 @dataclass(frozen=True)
 class NoFormula:
-    """The theory has no closed form here, and why."""
+    """There is no closed form, and why."""
 
     reason: str
 
 
-@final
 @dataclass(frozen=True)
 class Arrivals:
-    """Enough: at ``high`` arrivals, or from ``low`` on as soon as every group is covered.
+    """A rule that is content at ``high`` arrivals, or from ``low`` on once every group is covered.
 
     The first k arrivals are low = high = k; cover alone is low = 0, high = n; ErasureHead is
     low = 0, high = r. The form is closed under "either" and "both".
 
     Attributes:
         workers: n.
-        low: below this many arrivals the answer is no.
-        high: from this many on the answer is yes.
+        low: fewer arrivals are never enough.
+        high: this many arrivals are always enough.
         size: workers in a group, or ``None`` when only the count matters (low = high).
 
     Raises:
@@ -66,11 +63,11 @@ class Arrivals:
             raise InvalidParameter("size", None, "must be given when low and high differ")
 
     def either(self, other: Arrivals) -> Arrivals | NoFormula:
-        """Enough for one of the two."""
+        """The rule "this or that"."""
         return self._join(other, min(self.low, other.low), min(self.high, other.high))
 
     def both(self, other: Arrivals) -> Arrivals | NoFormula:
-        """Enough for both."""
+        """The rule "this and that"."""
         return self._join(other, max(self.low, other.low), max(self.high, other.high))
 
     def _join(self, other: Arrivals, low: int, high: int) -> Arrivals | NoFormula:
@@ -89,11 +86,11 @@ class Arrivals:
         return u
 
     def sf(self, reached: FloatArray, missing: FloatArray) -> FloatArray:
-        """Probability that the round goes on, from that of one worker being done.
+        """Probability that the round goes on, given the probability that one worker is done.
 
         Args:
             reached: F = P(a worker's time <= t), any shape.
-            missing: 1 - F, given apart because it may be far below 1e-16.
+            missing: 1 - F, an argument of its own because it may be far below 1e-16.
 
         Cost: O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
         """
@@ -160,7 +157,6 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     return q
 
 
-@final
 @dataclass(frozen=True)
 class Demand:
     """A rule as arrivals and deadlines: the round lasts ``max(earliest, min(A, latest))``.
@@ -168,7 +164,7 @@ class Demand:
     Attributes:
         arrivals: what ends at the random time A, or ``None`` for a deadline alone.
         earliest: seconds before which the round never ends.
-        latest: seconds at which it ends in any case.
+        latest: seconds at which it always ends.
     """
 
     arrivals: Arrivals | None
@@ -177,7 +173,7 @@ class Demand:
 
     @property
     def timeless(self) -> bool:
-        """No deadline plays a part."""
+        """Whether the rule has no deadline."""
         return self.earliest == 0.0 and self.latest == np.inf
 
 

@@ -17,7 +17,6 @@ momentum, decaying steps, arrivals that depend on the past.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
@@ -30,10 +29,9 @@ ROUNDING = 1e-12
 """Relative slack on the largest step, for a step computed from the same formula."""
 
 
-@final
 @dataclass(frozen=True)
 class LeastSquaresSpectrum:
-    """What the bound needs to know of f(x) = mean (y - X x)^2 + l2 ||x||^2.
+    """The constants of f(x) = mean (y - X x)^2 + l2 ||x||^2 that the bound needs.
 
     Attributes:
         smoothness: beta, the largest eigenvalue of the Hessian 2 X'X / N + 2 l2.
@@ -88,7 +86,6 @@ def gradient_descent_rate(smoothness: float, pl_constant: float, step: float) ->
     return 1.0 - step * pl_constant
 
 
-@final
 @dataclass(frozen=True)
 class ErasureBound:
     """The bound above, for one problem, one scheme and one constant step.
@@ -121,7 +118,7 @@ class ErasureBound:
     l2: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what the derivation does not cover."""
+        """Refuse values that the derivation does not cover."""
         _check_curvature(self.smoothness, self.pl_constant)
         for field in ("spread", "gap", "l2"):
             require_non_negative(field, getattr(self, field))
@@ -141,12 +138,12 @@ class ErasureBound:
 
     @property
     def kick(self) -> float:
-        """beta (scale step)^2 (pi_1 - pi_2) / 2: what one step adds to f - f*, per unit of V."""
+        """beta (scale step)^2 (pi_1 - pi_2) / 2: added to f - f* by one step, per unit of V."""
         return 0.5 * self.smoothness * (self.erasure.scale * self.step) ** 2 * self.erasure.contrast
 
     @property
     def noise_floor(self) -> float:
-        """beta scale step (pi_1 - pi_2) V / (2 p mu): what is left as T grows."""
+        """beta scale step (pi_1 - pi_2) V / (2 p mu): the bound as T grows."""
         return self.kick * self.spread / self._decrease
 
     def bound(self, iterations: int) -> FloatArray:

@@ -15,7 +15,6 @@ Sources: the error ||w - 1||^2 is that of Tandon et al. (arXiv 1612.03301) and C
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
@@ -28,7 +27,6 @@ from sim.theory.valid import require_count, require_group, require_positive
 from sim.types import FloatArray
 
 
-@final
 @dataclass(frozen=True)
 class GroupErasure:
     """One message per group heard, times ``scale``, after r random arrivals of n.
@@ -156,7 +154,7 @@ def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
 
 
 def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
-    """Which groups a round of the scheme leaves unheard; an exact scheme hears everyone.
+    """How many groups a round of the scheme misses; an exact scheme misses none.
 
     Knows fractional repetition with one message per group (or optimal decoding, which is the
     same), uncoded sums, and exact schemes; no deadlines, and no ties between arrivals.

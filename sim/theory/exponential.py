@@ -14,7 +14,6 @@ All raise ``InvalidParameter`` for an argument that cannot be.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
@@ -27,7 +26,6 @@ from sim.theory.valid import (
 )
 
 
-@final
 @dataclass(frozen=True)
 class ExponentialTime:
     """A worker's time ``offset + scale * Exp(1)``, both in seconds."""

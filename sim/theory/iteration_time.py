@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,10 +31,9 @@ LEVELS = np.concatenate(
         10.0 ** -np.arange(1.0, 101.0),
     )
 )
-"""Probabilities ``sf`` between which the integrals are cut into panels."""
+"""Values of ``sf`` at which the integrals are cut into panels."""
 
 
-@final
 @dataclass(frozen=True)
 class IterationTimeLaw:
     """How long one round lasts, in seconds, from the start of the round.
@@ -44,10 +42,10 @@ class IterationTimeLaw:
         demand: the stopping rule, as arrivals and deadlines.
         worker: the law of one worker's time at its load.
 
-    Moments are integrals of the CDF: about 1e-9 relative for a law with ``sf``. Without one, what
-    lies in probabilities below 1e-10 is extrapolated: that is nothing for a light tail and costs
-    about 1e-6 of the mean for Pareto with alpha 1.05, but the variance of a log-normal law with
-    sigma 3 lives there. Cost: about 15,000 evaluations of the worker's law.
+    Moments are integrals of the CDF, to about 1e-9 relative for a law with ``sf``. Without one, the
+    part at probabilities below 1e-10 is extrapolated: a light tail has nothing there, and a Pareto
+    mean with alpha 1.05 loses about 1e-6 relative, but most of the variance of a log-normal law
+    with sigma 3 is there. Cost: about 15,000 evaluations of the worker's law.
     """
 
     demand: Demand
@@ -80,7 +78,7 @@ class IterationTimeLaw:
         return smallest(lambda t: self.cdf(t) >= flat, flat.size).reshape(q.shape)
 
     def mean(self) -> float:
-        """E[T]; infinite when the tail says so."""
+        """E[T]; infinite for a tail that is heavy enough."""
         centre = self._centre
         tail = self._tail_beyond(1)
         if not np.isfinite(centre + tail):
@@ -88,9 +86,9 @@ class IterationTimeLaw:
         return centre + self._above(lambda t: self.sf(t)) + tail - self._below(self.cdf)
 
     def variance(self) -> float:
-        """E[(T - E[T])^2]; infinite when the tail says so.
+        """E[(T - E[T])^2]; infinite for a tail that is heavy enough.
 
-        Taken around the median, so that a large constant part of T costs no digits.
+        Computed around the median, so that a large constant part of T costs no digits.
         """
         centre = self._centre
         tail = self._tail_beyond(2)
@@ -106,7 +104,7 @@ class IterationTimeLaw:
 
     @cached_property
     def _knots(self) -> FloatArray:
-        """Instants at which ``sf`` passes the levels, as far down as the law can be relied on."""
+        """Instants at which ``sf`` passes the levels, as far as the law's values are accurate."""
         t = smallest(lambda s: self.sf(s) <= LEVELS, LEVELS.size)
         t = np.unique(t[np.isfinite(t)])
         reliable = int(np.count_nonzero(self.worker.sf(t) >= self.worker.resolution))
@@ -125,8 +123,8 @@ class IterationTimeLaw:
     def _tail_beyond(self, power: int) -> float:
         """Integral of ``power * t^(power - 1) * sf(t)`` beyond the last knot.
 
-        There ``sf`` is taken for a power law, c t^-slope, with the slope of the last panel: exact
-        in the limit for a Pareto law, and next to nothing for a light tail.
+        ``sf`` is continued there as a power law, c t^-slope, with the slope of the last panel:
+        exact in the limit for a Pareto law, and almost 0 for a light tail.
         """
         left = float(self.sf(self._knots[-1])) if self._knots.size else 1.0
         if left == 0.0:

@@ -15,7 +15,7 @@ ORDER = 12
 """Gauss-Legendre nodes on a panel."""
 
 MOST_PANELS = 4096
-"""Refinement ends here: what still disagrees is rounding noise or a law with thousands of jumps."""
+"""Refinement ends here: the rest is rounding noise, or a law with thousands of jumps."""
 
 
 def smallest(holds: Callable[[FloatArray], BoolArray], count: int) -> FloatArray:

@@ -3,15 +3,15 @@
 ``proportional`` T = d X, ``additive`` T = d tau + X, ``per_partition`` T = X_1 + ... + X_d.
 
 A law is a plain callable, seconds -> P(X <= seconds), elementwise; a delay model's ``cdf`` is one.
-A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` knows no probability
-below about 1e-16, so a heavy tail (Pareto with alpha near 1) needs it to get its mean right.
+A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` cannot represent a
+probability below about 1e-16, so the mean of a heavy tail (Pareto with alpha near 1) needs it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,11 +21,11 @@ from sim.theory.valid import require_count, require_non_negative, require_positi
 from sim.types import FloatArray
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
-"""Seconds -> probability, elementwise; ``None`` says that there is no closed form."""
+"""Seconds -> probability, elementwise; ``None`` if there is no closed form."""
 
 
 class UnitDelay(Protocol):
-    """What a delay model says of one unit delay X; ``None`` where there is no closed form."""
+    """The law of one unit delay X, as a delay model gives it; ``None`` without a closed form."""
 
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
         """P(X <= seconds), elementwise."""
@@ -41,7 +41,6 @@ COARSEST = 1e-10
 """Smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
 
 
-@final
 @dataclass(frozen=True)
 class WorkerTime:
     """The law of ``offset + scale * X``; made by the functions below.
@@ -78,7 +77,7 @@ class WorkerTime:
 
     @property
     def resolution(self) -> float:
-        """The smallest ``sf`` that can be relied on."""
+        """The smallest value of ``sf`` that is accurate."""
         return COARSEST if self.unit_sf is None else 0.0
 
     def _at(self, law: UnitLaw, seconds: ArrayLike, before: float) -> FloatArray:

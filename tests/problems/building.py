@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sim.problems import Problem, parse_problem
+from sim.problems import DATASETS, Problem, ProblemConfig, ProblemSettings
 from sim.types import FloatArray
 
 
 def build_problem(
-    settings: Mapping[str, Any], partitions: int, seed: int, data_dir: Path | None = None
+    section: Mapping[str, Any], partitions: int, seed: int, data_dir: Path | None = None
 ) -> tuple[Problem, FloatArray]:
     """The problem and its start."""
-    return parse_problem(settings).build(partitions, seed, data_dir)
+    shared = {field.name for field in fields(ProblemSettings)}
+    settings = ProblemSettings(**{key: section[key] for key in shared & set(section)})
+    own = {key: value for key, value in section.items() if key not in shared}
+    family = DATASETS[settings.dataset](**own)
+    return ProblemConfig(settings, family).build(partitions, seed, data_dir)

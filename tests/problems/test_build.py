@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from experiments.config.errors import ConfigError
+from experiments.config.grid import cells
 from sim.errors import InvalidParameter
-from sim.problems import DATASETS, LOSSES, parse_problem
+from sim.problems import DATASETS, LOSSES
 from sim.problems.build import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 from tests.problems.building import build_problem
 
@@ -67,26 +69,9 @@ def test_normal_start_is_standard_and_not_drawn_from_the_data_stream() -> None:
     assert abs(start.var() - 1) < 5 * np.sqrt(2 / 4000)
 
 
-def test_resolved_settings_read_back() -> None:
-    config = parse_problem(SMALL)
-    assert config.resolved() == {
-        "loss": "logistic",
-        "dataset": "synthetic",
-        "l2": 0.0,
-        "initial": "zeros",
-        "shuffle": False,
-        "rows": 40,
-        "features": 3,
-        "test_rows": None,
-    }
-    assert parse_problem(config.resolved()) == config
-
-
 @pytest.mark.parametrize(
     ("change", "error", "says"),
     [
-        ({"loss": "hinge"}, InvalidParameter, "valid: logistic, least_squares"),
-        ({"dataset": "mnist"}, InvalidParameter, "valid: synthetic, breast_cancer"),
         ({"row": 40}, ValidationError, "row\n"),
         ({"rows": "many"}, ValidationError, "rows"),
         ({"rows": 3}, InvalidParameter, "rows = 3: must be at least the number of partitions, 4"),
@@ -102,6 +87,26 @@ def test_bad_settings_are_refused(
 ) -> None:
     with pytest.raises(error, match=says):
         build_problem({**SMALL, **change}, 4, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"loss": "hinge"}, "problem.loss = 'hinge': must be one of: least_squares, logistic"),
+        ({"dataset": "mnist"}, "problem.dataset = 'mnist': must be one of: amazon, "),
+    ],
+)
+def test_an_unknown_name_is_refused_with_the_names(change: dict[str, Any], says: str) -> None:
+    document = {
+        "workers": 4,
+        "iterations": 2,
+        "delay": {"model": "exponential", "rate": 1.0},
+        "schemes": [{"name": "uncoded"}],
+        "problem": SMALL | change,
+        "optimizer": {"rule": "gd", "learning_rate": 0.1},
+    }
+    with pytest.raises(ConfigError, match=says):
+        cells(document)
 
 
 def test_a_loss_of_the_wrong_kind_is_refused() -> None:

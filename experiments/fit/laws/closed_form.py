@@ -12,7 +12,7 @@ Balakrishnan, Continuous Univariate Distributions 1, 1994, chapters 19 and 20).
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -29,7 +29,6 @@ from experiments.fit.laws.law import (
 )
 
 
-@final
 class ExponentialFamily(Family):
     """rate = 1 / mean."""
 
@@ -44,7 +43,6 @@ class ExponentialFamily(Family):
         return ScipyLaw(self.name, Exponential(rate=1 / mean))
 
 
-@final
 class ShiftedExponentialFamily(Family):
     """The minimum less its bias; the mean excess over the minimum with its lost degree."""
 
@@ -63,7 +61,6 @@ class ShiftedExponentialFamily(Family):
         return ScipyLaw(self.name, ShiftedExponential(shift=shift, rate=1 / scale))
 
 
-@final
 class ParetoFamily(Family):
     """log X is a shifted exponential: the same two estimates, on logarithms."""
 

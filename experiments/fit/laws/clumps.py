@@ -9,7 +9,7 @@ every second time.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ SMALLEST_FIXED = 2
 """A fixed size is at least this; rare single slow calls look like clumps of size 1."""
 
 
-@final
 @dataclass(frozen=True)
 class Clumps:
     """Fitted fields of the model ``cold_starts``.

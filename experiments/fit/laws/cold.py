@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,6 @@ PERMUTATIONS = 999
 SEED = 20190402
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Cold:
     """What was found.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 from scipy import special
@@ -20,7 +19,6 @@ from delay_models.parametric import Pareto
 from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A fitted law and how well it does.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -51,7 +51,6 @@ class Law(ABC):
         """The law as the ``delay:`` section of a config."""
 
 
-@final
 @dataclass(frozen=True)
 class ScipyLaw(Law):
     """A parametric delay model with its density."""
@@ -81,7 +80,6 @@ class ScipyLaw(Law):
         return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
 
 
-@final
 @dataclass(frozen=True)
 class TwoLogNormals(Law):
     """``fast`` with probability 1 - slow_share, else ``slow``."""

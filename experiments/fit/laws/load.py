@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +30,6 @@ from experiments.fit.laws.law import rounded
 WORST = 1e6
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class LoadFit:
     """What the loads show.

@@ -9,7 +9,7 @@ part's sigma is at least ``NARROWEST`` of the whole sample's.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
 from scipy import optimize, special
@@ -36,7 +36,6 @@ SEED = 20190401
 START_STEPS, FULL_STEPS = 60, 20
 
 
-@final
 @dataclass(frozen=True)
 class Normals:
     """Two normal laws of log X: share of the second, means, standard deviations."""
@@ -53,7 +52,6 @@ class Normals:
         return np.asarray(constant[:, None] - 0.5 * z**2)
 
 
-@final
 class TwoLogNormalsFamily(Family):
     """Weight, two medians and two sigmas."""
 

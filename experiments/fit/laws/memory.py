@@ -34,7 +34,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
@@ -50,7 +49,6 @@ BOOTSTRAPS = 100
 SEED = 20190404
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class Memory:
     """Persistence, and the lasting differences that it must not be confused with.

@@ -22,7 +22,7 @@ Cheng and Iles, Corrected maximum likelihood in non-regular problems, JRSS B 49 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
 from scipy import optimize, special
@@ -53,7 +53,6 @@ class ShiftedFamily(Family):
     def start_scale(self, first: float, second: float) -> float | None:
         """c of the distribution function (x/c)**shape near the shift; ``None``: no such law."""
 
-    @final
     @override
     def fit(self, sample: FloatArray) -> Law:
         """Profile likelihood over the shift; about 80 fits at a given shift."""
@@ -105,7 +104,6 @@ def as_cells(sample: FloatArray) -> tuple[FloatArray, float]:
     return np.where(sample > least, sample, (least + following) / 2), least
 
 
-@final
 class LogNormalFamily(ShiftedFamily):
     """Mean and standard deviation of log(x - shift)."""
 
@@ -128,7 +126,6 @@ class LogNormalFamily(ShiftedFamily):
         """A lognormal law begins more slowly than any power."""
 
 
-@final
 class GammaFamily(ShiftedFamily):
     """log(shape) - digamma(shape) = log(mean) - mean(log), then scale = mean / shape."""
 
@@ -161,7 +158,6 @@ class GammaFamily(ShiftedFamily):
         return second * float(np.exp(special.gammaln(first + 1) / first))
 
 
-@final
 class WeibullFamily(ShiftedFamily):
     """The shape solves one equation; then scale**shape = mean(x**shape)."""
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
 
 import numpy as np
 
@@ -27,7 +26,6 @@ PERMUTATIONS = 199
 SEED = 20190403
 
 
-@final
 @dataclass(frozen=True)
 class Variance:
     """Variance components, and the chance of effects as large by permutation.
