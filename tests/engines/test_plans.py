@@ -184,8 +184,8 @@ def test_losses_are_told_round_by_round(engine: Engine) -> None:
         simulate(run, engine)
     course = rounds(run, engine)
     durations = [next(course).duration]
-    for losses in ([2.0, 0.5], [2.0, 2.0], [0.0, 2.0]):
-        durations.append(course.send((np.array(losses), np.zeros(2))).duration)
+    told = np.array([[2.0, 0.5], [2.0, 2.0], [0.0, 2.0]])
+    durations += [course.send((losses, np.zeros(2))).duration for losses in told]
     with pytest.raises(StopIteration) as end:
         course.send((np.zeros(2), np.zeros(2)))
     np.testing.assert_array_equal(durations, [[1, 2], [2, 2], [3, 3], [3, 4]])
