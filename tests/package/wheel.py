@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -24,6 +25,9 @@ from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+"""Nothing leads back to the checkout."""
 
 CELLS = [
     "import erasurehead as eh\neh.run('demo.yaml', set={'replications': 2})",
@@ -46,7 +50,9 @@ def oldest(requirement: str) -> str:
 def run(*command: str | Path, cwd: Path) -> str:
     """Run a command, show it, and stop when it fails."""
     print("+", *command, flush=True)
-    done = subprocess.run([str(c) for c in command], cwd=cwd, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(c) for c in command], cwd=cwd, env=CLEAN, capture_output=True, text=True
+    )
     if done.returncode:
         print(done.stdout[-8000:], done.stderr[-8000:], sep="\n")
         raise SystemExit(f"failed: {' '.join(map(str, command))}")
