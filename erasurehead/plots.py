@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, final
+from typing import TYPE_CHECKING, Any, cast, final, get_args
 
-from experiments.config.errors import ConfigError
+from experiments.config.errors import ConfigError, at, one_of
 from experiments.pictures import style
 from experiments.pictures.kinds import KINDS
 from experiments.pictures.records import Records
@@ -79,10 +79,12 @@ class Plots:
         return self._draw("delays", None, None)
 
     def gantt(self, schemes: Schemes = None) -> Axes:
-        """What every worker did in the first seconds; needs ``erasurehead run --timeline``."""
+        """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
         return self._draw("gantt", None, schemes)
 
     def _draw(self, name: str, ax: Axes | None, schemes: Schemes, band: Band | None = None) -> Axes:
+        if band is not None and band not in get_args(Band):
+            raise at("band", band, one_of(get_args(Band), band))
         kind = KINDS[name]
         records = self._records.only([schemes] if isinstance(schemes, str) else schemes)
         if ax is not None:

@@ -13,8 +13,7 @@ import pandas as pd
 
 from erasurehead.plots import Plots
 from experiments.config.errors import ConfigError
-from experiments.pictures.records import Records
-from experiments.pictures.records import read as read_records
+from experiments.pictures.records import Records, read, read_config, read_table
 
 
 @final
@@ -43,21 +42,16 @@ class Result:
         """
         if not directory.is_dir():
             raise ConfigError(f"{directory}: no such directory")
-        if not (directory / "summary.parquet").is_file():
-            raise ConfigError(f"{directory}: has no summary.parquet; is it the output of a run?")
-        return cls(directory, failed or {})
+        result = cls(directory, failed or {})
+        result.summary  # noqa: B018  # the smallest table; says whether this is a result at all
+        return result
 
     @cached_property
-    def _records(self) -> Records:
-        if self._memory is not None:
-            return self._memory
-        assert self.directory is not None
-        return read(self.directory)
-
-    @property
     def summary(self) -> pd.DataFrame:
         """One row per cell: means over replications, standard errors, paired comparisons."""
-        return self._records.summary
+        if self.directory is None:
+            return self._records.summary
+        return read_table(self.directory / "summary.parquet")
 
     @property
     def iterations(self) -> pd.DataFrame:
@@ -72,13 +66,21 @@ class Result:
             raise ConfigError(f"{self.directory}: has no workers.parquet")
         return workers
 
-    @property
+    @cached_property
     def config(self) -> Mapping[str, Any]:
         """The config with every default written out; ``run`` takes it as it is."""
-        config = self._records.config
-        if config is None:
-            raise ConfigError(f"{self.directory}: has no config.yaml")
-        return config
+        if self.directory is not None:
+            return read_config(self.directory / "config.yaml")
+        assert self._memory is not None
+        return self._memory.config or {}
+
+    @cached_property
+    def _records(self) -> Records:
+        """Every table."""
+        if self._memory is not None:
+            return self._memory
+        assert self.directory is not None
+        return read(self.directory)
 
     @property
     def plot(self) -> Plots:
@@ -94,18 +96,13 @@ class Result:
 
     def _title(self) -> str:
         table = self.summary
-        name = str((self._records.config or {}).get("name", "run"))
+        name = self.config.get("name", "run")
         cells = f"{len(table)} cell{'s' if len(table) != 1 else ''}"
         first = table.iloc[0]
         size = f"{first['workers']} workers, {first['iterations']} iterations"
         failed = f", {len(self.failed)} failed" if self.failed else ""
         where = "in memory" if self.directory is None else f"in {self.directory}"
         return f"Result {name}: {cells}{failed}; {size}, {where}"
-
-
-def read(directory: Path) -> Records:
-    """Every table of a folder."""
-    return read_records(directory)
 
 
 def overview(summary: pd.DataFrame) -> pd.DataFrame:

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from erasurehead.progress import Progress, reporting
-from erasurehead.result import Result, read
+from erasurehead.result import Result
 from experiments import timeline as timelines
 from experiments.config import document
 from experiments.config.errors import ConfigError
+from experiments.pictures.records import read
 from experiments.run import Options, Outcome
 from experiments.run import run as run_document
 

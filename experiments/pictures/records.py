@@ -179,7 +179,7 @@ def read(directory: Path) -> Records:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     iterations, summary = (
-        _table(directory / name, IDENTITY) for name in ("iterations.parquet", "summary.parquet")
+        read_table(directory / name, IDENTITY) for name in ("iterations.parquet", "summary.parquet")
     )
     workers, timeline, config = (
         directory / name for name in ("workers.parquet", "timeline.parquet", "config.yaml")
@@ -187,14 +187,19 @@ def read(directory: Path) -> Records:
     return Records(
         iterations,
         summary,
-        workers=_table(workers, (*IDENTITY, "worker")) if workers.is_file() else None,
-        timeline=_table(timeline, SPAN) if timeline.is_file() else None,
-        config=_config(config) if config.is_file() else None,
+        workers=read_table(workers, (*IDENTITY, "worker")) if workers.is_file() else None,
+        timeline=read_table(timeline, SPAN) if timeline.is_file() else None,
+        config=read_config(config) if config.is_file() else None,
         directory=directory,
     )
 
 
-def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str] = IDENTITY) -> pd.DataFrame:
+    """Read one table of a run.
+
+    Raises:
+        ConfigError: it is not there, damaged, empty, or without these columns.
+    """
     if not path.is_file():
         raise ConfigError(f"{path}: no such file; is {path.parent} the output of a run?")
     try:
@@ -209,7 +214,12 @@ def _table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _config(path: Path) -> Mapping[str, Any]:
+def read_config(path: Path) -> Mapping[str, Any]:
+    """Read the ``config.yaml`` of a run.
+
+    Raises:
+        ConfigError: it is not there, or not a config.
+    """
     try:
         config = yaml_text.read(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import matplotlib
+import numpy as np
 import pytest
 from matplotlib import pyplot
 
@@ -77,3 +78,19 @@ def test_what_the_tables_do_not_hold_is_said(result: eh.Result) -> None:
 def test_a_timeline_is_drawn_when_it_was_recorded() -> None:
     result = eh.run(SMALL, timeline=True, progress=False)
     assert result.plot.gantt().has_data()
+
+
+@pytest.mark.parametrize("kind", ["loss_time", "loss_iteration", "iteration_time", "tradeoff"])
+def test_bands_are_quantiles_or_confidence_intervals(result: eh.Result, kind: str) -> None:
+    draw = getattr(result.plot, kind)
+    pictures = []
+    for band in ("quantiles", "ci"):
+        figure = draw(pyplot.subplots()[1], band=band).figure
+        figure.canvas.draw()
+        pictures.append(np.asarray(figure.canvas.buffer_rgba()))
+    assert not np.array_equal(*pictures)
+
+
+def test_an_unknown_band_is_one_line(result: eh.Result) -> None:
+    with pytest.raises(eh.ConfigError, match=r"band = 'cis': must be one of: ci, quantiles"):
+        result.plot.loss_time(band="cis")  # type: ignore[arg-type]

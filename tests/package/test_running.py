@@ -95,8 +95,18 @@ def test_a_mistake_is_one_line() -> None:
 
 
 def test_a_folder_without_a_result_is_none(files: Path) -> None:
-    with pytest.raises(eh.ConfigError, match="is it the output of a run"):
+    with pytest.raises(eh.ConfigError, match="the output of a run"):
         eh.load(files)
+
+
+def test_large_tables_are_read_when_they_are_asked_for(files: Path) -> None:
+    eh.run(SMALL, output="out", progress=False)
+    loaded = eh.load("out")
+    Path("out/iterations.parquet").write_bytes(b"damaged")
+    assert repr(loaded) == "<Result small: 2 cells; 6 workers, 8 iterations, in out>"
+    assert len(loaded.summary) == 2
+    with pytest.raises(eh.ConfigError, match=r"iterations.parquet: cannot be read"):
+        loaded.iterations  # noqa: B018
 
 
 def test_cells_that_cannot_be_computed_are_named() -> None:
