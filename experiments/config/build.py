@@ -65,7 +65,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
-    network = surroundings.sized(settings.network, features)
+    network = surroundings.sized(settings.network, features, scheme.message_size)
     cluster = surroundings.cluster(network, settings.failures, n, seed, settings.replications)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     rounds = iterations(settings)

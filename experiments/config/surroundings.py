@@ -75,17 +75,25 @@ def read_failures(reader: Reader, value: Any) -> FailureSettings:
     return built
 
 
-def sized(network: Network | None, features: int | None) -> Network | None:
-    """The network, its messages 8 bytes a feature unless their size is given.
+def sized(network: Network | None, features: int | None, gradients: float = 1.0) -> Network | None:
+    """The network, a gradient taking 8 bytes a feature unless ``message_bytes`` is given.
+
+    Args:
+        network: as the config has it.
+        features: p; ``None`` without data.
+        gradients: size of a message of the scheme, in gradients.
 
     Raises:
         ConfigError: no size is known, and a bandwidth needs one.
     """
-    if network is None or network.message_bytes is not None:
+    if network is None:
         return network
-    if features is None and network.bandwidth is not None:
-        raise ConfigError("network.message_bytes: missing; without a problem no size is known")
-    return replace(network, message_bytes=8.0 * (features or 0))
+    size = network.message_bytes
+    if size is None:
+        if features is None and network.bandwidth is not None:
+            raise ConfigError("network.message_bytes: missing; without a problem no size is known")
+        size = 8.0 * (features or 0)
+    return replace(network, message_bytes=gradients * size)
 
 
 def cluster(

@@ -33,7 +33,8 @@ class Network:
         dispatch_skew: seconds between one worker and the next, when the master sends in turn.
         uplink_latency: of a message.
         bandwidth: of the master's ingress, per channel; ``None`` for no limit.
-        message_bytes: size of a message; ``None`` for 8 bytes a feature of the problem.
+        message_bytes: size of a message that carries one gradient; ``None`` for 8 bytes a feature
+            of the problem. Messages of a complex code (``cyclic_mds``) are twice as large.
         channels: messages that the master receives at the same time; ``None`` for no limit.
     """
 

@@ -8,7 +8,7 @@ from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSy
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.multi_message import MultiMessage
-from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
+from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
 from sim.schemes.uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
@@ -18,6 +18,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "window": TimeWindow,
     "fractional_repetition": FractionalRepetition,
     "cyclic_repetition": CyclicRepetition,
+    "cyclic_mds": CyclicMdsCode,
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
     "asynchronous": Asynchronous,

@@ -2,10 +2,12 @@
 
 ``Groups``        groups of workers hold the same partitions (d = 1: uncoded)
 ``CyclicCode``    shifted supports with random coefficients
+``CyclicMds``     shifted supports with the coefficients of a cyclic MDS code
 ``CyclicPieces``  shifted supports, one message per partition
 ``Encoded``       any encoding matrix
 
-The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i.
+The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i. It may be
+complex; then a message carries two real numbers for each coordinate of a gradient.
 """
 
 from __future__ import annotations
@@ -44,6 +46,11 @@ class Assignment(ABC):
     def messages(self) -> int:
         """Messages m that each worker sends per round, the last with its whole load; default 1."""
         return 1
+
+    @property
+    def message_size(self) -> float:
+        """Size of a message, in gradients; 1 unless overridden."""
+        return 1.0
 
     @property
     @abstractmethod
@@ -126,6 +133,48 @@ class CyclicCode(UniformLoad):
             rest = h.T[columns[:, 1:]].transpose(0, 2, 1)
             values[:, 1:] = np.linalg.solve(rest, -h.T[columns[:, 0]][:, :, None])[:, :, 0]
         return _rows(columns, values)
+
+
+@final
+@dataclass(frozen=True)
+class CyclicMds(UniformLoad):
+    """Worker i holds partitions i, ..., i+s (mod n), s = d - 1, coded with roots of unity.
+
+    Row i holds the coefficients, in ascending order, of g(x) = prod_j (x - w^j), w = exp(2 pi i/n),
+    over s consecutive exponents j in the middle of 1, ..., n-1. All rows are multiples of g modulo
+    x^n - 1, and so is the all-ones vector, since j = 0 is not among the exponents. By the BCH bound
+    any n - s rows are independent, so they span it: any s stragglers are tolerated. With n - s odd
+    the exponents are symmetric and B is real; with n - s even it is complex.
+
+    The coefficient of x^t has the size prod_{l=1..t} sin(pi (s+1-l)/n) / sin(pi l/n), by the
+    q-binomial theorem, and the phase 0 or pi (t - s)/n.
+
+    Source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander Graphs
+    (arXiv 1707.03858).
+    """
+
+    @property
+    def real(self) -> bool:
+        """Whether B is real."""
+        return self.load == 1 or (self.n - self.load) % 2 == 0
+
+    @property
+    @override
+    def message_size(self) -> float:
+        """2 where B is complex."""
+        return 1.0 if self.real else 2.0
+
+    @cached_property
+    def encoding(self) -> sparse.csr_array:
+        """Cost: O(n d)."""
+        s, place = self.load - 1, np.arange(self.load)
+        step = np.pi / self.n
+        ratios = np.sin(step * (s + 1 - place[1:])) / np.sin(step * place[1:])
+        row = np.concatenate([[1.0], np.cumprod(ratios)])
+        if not self.real:
+            row = row * np.exp(1j * step * (place - s))
+        columns = cyclic_support(self.n, self.load)
+        return _rows(columns, np.broadcast_to(row, columns.shape))
 
 
 @final

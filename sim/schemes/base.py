@@ -107,6 +107,11 @@ class Scheme(ABC):
         """Number of partitions k; n unless overridden."""
         return self.workers
 
+    @property
+    def message_size(self) -> float:
+        """Size of a message, in gradients; 1 unless overridden."""
+        return 1.0
+
     @abstractmethod
     def steps(self, trace: Trace) -> Steps:
         """What the master's updates were made of."""
@@ -191,6 +196,11 @@ class Fixed(RoundScheme):
     @override
     def messages(self) -> int:
         return self.assignment.messages
+
+    @property
+    @override
+    def message_size(self) -> float:
+        return self.assignment.message_size
 
     @override
     def plan(self, state: State = None) -> Round:

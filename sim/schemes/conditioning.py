@@ -57,7 +57,7 @@ def conditioning(
     encoding = assignment.encoding
     arrived = _enough(stopping, encoding.shape[0])
     vectors = decoder.decoding_vector(arrived)
-    weights = (encoding.T @ vectors.T).T
+    weights = np.asarray((encoding.T @ vectors.T).T)
     return Conditioning(
         largest_coefficient=float(np.abs(encoding.data).max()),
         largest_weight=float(np.abs(vectors).max()),

@@ -5,7 +5,8 @@
 ``Optimal``                         least squares, for any code
 
 A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T a,
-one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1.
+one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a complex
+code a is complex, and w is the real part of B^T a.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from typing_extensions import override
 
 from sim.schemes.assignments import Assignment, CyclicPieces
-from sim.types import BoolArray, FloatArray, IntArray
+from sim.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 
 class Decoder(ABC):
@@ -32,12 +33,12 @@ class Decoder(ABC):
     """Whether weights come from solving equations, so that rounding matters: see conditioning."""
 
     @abstractmethod
-    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        """``(..., n)`` bool -> ``(..., n)``."""
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
+        """``(..., n)`` bool -> ``(..., n)``; complex for a complex code."""
 
     @abstractmethod
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        """``(..., n)`` bool -> ``(..., k)``, equal to ``decoding_vector(arrived) @ B``."""
+        """``(..., n)`` bool -> ``(..., k)``, the real part of ``decoding_vector(arrived) @ B``."""
 
 
 def decoding_error(weights: FloatArray) -> FloatArray:
@@ -129,6 +130,9 @@ def _first(arrived: BoolArray) -> BoolArray:
 class Optimal(Decoder):
     """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm.
 
+    For cyclic MDS codes there is a formula in O(f^2), by interpolation as for Reed-Solomon codes;
+    least squares leaves a residual five to ten times smaller (n = 30, all s).
+
     Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
     (arXiv 1711.06771), optimal decoding.
 
@@ -140,21 +144,21 @@ class Optimal(Decoder):
     assignment: Assignment
 
     @cached_property
-    def _encoding(self) -> FloatArray:
+    def _encoding(self) -> np.ndarray:
         return np.asarray(self.assignment.encoding.toarray())
 
     @override
-    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
         target = np.ones(self.assignment.partitions)
         masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
-        vectors = np.zeros(masks.shape)
+        vectors: np.ndarray = np.zeros(masks.shape, dtype=self._encoding.dtype)
         for vector, mask in zip(vectors, masks, strict=True):
             vector[mask] = np.linalg.lstsq(self._encoding[mask].T, target, rcond=None)[0]
-        return vectors[inverse.ravel()].reshape(arrived.shape)
+        return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return np.asarray(self.decoding_vector(arrived) @ self._encoding)
+        return np.asarray((self.decoding_vector(arrived) @ self._encoding).real)
 
 
 def distinct(masks: BoolArray) -> tuple[BoolArray, IntArray]:

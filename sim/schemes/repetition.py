@@ -1,7 +1,8 @@
 """Exact gradient codes by repetition.
 
-Source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301): the fractional
-repetition scheme and the cyclic repetition scheme.
+Sources: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301): the fractional
+repetition scheme and the cyclic repetition scheme. Raviv, Tandon, Dimakis, Tamo, Gradient Coding
+from Cyclic MDS Codes and Expander Graphs (arXiv 1707.03858): the cyclic MDS code.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 from typing import ClassVar, final
 
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
+from sim.errors import InvalidParameter
 from sim.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
-from sim.schemes.assignments import CyclicCode, Groups
+from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.stopping import CoverGroups, FirstK
@@ -74,4 +77,38 @@ class CyclicRepetition(SchemeFamily):
             FirstK(workers - self.load + 1),
         )
         decoder: Decoder = SumArrived() if self.load == 1 else Optimal(assignment)
+        return Fixed(self.name, assignment, rule, decoder, exact=True)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class CyclicMdsCode(SchemeFamily):
+    """``cyclic_repetition`` with a code from roots of unity: well conditioned, no random numbers.
+
+    Row i of B is g(x) = prod_j (x - w^j) over load - 1 consecutive exponents (``CyclicMds``). With
+    workers - load odd, B is complex and messages are twice as large, which matters on a network
+    with a bandwidth. The master stops at n - load + 1 arrivals and solves a_F B_F = 1.
+
+    Args:
+        load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
+    """
+
+    name: ClassVar[str] = "cyclic_mds"
+
+    load: Load
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(load=1), cls(load=3), cls(load=4), cls(load=11)
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers - 1."""
+        largest = max(workers - 1, 1)
+        if self.load > largest:
+            raise InvalidParameter("load", self.load, f"must be between 1 and {largest}")
+        assignment = CyclicMds(workers, self.load)
+        decoder: Decoder = SumArrived() if self.load == 1 else Optimal(assignment)
+        rule = FirstK(workers - self.load + 1)
         return Fixed(self.name, assignment, rule, decoder, exact=True)

@@ -65,6 +65,19 @@ def test_a_message_is_eight_bytes_a_feature_unless_said(
     np.testing.assert_allclose(times.dropna(), 1 + seconds)
 
 
+@pytest.mark.parametrize("message_bytes", [None, 50])
+@pytest.mark.parametrize(("load", "gradients"), [(1, 1), (2, 1), (3, 2)])
+def test_messages_of_a_complex_code_are_twice_as_large(
+    message_bytes: float | None, load: int, gradients: int
+) -> None:
+    """Four workers: load 3 leaves an odd number of arrivals to spare, and B is complex."""
+    network = {"bandwidth": 100.0, "message_bytes": message_bytes}
+    scheme = {"name": "cyclic_mds", "load": load}
+    run = build.timing(cell(network=network, schemes=[scheme], workers=4), features=31)
+    assert run.cluster.network is not None
+    assert run.cluster.network.transfer == gradients * (message_bytes or 8 * 31) / 100
+
+
 def test_without_data_a_bandwidth_needs_the_size_of_a_message() -> None:
     """Catches messages of 0 bytes, for which any bandwidth is enough."""
     with pytest.raises(ConfigError, match="message_bytes: missing"):

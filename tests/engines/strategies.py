@@ -46,6 +46,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["window"](deadline=deadline or 0.1, at_least=r),
                 SCHEMES["fractional_repetition"](load=load),
                 SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
+                SCHEMES["cyclic_mds"](load=draw(st.integers(1, max(n - 1, 1)))),
                 SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),
                 SCHEMES["multi_message"](load=load),
                 SCHEMES["multi_message"](load=load, wait_for=r),

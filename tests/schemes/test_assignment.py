@@ -10,6 +10,7 @@ import pytest
 from sim.schemes.assignments import (
     Assignment,
     CyclicCode,
+    CyclicMds,
     CyclicPieces,
     Groups,
 )
@@ -23,6 +24,10 @@ EVERY: list[Assignment] = [
     CyclicCode(7, 1),
     CyclicCode(7, 3),
     CyclicCode(7, 7),
+    CyclicMds(1, 1),
+    CyclicMds(7, 1),
+    CyclicMds(7, 3),
+    CyclicMds(7, 4),
     CyclicPieces(1, 1),
     CyclicPieces(7, 1),
     CyclicPieces(7, 3),
@@ -71,6 +76,32 @@ def test_cyclic_code_solves_the_null_space_identity() -> None:
     assert np.all(np.diag(code) == 1)
     for i in range(n):
         assert set(np.flatnonzero(code[i])) == {(i + j) % n for j in range(d)}
+
+
+@pytest.mark.parametrize(
+    ("n", "load", "row"),
+    [(5, 3, [1, (1 + 5**0.5) / 2, 1]), (4, 2, [1, 1]), (6, 1, [1]), (6, 6, [1] * 6)],
+)
+def test_cyclic_mds_codes_worked_out_by_hand(n: int, load: int, row: list[float]) -> None:
+    code = CyclicMds(n, load)
+    assert code.real
+    assert code.message_size == 1
+    for i, found in enumerate(code.encoding.toarray()):
+        np.testing.assert_allclose(np.roll(found, -i)[:load], row, rtol=1e-14)
+
+
+@pytest.mark.parametrize(("n", "load"), [(5, 3), (6, 4), (6, 3), (30, 3), (30, 4), (30, 16)])
+def test_cyclic_mds_rows_are_the_product_over_consecutive_exponents(n: int, load: int) -> None:
+    """By multiplying out: exponents around n/2, never 0, symmetric where the code is real."""
+    s = load - 1
+    exponents = (n - s + 1) // 2 + np.arange(s) if (n - s) % 2 else (n - s) // 2 + np.arange(s)
+    assert 0 < exponents[0] <= exponents[-1] < n
+    g = np.poly(np.exp(2j * np.pi * exponents / n))[::-1]
+    code = CyclicMds(n, load)
+    row = code.encoding.toarray()[2]
+    np.testing.assert_allclose(np.roll(row, -2)[:load], g, atol=1e-13 * np.abs(g).max())
+    assert code.real == np.isrealobj(row) == bool((n - s) % 2)
+    assert code.message_size == (1 if code.real else 2)
 
 
 def test_code_seed_is_the_code() -> None:

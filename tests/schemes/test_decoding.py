@@ -74,6 +74,31 @@ def test_cyclic_code_tolerates_any_stragglers() -> None:
         np.testing.assert_allclose(scheme.decoder.partition_weights(arrived), 1, atol=1e-8)
 
 
+@pytest.mark.parametrize(("n", "load"), [(7, 3), (8, 3), (8, 4), (8, 7)])
+def test_cyclic_mds_codes_tolerate_any_stragglers(n: int, load: int) -> None:
+    """Every set of n - s arrivals decodes exactly, in real and in complex numbers."""
+    scheme = SCHEMES["cyclic_mds"](load=load).build(n)
+    masks = np.array(list(itertools.product([False, True], repeat=n)))
+    enough = masks.sum(axis=1) >= n - load + 1
+    vectors = scheme.decoder.decoding_vector(masks[enough])
+    np.testing.assert_allclose(vectors @ scheme.assignment.encoding.toarray(), 1, atol=1e-12)
+    np.testing.assert_allclose(scheme.decoder.partition_weights(masks[enough]), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("load", "weight", "residual"),
+    [(2, 2, 1e-13), (3, 100, 1e-13), (4, 100, 2e-13), (8, 100, 1e-11), (16, 100, 1e-11)],
+)
+def test_cyclic_mds_codes_of_thirty_are_well_conditioned(
+    load: int, weight: float, residual: float
+) -> None:
+    """Where the random code has weights of 6e5 and a residual of 1e-9 at load 4."""
+    found = SCHEMES["cyclic_mds"](load=load).build(30).conditioning()
+    assert found is not None
+    assert found.largest_weight < weight
+    assert found.residual < residual
+
+
 def test_least_squares_cannot_be_improved() -> None:
     """No other combination of the arrived rows comes closer to ones, and none is shorter."""
     assignment = CyclicCode(7, 3)

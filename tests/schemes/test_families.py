@@ -173,6 +173,7 @@ def test_chance_heard_in_large_clusters() -> None:
         (ErasureHead(load=3, wait_for=30, rescale=True, deadline=2.0), "rescale", "deadline"),
         (SCHEMES["fractional_repetition"](load=7), "load", "1, 2, 3, 5, 6, 10, 15, 30"),
         (SCHEMES["cyclic_repetition"](load=31), "load", "1 and workers = 30"),
+        (SCHEMES["cyclic_mds"](load=30), "load", "between 1 and 29"),
         (IgnoreStragglers(wait_for=31), "wait_for", "1 and workers = 30"),
         (IgnoreStragglers(wait_for=31, deadline=1.0), "wait_for", "1 and workers = 30"),
         (IgnoreStragglers(), "wait_for", "deadline"),
@@ -199,6 +200,7 @@ def test_the_largest_valid_parameters_build() -> None:
         ErasureHead(load=30, wait_for=30),
         SCHEMES["fractional_repetition"](load=30),
         SCHEMES["cyclic_repetition"](load=30),
+        SCHEMES["cyclic_mds"](load=29),
         IgnoreStragglers(wait_for=30),
         TimeWindow(tolerance=0.5, at_least=30),
         MultiMessage(load=2, wait_for=60),
@@ -213,6 +215,7 @@ COUNTS = [
     (SCHEMES["window"], {"tolerance": 0.5}, "at_least"),
     (SCHEMES["fractional_repetition"], {}, "load"),
     (SCHEMES["cyclic_repetition"], {}, "load"),
+    (SCHEMES["cyclic_mds"], {}, "load"),
     (SCHEMES["multi_message"], {}, "load"),
     (SCHEMES["multi_message"], {"load": 3}, "wait_for"),
 ]
