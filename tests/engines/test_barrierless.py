@@ -26,6 +26,7 @@ from sim.schemes.barrierless import Barrierless, Stops
 from sim.types import Messages, Trace
 from tests.engines.agreement import arrays, both
 from tests.engines.engines import batch, event
+from tests.engines.plain import plain
 from tests.engines.strategies import dead_shares, lattice, laws, steps
 from tests.statistics import assert_z
 from tests.tables import TableTape
@@ -83,6 +84,46 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     """levels=1 makes every delay 0: waves of one instant are all that is left."""
     tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
     both(scheme, tapes, law, iterations, Policy.CANCEL)
+
+
+@given(
+    n=st.integers(1, 6),
+    gradients=st.integers(1, 9),
+    oldest=st.sampled_from([INF, 1, 2, 3, 7]),
+    at_once=st.booleans(),
+    stops=st.sampled_from(Stops),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 4, 50]),
+    dead=st.sampled_from([0.0, 0.0, 0.02]),
+)
+@settings(max_examples=300, deadline=None)
+def test_the_event_engine_does_what_a_plain_loop_does(
+    n: int,
+    gradients: int,
+    oldest: float,
+    at_once: bool,
+    stops: Stops,
+    seed: int,
+    levels: int,
+    dead: float,
+) -> None:
+    """All four choices, those that the batch engine refuses among them."""
+    k = gradients if at_once else min(gradients, n)
+    scheme = Barrierless("drawn", n, k, oldest, restarts_at_once=at_once, stops=stops)
+    rng = np.random.default_rng(seed)
+    table = rng.integers(0, levels, (600, n)) * 0.25
+    table[rng.random(table.shape) < dead] = INF
+    run = Run(scheme, [TableTape(table)], Proportional(), 3)
+    expected = plain(scheme, table, run.updates)
+    if expected is None:
+        with pytest.raises(NeverEnough):
+            simulate(run, "event")
+        return
+    trace = simulate(run, "event")
+    times, senders, versions = expected
+    np.testing.assert_array_equal(trace.times[0], times)
+    np.testing.assert_array_equal(messages(trace).message[0], senders)
+    np.testing.assert_array_equal(messages(trace).version[0], versions)
 
 
 BATCHED = [
