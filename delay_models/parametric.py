@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Any, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -105,42 +105,11 @@ class Deterministic(IndependentDelays):
         return (Deterministic(value=0.7),)
 
 
-@final
-@dataclass(frozen=True, config=STRICT)
-class Exponential(ScipyDelays):
-    """Exp(rate), mean 1/rate seconds."""
+class ExponentialDelays(ScipyDelays):
+    """``shift + Exp(rate)``; abstract."""
 
-    rate: PerSecond
-
-    @override
-    def distribution(self) -> Any:
-        return _stats().expon(scale=1 / self.rate)
-
-    @override
-    def sum_of(self, draws: int) -> Gamma:
-        return Gamma(draws, 1 / self.rate)
-
-    @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
-        return rng.exponential(1 / self.rate, shape)
-
-    @override
-    def longest(self) -> float:
-        return EXPONENTIAL_END / self.rate
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[DelayModel, ...]:
-        return (Exponential(rate=2.0),)
-
-
-@final
-@dataclass(frozen=True, config=STRICT)
-class ShiftedExponential(ScipyDelays):
-    """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
-
-    shift: Seconds
-    rate: PerSecond
+    shift: float
+    rate: float
 
     @override
     def distribution(self) -> Any:
@@ -153,12 +122,36 @@ class ShiftedExponential(ScipyDelays):
     @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
         delays = rng.exponential(1 / self.rate, shape)
-        delays += self.shift
+        if self.shift:
+            delays += self.shift
         return delays
 
     @override
     def longest(self) -> float:
         return self.shift + EXPONENTIAL_END / self.rate
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Exponential(ExponentialDelays):
+    """Exp(rate), mean 1/rate seconds."""
+
+    shift: ClassVar[float] = 0.0  # type: ignore[misc]
+    rate: PerSecond
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[DelayModel, ...]:
+        return (Exponential(rate=2.0),)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class ShiftedExponential(ExponentialDelays):
+    """``shift + Exp(rate)``, mean shift + 1/rate seconds: the usual straggler model."""
+
+    shift: Seconds
+    rate: PerSecond
 
     @classmethod
     @override

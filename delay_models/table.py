@@ -18,7 +18,7 @@ import pandas as pd
 
 from delay_models.base import FloatArray
 from delay_models.limits import LONGEST
-from delay_models.table_files import TableError, one_line, read_file
+from delay_models.table_files import TableError, as_table_error, read_file
 
 __all__ = ["TableError", "read_all_loads", "read_delays"]
 
@@ -93,7 +93,7 @@ def _require_numbers(path: str, column: pd.Series, what: str) -> None:
     if column.dtype.kind in "fiu":
         return
     if column.dtype.kind == "O":
-        with one_line(path):
+        with as_table_error(path):
             bad = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna())
         if len(bad):
             value = str(column.iloc[bad[0]])

@@ -33,7 +33,7 @@ class TableError(ValueError):
 
 
 @contextmanager
-def one_line(path: str) -> Iterator[None]:
+def as_table_error(path: str) -> Iterator[None]:
     """Turn every error that a damaged file raises into one ``TableError``."""
     try:
         yield
@@ -66,7 +66,7 @@ def read_file(path: str) -> pd.DataFrame | FloatArray:
         raise TableError(path, "no such file")
     if file.stat().st_size == 0:
         raise TableError(path, "the file is empty")
-    with one_line(path):
+    with as_table_error(path):
         if path.endswith(".npz"):
             return _read_npz(path)
         if path.endswith(".parquet"):

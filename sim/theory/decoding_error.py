@@ -164,6 +164,8 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
     n, d = scheme.workers, _repetition(scheme)
     if scheme.exact:
         return GroupErasure(n, 1, n)
+    if scheme.patience is not None:
+        return NoFormula("workers give up or start again by themselves")
     if scheme.assignment.messages > 1:
         return NoFormula("workers send several messages, which do not arrive independently")
     asked = demand(scheme.stopping, n)

@@ -161,11 +161,13 @@ def scheme_iteration_time(
     """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
     Returns:
-        ``NoFormula`` when a worker sends several messages, when loads differ, when a worker's time
-        has no closed form, or when the stopping rule has none.
+        ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
+        messages, when loads differ, or when the worker's time or the rule has no closed form.
     """
     if not isinstance(scheme, Fixed):
         return NoFormula("the plan changes from round to round, or there are no rounds")
+    if scheme.patience is not None:
+        return NoFormula("workers give up or start again by themselves")
     if scheme.assignment.messages > 1:
         return NoFormula("workers send several messages, which do not arrive independently")
     loads = scheme.assignment.loads

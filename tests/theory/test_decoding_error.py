@@ -183,3 +183,13 @@ def test_several_messages_have_no_formula() -> None:
     exponential = MODELS["exponential"](rate=1.0)
     assert expected_decoding_error(plain) is None
     assert isinstance(scheme_iteration_time(plain, exponential, Proportional()), NoFormula)
+
+
+def test_a_worker_that_gives_up_has_no_formula() -> None:
+    """Catches formulas of the arrivals that a plain worker would give."""
+    plain = SCHEMES["erasurehead"](load=2, wait_for=4).build(6)
+    impatient = dataclasses.replace(plain, patience=lambda times: np.minimum(times, 2.0))
+    exponential = MODELS["exponential"](rate=1.0)
+    assert expected_decoding_error(plain) is not None
+    assert expected_decoding_error(impatient) is None
+    assert isinstance(scheme_iteration_time(impatient, exponential, Proportional()), NoFormula)
