@@ -13,7 +13,7 @@ import pandas as pd
 
 from erasurehead.plots import Plots
 from experiments.config.errors import ConfigError
-from experiments.pictures.records import Records, read, read_config, read_table
+from experiments.pictures.records import Records, read_config, read_records, read_table
 
 
 @final
@@ -80,7 +80,7 @@ class Result:
         if self._memory is not None:
             return self._memory
         assert self.directory is not None
-        return read(self.directory)
+        return read_records(self.directory)
 
     @property
     def plot(self) -> Plots:

@@ -15,7 +15,7 @@ from erasurehead.result import Result
 from experiments import timeline as timelines
 from experiments.config import document
 from experiments.config.errors import ConfigError
-from experiments.pictures.records import read
+from experiments.pictures.records import read_records
 from experiments.run import Options, Outcome
 from experiments.run import run as run_document
 
@@ -110,7 +110,7 @@ def _run(
         )
     with TemporaryDirectory(prefix="erasurehead-") as name:
         failed = _write(found, Path(name), jobs, data_dir, progress, timeline)
-        return Result(None, failed, read(Path(name)))
+        return Result(None, failed, read_records(Path(name)))
 
 
 def _write(

@@ -175,11 +175,11 @@ def reproduce(
 ) -> None:
     """Make the figures of the delay analysis and of loss against time, with their data."""
     from experiments import console
-    from experiments.reproduce.base import Options
+    from experiments.reproduce.base import Effort
     from experiments.reproduce.command import reproduce as make
 
     with console.progress("figures") as report:
-        summary = make(figures or [], Options(0, full, data_dir), output, jobs, report)
+        summary = make(figures or [], Effort(0, full, data_dir), output, jobs, report)
     print(summary)
 
 

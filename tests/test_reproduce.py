@@ -16,13 +16,13 @@ from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.reproduce import FIGURES
 from experiments.reproduce.backlog import spans
-from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.base import Effort, PaperFigure
 from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from experiments.reproduce.command import make, reproduce
 from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
-from experiments.reproduce.loss_iteration_floor import group_spreads
 from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT
+from experiments.verify.convergence import group_spreads
 from sim.problems.losses import SquaredLoss
 from tests.statistics import BOUND
 
@@ -51,7 +51,7 @@ def small(name: str) -> PaperFigure:
 
 @pytest.fixture(scope="module")
 def frames() -> dict[str, pd.DataFrame]:
-    return {name: small(name).compute(Options()) for name in FIGURES}
+    return {name: small(name).compute(Effort()) for name in FIGURES}
 
 
 def test_every_figure_is_tested_and_names_itself() -> None:
@@ -306,7 +306,7 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
 ) -> None:
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     figure = replace(FIGURES["loss_time"], iterations=4, replications=1)  # type: ignore[type-var]
-    frame = figure.compute(Options(full=True, data_dir=tmp_path))
+    frame = figure.compute(Effort(full=True, data_dir=tmp_path))
     text = figure.report(frame)
     for title in ("Amazon", "Covertype", "KC House"):
         [line] = [line for line in text.splitlines() if line.startswith(title)]
@@ -322,8 +322,8 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     for name in FIGURES:
         monkeypatch.setitem(FIGURES, name, small(name))
     names = ["loss_iteration_floor", "policies"]
-    summary = reproduce(names, Options(), tmp_path / "a", 1, lambda done, total: None)
-    reproduce(names[::-1], Options(), tmp_path / "b", 2, lambda done, total: None)
+    summary = reproduce(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
+    reproduce(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second
@@ -334,13 +334,13 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 
 
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
-    make(small("iteration_time_workers"), Options(), tmp_path)
-    make(small("decoding_error_arrivals"), Options(), tmp_path)
+    make(small("iteration_time_workers"), Effort(), tmp_path)
+    make(small("decoding_error_arrivals"), Effort(), tmp_path)
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
         summary = reproduce(
-            ["iteration_time_workers"], Options(), tmp_path, 1, lambda *x: seen.append(x)
+            ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
         )
     assert seen == [(0, 1), (1, 1)]
     assert FIGURES["decoding_error_arrivals"].title in summary.read_text()
@@ -348,7 +348,7 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean loss_time"):
-        reproduce(["loss_tim"], Options(), tmp_path / "out", 1, lambda done, total: None)
+        reproduce(["loss_tim"], Effort(), tmp_path / "out", 1, lambda done, total: None)
     assert not (tmp_path / "out").exists()
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Kind(ABC):
+class PictureKind(ABC):
     """A kind of picture; abstract."""
 
     name: ClassVar[str]
@@ -72,7 +72,7 @@ class Kind(ABC):
         return axes
 
 
-class PanelKind(Kind):
+class PanelKind(PictureKind):
     """A kind that shows schemes, one panel for each point of a sweep; abstract."""
 
     @abstractmethod
@@ -101,7 +101,7 @@ class PanelKind(Kind):
         width = style.ONE_PANEL if columns == 1 else max(style.TWO_PANELS, 3.0 * columns)
         notes = self.last(chosen)
         entries = [*(own.title for own in looks.values()), *notes]
-        lines = -(-len(entries) // style.fitting(entries, columns, width))
+        lines = -(-len(entries) // style.entries_in_a_row(entries, columns, width))
         more = parts[0].left_out
         return Picture(
             panels=[self.panel(part, looks, chosen) for part in parts],

@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.config.errors import ConfigError, at, one_of
 from experiments.pictures import style
 from experiments.pictures.kinds import KINDS
-from experiments.pictures.records import read
+from experiments.pictures.records import read_records
 
 
 def plot(
@@ -37,7 +37,7 @@ def plot(
     for name in formats:
         if name not in style.FORMATS:
             raise at("--format", name, one_of(style.FORMATS, name))
-    records = read(directory)
+    records = read_records(directory)
     wanted = {kind: KINDS[kind]} if kind is not None else KINDS
     obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
     if len(obstacles) == len(wanted):

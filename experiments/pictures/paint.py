@@ -52,7 +52,7 @@ def figure(picture: Picture) -> Figure:
 def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
     """Draw one panel on axes of any figure."""
     for mark in shown.marks:
-        draw(axes, mark)
+        draw_mark(axes, mark)
     _scale(axes.xaxis, shown.x)
     _scale(axes.yaxis, shown.y)
     if not shown.grid:
@@ -63,7 +63,7 @@ def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
         style.remark(axes, shown.remark)
 
 
-def draw(axes: Axes, mark: Mark) -> None:
+def draw_mark(axes: Axes, mark: Mark) -> None:
     """Draw one mark; its entry of the legend is its artist's label."""
     match mark:
         case Curve():

@@ -142,7 +142,9 @@ class Records:
 
 def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
     parts = [
-        table[key].map(lambda value, key=key: f"{key.removeprefix('schemes.')} = {short(value)}")
+        table[key].map(
+            lambda value, key=key: f"{key.removeprefix('schemes.')} = {short_text(value)}"
+        )
         for key in keys
     ]
     names = parts[0]
@@ -156,7 +158,7 @@ def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> 
     return table[table["cell"].isin(summary["cell"])].drop_duplicates(unique)
 
 
-def short(value: Any) -> str:
+def short_text(value: Any) -> str:
     """A value of a config for a title; of a delay model, its name and its plain fields.
 
     Tables hold a swept section as JSON.
@@ -165,12 +167,14 @@ def short(value: Any) -> str:
         value = json.loads(value)
     if isinstance(value, Mapping):
         fields = {k: v for k, v in value.items() if v is not None and k != "model"}
-        plain = [f"{k} = {short(v)}" for k, v in fields.items() if isinstance(v, int | float | str)]
+        plain = [
+            f"{k} = {short_text(v)}" for k, v in fields.items() if isinstance(v, int | float | str)
+        ]
         return ", ".join([str(value.get("model", "...")), *plain])
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def read(directory: Path) -> Records:
+def read_records(directory: Path) -> Records:
     """Read the tables under a run's or sweep's output directory.
 
     Raises:

@@ -115,7 +115,7 @@ class Bars:
     end: FloatArray
 
 
-def key(fill: Fill) -> Bars:
+def legend_key(fill: Fill) -> Bars:
     """An entry of the legend that stands for no bar of its own."""
     nothing = np.empty(0)
     return Bars(fill, nothing, nothing, nothing)

@@ -22,10 +22,6 @@ from experiments.pictures.looks import GRID as GRID
 from experiments.pictures.looks import INK as INK
 from experiments.pictures.looks import MUTED as MUTED
 from experiments.pictures.looks import Look as Look
-from experiments.pictures.looks import look as look
-from experiments.pictures.looks import ramp as ramp
-from experiments.pictures.looks import shade as shade
-from experiments.pictures.looks import variants as variants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -126,7 +122,7 @@ def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> 
         if label in entries:
             entries[label] = entries.pop(label)
     if entries:
-        columns = fitting(list(entries), columns, figure.get_figwidth())
+        columns = entries_in_a_row(list(entries), columns, figure.get_figwidth())
         figure.legend(
             list(entries.values()), list(entries), loc="outside lower center", ncols=columns
         )
@@ -136,7 +132,7 @@ CHARACTER, HANDLE = 0.075, 0.65
 """Inches: a character of a legend, and what stands beside it in a column."""
 
 
-def fitting(labels: Sequence[str], columns: int, width: float) -> int:
+def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     """How many columns of a legend fit into a width in inches; entries go down the columns."""
     for count in range(min(columns, len(labels)), 1, -1):
         lengths = np.array_split([len(label) for label in labels], count)

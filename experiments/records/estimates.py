@@ -39,7 +39,7 @@ def ratio_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
     return float(np.exp(middle)), float(np.exp(low)), float(np.exp(high))
 
 
-def columns(name: str, interval: tuple[float, float, float]) -> dict[str, float]:
+def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[str, float]:
     """An interval as columns of a row: ``name``, ``name_low`` and ``name_high``."""
     middle, low, high = interval
     return {name: middle, f"{name}_low": low, f"{name}_high": high}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.records.estimates import columns, mean_interval, ratio_interval
+from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
 from sim.metrics import METRICS
 from sim.types import FloatArray
 
@@ -33,6 +33,6 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     for metric in COMPARED:
         a, b = mine.get(metric.name), base.get(metric.name)
         if a is not None and b is not None:
-            row |= columns(f"{metric.name}_difference", mean_interval(a - b))
-            row |= columns(f"{metric.name}_ratio", ratio_interval(a, b))
+            row |= interval_columns(f"{metric.name}_difference", mean_interval(a - b))
+            row |= interval_columns(f"{metric.name}_ratio", ratio_interval(a, b))
     return row

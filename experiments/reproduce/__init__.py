@@ -10,7 +10,7 @@ from experiments.reproduce.base import PaperFigure
 from experiments.reproduce.decoding_error_arrivals import DecodingErrorArrivals
 from experiments.reproduce.iteration_time_workers import IterationTimeWorkers
 from experiments.reproduce.loss_iteration_floor import LossIterationFloor
-from experiments.reproduce.loss_time import LossTime
+from experiments.reproduce.loss_time import LossTimeFigure
 from experiments.reproduce.policies import Policies
 from experiments.reproduce.ranking import Ranking
 from experiments.reproduce.speedup import Speedup
@@ -20,7 +20,7 @@ FIGURES: dict[str, PaperFigure] = {
     "iteration_time_workers": IterationTimeWorkers(),
     "decoding_error_arrivals": DecodingErrorArrivals(),
     "loss_iteration_floor": LossIterationFloor(),
-    "loss_time": LossTime(),
+    "loss_time": LossTimeFigure(),
     "speedup": Speedup(),
     "tradeoff_load_arrivals": TradeoffLoadArrivals(),
     "policies": Policies(),

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style
+from experiments.pictures import looks, style
 from experiments.records.estimates import mean_and_error
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.base import CodedFigure, Effort
 from experiments.reproduce.clusters import (
     MEAN,
     SLOW_SHARE,
@@ -21,7 +21,7 @@ from experiments.reproduce.clusters import (
     additive,
     persistent,
 )
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.markdown import estimate, markdown_table
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.schemes.base import Fixed
@@ -39,15 +39,11 @@ OWN_WORK = "a worker's own work per round"
 
 @final
 @dataclass(frozen=True)
-class Backlog(PaperFigure):
+class Backlog(CodedFigure):
     """Iteration time over rounds and persistence, where work is cancelled, finished or queued.
 
     Attributes:
         persistences: correlations of a worker's state from round to round.
-        load: d.
-        wait_for: r of ErasureHead.
-        iterations: T.
-        replications: R, on common delays.
     """
 
     name: ClassVar[str] = "backlog"
@@ -55,33 +51,26 @@ class Backlog(PaperFigure):
     height: ClassVar[float] = 5.0
 
     persistences: tuple[float, ...] = (0.0, 0.5, 0.9, 0.98, 1.0)
-    load: int = 3
-    wait_for: int = 15
     iterations: int = 1000
     replications: int = 32
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per persistence, policy, scheme and span of rounds."""
         rows: list[dict[str, Any]] = []
         for persistence in self.persistences:
             for policy in SHOWN:
-                document = {
-                    "iterations": self.iterations,
-                    "replications": options.times(self.replications),
-                    "policy": policy.value,
-                    "delay": persistent(persistence),
-                    "load_law": additive(WORK),
-                    "schemes": [
+                document = self.document(
+                    effort,
+                    policy=policy.value,
+                    delay=persistent(persistence),
+                    load_law=additive(WORK),
+                    schemes=[
                         {"name": "uncoded"},
                         {"name": "fractional_repetition", "load": self.load},
-                        {
-                            "name": "erasurehead",
-                            "load": self.load,
-                            "wait_for": self.wait_for,
-                        },
+                        {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
                     ],
-                }
-                for cell, run, trace in setting.clocks(document, options):
+                )
+                for cell, run, trace in setting.clocks(document, effort):
                     assert isinstance(run.scheme, Fixed)
                     own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
                     facts = {
@@ -99,13 +88,13 @@ class Backlog(PaperFigure):
         self._over_rounds(left, frame[frame["scheme"] == "erasurehead"])
         self._against_persistence(right, _last(frame))
         for scheme in frame["scheme"].unique():
-            look = style.look(str(scheme))
+            look = looks.look(str(scheme))
             right.plot([], [], color=look.colour, lw=3, label=look.title)
         for policy in SHOWN:
             right.plot(
                 [],
                 [],
-                color=style.MUTED,
+                color=looks.MUTED,
                 linestyle=LINES[policy],
                 marker=POLICY_MARKERS[policy],
                 label=f"{policy.value} unfinished work",
@@ -113,7 +102,7 @@ class Backlog(PaperFigure):
         style.legend_below(figure, 3)
 
     def _over_rounds(self, axes: Axes, frame: pd.DataFrame) -> None:
-        colours = style.ramp(len(self.persistences))
+        colours = looks.ramp(len(self.persistences))
         queued = frame[frame["policy"] == Policy.QUEUE.value]
         for colour, (persistence, rows) in zip(colours, queued.groupby("persistence"), strict=True):
             axes.errorbar(
@@ -128,12 +117,12 @@ class Backlog(PaperFigure):
         axes.plot(
             cancelled["middle"],
             cancelled["iteration_time"],
-            color=style.MUTED,
+            color=looks.MUTED,
             ls="--",
             lw=1.4,
             label="cancel, persistence 0",
         )
-        axes.axhline(frame["own_work"].iloc[0], color=style.INK, lw=1, ls=":", label=OWN_WORK)
+        axes.axhline(frame["own_work"].iloc[0], color=looks.INK, lw=1, ls=":", label=OWN_WORK)
         style.log_axis(axes.xaxis)
         axes.set_ylim(bottom=0)
         axes.set_xlabel("iteration")
@@ -143,7 +132,7 @@ class Backlog(PaperFigure):
     def _against_persistence(self, axes: Axes, frame: pd.DataFrame) -> None:
         places = range(len(self.persistences))
         for scheme, of_scheme in frame.groupby("scheme", sort=False):
-            look = style.look(str(scheme))
+            look = looks.look(str(scheme))
             for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
                 rows = of_scheme[of_scheme["policy"] == policy.value]
                 axes.errorbar(
@@ -168,7 +157,7 @@ class Backlog(PaperFigure):
         for scheme, of_scheme in last.groupby("scheme", sort=False):
             for policy, own in of_scheme.groupby("policy", sort=False):
                 pairs = zip(own["iteration_time"], own["standard_error"], strict=True)
-                rows.append([style.look(str(scheme)).title, str(policy), *starmap(estimate, pairs)])
+                rows.append([looks.look(str(scheme)).title, str(policy), *starmap(estimate, pairs)])
         ours = frame[frame["scheme"] == "erasurehead"]
         queued = ours[ours["policy"] == Policy.QUEUE.value]
         cancel = _last(ours[ours["policy"] == Policy.CANCEL.value])["iteration_time"]
@@ -202,7 +191,7 @@ class Backlog(PaperFigure):
             f"slow workers are always the same (persistence 1: {fixed.mean():.2f} s) can the "
             "others carry on without them. No closed form for independent rounds sees this.\n\n"
             f"Seconds per iteration in the last {int(last['rounds'].iloc[0])} rounds, by "
-            "persistence:\n\n" + table(header, rows, names=2)
+            "persistence:\n\n" + markdown_table(header, rows, names=2)
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from experiments.pictures import style
 
@@ -19,7 +19,7 @@ FULL = 8
 
 @final
 @dataclass(frozen=True)
-class Options:
+class Effort:
     """How much to compute.
 
     Attributes:
@@ -56,7 +56,7 @@ class PaperFigure(ABC):
     """Inches."""
 
     @abstractmethod
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """Simulate; returns everything that picture and text need, as one tidy table."""
 
     @abstractmethod
@@ -74,3 +74,37 @@ class PaperFigure(ABC):
             figure = style.blank(self.width, self.height)
             self.paint(figure, frame)
         return figure
+
+
+@dataclass(frozen=True)
+class RunsFigure(PaperFigure):
+    """A figure of whole runs on common delays; abstract.
+
+    Attributes:
+        iterations: T.
+        replications: R of a quick reproduction.
+    """
+
+    iterations: int = 100
+    replications: int = 64
+
+    def document(self, effort: Effort, **sections: Any) -> dict[str, Any]:
+        """A config document with so many iterations and replications."""
+        return {
+            "iterations": self.iterations,
+            "replications": effort.times(self.replications),
+            **sections,
+        }
+
+
+@dataclass(frozen=True)
+class CodedFigure(RunsFigure):
+    """A figure whose coded schemes have one load; abstract.
+
+    Attributes:
+        load: d.
+        wait_for: r of ErasureHead.
+    """
+
+    load: int = 3
+    wait_for: int = 15

@@ -34,7 +34,7 @@ TAILS: dict[str, Section] = {
 
 @final
 @dataclass(frozen=True)
-class Cluster:
+class RankedCluster:
     """One row of the ranking.
 
     Attributes:
@@ -75,12 +75,12 @@ def persistent(persistence: float) -> Section:
     }
 
 
-def clusters() -> tuple[Cluster, ...]:
+def clusters() -> tuple[RankedCluster, ...]:
     """The rows of the ranking, group by group."""
     return (*_tails(), *_persistence(), *_measured())
 
 
-def _tails() -> Iterator[Cluster]:
+def _tails() -> Iterator[RankedCluster]:
     """The same tails under three load laws, which agree at load 1."""
     for group, law, work in (
         ("additive law: d work + delay", additive(WORK), 0.0),
@@ -89,18 +89,18 @@ def _tails() -> Iterator[Cluster]:
     ):
         for tail, delay in TAILS.items():
             shifted = {"model": "shifted", "by": work, "base": delay}
-            yield Cluster(group, tail, shifted if work else delay, law)
+            yield RankedCluster(group, tail, shifted if work else delay, law)
 
 
-def _persistence() -> Iterator[Cluster]:
+def _persistence() -> Iterator[RankedCluster]:
     for policy, values in ((Policy.CANCEL, (0.0, 1.0)), (Policy.QUEUE, (0.0, 0.5, 0.9, 1.0))):
         group = f"additive law, stragglers that stay slow; unfinished work: {policy.value}"
         for persistence in values:
             title = f"persistence {persistence:g}"
-            yield Cluster(group, title, persistent(persistence), additive(WORK), policy)
+            yield RankedCluster(group, title, persistent(persistence), additive(WORK), policy)
 
 
-def _measured() -> Iterator[Cluster]:
+def _measured() -> Iterator[RankedCluster]:
     proportional, per_partition = {"kind": "proportional"}, {"kind": "per_partition"}
     for title, delay, law in (
         ("lambda_cnn, additive", {"model": "lambda_cnn", "load": 0}, additive(1.127)),
@@ -108,4 +108,4 @@ def _measured() -> Iterator[Cluster]:
         ("llm_ranks, per partition", {"model": "llm_ranks"}, per_partition),
         ("llm_ranks, proportional", {"model": "llm_ranks"}, proportional),
     ):
-        yield Cluster("measured clusters", title, delay, law)
+        yield RankedCluster("measured clusters", title, delay, law)

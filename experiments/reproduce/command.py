@@ -19,7 +19,7 @@ from experiments.cells.pool import Died, Share, map_unordered, open_lanes
 from experiments.config.errors import ConfigError, at, one_of
 from experiments.pictures import style
 from experiments.reproduce import FIGURES
-from experiments.reproduce.base import FULL, Options, PaperFigure
+from experiments.reproduce.base import FULL, Effort, PaperFigure
 from sim.learner import BLAS_THREADS
 
 Report = Callable[[float, int], None]
@@ -34,7 +34,7 @@ laptop; `--full` has {full} times the replications, and the public data sets who
 
 
 def reproduce(
-    names: Sequence[str], options: Options, output: Path, jobs: int, report: Report
+    names: Sequence[str], effort: Effort, output: Path, jobs: int, report: Report
 ) -> Path:
     """Make figures (all of them when none is named); returns the summary's path.
 
@@ -51,7 +51,7 @@ def reproduce(
 
     progress(0)
     with open_lanes(jobs) as lanes:
-        task = partial(_make, options, output)
+        task = partial(_make, effort, output)
         for figure, result in map_unordered(task, wanted, lanes, progress):
             if isinstance(result, Died):
                 raise ConfigError(f"figure {figure.name}: {result.reason}")
@@ -60,15 +60,15 @@ def reproduce(
     return summary
 
 
-def _make(options: Options, output: Path, figure: PaperFigure, share: Share) -> None:
-    make(figure, options, output)
+def _make(effort: Effort, output: Path, figure: PaperFigure, share: Share) -> None:
+    make(figure, effort, output)
 
 
-def make(figure: PaperFigure, options: Options, output: Path) -> None:
+def make(figure: PaperFigure, effort: Effort, output: Path) -> None:
     """Compute one figure, then draw and describe it from the file that was written."""
     data = output / f"{figure.name}.parquet"
     with threadpool_limits(BLAS_THREADS):  # so that bytes do not depend on cores, or on jobs
-        frame = figure.compute(options)
+        frame = figure.compute(effort)
     write_table(data, frame)
     redraw(figure, pd.read_parquet(data), output)
 

@@ -11,9 +11,10 @@ import pandas as pd
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
+from experiments.pictures.looks import MUTED, Look, variants
 from experiments.records.estimates import mean_and_error
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.base import Effort, PaperFigure
+from experiments.reproduce.markdown import estimate, markdown_table
 from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
 from sim.engines.run import simulate
 from sim.theory.decoding_error import GroupErasure
@@ -53,11 +54,9 @@ class DecodingErrorArrivals(PaperFigure):
     arrivals: tuple[int, ...] = (3, 6, 12, 18, 24, 30, 36, 42, 48, 54)
     rounds: int = 4000
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per scheme and r; between the simulated values of r, theory alone."""
-        rows = [
-            self._row(section, self._simulate(section, options)) for section in self._sections()
-        ]
+        rows = [self._row(section, self._simulate(section, effort)) for section in self._sections()]
         return pd.DataFrame(rows).sort_values(["scheme", "rescale", "load", "arrivals"])
 
     def _sections(self) -> list[dict[str, Any]]:
@@ -72,14 +71,14 @@ class DecodingErrorArrivals(PaperFigure):
         ]
         return theirs + ours
 
-    def _simulate(self, section: dict[str, Any], options: Options) -> FloatArray:
+    def _simulate(self, section: dict[str, Any], effort: Effort) -> FloatArray:
         """Decoding errors of all rounds; none where r is not one of the simulated values."""
         if section["wait_for"] not in self.arrivals:
             return np.empty(0)
         document = {
             "workers": self.workers,
-            "iterations": options.times(self.rounds),
-            "seed": options.seed,
+            "iterations": effort.times(self.rounds),
+            "seed": effort.seed,
             "schemes": [section],
             **clock("additive", QUICK_WORK),
         }
@@ -128,7 +127,7 @@ class DecodingErrorArrivals(PaperFigure):
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of workers heard, $r/n$")
         axes.set_ylabel("decoding error per partition,\n" + r"$\Vert w - 1\Vert^2 / n$")
-        axes.plot([], [], color=style.MUTED, label=THEORY)
+        axes.plot([], [], color=MUTED, label=THEORY)
         style.legend_below(figure, 2, last=[THEORY])
 
     def report(self, frame: pd.DataFrame) -> str:
@@ -162,7 +161,7 @@ class DecodingErrorArrivals(PaperFigure):
             f"The largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
             f"With half of the workers heard (r = {at}), one more unit of load divides the error "
             f"by {(steps[:-1] / steps[1:]).min():.1f} to {(steps[:-1] / steps[1:]).max():.1f}:\n\n"
-            + table(header, rows)
+            + markdown_table(header, rows)
         )
 
 
@@ -178,6 +177,6 @@ def _label(scheme: str, load: int, rescale: bool) -> str:
     return f"ErasureHead, d = {load}"
 
 
-def _looks(frame: pd.DataFrame) -> dict[str, style.Look]:
+def _looks(frame: pd.DataFrame) -> dict[str, Look]:
     pairs = dict(zip(_labels(frame), frame["scheme"], strict=True))
-    return style.variants(list(pairs.items()))
+    return variants(list(pairs.items()))

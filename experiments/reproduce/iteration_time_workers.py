@@ -10,10 +10,10 @@ import pandas as pd
 
 from experiments.config import build
 from experiments.config.grid import cells
-from experiments.pictures import style
+from experiments.pictures import looks, style
 from experiments.records.estimates import mean_and_error
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.base import Effort, PaperFigure
+from experiments.reproduce.markdown import estimate, markdown_table
 from experiments.reproduce.setting import (
     EVEN_WORK,
     LAW_TITLES,
@@ -56,7 +56,7 @@ class IterationTimeWorkers(PaperFigure):
     rounds: int = 4000
     load: int = 3
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
         between = np.geomspace(self.workers[0], self.workers[-1], 30) / (2 * self.load)
         sizes = {int(n) * 2 * self.load for n in np.round(between)} | set(self.workers)
@@ -64,21 +64,21 @@ class IterationTimeWorkers(PaperFigure):
             {"load_law": law, "scheme": section["name"], "workers": n, **numbers}
             for law in LAWS
             for n in sorted(sizes)
-            for section, numbers in self._points(law, n, options)
+            for section, numbers in self._points(law, n, effort)
         ]
         return pd.DataFrame(rows)
 
     def _points(
-        self, law: str, n: int, options: Options
+        self, law: str, n: int, effort: Effort
     ) -> list[tuple[dict[str, object], dict[str, float]]]:
         sections = five_schemes(self.load, n // 2, n)
         document = {
             "workers": n,
-            "seed": options.seed,
+            "seed": effort.seed,
             "schemes": sections,
             **clock(law, EVEN_WORK),
         }
-        rounds = options.times(self.rounds)
+        rounds = effort.times(self.rounds)
         points = []
         for cell in cells(document):
             run = replace(build.timing(cell), iterations=rounds)
@@ -111,7 +111,7 @@ class IterationTimeWorkers(PaperFigure):
         for axes, law in zip(figure.subplots(1, 2), LAWS, strict=True):
             part = frame[frame["load_law"] == law]
             for scheme, rows in part.groupby("scheme", sort=False):
-                look = style.look(str(scheme))
+                look = looks.look(str(scheme))
                 seen = rows[rows["rounds"] > 0]
                 axes.plot(rows["workers"], rows["theory"], color=look.colour, linestyle=look.line)
                 axes.errorbar(
@@ -131,7 +131,7 @@ class IterationTimeWorkers(PaperFigure):
             axes.set_title(LAW_TITLES[law])
             axes.set_xlabel("workers $n$")
             axes.set_ylabel("mean iteration time (s)")
-        axes.plot([], [], color=style.MUTED, label=THEORY)
+        axes.plot([], [], color=looks.MUTED, label=THEORY)
         style.legend_below(figure, last=[THEORY])
 
     def report(self, frame: pd.DataFrame) -> str:
@@ -155,7 +155,7 @@ class IterationTimeWorkers(PaperFigure):
             for law in LAWS
             for n in (first, last)
         ]
-        header = ["load law", "n", *(style.look(scheme).title for scheme in schemes)]
+        header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
             f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
             f"delay of mean {1 / RATE:g} s; coded schemes have load d = {self.load}, ErasureHead "
@@ -167,7 +167,8 @@ class IterationTimeWorkers(PaperFigure):
             f"(theory: ln 2 / rate = {np.log(2) / RATE:.3f} s) and ErasureHead, under the additive "
             f"law, {growth('erasurehead'):+.3f} s. Which scheme is faster still depends on how "
             f"time grows with load: {crossing}.\n\n"
-            "Mean iteration time in seconds, simulated ± standard error:\n\n" + table(header, rows)
+            "Mean iteration time in seconds, simulated ± standard error:\n\n"
+            + markdown_table(header, rows)
         )
 
 

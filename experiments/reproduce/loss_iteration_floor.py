@@ -13,11 +13,12 @@ from experiments.cells.compute import learn
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.pictures import style
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import table
+from experiments.pictures.looks import MUTED, Look, variants
+from experiments.reproduce.base import Effort, RunsFigure
+from experiments.reproduce.markdown import markdown_table
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
+from experiments.verify.convergence import group_spreads
 from sim.engines.run import simulate
-from sim.problems import Problem
 from sim.steps import DecodedRounds
 from sim.theory.convergence import (
     ErasureBound,
@@ -26,7 +27,6 @@ from sim.theory.convergence import (
     least_squares_spectrum,
 )
 from sim.theory.decoding_error import GroupErasure
-from sim.types import FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,14 +37,12 @@ BOUND, CONSTANT = "bound with E[V] of each step", "bound with the largest V"
 
 @final
 @dataclass(frozen=True)
-class LossIterationFloor(PaperFigure):
+class LossIterationFloor(RunsFigure):
     """Suboptimality against iteration on least squares, with the bound on its mean.
 
     Attributes:
         arrivals: the values of r, the one that is shown with both bounds first.
         load: d.
-        iterations: T.
-        replications: R.
         rows: N of the synthetic least-squares problem.
         features: p.
     """
@@ -60,44 +58,40 @@ class LossIterationFloor(PaperFigure):
     rows: int = 600
     features: int = 100
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per r and iteration; full gradient descent has r = n."""
-        parts = self._training(WORKERS, 1.0, options)
+        parts = self._training(WORKERS, 1.0, effort)
         spectrum = least_squares_spectrum(np.asarray(parts.problem.X), parts.problem.y)
-        frames = [self._curve(r, spectrum, options) for r in (WORKERS, *self.arrivals)]
+        frames = [self._curve(r, spectrum, effort) for r in (WORKERS, *self.arrivals)]
         return pd.concat(frames, ignore_index=True)
 
-    def _document(self, arrivals: int, step: float, options: Options) -> dict[str, Any]:
-        section = {"name": "erasurehead", "load": self.load, "wait_for": arrivals}
-        return {
-            "workers": WORKERS,
-            "iterations": self.iterations,
-            "replications": options.times(self.replications),
-            "seed": options.seed,
-            "schemes": [section],
-            "problem": {
+    def _document(self, arrivals: int, step: float, effort: Effort) -> dict[str, Any]:
+        return self.document(
+            effort,
+            workers=WORKERS,
+            seed=effort.seed,
+            schemes=[{"name": "erasurehead", "load": self.load, "wait_for": arrivals}],
+            problem={
                 "loss": "least_squares",
                 "dataset": "synthetic",
                 "rows": self.rows,
                 "features": self.features,
                 "test_rows": 0,
             },
-            "optimizer": {"rule": "gd", "learning_rate": step},
+            optimizer={"rule": "gd", "learning_rate": step},
             **clock("additive", QUICK_WORK),
-        }
+        )
 
-    def _training(self, arrivals: int, step: float, options: Options) -> build.Training:
-        parts = build.training(cells(self._document(arrivals, step, options))[0], options.data_dir)
+    def _training(self, arrivals: int, step: float, effort: Effort) -> build.Training:
+        parts = build.training(cells(self._document(arrivals, step, effort))[0], effort.data_dir)
         assert parts is not None
         return parts
 
-    def _curve(
-        self, arrivals: int, spectrum: LeastSquaresSpectrum, options: Options
-    ) -> pd.DataFrame:
+    def _curve(self, arrivals: int, spectrum: LeastSquaresSpectrum, effort: Effort) -> pd.DataFrame:
         erasure = GroupErasure(WORKERS, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
-        run = build.timing(cells(self._document(arrivals, step, options))[0])
-        parts = self._training(arrivals, step, options)
+        run = build.timing(cells(self._document(arrivals, step, effort))[0])
+        parts = self._training(arrivals, step, effort)
         steps = run.scheme.steps(simulate(run))
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
@@ -147,12 +141,12 @@ class LossIterationFloor(PaperFigure):
         left.plot(
             rows["iteration"],
             rows["bound_constant"],
-            color=style.MUTED,
+            color=MUTED,
             ls=(0, (4, 1.5)),
             lw=1.4,
             label=CONSTANT,
         )
-        left.plot([], [], color=style.MUTED, ls=(0, (1, 1)), lw=1.4, label=BOUND)
+        left.plot([], [], color=MUTED, ls=(0, (1, 1)), lw=1.4, label=BOUND)
         style.log_axis(left.yaxis)
         lowest = frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()
         left.set_ylim(bottom=lowest / 30)
@@ -167,9 +161,9 @@ class LossIterationFloor(PaperFigure):
     def _arrivals(self, frame: pd.DataFrame) -> list[int]:
         return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
 
-    def _looks(self, frame: pd.DataFrame) -> dict[str, style.Look]:
+    def _looks(self, frame: pd.DataFrame) -> dict[str, Look]:
         pairs = [(_label(r), "erasurehead") for r in reversed(self._arrivals(frame))]
-        return style.variants([*pairs, (_label(WORKERS), "uncoded")])
+        return variants([*pairs, (_label(WORKERS), "uncoded")])
 
     def report(self, frame: pd.DataFrame) -> str:
         """Rate, floors, and how close the bound is."""
@@ -214,40 +208,11 @@ class LossIterationFloor(PaperFigure):
             "start, the floor is far too high, since gradients shrink on the way, and the noise "
             f"with them; with the mean V of each step it is {factor:.0f} times what is measured or "
             "more.\n\n"
-            f"After {last} iterations:\n\n" + table(header, rows)
+            f"After {last} iterations:\n\n" + markdown_table(header, rows)
         )
 
 
-def group_spreads(
-    problem: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
-) -> FloatArray:
-    """V at each step of gradient descent with erasures: ``(R, T)``.
-
-    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
-    loss.
-
-    Args:
-        problem: dense, without L2.
-        initial: ``(p,)`` the start.
-        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
-        step: the learning rate.
-        size: partitions in a group.
-    """
-    replications, iterations, _ = weights.shape
-    ends = np.cumsum(problem.partition_sizes)[size - 1 :: size]
-    blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-    X = np.asarray(problem.X)
-    beta = np.repeat(initial[:, None], replications, axis=1)
-    spreads = np.empty((replications, iterations))
-    for t in range(iterations):
-        slopes = problem.row_slopes(X @ beta, problem.y) / problem.rows
-        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
-        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
-        beta = beta - step * np.einsum("gpr,rg->pr", parts, weights[:, t, ::size])
-    return spreads
-
-
-def _line(axes: Axes, rows: pd.DataFrame, look: style.Look) -> None:
+def _line(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
     every = max(1, len(rows) // 8)
     low = rows["mean_gap"] - 1.96 * rows["standard_error"]
     high = rows["mean_gap"] + 1.96 * rows["standard_error"]

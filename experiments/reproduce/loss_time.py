@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from experiments.config.errors import ConfigError
-from experiments.pictures import paint, style
+from experiments.pictures import looks, paint, style
 from experiments.pictures.kinds.curves import loss_at, spread
 from experiments.pictures.kinds.losses import curve, loss_axis
 from experiments.pictures.shown import Axis, Panel, Points
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import mean_text, table
+from experiments.reproduce.base import CodedFigure, Effort
+from experiments.reproduce.markdown import markdown_table, mean_text
 from sim.metrics import time_to_target
 from sim.types import FloatArray
 
@@ -78,38 +78,32 @@ EXPERIMENTS = {
 
 @final
 @dataclass(frozen=True)
-class LossTime(PaperFigure):
+class LossTimeFigure(CodedFigure):
     """Loss against simulated time on real data, five schemes, delays of the authors' experiments.
 
+    ``replications`` are those on the embedded data sets, which are small.
+
     Attributes:
-        iterations: T.
-        replications: R on the embedded data sets, which are small.
         replications_public: R on the public ones, in a full reproduction.
-        load: d.
-        wait_for: r.
     """
 
     name: ClassVar[str] = "loss_time"
     title: ClassVar[str] = "Loss against time on real data"
 
-    iterations: int = 100
-    replications: int = 64
     replications_public: int = 16
-    load: int = 3
-    wait_for: int = 15
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, delays, scheme, replication and iteration.
 
         A data set that is left out is one row, with the reason.
         """
-        wanted = [name for name, e in EXPERIMENTS.items() if options.full or not e.public]
-        frames = [self._dataset(name, options) for name in wanted]
+        wanted = [name for name, e in EXPERIMENTS.items() if effort.full or not e.public]
+        frames = [self._dataset(name, effort) for name in wanted]
         return pd.concat(frames, ignore_index=True)
 
-    def _dataset(self, dataset: str, options: Options) -> pd.DataFrame:
+    def _dataset(self, dataset: str, effort: Effort) -> pd.DataFrame:
         try:
-            frames = [self._runs(dataset, delays, options) for delays in (DRAWN, EXACT_STREAM)]
+            frames = [self._runs(dataset, delays, effort) for delays in (DRAWN, EXACT_STREAM)]
         except ConfigError as error:
             if not EXPERIMENTS[dataset].public:
                 raise
@@ -117,9 +111,9 @@ class LossTime(PaperFigure):
             return pd.DataFrame({"dataset": [dataset], "left_out": [reason]})
         return pd.concat(frames, ignore_index=True)
 
-    def _runs(self, dataset: str, delays: str, options: Options) -> pd.DataFrame:
+    def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
         experiment = EXPERIMENTS[dataset]
-        many = self.replications_public if experiment.public else options.times(self.replications)
+        many = self.replications_public if experiment.public else effort.times(self.replications)
         clock = setting.clock("additive", setting.QUICK_WORK)
         if delays == EXACT_STREAM:
             clock["delay"] = {"model": "authors_stream", "scale": 1 / setting.RATE}
@@ -131,10 +125,10 @@ class LossTime(PaperFigure):
             "optimizer": experiment.optimizer,
             **clock,
         }
-        problem = setting.problem(document, options)
+        problem = setting.problem(document, effort)
         size = {"rows": problem.rows, "features": problem.features}
         frames = []
-        for cell, result in setting.run(document, options):
+        for cell, result in setting.results(document, effort):
             kept = result.iterations[["replication", "iteration", "time", "train_loss"]]
             names = {"dataset": dataset, "delays": delays, "scheme": cell.scheme["name"]}
             frames.append(kept.assign(**names, **size, left_out=""))
@@ -162,7 +156,7 @@ class LossTime(PaperFigure):
             times, losses = _runs_of(part, scheme)
             instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
             quantiles = spread(loss_at(times, losses, instants), "quantiles")
-            line = curve(instants, quantiles, style.look(scheme))
+            line = curve(instants, quantiles, looks.look(scheme))
             curves.append(line)
             end = replace(line.look, marker="|", title="")
             ends.append(Points(end, line.x[-1:], line.y[-1:], size=11))
@@ -211,7 +205,7 @@ class LossTime(PaperFigure):
             reached = time_to_target(times, losses, target)
             rows.append(
                 [
-                    style.look(scheme).title,
+                    looks.look(scheme).title,
                     mean_text(times[:, -1] / rounds),
                     mean_text(reached),
                     mean_text(losses[:, -1]),
@@ -224,7 +218,7 @@ class LossTime(PaperFigure):
         stream = ["authors_stream: s / iteration", "s to target", "final loss"]
         size = f"{int(random['rows'].iloc[0]):,} × {int(random['features'].iloc[0]):,}"
         title = f"**{EXPERIMENTS[dataset].title}**, {size} training rows, target {target:.4g}:\n\n"
-        return title + table([*header, *stream], rows)
+        return title + markdown_table([*header, *stream], rows)
 
 
 def _runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:

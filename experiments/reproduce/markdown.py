@@ -10,7 +10,7 @@ from experiments.records.estimates import mean_and_error
 from sim.types import FloatArray
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
     """A table whose first columns are names, aligned to the left, and whose others are numbers."""
     rule = ["---"] * names + ["---:"] * (len(header) - names)
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows)) + "\n"

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import pandas as pd
 
-from experiments.pictures import style
+from experiments.pictures import looks, style
 from experiments.records.estimates import ratio_interval
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import interval, mean_text, table
+from experiments.reproduce.base import CodedFigure, Effort
+from experiments.reproduce.markdown import interval, markdown_table, mean_text
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.metrics import per_replication
@@ -34,39 +34,29 @@ MEANING = {
 
 @final
 @dataclass(frozen=True)
-class Policies(PaperFigure):
+class Policies(CodedFigure):
     """The same runs under cancel, finish, queue and drain: when the gain is real.
 
-    Attributes:
-        load: d.
-        wait_for: r.
-        iterations: T; the target is the loss of the exact gradient after half of them.
-        replications: R, on common delays.
+    The target is the loss of the exact gradient after half of the iterations.
     """
 
     name: ClassVar[str] = "policies"
     title: ClassVar[str] = "What becomes of unfinished work"
     height: ClassVar[float] = 4.2
 
-    load: int = 3
-    wait_for: int = 15
-    iterations: int = 100
-    replications: int = 64
-
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per policy, scheme and replication."""
-        document = {
-            "iterations": self.iterations,
-            "replications": options.times(self.replications),
-            "schemes": setting.five_schemes(self.load, self.wait_for),
+        document = self.document(
+            effort,
+            schemes=setting.five_schemes(self.load, self.wait_for),
             **setting.BREAST_CANCER,
             **setting.clock("additive", setting.QUICK_WORK),
-        }
-        target = setting.half_way_loss(document, options)
+        )
+        target = setting.half_way_loss(document, effort)
         frames = []
         for policy in POLICIES:
             chosen = document | {"policy": policy.value, "target_loss": target}
-            for cell, result in setting.run(chosen, options):
+            for cell, result in setting.results(chosen, effort):
                 runs = pd.DataFrame(per_replication(result)).reset_index(names="replication")
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
@@ -79,7 +69,7 @@ class Policies(PaperFigure):
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
-                look = style.look(scheme)
+                look = looks.look(scheme)
                 seconds = _values(frame, policy, scheme, "iteration_time")
                 _point(left, seconds.mean(), (seconds.min(), seconds.max()), y, look, policy)
                 middle, low, high = _speedup(frame, policy, scheme)
@@ -90,7 +80,7 @@ class Policies(PaperFigure):
                 [],
                 [],
                 POLICY_MARKERS[policy],
-                color=style.MUTED,
+                color=looks.MUTED,
                 linestyle="none",
                 label=MEANING[policy],
             )
@@ -98,7 +88,7 @@ class Policies(PaperFigure):
         left.set_ylim(len(schemes) - 0.5, -0.5)
         left.set_xlim(left=0)
         left.set_xlabel("mean iteration time (s)")
-        right.axvline(1.0, color=style.INK, lw=1)
+        right.axvline(1.0, color=looks.INK, lw=1)
         style.log_axis(right.xaxis, ticks=(1, 2, 5))
         right.set_xlim(left=0.8)
         right.set_xlabel("times faster to the target\nthan uncoded, same policy")
@@ -114,7 +104,7 @@ class Policies(PaperFigure):
                 wasted = _values(frame, policy, scheme, "wasted")
                 rows.append(
                     [
-                        style.look(scheme).title,
+                        looks.look(scheme).title,
                         policy.value,
                         mean_text(seconds),
                         interval(*speedups[scheme, policy]),
@@ -153,7 +143,7 @@ class Policies(PaperFigure):
             "iterations. To compare reported times one must know the policy: the authors' program "
             "reports uncoded, fractional repetition and ErasureHead as under cancel although it "
             "drains, but ignore stragglers and cyclic repetition as under queue.\n\n"
-            + table(header, rows, names=2)
+            + markdown_table(header, rows, names=2)
         )
 
 
@@ -172,7 +162,7 @@ def _point(
     middle: float,
     ends: tuple[float, float],
     y: float,
-    look: style.Look,
+    look: looks.Look,
     policy: Policy,
 ) -> None:
     axes.plot(ends, (y, y), color=look.colour, lw=1.4)
@@ -180,4 +170,4 @@ def _point(
 
 
 def _two_lines(scheme: str) -> str:
-    return style.look(scheme).title.replace(" ", "\n")
+    return looks.look(scheme).title.replace(" ", "\n")

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style
-from experiments.records.estimates import columns, mean_and_error, ratio_interval
+from experiments.pictures import looks, style
+from experiments.records.estimates import interval_columns, mean_and_error, ratio_interval
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
+from experiments.reproduce.base import CodedFigure, Effort
 from experiments.reproduce.clusters import (
     MEAN,
     SLOW_SHARE,
     SLOWER,
     WORK,
-    Cluster,
+    RankedCluster,
     clusters,
 )
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.markdown import estimate, markdown_table
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -46,42 +46,32 @@ FASTER, SLOWER_THAN, BEST, BOLD = (
 
 @final
 @dataclass(frozen=True)
-class Ranking(PaperFigure):
-    """Iteration times relative to uncoded over load laws, tails, persistence, real clusters.
-
-    Attributes:
-        load: d.
-        wait_for: r of ErasureHead.
-        iterations: T.
-        replications: R, on common delays.
-    """
+class Ranking(CodedFigure):
+    """Iteration times relative to uncoded over load laws, tails, persistence, real clusters."""
 
     name: ClassVar[str] = "ranking"
     title: ClassVar[str] = "Who wins depends on the cluster"
     height: ClassVar[float] = 8.6
 
-    load: int = 3
-    wait_for: int = 15
     iterations: int = 200
     replications: int = 32
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per cluster and scheme."""
-        rows = [row for cluster in clusters() for row in self._cluster(cluster, options)]
+        rows = [row for cluster in clusters() for row in self._cluster(cluster, effort)]
         return pd.DataFrame(rows)
 
-    def _cluster(self, cluster: Cluster, options: Options) -> list[dict[str, Any]]:
-        document = {
-            "iterations": self.iterations,
-            "replications": options.times(self.replications),
-            "policy": cluster.policy.value,
-            "delay": cluster.delay,
-            "load_law": cluster.load_law,
-            "schemes": self._schemes(),
-        }
+    def _cluster(self, cluster: RankedCluster, effort: Effort) -> list[dict[str, Any]]:
+        document = self.document(
+            effort,
+            policy=cluster.policy.value,
+            delay=cluster.delay,
+            load_law=cluster.load_law,
+            schemes=self._schemes(),
+        )
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
-        for cell, run, trace in setting.clocks(document, options):
+        for cell, run, trace in setting.clocks(document, effort):
             name = str(cell.scheme["name"])
             seconds[name] = trace.intervals.mean(axis=1)
             scheme = run.scheme
@@ -94,7 +84,7 @@ class Ranking(PaperFigure):
                 "cluster": cluster.title,
                 "scheme": name,
                 **dict(zip(("iteration_time", "standard_error"), mean_and_error(own), strict=True)),
-                **columns("ratio", ratio_interval(own, seconds["uncoded"])),
+                **interval_columns("ratio", ratio_interval(own, seconds["uncoded"])),
                 "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
                 "fastest": _ties(own, seconds[best]),
                 "decoding_error": errors[name],
@@ -131,7 +121,7 @@ class Ranking(PaperFigure):
         for label, colour in ((FASTER, _colour(0.5)), (SLOWER_THAN, _colour(2.0))):
             panels[0].fill_between([], [], [], facecolor=colour, label=label)
         panels[0].fill_between(
-            [], [], [], facecolor="white", edgecolor=style.INK, linewidth=1.6, label=BEST
+            [], [], [], facecolor="white", edgecolor=looks.INK, linewidth=1.6, label=BEST
         )
         panels[0].plot([], [], linestyle="none", label=BOLD)
         style.legend_below(figure, 2, [FASTER, SLOWER_THAN, BEST, BOLD])
@@ -144,7 +134,7 @@ class Ranking(PaperFigure):
             cells = [_cell(_row(part, scheme)) for scheme in schemes]
             error = float(_row(part, "erasurehead")["decoding_error"]) / setting.WORKERS
             rows.append([str(group), str(cluster), *cells, f"{error:.1%}"])
-        titles = [style.look(scheme).title for scheme in schemes]
+        titles = [looks.look(scheme).title for scheme in schemes]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
             f"{setting.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
@@ -164,7 +154,7 @@ class Ranking(PaperFigure):
             "of a worker's state from round to round. lambda_cnn and llm_ranks are presets: "
             "serverless calls with cold starts (additive is what was measured, 1.127 s for each "
             "partition) and ranks of a language model's training.\n\n"
-            f"{_findings(frame)}\n\n" + table(header, rows, names=2)
+            f"{_findings(frame)}\n\n" + markdown_table(header, rows, names=2)
         )
 
 
@@ -173,7 +163,7 @@ def _findings(frame: pd.DataFrame) -> str:
     ratio = frame.pivot(index=["group", "cluster"], columns="scheme", values="ratio")
     exact = frame[frame["fastest_exact"]]
     winners = exact.groupby("scheme")["cluster"].count()
-    wins = ", ".join(f"{style.look(name).title} {winners.get(name, 0)}" for name in EXACT)
+    wins = ", ".join(f"{looks.look(name).title} {winners.get(name, 0)}" for name in EXACT)
     coded = ratio[["fractional_repetition", "cyclic_repetition"]]
     additive, proportional = (
         ratio["erasurehead"].xs(_group(ratio, word), level="group")
@@ -237,12 +227,12 @@ def _block(axes: Axes, frame: pd.DataFrame) -> None:
             axes.barh(y, 1, left=x - 0.5, height=1, color=_colour(float(row["ratio"])), lw=0)
             if row["fastest_exact"]:
                 box = axes.barh(y, 0.94, left=x - 0.47, height=0.84, color="none", zorder=3)
-                box[0].set(edgecolor=style.INK, linewidth=1.6)
+                box[0].set(edgecolor=looks.INK, linewidth=1.6)
             _write(axes, x, y, row)
     axes.set_yticks(range(len(names)), names, fontsize=9)
     axes.set_xlim(-0.5, len(schemes) - 0.5)
     axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.axvline(len(EXACT) - 0.5, color=style.INK, lw=1.0)
+    axes.axvline(len(EXACT) - 0.5, color=looks.INK, lw=1.0)
     axes.grid(visible=False)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -250,7 +240,7 @@ def _block(axes: Axes, frame: pd.DataFrame) -> None:
 
 def _write(axes: Axes, x: int, y: int, row: pd.Series) -> None:
     dark = np.dot(_colour(float(row["ratio"]))[:3], (0.3, 0.59, 0.11)) < 0.5
-    ink = "white" if dark else style.INK
+    ink = "white" if dark else looks.INK
     weight = "bold" if row["fastest"] else "normal"
     place: dict[str, Any] = {"va": "center_baseline", "color": ink}
     if row["scheme"] == "uncoded":
@@ -271,4 +261,4 @@ def _colour(ratio: float) -> Any:
 
 
 def _two_lines(scheme: str) -> str:
-    return style.look(scheme).title.replace(" ", "\n").replace("-", "-\n")
+    return looks.look(scheme).title.replace(" ", "\n").replace("-", "-\n")

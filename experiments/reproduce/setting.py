@@ -15,7 +15,7 @@ from experiments.cells.compute import compute
 from experiments.config import build
 from experiments.config.grid import Cell, cells
 from experiments.records.tables import Finished
-from experiments.reproduce.base import Options
+from experiments.reproduce.base import Effort
 from sim.engines.policy import Policy
 from sim.engines.run import Run, simulate
 from sim.problems import Problem
@@ -72,34 +72,34 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
     ]
 
 
-def problem(document: Mapping[str, Any], options: Options) -> Problem:
+def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
     """The problem of a config document.
 
     Raises:
         ConfigError: its data are missing.
     """
-    seeded = {"workers": WORKERS, "seed": options.seed, **document}
-    parts = build.training(cells(seeded)[0], options.data_dir)
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
+    parts = build.training(cells(seeded)[0], effort.data_dir)
     assert parts is not None
     return parts.problem
 
 
-def run(document: Mapping[str, Any], options: Options) -> list[Finished]:
+def results(document: Mapping[str, Any], effort: Effort) -> list[Finished]:
     """Compute every cell of a config document in this process."""
-    seeded = {"workers": WORKERS, "seed": options.seed, **document}
-    return [(cell, compute(cell, options.data_dir)) for cell in cells(seeded)]
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
+    return [(cell, compute(cell, effort.data_dir)) for cell in cells(seeded)]
 
 
-def half_way_loss(document: Section, options: Options) -> float:
+def half_way_loss(document: Section, effort: Effort) -> float:
     """The training loss that the exact gradient reaches after half of the iterations."""
     exact = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
-    [(_, result)] = run(exact, options)
+    [(_, result)] = results(exact, effort)
     return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
 
 
-def clocks(document: Mapping[str, Any], options: Options) -> Iterator[tuple[Cell, Run, Trace]]:
+def clocks(document: Mapping[str, Any], effort: Effort) -> Iterator[tuple[Cell, Run, Trace]]:
     """Run every cell of a timing-only document for its clock; arrivals only where it is inexact."""
-    seeded = {"workers": WORKERS, "seed": options.seed, **document}
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
     for cell in cells(seeded):
         run = build.timing(cell)
         yield cell, run, simulate(run, heard=not run.scheme.exact, work=False)

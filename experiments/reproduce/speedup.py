@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from experiments.cells.compute import CellResult
-from experiments.pictures import style
-from experiments.records.estimates import columns, ratio_interval
+from experiments.pictures import looks, style
+from experiments.records.estimates import interval_columns, ratio_interval
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import interval, table
+from experiments.reproduce.base import Effort, RunsFigure
+from experiments.reproduce.markdown import interval, markdown_table
 from experiments.reproduce.setting import WORKS
 from sim.types import FloatArray
 
@@ -26,14 +26,14 @@ EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
 
 @final
 @dataclass(frozen=True)
-class Speedup(PaperFigure):
+class Speedup(RunsFigure):
     """Time to a target loss, ErasureHead against exact schemes, paired 95 % intervals.
+
+    The target is the loss of the exact gradient after half of the iterations.
 
     Attributes:
         loads: the values of d.
         wait_for: r.
-        iterations: T; the target is the loss of the exact gradient after half of them.
-        replications: R, on common delays.
     """
 
     name: ClassVar[str] = "speedup"
@@ -42,41 +42,37 @@ class Speedup(PaperFigure):
 
     loads: tuple[int, ...] = (2, 3, 5, 6)
     wait_for: int = 15
-    iterations: int = 100
-    replications: int = 64
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
-        document = self._document("additive", setting.QUICK_WORK, options)
-        target = setting.half_way_loss(document, options)
+        sections = setting.BREAST_CANCER | setting.clock("additive", setting.QUICK_WORK)
+        document = self.document(effort, **sections)
+        target = setting.half_way_loss(document, effort)
         rows = [
             row
             for law in setting.LAWS
             for work in WORKS
             for load in self.loads
-            for row in self._compare(law, work, load, target, options)
+            for row in self._compare(law, work, load, target, effort)
         ]
         return pd.DataFrame(rows)
 
-    def _document(self, law: str, work: float, options: Options) -> dict[str, Any]:
-        return {
-            "iterations": self.iterations,
-            "replications": options.times(self.replications),
+    def _compare(
+        self, law: str, work: float, load: int, target: float, effort: Effort
+    ) -> list[dict[str, Any]]:
+        document = self.document(
+            effort,
+            schemes=[
+                {"name": "uncoded"},
+                {"name": "cyclic_repetition", "load": load},
+                {"name": "fractional_repetition", "load": load},
+                {"name": "erasurehead", "load": load, "wait_for": self.wait_for},
+            ],
+            target_loss=target,
             **setting.BREAST_CANCER,
             **setting.clock(law, work),
-        }
-
-    def _compare(
-        self, law: str, work: float, load: int, target: float, options: Options
-    ) -> list[dict[str, Any]]:
-        document = self._document(law, work, options)
-        schemes = [
-            {"name": "uncoded"},
-            {"name": "cyclic_repetition", "load": load},
-            {"name": "fractional_repetition", "load": load},
-            {"name": "erasurehead", "load": load, "wait_for": self.wait_for},
-        ]
-        done = setting.run(document | {"schemes": schemes, "target_loss": target}, options)
+        )
+        done = setting.results(document, effort)
         results = {cell.scheme["name"]: result for cell, result in done}
         ours = results["erasurehead"]
         return [
@@ -87,8 +83,10 @@ class Speedup(PaperFigure):
                 "scheme": scheme,
                 "target": target,
                 "replications": len(ours.replications),
-                **columns("speedup", ratio_interval(_seconds(results[scheme]), _seconds(ours))),
-                **columns(
+                **interval_columns(
+                    "speedup", ratio_interval(_seconds(results[scheme]), _seconds(ours))
+                ),
+                **interval_columns(
                     "per_iteration", ratio_interval(_iteration(results[scheme]), _iteration(ours))
                 ),
                 "iterations_to_target": _rounds(results[scheme], target),
@@ -105,8 +103,8 @@ class Speedup(PaperFigure):
             for work in WORKS:
                 part = frame[(frame["load_law"] == law) & (frame["work"] == work)]
                 for scheme, rows in part.groupby("scheme", sort=False):
-                    _line(axes, rows, style.look(str(scheme)), filled=work == WORKS[0])
-            axes.axhline(1.0, color=style.INK, lw=1)
+                    _line(axes, rows, looks.look(str(scheme)), filled=work == WORKS[0])
+            axes.axhline(1.0, color=looks.INK, lw=1)
             axes.set_xticks(sorted(frame["load"].unique()))
             axes.set_xlabel("load $d$")
             axes.set_title(setting.LAW_TITLES[law])
@@ -114,8 +112,8 @@ class Speedup(PaperFigure):
         style.log_axis(panels[0].yaxis, ticks=(1, 2, 5))
         panels[0].set_ylabel("times faster to the target loss")
         notes = [f"filled: work {WORKS[0]:g} s", f"open: work {WORKS[1]:g} s"]
-        for note, fill in zip(notes, (style.MUTED, "white"), strict=True):
-            panels[0].plot([], [], "o", color=style.MUTED, markerfacecolor=fill, label=note)
+        for note, fill in zip(notes, (looks.MUTED, "white"), strict=True):
+            panels[0].plot([], [], "o", color=looks.MUTED, markerfacecolor=fill, label=note)
         style.legend_below(figure, 3, last=notes)
 
     def report(self, frame: pd.DataFrame) -> str:
@@ -135,7 +133,7 @@ class Speedup(PaperFigure):
             "load law",
             "work (s)",
             "d",
-            *(f"over {style.look(scheme).title}" for scheme in EXACT),
+            *(f"over {looks.look(scheme).title}" for scheme in EXACT),
             "iterations, ErasureHead",
             "iterations, exact",
         ]
@@ -157,7 +155,7 @@ class Speedup(PaperFigure):
             f"uncoded{_where(slower)}. Against fractional repetition it is ahead, in some setting, "
             f"only at d = {', '.join(map(str, ahead))}: at larger loads every group is nearly "
             f"always covered before {self.wait_for} workers are heard, and both stop together. "
-            "Erased groups also cost iterations (last columns).\n\n" + table(header, rows)
+            "Erased groups also cost iterations (last columns).\n\n" + markdown_table(header, rows)
         )
 
 
@@ -174,7 +172,7 @@ def _rounds(result: CellResult, target: float) -> float:
     return float(reached.groupby("replication")["iteration"].min().mean())
 
 
-def _line(axes: Axes, rows: pd.DataFrame, look: style.Look, filled: bool) -> None:
+def _line(axes: Axes, rows: pd.DataFrame, look: looks.Look, filled: bool) -> None:
     middle = rows["speedup"]
     axes.errorbar(
         rows["load"],

@@ -10,10 +10,11 @@ import pandas as pd
 
 from experiments.pictures import style
 from experiments.pictures.kinds.curves import pareto
+from experiments.pictures.looks import INK, MUTED, Look, look, variants
 from experiments.records.estimates import mean_and_error
 from experiments.reproduce import setting
-from experiments.reproduce.base import Options, PaperFigure
-from experiments.reproduce.markdown import estimate, table
+from experiments.reproduce.base import Effort, RunsFigure
+from experiments.reproduce.markdown import estimate, markdown_table
 from experiments.reproduce.setting import WORKS
 from sim.metrics import per_replication
 from sim.theory.convergence import least_squares_spectrum
@@ -30,14 +31,12 @@ CLOSE = 1.2
 
 @final
 @dataclass(frozen=True)
-class TradeoffLoadArrivals(PaperFigure):
+class TradeoffLoadArrivals(RunsFigure):
     """Seconds per iteration against final loss over (d, r), Pareto front marked, both load laws.
 
     Attributes:
         loads: the values of d; 1 is the rule of ignore stragglers.
         arrivals: the values of r.
-        iterations: T.
-        replications: R.
     """
 
     name: ClassVar[str] = "tradeoff_load_arrivals"
@@ -46,12 +45,11 @@ class TradeoffLoadArrivals(PaperFigure):
 
     loads: tuple[int, ...] = (1, 2, 3, 5, 6)
     arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)
-    iterations: int = 100
     replications: int = 32
 
-    def compute(self, options: Options) -> pd.DataFrame:
+    def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
-        frames = [self._setting(law, work, options) for work in WORKS for law in setting.LAWS]
+        frames = [self._setting(law, work, effort) for work in WORKS for law in setting.LAWS]
         return pd.concat(frames, ignore_index=True)
 
     def _schemes(self) -> list[dict[str, Any]]:
@@ -65,18 +63,17 @@ class TradeoffLoadArrivals(PaperFigure):
             exact += [{"name": name, "load": d} for d in self.loads if d > 1]
         return exact + grid
 
-    def _setting(self, law: str, work: float, options: Options) -> pd.DataFrame:
-        document = {
-            "iterations": self.iterations,
-            "replications": options.times(self.replications),
-            "schemes": self._schemes(),
-            "problem": {"loss": "least_squares", "dataset": "diabetes"},
-            "optimizer": {"rule": "gd", "learning_rate": 0.1},
+    def _setting(self, law: str, work: float, effort: Effort) -> pd.DataFrame:
+        document = self.document(
+            effort,
+            schemes=self._schemes(),
+            problem={"loss": "least_squares", "dataset": "diabetes"},
+            optimizer={"rule": "gd", "learning_rate": 0.1},
             **setting.clock(law, work),
-        }
-        minimum = self._minimum(document, options)
+        )
+        minimum = self._minimum(document, effort)
         rows = []
-        for cell, result in setting.run(document, options):
+        for cell, result in setting.results(document, effort):
             runs = per_replication(result)
             seconds, seconds_error = mean_and_error(runs["iteration_time"])
             loss, loss_error = mean_and_error(runs["final_train_loss"])
@@ -102,8 +99,8 @@ class TradeoffLoadArrivals(PaperFigure):
         )
         return frame.assign(on_front=on_front)
 
-    def _minimum(self, document: dict[str, Any], options: Options) -> float:
-        problem = setting.problem(document, options)
+    def _minimum(self, document: dict[str, Any], effort: Effort) -> float:
+        problem = setting.problem(document, effort)
         return least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
 
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
@@ -123,12 +120,12 @@ class TradeoffLoadArrivals(PaperFigure):
         style.log_axis(panels[0][0].yaxis, ticks=(1, 2, 3, 5))
         style.legend_below(figure, 3, last=[FRONT])
 
-    def _panel(self, axes: Axes, part: pd.DataFrame, looks: dict[str, style.Look]) -> None:
+    def _panel(self, axes: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
         front = part[part["on_front"]].sort_values("iteration_time")
         axes.plot(
             front["iteration_time"],
             front["loss_above_minimum"],
-            color=style.MUTED,
+            color=MUTED,
             lw=1,
             drawstyle="steps-post",
             zorder=1,
@@ -140,34 +137,34 @@ class TradeoffLoadArrivals(PaperFigure):
             marker="o",
             markersize=10,
             markerfacecolor="none",
-            markeredgecolor=style.INK,
+            markeredgecolor=INK,
             label=FRONT,
         )
         ours = part["scheme"] == "erasurehead"
         for load, rows in part[ours].groupby("load"):
-            look = looks[_label(load)]
+            own = looks[_label(load)]
             axes.plot(
                 rows["iteration_time"],
                 rows["loss_above_minimum"],
-                color=look.colour,
-                marker=look.marker,
+                color=own.colour,
+                marker=own.marker,
                 lw=1.2,
-                label=look.title,
+                label=own.title,
             )
         for scheme, rows in part[~ours].groupby("scheme", sort=False):
-            look = style.look(str(scheme))
+            own = look(str(scheme))
             axes.plot(
                 rows["iteration_time"],
                 rows["loss_above_minimum"],
-                color=look.colour,
-                marker=look.marker,
+                color=own.colour,
+                marker=own.marker,
                 linestyle="none",
-                label=look.title,
+                label=own.title,
             )
 
-    def _looks(self, frame: pd.DataFrame) -> dict[str, style.Look]:
+    def _looks(self, frame: pd.DataFrame) -> dict[str, Look]:
         loads = sorted(frame.loc[frame["scheme"] == "erasurehead", "load"].unique())
-        return style.variants([(_label(load), "erasurehead") for load in loads])
+        return variants([(_label(load), "erasurehead") for load in loads])
 
     def report(self, frame: pd.DataFrame) -> str:
         """The fronts."""
@@ -197,7 +194,7 @@ class TradeoffLoadArrivals(PaperFigure):
             f"iteration is {_bargains(frame)}. Redundancy pays where computing is cheap beside the "
             "delays and the delay does not grow with the load; else light loads that wait for more "
             "workers do as well or better.\n\n"
-            "The fronts:\n\n" + table(header, rows, names=2)
+            "The fronts:\n\n" + markdown_table(header, rows, names=2)
         )
 
 
@@ -220,7 +217,7 @@ def _label(load: object) -> str:
 
 
 def _name(row: pd.Series) -> str:
-    title = style.look(row["scheme"]).title
+    title = look(row["scheme"]).title
     if row["scheme"] == "erasurehead":
         return f"{title}, d = {row['load']}, r = {row['arrivals']}"
     return title if row["scheme"] == "uncoded" else f"{title}, d = {row['load']}"

@@ -27,7 +27,7 @@ from experiments.pictures.command import plot
 from experiments.pictures.kinds import KINDS, delays, gantt, losses
 from experiments.pictures.kinds.curves import loss_at, pareto, spread
 from experiments.pictures.looks import LOOKS, look, shade, variants
-from experiments.pictures.records import MOST_PANELS, Records, read
+from experiments.pictures.records import MOST_PANELS, Records, read_records
 from experiments.pictures.shown import Curve, Points
 from experiments.records.estimates import mean_interval
 from experiments.run import Options, run
@@ -60,7 +60,7 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def test_every_kind_has_labels_and_a_legend(
     kind: str, name: str, directories: dict[str, Path]
 ) -> None:
-    figure = KINDS[kind].draw(read(directories[name]))
+    figure = KINDS[kind].draw(read_records(directories[name]))
     assert len(figure.axes) == (1 if name == "training" else 4)
     assert all(axes.has_data() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
@@ -143,7 +143,7 @@ def test_command_line_errors(
 
 
 def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
-    whole = read(directories["training"])
+    whole = read_records(directories["training"])
     many = MOST_PANELS + 3
     iterations, summary = (
         pd.concat([table.assign(seed=i) for i in range(many)], ignore_index=True)
@@ -162,7 +162,7 @@ def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path])
 def test_scheme_fields_make_lines_not_panels(tmp_path: Path) -> None:
     schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": [2, 3], "wait_for": [2, 4]}]
     run(BASE | {"schemes": schemes}, tmp_path, QUIET)
-    [part] = read(tmp_path).points()
+    [part] = read_records(tmp_path).points()
     looks = variants(part.labels())
     assert len(looks) == 5
     assert len({(look.colour, look.marker) for look in looks.values()}) == 5
@@ -172,20 +172,20 @@ def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
     """A swept mapping has one name, however Parquet stores it."""
     models = [{"model": "exponential", "rate": 2.0}, {"model": "pareto", "alpha": 2.0, "scale": 1}]
     run(BASE | {"sweep": {"delay": models}}, tmp_path, QUIET)
-    parts = read(tmp_path).points()
+    parts = read_records(tmp_path).points()
     assert [part.title for part in parts] == [
         "delay = exponential, rate = 2",
         "delay = pareto, alpha = 2, scale = 1",
     ]
     assert all(len(part.iterations) > 0 for part in parts)
     for kind in ("iteration_time", "workers", "delays"):
-        assert KINDS[kind].draw(read(tmp_path)).axes[0].has_data()
+        assert KINDS[kind].draw(read_records(tmp_path)).axes[0].has_data()
 
 
 def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
     """The bars, lines and marks of a panel are the spans of the table."""
     for name in ("training", "sweep"):
-        records = read(directories[name])
+        records = read_records(directories[name])
         assert records.timeline is not None
         figure = KINDS["gantt"].draw(records)
         labels = list(dict.fromkeys(records.timeline["label"]))
@@ -252,7 +252,7 @@ def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Pat
     kinds = ("computing", "cancelled", "sending", "dead")
     work = [("a", j, kinds[j % 4], 0.0, 1.0 + j % 3, 1, -1) for j in range(30)]
     table = pd.concat([spans(rounds + work).assign(label=label) for label in ("a", "b", "c")])
-    figure = KINDS["gantt"].draw(replace(read(directories["training"]), timeline=table))
+    figure = KINDS["gantt"].draw(replace(read_records(directories["training"]), timeline=table))
     width, height = figure.get_size_inches()
     sizes = [
         text.get_fontsize()
@@ -280,7 +280,7 @@ MEMORY = {
 def test_delays_are_those_of_the_run(section: dict[str, Any], directories: dict[str, Path]) -> None:
     """Catches another seed, other rounds, or another model than the run's."""
     document = BASE | {"delay": section, "workers": 12, "iterations": 300}
-    records = replace(read(directories["training"]), config=document)
+    records = replace(read_records(directories["training"]), config=document)
     [sample], left_out = delays.samples(records)
     assert left_out == 0
     assert sample.seconds.size >= delays.CELLS
@@ -388,7 +388,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     name: str, kind: str, directories: dict[str, Path], tmp_path: Path
 ) -> None:
     """Lines end at the top, and the others keep their room; no axis overflows."""
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
     assert KINDS[kind].obstacle(diverged) is None
     figure = KINDS[kind].draw(diverged)
@@ -409,7 +409,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
     directories: dict[str, Path], tmp_path: Path
 ) -> None:
     """Of three schemes one diverged; where fewer than two are left, a line says so."""
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     third = records.summary.iloc[[0]].assign(label="third")
     summary = pd.concat([records.summary, third], ignore_index=True)
     for loss in (np.inf, np.nan, 1e308, 1e9):
@@ -427,7 +427,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
 
 
 def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, Path]) -> None:
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     for loss in (np.inf, np.nan, 1e308):
         bad = with_losses(records, records.iterations.train_loss * 0 + loss, np.inf)
         for kind in ("loss_time", "loss_iteration"):
@@ -435,7 +435,7 @@ def test_no_number_at_the_start_is_left_out_with_a_line(directories: dict[str, P
 
 
 def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: Path) -> None:
-    records = read(directories["sweep"])
+    records = read_records(directories["sweep"])
     gone = records.iterations["delay.rate"] == 2.0
     table = records.iterations.assign(
         train_loss=records.iterations.train_loss.where(~gone | (records.iterations.iteration < 2))
@@ -452,7 +452,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
 
 def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) -> None:
     """The survival function is that of the sample; the closed form is drawn where there is one."""
-    records = read(directories["sweep"])
+    records = read_records(directories["sweep"])
     drawn, left_out = delays.samples(records)
     titles = [f"rate = {rate}, workers = {n}" for rate in (0.5, 2) for n in (6, 12)]
     assert [sample.title for sample in drawn] == titles
@@ -488,7 +488,7 @@ def test_order_statistics_against_theory() -> None:
 
 def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
     """Catches rows in another order than their names, and shares of another sum."""
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     assert records.workers is not None
     ended, waited = KINDS["workers"].draw(records).axes[:2]
     labels = [label for label, _ in records.labels()]
@@ -504,10 +504,10 @@ def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
 
 
 def test_legends_fit_their_width() -> None:
-    assert style.fitting(["abc"] * 5, 3, 7.2) == 3
-    assert style.fitting(["a" * 40] * 5, 3, 7.2) == 1
-    assert style.fitting(["a" * 30] * 4, 3, 7.2) == 2
-    assert style.fitting(["a"], 3, 0.1) == 1
+    assert style.entries_in_a_row(["abc"] * 5, 3, 7.2) == 3
+    assert style.entries_in_a_row(["a" * 40] * 5, 3, 7.2) == 1
+    assert style.entries_in_a_row(["a" * 30] * 4, 3, 7.2) == 2
+    assert style.entries_in_a_row(["a"], 3, 0.1) == 1
 
 
 def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path]) -> None:
@@ -556,7 +556,7 @@ def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
 
 @pytest.mark.parametrize("kind", PANELS)
 def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) -> None:
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     axes = Figure().subplots()
     assert KINDS[kind].draw_on(axes, records, ["uncoded", "erasurehead"], "ci") is axes
     legend = axes.get_legend()
@@ -565,12 +565,12 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
         KINDS[kind].draw_on(axes, records, ["uncode"])
     with pytest.raises(ConfigError, match="this picture has 4 panels"):
-        KINDS[kind].draw_on(axes, read(directories["sweep"]))
+        KINDS[kind].draw_on(axes, read_records(directories["sweep"]))
 
 
 def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     """The data of a picture are the numbers of the tables: catches another column or scheme."""
-    records = read(directories["training"]).only(["erasurehead"])
+    records = read_records(directories["training"]).only(["erasurehead"])
     [panel] = KINDS["loss_iteration"].show(records, "ci").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     [(label, _)] = records.labels()
@@ -587,7 +587,7 @@ def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
 
 def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Path]) -> None:
     """By hand for one scheme; catches bars of the iterations instead of the runs."""
-    records = read(directories["training"])
+    records = read_records(directories["training"])
     label, _ = records.labels()[1]
     times = records.runs(label, "iteration_time")[:, 1:].mean(axis=1)
     row = records.summary.set_index("label").loc[label]

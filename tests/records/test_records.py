@@ -12,7 +12,12 @@ import pytest
 
 from experiments.cells.compute import CellResult, compute
 from experiments.config.grid import cells
-from experiments.records.estimates import columns, mean_and_error, mean_interval, ratio_interval
+from experiments.records.estimates import (
+    interval_columns,
+    mean_and_error,
+    mean_interval,
+    ratio_interval,
+)
 from experiments.records.paired import comparison
 from experiments.records.tables import (
     Finished,
@@ -46,7 +51,7 @@ def test_a_missing_value_is_left_out_of_the_mean() -> None:
     middle, low, high = mean_interval(np.array([1.0, np.nan, 3.0]))
     assert (middle, low + high) == (2, 4)
     assert high > 2
-    assert columns("gain", (2.0, 1.0, 3.0)) == {"gain": 2, "gain_low": 1, "gain_high": 3}
+    assert interval_columns("gain", (2.0, 1.0, 3.0)) == {"gain": 2, "gain_low": 1, "gain_high": 3}
 
 
 def test_a_ratio_needs_two_positive_numbers() -> None:

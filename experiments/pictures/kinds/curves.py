@@ -9,7 +9,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from experiments.pictures.looks import MUTED, shade
-from experiments.pictures.shown import Band, Bars, Fill, key
+from experiments.pictures.shown import Band, Bars, Fill, legend_key
 from sim.types import BoolArray, FloatArray
 
 LOW, HIGH = 10, 90
@@ -26,7 +26,7 @@ BANDS: dict[Band, str] = {
 
 def band_key(note: str) -> Bars:
     """The entry of the legend that says what bands are."""
-    return key(Fill(shade(MUTED, 0.6), "", note))
+    return legend_key(Fill(shade(MUTED, 0.6), "", note))
 
 
 @final
@@ -62,7 +62,7 @@ def _interval(known: FloatArray) -> Spread:
     return Spread(middle, middle - half, middle + half)
 
 
-def clock(times: FloatArray, points: int = 200) -> FloatArray:
+def instants_of(times: FloatArray, points: int = 200) -> FloatArray:
     """Instants from 0 to the end of the fastest replication, ``(points + 1,)`` seconds.
 
     Args:

@@ -18,9 +18,9 @@ from typing_extensions import override
 from delay_models import DelayModel, Tape
 from delay_models.base import ReplayedDelays
 from experiments.config.errors import ConfigError
-from experiments.pictures.base import Kind
+from experiments.pictures.base import PictureKind
 from experiments.pictures.looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
-from experiments.pictures.records import Records, short
+from experiments.pictures.records import Records, short_text
 from experiments.pictures.shown import Axis, Band, Curve, Panel, Picture
 from sim.types import FloatArray
 
@@ -67,7 +67,7 @@ class Sample:
 
 
 @final
-class DelaysKind(Kind):
+class DelaysKind(PictureKind):
     """Density, survival function and mean order statistics; a line for each swept value."""
 
     name: ClassVar[str] = "delays"
@@ -138,10 +138,8 @@ def _sample(cell: Cell, alone: bool) -> Sample:
     tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
     said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
-    title = (
-        short(cell.document["delay"]) if alone else ", ".join(_said(k, v) for k, v in said.items())
-    )
-    return Sample(title, model, seconds)
+    swept = ", ".join(_said(key, value) for key, value in said.items())
+    return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)
 
 
 def _concerns_delays(key: str) -> bool:
@@ -149,7 +147,8 @@ def _concerns_delays(key: str) -> bool:
 
 
 def _said(key: str, value: Any) -> str:
-    return short(value) if key == "delay" else f"{key.removeprefix('delay.')} = {short(value)}"
+    text = short_text(value)
+    return text if key == "delay" else f"{key.removeprefix('delay.')} = {text}"
 
 
 def _density(drawn: list[Sample], looks: list[Look]) -> Panel:

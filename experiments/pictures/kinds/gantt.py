@@ -9,7 +9,7 @@ import pandas as pd
 from typing_extensions import override
 
 from experiments.pictures import style
-from experiments.pictures.base import Kind
+from experiments.pictures.base import PictureKind
 from experiments.pictures.looks import INK, Look
 from experiments.pictures.records import Records
 from experiments.pictures.shown import (
@@ -48,7 +48,7 @@ LEAST_HEIGHT, ROW = 0.7, 0.036
 
 
 @final
-class GanttKind(Kind):
+class GanttKind(PictureKind):
     """One panel per scheme, one row per worker, all on one clock.
 
     Reads ``timeline.parquet``: the first replication at the first point of a sweep.

@@ -8,7 +8,7 @@ from typing import ClassVar, final
 from typing_extensions import override
 
 from experiments.pictures.base import PanelKind
-from experiments.pictures.kinds.curves import BANDS, clock, loss_at, spread
+from experiments.pictures.kinds.curves import BANDS, instants_of, loss_at, spread
 from experiments.pictures.kinds.losses import ceiling, loss_panel, needs_losses
 from experiments.pictures.looks import Look
 from experiments.pictures.records import Records
@@ -30,7 +30,7 @@ class LossTimeKind(PanelKind):
         spreads = []
         for label, _ in records.labels():
             times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
-            instants = clock(times)
+            instants = instants_of(times)
             spreads.append((instants, spread(loss_at(times, losses, instants), band), looks[label]))
         note = BANDS[band] if records.replicated() else ""
         return loss_panel(

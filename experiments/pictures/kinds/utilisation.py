@@ -11,7 +11,7 @@ from typing_extensions import override
 from experiments.pictures.base import PanelKind
 from experiments.pictures.looks import GRID, INK, Look, shade
 from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Bars, Fill, Mark, Panel, Points, key
+from experiments.pictures.shown import Axis, Band, Bars, Fill, Mark, Panel, Points, legend_key
 
 HEIGHT = 0.7
 HATCH = "///"
@@ -57,7 +57,7 @@ class UtilisationKind(PanelKind):
                 Bars(Fill(shade(look.colour, 0.6), HATCH, "", HEIGHT), row, *ends),
                 Bars(Fill(IDLE.colour, "", "", HEIGHT), row, ends[1], np.maximum(ends[1], 1.0)),
             ]
-        marks += [key(WASTED), key(IDLE)]
+        marks += [legend_key(WASTED), legend_key(IDLE)]
         if np.isfinite(error).any():
             half = 1.96 * np.where(np.isfinite(error), error, 0.0)
             marks.append(

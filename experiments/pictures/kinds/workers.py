@@ -10,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from experiments.pictures import style
-from experiments.pictures.base import Kind
+from experiments.pictures.base import PictureKind
 from experiments.pictures.records import Records
 from experiments.pictures.shown import Axis, Band, Heat, Panel, Picture
 from sim.types import FloatArray
@@ -29,7 +29,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 
 @final
 @dataclass(frozen=True, eq=False)
-class Row:
+class WorkersRow:
     """One scheme at one point of the sweep.
 
     Attributes:
@@ -46,7 +46,7 @@ class Row:
 
 
 @final
-class WorkersKind(Kind):
+class WorkersKind(PictureKind):
     """One row per scheme and point, one column per worker; the darker, the more it cost.
 
     Each row is divided by its sum, which stands beside it in seconds: the picture is about who,
@@ -83,7 +83,7 @@ class WorkersKind(Kind):
         )
 
 
-def _rows(records: Records) -> list[Row]:
+def _rows(records: Records) -> list[WorkersRow]:
     rows = []
     for part in records.points():
         assert part.workers is not None
@@ -92,11 +92,11 @@ def _rows(records: Records) -> list[Row]:
                 own.sort_values("worker")[column].to_numpy(dtype=float)
                 for column in ("last", "cost")
             )
-            rows.append(Row(str(label), part.title.replace("delay.", ""), last, cost))
+            rows.append(WorkersRow(str(label), part.title.replace("delay.", ""), last, cost))
     return rows[:MOST_ROWS]
 
 
-def _wrapped(row: Row, suffix: str) -> str:
+def _wrapped(row: WorkersRow, suffix: str) -> str:
     point = row.point.replace(" = ", f"{NO_BREAK}={NO_BREAK}").replace("\n", ", ")
     return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
 
