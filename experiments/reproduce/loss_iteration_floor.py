@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
-from scipy.stats import sem
 
 from experiments.cells.compute import learn
 from experiments.config import build
@@ -110,7 +109,7 @@ class LossIterationFloor(RunsFigure):
                 "load": self.load,
                 "iteration": np.arange(self.iterations + 1),
                 "mean_gap": gaps.mean(axis=0),
-                "standard_error": sem(gaps),
+                "standard_error": gaps.std(axis=0, ddof=1) / np.sqrt(len(gaps)),
                 "bound": bound.bound_along(spreads.mean(axis=0)),
                 "bound_constant": bound.bound(self.iterations),
                 "heard": erasure.heard,
