@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,16 @@ PATIENCE = 5
 
 
 @contextmanager
+def _no_logging() -> Iterator[None]:
+    """Dask logs tracebacks while it tries to connect again; what matters is said in one line."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
+@contextmanager
 def cluster(address: str) -> Iterator[Sequence[Lane]]:
     """The one lane that computes on the cluster behind ``address``.
 
@@ -24,7 +35,8 @@ def cluster(address: str) -> Iterator[Sequence[Lane]]:
     results travel back and are written here.
 
     Raises:
-        ConfigError: the extra is not installed, no scheduler answers, or it has no workers.
+        ConfigError: the extra is not installed, no scheduler answers, it has no workers, or it goes
+            away meanwhile.
     """
     try:
         from distributed import Client
@@ -37,12 +49,16 @@ def cluster(address: str) -> Iterator[Sequence[Lane]]:
     except (OSError, ValueError) as error:
         valid = f"no scheduler answers there ({type(error).__name__}); must be like tcp://host:8786"
         raise at("--scheduler", address, valid) from None
-    with client:
+    with _no_logging(), client:
         try:
             client.wait_for_workers(1, timeout=PATIENCE)
         except TimeoutError:
             raise at("--scheduler", address, f"has no workers after {PATIENCE} s") from None
-        yield [ClusterLane(client)]
+        try:
+            yield [ClusterLane(client)]
+        except (CancelledError, OSError):
+            again = "the scheduler is gone; run the same command again to go on"
+            raise at("--scheduler", address, again) from None
 
 
 class ClusterLane(Lane):

@@ -15,7 +15,7 @@ import pytest
 
 from experiments.cells.pool import Died, Item, Lane, Result, Share, Task, map_unordered, open_lanes
 from experiments.cells.processes import processes
-from tests.cells.commands import PATIENCE, ROOT
+from tests.cells.commands import PATIENCE, ROOT, until
 
 
 def square(item: int, share: Share) -> int:
@@ -45,6 +45,13 @@ def fatal_once(folder: Path, item: int, share: Share) -> int:
     return item
 
 
+def waits_for_a_look(folder: Path, item: int, share: Share) -> int:
+    """Half done, and no more until somebody has noticed."""
+    share(0.5)
+    until((folder / "noticed").exists)
+    return item
+
+
 def wrong_at_3(item: int, share: Share) -> int:
     if item == 3:
         raise ArithmeticError("three")
@@ -64,6 +71,21 @@ def test_shares_are_reported_in_between() -> None:
     reported: list[float] = []
     list(map_unordered(square, range(2), [], reported.append))
     assert reported == [0.5, 1, 1.5, 2]
+
+
+def test_shares_come_from_other_processes_too(tmp_path: Path) -> None:
+    """Catches progress that is known only when a task has ended: this one would never end."""
+    reported: list[float] = []
+
+    def report(done: float) -> None:
+        reported.append(done)
+        if done == 0.5:
+            (tmp_path / "noticed").touch()
+
+    with open_lanes(2) as lanes:
+        list(map_unordered(partial(waits_for_a_look, tmp_path), [1], lanes, report))
+    assert reported[-1] == 1
+    assert reported == sorted(reported)
 
 
 def test_a_process_that_dies_takes_nothing_but_its_task_with_it(tmp_path: Path) -> None:

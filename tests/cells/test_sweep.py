@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import subprocess
+import sys
 import time
 from itertools import count
 from pathlib import Path
@@ -268,6 +271,35 @@ def test_no_scheduler_is_one_clear_line(whole: tuple[Path, Path], tmp_path: Path
     assert error.startswith("error: --scheduler")
     assert error.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_goes_away_is_one_clear_line(
+    whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    out, address = tmp_path / "out", tmp_path / "address"
+
+    def dask(part: str, *arguments: object) -> subprocess.Popen[bytes]:
+        options = ["--scheduler-file", address, *arguments]
+        command = [sys.executable, "-m", f"distributed.cli.dask_{part}", *map(str, options)]
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    scheduler = dask("scheduler", "--port", 0, "--dashboard-address", ":0")
+    until(lambda: address.exists() and address.read_text().rstrip().endswith("}"))
+    worker = dask("worker", "--nthreads", 1, "--no-dashboard", "--local-directory", tmp_path)
+    try:
+        where = json.loads(address.read_text())["address"]
+        process = sweep(whole[0], out, "--scheduler", where, "--set", "iterations=3000")
+        until_cells(process, out, 2)
+        scheduler.kill()
+        _, error = process.communicate(timeout=PATIENCE)
+        again = "the scheduler is gone; run the same command again to go on"
+        assert (process.returncode, error) == (2, f"error: --scheduler = {where!r}: {again}\n")
+    finally:
+        scheduler.kill()
+        worker.kill()
+        scheduler.wait()
+        worker.wait()
 
 
 def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
