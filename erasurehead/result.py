@@ -14,6 +14,7 @@ import pandas as pd
 from erasurehead.plots import Plots
 from experiments.config.errors import ConfigError
 from experiments.pictures.records import Records, read_config, read_records, read_table
+from sim.metrics import METRICS
 
 
 @final
@@ -92,30 +93,33 @@ class Result:
 
     def _repr_html_(self) -> str:
         """The summary's main columns, for a notebook."""
-        return f"<p>{escape(self._title())}</p>{overview(self.summary).to_html(border=0)}"
+        return f"<p>{escape(self._title())}</p>{self._overview().to_html(border=0)}"
 
     def _title(self) -> str:
         table = self.summary
         name = self.config.get("name", "run")
         cells = f"{len(table)} cell{'s' if len(table) != 1 else ''}"
-        first = table.iloc[0]
-        size = f"{first['workers']} workers, {first['iterations']} iterations"
+        size = ", ".join(_span(table, key) for key in ("workers", "iterations"))
         failed = f", {len(self.failed)} failed" if self.failed else ""
         where = "in memory" if self.directory is None else f"in {self.directory}"
         return f"Result {name}: {cells}{failed}; {size}, {where}"
 
+    def _overview(self) -> pd.DataFrame:
+        """What a person looks at first: swept keys, mean and standard error of each metric."""
+        summary = self.summary
+        swept = [key for key in self.config.get("sweep") or {} if key in summary]
+        shown = summary[swept].copy()
+        for metric in METRICS.values():
+            if metric.heading and f"{metric.name}_mean" in summary:
+                means, errors = summary[f"{metric.name}_mean"], summary[f"{metric.name}_se"]
+                shown[metric.heading] = [*map(_estimate, means, errors)]
+        return shown.set_axis(summary["label"].rename("scheme"))
 
-def overview(summary: pd.DataFrame) -> pd.DataFrame:
-    """What a person looks at first: swept keys, and mean and standard error of each metric."""
-    from experiments.console import COLUMNS
 
-    metrics = {key: title for key, title in COLUMNS.items() if f"{key}_mean" in summary}
-    before = list(summary.columns[3 : summary.columns.get_loc("workers")])
-    shown = summary[[key for key in before if not key.startswith("scheme.")]].copy()
-    for key, title in metrics.items():
-        pairs = zip(summary[f"{key}_mean"], summary[f"{key}_se"], strict=True)
-        shown[title] = [_estimate(mean, error) for mean, error in pairs]
-    return shown.set_axis(summary["label"].rename("scheme"))
+def _span(summary: pd.DataFrame, key: str) -> str:
+    """``30 workers``, or ``12 to 48 workers`` where a sweep has several."""
+    low, high = summary[key].min(), summary[key].max()
+    return f"{low} {key}" if low == high else f"{low} to {high} {key}"
 
 
 def _estimate(mean: float, error: float) -> str:

@@ -144,8 +144,11 @@ def test_html_shows_the_main_columns_and_is_escaped() -> None:
 
 
 def test_html_of_a_sweep_shows_the_points() -> None:
-    found = eh.sweep(SMALL, set={"delay.rate": [1.0, 2.0]}, progress=False)
-    assert "delay.rate" in found._repr_html_()
+    found = eh.sweep(SMALL, set={"workers": [4, 6], "delay.rate": [1.0, 2.0]}, progress=False)
+    html = found._repr_html_()
+    assert "<th>workers</th>" in html
+    assert "<th>delay.rate</th>" in html
+    assert "8 cells; 4 to 6 workers, 8 iterations" in html
 
 
 SCRIPT = """
