@@ -16,7 +16,7 @@ from typing_extensions import override
 from delay_models.base import DelayModel
 
 LONGEST = 1e150
-"""Seconds: the square of a longer delay would overflow."""
+"""Seconds: sums and squares of delays up to here do not overflow."""
 
 EXPONENTIAL_END = 45.0
 """No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""

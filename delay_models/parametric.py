@@ -1,4 +1,4 @@
-"""The classic laws, each a thin cover over ``scipy.stats``.
+"""The classic laws, each a thin wrapper around ``scipy.stats``.
 
 Draws come from NumPy's generator, which is the same law and several times faster than
 ``scipy.stats`` ``rvs``; the contract tests hold each draw to its CDF (Kolmogorov-Smirnov).
@@ -29,7 +29,7 @@ from delay_models.limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
 
 
 def _stats() -> Any:
-    """``scipy.stats``, imported on first use: it takes half a second, which listing can spare."""
+    """``scipy.stats``, imported on first use: it takes half a second that listing does not need."""
     import scipy.stats
 
     return scipy.stats

@@ -223,7 +223,7 @@ def factor_law(factors: FloatArray) -> dict[str, Any]:
 
 
 def _apart(two: TwoLogNormals) -> bool:
-    """Whether both parts hold a round or so."""
+    """Whether each part holds at least about one round."""
     return 1e-3 < two.slow_share < 1 - 1e-3
 
 

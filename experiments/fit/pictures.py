@@ -39,7 +39,7 @@ SMALLEST = 1e-12
 """Seconds that stand for 0 on a logarithmic axis."""
 
 LOWEST, HIGHEST = 0.5, 2.0
-"""Ratios that are shown; what is further off leaves the picture."""
+"""Ratios that are shown; larger and smaller ones are outside the picture."""
 
 
 def draw_quantiles(findings: Findings) -> Figure:

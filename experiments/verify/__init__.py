@@ -10,7 +10,7 @@
 ``problem``         the least-squares problem behind the last two
 ``table``           rows, verdicts, output
 
-The two sides share the scheme's parameters, and no code that computes a time or a gradient.
+The two sides share the scheme's parameters, but no code that computes a time or a gradient.
 Matrix products run on one thread, so that a table is the same on every number of cores.
 """
 

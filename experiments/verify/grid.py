@@ -68,8 +68,8 @@ class Setting:
     """One cluster, one delay model, one load law, and the schemes that read its tape.
 
     Attributes:
-        index: position in the grid; it selects the tape, which so does not depend on the other
-            settings.
+        index: position in the grid; it selects the tape, so that a tape does not depend on the
+            other settings.
         workers: n.
         delay: the unit delays.
         law: how a worker's time grows with its load.

@@ -2,7 +2,7 @@
 
 Everything is for independent, identically distributed delays and equal loads, and, with a barrier,
 for the straggler policy ``cancel``. Where nothing is known the answer is ``None`` or a
-``NoFormula`` with the reason; an argument that cannot be raises ``InvalidParameter``.
+``NoFormula`` with the reason; an impossible argument raises ``InvalidParameter``.
 
 A worker's time, for any delay model with a CDF:
     ``worker_time_at(delay, load_law, load)``, or from callables ``proportional_worker_time``,

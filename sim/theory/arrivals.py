@@ -32,7 +32,7 @@ class NoFormula:
 
 @dataclass(frozen=True)
 class Arrivals:
-    """A rule that is content at ``high`` arrivals, or from ``low`` on once every group is covered.
+    """A rule that needs ``high`` arrivals, or at least ``low`` that cover every group.
 
     The first k arrivals are low = high = k; cover alone is low = 0, high = n; ErasureHead is
     low = 0, high = r. The form is closed under "either" and "both".
@@ -139,7 +139,7 @@ def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
     Cost: O(r n / load) flops, one vector of n / load numbers.
 
     Raises:
-        InvalidParameter: an argument that cannot be.
+        InvalidParameter: an impossible argument.
     """
     require_group(load, workers)
     require_count("wait_for", wait_for, workers=workers)
@@ -202,7 +202,7 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
             if isinstance(b, NoFormula):
                 return b
             return _either(a, b) if isinstance(rule, AnyOf) else _both(a, b)
-    return NoFormula(f"no formula for the stopping rule {type(rule).__name__}")
+    return NoFormula(f"the stopping rule {type(rule).__name__} has no closed form")
 
 
 _BOUND = NoFormula("a deadline is bound to one part of a rule with two random parts")

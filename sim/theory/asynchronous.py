@@ -6,7 +6,7 @@ barrier is fully asynchronous descent.
 Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
 (arXiv 1803.01113). ``mean_k_batch_async`` is a long-run average (elementary renewal theorem).
 
-All raise ``InvalidParameter`` for an argument that cannot be.
+All raise ``InvalidParameter`` for an impossible argument.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class GroupErasure:
         scale: factor on the decoded sum, > 0.
 
     Raises:
-        InvalidParameter: a field that cannot be.
+        InvalidParameter: the fields do not fit each other.
     """
 
     workers: int
@@ -120,11 +120,11 @@ def _spread(groups: FloatArray) -> float:
 def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
     """E||w - 1||^2 of any 0/1 code with equal row sums d and equal column sums, one-step decoded.
 
-    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1)),
-    whatever the structure of the code is.
+    One-step: the sum of what arrived, times k / (r d). k (k - d) (n - r) / (r d (n - 1))
+    for every such code.
 
     Raises:
-        InvalidParameter: an argument that cannot be; equal column sums need k to divide n d.
+        InvalidParameter: an impossible argument; equal column sums need k to divide n d.
     """
     n, k, d, r = workers, partitions, load, arrivals
     require_count("workers", n)
@@ -143,7 +143,7 @@ def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
     k (k - d) / (r d), the mean over codes and arrivals.
 
     Raises:
-        InvalidParameter: an argument that cannot be; the load may be a fraction, up to k.
+        InvalidParameter: an impossible argument; the load may be a fraction, up to k.
     """
     require_count("partitions", partitions)
     require_count("arrivals", arrivals)
@@ -179,7 +179,7 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
             return GroupErasure(n, size, r, scale)
         case SumArrived(rescale) if d == 1:
             return GroupErasure(n, 1, r, n / r if rescale else 1.0)
-    return NoFormula(f"no formula for the decoder {type(scheme.decoder).__name__}")
+    return NoFormula(f"the decoder {type(scheme.decoder).__name__} has no closed form here")
 
 
 def expected_decoding_error(scheme: Scheme) -> float | None:

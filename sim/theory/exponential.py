@@ -8,7 +8,7 @@ that m arrivals are not enough.
 Sources: Tandon et al. (arXiv 1612.03301) and Dutta et al. (arXiv 1803.01113) for the first k
 arrivals; cover and ErasureHead are our derivation.
 
-All raise ``InvalidParameter`` for an argument that cannot be.
+All raise ``InvalidParameter`` for an impossible argument.
 """
 
 from __future__ import annotations

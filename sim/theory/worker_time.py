@@ -52,7 +52,7 @@ class WorkerTime:
         offset: seconds added, >= 0.
 
     Raises:
-        InvalidParameter: a scale or an offset that cannot be.
+        InvalidParameter: scale <= 0, offset < 0, or not finite.
     """
 
     unit_cdf: UnitLaw

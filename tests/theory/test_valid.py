@@ -1,4 +1,4 @@
-"""Arguments that cannot be: each is one line that names the field, the value and what is valid."""
+"""Impossible arguments: the error is one line with the field, the value and what is valid."""
 
 from __future__ import annotations
 
