@@ -133,4 +133,4 @@ def rounds(run: Run, engine: Engine = "auto") -> Course:
 def _with_rounds(run: Run) -> RoundScheme:
     if not isinstance(run.scheme, RoundScheme):
         raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
-    return run.scheme
+    return run.scheme.within(run.iterations)

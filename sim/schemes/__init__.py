@@ -10,6 +10,7 @@ from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
+from sim.schemes.sequential import Sequential
 from sim.schemes.uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {
@@ -21,6 +22,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "cyclic_mds": CyclicMdsCode,
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
+    "sequential": Sequential,
     "asynchronous": Asynchronous,
     "k_async": KAsync,
     "k_batch_async": KBatchAsync,

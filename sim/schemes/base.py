@@ -135,6 +135,10 @@ class RoundScheme(Scheme):
         """Messages m that each worker sends per round, the last with its whole load."""
         return 1
 
+    def within(self, iterations: int) -> RoundScheme:
+        """The scheme in a run of so many iterations, for one that does something at the end."""
+        return self
+
     def start(self, replications: int) -> State:
         """The state before the first round; ``None`` for a scheme without memory."""
         return None

@@ -32,6 +32,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
     n = groups * load
     r = draw(st.integers(1, n))
     deadline = draw(st.none() | st.sampled_from([0.05, 0.1, 0.25, 0.5, 4.0]))
+    window, burst = draw(st.sampled_from([(2, 1), (4, 1), (3, 2), (5, 2)]))
     family = draw(
         st.sampled_from(
             [
@@ -48,6 +49,12 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["cyclic_repetition"](load=draw(st.integers(1, n))),
                 SCHEMES["cyclic_mds"](load=draw(st.integers(1, max(n - 1, 1)))),
                 SCHEMES["erasurehead"](load=load, wait_for=r, deadline=deadline),
+                SCHEMES["sequential"](
+                    B=burst,
+                    W=window,
+                    stragglers=r if n > 1 else 0,
+                    tolerance=draw(st.sampled_from([0.0, 0.5, 2.0])),
+                ),
                 SCHEMES["multi_message"](load=load),
                 SCHEMES["multi_message"](load=load, wait_for=r),
             ]

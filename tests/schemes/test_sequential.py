@@ -1,0 +1,279 @@
+"""The selective-repeat code: rounds worked out by hand, and its promise over random patterns."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from sim.engines.policy import Policy
+from sim.errors import InvalidParameter
+from sim.load_laws import Proportional
+from sim.schemes.base import Outcome
+from sim.schemes.sequential import BurstWindow, SelectiveRepeat, Sequential
+from sim.types import FloatArray, Rounds, Trace
+from tests.engines.agreement import both_finish
+from tests.engines.engines import Engine, batch, event
+from tests.engines.strategies import lattice
+from tests.schemes.telling import told
+from tests.tables import TableTape
+
+engines = pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)
+
+SMALL = Sequential(B=1, W=2, stragglers=3, tolerance=0.5)
+"""s = ceil(3/2) = 2: load 3 of 4, two results make a job; three of four may straggle at once."""
+
+
+def run(engine: Engine, family: Sequential, table: FloatArray, jobs: int) -> Trace:
+    """The table holds times at full load."""
+    scheme = family.build(table.shape[1])
+    return engine.simulate(scheme, [TableTape(table / scheme.load)], Proportional(), jobs)
+
+
+@pytest.mark.parametrize(
+    ("B", "W", "stragglers", "workers", "load"),
+    [(2, 3, 23, 256, 13), (1, 2, 3, 4, 3), (1, 2, 1, 4, 2), (2, 7, 12, 12, 4), (3, 4, 0, 4, 1)],
+)
+def test_the_load_is_that_of_the_source(
+    B: int, W: int, stragglers: int, workers: int, load: int
+) -> None:
+    """s + 1 with s = ceil(B lambda / (W - 1 + B)); SR(2, 3, 23) of 256: .0508 of the data."""
+    scheme = Sequential(B=B, W=W, stragglers=stragglers, tolerance=1.0).build(workers)
+    assert scheme.load == load
+    assert scheme.updates(10) == 10 + B
+    np.testing.assert_array_equal(scheme.plan(scheme.start(2)).loads, load)
+
+
+@engines
+def test_a_burst_by_hand(engine: Engine) -> None:
+    """Six jobs on four workers, each round in eighths; one burst of three stragglers in round 1.
+
+    Round 0: all within 1.5: ends at 1.25.
+    Round 1: three late, which the model allows: ends at 1.5 although the only result came at 1.
+    Round 2: one of the three must repeat job 1, worker 1, which is in time; nobody may straggle
+    who did before, and nobody does. Ends with the last, at 1.5.
+    Round 3: worker 3 alone is late. Nobody repeats and 1 <= s: exempt, ends at 1.5.
+    Round 4: worker 3 again; exempt as well, although it straggled a round ago.
+    Round 5: as round 0. Round 6: job 5 is complete, so it takes no time.
+    """
+    table = np.array(
+        [
+            [1.0, 1.0, 1.25, 1.25],
+            [1.0, 4.0, 4.0, 4.0],
+            [1.5, 1.0, 1.25, 1.25],
+            [1.0, 1.0, 1.0, 9.0],
+            [1.0, 1.0, 1.0, 9.0],
+            [1.0, 1.0, 1.25, 1.25],
+            [7.0, 7.0, 7.0, 7.0],
+        ]
+    )
+    trace = run(engine, SMALL, table, 6)
+    ends = [1.25, 2.75, 4.25, 5.75, 7.25, 8.5, 8.5]
+    np.testing.assert_allclose(trace.times[0], ends, rtol=1e-15)
+    assert trace.work is not None
+    np.testing.assert_allclose(trace.work.busy.sum(), 4.5 + 5.5 + 5 + 4.5 + 4.5 + 4.5)
+    steps = SMALL.build(4).steps(trace)
+    np.testing.assert_array_equal(steps.times, trace.times[:, 1:])
+    np.testing.assert_array_equal(steps.arrived(), [[4, 2, 3, 3, 3, 4]])
+    np.testing.assert_array_equal(steps.weights, 1)
+    np.testing.assert_array_equal(steps.staleness, [[0, 1, 1, 1, 1, 1]])
+    assert [int(steps.step(u).version[0]) for u in range(6)] == [0, 0, 1, 2, 3, 4]
+
+
+@engines
+def test_a_pattern_that_does_not_fit_is_waited_out(engine: Engine) -> None:
+    """Round 0: three late, allowed. Round 1: worker 1 repeats job 0; worker 2 is late again, in
+    the round after its first: the master waits for all, so nobody straggled. Round 2: three late
+    are allowed again. Round 3: worker 1 repeats job 2.
+    """
+    table = np.array(
+        [
+            [1.0, 2.0, 2.0, 2.0],
+            [1.0, 1.0, 5.0, 1.0],
+            [1.0, 3.0, 3.0, 3.0],
+            [1.0, 1.25, 1.0, 1.0],
+        ]
+    )
+    trace = run(engine, SMALL, table, 3)
+    np.testing.assert_allclose(trace.times[0], [1.5, 6.5, 8.0, 9.25], rtol=1e-15)
+    steps = SMALL.build(4).steps(trace)
+    np.testing.assert_array_equal(steps.arrived(), [[2, 3, 2]])
+
+
+@engines
+def test_different_stragglers_of_a_window_are_counted(engine: Engine) -> None:
+    """lambda = 2 and s = 1: two late count; a third one within W = 2 rounds is waited for."""
+    family = Sequential(B=1, W=2, stragglers=2, tolerance=0.5)
+    table = np.array([[1.0, 1, 2, 2], [1.0, 2, 1, 1], [1.0, 1, 1, 1]])
+    trace = run(engine, family, table, 2)
+    np.testing.assert_allclose(trace.times[0], [1.5, 3.5, 3.5], rtol=1e-15)
+
+
+@engines
+def test_without_stragglers_it_waits_for_the_last(engine: Engine) -> None:
+    trace = run(engine, SMALL, np.array([[1.0, 1.125, 1.25, 1.5]] * 3), 2)
+    np.testing.assert_allclose(trace.times[0], [1.5, 3.0, 3.0], rtol=1e-15)
+
+
+@given(
+    n=st.integers(1, 12),
+    B=st.integers(1, 4),
+    spans=st.integers(1, 4),
+    share=st.floats(0, 1),
+    late=st.sampled_from([0.02, 0.1, 0.3, 0.6]),
+    stays=st.sampled_from([0.0, 0.5, 0.9]),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=300, deadline=None)
+def test_every_admitted_pattern_can_be_decoded(
+    n: int, B: int, spans: int, share: float, late: float, stays: float, seed: int
+) -> None:
+    """Stragglers come and stay at random; whatever the rule admits, each job is complete B later.
+
+    The scheme itself raises where a worker that repeats a job is late.
+    """
+    stragglers = min(int(share * n), n - 1 if n == 1 else n)
+    scheme = SelectiveRepeat(n, B, spans * B + 1, stragglers, 0.5, jobs=60)
+    rng, slow = np.random.default_rng(seed), np.zeros((8, n), dtype=bool)
+    state, heard = scheme.start(8), []
+    for _ in range(60 + B):
+        slow = np.where(slow, rng.random((8, n)) < stays, rng.random((8, n)) < late)
+        delays = np.where(slow, 4.0, 1.0)
+        ended = scheme.plan(state).stopping.stopping_delay(delays, np.zeros(8))
+        outcome = Outcome(ended, delays <= ended[:, None])
+        heard.append(outcome.arrived)
+        state = scheme.after(state, outcome)
+    assert scheme.exact
+    trace = Trace(np.zeros((8, 60 + B)), Rounds(np.stack(heard, axis=1)), None, "batch")
+    np.testing.assert_array_equal(scheme.steps(trace).weights, 1)
+
+
+def test_a_job_that_cannot_be_decoded_is_an_error() -> None:
+    """Four missing and two spare: workers 0 and 1 repeat job 0, and worker 1 is late."""
+    one = SelectiveRepeat(12, 1, 2, 4, 0.5)
+    assert one.spare == 2
+    state = one.start(1)
+    missing = np.zeros((1, 1, 12), dtype=bool)
+    missing[0, 0, :4] = True
+    repeating = one._repeating(type(state)(1, missing, missing))
+    assert np.flatnonzero(repeating[0]).tolist() == [0, 1]
+    late = np.ones((1, 12), dtype=bool)
+    late[0, 0] = False
+    with pytest.raises(RuntimeError, match="job 0 cannot be decoded"):
+        one.after(type(state)(1, missing, missing), Outcome(np.ones(1), late))
+
+
+masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)
+
+
+@given(
+    row=st.lists(st.integers(0, 6), min_size=6, max_size=6).map(lambda row: np.array(row) * 0.1),
+    dead=masks,
+    tolerance=st.sampled_from([0.0, 0.5, 1.0]),
+    spare=st.integers(0, 3),
+    stragglers=st.integers(0, 6),
+    strict=st.booleans(),
+    recent=masks,
+    banned=masks,
+    idle=st.booleans(),
+    opened=st.sampled_from([0.0, 0.3]),
+)
+@settings(max_examples=500, deadline=None)
+def test_the_tally_says_the_same_as_the_rule(
+    row: FloatArray,
+    dead: np.ndarray,
+    tolerance: float,
+    spare: int,
+    stragglers: int,
+    strict: bool,
+    recent: np.ndarray,
+    banned: np.ndarray,
+    idle: bool,
+    opened: float,
+) -> None:
+    """Ties at the end of the window, dead workers, and a late set that shrinks after it."""
+    rule = BurstWindow(
+        tolerance,
+        spare,
+        stragglers,
+        np.array([strict]),
+        recent[None],
+        (banned & recent)[None],
+        np.array([idle]),
+    )
+    delays = opened + np.where(dead, np.inf, row)
+    (ended,) = rule.stopping_delay(delays[None], np.array([opened]))
+    assert rule.of(0).stopping_delay(delays, opened) == ended
+    assert told(rule.of(0).tally(6, opened), delays, opened) == ended
+    assert rule.enough(np.isfinite(delays)[None])[0] == (idle or not dead.any())
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_the_last_rounds_take_no_time_under_any_policy(policy: Policy) -> None:
+    """No round repeats anything: job T - 1 is applied when round T - 1 ends, or has drained."""
+    scheme = Sequential(B=2, W=3, stragglers=4, tolerance=9.0).build(4)
+    table = np.tile([1.0, 1.0, 2.0, 3.0], (7, 1)) / scheme.load
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, policy)
+    np.testing.assert_allclose(trace.times[0], [3.0, 6, 9, 12, 15, 15, 15], rtol=1e-15)
+    assert trace.work is not None
+    np.testing.assert_allclose(trace.work.busy[0], [5, 5, 10, 15])
+
+
+@given(
+    policy=st.sampled_from(list(Policy)),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 4, 50]),
+    stragglers=st.integers(0, 6),
+    shape=st.sampled_from([(1, 2), (1, 4), (2, 3), (2, 5)]),
+    tolerance=st.sampled_from([0.0, 0.5, 2.0]),
+    step=st.sampled_from([0.1, 0.25]),
+)
+@settings(max_examples=100, deadline=None)
+def test_engines_agree_and_jobs_are_exact(
+    policy: Policy,
+    seed: int,
+    levels: int,
+    stragglers: int,
+    shape: tuple[int, int],
+    tolerance: float,
+    step: float,
+) -> None:
+    B, W = shape
+    scheme = Sequential(B=B, W=W, stragglers=stragglers, tolerance=tolerance).build(6)
+    tapes = lattice(seed, 6, 2, levels, step, 0.0)
+    trace = both_finish(scheme, tapes, Proportional(), 12, policy)
+    steps = scheme.steps(trace)
+    assert steps.times.shape == (2, 12)
+    np.testing.assert_array_equal(steps.weights, 1)
+
+
+@pytest.mark.parametrize(
+    ("family", "workers", "field", "valid"),
+    [
+        (Sequential(B=2, W=4, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 3: 1, 3"),
+        (Sequential(B=5, W=5, stragglers=3, tolerance=1.0), 8, "B", "must divide W - 1 = 4: 1, 2"),
+        (Sequential(B=1, W=2, stragglers=9, tolerance=1.0), 8, "stragglers", "1 and workers = 8"),
+        (Sequential(B=1, W=2, stragglers=1, tolerance=1.0), 1, "stragglers", "must be 0"),
+    ],
+    ids=repr,
+)
+def test_impossible_parameters_say_what_is_valid(
+    family: Sequential, workers: int, field: str, valid: str
+) -> None:
+    with pytest.raises(InvalidParameter) as caught:
+        family.build(workers)
+    assert caught.value.field == field
+    assert valid in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"W": 1}, {"B": 0}, {"stragglers": -1}, {"tolerance": -1}, {"variant": "multiple"}],
+    ids=repr,
+)
+def test_wrong_fields_are_refused(wrong: dict[str, object]) -> None:
+    fields = {"B": 1, "W": 2, "stragglers": 3, "tolerance": 1.0} | wrong
+    with pytest.raises(ValidationError):
+        Sequential(**fields)  # type: ignore[arg-type]
