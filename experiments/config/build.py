@@ -11,8 +11,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from delay_models import DelayModel, Tape
-from experiments.config import codec, surroundings
+from experiments.config import surroundings
 from experiments.config.catalogue import BUILT_IN, Catalogue
+from experiments.config.codec import Reader, located
 from experiments.config.errors import ConfigError, at
 from experiments.config.grid import Cell
 from experiments.config.settings import Settings
@@ -164,4 +165,6 @@ def delay_model(section: Any, place: str = "delay", catalogue: Catalogue = BUILT
     Raises:
         ConfigError: unknown model, bad parameter or bad trace file, or delays that are no numbers.
     """
-    return codec.delay_model(section, place, catalogue)
+    with located(place):
+        model: DelayModel = Reader(catalogue).named("delays", section)
+    return model

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
@@ -18,7 +19,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from delay_models import DelayModel
-from delay_models.limits import refuse_endless
+from delay_models.limits import EndlessDelays, refuse_endless
 from experiments.config.catalogue import Catalogue
 from experiments.config.errors import ConfigError, fault, faulty_keys, from_validation, one_of
 from sim.problems import ProblemConfig
@@ -120,26 +121,25 @@ class Reader:
         return classes[name]
 
 
-def delay_model(section: Any, place: str, catalogue: Catalogue) -> DelayModel:
-    """Read one delay section by itself.
+@contextmanager
+def located(place: str) -> Iterator[None]:
+    """Turn the errors of a ``Reader`` into one line each.
+
+    Args:
+        place: where the section stands; empty for a whole document.
 
     Raises:
-        ConfigError: it names something unknown or holds a bad value; ``place`` is where it stands.
+        ConfigError: the line.
     """
     try:
-        model: DelayModel = Reader(catalogue).named("delays", section)
+        yield
     except ValidationError as error:
         raise from_validation(error, place) from None
     except NestedTooDeep:
-        raise too_deep(place) from None
-    except ValueError as error:
+        text = f"models are nested more than {DEEPEST} deep"
+        raise ConfigError(f"{place or 'delay'}: {text}") from None
+    except EndlessDelays as error:
         raise ConfigError(f"{place}: {error}") from None
-    return model
-
-
-def too_deep(place: str) -> ConfigError:
-    """The one line for models that are nested too deep."""
-    return ConfigError(f"{place}: models are nested more than {DEEPEST} deep")
 
 
 def plain(value: Any, catalogue: Catalogue) -> Any:

@@ -55,14 +55,13 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
             return {name: copied(entry, name, depth + 1) for name, entry in value.items()}
         if isinstance(value, list | tuple):
             return [copied(entry, key, depth + 1) for entry in value]
-        if key == "plugins" and depth == 2 and isinstance(value, str) and is_file(value):
-            return str(Path.absolute(folder / value))
-        last = key.rpartition(".")[2] if isinstance(key, str) else key
-        return (
-            str(Path.absolute(folder / value))
-            if last == "path" and isinstance(value, str)
-            else value
-        )
+        if not isinstance(value, str):
+            return value
+        if not value.isprintable() and any("\ud800" <= each <= "\udfff" for each in value):
+            raise at(key, value, "half a character; must be text")
+        named = str(key).rpartition(".")[2] == "path"
+        listed = key == "plugins" and depth == 2 and is_file(value)
+        return str(Path.absolute(folder / value)) if named or listed else value
 
     return {key: copied(value, key, 1) for key, value in document.items()}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -17,21 +16,19 @@ from pydantic import (
     Field,
     PlainValidator,
     TypeAdapter,
-    ValidationError,
     ValidationInfo,
 )
 
 from delay_models import DelayModel
 from experiments.config.catalogue import BUILT_IN, Catalogue
 from experiments.config.codec import (
-    NestedTooDeep,
     Reader,
+    located,
     plain,
     require_known,
     takes_list,
-    too_deep,
 )
-from experiments.config.errors import fault, from_validation
+from experiments.config.errors import fault
 from experiments.config.surroundings import FailureSettings, read_failures, read_network
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -177,8 +174,8 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
-    workers: Count
-    iterations: Count = 100
+    workers: Annotated[Count, Le(10**6)]
+    iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1
     seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
     engine: Literal["event", "batch", "auto"] = "auto"
@@ -210,7 +207,7 @@ def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Se
     Raises:
         ConfigError: an unknown or missing key, or a bad value.
     """
-    with _located(""):
+    with located(""):
         require_known(document, FIELDS)
         return Settings.model_validate(dict(document), context=Reader(catalogue))
 
@@ -221,16 +218,5 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
     Raises:
         ConfigError: a bad value.
     """
-    with _located(name):
+    with located(name):
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue))
-
-
-@contextmanager
-def _located(place: str) -> Iterator[None]:
-    """Turn pydantic's errors into one line each."""
-    try:
-        yield
-    except ValidationError as error:
-        raise from_validation(error, place) from None
-    except NestedTooDeep:
-        raise too_deep(place or "delay") from None

@@ -92,6 +92,8 @@ def read(text: str) -> Any:
         raise ValueError(f"{place}{error.problem}") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split())) from None
+    except (LookupError, TypeError, AttributeError):
+        raise ValueError("a value is not what its tag (!!) says") from None
 
 
 def write(document: Mapping[str, Any]) -> str:

@@ -227,3 +227,14 @@ def test_a_document_that_is_endless_is_refused_at_once() -> None:
     endless["network"] = endless
     with pytest.raises(ConfigError, match="network: nested more than 100 deep"):
         cells(endless)
+
+
+@pytest.mark.parametrize("text", ["a: !!bool abc", "a: !!float ''", "a: !!map [b]", "a: !!int x"])
+def test_a_value_that_is_not_what_its_tag_says(text: str) -> None:
+    with pytest.raises(ValueError, match=r"^[^\n]+$"):
+        yaml_text.read(text)
+
+
+def test_half_a_character_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"^label = '\\ud800': half a character"):
+        cells({"workers": 3, "schemes": [{"name": "uncoded", "label": "\ud800"}]})

@@ -16,6 +16,7 @@ from distributed import LocalCluster
 
 from delay_models import MODELS
 from experiments.config.catalogue import BUILT_IN
+from experiments.config.document import load
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells, resolved
 from experiments.run import Options, run
@@ -302,3 +303,123 @@ def test_bad_lists_of_plugins(plugins: Any, mention: str) -> None:
 def test_plugins_cannot_be_swept(file: Path) -> None:
     with pytest.raises(ConfigError, match=r"sweep\.plugins.*cannot be swept"):
         cells(with_plugin(file, sweep={"plugins": [[]]}))
+
+
+EVERYTHING = '''
+"""One class of each kind; a dataclass of the standard library will do."""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+
+from delay_models.base import IndependentDelays
+from sim.load_laws import LoadLaw
+from sim.optimizers import Optimizer
+from sim.problems import DatasetFamily, Problem
+from sim.problems.datasets.base import Dataset
+from sim.schemes.base import SchemeFamily
+from sim.schemes.uncoded import Uncoded
+
+
+@dataclass(frozen=True)
+class Everyone(SchemeFamily):
+    name: ClassVar[str] = "everyone"
+
+    @classmethod
+    def examples(cls):
+        return (cls(),)
+
+    def build(self, workers):
+        return Uncoded().build(workers)
+
+
+@dataclass(frozen=True)
+class Table(IndependentDelays):
+    name: ClassVar[str] = "table"
+    path: str
+
+    def draw(self, rng, shape):
+        return rng.choice(np.loadtxt(self.path), shape)
+
+    def longest(self):
+        return float(np.loadtxt(self.path).max())
+
+
+@dataclass(frozen=True)
+class Squared(LoadLaw):
+    kind: ClassVar[str] = "squared"
+
+    def worker_times(self, tape, loads, start, stop):
+        return tape.rows(start, stop) * loads**2
+
+
+@dataclass(frozen=True)
+class Line(DatasetFamily):
+    name: ClassVar[str] = "line"
+    rows: int = 24
+
+    def load(self, task, rng, data_dir):
+        X = np.linspace(-1, 1, self.rows)[:, None]
+        return Dataset("regression", X, 2 * X[:, 0])
+
+
+@dataclass(frozen=True, eq=False)
+class Quartic(Problem):
+    name: ClassVar[str] = "quartic"
+    task: ClassVar[str] = "regression"
+
+    def row_losses(self, margins, targets):
+        return (margins - targets[:, None]) ** 4
+
+    def row_slopes(self, margins, targets):
+        return 4 * (margins - targets[:, None]) ** 3
+
+    def test_auc(self, beta):
+        return None
+
+
+@dataclass(frozen=True)
+class Signs(Optimizer):
+    rule: ClassVar[str] = "signs"
+
+    def init(self, beta):
+        return (beta,)
+
+    def extrapolation(self, t):
+        return 0.0
+
+    def point(self, state, t):
+        return state[0]
+
+    def step(self, state, gradient, t):
+        return (state[0] - self.rate(t) * np.sign(gradient),)
+'''
+
+
+def test_a_plugin_can_bring_every_kind(tmp_path: Path) -> None:
+    """And a field called ``path`` is a file: from the config's folder, by content in the key."""
+    (tmp_path / "everything.py").write_text(EVERYTHING)
+    (tmp_path / "seconds.txt").write_text("1.0\n2.0\n")
+    document = {
+        "workers": 4,
+        "iterations": 6,
+        "plugins": ["everything.py"],
+        "delay": {"model": "shifted", "by": 1, "base": {"model": "table", "path": "seconds.txt"}},
+        "load_law": {"kind": "squared"},
+        "schemes": [{"name": "everyone"}, {"name": "fractional_repetition", "load": 2}],
+        "problem": {"loss": "quartic", "dataset": "line"},
+        "optimizer": {"rule": "signs", "learning_rate": 0.25},
+    }
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(document))
+    erasurehead("sweep", tmp_path / "c.yaml", "--jobs", 2, "--output", tmp_path / "out")
+    table = pd.read_parquet(tmp_path / "out" / "iterations.parquet").query("iteration > 0")
+    times = table.groupby("scheme").iteration_time
+    assert set(times.get_group("everyone")) <= {2.0, 3.0}
+    assert set(times.get_group("fractional_repetition")) <= {8.0, 12.0}
+    assert table.train_loss.is_monotonic_decreasing or table.train_loss.min() < 1.0
+    before = keys(load(tmp_path / "c.yaml"))
+    (tmp_path / "seconds.txt").write_text("1.0\n3.0\n")
+    assert set(keys(load(tmp_path / "c.yaml"))).isdisjoint(before)
+    with pytest.raises(ConfigError, match=r"delay\.base\.pth: unknown key; must be one of: path"):
+        cells(load(tmp_path / "c.yaml", ["delay.base={model: table, pth: x}"]))

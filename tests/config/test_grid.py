@@ -1,0 +1,131 @@
+"""A grid: its points share what they can, and a cell is all that is needed to compute it."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections import Counter
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delay_models.parametric import Exponential
+from experiments.cells.check import check
+from experiments.cells.compute import compute
+from experiments.config import build
+from experiments.config.catalogue import BUILT_IN
+from experiments.config.codec import Reader
+from experiments.config.errors import ConfigError
+from experiments.config.grid import cells, resolved
+from experiments.config.settings import validate
+from tests.golden.configs import documents
+
+BASE: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 5,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "uncoded"}],
+}
+
+
+def test_each_distinct_section_is_read_and_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 rates x 20 seeds: ten delay models and two schemes. Catches reading it all at each point.
+
+    A grid of 100,000 points must take seconds to check.
+    """
+    read: Counter[str] = Counter()
+    built: Counter[object] = Counter()
+    named, scheme = Reader.named, build._built.__wrapped__
+
+    def counted(self: Reader, kind: str, value: Any) -> Any:
+        read[kind] += 1
+        return named(self, kind, value)
+
+    def counting(family: Any, workers: int) -> Any:
+        built[family] += 1
+        return scheme(family, workers)
+
+    monkeypatch.setattr(Reader, "named", counted)
+    monkeypatch.setattr(build, "_built", build.lru_cache(counting))
+    rates = [1 + i / 10 for i in range(10)]
+    grid = cells(BASE | {"sweep": {"delay.rate": rates, "seed": list(range(20))}})
+    assert len(check(grid, None).estimates) == len(grid) == 2 * 200
+    assert read == {"delays": 10, "schemes": 2}
+    assert set(built.values()) == {1}
+    for cell in grid[:3]:
+        compute(cell)
+    assert set(built.values()) == {1}
+
+
+def test_a_run_that_is_only_checked_makes_no_tapes() -> None:
+    """A billion replications are checked as fast as one."""
+    trouble = {"message_loss": 0.1, "retry_after": 1.0}
+    document = BASE | {"replications": 2**30, "failures": trouble}
+    run = build.timing(cells(document)[0])
+    assert len(run.tapes) == 2**30
+    assert run.cluster.resends is not None
+    assert len(run.cluster.resends) == 2**30
+
+
+def test_a_cell_travels_as_its_document(tmp_path: Any) -> None:
+    """And comes back with the same settings; the table of a trace stays at home."""
+    np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).random((500, 50)))
+    path = str(tmp_path / "t.npz")
+    for name, document in documents(tmp_path).items():
+        for cell in cells(document):
+            again = pickle.loads(pickle.dumps(cell))
+            assert "settings" not in vars(again)
+            here, there = dict(cell.settings), dict(again.settings)
+            (mine,), (its,) = here.pop("schemes"), there.pop("schemes")
+            assert (mine.family, mine.label) == (its.family, its.label), name
+            assert here == there, name
+    trace = BASE | {"delay": {"model": "trace", "path": path, "resample": "cells"}}
+    (cell, _) = cells(trace)
+    assert cell.settings.delay.longest() < 1
+    assert len(pickle.dumps(cell)) < 3000
+
+
+def test_objects_and_sections_say_the_same() -> None:
+    """From Python, a section may be the object itself."""
+    said = BASE | {"delay": Exponential(rate=2.0)}
+    assert [cell.key for cell in cells(said)] == [cell.key for cell in cells(BASE)]
+    assert resolved(said) == resolved(BASE)
+
+
+def test_a_resolved_config_is_that_config(tmp_path: Any) -> None:
+    for name, document in documents(tmp_path).items():
+        before = copy.deepcopy(document)
+        once = resolved(document)
+        assert document == before
+        assert resolved(once) == once, name
+        keys = [[(cell.key, cell.label) for cell in cells(each)] for each in (document, once)]
+        assert keys[0] == keys[1], name
+
+
+def test_a_base_may_need_its_sweep() -> None:
+    """What is swept need not stand in the base as well."""
+    document = {key: value for key, value in BASE.items() if key != "workers"}
+    document |= {"delay": {"model": "exponential"}, "sweep": {"delay.rate": [1, 2], "workers": [6]}}
+    assert len(cells(document)) == 4
+    written = resolved(document)
+    assert [cell.key for cell in cells(written)] == [cell.key for cell in cells(document)]
+    with pytest.raises(ConfigError, match="rate: missing"):
+        cells(document | {"sweep": {"workers": [6]}})
+
+
+def test_a_swept_section_and_a_key_within_it() -> None:
+    """Catches a value of the sweep that is changed in place at the next point."""
+    models = [{"model": "exponential", "rate": 1}, {"model": "lognormal", "median": 1, "sigma": 1}]
+    sweep = {"delay": [models[0], models[0] | {"rate": 3}], "delay.rate": [5, 6]}
+    document = BASE | {"sweep": sweep}
+    found = [cell.settings.delay for cell in cells(document)][::2]
+    assert found == [Exponential(rate=5.0), Exponential(rate=6.0)] * 2
+    assert sweep["delay"][0] == {"model": "exponential", "rate": 1}
+
+
+@pytest.mark.parametrize("key", ["workers", "iterations"])
+def test_numbers_that_no_machine_could_run(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{key} = 1000.*must be less than or equal to"):
+        validate(BASE | {key: 10**400}, BUILT_IN)
