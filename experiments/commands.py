@@ -176,10 +176,10 @@ def reproduce(
     """Make the figures of the delay analysis and of loss against time, with their data."""
     from experiments import console
     from experiments.reproduce.base import Effort
-    from experiments.reproduce.command import reproduce as make
+    from experiments.reproduce.command import make_figures
 
     with console.progress("figures") as report:
-        summary = make(figures or [], Effort(0, full, data_dir), output, jobs, report)
+        summary = make_figures(figures or [], Effort(0, full, data_dir), output, jobs, report)
     print(summary)
 
 
@@ -229,10 +229,10 @@ def plot(
 ) -> None:
     """Draw a run's tables as pictures under DIR/plots."""
     from experiments import console
-    from experiments.pictures.command import plot as draw
+    from experiments.pictures.command import write_pictures
 
     with console.progress("pictures") as report:
-        written, left_out = draw(directory, kind, format_.split(","), report)
+        written, left_out = write_pictures(directory, kind, format_.split(","), report)
     for line in [*map(str, written), *left_out]:
         print(line)
 

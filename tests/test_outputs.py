@@ -12,7 +12,7 @@ import pytest
 from experiments import run as running
 from experiments.cells.pool import Died
 from experiments.console import show_plan
-from experiments.pictures.command import plot
+from experiments.pictures.command import write_pictures
 from experiments.run import Options, plan, run
 
 DOCUMENT: dict[str, Any] = {
@@ -40,7 +40,7 @@ def out(tmp_path: Path) -> Path:
     out = tmp_path / "out"
     _, said = go(DOCUMENT, out)
     assert said == []
-    plot(out, "workers")
+    write_pictures(out, "workers")
     (out / "timeline.parquet").write_bytes(b"of the first run")
     (out / "notes.txt").write_text("mine")
     (out / "plots" / "notes.txt").write_text("mine too")

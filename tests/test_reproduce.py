@@ -14,11 +14,11 @@ from delay_models import DelayModel
 from delay_models.markov import Markov
 from experiments.config import build
 from experiments.config.errors import ConfigError
-from experiments.reproduce import FIGURES
+from experiments.reproduce import FIGURES, setting
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Effort, PaperFigure
 from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
-from experiments.reproduce.command import make, reproduce
+from experiments.reproduce.command import make, make_figures
 from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
 from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT
@@ -59,6 +59,29 @@ def test_every_figure_is_tested_and_names_itself() -> None:
     for name, figure in FIGURES.items():
         assert figure.name == name
         assert figure.title
+
+
+def test_clocks_know_of_network_and_failures() -> None:
+    """Catches an engine that is called with the scheme and the delays alone."""
+    document = {
+        "iterations": 20,
+        "delay": {"model": "exponential", "rate": 2.0},
+        "schemes": [{"name": "uncoded"}],
+    }
+    slow = {"network": {"uplink_latency": 5.0}}
+    crashing = {
+        "failures": {
+            "time_to_failure": {"model": "exponential", "rate": 0.05},
+            "time_to_repair": {"model": "exponential", "rate": 0.5},
+        }
+    }
+    times = [
+        float(trace.times[0, -1])
+        for extra in ({}, slow, crashing)
+        for _, _, trace in setting.clocks(document | extra, Effort())
+    ]
+    assert times[1] == pytest.approx(times[0] + 20 * 5.0)
+    assert times[2] > times[0]
 
 
 def test_a_mean_as_text() -> None:
@@ -322,8 +345,8 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     for name in FIGURES:
         monkeypatch.setitem(FIGURES, name, small(name))
     names = ["loss_iteration_floor", "policies"]
-    summary = reproduce(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
-    reproduce(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
+    summary = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
+    make_figures(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second
@@ -339,7 +362,7 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
-        summary = reproduce(
+        summary = make_figures(
             ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
         )
     assert seen == [(0, 1), (1, 1)]
@@ -348,7 +371,7 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean loss_time"):
-        reproduce(["loss_tim"], Effort(), tmp_path / "out", 1, lambda done, total: None)
+        make_figures(["loss_tim"], Effort(), tmp_path / "out", 1, lambda done, total: None)
     assert not (tmp_path / "out").exists()
 
 

@@ -11,7 +11,7 @@ from experiments.pictures.kinds import KINDS
 from experiments.pictures.records import read_records
 
 
-def plot(
+def write_pictures(
     directory: Path,
     kind: str | None = None,
     formats: Sequence[str] = ("png", "svg"),

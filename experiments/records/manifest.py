@@ -35,7 +35,7 @@ def manifest(
 
 
 def to_json(document: Mapping[str, Any]) -> bytes:
-    """Readable JSON."""
+    """The bytes of ``manifest.json``, indented for people."""
     return (json.dumps(document, indent=2, default=str) + "\n").encode()
 
 

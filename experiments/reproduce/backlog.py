@@ -21,7 +21,7 @@ from experiments.reproduce.clusters import (
     additive,
     persistent,
 )
-from experiments.reproduce.markdown import estimate, markdown_table
+from experiments.reproduce.markdown import estimate_text, markdown_table
 from experiments.reproduce.setting import POLICY_MARKERS
 from sim.engines.policy import Policy
 from sim.schemes.base import Fixed
@@ -157,7 +157,9 @@ class Backlog(CodedFigure):
         for scheme, of_scheme in last.groupby("scheme", sort=False):
             for policy, own in of_scheme.groupby("policy", sort=False):
                 pairs = zip(own["iteration_time"], own["standard_error"], strict=True)
-                rows.append([looks.look(str(scheme)).title, str(policy), *starmap(estimate, pairs)])
+                rows.append(
+                    [looks.look(str(scheme)).title, str(policy), *starmap(estimate_text, pairs)]
+                )
         ours = frame[frame["scheme"] == "erasurehead"]
         queued = ours[ours["policy"] == Policy.QUEUE.value]
         cancel = _last(ours[ours["policy"] == Policy.CANCEL.value])["iteration_time"]
@@ -182,7 +184,7 @@ class Backlog(CodedFigure):
             "schemes' colours (black: uncoded, where nobody is ever left behind).\n\n"
             f"When unfinished work is cancelled, ErasureHead takes {cancel.min():.3f} to "
             f"{cancel.max():.3f} s per round, whatever the persistence. When every round is worked "
-            "off, a worker is a queue: who has been slow is late in the rounds after. Rounds that "
+            "off, a worker is a queue: once slow, it is late in the rounds after. Rounds that "
             f"took {start['iteration_time'].mean():.2f} s at first take {end.min():.2f} to "
             f"{end.max():.2f} s in the end. In the long run the mean round cannot be shorter than "
             f"a worker's own work per round (dotted, {queued['own_work'].iloc[0]:.2f} s), however "

@@ -33,7 +33,7 @@ laptop; `--full` has {full} times the replications, and the public data sets who
 """
 
 
-def reproduce(
+def make_figures(
     names: Sequence[str], effort: Effort, output: Path, jobs: int, report: Report
 ) -> Path:
     """Make figures (all of them when none is named); returns the summary's path.

@@ -14,7 +14,7 @@ from experiments.pictures import style
 from experiments.pictures.looks import MUTED, Look, variants
 from experiments.records.estimates import mean_and_error
 from experiments.reproduce.base import Effort, PaperFigure
-from experiments.reproduce.markdown import estimate, markdown_table
+from experiments.reproduce.markdown import estimate_text, markdown_table
 from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
 from sim.engines.run import simulate
 from sim.theory.decoding_error import GroupErasure
@@ -143,7 +143,7 @@ class DecodingErrorArrivals(PaperFigure):
         rows = [
             [
                 label,
-                estimate(row["simulated"], row["standard_error"]),
+                estimate_text(row["simulated"], row["standard_error"]),
                 f"{row['theory']:.4g}",
                 f"{row['theory'] / n:.2%}",
             ]

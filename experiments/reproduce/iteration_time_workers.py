@@ -13,7 +13,7 @@ from experiments.config.grid import cells
 from experiments.pictures import looks, style
 from experiments.records.estimates import mean_and_error
 from experiments.reproduce.base import Effort, PaperFigure
-from experiments.reproduce.markdown import estimate, markdown_table
+from experiments.reproduce.markdown import estimate_text, markdown_table
 from experiments.reproduce.setting import (
     EVEN_WORK,
     LAW_TITLES,
@@ -191,4 +191,4 @@ def _crossing(part: pd.DataFrame) -> str:
 def _cell(seen: pd.DataFrame, law: str, n: int, scheme: str) -> str:
     of_law = (seen["load_law"] == law) & (seen["workers"] == n) & (seen["scheme"] == scheme)
     row = seen[of_law].iloc[0]
-    return estimate(row["simulated"], row["standard_error"])
+    return estimate_text(row["simulated"], row["standard_error"])

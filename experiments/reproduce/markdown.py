@@ -16,7 +16,7 @@ def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: 
     return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows)) + "\n"
 
 
-def estimate(mean: float, error: float) -> str:
+def estimate_text(mean: float, error: float) -> str:
     """A mean with its standard error, to the digits that the error leaves.
 
     An error beyond the mean's fourth digit is not shown.
@@ -31,7 +31,7 @@ def estimate(mean: float, error: float) -> str:
 
 def mean_text(values: FloatArray) -> str:
     """Mean ± standard error of ``(R,)``; a dash when a replication has no value."""
-    return "–" if np.isnan(values).any() else estimate(*mean_and_error(values))
+    return "–" if np.isnan(values).any() else estimate_text(*mean_and_error(values))
 
 
 def interval(middle: float, low: float, high: float) -> str:

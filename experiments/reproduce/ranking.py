@@ -20,7 +20,7 @@ from experiments.reproduce.clusters import (
     RankedCluster,
     clusters,
 )
-from experiments.reproduce.markdown import estimate, markdown_table
+from experiments.reproduce.markdown import estimate_text, markdown_table
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -178,8 +178,8 @@ def _findings(frame: pd.DataFrame) -> str:
         f"repetition in {int((coded['cyclic_repetition'] > 1).sum())}. The load law matters much: "
         f"from additive to proportional, ErasureHead goes from {additive.min():.2f} to "
         f"{additive.max():.2f} of uncoded's time to {proportional.min():.2f} to "
-        f"{proportional.max():.2f}. Longer tails (log-normal, Pareto) help whoever does not wait "
-        "for all. Persistence alone changes no mean while unfinished work can be cancelled "
+        f"{proportional.max():.2f}. Longer tails (log-normal, Pareto) help schemes that do not "
+        "wait for all. Persistence alone changes no mean while unfinished work can be cancelled "
         f"(ErasureHead: {_listed(cancel)}), since each round has the same law; when work queues "
         "up, a worker "
         "that was slow is late long after (ErasureHead: "
@@ -203,7 +203,7 @@ def _ties(mine: FloatArray, best: FloatArray) -> bool:
 
 def _cell(row: pd.Series) -> str:
     if row["scheme"] == "uncoded":
-        text = estimate(row["iteration_time"], row["standard_error"])
+        text = estimate_text(row["iteration_time"], row["standard_error"])
     else:
         text = f"{row['ratio']:.3f} ± {_half(row):.3f}"
     return f"**{text}**" if row["fastest"] else text

@@ -14,7 +14,7 @@ from experiments.pictures.looks import INK, MUTED, Look, look, variants
 from experiments.records.estimates import mean_and_error
 from experiments.reproduce import setting
 from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.markdown import estimate, markdown_table
+from experiments.reproduce.markdown import estimate_text, markdown_table
 from experiments.reproduce.setting import WORKS
 from sim.metrics import per_replication
 from sim.theory.convergence import least_squares_spectrum
@@ -167,7 +167,7 @@ class TradeoffLoadArrivals(RunsFigure):
         return variants([(_label(load), "erasurehead") for load in loads])
 
     def report(self, frame: pd.DataFrame) -> str:
-        """The fronts."""
+        """Every point of the fronts, and the cheapest scheme that is nearly exact."""
         groups = list(frame[frame["on_front"]].groupby(["work", "load_law"], sort=False))
         rows = []
         for (work, law), front in groups:
@@ -176,8 +176,8 @@ class TradeoffLoadArrivals(RunsFigure):
                     [
                         f"{law}, {work:g} s",
                         _name(row),
-                        estimate(row["iteration_time"], row["iteration_time_se"]),
-                        estimate(row["loss_above_minimum"], row["loss_se"]),
+                        estimate_text(row["iteration_time"], row["iteration_time_se"]),
+                        estimate_text(row["loss_above_minimum"], row["loss_se"]),
                     ]
                 )
         arrivals = sorted(set(frame.loc[frame["scheme"] == "erasurehead", "arrivals"]))

@@ -23,7 +23,7 @@ from experiments.config.errors import ConfigError
 from experiments.config.grid import cells
 from experiments.pictures import style
 from experiments.pictures.base import PanelKind
-from experiments.pictures.command import plot
+from experiments.pictures.command import write_pictures
 from experiments.pictures.kinds import KINDS, delays, gantt, losses
 from experiments.pictures.kinds.curves import loss_at, pareto, spread
 from experiments.pictures.looks import LOOKS, look, shade, variants
@@ -75,27 +75,27 @@ def test_every_kind_has_labels_and_a_legend(
 
 def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Path]) -> None:
     """Catches dates, random identifiers, and settings that leak from one picture to the next."""
-    written, left_out = plot(directories["training"])
+    written, left_out = write_pictures(directories["training"])
     assert {path.name for path in written} == {k + e for k in KINDS for e in (".png", ".svg")}
     assert left_out == []
     before = {path: path.read_bytes() for path in written}
     for kind in reversed(KINDS):
-        plot(directories["training"], kind)
+        write_pictures(directories["training"], kind)
     assert {path: path.read_bytes() for path in written} == before
 
 
 def test_the_users_own_settings_play_no_part(directories: dict[str, Path]) -> None:
     import matplotlib
 
-    [png, _], _ = plot(directories["training"], "tradeoff")
+    [png, _], _ = write_pictures(directories["training"], "tradeoff")
     before = png.read_bytes()
     with matplotlib.rc_context({"lines.linewidth": 9, "font.size": 30, "savefig.dpi": 30}):
-        plot(directories["training"], "tradeoff")
+        write_pictures(directories["training"], "tradeoff")
     assert png.read_bytes() == before
 
 
 def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
-    written, left_out = plot(directories["timing"], None)
+    written, left_out = write_pictures(directories["timing"], None)
     assert {p.stem for p in written} == {
         "iteration_time",
         "tradeoff",
@@ -105,7 +105,7 @@ def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
     }
     assert [line.split()[0] for line in left_out] == ["loss_time", "loss_iteration", "gantt"]
     with pytest.raises(ConfigError, match=r"loss_time cannot be drawn: .*timing-only"):
-        plot(directories["timing"], "loss_time")
+        write_pictures(directories["timing"], "loss_time")
 
 
 def test_command_line_errors(
@@ -300,7 +300,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
     document = BASE | {"delay": {"model": "deterministic", "value": 0.0}}
     run(document, tmp_path, QUIET)
     timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
-    assert plot(tmp_path, kind)[0]
+    assert write_pictures(tmp_path, kind)[0]
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
 def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
     """Without a warning: catches ratios and margins that overflow or vanish."""
     run(BASE | {"delay": delay}, tmp_path, QUIET)
-    plot(tmp_path, None)
+    write_pictures(tmp_path, None)
 
 
 FAILURES = {
@@ -349,7 +349,7 @@ def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) 
         del document["target_loss"]
     run(document, tmp_path, QUIET)
     timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
-    written, left_out = plot(tmp_path, None)
+    written, left_out = write_pictures(tmp_path, None)
     expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
     expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
     assert {line.split()[0] for line in left_out} == expected
@@ -514,7 +514,7 @@ def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path])
     """256 colours are enough: the schemes' colours and white are still there, exactly."""
     from PIL import Image
 
-    [png, _], _ = plot(directories["training"], "utilisation")
+    [png, _], _ = write_pictures(directories["training"], "utilisation")
     picture = Image.open(png)
     assert picture.mode == "P"
     colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
@@ -542,16 +542,16 @@ def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
     """Catches the date of creation in a PDF, and a bar that never ends."""
     seen: list[tuple[int, int]] = []
     report = lambda done, total: seen.append((done, total))  # noqa: E731
-    written, _ = plot(directories["training"], "tradeoff", style.FORMATS, report)
+    written, _ = write_pictures(directories["training"], "tradeoff", style.FORMATS, report)
     assert [path.name for path in written] == ["tradeoff.png", "tradeoff.svg", "tradeoff.pdf"]
     assert written[2].read_bytes().startswith(b"%PDF")
     assert seen == [(0, 1), (1, 1)]
     before = [path.read_bytes() for path in written]
-    again, _ = plot(directories["training"], "tradeoff", style.FORMATS)
+    again, _ = write_pictures(directories["training"], "tradeoff", style.FORMATS)
     assert [path.read_bytes() for path in again] == before
     assert b"CreationDate" not in before[2]
     with pytest.raises(ConfigError, match=r"--format = 'jpg': must be one of: pdf, png, svg"):
-        plot(directories["training"], "tradeoff", ["jpg"])
+        write_pictures(directories["training"], "tradeoff", ["jpg"])
 
 
 @pytest.mark.parametrize("kind", PANELS)

@@ -80,7 +80,7 @@ def test_a_comparison_uses_replications_that_both_have() -> None:
 
 
 def test_the_final_loss_is_the_last_one_also_where_it_is_not_finite() -> None:
-    """A run that diverged is no run with a good loss: catches the smallest or last finite loss."""
+    """A diverged run has no good loss: catches the smallest loss, and the last finite one."""
     ((_, result),) = finished()
     losses = np.tile([0.7, 0.2, 0.5, 0.9, 0.4], 3)
     losses[9] = np.nan

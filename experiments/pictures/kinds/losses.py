@@ -7,14 +7,18 @@ more. One such scheme must not take the room of the others, so a line ends where
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
+from typing_extensions import override
 
-from experiments.pictures.kinds.curves import Spread, band_key
+from experiments.pictures.base import PanelKind
+from experiments.pictures.kinds.curves import BANDS, Spread, band_key
 from experiments.pictures.looks import Look
 from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Curve, Panel
+from experiments.pictures.shown import Axis, Band, Curve, Panel
 from sim.types import FloatArray
 
 DECADES_FOR_LOG = 0.8
@@ -29,15 +33,6 @@ NUMBERS = (1e-100, 1e100)
 ENDS = "a line that ends at the top: diverged"
 
 
-def needs_losses(records: Records) -> str | None:
-    """Why losses cannot be drawn, or ``None``."""
-    if "train_loss" not in records.iterations:
-        return "the records hold no losses; it was a timing-only run (problem: null)"
-    if ceiling(records) == 0:
-        return "no run begins with a loss that is a number"
-    return None
-
-
 def ceiling(records: Records) -> float:
     """The largest loss that is drawn; 0 where no run begins with a number."""
     losses = records.iterations.loc[records.iterations["iteration"] == 0, "train_loss"]
@@ -46,21 +41,44 @@ def ceiling(records: Records) -> float:
     return DIVERGED * max(float(start.max()), NUMBERS[0]) if start.size else 0.0
 
 
-def loss_panel(
-    x: Axis,
-    spreads: Sequence[tuple[FloatArray, Spread, Look]],
-    most: float,
-    title: str,
-    note: str,
-) -> Panel:
-    """Every curve (where, which losses, which look) up to the loss ``most``.
+class LossKind(PanelKind):
+    """Losses of every scheme against something; abstract."""
 
-    ``note`` stands in the legend and says what the bands are; empty without bands.
-    """
-    curves = [curve(where, cut(losses, most), look) for where, losses, look in spreads]
-    diverged = any(np.any(losses.middle > most) for _, losses, _ in spreads)
-    keys = [band_key(note)] if note else []
-    return Panel(x, loss_axis(curves), [*curves, *keys], title, ENDS if diverged else "")
+    along: ClassVar[str]
+    """Label of the horizontal axis."""
+
+    @abstractmethod
+    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
+        """Where the losses of a scheme are drawn, ``(G,)``, and the losses."""
+
+    @override
+    def obstacle(self, records: Records) -> str | None:
+        if "train_loss" not in records.iterations:
+            return "the records hold no losses; it was a timing-only run (problem: null)"
+        if ceiling(records) == 0:
+            return "no run begins with a loss that is a number"
+        return None
+
+    @override
+    def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
+        most = ceiling(records)
+        curves, diverged = [], False
+        for label, _ in records.labels():
+            x, losses = self.spread(records, label, band)
+            curves.append(curve(x, cut(losses, most), looks[label]))
+            diverged |= bool(np.any(losses.middle > most))
+        keys = [band_key(BANDS[band])] if records.replicated() else []
+        return Panel(
+            Axis(self.along),
+            loss_axis(curves),
+            [*curves, *keys],
+            records.title,
+            ENDS if diverged else "",
+        )
+
+    @override
+    def last(self, band: Band) -> tuple[str, ...]:
+        return (BANDS[band],)
 
 
 def curve(x: FloatArray, losses: Spread, look: Look) -> Curve:
