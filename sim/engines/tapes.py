@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import final
 
 import numpy as np
@@ -70,6 +71,11 @@ class TapeColumn:
         if block != self._block:
             self._block, self._cells = block, self._read(block)[:, self._worker].tolist()
         return self._cells[offset]
+
+    def __iter__(self) -> Iterator[float]:
+        """All rows, one after the other."""
+        for block in count():
+            yield from self._read(block)[:, self._worker].tolist()
 
 
 def columns(tape: TapeLike) -> list[TapeColumn]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from sim.engines.batch.result import Accepted
+from sim.engines.accepted import Accepted
 from sim.engines.tapes import CheckedTape
 from sim.errors import NeverEnough
 from sim.schemes.barrierless import Barrierless
@@ -20,26 +20,25 @@ if TYPE_CHECKING:
     from sim.engines.run import Run
 
 
-def interrupted(run: Run, scheme: Barrierless) -> list[Accepted]:
-    """The messages of each update, one entry per replication.
+def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
+    """Fill in the messages of each update.
 
     Raises:
         NeverEnough: as if the replications ran one after the other.
     """
     everyone = range(len(run.tapes))
     try:
-        return _together(run, scheme, everyone)
+        _together(run, scheme, everyone, accepted)
     except NeverEnough:
         for r in everyone if len(everyone) > 1 else ():
-            _together(run, scheme, range(r, r + 1))
+            _together(run, scheme, range(r, r + 1), accepted)
         raise
 
 
-def _together(run: Run, scheme: Barrierless, group: range) -> list[Accepted]:
+def _together(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -> None:
     r, n, k = len(group), scheme.workers, scheme.gradients
-    shape = (r, run.updates, k)
-    when, seconds = np.empty(shape), np.empty(shape)
-    worker = np.empty(shape, dtype=np.int64)
+    mine = slice(group.start, group.stop)
+    accepted.version[mine] = np.arange(run.updates)[:, None]
     tasks = _Tasks(run, group)
     now, depth = np.zeros(r), -(-k // n) + 2
     for update in range(run.updates):
@@ -64,16 +63,16 @@ def _together(run: Run, scheme: Barrierless, group: range) -> list[Accepted]:
             stuck = int(np.flatnonzero(np.isinf(end[:, 0]))[0])
             missing = np.flatnonzero(np.isinf(finish[stuck, 0])).tolist()
             raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
-        when[:, update] = np.take_along_axis(finish.reshape(r, -1), order, axis=1)
-        seconds[:, update] = np.take_along_axis(ahead.reshape(r, -1), order, axis=1)
-        worker[:, update] = order % n
+        accepted.when[mine, update] = np.take_along_axis(finish.reshape(r, -1), order, axis=1)
+        accepted.worker[mine, update] = order % n
+        if accepted.seconds is not None:
+            seconds = np.take_along_axis(ahead.reshape(r, -1), order, axis=1)
+            accepted.seconds[mine, update] = seconds
         before = (finish < end[:, None]) | ((finish == end[:, None]) & (waves < top[:, None]))
         deciding = (finish == end[:, None]) & (waves == top[:, None])
         delivered = np.count_nonzero(before | deciding, axis=1)
         tasks.use(delivered + ~deciding.any(axis=1))
         now = end[:, 0]
-    version = np.broadcast_to(np.arange(run.updates)[:, None], shape[1:])
-    return [Accepted(when[i], worker[i], version, seconds[i]) for i in range(r)]
 
 
 def _waves(finish: FloatArray) -> IntArray:

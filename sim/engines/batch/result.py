@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.arrays import row_max
 from sim.errors import NeverEnough
-from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace, Work
+from sim.types import BoolArray, FloatArray, Rounds, Trace, Work
 
 
 @dataclass(frozen=True)
@@ -79,23 +79,6 @@ class TraceArrays:
         """The trace, once every round is filled."""
         heard = None if self.arrived is None else Rounds(self.arrived)
         return Trace(self.times, heard, self.work, "batch", seed)
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """The messages that made the updates of one replication without rounds: ``(U, K)`` each.
-
-    Attributes:
-        when: instants at which they arrived.
-        worker: who sent them.
-        version: updates of the model at which they were computed.
-        seconds: how long they took to compute.
-    """
-
-    when: FloatArray
-    worker: IntArray
-    version: IntArray
-    seconds: FloatArray
 
 
 def no_work(shape: tuple[int, int, int]) -> Work:

@@ -16,6 +16,7 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
+from sim.engines.accepted import Accepted, Heard
 from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
 from sim.engines.event.free_workers import IdealWorkers, RealWorkers, Workers
 from sim.engines.event.timeline import Recorder
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``sim.engines.run.simulate``."""
-    masters = []
+    scheme = run.scheme
+    assert isinstance(scheme, Barrierless)
+    accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), seconds=True)
+    dead, busy, down = [], [], []
     for replication in range(len(run.tapes)):
         noted = recorder if replication == 0 else None
         tasks = _tasks(run, replication)
@@ -39,25 +43,17 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
             workers = IdealWorkers(tasks, noted)
         else:
             workers = RealWorkers(tasks, run.cluster, replication, noted)
-        assert isinstance(run.scheme, Barrierless)
-        master = FreeMaster(run.scheme, run.iterations, workers, run.cluster.max_wait, noted)
+        master = FreeMaster(scheme, run.iterations, workers, run.cluster.max_wait, noted)
         master.run()
-        masters.append(master)
-    heard = Messages(
-        np.array([master.senders for master in masters]),
-        np.array([master.versions for master in masters]),
-    )
-    work = Work(
-        busy=np.stack([master.workers.busy for master in masters]),
-        useful=np.array([master.useful for master in masters]),
-        last=np.array([master.last for master in masters]),
-        margin=np.array([master.margin for master in masters]),
-        dead=np.array([master.dead for master in masters]),
-        down=np.stack([master.workers.down for master in masters]),
-    )
-    times = np.array([master.times for master in masters])
+        accepted.replication(replication).fill(master.accepted)
+        dead.append(master.dead)
+        busy.append(workers.busy)
+        down.append(workers.down)
+    useful, last, margin = accepted.useful(scheme.workers), *accepted.blame()
+    work = Work(np.stack(busy), useful, last, margin, np.array(dead), np.stack(down))
+    heard = Messages(accepted.worker, accepted.version)
     fails = run.cluster.failures is not None
-    return Trace(times, heard, work, "event", run.seed, fails)
+    return Trace(accepted.times, heard, work, "event", run.seed, fails)
 
 
 def _tasks(run: Run, replication: int) -> list[TapeColumn]:
@@ -86,8 +82,8 @@ class FreeMaster:
 
     Attributes:
         version: updates so far.
-        times, senders, versions, last, margin, dead: one entry per update, as in ``Trace``.
-        useful: ``(n,)`` seconds that went into messages which made an update.
+        accepted: worker, version, seconds and instant of each message, in order; K make an update.
+        dead: workers that were down, one entry per update.
     """
 
     def __init__(
@@ -102,19 +98,16 @@ class FreeMaster:
         self.scheme = scheme
         self.workers = workers
         self.version = 0
-        self.times: list[float] = []
-        self.senders: list[list[int]] = []
-        self.versions: list[list[int]] = []
-        self.last: list[int] = []
-        self.margin: list[float] = []
+        self.accepted: list[Heard] = []
         self.dead: list[int] = []
-        self.useful = [0.0] * scheme.workers
         self._updates = scheme.updates(iterations)
+        self._oldest, self._restarts = scheme.oldest, scheme.restarts_at_once
+        self._stops = scheme.stops is not Stops.NOBODY
         self._per_iteration = self._updates // iterations
         self._max_wait = max_wait
         self._recorder = recorder
+        self._missing = scheme.gradients
         self._inbox: list[tuple[int, int, float]] = []
-        self._accepted: list[tuple[int, int, float, float]] = []
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
 
     def run(self) -> None:
@@ -134,15 +127,17 @@ class FreeMaster:
 
     def hear(self, worker: int, version: int, seconds: float) -> None:
         """Hear a message: a gradient at a version, that took its worker ``seconds`` to compute."""
-        self._inbox.append((worker, version, seconds))
-        if self.env.peek() > self.env.now:
-            self._decide()
-        elif len(self._inbox) == 1:
-            Call(self.env, DECISION, lambda _: self._decide())
+        env, inbox = self.env, self._inbox
+        now = env.now
+        inbox.append((worker, version, seconds))
+        if env.peek() > now:
+            self._decide(now)
+        elif len(inbox) == 1:
+            Call(env, DECISION, lambda _: self._decide(env.now))
 
     def missing(self) -> list[int]:
         """Workers of whom nothing was accepted since the last update."""
-        heard = {worker for worker, *_ in self._accepted}
+        heard = {worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]}
         return [worker for worker in range(self.scheme.workers) if worker not in heard]
 
     @property
@@ -150,27 +145,28 @@ class FreeMaster:
         """The iteration that the next update belongs to, from 1."""
         return self.version // self._per_iteration + 1
 
-    def _decide(self) -> None:
+    def _decide(self, now: float) -> None:
         """Decide all messages of this instant, then have workers start again."""
-        scheme, before = self.scheme, self.version
-        inbox, self._inbox = sorted(self._inbox), []
+        inbox, self._inbox = self._inbox, []
+        before, restarts, oldest = self.version, self._restarts, self._oldest
         free: list[int] = []
-        for worker, version, seconds in inbox:
-            if self.version - version >= scheme.oldest:
+        for worker, version, seconds in sorted(inbox) if len(inbox) > 1 else inbox:
+            if self.version - version >= oldest:
                 free.append(worker)
                 continue
-            self._accepted.append((worker, version, seconds, self.env.now))
-            if scheme.restarts_at_once:
+            self.accepted.append((worker, version, seconds, now))
+            if restarts:
                 free.append(worker)
             else:
                 self.workers.rest(worker)
-            if len(self._accepted) == scheme.gradients:
-                if not scheme.restarts_at_once:
-                    free += [sender for sender, *_ in self._accepted]
-                self._update()
+            self._missing -= 1
+            if not self._missing:
+                self._update(now)
                 if self.version == self._updates:
                     return
-        if self.version > before and scheme.stops is not Stops.NOBODY:
+                if not restarts:
+                    free += [sender for sender, *_ in self.accepted[-self.scheme.gradients :]]
+        if self._stops and self.version > before:
             free = self._stopped(free)
         for worker in sorted(free) if len(free) > 1 else free:
             self.workers.start(worker, self.version)
@@ -187,24 +183,21 @@ class FreeMaster:
         ]
         return free + stale
 
-    def _update(self) -> None:
-        now = self.env.now
-        opened = self.times[-1] if self.times else 0.0
-        at_the_end = [worker for worker, _, _, heard in self._accepted if heard == now]
-        earlier = [heard for _, _, _, heard in self._accepted if heard < now]
-        for worker, _, seconds, _ in self._accepted:
-            self.useful[worker] += seconds
-        self.times.append(now)
-        self.senders.append([worker for worker, *_ in self._accepted])
-        self.versions.append([version for _, version, _, _ in self._accepted])
-        self.last.append(at_the_end[0])
-        self.margin.append(now - max(earlier[-1] if earlier else opened, opened))
+    def _update(self, now: float) -> None:
         self.dead.append(self.workers.dead)
         if self._recorder is not None:
-            self._recorder.round_ended(self.version, opened, now, self.last[-1])
-        self._accepted = []
+            self._record(now, self._recorder)
+        self._missing = self.scheme.gradients
         self.version += 1
-        self._watch()
+        if self._max_wait is not None:
+            self._watch()
+
+    def _record(self, now: float, recorder: Recorder) -> None:
+        """Note the master's wait for an update, that the first message of this instant ended."""
+        start = self.version * self.scheme.gradients
+        opened = self.accepted[start - 1][3] if start else 0.0
+        last = next(worker for worker, *_, heard in self.accepted[start:] if heard == now)
+        recorder.round_ended(self.version, opened, now, last)
 
     def _watch(self) -> None:
         """Give up if nothing has come of this update after ``max_wait``."""

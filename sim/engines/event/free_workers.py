@@ -87,8 +87,9 @@ class IdealWorkers(Workers):
     def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
         n = len(tasks)
         self.busy, self.down = np.zeros(n), np.zeros(n)
-        self._tasks, self._recorder = tasks, recorder
-        self._count, self._attempt, self.versions = [0] * n, [0] * n, [0] * n
+        self._tasks, self._recorder = [iter(column) for column in tasks], recorder
+        self.versions = [0] * n
+        self._under_way: list[Event | None] = [None] * n
         self._since, self._began = [0.0] * n, [0.0] * n
         self._resting = [False] * n
 
@@ -99,24 +100,22 @@ class IdealWorkers(Workers):
     @override
     def start(self, worker: int, version: int) -> None:
         """A task that was under way is dropped; its timeout fires later and is ignored."""
-        env = self._env
         if self._recorder is not None:
             self._ends(worker, "cancelled")
         if self._resting[worker]:
             self._resting[worker] = False
-            self._since[worker] = env.now
-        self._began[worker] = env.now
+            self._since[worker] = self._env.now
         self.versions[worker] = version
-        seconds = self._tasks[worker][self._count[worker]]
-        self._count[worker] += 1
-        attempt = self._attempt[worker] = self._attempt[worker] + 1
+        seconds = next(self._tasks[worker])
+        self._under_way[worker] = None
         if seconds < inf:
-            call(Timeout(env, seconds, (worker, attempt, seconds)), self._arrive)
+            self._under_way[worker] = task = Timeout(self._env, seconds, (worker, seconds))
+            task.callbacks.append(self._arrive)
 
-    def _arrive(self, event: Event) -> None:
-        told: Any = event.value
-        worker, attempt, seconds = told
-        if attempt == self._attempt[worker]:
+    def _arrive(self, task: Event) -> None:
+        told: Any = task.value
+        worker, seconds = told
+        if task is self._under_way[worker]:
             if self._recorder is not None:
                 self._ends(worker, "computing")
             self._master.hear(worker, self.versions[worker], seconds)
