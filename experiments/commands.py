@@ -174,6 +174,11 @@ def reproduce(
     jobs: Annotated[int, typer.Option("--jobs", min=1, help="Figures made at the same time.")] = 1,
 ) -> None:
     """Make the figures of the delay analysis and of loss against time, with their data."""
+    if jobs > 1:
+        from experiments.cells import processes
+
+        processes.prepare()
+
     from experiments import console
     from experiments.reproduce.base import Effort
     from experiments.reproduce.command import make_figures

@@ -21,6 +21,7 @@ from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from functools import partial
+from itertools import count
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType
@@ -34,7 +35,10 @@ PRELOADED = ["experiments.cells.work", "experiments.cells.processes", "sklearn.m
 """What a process needs for its first cell."""
 
 PAUSE = 0.2
-"""Seconds between two messages of a process about the share that it has done."""
+"""Seconds between two messages of a process about its share, and between two attempts to start."""
+
+STARTS = 5
+"""How often a process is started whose server dies."""
 
 SERVER = "forkserver" in multiprocessing.get_all_start_methods()
 
@@ -87,8 +91,16 @@ class ProcessLane(Lane):
     def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
         if self._far_end is None:
             return self._executor.submit(_call, task, item)
-        with _without_main(), _undisturbed() if SERVER else nullcontext():
-            future = self._executor.submit(_call, task, item)
+        for attempt in count(1):
+            try:
+                with _without_main(), _undisturbed() if SERVER else nullcontext():
+                    future = self._executor.submit(_call, task, item)
+                break
+            except (ConnectionError, EOFError):  # the server died, and a new one starts in a moment
+                if attempt == STARTS:
+                    raise
+                time.sleep(PAUSE)
+                self.revive()
         self._far_end.close()  # the process has its own
         self._far_end = None
         return future

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -99,8 +99,8 @@ def workers_of(process: subprocess.Popen[str]) -> list[int]:
     return [pid for pid, parent in parents.items() if parents.get(parent) == process.pid]
 
 
-def kill_workers(process: subprocess.Popen[str]) -> None:
-    """kill -9 those that are there."""
-    for pid in workers_of(process):
+def kill(processes: Iterable[int]) -> None:
+    """kill -9 those that are still there."""
+    for pid in processes:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from tests.cells.commands import (
     PATIENCE,
     cells_of,
     finish,
-    kill_workers,
+    kill,
     servers_of,
     session_of,
     signalled,
@@ -165,12 +166,15 @@ def test_processes_end_with_the_command(
             break
 
 
-def test_a_process_killed_once_costs_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """As the system does when memory is short: its cell is computed again, and nobody notices."""
+@pytest.mark.parametrize("victims", [workers_of, servers_of], ids=["workers", "server"])
+def test_processes_killed_once_cost_nothing(
+    victims: Callable[[subprocess.Popen[str]], list[int]], whole: tuple[Path, Path], tmp_path: Path
+) -> None:
+    """As the system does when memory is short: the cells are computed again, and nobody notices."""
     config, reference = whole
     process = sweep(config, tmp_path, "--jobs", 2)
     until_cells(process, tmp_path, 2)
-    kill_workers(process)
+    kill(victims(process))
     _, error = process.communicate(timeout=PATIENCE)
     assert (process.returncode, error) == (0, "")
     assert_same_tables(tmp_path, reference)
@@ -183,7 +187,7 @@ def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     config.write_text(yaml.safe_dump(long))
     process = sweep(config, out, "--jobs", 2)
     while process.poll() is None:
-        kill_workers(process)
+        kill(workers_of(process))
     _, error = process.communicate(timeout=PATIENCE)
     lines = error.splitlines()
     assert process.returncode == 1
