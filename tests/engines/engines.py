@@ -12,7 +12,7 @@ from sim.engines.policy import Policy
 from sim.engines.run import Run, simulate
 from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
-from sim.types import Trace
+from sim.types import TapeLike, Trace
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from sim.engines.policy import Policy
 from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from sim.schemes import SCHEMES, Scheme
+from sim.types import TapeLike
 from tests.engines.agreement import Mortal
 from tests.tables import LatticeTape
 
