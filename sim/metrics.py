@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -32,6 +32,9 @@ class CellRecords(Protocol):
         """One row per replication: numbers of the whole run."""
 
 
+Of = Callable[[CellRecords], FloatArray | None]
+
+
 @dataclass(frozen=True)
 class Metric:
     """A number that sums up a run.
@@ -40,8 +43,8 @@ class Metric:
         name: the column in ``summary.parquet`` is ``<name>_mean``.
         title: what axes and reports call it.
         unit: ``s``, or empty for a number without a unit.
-        meaning: one phrase for the documentation.
         of: the records of one cell -> ``(R,)``, or ``None`` where they do not hold it.
+        meaning: one phrase for the documentation.
         heading: title of its column in the terminal; empty if it is not shown there.
         compared: whether the summary compares it with the first scheme, replication by replication.
     """
@@ -49,8 +52,8 @@ class Metric:
     name: str
     title: str
     unit: str
+    of: Of
     meaning: str
-    of: Callable[[CellRecords], FloatArray | None]
     heading: str = ""
     compared: bool = False
 
@@ -60,141 +63,95 @@ class Metric:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
 
-def _mean(column: str) -> Callable[[CellRecords], FloatArray | None]:
+def _mean(column: str) -> Of:
     """Mean over a run's iterations; missing values (the start) are left out."""
-
-    def of(records: CellRecords) -> FloatArray | None:
-        if column not in records.iterations:
-            return None
-        return records.iterations.groupby("replication")[column].mean().to_numpy(np.float64)
-
-    return of
+    return lambda records: _per_run(records, column, lambda runs: runs.mean())
 
 
-def _final(column: str) -> Callable[[CellRecords], FloatArray | None]:
+def _final(column: str) -> Of:
     """Value after the last iteration, also where it is not a number."""
-
-    def of(records: CellRecords) -> FloatArray | None:
-        if column not in records.iterations:
-            return None
-        runs = records.iterations.groupby("replication")[column]
-        return runs.last(skipna=False).to_numpy(np.float64)
-
-    return of
+    return lambda records: _per_run(records, column, lambda runs: runs.last(skipna=False))
 
 
-def _whole(column: str) -> Callable[[CellRecords], FloatArray | None]:
+def _per_run(records: CellRecords, column: str, of: Callable[[Any], Any]) -> FloatArray | None:
+    if column not in records.iterations:
+        return None
+    found = of(records.iterations.groupby("replication")[column])
+    return np.asarray(found, dtype=np.float64)
+
+
+def _whole(column: str) -> Of:
     """A number that is recorded once per run."""
 
     def of(records: CellRecords) -> FloatArray | None:
-        if column not in records.replications:
-            return None
-        return records.replications[column].to_numpy(np.float64)
+        table = records.replications
+        return table[column].to_numpy(np.float64) if column in table else None
 
     return of
 
 
 _ALL = (
     Metric(
-        "iteration_time",
-        "mean iteration time",
-        "s",
+        "iteration_time", "mean iteration time", "s", _mean("iteration_time"),
         "mean time between the ends of two iterations",
-        _mean("iteration_time"),
-        heading="s / iteration",
-        compared=True,
+        heading="s / iteration", compared=True,
     ),
     Metric(
-        "decoding_error",
-        "mean decoding error",
-        "",
+        "decoding_error", "mean decoding error", "", _mean("decoding_error"),
         "mean over iterations of the squared norm of w - 1, w the partition weights",
-        _mean("decoding_error"),
         heading="decoding error",
     ),
     Metric(
-        "exact",
-        "exact gradients",
-        "",
+        "exact", "exact gradients", "", _whole("exact"),
         "share of the updates whose gradient was decoded exactly; only for codes of which that "
         "depends on the draw",
-        _whole("exact"),
     ),
     Metric(
-        "staleness",
-        "mean staleness",
-        "updates",
+        "staleness", "mean staleness", "updates", _mean("staleness"),
         "mean number of updates between the reading of a model and the use of its gradient; only "
         "where a scheme uses stale gradients or several updates an iteration",
-        _mean("staleness"),
         heading="staleness",
     ),
     Metric(
-        "final_train_loss",
-        "final training loss",
-        "",
+        "final_train_loss", "final training loss", "", _final("train_loss"),
         "training loss after the last iteration",
-        _final("train_loss"),
-        heading="train loss",
-        compared=True,
+        heading="train loss", compared=True,
     ),
     Metric(
-        "final_test_loss",
-        "final test loss",
-        "",
+        "final_test_loss", "final test loss", "", _final("test_loss"),
         "test loss after the last iteration",
-        _final("test_loss"),
         heading="test loss",
     ),
     Metric(
-        "elapsed",
-        "elapsed time",
-        "s",
+        "elapsed", "elapsed time", "s", _whole("elapsed"),
         "clock when the last iteration ended",
-        _whole("elapsed"),
     ),
     Metric(
-        "utilisation",
-        "utilisation",
-        "",
+        "utilisation", "utilisation", "", _whole("utilisation"),
         "share of the elapsed time that a worker computes",
-        _whole("utilisation"),
         heading="utilisation",
     ),
     Metric(
-        "wasted",
-        "wasted work",
-        "",
+        "wasted", "wasted work", "", _whole("wasted"),
         "share of the computing time that went into messages which missed their round",
-        _whole("wasted"),
         heading="wasted",
     ),
     Metric(
-        "dead",
-        "time down",
-        "",
+        "dead", "time down", "", _whole("dead"),
         "share of the elapsed time that a worker is down; only with failures",
-        _whole("dead"),
     ),
     Metric(
-        "test_auc",
-        "test AUC",
-        "",
+        "test_auc", "test AUC", "", _whole("test_auc"),
         "area under the ROC curve on the test rows after the last iteration; classification only",
-        _whole("test_auc"),
         heading="test AUC",
     ),
     Metric(
-        "time_to_target",
-        "time to the target loss",
-        "s",
+        "time_to_target", "time to the target loss", "s", _whole("time_to_target"),
         "time until `train_loss` is first at or below `target_loss`, over the replications that "
         "reach it; `target_reached` is their share",
-        _whole("time_to_target"),
-        heading="s to target",
-        compared=True,
+        heading="s to target", compared=True,
     ),
-)
+)  # fmt: skip
 
 METRICS: Mapping[str, Metric] = {metric.name: metric for metric in _ALL}
 
