@@ -229,6 +229,10 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
         change(**LEARNING | {"engine": "batch", "network": {"bandwidth": 10, "channels": 1}}),
         ["engine = 'batch'", "channel", "event or auto"],
     ),
+    (
+        change(schemes=[SCHEME, {"name": "adaptive_k", "wait_for": 3}]),
+        ["problem: missing; adaptive_k decides by the losses"],
+    ),
     ("workers: 3\nworkers: 4\n", ["not YAML", "line 2", "workers appears twice"]),
     (change(replications=2**31), ["replications", "less than or equal to"]),
     (change(sweep={"seed": [0] * 1000, "workers": [6] * 1000}), ["sweep", "100000 points"]),

@@ -10,7 +10,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from experiments.config import build
-from experiments.config.errors import ConfigError, at
+from experiments.config.errors import at
 from experiments.config.grid import Cell
 from sim.engines.run import Engine, Run, rounds, simulate
 from sim.errors import InvalidParameter
@@ -62,6 +62,7 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
     losses: Learned | None = None
     with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
+            assert learning is not None  # a config without a problem is refused
             trace, losses = learn_along(run, run.scheme, learning, engine)
             steps = run.scheme.steps(trace)
         else:
@@ -94,15 +95,9 @@ def learn(
 
 
 def learn_along(
-    run: Run, scheme: RoundScheme, learning: build.Training | None, engine: Engine
+    run: Run, scheme: RoundScheme, learning: build.Training, engine: Engine
 ) -> tuple[Trace, Learned]:
-    """Run a scheme that looks at losses: engine and learner take turns.
-
-    Raises:
-        ConfigError: there is no problem whose losses it could see.
-    """
-    if learning is None:
-        raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")
+    """Run a scheme that looks at losses: engine and learner take turns."""
     course = rounds(run, engine)
     with training():
         learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))

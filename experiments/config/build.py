@@ -25,6 +25,7 @@ from sim.optimizers import Optimizer
 from sim.problems import Problem, ProblemConfig
 from sim.schemes import Scheme, SchemeFamily
 from sim.schemes.barrierless import Barrierless
+from sim.schemes.base import RoundScheme, Sees
 from sim.types import FloatArray
 
 
@@ -49,7 +50,7 @@ def timing(cell: Cell, features: int | None = None) -> Run:
         features: p, for the size of messages; ``None`` without data.
 
     Raises:
-        ConfigError: the engine or the network do not suit.
+        ConfigError: the engine or the network do not suit, or the scheme needs a problem.
         ImpossibleCell: the values are each valid, but not together.
     """
     settings = cell.settings
@@ -59,6 +60,9 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     except InvalidParameter as error:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
+    sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
+    if sees is Sees.LOSSES and settings.problem is None:
+        raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")
     available = delay.workers_available()
     if available is not None and available < n:
         valid = f"the delay model serves {available} workers; must be 1 to {available}"

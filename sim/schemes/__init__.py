@@ -4,6 +4,7 @@ To add a scheme: write one frozen dataclass that composes known parts (``base`` 
 one line here; or leave the package as it is and write a plugin.
 """
 
+from sim.schemes.adaptive import AdaptiveK
 from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.erasurehead import ErasureHead
@@ -23,6 +24,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
     "sequential": Sequential,
+    "adaptive_k": AdaptiveK,
     "asynchronous": Asynchronous,
     "k_async": KAsync,
     "k_batch_async": KBatchAsync,

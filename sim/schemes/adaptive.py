@@ -1,0 +1,148 @@
+"""Schemes that wait for more workers as training goes on.
+
+Source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent for Fast
+and Communication-Efficient Distributed Learning (arXiv 2208.03134), the statistical heuristic.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Ge
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, WaitFor, not_bool, require_at_most_workers
+from sim.schemes.base import Outcome, Round, RoundScheme, SchemeFamily, Sees
+from sim.schemes.decoders import SumArrived
+from sim.schemes.stopping import FirstKEach
+from sim.types import BoolArray, FloatArray, IntArray
+
+Count = Annotated[int, BeforeValidator(not_bool), Ge(0)]
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class AdaptiveK(SchemeFamily):
+    """``ignore_stragglers`` that waits for ``step`` workers more whenever training stalls.
+
+    While models improve, successive gradients point the same way; near the error that r arrivals
+    leave, noise turns them round. So the master counts +1 when a decoded gradient has a negative
+    inner product with the one before, and -1 otherwise. Once the count is above ``threshold``, and
+    more than ``burn_in`` rounds have passed since the start or the last increase, r grows and both
+    counts restart at 0. Needs a problem. The defaults are ours.
+
+    Args:
+        wait_for: r at the start, arrivals that end a round.
+        step: how many arrivals more.
+        burn_in: rounds in which r stays as it is.
+        threshold: the count that must be exceeded.
+        most: the largest r; the number of workers unless given.
+    """
+
+    name: ClassVar[str] = "adaptive_k"
+
+    wait_for: WaitFor
+    step: WaitFor = 1
+    burn_in: Count = 10
+    threshold: Count = 5
+    most: WaitFor | None = None
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(wait_for=1),
+            cls(wait_for=4, step=5, burn_in=0, threshold=0, most=10),
+            cls(wait_for=12),
+        )
+
+    @override
+    def build(self, workers: int) -> GrowingK:
+        """Needs wait_for at most ``most``, and that at most workers."""
+        require_at_most_workers("wait_for", self.wait_for, workers)
+        most = workers if self.most is None else self.most
+        if not self.wait_for <= most <= workers:
+            valid = f"must be between wait_for = {self.wait_for} and workers = {workers}"
+            raise InvalidParameter("most", most, valid)
+        growth = self.wait_for, self.step, self.burn_in, self.threshold, most
+        return GrowingK(workers, *growth, exact=self.wait_for == workers)
+
+
+@final
+@plain_dataclass(frozen=True, eq=False)
+class Progress:
+    """What ``GrowingK`` remembers.
+
+    Attributes:
+        first: whether no round has ended yet: its gradient has none before it.
+        arrivals: ``(R,)`` r.
+        rounds: ``(R,)`` since the start or the last increase.
+        count: ``(R,)`` of changes of direction, less the others.
+    """
+
+    first: bool
+    arrivals: IntArray
+    rounds: IntArray
+    count: IntArray
+
+
+@final
+@plain_dataclass(frozen=True)
+class GrowingK(RoundScheme):
+    """One partition a worker, r arrivals, their sum times n/m; see ``AdaptiveK``.
+
+    Args:
+        n: number of workers.
+        wait_for, step, burn_in, threshold, most: as in ``AdaptiveK``.
+        exact: True where r is n from the start.
+    """
+
+    sees: ClassVar[Sees] = Sees.LOSSES
+
+    n: int
+    wait_for: int
+    step: int
+    burn_in: int
+    threshold: int
+    most: int
+    exact: bool | None = False
+
+    name = "adaptive_k"
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @override
+    def start(self, replications: int) -> Progress:
+        nothing = np.zeros(replications, dtype=np.int64)
+        return Progress(True, nothing + self.wait_for, nothing, nothing)
+
+    @override
+    def plan(self, state: Progress) -> Round:
+        return Round(np.ones(self.n, dtype=np.int64), FirstKEach(state.arrivals))
+
+    @override
+    def after(self, state: Progress, outcome: Outcome) -> Progress:
+        assert outcome.alignment is not None
+        turned = np.where(outcome.alignment < 0, 1, -1)
+        count = state.count + (0 if state.first else turned)
+        rounds = state.rounds + 1
+        stalls = (count > self.threshold) & (rounds > self.burn_in)
+        more = np.minimum(state.arrivals + self.step, self.most)
+        return Progress(
+            False,
+            np.where(stalls, more, state.arrivals),
+            np.where(stalls, 0, rounds),
+            np.where(stalls, 0, count),
+        )
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        return SumArrived(rescale=True).partition_weights(arrived)
