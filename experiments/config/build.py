@@ -13,9 +13,10 @@ from threadpoolctl import threadpool_limits
 from delay_models import DelayModel, Tape
 from experiments.config import surroundings
 from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import Reader, located
+from experiments.config.codec import Reader, located, names
 from experiments.config.errors import ConfigError, at
 from experiments.config.grid import Cell
+from experiments.config.identity import stamps
 from experiments.config.settings import Settings
 from experiments.config.surroundings import Lazily
 from sim.engines.run import Run
@@ -117,17 +118,21 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
         return None
     if settings.optimizer is None:
         raise ConfigError("optimizer: missing; a problem needs rule and learning_rate")
+    config = settings.problem
+    code = (type(config.family), config.losses[config.settings.loss])
     text = json.dumps(cell.document["problem"], sort_keys=True)
-    section = _Section(text, settings.problem)
+    section = _Section(text, code, stamps(config, data_dir), config)
     problem, initial = _problem(section, settings.workers, settings.seed, data_dir)
     return Training(problem, initial, settings.optimizer)
 
 
 @dataclass(frozen=True)
 class _Section:
-    """A problem's settings, told from others by their text: a field may be of any type."""
+    """A problem's settings, told from others by text, code and file: no field need have a hash."""
 
     text: str
+    code: tuple[type, ...]
+    files: tuple[tuple[Path, int, int], ...]
     config: ProblemConfig = field(compare=False)
 
 
@@ -146,6 +151,8 @@ def _problem(
 
 
 def _scheme(family: SchemeFamily, workers: int) -> Scheme:
+    if "path" in names(type(family)):  # what it reads may change
+        return family.build(workers)
     try:
         return _built(family, workers)
     except TypeError:  # a field that cannot be hashed

@@ -69,6 +69,12 @@ def text(plain: Any, files: Iterable[Input]) -> str:
 _encoded = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
+def stamps(problem: ProblemConfig, data_dir: Path | None) -> tuple[tuple[Path, int, int], ...]:
+    """Of the file of a problem's data set; they change when it does."""
+    paths = [path for path in _data(problem, data_dir) if path.is_file()]
+    return tuple((path, *_stamp(path)) for path in paths)
+
+
 def key(texts: Iterable[str]) -> str:
     """The hash of a cell's sections: 16 hexadecimal digits."""
     return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]

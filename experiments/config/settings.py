@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Annotated, Any, Literal, get_type_hints
@@ -21,14 +23,9 @@ from pydantic import (
 
 from delay_models import DelayModel
 from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import (
-    Reader,
-    located,
-    plain,
-    require_known,
-    takes_list,
-)
+from experiments.config.codec import Reader, located, plain, require_known, takes_list
 from experiments.config.errors import fault
+from experiments.config.ranges import MOST_POINTS
 from experiments.config.surroundings import FailureSettings, read_failures, read_network
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -100,6 +97,8 @@ def _singles(
     for key, values in lists.items():
         if not values:
             raise fault([str(key)], values, "must list at least one value")
+    if math.prod(len(values) for values in lists.values()) > MOST_POINTS:
+        raise fault([], section, f"must stand for at most {MOST_POINTS} schemes")
     for combination in itertools.product(*lists.values()):
         swept = dict(zip(lists, combination, strict=True))
         yield {**section, **swept}, swept
@@ -141,9 +140,8 @@ def _schemes(reader: Reader, value: Any) -> tuple[Entry, ...]:
         else:
             raise fault([index], section, "must be a valid dictionary")
         entries += (replace(entry, index=index) for entry in group)
-    labels = [entry.label for entry in entries]
-    for label in labels:
-        if labels.count(label) > 1:
+    for label, count in Counter(entry.label for entry in entries).items():
+        if count > 1:
             raise fault([], label, "appears twice; give each its own label")
     return tuple(entries)
 

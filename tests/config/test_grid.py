@@ -125,6 +125,12 @@ def test_a_swept_section_and_a_key_within_it() -> None:
     assert sweep["delay"][0] == {"model": "exponential", "rate": 1}
 
 
+def test_lists_that_stand_for_too_many_schemes() -> None:
+    scheme = {"name": "erasurehead", "load": [2] * 1000, "wait_for": [3] * 1000}
+    with pytest.raises(ConfigError, match=r"^schemes\.erasurehead = .*at most 100000 schemes"):
+        cells(BASE | {"schemes": [scheme]})
+
+
 @pytest.mark.parametrize("key", ["workers", "iterations"])
 def test_numbers_that_no_machine_could_run(key: str) -> None:
     with pytest.raises(ConfigError, match=f"^{key} = 1000.*must be less than or equal to"):

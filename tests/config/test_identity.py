@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells
 
@@ -96,6 +98,19 @@ def test_a_public_data_set_counts_by_content(
     assert len({*keys, cell(None, **amazon).key}) == 3
     monkeypatch.setenv("ERASUREHEAD_DATA", str(tmp_path / "b"))
     assert cell(None, **amazon).key == keys[1]
+
+
+def test_data_that_are_replaced_are_loaded_again(tmp_path: Path) -> None:
+    """In one process, as in a notebook: catches old numbers under the new file's key."""
+    path = tmp_path / "data.npz"
+    sums = []
+    for factor in (1.0, 2.0):
+        np.savez(path, X=factor * np.eye(8, 3) + 1, y=np.arange(8.0))
+        mine = cell(problem={"loss": "least_squares", "dataset": "file", "path": str(path)})
+        learning = build.training(mine, None)
+        assert learning is not None
+        sums.append(float(learning.problem.X.sum()))
+    assert sums == [27.0, 30.0]
 
 
 def test_a_file_that_is_replaced_is_noticed(tmp_path: Path) -> None:
