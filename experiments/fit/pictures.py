@@ -11,7 +11,7 @@ from experiments.fit.findings import Findings
 from experiments.fit.frames import CONFIG
 from experiments.fit.laws.goodness import observed_order_statistics
 from experiments.pictures import style
-from experiments.pictures.style import Look
+from experiments.pictures.looks import GRID, MUTED, Look
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def draw_quantiles(findings: Findings) -> Figure:
     with style.applied():
         figure = style.blank(style.ONE_PANEL, 4.9)
         axes = figure.subplots()
-        axes.plot([low / 10, high * 10], [low / 10, high * 10], color=style.MUTED, linewidth=1)
+        axes.plot([low / 10, high * 10], [low / 10, high * 10], color=MUTED, linewidth=1)
         for fit in answer.fits:
             look = LOOKS[fit.family.name]
             axes.plot(
@@ -91,12 +91,12 @@ def draw_order_statistics(findings: Findings) -> Figure:
         figure = style.blank(style.TWO_PANELS, 4.1)
         seconds, ratio = figure.subplots(1, 2)
         title = "measured" if subject.cold is None else "measured, all rounds"
-        seconds.plot(ks, whole, color=style.MUTED, linewidth=4, label=title)
+        seconds.plot(ks, whole, color=MUTED, linewidth=4, label=title)
         if subject.cold is not None:
             bulk = observed_order_statistics(subject.bulk_rounds, findings.ks)
             label = "measured, no cold starts"
-            seconds.plot(ks, bulk, color=style.GRID, linewidth=4, label=label)
-        ratio.axhline(1.0, color=style.MUTED, linewidth=4)
+            seconds.plot(ks, bulk, color=GRID, linewidth=4, label=label)
+        ratio.axhline(1.0, color=MUTED, linewidth=4)
         for fit in findings.main.fits:
             _lines(seconds, ratio, fit.family.name, ks, fit.predicted, fit.ratio)
         _lines(

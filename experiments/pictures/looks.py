@@ -49,9 +49,9 @@ LOOKS: dict[str, Look] = {
     "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),
     "asynchronous": Look("#332288", "*", SOLID, "asynchronous"),
     "k_async": Look("#AA4499", "p", DOTTED, "K-async"),
-    "k_batch_async": Look("#7570B3", ">", DASHED, "K-batch-async"),
-    "k_batch_sync": Look("#66A61E", "8", LONG, "K-batch-sync"),
-    "rennala": Look("#A6761D", "H", DOT_DOT, "Rennala"),
+    "k_batch_async": Look("#7570B3", ">", DOT_DOT, "K-batch-async"),
+    "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
+    "rennala": Look("#A6761D", "H", LONG, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
 }
 

@@ -18,10 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.cells.files import write_bytes
-from experiments.pictures.looks import GRID as GRID
-from experiments.pictures.looks import INK as INK
-from experiments.pictures.looks import MUTED as MUTED
-from experiments.pictures.looks import Look as Look
+from experiments.pictures.looks import GRID, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pkgutil
 import shutil
 import subprocess
@@ -28,7 +29,7 @@ from experiments.pictures.kinds import KINDS, delays, gantt, losses
 from experiments.pictures.kinds.curves import loss_at, pareto, spread
 from experiments.pictures.looks import LOOKS, look, shade, variants
 from experiments.pictures.records import MOST_PANELS, Records, read_records
-from experiments.pictures.shown import Curve, Points
+from experiments.pictures.shown import Bars, Curve, Points
 from experiments.records.estimates import mean_interval
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
@@ -230,6 +231,22 @@ def test_gantt_tells_work_that_came_too_late() -> None:
     )
     kinds = gantt.classified(table)["kind"].tolist()
     assert kinds[2:] == ["computing", "late", "computing", "cancelled"]
+
+
+def test_gantt_calls_no_message_late_where_there_are_no_rounds(tmp_path: Path) -> None:
+    """Catches tasks of an asynchronous run drawn as lost because an update came before them."""
+    schemes = [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "asynchronous"}]
+    document = BASE | {"schemes": schemes, "policy": "finish"}
+    run(document, tmp_path, QUIET)
+    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    records = read_records(tmp_path)
+    assert gantt.without_rounds(records.iterations) == {"asynchronous"}
+    for panel, word, late in zip(
+        KINDS["gantt"].show(records).panels, (" round", " update"), (True, False), strict=True
+    ):
+        assert word in panel.title
+        fills = [mark.fill for mark in panel.marks if isinstance(mark, Bars)]
+        assert (gantt.FILLS["late"] in fills) == late
 
 
 def test_gantt_shows_a_few_rounds_and_who_ended_them() -> None:
@@ -600,6 +617,39 @@ def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Pa
         points = [mark for mark in panel.marks if isinstance(mark, Points)][1]
         assert points.dx is not None
         np.testing.assert_allclose(points.dx[:, 0], bars)
+
+
+DICHROMATS = {
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.01182, 0.04294, 0.968881],
+    ],
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+}
+"""Machado, Oliveira and Fernandes (2009): what linear red, green and blue look like."""
+
+
+def seen(colour: str, matrix: Any) -> Any:
+    """A hex colour in CIELAB, as somebody sees it."""
+    given = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    linear = np.where(given <= 0.04045, given / 12.92, ((given + 0.055) / 1.055) ** 2.4)
+    to_xyz = [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    xyz = to_xyz @ np.clip(np.array(matrix) @ linear, 0, 1) / [0.9505, 1.0, 1.089]
+    x, y, z = np.where(xyz > 0.008856, np.cbrt(xyz), 7.787 * xyz + 16 / 116)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("matrix", [np.eye(3), *DICHROMATS.values()], ids=["all", *DICHROMATS])
+def test_schemes_with_the_same_line_differ_in_colour_for_everybody(matrix: Any) -> None:
+    """10 units of CIELAB are about four times what an eye can just tell apart."""
+    for one, other in itertools.combinations(LOOKS.values(), 2):
+        if one.line == other.line:
+            assert np.linalg.norm(seen(one.colour, matrix) - seen(other.colour, matrix)) > 10
 
 
 def test_looks_are_distinct_and_stable() -> None:

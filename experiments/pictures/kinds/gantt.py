@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar, final
 
 import numpy as np
@@ -40,7 +41,7 @@ FILLS = {
 }
 """In the order in which they are painted; sending may overlap with computing."""
 
-ENDS = "a round ends"
+ENDS = "a round or update ends"
 ENDER = Look(INK, "D", "none", "whose message ended it")
 
 LEAST_HEIGHT, ROW = 0.7, 0.036
@@ -70,7 +71,8 @@ class GanttKind(PictureKind):
     def show(self, records: Records, band: Band | None = None) -> Picture:
         """Panels below each other; one replication has no spread."""
         assert records.timeline is not None
-        spans = classified(records.timeline)
+        free = without_rounds(records.iterations)
+        spans = classified(records.timeline, free)
         labels = list(dict.fromkeys(spans["label"]))
         shown = labels[:MOST_SCHEMES]
         spans = spans[spans["label"].isin(shown)]
@@ -79,7 +81,15 @@ class GanttKind(PictureKind):
         notes = _notes(records, spans, len(labels) - len(shown), len(workers))
         height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
         return Picture(
-            panels=[_panel(spans[spans["label"] == label], workers, end) for label in shown],
+            panels=[
+                _panel(
+                    spans[spans["label"] == label],
+                    workers,
+                    end,
+                    "update" if label in free else "round",
+                )
+                for label in shown
+            ],
             columns=1,
             width=style.ONE_PANEL,
             height=height + 1.3 + 0.22 * len(notes),
@@ -91,12 +101,30 @@ class GanttKind(PictureKind):
         )
 
 
-def classified(timeline: pd.DataFrame) -> pd.DataFrame:
-    """The spans, those that computed beyond the end of their own round as kind ``late``."""
+def without_rounds(iterations: pd.DataFrame) -> set[str]:
+    """Labels of schemes that use messages of several models.
+
+    Their iterations have several updates, or a mean staleness that is not a whole number.
+    """
+    if "staleness" not in iterations:
+        return set()
+    rows = iterations[iterations["iteration"] > 0]
+    free = (rows["updates"] > 1) | (rows["staleness"] % 1 > 0)
+    return {str(label) for label in rows.loc[free, "label"].unique()}
+
+
+def classified(timeline: pd.DataFrame, free: Collection[str] = ()) -> pd.DataFrame:
+    """The spans, those that computed beyond the end of their own round as kind ``late``.
+
+    Args:
+        timeline: the spans.
+        free: labels of schemes without rounds, for which no message is late.
+    """
     master = timeline[timeline["worker"] < 0]
     ends = master[["label", "iteration", "end"]].rename(columns={"end": "round_end"})
     spans = timeline.merge(ends, on=["label", "iteration"], how="left")
     late = (spans["kind"] == "computing") & (spans["end"] > spans["round_end"])
+    late &= ~spans["label"].isin(free)
     return spans.assign(kind=spans["kind"].mask(late, "late"))
 
 
@@ -133,7 +161,7 @@ def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> li
     return notes
 
 
-def _panel(spans: pd.DataFrame, workers: list[int], end: float) -> Panel:
+def _panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
     row_of = {worker: row for row, worker in enumerate(workers)}
     begun = spans[(spans["start"] < end) & spans["worker"].isin(workers)]
     marks: list[Mark] = []
@@ -160,6 +188,6 @@ def _panel(spans: pd.DataFrame, workers: list[int], end: float) -> Panel:
             places=tuple(places),
         ),
         marks,
-        f"{spans['label'].iloc[0]}: {number} round{'' if number == 1 else 's'}",
+        f"{spans['label'].iloc[0]}: {number} {what}{'' if number == 1 else 's'}",
         grid=False,
     )
