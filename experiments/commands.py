@@ -68,6 +68,17 @@ DryRun = Annotated[
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
 
 
+@app.command(epilog=example("init demo"))
+def init(
+    name: Annotated[str, typer.Argument(help="demo, example, cluster or lambda_cnn.")] = "demo",
+) -> None:
+    """Write a commented example config into the working directory."""
+    from experiments import examples
+
+    path = examples.write(name, Path())
+    print(f"{path} written; now: erasurehead run {path}")
+
+
 @app.command(epilog=example("run demo.yaml --set workers=24"))
 def run(
     config: Config,
@@ -274,14 +285,3 @@ def schema(
 
     catalogue = catalogue_of({} if config is None else load(config))
     print(json.dumps(made(catalogue), indent=1))
-
-
-@app.command(epilog=example("init demo"))
-def init(
-    name: Annotated[str, typer.Argument(help="demo, example, cluster or lambda_cnn.")] = "demo",
-) -> None:
-    """Write a commented example config into the working directory."""
-    from experiments import examples
-
-    path = examples.write(name, Path())
-    print(f"{path} written; now: erasurehead run {path}")

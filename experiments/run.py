@@ -149,7 +149,8 @@ def _compute(planned: Plan, options: Options) -> Iterator[tuple[Cell, Done | Die
 
     report(0)
     if todo:
-        with open_lanes(options.jobs, options.scheduler) as lanes:
+        jobs = min(options.jobs, max(len(todo), 2))  # none that would have nothing to do
+        with open_lanes(jobs, options.scheduler) as lanes:
             yield from map_unordered(partial(work, options.data_dir), todo, lanes, report)
 
 

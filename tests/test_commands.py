@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from experiments import examples
+from experiments.commands import app
 from experiments.config.errors import ConfigError
 
 ROOT = Path(__file__).parent.parent
@@ -35,9 +36,10 @@ def test_version() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(
-    "command", ["run", "sweep", "verify", "reproduce", "fit", "plot", "list", "init"]
-)
+COMMANDS = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_with_an_example(command: str) -> None:
     done = erasurehead(command, "--help")
     assert done.returncode == 0
