@@ -61,6 +61,11 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     except InvalidParameter as error:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
+    except Exception as error:
+        if type(settings.schemes[0].family).__module__.startswith("sim."):
+            raise  # ours: the traceback is what we want to see
+        text = f"cannot be built for {n} workers: {type(error).__name__}: {error}"
+        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
     if sees is Sees.LOSSES and settings.problem is None:
         raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")

@@ -113,8 +113,11 @@ def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cel
         ConfigError: an unknown key, a bad value, or two schemes with one label.
     """
     given = anchored(document, Path.cwd())
-    grid = _Grid(given, catalogue_of(given), Inputs(data_dir))
-    return [cell for index, point in enumerate(grid.points()) for cell in grid.cells(index, *point)]
+    catalogue = catalogue_of(given)
+    with plugins.blamed(catalogue):
+        grid = _Grid(given, catalogue, Inputs(data_dir))
+        points = enumerate(grid.points())
+        return [cell for index, point in points for cell in grid.cells(index, *point)]
 
 
 def catalogue_of(document: Mapping[str, Any]) -> Catalogue:

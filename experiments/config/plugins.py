@@ -20,6 +20,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import is_dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -91,7 +92,7 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
             _run(name, path, compile(source, str(path), "exec", dont_inherit=True))
         except (Exception, SystemExit) as error:
             sys.modules.pop(name, None)
-            raise _wrong(str(path), _reason(error, path)) from None
+            raise _wrong(str(path), _reason(error, (path,))) from None
     return sys.modules[name], (path,), digest
 
 
@@ -108,10 +109,11 @@ def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
         module = importlib.import_module(name)
         top = sys.modules[name.partition(".")[0]]
     except (Exception, SystemExit) as error:
-        raise _wrong(name, _reason(error, Path(name))) from None
+        raise _wrong(name, _reason(error, ())) from None
     folders = [Path(folder) for folder in getattr(top, "__path__", ())]
     found = tuple(file for folder in folders for file in sorted(folder.rglob("*.py")))
-    files = found or (Path(str(top.__file__)),)
+    own = getattr(top, "__file__", None)  # what is built into Python has none
+    files = found or ((Path(own),) if own else ())
     return module, files, _digest(files)
 
 
@@ -122,16 +124,36 @@ def _digest(files: tuple[Path, ...]) -> str:
     return hashlib.sha256(b"".join(contents)).hexdigest()
 
 
-def _reason(error: BaseException, path: Path) -> str:
+@contextmanager
+def blamed(catalogue: Catalogue) -> Iterator[None]:
+    """Turn an error within a plugin's code into one line.
+
+    Raises:
+        ConfigError: naming the plugin, the line and the error.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        for plugin in catalogue.plugins:
+            if _line(error, plugin.files) is not None:
+                raise _wrong(plugin.name, _reason(error, plugin.files)) from None
+        raise
+
+
+def _reason(error: BaseException, files: tuple[Path, ...]) -> str:
     """One line: what went wrong, and where in the plugin."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    line = error.lineno if isinstance(error, SyntaxError) else (lines or [None])[-1]
+    line = error.lineno if isinstance(error, SyntaxError) else _line(error, files)
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {text}"
+
+
+def _line(error: BaseException, files: tuple[Path, ...]) -> int | None:
+    """The last line of these files that the error came through."""
+    names = set(map(str, files))
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename in names), None)
 
 
 def _defined(module: ModuleType) -> Iterator[type[Any]]:

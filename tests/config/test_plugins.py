@@ -15,6 +15,7 @@ import yaml
 from distributed import LocalCluster
 
 from delay_models import MODELS
+from experiments.cells.check import check
 from experiments.config.catalogue import BUILT_IN
 from experiments.config.document import load
 from experiments.config.errors import ConfigError
@@ -286,11 +287,47 @@ def test_a_bad_plugin_is_one_clear_line(
 
 
 @pytest.mark.parametrize(
+    ("change", "mention"),
+    [
+        (
+            {"schemes": [{"name": "both", "load": 2, "spare": []}]},
+            r"^schemes\.both: cannot be built for 6 workers: IndexError: tuple index out of range$",
+        ),
+        (
+            {"delay": {"model": "broken"}},
+            r"^plugins: .*my_code\.py: line \d+: FileNotFoundError: nowhere$",
+        ),
+    ],
+    ids=["scheme", "delay"],
+)
+def test_an_error_in_a_plugins_class_is_one_line(
+    file: Path, change: dict[str, Any], mention: str
+) -> None:
+    file.write_text(
+        PLUGIN
+        + """
+
+@dataclass(frozen=True, config=STRICT)
+class Broken(Flat):
+    name: ClassVar[str] = "broken"
+    most: Positive = 1.0
+
+    def longest(self) -> float:
+        raise FileNotFoundError("nowhere")
+"""
+    )
+    flat = {"delay": {"model": "flat", "most": 1.0}}
+    with pytest.raises(ConfigError, match=mention):
+        check(cells(with_plugin(file) | flat | change), None)
+
+
+@pytest.mark.parametrize(
     ("plugins", "mention"),
     [
         (["no_such_module"], "plugins: no_such_module: ModuleNotFoundError"),
         (["."], "plugins: ."),
         (["json"], "plugins: json: defines no class"),
+        (["sys"], "plugins: sys: defines no class"),
         ("my_code.py", "plugins = 'my_code.py': must be a valid list"),
         ([3], r"plugins\[0\] = 3"),
     ],
