@@ -86,7 +86,7 @@ def group_spreads(
     """V at each step of gradient descent with erasures: ``(R, T)``.
 
     V is the sum over groups of the squared norm of the group's part of the gradient of the mean
-    loss. Cost: per step three products with the data.
+    loss. Cost: per step four products with the data.
 
     Args:
         fixed: a dense problem without L2.
@@ -105,5 +105,5 @@ def group_spreads(
         slopes = fixed.row_slopes(X @ beta, fixed.y) / fixed.rows
         parts = np.stack([X[block].T @ slopes[block] for block in blocks])
         spreads[:, t] = np.square(parts).sum(axis=(0, 1))
-        beta = beta - step * np.einsum("gpr,rg->pr", parts, weights[:, t, ::size])
+        beta = beta - step * fixed.gradient(beta, weights[:, t])
     return spreads

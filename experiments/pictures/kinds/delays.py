@@ -187,9 +187,10 @@ def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
         longest = max(longest, float(seconds[-1]))
         shortest = min(shortest, float(np.quantile(ordered, 0.001)))
         first = max(seconds[0], 1e-6 * seconds[-1])
-        closed = _closed_survival(sample.model, np.geomspace(first, seconds[-1], 200))
-        if closed is not None:
-            curves.append(Curve(CLOSED, *closed, width=0.9))
+        at = np.geomspace(first, seconds[-1], 200)
+        longer = sample.model.survival(at)
+        if longer is not None:
+            curves.append(Curve(CLOSED, at, longer, width=0.9))
     if longest == 0:
         longest = shortest = 1.0
     shortest = max(shortest, 1e-4 * longest)
@@ -201,16 +202,6 @@ def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
         curves,
         "survival",
     )
-
-
-def _closed_survival(
-    model: DelayModel, seconds: FloatArray
-) -> tuple[FloatArray, FloatArray] | None:
-    longer = model.sf(seconds)
-    if longer is None:
-        below = model.cdf(seconds)
-        longer = None if below is None else 1 - below
-    return None if longer is None else (seconds, longer)
 
 
 def _order_statistics(drawn: list[Sample], looks: list[Look]) -> Panel:
