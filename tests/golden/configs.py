@@ -32,6 +32,17 @@ MORE = [
     {"name": "multi_message", "load": 3},
     {"name": "multi_message", "load": 3, "wait_for": 10},
 ]
+NEWER = [
+    {"name": "window", "tolerance": 0.5},
+    {"name": "window", "tolerance": 1.0, "deadline": 0.9, "at_least": 4, "rescale": False},
+    {"name": "cyclic_mds", "load": 3},
+    {"name": "cyclic_mds", "load": 4},
+    {"name": "sequential", "B": 1, "W": 2, "stragglers": 6, "tolerance": 0.5},
+    {"name": "sequential", "B": 2, "W": 5, "stragglers": 5, "tolerance": 1.0},
+]
+"""Schemes that came later, in configs of their own."""
+
+GROWING = {"name": "adaptive_k", "wait_for": 2, "step": 2, "burn_in": 1, "threshold": 0}
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -104,6 +115,18 @@ def documents(folder: Path) -> dict[str, Document]:
         "one_replication": {**small, "delay": SHIFTED, "replications": 1, "seed": 3},
         "logistic": {**small, **LOGISTIC, "delay": EXPONENTIAL, "schemes": [*FIVE, *MORE]},
         "squares": {**small, **SQUARES, "delay": SHIFTED},
+        "newer": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": [*NEWER, GROWING]},
+        "newer_event": {
+            **small,
+            **LOGISTIC,
+            "optimizer": {"rule": "gd", "learning_rate": 3.0},
+            "delay": EXPONENTIAL,
+            "engine": "event",
+            "schemes": [*NEWER, GROWING],
+        },
+        "newer_network": {**small, "delay": EXPONENTIAL, "network": SIZED, "schemes": NEWER},
+        "newer_queue": {**small, "delay": SHIFTED, "policy": "queue", "schemes": NEWER},
+        "newer_drain": {**small, "delay": SHIFTED, "policy": "drain", "schemes": NEWER},
         "nesterov": {
             **small,
             **LOGISTIC,
