@@ -92,7 +92,6 @@ class Heterogeneous(Mixed, Multiplied):
     spread: NonNegative | None = None
 
     def __post_init__(self) -> None:
-        """Check the fields together."""
         if (self.factors is None) == (self.spread is None):
             raise ValueError("give either factors, one for each worker, or spread, but not both")
 

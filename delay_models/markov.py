@@ -51,7 +51,6 @@ class Markov(Mixed):
     slow_share: Probability | None = None
 
     def __post_init__(self) -> None:
-        """Check the fields together."""
         if self._never_changes and self.slow_share is None:
             raise ValueError(
                 "slow_share is missing; with slow_to_slow = 1 and fast_to_slow = 0 nobody ever "

@@ -124,7 +124,6 @@ class Mixture(Mixed, IndependentDelays):
     components: tuple[IndependentPart, ...]
 
     def __post_init__(self) -> None:
-        """Check the fields together."""
         if len(self.weights) != len(self.components):
             raise ValueError(
                 f"{len(self.weights)} weights for {len(self.components)} components; "

@@ -62,7 +62,6 @@ class Problem(ABC):
     y_test: FloatArray | None = None
 
     def __post_init__(self) -> None:
-        """Check that the arrays fit each other."""
         if self.partitions > self.rows:
             raise InvalidParameter(
                 "rows", self.rows, f"must be at least the number of partitions, {self.partitions}"

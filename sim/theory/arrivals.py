@@ -53,7 +53,6 @@ class Arrivals:
     size: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the fields together."""
         require_count("workers", self.workers)
         require_count("high", self.high, workers=self.workers)
         require_count("low", self.low, least=0, high=self.high)

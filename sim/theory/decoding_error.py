@@ -47,7 +47,6 @@ class GroupErasure:
     scale: float = 1.0
 
     def __post_init__(self) -> None:
-        """Check the fields together."""
         require_group(self.size, self.workers)
         require_count("arrivals", self.arrivals, workers=self.workers)
         require_positive("scale", self.scale)

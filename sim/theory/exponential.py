@@ -34,7 +34,6 @@ class ExponentialTime:
     scale: float
 
     def __post_init__(self) -> None:
-        """Check the fields."""
         require_non_negative("offset", self.offset)
         require_non_negative("scale", self.scale)
 

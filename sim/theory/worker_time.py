@@ -61,7 +61,6 @@ class WorkerTime:
     offset: float = 0.0
 
     def __post_init__(self) -> None:
-        """Check the fields."""
         require_positive("scale", self.scale)
         require_non_negative("offset", self.offset)
 

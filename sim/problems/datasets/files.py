@@ -42,7 +42,7 @@ def find_file(dataset: str, names: tuple[str, ...], origin: str, data_dir: Path 
     raise DataNotFound(dataset, names, places, origin)
 
 
-def read_table(dataset: str, file: Path, header: bool = True) -> pd.DataFrame:
+def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFrame:
     """Read a CSV (possibly gzipped) or Parquet file.
 
     Raises:

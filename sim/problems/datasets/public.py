@@ -21,7 +21,7 @@ from sim.errors import InvalidParameter
 from sim.problems.base import Task
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
 from sim.problems.datasets.encodings import interactions, one_hot, split
-from sim.problems.datasets.files import find_file, read_table, require_columns
+from sim.problems.datasets.files import find_file, read_data_file, require_columns
 from sim.types import FloatArray
 
 AMAZON_COLUMNS = [
@@ -88,7 +88,7 @@ class Amazon(PublicDataset):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
-        table = read_table(self.name, file)
+        table = read_data_file(self.name, file)
         require_columns(self.name, file, table, ["ACTION", *AMAZON_COLUMNS])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
         columns += interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
@@ -111,7 +111,7 @@ class Covertype(PublicDataset):
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
         has_header = ".csv" in file.name
-        table = read_table(self.name, file, has_header)
+        table = read_data_file(self.name, file, has_header)
         if table.shape[1] != 55:
             found = f"{file} has {table.shape[1]} columns; valid: 54 features and the cover type"
             raise InvalidParameter("dataset", self.name, found)
@@ -145,7 +145,7 @@ class KcHousing(PublicDataset):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
-        table = read_table(self.name, file)
+        table = read_data_file(self.name, file)
         require_columns(self.name, file, table, ["price", *KC_COLUMNS])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
         return _encoded("regression", columns, table["price"].to_numpy(dtype=np.float64) / 1e6)
