@@ -14,7 +14,7 @@ from erasurehead.progress import Progress, reporting
 from erasurehead.result import Result
 from experiments import timeline as timelines
 from experiments.config import document
-from experiments.config.errors import ConfigError
+from experiments.config.errors import ConfigError, at
 from experiments.pictures.records import read_records
 from experiments.run import Options, Outcome
 from experiments.run import run as run_document
@@ -104,6 +104,8 @@ def _run(
     progress: Progress,
     timeline: bool = False,
 ) -> Result:
+    if isinstance(jobs, bool) or jobs < 1:
+        raise at("jobs", jobs, "must be a whole number of at least 1")
     if output is not None:
         return Result.of(
             Path(output), _write(found, Path(output), jobs, data_dir, progress, timeline)

@@ -70,7 +70,9 @@ Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the 
 
 @app.command(epilog=example("init demo"))
 def init(
-    name: Annotated[str, typer.Argument(help="demo, example, cluster or lambda_cnn.")] = "demo",
+    name: Annotated[
+        str, typer.Argument(help="demo, example, asynchronous, cluster, lambda_cnn.")
+    ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""
     from experiments import examples

@@ -50,7 +50,7 @@ def catalogue(listed: Sequence[str] = ()) -> Catalogue:
             key, kind = _kind(family)
             name = _name(family, kind, plugin)
             if kinds[key].setdefault(name, family) is not family:
-                raise _wrong(plugin.name, f"{key} has a {name} already; choose another name")
+                raise _wrong(plugin.name, f"{key}: the name {name} is taken; choose another")
     full = {key: replace(BUILT_IN[key], classes=classes) for key, classes in kinds.items()}
     return Catalogue(full, tuple(plugins))
 

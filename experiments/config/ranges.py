@@ -46,7 +46,13 @@ def values(text: object, place: str) -> list[int] | list[float] | None:
     else:
         count = third
         step = (last - first) / (count - 1 if count > 1 else 1)
-    if count.denominator > 1 or not 1 <= count <= MOST_POINTS:
+    if name == "range" and step == 0:
+        raise at(place, text, "the step must not be 0")
+    if name == "range" and count < 1:
+        raise at(place, text, "holds no value; to count down, give a negative step")
+    if count.denominator > 1:
+        raise at(place, text, "the number of values must be a whole number")
+    if not 1 <= count <= MOST_POINTS:
         raise at(place, text, f"must have 1 to {MOST_POINTS} values")
     numbers = [first + i * step for i in range(int(count))]
     if name == "range" and all(_WHOLE.fullmatch(each) for each in arguments):

@@ -257,7 +257,7 @@ LOOSE = PLUGIN.replace("@dataclass(frozen=True, config=STRICT)\nclass Flat", "cl
         ("import nowhere\n", ["line 1", "nowhere"]),
         ("raise SystemExit(3)\n", ["SystemExit"]),
         ("x = 1\n", ["defines no class", "SchemeFamily", "DelayModel"]),
-        (CLASH, ["schemes", "uncoded", "already"]),
+        (CLASH, ["schemes", "uncoded", "is taken"]),
         (NAMELESS, ["Flat", "no name", "ClassVar"]),
         (LOOSE, ["Flat", "dataclass"]),
         ("\0", ["my_code.py"]),

@@ -168,3 +168,9 @@ def test_two_jobs_need_no_main_guard(files: Path) -> None:
     )
     assert done.stdout == "4\n", done.stderr
     assert not done.stderr
+
+
+@pytest.mark.parametrize("jobs", [0, -1, True])
+def test_jobs_are_counted_from_one(jobs: int) -> None:
+    with pytest.raises(eh.ConfigError, match=r"jobs = .*: must be a whole number of at least 1"):
+        eh.run({"workers": 2}, jobs=jobs)
