@@ -19,6 +19,8 @@ FAMILIES: dict[str, SchemeFamily] = {
     "asynchronous": SCHEMES["asynchronous"](),
     "K-batch-async, K = 15": SCHEMES["k_batch_async"](wait_for=15),
     "Rennala, S = 15": SCHEMES["rennala"](batch=15),
+    "Ringmaster, R = 30": SCHEMES["ringmaster"](oldest=30),
+    "Rennala, S = 15, interrupt": SCHEMES["rennala"](batch=15, on_stale="interrupt"),
     "K-batch-sync, K = 15": SCHEMES["k_batch_sync"](wait_for=15),
 }
 WORKERS = 30
@@ -52,7 +54,7 @@ def _primitives(messages: int) -> None:
 
 def _against_event() -> list[Row]:
     table = []
-    for name, factor in zip(FAMILIES, (20, 20, 20, 50), strict=True):
+    for name, factor in zip(FAMILIES, (20, 20, 20, 20, 50, 50), strict=True):
         fast, slow = _run(name, WORKERS, 300, factor), _run(name, WORKERS, 300)
         mine, ratio = paired(
             lambda fast=fast: simulate(fast, "batch"),

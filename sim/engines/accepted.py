@@ -67,6 +67,8 @@ class Accepted:
     def blame(self) -> tuple[IntArray, FloatArray]:
         """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``."""
         times = self.times
+        if self.when.shape[2] == 1:
+            return self.worker[:, :, 0].copy(), np.diff(times, prepend=0.0)
         first = (self.when == times[:, :, None]).argmax(axis=2)[:, :, None]
         last = np.take_along_axis(self.worker, first, axis=2)[:, :, 0]
         before = np.take_along_axis(self.when, np.maximum(first - 1, 0), axis=2)[:, :, 0]

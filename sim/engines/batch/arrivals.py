@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from sim.engines.tapes import CheckedTape
+from sim.schemes.barrierless import Barrierless
 from sim.types import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -42,20 +43,24 @@ class Block:
     seconds: FloatArray | None
 
 
-def arrivals(run: Run, replication: int, seconds: bool) -> Iterator[Block]:
+def arrivals(run: Run, scheme: Barrierless, replication: int, seconds: bool) -> Iterator[Block]:
     """All messages of one replication; ends when nothing more can arrive.
 
     Cost: per message a draw, a sort of a block, and about fifteen passes over arrays that stay in
     the cache.
     """
-    tape, n = CheckedTape(run.tapes[replication]), run.scheme.workers
+    tape, n = CheckedTape(run.tapes[replication]), scheme.workers
     loads, size = np.ones(n, dtype=np.int64), tape.block_rounds
+    # Of a block of the tape, a short run needs only a part.
+    piece = min(size, run.updates * scheme.gradients * 5 // (4 * n) + 8)
     queues = _Queues(n, seconds)
     for start in count(0, size):
-        queues.add(run.load_law.worker_times(tape, loads, start, start + size))
-        yield queues.take()
-        if queues.ended:
-            return
+        table = run.load_law.worker_times(tape, loads, start, start + size)
+        for row in range(0, size, piece):
+            queues.add(table[row : row + piece])
+            yield queues.take()
+            if queues.ended:
+                return
 
 
 @final
@@ -119,7 +124,7 @@ class _Queues:
         ends = np.cumsum(counts)
         starts, total = ends - counts, int(ends[-1])
         if total > len(self._buffers.place):
-            self._buffers = _Buffers(2 * total)
+            self._buffers = _Buffers(total * 5 // 4)
         places = self._buffers.place[:total]
         cells = np.repeat(self._workers * self._room + self._head - starts, counts)
         cells += places

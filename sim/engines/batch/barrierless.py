@@ -61,7 +61,7 @@ def _undisturbed(run: Run, scheme: Barrierless, replication: int, accepted: Acce
         NeverEnough: nothing more can arrive, and the last update has not happened.
     """
     decisions = _Decisions(scheme, accepted)
-    for block in arrivals(run, replication, accepted.seconds is not None):
+    for block in arrivals(run, scheme, replication, accepted.seconds is not None):
         decisions.take(block)
         if decisions.missing == 0:
             return
@@ -112,10 +112,15 @@ class _Decisions:
                 version //= self._k
         else:
             before = block.before[block.order]
-            fresh = np.frombuffer(self._fresh(before.tolist()), dtype=np.bool_)
-            version = self._write(block, block.order[fresh])
+            after = self._fresh(before.tolist())
+            update, begun = divmod(self.filled, self._k)
+            updated = after[self._k - begun - 1 :: self._k]
+            self._updated_after[update + 1 : update + 1 + len(updated)] = updated
+            kept = after - self._decided - 1
+            self._decided += len(before)
+            version = self._write(block, block.order[kept])
             known = self._updated_after[: self.filled // self._k + 1]
-            version[:] = np.searchsorted(known, before[fresh], side="right") - 1
+            version[:] = np.searchsorted(known, before[kept], side="right") - 1
 
     def _write(self, block: Block, chosen: IntArray) -> IntArray:
         """Write these messages down; returns where their versions go, now ``block.before``."""
@@ -130,26 +135,20 @@ class _Decisions:
         version = accepted.version.ravel()[space]
         return np.take(block.before, chosen, out=version, mode="clip")
 
-    def _fresh(self, before: list[int]) -> bytearray:
-        """For each message whether it is accepted: 1 or 0.
+    def _fresh(self, before: list[int]) -> IntArray:
+        """Messages decided after each one that is accepted.
 
         A message is fresh enough if its worker got its model after the update that is ``oldest``
         updates back from the next one.
         """
         k, latest = self._k, self._latest
-        update, begun = divmod(self.filled, k)
-        accepted, missing = bytearray(len(before)), k - begun
-        oldest = latest[0]
-        for place, known in enumerate(before):
+        accepted: list[int] = []
+        missing, oldest = k - self.filled % k, latest[0]
+        for after, known in enumerate(before, self._decided + 1):
             if known >= oldest:
-                accepted[place] = 1
+                accepted.append(after)
                 missing -= 1
                 if not missing:
-                    latest.append(self._decided + place + 1)
-                    oldest, missing = latest[0], k
-                    update += 1
-                    self._updated_after[update] = latest[-1]
-                    if update + 1 == len(self._updated_after):
-                        break
-        self._decided += len(before)
-        return accepted
+                    latest.append(after)
+                    missing, oldest = k, latest[0]
+        return np.array(accepted[: self.missing], dtype=np.int64)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
     """Fill in the messages of each update.
 
+    Cost: some thirty NumPy calls an update, over ``(R, depth, n)`` tasks, where depth is as many as
+    the fastest worker ever does in one update.
+
     Raises:
         NeverEnough: as if the replications ran one after the other.
     """
@@ -44,66 +47,86 @@ def _together(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -
     for update in range(run.updates):
         while True:
             ahead = tasks.ahead(depth)
-            finish = np.add.accumulate(
-                np.concatenate([np.broadcast_to(now[:, None, None], (r, 1, n)), ahead], axis=1),
-                axis=1,
-            )
-            waves = _waves(finish)
-            finish = finish[:, 1:]
-            order = _order(finish, waves, k)
-            place = order[:, k - 1]
-            end = np.take_along_axis(finish.reshape(r, -1), place[:, None], axis=1)
-            top = np.take_along_axis(waves.reshape(r, -1), place[:, None], axis=1)
-            last, wave = finish[:, -1], waves[:, -1]
-            # Complete if each worker's last known task ends after the deciding message's wave.
-            if np.all((last > end) | (np.isinf(last)) | ((last == end) & (wave >= top))):
+            finish = ahead.copy()
+            finish[:, 0] += now[:, None]
+            for task in range(1, depth):
+                finish[:, task] += finish[:, task - 1]
+            first = _first(finish, k) or _first_by_wave(finish, k)
+            if first is not None:
                 break
-            depth *= 2
-        if np.isinf(end).any():
-            stuck = int(np.flatnonzero(np.isinf(end[:, 0]))[0])
+            depth += 1 + depth // 8
+        cells, begun = first
+        accepted.when[mine, update] = finish.ravel().take(cells)
+        accepted.worker[mine, update] = cells % n
+        if accepted.seconds is not None:
+            accepted.seconds[mine, update] = ahead.ravel().take(cells)
+        now = accepted.when[mine, update, -1]
+        if np.isinf(now).any():
+            stuck = int(np.flatnonzero(np.isinf(now))[0])
             missing = np.flatnonzero(np.isinf(finish[stuck, 0])).tolist()
             raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
-        accepted.when[mine, update] = np.take_along_axis(finish.reshape(r, -1), order, axis=1)
-        accepted.worker[mine, update] = order % n
-        if accepted.seconds is not None:
-            seconds = np.take_along_axis(ahead.reshape(r, -1), order, axis=1)
-            accepted.seconds[mine, update] = seconds
-        before = (finish < end[:, None]) | ((finish == end[:, None]) & (waves < top[:, None]))
-        deciding = (finish == end[:, None]) & (waves == top[:, None])
-        delivered = np.count_nonzero(before | deciding, axis=1)
-        tasks.use(delivered + ~deciding.any(axis=1))
-        now = end[:, 0]
+        tasks.use(begun)
+
+
+def _first(finish: FloatArray, k: int) -> tuple[IntArray, IntArray] | None:
+    """The first messages, where no two tie and enough tasks are known; else ``None``.
+
+    Args:
+        finish: ``(R, depth, n)`` when each worker's next tasks end, if nobody stops it.
+        k: messages that make an update.
+
+    Returns:
+        ``(R, K)`` cells of ``finish``, in order; ``(R, n)`` tasks begun by the update.
+
+    Cost: a partition and seven passes, and a sort of K.
+    """
+    r, _, n = finish.shape
+    end = np.partition(finish.reshape(r, -1), k - 1, axis=1)[:, k - 1]
+    due = finish <= end[:, None, None]
+    cells = np.flatnonzero(due)
+    if len(cells) != r * k or due[:, -1].any():
+        return None
+    times = finish.ravel().take(cells).reshape(r, k)
+    place = np.argsort(times, axis=1)
+    place += np.arange(0, r * k, k)[:, None]
+    cells, times = cells.take(place), times.ravel().take(place)
+    if (times[:, 1:] == times[:, :-1]).any():
+        return None
+    begun = due.sum(axis=1) + 1  # those that have ended, and the one under way
+    begun[np.arange(r), cells[:, -1] % n] -= 1  # who sent the last is not under way
+    return cells, begun
+
+
+def _first_by_wave(finish: FloatArray, k: int) -> tuple[IntArray, IntArray] | None:
+    """As ``_first``, in order of (time, wave, worker); ``None`` where too few tasks are known.
+
+    Cost: a full sort. Where an update never happens, its last message comes at infinity.
+    """
+    r, depth, n = finish.shape
+    waves = _waves(finish)
+    flat, flat_waves = finish.reshape(r, -1), waves.reshape(r, -1)
+    worker = np.broadcast_to(np.tile(np.arange(n), depth), flat.shape)
+    order = np.lexsort((worker, flat_waves, flat), axis=1)[:, :k]
+    end = np.take_along_axis(flat, order[:, -1:], axis=1)
+    top = np.take_along_axis(flat_waves, order[:, -1:], axis=1)
+    last, wave = finish[:, -1], waves[:, -1]
+    # Complete if each worker's last known task ends after the deciding message's wave.
+    if not np.all((last > end) | (np.isinf(last)) | ((last == end) & (wave >= top))):
+        return None
+    end, top = end[:, :, None], top[:, :, None]
+    before = (finish < end) | ((finish == end) & (waves < top))
+    deciding = (finish == end) & (waves == top)
+    begun = np.count_nonzero(before | deciding, axis=1) + ~deciding.any(axis=1)
+    return order + np.arange(0, finish.size, depth * n)[:, None], begun
 
 
 def _waves(finish: FloatArray) -> IntArray:
     """``(R, depth, n)``: how many tasks of the worker have ended before at the same instant."""
-    same = finish[:, 1:] == finish[:, :-1]
-    waves = np.zeros(same.shape, dtype=np.int64)
-    if same[:, 0].any() or same[:, 1:].any():
-        before = np.full_like(waves[:, 0], -1)
-        for task in range(same.shape[1]):
-            again = same[:, task]
-            waves[:, task][again] = before[again] + 1
-            before = waves[:, task]
+    waves = np.zeros(finish.shape, dtype=np.int64)
+    for task in range(1, finish.shape[1]):
+        again = finish[:, task] == finish[:, task - 1]
+        waves[:, task][again] = waves[:, task - 1][again] + 1
     return waves
-
-
-def _order(finish: FloatArray, waves: IntArray, k: int) -> IntArray:
-    """``(R, k)`` the first messages by (time, wave, worker), as places in ``(depth, n)``.
-
-    Cost: one partition, and a sort of k; a full sort where messages tie.
-    """
-    r, depth, n = finish.shape
-    flat = finish.reshape(r, -1)
-    first = np.argpartition(flat, k - 1, axis=1)[:, :k]
-    times = np.take_along_axis(flat, first, axis=1)
-    place = np.argsort(times, axis=1)
-    ranked = np.take_along_axis(times, place, axis=1)
-    up_to_last = np.count_nonzero(flat <= ranked[:, -1:], axis=1)
-    if np.any(up_to_last > k) or np.any(ranked[:, 1:] == ranked[:, :-1]):
-        worker = np.broadcast_to(np.tile(np.arange(n), depth), flat.shape)
-        return np.lexsort((worker, waves.reshape(r, -1), flat), axis=1)[:, :k]
-    return np.take_along_axis(first, place, axis=1)
 
 
 @final
@@ -129,9 +152,11 @@ class _Tasks:
             past = max(0, int(self._next.min()) - self._first)
             self._first += past
             self._table = np.concatenate([self._table[:, past:], block], axis=1)
-        rows = (self._next - self._first)[:, None] + np.arange(depth)[:, None]
-        return np.take_along_axis(self._table, rows, axis=1)
+        r, rows, n = self._table.shape
+        cells = (self._next - self._first) * n + np.arange(n)
+        cells += np.arange(0, r * rows * n, rows * n)[:, None]
+        return self._table.ravel().take(cells[:, None] + np.arange(0, depth * n, n)[:, None])
 
     def use(self, tasks: IntArray) -> None:
         """Note that ``(R, n)`` tasks were begun."""
-        self._next = self._next + tasks
+        self._next += tasks
