@@ -80,11 +80,26 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     cluster = surroundings.cluster(network, settings.failures, n, seed, settings.replications)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     rounds = iterations(settings)
+    _require_rounds(scheme, rounds, settings)
     run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
     refusal = run.refusal()
     if settings.engine == "batch" and refusal is not None:
         raise at("engine", "batch", f"{refusal}: must be event or auto")
     return run
+
+
+def _require_rounds(scheme: Scheme, iterations: int, settings: Settings) -> None:
+    """A scheme with more rounds than iterations would begin a trace again that ends."""
+    available = settings.delay.rounds_available()
+    if isinstance(scheme, Barrierless) or available is None:
+        return
+    more = scheme.updates(iterations) - iterations
+    if iterations + more > available:
+        valid = (
+            f"{scheme.name} takes {more} rounds more, and the trace has {available}: "
+            f"must be at most {available - more}, or give end: cyclic"
+        )
+        raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
 
 
 def iterations(settings: Settings) -> int:

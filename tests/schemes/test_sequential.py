@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from experiments.config import build
+from experiments.config.errors import ConfigError
+from experiments.config.grid import cells
 from sim.engines.policy import Policy
 from sim.errors import InvalidParameter
 from sim.load_laws import Proportional
@@ -277,3 +282,34 @@ def test_wrong_fields_are_refused(wrong: dict[str, object]) -> None:
     fields = {"B": 1, "W": 2, "stragglers": 3, "tolerance": 1.0} | wrong
     with pytest.raises(ValidationError):
         Sequential(**fields)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("iterations", "end", "fits"),
+    [
+        (10, "truncated", True),
+        (11, "truncated", False),
+        (20, "truncated", False),
+        (20, "cyclic", True),
+    ],
+)
+def test_a_trace_needs_rows_for_the_last_rounds_as_well(
+    tmp_path: Path, iterations: int, end: str, fits: bool
+) -> None:
+    """Twelve rows are ten jobs with B = 2: the first rows must not be read again unasked."""
+    path = tmp_path / "trace.csv"
+    np.savetxt(path, np.random.default_rng(1).random((12, 6)), delimiter=",")
+    document = {
+        "name": "trace",
+        "workers": 6,
+        "iterations": iterations,
+        "replications": 1,
+        "delay": {"model": "trace", "path": str(path), "end": end},
+        "schemes": [{"name": "sequential", "B": 2, "W": 3, "stragglers": 3, "tolerance": 0.5}],
+    }
+    (cell,) = cells(document)
+    if fits:
+        assert build.timing(cell).updates == iterations + 2
+        return
+    with pytest.raises(ConfigError, match=f"iterations = {iterations}: .* must be at most 10, or"):
+        build.timing(cell)
