@@ -43,6 +43,14 @@ NEWER = [
 """Schemes that came later, in configs of their own."""
 
 GROWING = {"name": "adaptive_k", "wait_for": 2, "step": 2, "burn_in": 1, "threshold": 0}
+FREE = [
+    {"name": "asynchronous"},
+    {"name": "k_async", "wait_for": 4},
+    {"name": "k_batch_async", "wait_for": 5, "data": "own"},
+    {"name": "k_batch_sync", "wait_for": 5},
+    {"name": "rennala", "batch": 5},
+    {"name": "ringmaster", "oldest": 8, "stops": True, "delay_adaptive": True},
+]
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -187,6 +195,15 @@ def documents(folder: Path) -> dict[str, Document]:
             "policy": "finish",
             "network": {**SIZED, "channels": 3},
             "failures": {**CRASHES, **LOSSES, "max_wait": 300.0},
+        },
+        "free": {**small, "delay": EXPONENTIAL, "schemes": FREE},
+        "free_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": FREE},
+        "free_network": {
+            **small,
+            "delay": EXPONENTIAL,
+            "schemes": FREE,
+            "network": SIZED,
+            "failures": CRASHES,
         },
         "trace": {**small, "delay": {"model": "trace", "path": str(trace)}, "iterations": 20},
         "trace_cyclic": {
