@@ -26,7 +26,7 @@ class PictureKind(ABC):
     """The registry name, and the file's."""
 
     band: ClassVar[Band] = "quantiles"
-    """How the spread over replications is shown unless somebody says otherwise."""
+    """How the spread over replications is shown by default."""
 
     @abstractmethod
     def obstacle(self, records: Records) -> str | None:

@@ -1,7 +1,6 @@
 """Kinds of clusters, as parts of config documents: tails, load laws, persistence, measured ones.
 
-All parametric delays have the mean ``MEAN``, so that uncoded, waiting for everyone, differs between
-them by the tail alone.
+All parametric delays have the mean ``MEAN``, so they differ in their tails alone.
 """
 
 from __future__ import annotations
@@ -59,8 +58,8 @@ def additive(work: float) -> Section:
 def persistent(persistence: float) -> Section:
     """Exponential delays of workers that are slow or fast, and stay so with a given correlation.
 
-    At persistence 0 every round decides anew who is slow, at 1 the slow workers are the same for
-    ever; in between a worker's state has this correlation from round to round. The law of a single
+    At persistence 0 every round decides anew who is slow, at 1 the slow workers are always the
+    same; in between a worker's state has this correlation from round to round. The law of a single
     round is the same at every persistence.
     """
     fast = MEAN / (1 - SLOW_SHARE + SLOW_SHARE * SLOWER)

@@ -85,7 +85,7 @@ class DelaysKind(PictureKind):
 
     @override
     def show(self, records: Records, band: Band | None = None) -> Picture:
-        """Three panels side by side; so many delays are drawn that there is no spread to show."""
+        """Three panels side by side; with so many delays a spread would not be visible."""
         drawn, left_out = samples(records)
         looks = [
             Look(colour, "", LINES[i % len(LINES)], sample.title)
