@@ -16,10 +16,12 @@ from typing import Any
 import pandas as pd
 
 from experiments.cells import files
+from experiments.cells.compute import learn_along
 from experiments.config import build
 from experiments.config.grid import Cell
 from sim.engines.event.timeline import Recorder, Span
 from sim.engines.run import simulate
+from sim.schemes.base import RoundScheme, Sees
 
 Event = dict[str, Any]
 
@@ -38,9 +40,13 @@ def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     """
     timelines: Timelines = {}
     for cell in recorded:
-        run, _ = build.both(cell, data_dir)
-        recorder = Recorder()
-        simulate(replace(run, tapes=run.tapes[:1]), recorder=recorder)
+        run, learning = build.both(cell, data_dir)
+        run, recorder = replace(run, tapes=run.tapes[:1]), Recorder()
+        scheme = run.scheme
+        if learning is not None and isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
+            learn_along(run, scheme, learning, recorder=recorder)
+        else:
+            simulate(run, recorder=recorder)
         timelines[cell.label] = recorder.spans
     return timelines
 

@@ -137,7 +137,7 @@ class Learner:
 
     @property
     def alignment(self) -> FloatArray:
-        """``(R,)`` inner product of the last two gradients; 0 before there are two."""
+        """``(R,)`` inner product of the last two decoded gradients; 0 at first."""
         return np.concatenate([models.alignment for _, models in self._blocks])
 
     def evaluate(self) -> FloatArray:
@@ -184,7 +184,7 @@ class Models:
 
     Attributes:
         updates: updates so far.
-        alignment: ``(width,)`` inner product of the last two gradients; 0 before there are two.
+        alignment: ``(width,)`` inner product of the last two decoded gradients; 0 at first.
     """
 
     def __init__(
@@ -226,12 +226,12 @@ class Models:
         """
         problem, t = self._problem, self.updates + 1
         gradient = self._sparse(step) if isinstance(step, Sparse) else self._dense(step)
+        if align:
+            before, self._gradient = self._gradient, gradient.copy()
+            if before is not None:
+                self.alignment = np.einsum("pr,pr->r", before, self._gradient)
         if problem.l2 > 0:
             gradient += problem.l2_gradient(self._optimizer.point(self._state, t))
-        if align:
-            before, self._gradient = self._gradient, gradient
-            if before is not None:
-                self.alignment = np.einsum("pr,pr->r", before, gradient)
         self._state = self._optimizer.step(self._state, gradient, t)
         dense = not isinstance(step, Sparse)
         self._margins.append(problem.margins(self.beta) if dense else None)

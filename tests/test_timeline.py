@@ -126,3 +126,20 @@ def test_messages_have_the_size_of_the_data() -> None:
     (cell, *_) = cells(document(**changes))
     spans = timeline.table(timeline.record([cell]))
     assert spans[spans.worker == -1].end.max() == compute(cell).iterations.time.max()
+
+
+def test_a_scheme_that_looks_at_losses_has_a_timeline(tmp_path: Path) -> None:
+    """Its rounds are known only while it trains."""
+    document = {
+        "workers": 4,
+        "iterations": 5,
+        "delay": {"model": "exponential", "rate": 2.0},
+        "schemes": [{"name": "adaptive_k", "wait_for": 2, "burn_in": 1, "threshold": 0}],
+        "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+        "optimizer": {"rule": "gd", "learning_rate": 0.1},
+    }
+    (cell,) = cells(document)
+    (spans,) = timeline.record([cell]).values()
+    ends = [span.end for span in spans if span.worker < 0]
+    times = compute(cell).iterations["time"].to_numpy()
+    np.testing.assert_array_equal(ends, times[1:])

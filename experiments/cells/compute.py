@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from experiments.config import build
 from experiments.config.errors import at
 from experiments.config.grid import Cell
+from sim.engines.event.timeline import Recorder
 from sim.engines.run import Engine, Run, rounds, simulate
 from sim.errors import InvalidParameter
 from sim.learner import BLAS_THREADS, Learned, Learner, Report, train, training
@@ -63,7 +64,7 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
     with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
             assert learning is not None  # a config without a problem is refused
-            trace, losses = learn_along(run, run.scheme, learning, engine)
+            trace, losses = learn_along(run, run.scheme, learning, engine, report)
             steps = run.scheme.steps(trace)
         else:
             trace = simulate(run, engine)
@@ -95,15 +96,23 @@ def learn(
 
 
 def learn_along(
-    run: Run, scheme: RoundScheme, learning: build.Training, engine: Engine
+    run: Run,
+    scheme: RoundScheme,
+    learning: build.Training,
+    engine: Engine = "auto",
+    report: Report | None = None,
+    recorder: Recorder | None = None,
 ) -> tuple[Trace, Learned]:
     """Run a scheme that looks at losses: engine and learner take turns."""
-    course = rounds(run, engine)
+    course = rounds(run, engine, recorder)
     with training():
         learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))
-        outcome = next(course)
+        outcome, done = next(course), 0
         while True:
             learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
+            done += 1
+            if report is not None:
+                report(done, run.iterations)
             try:
                 outcome = course.send((learner.evaluate(), learner.alignment))
             except StopIteration as end:

@@ -68,7 +68,8 @@ def estimate(run: Run, engine: Engine, entries: int) -> Estimate:
     seconds = START + rounds * workers * (each + DECODING)
     memory = rounds * (workers + 6 * FLOAT)
     if entries:
-        models = 1 if run.scheme.exact else replications
+        late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
+        models = 1 if run.scheme.exact and not late else replications
         product = entries * (READING + models * PRODUCT)
         seconds += run.iterations * (LEARNING + 2 * product)
         memory += rounds * run.scheme.partitions * FLOAT + 2 * entries * FLOAT

@@ -116,18 +116,21 @@ def simulate(
         return event_rounds.simulate(run, scheme, recorder)
 
 
-def rounds(run: Run, engine: Engine = "auto") -> Course:
+def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
     """A run of a scheme with rounds, one round at a time, all replications together.
 
     Send ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``.
+
+    Args:
+        run, engine, recorder: as for ``simulate``.
 
     Raises:
         EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
     """
     scheme = _with_rounds(run)
-    if run.chosen(engine) == "batch":
+    if run.chosen("event" if recorder is not None else engine) == "batch":
         return batch_rounds.course(run, scheme)
-    return event_rounds.course(run, scheme)
+    return event_rounds.course(run, scheme, recorder)
 
 
 def _with_rounds(run: Run) -> RoundScheme:

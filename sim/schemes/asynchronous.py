@@ -120,12 +120,14 @@ class KBatchSync(SchemeFamily):
     Args:
         wait_for: K, gradients in an update; may exceed workers.
         data: as for ``asynchronous``.
+        delay_adaptive: of no effect, since no gradient is stale; for comparison.
     """
 
     name: ClassVar[str] = "k_batch_sync"
 
     wait_for: WaitFor
     data: Data = "sampled"
+    delay_adaptive: bool = False
 
     @classmethod
     @override

@@ -45,7 +45,7 @@ they are really sent; infinite where it gave up. Both engines call it, so it may
 
 
 class Sees(Enum):
-    """What a scheme's plan depends on."""
+    """What a plan depends on; NOTHING: one plan for all rounds and replications."""
 
     NOTHING = "nothing"
     ARRIVALS = "arrivals"

@@ -156,3 +156,15 @@ def test_own_rule_agrees_with_its_definition(family: SchemeFamily) -> None:
         np.testing.assert_array_equal(rule.stopping_delay(delays), expected)
     for row, ended in zip(delays, rule.stopping_delay(delays), strict=True):
         assert told(rule.tally(messages), row) == ended
+
+
+@every_scheme
+def test_every_kind_of_scheme_is_a_value(family: SchemeFamily) -> None:
+    """With a state, without rounds or fixed: processes share them, and nobody can change one."""
+    scheme = family.build(WORKERS)
+    hash(scheme)
+    assert scheme == family.build(WORKERS) or isinstance(scheme, Fixed)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        scheme.anything = 1  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(scheme)).workers == WORKERS
+    assert scheme.updates(7) >= 7

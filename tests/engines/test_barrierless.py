@@ -426,3 +426,28 @@ def test_a_trace_that_ends_is_refused(tmp_path: Path) -> None:
     (cell,) = cells(document)
     trace = simulate(timing(cell))
     assert trace.times.shape == (1, 200)
+
+
+def test_a_worker_that_waits_does_not_start_because_it_was_repaired() -> None:
+    """K = 2 of different workers: worker 1 delivers at 1 s, is down from 2 to 3 s, and waits on."""
+    scheme = SCHEMES["k_async"](wait_for=2).build(2)
+    up = TableTape(np.array([[2.0, INF], [INF, INF]]))
+    down = TableTape(np.array([[1.0, INF], [INF, INF]]))
+    cluster = Cluster(failures=[Failures(up, down)])
+    trace = simulate(Run(scheme, [steady(1, 10)], Proportional(), 1, cluster=cluster))
+    assert trace.times[0, 0] == 10
+    np.testing.assert_array_equal(messages(trace).message[0, 0], [0, 1])
+
+
+def test_a_repaired_worker_does_not_begin_twice_with_one_model() -> None:
+    """Models take 3 s. Worker 1 is down from 4.5 to 5.5 s, when a model is on its way to it."""
+    scheme = SCHEMES["k_batch_sync"](wait_for=1).build(2)
+    up = TableTape(np.array([[4.5, INF], [INF, INF]]))
+    down = TableTape(np.array([[1.0, INF], [INF, INF]]))
+    cluster = Cluster(network=Network(broadcast_latency=3.0), failures=[Failures(up, down)])
+    table = np.array([[9.0, 2.0], [9.0, 20.0], [4.0, 20.0], [9.0, 20.0], [9.0, 20.0]])
+    run = Run(scheme, [TableTape(table)], Proportional(), 1, cluster=cluster)
+    trace = simulate(run)
+    # The first update is at 5 s; worker 1 has that model at 5.5 s and its second task takes 9 s.
+    assert trace.times[0, 0] == 5
+    assert trace.times[0, 1] == 14.5

@@ -169,7 +169,7 @@ class RealWorkers(Workers):
         self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
         self._count, self._attempt = [0] * n, [0] * n
         self._began: list[float | None] = [None] * n
-        self._on_its_way = [False] * n
+        self._on_its_way, self._resting = [False] * n, [False] * n
         self._crashed_at: list[float | None] = [None] * n
         self._endless = [False] * n
         self._crashes, self._crashes_of = [0] * n, [-1] * n
@@ -191,7 +191,7 @@ class RealWorkers(Workers):
     def start(self, worker: int, version: int) -> None:
         if self._on_its_way[worker] and self.versions[worker] == version:
             return
-        self._on_its_way[worker] = True
+        self._on_its_way[worker], self._resting[worker] = True, False
         self.versions[worker] = version
 
         def receive(_: Event) -> None:
@@ -232,7 +232,8 @@ class RealWorkers(Workers):
 
     @override
     def rest(self, worker: int) -> None:
-        """It has nothing to do until the next model comes."""
+        """It has nothing to do until the next model comes, also if it crashes meanwhile."""
+        self._resting[worker] = True
 
     @override
     def settle(self) -> None:
@@ -268,8 +269,10 @@ class RealWorkers(Workers):
             self._book_down_time(worker, crashed_at)
             self._crashed_at[worker] = None
             self.dead -= 1
-            self.versions[worker] = self._master.version
-            self._begin(worker)
+            if not self._resting[worker]:
+                self.versions[worker] = self._master.version
+                self._on_its_way[worker] = False  # it has this model now
+                self._begin(worker)
 
     def _count_crash(self, worker: int) -> None:
         """Every so often, see whether there is still hope.
