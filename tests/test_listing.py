@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from sim.optimizers import OPTIMIZERS
 from sim.problems import DATASETS
 from sim.schemes import SCHEMES
 
+ROOT = Path(__file__).parent.parent
 CLASSES = [
     family
     for section, entries in listing.sections().items()
@@ -77,3 +81,15 @@ def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]
     assert "breast_cancer" in old
     with pytest.raises(ConfigError, match="did you mean schemes"):
         listing.show("scheme")
+
+
+def test_listing_needs_no_slow_library() -> None:
+    """Catches half a second of `scipy.stats`, or matplotlib, for a list of names."""
+    program = (
+        "import sys; from experiments import listing; listing.show(None);"
+        "print({'scipy.stats', 'matplotlib', 'sklearn'} & {*sys.modules})"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"

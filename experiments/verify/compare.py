@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from experiments.records.estimates import mean_and_error
 from sim.theory import NoFormula
@@ -126,4 +126,4 @@ def bound(comparisons: int, chance: float) -> float:
 
     It holds also for comparisons that depend on each other, as rows that read one tape do.
     """
-    return float(stats.norm.isf(chance / (2 * max(1, comparisons))))
+    return float(-special.ndtri(chance / (2 * max(1, comparisons))))
