@@ -21,7 +21,7 @@ from sim.engines.policy import Policy
 from sim.errors import EngineRefused
 from sim.load_laws import LoadLaw
 from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import Outcome, RoundScheme, Scheme, Sees
+from sim.schemes.base import RoundOutcome, RoundScheme, Scheme, Sees
 from sim.types import FloatArray, TapeLike, Trace
 
 Engine = Literal["auto", "batch", "event"]
@@ -73,9 +73,9 @@ class Run:
 
 
 Feedback: TypeAlias = "tuple[FloatArray, FloatArray] | None"
-"""Losses and alignment, ``(R,)`` each, for a scheme that sees losses; see ``Outcome``."""
+"""Losses and alignment, ``(R,)`` each, for a scheme that sees losses; see ``RoundOutcome``."""
 
-Course: TypeAlias = Generator[Outcome, Feedback, Trace]
+Course: TypeAlias = Generator[RoundOutcome, Feedback, Trace]
 """A run, round by round: yields what happened, takes feedback, returns the trace."""
 
 

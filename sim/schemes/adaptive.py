@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, WaitFor, not_bool, require_at_most_workers
-from sim.schemes.base import Outcome, Round, RoundScheme, SchemeFamily, Sees
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
 from sim.schemes.decoders import SumArrived
 from sim.schemes.stopping import FirstKEach
 from sim.types import BoolArray, FloatArray, IntArray
@@ -129,7 +129,7 @@ class GrowingK(RoundScheme):
         return Round(np.ones(self.n, dtype=np.int64), FirstKEach(state.arrivals))
 
     @override
-    def after(self, state: Progress, outcome: Outcome) -> Progress:
+    def after(self, state: Progress, outcome: RoundOutcome) -> Progress:
         assert outcome.alignment is not None
         turned = np.where(outcome.alignment < 0, 1, -1)
         count = state.count + (0 if state.first else turned)

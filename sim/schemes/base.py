@@ -68,7 +68,7 @@ class Round:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcome:
+class RoundOutcome:
     """What happened in one round, for all replications.
 
     Attributes:
@@ -147,7 +147,7 @@ class RoundScheme(Scheme):
     def plan(self, state: State) -> Round:
         """The next round."""
 
-    def after(self, state: State, outcome: Outcome) -> State:
+    def after(self, state: State, outcome: RoundOutcome) -> State:
         """The state after a round."""
         return state
 

@@ -20,7 +20,7 @@ from typing_extensions import override
 from sim.arrays import row_max
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, Tolerance, not_bool, require_at_most_workers
-from sim.schemes.base import Outcome, Round, RoundScheme, SchemeFamily
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
 from sim.schemes.stopping import Opened, StoppingRule, Tally, Window
 from sim.steps import DecodedRounds
 from sim.types import BoolArray, FloatArray, Rounds, Trace
@@ -170,7 +170,7 @@ class SelectiveRepeat(RoundScheme):
         return Round(loads, stopping, nothing_to_do if idle.any() else None)
 
     @override
-    def after(self, state: Past, outcome: Outcome) -> Past:
+    def after(self, state: Past, outcome: RoundOutcome) -> Past:
         """Raises ``RuntimeError`` where a job can never be decoded: the proof would be wrong."""
         repeating = self._repeating(state)
         late = ~outcome.arrived & ~self._idle(state)[:, None]
@@ -204,7 +204,7 @@ class SelectiveRepeat(RoundScheme):
                 results[:, t] = heard & ~repeating
             if t >= late:
                 results[:, t - late] |= heard & repeating
-            state = run.after(state, Outcome(times[:, t], heard))
+            state = run.after(state, RoundOutcome(times[:, t], heard))
         return DecodedRounds(times[:, late:], results, self.weights, self.n, self.n, lag=late)
 
     def _repeating(self, state: Past) -> BoolArray:

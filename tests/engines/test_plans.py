@@ -18,7 +18,7 @@ from sim.engines.run import Engine, Run, rounds, simulate
 from sim.load_laws import LoadLaw, Proportional
 from sim.schemes import SCHEMES
 from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, Outcome, Round, RoundScheme, Sees
+from sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
 from sim.schemes.decoders import SumArrived
 from sim.schemes.stopping import Deadline, FirstK, FirstKEach, Window
 from sim.types import BoolArray, FloatArray, IntArray, Trace
@@ -47,7 +47,7 @@ class Moody(RoundScheme):
         k = FirstKEach(state % (self.n + 1))  # 0: a round that nobody is waited for in
         return Round(loads, k | (FirstK(self.n) & Window(0.5)) | Deadline(1.0))
 
-    def after(self, state: IntArray, outcome: Outcome) -> IntArray:
+    def after(self, state: IntArray, outcome: RoundOutcome) -> IntArray:
         return (state + 1 + outcome.arrived @ np.arange(1, self.n + 1)) % 7
 
     def weights(self, arrived: BoolArray) -> FloatArray:
@@ -169,7 +169,7 @@ class Listening(Moody):
     def plan(self, state: IntArray) -> Round:
         return Round(np.ones(self.n, dtype=int), FirstKEach(state + 1))
 
-    def after(self, state: IntArray, outcome: Outcome) -> IntArray:
+    def after(self, state: IntArray, outcome: RoundOutcome) -> IntArray:
         assert outcome.losses is not None
         assert outcome.alignment is not None
         return np.minimum(state + (outcome.losses > 1), self.n - 1)

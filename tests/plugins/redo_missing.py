@@ -9,7 +9,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from sim.fields import STRICT, WaitFor
-from sim.schemes.base import Outcome, Round, RoundScheme, SchemeFamily
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
 from sim.schemes.stopping import FirstK
 from sim.steps import DecodedRounds, Steps
 from sim.types import BoolArray, FloatArray, Trace
@@ -36,7 +36,7 @@ class Redo(RoundScheme):
     def plan(self, state: BoolArray) -> Round:
         return Round(1 + np.roll(state, 1, axis=1), FirstK(self.wait_for))
 
-    def after(self, state: BoolArray, outcome: Outcome) -> BoolArray:
+    def after(self, state: BoolArray, outcome: RoundOutcome) -> BoolArray:
         return ~outcome.arrived
 
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 
 from sim.fields import STRICT, WaitFor
-from sim.schemes.base import Outcome, Round, RoundScheme, SchemeFamily, Sees
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
 from sim.schemes.decoders import SumArrived
 from sim.schemes.stopping import FirstKEach
 from sim.types import BoolArray, FloatArray, IntArray
@@ -37,7 +37,7 @@ class Growing(RoundScheme):
     def plan(self, state: State) -> Round:
         return Round(np.ones(self.n, dtype=int), FirstKEach(state[0]))
 
-    def after(self, state: State, outcome: Outcome) -> State:
+    def after(self, state: State, outcome: RoundOutcome) -> State:
         stalled = outcome.losses > 0.9 * state[1]
         return np.where(stalled, np.minimum(state[0] + 1, self.n), state[0]), outcome.losses
 

@@ -16,7 +16,7 @@ from experiments.config.grid import cells
 from sim.engines.policy import Policy
 from sim.errors import InvalidParameter
 from sim.load_laws import Proportional
-from sim.schemes.base import Outcome
+from sim.schemes.base import RoundOutcome
 from sim.schemes.sequential import BurstWindow, SelectiveRepeat, Sequential
 from sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
@@ -147,7 +147,7 @@ def test_every_admitted_pattern_can_be_decoded(
         slow = np.where(slow, rng.random((8, n)) < stays, rng.random((8, n)) < late)
         delays = np.where(slow, 4.0, 1.0)
         ended = scheme.plan(state).stopping.stopping_delay(delays, np.zeros(8))
-        outcome = Outcome(ended, delays <= ended[:, None])
+        outcome = RoundOutcome(ended, delays <= ended[:, None])
         heard.append(outcome.arrived)
         state = scheme.after(state, outcome)
     assert scheme.exact
@@ -167,7 +167,7 @@ def test_a_job_that_cannot_be_decoded_is_an_error() -> None:
     late = np.ones((1, 12), dtype=bool)
     late[0, 0] = False
     with pytest.raises(RuntimeError, match="job 0 cannot be decoded"):
-        one.after(type(state)(1, missing, missing), Outcome(np.ones(1), late))
+        one.after(type(state)(1, missing, missing), RoundOutcome(np.ones(1), late))
 
 
 masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)

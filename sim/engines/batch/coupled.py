@@ -13,7 +13,7 @@ import numpy as np
 from sim.arrays import row_max
 from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
 from sim.engines.policy import Policy
-from sim.schemes.base import Outcome
+from sim.schemes.base import RoundOutcome
 from sim.schemes.stopping import StoppingRule
 from sim.types import FloatArray
 
@@ -35,7 +35,7 @@ class CoupledRounds:
         self._now = np.zeros(len(result.times))
         self._free = np.zeros((len(result.times), workers))
 
-    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> Outcome:
+    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """One round; ``offsets (r, n m)`` seconds from beginning to each message."""
         policy, m, one = self._policy, self._result.messages, self._result.round(t)
         opened = self._now[:, None]
@@ -66,7 +66,7 @@ class CoupledRounds:
             np.copyto(self._free, finish, where=~skips)
         duration = ended[:, 0] - self._now
         self._now = ready[:, 0].copy()
-        return Outcome(duration, arrived)
+        return RoundOutcome(duration, arrived)
 
     def finish(self) -> None:
         """Nothing is left to book."""

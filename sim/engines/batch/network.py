@@ -18,7 +18,7 @@ from sim.engines.batch.result import TraceArrays, blame, check, useful_pieces
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.engines.tapes import CheckedTape
-from sim.schemes.base import Outcome
+from sim.schemes.base import RoundOutcome
 from sim.schemes.stopping import StoppingRule
 from sim.types import FloatArray
 
@@ -49,7 +49,7 @@ class NetworkedRounds:
         self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
         self._useful = np.zeros((r, rounds, m, n))
 
-    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> Outcome:
+    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         """One round; ``offsets (r, n m)`` seconds from beginning to computing each message."""
         policy, m, one = self._policy, self._result.messages, self._result.round(t)
         opened = self._now[:, None]
@@ -79,7 +79,7 @@ class NetworkedRounds:
             np.copyto(self._free, self._done[:, t], where=~skips)
             self._begun[:, t][skips] = np.inf
             self._done[:, t][skips] = np.inf
-        return Outcome(duration, arrived)
+        return RoundOutcome(duration, arrived)
 
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""

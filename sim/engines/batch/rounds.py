@@ -25,7 +25,7 @@ from sim.engines.batch.network import NetworkedRounds
 from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
 from sim.engines.tapes import CheckedTape, RoundOfAll
 from sim.errors import NeverEnough
-from sim.schemes.base import Outcome, Round, RoundScheme, Sees
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, Sees
 from sim.types import FloatArray, Trace
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | Network
     return NetworkedRounds(whole, run.policy, run.scheme.workers, run.cluster, group)
 
 
-def _to_the_end(course: Generator[Outcome, None, Trace]) -> Trace:
+def _to_the_end(course: Generator[RoundOutcome, None, Trace]) -> Trace:
     while True:
         try:
             next(course)

@@ -17,7 +17,7 @@ from sim.engines.event.master import Crew, Master
 from sim.engines.event.real import RealCrew
 from sim.engines.event.timeline import Recorder
 from sim.engines.tapes import CheckedTape, RoundOfAll
-from sim.schemes.base import Outcome, RoundScheme, Sees
+from sim.schemes.base import RoundOutcome, RoundScheme, Sees
 from sim.types import Rounds, Trace, Work
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> C
             master.advance()
         ended = np.array([master.times[t] for master in masters])
         opened = np.array([master.opened for master in masters])
-        outcome = Outcome(ended - opened, np.stack([master.masks[t] for master in masters]))
+        outcome = RoundOutcome(ended - opened, np.stack([master.masks[t] for master in masters]))
         feedback = yield outcome
         if feedback is not None:
             outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
