@@ -89,7 +89,10 @@ def run(
     data_dir: DataDir = None,
     timeline: Annotated[
         Path | None,
-        typer.Option("--timeline", help="Write the first replication for ui.perfetto.dev."),
+        typer.Option(
+            "--timeline",
+            help="Also write what every worker did in one replication, for ui.perfetto.dev.",
+        ),
     ] = None,
     dry_run: DryRun = False,
 ) -> None:
