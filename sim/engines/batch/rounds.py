@@ -13,8 +13,7 @@ worker's last task is booked when it is known when the run ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
-from dataclasses import replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,9 +22,10 @@ from sim.arrays import row_max
 from sim.engines.batch.coupled import CoupledRounds
 from sim.engines.batch.network import NetworkedRounds
 from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
-from sim.engines.tapes import CheckedTape, RoundOfAll
+from sim.engines.plans import play_rounds, to_the_end
+from sim.engines.tapes import CheckedTape
 from sim.errors import NeverEnough
-from sim.schemes.base import Round, RoundOutcome, RoundScheme, Sees
+from sim.schemes.base import Round, RoundScheme, Sees
 from sim.types import FloatArray, Trace
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def simulate(
     addition and one comparison, and with ``work`` about ten passes more.
     """
     if scheme.sees is not Sees.NOTHING:
-        return _to_the_end(course(run, scheme, heard, work))
+        return to_the_end(course(run, scheme, heard, work))
     plan = scheme.plan(scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     result = TraceArrays.empty(
@@ -101,19 +101,7 @@ def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True)
     result = TraceArrays.empty(shape, scheme.messages, heard, work)
     group = range(len(run.tapes))
     loop = _loop(run, result.part(group, 0, run.updates, run.cluster.max_wait), group)
-    state, tapes = scheme.start(len(group)), RoundOfAll(run.tapes)
-    for t in range(run.updates):
-        tapes.round = t
-        plan = scheme.plan(state)
-        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, len(group))
-        if plan.patience is not None:
-            offsets = plan.patience(offsets)
-        with np.errstate(over="ignore"):
-            outcome = loop.round(t, plan.stopping, offsets)
-        feedback = yield outcome
-        if feedback is not None:
-            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
-        state = scheme.after(state, outcome)
+    yield from play_rounds(run, scheme, loop.round)
     loop.finish()
     return result.trace(run.seed)
 
@@ -122,15 +110,6 @@ def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | Network
     if run.cluster.ideal:
         return CoupledRounds(whole, run.policy, run.scheme.workers)
     return NetworkedRounds(whole, run.policy, run.scheme.workers, run.cluster, group)
-
-
-def _to_the_end(course: Generator[RoundOutcome, None, Trace]) -> Trace:
-    while True:
-        try:
-            next(course)
-        except StopIteration as end:
-            trace: Trace = end.value
-            return trace
 
 
 def _independent_rounds(

@@ -7,7 +7,6 @@ Cost: about one SimPy timeout per worker and round, plus one shared event per ro
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,9 +15,11 @@ from sim.engines.event.ideal import IdealCrew
 from sim.engines.event.master import Crew, Master
 from sim.engines.event.real import RealCrew
 from sim.engines.event.timeline import Recorder
-from sim.engines.tapes import CheckedTape, RoundOfAll
+from sim.engines.plans import play_rounds, to_the_end
+from sim.engines.tapes import CheckedTape
 from sim.schemes.base import RoundOutcome, RoundScheme, Sees
-from sim.types import Rounds, Trace, Work
+from sim.schemes.stopping import StoppingRule
+from sim.types import FloatArray, Rounds, Trace, Work
 
 if TYPE_CHECKING:
     from sim.engines.run import Course, Run
@@ -30,13 +31,7 @@ def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) ->
     A scheme that looks at arrivals is asked for its plan for all replications together.
     """
     if scheme.sees is not Sees.NOTHING:
-        following = course(run, scheme, recorder)
-        while True:
-            try:
-                next(following)
-            except StopIteration as end:
-                trace: Trace = end.value
-                return trace
+        return to_the_end(course(run, scheme, recorder))
     stopping = scheme.plan(scheme.start(len(run.tapes))).stopping
     masters = []
     for replication in range(len(run.tapes)):
@@ -55,23 +50,16 @@ def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> C
     masters = [_master(run, scheme, r, recorder) for r in group]
     for master in masters:
         master.advance()
-    state, tapes = scheme.start(len(group)), RoundOfAll(run.tapes)
-    for t in range(run.updates):
-        tapes.round = t
-        plan = scheme.plan(state)
-        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, len(group))
-        if plan.patience is not None:
-            offsets = plan.patience(offsets)
+
+    def play(t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
         for r, (master, row) in enumerate(zip(masters, offsets.tolist(), strict=True)):
-            master.open_round(row, plan.stopping.of(r))
+            master.open_round(row, stopping.of(r))
             master.advance()
         ended = np.array([master.times[t] for master in masters])
         opened = np.array([master.opened for master in masters])
-        outcome = RoundOutcome(ended - opened, np.stack([master.masks[t] for master in masters]))
-        feedback = yield outcome
-        if feedback is not None:
-            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
-        state = scheme.after(state, outcome)
+        return RoundOutcome(ended - opened, np.stack([master.masks[t] for master in masters]))
+
+    yield from play_rounds(run, scheme, play)
     return _trace(run, masters)
 
 

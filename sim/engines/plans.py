@@ -1,0 +1,52 @@
+"""Schemes that are asked for each round's plan: what both engines do around a round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.engines.tapes import RoundOfAll
+from sim.schemes.base import RoundOutcome, RoundScheme
+from sim.schemes.stopping import StoppingRule
+from sim.types import FloatArray, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+    from sim.engines.run import Feedback, Run
+
+Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]
+"""Play round t, given its stopping rule and ``(R, n m)`` seconds until each message is computed."""
+
+
+def play_rounds(
+    run: Run, scheme: RoundScheme, play: Play
+) -> Generator[RoundOutcome, Feedback, None]:
+    """Ask for each plan, play its round in all replications, tell the scheme what happened."""
+    replications, tapes = len(run.tapes), RoundOfAll(run.tapes)
+    state = scheme.start(replications)
+    for t in range(run.updates):
+        tapes.round = t
+        plan = scheme.plan(state)
+        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, replications)
+        if plan.patience is not None:
+            offsets = plan.patience(offsets)
+        with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
+            outcome = play(t, plan.stopping, offsets)
+        feedback = yield outcome
+        if feedback is not None:
+            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
+        state = scheme.after(state, outcome)
+
+
+def to_the_end(course: Generator[RoundOutcome, Feedback, Trace]) -> Trace:
+    """The trace of a course whose scheme needs no feedback."""
+    while True:
+        try:
+            next(course)
+        except StopIteration as end:
+            trace: Trace = end.value
+            return trace
