@@ -7,7 +7,7 @@ worker, k partitions, K gradients in an update, N training rows, p features.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 BoolArray = NDArray[np.bool_]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.signedinteger[Any]]
 
 Loads = IntArray | FloatArray
 """Partitions that workers compute; fractions are allowed."""
@@ -53,6 +53,8 @@ class Rounds:
 @dataclass(frozen=True, eq=False)
 class Messages:
     """What each update was made of, where no barrier separates rounds; -1 pads.
+
+    Long runs have many messages, so these numbers take 32 bits.
 
     Attributes:
         message: ``(R, U, K)`` the worker of each message, in the order in which they counted.

@@ -35,8 +35,8 @@ class Accepted:
         """Arrays for (R, U, K)."""
         return cls(
             when=np.empty(shape),
-            worker=np.empty(shape, dtype=np.int64),
-            version=np.empty(shape, dtype=np.int64),
+            worker=np.empty(shape, dtype=np.int32),
+            version=np.empty(shape, dtype=np.int32),
             seconds=np.empty(shape) if seconds else None,
         )
 

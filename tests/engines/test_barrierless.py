@@ -345,6 +345,14 @@ def test_a_run_goes_on_without_dead_workers(name: str) -> None:
     assert set(np.unique(messages(trace).message[0, -10:])) == {0, 3}
 
 
+def test_a_worker_that_died_many_blocks_ago() -> None:
+    """The batch engine forgets old tasks, those of a dead worker as well."""
+    scheme = SCHEMES["ringmaster"](oldest=3).build(4)
+    table = np.random.default_rng(3).random((4000, 4))
+    table[5:, 2] = INF
+    both(scheme, [TableTape(table, 16)], Proportional(), 400, Policy.CANCEL)
+
+
 def test_k_async_ends_when_too_few_workers_are_left() -> None:
     """Two of four are dead, and three different workers are wanted."""
     scheme = SCHEMES["k_async"](wait_for=3).build(4)

@@ -7,7 +7,6 @@ everybody, see ``sim.engines.batch.interrupted``.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
@@ -15,6 +14,7 @@ import numpy as np
 
 from sim.engines.accepted import Accepted
 from sim.engines.batch.arrivals import Block, arrivals
+from sim.engines.batch.fresh import Fresh
 from sim.engines.batch.interrupted import interrupted
 from sim.engines.batch.result import no_work
 from sim.errors import NeverEnough
@@ -86,15 +86,10 @@ class _Decisions:
     """
 
     def __init__(self, scheme: Barrierless, accepted: Accepted) -> None:
-        self._k, self._oldest = scheme.gradients, scheme.oldest
-        self._accepted = accepted
+        self._k, self._accepted = scheme.gradients, accepted
         self._size = accepted.when.size
         self.filled = 0
-        if self._oldest < np.inf:
-            # Messages decided when the model had 0, 1, 2, ... updates, and of the latest models.
-            self._updated_after = np.zeros(len(accepted.when) + 1, dtype=np.int64)
-            self._latest = deque([0], maxlen=int(self._oldest))
-            self._decided = 0
+        self._fresh = Fresh(scheme, len(accepted.when)) if scheme.oldest < np.inf else None
 
     @property
     def missing(self) -> int:
@@ -106,21 +101,15 @@ class _Decisions:
 
         Cost: a pass for each array; where messages can be too old, also a turn of a loop for each.
         """
-        if self._oldest == np.inf:
+        if self._fresh is None:
             version = self._write(block, block.order[: self.missing])
             if self._k > 1:
                 version //= self._k
         else:
             before = block.before[block.order]
-            after = self._fresh(before.tolist())
-            update, begun = divmod(self.filled, self._k)
-            updated = after[self._k - begun - 1 :: self._k]
-            self._updated_after[update + 1 : update + 1 + len(updated)] = updated
-            kept = after - self._decided - 1
-            self._decided += len(before)
+            kept = self._fresh.take(before)[: self.missing]
             version = self._write(block, block.order[kept])
-            known = self._updated_after[: self.filled // self._k + 1]
-            version[:] = np.searchsorted(known, before[kept], side="right") - 1
+            version[:] = self._fresh.updates_after(before[kept])
 
     def _write(self, block: Block, chosen: IntArray) -> IntArray:
         """Write these messages down; returns where their versions go, now ``block.before``."""
@@ -133,22 +122,5 @@ class _Decisions:
             assert block.seconds is not None
             np.take(block.seconds, chosen, out=accepted.seconds.ravel()[space], mode="clip")
         version = accepted.version.ravel()[space]
-        return np.take(block.before, chosen, out=version, mode="clip")
-
-    def _fresh(self, before: list[int]) -> IntArray:
-        """Messages decided after each one that is accepted.
-
-        A message is fresh enough if its worker got its model after the update that is ``oldest``
-        updates back from the next one.
-        """
-        k, latest = self._k, self._latest
-        accepted: list[int] = []
-        missing, oldest = k - self.filled % k, latest[0]
-        for after, known in enumerate(before, self._decided + 1):
-            if known >= oldest:
-                accepted.append(after)
-                missing -= 1
-                if not missing:
-                    latest.append(after)
-                    missing, oldest = k, latest[0]
-        return np.array(accepted[: self.missing], dtype=np.int64)
+        version[:] = block.before.take(chosen)
+        return version
