@@ -62,7 +62,7 @@ def _primitives(n: int, rounds: int) -> None:
 
 def _against_event() -> list[Row]:
     table = []
-    n, rounds, factor = 30, 1000, 50
+    n, rounds, factor = 30, 1000, 64
     scheme = SCHEMES["erasurehead"](load=5, wait_for=15).build(n)
     for policy in Policy:
 
@@ -75,7 +75,7 @@ def _against_event() -> list[Row]:
             return simulate(Run(scheme, tapes, Proportional(), rounds, policy), "event")
 
         mine, ratio = paired(fast, slow, repeats=3)
-        target = 80.0 if policy in (Policy.CANCEL, Policy.DRAIN) else np.nan
+        target = 40.0 if policy.couples_rounds else 80.0
         speed = factor * rounds * n / mine / 1e6
         subject = f"batch engine, ErasureHead, {policy}"
         table.append(

@@ -14,7 +14,8 @@ from typing import final
 import numpy as np
 
 from sim.arrays import row_max
-from sim.engines.batch.result import TraceArrays, blame, check, useful_pieces
+from sim.engines.batch.booking import blame, check, useful_pieces
+from sim.engines.batch.result import TraceArrays
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
 from sim.engines.tapes import CheckedTape
@@ -49,24 +50,31 @@ class NetworkedRounds:
         self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
         self._useful = np.zeros((r, rounds, m, n))
 
+    def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
+        """Play round t; ``offsets (r, n m)`` seconds from beginning to computing each message.
+
+        Raises:
+            NeverEnough: the round never ends.
+        """
+        self.round(t, stopping, offsets)
+
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
-        """One round; ``offsets (r, n m)`` seconds from beginning to computing each message."""
-        policy, m, one = self._policy, self._result.messages, self._result.round(t)
+        """Play round t, and say how it came out."""
+        policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
         travel = offsets + np.repeat(self._sent[:, t], m, axis=1)
-        start = np.repeat(self._begun[:, t], m, axis=1)
-        arrive = start + travel
+        arrive = np.repeat(self._begun[:, t], m, axis=1) + travel
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
         ready = np.maximum(ended, row_max(arrive)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        check(one, opened, one.times, start[:, None], travel[:, None], drained)
+        check(one, opened, drained, lambda r, _: arrive[r])
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
         blame(arrive[:, None], opened, one.times, one.work, m)
         self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
-        nothing = np.zeros((len(offsets), 1))
+        nothing = np.zeros((len(offsets), 1, 1))
         self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
         duration = ended - self._now
         self._now = ready

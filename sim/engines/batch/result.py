@@ -1,13 +1,11 @@
-"""The arrays of a trace while the batch engine fills them, and what it computes from arrivals."""
+"""The arrays of a trace while the batch engine fills them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from sim.arrays import row_max
-from sim.errors import NeverEnough
 from sim.types import BoolArray, FloatArray, Rounds, Trace, Work
 
 
@@ -69,11 +67,9 @@ class TraceArrays:
             max_wait=max_wait,
         )
 
-    def round(self, t: int) -> TraceArrays:
-        """Views of one round of this part."""
-        view = self.part(range(len(self.times)), t, t + 1, self.max_wait)
-        last = self.ends_run and t + 1 == self.times.shape[1]
-        return replace(view, first=self.first + t, ends_run=last)
+    def rounds(self, start: int, stop: int) -> TraceArrays:
+        """Views of rounds ``start <= t < stop`` of a part that has all rounds."""
+        return self.part(range(len(self.times)), start, stop, self.max_wait)
 
     def trace(self, seed: int) -> Trace:
         """The trace, once every round is filled."""
@@ -93,104 +89,3 @@ def no_work(shape: tuple[int, int, int]) -> Work:
         dead=np.zeros((r, t), dtype=np.int64),
         down=seconds[2],
     )
-
-
-def accumulate(total: FloatArray, addends: FloatArray) -> None:
-    """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
-
-    NumPy adds in pairs along the fastest axis only, so a reduction over t is such a running sum
-    unless the worker axis is trivial.
-    """
-    first = addends[:, 0].copy()
-    addends[:, 0] += total
-    if addends.shape[2] > 1:
-        np.add.reduce(addends, axis=1, out=total)
-    else:
-        total[:] = np.add.accumulate(addends, axis=1)[:, -1]
-    addends[:, 0] = first
-
-
-def useful_pieces(
-    arrive: FloatArray, begun: FloatArray, arrived: BoolArray, messages: int
-) -> FloatArray:
-    """Seconds that went into each message which arrived in time, in the order they were spent.
-
-    Args:
-        arrive: ``(r, t, n m)`` when each message was computed.
-        begun: ``(r, t)`` or ``(r, t, n)`` when its worker began.
-        arrived: ``(r, t, n m)`` who arrived in time.
-        messages: m.
-
-    Returns:
-        ``(r, t m, n)``.
-    """
-    r, t, nm = arrive.shape
-    begun = begun[..., None] if begun.ndim == 2 else begun
-    spent = np.zeros((r, t, messages, nm // messages))
-    before = np.broadcast_to(begun, (r, t, nm // messages))
-    for piece in range(messages):
-        now = arrive[:, :, piece::messages]
-        np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::messages])
-        before = now
-    return spent.reshape(r, t * messages, -1)
-
-
-def blame(
-    arrive: FloatArray, opened: FloatArray, ended: FloatArray, work: Work | None, messages: int
-) -> None:
-    """Who ended each round, and how long after the message before; fills ``last`` and ``margin``.
-
-    Args:
-        arrive: ``(r, t, n m)`` when each message arrives.
-        opened, ended: ``(r, t)``.
-        work: where to; ``None``: nowhere.
-        messages: m.
-    """
-    if work is None:
-        return
-    at_the_end = arrive == ended[..., None]
-    first = at_the_end.argmax(axis=-1)
-    someone = np.take_along_axis(at_the_end, first[..., None], axis=-1)[..., 0]
-    work.last[:] = np.where(someone, first // messages, -1)
-    before = row_max(np.where(arrive < ended[..., None], arrive, 0.0))
-    work.margin[:] = np.where(someone, ended - np.maximum(before, opened), 0.0)
-
-
-def check(
-    part: TraceArrays,
-    opened: FloatArray,
-    ended: FloatArray,
-    begun: FloatArray,
-    offsets: FloatArray,
-    drained: FloatArray | None = None,
-) -> None:
-    """Refuse a round that never ends, takes longer than ``max_wait``, or never drains.
-
-    A round may take exactly ``max_wait``: what counts is the instant ``opened + max_wait``, at
-    which the event engine's alarm rings. Draining may take any time.
-
-    Args:
-        part: where the rounds stand in the run.
-        opened, ended: ``(r, t)`` instants.
-        begun: ``(r, t, n m)`` or ``(r, t, 1)`` when the worker of each message began.
-        offsets: ``(r, t, n m)`` seconds from then until the message arrives.
-        drained: ``(r, t)`` when the next round can open, under policy ``drain``.
-
-    Raises:
-        NeverEnough: naming the first such round and the workers not heard.
-    """
-    late = trouble = np.isinf(ended)
-    if part.max_wait is not None:
-        late = trouble = late | (ended > opened + part.max_wait)
-    if drained is not None:
-        trouble = late | np.isinf(drained)
-        if part.ends_run:  # nothing comes after the last round
-            trouble[:, -1] = late[:, -1]
-    if not trouble.any():
-        return
-    r, t = np.argwhere(trouble)[0]
-    bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
-    arrive = begun[r, t] + offsets[r, t]
-    unheard = (np.isinf(arrive) | (arrive > bound)).reshape(-1, part.messages).any(axis=1)
-    waited = None if np.isinf(bound) else part.max_wait
-    raise NeverEnough(part.first + int(t) + 1, np.flatnonzero(unheard).tolist(), waited)

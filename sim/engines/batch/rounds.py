@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.arrays import row_max
+from sim.engines.batch.booking import book, check
 from sim.engines.batch.coupled import CoupledRounds
 from sim.engines.batch.network import NetworkedRounds
-from sim.engines.batch.result import TraceArrays, accumulate, blame, check, useful_pieces
+from sim.engines.batch.result import TraceArrays
 from sim.engines.plans import play_rounds, to_the_end
 from sim.engines.tapes import CheckedTape
 from sim.errors import NeverEnough
@@ -83,7 +84,7 @@ def simulate(
                 continue
             table = np.stack([offsets(r, start, stop) for r in group])
             for t in range(start, stop):
-                loop.round(t, plan.stopping, table[:, t - start])
+                loop.advance(t, plan.stopping, table[:, t - start])
         if loop is not None:
             loop.finish()
 
@@ -120,32 +121,13 @@ def _independent_rounds(
     # A deadline can be later than the last message.
     length = np.maximum(row_max(offsets), delay) if drains else delay
     instants = np.add.accumulate(np.concatenate([now[:, None], length], axis=1), axis=1)
-    opened, drained = instants[:, :-1], instants[:, 1:]
+    opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)
-    check(part, opened, part.times, opened[:, :, None], offsets, drained if drains else None)
-    after = np.asarray(drained[:, -1].copy())
-    if part.arrived is None and part.work is None:
-        return after
-    finish = opened[:, :, None] + offsets
-    ended = part.times[:, :, None]
-    arrived = np.less_equal(finish, ended, out=part.arrived)
-    if part.work is None:
-        return after
-    blame(finish, opened, part.times, part.work, part.messages)
-    if part.messages > 1:
-        accumulate(part.work.useful, useful_pieces(finish, opened, arrived, part.messages))
-        finish = finish[:, :, part.messages - 1 :: part.messages]
-    computed = finish
-    if not drains:
-        np.minimum(finish, ended, out=computed)
-    elif part.ends_run:  # only the run's end cuts off work that is drained
-        computed[:, -1] = np.minimum(finish[:, -1], ended[:, -1])
-    computed -= opened[:, :, None]
-    accumulate(part.work.busy, computed)
-    if part.messages == 1:
-        computed *= arrived  # who arrived in time was not cut off: all of it was useful
-        accumulate(part.work.useful, computed)
-    return after
+    drained = after if drains else None
+    check(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
+    if part.arrived is not None or part.work is not None:
+        book(part, opened, None, opened[:, :, None] + offsets, drained)
+    return np.asarray(after[:, -1].copy())
 
 
 def _run_group(run: Callable[[range], None], group: range) -> None:
