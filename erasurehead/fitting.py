@@ -20,6 +20,7 @@ from erasurehead.progress import Progress, reporting
 from experiments.config.errors import ConfigError, at
 from experiments.fit import candidates, command, frames, pictures, report
 from experiments.fit.findings import Findings, investigate
+from experiments.lock import locked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -82,7 +83,8 @@ class Fitted:
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
-        return command.write_findings(self.findings, self.source, Path(output))
+        with locked(Path(output)):
+            return command.write_findings(self.findings, self.source, Path(output))
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"

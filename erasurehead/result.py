@@ -13,6 +13,7 @@ import pandas as pd
 
 from erasurehead.plots import Plots
 from experiments.config.errors import ConfigError
+from experiments.outputs import CONFIG, SUMMARY, Origin, origin_of
 from experiments.pictures.records import Records, read_config, read_records, read_table
 from sim.metrics import METRICS
 
@@ -44,6 +45,7 @@ class Result:
         if not directory.is_dir():
             raise ConfigError(f"{directory}: no such directory")
         result = cls(directory, failed or {})
+        result._origin  # noqa: B018
         result.summary  # noqa: B018  # the smallest table; says whether this is a result at all
         return result
 
@@ -52,7 +54,7 @@ class Result:
         """One row per cell: means over replications, standard errors, paired comparisons."""
         if self.directory is None:
             return self._records.summary
-        return read_table(self.directory / "summary.parquet")
+        return read_table(self.directory / SUMMARY)
 
     @property
     def iterations(self) -> pd.DataFrame:
@@ -71,17 +73,29 @@ class Result:
     def config(self) -> Mapping[str, Any]:
         """The config with every default written out; ``run`` takes it as it is."""
         if self.directory is not None:
-            return read_config(self.directory / "config.yaml")
+            return read_config(self.directory / CONFIG)
         assert self._memory is not None
         return self._memory.config or {}
 
     @cached_property
+    def _origin(self) -> Origin | None:
+        """What the tables are made from that are read."""
+        return None if self.directory is None else origin_of(self.directory)
+
+    @cached_property
     def _records(self) -> Records:
-        """Every table."""
+        """Every table.
+
+        Raises:
+            ConfigError: another run has written to the directory since this result was loaded.
+        """
         if self._memory is not None:
             return self._memory
         assert self.directory is not None
-        return read_records(self.directory)
+        records = read_records(self.directory)
+        if origin_of(self.directory) != self._origin:
+            raise ConfigError(f"{self.directory}: holds another run by now; load it again")
+        return records
 
     @property
     def plot(self) -> Plots:

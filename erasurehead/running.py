@@ -12,9 +12,9 @@ import numpy as np
 
 from erasurehead.progress import Progress, reporting
 from erasurehead.result import Result
-from experiments import timeline as timelines
 from experiments.config import document
 from experiments.config.errors import ConfigError, at
+from experiments.outputs import EVENTS
 from experiments.pictures.records import read_records
 from experiments.run import Options, Outcome
 from experiments.run import run as run_document
@@ -125,13 +125,10 @@ def _write(
 ) -> dict[str, str]:
     """Write the tables; returns the failures."""
     data = None if data_dir is None else Path(data_dir)
+    events = output / EVENTS if timeline else None
     with reporting(progress, "cells") as report:
-        outcome = run_document(found, output, Options(jobs=jobs, data_dir=data, report=report))
-    failed = _failures(outcome)
-    if timeline:
-        cells = [cell for cell, _ in outcome.finished]
-        timelines.write(cells, output / "timeline.json", output, data)
-    return failed
+        options = Options(jobs=jobs, data_dir=data, timeline=events, report=report)
+        return _failures(run_document(found, output, options))
 
 
 def _failures(outcome: Outcome) -> dict[str, str]:

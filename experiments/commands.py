@@ -143,11 +143,8 @@ def _run(
     if timeline is not None:
         files.require_file(timeline)
     with console.progress("cells") as report:
-        outcome = run_document(document, target, Options(jobs, scheduler, data_dir, report, print))
-    if timeline is not None:
-        from experiments.timeline import write
-
-        write([cell for cell, _ in outcome.finished], timeline, target, data_dir)
+        options = Options(jobs, scheduler, data_dir, timeline, report, print)
+        outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)
@@ -225,15 +222,16 @@ def fit(
     from experiments.fit import command
     from experiments.fit.findings import investigate
     from experiments.fit.report import terminal_report
+    from experiments.lock import locked
 
     tables, warnings = command.read_tables(str(trace), load)
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with console.progress("fits") as report:
+    with locked(target), console.progress("fits") as report:
         findings = investigate(tables, load, ks, report)
-    command.write_findings(findings, trace.name, target)
+        command.write_findings(findings, trace.name, target)
     print(terminal_report(findings))
     print(f"report, pictures and config in {target}/")
 

@@ -3,22 +3,142 @@
 Cells are named by content, so those of another config do no harm, and stay: a sweep with one more
 value computes one more value, and going back to the config before costs nothing. Tables, manifest,
 timeline and pictures are of one config, and go before another one's are made.
+
+Each table carries its *origin*: the config and the cells that it was made from. The manifest
+carries it too, is the first file to go and the last to be written. So tables without it, or of
+another origin, are what a killed command or a copying hand has left, and no result.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Final
 
-from experiments.cells.files import cannot_write
+from experiments.cells.files import remove
+from experiments.config.errors import ConfigError
+from experiments.lock import writer_of
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
-TIMELINES = ("timeline.parquet", "timeline.json")
+TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 
 PLOTS = "plots"
 PICTURES = (".png", ".svg", ".pdf")
+
+FACT: Final = b"erasurehead.origin"
+"""Where a Parquet file's metadata hold its origin."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What tables are made from.
+
+    Attributes:
+        config: hash of the resolved config's text.
+        cells: hash of the cells' names, in their order, and of the code that computed them.
+    """
+
+    config: str
+    cells: str
+
+    @classmethod
+    def of(cls, config: str, keys: Iterable[str], code: str) -> Origin:
+        """The origin of tables of these cells."""
+        return cls(_hash(config.encode()), _hash("\n".join([code, *keys]).encode()))
+
+    @property
+    def facts(self) -> dict[bytes, bytes]:
+        """As metadata of a Parquet file."""
+        return {FACT: json.dumps(asdict(self)).encode()}
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]
+
+
+def origin_of(output: Path) -> Origin | None:
+    """The origin of the result in ``output``; ``None`` where no run has come to its end."""
+    try:
+        return _origin(json.loads((output / MANIFEST).read_bytes())["origin"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
+    """The origin in the metadata of a Parquet file."""
+    try:
+        return _origin(json.loads((metadata or {})[FACT]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _origin(found: Any) -> Origin:
+    return Origin(str(found["config"]), str(found["cells"]))
+
+
+def required_origin(output: Path) -> Origin:
+    """The origin that every table in ``output`` must have.
+
+    Raises:
+        ConfigError: no run has come to its end here, or ``config.yaml`` is of another one.
+    """
+    origin = origin_of(output)
+    if origin is None:
+        raise unfinished(output)
+    try:
+        config = (output / CONFIG).read_bytes()
+    except FileNotFoundError:
+        return origin  # tables alone are a result, too
+    except OSError as error:
+        raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
+    if _hash(config) != origin.config:
+        raise ConfigError(
+            f"{output / CONFIG}: is not the config that the tables beside it are made from; "
+            "run it again"
+        )
+    return origin
+
+
+def require(origin: Origin, found: Origin | None, path: Path) -> None:
+    """Refuse a table that is not of the result beside which it lies.
+
+    Raises:
+        ConfigError: it has another origin, or none.
+    """
+    if found == origin:
+        return
+    if found is None:
+        what = "does not say what it is made from"
+    elif found.config != origin.config:
+        what = "is made from another config than the result beside it"
+    else:
+        what = "is made from other cells than the result beside it"
+    raise ConfigError(f"{path}: {what}; run the same command again")
+
+
+def unfinished(output: Path) -> ConfigError:
+    """The one line for a folder in which no run has come to its end."""
+    writer = writer_of(output)
+    if writer not in (None, os.getpid()):
+        return ConfigError(f"{output}: process {writer} is writing to it; wait for its end")
+    return ConfigError(f"{output}: its run has not come to the end; run the same command again")
+
+
+def nothing_at(path: Path) -> ConfigError:
+    """The one line for a table that is not there."""
+    output = path.parent
+    if origin_of(output) is None:
+        if (output / "cells").is_dir():
+            return unfinished(output)
+    elif not any((output / name).is_file() for name in (ITERATIONS, SUMMARY, WORKERS)):
+        return ConfigError(f"{output}: no cell of its run could be computed, so there is no table")
+    return ConfigError(f"{path}: no such file; is {output} the output of a run?")
 
 
 def make_way(output: Path, config: str) -> bool:
@@ -29,24 +149,34 @@ def make_way(output: Path, config: str) -> bool:
         config: its resolved config.
 
     Returns:
+        Whether there was another config's result to remove.
+
+    Raises:
+        ConfigError: it cannot be removed.
+    """
+    origin = origin_of(output)
+    if origin is not None and origin.config == _hash(config.encode()):
+        return False
+    another = origin is not None or _config_of(output) != config
+    return clear(output) and another
+
+
+def clear(output: Path) -> bool:
+    """Remove everything that is made of one config, the manifest first.
+
+    Returns:
         Whether there was something to remove.
 
     Raises:
         ConfigError: it cannot be removed.
     """
     old = [*_made_of_one_config(output)]
-    if not old or _config_of(output) == config:
-        return False
-    for path in old:
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(path, error) from None
-    return True
+    remove(old)
+    return bool(old)
 
 
 def _made_of_one_config(output: Path) -> Iterator[Path]:
-    for name in (ITERATIONS, SUMMARY, WORKERS, MANIFEST, *TIMELINES):
+    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS):
         if (output / name).is_file():
             yield output / name
     if (output / PLOTS).is_dir():

@@ -8,7 +8,8 @@ left, and the tables do not depend on which run computed which cell, or with how
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,15 +17,27 @@ from typing import Any
 
 import pandas as pd
 
+from experiments import timeline
 from experiments.cells import files, store
 from experiments.cells.check import Checked, check
 from experiments.cells.compute import CellResult
-from experiments.cells.pool import Died, map_unordered, open_lanes
+from experiments.cells.pool import Died, Lane, map_unordered, open_lanes
 from experiments.cells.work import Done, work
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells, resolved
-from experiments.outputs import CONFIG, ITERATIONS, MANIFEST, SUMMARY, WORKERS, make_way
+from experiments.lock import locked
+from experiments.outputs import (
+    CONFIG,
+    ITERATIONS,
+    MANIFEST,
+    SUMMARY,
+    WORKERS,
+    Origin,
+    clear,
+    make_way,
+    origin_of,
+)
 from experiments.records.manifest import manifest, to_json
 from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
 
@@ -48,6 +61,7 @@ class Options:
         jobs: cells computed at the same time, each in a process of its own if more than one.
         scheduler: address of a Dask cluster that computes instead.
         data_dir: where the public data sets lie.
+        timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
         report: progress.
         tell: called with a line that the user should see while the run goes on.
     """
@@ -55,6 +69,7 @@ class Options:
     jobs: int = 1
     scheduler: str | None = None
     data_dir: Path | None = None
+    timeline: Path | None = None
     report: Report = silent
     tell: Callable[[str], None] = tell_nobody
 
@@ -111,35 +126,47 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
 
     Raises:
-        ConfigError: the config is bad, and nothing has been written; or ``output`` cannot be
-            written.
+        ConfigError: the config is bad, no scheduler answers, or another command writes to
+            ``output``, and nothing has been written; or ``output`` cannot be written.
     """
     began = time.monotonic()
     planned = plan(document, output, options.data_dir)
     config = resolved(document)
-    files.require_writable(output)
-    if make_way(output, yaml_text.write(config)):
-        options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+    text = yaml_text.write(config)
     failed = dict(planned.checked.impossible)
     seconds: dict[str, float] = {}
-    for cell, done in _compute(planned, options):
-        if isinstance(done, Died):
-            failed[cell.key] = done.reason
-        elif isinstance(result := _trusted(cell, done), CellResult):
-            store.write_cell(output, cell.key, result)
-            seconds[cell.key] = round(done.seconds, 3)
-        else:
-            failed[cell.key] = result
-    finished = [(cell, _kept(output, cell)) for cell in planned.cells if cell.key not in failed]
-    reasons = {cell.key: (cell, failed[cell.key]) for cell in planned.cells if cell.key in failed}
-    outcome = Outcome(
-        finished, [*reasons.values()], seconds, summary_table(finished), planned.checked.warnings
-    )
-    _write(config, output, outcome, time.monotonic() - began)
+    with locked(output), _lanes(planned, options) as lanes:
+        if make_way(output, text):
+            options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+        files.write_bytes(output / CONFIG, text.encode())
+        for cell, done in _compute(planned, options, lanes):
+            if isinstance(done, Died):
+                failed[cell.key] = done.reason
+            elif isinstance(result := _trusted(cell, done), CellResult):
+                store.write_cell(output, cell.key, result)
+                seconds[cell.key] = round(done.seconds, 3)
+            else:
+                failed[cell.key] = result
+        finished = [(cell, _kept(output, cell)) for cell in planned.cells if cell.key not in failed]
+        reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
+        summary, warnings = summary_table(finished), planned.checked.warnings
+        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
+        _write(config, output, outcome, time.monotonic() - began)
+        if options.timeline is not None:
+            timeline.write([c for c, _ in finished], options.timeline, output, options.data_dir)
     return outcome
 
 
-def _compute(planned: Plan, options: Options) -> Iterator[tuple[Cell, Done | Died]]:
+def _lanes(planned: Plan, options: Options) -> AbstractContextManager[Sequence[Lane]]:
+    """Where to compute; no more lanes than would have something to do."""
+    if not planned.todo:
+        return nullcontext(())
+    return open_lanes(min(options.jobs, max(len(planned.todo), 2)), options.scheduler)
+
+
+def _compute(
+    planned: Plan, options: Options, lanes: Sequence[Lane]
+) -> Iterator[tuple[Cell, Done | Died]]:
     """Compute what is to do, and give each cell as it is done."""
     todo, total = planned.todo, len(planned.checked.estimates)
     before = total - len(todo)
@@ -148,10 +175,7 @@ def _compute(planned: Plan, options: Options) -> Iterator[tuple[Cell, Done | Die
         options.report(before + done, total)
 
     report(0)
-    if todo:
-        jobs = min(options.jobs, max(len(todo), 2))  # none that would have nothing to do
-        with open_lanes(jobs, options.scheduler) as lanes:
-            yield from map_unordered(partial(work, options.data_dir), todo, lanes, report)
+    yield from map_unordered(partial(work, options.data_dir), todo, lanes, report)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:
@@ -175,11 +199,21 @@ def _kept(output: Path, cell: Cell) -> CellResult:
 
 
 def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
-    files.write_bytes(output / CONFIG, yaml_text.write(config).encode())
+    """Make tables and manifest; those of other cells go first, and the manifest comes last."""
+    text = yaml_text.write(config)
+    keys = [cell.key for cell, _ in outcome.finished]
+    origin = Origin.of(text, keys, store.code_fingerprint())
+    if origin_of(output) != origin:
+        clear(output)
+    files.write_bytes(output / CONFIG, text.encode())
     if outcome.finished:
-        files.write_table(output / ITERATIONS, iterations_table(outcome.finished))
-        files.write_table(output / SUMMARY, outcome.summary)
-        files.write_table(output / WORKERS, workers_table(outcome.finished))
+        tables = {
+            ITERATIONS: iterations_table(outcome.finished),
+            SUMMARY: outcome.summary,
+            WORKERS: workers_table(outcome.finished),
+        }
+        for name, table in tables.items():
+            files.write_table(output / name, table, origin.facts)
     entries = {
         cell.key: {
             "label": cell.label,
@@ -189,6 +223,6 @@ def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: floa
         }
         for cell, result in outcome.finished
     }
-    facts = manifest(config["seed"], seconds, outcome.warnings, entries)
+    facts = manifest(config["seed"], seconds, outcome.warnings, entries, origin)
     files.write_bytes(output / MANIFEST, to_json(facts))
     store.remove_leftovers(output)

@@ -15,6 +15,7 @@ from typing import Any
 
 import pandas as pd
 
+from experiments import outputs
 from experiments.cells import files
 from experiments.cells.compute import learn_along
 from experiments.config import build
@@ -58,7 +59,7 @@ def table(timelines: Timelines) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def trace_events(timelines: Timelines) -> bytes:
+def trace_events(timelines: Timelines, origin: outputs.Origin | None = None) -> bytes:
     """The JSON file for a trace viewer, times in microseconds."""
     events: list[Event] = []
     for process, (label, spans) in enumerate(timelines.items(), start=1):
@@ -66,7 +67,9 @@ def trace_events(timelines: Timelines) -> bytes:
         sends = any(span.kind == "sending" for span in spans)
         for span in spans:
             events += _events(process, span, "sending" if sends else "computing")
-    document = {"displayTimeUnit": "ms", "traceEvents": events}
+    document: Event = {"displayTimeUnit": "ms", "traceEvents": events}
+    if origin is not None:
+        document["otherData"] = asdict(origin)
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -103,7 +106,12 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
 
 
 def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None) -> None:
-    """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``."""
+    """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
+
+    Both carry the origin of the result in ``output``.
+    """
     timelines = record((cell for cell in finished if cell.point == 0), data_dir)
-    files.write_bytes(file, trace_events(timelines))
-    files.write_table(output / "timeline.parquet", table(timelines))
+    origin = outputs.origin_of(output)
+    files.write_bytes(file, trace_events(timelines, origin))
+    facts = {} if origin is None else origin.facts
+    files.write_table(output / outputs.TIMELINE, table(timelines), facts)

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
+import erasurehead as eh
 from experiments import run as running
+from experiments.cells import store, work
 from experiments.cells.pool import Died
+from experiments.config.errors import ConfigError
 from experiments.console import show_plan
+from experiments.outputs import origin_of
 from experiments.pictures.command import write_pictures
+from experiments.pictures.records import read_records
 from experiments.run import Options, plan, run
 
 DOCUMENT: dict[str, Any] = {
@@ -38,10 +46,8 @@ def names(folder: Path) -> set[str]:
 def out(tmp_path: Path) -> Path:
     """A run, its pictures and a timeline, and files of the user."""
     out = tmp_path / "out"
-    _, said = go(DOCUMENT, out)
-    assert said == []
+    run(DOCUMENT, out, Options(timeline=out / "timeline.json"))
     write_pictures(out, "workers")
-    (out / "timeline.parquet").write_bytes(b"of the first run")
     (out / "notes.txt").write_text("mine")
     (out / "plots" / "notes.txt").write_text("mine too")
     return out
@@ -81,6 +87,134 @@ def test_going_back_computes_nothing(out: Path) -> None:
     outcome, _ = go(DOCUMENT, out)
     assert dict(outcome.seconds) == {}
     assert {name: (out / name).read_bytes() for name in TABLES} == before
+
+
+def test_a_killed_run_leaves_no_result_but_says_so(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before any of the files that a run removes or writes: the old story, or none."""
+
+    class Killed(BaseException):
+        pass
+
+    def plotted() -> str:
+        try:
+            write_pictures(out, "workers")
+        except ConfigError as error:
+            return str(error)
+        return "whole"
+
+    def killed_before(step: int) -> bool:
+        """Whether the run was killed, before its change of so many files."""
+        steps = iter(range(step, -1, -1))
+
+        def counted(change: Callable[..., Any]) -> Callable[..., Any]:
+            def counting(*arguments: Any, **options: Any) -> Any:
+                if next(steps, None) == 0:
+                    raise Killed
+                return change(*arguments, **options)
+
+            return counting
+
+        with monkeypatch.context() as patch:
+            for name in ("replace", "unlink"):
+                patch.setattr(Path, name, counted(getattr(Path, name)))
+            try:
+                go(DOCUMENT | {"seed": 1}, out)
+            except Killed:
+                return True
+        return False
+
+    unfinished = f"{out}: its run has not come to the end; run the same command again"
+    said = []
+    for step in count():
+        go(DOCUMENT, out)
+        assert plotted() == "whole"
+        if not killed_before(step):
+            break
+        said.append(plotted())
+    assert said[0] == "whole"
+    assert set(said) == {"whole", unfinished}
+    first, last = said.index(unfinished), len(said) - said[::-1].index(unfinished)
+    assert set(said[first:last]) == {unfinished}
+    assert last - first > 10
+    assert plotted() == "whole"
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_a_table_of_another_run_is_refused(table: str, out: Path, tmp_path: Path) -> None:
+    """Of another config, of other cells, of nobody knows what; also one that plot does not need."""
+    go(DOCUMENT | {"seed": 1}, tmp_path / "other")
+    whole = (out / table).read_bytes()
+    other = pd.read_parquet(tmp_path / "other" / table)
+    other.to_parquet(tmp_path / "unknown.parquet")
+    changes = {
+        (tmp_path / "other" / table).read_bytes(): "is made from another config",
+        (tmp_path / "unknown.parquet").read_bytes(): "does not say what it is made from",
+    }
+    for content, reason in changes.items():
+        (out / table).write_bytes(content)
+        for read in (read_records, lambda folder: eh.load(folder).iterations):
+            with pytest.raises(
+                ConfigError, match=f"{table}: {reason}.*; run the same command again"
+            ):
+                read(out)
+    (out / table).write_bytes(whole)
+    assert len(eh.load(out).workers) == 12
+
+
+def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config is the same, but a file that it names, or the code, was another."""
+    old = (out / "summary.parquet").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "code_fingerprint", lambda: "other code")
+        patch.setattr(work, "code_fingerprint", lambda: "other code")
+        go(DOCUMENT, out)
+    assert not (out / "timeline.parquet").exists()
+    (out / "summary.parquet").write_bytes(old)
+    with pytest.raises(ConfigError, match=r"summary.parquet: is made from other cells"):
+        read_records(out)
+
+
+def test_an_edited_config_is_not_that_of_the_tables(out: Path) -> None:
+    path = out / "config.yaml"
+    path.write_text(path.read_text().replace("workers: 6", "workers: 8"))
+    with pytest.raises(ConfigError, match=r"config.yaml: is not the config that the tables"):
+        eh.load(out)
+
+
+def test_a_result_that_was_replaced_is_not_mixed_with_the_new_one(out: Path) -> None:
+    result = eh.load(out)
+    assert len(result.summary) == 2
+    go(DOCUMENT | {"seed": 1}, out)
+    with pytest.raises(ConfigError, match="holds another run by now; load it again"):
+        result.iterations  # noqa: B018
+
+
+def test_a_timeline_of_another_run_is_not_drawn(out: Path, tmp_path: Path) -> None:
+    events = tmp_path / "t.json"
+    run(DOCUMENT, out, Options(timeline=events))
+    assert write_pictures(out, "gantt")[0]
+    timeline, origin = (out / "timeline.parquet").read_bytes(), origin_of(out)
+    assert json.loads(events.read_text())["otherData"] == asdict(origin)  # type: ignore[arg-type]
+    go(DOCUMENT | {"seed": 1}, out)
+    with pytest.raises(ConfigError, match=r"gantt cannot be drawn: there is no timeline.parquet"):
+        write_pictures(out, "gantt")
+    (out / "timeline.parquet").write_bytes(timeline)
+    with pytest.raises(ConfigError, match=r"timeline.parquet: is made from another config"):
+        write_pictures(out, "gantt")
+
+
+def test_a_run_without_any_cell_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_die(task: object, items: list[Any], *_: object) -> Any:
+        return ((item, Died("out of memory?")) for item in items)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "map_unordered", all_die)
+        go(DOCUMENT | {"seed": 1}, out)
+    for read in (write_pictures, eh.load):
+        with pytest.raises(ConfigError, match=f"{out}: no cell of its run could be computed"):
+            read(out)
 
 
 def test_a_grown_sweep_computes_what_is_new(tmp_path: Path) -> None:

@@ -1,9 +1,12 @@
-"""Writes files. Every write is atomic: a file is whole or absent."""
+"""Writes files. Every write is atomic, a file is whole or absent, and only files are replaced."""
 
 from __future__ import annotations
 
 import os
-import tempfile
+import secrets
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
@@ -15,28 +18,77 @@ from experiments.config.errors import ConfigError
 TEMPORARY = ".part"
 """Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
 
+LONGEST = 40
+"""Characters of a file's name that stand in its temporary one: names have a largest length."""
+
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
 
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file at once or not at all; survives ``kill -9`` at any moment.
 
     Raises:
-        ConfigError: it cannot be written there.
+        ConfigError: it cannot be written there, or something else than a file is there.
     """
-    name = None
+    part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+    made = False
     try:
+        _require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}.{os.getpid()}.", suffix=TEMPORARY
-        )
-        with os.fdopen(handle, "wb") as file:
+        with part.open("xb") as file:  # with the permissions that the umask leaves
+            made = True
             file.write(content)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except OSError as error:
+        part.replace(path)
+        made = False
+    except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     finally:
-        if name is not None:  # already renamed when all went well
-            Path(name).unlink(missing_ok=True)
+        if made:
+            part.unlink(missing_ok=True)
+
+
+def _require_replaceable(path: Path) -> None:
+    """Refuse to replace a device, a link, or whatever else is no file."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), "no file")
+        raise ConfigError(f"{path}: is {kind}; must be a file")
+
+
+@contextmanager
+def folder_made(folder: Path) -> Iterator[None]:
+    """Within this context ``folder`` is there; what was made for it and stays empty goes again.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    new: list[Path] = []
+    try:
+        try:
+            for place in (*reversed(folder.parents), folder):
+                if not place.is_dir():
+                    with suppress(FileExistsError):
+                        place.mkdir()
+                        new.append(place)
+            if not folder.is_dir():
+                raise NotADirectoryError(20, "Not a directory")
+        except (OSError, ValueError) as error:
+            raise cannot_write(folder, error) from None
+        yield
+    finally:
+        for place in reversed(new):
+            with suppress(OSError):  # not empty
+                place.rmdir()
 
 
 def require_writable(folder: Path) -> None:
@@ -45,12 +97,8 @@ def require_writable(folder: Path) -> None:
     Raises:
         ConfigError: why not.
     """
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
-    try:
-        with tempfile.TemporaryFile(dir=existing):
-            pass
-    except OSError as error:
-        raise cannot_write(folder, error) from None
+    with folder_made(folder):
+        _try_out(folder / f".{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}", folder)
 
 
 def require_file(path: Path) -> None:
@@ -59,23 +107,69 @@ def require_file(path: Path) -> None:
     Raises:
         ConfigError: why not.
     """
-    if path.is_dir():
-        raise ConfigError(f"{path}: is a directory; must be a file")
-    require_writable(path.parent)
+    try:
+        _require_replaceable(path)
+        exists = path.exists()
+    except (OSError, ValueError) as error:
+        raise cannot_write(path, error) from None
+    if exists:
+        require_writable(path.parent)
+    else:
+        with folder_made(path.parent):
+            _try_out(path, path)
 
 
-def cannot_write(path: Path, error: OSError) -> ConfigError:
+def _try_out(file: Path, named: Path) -> None:
+    try:
+        with file.open("xb"):
+            pass
+        file.unlink()
+    except (OSError, ValueError) as error:
+        raise cannot_write(named, error) from None
+
+
+def cannot_write(path: Path, error: OSError | ValueError) -> ConfigError:
     """The one line for a path that the system refuses."""
-    return ConfigError(f"{path}: cannot be written: {error.strerror or error}")
+    reason = error.strerror if isinstance(error, OSError) else None
+    return ConfigError(f"{path}: cannot be written: {reason or error}")
 
 
-def write_table(path: Path, frame: pd.DataFrame) -> None:
-    """Write a frame as Parquet: same frame, same bytes.
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files in this order; those that are not there are no error.
+
+    Raises:
+        ConfigError: one cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+def alive(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def write_table(
+    path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] | None = None
+) -> None:
+    """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
 
     Raises:
         ConfigError: it cannot be written there.
     """
-    write_arrow(path, pa.Table.from_pandas(frame, preserve_index=False))
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_arrow(
+        path, table.replace_schema_metadata({**(table.schema.metadata or {}), **(facts or {})})
+    )
 
 
 def write_arrow(path: Path, table: pa.Table) -> None:

@@ -1,9 +1,9 @@
 """Where finished cells lie on disk.
 
 A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
-replications, workers and the code's fingerprint in the file's metadata. A cell computed by other
-code, or by other versions of the libraries that its numbers come from, is not trusted, but computed
-again; so is a damaged one, which the checksums of its pages tell.
+replications, workers, key and the code's fingerprint in the file's metadata. A cell computed by
+other code, or by other versions of the libraries that its numbers come from, is not trusted, but
+computed again; so is a damaged one, which the checksums of its pages tell, and another cell's file.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
-import os
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -21,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.cells.compute import CellResult
-from experiments.cells.files import TEMPORARY, write_arrow
+from experiments.cells.files import TEMPORARY, alive, write_arrow
 from sim.schemes.conditioning import Conditioning
 
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/cells")
@@ -51,18 +50,8 @@ def remove_leftovers(output: Path) -> None:
     for folder in (output, output / "cells"):
         for leftover in folder.glob(f".*.*.*{TEMPORARY}"):
             process = leftover.name.split(".")[-3]
-            if process.isdecimal() and not _alive(int(process)):
+            if process.isdecimal() and not alive(int(process)):
                 leftover.unlink(missing_ok=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
 
 
 def cell_path(output: Path, key: str) -> Path:
@@ -77,6 +66,7 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         "workers": json.dumps(result.workers.to_dict("list")),
         "engine": result.engine,
         "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
+        "key": key,
         "code": code_fingerprint(),
     }
     table = pa.Table.from_pandas(result.iterations, preserve_index=False)
@@ -86,12 +76,12 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
 
 
 def read_cell(output: Path, key: str) -> CellResult | None:
-    """A finished cell, or ``None`` when it is absent, damaged or of other code."""
+    """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code."""
     try:
         table = pq.read_table(cell_path(output, key), page_checksum_verification=True)
         facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         sound = facts[CHECKSUM.decode()].encode() == _checksum(table.schema)
-        if not sound or facts["code"] != code_fingerprint():
+        if not sound or (facts["key"], facts["code"]) != (key, code_fingerprint()):
             return None
         replications = pd.DataFrame(json.loads(facts["replications"]))
         workers = pd.DataFrame(json.loads(facts["workers"]))

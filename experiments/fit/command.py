@@ -75,24 +75,25 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
 
 
 def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
-    """Write tables, pictures, report and config under ``output``; returns the files."""
+    """Write tables, pictures, report and config under ``output``; returns the files.
+
+    The report goes first and comes last: what lies beside it is of one table.
+    """
     subject = findings.main.subject
     iterations = max(1, min(100, len(subject.rounds)))
     config = runnable(
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
-    texts = {"report.md": markdown_report(findings, source), "delay.yaml": yaml_text.write(config)}
-    written = []
-    for name, text in texts.items():
-        files.write_bytes(output / name, text.encode())
-        written.append(output / name)
+    texts = {"delay.yaml": yaml_text.write(config), "report.md": markdown_report(findings, source)}
     frames = {
         "fit.parquet": fit_table(findings),
         "order_statistics.parquet": order_table(findings),
     }
+    files.remove(output / name for name in reversed([*frames, *texts]))
     for name, frame in frames.items():
         files.write_table(output / name, frame)
-        written.append(output / name)
-    written += style.save(draw_quantiles(findings), output / "qq")
-    written += style.save(draw_order_statistics(findings), output / "order_statistics")
-    return written
+    pictures = style.save(draw_quantiles(findings), output / "qq")
+    pictures += style.save(draw_order_statistics(findings), output / "order_statistics")
+    for name, text in texts.items():
+        files.write_bytes(output / name, text.encode())
+    return [*pictures, *(output / name for name in (*frames, *texts))]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from experiments.config.errors import ConfigError, at, one_of
+from experiments.lock import locked
 from experiments.pictures import style
 from experiments.pictures.kinds import KINDS
 from experiments.pictures.records import read_records
@@ -37,16 +38,19 @@ def write_pictures(
     for name in formats:
         if name not in style.FORMATS:
             raise at("--format", name, one_of(style.FORMATS, name))
-    records = read_records(directory)
-    wanted = {kind: KINDS[kind]} if kind is not None else KINDS
-    obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
-    if len(obstacles) == len(wanted):
-        name, reason = next(iter(obstacles.items()))
-        raise ConfigError(f"{directory}: {name} cannot be drawn: {reason}")
-    drawn = {name: chosen for name, chosen in wanted.items() if name not in obstacles}
-    written: list[Path] = []
-    report(0, len(drawn))
-    for done, (name, chosen) in enumerate(drawn.items(), start=1):
-        written += style.save(chosen.draw(records), directory / "plots" / name, formats)
-        report(done, len(drawn))
+    if not directory.is_dir():
+        raise ConfigError(f"{directory}: no such directory")
+    with locked(directory):  # no run may clear the folder while pictures of its tables are made
+        records = read_records(directory)
+        wanted = {kind: KINDS[kind]} if kind is not None else KINDS
+        obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
+        if len(obstacles) == len(wanted):
+            name, reason = next(iter(obstacles.items()))
+            raise ConfigError(f"{directory}: {name} cannot be drawn: {reason}")
+        drawn = {name: chosen for name, chosen in wanted.items() if name not in obstacles}
+        written: list[Path] = []
+        report(0, len(drawn))
+        for done, (name, chosen) in enumerate(drawn.items(), start=1):
+            written += style.save(chosen.draw(records), directory / "plots" / name, formats)
+            report(done, len(drawn))
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

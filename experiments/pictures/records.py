@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from experiments import outputs
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at, one_of
 from sim.types import FloatArray
@@ -178,43 +180,59 @@ def read_records(directory: Path) -> Records:
     """Read the tables under a run's or sweep's output directory.
 
     Raises:
-        ConfigError: they are not there, or not what a run writes.
+        ConfigError: they are not there, not what a run writes, or not of one run.
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
+    origin = outputs.origin_of(directory)
     iterations, summary = (
-        read_table(directory / name, IDENTITY) for name in ("iterations.parquet", "summary.parquet")
+        read_table(directory / name, IDENTITY, origin)
+        for name in (outputs.ITERATIONS, outputs.SUMMARY)
     )
     workers, timeline, config = (
-        directory / name for name in ("workers.parquet", "timeline.parquet", "config.yaml")
+        directory / name for name in (outputs.WORKERS, outputs.TIMELINE, outputs.CONFIG)
     )
-    return Records(
+    records = Records(
         iterations,
         summary,
-        workers=read_table(workers, (*IDENTITY, "worker")) if workers.is_file() else None,
-        timeline=read_table(timeline, SPAN) if timeline.is_file() else None,
+        workers=read_table(workers, (*IDENTITY, "worker"), origin) if workers.is_file() else None,
+        timeline=read_table(timeline, SPAN, origin) if timeline.is_file() else None,
         config=read_config(config) if config.is_file() else None,
         directory=directory,
     )
+    if outputs.required_origin(directory) != origin:
+        raise ConfigError(f"{directory}: was written anew while it was read; try again")
+    return records
 
 
-def read_table(path: Path, columns: Sequence[str] = IDENTITY) -> pd.DataFrame:
+def read_table(
+    path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
+) -> pd.DataFrame:
     """Read one table of a run.
 
+    Args:
+        path: where it lies.
+        columns: those that it must have.
+        origin: what it must be made from; ``None`` for what the manifest beside it says.
+
     Raises:
-        ConfigError: it is not there, damaged, empty, or without these columns.
+        ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
+            manifest and config lie beside it.
     """
     if not path.is_file():
-        raise ConfigError(f"{path}: no such file; is {path.parent} the output of a run?")
+        raise outputs.nothing_at(path)
     try:
-        table = pd.read_parquet(path)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        arrow = pq.read_table(path)
+        table: pd.DataFrame = arrow.to_pandas()
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
     missing = [column for column in columns if column not in table.columns]
     if missing or table.empty:
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path} {what}; is it the output of a run?")
+    required = outputs.required_origin(path.parent) if origin is None else origin
+    outputs.require(required, outputs.origin_in(arrow.schema.metadata), path)
     return table
 
 

@@ -7,8 +7,11 @@ import json
 import platform
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+
+from experiments.outputs import Origin
 
 PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
 
@@ -18,8 +21,9 @@ def manifest(
     wall_seconds: float,
     warnings: Sequence[str],
     cells: Mapping[str, Mapping[str, Any]],
+    origin: Origin,
 ) -> dict[str, Any]:
-    """Versions, seed, commit, host, wall time, warnings, and one entry per finished cell."""
+    """Versions, seed, commit, host, wall time, warnings, origin, and each finished cell."""
     return {
         "versions": {
             "python": platform.python_version(),
@@ -30,6 +34,7 @@ def manifest(
         "host": platform.node(),
         "wall_seconds": round(wall_seconds, 3),
         "warnings": list(warnings),
+        "origin": asdict(origin),
         "cells": cells,
     }
 

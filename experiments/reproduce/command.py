@@ -14,9 +14,10 @@ from pathlib import Path
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from experiments.cells.files import write_bytes, write_table
+from experiments.cells.files import remove, write_bytes, write_table
 from experiments.cells.pool import Died, Share, map_unordered, open_lanes
 from experiments.config.errors import ConfigError, at, one_of
+from experiments.lock import locked
 from experiments.pictures import style
 from experiments.reproduce import FIGURES
 from experiments.reproduce.base import FULL, Effort, PaperFigure
@@ -50,13 +51,14 @@ def make_figures(
         report(done, len(wanted))
 
     progress(0)
-    with open_lanes(jobs) as lanes:
-        task = partial(_make, effort, output)
-        for figure, result in map_unordered(task, wanted, lanes, progress):
-            if isinstance(result, Died):
-                raise ConfigError(f"figure {figure.name}: {result.reason}")
     summary = output / "summary.md"
-    write_bytes(summary, _summary(output).encode())
+    with locked(output):
+        with open_lanes(jobs) as lanes:
+            task = partial(_make, effort, output)
+            for figure, result in map_unordered(task, wanted, lanes, progress):
+                if isinstance(result, Died):
+                    raise ConfigError(f"figure {figure.name}: {result.reason}")
+        write_bytes(summary, _summary(output).encode())
     return summary
 
 
@@ -65,10 +67,15 @@ def _make(effort: Effort, output: Path, figure: PaperFigure, share: Share) -> No
 
 
 def make(figure: PaperFigure, effort: Effort, output: Path) -> None:
-    """Compute one figure, then draw and describe it from the file that was written."""
+    """Compute one figure, then draw and describe it from the file that was written.
+
+    The text goes first and comes last: without it, a figure is not in the summary.
+    """
     data = output / f"{figure.name}.parquet"
     with threadpool_limits(BLAS_THREADS):  # so that bytes do not depend on cores, or on jobs
         frame = figure.compute(effort)
+    pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
+    remove([output / f"{figure.name}.md", *pictures])
     write_table(data, frame)
     redraw(figure, pd.read_parquet(data), output)
 

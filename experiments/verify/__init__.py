@@ -18,11 +18,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from experiments.console import progress
+from experiments.lock import locked
 from experiments.verify import convergence, decoding, grid, iteration_time, moments, table
 from experiments.verify.compare import Quantities
 from experiments.verify.grid import Setting
@@ -76,12 +78,13 @@ def compare_settings(
 def verify_grid(replications: int, engine: Engine, seed: int, output: Path | None) -> bool:
     """Verify the whole grid, show the table and keep it; True when every row passes."""
     began = time.monotonic()
-    with progress("schemes") as report:
-        result = compare_settings(grid.grid(), replications, engine, seed, report)
-    table.show_verification(result, time.monotonic() - began)
-    if output is not None:
-        table.write_verification(result, output)
-        print(f"results in {output}/")
+    with nullcontext() if output is None else locked(output):
+        with progress("schemes") as report:
+            result = compare_settings(grid.grid(), replications, engine, seed, report)
+        table.show_verification(result, time.monotonic() - began)
+        if output is not None:
+            table.write_verification(result, output)
+            print(f"results in {output}/")
     return not result.failed
 
 

@@ -101,10 +101,12 @@ class Verification:
 
 
 def write_verification(result: Verification, output: Path) -> None:
-    """Write ``verify.parquet`` and ``verify.csv``."""
+    """Write ``verify.parquet`` and ``verify.csv``; those of before go first."""
     frame = result.frame()
-    files.write_table(output / "verify.parquet", frame)
-    files.write_bytes(output / "verify.csv", frame.to_csv(index=False).encode())
+    parquet, csv = output / "verify.parquet", output / "verify.csv"
+    files.remove([csv, parquet])
+    files.write_table(parquet, frame)
+    files.write_bytes(csv, frame.to_csv(index=False).encode())
 
 
 def show_verification(result: Verification, seconds: float) -> None:

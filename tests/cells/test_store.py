@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,13 @@ def test_cells_of_other_code_are_not_trusted(
     assert store.read_cell(tmp_path, "k") is None
 
 
+def test_the_file_of_another_cell_is_not_trusted(tmp_path: Path, result: CellResult) -> None:
+    """Catches the numbers of one cell under another one's name."""
+    store.write_cell(tmp_path, "k", result)
+    store.cell_path(tmp_path, "k").rename(store.cell_path(tmp_path, "other"))
+    assert store.read_cell(tmp_path, "other") is None
+
+
 def test_the_fingerprint_covers_every_module_that_computes() -> None:
     """Catches a module between config and numbers whose change leaves stale cells trusted."""
     program = (
@@ -100,11 +109,65 @@ def test_a_write_that_fails_leaves_the_old_file(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "chmod", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(ConfigError, match=r"table: cannot be written: No space left on device$"):
         files.write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["table"]
+
+
+def test_files_have_the_permissions_that_the_umask_leaves(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        files.write_bytes(tmp_path / "new", b"")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o640
+
+
+@pytest.mark.parametrize("kind", ["a FIFO", "a symbolic link", "a directory", "a socket"])
+def test_only_files_are_replaced(kind: str, tmp_path: Path) -> None:
+    """Catches a device, a link or a FIFO of the user that a table takes the place of."""
+    target, path = tmp_path / "target", tmp_path / "x"
+    target.write_bytes(b"of the user")
+    if kind == "a FIFO":
+        os.mkfifo(path)
+    elif kind == "a symbolic link":
+        path.symlink_to(target)
+    elif kind == "a directory":
+        path.mkdir()
+    else:
+        os.mknod(path, stat.S_IFSOCK)
+    mode = path.lstat().st_mode
+    for attempt in (partial(files.write_bytes, path, b"new"), partial(files.require_file, path)):
+        with pytest.raises(ConfigError, match=f"x: is {kind}; must be a file$"):
+            attempt()
+    assert path.lstat().st_mode == mode
+    assert target.read_bytes() == b"of the user"
+    assert {p.name for p in tmp_path.iterdir()} == {"target", "x"}
+
+
+def test_a_name_as_long_as_the_system_takes_can_be_written(tmp_path: Path) -> None:
+    """Catches a temporary name that is longer than the file's own."""
+    path = tmp_path / ("n" * 255)
+    files.require_file(path)
+    assert not path.exists()
+    files.write_bytes(path, b"")
+    assert path.exists()
+
+
+def test_what_cannot_be_written_is_known_before_and_leaves_nothing(tmp_path: Path) -> None:
+    long, occupied = "n" * 256, tmp_path / "file"
+    occupied.write_bytes(b"")
+    for folder in (tmp_path / "a" / long, tmp_path / "a" / long / "b", occupied, occupied / "b"):
+        with pytest.raises(ConfigError, match="cannot be written: "):
+            files.require_writable(folder)
+        with pytest.raises(ConfigError, match="cannot be written: "):
+            files.require_file(folder / "t.json")
+    for odd in ("nul\0", long):
+        with pytest.raises(ConfigError, match="cannot be written: "):
+            files.require_file(tmp_path / odd)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None:

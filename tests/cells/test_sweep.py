@@ -133,7 +133,7 @@ def test_interrupted_says_so_and_goes_on_later(
             break
     assert process.returncode == 130
     assert error == INTERRUPTED
-    assert {p.name for p in out.iterdir()} == {"cells"}
+    assert {p.name for p in out.iterdir()} == {".lock", "cells", "config.yaml"}
     assert session_of(process) == {}
     finish(config, out)
     assert_same_tables(out, reference)
