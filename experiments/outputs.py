@@ -19,7 +19,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from experiments.cells.files import remove
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.cells.files import remove, write_arrow
 from experiments.config.errors import ConfigError
 from experiments.lock import writer_of
 
@@ -164,6 +167,8 @@ def make_way(output: Path, config: str) -> bool:
 def clear(output: Path) -> bool:
     """Remove everything that is made of one config, the manifest first.
 
+    A timeline is emptied instead: a program that reads it by name finds its columns and no rows.
+
     Returns:
         Whether there was something to remove.
 
@@ -172,11 +177,32 @@ def clear(output: Path) -> bool:
     """
     old = [*_made_of_one_config(output)]
     remove(old)
-    return bool(old)
+    return _emptied(output / TIMELINE) or bool(old)
+
+
+def _emptied(timeline: Path) -> bool:
+    """Leave a timeline without rows; whether there was one with rows."""
+    if not has_rows(timeline):
+        return False
+    try:
+        empty = pq.read_schema(timeline).empty_table().replace_schema_metadata()
+    except (OSError, pa.ArrowException):
+        remove([timeline])
+    else:
+        write_arrow(timeline, empty)
+    return True
+
+
+def has_rows(table: Path) -> bool:
+    """Whether there is a table with rows; a damaged one counts as such."""
+    try:
+        return table.is_file() and pq.read_metadata(table).num_rows > 0
+    except (OSError, pa.ArrowException):
+        return True
 
 
 def _made_of_one_config(output: Path) -> Iterator[Path]:
-    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS):
+    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS):
         if (output / name).is_file():
             yield output / name
     if (output / PLOTS).is_dir():

@@ -75,7 +75,9 @@ def test_another_run_leaves_nothing_of_the_first_but_cells(
         outcome, said = go(DOCUMENT | {"seed": 1}, out)
     assert len(outcome.failed) == 2
     assert said == [f"{out} held another run: its tables and pictures go, its cells stay"]
-    assert names(out) == {"cells", "config.yaml", "manifest.json", "plots", "notes.txt"}
+    kept = {"cells", "config.yaml", "manifest.json", "plots", "notes.txt", "timeline.parquet"}
+    assert names(out) == kept
+    assert len(pd.read_parquet(out / "timeline.parquet")) == 0
     assert names(out / "plots") == {"notes.txt"}
     assert names(out / "cells") == first
 
@@ -170,7 +172,7 @@ def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.Monkey
         patch.setattr(store, "code_fingerprint", lambda: "other code")
         patch.setattr(work, "code_fingerprint", lambda: "other code")
         go(DOCUMENT, out)
-    assert not (out / "timeline.parquet").exists()
+    assert len(pd.read_parquet(out / "timeline.parquet")) == 0
     (out / "summary.parquet").write_bytes(old)
     with pytest.raises(ConfigError, match=r"summary.parquet: is made from other cells"):
         read_records(out)
@@ -198,7 +200,9 @@ def test_a_timeline_of_another_run_is_not_drawn(out: Path, tmp_path: Path) -> No
     timeline, origin = (out / "timeline.parquet").read_bytes(), origin_of(out)
     assert json.loads(events.read_text())["otherData"] == asdict(origin)  # type: ignore[arg-type]
     go(DOCUMENT | {"seed": 1}, out)
-    with pytest.raises(ConfigError, match=r"gantt cannot be drawn: there is no timeline.parquet"):
+    with pytest.raises(
+        ConfigError, match=r"gantt cannot be drawn: there is no timeline of this run"
+    ):
         write_pictures(out, "gantt")
     (out / "timeline.parquet").write_bytes(timeline)
     with pytest.raises(ConfigError, match=r"timeline.parquet: is made from another config"):

@@ -196,7 +196,7 @@ def read_records(directory: Path) -> Records:
         iterations,
         summary,
         workers=read_table(workers, (*IDENTITY, "worker"), origin) if workers.is_file() else None,
-        timeline=read_table(timeline, SPAN, origin) if timeline.is_file() else None,
+        timeline=read_table(timeline, SPAN, origin) if outputs.has_rows(timeline) else None,
         config=read_config(config) if config.is_file() else None,
         directory=directory,
     )

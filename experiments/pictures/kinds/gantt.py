@@ -62,8 +62,8 @@ class GanttKind(PictureKind):
         if records.timeline is None:
             where = records.directory
             return (
-                f"there is no timeline.parquet; to write it: erasurehead run {where}/config.yaml "
-                f"--output {where} --timeline {where}/timeline.json"
+                "there is no timeline of this run; to write it: erasurehead run "
+                f"{where}/config.yaml --output {where} --timeline {where}/timeline.json"
             )
         return None
 
