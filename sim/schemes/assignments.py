@@ -3,7 +3,7 @@
 ``Groups``        groups of workers hold the same partitions (d = 1: uncoded)
 ``CyclicCode``    shifted supports with random coefficients
 ``CyclicMds``     shifted supports with the coefficients of a cyclic MDS code
-``CyclicPieces``  shifted supports, one message per partition
+``Pieces``        shifted supports or groups, one message per partition
 ``Encoded``       any encoding matrix
 
 The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i. It may be
@@ -179,16 +179,26 @@ class CyclicMds(UniformLoad):
 
 @final
 @dataclass(frozen=True)
-class CyclicPieces(UniformLoad):
-    """Worker j computes partitions j, j+1, ..., j+d-1 (mod n) in this order, a message for each.
+class Pieces(UniformLoad):
+    """A worker computes its d partitions one after the other and sends a message for each.
 
-    Message j d + i is worker j's i-th piece, partition j + i (mod n).
+    Message j d + i is worker j's i-th piece.
+
+    Args:
+        n: number of workers, and of partitions.
+        load: d, partitions per worker.
+        fractional: worker j holds those of group j // d, as in ``Groups``, where d divides n;
+            otherwise partitions j, j+1, ..., j+d-1 (mod n).
+        rotated: worker j begins with the (j mod d)-th of them; otherwise with the first.
 
     Sources: several messages per worker and round, Ozfatura, Gündüz, Ulukus, Speeding Up
     Distributed Gradient Descent by Utilizing Non-persistent Stragglers (2018); plain partitions,
     one after the other, Mohammadi Amiri, Gündüz, Computation Scheduling for Distributed Machine
     Learning with Straggling Workers (arXiv 1810.09992).
     """
+
+    fractional: bool = False
+    rotated: bool = False
 
     @property
     @override
@@ -204,7 +214,11 @@ class CyclicPieces(UniformLoad):
     @cached_property
     def carried(self) -> tuple[int, ...]:
         """``(n d,)`` the partition that each message carries."""
-        return tuple(cyclic_support(self.n, self.load).ravel().tolist())
+        worker, place = np.arange(self.n)[:, None], np.arange(self.load)
+        if self.rotated:
+            place = (place + worker) % self.load
+        first = worker // self.load * self.load if self.fractional else worker
+        return tuple(((first + place) % self.n).ravel().tolist())
 
     @cached_property
     def carriers(self) -> IntArray:

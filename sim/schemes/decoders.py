@@ -19,7 +19,7 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.assignments import Assignment, CyclicPieces
+from sim.schemes.assignments import Assignment, Pieces
 from sim.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 
@@ -106,7 +106,7 @@ class OnePerPartition(Decoder):
         pieces: which messages carry each partition.
     """
 
-    pieces: CyclicPieces
+    pieces: Pieces
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:

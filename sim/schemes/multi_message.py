@@ -7,13 +7,13 @@ at i/d of its time under the proportional load law; the other laws say it in ``s
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load, WaitFor, require_at_most_workers
-from sim.schemes.assignments import CyclicPieces
+from sim.fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
+from sim.schemes.assignments import Pieces
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import OnePerPartition
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
@@ -22,22 +22,34 @@ from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
 @final
 @dataclass(frozen=True, config=STRICT)
 class MultiMessage(SchemeFamily):
-    """A message per finished partition, in cyclic order; stop when every partition is covered.
+    """A message per finished partition; stop when every partition is covered.
+
+    The order matters as much as the code. Where a group of workers computes the same partitions in
+    the same order, the round waits for somebody to come to the last of them, and with identically
+    distributed proportional times nothing is gained over one message a worker. Where everybody
+    begins with another one, a partition is early in some worker's list: so it is with ``rotated``
+    groups, and with cyclic assignment as it stands.
 
     Args:
         load: d, partitions per worker.
         wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is
             exact without it, and with r > (n - 1) d, when no partition can lack all d messages.
+        assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
+            groups of d workers hold the same d partitions, and d must divide the number of workers.
+        order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
+            begins with the (j mod d)-th and goes round.
     """
 
     name: ClassVar[str] = "multi_message"
 
     load: Load
     wait_for: WaitFor | None = None
+    assignment: Literal["cyclic", "fractional"] = "cyclic"
+    order: Literal["natural", "rotated"] = "natural"
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """From one piece to all, and ends by messages that leave partitions out, or none."""
+        """From one piece to all, ends by messages that leave partitions out or none, and orders."""
         return (
             cls(load=1),
             cls(load=3),
@@ -45,12 +57,18 @@ class MultiMessage(SchemeFamily):
             cls(load=3, wait_for=10),
             cls(load=3, wait_for=34),
             cls(load=1, wait_for=11),
+            cls(load=3, assignment="fractional"),
+            cls(load=4, assignment="fractional", order="rotated", wait_for=20),
+            cls(load=5, order="rotated"),
         )
 
     def build(self, workers: int) -> Fixed:
-        """Any load up to workers."""
+        """Any load up to workers; with groups, one that divides workers."""
         require_at_most_workers("load", self.load, workers)
-        pieces = CyclicPieces(workers, self.load)
+        if self.assignment == "fractional":
+            require_divisor(self.load, workers)
+        fractional, rotated = self.assignment == "fractional", self.order == "rotated"
+        pieces = Pieces(workers, self.load, fractional, rotated)
         rule: StoppingRule = CoverPartitions(pieces)
         if self.wait_for is not None:
             if self.wait_for > workers * self.load:

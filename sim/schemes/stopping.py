@@ -28,7 +28,7 @@ import numpy as np
 from typing_extensions import override
 
 from sim.arrays import row_max
-from sim.schemes.assignments import CyclicPieces
+from sim.schemes.assignments import Pieces
 from sim.types import BoolArray, FloatArray, IntArray
 
 Opened = FloatArray | float
@@ -365,7 +365,7 @@ class CoverPartitions(StoppingRule):
         pieces: which messages carry each partition.
     """
 
-    pieces: CyclicPieces
+    pieces: Pieces
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:

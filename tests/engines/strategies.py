@@ -57,6 +57,11 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 ),
                 SCHEMES["multi_message"](load=load),
                 SCHEMES["multi_message"](load=load, wait_for=r),
+                SCHEMES["multi_message"](
+                    load=load,
+                    assignment=draw(st.sampled_from(["cyclic", "fractional"])),
+                    order="rotated",
+                ),
             ]
         )
     )

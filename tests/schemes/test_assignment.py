@@ -11,8 +11,8 @@ from sim.schemes.assignments import (
     Assignment,
     CyclicCode,
     CyclicMds,
-    CyclicPieces,
     Groups,
+    Pieces,
 )
 
 EVERY: list[Assignment] = [
@@ -28,10 +28,13 @@ EVERY: list[Assignment] = [
     CyclicMds(7, 1),
     CyclicMds(7, 3),
     CyclicMds(7, 4),
-    CyclicPieces(1, 1),
-    CyclicPieces(7, 1),
-    CyclicPieces(7, 3),
-    CyclicPieces(7, 7),
+    Pieces(1, 1),
+    Pieces(7, 1),
+    Pieces(7, 3),
+    Pieces(7, 7),
+    Pieces(7, 3, rotated=True),
+    Pieces(6, 3, fractional=True),
+    Pieces(6, 2, fractional=True, rotated=True),
 ]
 
 every = pytest.mark.parametrize("assignment", EVERY, ids=repr)
@@ -114,7 +117,7 @@ def test_code_seed_is_the_code() -> None:
 
 def test_pieces_are_in_the_order_in_which_they_are_computed() -> None:
     """Worker 4 of 5 computes partitions 4, 0, 1: messages 12, 13, 14."""
-    pieces = CyclicPieces(5, 3)
+    pieces = Pieces(5, 3)
     assert pieces.messages == 3
     assert pieces.carried == (0, 1, 2, 1, 2, 3, 2, 3, 4, 3, 4, 0, 4, 0, 1)
     np.testing.assert_array_equal(pieces.encoding.toarray().argmax(axis=1), pieces.carried)

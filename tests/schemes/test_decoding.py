@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from sim.schemes import SCHEMES
-from sim.schemes.assignments import CyclicCode, CyclicPieces, Groups
+from sim.schemes.assignments import CyclicCode, Groups, Pieces
 from sim.schemes.decoders import (
     OnePerGroup,
     OnePerPartition,
@@ -43,7 +43,7 @@ def test_one_per_group_takes_the_lowest_index() -> None:
 @pytest.mark.parametrize(("n", "load"), [(4, 3), (5, 2), (3, 3), (6, 1), (1, 1)])
 def test_one_per_partition_takes_the_lowest_index(n: int, load: int) -> None:
     """Catches the order of pieces, in which a worker's late piece comes before an early one."""
-    pieces = CyclicPieces(n, load)
+    pieces = Pieces(n, load)
     parts = [[j for j, p in enumerate(pieces.carried) if p == i] for i in range(n)]
     masks = every_mask(n * load)
     expected = np.array([first_of_each(mask, parts) for mask in masks])
@@ -139,7 +139,7 @@ def test_nothing_arrived_decodes_to_nothing() -> None:
         (SumArrived(), 6),
         (SumArrived(rescale=True), 6),
         (OnePerGroup(2), 6),
-        (OnePerPartition(CyclicPieces(3, 2)), 6),
+        (OnePerPartition(Pieces(3, 2)), 6),
         (Optimal(CyclicCode(6, 2)), 6),
     ):
         nobody = np.zeros((2, n), dtype=bool)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.schemes.assignments import CyclicPieces
+from sim.schemes.assignments import Pieces
 from sim.schemes.stopping import (
     CoverGroups,
     CoverPartitions,
@@ -31,10 +31,10 @@ RULES: list[StoppingRule] = [
     FirstK(5),
     FirstK(MESSAGES),
     *(CoverGroups(d) for d in (1, 2, 3, 6, 12)),
-    *(CoverPartitions(CyclicPieces(n, MESSAGES // n)) for n in (2, 3, 4, 6)),
+    *(CoverPartitions(Pieces(n, MESSAGES // n)) for n in (2, 3, 4, 6)),
     FirstK(5) | CoverGroups(3),
     FirstK(9) & CoverGroups(4),
-    CoverGroups(4) & CoverPartitions(CyclicPieces(4, 3)),
+    CoverGroups(4) & CoverPartitions(Pieces(4, 3)),
     (FirstK(2) & CoverGroups(6)) | (FirstK(8) & CoverGroups(12)),
 ]
 WITH_DEADLINE: list[StoppingRule] = [
@@ -44,7 +44,7 @@ WITH_DEADLINE: list[StoppingRule] = [
     Deadline(0.35) | FirstK(5),
     Deadline(0.2) & FirstK(5),
     Deadline(0.2) & CoverGroups(3) & FirstK(7),
-    CoverPartitions(CyclicPieces(4, 3)) & Deadline(0.4),
+    CoverPartitions(Pieces(4, 3)) & Deadline(0.4),
     (CoverGroups(3) & Deadline(0.2)) | Deadline(0.5),
     Window(0.5),
     Window(0.5) & FirstK(5),
@@ -115,7 +115,7 @@ def every_partition(arrived: np.ndarray) -> bool:
     [
         (FirstK(7), at_least_seven),
         (CoverGroups(4), every_four_in_a_row),
-        (CoverPartitions(CyclicPieces(4, 3)), every_partition),
+        (CoverPartitions(Pieces(4, 3)), every_partition),
         (
             FirstK(7) | CoverGroups(4),
             lambda arrived: at_least_seven(arrived) or every_four_in_a_row(arrived),
