@@ -18,21 +18,28 @@ import pandas as pd
 
 from delay_models.base import FloatArray
 from delay_models.limits import LONGEST
-from delay_models.table_files import TableError, as_table_error, read_file
+from delay_models.table_files import TableError, read_file
+from sim.files import MOST_CELLS, UnusableFile, reading, short
 
 __all__ = ["TableError", "read_all_loads", "read_delays"]
 
 T = TypeVar("T")
 
 LONG_COLUMNS = ("worker", "round", "seconds")
+MOST_LOADS = 1000
+"""Loads that a table may have: with more, the column is something else."""
+
+NUMBERS = "fiu"
+"""Kinds of numbers in NumPy: floats, integers, without a sign."""
 
 
-def read_delays(path: str, load: float | None = None) -> FloatArray:
+def read_delays(path: str, load: float | None = None, most: int | None = MOST_CELLS) -> FloatArray:
     """Read a table of delays.
 
     Args:
         path: the file; its ending says the format.
         load: which load to keep, for a long table that has several.
+        most: cells that the file may have; ``None``: any number.
 
     Returns:
         ``(rounds, workers)`` seconds, finite and >= 0.
@@ -41,10 +48,10 @@ def read_delays(path: str, load: float | None = None) -> FloatArray:
         TableError: the file is missing, unreadable, empty, ragged, or holds a value that is not a
             valid delay.
     """
-    return _table(path, _choose(path, _parts(path), load))
+    return _table(path, _choose(path, _parts(path, most), load))
 
 
-def read_all_loads(path: str) -> dict[float | None, FloatArray]:
+def read_all_loads(path: str, most: int | None = MOST_CELLS) -> dict[float | None, FloatArray]:
     """Read every load of a table of delays, by load; the key is ``None`` without a column load.
 
     Returns:
@@ -53,20 +60,21 @@ def read_all_loads(path: str) -> dict[float | None, FloatArray]:
     Raises:
         TableError: as ``read_delays``.
     """
-    return {load: _table(path, part) for load, part in _parts(path).items()}
+    return {load: _table(path, part) for load, part in _parts(path, most).items()}
 
 
-def _parts(path: str) -> dict[float | None, pd.DataFrame | FloatArray]:
+def _parts(path: str, most: int | None) -> dict[float | None, pd.DataFrame | FloatArray]:
     """What the file holds at each load, not yet checked cell by cell."""
-    held = read_file(path)
+    held = read_file(path, most)
     if isinstance(held, np.ndarray):
         return {None: held}
     if held.empty:
         raise TableError(path, "the table has no rows")
     if set(LONG_COLUMNS) <= set(held.columns):
         return {**_by_load(path, held)}
-    for name in held.columns:
-        _require_numbers(path, held[name], "seconds")
+    for name, kind in held.dtypes.items():
+        if kind.kind not in NUMBERS:
+            _require_numbers(path, held[name], "seconds")
     return {None: held.to_numpy(dtype=np.float64, na_value=np.nan)}
 
 
@@ -78,8 +86,10 @@ def _choose(path: str, parts: Mapping[float | None, T], load: float | None) -> T
     if None in parts:
         raise TableError(path, "load was given, but the table has no column load (a long table)")
     if load is None:
-        raise TableError(path, f"several loads are in the table; say which: load = {[*parts]}")
-    raise TableError(path, f"no row has load = {load}; valid: {[*parts]}")
+        raise TableError(
+            path, f"several loads are in the table; say which: load = {short([*parts])}"
+        )
+    raise TableError(path, f"no row has load = {load}; valid: {short([*parts])}")
 
 
 def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
@@ -90,18 +100,21 @@ def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
 
 def _require_numbers(path: str, column: pd.Series, what: str) -> None:
     """Refuse a column that is not all numbers; booleans and dates are not numbers."""
-    if column.dtype.kind in "fiu":
+    if column.dtype.kind in NUMBERS:
         return
     if column.dtype.kind == "O":
-        with as_table_error(path):
-            bad = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna())
+        try:
+            with reading("numbers"):
+                bad = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna())
+        except UnusableFile as error:
+            raise TableError(path, f"column {short(column.name)}: {error}") from error
         if len(bad):
             value = str(column.iloc[bad[0]])
             shown = value if len(value) <= 40 else f"{value[:40]}..."
-            raise TableError(
-                path, f"row {bad[0] + 1}, column {column.name}: {shown!r} is not a number of {what}"
-            )
-    raise TableError(path, f"column {column.name} holds {column.dtype}; valid: numbers of {what}")
+            place = f"row {bad[0] + 1}, column {short(column.name)}"
+            raise TableError(path, f"{place}: {shown!r} is not a number of {what}")
+    kind = f"column {short(column.name)} holds {short(column.dtype)}"
+    raise TableError(path, f"{kind}; valid: numbers of {what}")
 
 
 def _by_load(path: str, frame: pd.DataFrame) -> dict[float | None, pd.DataFrame]:
@@ -116,8 +129,10 @@ def _by_load(path: str, frame: pd.DataFrame) -> dict[float | None, pd.DataFrame]
             raise TableError(path, "a load is negative")
     if "load" not in frame.columns:
         return {None: frame}
-    loads: list[float] = sorted(frame["load"].unique().tolist())
-    return {load: frame[frame["load"] == load] for load in loads}
+    loads = frame["load"].nunique()
+    if loads > MOST_LOADS:
+        raise TableError(path, f"holds {loads} different loads; must be at most {MOST_LOADS}")
+    return {float(load): part for load, part in frame.groupby("load")}  # type: ignore[arg-type]
 
 
 def _pivot(path: str, frame: pd.DataFrame) -> FloatArray:

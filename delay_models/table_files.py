@@ -8,18 +8,23 @@ too), two columns of one name, a row with more cells than the header.
 
 from __future__ import annotations
 
-import warnings
-import zipfile
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from delay_models.base import FloatArray
+from sim.files import (
+    MOST_CELLS,
+    UnusableFile,
+    floats,
+    read_csv,
+    read_npz,
+    read_parquet,
+    reading,
+    require_regular,
+    short,
+)
 
 ENDINGS = (".csv", ".csv.gz", ".parquet", ".npz")
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
@@ -32,64 +37,44 @@ class TableError(ValueError):
         super().__init__(f"{path}: {defect}")
 
 
-@contextmanager
-def as_table_error(path: str) -> Iterator[None]:
-    """Turn every error that a damaged file raises into one ``TableError``."""
-    try:
-        yield
-    except TableError:
-        raise
-    except (
-        ValueError,
-        TypeError,
-        OSError,
-        EOFError,
-        KeyError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-        pa.ArrowException,
-    ) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        form = next((ending for ending in ENDINGS if path.endswith(ending)), "")[1:]
-        raise TableError(path, f"cannot be read as {form}: {reason}") from error
-
-
-def read_file(path: str) -> pd.DataFrame | FloatArray:
+def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatArray:
     """Read the file as it is: an array from an NPZ, a frame from the others.
 
+    Args:
+        path: the file.
+        most: cells that it may have; ``None``: any number.
+
     Raises:
-        TableError: the file is missing, empty, of an unknown kind, or not what its ending says.
+        TableError: the file is missing, empty, of an unknown kind, too large, or not what its
+            ending says.
     """
     file = Path(path)
-    if not file.is_file():
-        raise TableError(path, "no such file")
-    if file.stat().st_size == 0:
-        raise TableError(path, "the file is empty")
-    with as_table_error(path):
+    try:
+        require_regular(file)
+        if file.stat().st_size == 0:
+            raise TableError(path, "the file is empty")
         if path.endswith(".npz"):
-            return _read_npz(path)
+            return _read_npz(path, most)
         if path.endswith(".parquet"):
-            return pd.read_parquet(file)
+            return read_parquet(file, most)
         if path.endswith((".csv", ".csv.gz")):
-            return _read_csv(path)
+            return _read_csv(path, most)
+    except UnusableFile as error:
+        raise TableError(path, str(error)) from error
     raise TableError(path, f"unknown ending; valid: {', '.join(ENDINGS)}")
 
 
-def _read_csv(path: str) -> pd.DataFrame:
-    first = pd.read_csv(path, nrows=1, header=None, dtype=str, keep_default_na=False)
+def _read_csv(path: str, most: int | None) -> pd.DataFrame:
+    file = Path(path)
+    first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False)
     header = 0 if _is_header(path, [str(text).strip() for text in first.iloc[0]]) else None
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", pd.errors.ParserWarning)
-        try:
-            return pd.read_csv(path, header=header, index_col=False, low_memory=False)
-        except pd.errors.ParserWarning:
-            raise TableError(path, "a row has more cells than the header") from None
+    return read_csv(file, None, header=header, index_col=False)
 
 
 def _is_header(path: str, cells: list[str]) -> bool:
     """Whether the first row names the columns; refuses one that could be either."""
-    numbers = [not np.isnan(pd.to_numeric(cell, errors="coerce")) for cell in cells]
+    with reading("csv"):
+        numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
     names = [
         cell
         for cell, number in zip(cells, numbers, strict=True)
@@ -100,11 +85,11 @@ def _is_header(path: str, cells: list[str]) -> bool:
         raise TableError(path, f"column {column} has no name; an index must be left out")
     if names and any(numbers):
         raise TableError(
-            path, f"the first row mixes names and numbers: {names[0]!r} is not a number"
+            path, f"the first row mixes names and numbers: {short(names[0])!r} is not a number"
         )
-    twice = [name for name in names if names.count(name) > 1]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise TableError(path, f"two columns are named {twice[0]!r}")
+        raise TableError(path, f"two columns are named {short(twice[0])!r}")
     return bool(names) or _counts(cells)
 
 
@@ -115,21 +100,20 @@ def _counts(cells: list[str]) -> bool:
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
 
 
-def _read_npz(path: str) -> FloatArray:
-    if not zipfile.is_zipfile(path):
-        raise TableError(path, "is not an NPZ file (a ZIP archive of arrays)")
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-        names = list(archive.files)
+def _read_npz(path: str, most: int | None) -> FloatArray:
+    def choose(names: list[str]) -> list[str]:
         name = "seconds" if "seconds" in names else names[0] if len(names) == 1 else None
         if name is None:
-            raise TableError(path, f"holds {sorted(names)}; valid: one array, or one named seconds")
-        array = archive[name]
-    if not isinstance(array, np.ndarray):
-        raise TableError(path, f"{name} is not an array")
+            raise UnusableFile(
+                f"holds {short(sorted(names))}; valid: one array, or one named seconds"
+            )
+        return [name]
+
+    ((name, array),) = read_npz(Path(path), choose, most).items()
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise TableError(
             path,
             f"array {name} has shape {array.shape} and type {array.dtype}; "
             "valid: a 2-D table of numbers, rounds x workers",
         )
-    return np.asarray(array, dtype=np.float64)
+    return floats(array)

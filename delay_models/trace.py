@@ -6,9 +6,10 @@ A replay is the same in every replication.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Literal, final
+from typing import Annotated, Literal, final
 
 import numpy as np
+from annotated_types import Ge
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -17,6 +18,7 @@ from delay_models.base import STRICT, DelayModel, FloatArray, PositiveSeconds, R
 from delay_models.limits import EXPONENTIAL_END
 from delay_models.table import read_delays
 from delay_models.units import unit_warnings
+from sim.files import MOST_CELLS
 
 
 @final
@@ -32,6 +34,7 @@ class MeasuredTrace(DelayModel):
         end: what happens after the last row of a replay; ``truncated`` ends the run there,
             ``cyclic`` begins again at the first.
         load: which load to take, for a long table that has several.
+        most_cells: delays that the file may hold; a larger one is refused.
 
     A run with fewer workers than the table reads its first columns; ``cells`` serves any number
     of workers, from the whole table. A measured round is the same for all tasks of a round:
@@ -45,6 +48,7 @@ class MeasuredTrace(DelayModel):
     resample: Literal["replay", "rounds", "cells"] = "replay"
     end: Literal["truncated", "cyclic"] = "truncated"
     load: float | None = None
+    most_cells: Annotated[int, Ge(1)] = MOST_CELLS
 
     def __post_init__(self) -> None:
         """Read the file now, so that a bad one is refused before anything runs."""
@@ -53,7 +57,7 @@ class MeasuredTrace(DelayModel):
     @cached_property
     def table(self) -> FloatArray:
         """The measured delays, ``(rounds, workers)`` seconds."""
-        return read_delays(self.path, self.load)
+        return read_delays(self.path, self.load, self.most_cells)
 
     @property
     @override

@@ -65,6 +65,10 @@ DryRun = Annotated[
     bool,
     typer.Option("--dry-run", help="Show cells, engines and estimated cost; write nothing."),
 ]
+AllowLarge = Annotated[
+    bool,
+    typer.Option("--allow-large", help="Run also what seems too large for this machine."),
+]
 Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
 
 
@@ -216,6 +220,7 @@ def fit(
     output: Annotated[
         Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
     ] = None,
+    allow_large: AllowLarge = False,
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from experiments import console
@@ -224,7 +229,7 @@ def fit(
     from experiments.fit.report import terminal_report
     from experiments.lock import locked
 
-    tables, warnings = command.read_tables(str(trace), load)
+    tables, warnings = command.read_tables(str(trace), load, allow_large)
     for line in warnings:
         print(f"warning: {line}", file=sys.stderr)
     ks = command.k_range(k_range, next(iter(tables.values())).shape[1])

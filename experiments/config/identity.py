@@ -52,7 +52,8 @@ class Inputs:
         """A file's content and stamp, taken once."""
         if path not in self._known:
             stamp = _stamp(path)
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
             self._known[path] = Input(path, digest, stamp)
         return self._known[path]
 

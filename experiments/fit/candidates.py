@@ -20,7 +20,7 @@ from delay_models.base import FloatArray
 from delay_models.parametric import LogNormal
 from experiments.config.build import delay_model
 from experiments.fit.laws.goodness import observed_order_statistics, order_error
-from experiments.fit.laws.law import CannotFit, Family, TwoLogNormals, rounded
+from experiments.fit.laws.law import CannotFit, Family, TwoLogNormals, fitted, rounded
 from experiments.fit.laws.lognormals import fit_two_lognormals
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
@@ -159,7 +159,7 @@ def _section(
 def _base(family: Family, sample: FloatArray) -> dict[str, Any]:
     """The fitted law; a constant where the factors explain everything."""
     try:
-        return family.fit(sample).section()
+        return fitted(family, sample).section()
     except CannotFit:
         return {"model": "deterministic", "value": rounded(float(sample.mean()))}
 

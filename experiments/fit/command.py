@@ -19,13 +19,27 @@ from experiments.fit.frames import fit_table, order_table
 from experiments.fit.pictures import draw_order_statistics, draw_quantiles
 from experiments.fit.report import markdown_report
 from experiments.pictures import style
+from sim.files import MOST_CELLS, short
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""
 
+SHORTEST = 1e-150
+"""Seconds: rates and squares of delays down to here are numbers; so are those of 0 s."""
 
-def read_tables(path: str, load: float | None) -> tuple[dict[float | None, FloatArray], list[str]]:
+MOST_KS = 1000
+"""Order statistics that are compared: of more, so many at equal distances."""
+
+
+def read_tables(
+    path: str, load: float | None, allow_large: bool = False
+) -> tuple[dict[float | None, FloatArray], list[str]]:
     """Read a table of delays.
+
+    Args:
+        path: the file.
+        load: which load is wanted, to be checked; ``None``: all.
+        allow_large: read whatever the file holds, however much it is.
 
     Returns:
         ``{load: (rounds, n) seconds}`` with the same n at every load, and warnings.
@@ -34,16 +48,24 @@ def read_tables(path: str, load: float | None) -> tuple[dict[float | None, Float
         ConfigError: the table cannot be used, or has no such load.
     """
     try:
-        tables = read_all_loads(path)
+        tables = read_all_loads(path, None if allow_large else MOST_CELLS)
     except TableError as error:
         raise ConfigError(str(error)) from None
     if load is not None and load not in tables:
-        valid = "the table has no column load" if None in tables else f"must be one of {[*tables]}"
+        valid = (
+            "the table has no column load"
+            if None in tables
+            else f"must be one of {short([*tables])}"
+        )
         raise at("--load", load, valid)
     smallest = min(table.size for table in tables.values())
     if smallest < FEWEST:
         raise ConfigError(f"{path}: {smallest} delays at a load; a fit needs at least {FEWEST}")
     for table in tables.values():
+        least = float(table.min(where=table > 0, initial=1.0))
+        if least < SHORTEST:
+            text = f"a delay of {least:g} s; a fit needs 0 or at least {SHORTEST:g} s"
+            raise ConfigError(f"{path}: {text}")
         if np.ptp(table) == 0:
             model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
             raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
@@ -61,17 +83,25 @@ def read_tables(path: str, load: float | None) -> tuple[dict[float | None, Float
 def k_range(text: str | None, workers: int) -> Sequence[int]:
     """Order statistics from ``A:B``, both included; default n/2 to n.
 
+    Of more than ``MOST_KS`` so many are taken, at equal distances.
+
     Raises:
         ConfigError: not two numbers, or not 1 <= A <= B <= n.
     """
     if text is None:
-        return range(max(1, workers // 2), workers + 1)
+        return _thin(range(max(1, workers // 2), workers + 1))
     first, colon, last = text.partition(":")
     if not (colon and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
         raise at("--k-range", text, "must be A:B, two whole numbers")
     if not 1 <= int(first) <= int(last) <= workers:
         raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
-    return range(int(first), int(last) + 1)
+    return _thin(range(int(first), int(last) + 1))
+
+
+def _thin(ks: Sequence[int]) -> Sequence[int]:
+    if len(ks) <= MOST_KS:
+        return ks
+    return [int(k) for k in np.linspace(ks[0], ks[-1], MOST_KS).round()]
 
 
 def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:

@@ -87,8 +87,8 @@ def test_odd_csv_files_are_refused(text: str, mention: str, tmp_path: Path) -> N
         (["1.5", "2.5"], "column a holds"),
         (["1.5", "fast"], "row 2, column a: 'fast'"),
         ([b"x", b"y"], "row 1, column a"),
-        ([[1.0, 2.0], [3.0]], "row 1, column a: '[1. 2.]'"),
-        ([{"x": 1}, {"x": 2}], "row 1, column a"),
+        ([[1.0, 2.0], [3.0]], "column a holds list<element: double>"),
+        ([{"x": 1}, {"x": 2}], "column a holds struct"),
         ([Decimal("1.5"), Decimal("2.5")], "column a holds object"),
         ([datetime.date(2020, 1, 1)] * 2, "row 1, column a: '2020-01-01'"),
         (pd.to_datetime(["2020-01-01", "2020-01-02"]), "column a holds datetime64"),
@@ -105,7 +105,7 @@ def test_odd_parquet_columns_are_refused(values: Any, mention: str, tmp_path: Pa
 
 def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1.0], [2.0]], names=["a", "a"]), tmp_path / "t.parquet")
-    refused(tmp_path / "t.parquet", "cannot be read as parquet", "a")
+    refused(tmp_path / "t.parquet", "two columns are named 'a'")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_parquet_columns_of_one_name_are_refused(tmp_path: Path) -> None:
         (np.ones(3), "shape (3,)"),
         (np.ones((0, 3)), "no cells"),
         (np.ones((3, 0)), "no cells"),
-        (np.array([[object()]], object), "allow_pickle=False"),
+        (np.array([[object()]], object), "type object"),
     ],
     ids=lambda value: str(value)[:20],
 )
@@ -139,7 +139,7 @@ def test_files_that_are_not_what_their_name_says(tmp_path: Path) -> None:
         "text.npz": (b"1,2\n3,4\n", "is not an NPZ file"),
         "pickle.npz": (pickle.dumps([[1.0]]), "is not an NPZ file"),
         "array.npz": ((tmp_path / "array.npy").read_bytes(), "is not an NPZ file"),
-        "zip.npz": ((tmp_path / "zip.npz").read_bytes(), "seconds is not an array"),
+        "zip.npz": ((tmp_path / "zip.npz").read_bytes(), "holds []"),
         "empty.parquet": (b"", "the file is empty"),
     }
     for name, (content, mention) in contents.items():

@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,12 @@ import yaml
 from delay_models import MODELS
 from delay_models.table import read_all_loads
 from experiments.config.build import delay_model
+from experiments.config.errors import ConfigError
 from experiments.fit.candidates import simulated_order_statistics
-from experiments.fit.command import k_range, write_findings
+from experiments.fit.command import k_range, read_tables, write_findings
 from experiments.fit.findings import investigate
+from experiments.fit.laws.goodness import expected_order_statistics
+from experiments.fit.laws.law import ScipyLaw
 
 ROOT = Path(__file__).parents[2]
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
@@ -273,6 +277,7 @@ LONG = b"worker,round,seconds\n"
         ("t.parquet", b"PAR1 not", [], ["cannot be read"]),
         ("t.csv.gz", b"\x1f\x8b not gzip", [], ["cannot be read"]),
         ("t.pkl", pickle.dumps(1), [], ["unknown ending"]),
+        ("t.csv", GOOD + b"1e-310,1\n", [], ["1e-310 s", "at least 1e-150 s"]),
     ],
     ids=lambda value: str(value)[:40],
 )
@@ -286,9 +291,37 @@ def test_bad_input_is_one_clear_line(
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("error: ")
+    assert len(lines[0].replace(str(tmp_path), "")) < 300
     for word in words:
         assert word in lines[0]
     assert not (tmp_path / "out").exists()
+
+
+def test_a_large_table_is_read_when_that_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("experiments.fit.command.MOST_CELLS", 9)
+    path = tmp_path / "t.csv"
+    path.write_bytes(GOOD)
+    with pytest.raises(ConfigError, match="10 numbers or more; must be at most 9"):
+        read_tables(str(path), None)
+    assert read_tables(str(path), None, allow_large=True)[0][None].shape == (5, 2)
+
+
+def test_order_statistics_of_many_workers_are_thinned() -> None:
+    """Catches memory that grows as workers^1.5: 4 GB at 30,000."""
+    ks = k_range(None, 30_000)
+    assert len(ks) == 1000
+    assert (ks[0], ks[-1]) == (15_000, 30_000)
+    assert k_range("1:999", 30_000) == range(1, 1000)
+    law = ScipyLaw("exponential", MODELS["exponential"](rate=1.0))
+    tracemalloc.start()
+    predicted = expected_order_statistics(law, 30_000, ks)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 400e6
+    harmonic = np.cumsum(1 / np.arange(30_000, 0, -1.0))
+    np.testing.assert_allclose(predicted, harmonic[np.array(ks) - 1], rtol=1e-6)
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -14,9 +14,11 @@ import numpy as np
 from scipy import special
 
 from delay_models.base import FloatArray
-from delay_models.limits import LONGEST
 from delay_models.parametric import Pareto
-from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw
+from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw, fitted
+
+AT_ONCE = 2**23
+"""Points of the integrals that are computed together: temporaries of 64 MiB."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +85,7 @@ def fit_families(
     refused: dict[str, str] = {}
     for family in families:
         try:
-            law = family.fit(sample)
-            if law.longest() > LONGEST:
-                raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
+            law = fitted(family, sample)
         except CannotFit as error:
             refused[family.name] = str(error)
             continue
@@ -125,8 +125,13 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     log_above, log_below = -np.logaddexp(0, y), -np.logaddexp(0, -y)
     quantiles = law.isf(np.exp(log_above))
     constant = -special.betaln(k, above)
-    density = np.exp(constant[:, None] + np.outer(k, log_below) + np.outer(above, log_above))
-    return np.asarray((density @ quantiles) * step)
+    expected = np.empty(len(k))
+    together = max(1, AT_ONCE // len(y))
+    for start in range(0, len(k), together):
+        part = slice(start, start + together)
+        logs = constant[part, None] + np.outer(k[part], log_below)
+        expected[part] = np.exp(logs + np.outer(above[part], log_above)) @ quantiles
+    return np.asarray(expected * step)
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:

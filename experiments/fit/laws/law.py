@@ -13,10 +13,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import ValidationError
 from scipy import special
 from typing_extensions import override
 
 from delay_models.base import FloatArray
+from delay_models.limits import LONGEST
 from delay_models.parametric import LogNormal, ScipyDelays
 
 DIGITS = 6
@@ -152,6 +154,22 @@ class Family(ABC):
         Raises:
             CannotFit: no law of the family has a finite likelihood.
         """
+
+
+def fitted(family: Family, sample: FloatArray) -> Law:
+    """The law of a family that fits a sample best, ready to be simulated.
+
+    Raises:
+        CannotFit: there is none, or its parameters or its delays are beyond any usable number, as
+            the rate of delays of 1e-310 s is.
+    """
+    try:
+        law = family.fit(sample)
+    except (ValidationError, ArithmeticError) as error:
+        raise CannotFit("the delays are too small or too large: a parameter overflows") from error
+    if law.longest() > LONGEST:
+        raise CannotFit("the tail is too heavy to simulate: it can give infinite delays")
+    return law
 
 
 def require_positive_delays(sample: FloatArray) -> None:

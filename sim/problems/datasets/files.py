@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from sim.errors import DataNotFound, InvalidParameter
+from sim.files import UnusableFile, read_csv, read_parquet
 
 DATA_VARIABLE = "ERASUREHEAD_DATA"
 """Environment variable that names the user's data directory; read when a data set is loaded."""
@@ -46,28 +49,48 @@ def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFram
     """Read a CSV (possibly gzipped) or Parquet file.
 
     Raises:
-        InvalidParameter: the file is not readable as what its name says.
+        InvalidParameter: the file is not readable as what its name says, or far too large.
     """
     try:
         if file.suffix == ".parquet":
-            return pd.read_parquet(file)
-        return pd.read_csv(file, header=0 if header else None)
-    except (ValueError, OSError, EOFError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InvalidParameter("dataset", dataset, f"{file} cannot be read: {reason}") from error
+            return read_parquet(file)
+        return read_csv(file, header=0 if header else None)
+    except UnusableFile as error:
+        raise InvalidParameter("dataset", dataset, f"{file} {error}") from error
 
 
-def require_columns(dataset: str, file: Path, table: pd.DataFrame, needed: list[str]) -> None:
+def require_columns(
+    dataset: str,
+    file: Path,
+    table: pd.DataFrame,
+    needed: Sequence[str | int],
+    numbers: Sequence[str | int] = (),
+) -> None:
     """The file must be the one that the loader was written for, with no empty cell.
 
+    Args:
+        dataset, file, table: what was read, and from where.
+        needed: columns that must be there.
+        numbers: those that must hold numbers.
+
     Raises:
-        InvalidParameter: a column is missing or has empty cells.
+        InvalidParameter: a column is missing, has empty cells, or text among its numbers.
     """
     missing = [name for name in needed if name not in table.columns]
     if missing:
-        raise InvalidParameter(
-            "dataset", dataset, f"{file} has no column {', '.join(missing)}; is it the right file?"
-        )
+        names = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise InvalidParameter("dataset", dataset, f"{file} has no column {names}; {WRONG_FILE}")
     empty = [name for name in needed if table[name].isna().any()]
     if empty:
-        raise InvalidParameter("dataset", dataset, f"{file} has empty cells in {', '.join(empty)}")
+        row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
+        names = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+        text = f"{file} has empty cells in {names}, the first in row {row}; {CUT_SHORT}"
+        raise InvalidParameter("dataset", dataset, text)
+    for name in numbers:
+        if table[name].dtype.kind not in "fiu" or not np.isfinite(table[name]).all():
+            text = f"{file} holds other things than numbers in column {name}; {WRONG_FILE}"
+            raise InvalidParameter("dataset", dataset, text)
+
+
+WRONG_FILE = "is it the right file?"
+CUT_SHORT = "was the download cut short?"

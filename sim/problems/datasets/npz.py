@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
-from typing import ClassVar, final
+from typing import Annotated, ClassVar, final
 
 import numpy as np
+from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
+from sim.files import MOST_CELLS, UnusableFile, floats, read_npz
 from sim.problems.base import Task
 from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
 from sim.types import FloatArray
@@ -28,11 +29,13 @@ class File(DatasetFamily):
 
     Args:
         path: the file. It is read without pickle.
+        most_cells: numbers that it may hold; a larger one is refused.
     """
 
     name: ClassVar[str] = "file"
 
     path: str
+    most_cells: Annotated[int, Ge(1)] = MOST_CELLS
 
     @override
     def file(self, data_dir: Path | None) -> Path:
@@ -57,19 +60,13 @@ class File(DatasetFamily):
         return Dataset(task, X, y, X_test, y_test, initial)
 
     def _read(self) -> dict[str, FloatArray]:
+        def choose(names: list[str]) -> list[str]:
+            return [name for name in ARRAYS if name in names]
+
         try:
-            archive = np.load(self.path, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
-                raise self._invalid("is one bare array; valid: an NPZ file with X and y")
-            with archive:
-                found = {name: archive[name] for name in ARRAYS if name in archive.files}
-        except FileNotFoundError as error:
-            raise self._invalid("no such file") from error
-        except InvalidParameter:
-            raise
-        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise self._invalid(f"cannot be read as NPZ: {reason}") from error
+            found = read_npz(Path(self.path), choose, self.most_cells)
+        except UnusableFile as error:
+            raise self._invalid(str(error)) from error
         for name in ("X", "y"):
             if name not in found:
                 raise self._invalid(f"holds no array {name}")
@@ -81,7 +78,7 @@ class File(DatasetFamily):
                 f"array {name} has shape {array.shape} and type {array.dtype}; "
                 f"valid: numbers in {ARRAYS[name]} dimension(s), at least one"
             )
-        numbers = np.ascontiguousarray(array, dtype=np.float64)
+        numbers = np.ascontiguousarray(floats(array))
         if not np.isfinite(numbers).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
             raise self._invalid(f"array {name} is not finite at {where}")

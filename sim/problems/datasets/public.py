@@ -89,7 +89,8 @@ class Amazon(PublicDataset):
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
         table = read_data_file(self.name, file)
-        require_columns(self.name, file, table, ["ACTION", *AMAZON_COLUMNS])
+        needed = ["ACTION", *AMAZON_COLUMNS]
+        require_columns(self.name, file, table, needed, numbers=needed)
         columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
         columns += interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
         return _encoded("classification", columns, 2.0 * table["ACTION"].to_numpy() - 1.0)
@@ -119,7 +120,8 @@ class Covertype(PublicDataset):
             require_columns(self.name, file, table, ["Cover_Type"])
         else:
             table = table.rename(columns={54: "Cover_Type"})
-        require_columns(self.name, file, table, list(table.columns))
+        every = table.columns.tolist()
+        require_columns(self.name, file, table, every, numbers=every)
         table = table[table["Cover_Type"].isin([1, 2])]
         cover = table["Cover_Type"].to_numpy()
         features = table.drop(columns="Cover_Type")
@@ -146,7 +148,7 @@ class KcHousing(PublicDataset):
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
         table = read_data_file(self.name, file)
-        require_columns(self.name, file, table, ["price", *KC_COLUMNS])
+        require_columns(self.name, file, table, ["price", *KC_COLUMNS], numbers=["price"])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
         return _encoded("regression", columns, table["price"].to_numpy(dtype=np.float64) / 1e6)
 

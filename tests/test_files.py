@@ -1,0 +1,276 @@
+"""Files that users bring: damaged and hostile ones are one line, in bounded time and memory."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import os
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from delay_models.table import TableError, read_all_loads, read_delays
+from sim.errors import InvalidParameter
+from sim.files import MOST_COLUMNS, UnusableFile, read_csv, read_npz, read_parquet, require_regular
+from sim.problems.datasets.npz import File
+
+
+def member(header: str, data: bytes = b"") -> bytes:
+    """An array's bytes with any header at all."""
+    text = header.encode() + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text + data
+
+
+def shaped(shape: str, dtype: str = "<f8") -> str:
+    return f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': {shape}}}"
+
+
+def archive(path: Path, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", method) as file:
+        for name in ("seconds", "X", "y"):
+            file.writestr(f"{name}.npy", content)
+    return path
+
+
+def sized(shape: tuple[int, ...]) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.zeros(shape))
+    return buffer.getvalue()
+
+
+def encrypted(path: Path) -> None:
+    """The flag alone: whoever opens such a member is asked for a password."""
+    bytes_ = bytearray(archive(path, sized((3, 3))).read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        at = -1
+        while (at := bytes_.find(signature, at + 1)) >= 0:
+            bytes_[at + place] |= 1
+    path.write_bytes(bytes_)
+
+
+def method(path: Path, number: int) -> None:
+    """An archive that says another compression than it has."""
+    bytes_ = bytearray(archive(path, sized((30, 30))).read_bytes())
+    for signature, place in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        at = -1
+        while (at := bytes_.find(signature, at + 1)) >= 0:
+            bytes_[at + place : at + place + 2] = struct.pack("<H", number)
+    path.write_bytes(bytes_)
+
+
+def corrupt(path: Path, kind: int) -> None:
+    content = bytearray(archive(path, sized((300, 30)), kind).read_bytes())
+    for name in (b"seconds.npy", b"X.npy", b"y.npy"):
+        place = content.find(name) + 20
+        content[place : place + 20] = bytes(20)
+    path.write_bytes(content)
+
+
+BAD: dict[str, tuple[Callable[[Path], object], str]] = {
+    "shape of 1e12": (lambda p: archive(p, member(shaped("(1000000, 1000000)"))), "ends early"),
+    "shape of 1e20": (lambda p: archive(p, member(shaped(f"({10**10}, {10**10})"))), "ends early"),
+    "shape of 1e400": (lambda p: archive(p, member(shaped(f"(1, 1{'0' * 400})"))), "ends early"),
+    "negative shape": (lambda p: archive(p, member(shaped("(-3, 3)"))), "negative size"),
+    "both negative": (lambda p: archive(p, member(shaped("(-3, -3)"), bytes(72))), "negative"),
+    "shape of text": (lambda p: archive(p, member(shaped("('a', 3)"))), "damaged header"),
+    "shape cut off": (lambda p: archive(p, member(shaped("(3, 3)"), bytes(40))), "ends early"),
+    "header of minuses": (lambda p: archive(p, member("-" * 5000 + "1")), "damaged header"),
+    "header of brackets": (lambda p: archive(p, member("[" * 5000)), "damaged header"),
+    "header of nothing": (lambda p: archive(p, member("")), "damaged header"),
+    "header of calls": (lambda p: archive(p, member("f('x')")), "damaged header"),
+    "header too long": (lambda p: archive(p, member(" " * 60000 + "{}")), "damaged header"),
+    "text": (lambda p: archive(p, b"hello"), "not an array"),
+    "empty member": (lambda p: archive(p, b""), "not an array"),
+    "objects": (lambda p: archive(p, member(shaped("(1, 1)", "|O"))), "valid: numbers"),
+    "times": (lambda p: archive(p, member(shaped("(1, 1)", "<M8[s]"), bytes(8))), "numbers"),
+    "bomb": (
+        lambda p: archive(p, member(shaped("(51000, 1000)", "|i1"), bytes(51_000_000))),
+        "000,000 numbers or more",
+    ),
+    "encrypted": (encrypted, "encrypted"),
+    "unknown method": (lambda p: method(p, 77), "compression"),
+    "wrong method lzma": (lambda p: method(p, 14), "cannot be read"),
+    "wrong method bzip2": (lambda p: method(p, 12), "damaged"),
+    "corrupt zlib": (lambda p: corrupt(p, zipfile.ZIP_DEFLATED), "damaged"),
+    "corrupt lzma": (lambda p: corrupt(p, zipfile.ZIP_LZMA), ""),
+    "cut short": (lambda p: p.write_bytes(archive(p, sized((99, 9))).read_bytes()[:-40]), "NPZ"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_npz_files_are_one_line(name: str, tmp_path: Path) -> None:
+    make, says = BAD[name]
+    make(path := tmp_path / "t.npz")
+    with pytest.raises(TableError) as trace:
+        read_delays(str(path))
+    with pytest.raises(InvalidParameter) as data:
+        File(path=str(path)).load("regression", np.random.default_rng(0), None)
+    for error in (trace, data):
+        line = str(error.value).replace(str(tmp_path), "")
+        assert says in line
+        assert line.isprintable()
+        assert len(line) < 250
+
+
+def test_a_large_npz_is_read_when_that_is_allowed(tmp_path: Path) -> None:
+    path = archive(tmp_path / "t.npz", sized((20, 30)))
+    with pytest.raises(UnusableFile, match="600 numbers or more; must be at most 599"):
+        read_npz(path, lambda names: ["X"], 599)
+    assert read_npz(path, lambda names: ["X"], 600)["X"].shape == (20, 30)
+    assert read_npz(path, lambda names: ["X"], None)["X"].shape == (20, 30)
+    for most, error in ((1199, InvalidParameter), (1200, None)):
+        file = File(path=str(path), most_cells=most)
+        with pytest.raises(InvalidParameter, match="1,200 numbers" if error else "y has shape"):
+            file.load("regression", np.random.default_rng(0), None)
+
+
+def test_longest_doubles_are_refused_without_a_warning(tmp_path: Path) -> None:
+    huge = np.array([[np.longdouble("1e4000"), 1.0]])
+    np.savez(tmp_path / "t.npz", seconds=huge)
+    with pytest.raises(TableError, match="is infinite"):
+        read_delays(str(tmp_path / "t.npz"))
+
+
+def fifo(path: Path) -> Path:
+    os.mkfifo(path)
+    return path
+
+
+@pytest.mark.parametrize("ending", [".npz", ".csv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (fifo, "is a FIFO"),
+        (lambda path: path.symlink_to("/dev/zero"), "is a device"),
+        (lambda path: path.mkdir(), "is a folder"),
+        (lambda path: path.symlink_to(path), "cannot be read"),
+        (lambda path: None, "no such file"),
+    ],
+)
+def test_only_regular_files_are_read(
+    make: Callable[[Path], object], says: str, ending: str, tmp_path: Path
+) -> None:
+    make(path := tmp_path / f"t{ending}")
+    with pytest.raises(TableError, match=says):
+        read_delays(str(path))
+    with pytest.raises(InvalidParameter, match=says):
+        File(path=str(path)).load("regression", np.random.default_rng(0), None)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 5000, "x/" * 3000])
+def test_names_that_no_file_can_have(name: str) -> None:
+    with pytest.raises(UnusableFile):
+        require_regular(Path(name))
+
+
+@pytest.mark.parametrize("ending", [".csv", ".csv.gz"])
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"1,2\n" * 1001, "numbers or more; must be at most 2,000"),
+        (b"\n" * 5000, "numbers or more"),
+        (b"\r" * 5000, "numbers or more"),
+        (b"1" * 50_000, "longer than 40,000 bytes"),
+        (b'"' + b"a" * 50_000, "longer than 40,000 bytes"),
+    ],
+)
+def test_large_csv_files_are_refused(text: bytes, says: str, ending: str, tmp_path: Path) -> None:
+    path = tmp_path / f"t{ending}"
+    path.write_bytes(gzip.compress(text) if ending == ".csv.gz" else text)
+    with pytest.raises(UnusableFile, match=says):
+        read_csv(path, 2000)
+
+
+def test_a_gzip_bomb_is_read_no_further_than_needed(tmp_path: Path) -> None:
+    """A line that never ends: 400 MB from 400 kB."""
+    with gzip.open(tmp_path / "t.csv.gz", "wb", 1) as file:
+        for _ in range(400):
+            file.write(b"1" * 2**20)
+    with pytest.raises(TableError, match="a line of more than 33,554,432 bytes"):
+        read_delays(str(tmp_path / "t.csv.gz"))
+
+
+def test_csv_columns_have_a_bound(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("1," * MOST_COLUMNS + "1\n")
+    with pytest.raises(TableError, match="more than 200,000 columns"):
+        read_delays(str(path))
+
+
+def test_many_columns_take_few_seconds(tmp_path: Path) -> None:
+    """Catches work that grows with the square of the number of columns: 70 s at 30,000."""
+    names = ",".join(f"worker {i}" for i in range(20_000))
+    row = ",".join(["1.5"] * 20_000)
+    (tmp_path / "t.csv").write_text(f"{names}\n{row}\n{row}\n")
+    assert read_delays(str(tmp_path / "t.csv")).shape == (2, 20_000)
+
+
+def test_a_column_load_that_holds_something_else(tmp_path: Path) -> None:
+    """Catches one pass over the table for each of many loads."""
+    loads = np.arange(50_000)
+    frame = pd.DataFrame({"worker": 0, "round": loads, "seconds": 1.5, "load": loads})
+    frame.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(TableError, match="50000 different loads; must be at most 1000"):
+        read_all_loads(str(tmp_path / "t.parquet"))
+    frame["load"] = loads % 1000
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert list(read_all_loads(str(tmp_path / "t.parquet"))) == [*range(1000)]
+    with pytest.raises(TableError, match="say which") as error:
+        read_delays(str(tmp_path / "t.parquet"))
+    assert len(str(error.value).replace(str(tmp_path), "")) < 200
+
+
+@pytest.mark.parametrize("text", ["1" * 400, "9" * 5000, "-" + "1" * 400, "1e999"])
+def test_numbers_of_hundreds_of_digits(text: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(f"1.5,2.5\n{text},3\n")
+    (tmp_path / "h.csv").write_text(f"{text},3\n1.5,2.5\n")
+    for name in ("t.csv", "h.csv"):
+        with pytest.raises(TableError) as error:
+            read_delays(str(tmp_path / name))
+        assert len(str(error.value).replace(str(tmp_path), "")) < 250
+
+
+def test_deep_metadata_of_pandas(tmp_path: Path) -> None:
+    table = pa.table({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    deep = b'{"index_columns": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    pq.write_table(table.replace_schema_metadata({"pandas": deep}), tmp_path / "t.parquet")
+    with pytest.raises(TableError, match="cannot be read as parquet"):
+        read_delays(str(tmp_path / "t.parquet"))
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [{}, [], {"columns": 5}, {"index_columns": ["x"]}, {"index_columns": [{"kind": "range"}]}],
+)
+def test_wrong_metadata_of_pandas(facts: object, tmp_path: Path) -> None:
+    table = pa.table({"a": [1.0, 2.0], "b": [1.0, 2.0]})
+    told = table.replace_schema_metadata({"pandas": json.dumps(facts)})
+    pq.write_table(told, tmp_path / "t.parquet")
+    try:
+        assert read_delays(str(tmp_path / "t.parquet")).shape == (2, 2)
+    except TableError as error:
+        assert "cannot be read" in str(error)  # noqa: PT017 - either is fine
+
+
+def test_parquet_files_that_unpack_to_gigabytes(tmp_path: Path) -> None:
+    """Runs of one value, in rows and within rows, and a long text that is said many times."""
+    rows = pa.table({"a": pa.array(np.zeros(600_000))})
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    with pytest.raises(UnusableFile, match="600,000 numbers or more"):
+        read_parquet(tmp_path / "rows.parquet", 500_000)
+    lists = pa.table({"a": pa.array([np.zeros(1000)])})
+    pq.write_table(lists, tmp_path / "lists.parquet")
+    with pytest.raises(UnusableFile, match="holds list<"):
+        read_parquet(tmp_path / "lists.parquet")
+    texts = pa.table({"a": pa.array(["1" * 100_000] * 2000)})
+    pq.write_table(texts, tmp_path / "texts.parquet")
+    with pytest.raises(UnusableFile, match="a text of 100000 letters"):
+        read_parquet(tmp_path / "texts.parquet")
