@@ -118,6 +118,8 @@ class DecodedRounds(Steps):
         workers: n.
         partitions: k.
         lag: rounds between reading a model and applying its gradient.
+        checked: how many of the R U rounds are decoded to measure ``recovered`` and ``error``,
+            evenly spread; these of the others are NaN. ``None``: all.
     """
 
     def __init__(
@@ -128,8 +130,10 @@ class DecodedRounds(Steps):
         workers: int,
         partitions: int,
         lag: int = 0,
+        checked: int | None = None,
     ) -> None:
         self.times = times
+        self._checked = None if checked is None or checked >= times.size else checked
         self._arrived, self._decode = arrived, weights
         self._workers, self._partitions, self._lag = workers, partitions, lag
 
@@ -184,6 +188,24 @@ class DecodedRounds(Steps):
 
     @cached_property
     def _decoded(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool]:
+        return self._all() if self._checked is None else self._some(self._checked)
+
+    def _some(self, checked: int) -> tuple[FloatArray, FloatArray, None, bool]:
+        r, u, nm = self._arrived.shape
+        places = np.linspace(0, r * u - 1, checked).astype(np.int64)
+        recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
+        rounds = max(1, WEIGHTS_AT_ONCE // max(self._partitions, nm))
+        for start in range(0, checked, rounds):
+            taken = places[start : start + rounds]
+            part = self._decode(self._arrived.reshape(-1, nm)[taken])
+            recovered[taken], error[taken] = self._measured(part)
+        return recovered.reshape(r, u), error.reshape(r, u), None, False
+
+    def _measured(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        recovered = np.count_nonzero(weights, axis=-1) / self._partitions
+        return recovered, np.square(weights - 1.0).sum(axis=-1)
+
+    def _all(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool]:
         (r, u, nm), k = self._arrived.shape, self._partitions
         recovered, error = np.empty((r, u)), np.empty((r, u))
         kept = np.empty((r, u, k)) if r * u * k <= WEIGHTS_KEPT else None
@@ -191,8 +213,7 @@ class DecodedRounds(Steps):
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
             part = self._decode(self._arrived[:, taken])
-            recovered[:, taken] = np.count_nonzero(part, axis=-1) / k
-            error[:, taken] = np.square(part - 1.0).sum(axis=-1)
+            recovered[:, taken], error[:, taken] = self._measured(part)
             exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
             if kept is not None:
                 kept[:, taken] = part

@@ -68,7 +68,7 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
             steps = run.scheme.steps(trace)
         else:
             trace = simulate(run, engine)
-            steps = run.scheme.steps(trace)
+            steps = run.scheme.outline(trace) if learning is None else run.scheme.steps(trace)
             if learning is not None:
                 losses = learn(learning, steps, run.iterations, report)
         iterations = _iterations(run, trace, steps, losses)

@@ -23,6 +23,9 @@ from typing_extensions import override
 
 from sim.types import IntArray
 
+AT_ONCE = 2**22
+"""Entries of the systems that are solved together: 32 MiB."""
+
 
 class Assignment(ABC):
     """An encoding matrix and the loads that follow from it; abstract."""
@@ -123,15 +126,19 @@ class CyclicCode(UniformLoad):
 
     @cached_property
     def encoding(self) -> sparse.csr_array:
-        """Cost: n solves of size s."""
+        """Cost: n solves of size s, as many at a time as fit into ``AT_ONCE`` entries."""
         n, s = self.n, self.load - 1
         columns = cyclic_support(n, self.load)
         values = np.ones((n, s + 1))
         if s:
             h = np.random.default_rng(self.code_seed).standard_normal((s, n))
             h[:, -1] = -h[:, :-1].sum(axis=1)
-            rest = h.T[columns[:, 1:]].transpose(0, 2, 1)
-            values[:, 1:] = np.linalg.solve(rest, -h.T[columns[:, 0]][:, :, None])[:, :, 0]
+            h = h.T
+            rows = max(1, AT_ONCE // s**2)
+            for start in range(0, n, rows):
+                part = columns[start : start + rows]
+                rest, own = h[part[:, 1:]].transpose(0, 2, 1), -h[part[:, 0]][:, :, None]
+                values[start : start + rows, 1:] = np.linalg.solve(rest, own)[:, :, 0]
         return _rows(columns, values)
 
 

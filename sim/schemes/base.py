@@ -27,7 +27,7 @@ from typing import Any, ClassVar, TypeAlias
 from typing_extensions import override
 
 from sim.schemes.assignments import Assignment
-from sim.schemes.conditioning import Conditioning, conditioning
+from sim.schemes.conditioning import PROBES, Conditioning, conditioning
 from sim.schemes.decoders import Decoder
 from sim.schemes.stopping import StoppingRule
 from sim.steps import DecodedRounds, Steps
@@ -42,6 +42,10 @@ Patience: TypeAlias = Callable[[FloatArray], FloatArray]
 It turns the times of its messages, ``(..., n m)`` seconds after its task began, into those at which
 they are really sent; infinite where it gave up. Both engines call it, so it may compute anything.
 """
+
+
+DECODING = 2e10
+"""Floating-point operations, in all, for which every round of an exact code is decoded."""
 
 
 class Sees(Enum):
@@ -115,6 +119,10 @@ class Scheme(ABC):
     @abstractmethod
     def steps(self, trace: Trace) -> Steps:
         """What the master's updates were made of."""
+
+    def outline(self, trace: Trace) -> Steps:
+        """``steps`` of a run that trains nothing; may measure the decoding of a sample alone."""
+        return self.steps(trace)
 
     def updates(self, iterations: int) -> int:
         """Updates (rounds, with a barrier) that an engine simulates for so many iterations."""
@@ -215,10 +223,27 @@ class Fixed(RoundScheme):
         return self.decoder.partition_weights(arrived)
 
     @override
+    def outline(self, trace: Trace) -> Steps:
+        """An exact code needs no decoding for its times: beyond ``DECODING`` operations (about ten
+        seconds) a sample of its rounds is decoded, ``PROBES`` or as many as that allows."""
+        assert isinstance(trace.heard, Rounds)
+        checked = None
+        if self.exact and self.decoder.operations:
+            checked = max(PROBES, int(DECODING / self.decoder.operations))
+        return DecodedRounds(
+            trace.times,
+            trace.heard.arrived,
+            self.weights,
+            self.workers,
+            self.partitions,
+            checked=checked,
+        )
+
+    @override
     def conditioning(self) -> Conditioning | None:
         """Measured on 16 random sets of arrivals (``sim.schemes.conditioning``).
 
-        Cost: as much as decoding 16 rounds, 0.2 s for n = 300; nothing for plain sums.
+        Cost: as much as decoding 16 rounds, at most a second; nothing for plain sums.
         """
         return conditioning(self.assignment, self.stopping, self.decoder)
 

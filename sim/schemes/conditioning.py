@@ -49,8 +49,8 @@ def conditioning(
     Returns:
         ``None`` for a decoder that solves no equations (plain sums and choices).
 
-    Cost: as much as decoding ``PROBES`` rounds. For ``Optimal`` that is O(n^3) each: together
-    0.2 s for n = 300 and 3 s for n = 1000.
+    Cost: as much as decoding ``PROBES`` rounds: 0.2 s for ``Optimal`` and n = 300, 0.7 s for
+    ``cyclic_repetition`` with load 10 and n = 20,000.
     """
     if not decoder.solves:
         return None

@@ -16,8 +16,12 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
 from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.cyclic_decoders import Banded, Interpolated
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.stopping import CoverGroups, FirstK
+
+LEAST_SQUARES = 512
+"""Workers up to which cyclic codes are decoded by least squares, which cost O(n^3)."""
 
 
 @final
@@ -50,7 +54,8 @@ class FractionalRepetition(SchemeFamily):
 class CyclicRepetition(SchemeFamily):
     """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
 
-    The master solves a_F B_F = 1 for the arrived rows F by least squares. The random code can be
+    The master solves a_F B_F = 1 for the arrived rows F, by least squares or, with more than
+    ``LEAST_SQUARES`` workers, within the band (``Banded``). The random code can be
     badly conditioned: see ``Scheme.conditioning``.
 
     Args:
@@ -76,7 +81,10 @@ class CyclicRepetition(SchemeFamily):
             CyclicCode(workers, self.load, self.code_seed),
             FirstK(workers - self.load + 1),
         )
-        decoder: Decoder = SumArrived() if self.load == 1 else Optimal(assignment)
+        large = workers > LEAST_SQUARES
+        decoder: Decoder = Banded(assignment) if large else Optimal(assignment)
+        if self.load == 1:
+            decoder = SumArrived()
         return Fixed(self.name, assignment, rule, decoder, exact=True)
 
 
@@ -87,7 +95,8 @@ class CyclicMdsCode(SchemeFamily):
 
     Row i of B is g(x) = prod_j (x - w^j) over load - 1 consecutive exponents (``CyclicMds``). With
     workers - load odd, B is complex and messages are twice as large, which matters on a network
-    with a bandwidth. The master stops at n - load + 1 arrivals and solves a_F B_F = 1.
+    with a bandwidth. The master stops at n - load + 1 arrivals and solves a_F B_F = 1, by least
+    squares or, with more than ``LEAST_SQUARES`` workers, by interpolation (``Interpolated``).
 
     Args:
         load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
@@ -109,6 +118,9 @@ class CyclicMdsCode(SchemeFamily):
         if self.load > largest:
             raise InvalidParameter("load", self.load, f"must be between 1 and {largest}")
         assignment = CyclicMds(workers, self.load)
-        decoder: Decoder = SumArrived() if self.load == 1 else Optimal(assignment)
+        large = workers > LEAST_SQUARES
+        decoder: Decoder = Interpolated(assignment) if large else Optimal(assignment)
+        if self.load == 1:
+            decoder = SumArrived()
         rule = FirstK(workers - self.load + 1)
         return Fixed(self.name, assignment, rule, decoder, exact=True)
