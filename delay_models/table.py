@@ -86,10 +86,12 @@ def _choose(path: str, parts: Mapping[float | None, T], load: float | None) -> T
     if None in parts:
         raise TableError(path, "load was given, but the table has no column load (a long table)")
     if load is None:
-        raise TableError(
-            path, f"several loads are in the table; say which: load = {short([*parts])}"
-        )
-    raise TableError(path, f"no row has load = {load}; valid: {short([*parts])}")
+        raise TableError(path, f"several loads are in the table; say which: load = {_loads(parts)}")
+    raise TableError(path, f"no row has load = {load}; valid: {_loads(parts)}")
+
+
+def _loads(parts: Mapping[float | None, T]) -> str:
+    return short([load if load is None or load % 1 else int(load) for load in parts])
 
 
 def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.cells.files import remove, write_arrow
+from experiments.config import yaml_text
 from experiments.config.errors import ConfigError
 from experiments.lock import writer_of
 
@@ -43,7 +44,7 @@ class Origin:
     """What tables are made from.
 
     Attributes:
-        config: hash of the resolved config's text.
+        config: hash of what the resolved config says, in whatever order.
         cells: hash of the cells' names, in their order, and of the code that computed them.
     """
 
@@ -51,9 +52,9 @@ class Origin:
     cells: str
 
     @classmethod
-    def of(cls, config: str, keys: Iterable[str], code: str) -> Origin:
+    def of(cls, config: Any, keys: Iterable[str], code: str) -> Origin:
         """The origin of tables of these cells."""
-        return cls(_hash(config.encode()), _hash("\n".join([code, *keys]).encode()))
+        return cls(_said(config), _hash("\n".join([code, *keys])))
 
     @property
     def facts(self) -> dict[bytes, bytes]:
@@ -61,8 +62,12 @@ class Origin:
         return {FACT: json.dumps(asdict(self)).encode()}
 
 
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+def _said(config: Any) -> str:
+    return _hash(json.dumps(config, sort_keys=True))
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def origin_of(output: Path) -> Origin | None:
@@ -95,12 +100,12 @@ def required_origin(output: Path) -> Origin:
     if origin is None:
         raise unfinished(output)
     try:
-        config = (output / CONFIG).read_bytes()
+        os.stat(output / CONFIG)
     except FileNotFoundError:
         return origin  # tables alone are a result, too
     except OSError as error:
         raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
-    if _hash(config) != origin.config:
+    if _said_in(output) != origin.config:
         raise ConfigError(
             f"{output / CONFIG}: is not the config that the tables beside it are made from; "
             "run it again"
@@ -144,7 +149,7 @@ def nothing_at(path: Path) -> ConfigError:
     return ConfigError(f"{path}: no such file; is {output} the output of a run?")
 
 
-def make_way(output: Path, config: str) -> bool:
+def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     """Remove what another config has left in ``output``; its finished cells stay.
 
     Args:
@@ -157,10 +162,10 @@ def make_way(output: Path, config: str) -> bool:
     Raises:
         ConfigError: it cannot be removed.
     """
-    origin = origin_of(output)
-    if origin is not None and origin.config == _hash(config.encode()):
+    origin, said = origin_of(output), _said(config)
+    if origin is not None and origin.config == said:
         return False
-    another = origin is not None or _config_of(output) != config
+    another = origin is not None or _said_in(output) != said
     return clear(output) and another
 
 
@@ -209,8 +214,9 @@ def _made_of_one_config(output: Path) -> Iterator[Path]:
         yield from (path for path in (output / PLOTS).iterdir() if path.suffix in PICTURES)
 
 
-def _config_of(output: Path) -> str | None:
+def _said_in(output: Path) -> str | None:
+    """``_said`` of the config that lies in ``output``; ``None`` where none can be read."""
     try:
-        return (output / CONFIG).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return _said(yaml_text.read((output / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
         return None

@@ -136,7 +136,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     failed = dict(planned.checked.impossible)
     seconds: dict[str, float] = {}
     with locked(output), _lanes(planned, options) as lanes:
-        if make_way(output, text):
+        if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, text.encode())
         for cell, done in _compute(planned, options, lanes):
@@ -202,7 +202,7 @@ def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: floa
     """Make tables and manifest; those of other cells go first, and the manifest comes last."""
     text = yaml_text.write(config)
     keys = [cell.key for cell, _ in outcome.finished]
-    origin = Origin.of(text, keys, store.code_fingerprint())
+    origin = Origin.of(config, keys, store.code_fingerprint())
     if origin_of(output) != origin:
         clear(output)
     files.write_bytes(output / CONFIG, text.encode())
