@@ -24,7 +24,7 @@ reproduce: install  ## the paper's delay analysis and loss-versus-time figures (
 test: lint  ## ruff, mypy and the test suite
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-slow: install  ## the long statistical tests
+test-slow: install  ## the long statistical tests, and every broken input
 	$(BIN)/pytest -n 2 -m slow
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows

@@ -1,0 +1,74 @@
+"""``python -m tests.fuzz KIND NUMBER`` or ``FIRST:LAST``: run cases, print those that end badly.
+
+The exit code is 0 if all end well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shutil
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+from tests.fuzz import harness
+from tests.fuzz.case import Case, Make, randomness
+
+KINDS = ("configs", "tables", "labels")
+
+
+def made(kind: str, number: int) -> Case:
+    """A case by its number."""
+    make: Make = importlib.import_module(f"tests.fuzz.{kind}").make
+    return make(randomness(kind, number))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
+    parser.add_argument("kind", choices=KINDS)
+    parser.add_argument("numbers", help="one, or FIRST:LAST with LAST left out")
+    parser.add_argument("--keep", type=Path, help="leave the case's folder here")
+    parser.add_argument("--show", action="store_true", help="show what commands printed")
+    given = parser.parse_args()
+    first, colon, last = given.numbers.partition(":")
+    numbers = range(int(first), int(last) if colon else int(first) + 1)
+
+    harness.prepare()
+    from tests.fuzz import judge  # after the environment is set, since it imports NumPy
+
+    began, bad, codes = time.monotonic(), 0, Counter[int]()
+    slowest, largest = (0.0, -1), (0.0, -1)
+    for number in numbers:
+        case = made(given.kind, number)
+        with harness.room(case) as folder:
+            endings = harness.run(case, folder)
+            faults = judge.faults(case, endings, folder)
+            if given.keep is not None:
+                shutil.copytree(folder, given.keep, ignore=shutil.ignore_patterns(*case.fifos))
+        codes.update(ending.code for ending in endings)
+        slowest = max(slowest, *((ending.cpu, number) for ending in endings))
+        largest = max(largest, *((ending.memory / 2**30, number) for ending in endings))
+        if given.show:
+            for ending in endings:
+                print(ending.command, ending.code, f"{ending.cpu:.1f} s", flush=True)
+                sys.stdout.buffer.write(ending.out + ending.err)
+                sys.stdout.buffer.flush()
+        if faults:
+            bad += 1
+            note = case.note.encode("unicode_escape").decode()
+            print(f"{given.kind} {number} [{note[:150]}]", flush=True)
+            for fault in faults:
+                print(f"    {fault.encode('unicode_escape').decode()[:400]}", flush=True)
+    ended = ", ".join(f"{count} x {code}" for code, count in sorted(codes.items()))
+    print(
+        f"{len(numbers) - bad} of {len(numbers)} {given.kind} end well; exit codes: {ended}; "
+        f"{time.monotonic() - began:.0f} s; most computing {slowest[0]:.1f} s ({slowest[1]}), "
+        f"most memory {largest[0]:.2f} GiB ({largest[1]})"
+    )
+    return min(bad, 100)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""The judge sees what is wrong: each of these endings is bad in one way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.config import yaml_text
+from experiments.config.document import load
+from experiments.run import Options, run
+from tests.fuzz import judge, yaml_out
+from tests.fuzz.case import Case, randomness
+from tests.fuzz.harness import Ending, snapshot
+from tests.fuzz.values import Raw
+
+GOOD = Ending(("run", "x"), 2, 0.1, 0.1, 2**28, b"", b"error: x = 1: must be 2\n", {}, {})
+CASE = Case({}, ())
+
+
+def found(ending: Ending, folder: Path) -> set[str]:
+    """The kinds of its faults."""
+    faults = judge.faults(CASE, [ending], folder)
+    return {fault.removeprefix("'run x': ").partition(":")[0] for fault in faults}
+
+
+def test_a_refusal_in_one_line_is_good(tmp_path: Path) -> None:
+    assert found(GOOD, tmp_path) == set()
+    assert found(replace(GOOD, err=b"warning: w\n" + GOOD.err), tmp_path) == set()
+    assert found(replace(GOOD, err=b"Usage: erasurehead run\n| a box |\n"), tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("kind", "change"),
+    [
+        ("code", {"code": 70}),
+        ("code", {"code": -11}),
+        ("hang", {"code": -9}),
+        ("hang", {"code": -24}),
+        ("memory", {"memory": 3 * 2**30}),
+        ("silent", {"err": b""}),
+        ("unclear", {"err": b"error: \n"}),
+        ("lines", {"err": b"a\nb\nc\nerror: d\n"}),
+        ("long", {"err": b"error: " + b"x" * 300 + b"\n"}),
+        ("long", {"out": b"x" * 301 + b"\n"}),
+        ("control", {"err": b"error: \x1b[1m\n"}),
+        ("control", {"err": b"error: a\rb\n"}),
+        ("control", {"out": "\u202ex\n".encode()}),
+        ("encoding", {"out": b"\xff\n"}),
+        ("written", {"after": {"room/out/config.yaml": "1"}}),
+        ("written", {"before": {"room/out/config.yaml": "1"}}),
+        ("left", {"code": 0, "after": {"room/out/.x.1.ab.part": "1"}}),
+        ("left", {"code": 0, "after": {"tmp/x": "1"}}),
+        ("warning", {"code": 0, "err": b"/a/b.py:12: UserWarning: glyph missing\n  x()\n"}),
+        (
+            "traceback",
+            {"code": 1, "err": b'Traceback (most recent call last):\n  File "x"\nE: 1\n'},
+        ),
+    ],
+)
+def test_what_is_wrong_has_a_name(kind: str, change: dict[str, object], tmp_path: Path) -> None:
+    assert kind in found(replace(GOOD, **change), tmp_path)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    """The output of a run."""
+    schemes = [{"name": "uncoded"}, {"name": "multi_message", "load": 2}]
+    document = {"workers": 3, "iterations": 3, "delay": {"model": "exponential", "rate": 1}}
+    run({**document, "schemes": schemes}, tmp_path / "out", Options())
+    return tmp_path / "out"
+
+
+def test_a_whole_folder_is_good(whole: Path) -> None:
+    assert [*judge.run_faults(whole, 0)] == []
+    assert snapshot(whole) != snapshot(whole.parent)
+
+
+@pytest.mark.parametrize(
+    "name", ["config.yaml", "manifest.json", "summary.parquet", "iterations.parquet", "cells/*"]
+)
+@pytest.mark.parametrize("damage", ["gone", "half", "empty"])
+def test_a_damaged_folder_is_bad(name: str, damage: str, whole: Path) -> None:
+    path = sorted(whole.glob(name))[0]
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[: len(content) // 2] if damage == "half" else b"")
+    assert [*judge.run_faults(whole, 0)] != []
+
+
+def test_pictures_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "good.svg").write_text("<svg><text>x</text></svg>")
+    assert [*judge.picture_faults(tmp_path)] == []
+    (tmp_path / "bad.svg").write_text("<svg><text>\x1b</text></svg>")
+    (tmp_path / "script.svg").write_text("<svg><script>x</script></svg>")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n half of it")
+    assert len([*judge.picture_faults(tmp_path)]) == 3
+
+
+def test_a_repeated_command_must_find_everything_done() -> None:
+    first = replace(
+        GOOD, code=0, after={"room/out/cells/a.parquet": "1", "room/out/t.parquet": "1"}
+    )
+    assert [*judge._again(first, first)] == []
+    for after in (
+        {**first.after, "room/out/t.parquet": "2"},
+        {**first.after, "room/out/cells/b.parquet": "1"},
+        {},
+    ):
+        assert [*judge._again(first, replace(first, after=after))] != []
+    assert [*judge._again(first, replace(first, code=2))] != []
+
+
+def test_what_the_writer_of_yaml_writes_is_what_the_reader_reads(tmp_path: Path) -> None:
+    document = {"a": [1, -2.5, None, True, "x: y", float("inf"), 10**400], "é\n": {"": {}}}
+    for number in range(5):
+        text = yaml_out.write({**document, "raw": Raw("[1, 2]")}, randomness("yaml", number))
+        assert yaml_text.read(text) == {**document, "raw": [1, 2]}
+        (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
+        assert load(tmp_path / "config.yaml")["a"] == document["a"]

@@ -1,0 +1,266 @@
+"""Odd numbers, texts and pieces of YAML."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+
+class Raw(str):
+    """A piece of YAML that is written as it is."""
+
+    __slots__ = ()
+
+
+NUMBERS: tuple[Any, ...] = (
+    *(
+        0,
+        -1,
+        1,
+        2,
+        3,
+        7,
+        12,
+        13,
+        100,
+        1000,
+        -7,
+        2**31,
+        2**63,
+        2**64,
+        -(2**63),
+        10**9,
+        10**12,
+        10**20,
+    ),
+    *(10**400, -(10**400), 0.5, -0.5, -0.0, 5e-324, 1e-300, 1e-9, 1e9, 1e16, 1e300, 1.7e308, 3.0),
+    *(float("inf"), float("-inf"), float("nan"), 0.1, 1 / 3, 1.0000001, True, False),
+)
+
+SPELLINGS = tuple(
+    map(
+        Raw,
+        [
+            "1e400",
+            "-1e400",
+            "1e-400",
+            "0x10",
+            "0o17",
+            "010",
+            "1_000",
+            "12:30:45",
+            ".5",
+            "5.",
+            "+7",
+            ".inf",
+            "-.INF",
+            ".nan",
+            "1e5",
+            "1E+5",
+            "--1",
+            "1.2.3",
+            "~",
+            "null",
+            "yes",
+            "no",
+            "on",
+            "off",
+            "True",
+            "TRUE",
+            "tRUE",
+            "!",
+            "!!",
+            "&",
+            "*",
+            "|",
+            ">",
+            "%",
+            "@",
+            "`",
+            "-",
+            "?",
+            ":",
+            "2001-01-01",
+            "2001-01-01T10:00:00Z",
+            "١٢",
+            "１２",
+            "Ⅻ",
+            "∞",
+            "½",
+            "1e",
+            "0b11",
+            "1,5",
+            "''",
+            '""',
+            "=",
+        ],
+    )
+)
+
+TAGGED = tuple(
+    map(
+        Raw,
+        (
+            *("!!float ''", "!!float abc", "!!int ''", "!!int 1e5", "!!int 9" + "9" * 5000),
+            *(
+                "!!bool maybe",
+                "!!bool ''",
+                "!!null x",
+                "!!binary aGVsbG8=",
+                "!!binary ?",
+                "!!str 1",
+            ),
+            *(
+                "!!set {a, b}",
+                "!!omap [a: 1]",
+                "!!pairs [a: 1]",
+                "!!timestamp 2001-01-01",
+                "!!map [1]",
+            ),
+            *("!!seq {a: 1}", "!!map ''", "!!seq ''", "!!str {a: 1}", "!!python/none ''", "!x y"),
+            *("!!python/object/apply:os.system ['touch owned']", "!!python/name:os.system ''"),
+            *("!!python/tuple [1, 2]", "!!merge <<", "!!value =", "!<tag:yaml.org,2002:float> ''"),
+            *(
+                "&a [*a]",
+                "&a {b: *a}",
+                "&a {*a : 1}",
+                "*nothing",
+                "&a &b 1",
+                "&a 1",
+                "{<<: {a: 1}}",
+            ),
+            *(
+                "{<<: 1}",
+                "{<<: [{a: 1}, 2]}",
+                "{<<: &a {<<: *a}}",
+                "{? [1, 2] : 3}",
+                "{? {a: 1} : 2}",
+            ),
+            *(
+                "{1: 2, a: 3, null: 4, 1.5: 5}",
+                "{rate: 1, rate: 2}",
+                "{true: 1}",
+                "{.nan: 1, .nan: 2}",
+            ),
+        ),
+    )
+)
+
+TEXTS = (
+    *("", " ", "a", "A b", "0", "-1", "nan", "inf", "None", "null", "true", "[]", "{}", "..", "/"),
+    *("exponential", "uncoded", "logistic", "gd", "trace", "file", "auto", "1/rows", "range(1, 3)"),
+    *("range(1e9)", "range(1, 0)", "range(0, 1, 0)", "linspace(0, 1, 3)", "linspace(0, 1, 10**9)"),
+    *("logspace(-400, 400, 5)", "linspace(nan, 1, 3)", "range(1,", "range(a, b)", "linspace(1, 2)"),
+    *("/dev/zero", "/dev/null", "/dev/stdin", "/dev/full", "/proc/self/mem", "/etc", "/etc/passwd"),
+    *(
+        "/root/../etc/shadow",
+        "~",
+        "~root",
+        "$HOME",
+        "nosuch.csv",
+        "config.yaml",
+        "trace.csv",
+        "pipe",
+    ),
+    *("a\nb", "a\rb", "a\tb", "a\0b", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\x07\x08", "\x7f"),
+    *("\x85", "\u2028", "\u202egnp.exe", "\u2066x", "\ufeff", "\u200b", "\ufffe", "\U0010ffff"),
+    *("\ud800", "a\udfffb", "\ud83d", "é", "e\u0301", "Å", "日本語", "한국어", "العربية", "עברית"),
+    *("👩‍🔬", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "Z̷̢̧a̸l̷g̵o̶", "ﷺ", "𝕳𝖊𝖑𝖑𝖔", "ı", "ß", "ﬁ", "À la carte", "½"),
+    *("[red]x[/red]", "[/b]", "[/]", "[link=http://x]y[/link]", "[[", "]]", ":smile:", "[bold"),
+    *(
+        "$x$",
+        "$",
+        "$$",
+        r"$\frac{$",
+        r"$\input{/etc/passwd}$",
+        r"\$",
+        r"$\badcommand$",
+        "$^$",
+        "a_b^c",
+    ),
+    *(r"\n", "\\", r"\textbf{x}", "${HOME}", "$" + "{" * 3000 + "}" * 3000 + "$", r"$\sqrt{2}$"),
+    *("<b>x</b>", "<script>alert(1)</script>", "&amp;", "&", "<", "]]>", "<!--", "\"'`", "a,b;c|d"),
+    *(
+        "=1+1",
+        "%s%d%n",
+        "{0}",
+        "{x.__class__}",
+        "%(a)s",
+        "{{",
+        "}}",
+        "a" * 300,
+        "x" * 10_000,
+        "é" * 3000,
+    ),
+    *(
+        "日" * 200,
+        "_hidden",
+        "__class__",
+        "a.b.c",
+        ".",
+        "a.",
+        ".a",
+        "-",
+        "--",
+        "--help",
+        "-rf",
+        "#",
+        "'",
+    ),
+)
+
+
+def nested(rng: random.Random) -> Raw:
+    """Something deep, or something short that stands for something large."""
+    depth = rng.choice((3, 20, 99, 101, 300, 3000, 30_000))
+    kind = rng.randrange(5)
+    if kind == 0:
+        return Raw("[" * depth + "]" * depth)
+    if kind == 1:
+        return Raw("{a: " * depth + "1" + "}" * depth)
+    if kind == 2:
+        return Raw("[" * depth)
+    if kind == 3:
+        return Raw("{" * depth + "}" * depth)
+    return laughs(rng)
+
+
+def laughs(rng: random.Random) -> Raw:
+    """Each list holds the one before several times."""
+    levels, times, made = rng.choice((3, 9, 25)), rng.choice((2, 9)), ["&a0 [lol]"]
+    mapping = rng.random() < 0.3
+    for level in range(1, levels):
+        inner = [f"*a{level - 1}"] * times
+        if mapping:
+            made.append(f"&a{level} {{{', '.join(f'k{i}: {x}' for i, x in enumerate(inner))}}}")
+        else:
+            made.append(f"&a{level} [{', '.join(inner)}]")
+    return Raw(f"[{', '.join(made)}]")
+
+
+def odd(rng: random.Random) -> Any:
+    """Any odd value."""
+    kind = rng.random()
+    if kind < 0.4:
+        return rng.choice(NUMBERS)
+    if kind < 0.65:
+        return rng.choice(TEXTS)
+    if kind < 0.73:
+        return rng.choice(SPELLINGS)
+    if kind < 0.81:
+        return rng.choice(TAGGED)
+    if kind < 0.85:
+        return nested(rng)
+    if kind < 0.9:
+        return [odd(rng) for _ in range(rng.randrange(4))]
+    if kind < 0.95:
+        return {odd_key(rng): odd(rng) for _ in range(rng.randrange(4))}
+    return rng.choice((None, [], {}, [[]], [{}], {"": None}, [None], [1, "a", None, [], {}]))
+
+
+def odd_key(rng: random.Random) -> Any:
+    """Any odd key; most are texts."""
+    if rng.random() < 0.7:
+        return rng.choice(TEXTS)
+    keys = [n for n in NUMBERS if n == n] + [None, *SPELLINGS[:12]]
+    return rng.choice(keys)
