@@ -6,11 +6,13 @@ matrix, trained in blocks of a fixed width.
 
 Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
 one reuses the margins of its version. A step with few partitions takes two products with their rows
-alone. Losses are evaluated at iterations alone, in one product with the training rows and one with
-the test rows; after dense steps the margins are there already. Equal features of sparse data are
-merged first, which changes nothing but the cost (``sim.problems.merging``).
+alone, and so does one that renews a few entries of a table of gradients (``sim.entries``). Losses
+are evaluated at iterations alone, in one product with the training rows and one with the test rows;
+after dense steps the margins are there already. Equal features of sparse data are merged first,
+which changes nothing but the cost (``sim.problems.merging``).
 
-Memory: the models of the ``depth`` latest updates are remembered where gradients are stale.
+Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and the
+table of gradients where there is one.
 
 Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a function
 of the arguments alone, not of the machine's number of cores or its load. A model that diverges is
@@ -27,11 +29,12 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from sim.entries import Entries
 from sim.errors import InvalidParameter
 from sim.optimizers import Optimizer
 from sim.problems.base import Problem
 from sim.problems.matrices import product
-from sim.steps import EXACT, Dense, Sparse, Step, Steps
+from sim.steps import EXACT, Dense, Renewal, Sparse, Step, Steps
 from sim.types import FloatArray, IntArray
 
 BLOCK = 128
@@ -41,7 +44,7 @@ BLAS_THREADS = 1
 """Threads of one matrix product. Cells run side by side in processes instead."""
 
 REMEMBERED = 2 * 2**30
-"""Bytes of past models that may be kept."""
+"""Bytes of past models and gradients that may be kept."""
 
 Report = Callable[[int, int], None]
 """Called with iterations done and iterations in all."""
@@ -85,13 +88,14 @@ def train(
         report: told of each iteration.
 
     Raises:
-        InvalidParameter: gradients are so stale that their models do not fit into memory.
+        InvalidParameter: past models or gradients do not fit into memory.
     """
     replications, updates = steps.times.shape
     with training():
         exact = steps.exact
         require_memory(problem, steps)
-        learner = Learner(problem, optimizer, initial, 1 if exact else replications, steps.depth)
+        width = 1 if exact else replications
+        learner = Learner(problem, optimizer, initial, width, steps.depth, steps.entries)
         for t in range(iterations):
             for u in range(t * updates // iterations, (t + 1) * updates // iterations):
                 learner.update(None if exact else steps.step(u))
@@ -112,6 +116,7 @@ class Learner:
         problem, optimizer, initial: as for ``train``.
         replications: R.
         depth: how many updates back a gradient may reach.
+        entries: of a table of gradients; 0: none.
     """
 
     def __init__(
@@ -121,10 +126,11 @@ class Learner:
         initial: FloatArray,
         replications: int,
         depth: int = 0,
+        entries: int = 0,
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
         self._blocks = [
-            (part, Models(self._problem, optimizer, start, part.stop - part.start, depth))
+            (part, Models(self._problem, optimizer, start, part.stop - part.start, depth, entries))
             for part in _parts(replications)
         ]
         self._losses: list[FloatArray] = []
@@ -133,7 +139,7 @@ class Learner:
     def update(self, step: Step | None, align: bool = False) -> None:
         """One update of every replication; see ``Models.update``."""
         for part, models in self._blocks:
-            models.update(None if step is None else _columns(step, part), align)
+            models.update(None if step is None else step.columns(part), align)
 
     @property
     def alignment(self) -> FloatArray:
@@ -181,6 +187,7 @@ class Models:
         initial: ``(p,)`` the start of every replication.
         width: replications.
         depth: how many updates back a gradient may reach.
+        entries: of a table of gradients; 0: none.
 
     Attributes:
         updates: updates so far.
@@ -194,6 +201,7 @@ class Models:
         initial: FloatArray,
         width: int,
         depth: int = 0,
+        entries: int = 0,
     ) -> None:
         self._problem, self._optimizer = problem, optimizer
         self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
@@ -202,6 +210,7 @@ class Models:
         self._points: deque[FloatArray] = deque(maxlen=depth + 1)
         self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
         self._gradient: FloatArray | None = None
+        self._entries = Entries(width, entries, problem.features)
         self.alignment = np.zeros(width)
         self.updates = 0
         self._remember()
@@ -225,7 +234,7 @@ class Models:
             align: also keep ``alignment``.
         """
         problem, t = self._problem, self.updates + 1
-        gradient = self._sparse(step) if isinstance(step, Sparse) else self._dense(step)
+        gradient = self._decoded(step)
         if align:
             before, self._gradient = self._gradient, gradient.copy()
             if before is not None:
@@ -233,7 +242,7 @@ class Models:
         if problem.l2 > 0:
             gradient += problem.l2_gradient(self._optimizer.point(self._state, t))
         self._state = self._optimizer.step(self._state, gradient, t)
-        dense = not isinstance(step, Sparse)
+        dense = step is None or isinstance(step, Dense)
         self._margins.append(problem.margins(self.beta) if dense else None)
         self.updates = t
         self._remember()
@@ -253,6 +262,11 @@ class Models:
             margins = margins + m * (margins - before) if known else None  # type: ignore[operator]
         self._margins_at.append(margins)
         self._points.append(self._optimizer.point(self._state, t))
+
+    def _decoded(self, step: Step | None) -> FloatArray:
+        if isinstance(step, Sparse):
+            return self._sparse(step)
+        return self._renewed(step) if isinstance(step, Renewal) else self._dense(step)
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
@@ -280,19 +294,40 @@ class Models:
         lags: IntArray = self.updates - step.version
         gradient = np.zeros(self.beta.shape)
         for column, place in zip(*np.nonzero(step.partition >= 0), strict=True):
-            point = self._points[-1 - int(lags[column, place])][:, column]
-            part = self._problem.partition_gradient(int(step.partition[column, place]), point)
+            partition, lag = int(step.partition[column, place]), int(lags[column, place])
+            part = self._single(partition, lag, int(column))
             gradient[:, column] += step.weight[column, place] * part
         return gradient
 
+    def _renewed(self, step: Renewal) -> FloatArray:
+        """The table's sum, one new gradient at a time."""
+        lags: IntArray = self.updates - step.version
+        for column, place in zip(*np.nonzero(step.entry >= 0), strict=True):
+            partition, lag = int(step.partition[column, place]), int(lags[column, place])
+            part = self._single(partition, lag, int(column))
+            self._entries.renew(int(column), int(step.entry[column, place]), part)
+        return self._entries.total * step.scale
+
+    def _single(self, partition: int, lag: int, column: int) -> FloatArray:
+        """``(p,)`` the gradient of one partition at a past model of one replication."""
+        return self._problem.partition_gradient(partition, self._points[-1 - lag][:, column])
+
 
 def require_memory(problem: Problem, steps: Steps) -> None:
-    """Refuse to remember more past models than fit into memory.
+    """Refuse to remember more past models and gradients than fit into memory.
 
     Raises:
-        InvalidParameter: naming the largest staleness.
+        InvalidParameter: naming the largest staleness, or the entries of the table.
     """
     numbers = problem.features + (0 if steps.sparse else problem.rows)
+    table = steps.entries * len(steps.times) * problem.features * 8
+    if table > REMEMBERED:
+        raise InvalidParameter(
+            "workers",
+            steps.entries,
+            f"a gradient of each for {len(steps.times)} replications takes {table / 2**30:.1f} "
+            f"GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer replications",
+        )
     kept = steps.depth * len(steps.times) * numbers * 8
     if kept > REMEMBERED:
         raise InvalidParameter(
@@ -305,14 +340,6 @@ def require_memory(problem: Problem, steps: Steps) -> None:
 
 def _parts(columns: int) -> list[slice]:
     return [slice(start, min(start + BLOCK, columns)) for start in range(0, columns, BLOCK)]
-
-
-def _columns(step: Step, part: slice) -> Step:
-    """A step as the replications of one block see it."""
-    if isinstance(step, Sparse):
-        return Sparse(step.partition[part], step.weight[part], step.version[part])
-    version = None if step.version is None else step.version[part]
-    return Dense(step.weights[part], version)
 
 
 def _shared(one: Learned, replications: int) -> Learned:

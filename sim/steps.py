@@ -1,7 +1,8 @@
 """What the master's updates are made of: the one thing that the learner sees of a run.
 
 An update's gradient is a weighted sum of partition gradients, each taken at the newest model or at
-an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one.
+an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one;
+``Renewal`` moves along a table of gradients, of which it renews a few.
 """
 
 from __future__ import annotations
@@ -40,6 +41,11 @@ class Dense:
     weights: FloatArray
     version: IntArray | None = None
 
+    def columns(self, part: slice) -> Dense:
+        """The same update of some of the replications."""
+        version = None if self.version is None else self.version[part]
+        return Dense(self.weights[part], version)
+
 
 @final
 @dataclass(frozen=True, eq=False)
@@ -56,8 +62,36 @@ class Sparse:
     weight: FloatArray
     version: IntArray
 
+    def columns(self, part: slice) -> Sparse:
+        """The same update of some of the replications."""
+        return Sparse(self.partition[part], self.weight[part], self.version[part])
 
-Step: TypeAlias = "Dense | Sparse"
+
+@final
+@dataclass(frozen=True, eq=False)
+class Renewal:
+    """One update along the sum of a table of gradients, after some of its entries are renewed.
+
+    The learner keeps the table; at first every entry is zero.
+
+    Attributes:
+        entry: ``(R, F)`` which entries; -1 pads.
+        partition: ``(R, F)`` of what partition each new gradient is.
+        version: ``(R, F)`` updates of the model at which it was taken.
+        scale: ``(R,)`` the decoded gradient is this times the sum of all entries.
+    """
+
+    entry: IntArray
+    partition: IntArray
+    version: IntArray
+    scale: FloatArray
+
+    def columns(self, part: slice) -> Renewal:
+        """The same update of some of the replications."""
+        return Renewal(self.entry[part], self.partition[part], self.version[part], self.scale[part])
+
+
+Step: TypeAlias = "Dense | Sparse | Renewal"
 
 
 class Steps(ABC):
@@ -69,7 +103,7 @@ class Steps(ABC):
 
     times: FloatArray
     sparse: ClassVar[bool] = False
-    """Whether every step is ``Sparse``."""
+    """Whether every step is ``Sparse`` or ``Renewal``."""
 
     @abstractmethod
     def step(self, u: int) -> Step:
@@ -97,7 +131,12 @@ class Steps(ABC):
 
     @property
     def depth(self) -> int:
-        """How many updates back the oldest gradient reaches."""
+        """How many updates back the oldest gradient reaches that is still to be taken."""
+        return 0
+
+    @property
+    def entries(self) -> int:
+        """Entries of the table of gradients that the learner keeps; 0 without one."""
         return 0
 
     @property

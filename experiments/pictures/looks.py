@@ -53,6 +53,7 @@ LOOKS: dict[str, Look] = {
     "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
     "rennala": Look("#A6761D", "H", LONG, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
+    "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")

@@ -8,6 +8,7 @@ from sim.schemes.adaptive import AdaptiveK
 from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.erasurehead import ErasureHead
+from sim.schemes.gradient_table import GradientTable
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
@@ -31,6 +32,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "k_batch_sync": KBatchSync,
     "rennala": Rennala,
     "ringmaster": Ringmaster,
+    "gradient_table": GradientTable,
 }
 
 __all__ = ["SCHEMES", "Scheme", "SchemeFamily"]

@@ -12,6 +12,7 @@ choices, and every published algorithm is one row::
     rennala (ignore)     S            1       at once    nobody
     rennala (interrupt)  S            1       at once    everybody
     ringmaster           1            R       at once    nobody, or the stale
+    gradient_table       1            none    at once    nobody
 
 All messages of an instant are decided together, in the order of workers, after the last of them has
 arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
