@@ -65,6 +65,15 @@ class DelayModel(ABC):
         """Every cell is an independent draw from one law; state and conditions are ``None``."""
         return False
 
+    @property
+    def row_by_row(self) -> bool:
+        """Whether ``delays`` draws a shorter table as the first rows of a longer one, bit for bit.
+
+        Then a tape draws no more of a block than is read of it. ``False``, the safe answer, unless
+        overridden; only of meaning for independent models.
+        """
+        return False
+
     @abstractmethod
     def start(self, shared: np.random.Generator, workers: int) -> Any:
         """Return the state before round 0 (``None`` for a model without memory)."""

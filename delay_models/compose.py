@@ -56,6 +56,11 @@ class Affine(Around):
     def independent(self) -> bool:
         return self.base.independent
 
+    @property
+    @override
+    def row_by_row(self) -> bool:
+        return self.base.row_by_row
+
     @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
         return self.base.start(shared, workers)

@@ -36,7 +36,15 @@ def _stats() -> Any:
 
 
 class ScipyDelays(IndependentDelays):
-    """A model whose law is a frozen ``scipy.stats`` distribution; abstract."""
+    """A model whose law is a frozen ``scipy.stats`` distribution; abstract.
+
+    Subclasses draw all cells with one call of the generator, in order.
+    """
+
+    @property
+    @override
+    def row_by_row(self) -> bool:
+        return True
 
     @abstractmethod
     def distribution(self) -> Any:
@@ -70,6 +78,11 @@ class Deterministic(IndependentDelays):
     """Every worker always takes ``value`` seconds."""
 
     value: Seconds
+
+    @property
+    @override
+    def row_by_row(self) -> bool:
+        return True
 
     @override
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:

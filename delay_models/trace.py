@@ -64,6 +64,11 @@ class MeasuredTrace(DelayModel):
     def independent(self) -> bool:
         return self.resample == "cells"
 
+    @property
+    @override
+    def row_by_row(self) -> bool:
+        return self.resample == "cells"
+
     @override
     def start(self, shared: np.random.Generator, workers: int) -> int | None:
         """The state of a replay is the next round's number."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cached_property
 from typing import Annotated, Any, TypeVar, overload
 
 from annotated_types import Ge, Lt
@@ -120,7 +119,7 @@ def cluster(
 
 
 class Lazily(Sequence[T]):
-    """A sequence whose items are made when the first is read; a run that is checked reads none."""
+    """A sequence whose items are made each time that they are read; a million cost no memory."""
 
     def __init__(self, make: Callable[[int], T], length: int) -> None:
         self._make, self._length = make, length
@@ -133,8 +132,5 @@ class Lazily(Sequence[T]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[T]: ...
     def __getitem__(self, index: int | slice) -> T | Sequence[T]:
-        return self._items[index]
-
-    @cached_property
-    def _items(self) -> list[T]:
-        return [self._make(i) for i in range(self._length)]
+        places = range(self._length)[index]
+        return self._make(places) if isinstance(places, int) else [self._make(i) for i in places]

@@ -26,7 +26,7 @@ def play_rounds(
     run: Run, scheme: RoundScheme, play: Play
 ) -> Generator[RoundOutcome, Feedback, None]:
     """Ask for each plan, play its round in all replications, tell the scheme what happened."""
-    replications, tapes = len(run.tapes), RoundOfAll(run.tapes)
+    replications, tapes = len(run.tapes), RoundOfAll(run.tapes, run.updates)
     state = scheme.start(replications)
     for t in range(run.updates):
         tapes.round = t

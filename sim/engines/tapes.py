@@ -108,11 +108,12 @@ class RoundOfAll:
 
     Args:
         tapes: one per replication.
+        rounds: how many will be read.
     """
 
-    def __init__(self, tapes: Sequence[TapeLike]) -> None:
+    def __init__(self, tapes: Sequence[TapeLike], rounds: int) -> None:
         self._tapes = [CheckedTape(tape) for tape in tapes]
-        self._size = tapes[0].block_rounds
+        self._size = min(self._tapes[0].block_rounds, rounds)
         self._blocks: dict[int, tuple[int, FloatArray]] = {}
         self.round = 0
 

@@ -124,6 +124,25 @@ def test_tape_does_not_depend_on_how_it_is_read(model: DelayModel) -> None:
     np.testing.assert_array_equal(tape.rows(0, 40), whole)
 
 
+@pytest.mark.parametrize("model", [m for m in EXAMPLES if m.row_by_row], ids=repr)
+def test_a_short_table_is_the_beginning_of_a_long_one(model: DelayModel) -> None:
+    """The tape of a short run draws a part of a block. Catches a draw in two passes."""
+    whole = model.sample(np.random.default_rng(9), 2000, 13)
+    for rows in (1, 16, 48, 1000):
+        np.testing.assert_array_equal(
+            model.sample(np.random.default_rng(9), rows, 13), whole[:rows]
+        )
+
+
+@pytest.mark.parametrize("model", EXAMPLES, ids=repr)
+def test_a_short_reading_of_a_tape_is_the_beginning_of_a_long_one(model: DelayModel) -> None:
+    """Catches ``row_by_row`` claimed by a model that draws in two passes."""
+    whole = Tape(model, 12, seed=3, replication=1).rows(0, 3000)
+    for stop in (1, 17, 100, 2735):
+        tape = Tape(model, 12, seed=3, replication=1)
+        np.testing.assert_array_equal(tape.rows(stop // 2, stop), whole[stop // 2 : stop])
+
+
 @pytest.mark.parametrize("model", RANDOM, ids=repr)
 @pytest.mark.parametrize("other", [{"seed": 4}, {"replication": 2}], ids=str)
 def test_other_replications_and_seeds_are_other_draws(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
@@ -117,6 +117,36 @@ def test_a_block_is_drawn_from_the_documented_key(seed: int, replication: int, s
         own = keyed(seed, replication, stream, block)
         expected = model.delays(None, own, 8, WORKERS)
         np.testing.assert_array_equal(rows[8 * block : 8 * block + 8], expected)
+
+
+@dataclass(frozen=True)
+class Counted(Staircase):
+    """Independent, and notes how many rows are drawn."""
+
+    drawn: list[int] = field(default_factory=list)
+    row_by_row: bool = True
+    independent: bool = True
+
+    def delays(
+        self, conditions: None, own: np.random.Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        self.drawn.append(rounds)
+        return own.random((rounds, workers))
+
+
+def test_a_short_run_draws_what_it_reads() -> None:
+    """A block of 12 workers is 2,730 rounds: a million short replications would draw them all."""
+    quick, slow = Counted(), Counted(row_by_row=False)
+    short = Tape(quick, 12, 0, 0).rows(0, 3)
+    assert sum(quick.drawn) <= 16
+    np.testing.assert_array_equal(short, Tape(slow, 12, 0, 0).rows(0, 3))
+    assert slow.drawn == [2730]
+    quick.drawn.clear()
+    np.testing.assert_array_equal(
+        Tape(quick, 12, 0, 0).rows(2700, 2800), Tape(slow, 12, 0, 0).rows(2700, 2800)
+    )
+    assert quick.drawn[0] == 2730
+    assert quick.drawn[1] <= 70 + 16
 
 
 def test_start_and_conditions_are_drawn_from_the_documented_keys() -> None:

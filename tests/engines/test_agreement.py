@@ -21,6 +21,8 @@ from sim.errors import NeverEnough
 from sim.load_laws import Additive, LoadLaw, Proportional
 from sim.schemes import SCHEMES, Scheme, SchemeFamily
 from sim.schemes.base import Sees
+from sim.schemes.stopping import StoppingRule
+from sim.types import FloatArray
 from tests.engines.agreement import Mortal, arrays, both, both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import (
@@ -129,6 +131,25 @@ def test_chunks_do_not_change_the_result(policy: Policy) -> None:
     one, all_ = arrays(rounds.simulate(run, scheme, budget=1)), arrays(rounds.simulate(run, scheme))
     for name in one:
         assert np.array_equal(one[name], all_[name])
+
+
+def test_short_replications_are_worked_on_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A million replications of one round would each make some fifty NumPy calls."""
+    asked = []
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), 12, 1, r) for r in range(3000)]
+    original = type(scheme.stopping).stopping_delay
+
+    def counted(rule: StoppingRule, offsets: FloatArray) -> FloatArray:
+        asked.append(offsets.size)
+        return original(rule, offsets)
+
+    monkeypatch.setattr(type(scheme.stopping), "stopping_delay", counted)
+    rounds.simulate(Run(scheme, tapes, Proportional(), 1), scheme)
+    together = [size for size in asked if size % 12 == 0]
+    assert sum(together) >= 3000 * 12
+    assert len(together) <= 10
+    assert max(together) <= 2**15, "stays in the cache"
 
 
 @pytest.mark.parametrize("policy", Policy)

@@ -19,6 +19,9 @@ from sim.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from sim.engines.run import Run
 
+ROWS_AHEAD = 16
+"""Tasks of each worker that a short run reads beside two for each update."""
+
 
 def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
     """Fill in the messages of each update.
@@ -136,7 +139,8 @@ class _Tasks:
     def __init__(self, run: Run, group: range) -> None:
         self._law = run.load_law
         self._tapes = [CheckedTape(run.tapes[r]) for r in group]
-        self._size, self._n = run.tapes[0].block_rounds, run.scheme.workers
+        self._n = run.scheme.workers
+        self._size = min(self._tapes[0].block_rounds, 2 * run.updates + ROWS_AHEAD)
         self._next = np.zeros((len(group), self._n), dtype=np.int64)
         self._first = 0  # row of the table's first row
         self._table = np.empty((len(group), 0, self._n))

@@ -38,6 +38,9 @@ BUDGET = 512 * 2**20
 BYTES_PER_CELL = 64
 """Working memory for one worker in one round: its time, and eight-byte temporaries of it."""
 
+CACHED = 2**15
+"""Cells of independent rounds that are worked on together: 256 KiB stay in the cache."""
+
 
 def simulate(
     run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True, budget: int = BUDGET
@@ -63,26 +66,27 @@ def simulate(
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
     block = run.tapes[0].block_rounds if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
-    together = 1 if independent else max(1, budget // (BYTES_PER_CELL * cells))
-    checked = [CheckedTape(tape) for tape in run.tapes]
+    most = budget // BYTES_PER_CELL
+    if independent:
+        most = min(most, CACHED)
+    together = max(1, most // cells)
 
-    def offsets(r: int, start: int, stop: int) -> FloatArray:
-        times = run.load_law.message_times(checked[r], plan.loads, scheme.messages, start, stop)
+    def offsets(tape: CheckedTape, start: int, stop: int) -> FloatArray:
+        times = run.load_law.message_times(tape, plan.loads, scheme.messages, start, stop)
         return times if plan.patience is None else plan.patience(times)
 
     def run_group(group: range) -> None:
+        tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
         whole = result.part(group, 0, rounds, run.cluster.max_wait)
         loop = None if independent else _loop(run, whole, group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
+            table = np.stack([offsets(tape, start, stop) for tape in tapes])
             if loop is None:
                 part = result.part(group, start, stop, run.cluster.max_wait)
-                now = _independent_rounds(
-                    plan, offsets(group[0], start, stop)[None], now, part, policy.drains
-                )
+                now = _independent_rounds(plan, table, now, part, policy.drains)
                 continue
-            table = np.stack([offsets(r, start, stop) for r in group])
             for t in range(start, stop):
                 loop.advance(t, plan.stopping, table[:, t - start])
         if loop is not None:
