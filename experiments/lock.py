@@ -76,14 +76,23 @@ def _acquired(path: Path) -> int:
                     raise _refused(path.parent, f"process {owner} is writing to it")
                 time.sleep(PAUSE)
             elif _same(handle, path):  # otherwise its last owner has just removed it
-                os.ftruncate(handle, 0)
-                os.write(handle, f"{os.getpid()}\n".encode())
+                _sign(handle, path)
                 taken = True
                 return handle
         finally:
             if not taken:
                 os.close(handle)
     raise _refused(path.parent, "another process is writing to it")
+
+
+def _sign(handle: int, path: Path) -> None:
+    """Write who has the lock; where there is no room for that, the file goes again."""
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _refused(folder: Path, why: str) -> ConfigError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -105,3 +106,14 @@ def test_whatever_is_in_the_lock_s_place(odd: str, tmp_path: Path) -> None:
         pass
     assert writer_of(tmp_path) is None
     assert target.read_text() == "of the user"
+
+
+def test_a_full_disk_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "mine").touch()
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(ConfigError, match="No space left on device"), locked(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
