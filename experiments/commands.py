@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -23,6 +24,26 @@ def example(command: str) -> str:
     return f"Example: [bold]erasurehead {command}[/bold]"
 
 
+def whole(least: int, most: int) -> Callable[[str | int], int]:
+    """How an option is read that is a whole number."""
+
+    def read(given: str | int) -> int:
+        text = str(given).strip()
+        plain = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20
+        if not plain or not least <= int(text) <= most:
+            raise typer.BadParameter(f"must be a whole number from {least} to {most}, not {text}")
+        return int(text)
+
+    return read
+
+
+MOST_JOBS = 1024
+"""Processes that a command may start; a machine with more cores takes a cluster."""
+
+MOST_ROUNDS = 10**7
+"""Rounds that ``verify`` may simulate of each scheme: 15 GB."""
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
@@ -36,6 +57,10 @@ def erasurehead(
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+    debug: Annotated[
+        bool,
+        typer.Option("--debug", help="Show where in the program an error comes from (any place)."),
     ] = False,
 ) -> None:
     """Straggler simulator for distributed gradient descent."""
@@ -69,7 +94,10 @@ AllowLarge = Annotated[
     bool,
     typer.Option("--allow-large", help="Run also what seems too large for this machine."),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", min=1, help="Cells computed at the same time.")]
+JOBS = whole(1, MOST_JOBS)
+Jobs = Annotated[
+    int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
+]
 
 
 @app.command(epilog=example("init demo"))
@@ -157,13 +185,22 @@ def _run(
 @app.command(epilog=example("verify --replications 20000"))
 def verify(
     replications: Annotated[
-        int, typer.Option("--replications", min=1000, help="Independent rounds of each scheme.")
+        int,
+        typer.Option(
+            "--replications",
+            parser=whole(1000, MOST_ROUNDS),
+            metavar="N",
+            help="Independent rounds of each scheme.",
+        ),
     ] = 200_000,
     engine: Annotated[
         Literal["batch", "event"],
         typer.Option("--engine", help="The event engine takes two minutes for 10000 rounds."),
     ] = "batch",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the delays.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option("--seed", parser=whole(0, 2**63 - 1), metavar="N", help="Seed of the delays."),
+    ] = 0,
     output: Annotated[
         Path | None, typer.Option("--output", help="Also write verify.parquet and verify.csv here.")
     ] = None,
@@ -188,7 +225,9 @@ def reproduce(
         Path, typer.Option("--output", help="Where pictures, tables and summary.md go.")
     ] = Path("results/reproduce"),
     data_dir: DataDir = None,
-    jobs: Annotated[int, typer.Option("--jobs", min=1, help="Figures made at the same time.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Figures made at the same time.")
+    ] = 1,
 ) -> None:
     """Make the figures of the delay analysis and of loss against time, with their data."""
     if jobs > 1:

@@ -9,6 +9,10 @@ from typing import Any
 
 from experiments.config import ranges, yaml_text
 from experiments.config.errors import ConfigError, at
+from sim.files import UnusableFile, require_regular
+
+LARGEST = 2**25
+"""Bytes of a config's file."""
 
 DEEPEST, MOST_VALUES = 100, 1_000_000
 """Bounds on a document: YAML can repeat a part within itself, so a short text can say much."""
@@ -21,11 +25,7 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
         ConfigError: unreadable file or malformed override.
     """
     try:
-        document = yaml_text.read(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        document = yaml_text.read(text_of(path))
     except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):
@@ -34,6 +34,27 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     for override in overrides:
         _override(document, override)
     return document
+
+
+def text_of(path: Path) -> str:
+    """The text of a config's file.
+
+    Raises:
+        ConfigError: no such file, no file, too large, or no UTF-8.
+    """
+    try:
+        require_regular(path)
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UnusableFile(f"is no config: larger than {LARGEST // 2**20} MiB")
+        return content.decode("utf-8-sig")
+    except UnusableFile as error:
+        raise ConfigError(f"{path}: {error}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: byte {error.start} is not UTF-8") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
 
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from experiments import outputs
 from experiments.config import yaml_text
+from experiments.config.document import text_of
 from experiments.config.errors import ConfigError, at, one_of
 from sim.types import FloatArray
 
@@ -243,9 +244,11 @@ def read_config(path: Path) -> Mapping[str, Any]:
         ConfigError: it is not there, or not a config.
     """
     try:
-        config = yaml_text.read(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        config = yaml_text.read(text_of(path))
+    except ConfigError:
+        raise
+    except ValueError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(config, dict):
         raise ConfigError(f"{path}: must be a mapping of settings")
     return config

@@ -130,7 +130,7 @@ def test_command_line_errors(
         (["plot", tmp_path / "other"], "iterations.parquet has no column cell"),
         (["plot", tmp_path / "spans"], "timeline.parquet: cannot be read"),
         (["plot", tmp_path / "config", "--kind", "delays"], "config.yaml: "),
-        (["plot", timing, "--kind", "gantt"], f"erasurehead run {timing}/config.yaml --output"),
+        (["plot", timing, "--kind", "gantt"], f"with --output {timing} --timeline"),
         (["plot", directories["training"], "--kind", "losstime"], "did you mean loss_time"),
         (["plot", directories["timing"], "--kind", "loss_iteration"], "timing-only"),
     ):

@@ -62,8 +62,8 @@ class GanttKind(PictureKind):
         if records.timeline is None:
             where = records.directory
             return (
-                "there is no timeline of this run; to write it: erasurehead run "
-                f"{where}/config.yaml --output {where} --timeline {where}/timeline.json"
+                "there is no timeline of this run; run its config.yaml again with "
+                f"--output {where} --timeline timeline.json"
             )
         return None
 
