@@ -161,6 +161,8 @@ def _run(
 
         processes.prepare()  # before the imports below: the server makes them at the same time
 
+    from functools import partial
+
     from experiments import console
     from experiments.cells import files
     from experiments.config.document import load
@@ -175,7 +177,7 @@ def _run(
     if timeline is not None:
         files.require_file(timeline)
     with console.progress("cells") as report:
-        options = Options(jobs, scheduler, data_dir, timeline, report, print)
+        options = Options(jobs, scheduler, data_dir, timeline, report, partial(print, flush=True))
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:

@@ -161,7 +161,7 @@ def _lanes(planned: Plan, options: Options) -> AbstractContextManager[Sequence[L
     """Where to compute; no more lanes than would have something to do."""
     if not planned.todo:
         return nullcontext(())
-    return open_lanes(min(options.jobs, max(len(planned.todo), 2)), options.scheduler)
+    return open_lanes(min(options.jobs, max(len(planned.todo), 2)), options.scheduler, options.tell)
 
 
 def _compute(

@@ -1,7 +1,8 @@
 """Computes tasks in lanes: in this process, in processes of this machine, or on a cluster.
 
 A lane takes tasks and computes them in the order in which it got them. A lane whose process died
-says so, and is ready for the next task; the task at which it died is tried once more.
+says so, and is ready for the next task; the task at which it died is tried once more, when no other
+task waits and the lane has nothing else to do: then there is no doubt which task is to blame.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -22,6 +23,9 @@ Share = Callable[[float], None]
 """Called by a task with the share of its work that is done, 0 to 1."""
 
 Task = Callable[[Item, Share], Result]
+
+Tell = Callable[[str], None]
+"""Called with a line that the user should see at once."""
 
 TRIES = 2
 """How often a task is started whose process dies."""
@@ -38,7 +42,14 @@ class Died:
 
 
 class Lane(ABC):
-    """Takes tasks, and computes them in the order in which it got them."""
+    """Takes tasks, and computes them in the order in which it got them.
+
+    Attributes:
+        blames_one: whether a death loses all tasks of the lane, so that only the oldest of the lost
+            ones is to blame; otherwise each lost task is known to have been computed.
+    """
+
+    blames_one: ClassVar[bool] = True
 
     @abstractmethod
     def slots(self) -> int:
@@ -62,7 +73,7 @@ class Lane(ABC):
 
 
 def open_lanes(
-    jobs: int = 1, scheduler: str | None = None
+    jobs: int = 1, scheduler: str | None = None, tell: Tell = lambda line: None
 ) -> AbstractContextManager[Sequence[Lane]]:
     """The lanes for so many jobs, or of a Dask cluster; none for one job: compute right here.
 
@@ -72,7 +83,7 @@ def open_lanes(
     if scheduler is not None:
         from experiments.cells.cluster import cluster
 
-        return cluster(scheduler)
+        return cluster(scheduler, tell)
     if jobs > 1:
         from experiments.cells.processes import processes
 
@@ -129,6 +140,7 @@ class _Work(Generic[Item, Result]):
     ) -> None:
         self.task = task
         self.waiting = deque(_Attempt(item) for item in items)
+        self.suspects = deque[_Attempt[Item]]()
         self.taken: dict[Lane, dict[Future[Result], _Attempt[Item]]] = {lane: {} for lane in lanes}
         self.report = report
         self.done = 0
@@ -151,8 +163,13 @@ class _Work(Generic[Item, Result]):
             for lane, taken in self.taken.items():
                 least = 0 if ahead == 1 else sum(slots.values())  # a short queue is left to all
                 while len(self.waiting) > least and len(taken) < ahead * slots[lane]:
-                    attempt = self.waiting.popleft()
-                    taken[self._submit(lane, attempt.item)] = attempt
+                    self._give(lane, self.waiting.popleft())
+        for lane, taken in self.taken.items():
+            if self.suspects and not self.waiting and not taken:
+                self._give(lane, self.suspects.popleft())
+
+    def _give(self, lane: Lane, attempt: _Attempt[Item]) -> None:
+        self.taken[lane][self._submit(lane, attempt.item)] = attempt
 
     def _submit(self, lane: Lane, item: Item) -> Future[Result]:
         while True:
@@ -178,8 +195,11 @@ class _Work(Generic[Item, Result]):
                 raise error
             else:
                 lost.append(attempt)
-        if lost:
-            lost[0].deaths += 1
-            if lost[0].deaths == TRIES:
-                yield lost.pop(0).item, Died(reason)
-        self.waiting.extendleft(reversed(lost))
+        blamed = lost[:1] if lane.blames_one else lost
+        for attempt in blamed:
+            attempt.deaths += 1
+            if attempt.deaths == TRIES:
+                yield attempt.item, Died(reason)
+            else:
+                self.suspects.append(attempt)
+        self.waiting.extendleft(reversed(lost[len(blamed) :]))

@@ -61,6 +61,11 @@ def cells_of(out: Path) -> int:
     return len(list(out.glob("cells/*.parquet")))
 
 
+def assert_same_tables(one: Path, two: Path) -> None:
+    for table in ("iterations.parquet", "summary.parquet", "workers.parquet"):
+        assert (one / table).read_bytes() == (two / table).read_bytes()
+
+
 def signalled(process: subprocess.Popen[str], number: int) -> str:
     """Send a signal to all processes of a command; what they print on stderr until all are gone."""
     os.killpg(process.pid, number)

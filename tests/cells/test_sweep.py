@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from itertools import count
@@ -16,7 +14,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from distributed import LocalCluster
 from scipy.stats import ttest_1samp, ttest_ind
 
 from experiments.cells import files, store, work
@@ -28,6 +25,7 @@ from experiments.run import Options, run
 from sim.metrics import per_replication
 from tests.cells.commands import (
     PATIENCE,
+    assert_same_tables,
     cells_of,
     finish,
     kill,
@@ -56,7 +54,6 @@ GRID: dict[str, Any] = {
     "target_loss": 0.6,
     "sweep": {"delay.rate": [0.5, 1.0, 2.0, 4.0]},
 }
-TABLES = ("iterations.parquet", "summary.parquet")
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +64,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     config.write_text(yaml.safe_dump(GRID))
     finish(config, folder / "whole")
     return config, folder / "whole"
-
-
-def assert_same_tables(one: Path, two: Path) -> None:
-    for table in TABLES:
-        assert (one / table).read_bytes() == (two / table).read_bytes()
 
 
 def killed_after(config: Path, out: Path, more: int, pause: float, jobs: int) -> None:
@@ -258,52 +250,6 @@ def test_a_damaged_cell_is_computed_again(
     files.write_bytes(store.cell_path(out, key), damage)
     finish(config, out)
     assert_same_tables(out, reference)
-
-
-def test_on_a_dask_cluster(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    """The same cells on a real two-worker cluster, processes of their own."""
-    config, reference = whole
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
-        finish(config, tmp_path / "out", "--scheduler", cluster.scheduler_address)
-    assert_same_tables(tmp_path / "out", reference)
-
-
-def test_no_scheduler_is_one_clear_line(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    process = sweep(whole[0], tmp_path / "out", "--scheduler", "tcp://127.0.0.1:9")
-    _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 2
-    assert error.startswith("error: --scheduler")
-    assert error.count("\n") == 1
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.slow
-def test_a_scheduler_that_goes_away_is_one_clear_line(
-    whole: tuple[Path, Path], tmp_path: Path
-) -> None:
-    out, address = tmp_path / "out", tmp_path / "address"
-
-    def dask(part: str, *arguments: object) -> subprocess.Popen[bytes]:
-        options = ["--scheduler-file", address, *arguments]
-        command = [sys.executable, "-m", f"distributed.cli.dask_{part}", *map(str, options)]
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-    scheduler = dask("scheduler", "--port", 0, "--dashboard-address", ":0")
-    until(lambda: address.exists() and address.read_text().rstrip().endswith("}"))
-    worker = dask("worker", "--nthreads", 1, "--no-dashboard", "--local-directory", tmp_path)
-    try:
-        where = json.loads(address.read_text())["address"]
-        process = sweep(whole[0], out, "--scheduler", where, "--set", "iterations=3000")
-        until_cells(process, out, 2)
-        scheduler.kill()
-        _, error = process.communicate(timeout=PATIENCE)
-        again = "the scheduler is gone; run the same command again to go on"
-        assert (process.returncode, error) == (2, f"error: --scheduler = {where!r}: {again}\n")
-    finally:
-        scheduler.kill()
-        worker.kill()
-        scheduler.wait()
-        worker.wait()
 
 
 def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
