@@ -7,6 +7,7 @@ the same bits. All times are seconds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, final
 
 import numpy as np
@@ -40,27 +41,61 @@ class LoadLaw(ABC):
         """
 
     def message_times(
-        self, tape: TapeLike, loads: Loads, messages: int, start: int, stop: int
+        self,
+        tape: TapeLike,
+        loads: Loads,
+        messages: int,
+        start: int,
+        stop: int,
+        shares: FloatArray | None = None,
     ) -> FloatArray:
         """When each message is computed, from the beginning of its worker's task.
-
-        A worker that sends one message sends it at the end; one that sends m = d messages sends
-        each finished partition.
 
         Args:
             tape, loads, start, stop: as in ``worker_times``.
             messages: m.
+            shares: ``(m,)`` share of its load that a worker has done by each message, ascending to
+                1; after the i-th of m messages i/m unless given.
 
         Returns:
             ``(stop - start, n m)`` seconds, worker by worker.
         """
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
+        once = _ReadOnce(tape)
         done = [
-            self.worker_times(tape, np.minimum(loads, piece), start, stop)
-            for piece in range(1, messages + 1)
+            self.worker_times(once, part, start, stop) for part in _parts(loads, messages, shares)
         ]
         return np.stack(done, axis=-1).reshape(stop - start, -1)
+
+
+def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> list[FloatArray]:
+    """What a worker has done of its load by each message; a whole partition is a whole number."""
+    if shares is None:
+        return [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
+    return [np.asarray(loads * share) for share in shares]
+
+
+@final
+class _ReadOnce:
+    """A tape that draws the rows of each stream once, for a task that is looked at in parts."""
+
+    def __init__(self, tape: TapeLike) -> None:
+        self._tape, self._rows = tape, dict[int, FloatArray]()
+
+    @property
+    def workers(self) -> int:
+        return self._tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        return self._tape.block_rounds
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Always the same rows."""
+        if stream not in self._rows:
+            self._rows[stream] = self._tape.rows(start, stop, stream)
+        return self._rows[stream]
 
 
 @final
@@ -95,17 +130,56 @@ class Additive(LoadLaw):
 @final
 @dataclass(frozen=True, config=STRICT)
 class PerPartition(LoadLaw):
-    """T = the sum of d independent draws, one per partition; piece i is stream i of the tape."""
+    """T = the sum of d independent draws, one per partition; piece i is stream i of the tape.
+
+    A part of a partition takes that part of its draw. Where a worker sends messages, what it
+    computes for each of them has a draw of its own: a partition that is cut into M micro-batches
+    takes the mean of M draws.
+    """
 
     kind: ClassVar[str] = "per_partition"
 
     @override
     def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
         """max(d) draws and sums per cell."""
-        total = tape.rows(start, stop)
-        for piece in range(1, int(loads.max())):
-            total = total + np.where(loads > piece, tape.rows(start, stop, stream=piece), 0.0)
-        return total
+        whole = np.asarray(loads, dtype=np.float64)
+        count = max(1, int(np.ceil(whole.max())))
+        parts = [np.clip(whole - piece, 0.0, 1.0) for piece in range(count)]
+        return _sum(tape, parts, start, stop)[-1]
+
+    @override
+    def message_times(
+        self,
+        tape: TapeLike,
+        loads: Loads,
+        messages: int,
+        start: int,
+        stop: int,
+        shares: FloatArray | None = None,
+    ) -> FloatArray:
+        """A draw and a sum per message."""
+        if messages == 1:
+            return self.worker_times(tape, loads, start, stop)
+        parts = [np.asarray(loads / messages, dtype=np.float64)] * messages
+        if shares is not None:
+            parts = [
+                np.asarray(loads * share, dtype=np.float64)
+                for share in np.diff(shares, prepend=0.0)
+            ]
+        return np.stack(_sum(tape, parts, start, stop), axis=-1).reshape(stop - start, -1)
+
+
+def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> list[FloatArray]:
+    """Running sums over streams i of ``parts[i]`` draws; nothing takes no time."""
+    total, sums = np.zeros((stop - start, tape.workers)), list[FloatArray]()
+    for stream, part in enumerate(parts):
+        if np.any(part > 0):
+            draws = tape.rows(start, stop, stream)
+            if not np.all(part == 1):
+                draws = np.where(part > 0, draws, 0.0) * part
+            total = total + draws
+        sums.append(total)
+    return sums
 
 
 LOAD_LAWS: dict[str, type[LoadLaw]] = {

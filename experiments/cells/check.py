@@ -33,17 +33,18 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
     Raises:
         ConfigError: a section is wrong, data are missing, or no cell is possible.
     """
-    sizes: dict[tuple[int, int], tuple[int, int | None]] = {}
+    sizes: dict[tuple[int, int, int], tuple[int, int | None]] = {}
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, int], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
     for cell in grid:
         settings = cell.settings
-        problem = (id(settings.problem), settings.workers)  # the seed cannot be wrong
-        if problem not in sizes:
-            sizes[problem] = _size(build.training(cell, data_dir))
-        entries, features = sizes[problem]
         try:
+            cut = build.scheme_of(cell).partitions
+            problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
+            if problem not in sizes:
+                sizes[problem] = _size(build.training(cell, data_dir))
+            entries, features = sizes[problem]
             run = build.timing(cell, features)
         except build.ImpossibleCell as error:
             if not cell.swept:

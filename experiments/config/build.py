@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -54,18 +54,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
         ConfigError: the engine or the network do not suit, or the scheme needs a problem.
         ImpossibleCell: the values are each valid, but not together.
     """
-    settings = cell.settings
+    settings, scheme = cell.settings, scheme_of(cell)
     n, seed, delay = settings.workers, settings.seed, settings.delay
-    try:
-        scheme = _scheme(settings.schemes[0].family, n)
-    except InvalidParameter as error:
-        place = f"schemes.{cell.scheme['name']}.{error.field}"
-        raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
-    except Exception as error:
-        if type(settings.schemes[0].family).__module__.startswith("sim."):
-            raise  # ours: the traceback is what we want to see
-        text = f"cannot be built for {n} workers: {type(error).__name__}: {error}"
-        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
     if sees is Sees.LOSSES and settings.problem is None:
         raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")
@@ -86,6 +76,25 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if settings.engine == "batch" and refusal is not None:
         raise at("engine", "batch", f"{refusal}: must be event or auto")
     return run
+
+
+def scheme_of(cell: Cell) -> Scheme:
+    """Build a cell's scheme.
+
+    Raises:
+        ImpossibleCell: its fields do not suit the number of workers.
+    """
+    family, n = cell.settings.schemes[0].family, cell.settings.workers
+    try:
+        return _scheme(family, n)
+    except InvalidParameter as error:
+        place = f"schemes.{cell.scheme['name']}.{error.field}"
+        raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
+    except Exception as error:
+        if type(family).__module__.startswith("sim."):
+            raise  # ours: the traceback is what we want to see
+        text = f"cannot be built for {n} workers: {type(error).__name__}: {error}"
+        raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
 
 
 def _require_rounds(scheme: Scheme, iterations: int, settings: Settings) -> None:
@@ -128,10 +137,11 @@ def both(cell: Cell, data_dir: Path | None) -> tuple[Run, Training | None]:
 
 
 def training(cell: Cell, data_dir: Path | None) -> Training | None:
-    """Build a cell's problem; ``None`` for a timing-only cell.
+    """Build a cell's problem, cut into its scheme's partitions; ``None`` for a timing-only cell.
 
     Raises:
         ConfigError: there is no optimizer, or the data are missing or do not fit.
+        ImpossibleCell: the scheme does not suit the number of workers.
     """
     settings = cell.settings
     if settings.problem is None:
@@ -143,6 +153,12 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
     text = json.dumps(cell.document["problem"], sort_keys=True)
     section = _Section(text, code, stamps(config, data_dir), config)
     problem, initial = _problem(section, settings.workers, settings.seed, data_dir)
+    partitions = scheme_of(cell).partitions
+    if partitions != problem.partitions:
+        try:
+            problem = replace(problem, partitions=partitions)
+        except InvalidParameter as error:
+            raise at(f"problem.{error.field}", error.value, error.valid) from None
     return Training(problem, initial, settings.optimizer)
 
 

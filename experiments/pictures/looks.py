@@ -43,6 +43,7 @@ LOOKS: dict[str, Look] = {
     "cyclic_repetition": Look("#009E73", "^", DOTTED, "cyclic repetition"),
     "erasurehead": Look("#D55E00", "P", SOLID, "ErasureHead"),
     "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
+    "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
     "window": Look("#56B4E9", "X", SOLID, "window"),
     "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),
     "sequential": Look("#999933", "h", DASHED, "sequential"),

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
+from experiments.config import build
 from sim.engines.policy import Policy
 
 Section = dict[str, Any]
@@ -48,6 +49,12 @@ class RankedCluster:
     delay: Section
     load_law: Section
     policy: Policy = Policy.CANCEL
+
+    def mean_time(self) -> float:
+        """Mean seconds that a partition takes."""
+        mean = build.delay_model(self.delay).mean()
+        assert mean is not None
+        return mean + float(self.load_law.get("seconds_per_partition", 0.0))
 
 
 def additive(work: float) -> Section:

@@ -28,7 +28,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
-INEXACT = ("ignore_stragglers", "erasurehead")
+INEXACT = ("ignore_stragglers", "drop_compute", "erasurehead")
+
+PIECES, PATIENCE = 12, 1.25
+"""Of ``drop_compute``: micro-batches, and patience in mean times of a partition."""
 
 DARKEST = 3.0
 """Times faster or slower from which a cell is as dark as it gets."""
@@ -67,15 +70,19 @@ class Ranking(CodedFigure):
             policy=cluster.policy.value,
             delay=cluster.delay,
             load_law=cluster.load_law,
-            schemes=self._schemes(),
+            schemes=self._schemes(cluster),
         )
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
+        lost: dict[str, float] = {}
         for cell, run, trace in setting.clocks(document, effort):
             name = str(cell.scheme["name"])
             seconds[name] = trace.intervals.mean(axis=1)
-            scheme = run.scheme
-            errors[name] = 0.0 if scheme.exact else float(scheme.steps(trace).error.mean())
+            scheme, errors[name], lost[name] = run.scheme, 0.0, 0.0
+            if not scheme.exact:
+                steps = scheme.steps(trace)
+                errors[name] = float(steps.error.mean())
+                lost[name] = float(1 - steps.recovered.mean())
         fastest = min(EXACT, key=lambda name: seconds[name].mean())
         best = min(seconds, key=lambda name: seconds[name].mean())
         return [
@@ -88,16 +95,19 @@ class Ranking(CodedFigure):
                 "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
                 "fastest": _ties(own, seconds[best]),
                 "decoding_error": errors[name],
+                "share_lost": lost[name],
                 "replications": own.size,
             }
             for name, own in seconds.items()
         ]
 
-    def _schemes(self) -> list[dict[str, Any]]:
+    def _schemes(self, cluster: RankedCluster) -> list[dict[str, Any]]:
+        patience = round(PATIENCE * cluster.mean_time(), 6)
         fewer: dict[str, Any] = {"wait_for": setting.WORKERS - self.load + 1}
         extra: dict[str, dict[str, Any]] = {
             "uncoded": {},
             "ignore_stragglers": fewer,
+            "drop_compute": {"pieces": PIECES, "patience": patience},
             "erasurehead": {"load": self.load, "wait_for": self.wait_for},
         }
         return [
@@ -132,22 +142,23 @@ class Ranking(CodedFigure):
         rows = []
         for (group, cluster), part in frame.groupby(["group", "cluster"], sort=False):
             cells = [_cell(_row(part, scheme)) for scheme in schemes]
-            error = float(_row(part, "erasurehead")["decoding_error"]) / setting.WORKERS
-            rows.append([str(group), str(cluster), *cells, f"{error:.1%}"])
+            lost = [float(_row(part, scheme)["share_lost"]) for scheme in INEXACT[1:]]
+            rows.append([str(group), str(cluster), *cells, " / ".join(f"{x:.1%}" for x in lost)])
         titles = [looks.look(scheme).title for scheme in schemes]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
             f"{setting.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
             f"waits for r = {self.wait_for}, ignore stragglers for "
-            f"{setting.WORKERS - self.load + 1}. Mean iteration time: of uncoded in seconds, of "
-            "the others relative to it (geometric mean of the paired ratio over "
-            f"{int(frame['replications'].max())} replications of {self.iterations} iterations on "
-            "common delays, with half of its 95 % interval). A box marks the fastest scheme whose "
-            "gradient is exact, bold the fastest of all; several where they are less than "
-            f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last two columns buy their "
+            f"{setting.WORKERS - self.load + 1}; drop compute has {PIECES} micro-batches and a "
+            f"patience of {PATIENCE:g} times the mean time of a partition. Mean iteration time: of "
+            "uncoded in seconds, of the others relative to it (geometric mean of the paired ratio "
+            f"over {int(frame['replications'].max())} replications of {self.iterations} iterations "
+            "on common delays, with half of its 95 % interval). A box marks the fastest scheme "
+            "whose gradient is exact, bold the fastest of all; several where they are less than "
+            f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last three buy their "
             "time with an inexact gradient: ignore stragglers loses "
-            f"{self.load - 1} of {setting.WORKERS} partitions in each round, ErasureHead the share "
-            "under “error” on average.\n\n"
+            f"{self.load - 1} of {setting.WORKERS} partitions in each round, drop compute and "
+            "ErasureHead the shares under “error” on average.\n\n"
             f"The parametric delays all have mean {MEAN:g} s, and a partition takes {WORK:g} s. "
             f"“Stragglers that stay slow”: {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times "
             "slower than the others, with exponential delays; the persistence is the correlation "

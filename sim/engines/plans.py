@@ -31,9 +31,7 @@ def play_rounds(
     for t in range(run.updates):
         tapes.round = t
         plan = scheme.plan(state)
-        offsets = run.load_law.message_times(tapes, plan.loads, scheme.messages, 0, replications)
-        if plan.patience is not None:
-            offsets = plan.patience(offsets)
+        offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
         with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
             outcome = play(t, plan.stopping, offsets)
         feedback = yield outcome

@@ -7,6 +7,7 @@ one line here; or leave the package as it is and write a plugin.
 from sim.schemes.adaptive import AdaptiveK
 from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
+from sim.schemes.drop_compute import DropCompute
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.gradient_table import GradientTable
 from sim.schemes.multi_message import MultiMessage
@@ -24,6 +25,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "cyclic_mds": CyclicMdsCode,
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
+    "drop_compute": DropCompute,
     "sequential": Sequential,
     "adaptive_k": AdaptiveK,
     "asynchronous": Asynchronous,

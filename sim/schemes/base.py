@@ -26,12 +26,13 @@ from typing import Any, ClassVar, TypeAlias
 
 from typing_extensions import override
 
+from sim.load_laws import LoadLaw
 from sim.schemes.assignments import Assignment
 from sim.schemes.conditioning import PROBES, Conditioning, conditioning
 from sim.schemes.decoders import Decoder
 from sim.schemes.stopping import StoppingRule
 from sim.steps import DecodedRounds, Steps
-from sim.types import BoolArray, FloatArray, Loads, Rounds, Trace
+from sim.types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
 
 State: TypeAlias = Any
 """What a scheme remembers, for all replications; never changed in place."""
@@ -40,7 +41,8 @@ Patience: TypeAlias = Callable[[FloatArray], FloatArray]
 """What a worker does by itself within a round, such as giving up after a time.
 
 It turns the times of its messages, ``(..., n m)`` seconds after its task began, into those at which
-they are really sent; infinite where it gave up. Both engines call it, so it may compute anything.
+they are really sent; infinite where it gave up. A worker is free after its last message, which
+comes after all others that are sent. Both engines call it, so it may compute anything.
 """
 
 
@@ -64,11 +66,21 @@ class Round:
         loads: ``(n,)`` or ``(R, n)`` partitions that each worker computes.
         stopping: when the round ends; its numbers may be ``(R,)``, see ``StoppingRule.of``.
         patience: what a worker does by itself.
+        shares: ``(m,)`` share of its load that a worker has computed for each of its messages and
+            those before, ascending to 1; after the i-th of m messages i/m unless given.
     """
 
     loads: Loads
     stopping: StoppingRule
     patience: Patience | None = None
+    shares: FloatArray | None = None
+
+    def message_times(
+        self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
+    ) -> FloatArray:
+        """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``."""
+        times = law.message_times(tape, self.loads, messages, start, stop, self.shares)
+        return times if self.patience is None else self.patience(times)
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +154,11 @@ class RoundScheme(Scheme):
     def messages(self) -> int:
         """Messages m that each worker sends per round, the last with its whole load."""
         return 1
+
+    @property
+    def message_sizes(self) -> tuple[float, ...]:
+        """``(m,)`` sizes of a worker's messages, as multiples of ``message_size``; 1 by default."""
+        return (1.0,) * self.messages
 
     def within(self, iterations: int) -> RoundScheme:
         """The scheme in a run of so many iterations, for one that does something at the end."""

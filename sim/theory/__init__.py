@@ -6,7 +6,7 @@ for the straggler policy ``cancel``. Where nothing is known the answer is ``None
 
 A worker's time, for any delay model with a CDF:
     ``worker_time_at(delay, load_law, load)``, or from callables ``proportional_worker_time``,
-    ``additive_worker_time``; all give a ``WorkerTime``.
+    ``additive_worker_time``; of a part of one ``piece_time_at``. All give a ``WorkerTime``.
 How long a round lasts, for any ``WorkerTime``:
     ``scheme_iteration_time(scheme, delay, load_law)`` and ``iteration_time_law(rule, n, worker)``
     give an ``IterationTimeLaw``: CDF, mean, variance, quantiles.
@@ -16,6 +16,8 @@ Mean seconds of a round, for exponential and shifted exponential delays, in elem
 Mean seconds between updates without a barrier, or with a part of one:
     ``mean_asynchronous``, ``mean_k_async``, ``bound_k_async``, ``mean_k_batch_async``,
     ``mean_k_sync``, ``mean_k_batch_sync``.
+What a worker does that stops by itself:
+    ``mean_pieces_done`` for ``drop_compute``, and its normal approximation ``normal_pieces_done``.
 How wrong the decoded gradient is:
     ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
     the first two moments; ``one_step_error`` and ``bernoulli_error`` for whole classes of codes.
@@ -62,9 +64,11 @@ from sim.theory.iteration_time import (
     iteration_time_law,
     scheme_iteration_time,
 )
+from sim.theory.partial_work import mean_pieces_done, normal_pieces_done
 from sim.theory.worker_time import (
     WorkerTime,
     additive_worker_time,
+    piece_time_at,
     proportional_worker_time,
     worker_time_at,
 )
@@ -96,8 +100,11 @@ __all__ = [
     "mean_k_batch_async",
     "mean_k_batch_sync",
     "mean_k_sync",
+    "mean_pieces_done",
     "mean_uncoded",
+    "normal_pieces_done",
     "one_step_error",
+    "piece_time_at",
     "proportional_time",
     "proportional_worker_time",
     "scheme_iteration_time",

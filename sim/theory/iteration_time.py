@@ -18,11 +18,12 @@ from numpy.typing import ArrayLike
 from sim.errors import InvalidParameter
 from sim.load_laws import LoadLaw
 from sim.schemes.base import Fixed, Scheme
-from sim.schemes.stopping import StoppingRule
+from sim.schemes.drop_compute import TimeLimited
+from sim.schemes.stopping import Deadline, FirstK, StoppingRule
 from sim.theory.arrivals import Demand, NoFormula, demand
 from sim.theory.quadrature import integrate, smallest
 from sim.theory.valid import require_count
-from sim.theory.worker_time import UnitDelay, WorkerTime, worker_time_at
+from sim.theory.worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
 from sim.types import FloatArray
 
 LEVELS = np.concatenate(
@@ -160,10 +161,15 @@ def scheme_iteration_time(
 ) -> IterationTimeLaw | NoFormula:
     """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
+    Of ``drop_compute`` it is known where the micro-batch under way is dropped: a round is then the
+    shorter of the last worker's time and tau.
+
     Returns:
         ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several
         messages, when loads differ, or when the worker's time or the rule has no closed form.
     """
+    if isinstance(scheme, TimeLimited):
+        return _time_limited(scheme, delay, law)
     if not isinstance(scheme, Fixed):
         return NoFormula("the plan changes from round to round, or there are no rounds")
     if scheme.patience is not None:
@@ -177,3 +183,17 @@ def scheme_iteration_time(
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     return iteration_time_law(scheme.stopping, scheme.workers, worker)
+
+
+def _time_limited(
+    scheme: TimeLimited, delay: UnitDelay, law: LoadLaw
+) -> IterationTimeLaw | NoFormula:
+    if not (scheme.sharp or scheme.exact):
+        return NoFormula("how far a worker goes beyond its patience has no closed form")
+    worker = piece_time_at(delay, law, scheme.pieces, scheme.pieces)
+    if worker is None:
+        return NoFormula(f"the time of {scheme.pieces} pieces has no closed form")
+    rule: StoppingRule = FirstK(scheme.workers)
+    if not scheme.exact:
+        rule = rule | Deadline(scheme.patience)
+    return iteration_time_law(rule, scheme.workers, worker)

@@ -111,6 +111,31 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
     return None
 
 
+def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
+    """The law of the time after which a worker has done so many pieces of one partition.
+
+    Args:
+        delay, law: as for ``worker_time_at``.
+        pieces: M, equal pieces of the partition; per partition each has a draw of its own.
+        done: 1 to M.
+
+    Raises:
+        InvalidParameter: a number of pieces that is not a whole number >= 1.
+    """
+    require_count("pieces", pieces)
+    require_count("done", done)
+    share = done / pieces
+    match law:
+        case Proportional():
+            return _known(delay.cdf, delay.sf, scale=share)
+        case Additive(seconds_per_partition=seconds):
+            return _known(delay.cdf, delay.sf, offset=share * seconds)
+        case PerPartition():
+            total = delay if done == 1 else delay.sum_of(done)
+            return None if total is None else _known(total.cdf, total.sf, scale=1 / pieces)
+    return None
+
+
 def proportional_worker_time(
     cdf: UnitLaw, load: int, sf: UnitLaw | None = None
 ) -> WorkerTime | None:

@@ -52,6 +52,17 @@ WRONG = {
         "load",
         lambda: theory.worker_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0),
     ),
+    "piece_time_at": (
+        "pieces",
+        lambda: theory.piece_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0, 1),
+    ),
+    "mean_pieces_done": (
+        "patience",
+        lambda: theory.mean_pieces_done(
+            4, 0.0, "at", MODELS["exponential"](rate=1.0), PerPartition()
+        ),
+    ),
+    "normal_pieces_done": ("deviation", lambda: theory.normal_pieces_done(12, 10.0, 1.0, 0.0)),
     "iteration_time_law": ("wait_for", lambda: theory.iteration_time_law(FirstK(40), 30, UNIT)),
     "iteration_time_law load": (
         "load",

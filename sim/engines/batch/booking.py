@@ -45,7 +45,8 @@ def check(
     r, t = (int(i) for i in np.argwhere(trouble)[0])
     bound = np.inf if part.max_wait is None or not late[r, t] else opened[r, t] + part.max_wait
     times = arrive(r, t)
-    unheard = (np.isinf(times) | (times > bound)).reshape(-1, part.messages).any(axis=1)
+    last = times[part.messages - 1 :: part.messages]
+    unheard = np.isinf(last) | (last > bound)
     waited = None if np.isinf(bound) else part.max_wait
     raise NeverEnough(part.first + t + 1, np.flatnonzero(unheard).tolist(), waited)
 
@@ -86,6 +87,17 @@ def book(
         accumulate(part.work.useful, computed)
 
 
+def all_in(times: FloatArray, messages: int) -> FloatArray:
+    """When the last of all messages comes that is ever sent: ``(..., n m) -> (...)``.
+
+    Only messages before a worker's last one can be left out.
+    """
+    if messages == 1:
+        return row_max(times)
+    last = row_max(times[..., messages - 1 :: messages])
+    return np.maximum(row_max(np.where(np.isinf(times), 0.0, times)), last)
+
+
 def accumulate(total: FloatArray, addends: FloatArray) -> None:
     """``total (r, n) += addends (r, t, n)`` one round after the other, as the event engine adds.
 
@@ -121,7 +133,7 @@ def useful_pieces(
     for piece in range(messages):
         now = arrive[:, :, piece::messages]
         np.subtract(now, before, out=spent[:, :, piece], where=arrived[:, :, piece::messages])
-        before = now
+        before = np.where(np.isinf(now), before, now)  # one that is never sent took no time
     return spent.reshape(r, t * messages, -1)
 
 

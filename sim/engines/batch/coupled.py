@@ -11,8 +11,7 @@ from typing import final
 
 import numpy as np
 
-from sim.arrays import row_max
-from sim.engines.batch.booking import book, check
+from sim.engines.batch.booking import all_in, book, check
 from sim.engines.batch.result import TraceArrays
 from sim.engines.policy import Policy
 from sim.schemes.base import RoundOutcome
@@ -68,7 +67,7 @@ class CoupledRounds:
         skips = policy.skips(begun, ended)
         self._free = finish if skips is None else np.where(skips, self._free, finish)
         self._opened[:, i], self._result.times[:, t] = now[:, 0], ended[:, 0]
-        self._now = np.maximum(ended, row_max(arrive)[:, None]) if policy.drains else ended
+        self._now = np.maximum(ended, all_in(arrive, m)[:, None]) if policy.drains else ended
         self._ready[:, i] = self._now[:, 0]
 
     def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:

@@ -9,12 +9,12 @@ Under ``cancel`` a worker goes on until the next model reaches it, so rounds are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import final
 
 import numpy as np
 
-from sim.arrays import row_max
-from sim.engines.batch.booking import blame, check, useful_pieces
+from sim.engines.batch.booking import all_in, blame, check, useful_pieces
 from sim.engines.batch.result import TraceArrays
 from sim.engines.cluster import Cluster
 from sim.engines.policy import Policy
@@ -36,16 +36,26 @@ class NetworkedRounds:
         workers: n.
         cluster: the network and the tapes of lost messages.
         group: which replications.
+        sizes: ``(m,)`` of a worker's messages.
     """
 
     def __init__(
-        self, result: TraceArrays, policy: Policy, workers: int, cluster: Cluster, group: range
+        self,
+        result: TraceArrays,
+        policy: Policy,
+        workers: int,
+        cluster: Cluster,
+        group: range,
+        sizes: Sequence[float],
     ) -> None:
         (r, rounds), n, m = result.times.shape, workers, result.messages
         network = cluster.network
         self._result, self._policy = result, policy
         self._downlink = np.zeros(n) if network is None else network.downlink(n)
-        self._sent = _sent(cluster, group, rounds, n)
+        self._fixed = np.zeros(m)
+        if network is not None:
+            self._fixed += network.uplink_latency + network.transfer * np.array(sizes)
+        self._resent = _resent(cluster, group, rounds)
         self._now, self._free = np.zeros(r), np.zeros((r, n))
         self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
         self._useful = np.zeros((r, rounds, m, n))
@@ -63,10 +73,9 @@ class NetworkedRounds:
         policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
-        travel = offsets + np.repeat(self._sent[:, t], m, axis=1)
-        arrive = np.repeat(self._begun[:, t], m, axis=1) + travel
+        arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + self._sent(t))
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
-        ready = np.maximum(ended, row_max(arrive)) if policy.drains else ended
+        ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
         check(one, opened, drained, lambda r, _: arrive[r])
         arrived = arrive <= one.times
@@ -89,6 +98,13 @@ class NetworkedRounds:
             self._done[:, t][skips] = np.inf
         return RoundOutcome(duration, arrived)
 
+    def _sent(self, t: int) -> FloatArray:
+        """Seconds from computing each message to its arrival, ``(r, n m)`` or one row."""
+        fixed = np.tile(self._fixed, self._begun.shape[2])
+        if self._resent is None:
+            return fixed
+        return np.asarray(fixed + np.repeat(self._resent[:, t], len(self._fixed), axis=1))
+
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""
         work = self._result.work
@@ -103,11 +119,8 @@ class NetworkedRounds:
         work.useful[:] = np.add.accumulate(flat, axis=1)[:, -1]
 
 
-def _sent(cluster: Cluster, group: range, rounds: int, n: int) -> FloatArray:
-    """``(r, T, n)`` seconds from computing a message to its arrival."""
-    fixed = 0.0
-    if cluster.network is not None:
-        fixed = cluster.network.uplink_latency + cluster.network.transfer
+def _resent(cluster: Cluster, group: range, rounds: int) -> FloatArray | None:
+    """``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost."""
     if cluster.resends is None:
-        return np.full((len(group), rounds, n), fixed)
-    return fixed + np.stack([CheckedTape(cluster.resends[r]).rows(0, rounds) for r in group])
+        return None
+    return np.stack([CheckedTape(cluster.resends[r]).rows(0, rounds) for r in group])

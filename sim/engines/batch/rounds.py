@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.arrays import row_max
-from sim.engines.batch.booking import book, check
+from sim.engines.batch.booking import all_in, book, check
 from sim.engines.batch.coupled import CoupledRounds
 from sim.engines.batch.network import NetworkedRounds
 from sim.engines.batch.result import TraceArrays
@@ -72,13 +71,12 @@ def simulate(
     together = max(1, most // cells)
 
     def offsets(tape: CheckedTape, start: int, stop: int) -> FloatArray:
-        times = run.load_law.message_times(tape, plan.loads, scheme.messages, start, stop)
-        return times if plan.patience is None else plan.patience(times)
+        return plan.message_times(run.load_law, tape, scheme.messages, start, stop)
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
         whole = result.part(group, 0, rounds, run.cluster.max_wait)
-        loop = None if independent else _loop(run, whole, group)
+        loop = None if independent else _loop(run, scheme, whole, group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
@@ -105,16 +103,19 @@ def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True)
     shape = (len(run.tapes), run.updates, scheme.workers)
     result = TraceArrays.empty(shape, scheme.messages, heard, work)
     group = range(len(run.tapes))
-    loop = _loop(run, result.part(group, 0, run.updates, run.cluster.max_wait), group)
+    loop = _loop(run, scheme, result.part(group, 0, run.updates, run.cluster.max_wait), group)
     yield from play_rounds(run, scheme, loop.round)
     loop.finish()
     return result.trace(run.seed)
 
 
-def _loop(run: Run, whole: TraceArrays, group: range) -> CoupledRounds | NetworkedRounds:
+def _loop(
+    run: Run, scheme: RoundScheme, whole: TraceArrays, group: range
+) -> CoupledRounds | NetworkedRounds:
     if run.cluster.ideal:
-        return CoupledRounds(whole, run.policy, run.scheme.workers)
-    return NetworkedRounds(whole, run.policy, run.scheme.workers, run.cluster, group)
+        return CoupledRounds(whole, run.policy, scheme.workers)
+    sizes = scheme.message_sizes
+    return NetworkedRounds(whole, run.policy, scheme.workers, run.cluster, group, sizes)
 
 
 def _independent_rounds(
@@ -123,7 +124,7 @@ def _independent_rounds(
     """Rounds that start anew: ``offsets (r, t, n m)``; returns ``(r,)`` when the next one opens."""
     delay = plan.stopping.stopping_delay(offsets)
     # A deadline can be later than the last message.
-    length = np.maximum(row_max(offsets), delay) if drains else delay
+    length = np.maximum(all_in(offsets, part.messages), delay) if drains else delay
     instants = np.add.accumulate(np.concatenate([now[:, None], length], axis=1), axis=1)
     opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)

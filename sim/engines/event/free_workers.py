@@ -228,7 +228,7 @@ class RealWorkers(Workers):
                 self._master.hear(worker, version, seconds)
 
         call(Timeout(env, seconds), computed)
-        self._uplink.carry(worker, row, seconds, valid, arrive)
+        self._uplink.carry(worker, 0, row, seconds, valid, arrive)
 
     @override
     def rest(self, worker: int) -> None:

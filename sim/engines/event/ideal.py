@@ -135,7 +135,8 @@ def diligent_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
         crew.begins(worker, last, since)
         offsets = master.offsets[last]
         for message in range(first, final_message):
-            call(Timeout(env, offsets[message], message), arrive)
+            if offsets[message] < inf:
+                call(Timeout(env, offsets[message], message), arrive)
         yield Timeout(env, offsets[final_message])
         now = env.now
         crew.rests(worker, now)

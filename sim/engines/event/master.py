@@ -179,8 +179,7 @@ class Master:
         if self._decided:
             waited_for = self.crew.unfinished()
         else:
-            unheard = ~self.arrived.reshape(self.workers, self.messages)
-            waited_for = np.asarray(unheard.any(axis=1))
+            waited_for = ~self.arrived[self.messages - 1 :: self.messages]
         return [int(worker) for worker in np.flatnonzero(waited_for)]
 
     def waits_for(self) -> list[int]:

@@ -6,7 +6,7 @@ in ``sim.engines.event.worker``, and what becomes of their messages in ``sim.eng
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from itertools import count, repeat
 from math import inf
 from typing import final
@@ -37,6 +37,7 @@ class RealCrew(Crew):
         cluster: what surrounds the workers.
         replication: index into the cluster's sequences.
         recorder: where the timeline goes, if anywhere.
+        sizes: of a worker's messages.
     """
 
     def __init__(
@@ -46,10 +47,11 @@ class RealCrew(Crew):
         cluster: Cluster,
         replication: int,
         recorder: Recorder | None,
+        sizes: Sequence[float],
     ) -> None:
         self.policy = policy
         self.recorder = recorder
-        self._network = cluster.network
+        self._network, self._sizes = cluster.network, sizes
         self._resends = None if cluster.resends is None else cluster.resends[replication]
         self._failures = None if cluster.failures is None else cluster.failures[replication]
         self.resting = workers
@@ -61,7 +63,7 @@ class RealCrew(Crew):
     def employ(self, master: Master) -> None:
         """A courier for the models, and per worker a process for its failures."""
         self.workers = [Worker(self, master, j) for j in range(master.workers)]
-        self.uplink = Uplink(master.env, self._network, self._resends)
+        self.uplink = Uplink(master.env, self._network, self._resends, self._sizes)
         master.env.process(self._courier(master))
         if self._failures is not None:
             ups = columns(self._failures.up)

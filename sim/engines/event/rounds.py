@@ -69,7 +69,8 @@ def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder 
     if run.cluster.ideal:
         crew = IdealCrew(scheme.workers, run.policy, noted)
     else:
-        crew = RealCrew(scheme.workers, run.policy, run.cluster, replication, noted)
+        sizes = scheme.message_sizes
+        crew = RealCrew(scheme.workers, run.policy, run.cluster, replication, noted, sizes)
     return Master(
         crew,
         scheme.workers,
@@ -86,8 +87,7 @@ def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[f
     tape, plan = CheckedTape(run.tapes[replication]), scheme.plan(scheme.start(1))
     for start in range(0, run.updates, tape.block_rounds):
         stop = min(start + tape.block_rounds, run.updates)
-        times = run.load_law.message_times(tape, plan.loads, scheme.messages, start, stop)
-        yield from (times if plan.patience is None else plan.patience(times)).tolist()
+        yield from plan.message_times(run.load_law, tape, scheme.messages, start, stop).tolist()
 
 
 def _trace(run: Run, masters: Sequence[Master]) -> Trace:

@@ -164,9 +164,11 @@ class Worker:
         m = self.master.messages
         messages = range(self.index * m, (self.index + 1) * m)
         offsets = self.master.offsets[self.last]
+        since = 0.0
         for message in messages:
             if offsets[message] < inf:
-                self._send(message, offsets)
+                self._send(message, offsets[message], offsets[message] - since)
+                since = offsets[message]
         if offsets[messages[-1]] < inf:
             attempt = self.attempt
             call(Timeout(self.env, offsets[messages[-1]]), lambda _: self._finish(attempt))
@@ -178,16 +180,14 @@ class Worker:
             self._begin_next()
             self.under_way_changes(-1)
 
-    def _send(self, message: int, offsets: list[float]) -> None:
-        """Have a message arrive once it is computed."""
+    def _send(self, message: int, computed: float, seconds: float) -> None:
+        """Have a message arrive once it is computed, which takes ``seconds`` of the task."""
         of_round, attempt, began = self.last, self.attempt, self.env.now
-        computed = offsets[message]
-        alone = message == self.index * self.master.messages
-        seconds = computed if alone else computed - offsets[message - 1]
         self.sending += 1
         self.under_way_changes(+1)
         self.crew.uplink.carry(
             self.index,
+            message % self.master.messages,
             of_round,
             computed,
             lambda: self._valid(attempt),
