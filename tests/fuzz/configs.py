@@ -45,7 +45,9 @@ def _commands(rng: random.Random, overrides: Command) -> tuple[Command, ...]:
         return ((*sweep, "--jobs", "2"), run)
     if kind < 0.3:
         return (run, ("run", "out/config.yaml", "--output", "out"))
-    return (sweep if kind < 0.5 else run,)
+    if kind < 0.35:
+        return (run, ("plot", "out", "--format", rng.choice(("svg", "png", "pdf"))))
+    return (sweep if kind < 0.55 else run,)
 
 
 def places(value: Any, place: Place = ()) -> list[Place]:
@@ -190,6 +192,28 @@ def _whole(rng: random.Random, document: Any) -> str:
     return f"{_dotted(place)} nested"
 
 
+SIZES = {
+    "workers": (1, 2, 100, 1000, 3000, 10**6, 10**9, 10**12),
+    "iterations": (1, 2, 100, 1000, 10**9, 2**31, 2**63),
+    "replications": (1, 3, 100, 1000, 2**30, 10**9, 10**12),
+    "problem.rows": (1, 5, 1000, 10**9, 10**12, 10**20),
+    "problem.features": (1, 1000, 10**6, 10**9, 10**12),
+    "seed": (2**31, 2**63, 2**64, 10**30),
+}
+"""Small enough to be worked on in seconds, or so large that it must be refused."""
+
+
+def _size(rng: random.Random, document: Any) -> str:
+    place = rng.choice([*SIZES])
+    size = rng.choice(SIZES[place])
+    section, _, key = place.rpartition(".")
+    holder = document.get(section) if section else document
+    if not isinstance(holder, dict):
+        return _scale(rng, document)
+    holder[key] = size
+    return f"{place} = {size}"
+
+
 def _plugins(rng: random.Random, document: Any) -> str:
     named = ["os", "nosuch", "./nosuch.py", "config.yaml", "config.py", "", "a b", ".", "trace.csv"]
     document["plugins"] = rng.choice(([rng.choice(named)], rng.choice(named), [odd(rng)], odd(rng)))
@@ -202,6 +226,7 @@ MUTATORS: tuple[Callable[[random.Random, Any], str], ...] = (
     *(_scale,) * 9,
     *(_graft,) * 7,
     *(_sweep,) * 3,
+    *(_size,) * 3,
     *(_whole, _plugins),
 )
 

@@ -41,7 +41,8 @@ def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
     if not found:
         found += _folder(endings[-1], folder)
         if case.again:
-            found += [fault for pair in pairwise(endings) for fault in _again(*pair)]
+            pairs = [pair for pair in pairwise(endings) if pair[1].command[0] in RUNS]
+            found += [fault for pair in pairs for fault in _again(*pair)]
     return found
 
 

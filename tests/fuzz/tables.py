@@ -58,11 +58,19 @@ def _trace(rng: random.Random) -> Case:
     while len(name.encode()) + len(ending) > 255:
         name = name[:-1]
     file = f"{name}{ending}"
-    commands = (_fit(rng, file),) if rng.random() < 0.35 else _runs(rng)
+    commands = _fits(rng, file) if rng.random() < 0.35 else _runs(rng)
     files = {file: content}
     if commands[0][0] != "fit":
         files["config.yaml"] = _config(rng, file)
     return Case(files, commands, f"{file!r:.60} {note} {damage}", again=commands[0][0] != "fit")
+
+
+def _fits(rng: random.Random, file: str) -> tuple[Command, ...]:
+    """A fit; some of the configs that it writes are run."""
+    if rng.random() < 0.2:
+        run = ("run", "out/delay.yaml", "--set", "iterations=3", "--output", "fitted")
+        return (("fit", "--output", "out", "--", file), run)
+    return (_fit(rng, file),)
 
 
 def _fit(rng: random.Random, file: str) -> Command:
