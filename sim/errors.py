@@ -38,6 +38,7 @@ class NeverEnough(RuntimeError):
         missing: indices (from 0) of the workers that the master has not heard and never will.
         waited: seconds after which the master gave up, if it did.
         crashes: how often one of them has crashed in this round, if that is the reason.
+        endless: a worker that finishes task after task in no time, if that is the reason.
     """
 
     def __init__(
@@ -46,12 +47,14 @@ class NeverEnough(RuntimeError):
         missing: list[int],
         waited: float | None = None,
         crashes: int | None = None,
+        endless: int | None = None,
     ) -> None:
-        super().__init__(iteration, missing, waited, crashes)
+        super().__init__(iteration, missing, waited, crashes, endless)
         self.iteration = iteration
         self.missing = missing
         self.waited = waited
         self.crashes = crashes
+        self.endless = endless
 
     @override
     def __str__(self) -> str:
@@ -61,6 +64,11 @@ class NeverEnough(RuntimeError):
             reason = (
                 f"makes no headway after {self.crashes:,} crashes of one worker (time_to_failure "
                 "is too short for these delays): no message has come"
+            )
+        elif self.endless is not None:
+            reason = (
+                f"makes no headway: worker {self.endless} finishes task after task in no time "
+                "(give it delays above 0), and no message has come"
             )
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"

@@ -54,6 +54,7 @@ LOOKS: dict[str, Look] = {
     "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
     "rennala": Look("#A6761D", "H", LONG, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
+    "malenia": Look("#0B18C7", "1", LONG, "Malenia"),
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 

@@ -10,6 +10,7 @@ from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.drop_compute import DropCompute
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.gradient_table import GradientTable
+from sim.schemes.malenia import Malenia
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
@@ -34,6 +35,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "k_batch_sync": KBatchSync,
     "rennala": Rennala,
     "ringmaster": Ringmaster,
+    "malenia": Malenia,
     "gradient_table": GradientTable,
 }
 

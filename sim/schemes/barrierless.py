@@ -13,6 +13,7 @@ choices, and every published algorithm is one row::
     rennala (interrupt)  S            1       at once    everybody
     ringmaster           1            R       at once    nobody, or the stale
     gradient_table       1            none    at once    nobody
+    malenia              n distinct   1       at once    everybody
 
 All messages of an instant are decided together, in the order of workers, after the last of them has
 arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
@@ -56,7 +57,9 @@ class Barrierless(Scheme):
         own_data: worker j always computes the gradient of partition j; else each gradient is that
             of a partition drawn at random.
         delay_adaptive: a gradient of staleness s weighs n / max(n, s).
-        exact: False: no single gradient is that of all data.
+        distinct: a message is dropped if one of its worker's was accepted since the last update;
+            needs K <= n.
+        exact: False where K gradients are not those of all data at the newest model.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Barrierless(Scheme):
     stops: Stops = Stops.NOBODY
     own_data: bool = False
     delay_adaptive: bool = False
+    distinct: bool = False
     exact: bool | None = False
 
     @property
@@ -88,6 +92,8 @@ class Barrierless(Scheme):
             return "workers that wait for the update before they start again need the event engine"
         if self.stops is Stops.STALE:
             return "an update that stops stale workers needs the event engine"
+        if self.distinct and self.stops is not Stops.EVERYBODY:
+            return "messages of distinct workers need the event engine"
         return None
 
     @override

@@ -28,6 +28,7 @@ def plain(
     senders: list[list[int]] = []
     versions: list[list[int]] = []
     buffer: list[tuple[int, int]] = []
+    counted: set[int] = set()
 
     def begin(worker: int, now: float) -> None:
         row[worker] += 1
@@ -40,6 +41,9 @@ def plain(
         now = min((done_at[j] for j in busy), default=np.inf)
         if np.isinf(now):
             return None
+        lost = {j for j in busy if np.isinf(done_at[j])}
+        if scheme.distinct and n - len(counted | lost) < scheme.gradients - len(buffer):
+            return None
         before = len(times)
         ready = [j for j in busy if done_at[j] == now]
         starting = set()
@@ -47,6 +51,10 @@ def plain(
             if len(times) - version[worker] >= scheme.oldest:
                 starting.add(worker)
                 continue
+            if scheme.distinct and worker in counted:
+                starting.add(worker)
+                continue
+            counted.add(worker)
             buffer.append((worker, version[worker]))
             if scheme.restarts_at_once:
                 starting.add(worker)
@@ -58,7 +66,7 @@ def plain(
                 versions.append([read for _, read in buffer])
                 if not scheme.restarts_at_once:
                     starting |= {sender for sender, _ in buffer}
-                buffer = []
+                buffer, counted = [], set()
                 if len(times) == updates:
                     return times, senders, versions
         if len(times) > before:

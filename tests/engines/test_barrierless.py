@@ -55,9 +55,9 @@ def barrierless(draw: st.DrawFn) -> Barrierless:
     n = draw(st.integers(1, 6))
     stops = draw(st.sampled_from(Stops))
     oldest = 1 if stops is Stops.EVERYBODY else draw(st.sampled_from([INF, 1, 2, 3, 7]))
-    return Barrierless(
-        "drawn", n, draw(st.integers(1, 9)), oldest, restarts_at_once=True, stops=stops
-    )
+    distinct = draw(st.booleans())
+    k = draw(st.integers(1, n if distinct else 9))
+    return Barrierless("drawn", n, k, oldest, stops=stops, distinct=distinct)
 
 
 @given(
@@ -92,6 +92,7 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     oldest=st.sampled_from([INF, 1, 2, 3, 7]),
     at_once=st.booleans(),
     stops=st.sampled_from(Stops),
+    distinct=st.booleans(),
     seed=st.integers(0, 10**6),
     levels=st.sampled_from([1, 2, 4, 50]),
     dead=st.sampled_from([0.0, 0.0, 0.02]),
@@ -103,13 +104,16 @@ def test_the_event_engine_does_what_a_plain_loop_does(
     oldest: float,
     at_once: bool,
     stops: Stops,
+    distinct: bool,
     seed: int,
     levels: int,
     dead: float,
 ) -> None:
     """All four choices, those that the batch engine refuses among them."""
-    k = gradients if at_once else min(gradients, n)
-    scheme = Barrierless("drawn", n, k, oldest, restarts_at_once=at_once, stops=stops)
+    k = gradients if at_once and not distinct else min(gradients, n)
+    scheme = Barrierless(
+        "drawn", n, k, oldest, restarts_at_once=at_once, stops=stops, distinct=distinct
+    )
     rng = np.random.default_rng(seed)
     table = rng.integers(0, levels, (600, n)) * 0.25
     table[rng.random(table.shape) < dead] = INF
@@ -128,7 +132,14 @@ def test_the_event_engine_does_what_a_plain_loop_does(
 
 BATCHED = [
     family
-    for name in ("asynchronous", "k_batch_async", "k_batch_sync", "rennala", "ringmaster")
+    for name in (
+        "asynchronous",
+        "k_batch_async",
+        "k_batch_sync",
+        "rennala",
+        "ringmaster",
+        "malenia",
+    )
     for family in SCHEMES[name].examples()
     if family.build(12).refusal() is None  # type: ignore[attr-defined]
 ]

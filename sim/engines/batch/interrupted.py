@@ -6,12 +6,13 @@ next. One loop over updates, vectorised over replications, workers and tasks.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sim.engines.accepted import Accepted
-from sim.engines.tapes import CheckedTape
+from sim.engines.batch.distinct import distinct
+from sim.engines.batch.tasks import Tasks
 from sim.errors import NeverEnough
 from sim.schemes.barrierless import Barrierless
 from sim.types import FloatArray, IntArray
@@ -19,25 +20,22 @@ from sim.types import FloatArray, IntArray
 if TYPE_CHECKING:
     from sim.engines.run import Run
 
-ROWS_AHEAD = 16
-"""Tasks of each worker that a short run reads beside two for each update."""
-
 
 def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
     """Fill in the messages of each update.
 
     Cost: some thirty NumPy calls an update, over ``(R, depth, n)`` tasks, where depth is as many as
-    the fastest worker ever does in one update.
+    the fastest worker ever does in one update. Where workers must be distinct, see ``distinct``.
 
     Raises:
         NeverEnough: as if the replications ran one after the other.
     """
-    everyone = range(len(run.tapes))
+    everyone, together = range(len(run.tapes)), distinct if scheme.distinct else _together
     try:
-        _together(run, scheme, everyone, accepted)
+        together(run, scheme, everyone, accepted)
     except NeverEnough:
         for r in everyone if len(everyone) > 1 else ():
-            _together(run, scheme, range(r, r + 1), accepted)
+            together(run, scheme, range(r, r + 1), accepted)
         raise
 
 
@@ -45,7 +43,7 @@ def _together(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -
     r, n, k = len(group), scheme.workers, scheme.gradients
     mine = slice(group.start, group.stop)
     accepted.version[mine] = np.arange(run.updates)[:, None]
-    tasks = _Tasks(run, group)
+    tasks = Tasks(run, group)
     now, depth = np.zeros(r), -(-k // n) + 2
     for update in range(run.updates):
         while True:
@@ -130,37 +128,3 @@ def _waves(finish: FloatArray) -> IntArray:
         again = finish[:, task] == finish[:, task - 1]
         waves[:, task][again] = waves[:, task - 1][again] + 1
     return waves
-
-
-@final
-class _Tasks:
-    """The next tasks of each worker of each replication; row i of a tape is a worker's i-th."""
-
-    def __init__(self, run: Run, group: range) -> None:
-        self._law = run.load_law
-        self._tapes = [CheckedTape(run.tapes[r]) for r in group]
-        self._n = run.scheme.workers
-        self._size = min(self._tapes[0].block_rounds, 2 * run.updates + ROWS_AHEAD)
-        self._next = np.zeros((len(group), self._n), dtype=np.int64)
-        self._first = 0  # row of the table's first row
-        self._table = np.empty((len(group), 0, self._n))
-
-    def ahead(self, depth: int) -> FloatArray:
-        """``(R, depth, n)`` seconds of the next tasks."""
-        loads = np.ones(self._n, dtype=np.int64)
-        while self._first + self._table.shape[1] < self._next.max() + depth:
-            start = self._first + self._table.shape[1]
-            block = np.stack(
-                [self._law.worker_times(t, loads, start, start + self._size) for t in self._tapes]
-            )
-            past = max(0, int(self._next.min()) - self._first)
-            self._first += past
-            self._table = np.concatenate([self._table[:, past:], block], axis=1)
-        r, rows, n = self._table.shape
-        cells = (self._next - self._first) * n + np.arange(n)
-        cells += np.arange(0, r * rows * n, rows * n)[:, None]
-        return self._table.ravel().take(cells[:, None] + np.arange(0, depth * n, n)[:, None])
-
-    def use(self, tasks: IntArray) -> None:
-        """Note that ``(R, n)`` tasks were begun."""
-        self._next += tasks

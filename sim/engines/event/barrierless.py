@@ -17,6 +17,7 @@ import simpy
 from simpy.events import Event
 
 from sim.engines.accepted import Accepted, Heard
+from sim.engines.distinct import Distinct
 from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
 from sim.engines.event.free_workers import IdealWorkers, RealWorkers, Workers
 from sim.engines.event.timeline import Recorder
@@ -107,6 +108,7 @@ class FreeMaster:
         self._max_wait = max_wait
         self._recorder = recorder
         self._missing = scheme.gradients
+        self._distinct = Distinct(workers.lost, scheme.workers) if scheme.distinct else None
         self._inbox: list[tuple[int, int, float]] = []
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
 
@@ -149,9 +151,10 @@ class FreeMaster:
         """Decide all messages of this instant, then have workers start again."""
         inbox, self._inbox = self._inbox, []
         before, restarts, oldest = self.version, self._restarts, self._oldest
+        distinct = self._distinct
         free: list[int] = []
         for worker, version, seconds in sorted(inbox) if len(inbox) > 1 else inbox:
-            if self.version - version >= oldest:
+            if self.version - version >= oldest or (distinct and distinct.has(worker, now)):
                 free.append(worker)
                 continue
             self.accepted.append((worker, version, seconds, now))
@@ -170,6 +173,19 @@ class FreeMaster:
             free = self._stopped(free)
         for worker in sorted(free) if len(free) > 1 else free:
             self.workers.start(worker, self.version)
+        if distinct:
+            self._require_hope(distinct)
+
+    def _require_hope(self, distinct: Distinct) -> None:
+        """Others go on for ever where one whose message is needed never sends it.
+
+        Raises:
+            NeverEnough: too few workers are left, or time stands still.
+        """
+        if distinct.endless is not None:
+            raise NeverEnough(self.iteration, self.missing(), endless=distinct.endless)
+        if distinct.possible < self._missing:
+            raise NeverEnough(self.iteration, distinct.lost)
 
     def _stopped(self, free: list[int]) -> list[int]:
         """Who starts again after an update that stops somebody."""
@@ -189,6 +205,8 @@ class FreeMaster:
             self._record(now, self._recorder)
         self._missing = self.scheme.gradients
         self.version += 1
+        if self._distinct:
+            self._distinct.clear()
         if self._max_wait is not None:
             self._watch()
 

@@ -51,11 +51,13 @@ class Workers(ABC):
         down: ``(n,)`` seconds that workers were down.
         dead: how many workers are down.
         versions: ``(n,)`` the version of the model that each worker has, or that is on its way.
+        lost: workers of whom nothing more comes, unless they are started anew.
     """
 
     busy: FloatArray
     down: FloatArray
     versions: list[int]
+    lost: set[int]
     dead: int = 0
 
     @abstractmethod
@@ -87,6 +89,7 @@ class IdealWorkers(Workers):
     def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
         n = len(tasks)
         self.busy, self.down = np.zeros(n), np.zeros(n)
+        self.lost = set()
         self._tasks, self._recorder = [iter(column) for column in tasks], recorder
         self.versions = [0] * n
         self._under_way: list[Event | None] = [None] * n
@@ -108,7 +111,10 @@ class IdealWorkers(Workers):
         self.versions[worker] = version
         seconds = next(self._tasks[worker])
         self._under_way[worker] = None
-        if seconds < inf:
+        if seconds == inf:
+            self.lost.add(worker)
+        else:
+            self.lost.discard(worker)
             self._under_way[worker] = task = Timeout(self._env, seconds, (worker, seconds))
             task.callbacks.append(self._arrive)
 
@@ -163,6 +169,8 @@ class RealWorkers(Workers):
         n = len(tasks)
         self.busy, self.down = np.zeros(n), np.zeros(n)
         self.versions = [0] * n
+        self.lost = set()
+        self._immortal = [cluster.failures is None] * n
         self._tasks, self._cluster, self._replication = tasks, cluster, replication
         self._recorder = recorder
         network = cluster.network
@@ -193,6 +201,8 @@ class RealWorkers(Workers):
             return
         self._on_its_way[worker], self._resting[worker] = True, False
         self.versions[worker] = version
+        if self._crashed_at[worker] is None:
+            self.lost.discard(worker)
 
         def receive(_: Event) -> None:
             if self.versions[worker] == version and self._on_its_way[worker]:
@@ -212,6 +222,8 @@ class RealWorkers(Workers):
         seconds = self._tasks[worker][row]
         self._endless[worker] = seconds == inf
         if seconds == inf:
+            if self._immortal[worker]:
+                self.lost.add(worker)
             return
 
         def valid() -> bool:
@@ -256,6 +268,10 @@ class RealWorkers(Workers):
     ) -> Generator[Event, object, None]:
         """Crash and repair one worker, over and over; without a repair it never comes back."""
         for life in count():
+            if up[life] == inf:
+                self._immortal[worker] = True
+                if self._endless[worker]:
+                    self.lost.add(worker)
             yield Timeout(self._env, up[life])
             seconds = inf if down is None else down[life]
             self._stop(worker, "cancelled")
@@ -263,6 +279,8 @@ class RealWorkers(Workers):
             self._on_its_way[worker] = False
             self._crashed_at[worker] = crashed_at = self._env.now
             self._endless[worker] = seconds == inf
+            if seconds == inf:
+                self.lost.add(worker)
             self.dead += 1
             self._count_crash(worker)
             yield Timeout(self._env, seconds)
