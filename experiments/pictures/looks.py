@@ -45,6 +45,7 @@ LOOKS: dict[str, Look] = {
     "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
     "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
     "window": Look("#56B4E9", "X", SOLID, "window"),
+    "adaptive_deadline": Look("#A43BD5", "2", LONG, "adaptive deadline"),
     "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),
     "sequential": Look("#999933", "h", DASHED, "sequential"),
     "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),

@@ -4,7 +4,7 @@ To add a scheme: write one frozen dataclass that composes known parts (``base`` 
 one line here; or leave the package as it is and write a plugin.
 """
 
-from sim.schemes.adaptive import AdaptiveK
+from sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK
 from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.drop_compute import DropCompute
@@ -29,6 +29,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "drop_compute": DropCompute,
     "sequential": Sequential,
     "adaptive_k": AdaptiveK,
+    "adaptive_deadline": AdaptiveDeadline,
     "asynchronous": Asynchronous,
     "k_async": KAsync,
     "k_batch_async": KBatchAsync,

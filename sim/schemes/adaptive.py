@@ -1,7 +1,9 @@
-"""Schemes that wait for more workers as training goes on.
+"""Schemes whose waiting changes as a run goes on: with the losses, or with past arrivals.
 
-Source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent for Fast
-and Communication-Efficient Distributed Learning (arXiv 2208.03134), the statistical heuristic.
+Source of ``adaptive_k``: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient
+Descent for Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the
+statistical heuristic.
+The deadline of ``adaptive_deadline``, a robust quantile, is ours.
 """
 
 from __future__ import annotations
@@ -16,10 +18,10 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT, WaitFor, not_bool, require_at_most_workers
+from sim.fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
 from sim.schemes.decoders import SumArrived
-from sim.schemes.stopping import FirstKEach
+from sim.schemes.stopping import DeadlineEach, FirstK, FirstKEach
 from sim.types import BoolArray, FloatArray, IntArray
 
 Count = Annotated[int, BeforeValidator(not_bool), Ge(0)]
@@ -146,3 +148,111 @@ class GrowingK(RoundScheme):
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
         return SumArrived(rescale=True).partition_weights(arrived)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class AdaptiveDeadline(SchemeFamily):
+    """``ignore_stragglers`` with a deadline that follows past arrivals.
+
+    A round ends when everybody has arrived, or at the deadline if at least ``at_least`` have. The
+    deadline is median + kappa * MAD of all times to arrival in the last ``rounds`` rounds, where
+    MAD is the median distance from the median. Who has not arrived counts as later than everybody:
+    else the deadline would learn from those whom it let through, and tighten from round to round.
+    So both numbers know what became of the fastest half, whatever was cut off, and while more than
+    half of the workers are too late there is no deadline. Nor is there in the first round.
+
+    For a normal law kappa = 1.4826 z is z standard deviations above the mean.
+
+    Args:
+        kappa: how many MADs above the median.
+        at_least: arrivals before which a round never ends.
+        rounds: how many past rounds count.
+    """
+
+    name: ClassVar[str] = "adaptive_deadline"
+
+    kappa: Tolerance
+    at_least: WaitFor = 1
+    rounds: WaitFor = 10
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(kappa=3.0),
+            cls(kappa=0.0, at_least=9, rounds=1),
+            cls(kappa=1.0, rounds=3),
+            cls(kappa=1.0, at_least=12),
+        )
+
+    @override
+    def build(self, workers: int) -> RobustDeadline:
+        """Needs at_least at most workers."""
+        require_at_most_workers("at_least", self.at_least, workers)
+        exact = self.at_least == workers
+        return RobustDeadline(workers, self.kappa, self.at_least, self.rounds, exact)
+
+
+@final
+@plain_dataclass(frozen=True)
+class RobustDeadline(RoundScheme):
+    """One partition a worker, a deadline from past arrivals, their sum times n/m.
+
+    The deadline of a round is known when it opens, so among workers whose times are independent of
+    one law everybody is as likely to be in time, and the decoded gradient is unbiased. The state
+    is ``(R, rounds, n)``: the latest arrivals, the newest round first.
+
+    Args:
+        n: number of workers.
+        kappa, at_least, rounds: as in ``AdaptiveDeadline``.
+        exact: True where everybody is waited for.
+    """
+
+    n: int
+    kappa: float
+    at_least: int
+    rounds: int
+    exact: bool | None = False
+
+    name = "adaptive_deadline"
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @override
+    def start(self, replications: int) -> FloatArray:
+        return np.empty((replications, 0, self.n))
+
+    @override
+    def plan(self, state: FloatArray) -> Round:
+        deadline = robust_deadline(state.reshape(len(state), -1), self.kappa)
+        rule = FirstK(self.n) | (DeadlineEach(deadline) & FirstK(self.at_least))
+        return Round(np.ones(self.n, dtype=np.int64), rule)
+
+    @override
+    def after(self, state: FloatArray, outcome: RoundOutcome) -> FloatArray:
+        assert outcome.arrival is not None
+        return np.concatenate([outcome.arrival[:, None], state[:, : self.rounds - 1]], axis=1)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        return SumArrived(rescale=True).partition_weights(arrived)
+
+
+def robust_deadline(seconds: FloatArray, kappa: float) -> FloatArray:
+    """median + kappa * MAD of each row, ``(R, N) -> (R,)``; infinite where half are infinite.
+
+    Of an even number of values the median is the upper one of the two in the middle.
+    """
+    middle = seconds.shape[1] // 2
+    if seconds.shape[1] == 0:
+        return np.full(len(seconds), np.inf)
+    median = np.partition(seconds, middle, axis=1)[:, middle]
+    known = np.isfinite(median)
+    away = np.abs(seconds - np.where(known, median, 0.0)[:, None])
+    spread = np.partition(away, middle, axis=1)[:, middle]
+    with np.errstate(invalid="ignore"):  # 0 times infinity, where the median is infinite anyway
+        return np.where(known, median + kappa * spread, np.inf)

@@ -93,12 +93,15 @@ class RoundOutcome:
         losses: ``(R,)`` the training loss after the round's update, for a scheme that sees losses.
         alignment: ``(R,)`` inner product of the round's decoded gradient with the one before, 0 in
             the first round; for a scheme that sees losses.
+        arrival: ``(R, n m)`` seconds from the opening to each message's arrival; infinite where it
+            had not arrived. Engines always say it.
     """
 
     duration: FloatArray
     arrived: BoolArray
     losses: FloatArray | None = None
     alignment: FloatArray | None = None
+    arrival: FloatArray | None = None
 
 
 class Scheme(ABC):

@@ -440,8 +440,30 @@ class Deadline(_Timed):
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
         tally = _TimeTally(opened + self.seconds)
-        tally.alarms.append(self.seconds)
+        if self.seconds < np.inf:
+            tally.alarms.append(self.seconds)
         return tally
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DeadlineEach(_Timed):
+    """Stop ``seconds[r]`` after the round started in replication r.
+
+    Args:
+        seconds: ``(R,)``; may be infinite.
+    """
+
+    seconds: FloatArray
+
+    @override
+    def of(self, replication: int) -> Deadline:
+        return Deadline(float(self.seconds[replication]))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """``(R, n)`` -> ``(R,)``."""
+        return np.asarray(opened) + self.seconds
 
 
 class _TimeTally(Tally):

@@ -55,6 +55,9 @@ def schemes(draw: st.DrawFn) -> Scheme:
                     stragglers=r if n > 1 else 0,
                     tolerance=draw(st.sampled_from([0.0, 0.5, 2.0])),
                 ),
+                SCHEMES["adaptive_deadline"](
+                    kappa=draw(st.sampled_from([0.0, 1.0, 3.0])), at_least=r, rounds=burst
+                ),
                 SCHEMES["drop_compute"](
                     pieces=load, patience=deadline, cut=draw(st.sampled_from(["after", "at"]))
                 ),

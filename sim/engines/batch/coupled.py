@@ -83,7 +83,8 @@ class CoupledRounds:
         late = ended > opened + (np.inf if max_wait is None else max_wait)
         if late.any() or not np.isfinite(self._now).all():
             self._book()
-        return RoundOutcome(ended - opened, arrived)
+        arrival = np.where(arrived, arrive - opened[:, None], np.inf)
+        return RoundOutcome(ended - opened, arrived, arrival=arrival)
 
     def finish(self) -> None:
         """Book what is left."""

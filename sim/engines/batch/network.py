@@ -86,6 +86,7 @@ class NetworkedRounds:
         nothing = np.zeros((len(offsets), 1, 1))
         self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
         duration = ended - self._now
+        arrival = np.where(arrived, arrive - opened, np.inf)
         self._now = ready
         told = ready[:, None] + self._downlink
         self._until[:, t] = told if policy.interrupts else np.inf
@@ -96,7 +97,7 @@ class NetworkedRounds:
             np.copyto(self._free, self._done[:, t], where=~skips)
             self._begun[:, t][skips] = np.inf
             self._done[:, t][skips] = np.inf
-        return RoundOutcome(duration, arrived)
+        return RoundOutcome(duration, arrived, arrival=arrival)
 
     def _sent(self, t: int) -> FloatArray:
         """Seconds from computing each message to its arrival, ``(r, n m)`` or one row."""

@@ -73,6 +73,7 @@ class Master:
         offsets: for each round, when each message is computed after its worker began.
         times, masks, last, margin, dead: as in ``Trace``, without the axis R.
         useful: ``(n,)`` seconds that went into messages which arrived in time.
+        instants: when each message of the current round arrived; infinite where it has not.
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Master:
         self._decided = False
         self._tally: Tally
         self._arrived = bytearray(workers * messages)
+        self.instants: list[float] = []
         self._latest, self._before, self._last = -1.0, 0.0, -1
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
         crew.employ(self)
@@ -131,6 +133,7 @@ class Master:
         self.offsets.append(offsets)
         self._tally = stopping.tally(self.workers * self.messages, self.opened)
         self._arrived = bytearray(self.workers * self.messages)
+        self.instants = [inf] * (self.workers * self.messages)
         self._decided = False
         self._latest, self._before, self._last = -1.0, self.opened, -1
         if self._tally.alarms:
@@ -154,6 +157,7 @@ class Master:
         if not (self._decided and now > self.times[of_round]):
             worker = message // self.messages
             self._arrived[message] = 1
+            self.instants[message] = now
             self.useful[worker] += seconds
             if now > self._latest:
                 if self._latest >= 0:

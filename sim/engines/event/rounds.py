@@ -57,7 +57,9 @@ def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> C
             master.advance()
         ended = np.array([master.times[t] for master in masters])
         opened = np.array([master.opened for master in masters])
-        return RoundOutcome(ended - opened, np.stack([master.masks[t] for master in masters]))
+        arrived = np.stack([master.masks[t] for master in masters])
+        arrival = np.array([master.instants for master in masters]) - opened[:, None]
+        return RoundOutcome(ended - opened, arrived, arrival=arrival)
 
     yield from play_rounds(run, scheme, play)
     return _trace(run, masters)
