@@ -6,13 +6,14 @@ matrix, trained in blocks of a fixed width.
 
 Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
 one reuses the margins of its version. A step with few partitions takes two products with their rows
-alone, and so does one that renews a few entries of a table of gradients (``sim.entries``). Losses
-are evaluated at iterations alone, in one product with the training rows and one with the test rows;
-after dense steps the margins are there already. Equal features of sparse data are merged first,
-which changes nothing but the cost (``sim.problems.merging``).
+alone, and so does one that renews a few entries of a table of gradients (``sim.entries``). Held
+gradients take the two products of a dense step (``sim.layers``). Losses are evaluated at iterations
+alone, in one product with the training rows and one with the test rows; after dense steps the
+margins are there already. Equal features of sparse data are merged first, which changes nothing but
+the cost (``sim.problems.merging``).
 
-Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and the
-table of gradients where there is one.
+Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and
+gradients where there is a table of them, or where some are held.
 
 Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a function
 of the arguments alone, not of the machine's number of cores or its load. A model that diverges is
@@ -31,10 +32,11 @@ from threadpoolctl import threadpool_limits
 
 from sim.entries import Entries
 from sim.errors import InvalidParameter
+from sim.layers import Layers
 from sim.optimizers import Optimizer
 from sim.problems.base import Problem
 from sim.problems.matrices import product
-from sim.steps import EXACT, Dense, Renewal, Sparse, Step, Steps
+from sim.steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
 from sim.types import FloatArray, IntArray
 
 BLOCK = 128
@@ -95,7 +97,8 @@ def train(
         exact = steps.exact
         require_memory(problem, steps)
         width = 1 if exact else replications
-        learner = Learner(problem, optimizer, initial, width, steps.depth, steps.entries)
+        kept = steps.depth, steps.entries, steps.layers
+        learner = Learner(problem, optimizer, initial, width, *kept)
         for t in range(iterations):
             for u in range(t * updates // iterations, (t + 1) * updates // iterations):
                 learner.update(None if exact else steps.step(u))
@@ -117,6 +120,7 @@ class Learner:
         replications: R.
         depth: how many updates back a gradient may reach.
         entries: of a table of gradients; 0: none.
+        layers: of held gradients; 0: none.
     """
 
     def __init__(
@@ -127,10 +131,12 @@ class Learner:
         replications: int,
         depth: int = 0,
         entries: int = 0,
+        layers: int = 0,
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
+        kept = depth, entries, layers
         self._blocks = [
-            (part, Models(self._problem, optimizer, start, part.stop - part.start, depth, entries))
+            (part, Models(self._problem, optimizer, start, part.stop - part.start, *kept))
             for part in _parts(replications)
         ]
         self._losses: list[FloatArray] = []
@@ -188,6 +194,7 @@ class Models:
         width: replications.
         depth: how many updates back a gradient may reach.
         entries: of a table of gradients; 0: none.
+        layers: of held gradients; 0: none.
 
     Attributes:
         updates: updates so far.
@@ -202,6 +209,7 @@ class Models:
         width: int,
         depth: int = 0,
         entries: int = 0,
+        layers: int = 0,
     ) -> None:
         self._problem, self._optimizer = problem, optimizer
         self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
@@ -211,6 +219,7 @@ class Models:
         self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
         self._gradient: FloatArray | None = None
         self._entries = Entries(width, entries, problem.features)
+        self._layers = Layers(problem, layers, width)
         self.alignment = np.zeros(width)
         self.updates = 0
         self._remember()
@@ -242,7 +251,7 @@ class Models:
         if problem.l2 > 0:
             gradient += problem.l2_gradient(self._optimizer.point(self._state, t))
         self._state = self._optimizer.step(self._state, gradient, t)
-        dense = step is None or isinstance(step, Dense)
+        dense = not isinstance(step, Sparse | Renewal)
         self._margins.append(problem.margins(self.beta) if dense else None)
         self.updates = t
         self._remember()
@@ -264,9 +273,14 @@ class Models:
         self._points.append(self._optimizer.point(self._state, t))
 
     def _decoded(self, step: Step | None) -> FloatArray:
-        if isinstance(step, Sparse):
-            return self._sparse(step)
-        return self._renewed(step) if isinstance(step, Renewal) else self._dense(step)
+        match step:
+            case Sparse():
+                return self._sparse(step)
+            case Renewal():
+                return self._renewed(step)
+            case Held():
+                return self._layers.mixed(step.fresh, step.weights, self._margins_of(0))
+        return self._dense(step)
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
@@ -317,24 +331,19 @@ def require_memory(problem: Problem, steps: Steps) -> None:
     """Refuse to remember more past models and gradients than fit into memory.
 
     Raises:
-        InvalidParameter: naming the largest staleness, or the entries of the table.
+        InvalidParameter: naming the number of replications.
     """
-    numbers = problem.features + (0 if steps.sparse else problem.rows)
-    table = steps.entries * len(steps.times) * problem.features * 8
-    if table > REMEMBERED:
-        raise InvalidParameter(
-            "workers",
-            steps.entries,
-            f"a gradient of each for {len(steps.times)} replications takes {table / 2**30:.1f} "
-            f"GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer replications",
-        )
-    kept = steps.depth * len(steps.times) * numbers * 8
+    numbers = steps.depth * (problem.features + (0 if steps.sparse else problem.rows))
+    numbers += steps.entries * problem.features + steps.layers * problem.rows
+    replications = len(steps.times)
+    kept = numbers * replications * 8
     if kept > REMEMBERED:
         raise InvalidParameter(
-            "staleness",
-            steps.depth,
-            f"so many past models for {len(steps.times)} replications take {kept / 2**30:.1f} GiB; "
-            f"must fit into {REMEMBERED / 2**30:.0f} GiB: fewer replications or iterations",
+            "replications",
+            replications,
+            f"past models and gradients (up to {steps.depth} updates old) take "
+            f"{kept / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
+            "replications or iterations",
         )
 
 

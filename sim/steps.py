@@ -2,7 +2,8 @@
 
 An update's gradient is a weighted sum of partition gradients, each taken at the newest model or at
 an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one;
-``Renewal`` moves along a table of gradients, of which it renews a few.
+``Renewal`` moves along a table of gradients, of which it renews a few; ``Held`` weighs gradients
+that are held for some rounds, several of every partition.
 """
 
 from __future__ import annotations
@@ -91,7 +92,27 @@ class Renewal:
         return Renewal(self.entry[part], self.partition[part], self.version[part], self.scale[part])
 
 
-Step: TypeAlias = "Dense | Sparse | Renewal"
+@final
+@dataclass(frozen=True, eq=False)
+class Held:
+    """One update from d held gradients of every partition, some of them new.
+
+    The learner holds them; at first all are zero.
+
+    Attributes:
+        fresh: ``(R, d, k)`` which are taken anew, at the newest model.
+        weights: ``(R, d, k)`` what each weighs in the decoded gradient.
+    """
+
+    fresh: BoolArray
+    weights: FloatArray
+
+    def columns(self, part: slice) -> Held:
+        """The same update of some of the replications."""
+        return Held(self.fresh[part], self.weights[part])
+
+
+Step: TypeAlias = "Dense | Sparse | Renewal | Held"
 
 
 class Steps(ABC):
@@ -137,6 +158,11 @@ class Steps(ABC):
     @property
     def entries(self) -> int:
         """Entries of the table of gradients that the learner keeps; 0 without one."""
+        return 0
+
+    @property
+    def layers(self) -> int:
+        """Gradients of every partition that the learner holds, as d of ``Held``; 0 without any."""
         return 0
 
     @property

@@ -194,7 +194,7 @@ def test_a_table_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -
     data, start = problem()
     _, steps = run_of("gradient_table", 2)
     monkeypatch.setattr(learner, "REMEMBERED", 3 * K * P * 8 - 1)
-    with pytest.raises(InvalidParameter, match="a gradient of each"):
+    with pytest.raises(InvalidParameter, match="past models and gradients"):
         train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 2)
 
 

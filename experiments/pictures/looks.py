@@ -56,6 +56,7 @@ LOOKS: dict[str, Look] = {
     "rennala": Look("#A6761D", "H", LONG, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
     "malenia": Look("#0B18C7", "1", LONG, "Malenia"),
+    "pipelined": Look("#4A1A7F", "2", DOTTED, "pipelined"),
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 

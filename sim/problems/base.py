@@ -123,15 +123,27 @@ class Problem(ABC):
 
         Cost: one product with ``X^T``.
         """
-        slopes = self.row_slopes(margins, self.y)
+        slopes = self.slopes(margins)
         if partition_weights is None:
             slopes /= self.rows
         else:
             scaled = partition_weights.T / self.rows
-            owner = np.repeat(np.arange(self.partitions), self.partition_sizes)
-            for rows in _in_cache(slopes.shape):
-                slopes[rows] *= scaled[owner[rows]]
+            for rows, owner in self.pieces(slopes.shape[1]):
+                slopes[rows] *= scaled[owner]
         return product(self.X.T, slopes)
+
+    def slopes(self, margins: FloatArray) -> FloatArray:
+        """The derivative of each training row's loss by its margin: ``(N, R)`` -> a new one."""
+        return self.row_slopes(margins, self.y)
+
+    def gradient_from_slopes(self, slopes: FloatArray) -> FloatArray:
+        """``(1/N) X^T slopes``: ``(N, R) -> (p, R)``. Cost: one product."""
+        return product(self.X.T, slopes / self.rows)
+
+    def pieces(self, width: int) -> Iterator[tuple[slice, IntArray]]:
+        """A few training rows at a time, and the partition of each: ``(N, width)`` in the cache."""
+        owner = np.repeat(np.arange(self.partitions), self.partition_sizes)
+        return ((rows, owner[rows]) for rows in _in_cache((self.rows, width)))
 
     def partition_gradient(self, partition: int, beta: FloatArray) -> FloatArray:
         """``(1/N) g_i(beta)`` of one partition i, without L2: ``(p,) -> (p,)``.

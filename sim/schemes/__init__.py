@@ -12,6 +12,7 @@ from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.gradient_table import GradientTable
 from sim.schemes.malenia import Malenia
 from sim.schemes.multi_message import MultiMessage
+from sim.schemes.pipelined import Pipelined
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
 from sim.schemes.sequential import Sequential
@@ -27,6 +28,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
     "drop_compute": DropCompute,
+    "pipelined": Pipelined,
     "sequential": Sequential,
     "adaptive_k": AdaptiveK,
     "adaptive_deadline": AdaptiveDeadline,

@@ -61,6 +61,7 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["drop_compute"](
                     pieces=load, patience=deadline, cut=draw(st.sampled_from(["after", "at"]))
                 ),
+                SCHEMES["pipelined"](load=load, wait_for=r),
                 SCHEMES["multi_message"](load=load),
                 SCHEMES["multi_message"](load=load, wait_for=r),
                 SCHEMES["multi_message"](

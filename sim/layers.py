@@ -1,0 +1,47 @@
+"""Gradients that are held for several rounds, as the slopes of their rows."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from sim.problems.base import Problem
+from sim.types import BoolArray, FloatArray
+
+
+@final
+class Layers:
+    """Each layer holds one gradient of every partition, of a few replications side by side.
+
+    A row's share of a gradient is its features times its slope, so held gradients are mixed row by
+    row before the one product with ``X^T``.
+
+    Args:
+        problem: data and loss.
+        layers: d.
+        width: replications.
+    """
+
+    def __init__(self, problem: Problem, layers: int, width: int) -> None:
+        self._problem = problem
+        self._slopes = np.zeros((layers, problem.rows, width))
+
+    def mixed(self, fresh: BoolArray, weights: FloatArray, margins: FloatArray) -> FloatArray:
+        """Renew some gradients, and ``(p, width)`` decode a weighted sum of all.
+
+        Args:
+            fresh: ``(width, d, k)`` which are taken anew.
+            weights: ``(width, d, k)`` what each weighs in the decoded gradient.
+            margins: ``(N, width)`` of the newest model.
+
+        Cost: one product, and two passes over N numbers for each layer and replication.
+        """
+        problem, newest = self._problem, self._problem.slopes(margins)
+        mixed = np.zeros(newest.shape)
+        for rows, owner in problem.pieces(newest.shape[1]):
+            for c, held in enumerate(self._slopes):
+                part = held[rows]
+                np.copyto(part, newest[rows], where=fresh[:, c].T[owner])
+                mixed[rows] += part * weights[:, c].T[owner]
+        return problem.gradient_from_slopes(mixed)
