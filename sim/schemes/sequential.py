@@ -1,8 +1,9 @@
 """Sequential gradient codes: a straggler's result may be delivered some rounds later.
 
 Source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation (ICLR 2023),
-the selective-repeat code, with the rounds of its authors' program. There several models are trained
-in turn; here one model is, and its gradients are applied B updates late.
+with the rounds of its authors' program; here the selective-repeat code, and in
+``sim.schemes.multiplexed`` the other one. There several models are trained in turn; here one model
+is, and its gradients are applied B (or W - 2 + B) updates late.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.arrays import row_max
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, Tolerance, not_bool, require_at_most_workers
 from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
-from sim.schemes.stopping import Opened, StoppingRule, Tally, Window
+from sim.schemes.burst import BurstWindow
+from sim.schemes.multiplexed import Multiplexed
 from sim.steps import DecodedRounds
 from sim.types import BoolArray, FloatArray, Rounds, Trace
 
@@ -31,12 +32,16 @@ from sim.types import BoolArray, FloatArray, Rounds, Trace
 class Sequential(SchemeFamily):
     """A code for bursts of stragglers: a missing result is computed again ``B`` rounds later.
 
-    The load is s + 1 with s = ceil(B stragglers / (W - 1 + B)), less than a code needs that must
-    tolerate ``stragglers`` in every round. It pays off where stragglers persist.
+    It needs less than a code that must tolerate ``stragglers`` in every round, and pays off where
+    stragglers persist. ``selective_repeat`` computes a job in one round and what is missing of it
+    once more B rounds later; its load is s + 1 with s = ceil(B stragglers / (W - 1 + B)).
+    ``multiplexed`` spreads each job over W - 1 + B rounds, in mini-tasks; its load, a fraction of
+    partitions, is (lambda + 1)(W - 1 + B) / (B + (W - 1)(lambda + 1)), below 2 for lambda < n.
 
     Args:
-        variant: ``selective_repeat``.
-        B: rounds after which a job is repeated and applied; must divide W - 1.
+        variant: ``selective_repeat`` or ``multiplexed``.
+        B: rounds that a burst of stragglers may last; must divide W - 1, and with ``multiplexed``
+            be at most that.
         W: rounds of the window in which stragglers are counted.
         stragglers: lambda, different stragglers that a window may have.
         tolerance: mu; who takes longer than (1 + mu) times the round's fastest is a straggler.
@@ -48,7 +53,7 @@ class Sequential(SchemeFamily):
     W: Annotated[int, BeforeValidator(not_bool), Ge(2)]
     stragglers: Annotated[int, BeforeValidator(not_bool), Ge(0)]
     tolerance: Tolerance
-    variant: Literal["selective_repeat"] = "selective_repeat"
+    variant: Literal["selective_repeat", "multiplexed"] = "selective_repeat"
 
     @classmethod
     @override
@@ -58,11 +63,22 @@ class Sequential(SchemeFamily):
             cls(B=2, W=3, stragglers=5, tolerance=1.0),
             cls(B=2, W=7, stragglers=12, tolerance=0.0),
             cls(B=3, W=4, stragglers=0, tolerance=1.0),
+            cls(B=1, W=2, stragglers=4, tolerance=0.5, variant="multiplexed"),
+            cls(B=2, W=4, stragglers=12, tolerance=1.0, variant="multiplexed"),
         )
 
     @override
-    def build(self, workers: int) -> SelectiveRepeat:
-        """Needs B to divide W - 1, stragglers at most workers, and a load of at most workers."""
+    def build(self, workers: int) -> SelectiveRepeat | Multiplexed:
+        """Needs B to divide W - 1 or to be at most that, and stragglers at most workers.
+
+        With ``selective_repeat`` the load must be at most workers as well.
+        """
+        if self.variant == "multiplexed":
+            require_at_most_workers("stragglers", self.stragglers, workers)
+            if self.B >= self.W:
+                valid = f"must be between 1 and W - 1 = {self.W - 1}"
+                raise InvalidParameter("B", self.B, valid)
+            return Multiplexed(workers, self.B, self.W, self.stragglers, self.tolerance)
         if (self.W - 1) % self.B:
             valid = ", ".join(str(b) for b in range(1, self.W) if (self.W - 1) % b == 0)
             raise InvalidParameter("B", self.B, f"must divide W - 1 = {self.W - 1}: {valid}")
@@ -218,101 +234,3 @@ class SelectiveRepeat(RoundScheme):
         if self.jobs is None or state.round < self.jobs:
             return np.zeros(len(state.missing), dtype=np.bool_)
         return np.asarray(~self._repeating(state).any(axis=1))
-
-
-@final
-@plain_dataclass(frozen=True, eq=False)
-class BurstWindow(StoppingRule):
-    """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then.
-
-    The model counts stragglers of the last W rounds, this one included: at most lambda different
-    ones, and nobody now who straggled B to W - 1 rounds ago. A round in which nobody repeats a job
-    and at most s straggle is allowed in any case and not counted. Where the model does not allow
-    it, the round ends when everybody has arrived; and never later than that.
-
-    Args:
-        tolerance: mu.
-        spare: s.
-        stragglers: lambda.
-        strict: ``(R,)`` whether somebody repeats a job.
-        recent: ``(R, n)`` who straggled in the W - 1 rounds before.
-        banned: ``(R, n)`` who straggled B to W - 1 rounds ago.
-        idle: ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``.
-    """
-
-    tolerance: float
-    spare: int
-    stragglers: int
-    strict: BoolArray
-    recent: BoolArray
-    banned: BoolArray
-    idle: BoolArray
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
-
-    @override
-    def of(self, replication: int) -> BurstWindow:
-        return replace(
-            self,
-            strict=self.strict[replication],
-            recent=self.recent[replication],
-            banned=self.banned[replication],
-            idle=self.idle[replication],
-        )
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        """Everybody: time aside, nothing else suffices."""
-        return np.asarray(arrived.all(axis=-1) | self.idle)
-
-    def allows(self, late: BoolArray) -> BoolArray:
-        """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
-        exempt = ~self.strict & (np.count_nonzero(late, axis=-1) <= self.spare)
-        few = np.count_nonzero(late | self.recent, axis=-1) <= self.stragglers
-        return np.asarray(exempt | (few & ~(late & self.banned).any(axis=-1)))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        closes = Window(self.tolerance).closes(np.asarray(delays.min(axis=-1)), opened)
-        everybody = row_max(delays)
-        allowed = self.allows(delays > closes[..., None])
-        ended = np.where(allowed, np.minimum(closes, everybody), everybody)
-        return np.where(self.idle, opened, ended)
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _BurstTally(self, messages, opened)
-
-
-class _BurstTally(Tally):
-    """Sets its alarm at the first arrival, and looks at who is late when it rings."""
-
-    def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
-        self._window, self._opened, self._closes = rule, opened, np.inf
-        self._late, self._out = np.ones(messages, dtype=np.bool_), messages
-        self._over = bool(rule.idle)
-        self.alarms = [0.0] if self._over else []
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        if self._closes == np.inf:
-            extra = self._window.tolerance * (now - self._opened)
-            self._closes = now + extra
-            self.alarms.append(extra)
-        self._late[message] = False
-        self._out -= 1
-        return self.ring(now)
-
-    @override
-    def ring(self, now: float) -> bool:
-        allowed = now == self._closes and bool(self._window.allows(self._late))
-        self._over = self._over or allowed or self._out == 0
-        return self._over

@@ -55,6 +55,9 @@ def schemes(draw: st.DrawFn) -> Scheme:
                     stragglers=r if n > 1 else 0,
                     tolerance=draw(st.sampled_from([0.0, 0.5, 2.0])),
                 ),
+                SCHEMES["sequential"](
+                    variant="multiplexed", B=burst, W=window, stragglers=r, tolerance=0.5
+                ),
                 SCHEMES["adaptive_deadline"](
                     kappa=draw(st.sampled_from([0.0, 1.0, 3.0])), at_least=r, rounds=burst
                 ),

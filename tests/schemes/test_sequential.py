@@ -17,7 +17,8 @@ from sim.engines.policy import Policy
 from sim.errors import InvalidParameter
 from sim.load_laws import Proportional
 from sim.schemes.base import RoundOutcome
-from sim.schemes.sequential import BurstWindow, SelectiveRepeat, Sequential
+from sim.schemes.burst import BurstWindow
+from sim.schemes.sequential import SelectiveRepeat, Sequential
 from sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event
@@ -34,6 +35,7 @@ SMALL = Sequential(B=1, W=2, stragglers=3, tolerance=0.5)
 def run(engine: Engine, family: Sequential, table: FloatArray, jobs: int) -> Trace:
     """The table holds times at full load."""
     scheme = family.build(table.shape[1])
+    assert isinstance(scheme, SelectiveRepeat)
     return engine.simulate(scheme, [TableTape(table / scheme.load)], Proportional(), jobs)
 
 
