@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from experiments import terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,7 +111,7 @@ def init(
     from experiments import examples
 
     path = examples.write(name, Path())
-    print(f"{path} written; now: erasurehead run {path}")
+    terminal.say(f"{path} written; now: erasurehead run {path}")
 
 
 @app.command(epilog=example("run demo.yaml --set workers=24"))
@@ -161,8 +162,6 @@ def _run(
 
         processes.prepare()  # before the imports below: the server makes them at the same time
 
-    from functools import partial
-
     from experiments import console
     from experiments.cells import files
     from experiments.config.document import load
@@ -177,7 +176,7 @@ def _run(
     if timeline is not None:
         files.require_file(timeline)
     with console.progress("cells") as report:
-        options = Options(jobs, scheduler, data_dir, timeline, report, partial(print, flush=True))
+        options = Options(jobs, scheduler, data_dir, timeline, report, terminal.say)
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
@@ -243,7 +242,7 @@ def reproduce(
 
     with console.progress("figures") as report:
         summary = make_figures(figures or [], Effort(0, full, data_dir), output, jobs, report)
-    print(summary)
+    terminal.say(str(summary))
 
 
 @app.command(epilog=example("fit delays.csv --k-range 200:256"))
@@ -272,14 +271,14 @@ def fit(
 
     tables, warnings = command.read_tables(str(trace), load, allow_large)
     for line in warnings:
-        print(f"warning: {line}", file=sys.stderr)
+        terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target), console.progress("fits") as report:
         findings = investigate(tables, load, ks, report)
         command.write_findings(findings, trace.name, target)
-    print(terminal_report(findings))
-    print(f"report, pictures and config in {target}/")
+    terminal.say_all(terminal_report(findings).splitlines())
+    terminal.say(f"report, pictures and config in {target}/")
 
 
 @app.command(epilog=example("plot results/demo --kind loss_time --format png,pdf"))
@@ -298,8 +297,7 @@ def plot(
 
     with console.progress("pictures") as report:
         written, left_out = write_pictures(directory, kind, format_.split(","), report)
-    for line in [*map(str, written), *left_out]:
-        print(line)
+    terminal.say_all([*map(str, written), *left_out])
 
 
 @app.command(name="list", epilog=example("list schemes"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import pandas as pd
 from rich.cells import cell_len
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,6 +20,8 @@ from rich.progress import (
 )
 from rich.table import Table
 
+from experiments import terminal
+from experiments.config.escape import line
 from experiments.config.grid import Cell
 from experiments.run import Outcome, Plan, Report
 from sim.metrics import METRICS
@@ -41,7 +41,7 @@ def progress(unit: str) -> Iterator[Report]:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=terminal.console(stderr=True),
     )
     with bar:
         task = bar.add_task(unit, total=None)
@@ -50,21 +50,17 @@ def progress(unit: str) -> Iterator[Report]:
 
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
-    console = Console(markup=False, highlight=False)
     if outcome.finished:
-        columns = _summary(outcome.summary, _swept(outcome))
-        shown, left_out = fitting(columns, width_of(console))
-        console.print(_table(shown), crop=False)
+        left_out = _show(_summary(outcome.summary, _swept(outcome)))
         if left_out:
             titles = ", ".join(column.title for column in left_out)
-            console.print(f"too narrow for {titles}: see summary.parquet", soft_wrap=True)
-        console.print(f"{len(outcome.seconds)} cell(s) computed, {len(outcome.finished)} in all")
-    console.print(f"results in {output}/", soft_wrap=True)
-    errors = Console(stderr=True)
-    for line in outcome.warnings:
-        errors.print(f"warning: {line}", markup=False, highlight=False, soft_wrap=True)
+            terminal.say(f"too narrow for {titles}: see summary.parquet")
+        terminal.say(f"{len(outcome.seconds)} cell(s) computed, {len(outcome.finished)} in all")
+    terminal.say(f"results in {output}/")
+    for text in outcome.warnings:
+        terminal.tell(f"warning: {text}")
     for cell, reason in outcome.failed:
-        errors.print(f"failed: {cell.label}{_place(cell)}: {reason}", markup=False, soft_wrap=True)
+        terminal.tell(f"failed: {cell.label}{_place(cell)}: {reason}")
 
 
 MOST_ROWS = 40
@@ -73,32 +69,33 @@ MOST_ROWS = 40
 
 def show_plan(planned: Plan, output: Path, jobs: int) -> None:
     """The cells of a run before it runs: engine, what each will need, whether it is there."""
-    console = Console(markup=False, highlight=False)
     known = planned.checked.estimates
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
     todo = {cell.key for cell in planned.todo}
     some = rows[:MOST_ROWS]
     keys = dict.fromkeys(key for cell, _ in some for key in cell.swept if key[:7] != "scheme.")
-    columns = [Column(key, [_short(cell.swept.get(key, "")) for cell, _ in some]) for key in keys]
+    columns = [
+        Column.of(key, [_short(cell.swept.get(key, "")) for cell, _ in some]) for key in keys
+    ]
     columns += [
-        Column("scheme", [cell.label for cell, _ in some]),
+        Column.of("scheme", [cell.label for cell, _ in some]),
         Column("engine", [need.engine for _, need in some], 2),
         Column("about", [_duration(need.seconds) for _, need in some], 1),
         Column("memory", [_size(need.memory) for _, need in some], 3),
     ]
     if len(todo) < len(rows):
         columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
-    console.print(_table(fitting(columns, width_of(console))[0]), crop=False)
+    _show(columns)
     if len(rows) > len(some):
-        console.print(f"... and {len(rows) - len(some)} more")
+        terminal.say(f"... and {len(rows) - len(some)} more")
     for reason in dict.fromkeys(need.reason for _, need in rows if need.reason):
-        console.print(f"event engine: {reason}", soft_wrap=True)
+        terminal.say(f"event engine: {reason}")
     for cell in planned.cells:
         if cell.key in planned.checked.impossible:
             reason = planned.checked.impossible[cell.key]
-            console.print(f"cannot run: {cell.label}{_place(cell)}: {reason}", soft_wrap=True)
-    for line in planned.checked.warnings:
-        console.print(f"warning: {line}", soft_wrap=True)
+            terminal.say(f"cannot run: {cell.label}{_place(cell)}: {reason}")
+    for text in planned.checked.warnings:
+        terminal.say(f"warning: {text}")
     needs = [known[cell.key] for cell in planned.todo]
     if needs:
         seconds = max(sum(need.seconds for need in needs) / jobs, needs[0].seconds)
@@ -107,8 +104,8 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
         cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
     else:
         cost = "all are finished"
-    console.print(f"{len(needs)} of {len(rows)} cell(s) to compute: {cost}", soft_wrap=True)
-    console.print(f"nothing was computed or written; results would be in {output}/", soft_wrap=True)
+    terminal.say(f"{len(needs)} of {len(rows)} cell(s) to compute: {cost}")
+    terminal.say(f"nothing was computed or written; results would be in {output}/")
 
 
 LONGEST = 24
@@ -140,7 +137,7 @@ def _place(cell: Cell) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: whole numbers and words, never cut.
+    """A column of a table: whole numbers and words.
 
     Attributes:
         title: its heading.
@@ -153,20 +150,22 @@ class Column:
     cells: Sequence[str]
     rank: int = 0
 
+    @classmethod
+    def of(cls, title: str, cells: Sequence[str]) -> Column:
+        """A column of texts from outside."""
+        return cls(line(title, WIDEST), [line(cell, WIDEST) for cell in cells])
+
     @property
     def width(self) -> int:
         """Characters of the longest value."""
         return max(map(cell_len, (self.title, *self.cells)))
 
 
+WIDEST = 80
+"""Characters of a text from outside."""
+
 GAP = 2
 """Characters between two columns."""
-
-
-def width_of(console: Console) -> int:
-    """Characters in a line; a file or a pipe takes lines of any length."""
-    known = console.is_terminal or "COLUMNS" in os.environ
-    return console.width if known else sys.maxsize
 
 
 def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
@@ -179,6 +178,14 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[C
         shown.remove(least)
         left_out.append(least)
     return shown, left_out
+
+
+def _show(columns: Sequence[Column]) -> list[Column]:
+    """Print a table; returns the columns for which a line has no room."""
+    console = terminal.console()
+    shown, left_out = fitting(columns, terminal.width(console))
+    console.print(_table(shown), crop=False)
+    return left_out
 
 
 def _table(columns: Sequence[Column]) -> Table:
@@ -199,11 +206,11 @@ def _swept(outcome: Outcome) -> list[str]:
 
 def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
     keys = [key for key in swept if not key.startswith("scheme.")]
-    names = [Column(key, [*map(_short, summary[key])]) for key in keys]
+    names = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
     metrics = {name: title for name, title in COLUMNS.items() if f"{name}_mean" in summary}
     return [
         *names,
-        Column(COLUMNS["label"], [*summary["label"]]),
+        Column.of(COLUMNS["label"], [*summary["label"]]),
         *(
             Column(title, [_estimate(row, name) for _, row in summary.iterrows()], _rank(name))
             for name, title in metrics.items()
@@ -224,4 +231,5 @@ def _estimate(row: pd.Series, key: str) -> str:
     mean, error = row[f"{key}_mean"], row[f"{key}_se"]
     if pd.isna(mean):
         return "-"
-    return f"{mean:.4g}" + ("" if pd.isna(error) else f" ±{error:.1g}")
+    sign = "±" if terminal.says("±") else "+-"
+    return f"{mean:.4g}" + ("" if pd.isna(error) else f" {sign}{error:.1g}")

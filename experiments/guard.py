@@ -19,7 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.escape import escaped, line, shortened
+from experiments.config.escape import line, shortened
+from experiments.terminal import tell
 
 BAD_INPUT, INTERNAL, NOBODY_READS, INTERRUPTED = 2, 70, 1, 130
 
@@ -65,12 +66,6 @@ def run(command: Command, debug: bool = False) -> int:
     return code
 
 
-def tell(text: str) -> None:
-    """Write one line to stderr; if that cannot be written either, nobody can be told."""
-    with contextlib.suppress(OSError, ValueError):
-        print(line(text), file=sys.stderr, flush=True)
-
-
 def _report(error: Exception, debug: bool) -> int:
     """Say in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
@@ -81,8 +76,7 @@ def _report(error: Exception, debug: bool) -> int:
         return BAD_INPUT
     if debug:
         for each in _details(error).splitlines():
-            with contextlib.suppress(OSError, ValueError):
-                print(escaped(each), file=sys.stderr)
+            tell(each, len(each) * 10)
     mistake = of_the_user(error)
     if mistake is not None:
         tell(f"error: {mistake}")
@@ -106,8 +100,8 @@ def of_the_user(error: BaseException) -> str | None:
         if error.filename not in (None, ""):
             return f"{_name(error.filename)}: {error.strerror}"
         if error.errno in OF_THE_MACHINE:
-            places = "the output and of temporary files (TMPDIR"
-            return f"{error.strerror}: make room in the folder of {places} = {_temporary()})"
+            places = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
+            return f"{error.strerror} {places}"
     return None
 
 

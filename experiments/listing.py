@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from experiments import terminal
 from experiments.config.errors import at, one_of
 from experiments.config.plugins import catalogue
 from experiments.config.surroundings import FailureSettings
@@ -60,7 +61,7 @@ def show(what: str | None) -> None:
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))
-    console = Console(highlight=False, markup=False)
+    console = terminal.console()
     entries = sections()
     for name in names if what is None else [what]:
         if name == FIGURES:

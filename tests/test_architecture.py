@@ -74,6 +74,22 @@ def test_imports_go_one_way(file: Path) -> None:
         assert not any(within(m, "simpy") for m in modules), f"{path} imports simpy"
 
 
+TERMINAL = "experiments/terminal.py"
+OURS = ("experiments/commands.py", "erasurehead/ours.py")
+"""Print JSON, the version, and what can be said before anything is imported."""
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
+def test_one_way_to_the_terminal(file: Path) -> None:
+    """Text from outside is escaped there; print and rich's console would pass it on as it is."""
+    path = file.relative_to(ROOT).as_posix()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and path != TERMINAL:
+            called = ast.unparse(node.func)
+            assert called != "print" or path in OURS, f"{path}: print"
+            assert called != "Console", f"{path}: a console of its own"
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
 def test_no_global_random_numbers(file: Path) -> None:
     """np.random.seed and friends would make a run depend on what ran before it."""

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from xml.dom import minidom
 
 import numpy as np
 import pandas as pd
@@ -234,6 +235,21 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
         ["problem: missing; adaptive_k decides by the losses"],
     ),
     ("workers: 3\nworkers: 4\n", ["not YAML", "line 2", "workers appears twice"]),
+    (
+        change(schemes=[SCHEME | {"label": "a\x1b[31m"}]),
+        [r"label = 'a\x1b[31m'", "1 to 100 visible"],
+    ),
+    (change(schemes=[SCHEME | {"label": "x" * 101}]), ["label", "1 to 100 visible characters"]),
+    (change(schemes=[SCHEME | {"label": " "}]), ["label = ' '", "1 to 100 visible characters"]),
+    (change(schemes=[SCHEME | {"label": "\u202ea"}]), [r"label = '\u202ea'", "visible"]),
+    (change(schemes=[SCHEME | {"label": True}]), ["label = True", "visible"]),
+    (change(schemes=[SCHEME | {"label": {"a": 1}}]), ["label = {'a': 1}", "visible"]),
+    (change(name="x" * 101), ["name", "at most 100 characters"]),
+    (change(name=[1]), ["name = [1]: must be text"]),
+    (change(schemes=[3]), ["schemes[0] = 3: must be a section: keys with values"]),
+    (change(schemes="uncoded"), ["schemes = 'uncoded': must be a list"]),
+    (change(target_loss=float("inf")), ["target_loss = inf: must be a finite number"]),
+    ("workers: 3\ndelay: {1: 2}\n", ["line 2, column 9: a key must be text"]),
     (change(replications=2**31), ["replications", "less than or equal to"]),
     (change(sweep={"seed": [0] * 1000, "workers": [6] * 1000}), ["sweep", "100000 points"]),
     (change(sweep={"delay.rate": []}), ["sweep.delay.rate", "at least one"]),
@@ -312,6 +328,43 @@ def test_bad_trace_is_one_clear_line(
     for mention in mentions:
         assert mention in error
     assert not out.exists()
+
+
+def test_labels_are_shown_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Catches markup, codes of emoji and formulas that are interpreted, in tables and SVGs."""
+    labels = ["[/b]", "[red]x", ":smile:", r"$\frac{$", "_a", "速い", "x" * 100]
+    schemes = [{"name": "uncoded", "label": label} for label in labels]
+    config, out = write(tmp_path, change(schemes=schemes)), tmp_path / "out[/b]"
+    assert call(monkeypatch, "run", config, "--output", out) == 0
+    said = capsys.readouterr()
+    for label in labels[:-1]:
+        assert f"\n{label} " in said.out
+    assert f"results in {out}/\n" in said.out
+    assert max(map(len, said.out.splitlines())) <= 300
+    assert call(monkeypatch, "plot", out, "--format", "svg") == 0
+    assert capsys.readouterr().err == ""
+    for picture in (out / "plots").glob("*.svg"):
+        minidom.parse(str(picture))
+
+
+def test_a_long_label_of_our_own_is_shortened_and_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches two schemes that become one, and a label that a worker process would refuse."""
+    from experiments.config import settings
+    from experiments.config.grid import cells
+
+    schemes = [SCHEME | {"rescale": True}, SCHEME | {"rescale": False}]
+    labels = [cell.label for cell in cells(change(schemes=schemes))]
+    assert labels == ["erasurehead load=2 wait_for=3 rescale=True", "erasurehead load=2 wait_for=3"]
+    monkeypatch.setattr(settings, "LONGEST_LABEL", 25)
+    short = [cell.label for cell in cells(change(schemes=schemes))]
+    assert len(set(short)) == 2
+    for cell in cells(change(schemes=schemes)):
+        assert len(cell.label) == 25
+        assert [each.label for each in cells(cell.document)] == [cell.label]
 
 
 def test_a_bad_config_leaves_earlier_results_alone(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments import guard
 from experiments.cells.compute import CellResult, compute
 from experiments.cells.pool import Share
 from experiments.cells.store import code_fingerprint
@@ -41,5 +42,6 @@ def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
     except EXPECTED as error:
         result = str(error)
     except Exception as error:
-        result = f"{type(error).__name__}: {error}"
+        short = guard.is_memory(error)
+        result = guard.out_of_memory(error) if short else f"{type(error).__name__}: {error}"
     return Done(result, time.monotonic() - began, code_fingerprint())

@@ -224,7 +224,7 @@ def _adapter(family: Any) -> TypeAdapter[Any]:
 
 def _require_section(value: Any) -> None:
     if not isinstance(value, Mapping):
-        raise fault([], value, "must be a valid dictionary")
+        raise fault([], value, "must be a section: keys with values")
 
 
 def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:

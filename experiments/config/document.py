@@ -15,7 +15,7 @@ LARGEST = 2**25
 """Bytes of a config's file."""
 
 DEEPEST, MOST_VALUES = 100, 1_000_000
-"""Bounds on a document: YAML can repeat a part within itself, so a short text can say much."""
+"""Bounds on a document from Python, which can contain itself; a text has been counted before."""
 
 
 def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
@@ -73,6 +73,9 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         if depth > DEEPEST:
             raise ConfigError(f"{key}: nested more than {DEEPEST} deep")
         if isinstance(value, Mapping):
+            for name in value:
+                if not isinstance(name, str):
+                    raise ConfigError(f"{key}: the key {name!r} must be text")
             return {name: copied(entry, name, depth + 1) for name, entry in value.items()}
         if isinstance(value, list | tuple):
             return [copied(entry, key, depth + 1) for entry in value]
@@ -84,7 +87,8 @@ def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         listed = key == "plugins" and depth == 2 and is_file(value)
         return str(Path.absolute(folder / value)) if named or listed else value
 
-    return {key: copied(value, key, 1) for key, value in document.items()}
+    whole: dict[str, Any] = copied(document, "config", 0)
+    return whole
 
 
 def is_file(plugin: str) -> bool:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from experiments.config.escape import escaped
+
 
 class ConfigError(ValueError):
-    """A config that cannot be run; one line that names field, value and what is valid."""
+    """A config that cannot be run; one line that names field, value and what is valid.
+
+    What comes from outside, such as a key or a path, is escaped, so that it stays one line.
+    """
+
+    def __init__(self, line: str) -> None:
+        super().__init__(escaped(line))
 
 
 def at(place: str, value: Any, valid: str) -> ConfigError:
@@ -71,12 +79,43 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
         case "fault_of_value":
             return ConfigError(f"{path} = {_short(first['input'])}: {first['msg']}{more}")
         case _:
-            reasons = dict.fromkeys(
-                other["msg"].removeprefix("Input should be ") for other in tried
-            )
-            valid = " or ".join(reasons)
-            valid = valid if valid[:1].isupper() else f"must be {valid}"
+            reasons = dict.fromkeys(map(_valid, tried))
+            valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
             return ConfigError(f"{path} = {_short(first['input'])}: {valid}{more}")
+
+
+WORDS = {
+    "int_type": "be an integer",
+    "int_parsing": "be an integer",
+    "int_parsing_size": "be an integer",
+    "int_from_float": "be an integer",
+    "float_type": "be a number",
+    "float_parsing": "be a number",
+    "finite_number": "be a finite number",
+    "string_type": "be text",
+    "string_unicode": "be text",
+    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "have at least {min_length} characters",
+    "bool_type": "be true or false",
+    "bool_parsing": "be true or false",
+    "dict_type": "be a section: keys with values",
+    "list_type": "be a list",
+    "tuple_type": "be a list",
+    "too_short": "have at least {min_length} item(s)",
+    "too_long": "have at most {max_length} item(s)",
+    "none_required": "be null",
+    "is_instance_of": "be a {class}",
+}
+"""What pydantic means, by the type of its error."""
+
+
+def _valid(problem: Mapping[str, Any]) -> str:
+    """What a value must do or be, as the end of a sentence that begins with ``must``."""
+    if problem["type"] in WORDS:
+        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
+    text: str = problem["msg"]
+    return text.replace("Input should ", "").replace("Value error, ", "")
 
 
 def _path(place: str, loc: Iterable[int | str]) -> str:

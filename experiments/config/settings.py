@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 from collections import Counter
@@ -25,6 +26,7 @@ from delay_models import DelayModel
 from experiments.config.catalogue import BUILT_IN, Catalogue
 from experiments.config.codec import Reader, located, plain, require_known, takes_list
 from experiments.config.errors import fault
+from experiments.config.escape import escaped, is_plain, shortened
 from experiments.config.ranges import MOST_POINTS
 from experiments.config.surroundings import FailureSettings, read_failures, read_network
 from sim.engines.network import Network
@@ -34,6 +36,11 @@ from sim.load_laws import LoadLaw, Proportional
 from sim.optimizers import Optimizer
 from sim.problems import ProblemConfig
 from sim.schemes import SchemeFamily
+
+NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+
+LONGEST_LABEL = 100
+"""Characters."""
 
 Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
@@ -80,7 +87,17 @@ def _entry(reader: Reader, section: Any, swept: Mapping[str, Any]) -> Entry:
         label = section.get("label")
         said = {key: value for key, value in section.items() if key != "label"}
     family = reader.named("schemes", said)
-    return Entry(family, str(_label(reader, family, said) if label is None else label), swept)
+    return Entry(family, _label(reader, family, said) if label is None else _given(label), swept)
+
+
+def _given(label: Any) -> str:
+    """A label that a config gives: it stands in tables, pictures and the terminal."""
+    text = str(label)
+    known = isinstance(label, str | int | float) and not isinstance(label, bool)
+    if not known or not text.strip() or len(text) > LONGEST_LABEL or not is_plain(text):
+        valid = f"1 to {LONGEST_LABEL} visible characters and spaces, in one line"
+        raise fault(["label"], label, f"must be {valid}")
+    return text
 
 
 def _singles(
@@ -114,7 +131,11 @@ def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
         if key in defaults
         and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
     ]
-    return " ".join([section["name"], *unusual])
+    label = escaped(" ".join([section["name"], *unusual]))
+    if len(label) <= LONGEST_LABEL:
+        return label
+    mark = hashlib.sha256(label.encode()).hexdigest()[:8]  # shortened alone, two might be equal
+    return f"{shortened(label, LONGEST_LABEL - len(mark) - 1)} {mark}"
 
 
 def _shown(value: Any) -> Any:
@@ -138,7 +159,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[Entry, ...]:
         elif isinstance(section, Mapping | SchemeFamily):
             group = _entries(reader, section)
         else:
-            raise fault([index], section, "must be a valid dictionary")
+            raise fault([index], section, "must be a section: keys with values")
         entries += (replace(entry, index=index) for entry in group)
     for label, count in Counter(entry.label for entry in entries).items():
         if count > 1:
@@ -171,7 +192,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = "run"
+    name: Annotated[str, Field(pattern=NAME, max_length=100)] = "run"
     workers: Annotated[Count, Le(10**6)]
     iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1

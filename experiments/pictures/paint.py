@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.pictures import style
+from experiments.pictures import style, words
 from experiments.pictures.looks import INK, shade
 from experiments.pictures.shown import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
 
@@ -44,8 +44,8 @@ def figure(picture: Picture) -> Figure:
         if picture.share:
             _label_once(panels, picture.columns, picture.share)
         if picture.heading:
-            drawn.suptitle(picture.heading, fontsize=9.5)
-        style.legend_below(drawn, picture.legend, picture.last)
+            drawn.suptitle(words.text(picture.heading), fontsize=9.5)
+        style.legend_below(drawn, picture.legend, [*map(words.entry, picture.last)])
     return drawn
 
 
@@ -58,9 +58,11 @@ def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
     if not shown.grid:
         axes.grid(visible=False)
     if shown.title:
-        axes.set_title(shown.title, fontsize=9.5, loc="left" if names_left else "center")
+        axes.set_title(
+            words.text(shown.title), fontsize=9.5, loc="left" if names_left else "center"
+        )
     if shown.remark:
-        style.remark(axes, shown.remark)
+        style.remark(axes, words.text(shown.remark))
 
 
 def draw_mark(axes: Axes, mark: Mark) -> None:
@@ -74,7 +76,7 @@ def draw_mark(axes: Axes, mark: Mark) -> None:
             _bars(axes, mark)
         case Rules():
             for x in mark.x:
-                axes.axvline(x, color=INK, lw=0.9, label=mark.title)
+                axes.axvline(x, color=INK, lw=0.9, label=words.entry(mark.title))
         case Heat():
             _heat(axes, mark)
 
@@ -97,7 +99,7 @@ def _curve(axes: Axes, mark: Curve) -> None:
         marker=look.marker,
         markevery=(every // 2, every),
         drawstyle="steps-post" if mark.steps else "default",
-        label=look.title or None,
+        label=words.entry(look.title) or None,
     )
 
 
@@ -112,7 +114,7 @@ def _points(axes: Axes, mark: Points) -> None:
             markerfacecolor="white",
             markersize=mark.size,
             markeredgewidth=1.1,
-            label=look.title,
+            label=words.entry(look.title),
             clip_on=False,
             zorder=3,
         )
@@ -128,7 +130,7 @@ def _points(axes: Axes, mark: Points) -> None:
         markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
         markeredgewidth=2.2 if look.marker in STROKES else None,
         linestyle="none",
-        label=look.title or None,
+        label=words.entry(look.title) or None,
     )
 
 
@@ -146,7 +148,7 @@ def _bars(axes: Axes, mark: Bars) -> None:
             edgecolor=shade(INK, 0.25),
             linewidth=0.3,
             hatch=fill.hatch,
-            label=fill.title or None,
+            label=words.entry(fill.title) or None,
         )
     )
 
@@ -165,7 +167,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
 
 def _scale(axis: Any, shown: Axis) -> None:
     """Label, scale, ends and ticks of ``axes.xaxis`` or ``axes.yaxis``."""
-    axis.set_label_text(shown.label)
+    axis.set_label_text(words.text(shown.label))
     ends = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
     if shown.low is not None and shown.high is not None:
         ends(shown.low, shown.high)  # first: a logarithm finds no margins around 1e149
@@ -175,7 +177,7 @@ def _scale(axis: Any, shown: Axis) -> None:
         ends(shown.low, shown.high)
     if shown.names is not None:
         places = range(len(shown.names)) if shown.places is None else shown.places
-        axis.set_ticks(list(places), list(shown.names), fontsize=8.5)
+        axis.set_ticks(list(places), [*map(words.text, shown.names)], fontsize=8.5)
 
 
 def _same_ends(panels: list[Axes], shown: list[Axis]) -> None:

@@ -157,8 +157,12 @@ def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
 
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
-    """Rows of the summary's cells; a cell that two points share is in the table twice."""
-    return table[table["cell"].isin(summary["cell"])].drop_duplicates(unique)
+    """Rows of the summary's cells; a cell that two points share is in the table twice.
+
+    Where labels are swept, such points differ in the label alone.
+    """
+    own = table["cell"].isin(summary["cell"]) & table["label"].isin(summary["label"])
+    return table[own].drop_duplicates(["label", *unique])
 
 
 def short_text(value: Any) -> str:

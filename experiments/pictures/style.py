@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments.cells.files import write_bytes
+from experiments.pictures import words
 from experiments.pictures.looks import GRID, INK
 
 if TYPE_CHECKING:
@@ -41,7 +42,6 @@ SETTINGS: Any = {
     "axes.spines.top": False,
     "axes.titlesize": 11,
     "figure.constrained_layout.use": True,
-    "font.family": "DejaVu Sans",
     "font.size": 10.5,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
@@ -68,6 +68,7 @@ def applied() -> Iterator[None]:
     with rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
+        matplotlib.rcParams["font.family"] = list(words.fonts())
         yield
 
 
@@ -132,11 +133,16 @@ CHARACTER, HANDLE = 0.075, 0.65
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     """How many columns of a legend fit into a width in inches; entries go down the columns."""
     for count in range(min(columns, len(labels)), 1, -1):
-        lengths = np.array_split([len(label) for label in labels], count)
+        lengths = np.array_split([_width(label) for label in labels], count)
         needed = sum(HANDLE + CHARACTER * column.max() for column in lengths)
         if needed <= width:
             return count
     return 1
+
+
+def _width(label: str) -> int:
+    """Characters of its longest line."""
+    return max(map(len, label.split("\n")))
 
 
 METADATA: dict[str, dict[str, None]] = {

@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments.console import progress
 from experiments.lock import locked
+from experiments.terminal import say
 from experiments.verify import convergence, decoding, grid, iteration_time, moments, table
 from experiments.verify.compare import Quantities
 from experiments.verify.grid import Setting
@@ -84,7 +85,7 @@ def verify_grid(replications: int, engine: Engine, seed: int, output: Path | Non
         table.show_verification(result, time.monotonic() - began)
         if output is not None:
             table.write_verification(result, output)
-            print(f"results in {output}/")
+            say(f"results in {output}/")
     return not result.failed
 
 

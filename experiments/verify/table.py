@@ -7,15 +7,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import pandas as pd
-from rich.console import Console
 
+from experiments import terminal
 from experiments.cells import files
 from experiments.verify.compare import Comparison, NotComparable, Outcome, bound
 from sim.theory import NoFormula
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 CHANCE = 1e-4
 """Chance that any row of the whole table fails although simulator and theory are right."""
@@ -111,23 +114,23 @@ def write_verification(result: Verification, output: Path) -> None:
 
 def show_verification(result: Verification, seconds: float) -> None:
     """Print every setting's rows, the failed rows once more, and the counts."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     for heading, rows in groupby(result.rows, key=lambda row: row.setting):
         _show_setting(console, heading, result, list(rows))
     if result.failed:
         console.print("\nFailed", style="bold red")
     for heading, rows in groupby(result.failed, key=lambda row: row.setting):
         _show_setting(console, heading, result, list(rows))
-    console.print("\n" + "\n".join(summary(result, seconds)), markup=False)
+    console.print("\n" + "\n".join(summary(result, seconds)))
 
 
 def _show_setting(
     console: Console, heading: str, result: Verification, rows: list[TableRow]
 ) -> None:
-    console.print(f"\n{heading}", style="bold", markup=False)
+    console.print(f"\n{heading}", style="bold")
     console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
     for scheme, quantities in groupby(rows, key=lambda row: row.scheme):
-        console.print(f"  {scheme}", markup=False)
+        console.print(f"  {scheme}")
         for row in quantities:
             found, verdict = row.outcome, result.verdict(row)
             if isinstance(found, Comparison):
@@ -136,7 +139,7 @@ def _show_setting(
             else:
                 line = f"    {row.quantity:<34} {verdict}: {found.reason}"
             style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
-            console.print(line, style=style, markup=False)
+            console.print(line, style=style)
 
 
 def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) -> str:

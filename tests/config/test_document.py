@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from experiments.config import yaml_text
-from experiments.config.document import load, set_dotted
+from experiments.config.document import LARGEST, anchored, load, set_dotted
 from experiments.config.errors import ConfigError
 from experiments.config.grid import cells, resolved
 
@@ -239,3 +240,83 @@ def test_a_value_that_is_not_what_its_tag_says(text: str) -> None:
 def test_half_a_character_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"^label = '\\ud800': half a character"):
         cells({"workers": 3, "schemes": [{"name": "uncoded", "label": "\ud800"}]})
+
+
+BAD_YAML = [
+    ("x: !!float ''", "line 1, column 4: a value is not what its tag !!float says"),
+    ("x: !!bool 7", "line 1, column 4: a value is not what its tag !!bool says"),
+    ("x: {1: 2, a: 3}", "line 1, column 5: a key must be text; put it in quotes"),
+    ("x: {null: 2}", "a key must be text"),
+    ("? [a]\n: 3", "a key must be text"),
+    ("x: &a [*a]", "line 1, column 8: a value contains itself"),
+    ("x: &a {y: {z: *a}}", "a value contains itself"),
+    ("x: " + "[" * 100 + "]" * 100, "nested more than 100 deep"),
+    ("x: " + "[" * 100_000, "nested more than 100 deep"),
+    ("x: " + "9" * 401, "a number has at most 400 digits, not 401"),
+]
+
+
+@pytest.mark.parametrize(("text", "problem"), BAD_YAML, ids=lambda text: text[:20])
+def test_what_yaml_can_say_and_we_do_not_take(text: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        yaml_text.read(text)
+
+
+def nested(levels: int, close: str = "") -> str:
+    """Lists that repeat the one before, each level twice what it repeats."""
+    lines = ["a0: &a0 [1, 1]"]
+    lines += [f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, levels)]
+    return "\n".join([*lines, close])
+
+
+def test_repetitions_count_as_often_as_they_stand() -> None:
+    """Catches a count of the text's own values, and one that is made after they are written out."""
+    assert len(yaml_text.read(nested(14))) == 14
+    for levels in (20, 60, 90):
+        with pytest.raises(ValueError, match="holds more than 300,000 values"):
+            yaml_text.read(nested(levels))
+
+
+def test_repetitions_are_as_deep_as_they_stand() -> None:
+    chain = ["a0: &a0 [1]"] + [f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 120)]
+    assert yaml_text.read("\n".join(chain[:90]))
+    with pytest.raises(ValueError, match="nested more than 100 deep"):
+        yaml_text.read("\n".join(chain))
+
+
+def test_merge_keys_multiply_too() -> None:
+    lines = ["a0: &a0 {x: 1, y: 2}"]
+    lines += [f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 25)]
+    with pytest.raises(ValueError, match="holds more than"):
+        yaml_text.read("\n".join(lines))
+
+
+def test_a_mapping_from_python_has_texts_as_keys() -> None:
+    with pytest.raises(ConfigError, match="problem: the key 1 must be text"):
+        anchored({"problem": {1: 2}}, Path())
+
+
+def test_an_override_with_a_line_break_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("workers: 3")
+    with pytest.raises(ConfigError, match=r"--set =a\\nb: must be"):
+        load(tmp_path / "c.yaml", ["=a\nb"])
+    with pytest.raises(ConfigError, match=r"--set x\\ny"):
+        load(tmp_path / "c.yaml", ["x\ny=[1"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFOs here")
+def test_a_config_is_a_regular_file_of_some_size(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="is a FIFO; must be a regular file"):
+        load(tmp_path / "fifo")
+    with pytest.raises(ConfigError, match="is a folder"):
+        load(tmp_path)
+    with pytest.raises(ConfigError, match="is a device"):
+        load(Path("/dev/zero"))
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(LARGEST + 1)
+    with pytest.raises(ConfigError, match="larger than 32 MiB"):
+        load(tmp_path / "large")
+    (tmp_path / "latin").write_bytes("name: é".encode("latin-1"))
+    with pytest.raises(ConfigError, match="byte 6 is not UTF-8"):
+        load(tmp_path / "latin")

@@ -328,7 +328,7 @@ class Broken(Flat):
         (["."], "plugins: ."),
         (["json"], "plugins: json: defines no class"),
         (["sys"], "plugins: sys: defines no class"),
-        ("my_code.py", "plugins = 'my_code.py': must be a valid list"),
+        ("my_code.py", "plugins = 'my_code.py': must be a list"),
         ([3], r"plugins\[0\] = 3"),
     ],
 )

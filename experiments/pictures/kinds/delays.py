@@ -197,8 +197,8 @@ def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
     ticks = (1, 2, 5) if longest < 20 * shortest else ()
     least = 1 / max(sample.seconds.size for sample in drawn)
     return Panel(
-        Axis("seconds $x$ (s)", True, ticks, 0.9 * shortest, 1.1 * longest),
-        Axis("share of delays longer than $x$", log=True, low=least, high=1.3),
+        Axis("seconds x (s)", True, ticks, 0.9 * shortest, 1.1 * longest),
+        Axis("share of delays longer than x", log=True, low=least, high=1.3),
         curves,
         "survival",
     )
@@ -220,8 +220,8 @@ def _order_statistics(drawn: list[Sample], looks: list[Look]) -> Panel:
             wide |= bool(apart[-1] > 30 * apart[0])
         wide |= bool(means[-1] > 30 * means[0])
     return Panel(
-        Axis("share of workers done, $k/n$", low=0.0, high=1.02),
-        Axis("mean $k$-th smallest delay (s)", log=wide, low=None if wide else 0.0),
+        Axis("share of workers done, k/n", low=0.0, high=1.02),
+        Axis("mean k-th smallest delay (s)", log=wide, low=None if wide else 0.0),
         curves,
         "order statistics",
     )
