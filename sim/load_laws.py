@@ -68,12 +68,51 @@ class LoadLaw(ABC):
         ]
         return np.stack(done, axis=-1).reshape(stop - start, -1)
 
+    def task_times(
+        self, tape: TapeLike, loads: Loads, tasks: int, start: int, stop: int
+    ) -> FloatArray:
+        """How long each of several tasks of the same load takes, with draws of its own.
+
+        Args:
+            tape, loads, start, stop: as in ``worker_times``.
+            tasks: how many; task i reads the streams from i * ceil(max(d)) on.
+
+        Returns:
+            ``(stop - start, n tasks)`` seconds, worker by worker.
+        """
+        streams = max(1, int(np.ceil(loads.max())))
+        times = [
+            self.worker_times(_LaterStreams(tape, task * streams), loads, start, stop)
+            for task in range(tasks)
+        ]
+        return np.stack(times, axis=-1).reshape(stop - start, -1)
+
 
 def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> list[FloatArray]:
     """What a worker has done of its load by each message; a whole partition is a whole number."""
     if shares is None:
         return [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
     return [np.asarray(loads * share) for share in shares]
+
+
+@final
+class _LaterStreams:
+    """A tape whose first streams are used up."""
+
+    def __init__(self, tape: TapeLike, used: int) -> None:
+        self._tape, self._used = tape, used
+
+    @property
+    def workers(self) -> int:
+        return self._tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        return self._tape.block_rounds
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Rows of the stream so much further on."""
+        return self._tape.rows(start, stop, self._used + stream)
 
 
 @final

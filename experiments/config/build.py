@@ -27,6 +27,7 @@ from sim.problems import Problem, ProblemConfig
 from sim.schemes import Scheme, SchemeFamily
 from sim.schemes.barrierless import Barrierless
 from sim.schemes.base import RoundScheme, Sees
+from sim.schemes.foresight import ForesightedFamily
 from sim.types import FloatArray
 
 
@@ -86,7 +87,7 @@ def scheme_of(cell: Cell) -> Scheme:
     """
     family, n = cell.settings.schemes[0].family, cell.settings.workers
     try:
-        return _scheme(family, n)
+        return _scheme(family, n, cell.settings)
     except InvalidParameter as error:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
@@ -186,7 +187,11 @@ def _problem(
         raise ConfigError(f"problem.dataset: {error}") from None
 
 
-def _scheme(family: SchemeFamily, workers: int) -> Scheme:
+def _scheme(family: SchemeFamily, workers: int, settings: Settings) -> Scheme:
+    if isinstance(family, ForesightedFamily):
+        from sim.theory.foresight import DelayForesight  # only where it is needed
+
+        return family.build_for(workers, DelayForesight(settings.delay, settings.load_law))
     if "path" in names(type(family)):  # what it reads may change
         return family.build(workers)
     try:

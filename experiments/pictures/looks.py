@@ -44,6 +44,8 @@ LOOKS: dict[str, Look] = {
     "erasurehead": Look("#D55E00", "P", SOLID, "ErasureHead"),
     "multi_message": Look("#CC79A7", "v", DOT_DOT, "multi-message"),
     "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
+    "mindflayer": Look("#D5D70D", "3", DOT_DOT, "MindFlayer"),
+    "block_coordinate": Look("#801B06", "4", SOLID, "block coordinate"),
     "window": Look("#56B4E9", "X", SOLID, "window"),
     "adaptive_deadline": Look("#A43BD5", "2", LONG, "adaptive deadline"),
     "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),

@@ -7,10 +7,12 @@ one line here; or leave the package as it is and write a plugin.
 from sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK
 from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
 from sim.schemes.base import Scheme, SchemeFamily
+from sim.schemes.block_coordinate import BlockCoordinate
 from sim.schemes.drop_compute import DropCompute
 from sim.schemes.erasurehead import ErasureHead
 from sim.schemes.gradient_table import GradientTable
 from sim.schemes.malenia import Malenia
+from sim.schemes.mindflayer import MindFlayer
 from sim.schemes.multi_message import MultiMessage
 from sim.schemes.pipelined import Pipelined
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
@@ -29,6 +31,8 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "multi_message": MultiMessage,
     "drop_compute": DropCompute,
     "pipelined": Pipelined,
+    "mindflayer": MindFlayer,
+    "block_coordinate": BlockCoordinate,
     "sequential": Sequential,
     "adaptive_k": AdaptiveK,
     "adaptive_deadline": AdaptiveDeadline,

@@ -68,18 +68,25 @@ class Round:
         patience: what a worker does by itself.
         shares: ``(m,)`` share of its load that a worker has computed for each of its messages and
             those before, ascending to 1; after the i-th of m messages i/m unless given.
+        tasks: how many tasks of its load a worker begins one after the other, each with draws of
+            its own; patience turns their seconds, ``(..., n tasks)``, into the times of messages.
+            ``None``: it does its load once.
     """
 
     loads: Loads
     stopping: StoppingRule
     patience: Patience | None = None
     shares: FloatArray | None = None
+    tasks: int | None = None
 
     def message_times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
         """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``."""
-        times = law.message_times(tape, self.loads, messages, start, stop, self.shares)
+        if self.tasks is None:
+            times = law.message_times(tape, self.loads, messages, start, stop, self.shares)
+        else:
+            times = law.task_times(tape, self.loads, self.tasks, start, stop)
         return times if self.patience is None else self.patience(times)
 
 

@@ -61,6 +61,9 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["adaptive_deadline"](
                     kappa=draw(st.sampled_from([0.0, 1.0, 3.0])), at_least=r, rounds=burst
                 ),
+                SCHEMES["mindflayer"](trials=load, patience=deadline or 0.1),
+                SCHEMES["block_coordinate"](),
+                SCHEMES["block_coordinate"](split=(0.5,) * min(load, n)),
                 SCHEMES["drop_compute"](
                     pieces=load, patience=deadline, cut=draw(st.sampled_from(["after", "at"]))
                 ),

@@ -1,0 +1,147 @@
+"""Block coordinate coding: some coordinates are coded against many stragglers, others against few.
+
+Source: Wang, Cui, Li, Zou, Xiong, Optimization-Based Block Coordinate Gradient Coding for
+Mitigating Partial Stragglers in Distributed Learning (arXiv 2109.08933, 2206.02450).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import Annotated, ClassVar, Literal, final
+
+import numpy as np
+from annotated_types import Ge
+from pydantic import AllowInfNan, BeforeValidator
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, not_bool
+from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
+from sim.schemes.foresight import Foresight, ForesightedFamily
+from sim.schemes.places import PerPlace
+from sim.types import BoolArray, FloatArray
+
+Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class BlockCoordinate(ForesightedFamily):
+    """The gradient's coordinates in levels s = 0, 1, ...; level s is coded against s stragglers.
+
+    A share x_s of the coordinates is level s; a worker computes it for s + 1 partitions, which
+    takes (s + 1) x_s of its time for one whole partition. Workers do the levels in order and send
+    each when it is done, and the round ends when every level s has n - s results. So what a slow
+    worker does in time counts, for the first levels. The load is sum_s (s + 1) x_s partitions.
+
+    ``split: optimal`` is the split of the source: with t_j the mean time of the j-th fastest of n
+    workers and c_s = 1/t_(n-s), x_0 is in proportion to c_0 and x_s to (c_s - c_(s-1))/(s + 1). All
+    levels then end at the same time if workers take their mean times. The t_j are those of the
+    run's delay model and load law at one partition, in closed form or simulated; the proportional
+    law is the one that the split is made for.
+
+    Args:
+        split: ``optimal``, or x_0, x_1, ...: up to n numbers in proportion to the shares.
+    """
+
+    name: ClassVar[str] = "block_coordinate"
+
+    split: Literal["optimal"] | tuple[Part, ...] = "optimal"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(),
+            cls(split=(1.0,)),
+            cls(split=(0.0, 0.0, 1.0)),
+            cls(split=(0.3, 0.1, 0.2, 0.0, 0.4)),
+        )
+
+    @override
+    def build_for(self, workers: int, foresight: Foresight) -> Levels:
+        """Needs at most as many shares as workers, one of them above 0."""
+        if self.split == "optimal":
+            times = foresight.order_statistics(workers)
+            if not times[0] > 0:
+                valid = "must be a list of numbers where workers need no time at all"
+                raise InvalidParameter("split", self.split, valid)
+            return Levels(workers, tuple(optimal_split(times).tolist()))
+        given = np.array(self.split, dtype=np.float64)
+        if not 0 < len(given) <= workers or not given.sum() > 0:
+            valid = f"must be optimal or 1 to {workers} numbers of at least 0, not all 0"
+            raise InvalidParameter("split", self.split, valid)
+        shares = np.zeros(workers)
+        shares[: len(given)] = given / given.sum()
+        return Levels(workers, tuple(shares.tolist()))
+
+
+def optimal_split(times: FloatArray) -> FloatArray:
+    """Shares x_s of the levels s = 0, ..., n - 1: ``(n,) -> (n,)``.
+
+    Args:
+        times: t_1, ..., t_n, ascending, mean seconds; the last ones may be infinite.
+    """
+    c = 1.0 / times[::-1]
+    shares = np.diff(c, prepend=0.0) / np.arange(1, len(c) + 1)
+    return np.asarray(shares / shares.sum())
+
+
+@final
+@plain_dataclass(frozen=True)
+class Levels(RoundScheme):
+    """Levels of coordinates, each with a gradient code of its own; see ``BlockCoordinate``.
+
+    Args:
+        n: number of workers, and of partitions.
+        split: ``(n,)`` shares x_s; they add up to 1.
+    """
+
+    sees: ClassVar[Sees] = Sees.NOTHING
+
+    n: int
+    split: tuple[float, ...]
+
+    name = "block_coordinate"
+    exact = True
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """The levels that have coordinates."""
+        return tuple(s for s, share in enumerate(self.split) if share > 0)
+
+    @property
+    @override
+    def messages(self) -> int:
+        return len(self.levels)
+
+    @property
+    @override
+    def message_sizes(self) -> tuple[float, ...]:
+        return tuple(self.split[s] for s in self.levels)
+
+    @override
+    def plan(self, state: State = None) -> Round:
+        done = np.cumsum([(s + 1) * self.split[s] for s in self.levels])
+        needed = PerPlace(tuple(self.n - s for s in self.levels))
+        shares = done / done[-1]
+        return Round(np.full(self.n, done[-1]), needed, shares=shares)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        """The share of the coordinates that can be decoded, the same for every partition.
+
+        At the end of a round that is 1. Which coordinates are missing before makes no difference
+        to the weights, which know none.
+        """
+        by_level = arrived.reshape(*arrived.shape[:-1], self.n, self.messages)
+        needed = self.n - np.array(self.levels)
+        decoded = np.count_nonzero(by_level, axis=-2) >= needed
+        share = np.where(decoded.all(axis=-1), 1.0, decoded @ np.array(self.message_sizes))
+        return np.repeat(share[..., None], self.n, axis=-1)
