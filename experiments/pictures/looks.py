@@ -46,6 +46,7 @@ LOOKS: dict[str, Look] = {
     "drop_compute": Look("#0DCFBF", "1", DASHED, "drop compute"),
     "mindflayer": Look("#D5D70D", "3", DOT_DOT, "MindFlayer"),
     "block_coordinate": Look("#801B06", "4", SOLID, "block coordinate"),
+    "partial_stragglers": Look("#500406", "|", DOTTED, "partial stragglers"),
     "window": Look("#56B4E9", "X", SOLID, "window"),
     "adaptive_deadline": Look("#A43BD5", "2", LONG, "adaptive deadline"),
     "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),

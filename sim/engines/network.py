@@ -55,6 +55,12 @@ class Network:
         """Whether messages can wait for each other."""
         return self.channels is not None and self.transfer > 0
 
+    def round_trip(self, workers: int) -> float:
+        """Seconds to ask all workers at once for a message, and to receive them all."""
+        turns = 1 if self.channels is None else -(-workers // self.channels)
+        out = self.broadcast_latency + (workers - 1) * self.dispatch_skew
+        return out + self.uplink_latency + turns * self.transfer
+
     def downlink(self, workers: int) -> FloatArray:
         """``(n,)`` seconds from the opening of a round until each worker has the model."""
         return np.asarray(self.broadcast_latency + np.arange(workers) * self.dispatch_skew)

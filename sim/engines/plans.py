@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.engines.tapes import RoundOfAll
-from sim.schemes.base import RoundOutcome, RoundScheme
+from sim.schemes.base import Round, RoundOutcome, RoundScheme, State
+from sim.schemes.places import Later
 from sim.schemes.stopping import StoppingRule
 from sim.types import FloatArray, Trace
 
@@ -30,7 +31,7 @@ def play_rounds(
     state = scheme.start(replications)
     for t in range(run.updates):
         tapes.round = t
-        plan = scheme.plan(state)
+        plan = plan_of(run, scheme, state)
         offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
         with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
             outcome = play(t, plan.stopping, offsets)
@@ -38,6 +39,14 @@ def play_rounds(
         if feedback is not None:
             outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
         state = scheme.after(state, outcome)
+
+
+def plan_of(run: Run, scheme: RoundScheme, state: State) -> Round:
+    """The next round, with what the network adds to its end."""
+    plan, network = scheme.plan(state), run.cluster.network
+    if not plan.fetches or network is None:
+        return plan
+    return replace(plan, stopping=Later(plan.stopping, network.round_trip(scheme.workers)))
 
 
 def to_the_end(course: Generator[RoundOutcome, Feedback, Trace]) -> Trace:

@@ -14,6 +14,7 @@ from sim.schemes.gradient_table import GradientTable
 from sim.schemes.malenia import Malenia
 from sim.schemes.mindflayer import MindFlayer
 from sim.schemes.multi_message import MultiMessage
+from sim.schemes.partial_stragglers import PartialStragglers
 from sim.schemes.pipelined import Pipelined
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
 from sim.schemes.ringmaster import Rennala, Ringmaster
@@ -29,6 +30,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "cyclic_mds": CyclicMdsCode,
     "erasurehead": ErasureHead,
     "multi_message": MultiMessage,
+    "partial_stragglers": PartialStragglers,
     "drop_compute": DropCompute,
     "pipelined": Pipelined,
     "mindflayer": MindFlayer,

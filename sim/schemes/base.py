@@ -71,6 +71,7 @@ class Round:
         tasks: how many tasks of its load a worker begins one after the other, each with draws of
             its own; patience turns their seconds, ``(..., n tasks)``, into the times of messages.
             ``None``: it does its load once.
+        fetches: the round ends one round trip later, in which the master asks for the sums.
     """
 
     loads: Loads
@@ -78,6 +79,7 @@ class Round:
     patience: Patience | None = None
     shares: FloatArray | None = None
     tasks: int | None = None
+    fetches: bool = False
 
     def message_times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int

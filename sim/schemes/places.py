@@ -70,6 +70,116 @@ class _PlaceTally(Tally):
         return self._open == 0
 
 
+@final
+@dataclass(frozen=True)
+class AtPlace(StoppingRule):
+    """A rule for one message a worker, applied to those at one place.
+
+    Args:
+        rule: the rule; one that does not depend on time.
+        place: of the messages, from 0.
+        places: m.
+    """
+
+    rule: StoppingRule
+    place: int
+    places: int
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return self.rule.enough(arrived[..., self.place :: self.places])
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        return self.rule.stopping_delay(delays[..., self.place :: self.places], opened)
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _AtPlaceTally(self, self.rule.tally(messages // self.places, opened))
+
+
+class _AtPlaceTally(Tally):
+    """Tells another tally of the messages at its place."""
+
+    def __init__(self, rule: AtPlace, inner: Tally) -> None:
+        self._at, self._inner = rule, inner
+        self.alarms = inner.alarms
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        worker, place = divmod(message, self._at.places)
+        if place == self._at.place:
+            return self._inner.arrive(worker, now)
+        return self._inner.ring(now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        return self._inner.ring(now)
+
+
+@final
+@dataclass(frozen=True)
+class Later(StoppingRule):
+    """Stop some seconds after another rule would: the master has enough, and asks for it.
+
+    Args:
+        rule: the other rule.
+        seconds: how much later.
+    """
+
+    rule: StoppingRule
+    seconds: float
+
+    @property
+    @override
+    def timed(self) -> bool:
+        return True
+
+    @property
+    @override
+    def needs_clock(self) -> bool:
+        return True
+
+    @override
+    def of(self, replication: int) -> Later:
+        return Later(self.rule.of(replication), self.seconds)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        """Whether there is enough to ask for."""
+        return self.rule.enough(arrived)
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        return self.rule.stopping_delay(delays, opened) + self.seconds
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _LaterTally(self.rule.tally(messages, opened), self.seconds)
+
+
+class _LaterTally(Tally):
+    """Sets an alarm when the other tally says yes."""
+
+    def __init__(self, inner: Tally, seconds: float) -> None:
+        self._inner, self._seconds, self._over = inner, seconds, np.inf
+        self.alarms = inner.alarms
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        return self._note(self._inner.arrive(message, now), now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        return self._note(self._inner.ring(now), now)
+
+    def _note(self, enough: bool, now: float) -> bool:
+        if enough and self._over == np.inf:
+            self._over = now + self._seconds
+            self.alarms.append(self._seconds)
+        return now >= self._over
+
+
 def last_of_each(workers: int, messages: int) -> PerPlace:
     """Every worker's last message, after which it is done, whatever it has left out before."""
     return PerPlace((0,) * (messages - 1) + (workers,))

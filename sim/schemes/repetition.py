@@ -13,11 +13,12 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load, Seed, require_at_most_workers, require_divisor
+from sim.fields import STRICT, Load, Seed, Share, require_at_most_workers, require_divisor
 from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.cyclic_decoders import Banded, Interpolated
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
+from sim.schemes.partly_uncoded import PartlyUncoded
 from sim.schemes.stopping import CoverGroups, FirstK
 
 LEAST_SQUARES = 512
@@ -31,22 +32,26 @@ class FractionalRepetition(SchemeFamily):
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
+        partial: share of the data that is not coded: each worker first computes that share of its
+            own partition, and everybody must deliver it (``PartlyUncoded``).
     """
 
     name: ClassVar[str] = "fractional_repetition"
 
     load: Load
+    partial: Share = 0.0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, in groups, and everything everywhere."""
-        return cls(load=1), cls(load=3), cls(load=12)
+        """Uncoded, in groups, everything everywhere, and a part of the data uncoded."""
+        return cls(load=1), cls(load=3), cls(load=12), cls(load=3, partial=0.4)
 
-    def build(self, workers: int) -> Fixed:
+    def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Needs load to divide workers."""
         require_divisor(self.load, workers)
         rule, decoder = CoverGroups(self.load), OnePerGroup(self.load)
-        return Fixed(self.name, Groups(workers, self.load), rule, decoder, exact=True)
+        code = Fixed(self.name, Groups(workers, self.load), rule, decoder, exact=True)
+        return PartlyUncoded(code, self.partial) if self.partial else code
 
 
 @final
@@ -62,19 +67,27 @@ class CyclicRepetition(SchemeFamily):
         load: d, partitions per worker; any d - 1 stragglers are tolerated.
         code_seed: seed of the random code, apart from the run's seed: every replication and every
             run uses the same code.
+        partial: as in ``fractional_repetition``.
     """
 
     name: ClassVar[str] = "cyclic_repetition"
 
     load: Load
     code_seed: Seed = 0
+    partial: Share = 0.0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, coded, everything everywhere, and another code."""
-        return cls(load=1), cls(load=4), cls(load=12), cls(load=3, code_seed=5)
+        """Uncoded, coded, everything everywhere, another code, and a part of the data uncoded."""
+        return (
+            cls(load=1),
+            cls(load=4),
+            cls(load=12),
+            cls(load=3, code_seed=5),
+            cls(load=3, partial=0.4),
+        )
 
-    def build(self, workers: int) -> Fixed:
+    def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
         assignment, rule = (
@@ -85,7 +98,8 @@ class CyclicRepetition(SchemeFamily):
         decoder: Decoder = Banded(assignment) if large else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
-        return Fixed(self.name, assignment, rule, decoder, exact=True)
+        code = Fixed(self.name, assignment, rule, decoder, exact=True)
+        return PartlyUncoded(code, self.partial) if self.partial else code
 
 
 @final

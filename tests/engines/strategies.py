@@ -61,6 +61,9 @@ def schemes(draw: st.DrawFn) -> Scheme:
                 SCHEMES["adaptive_deadline"](
                     kappa=draw(st.sampled_from([0.0, 1.0, 3.0])), at_least=r, rounds=burst
                 ),
+                SCHEMES["partial_stragglers"](load=load),
+                SCHEMES["fractional_repetition"](load=load, partial=0.3),
+                SCHEMES["cyclic_repetition"](load=load, partial=0.5),
                 SCHEMES["mindflayer"](trials=load, patience=deadline or 0.1),
                 SCHEMES["block_coordinate"](),
                 SCHEMES["block_coordinate"](split=(0.5,) * min(load, n)),

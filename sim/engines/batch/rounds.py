@@ -22,7 +22,7 @@ from sim.engines.batch.booking import all_in, book, check
 from sim.engines.batch.coupled import CoupledRounds
 from sim.engines.batch.network import NetworkedRounds
 from sim.engines.batch.result import TraceArrays
-from sim.engines.plans import play_rounds, to_the_end
+from sim.engines.plans import plan_of, play_rounds, to_the_end
 from sim.engines.tapes import CheckedTape
 from sim.errors import NeverEnough
 from sim.schemes.base import Round, RoundScheme, Sees
@@ -57,7 +57,7 @@ def simulate(
     """
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(course(run, scheme, heard, work))
-    plan = scheme.plan(scheme.start(len(run.tapes)))
+    plan = plan_of(run, scheme, scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     result = TraceArrays.empty(
         (len(run.tapes), rounds, scheme.workers), scheme.messages, heard, work

@@ -15,7 +15,7 @@ from sim.engines.event.ideal import IdealCrew
 from sim.engines.event.master import Crew, Master
 from sim.engines.event.real import RealCrew
 from sim.engines.event.timeline import Recorder
-from sim.engines.plans import play_rounds, to_the_end
+from sim.engines.plans import plan_of, play_rounds, to_the_end
 from sim.engines.tapes import CheckedTape
 from sim.schemes.base import RoundOutcome, RoundScheme, Sees
 from sim.schemes.stopping import StoppingRule
@@ -32,7 +32,7 @@ def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) ->
     """
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(course(run, scheme, recorder))
-    stopping = scheme.plan(scheme.start(len(run.tapes))).stopping
+    stopping = plan_of(run, scheme, scheme.start(len(run.tapes))).stopping
     masters = []
     for replication in range(len(run.tapes)):
         master = _master(run, scheme, replication, recorder)
