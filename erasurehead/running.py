@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,6 +34,7 @@ def run(
     jobs: int = 1,
     data_dir: Folder = None,
     timeline: bool = False,
+    allow_large: bool = False,
     progress: Progress = None,
 ) -> Result:
     """Run every scheme of a config.
@@ -46,6 +48,7 @@ def run(
         jobs: cells (a scheme at one point of a sweep) computed at the same time.
         data_dir: where the public data sets lie; default ``$ERASUREHEAD_DATA``.
         timeline: also record what every worker did in the first replication, for ``plot.gantt``.
+        allow_large: run also what this machine seems too small for.
         progress: ``None`` for a bar in a terminal or notebook, ``False`` for none, or a function
             of (cells done, cells in all).
 
@@ -53,7 +56,8 @@ def run(
         ConfigError: the config is bad (one line says where, and what is valid), or no cell could
             be computed. Where some cells of a sweep fail, ``Result.failed`` has them.
     """
-    return _run(_document(config, set or {}), output, jobs, data_dir, progress, timeline)
+    options = _options(jobs, data_dir, allow_large)
+    return _run(_document(config, set or {}), output, options, progress, timeline)
 
 
 def sweep(
@@ -63,6 +67,7 @@ def sweep(
     set: Mapping[str, Any] | None = None,
     jobs: int = 1,
     data_dir: Folder = None,
+    allow_large: bool = False,
     progress: Progress = None,
 ) -> Result:
     """Run a config at every point of a grid: as ``run``, but several values make an axis of it.
@@ -74,6 +79,7 @@ def sweep(
             axis of the grid; to set a value that is itself a list, put it in another list.
         jobs: as for ``run``.
         data_dir: as for ``run``.
+        allow_large: as for ``run``.
         progress: as for ``run``.
 
     Raises:
@@ -84,7 +90,7 @@ def sweep(
     rest = {key: value for key, value in values.items() if key not in axes}
     found = _document(config, rest)
     found["sweep"] = {**(found.get("sweep") or {}), **axes}
-    return _run(found, output, jobs, data_dir, progress)
+    return _run(found, output, _options(jobs, data_dir, allow_large), progress)
 
 
 def load(directory: str | os.PathLike[str]) -> Result:
@@ -96,39 +102,35 @@ def load(directory: str | os.PathLike[str]) -> Result:
     return Result.of(Path(directory))
 
 
+def _options(jobs: int, data_dir: Folder, allow_large: bool) -> Options:
+    if isinstance(jobs, bool) or jobs < 1:
+        raise at("jobs", jobs, "must be a whole number of at least 1")
+    data = None if data_dir is None else Path(data_dir)
+    return Options(jobs=jobs, data_dir=data, allow_large=allow_large)
+
+
 def _run(
     found: dict[str, Any],
     output: Folder,
-    jobs: int,
-    data_dir: Folder,
+    options: Options,
     progress: Progress,
     timeline: bool = False,
 ) -> Result:
-    if isinstance(jobs, bool) or jobs < 1:
-        raise at("jobs", jobs, "must be a whole number of at least 1")
     if output is not None:
-        return Result.of(
-            Path(output), _write(found, Path(output), jobs, data_dir, progress, timeline)
-        )
+        return Result.of(Path(output), _write(found, Path(output), options, progress, timeline))
     with TemporaryDirectory(prefix="erasurehead-") as name:
-        failed = _write(found, Path(name), jobs, data_dir, progress, timeline)
+        failed = _write(found, Path(name), options, progress, timeline)
         return Result(None, failed, read_records(Path(name)))
 
 
 def _write(
-    found: dict[str, Any],
-    output: Path,
-    jobs: int,
-    data_dir: Folder,
-    progress: Progress,
-    timeline: bool,
+    found: dict[str, Any], output: Path, options: Options, progress: Progress, timeline: bool
 ) -> dict[str, str]:
     """Write the tables; returns the failures."""
-    data = None if data_dir is None else Path(data_dir)
     events = output / EVENTS if timeline else None
     with reporting(progress, "cells") as report:
-        options = Options(jobs=jobs, data_dir=data, timeline=events, report=report)
-        return _failures(run_document(found, output, options))
+        told = replace(options, timeline=events, report=report)
+        return _failures(run_document(found, output, told))
 
 
 def _failures(outcome: Outcome) -> dict[str, str]:

@@ -128,9 +128,10 @@ def run(
         ),
     ] = None,
     dry_run: DryRun = False,
+    allow_large: AllowLarge = False,
 ) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(config, set_ or [], output, data_dir, 1, None, dry_run, timeline)
+    _run(config, set_ or [], output, data_dir, 1, None, dry_run, allow_large, timeline)
 
 
 @app.command(epilog=example("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2"))
@@ -142,9 +143,10 @@ def sweep(
     output: Output = None,
     data_dir: DataDir = None,
     dry_run: DryRun = False,
+    allow_large: AllowLarge = False,
 ) -> None:
     """Run a config's grid in parallel; a second run finishes what a killed one left."""
-    _run(config, set_ or [], output, data_dir, jobs, scheduler, dry_run)
+    _run(config, set_ or [], output, data_dir, jobs, scheduler, dry_run, allow_large)
 
 
 def _run(
@@ -155,6 +157,7 @@ def _run(
     jobs: int,
     scheduler: str | None,
     dry_run: bool,
+    allow_large: bool,
     timeline: Path | None = None,
 ) -> None:
     if scheduler is None and jobs > 1 and not dry_run:
@@ -165,18 +168,22 @@ def _run(
     from experiments import console
     from experiments.cells import files
     from experiments.config.document import load
-    from experiments.run import Options, plan
+    from experiments.run import Options, plan, require_room
     from experiments.run import run as run_document
 
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
     if dry_run:
-        console.show_plan(plan(document, target, data_dir), target, jobs)
+        options = Options(jobs, scheduler, data_dir, allow_large=allow_large)
+        planned = plan(document, target, options)
+        console.show_plan(planned, target, jobs)
+        require_room(planned, target, options)
         return
     if timeline is not None:
         files.require_file(timeline)
     with console.progress("cells") as report:
-        options = Options(jobs, scheduler, data_dir, timeline, report, terminal.say)
+        say = terminal.say
+        options = Options(jobs, scheduler, data_dir, timeline, allow_large, report, say)
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
@@ -205,11 +212,12 @@ def verify(
     output: Annotated[
         Path | None, typer.Option("--output", help="Also write verify.parquet and verify.csv here.")
     ] = None,
+    allow_large: AllowLarge = False,
 ) -> None:
     """Compare simulated numbers with closed forms; exit code 1 when any is too far off."""
     from experiments.verify import verify_grid
 
-    if not verify_grid(replications, engine, seed, output):
+    if not verify_grid(replications, engine, seed, output, allow_large):
         raise typer.Exit(1)
 
 

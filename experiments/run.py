@@ -21,6 +21,7 @@ from experiments import timeline
 from experiments.cells import files, store
 from experiments.cells.check import Checked, check
 from experiments.cells.compute import CellResult
+from experiments.cells.fits import Room, require_fits
 from experiments.cells.pool import Died, Lane, map_unordered, open_lanes
 from experiments.cells.work import Done, work
 from experiments.config import yaml_text
@@ -61,6 +62,7 @@ class Options:
         jobs: cells computed at the same time, each in a process of its own if more than one.
         scheduler: address of a Dask cluster that computes instead.
         data_dir: where the public data sets lie.
+        allow_large: run also what this machine seems too small for.
         timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
         report: progress.
         tell: called with a line that the user should see while the run goes on.
@@ -70,6 +72,7 @@ class Options:
     scheduler: str | None = None
     data_dir: Path | None = None
     timeline: Path | None = None
+    allow_large: bool = False
     report: Report = silent
     tell: Callable[[str], None] = tell_nobody
 
@@ -108,29 +111,43 @@ class Plan:
     todo: list[Cell]
 
 
-def plan(document: Mapping[str, Any], output: Path, data_dir: Path | None) -> Plan:
+def plan(document: Mapping[str, Any], output: Path, options: Options) -> Plan:
     """Check every cell of a config, and find out which are on disk. Writes nothing.
 
     Raises:
-        ConfigError: the config is bad.
+        ConfigError: the config is bad, or its data are too large.
     """
-    grid = cells(document, data_dir)
-    checked = check(grid, data_dir)
+    room = Room() if options.allow_large else Room.here(output)
+    grid = cells(document, options.data_dir)
+    checked = check(grid, options.data_dir, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     todo = [cell for key, cell in possible.items() if store.read_cell(output, key) is None]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(grid, checked, todo)
 
 
+def require_room(planned: Plan, output: Path, options: Options) -> None:
+    """Refuse a plan for which this machine is too small, unless that is allowed.
+
+    Raises:
+        ConfigError: with the number and the remedy.
+    """
+    if not options.allow_large:
+        needs = [(cell, planned.checked.estimates[cell.key]) for cell in planned.todo]
+        require_fits(needs, Room.here(output), options.jobs, options.scheduler is None)
+
+
 def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
 
     Raises:
-        ConfigError: the config is bad, no scheduler answers, or another command writes to
-            ``output``, and nothing has been written; or ``output`` cannot be written.
+        ConfigError: the config is bad, this machine is too small, no scheduler answers, or
+            another command writes to ``output``, and nothing has been written; or ``output``
+            cannot be written.
     """
     began = time.monotonic()
-    planned = plan(document, output, options.data_dir)
+    planned = plan(document, output, options)
+    require_room(planned, output, options)
     config = resolved(document)
     text = yaml_text.write(config)
     failed = dict(planned.checked.impossible)

@@ -234,7 +234,7 @@ def test_a_plan_says_what_would_run_and_writes_nothing(
 ) -> None:
     network = {"bandwidth": 1e6, "message_bytes": 1e3, "channels": 2}
     document = DOCUMENT | {"sweep": {"network": [None, network]}}
-    show_plan(plan(document, tmp_path / "out", None), tmp_path / "out", 2)
+    show_plan(plan(document, tmp_path / "out", Options()), tmp_path / "out", 2)
     lines = capsys.readouterr().out.splitlines()
     assert not list(tmp_path.iterdir())
     assert ["batch" in line for line in lines[1:5]] == [True, True, False, False]
@@ -247,7 +247,7 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
     grown = DOCUMENT | {
         "schemes": [*DOCUMENT["schemes"], {"name": "ignore_stragglers", "wait_for": 5}]
     }
-    show_plan(plan(grown, out, None), out, 1)
+    show_plan(plan(grown, out, Options()), out, 1)
     lines = capsys.readouterr().out.splitlines()
     assert ["finished" in line for line in lines[1:4]] == [True, True, False]
     assert names(out) >= TABLES
@@ -255,7 +255,7 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
 
 def test_longer_cells_have_longer_estimates_and_come_first(tmp_path: Path) -> None:
     document = DOCUMENT | {"sweep": {"iterations": [10, 1000, 100], "engine": ["batch", "event"]}}
-    planned = plan(document, tmp_path, None)
+    planned = plan(document, tmp_path, Options())
     order = [cell.settings.iterations for cell in planned.todo if cell.settings.engine == "event"]
     assert order == sorted(order, reverse=True)
     seconds = [planned.checked.estimates[cell.key].seconds for cell in planned.todo]

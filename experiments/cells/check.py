@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.cells.estimate import Estimate, estimate
+from experiments.cells.estimate import DATA, FLOAT, Data, Estimate, estimate
+from experiments.cells.fits import Room, require_memory
 from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell
+
+ANYTHING = Room()
 
 
 @dataclass(frozen=True)
@@ -27,13 +30,18 @@ class Checked:
     estimates: Mapping[str, Estimate]
 
 
-def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
+def check(grid: Sequence[Cell], data_dir: Path | None, room: Room = ANYTHING) -> Checked:
     """Build every cell; what cells share (a problem, the warnings of a delay model) only once.
 
+    Args:
+        grid: the cells.
+        data_dir: where the public data sets lie.
+        room: how large the data may be.
+
     Raises:
-        ConfigError: a section is wrong, data are missing, or no cell is possible.
+        ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
     """
-    sizes: dict[tuple[int, int, int], tuple[int, int | None]] = {}
+    sizes: dict[tuple[int, int, int], Data | None] = {}
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, int], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
@@ -43,9 +51,9 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
             cut = build.scheme_of(cell).partitions
             problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
             if problem not in sizes:
-                sizes[problem] = _size(build.training(cell, data_dir))
-            entries, features = sizes[problem]
-            run = build.timing(cell, features)
+                sizes[problem] = _size(cell, data_dir, room)
+            data = sizes[problem]
+            run = build.timing(cell, None if data is None else data.features)
         except build.ImpossibleCell as error:
             if not cell.swept:
                 raise
@@ -54,15 +62,22 @@ def check(grid: Sequence[Cell], data_dir: Path | None) -> Checked:
         delay = (id(settings.delay), settings.iterations)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
-        estimates[cell.key] = estimate(run, settings.engine, entries)
+        estimates[cell.key] = estimate(run, settings.engine, data)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
     lines = dict.fromkeys(line for each in warnings.values() for line in each)
     return Checked(impossible, tuple(lines), estimates)
 
 
-def _size(learning: build.Training | None) -> tuple[int, int | None]:
-    """Entries of the data that a product reads, and features."""
+def _size(cell: Cell, data_dir: Path | None, room: Room) -> Data | None:
+    """How large a cell's problem is; one that says so before it is made may be refused."""
+    config = cell.settings.problem
+    said = None if config is None else config.family.entries
+    if config is not None and said is not None:
+        what = f"problem.dataset = {config.family.name} ({said:.3g} numbers)"
+        require_memory(DATA * FLOAT * said, room, what, "take fewer rows or features")
+    learning = build.training(cell, data_dir)
     if learning is None:
-        return 0, None
-    return int(learning.problem.X.size), learning.problem.features
+        return None
+    problem = learning.problem
+    return Data(int(problem.X.size), problem.rows, problem.features)

@@ -23,6 +23,8 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from experiments.cells.fits import Room, require_memory
+from experiments.cells.machine import free_memory
 from experiments.console import progress
 from experiments.lock import locked
 from experiments.terminal import say
@@ -42,6 +44,9 @@ COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
 
 Report = Callable[[int, int], None]
 """Called with cells done and cells in all."""
+
+MEMORY = 1500
+"""Bytes for a round of one scheme."""
 
 
 def compare_settings(
@@ -76,8 +81,21 @@ def compare_settings(
     return Verification(rows)
 
 
-def verify_grid(replications: int, engine: Engine, seed: int, output: Path | None) -> bool:
-    """Verify the whole grid, show the table and keep it; True when every row passes."""
+def verify_grid(
+    replications: int,
+    engine: Engine,
+    seed: int,
+    output: Path | None,
+    allow_large: bool = False,
+) -> bool:
+    """Verify the whole grid, show the table and keep it; True when every row passes.
+
+    Raises:
+        ConfigError: so many replications do not fit into memory, unless ``allow_large``.
+    """
+    room = Room() if allow_large else Room(free_memory())
+    what = f"--replications {replications}"
+    require_memory(MEMORY * replications, room, what, "take fewer")
     began = time.monotonic()
     with nullcontext() if output is None else locked(output):
         with progress("schemes") as report:

@@ -56,6 +56,11 @@ class Assignment(ABC):
         return 1.0
 
     @property
+    def operations(self) -> float:
+        """About how many floating-point operations ``encoding`` takes; 0 where that is little."""
+        return 0.0
+
+    @property
     @abstractmethod
     def loads(self) -> IntArray:
         """``(n,)`` partitions that each worker computes per round."""
@@ -123,6 +128,11 @@ class CyclicCode(UniformLoad):
     """
 
     code_seed: int = 0
+
+    @property
+    @override
+    def operations(self) -> float:
+        return float(self.n) * self.load**3
 
     @cached_property
     def encoding(self) -> sparse.csr_array:

@@ -160,15 +160,19 @@ class Optimal(Decoder):
     @property
     @override
     def operations(self) -> float:
-        encoding = self.assignment.encoding
+        rows, columns = self._shape
         if self._large:
-            return 10.0 * STEPS * (encoding.nnz + sum(encoding.shape))
-        return 5e4 + 0.6 * encoding.shape[0] * encoding.shape[1] ** 2
+            return 10.0 * STEPS * (float(self.assignment.loads.sum()) + rows + columns)
+        return 5e4 + 0.6 * rows * columns**2
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        return self.assignment.workers * self.assignment.messages, self.assignment.partitions
 
     @property
     def _large(self) -> bool:
-        rows, columns = self.assignment.encoding.shape
-        return bool(rows * columns > DENSE)
+        rows, columns = self._shape
+        return rows * columns > DENSE
 
     @cached_property
     def _encoding(self) -> np.ndarray:

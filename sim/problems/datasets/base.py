@@ -53,6 +53,11 @@ class DatasetFamily(ABC):
         """
         return None
 
+    @property
+    def entries(self) -> int | None:
+        """Numbers in the arrays, where the fields say it; ``None``: only reading them tells."""
+        return None
+
     @abstractmethod
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Return the arrays.

@@ -40,11 +40,20 @@ class Synthetic(DatasetFamily):
     features: Annotated[int, Ge(1)] = 100
     test_rows: Annotated[int, Ge(0)] | None = None
 
+    @property
+    @override
+    def entries(self) -> int:
+        return (self.rows + self._test_rows) * (self.features + 2) + self.features
+
+    @property
+    def _test_rows(self) -> int:
+        return self.rows // 4 if self.test_rows is None else self.test_rows
+
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Draw model, rows and targets, in this order."""
         rows, p = self.rows, self.features
-        test_rows = rows // 4 if self.test_rows is None else self.test_rows
+        test_rows = self._test_rows
         model = rng.choice([-1.0, 1.0], size=p)
         side = rng.choice([-1.0, 1.0], size=(rows + test_rows, 1))
         X = rng.standard_normal((rows + test_rows, p))

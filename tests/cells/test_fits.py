@@ -1,0 +1,245 @@
+"""What is too large is refused in one line before anything is computed; the rest is estimated."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import erasurehead
+from experiments.cells import machine
+from experiments.cells.check import check
+from experiments.cells.estimate import Estimate
+from experiments.cells.fits import Room, require_fits
+from experiments.cells.machine import free_disk, free_memory
+from experiments.config.errors import ConfigError
+from experiments.config.grid import Cell, cells
+from experiments.run import Options, run
+from experiments.verify import verify_grid
+
+SMALL: dict[str, Any] = {
+    "workers": 12,
+    "iterations": 3,
+    "replications": 2,
+    "delay": {"model": "exponential", "rate": 1.0},
+    "schemes": [{"name": "uncoded"}],
+}
+PROBLEM: dict[str, Any] = {
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 120, "features": 4},
+    "optimizer": {"rule": "gd", "learning_rate": 0.1},
+}
+LEARNING = SMALL | PROBLEM
+CODED = [{"name": "cyclic_repetition", "load": 8000}]
+DATA = {"loss": "logistic", "dataset": "synthetic"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"iterations": 10**9}, r"12 workers, 1000000000 iterations.* of memory.* are free"),
+        ({"replications": 2**30}, "1073741824 replications.* TiB of memory"),
+        ({"workers": 10**6, "iterations": 10**6}, "1000000 workers.* TiB of memory"),
+        ({"workers": 9000, "schemes": CODED}, "takes about .* days on one core"),
+        (
+            PROBLEM | {"problem": DATA | {"features": 10**9}},
+            r"synthetic \(7.5e\+12 numbers\) takes",
+        ),
+        (PROBLEM | {"problem": DATA | {"rows": 10**12}}, "of memory.* take fewer rows or features"),
+        (PROBLEM | {"problem": DATA | {"rows": 10**20}}, "of memory.* take fewer rows or features"),
+        ({"sweep": {"seed": list(range(3))}, "replications": 10**8}, "of memory"),
+        ({"schemes": [{"name": "asynchronous"}], "iterations": 10**8}, "asynchronous .* memory"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_what_is_too_large_is_one_line_and_writes_nothing(
+    change: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        run(SMALL | change, tmp_path / "out", Options())
+    assert "\n" not in str(refused.value)
+    assert len(str(refused.value)) < 300
+    assert "--allow-large" in str(refused.value)
+    assert not (tmp_path / "out").exists()
+
+
+def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the command line's options and in Python; catches a flag that only one place knows."""
+    monkeypatch.setattr(Room, "here", lambda output: Room(memory=1, disk=1, seconds=0.0))
+    with pytest.raises(ConfigError, match="are free"):
+        erasurehead.run(LEARNING)
+    with pytest.raises(ConfigError, match="are free"):
+        erasurehead.sweep(LEARNING, set={"seed": [1, 2]})
+    assert not erasurehead.run(LEARNING, allow_large=True).failed
+    assert not erasurehead.sweep(LEARNING, set={"seed": [1, 2]}, allow_large=True).failed
+    assert not run(LEARNING, tmp_path / "out", Options(allow_large=True)).failed
+
+
+def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("experiments.verify.free_memory", lambda: 10**9)
+    with pytest.raises(ConfigError, match=r"--replications 1000000 takes about 1.4 GiB of memory"):
+        verify_grid(1_000_000, "batch", 0, None)
+
+
+def cell(label: str) -> Cell:
+    return cells(SMALL | {"schemes": [{"name": "uncoded", "label": label}]})[0]
+
+
+def need(memory: int = 1, seconds: float = 1.0, disk: int = 1, rows: int = 1) -> Estimate:
+    return Estimate("batch", "", seconds, memory, disk, rows)
+
+
+def test_the_largest_is_named() -> None:
+    some = [(cell("a"), need(5)), (cell("b"), need(900)), (cell("c"), need(7))]
+    with pytest.raises(ConfigError, match=r"^b \(12 workers"):
+        require_fits(some, Room(memory=800))
+    require_fits(some, Room(memory=900))
+    require_fits(some, Room())
+    require_fits([], Room(memory=0))
+
+
+def test_jobs_share_the_memory() -> None:
+    some = [(cell("a"), need(500)), (cell("b"), need(600)), (cell("c"), need(7))]
+    require_fits(some, Room(memory=900))
+    with pytest.raises(ConfigError, match=r"2 cells at a time .* fewer --jobs"):
+        require_fits(some, Room(memory=900), jobs=2)
+    require_fits(some, Room(memory=900), jobs=2, here=False)  # on a cluster
+
+
+def test_tables_disk_and_time_are_sums_and_largest() -> None:
+    many = [(cell("a"), need(rows=1000, seconds=9.0, disk=600)) for _ in range(2)]
+    with pytest.raises(ConfigError, match="the tables of 2 cells"):
+        require_fits(many, Room(memory=500_000))
+    with pytest.raises(ConfigError, match="of disk"):
+        require_fits(many, Room(disk=1000))
+    with pytest.raises(ConfigError, match="days on one core"):
+        require_fits(many, Room(seconds=8.0))
+    require_fits(many, Room(memory=600_000, disk=1200, seconds=9.0))
+
+
+def files(texts: dict[str, str]) -> Any:
+    return lambda path: texts.get(path, "")
+
+
+MEMINFO = {"/proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n"}
+
+
+def test_free_memory_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the machine, of a container of either version, and of ``ulimit -v``."""
+    monkeypatch.setattr(machine, "_address_space", lambda: None)
+    assert free_memory(files(MEMINFO)) == 4000 * 1024
+    two = {"/sys/fs/cgroup/memory.max": "3000000\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
+    assert free_memory(files(MEMINFO | two)) == 2_000_000
+    none = {"/sys/fs/cgroup/memory.max": "max\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
+    assert free_memory(files(MEMINFO | none)) == 4000 * 1024
+    old = "/sys/fs/cgroup/memory/memory."
+    one = {old + "limit_in_bytes": "500\n", old + "usage_in_bytes": "700\n"}
+    assert free_memory(files(MEMINFO | one)) == 0
+    monkeypatch.setattr(machine, "_address_space", lambda: 10**6)
+    assert free_memory(files(MEMINFO | {"/proc/self/statm": "10 5 1"})) == 10**6 - 10 * 4096
+
+
+def test_free_disk_is_that_of_the_nearest_folder(tmp_path: Path) -> None:
+    free = free_disk(tmp_path / "not" / "there" / "yet")
+    assert free is not None
+    assert free > 0
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
+from experiments.__main__ import main
+sys.argv[1:] = sys.argv[2:]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_AS works on Linux alone")
+def test_under_a_limit_of_address_space(tmp_path: Path) -> None:
+    """An example fits into 1.6 GB; what does not is refused by that limit, not by the machine's."""
+
+    def limited(*change: str) -> subprocess.CompletedProcess[str]:
+        command = ["run", str(tmp_path / "demo.yaml"), "--output", str(tmp_path / "out"), *change]
+        return subprocess.run(
+            [sys.executable, "-c", LIMITED, str(1_600_000 * 1024), *command],
+            capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+
+    (tmp_path / "demo.yaml").write_text(DEMO)
+    assert limited().returncode == 0
+    refused = limited("--set", "iterations=400000000")
+    assert refused.returncode == 2
+    assert refused.stdout == ""
+    (line,) = refused.stderr.splitlines()
+    assert "iB of memory, and" in line
+    assert "are free" in line
+
+
+DEMO = """\
+name: demo
+workers: 12
+iterations: 50
+replications: 2
+delay: {model: exponential, rate: 1.0}
+schemes: [{name: uncoded}, {name: cyclic_repetition, load: 3}]
+problem: {loss: logistic, dataset: synthetic, rows: 240, features: 5}
+optimizer: {rule: gd, learning_rate: 0.1}
+"""
+
+
+PEAK = """
+import json, resource, sys
+from pathlib import Path
+import scipy.sparse.linalg, scipy.stats
+from experiments.config.grid import cells
+from experiments.cells.check import check
+from experiments.run import run, Options
+document, small = json.loads(sys.argv[1])
+run(small, Path(sys.argv[2]) / "small", Options())
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+(need,) = check(cells(document), None).estimates.values()
+run(document, Path(sys.argv[2]) / "large", Options())
+peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+print(json.dumps([need.memory, peak]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="sizes of the resident set in KiB")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"iterations": 1_000_000, "replications": 1},
+        {"iterations": 1000, "replications": 500, "workers": 30},
+        {"iterations": 1000, "replications": 100, "workers": 1000},
+        {"iterations": 300, "replications": 100, "workers": 1000, "policy": "queue"},
+        {"iterations": 1000, "replications": 100, "network": {"uplink_latency": 0.1}},
+        {"iterations": 100, "workers": 300, "schemes": [{"name": "asynchronous"}]}
+        | {"replications": 100},
+        PROBLEM | {"problem": DATA | {"rows": 500_000, "features": 50}},
+    ],
+    ids=lambda change: str(change)[:60],
+)
+def test_estimates_of_memory_are_right_within_a_factor(
+    change: dict[str, Any], tmp_path: Path
+) -> None:
+    """Catches a table that an estimate forgets, and one that it counts for nothing."""
+    import json
+
+    small = LEARNING if "problem" in change else SMALL
+    done = subprocess.run(
+        [sys.executable, "-c", PEAK, json.dumps([SMALL | change, small]), str(tmp_path)],
+        capture_output=True, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    estimated, peak = json.loads(done.stdout)
+    assert 0.5 < estimated / peak < 3
+
+
+def test_a_cell_has_an_estimate_of_its_disk(tmp_path: Path) -> None:
+    document = SMALL | {"iterations": 20_000}
+    (estimate,) = check(cells(document), None).estimates.values()
+    run(document, tmp_path, Options())
+    found = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    assert 0.5 < estimate.disk / found < 3
