@@ -164,6 +164,8 @@ class AdaptiveDeadline(SchemeFamily):
 
     For a normal law kappa = 1.4826 z is z standard deviations above the mean.
 
+    Cost: a plan for each round, some forty NumPy calls, and a median of ``rounds`` n numbers.
+
     Args:
         kappa: how many MADs above the median.
         at_least: arrivals before which a round never ends.

@@ -41,6 +41,8 @@ class BlockCoordinate(ForesightedFamily):
     run's delay model and load law at one partition, in closed form or simulated; the proportional
     law is the one that the split is made for.
 
+    Cost: as many messages a worker and round as levels, up to n, each sorted by itself.
+
     Args:
         split: ``optimal``, or x_0, x_1, ...: up to n numbers in proportion to the shares.
     """

@@ -36,7 +36,11 @@ class DropCompute(SchemeFamily):
 
     A micro-batch takes an M-th of its partition's time; under the load law ``per_partition`` an
     M-th of a draw of its own, so that the partition takes the mean of M draws. The time of the
-    synchronisation itself (T_c of the paper) is the network's latency.
+    synchronisation itself (T_c of the paper) is the network's latency. Where the delay comes before
+    the work (load law ``additive``), the first micro-batch ends late, and ``after`` gains little.
+
+    Cost: a round has M + 1 messages a worker, each a time, a comparison and an entry of the trace:
+    for M = 12 about twenty times a round with one message.
 
     Args:
         pieces: M, micro-batches in a worker's partition.

@@ -40,6 +40,8 @@ class MindFlayer(ForesightedFamily):
     The chances are known from the delay model, in closed form or from a simulated sample; a worker
     that can never succeed is refused.
 
+    Cost: B draws and B + 1 messages a worker and round, for B = 3 six times a round with one.
+
     Args:
         trials: B, of each worker in a round.
         patience: t, seconds of a trial.

@@ -30,6 +30,8 @@ class MultiMessage(SchemeFamily):
     begins with another one, a partition is early in some worker's list: so it is with ``rotated``
     groups, and with cyclic assignment as it stands.
 
+    Cost: d messages a worker and round.
+
     Args:
         load: d, partitions per worker.
         wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is

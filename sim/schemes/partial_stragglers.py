@@ -32,6 +32,8 @@ class PartialStragglers(SchemeFamily):
     latencies, and the transfer of one message a worker. On an ideal cluster a round is one of
     ``multi_message`` to the bit. The gradient is exact.
 
+    Cost: d messages a worker and round.
+
     Args:
         load: d, partitions per worker.
         assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
