@@ -33,11 +33,28 @@ class Entries:
         """The sum of all entries of each table, ``(p, width)``; not a copy."""
         return self._total.T
 
-    def renew(self, column: int, entry: int, gradient: FloatArray) -> None:
-        """Put ``(p,)`` a gradient in the place of the one before, in one table."""
+    def renew(self, column: int, entry: int, gradient: FloatArray, share: float = 1.0) -> None:
+        """Mix ``(p,)`` a gradient into an entry of one table, or replace the entry by it.
+
+        Args:
+            column: which table.
+            entry: which entry.
+            gradient: the new one.
+            share: of it in the entry; the rest is what was there.
+        """
         contents, total = self._contents[column], self._total[column]
-        total += gradient - contents[entry]
-        contents[entry] = gradient
+        change = gradient - contents[entry]
+        if share == 1:
+            contents[entry] = gradient
+        else:
+            change *= share
+            contents[entry] += change
+        total += change
         self._renewals[column] += 1
         if self._renewals[column] % len(contents) == 0:
             contents.sum(axis=0, out=total)
+
+    def clear(self) -> None:
+        """Make every entry of every table zero."""
+        self._contents[:] = 0.0
+        self._total[:] = 0.0

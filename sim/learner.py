@@ -316,10 +316,13 @@ class Models:
     def _renewed(self, step: Renewal) -> FloatArray:
         """The table's sum, one new gradient at a time."""
         lags: IntArray = self.updates - step.version
+        if step.clear:
+            self._entries.clear()
         for column, place in zip(*np.nonzero(step.entry >= 0), strict=True):
             partition, lag = int(step.partition[column, place]), int(lags[column, place])
             part = self._single(partition, lag, int(column))
-            self._entries.renew(int(column), int(step.entry[column, place]), part)
+            share = 1.0 if step.share is None else float(step.share[column, place])
+            self._entries.renew(int(column), int(step.entry[column, place]), part, share)
         return self._entries.total * step.scale
 
     def _single(self, partition: int, lag: int, column: int) -> FloatArray:

@@ -80,16 +80,22 @@ class Renewal:
         partition: ``(R, F)`` of what partition each new gradient is.
         version: ``(R, F)`` updates of the model at which it was taken.
         scale: ``(R,)`` the decoded gradient is this times the sum of all entries.
+        share: ``(R, F)`` of the new gradient in its entry, the rest is what was there; ``None``: 1.
+        clear: whether all entries are made zero before.
     """
 
     entry: IntArray
     partition: IntArray
     version: IntArray
     scale: FloatArray
+    share: FloatArray | None = None
+    clear: bool = False
 
     def columns(self, part: slice) -> Renewal:
         """The same update of some of the replications."""
-        return Renewal(self.entry[part], self.partition[part], self.version[part], self.scale[part])
+        share = None if self.share is None else self.share[part]
+        renewed = self.entry[part], self.partition[part], self.version[part]
+        return Renewal(*renewed, self.scale[part], share, self.clear)
 
 
 @final

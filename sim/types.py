@@ -66,6 +66,24 @@ class Messages:
 
 
 @dataclass(frozen=True, eq=False)
+class Stream:
+    """What each update was made of, where that is any number of messages: M in all.
+
+    Replication after replication, in the order in which they were decided. An update's messages
+    begin where those of the update before end, or of the replication before.
+
+    Attributes:
+        message: ``(M,)`` the worker of each message; the last one of an update made it.
+        version: ``(M,)`` updates that the model had on which it was computed.
+        ends: ``(R, U)`` messages up to each update.
+    """
+
+    message: IntArray
+    version: IntArray
+    ends: IntArray
+
+
+@dataclass(frozen=True, eq=False)
 class Work:
     """What the workers did.
 
@@ -102,7 +120,7 @@ class Trace:
     """
 
     times: FloatArray
-    heard: Rounds | Messages | None
+    heard: Rounds | Messages | Stream | None
     work: Work | None
     engine: str
     seed: int = 0

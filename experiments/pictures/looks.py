@@ -58,6 +58,7 @@ LOOKS: dict[str, Look] = {
     "k_batch_sync": Look("#66A61E", "8", DOTTED, "K-batch-sync"),
     "rennala": Look("#A6761D", "H", LONG, "Rennala"),
     "ringmaster": Look("#E7298A", "x", SOLID, "Ringmaster"),
+    "ringleader": Look("#B4B103", "|", DOT_DOT, "Ringleader"),
     "malenia": Look("#0B18C7", "3", LONG, "Malenia"),
     "pipelined": Look("#4A1A7F", "4", DOTTED, "pipelined"),
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),

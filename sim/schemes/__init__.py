@@ -17,6 +17,7 @@ from sim.schemes.multi_message import MultiMessage
 from sim.schemes.partial_stragglers import PartialStragglers
 from sim.schemes.pipelined import Pipelined
 from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
+from sim.schemes.ringleader import Ringleader
 from sim.schemes.ringmaster import Rennala, Ringmaster
 from sim.schemes.sequential import Sequential
 from sim.schemes.uncoded import IgnoreStragglers, TimeWindow, Uncoded
@@ -44,6 +45,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "k_batch_sync": KBatchSync,
     "rennala": Rennala,
     "ringmaster": Ringmaster,
+    "ringleader": Ringleader,
     "malenia": Malenia,
     "gradient_table": GradientTable,
 }

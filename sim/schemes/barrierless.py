@@ -14,6 +14,7 @@ choices, and every published algorithm is one row::
     ringmaster           1            R       at once    nobody, or the stale
     gradient_table       1            none    at once    nobody
     malenia              n distinct   1       at once    everybody
+    ringleader           in cycles    none    at once    nobody
 
 All messages of an instant are decided together, in the order of workers, after the last of them has
 arrived; workers start again after that. Row i of the tape holds the delays of each worker's i-th
@@ -59,6 +60,8 @@ class Barrierless(Scheme):
         delay_adaptive: a gradient of staleness s weighs n / max(n, s).
         distinct: a message is dropped if one of its worker's was accepted since the last update;
             needs K <= n.
+        cycles: updates come in cycles, one of each worker, after everybody has been heard
+            (``sim.engines.cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
     """
 
@@ -71,6 +74,7 @@ class Barrierless(Scheme):
     own_data: bool = False
     delay_adaptive: bool = False
     distinct: bool = False
+    cycles: bool = False
     exact: bool | None = False
 
     @property

@@ -17,7 +17,7 @@ import numpy as np
 
 from sim.engines.tapes import CheckedTape
 from sim.schemes.barrierless import Barrierless
-from sim.types import FloatArray, IntArray
+from sim.types import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from sim.engines.run import Run
@@ -34,6 +34,7 @@ class Block:
         when, worker: instants of arrival, and who sent them.
         before: how many messages of the run had been decided when the worker got its model.
         seconds: how long they took to compute, or ``None`` where that was not asked for.
+        lost: ``(n,)`` of which workers nothing more comes.
     """
 
     order: IntArray
@@ -41,6 +42,7 @@ class Block:
     worker: IntArray
     before: IntArray
     seconds: FloatArray | None
+    lost: BoolArray
 
 
 def arrivals(run: Run, scheme: Barrierless, replication: int, seconds: bool) -> Iterator[Block]:
@@ -145,7 +147,12 @@ class _Queues:
         self._decided += total
         worker = np.repeat(self._numbers, counts)
         seconds = None if self._seconds is None else self._seconds.ravel().take(cells)
-        return Block(order, when, worker, before[:-1], seconds)
+        return Block(order, when, worker, before[:-1], seconds, np.isinf(self._upcoming))
+
+    @property
+    def _upcoming(self) -> FloatArray:
+        """``(n,)`` when each worker's first undecided task ends, or the last one known."""
+        return np.asarray(self._finish[self._workers, np.minimum(self._head, self._tail - 1)])
 
     def _complete(self) -> IntArray:
         """The end of each worker's messages that are complete: ``(n,)`` columns."""
@@ -190,8 +197,7 @@ class _Queues:
 
     def _make_room(self, rows: int) -> None:
         """Drop tasks that everybody has behind, but for the latest of them."""
-        upcoming = self._finish[self._workers, np.minimum(self._head, self._tail - 1)]
-        self._head[np.isinf(upcoming)] = self._tail  # nothing to come: it holds up nobody
+        self._head[np.isinf(self._upcoming)] = self._tail  # nothing to come: it holds up nobody
         drop = int(self._head.min()) - 1
         kept = self._tail - drop
         if 2 * (kept + rows) > self._room:

@@ -7,19 +7,19 @@ everybody, see ``sim.engines.batch.interrupted``.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from sim.engines.accepted import Accepted
 from sim.engines.batch.arrivals import Block, arrivals
+from sim.engines.batch.cycles import cycles
 from sim.engines.batch.fresh import Fresh
 from sim.engines.batch.interrupted import interrupted
-from sim.engines.batch.result import no_work
+from sim.engines.batch.result import unresting
 from sim.errors import NeverEnough
 from sim.schemes.barrierless import Barrierless, Stops
-from sim.types import FloatArray, IntArray, Messages, Trace, Work
+from sim.types import IntArray, Messages, Trace
 
 if TYPE_CHECKING:
     from sim.engines.run import Run
@@ -29,11 +29,13 @@ def simulate(run: Run, heard: bool = True, work: bool = True) -> Trace:
     """Run the replications; see ``sim.engines.run.simulate``.
 
     Cost: that of ``arrivals``, and three passes to write a message down; where old messages are
-    dropped also one turn of a Python loop. Where an update stops everybody, that of
-    ``interrupted``.
+    dropped also one turn of a Python loop. Where updates come in cycles, that of ``cycles``; where
+    an update stops everybody, that of ``interrupted``.
     """
     scheme = run.scheme
     assert isinstance(scheme, Barrierless)
+    if scheme.cycles:
+        return cycles(run, scheme, heard, work)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), work)
     if scheme.stops is Stops.EVERYBODY:
         interrupted(run, scheme, accepted)
@@ -42,16 +44,8 @@ def simulate(run: Run, heard: bool = True, work: bool = True) -> Trace:
             _undisturbed(run, scheme, r, accepted.replication(r))
     times = accepted.times
     messages = Messages(accepted.worker, accepted.version) if heard else None
-    noted = _work(accepted, times, scheme.workers) if work else None
+    noted = unresting(accepted, accepted.useful(scheme.workers)) if work else None
     return Trace(times, messages, noted, "batch", run.seed)
-
-
-def _work(accepted: Accepted, times: FloatArray, n: int) -> Work:
-    """Workers compute without a pause until the last update."""
-    work = no_work((*times.shape, n))
-    work.busy[:] = times[:, -1:]
-    last, margin = accepted.blame()
-    return replace(work, useful=accepted.useful(n), last=last, margin=margin)
 
 
 def _undisturbed(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from sim.engines.accepted import Accepted
 from sim.types import BoolArray, FloatArray, Rounds, Trace, Work
 
 
@@ -89,3 +90,17 @@ def no_work(shape: tuple[int, int, int]) -> Work:
         dead=np.zeros((r, t), dtype=np.int64),
         down=seconds[2],
     )
+
+
+def unresting(accepted: Accepted, useful: FloatArray) -> Work:
+    """What workers did who computed without a pause until the last update.
+
+    Args:
+        accepted: the messages that made the updates.
+        useful: ``(R, n)`` seconds that went into messages which counted.
+    """
+    times, n = accepted.times, useful.shape[1]
+    work = no_work((*times.shape, n))
+    work.busy[:] = times[:, -1:]
+    last, margin = accepted.blame()
+    return replace(work, useful=useful, last=last, margin=margin)

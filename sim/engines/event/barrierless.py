@@ -17,10 +17,12 @@ import simpy
 from simpy.events import Event
 
 from sim.engines.accepted import Accepted, Heard
-from sim.engines.distinct import Distinct
+from sim.engines.cycle import Cycle
+from sim.engines.distinct import Distinct, Standstill
 from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
 from sim.engines.event.free_workers import IdealWorkers, RealWorkers, Workers
 from sim.engines.event.timeline import Recorder
+from sim.engines.streams import Streams
 from sim.engines.tapes import CheckedTape, TapeColumn, columns_of
 from sim.errors import NeverEnough
 from sim.schemes.barrierless import Barrierless, Stops
@@ -36,6 +38,7 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
     assert isinstance(scheme, Barrierless)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), seconds=True)
     dead, busy, down = [], [], []
+    streams = Streams(scheme.workers) if scheme.cycles else None
     for replication in range(len(run.tapes)):
         noted = recorder if replication == 0 else None
         tasks = _tasks(run, replication)
@@ -47,12 +50,15 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
         master = FreeMaster(scheme, run.iterations, workers, run.cluster.max_wait, noted)
         master.run()
         accepted.replication(replication).fill(master.accepted)
+        if streams:
+            worker, version, seconds, _ = np.array(master.stream).T
+            streams.add(worker.astype(np.int64), version, seconds, np.array(master.ends))
         dead.append(master.dead)
         busy.append(workers.busy)
         down.append(workers.down)
-    useful, last, margin = accepted.useful(scheme.workers), *accepted.blame()
-    work = Work(np.stack(busy), useful, last, margin, np.array(dead), np.stack(down))
-    heard = Messages(accepted.worker, accepted.version)
+    useful = streams.useful if streams else accepted.useful(scheme.workers)
+    work = Work(np.stack(busy), useful, *accepted.blame(), np.array(dead), np.stack(down))
+    heard = streams.heard if streams else Messages(accepted.worker, accepted.version)
     fails = run.cluster.failures is not None
     return Trace(accepted.times, heard, work, "event", run.seed, fails)
 
@@ -84,6 +90,9 @@ class FreeMaster:
     Attributes:
         version: updates so far.
         accepted: worker, version, seconds and instant of each message, in order; K make an update.
+        stream: the same of every message, those that only add to an update's table among them,
+            where updates come in cycles.
+        ends: messages of the stream up to each update.
         dead: workers that were down, one entry per update.
     """
 
@@ -100,6 +109,8 @@ class FreeMaster:
         self.workers = workers
         self.version = 0
         self.accepted: list[Heard] = []
+        self.stream: list[Heard] = []
+        self.ends: list[int] = []
         self.dead: list[int] = []
         self._updates = scheme.updates(iterations)
         self._oldest, self._restarts = scheme.oldest, scheme.restarts_at_once
@@ -109,6 +120,8 @@ class FreeMaster:
         self._recorder = recorder
         self._missing = scheme.gradients
         self._distinct = Distinct(workers.lost, scheme.workers) if scheme.distinct else None
+        self._cycle = Cycle(scheme.workers) if scheme.cycles else None
+        self._standstill = Standstill() if scheme.distinct or scheme.cycles else None
         self._inbox: list[tuple[int, int, float]] = []
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
 
@@ -138,7 +151,9 @@ class FreeMaster:
             Call(env, DECISION, lambda _: self._decide(env.now))
 
     def missing(self) -> list[int]:
-        """Workers of whom nothing was accepted since the last update."""
+        """Workers of whom nothing was accepted since the last update; of a cycle, who is needed."""
+        if self._cycle:
+            return sorted(self._cycle.needed)
         heard = {worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]}
         return [worker for worker in range(self.scheme.workers) if worker not in heard]
 
@@ -151,11 +166,19 @@ class FreeMaster:
         """Decide all messages of this instant, then have workers start again."""
         inbox, self._inbox = self._inbox, []
         before, restarts, oldest = self.version, self._restarts, self._oldest
-        distinct = self._distinct
+        distinct, cycle, standstill = self._distinct, self._cycle, self._standstill
         free: list[int] = []
         for worker, version, seconds in sorted(inbox) if len(inbox) > 1 else inbox:
-            if self.version - version >= oldest or (distinct and distinct.has(worker, now)):
+            if cycle:
+                self.stream.append((worker, version, seconds, now))
+            if (
+                self.version - version >= oldest
+                or (distinct and distinct.has(worker))
+                or (cycle and not cycle.hear(worker))
+            ):
                 free.append(worker)
+                if standstill:
+                    standstill.note(worker, now)
                 continue
             self.accepted.append((worker, version, seconds, now))
             if restarts:
@@ -173,19 +196,22 @@ class FreeMaster:
             free = self._stopped(free)
         for worker in sorted(free) if len(free) > 1 else free:
             self.workers.start(worker, self.version)
-        if distinct:
-            self._require_hope(distinct)
+        if standstill:
+            self._require_hope(standstill)
 
-    def _require_hope(self, distinct: Distinct) -> None:
+    def _require_hope(self, standstill: Standstill) -> None:
         """Others go on for ever where one whose message is needed never sends it.
 
         Raises:
             NeverEnough: too few workers are left, or time stands still.
         """
-        if distinct.endless is not None:
-            raise NeverEnough(self.iteration, self.missing(), endless=distinct.endless)
-        if distinct.possible < self._missing:
-            raise NeverEnough(self.iteration, distinct.lost)
+        if standstill.endless is not None:
+            raise NeverEnough(self.iteration, self.missing(), endless=standstill.endless)
+        never = self._distinct.hopeless(self._missing) if self._distinct else []
+        if self._cycle:
+            never = self._cycle.hopeless(self.workers.lost)
+        if never:
+            raise NeverEnough(self.iteration, never)
 
     def _stopped(self, free: list[int]) -> list[int]:
         """Who starts again after an update that stops somebody."""
@@ -207,6 +233,9 @@ class FreeMaster:
         self.version += 1
         if self._distinct:
             self._distinct.clear()
+        if self._standstill:
+            self._standstill.clear()
+        self.ends.append(len(self.stream))
         if self._max_wait is not None:
             self._watch()
 

@@ -1,0 +1,177 @@
+"""Asynchronous descent in cycles: exactly one update for each worker.
+
+Source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with Optimal Time
+Complexity under Data Heterogeneity (arXiv 2509.22860).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import ClassVar, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from sim.fields import STRICT
+from sim.schemes.barrierless import Barrierless
+from sim.schemes.base import SchemeFamily
+from sim.steps import Renewal, Steps
+from sim.types import FloatArray, IntArray, Stream, Trace
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Ringleader(SchemeFamily):
+    """Cycles of n updates, one of each worker, along the mean of the workers' means; nobody waits.
+
+    A cycle first collects, without an update, until everybody has a gradient in its table. The last
+    one's message makes the first update; then everybody else's next message adds to the table and
+    makes one, in order of arrival. What a worker sends after its own update is kept for the next
+    cycle's table, so no gradient is lost and none is used more than 2n - 2 updates late.
+
+    Worker j's gradient is that of partition j, scaled to all data. In a worker's mean all its
+    gradients of the cycle count alike, whatever models they were taken at, as in the paper, where
+    the mean also takes away noise. Our own choices: messages of one instant are decided in the
+    order of workers, and ``staleness`` is the mean over workers of their gradients' mean.
+
+    A worker-round (an iteration is a cycle) takes the batch engine longer than half of
+    ``erasurehead``'s: it has several messages of each worker, each decided by a turn of a loop.
+    """
+
+    name: ClassVar[str] = "ringleader"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (cls(),)
+
+    @override
+    def build(self, workers: int) -> InCycles:
+        return InCycles(self.name, workers, 1, own_data=True, cycles=True)
+
+
+@final
+@plain_dataclass(frozen=True)
+class InCycles(Barrierless):
+    """Each update moves along the mean of the means of everybody's gradients of the cycle."""
+
+    @override
+    def steps(self, trace: Trace) -> Steps:
+        assert isinstance(trace.heard, Stream)
+        return CycleSteps(trace.times, trace.heard, self.n)
+
+
+@final
+class CycleSteps(Steps):
+    """n updates a cycle, from a table that is empty when the cycle begins.
+
+    Equal gradients (of one worker, at one model) are taken once, and gradients that were kept for a
+    cycle are taken when it begins.
+
+    Args:
+        times: ``(R, U)``.
+        stream: what was heard.
+        workers: n; U is a multiple of it.
+
+    Cost: two sorts of all messages.
+    """
+
+    sparse: ClassVar[bool] = True
+
+    def __init__(self, times: FloatArray, stream: Stream, workers: int) -> None:
+        self.times = times
+        self._n = workers
+        self._makers = stream.message[stream.ends - 1]
+        r, u = times.shape
+        n, messages = workers, np.arange(len(stream.message))
+        made = np.searchsorted(stream.ends.ravel(), messages, side="right")
+        replication, update = np.divmod(made, u)
+        last = messages == stream.ends.ravel()[made] - 1
+        # Kept for the next cycle: heard after its worker's update, so neither first in a cycle nor
+        # the last message of an update.
+        kept = ~last & (update % n > 0)
+        cycle = update // n + kept
+        used = np.where(kept, cycle * n, update)
+        within = used < u  # the run ends before what is kept then is used
+        key = ((replication * u + used) * n + stream.message)[within] * (u + 1)
+        rows, counts = np.unique(key + stream.version[within], return_counts=True)
+        rows, self._version = np.divmod(rows, u + 1)
+        place, self._worker = np.divmod(rows, n)
+        self._bounds = np.searchsorted(place, np.arange(r * u + 1))
+        self._share, means = self._averages(place // n * n + self._worker, counts)
+        whole = np.bincount(place, means, minlength=r * u).reshape(r, -1, n)
+        mean = np.cumsum(whole, axis=2).reshape(r, u) / n
+        self._staleness: FloatArray = np.arange(u) - mean
+        self._depth = int((place % u - self._version).max(initial=0))
+
+    def _averages(self, group: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Each gradient's share in its worker's mean when it comes, and how the mean version moves.
+
+        Args:
+            group: of which worker in which cycle each gradient is.
+            counts: how often it counts.
+        """
+        order = np.argsort(group, kind="stable")
+        group, counts = group[order], counts[order]
+        first = np.flatnonzero(np.diff(group, prepend=-1))
+        lengths = np.diff(first, append=len(group))
+
+        def running(values: IntArray) -> FloatArray:
+            total = np.cumsum(values)
+            return np.asarray(total - np.repeat(total[first] - values[first], lengths), np.float64)
+
+        so_far = running(counts)
+        mean = running(counts * self._version[order].astype(np.int64)) / so_far
+        moved = np.diff(mean, prepend=0.0)
+        moved[first] = mean[first]
+        share, means = np.empty(len(order)), np.empty(len(order))
+        share[order], means[order] = counts / so_far, moved
+        return share, means
+
+    @override
+    def step(self, u: int) -> Renewal:
+        r, updates = self.times.shape
+        begin = self._bounds[np.arange(r) * updates + u]
+        length = self._bounds[np.arange(r) * updates + u + 1] - begin
+        column = np.arange(length.max())
+        there = column < length[:, None]
+        rows = np.where(there, begin[:, None] + column, 0)
+        worker = np.where(there, self._worker[rows], -1)
+        scale = np.ones(r)
+        return Renewal(
+            worker, worker, self._version[rows], scale, self._share[rows], clear=u % self._n == 0
+        )
+
+    @override
+    def arrived(self, together: int = 1) -> IntArray:
+        """Workers whose updates they are."""
+        r, u = self.times.shape
+        ranked = np.sort(self._makers.reshape(r, u // together, together), axis=2)
+        return np.asarray(1 + np.count_nonzero(ranked[:, :, 1:] != ranked[:, :, :-1], axis=2))
+
+    @property
+    @override
+    def recovered(self) -> FloatArray:
+        return np.ones(self.times.shape)
+
+    @property
+    @override
+    def error(self) -> FloatArray:
+        """0: everybody is in the table before the first update of a cycle."""
+        return np.zeros(self.times.shape)
+
+    @property
+    @override
+    def staleness(self) -> FloatArray:
+        return self._staleness
+
+    @property
+    @override
+    def depth(self) -> int:
+        return self._depth
+
+    @property
+    @override
+    def entries(self) -> int:
+        return self._n
