@@ -282,7 +282,7 @@ def fit(
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with locked(target), console.progress("fits") as report:
+    with locked(target, command.FILES), console.progress("fits") as report:
         findings = investigate(tables, load, ks, report)
         command.write_findings(findings, trace.name, target)
     terminal.say_all(terminal_report(findings).splitlines())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,7 +19,7 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from experiments.cells.files import alive, cannot_write, folder_made
+from experiments.cells.files import alive, cannot_write, folder_made, require_replaceable
 from experiments.config.errors import ConfigError
 
 NAME = ".lock"
@@ -29,11 +29,17 @@ LOOKS, PAUSE = 50, 0.02
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path, names: Iterable[str] = ()) -> Iterator[None]:
     """Within this context no other command writes to ``folder``, which is made if need be.
 
+    Args:
+        folder: where to write.
+        names: what will be written there; what stands in the way is found now, and not after
+            hours of work.
+
     Raises:
-        ConfigError: another command does at the moment, or the folder cannot be written.
+        ConfigError: another command does at the moment, or the folder or one of these files cannot
+            be written.
     """
     with folder_made(folder):
         path = folder / NAME
@@ -42,6 +48,8 @@ def locked(folder: Path) -> Iterator[None]:
         except OSError as error:
             raise cannot_write(folder, error) from None
         try:
+            for name in names:
+                require_replaceable(folder / name)
             yield
         finally:
             try:

@@ -32,6 +32,8 @@ MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 
+FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS)
+
 PLOTS = "plots"
 PICTURES = (".png", ".svg", ".pdf")
 

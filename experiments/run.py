@@ -30,6 +30,7 @@ from experiments.config.grid import Cell, cells, resolved
 from experiments.lock import locked
 from experiments.outputs import (
     CONFIG,
+    FILES,
     ITERATIONS,
     MANIFEST,
     SUMMARY,
@@ -152,7 +153,8 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     text = yaml_text.write(config)
     failed = dict(planned.checked.impossible)
     seconds: dict[str, float] = {}
-    with locked(output), _lanes(planned, options) as lanes:
+    with locked(output, FILES), _lanes(planned, options) as lanes:
+        files.require_writable(output / "cells")
         if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, text.encode())

@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from experiments.config.errors import ConfigError
 from experiments.lock import NAME, locked, writer_of
 from experiments.outputs import unfinished
-from tests.cells.commands import ROOT
+from tests.cells.commands import PATIENCE, ROOT, start
 
 HOLDER = """
 import sys
@@ -85,6 +86,30 @@ def test_the_lock_goes_with_its_context(tmp_path: Path) -> None:
     with locked(tmp_path / "a"):
         (tmp_path / "a" / "table").write_bytes(b"")
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["table"]
+
+
+def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    refused = pytest.raises(
+        ConfigError, match=f"^{tmp_path}/table: is a directory; must be a file$"
+    )
+    with refused, locked(tmp_path, ["new", "table"]):
+        raise AssertionError
+    assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize("command", ["fit", "verify"])
+def test_commands_look_before_they_compute(command: str, tmp_path: Path) -> None:
+    """Catches minutes of work that end with one line: so many rounds take longer than we wait."""
+    table = {"fit": "order_statistics.parquet", "verify": "verify.csv"}[command]
+    (tmp_path / "out" / table).mkdir(parents=True)
+    trace = tmp_path / "trace.npz"
+    np.savez(trace, seconds=1.0 + np.random.default_rng(0).random((20_000, 50)))
+    arguments = {"fit": [trace], "verify": ["--replications", 10**7]}[command]
+    process = start(command, *arguments, "--output", tmp_path / "out")
+    _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert error == f"error: {tmp_path}/out/{table}: is a directory; must be a file\n"
 
 
 @pytest.mark.parametrize("odd", ["link", "fifo", "folder", "text"])

@@ -82,6 +82,24 @@ def test_another_run_leaves_nothing_of_the_first_but_cells(
     assert names(out / "cells") == first
 
 
+@pytest.mark.parametrize("place", ["manifest.json", "summary.parquet", "timeline.json", "cells"])
+def test_what_stands_in_the_way_is_known_before_anything_is_computed(
+    place: str, tmp_path: Path
+) -> None:
+    """A link of the user's is left alone. Catches hours of work that end with one line."""
+    out, target = tmp_path / "out", tmp_path / "target"
+    target.write_bytes(b"of the user")
+    out.mkdir()
+    (out / place).symlink_to(target)
+    told: list[float] = []
+    with pytest.raises(ConfigError, match=f"^{out / place}: "):
+        running.run(DOCUMENT, out, running.Options(report=lambda done, _: told.append(done)))
+    assert told == []
+    assert names(out) == {place}
+    assert (out / place).is_symlink()
+    assert target.read_bytes() == b"of the user"
+
+
 def test_going_back_computes_nothing(out: Path) -> None:
     before = {name: (out / name).read_bytes() for name in TABLES}
     go(DOCUMENT | {"seed": 1}, out)

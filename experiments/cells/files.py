@@ -40,13 +40,15 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     made = False
     try:
-        _require_replaceable(path)
+        require_replaceable(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("xb") as file:  # with the permissions that the umask leaves
             made = True
             file.write(content)
         part.replace(path)
         made = False
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     finally:
@@ -54,8 +56,12 @@ def write_bytes(path: Path, content: bytes) -> None:
             part.unlink(missing_ok=True)
 
 
-def _require_replaceable(path: Path) -> None:
-    """Refuse to replace a device, a link, or whatever else is no file."""
+def require_replaceable(path: Path) -> None:
+    """Refuse to replace a device, a link, or whatever else is no file.
+
+    Raises:
+        ConfigError: there is one.
+    """
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -108,8 +114,10 @@ def require_file(path: Path) -> None:
         ConfigError: why not.
     """
     try:
-        _require_replaceable(path)
+        require_replaceable(path)
         exists = path.exists()
+    except ConfigError:
+        raise
     except (OSError, ValueError) as error:
         raise cannot_write(path, error) from None
     if exists:

@@ -104,6 +104,12 @@ def _thin(ks: Sequence[int]) -> Sequence[int]:
     return [int(k) for k in np.linspace(ks[0], ks[-1], MOST_KS).round()]
 
 
+PICTURES = {"qq": draw_quantiles, "order_statistics": draw_order_statistics}
+FRAMES = {"fit.parquet": fit_table, "order_statistics.parquet": order_table}
+TEXTS = ("delay.yaml", "report.md")
+FILES = (*FRAMES, *TEXTS, *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+
+
 def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
     """Write tables, pictures, report and config under ``output``; returns the files.
 
@@ -114,16 +120,12 @@ def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
     config = runnable(
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
-    texts = {"delay.yaml": yaml_text.write(config), "report.md": markdown_report(findings, source)}
-    frames = {
-        "fit.parquet": fit_table(findings),
-        "order_statistics.parquet": order_table(findings),
-    }
-    files.remove(output / name for name in reversed([*frames, *texts]))
-    for name, frame in frames.items():
-        files.write_table(output / name, frame)
-    pictures = style.save(draw_quantiles(findings), output / "qq")
-    pictures += style.save(draw_order_statistics(findings), output / "order_statistics")
-    for name, text in texts.items():
+    texts = (yaml_text.write(config), markdown_report(findings, source))
+    files.remove(output / name for name in reversed([*FRAMES, *TEXTS]))
+    for name, table_of in FRAMES.items():
+        files.write_table(output / name, table_of(findings))
+    for name, draw in PICTURES.items():
+        style.save(draw(findings), output / name)
+    for name, text in zip(TEXTS, texts, strict=True):
         files.write_bytes(output / name, text.encode())
-    return [*pictures, *(output / name for name in (*frames, *texts))]
+    return [output / name for name in FILES]

@@ -97,7 +97,7 @@ def verify_grid(
     what = f"--replications {replications}"
     require_memory(MEMORY * replications, room, what, "take fewer")
     began = time.monotonic()
-    with nullcontext() if output is None else locked(output):
+    with nullcontext() if output is None else locked(output, table.FILES):
         with progress("schemes") as report:
             result = compare_settings(grid.grid(), replications, engine, seed, report)
         table.show_verification(result, time.monotonic() - began)

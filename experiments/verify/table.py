@@ -103,10 +103,13 @@ class Verification:
         }
 
 
+FILES = ("verify.parquet", "verify.csv")
+
+
 def write_verification(result: Verification, output: Path) -> None:
-    """Write ``verify.parquet`` and ``verify.csv``; those of before go first."""
+    """Write both files; those of before go first."""
     frame = result.frame()
-    parquet, csv = output / "verify.parquet", output / "verify.csv"
+    parquet, csv = (output / name for name in FILES)
     files.remove([csv, parquet])
     files.write_table(parquet, frame)
     files.write_bytes(csv, frame.to_csv(index=False).encode())

@@ -140,7 +140,7 @@ def test_only_files_are_replaced(kind: str, tmp_path: Path) -> None:
         os.mknod(path, stat.S_IFSOCK)
     mode = path.lstat().st_mode
     for attempt in (partial(files.write_bytes, path, b"new"), partial(files.require_file, path)):
-        with pytest.raises(ConfigError, match=f"x: is {kind}; must be a file$"):
+        with pytest.raises(ConfigError, match=f"^{path}: is {kind}; must be a file$"):
             attempt()
     assert path.lstat().st_mode == mode
     assert target.read_bytes() == b"of the user"

@@ -234,7 +234,9 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     workers = next(iter(tables.values())).shape[1]
     found = investigate(tables, None, k_range(None, workers), lambda done, total: None)
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
-    assert len(write_findings(found, name, tmp_path)) == 8
+    written = write_findings(found, name, tmp_path)
+    assert sorted(written) == sorted(tmp_path.iterdir())
+    assert len(written) == 8
 
 
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:
