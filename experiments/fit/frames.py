@@ -76,6 +76,6 @@ def _orders(
     )
 
 
-def shown_ks(ks: np.ndarray) -> list[int]:
-    """At most six of the order statistics, evenly spread, with the first and the last."""
-    return [int(k) for k in np.unique(np.linspace(ks[0], ks[-1], 6).round().astype(int))]
+def shown_places(count: int) -> list[int]:
+    """Which of so many order statistics are shown: at most six, with the first and the last."""
+    return [int(place) for place in np.unique(np.linspace(0, count - 1, 6).round())]

@@ -9,7 +9,7 @@ import numpy as np
 
 from experiments.config import yaml_text
 from experiments.fit.findings import Answers, Findings
-from experiments.fit.frames import shown_ks
+from experiments.fit.frames import shown_places
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 
@@ -81,16 +81,16 @@ def _families_text(findings: Findings) -> list[str]:
 def _families(answer: Answers, ks: Sequence[int]) -> tuple[list[str], list[list[str]]]:
     if not answer.fits:
         return ["family"], []
-    shown = shown_ks(np.array(ks))
+    shown = shown_places(len(ks))
     best = min(fit.aic for fit in answer.fits)
-    header = ["family", "order error", "AIC - best", "KS", *(f"k={k}" for k in shown)]
+    header = ["family", "order error", "AIC - best", "KS", *(f"k={ks[place]}" for place in shown)]
     rows = [
         [
             fit.family.name,
             _percent(fit.order_error),
             f"{fit.aic - best:.1f}",
             f"{fit.ks:.3f}",
-            *(f"{fit.ratio[k - ks[0]]:.3f}" for k in shown),
+            *(f"{fit.ratio[place]:.3f}" for place in shown),
         ]
         for fit in answer.fits
     ]

@@ -310,6 +310,21 @@ def test_a_large_table_is_read_when_that_is_asked_for(
     assert read_tables(str(path), None, allow_large=True)[0][None].shape == (5, 2)
 
 
+def test_a_table_of_many_workers_has_a_report(tmp_path: Path) -> None:
+    """Of 2,500 order statistics 1,000 are compared: a report that counts from the first is lost."""
+    table = np.random.default_rng(0).exponential(1.0, (2, 2500)) + 0.1
+    tables, _ = read_tables(str(wide(tmp_path / "t.csv", table)), None)
+    ks = k_range("1:2500", 2500)
+    assert len(ks) < 2500
+    found = investigate(tables, None, ks, lambda done, total: None)
+    write_findings(found, "t.csv", tmp_path / "out")
+    report = (tmp_path / "out" / "report.md").read_text()
+    (header,) = [line for line in report.splitlines() if "order error |" in line]
+    shown = [int(cell.strip()[2:]) for cell in header.split("|") if cell.strip()[:2] == "k="]
+    assert len(shown) == 6
+    assert (shown[0], shown[-1]) == (1, 2500)
+
+
 def test_order_statistics_of_many_workers_are_thinned() -> None:
     """Catches memory that grows as workers^1.5: 4 GB at 30,000."""
     ks = k_range(None, 30_000)
