@@ -37,11 +37,13 @@ class Layers:
 
         Cost: one product, and two passes over N numbers for each layer and replication.
         """
-        problem, newest = self._problem, self._problem.slopes(margins)
-        mixed = np.zeros(newest.shape)
-        for rows, owner in problem.pieces(newest.shape[1]):
-            for c, held in enumerate(self._slopes):
-                part = held[rows]
-                np.copyto(part, newest[rows], where=fresh[:, c].T[owner])
-                mixed[rows] += part * weights[:, c].T[owner]
-        return problem.gradient_from_slopes(mixed)
+        problem, slopes = self._problem, self._problem.slopes(margins)
+        renewed = np.ascontiguousarray(fresh.transpose(1, 2, 0))
+        scaled = np.ascontiguousarray(weights.transpose(1, 2, 0)) / problem.rows
+        for rows, owner in problem.pieces(slopes.shape[1]):
+            newest, mixed = slopes[rows], np.zeros_like(slopes[rows])
+            for held, renew, weight in zip(self._slopes[:, rows], renewed, scaled, strict=True):
+                np.copyto(held, newest, where=renew[owner])
+                mixed += held * weight[owner]
+            slopes[rows] = mixed
+        return problem.gradient_from_slopes(slopes)

@@ -137,8 +137,8 @@ class Problem(ABC):
         return self.row_slopes(margins, self.y)
 
     def gradient_from_slopes(self, slopes: FloatArray) -> FloatArray:
-        """``(1/N) X^T slopes``: ``(N, R) -> (p, R)``. Cost: one product."""
-        return product(self.X.T, slopes / self.rows)
+        """``X^T slopes``: ``(N, R) -> (p, R)``. Cost: one product."""
+        return product(self.X.T, slopes)
 
     def pieces(self, width: int) -> Iterator[tuple[slice, IntArray]]:
         """A few training rows at a time, and the partition of each: ``(N, width)`` in the cache."""

@@ -1,7 +1,7 @@
 """Mean seconds between updates when workers do not all wait for each other.
 
 One gradient takes one unit delay X, independent of all others. K = ``wait_for``; K = 1 without a
-barrier is fully asynchronous descent.
+barrier is fully asynchronous descent; ``gradient_table`` has its times.
 
 Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
 (arXiv 1803.01113). ``mean_k_batch_async`` is a long-run average (elementary renewal theorem).
@@ -33,6 +33,11 @@ def mean_k_batch_sync(workers: int, wait_for: int, rate: float) -> float:
     require_count("wait_for", wait_for)
     require_positive("rate", rate)
     return wait_for / (workers * rate)
+
+
+def mean_malenia(workers: int, unit: WorkerTime) -> float:
+    """A gradient of each worker at the current model, then all start anew; any X: E[max of n X]."""
+    return bound_k_async(workers, workers, unit)
 
 
 def mean_k_async(workers: int, wait_for: int, rate: float) -> float:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from delay_models import MODELS, Tape
 from sim.engines.cluster import Cluster, Failures
@@ -18,6 +19,8 @@ from sim.load_laws import Proportional
 from sim.optimizers import OPTIMIZERS
 from sim.schemes import SCHEMES
 from sim.schemes.barrierless import Barrierless, Stops
+from sim.theory.asynchronous import mean_malenia
+from sim.theory.worker_time import proportional_worker_time
 from tests.engines.agreement import both, both_finish
 from tests.engines.engines import batch, event
 from tests.engines.test_barrierless import messages
@@ -76,22 +79,26 @@ def test_a_worker_uses_the_rows_of_what_it_does_meanwhile(engine: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "delay", [MODELS["exponential"](rate=2.0), MODELS["gamma"](shape=3.0, scale=0.2)], ids=repr
+    ("delay", "law"),
+    [
+        (MODELS["exponential"](rate=2.0), stats.expon(scale=0.5)),
+        (MODELS["gamma"](shape=3.0, scale=0.2), stats.gamma(3.0, scale=0.2)),
+    ],
+    ids=["exponential", "gamma"],
 )
-def test_mean_time_is_that_of_the_slowest_of_n(delay: Any) -> None:
+def test_mean_time_is_that_of_the_slowest_of_n(delay: Any, law: Any) -> None:
     """Every update is a fresh start, so intervals are independent maxima of n draws."""
     n = 12
     tapes = [Tape(delay, n, 21, r) for r in range(60)]
     intervals = simulate(Run(malenia(n), tapes, Proportional(), 40), work=False).intervals
-    grid = np.linspace(0, 40, 400_001)
-    if type(delay).__name__ == "Exponential":
-        expected = sum(1 / j for j in range(1, n + 1)) / 2.0
-    else:
-        from scipy import stats
+    assert_z(intervals.ravel(), mean_malenia(n, proportional_worker_time(law.cdf, 1)))
 
-        tail = 1 - stats.gamma(3.0, scale=0.2).cdf(grid) ** n
-        expected = float(np.trapezoid(tail, grid))
-    assert_z(intervals.ravel(), expected)
+
+def test_mean_time_of_exponential_workers() -> None:
+    """The maximum of n has the mean H_n / rate."""
+    expected = sum(1 / j for j in range(1, 13)) / 2.0
+    unit = proportional_worker_time(stats.expon(scale=0.5).cdf, 1)
+    assert mean_malenia(12, unit) == pytest.approx(expected, rel=1e-9)
 
 
 def test_training_is_gradient_descent() -> None:

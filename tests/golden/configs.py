@@ -51,6 +51,14 @@ FREE = [
     {"name": "rennala", "batch": 5},
     {"name": "ringmaster", "oldest": 8, "stops": True, "delay_adaptive": True},
 ]
+LATEST = [
+    {"name": "gradient_table"},
+    {"name": "malenia"},
+    {"name": "ringleader"},
+    {"name": "pipelined", "load": 3, "wait_for": 6},
+]
+"""Schemes with gradients that are kept, and Malenia."""
+
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -202,6 +210,14 @@ def documents(folder: Path) -> dict[str, Document]:
             **small,
             "delay": EXPONENTIAL,
             "schemes": FREE,
+            "network": SIZED,
+            "failures": CRASHES,
+        },
+        "latest_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": LATEST},
+        "latest_network": {
+            **small,
+            "delay": EXPONENTIAL,
+            "schemes": LATEST,
             "network": SIZED,
             "failures": CRASHES,
         },
