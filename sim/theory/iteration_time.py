@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from sim.errors import InvalidParameter
 from sim.load_laws import LoadLaw
-from sim.schemes.base import Fixed, Scheme
+from sim.schemes.base import Fixed, RoundScheme, Scheme, Sees
 from sim.schemes.drop_compute import TimeLimited
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule
 from sim.theory.arrivals import Demand, NoFormula, demand
@@ -171,6 +171,8 @@ def scheme_iteration_time(
     if isinstance(scheme, TimeLimited):
         return _time_limited(scheme, delay, law)
     if not isinstance(scheme, Fixed):
+        if isinstance(scheme, RoundScheme) and scheme.sees is Sees.NOTHING:
+            return NoFormula("workers send several messages, which do not arrive independently")
         return NoFormula("the plan changes from round to round, or there are no rounds")
     if scheme.patience is not None:
         return NoFormula("workers give up or start again by themselves")
