@@ -25,21 +25,8 @@ def main() -> None:
 def _run(arguments: list[str]) -> int | None:
     from experiments.commands import app
 
-    _require_text(arguments)
-
     code: int | None = app(arguments, standalone_mode=False)
     return code
-
-
-def _require_text(arguments: list[str]) -> None:
-    """Refuse bytes that are no UTF-8: not every library can open a file of such a name."""
-    for each in arguments:
-        try:
-            each.encode()
-        except UnicodeEncodeError:
-            from experiments.config.errors import ConfigError
-
-            raise ConfigError(f"{each}: an argument must be UTF-8") from None
 
 
 if __name__ == "__main__":

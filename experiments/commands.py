@@ -167,7 +167,6 @@ def _run(
 
     from experiments import console
     from experiments.cells import files
-    from experiments.cells.pool import open_lanes
     from experiments.config.document import load
     from experiments.run import Options, plan, require_room
     from experiments.run import run as run_document
@@ -177,13 +176,8 @@ def _run(
     if dry_run:
         options = Options(jobs, scheduler, data_dir, allow_large=allow_large)
         planned = plan(document, target, options)
-        if scheduler is not None:
-            with open_lanes(jobs, scheduler):
-                pass  # it answers, and has workers
         console.show_plan(planned, target, jobs)
         require_room(planned, target, options)
-        if planned.checked.impossible:
-            raise typer.Exit(1)
         return
     if timeline is not None:
         files.require_file(timeline)
@@ -320,8 +314,8 @@ def list_(
         str | None,
         typer.Argument(
             metavar="[WHAT]",
-            help="settings, schemes, delays, load_laws, data, losses, optimizers, network, "
-            "failures, policies or figures; default all.",
+            help="schemes, delays, load_laws, data, losses, optimizers, network, failures or "
+            "figures; default all.",
         ),
     ] = None,
 ) -> None:

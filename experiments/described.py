@@ -10,7 +10,6 @@ import re
 import typing
 from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields
-from enum import Enum
 from inspect import cleandoc
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin
@@ -18,8 +17,6 @@ from typing import Any, Literal, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt, Unit
 
 from delay_models import DelayModel
-from experiments.config.settings import Settings
-from sim.engines.policy import Policy
 
 PLAIN = {
     int: "integer",
@@ -28,21 +25,6 @@ PLAIN = {
     str: "text",
     DelayModel: "delay model",
 }
-IN_WORDS = {
-    "name": "text",
-    "delay": "section: see delays",
-    "load_law": "section: see load_laws",
-    "schemes": "list of sections: see schemes",
-    "problem": "section: see data and losses",
-    "optimizer": "section: see optimizers",
-    "network": "section: see network",
-    "failures": "section: see failures",
-    "sweep": "lists or ranges of values, by dotted key",
-}
-"""Keys of a config whose annotation would say less."""
-
-DEFAULTS = {"load_law": "proportional", "plugins": "none", "sweep": "none"}
-
 SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
@@ -78,24 +60,6 @@ def described(family: type) -> list[Described]:
     return found
 
 
-def settings() -> list[Described]:
-    """The keys of a config itself."""
-    hints = typing.get_type_hints(Settings, include_extras=True)
-    meanings = meanings_of(Settings)
-    found = []
-    for name, field in Settings.model_fields.items():
-        value = IN_WORDS[name] if name in IN_WORDS else _value(hints[name])[0]
-        default = "required" if field.is_required() else DEFAULTS.get(name, _default(field.default))
-        found.append(Described(name, value, "", default, meanings[name]))
-    return found
-
-
-def policies() -> dict[str, str]:
-    """What each straggler policy does."""
-    entry = re.compile(r"^- ``(?P<name>\w+)``: (?P<text>.*?)(; S_.*)?\.?$", re.MULTILINE)
-    return {each["name"]: each["text"] for each in entry.finditer(cleandoc(Policy.__doc__ or ""))}
-
-
 def first_sentence(entry: object) -> str:
     """What a class or an object is, in the first paragraph of its docstring."""
     paragraph = cleandoc(entry.__doc__ or "").split("\n\n")[0]
@@ -128,8 +92,6 @@ def _value(hint: Any) -> tuple[str, str]:
         return f"list of {text}", unit
     if isinstance(hint, type) and issubclass(hint, DelayModel):
         return PLAIN[DelayModel], ""
-    if isinstance(hint, type) and issubclass(hint, Enum):
-        return " | ".join(str(each.value) for each in hint), ""
     return getattr(hint, "__name__", str(hint)), ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 
 from rich.console import Console
 from rich.padding import Padding
@@ -13,7 +13,7 @@ from experiments import terminal
 from experiments.config.errors import at, one_of
 from experiments.config.plugins import catalogue
 from experiments.config.surroundings import FailureSettings
-from experiments.described import Described, described, first_sentence, policies, settings
+from experiments.described import described, first_sentence
 from sim.engines.network import Network
 from sim.problems.build import ProblemSettings
 
@@ -31,7 +31,7 @@ PLACES = {
 }
 """Each list, and where in a config its entries stand."""
 
-SETTINGS, POLICIES, FIGURES = "settings", "policies", "figures"
+FIGURES = "figures"
 OLD = {"problems": "data"}
 
 
@@ -57,47 +57,33 @@ def show(what: str | None) -> None:
     Raises:
         ConfigError: ``what`` is not a list we have.
     """
-    names = [SETTINGS, *PLACES, POLICIES, FIGURES]
+    names = [*PLACES, FIGURES]
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))
     console = terminal.console()
     entries = sections()
     for name in names if what is None else [what]:
-        if name == SETTINGS:
-            _show_heading(console, name, "its top-level keys")
-            _show_fields(console, settings())
-            console.print()
-        elif name == POLICIES:
-            _show_heading(console, name, "policy: NAME")
-            _show_entries(console, policies())
-            console.print()
-        elif name == FIGURES:
+        if name == FIGURES:
             _show_figures(console)
         else:
             _show_section(console, name, entries[name])
 
 
 def _show_section(console: Console, title: str, entries: Entries) -> None:
-    _show_heading(console, title, PLACES[title])
+    console.print(
+        Text.assemble((title, "bold underline"), "  in a config: ", (PLACES[title], "italic"))
+    )
     for name, family in entries.items():
-        _show_entries(console, {name: first_sentence(family)})
+        console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
+        console.print(Padding(first_sentence(family), (0, 0, 0, 2)))
         if title != "losses":  # their fields are the data
-            _show_fields(console, described(family))
+            _show_fields(console, family)
     console.print()
 
 
-def _show_heading(console: Console, title: str, place: str) -> None:
-    console.print(Text.assemble((title, "bold underline"), "  in a config: ", (place, "italic")))
-
-
-def _show_entries(console: Console, entries: Mapping[str, str]) -> None:
-    for name, meaning in entries.items():
-        console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
-        console.print(Padding(meaning, (0, 0, 0, 2)))
-
-
-def _show_fields(console: Console, rows: Sequence[Described]) -> None:
+def _show_fields(console: Console, family: type) -> None:
+    rows = described(family)
     if not rows:
         return
     shown: dict[str, Callable[..., str]] = {
@@ -121,4 +107,6 @@ def _show_figures(console: Console) -> None:
     from experiments.reproduce import FIGURES as figures
 
     console.print(Text.assemble(("figures", "bold underline"), "  erasurehead reproduce NAME ..."))
-    _show_entries(console, {name: first_sentence(figure) for name, figure in figures.items()})
+    for name, figure in figures.items():
+        console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
+        console.print(Padding(first_sentence(figure), (0, 0, 0, 2)))

@@ -44,11 +44,11 @@ Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(Fa
 """A part of a whole."""
 
 
-def require_divisor(load: int, workers: int) -> None:
-    """Fractional repetition needs the load to divide the number of workers."""
-    if workers % load:
+def require_divisor(value: int, workers: int, field: str = "load") -> None:
+    """Groups of equal size need it to divide the number of workers."""
+    if workers % value:
         valid = ", ".join(str(d) for d in range(1, workers + 1) if workers % d == 0)
-        raise InvalidParameter("load", load, f"must divide workers = {workers}: {valid}")
+        raise InvalidParameter(field, value, f"must divide workers = {workers}: {valid}")
 
 
 def require_at_most_workers(field: str, value: int, workers: int) -> None:

@@ -172,7 +172,7 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
     (change(engine="gpu"), ["engine", "'gpu'", "batch"]),
     ({k: v for k, v in BASE.items() if k != "delay"}, ["delay", "missing"]),
     (change(schemes=[]), ["schemes", "at least 1"]),
-    (change(schemes=[{"load": 3}]), ["schemes.name", "missing", "erasurehead"]),
+    (change(schemes=[{"load": 3}]), ["schemes.name", "missing", "must be one of"]),
     (change(schemes=[{"name": "erasurhead"}]), ["erasurhead", "did you mean erasurehead"]),
     (change(schemes=[SCHEME | {"laod": 2}]), ["laod", "unknown key", "load"]),
     (change(schemes=[SCHEME | {"load": 4}]), ["load = 4", "1, 2, 3, 6"]),

@@ -9,8 +9,7 @@ import stat
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -186,49 +185,6 @@ def test_a_name_longer_than_the_file_system_takes(arguments: str, tmp_path: Path
     assert done.stderr.startswith("error: ")
     assert done.stderr.endswith("File name too long\n")
     assert len(done.stderr) <= 301
-    assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
-
-
-def test_an_argument_that_is_no_text(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "experiments", "plot", b"a\xff"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert done.stderr == "error: a\\udcff: an argument must be UTF-8\n"
-
-
-def test_a_dry_run_fails_where_the_run_would(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A point that cannot run, and a scheduler that does not answer."""
-    from experiments.cli import main
-
-    (tmp_path / "c.yaml").write_text(CONFIG + "sweep: {schemes.0.wait_for: [1, 3]}\n")
-    text = (tmp_path / "c.yaml").read_text().replace("uncoded", "ignore_stragglers")
-    (tmp_path / "c.yaml").write_text(text)
-    monkeypatch.chdir(tmp_path)
-    asked = []
-
-    @contextmanager
-    def lanes(jobs: int, scheduler: str) -> Iterator[None]:
-        asked.append((jobs, scheduler))
-        yield
-
-    monkeypatch.setattr("experiments.cells.pool.open_lanes", lanes)
-    for more in ([], ["--scheduler", "tcp://here:1"]):
-        monkeypatch.setattr(sys, "argv", ["erasurehead", "sweep", "c.yaml", "--dry-run", *more])
-        with pytest.raises(SystemExit) as caught:
-            main()
-        assert caught.value.code == 1
-        said = capsys.readouterr().out
-        assert "cannot run: ignore_stragglers" in said
-        assert "1 of 1 cell(s) to compute" in said
-    assert asked == [(1, "tcp://here:1")]
     assert [path.name for path in tmp_path.iterdir()] == ["c.yaml"]
 
 

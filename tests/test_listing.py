@@ -12,11 +12,9 @@ import pytest
 from delay_models import MODELS
 from experiments import listing
 from experiments.config.errors import ConfigError
-from experiments.config.settings import Settings
 from experiments.config.surroundings import FailureSettings
-from experiments.described import Described, described, policies, settings
+from experiments.described import Described, described
 from sim.engines.network import Network
-from sim.engines.policy import Policy
 from sim.optimizers import OPTIMIZERS
 from sim.problems import DATASETS
 from sim.schemes import SCHEMES
@@ -59,26 +57,6 @@ def test_what_is_said_of_a_field() -> None:
     assert by_name(DATASETS["synthetic"])["rows"].default == "6000"
     assert by_name(OPTIMIZERS["gd"])["learning_rate"].meaning, "from the class it inherits from"
     assert by_name(SCHEMES["ignore_stragglers"])["rescale"].default == "true"
-
-
-def test_the_keys_of_a_config_and_the_policies_are_listed(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    rows = {row.name: row for row in settings()}
-    assert list(rows) == list(Settings.model_fields)
-    for row in rows.values():
-        assert row.meaning
-        assert not set("[]'<(") & set(f"{row.value}{row.default}".replace("<=", "")), row
-    assert rows["policy"].value == "cancel | finish | queue | drain"
-    assert rows["workers"].default == "required"
-    assert list(policies()) == [policy.value for policy in Policy]
-    assert policies()["cancel"] == "drop the work at once"
-    monkeypatch.setenv("COLUMNS", "100")
-    listing.show(None)
-    out = capsys.readouterr().out
-    assert out.startswith("settings")
-    assert all(f" {name} " in out for name in rows)
-    assert all(text in out for text in policies().values())
 
 
 @pytest.mark.parametrize("width", [60, 80, 200])

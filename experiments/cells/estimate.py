@@ -26,13 +26,13 @@ START = 0.01
 """Seconds that a cell takes however small it is."""
 
 EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
-"""Seconds of the event engine for a worker's message; with a network or failures."""
+"""Seconds of the event engine for a worker's round; with a network or failures."""
 
 TABLE, TABLES = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}
-"""Seconds of the batch engine for a worker's message; under policies that look back."""
+"""Seconds of the batch engine for a worker's round; under policies that look back."""
 
 DECODING = 5e-8
-"""Seconds to decode and to record a worker's message."""
+"""Seconds to decode and to record a worker's round."""
 
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
 """Seconds of a product with the data: to read an entry, to multiply it for one model, and for each
@@ -114,9 +114,7 @@ def estimate(run: Run, engine: Engine, data: Data | None = None) -> Estimate:
     each = TABLES.get(run.policy, TABLE)
     if chosen == "event":
         each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
-    messages = run.scheme.messages if isinstance(run.scheme, RoundScheme) else 1
-    seconds = START + rounds * workers * messages * (each + DECODING)
-    seconds += _decoding(run, data) / OPERATIONS
+    seconds = START + rounds * workers * (each + DECODING) + _decoding(run, data) / OPERATIONS
     memory = _recorded(run) + _working(run, chosen)
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models

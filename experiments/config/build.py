@@ -158,9 +158,8 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
     if partitions != problem.partitions:
         try:
             problem = replace(problem, partitions=partitions)
-        except InvalidParameter:
-            few = f"{partitions} partitions, and the data have {problem.rows} rows"
-            raise ImpossibleCell(f"schemes.{cell.scheme['name']}: takes {few}") from None
+        except InvalidParameter as error:
+            raise at(f"problem.{error.field}", error.value, error.valid) from None
     return Training(problem, initial, settings.optimizer)
 
 

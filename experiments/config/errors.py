@@ -28,11 +28,23 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
     return ConfigError(f"{place} = {_short(value)}: {valid}")
 
 
+LONGEST = 220
+"""Letters of a list of names; of a longer one the likely ones are shown."""
+
+LIKELY = 6
+
+
 def one_of(valid: Iterable[str], given: Any) -> str:
-    """List the valid names, with the likely one first: ``must be one of: ...``."""
+    """List the valid names, with the likely one last: ``must be one of: ... (did you mean ...?)``.
+
+    Of a long list only those that look like the given one are shown.
+    """
     names = sorted(valid)
     close = difflib.get_close_matches(str(given), names, n=1)
     hint = f" (did you mean {close[0]}?)" if close else ""
+    if len(", ".join(names)) > LONGEST:
+        shown = sorted(difflib.get_close_matches(str(given), names, n=LIKELY, cutoff=0.0))
+        return f"must be one of {len(names)} names: {', '.join(shown)}, ...{hint}"
     return f"must be one of: {', '.join(names)}{hint}"
 
 
@@ -56,7 +68,9 @@ def faulty_keys(keys: Iterable[str], texts: Iterable[str]) -> ValidationError:
     return ValidationError.from_exception_data("config", details)
 
 
-_BRANCH = re.compile(r"(constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*")
+_BRANCH = re.compile(
+    r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
+)
 """What pydantic adds to a place to say which of several allowed types it tried."""
 
 

@@ -8,6 +8,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from annotated_types import Ge, Le
@@ -126,7 +127,7 @@ def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
     unusual = [
-        f"{key}={_shown(section[key])}"
+        _shown_field(key, section[key])
         for key in (said if isinstance(said, Mapping) else section)
         if key in defaults
         and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
@@ -138,9 +139,29 @@ def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
     return f"{shortened(label, LONGEST_LABEL - len(mark) - 1)} {mark}"
 
 
+def _shown_field(key: str, value: Any) -> str:
+    """A field as a label has it; a section is ``stop(window=1, at_least=4)``."""
+    if isinstance(value, Mapping):
+        return f"{key}({', '.join(_shown_field(*field) for field in value.items())})"
+    if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
+        choices = [_shown_field(*field) for entry in value for field in entry.items()]
+        return f"{key}({', '.join(choices)})"
+    if value is True and key == "cover":
+        return key
+    return f"{key}={Path(value).name if key == 'path' else _shown(value)}"
+
+
 def _shown(value: Any) -> Any:
-    """A load of 3.0 is a load of 3."""
+    """A load of 3.0 is a load of 3; of a long list its ends."""
+    if isinstance(value, list):
+        shown = [str(_shown(entry)) for entry in value]
+        ends = shown if len(shown) <= MOST_SHOWN else [*shown[:2], "...", shown[-1]]
+        return f"[{', '.join(ends)}]"
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+MOST_SHOWN = 4
+"""Entries of a list in a label."""
 
 
 _LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])

@@ -4,7 +4,7 @@
 ``CyclicCode``    shifted supports with random coefficients
 ``CyclicMds``     shifted supports with the coefficients of a cyclic MDS code
 ``Pieces``        shifted supports or groups, one message per partition
-``Encoded``       any encoding matrix
+``Encoded``       any encoding matrix, with as many partitions as it has columns
 
 The encoding matrix B is sparse, one row per message: message j is sum_i B_ji g_i. It may be
 complex; then a message carries two real numbers for each coordinate of a gradient.
@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from sim.types import IntArray
+from sim.types import IntArray, Loads
 
 AT_ONCE = 2**22
 """Entries of the systems that are solved together: 32 MiB."""
@@ -62,8 +62,12 @@ class Assignment(ABC):
 
     @property
     @abstractmethod
-    def loads(self) -> IntArray:
-        """``(n,)`` partitions that each worker computes per round."""
+    def loads(self) -> Loads:
+        """``(n,)`` what each worker computes per round, in n-th parts of the data.
+
+        These are partitions where k = n. With other k, a partition is n / k of them, so that loads
+        and times of all codes can be compared.
+        """
 
 
 @dataclass(frozen=True)
@@ -249,8 +253,10 @@ class Pieces(UniformLoad):
 class Encoded(Assignment):
     """Any encoding matrix, one message per worker; a worker computes the partitions of its row.
 
+    Two with the same entries are equal.
+
     Args:
-        matrix: B, ``(n, k)``, as ``scipy.sparse.csr_array``.
+        matrix: B, ``(n, k)``, as ``scipy.sparse.csr_array``; zeros are not stored.
     """
 
     matrix: sparse.csr_array
@@ -267,13 +273,35 @@ class Encoded(Assignment):
 
     @property
     @override
+    def message_size(self) -> float:
+        """2 where B is complex."""
+        return 2.0 if np.iscomplexobj(self.matrix) else 1.0
+
+    @property
+    @override
     def encoding(self) -> sparse.csr_array:
         return self.matrix
 
     @cached_property
-    def loads(self) -> IntArray:
-        """Non-zeros of each row."""
-        return np.asarray(np.diff(self.matrix.indptr), dtype=np.int64)
+    def loads(self) -> Loads:
+        """Non-zeros of each row, times n / k."""
+        held = np.asarray(np.diff(self.matrix.indptr), dtype=np.int64)
+        if self.workers == self.partitions:
+            return held
+        return np.asarray(held * (self.workers / self.partitions), dtype=np.float64)
+
+    @cached_property
+    def _content(self) -> tuple[object, ...]:
+        b = self.matrix
+        return b.shape, b.dtype.str, b.indptr.tobytes(), b.indices.tobytes(), b.data.tobytes()
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Encoded) and self._content == other._content
+
+    @override
+    def __hash__(self) -> int:
+        return hash(self._content)
 
 
 def cyclic_support(n: int, load: int) -> IntArray:

@@ -7,7 +7,7 @@ Mitigating Partial Stragglers in Distributed Learning (arXiv 2109.08933, 2206.02
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
-from typing import Annotated, Any, ClassVar, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge
@@ -16,25 +16,13 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT
+from sim.fields import STRICT, not_bool
 from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
 from sim.schemes.foresight import Foresight, ForesightedFamily
 from sim.schemes.places import PerPlace
 from sim.types import BoolArray, FloatArray
 
-Part = Annotated[float, Ge(0), AllowInfNan(False)]
-
-
-def _split(value: Any) -> Any:
-    """One error instead of one for each alternative."""
-    numbers = value if isinstance(value, list | tuple) else [None]
-    if value != "optimal" and not all(
-        isinstance(number, int | float) and not isinstance(number, bool) and 0 <= number < np.inf
-        for number in numbers
-    ):
-        shown = f"{value!r}"[:60]
-        raise ValueError(f"{shown} is neither optimal nor a list of numbers of at least 0")
-    return value
+Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 
 
 @final
@@ -61,7 +49,7 @@ class BlockCoordinate(ForesightedFamily):
 
     name: ClassVar[str] = "block_coordinate"
 
-    split: Annotated[Literal["optimal"] | tuple[Part, ...], BeforeValidator(_split)] = "optimal"
+    split: Literal["optimal"] | tuple[Part, ...] = "optimal"
 
     @classmethod
     @override

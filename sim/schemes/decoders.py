@@ -2,6 +2,7 @@
 
 ``SumArrived``                      everything that arrived
 ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
+``CommonWeight``                    everything that arrived, by a weight that depends on its number
 ``Optimal``                         least squares, for any code
 
 Exact decoders of cyclic codes stand in ``sim.schemes.cyclic_decoders``.
@@ -86,6 +87,64 @@ class SumArrived(Decoder):
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         """The decoding vector: B is the identity."""
         return self.decoding_vector(arrived)
+
+
+@final
+@dataclass(frozen=True)
+class CommonWeight(Decoder):
+    """Add what arrived, all with one weight that depends on how many messages that is.
+
+    ``unbiased`` and ``least_error`` make the weights.
+
+    Args:
+        assignment: a real code.
+        weights: ``(n + 1,)`` the weight for 0, 1, ..., n arrivals.
+    """
+
+    assignment: Assignment
+    weights: tuple[float, ...]
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        heard = np.count_nonzero(arrived, axis=-1)
+        return np.asarray(arrived * np.array(self.weights)[heard][..., None])
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.assignment.encoding)
+
+
+def unbiased(code: Assignment, load: float) -> CommonWeight:
+    """One-step decoding: the weight k / (m d) for m arrivals.
+
+    A partition weight is then 1 on average over random sets of m arrivals, if each partition has
+    the same sum of coefficients.
+
+    Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
+    (arXiv 1711.06771).
+
+    Args:
+        code: a real code.
+        load: d, the (mean) sum of a row's coefficients.
+    """
+    counts = np.arange(1, code.workers * code.messages + 1)
+    return CommonWeight(code, (0.0, *(code.partitions / (counts * load)).tolist()))
+
+
+def least_error(code: Assignment) -> CommonWeight:
+    """The weight of least mean error ||w - 1||^2 over random sets of m arrivals.
+
+    With b_j the rows of B, c = E<sum b, 1> / E||sum b||^2 over sets of m rows: our derivation. Of a
+    symmetric design any two rows share lambda partitions, so that it is d / (d + lambda (m - 1)).
+    """
+    b = code.encoding
+    n = b.shape[0]
+    own = float(np.square(b.data).sum()) / n
+    everybody = float(np.square(b.sum(axis=0)).sum())
+    shared = (everybody - n * own) / (n * (n - 1)) if n > 1 else 0.0
+    counts = np.arange(1, n + 1)
+    weights = float(b.sum()) / n / np.maximum(own + (counts - 1) * shared, 1e-300)
+    return CommonWeight(code, (0.0, *weights.tolist()))
 
 
 @final

@@ -13,23 +13,18 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 
 from sim.errors import InvalidParameter
-from sim.fields import (
-    STRICT,
-    Load,
-    Seconds,
-    WaitFor,
-    require_at_most_workers,
-    require_divisor,
-)
+from sim.fields import STRICT, Seconds, require_divisor
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Counted, Loaded
 from sim.schemes.decoders import OnePerGroup
-from sim.schemes.stopping import CoverGroups, Deadline, FirstK, StoppingRule
+from sim.schemes.stop import InWindow
+from sim.schemes.stopping import CoverGroups, Deadline, StoppingRule
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class ErasureHead(SchemeFamily):
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class ErasureHead(Counted, Loaded):
     """Fractional repetition, but stop at ``wait_for`` arrivals or when every group is covered.
 
     The master adds one message of each group heard. Groups not heard are missing from the sum,
@@ -41,20 +36,19 @@ class ErasureHead(SchemeFamily):
     weight is exactly 1 on average: the decoded gradient is unbiased. The price is that a round with
     a full cover, exact without ``rescale``, decodes to 1/p times the gradient. This takes arrivals
     in uniformly random order (independent delays of one law, no ties); with workers that stay slow,
-    their groups weigh less than 1 and the others more. A deadline would leave the number of
-    arrivals random and p too large, so the two are refused together.
+    their groups weigh less than 1 and the others more. A deadline or a ``stop`` would leave the
+    number of arrivals random and p too large, so they are refused together.
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
         wait_for: r, arrivals that end a round.
+        stop: when a round ends that does not cover every group, in place of ``wait_for``.
         rescale: divide by p. The authors' code does not.
         deadline: seconds after which a round ends in any case; the scheme is then never exact.
     """
 
     name: ClassVar[str] = "erasurehead"
 
-    load: Load
-    wait_for: WaitFor
     rescale: bool = False
     deadline: Seconds | None = None
 
@@ -70,22 +64,30 @@ class ErasureHead(SchemeFamily):
             cls(load=12, wait_for=1),
             cls(load=4, wait_for=5, rescale=True),
             cls(load=3, wait_for=6, deadline=0.9),
+            cls(load=3, stop=InWindow(window=0.5, at_least=3)),
         )
 
     def build(self, workers: int) -> Fixed:
         """Needs load to divide workers, wait_for at most workers, no rescale with a deadline."""
         require_divisor(self.load, workers)
-        require_at_most_workers("wait_for", self.wait_for, workers)
-        rule: StoppingRule = FirstK(self.wait_for) | CoverGroups(self.load)
-        if self.deadline is not None:
+        code = Groups(workers, self.load)
+        rule = self.rule(code) | CoverGroups(self.load)
+        if self.wait_for is None:
             if self.rescale:
-                valid = "must be false with a deadline, which leaves the number of arrivals random"
+                valid = "must be false with a stop, which leaves the number of arrivals random"
                 raise InvalidParameter("rescale", self.rescale, valid)
-            rule = rule | Deadline(self.deadline)
+            return self._scheme(code, rule, 1.0, exact=None)
+        if self.deadline is not None and self.rescale:
+            valid = "must be false with a deadline, which leaves the number of arrivals random"
+            raise InvalidParameter("rescale", self.rescale, valid)
         scale = 1 / chance_heard(workers, self.load, self.wait_for) if self.rescale else 1.0
-        exact = self.wait_for > workers - self.load and self.deadline is None
-        decoder = OnePerGroup(self.load, scale)
-        return Fixed(self.name, Groups(workers, self.load), rule, decoder, exact)
+        exact = self.wait_for > workers - self.load
+        return self._scheme(code, rule, scale, exact)
+
+    def _scheme(self, code: Groups, rule: StoppingRule, scale: float, exact: bool | None) -> Fixed:
+        if self.deadline is not None:
+            rule, exact = rule | Deadline(self.deadline), False
+        return Fixed(self.name, code, rule, OnePerGroup(self.load, scale), exact)
 
 
 def chance_heard(workers: int, load: int, arrivals: int) -> float:

@@ -16,6 +16,7 @@ from sim.fields import STRICT, Load, WaitFor, require_at_most_workers, require_d
 from sim.schemes.assignments import Pieces
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import OnePerPartition
+from sim.schemes.stop import FirstArrivals, Stop, ending
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
 
 
@@ -40,6 +41,8 @@ class MultiMessage(SchemeFamily):
             groups of d workers hold the same d partitions, and d must divide the number of workers.
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
             begins with the (j mod d)-th and goes round.
+        stop: when a round ends that does not cover every partition, in place of ``wait_for``; it
+            counts messages, not workers.
     """
 
     name: ClassVar[str] = "multi_message"
@@ -48,6 +51,7 @@ class MultiMessage(SchemeFamily):
     wait_for: WaitFor | None = None
     assignment: Literal["cyclic", "fractional"] = "cyclic"
     order: Literal["natural", "rotated"] = "natural"
+    stop: Stop | None = None
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
@@ -62,6 +66,7 @@ class MultiMessage(SchemeFamily):
             cls(load=3, assignment="fractional"),
             cls(load=4, assignment="fractional", order="rotated", wait_for=20),
             cls(load=5, order="rotated"),
+            cls(load=3, stop=FirstArrivals(first=9)),
         )
 
     def build(self, workers: int) -> Fixed:
@@ -72,6 +77,12 @@ class MultiMessage(SchemeFamily):
         fractional, rotated = self.assignment == "fractional", self.order == "rotated"
         pieces = Pieces(workers, self.load, fractional, rotated)
         rule: StoppingRule = CoverPartitions(pieces)
+        if self.stop is not None:
+            if self.wait_for is not None:
+                valid = "must be left out, since stop is given"
+                raise InvalidParameter("wait_for", self.wait_for, valid)
+            rule = rule | ending(self.stop, pieces)
+            return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact=None)
         if self.wait_for is not None:
             if self.wait_for > workers * self.load:
                 valid = f"must be between 1 and the number of messages, {workers * self.load}"

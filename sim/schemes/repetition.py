@@ -13,12 +13,14 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load, Seed, Share, require_at_most_workers, require_divisor
+from sim.fields import STRICT, Share, require_at_most_workers, require_divisor
 from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Loaded, Seeded, Stopped
 from sim.schemes.cyclic_decoders import Banded, Interpolated
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.partly_uncoded import PartlyUncoded
+from sim.schemes.stop import ByDeadline, FirstArrivals
 from sim.schemes.stopping import CoverGroups, FirstK
 
 LEAST_SQUARES = 512
@@ -26,8 +28,8 @@ LEAST_SQUARES = 512
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class FractionalRepetition(SchemeFamily):
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class FractionalRepetition(Stopped, Loaded):
     """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
 
     Args:
@@ -38,25 +40,31 @@ class FractionalRepetition(SchemeFamily):
 
     name: ClassVar[str] = "fractional_repetition"
 
-    load: Load
     partial: Share = 0.0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, in groups, everything everywhere, and a part of the data uncoded."""
-        return cls(load=1), cls(load=3), cls(load=12), cls(load=3, partial=0.4)
+        """Uncoded, in groups, everything everywhere, a part of the data uncoded, another stop."""
+        return (
+            cls(load=1),
+            cls(load=3),
+            cls(load=12),
+            cls(load=3, partial=0.4),
+            cls(load=3, stop=FirstArrivals(first=6)),
+        )
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Needs load to divide workers."""
         require_divisor(self.load, workers)
-        rule, decoder = CoverGroups(self.load), OnePerGroup(self.load)
-        code = Fixed(self.name, Groups(workers, self.load), rule, decoder, exact=True)
-        return PartlyUncoded(code, self.partial) if self.partial else code
+        code = Groups(workers, self.load)
+        rule = self.rule_for(code, CoverGroups(self.load))
+        coded = Fixed(self.name, code, rule, OnePerGroup(self.load), self.always_exact)
+        return _partly(coded, self.partial)
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class CyclicRepetition(SchemeFamily):
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class CyclicRepetition(Stopped, Seeded, Loaded):
     """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
 
     The master solves a_F B_F = 1 for the arrived rows F, by least squares or, with more than
@@ -72,39 +80,43 @@ class CyclicRepetition(SchemeFamily):
 
     name: ClassVar[str] = "cyclic_repetition"
 
-    load: Load
-    code_seed: Seed = 0
     partial: Share = 0.0
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, coded, everything everywhere, another code, and a part of the data uncoded."""
+        """Uncoded, coded, everything everywhere, another code, partly uncoded, another stop."""
         return (
             cls(load=1),
             cls(load=4),
             cls(load=12),
             cls(load=3, code_seed=5),
             cls(load=3, partial=0.4),
+            cls(load=3, stop=ByDeadline(deadline=0.9)),
         )
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
-        assignment, rule = (
-            CyclicCode(workers, self.load, self.code_seed),
-            FirstK(workers - self.load + 1),
-        )
+        assignment = CyclicCode(workers, self.load, self.code_seed)
+        rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
         large = workers > LEAST_SQUARES
         decoder: Decoder = Banded(assignment) if large else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
-        code = Fixed(self.name, assignment, rule, decoder, exact=True)
-        return PartlyUncoded(code, self.partial) if self.partial else code
+        coded = Fixed(self.name, assignment, rule, decoder, self.always_exact)
+        return _partly(coded, self.partial)
+
+
+def _partly(code: Fixed, share: float) -> Fixed | PartlyUncoded:
+    """The code for what a share of the data leaves."""
+    if share and not code.exact:
+        raise InvalidParameter("partial", share, "must be 0 with a stop")
+    return PartlyUncoded(code, share) if share else code
 
 
 @final
-@dataclass(frozen=True, config=STRICT)
-class CyclicMdsCode(SchemeFamily):
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class CyclicMdsCode(Stopped, Loaded):
     """``cyclic_repetition`` with a code from roots of unity: well conditioned, no random numbers.
 
     Row i of B is g(x) = prod_j (x - w^j) over load - 1 consecutive exponents (``CyclicMds``). With
@@ -117,8 +129,6 @@ class CyclicMdsCode(SchemeFamily):
     """
 
     name: ClassVar[str] = "cyclic_mds"
-
-    load: Load
 
     @classmethod
     @override
@@ -136,5 +146,5 @@ class CyclicMdsCode(SchemeFamily):
         decoder: Decoder = Interpolated(assignment) if large else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
-        rule = FirstK(workers - self.load + 1)
-        return Fixed(self.name, assignment, rule, decoder, exact=True)
+        rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
+        return Fixed(self.name, assignment, rule, decoder, self.always_exact)

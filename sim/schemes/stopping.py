@@ -3,6 +3,7 @@
 ``FirstK``                          a number of arrivals: k-sync, MDS codes
 ``CoverGroups``                     every group of workers: fractional repetition
 ``CoverPartitions``                 every partition: partial work
+``CoverSupport``, ``Decodable``     every partition, or nearly the exact gradient, of any code
 ``Deadline``, ``Window``            time is up, from the opening or from the first arrival
 ``FirstK(r) | CoverGroups(d)``      either: ErasureHead
 ``FirstK(r) & Window(mu)``          both: a window, but at least r arrivals
@@ -21,14 +22,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import final
 
 import numpy as np
 from typing_extensions import override
 
 from sim.arrays import row_max
-from sim.schemes.assignments import Pieces
+from sim.schemes.assignments import Assignment, Pieces
+from sim.schemes.decoders import Optimal, decoding_error
 from sim.types import BoolArray, FloatArray, IntArray
 
 Opened = FloatArray | float
@@ -405,6 +408,108 @@ class _CoverTally(Tally):
     @override
     def ring(self, now: float) -> bool:
         return self.missing == 0
+
+
+@final
+@dataclass(frozen=True)
+class CoverSupport(StoppingRule):
+    """Stop when every partition is held by somebody who arrived; ``cover_of`` makes it.
+
+    A partition that nobody holds is never covered.
+
+    Args:
+        holders: the messages that carry partition 0, then those of partition 1, and so on.
+        starts: ``(k + 1,)`` where each partition's part of ``holders`` begins.
+    """
+
+    holders: tuple[int, ...]
+    starts: tuple[int, ...]
+
+    @cached_property
+    def _arrays(self) -> tuple[IntArray, IntArray]:
+        return np.array(self.holders, dtype=np.int64), np.array(self.starts, dtype=np.int64)
+
+    @property
+    def _possible(self) -> bool:
+        return bool(np.all(np.diff(self._arrays[1]) > 0))
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        if not self._possible:
+            return np.zeros(arrived.shape[:-1], dtype=np.bool_)
+        holders, starts = self._arrays
+        heard = np.logical_or.reduceat(arrived[..., holders], starts[:-1], axis=-1)
+        return np.asarray(heard.all(axis=-1))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """The latest of the partitions' earliest messages. Cost: one gather of nnz(B)."""
+        if not self._possible:
+            return np.full(delays.shape[:-1], np.inf)
+        holders, starts = self._arrays
+        return row_max(np.minimum.reduceat(delays[..., holders], starts[:-1], axis=-1))
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _SupportTally(len(self.starts) - 1, self._carried)
+
+    @cached_property
+    def _carried(self) -> tuple[tuple[int, ...], ...]:
+        """The partitions that each message carries."""
+        holders, starts = self._arrays
+        carried: list[list[int]] = [[] for _ in range(int(holders.max(initial=-1)) + 1)]
+        for partition, (start, stop) in enumerate(pairwise(starts)):
+            for message in holders[start:stop]:
+                carried[message].append(partition)
+        return tuple(map(tuple, carried))
+
+
+def cover_of(code: Assignment) -> CoverSupport:
+    """The rule that stops when every partition of a code is covered."""
+    by_partition = code.encoding.tocsc()
+    by_partition.sort_indices()
+    return CoverSupport(tuple(by_partition.indices.tolist()), tuple(by_partition.indptr.tolist()))
+
+
+class _SupportTally(Tally):
+    """Keeps the partitions not yet covered."""
+
+    def __init__(self, partitions: int, carried: Sequence[Sequence[int]]) -> None:
+        self.alarms = []
+        self._carried = carried
+        self._missing = set(range(partitions))
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        if message < len(self._carried):
+            self._missing.difference_update(self._carried[message])
+        return not self._missing
+
+    @override
+    def ring(self, now: float) -> bool:
+        return not self._missing
+
+
+@final
+@dataclass(frozen=True)
+class Decodable(StoppingRule):
+    """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``.
+
+    Monotone, since another message can always be given the weight 0.
+
+    Args:
+        code: the encoding matrix.
+        error: the largest decoding error.
+
+    Cost: log2(n) least-squares solutions a round, and one per arrival in the event engine.
+    """
+
+    code: Assignment
+    error: float
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return decoding_error(Optimal(self.code).partition_weights(arrived)) <= self.error
 
 
 class _Timed(StoppingRule):

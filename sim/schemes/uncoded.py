@@ -17,6 +17,7 @@ from sim.fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_work
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import SumArrived
+from sim.schemes.stop import ByDeadline, FirstArrivals, Latest, Stop, ending
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule, Window
 
 
@@ -48,6 +49,7 @@ class IgnoreStragglers(SchemeFamily):
             decoded gradient is then unbiased when workers arrive in random order, with a deadline
             too, as long as somebody arrives; a round without arrivals decodes to 0.
         deadline: seconds after which a round ends in any case.
+        stop: when a round ends, in place of ``wait_for`` and ``deadline``.
     """
 
     name: ClassVar[str] = "ignore_stragglers"
@@ -55,6 +57,7 @@ class IgnoreStragglers(SchemeFamily):
     wait_for: WaitFor | None = None
     rescale: bool = True
     deadline: Seconds | None = None
+    stop: Stop | None = None
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
@@ -66,11 +69,20 @@ class IgnoreStragglers(SchemeFamily):
             cls(wait_for=8, rescale=False),
             cls(deadline=0.9),
             cls(wait_for=9, deadline=0.9),
+            cls(stop=Latest(all=(FirstArrivals(first=4), ByDeadline(deadline=0.5)))),
         )
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at r or at the deadline."""
+        code = Groups(workers, 1)
         rule: StoppingRule
+        if self.stop is not None:
+            for field in ("wait_for", "deadline"):
+                if getattr(self, field) is not None:
+                    valid = "must be left out, since stop is given"
+                    raise InvalidParameter(field, getattr(self, field), valid)
+            rule = ending(self.stop, code)
+            return Fixed(self.name, code, rule, SumArrived(self.rescale), exact=None)
         if self.wait_for is not None:
             require_at_most_workers("wait_for", self.wait_for, workers)
             rule = FirstK(self.wait_for)
@@ -81,7 +93,7 @@ class IgnoreStragglers(SchemeFamily):
         else:
             raise InvalidParameter("wait_for", None, f"give 1 to {workers}, or a deadline")
         exact = self.wait_for == workers and self.deadline is None
-        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(self.rescale), exact)
+        return Fixed(self.name, code, rule, SumArrived(self.rescale), exact)
 
 
 @final

@@ -20,7 +20,8 @@ What a worker does that stops by itself:
     ``mean_pieces_done`` for ``drop_compute``, and its normal approximation ``normal_pieces_done``.
 How wrong the decoded gradient is:
     ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
-    the first two moments; ``one_step_error`` and ``bernoulli_error`` for whole classes of codes.
+    the first two moments; ``one_step_error``, ``bernoulli_error``, ``stochastic_block_error``,
+    ``design_error`` and ``expander_bound`` for whole classes of codes.
 How fast gradient descent converges with erased groups:
     ``ErasureBound``, ``gradient_descent_rate``, ``least_squares_spectrum`` (a
     ``LeastSquaresSpectrum``), ``expected_total_time``.
@@ -45,9 +46,12 @@ from sim.theory.convergence import (
 from sim.theory.decoding_error import (
     GroupErasure,
     bernoulli_error,
+    design_error,
+    expander_bound,
     expected_decoding_error,
     group_erasure,
     one_step_error,
+    stochastic_block_error,
 )
 from sim.theory.exponential import (
     ExponentialTime,
@@ -85,6 +89,8 @@ __all__ = [
     "additive_worker_time",
     "bernoulli_error",
     "bound_k_async",
+    "design_error",
+    "expander_bound",
     "expected_decoding_error",
     "expected_total_time",
     "gradient_descent_rate",
@@ -108,5 +114,6 @@ __all__ = [
     "proportional_time",
     "proportional_worker_time",
     "scheme_iteration_time",
+    "stochastic_block_error",
     "worker_time_at",
 ]

@@ -23,7 +23,7 @@ from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, Scheme
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.theory.arrivals import NoFormula, demand
-from sim.theory.valid import require_count, require_group, require_positive
+from sim.theory.valid import require_count, require_group, require_non_negative, require_positive
 from sim.types import FloatArray
 
 
@@ -150,6 +150,67 @@ def bernoulli_error(partitions: int, load: float, arrivals: int) -> float:
     if load > partitions:
         raise InvalidParameter("load", load, f"must be at most partitions = {partitions}")
     return partitions * (partitions - load) / (arrivals * load)
+
+
+def stochastic_block_error(
+    workers: int, load: float, community: int, inside: float, arrivals: int
+) -> float:
+    """E||w - 1||^2 of a stochastic block code, one-step decoded: the mean over codes and arrivals.
+
+    With c = k / (r d), h = r b / k, v = r (b/k) (1 - b/k) (k - r) / (k - 1) the variance of the
+    arrivals from a community of b, and p, q the probabilities inside and outside it:
+    k c^2 (h p (1 - p) + (r - h) q (1 - q) + (p - q)^2 v). The mean weight is 1.
+
+    Source: Charles, Papailiopoulos (arXiv 1805.10378); the closed form is our derivation.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
+    k, r, b, p = workers, arrivals, community, inside
+    require_group(b, k)
+    require_count("arrivals", r, workers=k)
+    require_positive("load", load)
+    q = (load - p * b) / (k - b) if k > b else 0.0
+    if not 0 <= p <= 1 or not 0 <= q <= 1:
+        raise InvalidParameter("inside", p, "must leave both probabilities from 0 to 1")
+    c, h = k / (r * load), r * b / k
+    v = r * (b / k) * (1 - b / k) * (k - r) / (k - 1) if k > 1 else 0.0
+    return k * c**2 * (h * p * (1 - p) + (r - h) * q * (1 - q) + (p - q) ** 2 * v)
+
+
+def design_error(workers: int, load: int, arrivals: int) -> float:
+    """||w - 1||^2 of a symmetric block design after any r arrivals, with the best common weight.
+
+    v - d^2 r / (d + lambda (r - 1)), lambda = d (d - 1) / (v - 1): Kadhe et al.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
+    require_count("arrivals", arrivals, workers=workers)
+    require_count("load", load, workers=workers)
+    shared = load * (load - 1) / (workers - 1) if workers > 1 else 0.0
+    return workers - load**2 * arrivals / (load + shared * (arrivals - 1))
+
+
+def expander_bound(workers: int, load: int, second: float, arrivals: int) -> float:
+    """The most that ||w - 1||^2 can be after any r arrivals of a regular graph's code.
+
+    (lambda / d)^2 n s / (n - s) with s = n - r, for the weight n / (r d) of each arrival: Raviv et
+    al. (arXiv 1707.03858).
+
+    Args:
+        workers: n.
+        load: d.
+        second: lambda, the second largest size of an eigenvalue.
+        arrivals: r.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
+    require_count("arrivals", arrivals, workers=workers)
+    require_count("load", load, workers=workers)
+    require_non_negative("second", second)
+    return (second / load) ** 2 * workers * (workers - arrivals) / arrivals
 
 
 def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike
 
 from sim.errors import InvalidParameter
 from sim.load_laws import LoadLaw
-from sim.schemes.base import Fixed, RoundScheme, Scheme, Sees
+from sim.schemes.base import Fixed, Scheme
 from sim.schemes.drop_compute import TimeLimited
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule
 from sim.theory.arrivals import Demand, NoFormula, demand
@@ -171,8 +171,6 @@ def scheme_iteration_time(
     if isinstance(scheme, TimeLimited):
         return _time_limited(scheme, delay, law)
     if not isinstance(scheme, Fixed):
-        if isinstance(scheme, RoundScheme) and scheme.sees is Sees.NOTHING:
-            return NoFormula("workers send several messages, which do not arrive independently")
         return NoFormula("the plan changes from round to round, or there are no rounds")
     if scheme.patience is not None:
         return NoFormula("workers give up or start again by themselves")
@@ -181,6 +179,8 @@ def scheme_iteration_time(
     loads = scheme.assignment.loads
     if loads.min() != loads.max():
         return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
+    if loads[0] % 1:
+        return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
     worker = worker_time_at(delay, law, int(loads[0]))
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")

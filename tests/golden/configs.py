@@ -59,26 +59,6 @@ LATEST = [
 ]
 """Schemes with gradients that are kept, and Malenia."""
 
-PARTIAL = [
-    {"name": "drop_compute", "pieces": 4, "patience": 0.8},
-    {"name": "drop_compute", "pieces": 4, "patience": 0.8, "cut": "at"},
-    {"name": "mindflayer", "trials": 2, "patience": 0.9},
-    {"name": "partial_stragglers", "load": 3},
-    {"name": "block_coordinate"},
-    {"name": "fractional_repetition", "load": 3, "partial": 0.4},
-    {"name": "cyclic_repetition", "load": 3, "partial": 0.4},
-    {"name": "adaptive_deadline", "kappa": 1.0},
-    {
-        "name": "sequential",
-        "variant": "multiplexed",
-        "B": 2,
-        "W": 4,
-        "stragglers": 3,
-        "tolerance": 0.5,
-    },
-]
-"""Schemes of partial work, and those that came with them."""
-
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -238,22 +218,6 @@ def documents(folder: Path) -> dict[str, Document]:
             **small,
             "delay": EXPONENTIAL,
             "schemes": LATEST,
-            "network": SIZED,
-            "failures": CRASHES,
-        },
-        "partial_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": PARTIAL},
-        "partial_per_partition": {
-            **small,
-            "delay": EXPONENTIAL,
-            "load_law": {"kind": "per_partition"},
-            "policy": "finish",
-            "schemes": PARTIAL,
-            "network": SIZED,
-        },
-        "partial_network": {
-            **small,
-            "delay": EXPONENTIAL,
-            "schemes": PARTIAL,
             "network": SIZED,
             "failures": CRASHES,
         },

@@ -11,7 +11,6 @@ import pytest
 
 from delay_models import MODELS, Tape
 from experiments.cells.compute import compute
-from experiments.config import build
 from experiments.config.grid import cells
 from sim.engines.cluster import Cluster
 from sim.engines.network import Network
@@ -209,17 +208,3 @@ def test_from_a_config_to_the_tables(engine: Literal["event", "batch"]) -> None:
     recovered = table["recovered"].dropna() * 48
     np.testing.assert_allclose(recovered, np.round(recovered), atol=1e-9)
     assert recovered.min() < 48
-
-
-def test_more_micro_batches_than_rows_are_impossible() -> None:
-    """Twelve workers with 100 each, and 569 rows."""
-    document = {
-        "name": "fine",
-        "workers": 12,
-        "delay": {"model": "exponential", "rate": 2.0},
-        "schemes": [{"name": "drop_compute", "pieces": 100, "patience": 0.5}],
-        "problem": {"loss": "logistic", "dataset": "breast_cancer"},
-        "optimizer": {"rule": "gd", "learning_rate": 1.0},
-    }
-    with pytest.raises(build.ImpossibleCell, match="takes 1200 partitions, and the data have"):
-        build.training(cells(document)[0], None)

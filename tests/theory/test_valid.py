@@ -100,6 +100,18 @@ WRONG = {
         "features.shape",
         lambda: theory.least_squares_spectrum(np.zeros((3, 2)), np.ones(3)),
     ),
+    "stochastic_block_error": (
+        "inside",
+        lambda: theory.stochastic_block_error(30, 3, 5, 0.9, 15),
+    ),
+    "stochastic_block_error community": (
+        "load",
+        lambda: theory.stochastic_block_error(30, 3, 4, 0.5, 15),
+    ),
+    "design_error": ("arrivals", lambda: theory.design_error(7, 3, 8)),
+    "design_error load": ("load", lambda: theory.design_error(7, 8, 4)),
+    "expander_bound": ("arrivals", lambda: theory.expander_bound(13, 6, 2.3, 0)),
+    "expander_bound second": ("second", lambda: theory.expander_bound(13, 6, -1.0, 10)),
     "expected_total_time": ("iterations", lambda: theory.expected_total_time(-1.0, 1.0)),
 }
 

@@ -1,0 +1,159 @@
+"""The fields that codes share: when a round ends, and how it is decoded.
+
+A code is an encoding matrix; with a stopping rule and a decoder it is a scheme. Families of codes
+inherit the fields from here, say what their own rule and decoder are, and call ``scheme_of``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
+from sim.schemes.assignments import Assignment
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
+from sim.schemes.stop import Stop, ending
+from sim.schemes.stopping import FirstK, StoppingRule
+
+DecoderName = Literal["optimal", "one_step", "fixed", "sum"]
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Loaded(SchemeFamily):
+    """A code whose workers have a load; abstract.
+
+    Args:
+        load: d, partitions per worker.
+    """
+
+    load: Load
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Stopped(SchemeFamily):
+    """A code with a stopping rule of its own, which ``stop`` replaces; abstract.
+
+    Args:
+        stop: when a round ends, in place of the code's own rule. Whether a round is then decoded
+            exactly depends on who has arrived.
+    """
+
+    stop: Stop | None = None
+
+    def rule_for(self, code: Assignment, own: StoppingRule) -> StoppingRule:
+        """The choice, or else the code's own rule.
+
+        Raises:
+            InvalidParameter: the choice cannot work with the code.
+        """
+        return own if self.stop is None else ending(self.stop, code)
+
+    @property
+    def always_exact(self) -> bool | None:
+        """True with the code's own rule, ``None`` with a choice."""
+        return True if self.stop is None else None
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Counted(SchemeFamily):
+    """A code that is waited for by a number of arrivals or by ``stop``; abstract.
+
+    Args:
+        wait_for: r, arrivals that end a round.
+        stop: when a round ends, in place of ``wait_for``: see ``sim.schemes.stop``.
+    """
+
+    wait_for: WaitFor | None = None
+    stop: Stop | None = None
+
+    def rule(self, code: Assignment) -> StoppingRule:
+        """The stopping rule for a code.
+
+        Raises:
+            InvalidParameter: neither field is given, or both, or they cannot work with the code.
+        """
+        if self.wait_for is None:
+            if self.stop is None:
+                valid = f"give 1 to {code.workers}, or a stop"
+                raise InvalidParameter("wait_for", None, valid)
+            return ending(self.stop, code)
+        if self.stop is not None:
+            valid = "must be left out, since stop is given"
+            raise InvalidParameter("wait_for", self.wait_for, valid)
+        require_at_most_workers("wait_for", self.wait_for, code.workers)
+        return FirstK(self.wait_for)
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Decoded(Counted):
+    """A code of plain numbers, with a choice of decoders; abstract.
+
+    Args:
+        decoder: ``optimal``: the weights of least error ||w - 1||^2 for what arrived. ``one_step``:
+            the sum, times k / (m d) for m arrivals, which is unbiased. ``fixed``: the sum, times
+            the weight that the code's paper has for m arrivals, or else the one of least mean
+            error. ``sum``: as it is.
+    """
+
+    decoder: DecoderName = "optimal"
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Seeded(SchemeFamily):
+    """A random code; abstract.
+
+    Args:
+        code_seed: seed of the code, apart from the run's seed: every replication and every run
+            uses the same code.
+    """
+
+    code_seed: Seed = 0
+
+
+def scheme_of(
+    family: Decoded,
+    code: Assignment,
+    load: float,
+    *,
+    fixed: CommonWeight | None = None,
+    optimal: Decoder | None = None,
+) -> Fixed:
+    """A code with the rule and the decoder that its config chose.
+
+    Whether it is exact depends on who arrives.
+
+    Args:
+        family: the config.
+        code: the encoding matrix.
+        load: d, the (mean) sum of a row's coefficients, for one-step decoding.
+        fixed: the weights of ``fixed``, where the code's paper has some.
+        optimal: a faster least-squares decoder, where the code has one.
+
+    Raises:
+        InvalidParameter: the choices cannot work with the code.
+    """
+    decoder = _decoder(family.decoder, code, load, fixed, optimal)
+    return Fixed(family.name, code, family.rule(code), decoder, exact=None)
+
+
+def _decoder(
+    name: DecoderName,
+    code: Assignment,
+    load: float,
+    fixed: CommonWeight | None,
+    optimal: Decoder | None,
+) -> Decoder:
+    if name == "optimal":
+        return optimal or Optimal(code)
+    if np.iscomplexobj(code.encoding):
+        raise InvalidParameter("decoder", name, "must be optimal, since the code is complex")
+    match name:
+        case "one_step":
+            return unbiased(code, load)
+        case "fixed":
+            return fixed or least_error(code)
+    return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))

@@ -1,0 +1,148 @@
+"""An exact code that trades stragglers for shorter messages.
+
+Source: Ye, Abbe, Communication-Computation Efficient Gradient Coding (arXiv 1802.03475).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Ge
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, not_bool, require_at_most_workers
+from sim.schemes.assignments import UniformLoad, cyclic_support
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Loaded, Seeded, Stopped
+from sim.schemes.decoders import Decoder, distinct, products
+from sim.schemes.stopping import FirstK
+from sim.types import BoolArray, FloatArray
+
+Parts = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class CommunicationEfficient(Stopped, Seeded, Loaded):
+    """Messages of 1 / ``share`` of a gradient; stop at n - load + share arrivals.
+
+    A gradient is cut into m = share parts, and worker j sends one combination of all parts of its
+    d partitions, so that any s = d - m stragglers are tolerated. It pays only where messages take
+    time: give a ``network``. With m = 1 it is an MDS code.
+
+    Args:
+        load: d, partitions per worker: j, ..., j+d-1 (mod n).
+        share: m, parts of a gradient, 1 to load.
+    """
+
+    name: ClassVar[str] = "communication_efficient"
+
+    share: Parts
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(load=1, share=1), cls(load=4, share=2), cls(load=3, share=3, code_seed=2)
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers, share up to load."""
+        require_at_most_workers("load", self.load, workers)
+        if self.share > self.load:
+            valid = f"must be between 1 and load = {self.load}"
+            raise InvalidParameter("share", self.share, valid)
+        code = ShortMessages(workers, self.load, self.share, self.code_seed)
+        rule = self.rule_for(code, FirstK(workers - self.load + self.share))
+        return Fixed(self.name, code, rule, FirstPart(code), self.always_exact)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ShortMessages(UniformLoad):
+    """V is an (n - s) x n Gaussian matrix; partition i has M_i = [X_i I] with M_i V_j = 0 for all
+    workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p / m x m matrix G_i
+    is the gradient of partition i.
+
+    Args:
+        n: number of workers.
+        load: d.
+        share: m.
+        code_seed: seed of V.
+    """
+
+    share: int = 1
+    code_seed: int = 0
+
+    @property
+    @override
+    def message_size(self) -> float:
+        return 1.0 / self.share
+
+    @cached_property
+    def parts(self) -> FloatArray:
+        """``(m, n, k)``: what of part v of partition i goes into worker j's message.
+
+        Cost: n solves of size n - d, O(n^4).
+        """
+        n, d, m = self.n, self.load, self.share
+        v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
+        top, bottom = v[: n - d], v[n - d :]
+        support = cyclic_support(n, d)  # symmetric: partition i is held by workers i-d+1, ..., i
+        found = np.zeros((m, n, n))
+        for i in range(n):
+            holders = support[(i - d + 1) % n]
+            others = np.setdiff1d(np.arange(n), holders)
+            x = np.linalg.solve(top[:, others].T, -bottom[:, others].T).T  # (m, n - d)
+            found[:, holders, i] = x @ top[:, holders] + bottom[:, holders]
+        return found
+
+    @cached_property
+    def encoding(self) -> sparse.csr_array:
+        """How the first part of each partition's gradient goes into the messages."""
+        return sparse.csr_array(self.parts[0])
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class FirstPart(Decoder):
+    """The weights that decode the first part of the gradient, and nothing of the others.
+
+    The other parts have weights of their own, which decode just as well.
+
+    Args:
+        code: the code.
+
+    Cost: one least-squares solve of n x k m for each distinct set of arrivals.
+    """
+
+    solves: ClassVar[bool] = True
+
+    code: ShortMessages
+
+    @property
+    @override
+    def operations(self) -> float:
+        n, m = self.code.n, self.code.share
+        return 5e4 + 0.6 * m * n**3
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        n, m = self.code.n, self.code.share
+        every = self.code.parts.transpose(1, 0, 2).reshape(n, m * n)
+        target = np.concatenate([np.ones(n), np.zeros(n * (m - 1))])
+        masks, inverse = distinct(arrived.reshape(-1, n))
+        vectors = np.zeros(masks.shape)
+        for vector, mask in zip(vectors, masks, strict=True):
+            vector[mask] = np.linalg.lstsq(every[mask].T, target, rcond=None)[0]
+        return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.code.encoding)

@@ -1,0 +1,133 @@
+"""Workers are the edges of a graph and data blocks its vertices: every worker holds two blocks.
+
+Source: Glasgow, Wootters, Approximate Gradient Coding with Optimal Decoding (arXiv 2006.09638).
+
+Optimal decoding looks at the connected components that the arrived edges make. In one that is not
+bipartite every block gets the weight 1. In a bipartite one with sides of L and R blocks the two
+sides' sums are always equal, and the best is the weight 2 R / (L + R) for the blocks of the first
+side and 2 L / (L + R) for the others; the error is (L - R)^2 / (L + R). A block on its own gets 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Ge
+from pydantic import BeforeValidator
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, not_bool
+from sim.schemes.assignments import Encoded
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Decoded, Seeded, scheme_of
+from sim.schemes.decoders import Decoder, Optimal, unbiased
+from sim.schemes.graph_codes import regular_graph
+from sim.schemes.random_codes import plain
+from sim.schemes.stop import DecodableWithin, FirstArrivals, Latest
+from sim.types import BoolArray, ComplexArray, FloatArray
+
+Degree = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+"""d, workers that hold a block."""
+
+AT_ONCE = 2**21
+"""Edges of all rounds together that are decoded at once, to bound the memory."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GraphAssignment(Seeded, Decoded):
+    """A random d-regular graph on 2 n / d vertices; worker j holds the two blocks of edge j.
+
+    The data are in k = 2 n / d blocks, so that a worker computes d n-th parts of the data.
+
+    Args:
+        degree: d, workers that hold a block; 2 n must be a multiple of it.
+    """
+
+    name: ClassVar[str] = "graph_assignment"
+
+    degree: Degree
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        late = Latest(all=(FirstArrivals(first=5), DecodableWithin(decodable=1.0)))
+        return (
+            cls(degree=3, wait_for=6),
+            cls(degree=4, wait_for=8, decoder="one_step", code_seed=1),
+            cls(degree=3, stop=late),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Needs a d-regular graph on 2 n / d vertices."""
+        vertices, rest = divmod(2 * workers, self.degree)
+        fit = [d for d in range(1, 2 * workers) if 2 * workers % d == 0 and 2 * workers // d > d]
+        if rest or self.degree not in fit:
+            valid = ", ".join(map(str, fit)) or "no degree"
+            text = (
+                f"must divide 2 workers = {2 * workers}, and be below 2 workers / degree: {valid}"
+            )
+            raise InvalidParameter("degree", self.degree, text)
+        graph = regular_graph("degree", self.degree, vertices, self.code_seed)
+        edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
+        code = plain([np.array(edge) for edge in edges], vertices)
+        return scheme_of(self, code, 2.0, fixed=unbiased(code, 2.0), optimal=ByComponent(code))
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ByComponent(Decoder):
+    """Optimal decoding of a graph assignment, component by component.
+
+    A component is bipartite if and only if its double cover falls into two components: two copies
+    of each vertex, and for an edge (u, v) one edge from the first copy of u to the second of v and
+    one from the first of v to the second of u.
+
+    Args:
+        code: B, with the two blocks of each worker as its row.
+
+    Cost of the weights: linear in edges and vertices. The decoding vector itself, which nothing
+    but a look at the code needs, takes least squares.
+    """
+
+    code: Encoded
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
+        return Optimal(self.code).decoding_vector(arrived)
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        flat = arrived.reshape(-1, arrived.shape[-1])
+        weights = np.empty((len(flat), self.code.partitions))
+        rounds = max(1, AT_ONCE // max(1, self.code.workers))
+        ends = self.code.matrix.indices.reshape(-1, 2)
+        for start in range(0, len(flat), rounds):
+            part = slice(start, start + rounds)
+            weights[part] = _weights(flat[part], ends, self.code.partitions)
+        return weights.reshape(*arrived.shape[:-1], self.code.partitions)
+
+
+def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
+    """``(N, n)`` arrivals and the ``(n, 2)`` ends of each edge -> ``(N, k)`` weights."""
+    rounds = len(arrived)
+    vertices = rounds * blocks
+    which, edge = np.nonzero(arrived)
+    u, v = (ends[edge] + which[:, None] * blocks).T
+    rows, columns = np.concatenate([u, v]), np.concatenate([v, u]) + vertices
+    cover = sparse.coo_array(
+        (np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(2 * vertices, 2 * vertices)
+    )
+    count, label = connected_components(cover, directed=False)
+    first, second = label[:vertices], label[vertices:]
+    mine = np.bincount(first, minlength=count)  # first copies in each component of the cover
+    own, other = mine[first], mine[second]
+    sides = np.where(first == second, 1.0, 2.0 * other / (own + other))
+    return np.asarray(sides.reshape(rounds, blocks))

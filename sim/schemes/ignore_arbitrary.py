@@ -1,0 +1,153 @@
+"""Ignore stragglers, any number of them, with plain sums and no partition counted twice.
+
+Source: On Arbitrary Ignorance of Stragglers with Gradient Coding (IS-GC). The master takes arrivals
+that share no partition, as many as there are.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from sim.fields import STRICT, require_at_most_workers, require_divisor
+from sim.schemes.assignments import Assignment, Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Counted, Loaded
+from sim.schemes.decoders import Decoder, OnePerGroup, products
+from sim.schemes.graph_codes import shifted
+from sim.types import BoolArray, FloatArray
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class IgnoreArbitrary(Counted, Loaded):
+    """Add as many arrivals as share no partition, times k over the partitions that they hold.
+
+    Args:
+        load: d, partitions per worker.
+        assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
+            groups of d workers hold the same d partitions, and d must divide the number of workers.
+    """
+
+    name: ClassVar[str] = "ignore_arbitrary"
+
+    assignment: Literal["cyclic", "fractional"] = "cyclic"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=3, wait_for=6),
+            cls(load=5, wait_for=4),
+            cls(load=1, wait_for=9),
+            cls(load=12, wait_for=1),
+            cls(load=3, wait_for=6, assignment="fractional"),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers; with groups, one that divides workers."""
+        require_at_most_workers("load", self.load, workers)
+        code: Assignment
+        if self.assignment == "fractional":
+            require_divisor(self.load, workers)
+            code = Groups(workers, self.load)
+            apart: Decoder = OnePerGroup(self.load)
+        else:
+            code = shifted(np.arange(self.load), workers)
+            apart = Apart(code, self.load)
+        return Fixed(self.name, code, self.rule(code), Rescaled(apart, self.load), exact=None)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Apart(Decoder):
+    """Add a largest set of arrivals at a distance of at least d from each other, on the circle.
+
+    From a given start it is best to go to the nearest arrival that is far enough, and so on. Some
+    largest set has a member less than d places from the first arrival, or that could be added, so
+    2 d - 1 starts are enough.
+
+    Args:
+        code: worker j holds partitions j, ..., j+d-1 (mod n).
+        distance: d.
+
+    Cost: 2 n for each set of arrivals.
+    """
+
+    code: Assignment
+    distance: int
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        flat = arrived.reshape(-1, arrived.shape[-1])
+        n, d = flat.shape[1], self.distance
+        following = _next_arrival(flat)
+        first = following[:, 0]
+        starts = (first[:, None] + np.arange(1 - d, d)) % n
+        starts = np.where(np.take_along_axis(flat, starts, axis=1), starts, first[:, None])
+        rows = np.arange(len(flat))[:, None]
+        gone, taken = np.zeros_like(starts), np.ones_like(starts)
+        for _ in range(n // d):
+            place = (starts + gone + d) % n
+            step = d + (following[rows, place] - place) % n
+            fits = gone + step <= n - d
+            gone, taken = np.where(fits, gone + step, n), taken + fits
+        start = np.take_along_axis(starts, taken.argmax(axis=1)[:, None], axis=1)[:, 0]
+        return self._walk(flat, following, start).reshape(arrived.shape)
+
+    def _walk(self, flat: BoolArray, following: np.ndarray, start: np.ndarray) -> FloatArray:
+        """1 for each arrival that is taken from these starts."""
+        n, d = flat.shape[1], self.distance
+        vector = np.zeros(flat.shape)
+        rows, gone = np.flatnonzero(flat.any(axis=1)), np.zeros(len(flat), dtype=np.int64)
+        while rows.size:
+            here = (start[rows] + gone[rows]) % n
+            vector[rows, here] = 1.0
+            place = (here + d) % n
+            gone[rows] += d + (following[rows, place] - place) % n
+            rows = rows[gone[rows] <= n - d]
+        return vector
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.code.encoding)
+
+
+def _next_arrival(arrived: BoolArray) -> np.ndarray:
+    """``(N, n)``: the first arrival at or after each place, going round; 0 where nobody came."""
+    n = arrived.shape[1]
+    twice = np.where(np.concatenate([arrived, arrived], axis=1), np.arange(2 * n), 2 * n)
+    following = np.minimum.accumulate(twice[:, ::-1], axis=1)[:, ::-1]
+    return np.asarray(following[:, :n] % n)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Rescaled(Decoder):
+    """What another decoder adds, times k over the partitions in it.
+
+    Args:
+        decoder: a decoder whose weights are 0 and 1.
+        load: d, partitions in each message.
+    """
+
+    decoder: Decoder
+    load: int
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        vector = np.asarray(self.decoder.decoding_vector(arrived), dtype=np.float64)
+        return vector * self._factor(vector.sum(axis=-1) * self.load, arrived.shape[-1])
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        weights = self.decoder.partition_weights(arrived)
+        return weights * self._factor(weights.sum(axis=-1), arrived.shape[-1])
+
+    def _factor(self, held: FloatArray, partitions: int) -> FloatArray:
+        return np.asarray((partitions / np.maximum(held, 1.0))[..., None])

@@ -1,0 +1,159 @@
+"""A code of your own: any encoding matrix, from a file.
+
+    schemes:
+      - name: matrix
+        path: my_code.csv        # n rows, one per worker; k columns, one per partition
+        wait_for: 9              # or stop: decodable, stop: cover, stop: {deadline: 0.8}, ...
+        decoder: optimal
+
+The file may be a CSV of numbers without a header, an NPZ with one array or a sparse matrix that
+``scipy.sparse.save_npz`` wrote, or a Matrix Market file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from scipy.io import mminfo, mmread
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT
+from sim.files import (
+    MOST_CELLS,
+    UnusableFile,
+    read_csv,
+    read_npz,
+    reading,
+    require_cells,
+    require_regular,
+    short,
+)
+from sim.schemes.assignments import Encoded
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Decoded, scheme_of
+from sim.schemes.stop import Covered, DecodableWithin
+
+EXAMPLE = Path(__file__).with_name("example_matrix.csv")
+"""12 workers, 12 partitions, load 3."""
+
+SPARSE = ("data", "indices", "indptr", "shape")
+"""The arrays of a sparse matrix in an NPZ file."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Matrix(Decoded):
+    """The encoding matrix B in a file: worker j sends sum_i B_ji g_i.
+
+    A worker computes the partitions of its row that are not 0. There may be more or fewer
+    partitions than workers.
+
+    Args:
+        path: a CSV of numbers, an NPZ or a Matrix Market file (.mtx); one row per worker.
+    """
+
+    name: ClassVar[str] = "matrix"
+
+    path: str
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        path = str(EXAMPLE)
+        return (
+            cls(path=path, wait_for=8),
+            cls(path=path, stop=Covered(cover=True), decoder="one_step"),
+            cls(path=path, stop=DecodableWithin(decodable=1e-6)),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Needs a file with one row for each worker."""
+        try:
+            code = Encoded(read_matrix(Path(self.path)))
+        except UnusableFile as error:
+            raise InvalidParameter("path", self.path, str(error)) from error
+        if code.workers != workers:
+            valid = f"has {code.workers} rows; must have one for each of the workers = {workers}"
+            raise InvalidParameter("path", self.path, valid)
+        load = float(code.matrix.sum().real) / workers
+        if self.decoder == "one_step" and load <= 0:
+            valid = "must be optimal, fixed or sum: the entries of B do not add up to more than 0"
+            raise InvalidParameter("decoder", self.decoder, valid)
+        return scheme_of(self, code, load)
+
+
+def read_matrix(path: Path) -> sparse.csr_array:
+    """The matrix in a file, zeros left out.
+
+    Raises:
+        UnusableFile: there is none, or it cannot be read, or it holds what is not a number.
+    """
+    require_regular(path)
+    name = path.name.removesuffix(".gz")
+    if name.endswith(".csv"):
+        matrix = _from_csv(path)
+    elif name.endswith(".npz"):
+        matrix = _from_npz(path)
+    elif name.endswith(".mtx"):
+        matrix = _from_matrix_market(path)
+    else:
+        raise UnusableFile("unknown ending; valid: .csv, .npz, .mtx")
+    matrix.sum_duplicates()
+    matrix.eliminate_zeros()
+    if not np.all(np.isfinite(matrix.data)):
+        raise UnusableFile("holds a value that is not a finite number")
+    if matrix.nnz == 0:
+        raise UnusableFile("holds nothing but zeros")
+    return matrix
+
+
+def _from_csv(path: Path) -> sparse.csr_array:
+    frame = read_csv(path, header=None, index_col=False)
+    with reading("csv"):
+        numbers = frame.apply(pd.to_numeric, errors="coerce")
+    rows, columns = np.nonzero(numbers.isna().to_numpy())
+    if rows.size:
+        cell = frame.iat[rows[0], columns[0]]
+        place = f"row {rows[0] + 1}, column {columns[0] + 1}"
+        raise UnusableFile(f"{place}: {short(cell)} is not a number; there must be no header")
+    return sparse.csr_array(numbers.to_numpy(dtype=np.float64))
+
+
+def _from_npz(path: Path) -> sparse.csr_array:
+    def choose(names: list[str]) -> list[str]:
+        if set(SPARSE) <= set(names):
+            return [*SPARSE]
+        if len(names) != 1:
+            raise UnusableFile(f"holds {short(sorted(names))}; valid: one array, or a CSR matrix")
+        return names
+
+    found = read_npz(path, choose)
+    if len(found) == 1:
+        return _dense(*found.values())
+    data, indices, indptr, shape = (found[name] for name in SPARSE)
+    with reading("sparse"):
+        rows, columns = (int(size) for size in shape)
+        matrix = sparse.csr_array((data, indices, indptr), shape=(rows, columns))
+        matrix.check_format(full_check=True)
+    return matrix.astype(np.float64)
+
+
+def _dense(array: np.ndarray) -> sparse.csr_array:
+    if array.ndim != 2 or array.dtype.kind not in "fiub":
+        text = f"array has shape {array.shape} and type {array.dtype}"
+        raise UnusableFile(f"{text}; valid: numbers in rows and columns")
+    return sparse.csr_array(array.astype(np.float64))
+
+
+def _from_matrix_market(path: Path) -> sparse.csr_array:
+    with reading("Matrix Market"):
+        rows, columns, entries, *_ = mminfo(path)
+        require_cells(max(rows, columns, entries), MOST_CELLS)
+        return sparse.csr_array(mmread(path)).astype(np.float64)

@@ -1,0 +1,184 @@
+"""Codes for stragglers whose probability is known: unbiased sums.
+
+Sources: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
+Distributed Learning (arXiv 1905.05383); Song, Choi (2025) for shares that follow each worker's
+own probability. That every partition has the same number of holders, drawn at random, is our own
+choice: the pairs of partitions are balanced on average.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Ge, Gt, Lt
+from pydantic import AllowInfNan, BeforeValidator
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, Seconds, not_bool, require_at_most_workers
+from sim.schemes.assignments import Assignment, Encoded
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.codes import Counted, Loaded, Seeded
+from sim.schemes.decoders import CommonWeight, Decoder, products
+from sim.schemes.stop import ByDeadline
+from sim.schemes.stopping import Deadline, FirstK
+from sim.types import BoolArray, FloatArray, Loads
+
+Chance = Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1), AllowInfNan(False)]
+"""The probability that a worker straggles."""
+
+OwnChance = Annotated[float, BeforeValidator(not_bool), Gt(0), Lt(1), AllowInfNan(False)]
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class StochasticGradientCoding(Seeded, Counted, Loaded):
+    """Each partition on ``load`` random workers; every arrival counts 1 / (load (1 - p)) times.
+
+    The decoded gradient is unbiased when each worker straggles with probability p. Its variance is
+    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i.
+
+    Args:
+        load: d, workers that hold a partition, and partitions per worker on average.
+        straggle_probability: p; 1 - wait_for / workers unless given.
+    """
+
+    name: ClassVar[str] = "stochastic_gradient_coding"
+
+    straggle_probability: Chance | None = None
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=3, wait_for=6),
+            cls(load=2, straggle_probability=0.25, stop=ByDeadline(deadline=0.9)),
+            cls(load=12, wait_for=9, straggle_probability=0.1, code_seed=4),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers; needs straggle_probability or wait_for."""
+        require_at_most_workers("load", self.load, workers)
+        rng = np.random.default_rng(self.code_seed)
+        holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
+        columns = np.repeat(np.arange(workers), self.load)
+        values = np.ones(len(columns))
+        shape = (workers, workers)
+        held = sparse.coo_array((values, (np.concatenate(holders), columns)), shape=shape)
+        code = Encoded(sparse.csr_array(held.tocsr()))
+        rule = self.rule(code)
+        chance = self.straggle_probability
+        if chance is None:
+            if self.wait_for is None:
+                valid = "give a number from 0 to below 1, or wait_for"
+                raise InvalidParameter("straggle_probability", None, valid)
+            chance = 1 - self.wait_for / workers
+        weight = 1 / (self.load * (1 - chance))
+        decoder = CommonWeight(code, (weight,) * (workers + 1))
+        return Fixed(self.name, code, rule, decoder, exact=None)
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class HeterogeneousSplit(SchemeFamily):
+    """Workers that straggle less get more: shares in proportion to (1 - p_j) / p_j, no redundancy.
+
+    A worker's arrival counts 1 / (1 - p_j) times, so that the decoded gradient is unbiased. Of all
+    splits without redundancy this one has the least variance if the partitions' gradients point in
+    one direction, which is assumed. Shares are fractions of a partition.
+
+    Args:
+        straggle_probabilities: p_1, ..., p_n, the chance that each worker is late.
+        deadline: seconds after which a round ends; it also ends when all have arrived.
+    """
+
+    name: ClassVar[str] = "heterogeneous_split"
+
+    straggle_probabilities: tuple[OwnChance, ...]
+    deadline: Seconds
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(straggle_probabilities=(0.1,) * 6 + (0.4,) * 6, deadline=0.9),
+            cls(straggle_probabilities=tuple(i / 20 for i in range(1, 13)), deadline=0.5),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Needs one probability per worker."""
+        chances = np.array(self.straggle_probabilities)
+        if len(chances) != workers:
+            valid = f"must have one entry for each of the workers = {workers}, not {len(chances)}"
+            raise InvalidParameter("straggle_probabilities", [*self.straggle_probabilities], valid)
+        odds = (1 - chances) / chances
+        code = Shares(tuple((workers * odds / odds.sum()).tolist()))
+        decoder = OwnWeight(code, tuple((1 / (1 - chances)).tolist()))
+        rule = FirstK(workers) | Deadline(self.deadline)
+        return Fixed(self.name, code, rule, decoder, exact=False)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Shares(Assignment):
+    """The data, in order, cut into one share per worker.
+
+    Args:
+        shares: ``(n,)`` n-th parts of the data; they add up to n.
+    """
+
+    shares: tuple[float, ...]
+
+    @property
+    @override
+    def workers(self) -> int:
+        return len(self.shares)
+
+    @property
+    @override
+    def loads(self) -> Loads:
+        return np.array(self.shares)
+
+    @property
+    @override
+    def encoding(self) -> sparse.csr_array:
+        """How much of each partition is in a worker's share."""
+        n = self.workers
+        ends = np.concatenate([[0.0], np.cumsum(self.shares)])
+        ends[-1] = n
+        rows, columns, values = [], [], []
+        for j, (start, stop) in enumerate(pairwise(ends)):
+            for i in range(int(start), min(n, int(np.ceil(stop)))):
+                rows.append(j)
+                columns.append(i)
+                values.append(min(stop, i + 1) - max(start, i))
+        return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n, n)).tocsr())
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class OwnWeight(Decoder):
+    """Add what arrived, each worker's message with a weight of its own.
+
+    Args:
+        assignment: a real code.
+        weights: ``(n,)``.
+    """
+
+    assignment: Assignment
+    weights: tuple[float, ...]
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return np.asarray(arrived * np.array(self.weights))
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.assignment.encoding)

@@ -1,0 +1,239 @@
+"""``stop``: when a round ends, chosen in the config, for any code.
+
+    stop: {first: 15}                          a number of arrivals
+    stop: {cover: true}                        every partition is held by somebody who arrived
+    stop: {decodable: 1.0e-6}                  least squares decodes almost exactly
+    stop: {deadline: 0.8}                      seconds from the opening
+    stop: {window: 1.0, at_least: 10}          at (1 + window) times the first arrival
+    stop: {any: [{first: 25}, {cover: true}]}  the earliest of several
+    stop: {all: [{first: 10}, {deadline: 1}]}  the latest of several
+
+A round also ends when everybody has arrived. ``cover`` and ``decodable`` may be written as words.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from functools import reduce
+from typing import Annotated, Any, Literal, final
+
+from annotated_types import Gt
+from pydantic import AllowInfNan, BeforeValidator, Discriminator, Tag
+from pydantic.dataclasses import dataclass, rebuild_dataclass
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, Seconds, Tolerance, WaitFor, not_bool
+from sim.schemes import stopping
+from sim.schemes.assignments import Assignment, Groups, Pieces
+from sim.schemes.stopping import CoverGroups, CoverPartitions, FirstK, StoppingRule
+
+Error = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
+"""A decoding error ||w - 1||^2."""
+
+
+def _yes(value: Any) -> Any:
+    if value is not True:
+        raise ValueError(f"{value!r} is not true")
+    return value
+
+
+class Ending(ABC):
+    """A choice of when a round ends; abstract."""
+
+    @abstractmethod
+    def rule(self, code: Assignment) -> StoppingRule:
+        """The stopping rule for a code.
+
+        Raises:
+            InvalidParameter: the choice cannot work with the code.
+        """
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class FirstArrivals(Ending):
+    """A number of arrivals.
+
+    Args:
+        first: r, messages that end a round.
+    """
+
+    first: WaitFor
+
+    @override
+    def rule(self, code: Assignment) -> FirstK:
+        return FirstK(_count("stop.first", self.first, code))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Covered(Ending):
+    """Every partition is held by somebody who arrived.
+
+    Args:
+        cover: true.
+    """
+
+    cover: Annotated[Literal[True], BeforeValidator(_yes)]
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        if isinstance(code, Groups):
+            return CoverGroups(code.load)
+        return CoverPartitions(code) if isinstance(code, Pieces) else stopping.cover_of(code)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class ByDeadline(Ending):
+    """A time from the opening.
+
+    Args:
+        deadline: seconds.
+    """
+
+    deadline: Seconds
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        return stopping.Deadline(self.deadline)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class InWindow(Ending):
+    """At (1 + window) times the first arrival, both counted from the opening.
+
+    Args:
+        window: how much longer than the first message another may take.
+        at_least: arrivals before which the round never ends.
+    """
+
+    window: Tolerance
+    at_least: WaitFor = 1
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        least = FirstK(_count("stop.at_least", self.at_least, code))
+        return stopping.Window(self.window) & least
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class DecodableWithin(Ending):
+    """Least squares over what arrived leaves a decoding error of at most this.
+
+    Args:
+        decodable: largest ||w - 1||^2.
+    """
+
+    decodable: Error
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        return stopping.Decodable(code, self.decodable)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Earliest(Ending):
+    """The earliest of several.
+
+    Args:
+        any: the choices, at least one.
+    """
+
+    any: tuple[Stop, ...]
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        return reduce(StoppingRule.__or__, _rules("any", self.any, code))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Latest(Ending):
+    """The latest of several.
+
+    Args:
+        all: the choices, at least one.
+    """
+
+    all: tuple[Stop, ...]
+
+    @override
+    def rule(self, code: Assignment) -> StoppingRule:
+        return reduce(StoppingRule.__and__, _rules("all", self.all, code))
+
+
+def _rules(name: str, endings: tuple[Ending, ...], code: Assignment) -> list[StoppingRule]:
+    if not endings:
+        raise InvalidParameter(f"stop.{name}", [], "must have at least one entry")
+    return [ending.rule(code) for ending in endings]
+
+
+def _count(field: str, value: int, code: Assignment) -> int:
+    messages = code.workers * code.messages
+    if value > messages:
+        raise InvalidParameter(field, value, f"must be between 1 and {messages}")
+    return value
+
+
+KINDS: dict[str, type[Ending]] = {
+    "first": FirstArrivals,
+    "cover": Covered,
+    "decodable": DecodableWithin,
+    "deadline": ByDeadline,
+    "window": InWindow,
+    "any": Earliest,
+    "all": Latest,
+}
+"""The key that tells which choice a section is."""
+
+WORDS: dict[str, Mapping[str, Any]] = {"cover": {"cover": True}, "decodable": {"decodable": 1e-6}}
+
+
+def _kind(value: Any) -> str | None:
+    """The tag of a section or of an object."""
+    found = [name for name, kind in KINDS.items() if isinstance(value, kind)]
+    if isinstance(value, Mapping):
+        found = [name for name in KINDS if name in value]
+    return f"choice-{found[0]}" if found else None
+
+
+def _spelled_out(value: Any) -> Any:
+    return WORDS.get(value, value) if isinstance(value, str) else value
+
+
+Stop = Annotated[
+    Annotated[FirstArrivals, Tag("choice-first")]
+    | Annotated[Covered, Tag("choice-cover")]
+    | Annotated[DecodableWithin, Tag("choice-decodable")]
+    | Annotated[ByDeadline, Tag("choice-deadline")]
+    | Annotated[InWindow, Tag("choice-window")]
+    | Annotated[Earliest, Tag("choice-any")]
+    | Annotated[Latest, Tag("choice-all")],
+    Discriminator(
+        _kind,
+        custom_error_type="stop",
+        custom_error_message="Input should be a section with one of: " + ", ".join(KINDS),
+    ),
+    BeforeValidator(_spelled_out),
+]
+"""The field ``stop``."""
+
+for kind in (Earliest, Latest):  # each holds choices, and is one
+    rebuild_dataclass(kind, force=True)  # type: ignore[arg-type]
+
+
+def ending(stop: Ending, code: Assignment) -> StoppingRule:
+    """The rule of a choice; a round ends in any case when everybody has arrived.
+
+    Raises:
+        InvalidParameter: the choice cannot work with the code.
+    """
+    rule = stop.rule(code)
+    everybody = FirstK(code.workers * code.messages)
+    return rule if isinstance(rule, FirstK) else everybody | rule
