@@ -35,7 +35,7 @@ from sim.types import BoolArray, ComplexArray, FloatArray
 Degree = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """d, workers that hold a block."""
 
-AT_ONCE = 2**21
+AT_ONCE = 2**17
 """Edges of all rounds together that are decoded at once, to bound the memory."""
 
 
