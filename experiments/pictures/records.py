@@ -16,12 +16,19 @@ from experiments import outputs
 from experiments.config import yaml_text
 from experiments.config.document import text_of
 from experiments.config.errors import ConfigError, at, one_of
+from experiments.config.settings import FIELDS
 from sim.types import FloatArray
 
 IDENTITY = ("cell", "scheme", "label")
 
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 """Columns of ``timeline.parquet``."""
+
+TEXTS = frozenset((*IDENTITY, "kind"))
+"""Columns of text, in each row; all others are numbers, but for what is swept."""
+
+TEXT = (pa.types.is_string, pa.types.is_large_string)
+NUMBER = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
 
 MOST_PANELS = 9
 """Points of a sweep that are drawn; a picture of more would not be readable."""
@@ -221,8 +228,8 @@ def read_table(
         origin: what it must be made from; ``None`` for what the manifest beside it says.
 
     Raises:
-        ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
-            manifest and config lie beside it.
+        ConfigError: it is not there, damaged, empty, without these columns, with others than a run
+            writes, or not of the run whose manifest and config lie beside it.
     """
     if not path.is_file():
         raise outputs.nothing_at(path)
@@ -238,7 +245,19 @@ def read_table(
         raise ConfigError(f"{path} {what}; is it the output of a run?")
     required = outputs.required_origin(path.parent) if origin is None else origin
     outputs.require(required, outputs.origin_in(arrow.schema.metadata), path)
+    for name, column in zip(arrow.column_names, arrow.columns, strict=True):
+        if (wanted := _not_as_written(name, column)) is not None:
+            raise ConfigError(f"{path}: column {name} must hold {wanted}; is it a run's output?")
     return table
+
+
+def _not_as_written(name: str, column: pa.ChunkedArray) -> str | None:
+    """What a column should hold, if it does not. What is swept can be anything."""
+    if name in TEXTS:
+        return None if any(f(column.type) for f in TEXT) and not column.null_count else "text"
+    if "." in name or name in FIELDS or any(fits(column.type) for fits in NUMBER):
+        return None
+    return "numbers"
 
 
 def read_config(path: Path) -> Mapping[str, Any]:

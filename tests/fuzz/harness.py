@@ -157,6 +157,7 @@ def _become(command: Command, folder: Path, names: list[Path]) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         os.environ["TMPDIR"] = str(folder.parent / "tmp")
+        os.environ["XDG_STATE_HOME"] = str(folder.parent / "state")
         tempfile.tempdir = None
         sys.argv = ["erasurehead", *command]
         code = _main()
