@@ -39,6 +39,12 @@ LONGEST_LINE = 2**25
 MOST_COLUMNS = 200_000
 """Of a CSV: pandas takes some 50 microseconds for each."""
 
+MOST_PARTS = 50_000
+"""Columns times row groups of a Parquet file: each takes some 10 kB to read."""
+
+LARGEST_FOOTER = 2**24
+"""Bytes of what a Parquet file says of itself; it takes twenty times as many in memory."""
+
 LONGEST_TEXT = 10_000
 """Characters of a text in a Parquet file."""
 
@@ -266,6 +272,8 @@ def read_parquet(
     """
     require_regular(path)
     with reading("parquet"):
+        if most is not None:
+            _require_footer(path)
         schema = pq.read_schema(path)
         twice = [name for name, count in Counter(schema.names).items() if count > 1]
         if twice:
@@ -278,15 +286,44 @@ def read_parquet(
         texts = [field.name for field in schema if any(fits(field.type) for fits in TEXTS)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             facts = file.metadata
-            groups = [facts.row_group(index) for index in range(facts.num_row_groups)]
-            require_cells(
-                sum(g.column(i).num_values for g in groups for i in range(g.num_columns)), most
-            )
-            require_cells(facts.num_rows, most)
+            parts = facts.num_columns * facts.num_row_groups
+            if most is not None and parts > MOST_PARTS:
+                raise UnusableFile(
+                    f"has {facts.num_columns:,} columns in {facts.num_row_groups:,} row groups; "
+                    f"their product must be at most {MOST_PARTS:,}"
+                )
+            require_cells(facts.num_rows * facts.num_columns, most)
             wanted = columns and [name for name in columns if name in schema.names]
-            table = file.read(columns=wanted)
+            table = _counted(file, wanted, most)
         frame: pd.DataFrame = _plain(table).to_pandas()
         return frame
+
+
+def _require_footer(path: Path) -> None:
+    """Refuse a file that says too much of itself; how much stands before the last four bytes."""
+    with path.open("rb") as file:
+        end = file.seek(0, 2)
+        file.seek(max(end - 8, 0))
+        size = int.from_bytes(file.read(4), "little")
+    if LARGEST_FOOTER < size <= end:
+        raise UnusableFile(
+            f"has {size:,} bytes of metadata; must be at most {LARGEST_FOOTER:,}: "
+            "fewer columns or row groups"
+        )
+
+
+def _counted(file: pq.ParquetFile, columns: list[str] | None, most: int | None) -> pa.Table:
+    """Read a file whose numbers of rows need not be true: cells are counted as they come.
+
+    Column chunks say how many values they have, too, but a damaged one ends the process when asked.
+    """
+    batches: list[pa.RecordBatch] = []
+    cells = 0
+    for batch in file.iter_batches(columns=columns):
+        cells += batch.num_rows * batch.num_columns
+        require_cells(cells, most)
+        batches.append(batch)
+    return pa.Table.from_batches(batches) if batches else file.read(columns=columns)
 
 
 def _plain(table: pa.Table) -> pa.Table:

@@ -274,3 +274,18 @@ def test_parquet_files_that_unpack_to_gigabytes(tmp_path: Path) -> None:
     pq.write_table(texts, tmp_path / "texts.parquet")
     with pytest.raises(UnusableFile, match="a text of 100000 letters"):
         read_parquet(tmp_path / "texts.parquet")
+
+
+def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Columns in many row groups: each part has a description of its own in the file's footer."""
+    path = tmp_path / "t.parquet"
+    rows = pa.table({f"w{i}": [1.0, 2.0] for i in range(100)})
+    pq.write_table(rows, path, row_group_size=1)
+    assert read_parquet(path).shape == (2, 100)
+    monkeypatch.setattr("sim.files.MOST_PARTS", 199)
+    with pytest.raises(UnusableFile, match=r"has 100 columns in 2 row groups.*at most 199"):
+        read_parquet(path)
+    monkeypatch.setattr("sim.files.LARGEST_FOOTER", 1000)
+    with pytest.raises(UnusableFile, match=r"bytes of metadata; must be at most 1,000"):
+        read_parquet(path)
+    assert read_parquet(path, None).shape == (2, 100)

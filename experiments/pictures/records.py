@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from experiments import outputs
 from experiments.config import yaml_text
 from experiments.config.document import text_of
 from experiments.config.errors import ConfigError, at, one_of
-from experiments.config.settings import FIELDS
 from sim.types import FloatArray
 
 IDENTITY = ("cell", "scheme", "label")
@@ -26,9 +26,6 @@ SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 
 TEXTS = frozenset((*IDENTITY, "kind"))
 """Columns of text, in each row; all others are numbers, but for what is swept."""
-
-TEXT = (pa.types.is_string, pa.types.is_large_string)
-NUMBER = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean, pa.types.is_null)
 
 MOST_PANELS = 9
 """Points of a sweep that are drawn; a picture of more would not be readable."""
@@ -212,6 +209,15 @@ def read_records(directory: Path) -> Records:
         config=read_config(config) if config.is_file() else None,
         directory=directory,
     )
+    swept = set(records.iterations.columns) & set(records.summary.columns) - set(IDENTITY)
+    for name, table in (
+        (outputs.ITERATIONS, iterations),
+        (outputs.SUMMARY, summary),
+        (outputs.WORKERS, records.workers),
+        (outputs.TIMELINE, records.timeline),
+    ):
+        if table is not None:
+            _require_kinds(directory / name, table, swept)
     if outputs.required_origin(directory) != origin:
         raise ConfigError(f"{directory}: was written anew while it was read; try again")
     return records
@@ -228,8 +234,8 @@ def read_table(
         origin: what it must be made from; ``None`` for what the manifest beside it says.
 
     Raises:
-        ConfigError: it is not there, damaged, empty, without these columns, with others than a run
-            writes, or not of the run whose manifest and config lie beside it.
+        ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose
+            manifest and config lie beside it.
     """
     if not path.is_file():
         raise outputs.nothing_at(path)
@@ -239,25 +245,29 @@ def read_table(
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
-    missing = [column for column in columns if column not in table.columns]
+    errors = [f"{m[:-5]}_se" for m in table.columns if m.endswith("_mean") and "." not in m]
+    missing = [column for column in (*columns, *errors) if column not in table.columns]
     if missing or table.empty:
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path} {what}; is it the output of a run?")
     required = outputs.required_origin(path.parent) if origin is None else origin
     outputs.require(required, outputs.origin_in(arrow.schema.metadata), path)
-    for name, column in zip(arrow.column_names, arrow.columns, strict=True):
-        if (wanted := _not_as_written(name, column)) is not None:
-            raise ConfigError(f"{path}: column {name} must hold {wanted}; is it a run's output?")
     return table
 
 
-def _not_as_written(name: str, column: pa.ChunkedArray) -> str | None:
-    """What a column should hold, if it does not. What is swept can be anything."""
-    if name in TEXTS:
-        return None if any(f(column.type) for f in TEXT) and not column.null_count else "text"
-    if "." in name or name in FIELDS or any(fits(column.type) for fits in NUMBER):
-        return None
-    return "numbers"
+def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> None:
+    """Refuse a table whose columns hold other things than a run writes.
+
+    Raises:
+        ConfigError: there is a text among numbers, or no text where one must be.
+    """
+    for name, column in table.items():
+        if name in TEXTS:
+            good, what = is_string_dtype(column) and not column.isna().any(), "text"
+        else:
+            good, what = is_numeric_dtype(column) or bool(column.isna().all()), "numbers"
+        if not good and name not in swept:
+            raise ConfigError(f"{path}: column {name} must hold {what}; is it the output of a run?")
 
 
 def read_config(path: Path) -> Mapping[str, Any]:

@@ -18,7 +18,8 @@ def mean_and_error(values: FloatArray) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan), np.nan
-    return float(known.mean()), float(known.std(ddof=1) / np.sqrt(known.size))
+    with np.errstate(invalid="ignore"):  # a loss can be infinite; its error is then NaN
+        return float(known.mean()), float(known.std(ddof=1) / np.sqrt(known.size))
 
 
 def mean_interval(values: FloatArray) -> tuple[float, float, float]:
@@ -27,8 +28,9 @@ def mean_interval(values: FloatArray) -> tuple[float, float, float]:
     if known.size < 2:
         return (*mean_and_error(known), np.nan)
     quantile = stdtrit(known.size - 1, (1 + CONFIDENCE) / 2)
-    half = quantile * known.std(ddof=1) / np.sqrt(known.size)
-    return float(known.mean()), float(known.mean() - half), float(known.mean() + half)
+    with np.errstate(invalid="ignore"):
+        half = quantile * known.std(ddof=1) / np.sqrt(known.size)
+        return float(known.mean()), float(known.mean() - half), float(known.mean() + half)
 
 
 def ratio_interval(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:

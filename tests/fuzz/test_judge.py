@@ -115,7 +115,7 @@ def test_a_repeated_command_must_find_everything_done() -> None:
 
 
 def test_what_the_writer_of_yaml_writes_is_what_the_reader_reads(tmp_path: Path) -> None:
-    document = {"a": [1, -2.5, None, True, "x: y", float("inf"), 10**400], "é\n": {"": {}}}
+    document = {"a": [1, -2.5, None, True, "x: y", float("inf"), 10**300], "é\n": {"": {}}}
     for number in range(5):
         text = yaml_out.write({**document, "raw": Raw("[1, 2]")}, randomness("yaml", number))
         assert yaml_text.read(text) == {**document, "raw": [1, 2]}

@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -698,3 +700,29 @@ def test_delays_of_a_tiny_run_draw_few_tapes() -> None:
     }
     (sample,), _ = delays.samples(Records(pd.DataFrame(), pd.DataFrame(), config=document))
     assert sample.seconds.shape == (delays.MOST_TAPES, 1)
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "line"),
+    [
+        ("iterations", {"time": "soon"}, "column time must hold numbers"),
+        ("iterations", {"label": None}, "column label must hold text"),
+        ("workers", {"cell": 1.0}, "column cell must hold text"),
+        ("summary", {"utilisation_se": ...}, "has no column utilisation_se"),
+    ],
+)
+def test_columns_are_those_that_a_run_writes(
+    table: str, change: dict[str, Any], line: str, directories: dict[str, Path], tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    shutil.copytree(directories["timing"], output)
+    path = output / f"{table}.parquet"
+    arrow = pq.read_table(path)
+    ((name, value),) = change.items()
+    frame = arrow.to_pandas()
+    frame = frame.drop(columns=name) if value is ... else frame.assign(**{name: value})
+    changed = pa.Table.from_pandas(frame, preserve_index=False)
+    metadata = {**arrow.schema.metadata, **changed.schema.metadata}
+    pq.write_table(changed.replace_schema_metadata(metadata), path)
+    with pytest.raises(ConfigError, match=line):
+        read_records(output)

@@ -205,3 +205,11 @@ def test_staleness_stands_in_all_cells_or_in_none() -> None:
     np.testing.assert_allclose(summary["staleness_mean"], staleness[["uncoded", "asynchronous"]])
     for frame in (iterations_table(some[:1]), summary_table(some[:1])):
         assert not {"staleness", "updates", "staleness_mean"} & set(frame.columns)
+
+
+def test_an_infinite_value_has_no_error() -> None:
+    """And no warning of NumPy, which the tests would take for an error."""
+    mean, error = mean_and_error(np.array([1.0, np.inf]))
+    assert mean == np.inf
+    assert np.isnan(error)
+    assert np.isnan(mean_interval(np.array([1.0, np.inf]))[1:]).all()

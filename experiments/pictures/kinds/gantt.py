@@ -131,6 +131,8 @@ def classified(timeline: pd.DataFrame, free: Collection[str] = ()) -> pd.DataFra
 def horizon(spans: pd.DataFrame) -> float:
     """Seconds that are drawn: a few rounds of the slowest scheme, not too many of the fastest."""
     rounds = spans[spans["worker"] < 0]
+    if rounds.empty:
+        return float(spans["end"].max()) or 1.0
     instants = []
     for _, own in rounds.groupby("label", sort=False):
         ends = np.sort(own["end"].to_numpy(dtype=float))
