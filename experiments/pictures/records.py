@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Container, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,8 @@ def short_text(value: Any) -> str:
     Tables hold a swept section as JSON.
     """
     if isinstance(value, str) and value.startswith("{"):
-        value = json.loads(value)
+        with suppress(ValueError, RecursionError):  # a label can begin like that, too
+            value = json.loads(value)
     if isinstance(value, Mapping):
         fields = {k: v for k, v in value.items() if v is not None and k != "model"}
         plain = [

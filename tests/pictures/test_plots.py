@@ -30,7 +30,7 @@ from experiments.pictures.command import write_pictures
 from experiments.pictures.kinds import KINDS, delays, gantt, losses
 from experiments.pictures.kinds.curves import loss_at, pareto, spread
 from experiments.pictures.looks import LOOKS, look, shade, variants
-from experiments.pictures.records import MOST_PANELS, Records, read_records
+from experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
 from experiments.pictures.shown import Bars, Curve, Points
 from experiments.records.estimates import mean_interval
 from experiments.run import Options, run
@@ -726,3 +726,8 @@ def test_columns_are_those_that_a_run_writes(
     pq.write_table(changed.replace_schema_metadata(metadata), path)
     with pytest.raises(ConfigError, match=line):
         read_records(output)
+
+
+def test_a_swept_text_need_not_be_a_section() -> None:
+    assert short_text('{"model": "exponential", "rate": 2.0}') == "exponential, rate = 2"
+    assert short_text("{{x") == "{{x"
