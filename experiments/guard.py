@@ -29,7 +29,12 @@ OF_THE_MACHINE = (
 )  # fmt: skip
 """What no path is to blame for, when the system names none."""
 
-SHORT_OF_MEMORY = "cannot allocate memory", "failed to map segment", "can't start new thread"
+SHORT_OF_MEMORY = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "failed to launch worker thread",
+)
 """How libraries say that memory is short, besides ``MemoryError``."""
 
 REMEDY = (
@@ -112,9 +117,7 @@ def is_memory(error: BaseException) -> bool:
     if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
         return True
     text = str(error).lower()
-    return isinstance(error, ImportError | RuntimeError | OSError) and any(
-        words in text for words in SHORT_OF_MEMORY
-    )
+    return any(words in text for words in SHORT_OF_MEMORY)
 
 
 def out_of_memory(error: BaseException) -> str:

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from experiments.cells.compute import CellResult
 from experiments.cells.files import TEMPORARY, alive, write_arrow
+from experiments.guard import is_memory
 from sim.schemes.conditioning import Conditioning
 
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/cells")
@@ -76,7 +77,11 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
 
 
 def read_cell(output: Path, key: str) -> CellResult | None:
-    """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code."""
+    """A finished cell, or ``None`` when it is absent, damaged, another one, or of other code.
+
+    Raises:
+        MemoryError: or what else says that memory is short: the cell may be as good as ever.
+    """
     try:
         table = pq.read_table(cell_path(output, key), page_checksum_verification=True)
         facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
@@ -88,7 +93,9 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         found = json.loads(facts["conditioning"])
         conditioning = None if found is None else Conditioning(**found)
         return CellResult(table.to_pandas(), replications, workers, facts["engine"], conditioning)
-    except (OSError, KeyError, ValueError, pa.ArrowException):
+    except (OSError, KeyError, ValueError, pa.ArrowException) as error:
+        if is_memory(error):
+            raise
         return None
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from experiments.cells import files, store
@@ -187,3 +188,23 @@ def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None
     store.remove_leftovers(tmp_path)
     assert not leftover.exists()
     assert all(path.exists() for path in kept)
+
+
+def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a run under a memory limit that says that its own cells have vanished."""
+    for error in (
+        pa.ArrowMemoryError("malloc failed"),
+        pa.ArrowException("Unknown error: Failed to launch worker thread"),
+        OSError(12, "Cannot allocate memory"),
+    ):
+
+        def short(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(store.pq, "read_table", short)
+        with pytest.raises(type(error)):
+            store.read_cell(tmp_path, "key")
+    monkeypatch.undo()
+    assert store.read_cell(tmp_path, "key") is None
