@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from experiments import guard, interrupt
+from experiments import interrupt
 
 DEBUG = "--debug"
 """Understood in any place of the command line."""
@@ -17,6 +17,8 @@ DEBUG = "--debug"
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
     with interrupt.one_line():  # before the first import that takes a while
+        from experiments import guard
+
         arguments = [each for each in sys.argv[1:] if each != DEBUG]
         code = guard.run(partial(_run, arguments), debug=DEBUG in sys.argv[1:])
     sys.exit(code)

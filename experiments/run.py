@@ -153,8 +153,9 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     text = yaml_text.write(config)
     failed = dict(planned.checked.impossible)
     seconds: dict[str, float] = {}
-    with locked(output, FILES), _lanes(planned, options) as lanes:
-        files.require_writable(output / "cells")
+    place = output / "cells"
+    with locked(output, FILES), files.folder_made(place), _lanes(planned, options) as lanes:
+        files.require_writable(place)
         if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, text.encode())
