@@ -127,7 +127,7 @@ def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
     unusual = [
-        _shown_field(key, section[key])
+        shown_field(key, section[key])
         for key in (said if isinstance(said, Mapping) else section)
         if key in defaults
         and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
@@ -139,12 +139,12 @@ def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
     return f"{shortened(label, LONGEST_LABEL - len(mark) - 1)} {mark}"
 
 
-def _shown_field(key: str, value: Any) -> str:
+def shown_field(key: str, value: Any) -> str:
     """A field as a label has it; a section is ``stop(window=1, at_least=4)``."""
     if isinstance(value, Mapping):
-        return f"{key}({', '.join(_shown_field(*field) for field in value.items())})"
+        return f"{key}({', '.join(shown_field(*field) for field in value.items())})"
     if isinstance(value, list) and any(isinstance(entry, Mapping) for entry in value):
-        choices = [_shown_field(*field) for entry in value for field in entry.items()]
+        choices = [shown_field(*field) for entry in value for field in entry.items()]
         return f"{key}({', '.join(choices)})"
     if value is True and key == "cover":
         return key

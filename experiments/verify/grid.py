@@ -19,6 +19,9 @@ from delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
+from experiments.config.catalogue import BUILT_IN
+from experiments.config.codec import plain
+from experiments.config.settings import shown_field
 from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from sim.schemes import SCHEMES, SchemeFamily
 from sim.schemes.base import Fixed
@@ -148,6 +151,6 @@ def name_and_fields(name: str, instance: object) -> str:
     for field in fields(instance):  # type: ignore[arg-type]
         value = getattr(instance, field.name)
         if field.default is MISSING or field.default != value:
-            text = f"{value:.3g}" if isinstance(value, float) else str(value)
-            shown.append(f"{field.name}={text}")
+            number = f"{field.name}={value:.3g}" if isinstance(value, float) else ""
+            shown.append(number or shown_field(field.name, plain(value, BUILT_IN)))
     return " ".join([name, *shown])

@@ -51,7 +51,13 @@ def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
         return NotComparable("the variance is infinite: a mean has no standard error")
     if index <= 3.0:
         return NotComparable("the third moment is infinite: a mean is far from normal")
-    return mean(seconds, law.mean())
+    found = mean(seconds, law.mean())
+    variance = law.variance()
+    if found.varies or not variance > 0.0:
+        return found
+    # All rounds lasted the same: others are rare, and the closed form says how rare.
+    error = float(np.sqrt(variance / seconds.size))
+    return Comparison(found.simulated, found.expected, (found.simulated - found.expected) / error)
 
 
 def tail_index(law: IterationTimeLaw) -> float:
