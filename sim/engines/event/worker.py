@@ -24,13 +24,13 @@ from sim.engines.policy import Policy
 from sim.errors import NeverEnough
 from sim.types import FloatArray
 
-TOO_OFTEN = 100_000
+TOO_OFTEN = 10_000
 """Crashes of one worker in one round, after which nothing is expected of it any more.
 
 If an attempt at a task succeeds with probability p, so many fail in a row with probability
-(1 - p)^100,000: 4e-44 for p = 1/1000. With exponential tasks, and exponential lives u times as long
-on average, it happens to one task in 100,000^u / Gamma(1 + u): five billion for u = 2. Until then
-the simulation has spent about a second on each such worker.
+(1 - p)^10,000: 2e-9 for p = 1/500. With exponential tasks, and exponential lives u times as long on
+average, it happens to one task in 10,000^u / Gamma(1 + u): fifty million for u = 2. Until then the
+simulation has spent about a tenth of a second on each such worker.
 """
 
 
