@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -80,6 +81,11 @@ def read_tables(
     return tables, [f"{path}: {line}" for line in warnings]
 
 
+K_RANGE = re.compile(r"0*([0-9]+):0*([0-9]+)")
+LONGEST = 20
+"""Digits that are read of a number; one with so many is too large in any case."""
+
+
 def k_range(text: str | None, workers: int) -> Sequence[int]:
     """Order statistics from ``A:B``, both included; default n/2 to n.
 
@@ -90,9 +96,10 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     """
     if text is None:
         return _thin(range(max(1, workers // 2), workers + 1))
-    first, colon, last = text.partition(":")
-    if not (colon and first.isascii() and first.isdigit() and last.isascii() and last.isdigit()):
+    match = K_RANGE.fullmatch(text)
+    if match is None:
         raise at("--k-range", text, "must be A:B, two whole numbers")
+    first, last = (number[:LONGEST] for number in match.groups())
     if not 1 <= int(first) <= int(last) <= workers:
         raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
     return _thin(range(int(first), int(last) + 1))

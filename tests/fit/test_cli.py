@@ -275,6 +275,7 @@ LONG = b"worker,round,seconds\n"
         ("t.csv", GOOD, ["--k-range", "3"], ["--k-range", "A:B"]),
         ("t.csv", GOOD, ["--k-range", "1:3"], ["--k-range", "2 workers"]),
         ("t.csv", GOOD, ["--k-range", "0:1"], ["1 <= A"]),
+        ("t.csv", GOOD, ["--k-range", "1:" + "9" * 5000], ["1 <= A"]),
         ("t.npz", pickle.dumps({"a": 1}), [], ["t.npz", "is not an NPZ file"]),
         ("t.parquet", b"PAR1 not", [], ["cannot be read"]),
         ("t.csv.gz", b"\x1f\x8b not gzip", [], ["cannot be read"]),
