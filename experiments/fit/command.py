@@ -20,7 +20,7 @@ from experiments.fit.frames import fit_table, order_table
 from experiments.fit.pictures import draw_order_statistics, draw_quantiles
 from experiments.fit.report import markdown_report
 from experiments.pictures import style
-from sim.files import MOST_CELLS, short
+from sim.files import short
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""
@@ -30,6 +30,9 @@ SHORTEST = 1e-150
 
 MOST_KS = 1000
 """Order statistics that are compared: of more, so many at equal distances."""
+
+MOST_FITTED = 20_000_000
+"""Numbers that a table may hold, unless the caller allows more: a fit takes 75 bytes for each."""
 
 
 def read_tables(
@@ -49,7 +52,7 @@ def read_tables(
         ConfigError: the table cannot be used, or has no such load.
     """
     try:
-        tables = read_all_loads(path, None if allow_large else MOST_CELLS)
+        tables = read_all_loads(path, None if allow_large else MOST_FITTED)
     except TableError as error:
         raise ConfigError(str(error)) from None
     if load is not None and load not in tables:

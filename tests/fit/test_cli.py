@@ -303,7 +303,7 @@ def test_bad_input_is_one_clear_line(
 def test_a_large_table_is_read_when_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.fit.command.MOST_CELLS", 9)
+    monkeypatch.setattr("experiments.fit.command.MOST_FITTED", 9)
     path = tmp_path / "t.csv"
     path.write_bytes(GOOD)
     with pytest.raises(ConfigError, match="10 numbers or more; must be at most 9"):
