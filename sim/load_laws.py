@@ -95,12 +95,11 @@ def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> list[Float
     return [np.asarray(loads * share) for share in shares]
 
 
-@final
-class _LaterStreams:
-    """A tape whose first streams are used up."""
+class _OfTape:
+    """What is read from another tape; abstract."""
 
-    def __init__(self, tape: TapeLike, used: int) -> None:
-        self._tape, self._used = tape, used
+    def __init__(self, tape: TapeLike) -> None:
+        self._tape = tape
 
     @property
     def workers(self) -> int:
@@ -109,6 +108,15 @@ class _LaterStreams:
     @property
     def block_rounds(self) -> int:
         return self._tape.block_rounds
+
+
+@final
+class _LaterStreams(_OfTape):
+    """A tape whose first streams are used up."""
+
+    def __init__(self, tape: TapeLike, used: int) -> None:
+        super().__init__(tape)
+        self._used = used
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Rows of the stream so much further on."""
@@ -116,19 +124,12 @@ class _LaterStreams:
 
 
 @final
-class _ReadOnce:
+class _ReadOnce(_OfTape):
     """A tape that draws the rows of each stream once, for a task that is looked at in parts."""
 
     def __init__(self, tape: TapeLike) -> None:
-        self._tape, self._rows = tape, dict[int, FloatArray]()
-
-    @property
-    def workers(self) -> int:
-        return self._tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        return self._tape.block_rounds
+        super().__init__(tape)
+        self._rows = dict[int, FloatArray]()
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Always the same rows."""

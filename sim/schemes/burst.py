@@ -13,13 +13,13 @@ import numpy as np
 from typing_extensions import override
 
 from sim.arrays import row_max
-from sim.schemes.stopping import Opened, StoppingRule, Tally, Window
+from sim.schemes.stopping import Clocked, Opened, Tally, Window
 from sim.types import BoolArray, FloatArray
 
 
 @final
 @dataclass(frozen=True, eq=False)
-class BurstWindow(StoppingRule):
+class BurstWindow(Clocked):
     """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then.
 
     The model counts stragglers of the last W rounds, this one included: at most lambda different
@@ -44,16 +44,6 @@ class BurstWindow(StoppingRule):
     recent: BoolArray
     banned: BoolArray
     idle: BoolArray
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
 
     @override
     def of(self, replication: int) -> BurstWindow:

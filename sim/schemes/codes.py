@@ -16,7 +16,7 @@ from sim.fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
 from sim.schemes.assignments import Assignment
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
-from sim.schemes.stop import Stop, ending
+from sim.schemes.stop import Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import FirstK, StoppingRule
 
 DecoderName = Literal["optimal", "one_step", "fixed", "sum"]
@@ -76,14 +76,11 @@ class Counted(SchemeFamily):
         Raises:
             InvalidParameter: neither field is given, or both, or they cannot work with the code.
         """
-        if self.wait_for is None:
-            if self.stop is None:
-                valid = f"give 1 to {code.workers}, or a stop"
-                raise InvalidParameter("wait_for", None, valid)
-            return ending(self.stop, code)
         if self.stop is not None:
-            valid = "must be left out, since stop is given"
-            raise InvalidParameter("wait_for", self.wait_for, valid)
+            refuse_beside_stop(wait_for=self.wait_for)
+            return ending(self.stop, code)
+        if self.wait_for is None:
+            raise InvalidParameter("wait_for", None, f"give 1 to {code.workers}, or a stop")
         require_at_most_workers("wait_for", self.wait_for, code.workers)
         return FirstK(self.wait_for)
 

@@ -21,7 +21,7 @@ from sim.fields import STRICT, not_bool, require_at_most_workers
 from sim.schemes.assignments import UniformLoad, cyclic_support
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.codes import Loaded, Seeded, Stopped
-from sim.schemes.decoders import Decoder, distinct, products
+from sim.schemes.decoders import Decoder, products, solve_each
 from sim.schemes.stopping import FirstK
 from sim.types import BoolArray, FloatArray
 
@@ -137,11 +137,9 @@ class FirstPart(Decoder):
         n, m = self.code.n, self.code.share
         every = self.code.parts.transpose(1, 0, 2).reshape(n, m * n)
         target = np.concatenate([np.ones(n), np.zeros(n * (m - 1))])
-        masks, inverse = distinct(arrived.reshape(-1, n))
-        vectors = np.zeros(masks.shape)
-        for vector, mask in zip(vectors, masks, strict=True):
-            vector[mask] = np.linalg.lstsq(every[mask].T, target, rcond=None)[0]
-        return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
+        return solve_each(
+            arrived, lambda mask: np.linalg.lstsq(every[mask].T, target, rcond=None)[0]
+        )
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:

@@ -15,11 +15,13 @@ code a is complex, and w is the real part of B^T a.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
+from numpy.typing import DTypeLike
 from scipy import sparse
 from scipy.sparse.linalg import lsmr
 from typing_extensions import override
@@ -240,11 +242,7 @@ class Optimal(Decoder):
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
         solve = self._by_products if self._large else self._solved
-        masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
-        vectors: np.ndarray = np.zeros(masks.shape, dtype=self.assignment.encoding.dtype)
-        for vector, mask in zip(vectors, masks, strict=True):
-            vector[mask] = solve(mask)
-        return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
+        return solve_each(arrived, solve, self.assignment.encoding.dtype)
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
@@ -261,6 +259,26 @@ class Optimal(Decoder):
         rows = self.assignment.encoding[mask]
         target = np.ones(self.assignment.partitions)
         return np.asarray(lsmr(rows.T, target, atol=1e-14, btol=1e-14, maxiter=STEPS)[0])
+
+
+def solve_each(
+    arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray], dtype: DTypeLike = np.float64
+) -> np.ndarray:
+    """Decoding vectors by solving once for each distinct set of arrivals.
+
+    Args:
+        arrived: ``(..., n)``.
+        solve: from an ``(n,)`` set of arrivals to the weights of those who are in it.
+        dtype: of the weights.
+
+    Returns:
+        ``(..., n)``, 0 for whatever has not arrived.
+    """
+    masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
+    vectors: np.ndarray = np.zeros(masks.shape, dtype=dtype)
+    for vector, mask in zip(vectors, masks, strict=True):
+        vector[mask] = solve(mask)
+    return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
 
 
 def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> FloatArray:

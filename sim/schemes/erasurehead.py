@@ -19,7 +19,7 @@ from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.codes import Counted, Loaded
 from sim.schemes.decoders import OnePerGroup
 from sim.schemes.stop import InWindow
-from sim.schemes.stopping import CoverGroups, Deadline, StoppingRule
+from sim.schemes.stopping import CoverGroups, Deadline
 
 
 @final
@@ -72,21 +72,16 @@ class ErasureHead(Counted, Loaded):
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
         rule = self.rule(code) | CoverGroups(self.load)
-        if self.wait_for is None:
-            if self.rescale:
-                valid = "must be false with a stop, which leaves the number of arrivals random"
-                raise InvalidParameter("rescale", self.rescale, valid)
-            return self._scheme(code, rule, 1.0, exact=None)
-        if self.deadline is not None and self.rescale:
-            valid = "must be false with a deadline, which leaves the number of arrivals random"
-            raise InvalidParameter("rescale", self.rescale, valid)
-        scale = 1 / chance_heard(workers, self.load, self.wait_for) if self.rescale else 1.0
-        exact = self.wait_for > workers - self.load
-        return self._scheme(code, rule, scale, exact)
-
-    def _scheme(self, code: Groups, rule: StoppingRule, scale: float, exact: bool | None) -> Fixed:
+        exact = None if self.wait_for is None else self.wait_for > workers - self.load
+        early = "stop" if self.wait_for is None else None
         if self.deadline is not None:
-            rule, exact = rule | Deadline(self.deadline), False
+            rule, exact, early = rule | Deadline(self.deadline), False, "deadline"
+        scale = 1.0
+        if self.rescale:
+            if early or self.wait_for is None:
+                valid = f"must be false with a {early}, which leaves the number of arrivals random"
+                raise InvalidParameter("rescale", self.rescale, valid)
+            scale = 1 / chance_heard(workers, self.load, self.wait_for)
         return Fixed(self.name, code, rule, OnePerGroup(self.load, scale), exact)
 
 

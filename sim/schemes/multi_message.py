@@ -16,7 +16,7 @@ from sim.fields import STRICT, Load, WaitFor, require_at_most_workers, require_d
 from sim.schemes.assignments import Pieces
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import OnePerPartition
-from sim.schemes.stop import FirstArrivals, Stop, ending
+from sim.schemes.stop import FirstArrivals, Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
 
 
@@ -78,9 +78,7 @@ class MultiMessage(SchemeFamily):
         pieces = Pieces(workers, self.load, fractional, rotated)
         rule: StoppingRule = CoverPartitions(pieces)
         if self.stop is not None:
-            if self.wait_for is not None:
-                valid = "must be left out, since stop is given"
-                raise InvalidParameter("wait_for", self.wait_for, valid)
+            refuse_beside_stop(wait_for=self.wait_for)
             rule = rule | ending(self.stop, pieces)
             return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact=None)
         if self.wait_for is not None:

@@ -12,7 +12,7 @@ import numpy as np
 from typing_extensions import override
 
 from sim.arrays import row_max
-from sim.schemes.stopping import FirstK, Opened, StoppingRule, Tally
+from sim.schemes.stopping import Clocked, FirstK, Opened, StoppingRule, Tally
 from sim.types import BoolArray, FloatArray
 
 
@@ -119,7 +119,7 @@ class _AtPlaceTally(Tally):
 
 @final
 @dataclass(frozen=True)
-class Later(StoppingRule):
+class Later(Clocked):
     """Stop some seconds after another rule would: the master has enough, and asks for it.
 
     Args:
@@ -129,16 +129,6 @@ class Later(StoppingRule):
 
     rule: StoppingRule
     seconds: float
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
 
     @override
     def of(self, replication: int) -> Later:

@@ -228,6 +228,17 @@ for kind in (Earliest, Latest):  # each holds choices, and is one
     rebuild_dataclass(kind, force=True)  # type: ignore[arg-type]
 
 
+def refuse_beside_stop(**others: object) -> None:
+    """Refuse the fields that ``stop`` replaces.
+
+    Raises:
+        InvalidParameter: one of them is given.
+    """
+    for field, value in others.items():
+        if value is not None:
+            raise InvalidParameter(field, value, "must be left out, since stop is given")
+
+
 def ending(stop: Ending, code: Assignment) -> StoppingRule:
     """The rule of a choice; a round ends in any case when everybody has arrived.
 

@@ -509,7 +509,26 @@ class Decodable(StoppingRule):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        return decoding_error(Optimal(self.code).partition_weights(arrived)) <= self.error
+        return decoding_error(self._decoder.partition_weights(arrived)) <= self.error
+
+    @cached_property
+    def _decoder(self) -> Optimal:
+        """Kept, since it makes the matrix dense."""
+        return Optimal(self.code)
+
+
+class Clocked(StoppingRule):
+    """A rule of arrivals and of absolute instants; abstract."""
+
+    @property
+    @override
+    def timed(self) -> bool:
+        return True
+
+    @property
+    @override
+    def needs_clock(self) -> bool:
+        return True
 
 
 class _Timed(StoppingRule):

@@ -17,7 +17,7 @@ from sim.fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_work
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.decoders import SumArrived
-from sim.schemes.stop import ByDeadline, FirstArrivals, Latest, Stop, ending
+from sim.schemes.stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule, Window
 
 
@@ -77,10 +77,7 @@ class IgnoreStragglers(SchemeFamily):
         code = Groups(workers, 1)
         rule: StoppingRule
         if self.stop is not None:
-            for field in ("wait_for", "deadline"):
-                if getattr(self, field) is not None:
-                    valid = "must be left out, since stop is given"
-                    raise InvalidParameter(field, getattr(self, field), valid)
+            refuse_beside_stop(wait_for=self.wait_for, deadline=self.deadline)
             rule = ending(self.stop, code)
             return Fixed(self.name, code, rule, SumArrived(self.rescale), exact=None)
         if self.wait_for is not None:
