@@ -1,6 +1,6 @@
 """The import direction of the design, checked from the source.
 
-types -> {schemes, problems, optimizers} -> {engines, learner, theory} -> experiments
+types -> {schemes, problems, optimizers} -> {engines, learner, theory, attack} -> experiments
 -> erasurehead; delay_models stands beside sim; simpy is imported in sim/engines/ only.
 """
 
@@ -33,7 +33,8 @@ FORBIDDEN = {
     "sim/optimizers.py": ("sim.engines", "sim.learner", "sim.theory", "sim.schemes"),
     "sim/engines": ("sim.learner", "sim.theory", "sim.problems", "sim.optimizers"),
     "sim/learner.py": ("sim.engines", "sim.theory", "sim.schemes"),
-    "sim/theory": ("sim.engines", "sim.learner"),
+    "sim/theory": ("sim.engines", "sim.learner", "sim.attack"),
+    "sim/attack": ("sim.engines", "sim.learner", "sim.theory", "sim.problems", "sim.optimizers"),
     "experiments/pictures": (
         "sim.engines",
         "sim.learner",

@@ -22,6 +22,8 @@ How wrong the decoded gradient is:
     ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
     the first two moments; ``one_step_error``, ``bernoulli_error``, ``stochastic_block_error``,
     ``design_error`` and ``expander_bound`` for whole classes of codes.
+How wrong it can be after the worst stragglers:
+    ``worst_cases(scheme)`` and ``worst_bound(cases, stragglers)``, a ``Bound``; ``spectral_bound``.
 How fast gradient descent converges with erased groups:
     ``ErasureBound``, ``gradient_descent_rate``, ``least_squares_spectrum`` (a
     ``LeastSquaresSpectrum``), ``expected_total_time``.
@@ -76,8 +78,10 @@ from sim.theory.worker_time import (
     proportional_worker_time,
     worker_time_at,
 )
+from sim.theory.worst_case import Bound, WorstCase, spectral_bound, worst_bound, worst_cases
 
 __all__ = [
+    "Bound",
     "ErasureBound",
     "ExponentialTime",
     "GroupErasure",
@@ -85,6 +89,7 @@ __all__ = [
     "LeastSquaresSpectrum",
     "NoFormula",
     "WorkerTime",
+    "WorstCase",
     "additive_time",
     "additive_worker_time",
     "bernoulli_error",
@@ -114,6 +119,9 @@ __all__ = [
     "proportional_time",
     "proportional_worker_time",
     "scheme_iteration_time",
+    "spectral_bound",
     "stochastic_block_error",
     "worker_time_at",
+    "worst_bound",
+    "worst_cases",
 ]

@@ -1,0 +1,284 @@
+"""How wrong the decoded gradient can be after the worst s stragglers of n: upper bounds.
+
+``worst_cases(scheme)`` names what is known of a scheme, and ``worst_bound`` is the least of it. All
+bounds are of ||w - 1||^2, and hold whatever the stopping rule: s workers are not heard, the other
+m = n - s are.
+
+Sources: Tandon et al. (arXiv 1612.03301), repetition; Raviv et al. (arXiv 1707.03858), expanders;
+Kadhe et al. (2019), block designs; Glasgow, Wootters (arXiv 2006.09638), graph assignments.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import sqrt
+from typing import final
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse.linalg import eigsh
+from typing_extensions import override
+
+from sim.errors import InvalidParameter
+from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
+from sim.schemes.base import Fixed, Scheme
+from sim.schemes.classes import BestClass
+from sim.schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
+from sim.schemes.graph_assignment import ByComponent
+from sim.schemes.ignore_arbitrary import Rescaled
+from sim.theory.arrivals import NoFormula, demand
+from sim.theory.valid import require_count, require_group, require_non_negative, require_positive
+from sim.types import FloatArray
+
+SAME = 1e-9
+"""Relative difference of numbers that are equal but for rounding."""
+
+DENSE = 2000
+"""Workers, or partitions, up to which all singular values are computed."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most that ||w - 1||^2 can be.
+
+    Attributes:
+        value: the bound.
+        attained: whether some set of stragglers is as bad as that.
+        source: what it is.
+    """
+
+    value: float
+    attained: bool
+    source: str
+
+
+class WorstCase(ABC):
+    """What is known of a code's worst case; abstract."""
+
+    @abstractmethod
+    def bound(self, stragglers: int) -> Bound | None:
+        """For s stragglers; ``None`` where nothing is known."""
+
+
+@final
+@dataclass(frozen=True)
+class Tolerant(WorstCase):
+    """A code that is exact with at most so many stragglers.
+
+    Args:
+        tolerated: stragglers.
+    """
+
+    tolerated: int
+
+    @override
+    def bound(self, stragglers: int) -> Bound | None:
+        return Bound(0.0, True, "exact code") if stragglers <= self.tolerated else None
+
+
+@final
+@dataclass(frozen=True)
+class GroupsLost(WorstCase):
+    """Groups of d workers hold the same d partitions; one whose members all straggle is lost.
+
+    The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
+    l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
+    c > 2 the fewest lost groups are the worst.
+
+    Args:
+        workers: n.
+        size: d.
+        scale: c; ``None``: n / (n - l), or n / (n - s) where groups are single workers.
+    """
+
+    workers: int
+    size: int
+    scale: float | None = 1.0
+
+    def __post_init__(self) -> None:
+        require_group(self.size, self.workers)
+        if self.scale is not None:
+            require_positive("scale", self.scale)
+
+    @override
+    def bound(self, stragglers: int) -> Bound:
+        n, d = self.workers, self.size
+        require_count("stragglers", stragglers, 0, workers=n)
+        most = d * (stragglers // d)
+        fewest = d * max(0, n // d - (n - stragglers))
+        return Bound(max(self._error(most), self._error(fewest)), True, "whole groups lost")
+
+    def _error(self, lost: int) -> float:
+        kept = self.workers - lost
+        scale = self.scale if self.scale is not None else self.workers / max(kept, 1)
+        return lost + kept * (scale - 1.0) ** 2
+
+
+@final
+@dataclass(frozen=True)
+class Spectral(WorstCase):
+    """B has equal row sums d and equal column sums n d / k, and a second singular value lambda.
+
+    See ``spectral_bound``. Where all singular values but the first are the same, as in a symmetric
+    block design, all sets of stragglers are equally bad, and the bound is their error.
+
+    Args:
+        workers, partitions, load: n, k, d.
+        second: lambda.
+        alike: whether all singular values but the first are lambda.
+        weights: ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
+    """
+
+    workers: int
+    partitions: int
+    load: float
+    second: float
+    alike: bool
+    weights: tuple[float, ...] | None
+
+    @override
+    def bound(self, stragglers: int) -> Bound:
+        n, k = self.workers, self.partitions
+        m = n - stragglers
+        weight = None if self.weights is None else self.weights[m]
+        value = spectral_bound(n, k, self.load, self.second, m, weight)
+        return Bound(value, self.alike, "block design" if self.alike else "spectral")
+
+
+def spectral_bound(
+    workers: int,
+    partitions: int,
+    load: float,
+    second: float,
+    arrivals: int,
+    weight: float | None = None,
+) -> float:
+    """The most that ||w - 1||^2 can be after any m arrivals, for equal row sums and column sums.
+
+    A common weight c for the arrivals splits into its mean over all n workers and a rest z with
+    sum 0 and ||z||^2 = c^2 m s / n. The mean decodes x = c m d / k times the gradient, and B^T z is
+    orthogonal to that and at most lambda ||z|| long. So the error is at most k ((x - 1)^2 + b x^2)
+    with b = (lambda / d)^2 k s / (n m). For x = 1 it is k b, for the best weight k b / (1 + b),
+    which optimal decoding therefore never exceeds.
+
+    With k = n and x = 1 that is the bound of Raviv et al., (lambda / d)^2 n s / (n - s). For the
+    edges of a d-regular graph, lambda^2 = 2 d - gap, and b is the bound of Glasgow and Wootters on
+    the relative error, (2 d - gap) / (2 d) p / (1 - p) with p = s / n. With lambda^2 = d - l of a
+    symmetric design k b / (1 + b) is v - d^2 m / (d + l (m - 1)), Kadhe et al. The common form and
+    the factor 1 / (1 + b) are our derivation.
+
+    Args:
+        workers: n.
+        partitions: k.
+        load: d, the sum of a row of B.
+        second: lambda, the second largest singular value of B.
+        arrivals: m; with none the error is k.
+        weight: c; ``None`` for the best one.
+
+    Raises:
+        InvalidParameter: an impossible argument.
+    """
+    n, k, m = workers, partitions, arrivals
+    require_count("workers", n)
+    require_count("partitions", k)
+    require_count("arrivals", m, 0, workers=n)
+    require_positive("load", load)
+    require_non_negative("second", second)
+    if m == 0:
+        return float(k)
+    b = (second / load) ** 2 * k * (n - m) / (n * m)
+    if weight is None:
+        return k * b / (1 + b)
+    x = weight * m * load / k
+    return k * ((x - 1) ** 2 + b * x**2)
+
+
+def worst_cases(scheme: Scheme) -> tuple[WorstCase, ...] | NoFormula:
+    """What is known of a scheme's worst case.
+
+    Cost: the singular values of B, O(n^3), or its largest two by a sparse method above ``DENSE``.
+    """
+    if not isinstance(scheme, Fixed) or scheme.patience is not None:
+        return NoFormula("its rounds do not all decode by one encoding matrix")
+    known = [*_tolerant(scheme), *_groups(scheme), *_spectral(scheme)]
+    return tuple(known) or NoFormula("no bound is known for this code and decoder")
+
+
+def worst_bound(cases: Iterable[WorstCase], stragglers: int) -> Bound | None:
+    """The least bound for s stragglers; ``None`` where nothing is known."""
+    found = [bound for case in cases if (bound := case.bound(stragglers)) is not None]
+    return min(found, key=lambda bound: bound.value, default=None)
+
+
+def _tolerant(scheme: Fixed) -> list[Tolerant]:
+    code, decoder = scheme.assignment, scheme.decoder
+    if isinstance(code, CyclicCode | CyclicMds):
+        return [Tolerant(code.load - 1)]
+    if isinstance(decoder, BestClass):
+        return [Tolerant(decoder.classes - 1)]
+    if scheme.exact and code.messages == 1:
+        asked = demand(scheme.stopping, scheme.workers)
+        if not isinstance(asked, NoFormula) and asked.arrivals is not None and asked.timeless:
+            return [Tolerant(scheme.workers - asked.arrivals.high)]
+    return []
+
+
+def _groups(scheme: Fixed) -> list[GroupsLost]:
+    if not isinstance(scheme.assignment, Groups):
+        return []
+    n, d = scheme.workers, scheme.assignment.load
+    match scheme.decoder:
+        case OnePerGroup(size, scale) if size == d:
+            return [GroupsLost(n, d, scale)]
+        case Rescaled(OnePerGroup(size, 1.0)) if size == d:
+            return [GroupsLost(n, d, None)]
+        case SumArrived(rescale) if d == 1:
+            return [GroupsLost(n, 1, None if rescale else 1.0)]
+        case Optimal():
+            return [GroupsLost(n, d)]
+    return []
+
+
+def _spectral(scheme: Fixed) -> list[Spectral]:
+    weights = _weights(scheme.decoder)
+    b = scheme.assignment.encoding
+    n, k = b.shape
+    if isinstance(weights, NoFormula) or np.iscomplexobj(b) or min(n, k) < 2:
+        return []
+    if np.any(b.data < 0):
+        return []  # the all-ones vector need not belong to the largest singular value
+    rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
+    d = float(rows.mean())
+    if d <= 0 or np.ptp(rows) > SAME * d or np.ptp(columns) > SAME * d:
+        return []
+    values = singular_values(b)
+    alike = n == k and len(values) == n and np.ptp(values[1:]) <= SAME * d
+    return [Spectral(n, k, d, float(values[1]), bool(alike), weights)]
+
+
+def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
+    """Those of a common weight, ``None`` for least squares."""
+    match decoder:
+        case CommonWeight(weights=weights):
+            return weights
+        case Optimal() | ByComponent():
+            return None
+    return NoFormula("neither a common weight nor least squares")
+
+
+def singular_values(b: sparse.csr_array) -> FloatArray:
+    """Singular values of B, the largest first; of a large one the first two alone.
+
+    Raises:
+        InvalidParameter: B has fewer than two rows or columns.
+    """
+    if min(b.shape) < 2:
+        raise InvalidParameter("encoding", b.shape, "must have at least two rows and columns")
+    if max(b.shape) <= DENSE:
+        return np.asarray(np.linalg.svd(b.toarray(), compute_uv=False))
+    square = b @ b.T
+    start = np.random.default_rng(0).standard_normal(b.shape[0])  # ARPACK's own is random
+    found = eigsh(square, k=2, which="LA", return_eigenvectors=False, v0=start)
+    return np.array([sqrt(max(0.0, value)) for value in sorted(found, reverse=True)])

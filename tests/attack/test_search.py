@@ -1,0 +1,192 @@
+"""The worst set of stragglers: codes checked by hand, and the search beside all sets."""
+
+from __future__ import annotations
+
+from math import comb
+
+import numpy as np
+import pytest
+
+from sim.attack import Code, Effort, NoCode, Worst, attack, code_of
+from sim.attack.sets import every_set, mask, random_sets
+from sim.schemes import SCHEMES
+from sim.theory import design_error
+from tests.statistics import BOUND
+
+SEARCHED = Effort(budget=0, samples=50)
+"""Nothing is enumerated."""
+
+
+def code(name: str, workers: int, **fields: object) -> Code:
+    found = code_of(SCHEMES[name](**fields).build(workers))
+    assert isinstance(found, Code)
+    return found
+
+
+def worst(attacked: Code, stragglers: int, effort: Effort | None = None) -> Worst:
+    (found,) = attack(attacked, [stragglers], effort or Effort())
+    return found
+
+
+@pytest.mark.parametrize("name", ["erasurehead", "fractional_repetition"])
+@pytest.mark.parametrize("effort", [Effort(), Effort(budget=1000, samples=50)])
+def test_repetition_loses_whole_groups(name: str, effort: Effort) -> None:
+    """d floor(s / d) partitions, whether sets are enumerated or searched."""
+    fields = {"wait_for": 6} if name == "erasurehead" else {}
+    attacked = code(name, 12, load=3, **fields)
+    found = attack(attacked, range(13), effort)
+    assert [each.error for each in found] == [3 * (s // 3) for s in range(13)]
+
+
+def test_paley_graph() -> None:
+    """13 workers, d = 6, 3 stragglers: the worst .52 and the mean .3792 over all 286 sets.
+
+    Any two neighbours share 2 neighbours and any two others 3, so with weights 13 / 60 the error
+    is (13 / 60)^2 (60 + 2 (2 e + 3 (45 - e))) - 13 with e pairs of neighbours among 10 arrivals.
+    """
+    found = worst(code("expander", 13, load=6, graph="paley", wait_for=10), 3)
+    assert (found.exact, found.found_by, found.sets) == (True, "enumeration", 286)
+    few = min(edges for edges in _edges_among_arrivals())
+    by_hand = (13 / 60) ** 2 * (60 + 2 * (2 * few + 3 * (45 - few))) - 13
+    assert found.error == pytest.approx(by_hand, abs=1e-9)
+    assert found.error == pytest.approx(0.52, abs=1e-9)
+    assert found.mean == pytest.approx(0.3792, abs=5e-5)
+    assert found.mean_error == 0
+
+
+def _edges_among_arrivals() -> list[int]:
+    squares = {i * i % 13 for i in range(1, 13)}
+    table = np.array([[(i - j) % 13 in squares for i in range(13)] for j in range(13)])
+    (masks,) = every_set(13, 3)
+    return [int(table[np.ix_(~each, ~each)].sum()) // 2 for each in masks]
+
+
+def test_all_sets_are_alike_in_a_design() -> None:
+    attacked = code("block_design", 7, load=3, wait_for=4)
+    for found in attack(attacked, range(1, 7), Effort()):
+        expected = design_error(7, 3, 7 - found.stragglers)
+        assert found.error == pytest.approx(expected, abs=1e-9)
+        assert found.mean == pytest.approx(expected, abs=1e-9)
+        assert found.members == tuple(range(found.stragglers))  # the first of equals
+
+
+@pytest.mark.parametrize(
+    "name", ["cyclic_repetition", "cyclic_mds", "generalized_fractional_repetition"]
+)
+def test_exact_codes_break_when_a_partition_has_no_holder(name: str) -> None:
+    """0 up to d - 1 stragglers; all d holders of a partition cost at least its weight."""
+    attacked = code(name, 11, load=4)
+    found = [each.error for each in attack(attacked, range(6), Effort())]
+    assert max(found[:4]) < 1e-12
+    assert min(found[4:]) > 1 - 1e-9
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        ("bernoulli", {"load": 3, "wait_for": 9}),
+        ("regular_graph", {"load": 3, "wait_for": 9}),
+        ("expander", {"load": 4, "wait_for": 9}),
+        ("graph_assignment", {"degree": 3, "wait_for": 9}),
+        ("cyclic_mds", {"load": 3}),
+        ("ignore_arbitrary", {"load": 3, "wait_for": 9}),
+        ("multi_message", {"load": 3}),
+    ],
+)
+def test_a_search_reports_what_it_decoded(name: str, fields: dict[str, object]) -> None:
+    """A certified lower bound: the error of these members, at most that of the worst set."""
+    attacked = code(name, 12, **fields)
+    for found in attack(attacked, range(1, 12), SEARCHED):
+        members = np.array(found.members)
+        assert len(set(found.members)) == found.stragglers
+        assert attacked.errors(mask(members, 12)[None])[0] == pytest.approx(found.error, abs=1e-9)
+        exact = worst(attacked, found.stragglers)
+        assert found.error <= exact.error + 1e-9
+        assert found.error >= exact.mean - 1e-9  # a search is worth more than one random set
+        assert not found.exact
+
+
+def test_a_search_by_swaps_leaves_no_swap_that_helps() -> None:
+    attacked = code("bernoulli", 14, load=3, wait_for=9)
+    found = worst(attacked, 5, Effort(budget=1500, samples=20))
+    assert not found.exact
+    inside = np.array(found.members)
+    outside = np.setdiff1d(np.arange(14), inside)
+    swapped = [
+        mask(np.where(inside == j, i, inside), 14)
+        for j in inside.tolist()
+        for i in outside.tolist()
+    ]
+    assert attacked.errors(np.array(swapped)).max() <= found.error + 1e-5
+
+
+def test_a_lower_bound_that_reaches_the_upper_bound_is_exact() -> None:
+    attacked = code("erasurehead", 12, load=3, wait_for=6)
+    (found,) = attack(attacked, [6], SEARCHED, lambda stragglers: 6.0)
+    assert (found.error, found.exact, found.found_by) == (6.0, True, "holders")
+    (found,) = attack(attacked, [6], SEARCHED, lambda stragglers: 6.5)
+    assert not found.exact
+
+
+def test_optimal_decoding_never_gains_from_one_straggler_more() -> None:
+    """Each search goes on from the worst set of the count before."""
+    attacked = code("regular_graph", 40, load=3, wait_for=20)
+    errors = [each.error for each in attack(attacked, range(0, 24, 3), SEARCHED)]
+    assert np.all(np.diff(errors) >= -1e-9)
+
+
+def test_the_mean_is_that_of_random_sets() -> None:
+    attacked = code("regular_graph", 14, load=3, wait_for=7)
+    sampled = worst(attacked, 5, Effort(budget=0, samples=4000))
+    everything = worst(attacked, 5)
+    assert everything.sets == comb(14, 5)
+    assert abs(sampled.mean - everything.mean) <= BOUND * sampled.mean_error
+
+
+def test_the_same_numbers_twice() -> None:
+    attacked = code("bernoulli", 20, load=3, wait_for=9)
+    first = [*attack(attacked, range(0, 10, 3), SEARCHED)]
+    assert first == [*attack(attacked, range(0, 10, 3), SEARCHED)]
+    other = [*attack(attacked, [6], Effort(budget=0, samples=50, seed=1))]
+    assert other[0].mean != first[2].mean
+
+
+def test_every_set_once() -> None:
+    sets = np.concatenate([*every_set(9, 4)])
+    assert sets.shape == (comb(9, 4), 9)
+    assert len(np.unique(sets, axis=0)) == len(sets)
+    assert np.all(sets.sum(axis=1) == 4)
+    assert next(every_set(5, 0)).tolist() == [[False] * 5]
+
+
+def test_random_sets_hold_each_worker_equally_often() -> None:
+    sets = np.concatenate([*random_sets(10, 3, 20_000, np.random.default_rng(0))])
+    assert np.all(sets.sum(axis=1) == 3)
+    z = (sets.mean(axis=0) - 0.3) / np.sqrt(0.3 * 0.7 / len(sets))
+    assert np.abs(z).max() <= BOUND
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "reason"),
+    [
+        ("asynchronous", {}, "no rounds"),
+        ("adaptive_k", {"wait_for": 6}, "one encoding matrix"),
+        ("drop_compute", {"pieces": 3, "patience": 1.0}, "one encoding matrix"),
+        ("fractional_repetition", {"load": 3, "partial": 0.4}, "not coded"),
+    ],
+)
+def test_what_is_no_code_says_why(name: str, fields: dict[str, object], reason: str) -> None:
+    found = code_of(SCHEMES[name](**fields).build(12))
+    assert isinstance(found, NoCode)
+    assert reason in found.reason
+
+
+def test_codes_that_decode_alike() -> None:
+    """Whom a scheme waits for changes nothing; the load and the decoder do."""
+    fields = {"load": 3, "wait_for": 9}
+    for name in ("erasurehead", "regular_graph", "expander"):
+        assert code(name, 12, **fields).same(code(name, 12, load=3, wait_for=6))
+        assert not code(name, 12, **fields).same(code(name, 12, load=4, wait_for=9))
+    graph = code("regular_graph", 12, **fields)
+    assert not graph.same(code("regular_graph", 12, decoder="sum", **fields))
+    assert not graph.same(code("regular_graph", 12, code_seed=1, **fields))

@@ -1,0 +1,113 @@
+"""Upper bounds of the worst case: against their papers, and against every set of stragglers."""
+
+from __future__ import annotations
+
+from math import comb
+
+import networkx as nx
+import numpy as np
+import pytest
+
+from sim.attack import code_of
+from sim.attack.sets import every_set
+from sim.errors import InvalidParameter
+from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.base import Fixed
+from sim.schemes.graph_codes import adjacency
+from sim.theory import NoFormula, design_error, expander_bound
+from sim.theory.worst_case import (
+    GroupsLost,
+    singular_values,
+    spectral_bound,
+    worst_bound,
+    worst_cases,
+)
+
+EXAMPLES = {
+    f"{name}{place}": example
+    for name, family in SCHEMES.items()
+    for place, example in enumerate(family.examples())
+}
+
+
+def test_the_bound_of_expanders() -> None:
+    """Raviv et al.: (lambda / d)^2 n s / (n - s), with the weight n / (m d)."""
+    for m in range(1, 14):
+        fixed = spectral_bound(13, 13, 6, 2.3028, m, 13 / (6 * m))
+        assert fixed == pytest.approx(expander_bound(13, 6, 2.3028, m), abs=1e-12)
+
+
+def test_the_error_of_designs() -> None:
+    """Kadhe et al.: v - d^2 m / (d + lambda (m - 1)); singular values are sqrt(d - lambda)."""
+    for n, d, shared in ((7, 3, 1), (13, 4, 1), (37, 9, 2)):
+        for m in range(1, n + 1):
+            found = spectral_bound(n, n, d, np.sqrt(d - shared), m)
+            assert found == pytest.approx(design_error(n, d, m), abs=1e-9)
+
+
+def test_the_bound_of_graphs() -> None:
+    """Glasgow, Wootters: relative error (2 d - gap) / (2 d) p / (1 - p), weight 1 / (1 - p) / 2."""
+    d, k = 3, 20
+    graph = nx.random_regular_graph(d, k, seed=1)
+    n = graph.number_of_edges()
+    eigenvalues = np.sort(np.linalg.eigvalsh(adjacency(graph).toarray()))
+    gap = d - eigenvalues[-2]
+    scheme = SCHEMES["graph_assignment"](degree=d, wait_for=n, code_seed=1).build(n)
+    assert isinstance(scheme, Fixed)
+    second = singular_values(scheme.assignment.encoding)[1]
+    for s in range(n):
+        p, m = s / n, n - s
+        paper = k * (2 * d - gap) / (2 * d) * p / (1 - p)
+        fixed = spectral_bound(n, k, 2, second, m, k / (2 * m))
+        assert fixed == pytest.approx(paper, abs=1e-9)
+        assert spectral_bound(n, k, 2, second, m) <= paper + 1e-9
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+def test_no_set_of_stragglers_exceeds_a_bound(example: SchemeFamily) -> None:
+    """Every set of up to 5 of 12; where a bound is attained, one of them is as bad."""
+    workers = {"block_design": 13}.get(example.name, 12)
+    try:
+        scheme = example.build(workers)
+    except InvalidParameter:
+        pytest.skip("needs another number of workers")
+    cases = worst_cases(scheme)
+    if isinstance(cases, NoFormula):
+        assert cases.reason
+        return
+    code = code_of(scheme)
+    for s in range(6):
+        bound = worst_bound(cases, s)
+        if bound is None:
+            continue
+        (errors,) = (code.errors(masks) for masks in every_set(workers, s))  # type: ignore[union-attr]
+        assert len(errors) == comb(workers, s)
+        assert errors.max() <= bound.value + 1e-8
+        if bound.attained:
+            assert errors.max() == pytest.approx(bound.value, abs=1e-8)
+
+
+def test_large_factors_make_few_lost_groups_the_worst() -> None:
+    """Each of l lost partitions counts 1, each of the other 6 - l counts (c - 1)^2."""
+    bounds = {s: GroupsLost(6, 2, 3.0).bound(s).value for s in range(7)}
+    assert bounds[3] == 4 * 6  # one of each group may be there
+    assert bounds[4] == 2 + 4 * 4  # two workers are in two groups at most
+    assert bounds[5] == 4 + 4 * 2
+    assert bounds[6] == 6
+    assert GroupsLost(6, 2, 1.5).bound(5).value == 4 + 0.25 * 2
+
+
+def test_large_matrices_have_the_same_second_singular_value(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scheme = SCHEMES["regular_graph"](load=4, wait_for=9).build(60)
+    assert isinstance(scheme, Fixed)
+    whole = singular_values(scheme.assignment.encoding)
+    monkeypatch.setattr("sim.theory.worst_case.DENSE", 10)
+    assert singular_values(scheme.assignment.encoding) == pytest.approx(whole[:2], rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "stochastic_gradient_coding"])
+def test_nothing_is_claimed_of_irregular_codes(name: str) -> None:
+    scheme = SCHEMES[name](load=3, wait_for=6).build(12)
+    assert isinstance(worst_cases(scheme), NoFormula)
