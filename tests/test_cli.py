@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 from xml.dom import minidom
@@ -14,7 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 
-ROOT = Path(__file__).parent.parent
+from tests.program import ROOT, inside, process
+
 BASE: dict[str, Any] = {
     "name": "small",
     "workers": 6,
@@ -30,17 +29,6 @@ LEARNING: dict[str, Any] = {
 }
 
 
-def erasurehead(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "experiments", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def write(tmp_path: Path, document: object, name: str = "config.yaml") -> Path:
     path = tmp_path / name
     path.write_text(document if isinstance(document, str) else yaml.safe_dump(document))
@@ -49,7 +37,7 @@ def write(tmp_path: Path, document: object, name: str = "config.yaml") -> Path:
 
 def test_run_writes_the_tables(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = erasurehead("run", write(tmp_path, BASE | LEARNING), "--output", out)
+    done = process("run", write(tmp_path, BASE | LEARNING), "--output", out)
     assert done.returncode == 0, done.stderr
     assert "erasurehead" in done.stdout
     iterations = pd.read_parquet(out / "iterations.parquet")
@@ -86,7 +74,7 @@ def test_run_writes_the_tables(tmp_path: Path) -> None:
 
 def test_timing_only_run_has_no_losses(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert erasurehead("run", write(tmp_path, BASE), "--output", out).returncode == 0
+    assert inside("run", write(tmp_path, BASE), "--output", out).returncode == 0
     columns = pd.read_parquet(out / "iterations.parquet").columns
     assert "train_loss" not in columns
     assert "decoding_error" in columns
@@ -95,11 +83,11 @@ def test_timing_only_run_has_no_losses(tmp_path: Path) -> None:
 def test_same_seed_same_bytes_and_the_resolved_config_runs_again(tmp_path: Path) -> None:
     config = write(tmp_path, BASE | LEARNING)
     one, two, again = tmp_path / "one", tmp_path / "two", tmp_path / "again"
-    assert erasurehead("run", config, "--output", one).returncode == 0
-    assert erasurehead("sweep", config, "--jobs", 2, "--output", two).returncode == 0
-    assert erasurehead("run", one / "config.yaml", "--output", again).returncode == 0
+    assert inside("run", config, "--output", one).returncode == 0
+    assert process("sweep", config, "--jobs", 2, "--output", two).returncode == 0
+    assert inside("run", one / "config.yaml", "--output", again).returncode == 0
     other = tmp_path / "other"
-    assert erasurehead("run", config, "--set", "seed=1", "--output", other).returncode == 0
+    assert inside("run", config, "--set", "seed=1", "--output", other).returncode == 0
     for table in ("iterations.parquet", "summary.parquet"):
         content = (one / table).read_bytes()
         assert (two / table).read_bytes() == content
@@ -111,7 +99,7 @@ def test_sweep_has_a_column_per_swept_key(tmp_path: Path) -> None:
     schemes = [{"name": "uncoded"}, {"name": "erasurehead", "load": [2, 3], "wait_for": 3}]
     config = write(tmp_path, BASE | {"schemes": schemes})
     out = tmp_path / "out"
-    done = erasurehead("sweep", config, "--set", "delay.rate=1,2", "--output", out)
+    done = inside("sweep", config, "--set", "delay.rate=1,2", "--output", out)
     assert done.returncode == 0, done.stderr
     summary = pd.read_parquet(out / "summary.parquet")
     assert len(summary) == 2 * 3
@@ -126,7 +114,7 @@ def test_a_swept_section_is_json_in_every_table(tmp_path: Path) -> None:
     models = [{"model": "exponential", "rate": 2.0}, {"model": "deterministic", "value": 1.0}]
     out = tmp_path / "out"
     config = write(tmp_path, BASE | {"sweep": {"delay": models}})
-    assert erasurehead("sweep", config, "--output", out).returncode == 0
+    assert inside("sweep", config, "--output", out).returncode == 0
     for name in ("iterations", "summary", "workers"):
         column = pd.read_parquet(out / f"{name}.parquet")["delay"]
         assert [json.loads(text) for text in column.unique()] == models
@@ -135,7 +123,7 @@ def test_a_swept_section_is_json_in_every_table(tmp_path: Path) -> None:
 def test_impossible_combination_in_a_sweep_leaves_the_others(tmp_path: Path) -> None:
     out = tmp_path / "out"
     config = write(tmp_path, BASE)
-    done = erasurehead("sweep", config, "--set", "schemes.erasurehead.load=2,4", "--output", out)
+    done = inside("sweep", config, "--set", "schemes.erasurehead.load=2,4", "--output", out)
     assert done.returncode == 1
     assert "load = 4" in done.stderr
     assert "1, 2, 3, 6" in done.stderr
@@ -262,30 +250,18 @@ def test_bad_config_is_one_clear_line(
     document: Any,
     mentions: list[str],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Exit code 2, one line that names the field and what is valid, and nothing written."""
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     out = tmp_path / "out"
-    code = call(monkeypatch, "run", write(tmp_path, document), "--output", out)
-    captured = capsys.readouterr()
-    assert code == 2
-    assert captured.err.count("\n") == 1, captured.err
-    assert captured.err.startswith("error: ")
+    done = inside("run", write(tmp_path, document), "--output", out)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stderr.startswith("error: ")
     for mention in mentions:
-        assert mention in captured.err
+        assert mention in done.stderr
     assert not out.exists()
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """The program in this process: fifty processes would take a minute."""
-    from experiments.cli import main
-
-    monkeypatch.setattr(sys, "argv", ["erasurehead", *map(str, arguments)])
-    with pytest.raises(SystemExit) as caught:
-        main()
-    return int(caught.value.code or 0)
 
 
 BAD_TRACES: list[tuple[str, bytes, list[str]]] = [
@@ -314,37 +290,32 @@ def test_bad_trace_is_one_clear_line(
     content: bytes,
     mentions: list[str],
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     (tmp_path / name).write_bytes(content)
     document = change(workers=1, delay={"model": "trace", "path": str(tmp_path / name)})
     document["schemes"] = [{"name": "uncoded"}]
     out = tmp_path / "out"
-    code = call(monkeypatch, "run", write(tmp_path, document), "--output", out)
-    error = capsys.readouterr().err
-    assert code == 2, error
-    assert error.count("\n") == 1, error
+    done = inside("run", write(tmp_path, document), "--output", out)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
     for mention in mentions:
-        assert mention in error
+        assert mention in done.stderr
     assert not out.exists()
 
 
-def test_labels_are_shown_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_labels_are_shown_as_they_are(tmp_path: Path) -> None:
     """Catches markup, codes of emoji and formulas that are interpreted, in tables and SVGs."""
     labels = ["[/b]", "[red]x", ":smile:", r"$\frac{$", "_a", "速い", "x" * 100]
     schemes = [{"name": "uncoded", "label": label} for label in labels]
     config, out = write(tmp_path, change(schemes=schemes)), tmp_path / "out[/b]"
-    assert call(monkeypatch, "run", config, "--output", out) == 0
-    said = capsys.readouterr()
+    done = inside("run", config, "--output", out)
+    assert done.returncode == 0
     for label in labels[:-1]:
-        assert f"\n{label} " in said.out
-    assert f"results in {out}/\n" in said.out
-    assert max(map(len, said.out.splitlines())) <= 300
-    assert call(monkeypatch, "plot", out, "--format", "svg") == 0
-    assert capsys.readouterr().err == ""
+        assert f"\n{label} " in done.stdout
+    assert f"results in {out}/\n" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 300
+    drawn = inside("plot", out, "--format", "svg")
+    assert (drawn.returncode, drawn.stderr) == (0, "")
     for picture in (out / "plots").glob("*.svg"):
         minidom.parse(str(picture))
 
@@ -369,10 +340,10 @@ def test_a_long_label_of_our_own_is_shortened_and_read_again(
 
 def test_a_bad_config_leaves_earlier_results_alone(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    assert erasurehead("run", write(tmp_path, BASE), "--output", out).returncode == 0
+    assert inside("run", write(tmp_path, BASE), "--output", out).returncode == 0
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     bad = write(tmp_path, change(workers=-1), "bad.yaml")
-    done = erasurehead("run", bad, "--output", out)
+    done = inside("run", bad, "--output", out)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
@@ -394,22 +365,19 @@ def test_every_point_of_a_sweep_is_checked_before_anything_is_written(
     good: Any,
     bad: Any,
     tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches a check of the first cell alone, which lets the last one fail hours later."""
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     out = tmp_path / "out"
     config = write(tmp_path, change(**LEARNING, sweep={key: [good, bad]}))
-    assert call(monkeypatch, "sweep", config, "--output", out) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1, error
+    done = inside("sweep", config, "--output", out)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1, done.stderr
     assert not out.exists()
 
 
-def test_where_nothing_can_be_written_is_said_at_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_nothing_can_be_written_is_said_at_once(tmp_path: Path) -> None:
     """A file in the way of the output, or a directory in the way of the timeline."""
     config, file = write(tmp_path, BASE), tmp_path / "file"
     file.write_text("mine")
@@ -419,16 +387,16 @@ def test_where_nothing_can_be_written_is_said_at_once(
         ("--output", tmp_path / "out", "--timeline", tmp_path),
         ("--output", tmp_path / "out", "--timeline", file / "t.json"),
     ):
-        assert call(monkeypatch, "run", config, *arguments) == 2
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1, error
-        assert str(tmp_path) in error
+        done = inside("run", config, *arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1, done.stderr
+        assert str(tmp_path) in done.stderr
     assert file.read_text() == "mine"
     assert not (tmp_path / "out").exists()
 
 
 def test_a_run_that_cannot_end_says_who_is_missing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell that fails while running: exit code 1, its reason on stderr."""
     from delay_models import parametric
@@ -439,13 +407,12 @@ def test_a_run_that_cannot_end_says_who_is_missing(
         return table
 
     monkeypatch.setattr(parametric.Exponential, "draw", dead)
-    code = call(monkeypatch, "run", write(tmp_path, BASE), "--output", tmp_path / "out")
-    assert code == 1
-    error = capsys.readouterr().err
-    assert "uncoded" in error
-    assert "iteration 1 can never end" in error
-    assert "NeverEnough" not in error
-    assert "worker(s): 4" in error
+    done = inside("run", write(tmp_path, BASE), "--output", tmp_path / "out")
+    assert done.returncode == 1
+    assert "uncoded" in done.stderr
+    assert "iteration 1 can never end" in done.stderr
+    assert "NeverEnough" not in done.stderr
+    assert "worker(s): 4" in done.stderr
 
 
 def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None:
@@ -454,7 +421,7 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
         fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "end": end}
         config = write(tmp_path, change(delay=fields), f"{end}.yaml")
         out = tmp_path / end
-        done = erasurehead("run", config, "--output", out)
+        done = inside("run", config, "--output", out)
         assert done.returncode == 0
         assert pd.read_parquet(out / "iterations.parquet").iteration.max() == rounds
         warnings = json.loads((out / "manifest.json").read_text())["warnings"]
@@ -466,7 +433,7 @@ def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None
 def test_a_trace_that_looks_like_milliseconds_is_run_with_a_warning(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).uniform(2000, 3000, (9, 6)))
     fields = {"model": "trace", "path": str(tmp_path / "t.npz"), "resample": "cells"}
-    done = erasurehead("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
+    done = inside("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
     assert done.returncode == 0
     assert done.stderr.startswith(f"warning: {tmp_path / 't.npz'}: the median delay is")
     assert done.stderr.count("\n") == 1
@@ -475,20 +442,20 @@ def test_a_trace_that_looks_like_milliseconds_is_run_with_a_warning(tmp_path: Pa
 def test_trace_with_too_few_workers(tmp_path: Path) -> None:
     np.savez(tmp_path / "t.npz", seconds=np.ones((3, 4)))
     fields = {"model": "trace", "path": str(tmp_path / "t.npz")}
-    done = erasurehead("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
+    done = inside("run", write(tmp_path, change(delay=fields)), "--output", tmp_path / "o")
     assert done.returncode == 2
     assert "workers = 6" in done.stderr
     assert "1 to 4" in done.stderr
 
 
 def test_list_and_help() -> None:
-    listed = erasurehead("list")
+    listed = process("list")
     assert listed.returncode == 0
     for name in ("erasurehead", "shifted_exponential", "breast_cancer", "accelerated"):
         assert name in listed.stdout
-    assert erasurehead("list", "schemes").stdout in listed.stdout
-    assert erasurehead("list", "colours").returncode == 2
-    assert "sweep" in erasurehead("--help").stdout
+    assert inside("list", "schemes").stdout in listed.stdout
+    assert inside("list", "colours").returncode == 2
+    assert "sweep" in inside("--help").stdout
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))

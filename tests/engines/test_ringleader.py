@@ -305,9 +305,10 @@ def test_a_worker_that_dies_before_its_update() -> None:
     assert (error.iteration, error.missing) == (1, [0])
 
 
-def test_a_worker_whose_tasks_take_no_time() -> None:
-    """Time would stand still for ever: worker 1 delivers again and again at 0 s."""
-    tape = steady(0, 1, 2, rows=200_100)
+def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
+    monkeypatch.setattr("sim.engines.distinct.STANDSTILL", 1_000)
+    tape = steady(0, 1, 2, rows=2_100)
     error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
     assert isinstance(error, NeverEnough)
     assert (error.endless, error.missing, error.iteration) == (0, [1, 2], 1)

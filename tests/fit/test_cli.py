@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import subprocess
-import sys
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -24,22 +22,10 @@ from experiments.fit.command import k_range, read_tables, write_findings
 from experiments.fit.findings import investigate
 from experiments.fit.laws.goodness import expected_order_statistics
 from experiments.fit.laws.law import ScipyLaw
+from tests.program import inside, process
 
-ROOT = Path(__file__).parents[2]
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
 LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"
-
-
-def erasurehead(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "experiments", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        env={**os.environ, **environment},
-    )
 
 
 def long_table(tables: dict[float, np.ndarray]) -> pd.DataFrame:
@@ -69,7 +55,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         for seed, load in enumerate((1.0, 2.0, 3.0))
     }
     long_table(tables).to_csv(folder / "cluster.csv.gz", index=False)
-    done = erasurehead("fit", folder / "cluster.csv.gz", "--output", folder / "out")
+    done = process("fit", folder / "cluster.csv.gz", "--output", folder / "out")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder / "out", done.stdout
@@ -135,7 +121,7 @@ def test_fit_finds_the_cluster(fitted: tuple[Path, str]) -> None:
 def test_the_config_runs_as_it_is(fitted: tuple[Path, str], tmp_path: Path) -> None:
     """And the sections that are printed are the same, ready to be pasted."""
     out, stdout = fitted
-    done = erasurehead("run", out / "delay.yaml", "--output", tmp_path / "run")
+    done = inside("run", out / "delay.yaml", "--output", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     assert len(pd.read_parquet(tmp_path / "run" / "summary.parquet")) == 2
     printed = stdout[stdout.index("delay:") : stdout.index("report, pictures")]
@@ -146,7 +132,7 @@ def test_the_config_runs_as_it_is(fitted: tuple[Path, str], tmp_path: Path) -> N
 
 def test_the_same_table_gives_the_same_bytes(fitted: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = fitted
-    again = erasurehead("fit", out.parent / "cluster.csv.gz", "--output", tmp_path)
+    again = inside("fit", out.parent / "cluster.csv.gz", "--output", tmp_path)
     assert again.returncode == 0
     for path in out.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes(), path.name
@@ -155,7 +141,7 @@ def test_the_same_table_gives_the_same_bytes(fitted: tuple[Path, str], tmp_path:
 def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
     out, _ = fitted
     options = ("--load", "2", "--k-range", "30:40", "--output", tmp_path)
-    done = erasurehead("fit", out.parent / "cluster.csv.gz", *options)
+    done = inside("fit", out.parent / "cluster.csv.gz", *options)
     assert done.returncode == 0, done.stderr
     assert set(pd.read_parquet(tmp_path / "fit.parquet").load) == {"2"}
     assert set(pd.read_parquet(tmp_path / "order_statistics.parquet").k) == set(range(30, 41))
@@ -242,7 +228,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:
     table = np.random.default_rng(0).lognormal(0, 0.2, (30, 10))
     table[:, 3] *= 1000
-    done = erasurehead("fit", wide(tmp_path / "t.csv", table), "--output", tmp_path / "out")
+    done = inside("fit", wide(tmp_path / "t.csv", table), "--output", tmp_path / "out")
     assert done.returncode == 0
     lines = done.stderr.splitlines()
     assert len(lines) == 1
@@ -289,7 +275,7 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     """On stderr, with exit code 2, and nothing is written."""
     (tmp_path / name).write_bytes(content)
-    done = erasurehead("fit", tmp_path / name, *options, "--output", tmp_path / "out")
+    done = inside("fit", tmp_path / name, *options, "--output", tmp_path / "out")
     assert done.returncode == 2, done.stderr
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
@@ -343,7 +329,7 @@ def test_order_statistics_of_many_workers_are_thinned() -> None:
 
 
 def test_a_file_that_is_not_there() -> None:
-    done = erasurehead("fit", "no/such.csv")
+    done = inside("fit", "no/such.csv")
     assert done.returncode == 2
     assert done.stderr.strip() == "error: no/such.csv: no such file"
 
@@ -364,7 +350,7 @@ def test_no_pickle_is_ever_loaded(tmp_path: Path) -> None:
     for name in ("renamed.npz", "renamed.parquet", "renamed.csv"):
         (tmp_path / name).write_bytes(pickle.dumps(Bomb(mark)))
     for path in sorted(tmp_path.iterdir()):
-        assert erasurehead("fit", path).returncode == 2, path
+        assert inside("fit", path).returncode == 2, path
     assert not mark.exists()
 
 

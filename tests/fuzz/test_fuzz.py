@@ -15,7 +15,7 @@ from tests.fuzz.__main__ import KINDS, made
 
 ROOT = Path(__file__).parents[2]
 
-SAMPLE = {"configs": "0:100", "tables": "0:80", "labels": "0:15", "results": "0:20"}
+SAMPLE = {"configs": "0:40", "tables": "0:40", "labels": "0:6", "results": "0:8"}
 WHOLE = {"configs": "0:2000", "tables": "0:1000", "labels": "0:200", "results": "0:300"}
 
 pytestmark = pytest.mark.skipif(
