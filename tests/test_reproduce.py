@@ -24,6 +24,7 @@ from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT
 from experiments.verify.convergence import group_spreads
 from sim.problems.losses import SquaredLoss
+from tests.program import inside
 from tests.statistics import BOUND
 
 SMALL: dict[str, dict[str, object]] = {
@@ -378,17 +379,13 @@ def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
-def test_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from tests.test_cli import call
-
+def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
     out = tmp_path / "out"
-    assert call(monkeypatch, "reproduce", "iteration_time_workers", "--output", out) == 0
-    assert capsys.readouterr().out.strip() == str(out / "summary.md")
+    done = inside("reproduce", "iteration_time_workers", "--output", out)
+    assert (done.returncode, done.stdout.strip()) == (0, str(out / "summary.md"))
     assert (out / "iteration_time_workers.png").stat().st_size > 10_000
-    assert call(monkeypatch, "reproduce", "nothing", "--output", out) == 2
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert "policies" in error
+    wrong = inside("reproduce", "nothing", "--output", out)
+    assert wrong.returncode == 2
+    assert wrong.stderr.count("\n") == 1
+    assert "policies" in wrong.stderr

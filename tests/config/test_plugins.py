@@ -22,7 +22,7 @@ from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell, cells, resolved
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
-from tests.test_cli import ROOT, call
+from tests.program import ROOT, inside
 
 PLUGIN = '''
 from __future__ import annotations
@@ -269,16 +269,15 @@ def test_a_bad_plugin_is_one_clear_line(
     source: str | bytes | None,
     mentions: list[str],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     path = tmp_path / "my_code.py"
     if source is not None:
         path.write_bytes(source if isinstance(source, bytes) else source.encode())
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump(BASE | {"plugins": ["my_code.py"]}))
-    assert call(monkeypatch, "run", config, "--output", tmp_path / "out") == 2
-    error = capsys.readouterr().err
+    done = inside("run", config, "--output", tmp_path / "out")
+    error = done.stderr
+    assert done.returncode == 2
     assert error.startswith(f"error: plugins: {path}: ")
     assert error.count("\n") == 1, error
     for mention in mentions:

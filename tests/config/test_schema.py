@@ -17,7 +17,7 @@ from experiments.config.schema import schema
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
-from tests.test_cli import ROOT, call
+from tests.program import ROOT, inside
 
 SCHEMA = Draft202012Validator(schema())
 SCHEME = {"name": "erasurehead", "load": 3, "wait_for": 6}
@@ -132,15 +132,11 @@ def test_an_editor_can_show_meaning_default_and_range() -> None:
     assert schema()["properties"]["delay"]["description"] == "how long a worker takes."
 
 
-def test_the_command_knows_the_plugins_of_a_config(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "my_code.py").write_text(PLUGIN)
     document = WITH_PLUGIN | {"plugins": ["my_code.py"]}
     (tmp_path / "c.yaml").write_text(yaml_text.write(document))
-    assert call(monkeypatch, "schema") == 0
-    assert json.loads(capsys.readouterr().out) == schema()
-    assert call(monkeypatch, "schema", tmp_path / "c.yaml") == 0
-    known = json.loads(capsys.readouterr().out)
+    assert json.loads(inside("schema").stdout) == schema()
+    known = json.loads(inside("schema", tmp_path / "c.yaml").stdout)
     assert list(Draft202012Validator(known).iter_errors(document)) == []
     assert problems(document) != []

@@ -35,7 +35,8 @@ from experiments.pictures.shown import Bars, Curve, Points
 from experiments.records.estimates import mean_interval
 from experiments.run import Options, run
 from sim.schemes import SCHEMES
-from tests.test_cli import BASE, LEARNING, call
+from tests.program import inside
+from tests.test_cli import BASE, LEARNING
 
 QUIET = Options(1, None)
 
@@ -111,12 +112,7 @@ def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
         write_pictures(directories["timing"], "loss_time")
 
 
-def test_command_line_errors(
-    directories: dict[str, Path],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_command_line_errors(directories: dict[str, Path], tmp_path: Path) -> None:
     """Exit code 2 and one line that says what is wrong."""
     timing = directories["timing"]
     broken = {"other": ("iterations", pd.DataFrame({"a": [1]})), "spans": ("timeline", None)}
@@ -136,13 +132,12 @@ def test_command_line_errors(
         (["plot", directories["training"], "--kind", "losstime"], "did you mean loss_time"),
         (["plot", directories["timing"], "--kind", "loss_iteration"], "timing-only"),
     ):
-        assert call(monkeypatch, *arguments) == 2
-        error = capsys.readouterr().err
-        assert error.count("\n") == 1
-        assert error.startswith("error: ")
-        assert mention in error
-    assert call(monkeypatch, "plot", directories["timing"]) == 0
-    assert "utilisation.svg" in capsys.readouterr().out
+        done = inside(*arguments)
+        assert done.returncode == 2
+        assert done.stderr.count("\n") == 1
+        assert done.stderr.startswith("error: ")
+        assert mention in done.stderr
+    assert "utilisation.svg" in inside("plot", directories["timing"]).stdout
 
 
 def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path]) -> None:
