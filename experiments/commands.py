@@ -253,6 +253,21 @@ def reproduce(
     terminal.say(str(summary))
 
 
+@app.command(epilog=example("atlas --output atlas"))
+def atlas(
+    output: Annotated[
+        Path, typer.Option("--output", help="Where atlas.md and the folder of pictures go.")
+    ] = Path("results/atlas"),
+) -> None:
+    """Write a page that says of every scheme what it does, what is known of it, and from where."""
+    from experiments import console
+    from experiments.atlas.command import write_atlas
+
+    with console.progress("pictures") as report:
+        page = write_atlas(output, report)
+    terminal.say(str(page))
+
+
 @app.command(epilog=example("fit delays.csv --k-range 200:256"))
 def fit(
     trace: Annotated[

@@ -105,22 +105,39 @@ def _range(marks: Iterable[object]) -> str:
     return " and ".join(bounds)
 
 
-ARGS = re.compile(r"^Args:\n(?P<lines>(?:[ ]{4}.*\n?|\n)*)", re.MULTILINE)
 ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILINE)
 
 
 def meanings_of(family: type) -> dict[str, str]:
-    """The ``Args`` of a class; what it does not say, those that it inherits from say."""
+    """What the ``Args`` of a class say of each field."""
+    return {name: _prose(text) for name, text in section_of(family, "Args").items()}
+
+
+def section_of(family: type, title: str) -> dict[str, str]:
+    """The entries of a section of a class's docstring, each as one line.
+
+    What the class does not say, those that it inherits from say.
+    """
+    begins = re.compile(rf"^{title}:\n(?P<lines>(?:[ ]{{4}}.*\n?|\n)*)", re.MULTILINE)
     found: dict[str, str] = {}
     for base in reversed(family.__mro__):
-        args = ARGS.search(cleandoc(base.__doc__ or ""))
-        if args is not None:
-            found |= {
-                entry["name"]: _prose(entry["text"]) for entry in ENTRY.finditer(args["lines"])
-            }
+        section = begins.search(cleandoc(base.__doc__ or ""))
+        if section is not None:
+            entries = ENTRY.finditer(section["lines"])
+            found |= {entry["name"]: _one_line(entry["text"]) for entry in entries}
     return found
+
+
+def prose_of(entry: object) -> list[str]:
+    """The paragraphs of a docstring, each as one line, before its first section."""
+    text = re.split(r"^\w+:$", cleandoc(entry.__doc__ or ""), flags=re.MULTILINE)[0]
+    return [_one_line(paragraph) for paragraph in text.strip().split("\n\n")]
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s+", " ", text).strip()
 
 
 def _prose(text: str) -> str:
     """One line, without the marks of code."""
-    return re.sub(r"\s+", " ", text).replace("``", "").strip()
+    return _one_line(text).replace("``", "")

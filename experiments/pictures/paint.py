@@ -162,7 +162,8 @@ def _heat(axes: Axes, mark: Heat) -> None:
     axes.grid(visible=False)
     axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
     axes.tick_params(which="minor", length=0)
-    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02)
+    label = words.text(mark.label)
+    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
 
 
 def _scale(axis: Any, shown: Axis) -> None:

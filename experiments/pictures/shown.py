@@ -131,9 +131,10 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """A table of values as shades, ``(rows, columns)``; NaN is left white."""
+    """A table of values as shades, ``(rows, columns)``; NaN is left white. ``label``: of what."""
 
     values: FloatArray
+    label: str = ""
 
 
 Mark = Curve | Points | Bars | Rules | Heat

@@ -1,7 +1,8 @@
 """Schemes: who computes what, when the master stops, how it decodes.
 
 To add a scheme: write one frozen dataclass that composes known parts (``base`` shows how), and add
-one line here; or leave the package as it is and write a plugin.
+one line here; or leave the package as it is and write a plugin. What its docstring says under
+``Facts`` goes into the atlas.
 """
 
 from sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK

@@ -1,10 +1,4 @@
-"""Schemes whose waiting changes as a run goes on: with the losses, or with past arrivals.
-
-Source of ``adaptive_k``: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient
-Descent for Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the
-statistical heuristic.
-The deadline of ``adaptive_deadline``, a robust quantile, is ours.
-"""
+"""Schemes whose waiting changes as a run goes on: with the losses, or with past arrivals."""
 
 from __future__ import annotations
 
@@ -44,6 +38,20 @@ class AdaptiveK(SchemeFamily):
         burn_in: rounds in which r stays as it is.
         threshold: the count that must be exceeded.
         most: the largest r; the number of workers unless given.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: at the r-th arrival; r grows when training stalls.
+        decoding: the sum of the m arrivals, times n / m.
+        error: n (n - r) / r at the r of the round.
+        time: E[T_(r)] at the r of each round: ``sim.theory.mean_first_k`` for exponential times;
+            which r, the run decides.
+        source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent
+            for Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the
+            statistical heuristic.
+        confirmed: ``schemes/test_adaptive.py``: ``test_arrivals_by_hand``,
+            ``test_one_that_never_grows_ignores_stragglers``.
+        ours: the defaults, and r up to ``most``.
     """
 
     name: ClassVar[str] = "adaptive_k"
@@ -58,8 +66,8 @@ class AdaptiveK(SchemeFamily):
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
         return (
-            cls(wait_for=1),
             cls(wait_for=4, step=5, burn_in=0, threshold=0, most=10),
+            cls(wait_for=1),
             cls(wait_for=12),
         )
 
@@ -170,6 +178,18 @@ class AdaptiveDeadline(SchemeFamily):
         kappa: how many MADs above the median.
         at_least: arrivals before which a round never ends.
         rounds: how many past rounds count.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: when all have arrived, or at median + kappa MAD of past arrivals if ``at_least`` have.
+        decoding: the sum of the m arrivals, times n / m.
+        error: n (n - m) / m; m is random, so its mean is measured.
+        time: depends on past arrivals; measured.
+        source: none: the scheme is ours, in the manner of robust statistics.
+        confirmed: ``schemes/test_adaptive_deadline.py``: ``test_rounds_by_hand``,
+            ``test_who_is_cut_off_counts_as_late``, ``test_of_a_normal_law``,
+            ``test_the_gradient_is_unbiased``.
+        ours: all of it; who did not arrive counts as later than everybody.
     """
 
     name: ClassVar[str] = "adaptive_deadline"

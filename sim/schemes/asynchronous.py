@@ -1,10 +1,4 @@
-"""The asynchronous family of Dutta et al.
-
-Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
-(arXiv 1803.01113): K-async, K-batch-async (buffered: FedBuff) and K-batch-sync. The step that
-shrinks with staleness is that of Koloskova, Stich, Jaggi (arXiv 2206.08307), as a factor
-n / max(n, staleness).
-"""
+"""The asynchronous family of Dutta et al."""
 
 from __future__ import annotations
 
@@ -42,6 +36,20 @@ class Asynchronous(AsynchronousFamily):
         data: ``sampled``: each gradient is that of a random partition; ``own``: worker j's is that
             of partition j, scaled to all data, which favours fast workers' data.
         delay_adaptive: a gradient of staleness s counts n / max(n, s) times.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at every gradient.
+        decoding: k times the gradient (times n / max(n, staleness) with ``delay_adaptive``).
+        error: k (k - 1) for one update, before staleness; unbiased with ``data: sampled``.
+        time: E[X] / n between updates for any delay X (``sim.theory.mean_asynchronous``); an
+            iteration is n updates.
+        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
+            (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307).
+        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
+            ``test_the_event_engine_does_what_a_plain_loop_does``.
+        ours: an iteration is n gradients; the step that shrinks with staleness is the factor n /
+            max(n, staleness).
     """
 
     name: ClassVar[str] = "asynchronous"
@@ -67,6 +75,22 @@ class KAsync(AsynchronousFamily):
     Args:
         wait_for: K, gradients in an update, at most workers.
         data, delay_adaptive: as for ``asynchronous``.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at K gradients of different workers.
+        decoding: k / K times their sum.
+        error: k (k - 1) / K on average with ``data: sampled``, k (k - K) / K with ``own``, before
+            staleness.
+        time: (H_n - H_(n-K)) / rate for exponential times (``sim.theory.mean_k_async``); at most
+            E[X_(K:n)] for new-longer-than-used times (``sim.theory.bound_k_async``).
+        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
+            (arXiv 1803.01113), K-async.
+        confirmed: ``engines/test_barrierless.py``: ``test_k_async_workers_wait_for_the_update``,
+            ``test_mean_time_of_k_async``; ``theory/test_asynchronous.py``:
+            ``test_k_async_is_k_sync_for_exponential_delays``,
+            ``test_k_async_bound_is_an_order_statistic_and_holds``.
+        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_async"
@@ -78,7 +102,7 @@ class KAsync(AsynchronousFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(wait_for=1), cls(wait_for=5, data="own"), cls(wait_for=12)
+        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=12)
 
     @override
     def build(self, workers: int) -> Barrierless:
@@ -94,6 +118,18 @@ class KBatchAsync(AsynchronousFamily):
     Args:
         wait_for: K, gradients in an update; may exceed workers.
         data, delay_adaptive: as for ``asynchronous``.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at K gradients of any workers.
+        decoding: k / K times their sum.
+        error: k (k - 1) / K on average with ``data: sampled``, before staleness.
+        time: K E[X] / n for any delay X (``sim.theory.mean_k_batch_async``).
+        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
+            (arXiv 1803.01113), K-batch-async; known as buffered (FedBuff).
+        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``;
+            ``theory/test_asynchronous.py``: ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
+        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_batch_async"
@@ -105,7 +141,7 @@ class KBatchAsync(AsynchronousFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(wait_for=1), cls(wait_for=5, data="own"), cls(wait_for=30)
+        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
 
     @override
     def build(self, workers: int) -> Barrierless:
@@ -121,6 +157,18 @@ class KBatchSync(SchemeFamily):
         wait_for: K, gradients in an update; may exceed workers.
         data: as for ``asynchronous``.
         delay_adaptive: of no effect, since no gradient is stale; for comparison.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at K gradients at the current model; then all start anew.
+        decoding: k / K times their sum.
+        error: k (k - 1) / K on average with ``data: sampled``.
+        time: K / (n rate) for exponential times (``sim.theory.mean_k_batch_sync``).
+        source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
+            (arXiv 1803.01113), K-batch-sync.
+        confirmed: ``engines/test_barrierless.py``: ``test_k_batch_sync_starts_everybody_anew``,
+            ``test_mean_time_of_k_batch_sync``.
+        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_batch_sync"
@@ -132,7 +180,7 @@ class KBatchSync(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(wait_for=1), cls(wait_for=5, data="own"), cls(wait_for=30)
+        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
 
     @override
     def build(self, workers: int) -> Barrierless:

@@ -286,7 +286,12 @@ class SchemeFamily(ABC):
     @classmethod
     @abstractmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Valid configurations for 12 workers, the edge cases among them, for the tests."""
+        """Valid configurations for 12 workers, for the tests: a telling one, then edge cases."""
+
+    @classmethod
+    def portrait(cls) -> tuple[SchemeFamily, int]:
+        """The configuration that the atlas shows, and its workers; the first example by default."""
+        return cls.examples()[0], 12
 
     @abstractmethod
     def build(self, workers: int) -> Scheme:

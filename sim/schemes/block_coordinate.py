@@ -45,6 +45,19 @@ class BlockCoordinate(ForesightedFamily):
 
     Args:
         split: ``optimal``, or x_0, x_1, ...: up to n numbers in proportion to the shares.
+
+    Facts:
+        load: sum_s (s + 1) x_s partitions a worker, a fraction.
+        stop: when every level s has n - s results.
+        decoding: level by level, each with a code that tolerates s stragglers.
+        error: 0.
+        time: E[max_s T_(n-s) sum_(l <= s) (l + 1) x_l] under the proportional law; n = 4, Exp(1):
+            1.020 s; n = 30, shift 1 s, rate 1: 4.14 s, against 4.99 s for the best single s.
+        confirmed: ``schemes/test_block_coordinate.py``: ``test_a_round_by_hand``,
+            ``test_published_split``, ``test_published_times``,
+            ``test_better_than_the_best_single_level``, ``test_a_single_level_is_a_gradient_code``.
+        ours: order statistics without a closed form are simulated; the codes of the levels are
+            taken as exact and not built.
     """
 
     name: ClassVar[str] = "block_coordinate"

@@ -45,6 +45,16 @@ class BlockDesign(Decoded, Loaded):
     Args:
         load: d, partitions per worker. Not every pair of workers and load has a design; the error
             of a pair without one names the nearest.
+
+    Facts:
+        decoding: ``fixed``: the sum of the m arrivals, times d / (d + lambda (m - 1)), which is
+            least squares, unless ``decoder`` says otherwise.
+        error: n - d^2 r / (d + lambda (r - 1)), whoever arrives (``sim.theory.design_error``).
+        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        confirmed: ``schemes/test_codes.py``: ``test_every_difference_appears_equally_often``,
+            ``test_block_designs_do_not_care_who_arrived``.
+        ours: only designs that are difference sets of a cyclic group, and their complements.
     """
 
     name: ClassVar[str] = "block_design"
@@ -59,6 +69,12 @@ class BlockDesign(Decoded, Loaded):
             cls(load=11, wait_for=3, decoder="optimal"),
             cls(load=1, wait_for=8),
         )
+
+    @classmethod
+    @override
+    def portrait(cls) -> tuple[SchemeFamily, int]:
+        """The Fano plane: 12 workers have no design that is worth a look."""
+        return cls(load=3, wait_for=4), 7
 
     @override
     def build(self, workers: int) -> Fixed:

@@ -37,6 +37,17 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
 
     Args:
         load: d, the number of classes, and partitions per worker on average.
+
+    Facts:
+        load: about d partitions a worker: n over the workers in its class, of which there are n/d,
+            rounded down or up.
+        stop: when a class is complete, or by ``stop``.
+        decoding: the sum of the complete class; with a ``stop``, of the class of which most
+            partitions arrived.
+        error: 0.
+        time: the fastest of d classes, of each its slowest member; measured.
+        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``.
+        ours: which class is added where ``stop`` ends a round before one is complete.
     """
 
     name: ClassVar[str] = "generalized_fractional_repetition"
@@ -45,9 +56,9 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
         return (
-            cls(load=1),
-            cls(load=3),
             cls(load=5),
+            cls(load=3),
+            cls(load=1),
             cls(load=12),
             cls(load=5, stop=FirstArrivals(first=3)),
         )

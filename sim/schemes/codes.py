@@ -28,6 +28,9 @@ class Loaded(SchemeFamily):
 
     Args:
         load: d, partitions per worker.
+
+    Facts:
+        load: d partitions a worker.
     """
 
     load: Load
@@ -65,6 +68,9 @@ class Counted(SchemeFamily):
     Args:
         wait_for: r, arrivals that end a round.
         stop: when a round ends, in place of ``wait_for``: see ``sim.schemes.stop``.
+
+    Facts:
+        stop: at the r-th arrival, or by ``stop``.
     """
 
     wait_for: WaitFor | None = None
@@ -94,6 +100,10 @@ class Decoded(Counted):
             the sum, times k / (m d) for m arrivals, which is unbiased. ``fixed``: the sum, times
             the weight that the code's paper has for m arrivals, or else the one of least mean
             error. ``sum``: as it is.
+
+    Facts:
+        decoding: ``optimal``: least squares over the arrived rows. Else the sum of what arrived,
+            times one weight.
     """
 
     decoder: DecoderName = "optimal"

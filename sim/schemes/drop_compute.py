@@ -47,6 +47,18 @@ class DropCompute(SchemeFamily):
         patience: tau, seconds after which a worker stops; it never does unless given.
         cut: ``after``: it finishes the micro-batch under way, and does at least one. ``at``: it
             drops it.
+
+    Facts:
+        load: at most 1 partition a worker, in M micro-batches.
+        stop: when everybody has stopped by itself.
+        decoding: the sum of what is done, times all micro-batches over those done.
+        error: M n (M n / h - 1) with h of M n micro-batches done, so it is measured; how many one
+            worker does: ``sim.theory.mean_pieces_done``, ``sim.theory.normal_pieces_done``.
+        time: the slowest of n that stop by themselves (``sim.theory.scheme_iteration_time``).
+        confirmed: ``schemes/test_drop_compute.py``: ``test_rounds_by_hand``,
+            ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
+            ``test_the_gradient_is_unbiased``.
+        ours: a worker begins with a random micro-batch and goes round.
     """
 
     name: ClassVar[str] = "drop_compute"
@@ -59,8 +71,8 @@ class DropCompute(SchemeFamily):
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
         return (
-            cls(pieces=1, patience=0.5),
             cls(pieces=4, patience=0.6),
+            cls(pieces=1, patience=0.5),
             cls(pieces=4, patience=0.6, cut="at"),
             cls(pieces=3),
         )

@@ -2,7 +2,7 @@
 
 Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
 Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of the
-authors' code. The factor of ``rescale`` is our derivation.
+authors' code.
 """
 
 from __future__ import annotations
@@ -45,6 +45,21 @@ class ErasureHead(Counted, Loaded):
         stop: when a round ends that does not cover every group, in place of ``wait_for``.
         rescale: divide by p. The authors' code does not.
         deadline: seconds after which a round ends in any case; the scheme is then never exact.
+
+    Facts:
+        stop: at the r-th arrival or when every group is covered, at ``deadline`` if that is first,
+            or by ``stop``.
+        decoding: one message of each group heard, divided by p with ``rescale``.
+        error: n C(n-d, r) / C(n, r) on average (``sim.theory.group_erasure``, which knows
+            ``rescale`` too); d floor((n - r) / d) in the worst case.
+        time: ``sim.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
+            too (``sim.theory.scheme_iteration_time``).
+        confirmed: ``theory/test_iteration_time.py``: ``test_erasurehead_cdf_in_exact_fractions``,
+            ``test_reference_values_additive_law_thirty_workers``;
+            ``theory/test_decoding_error.py``: ``test_moments_over_every_set_of_arrivals``;
+            ``schemes/test_families.py``:
+            ``test_rescaled_erasurehead_is_unbiased_over_every_order``.
+        ours: the factor of ``rescale``, the deadline.
     """
 
     name: ClassVar[str] = "erasurehead"

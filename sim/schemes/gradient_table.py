@@ -37,6 +37,16 @@ class GradientTable(SchemeFamily):
     Updates come when those of ``asynchronous`` do. An update costs the learner one new gradient.
     A worker-round takes the batch engine three times as long as one of ``erasurehead``, since the
     messages of a run are sorted.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at every gradient.
+        decoding: k times the mean of everybody's latest gradient.
+        error: k (k / m - 1) with m workers heard so far, then 0, before staleness.
+        time: E[X] / n between updates for any delay X (``sim.theory.mean_asynchronous``).
+        confirmed: ``test_gradient_tables.py``: ``test_a_gradient_table_by_hand``,
+            ``test_the_mean_of_everybodys_latest``, ``test_mean_time_of_an_update_along_the_table``.
+        ours: before all have arrived, the mean is over those that have.
     """
 
     name: ClassVar[str] = "gradient_table"

@@ -3,11 +3,6 @@
 Worker j sends the sum of the partitions of its neighbours. With A the adjacency matrix and lambda
 the second largest size of an eigenvalue, the weight n / (m d) for each of m = n - s arrivals leaves
 an error of at most (lambda / d)^2 n s / (n - s), whoever the s stragglers are.
-
-Sources: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander Graphs
-(arXiv 1707.03858); Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse
-Random Graphs (arXiv 1711.06771), regular graphs with optimal decoding. The search for a circulant
-is our own choice.
 """
 
 from __future__ import annotations
@@ -43,6 +38,17 @@ class RegularGraph(Seeded, Decoded, Loaded):
 
     Args:
         load: d, partitions per worker, below workers; load times workers must be even.
+
+    Facts:
+        error: k (k - d) (n - r) / (r d (n - 1)) on average with ``one_step``
+            (``sim.theory.one_step_error``); less with ``optimal``, measured.
+        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
+            Graphs (arXiv 1711.06771), regular graphs with optimal decoding.
+        confirmed: ``theory/test_decoding_error.py``:
+            ``test_one_step_decoding_depends_on_row_and_column_sums_only``.
+        ours: how a graph is drawn (networkx).
     """
 
     name: ClassVar[str] = "regular_graph"
@@ -73,6 +79,21 @@ class Expander(Seeded, Decoded, Loaded):
         graph: ``random``: a random regular graph. ``paley``: for a prime number of workers with
             remainder 1 when divided by 4. ``circulant``: worker j holds the partitions j + o for d
             offsets o with a small second eigenvalue, found by search.
+
+    Facts:
+        decoding: ``fixed``: the sum of the m arrivals, times n / (m d), unless ``decoder`` says
+            otherwise.
+        error: at most (lambda / d)^2 n s / (n - s) whoever the s stragglers are
+            (``sim.theory.expander_bound``); on average k (k - d) (n - r) / (r d (n - 1))
+            (``sim.theory.one_step_error``).
+        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
+            Graphs (arXiv 1707.03858).
+        confirmed: ``schemes/test_codes.py``: ``test_paley_13``,
+            ``test_expanders_keep_their_bound_for_any_stragglers``,
+            ``test_circulants_are_found_by_search``.
+        ours: the search for a circulant; Paley graphs for primes only.
     """
 
     name: ClassVar[str] = "expander"

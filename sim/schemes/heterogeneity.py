@@ -43,6 +43,17 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         load: d, copies of each partition, and partitions per worker on average.
         speeds: c_1, ..., c_n, up to a common factor.
         partitions: k; as many as workers unless given. Many follow the speeds more closely.
+
+    Facts:
+        load: about k d c_j / sum(c) partitions for worker j, at most k of them.
+        stop: at the arrival n - d + 1, or by ``stop``.
+        decoding: least squares over the arrived rows.
+        error: 0.
+        time: d k / sum(c) where worker j computes exactly c_j partitions a second; with random
+            delays measured.
+        confirmed: ``schemes/test_codes.py``: ``test_speeds_decide_loads``,
+            ``test_portions_respect_the_most_that_fits``.
+        ours: loads are rounded by largest remainder, and least squares find the decoding vector.
     """
 
     name: ClassVar[str] = "heterogeneity_aware"

@@ -33,6 +33,17 @@ class Malenia(SchemeFamily):
 
     A worker-round takes the batch engine some ten times as long as one of ``erasurehead``: workers
     begin several tasks in it (H_n = 4 for exponential times and n = 30), each at its own row.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update when everybody has a gradient at the current model.
+        decoding: the mean of the workers' means, scaled to all data.
+        error: 0.
+        time: E[T_(n)], as ``uncoded`` (``sim.theory.mean_uncoded``).
+        confirmed: ``engines/test_malenia.py``: ``test_malenia_by_hand``,
+            ``test_mean_time_is_that_of_the_slowest_of_n``, ``test_training_is_gradient_descent``.
+        ours: gradients are those of whole partitions, without noise, so only a worker's first
+            counts.
     """
 
     name: ClassVar[str] = "malenia"

@@ -45,6 +45,16 @@ class MindFlayer(ForesightedFamily):
     Args:
         trials: B, of each worker in a round.
         patience: t, seconds of a trial.
+
+    Facts:
+        load: B trials of 1 partition a worker, each of at most t seconds.
+        stop: when everybody has made all of its trials.
+        decoding: worker j's S_j gradients, times 1 / (p_j B) each.
+        error: sum_j (1 - p_j) / (p_j B) on average; the decoded gradient is unbiased.
+        time: E[max_j sum of B min(X, t)], at most B t; measured.
+        confirmed: ``schemes/test_mindflayer.py``: ``test_rounds_by_hand``,
+            ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``.
+        ours: each worker has data of its own, where all draw from the same data in the source.
     """
 
     name: ClassVar[str] = "mindflayer"
@@ -55,7 +65,7 @@ class MindFlayer(ForesightedFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(trials=1, patience=0.5), cls(trials=3, patience=0.4), cls(trials=2, patience=9.0)
+        return cls(trials=3, patience=0.8), cls(trials=1, patience=0.5), cls(trials=2, patience=9.0)
 
     @override
     def build_for(self, workers: int, foresight: Foresight) -> Clipped:

@@ -43,6 +43,20 @@ class MultiMessage(SchemeFamily):
             begins with the (j mod d)-th and goes round.
         stop: when a round ends that does not cover every partition, in place of ``wait_for``; it
             counts messages, not workers.
+
+    Facts:
+        load: d partitions a worker, as far as it comes.
+        stop: when every partition has arrived from somebody; at the r-th message if that is first;
+            or by ``stop`` if that is.
+        decoding: one message of each partition.
+        error: 0; with ``wait_for`` or ``stop`` the number of partitions that did not come.
+        time: measured. Exponential times, proportional law, n = 30, d = 3: fractional natural 2.929
+            s (H_10, as one message a worker), fractional rotated 2.042 s, cyclic 2.106 s, uncoded
+            3.995 s.
+        confirmed: ``schemes/test_multi_message.py``: ``test_order_by_hand``,
+            ``test_what_the_order_is_worth``,
+            ``test_in_the_same_order_several_messages_gain_nothing``.
+        ours: the ``rotated`` order within groups.
     """
 
     name: ClassVar[str] = "multi_message"
@@ -57,8 +71,8 @@ class MultiMessage(SchemeFamily):
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """From one piece to all, ends by messages that leave partitions out or none, and orders."""
         return (
-            cls(load=1),
             cls(load=3),
+            cls(load=1),
             cls(load=12),
             cls(load=3, wait_for=10),
             cls(load=3, wait_for=34),

@@ -1,8 +1,7 @@
 """Partial work without its traffic: workers report progress, and send one combination at the end.
 
 Source: Ramamoorthy, Meng, Girimaji, Leveraging partial stragglers within gradient coding (arXiv
-2405.19509). That it ends when the union of what is finished covers everything, with one more round
-trip, is its protocol; the messages' sizes and the order of a worker's partitions are our choice.
+2405.19509).
 """
 
 from __future__ import annotations
@@ -40,6 +39,20 @@ class PartialStragglers(SchemeFamily):
             groups of d workers hold the same d partitions, and d must divide the number of workers.
         order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
             begins with the (j mod d)-th and goes round.
+
+    Facts:
+        load: d partitions a worker, as far as it comes.
+        stop: one round trip after every partition was reported by somebody.
+        decoding: one combination of each worker: every partition once.
+        error: 0.
+        time: that of ``multi_message`` and, on a network, of one more round trip; measured. No more
+            than Q_max finished partitions are ever needed: 85, 88, 85 at n = 30, d = 3 (cyclic,
+            fractional natural, rotated).
+        confirmed: ``schemes/test_partial_stragglers.py``:
+            ``test_published_numbers_of_finished_partitions``,
+            ``test_the_number_is_the_worst_case``, ``test_on_an_ideal_cluster_it_is_multi_message``,
+            ``test_the_round_trip_by_hand``.
+        ours: a report takes the latency and no bandwidth; the order of a worker's partitions.
     """
 
     name: ClassVar[str] = "partial_stragglers"
@@ -51,7 +64,7 @@ class PartialStragglers(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(load=1), cls(load=3), cls(load=4, assignment="fractional", order="rotated")
+        return cls(load=3), cls(load=1), cls(load=4, assignment="fractional", order="rotated")
 
     @override
     def build(self, workers: int) -> Reporting:

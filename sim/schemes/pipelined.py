@@ -1,6 +1,6 @@
 """Replication in time: each worker sends its latest gradients of several partitions.
 
-Our own wording of pipelined gradient coding: the redundancy of a cyclic code at the work of none.
+The redundancy of a cyclic code at the work of none.
 """
 
 from __future__ import annotations
@@ -38,6 +38,21 @@ class Pipelined(SchemeFamily):
     Args:
         load: d, partitions of each worker, at most workers; it computes one a round.
         wait_for: r, arrivals that end a round.
+
+    Facts:
+        load: 1 partition a worker and round.
+        stop: at the r-th arrival.
+        decoding: sums of latest gradients, c in a message, each message times n / (m c).
+        error: the mean weight is 1; its spread is measured, and so is the staleness (0 to d - 1
+            rounds where all are waited for).
+        time: E[T_(r)] of ``ignore_stragglers``: ``sim.theory.mean_first_k`` for exponential times.
+        source: pipelined gradient coding, in our own wording.
+        confirmed: ``test_pipelined.py``: ``test_three_rounds_by_hand``,
+            ``test_a_partition_weighs_1_on_average``,
+            ``test_where_all_are_heard_gradients_are_0_to_load_less_1_rounds_old``,
+            ``test_its_time_is_that_of_ignore_stragglers``.
+        ours: who is not heard takes the same partition again; the smaller c at the beginning of a
+            run.
     """
 
     name: ClassVar[str] = "pipelined"

@@ -1,9 +1,4 @@
-"""Exact gradient codes by repetition.
-
-Sources: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301): the fractional
-repetition scheme and the cyclic repetition scheme. Raviv, Tandon, Dimakis, Tamo, Gradient Coding
-from Cyclic MDS Codes and Expander Graphs (arXiv 1707.03858): the cyclic MDS code.
-"""
+"""Exact gradient codes by repetition."""
 
 from __future__ import annotations
 
@@ -36,6 +31,25 @@ class FractionalRepetition(Stopped, Loaded):
         load: d, partitions per worker; must divide the number of workers.
         partial: share of the data that is not coded: each worker first computes that share of its
             own partition, and everybody must deliver it (``PartlyUncoded``).
+
+    Facts:
+        load: d partitions a worker; share + (1 - share) d with ``partial``.
+        stop: when every group has a member that arrived (with ``partial`` also when all first parts
+            are in), or by ``stop``.
+        decoding: one message of each group.
+        error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
+            (``sim.theory.group_erasure``).
+        time: the slowest of n/d groups, of each its fastest member: offset + scale H_(n/d) / d for
+            exponential times (``sim.theory.mean_cover``), any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the
+            fractional repetition scheme and the partial straggler schemes.
+        confirmed: ``schemes/test_assignment.py``: ``test_groups_of_fractional_repetition``;
+            ``theory/test_iteration_time.py``:
+            ``test_reference_values_additive_law_thirty_workers``;
+            ``schemes/test_partial_stragglers.py``: ``test_an_uncoded_part_by_hand``.
+        ours: none: that a round ends before n - d + 1 arrivals where all groups are covered is what
+            the program of the authors of ErasureHead does.
     """
 
     name: ClassVar[str] = "fractional_repetition"
@@ -44,10 +58,10 @@ class FractionalRepetition(Stopped, Loaded):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, in groups, everything everywhere, a part of the data uncoded, another stop."""
+        """In groups, uncoded, everything everywhere, a part of the data uncoded, another stop."""
         return (
-            cls(load=1),
             cls(load=3),
+            cls(load=1),
             cls(load=12),
             cls(load=3, partial=0.4),
             cls(load=3, stop=FirstArrivals(first=6)),
@@ -76,6 +90,25 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         code_seed: seed of the random code, apart from the run's seed: every replication and every
             run uses the same code.
         partial: as in ``fractional_repetition``.
+
+    Facts:
+        load: d partitions a worker; share + (1 - share) d with ``partial``.
+        stop: at the arrival n - d + 1 (with ``partial`` also when all first parts are in), or by
+            ``stop``.
+        decoding: least squares over the arrived rows; elimination within the band for more than 512
+            workers.
+        error: 0 on paper; with n = 30 the coefficients and so the rounding grow fast with d:
+            ``Scheme.conditioning`` measures both.
+        time: E[T_(n-d+1)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the cyclic
+            repetition scheme and the partial straggler schemes.
+        confirmed: ``schemes/test_assignment.py``:
+            ``test_cyclic_code_solves_the_null_space_identity``; ``schemes/test_decoding.py``:
+            ``test_cyclic_code_tolerates_any_stragglers``; ``schemes/test_conditioning.py``:
+            ``test_of_a_code_that_is_exact_on_paper_only``; ``schemes/test_cyclic_decoders.py``:
+            ``test_large_random_codes_decode``.
+        ours: how the decoding vector is computed.
     """
 
     name: ClassVar[str] = "cyclic_repetition"
@@ -84,10 +117,10 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """Uncoded, coded, everything everywhere, another code, partly uncoded, another stop."""
+        """Coded, uncoded, everything everywhere, another code, partly uncoded, another stop."""
         return (
-            cls(load=1),
             cls(load=4),
+            cls(load=1),
             cls(load=12),
             cls(load=3, code_seed=5),
             cls(load=3, partial=0.4),
@@ -126,6 +159,24 @@ class CyclicMdsCode(Stopped, Loaded):
 
     Args:
         load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
+
+    Facts:
+        load: d partitions a worker; messages are twice as large where n - d is odd.
+        stop: at the arrival n - d + 1, or by ``stop``.
+        decoding: least squares over the arrived rows; interpolation for more than 512 workers.
+        error: 0, with n = 30 to 1e-11 for d up to 16.
+        time: E[T_(n-d+1)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
+            Graphs (arXiv 1707.03858).
+        confirmed: ``schemes/test_assignment.py``: ``test_cyclic_mds_codes_worked_out_by_hand``,
+            ``test_cyclic_mds_rows_are_the_product_over_consecutive_exponents``;
+            ``schemes/test_decoding.py``: ``test_cyclic_mds_codes_tolerate_any_stragglers``,
+            ``test_cyclic_mds_codes_of_thirty_are_well_conditioned``;
+            ``schemes/test_cyclic_decoders.py``:
+            ``test_interpolation_is_as_exact_as_least_squares``.
+        ours: that a complex message counts as two real ones, and which roots are taken: those that
+            make B real where n - s is odd.
     """
 
     name: ClassVar[str] = "cyclic_mds"
@@ -133,7 +184,7 @@ class CyclicMdsCode(Stopped, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(load=1), cls(load=3), cls(load=4), cls(load=11)
+        return cls(load=4), cls(load=1), cls(load=3), cls(load=11)
 
     @override
     def build(self, workers: int) -> Fixed:

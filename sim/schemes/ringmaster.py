@@ -1,9 +1,4 @@
-"""Asynchronous methods that refuse gradients that are too old.
-
-Sources: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization Methods
-Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD; Maranjyan, Tyurin, Richtárik,
-Ringmaster ASGD (arXiv 2501.16168).
-"""
+"""Asynchronous methods that refuse gradients that are too old."""
 
 from __future__ import annotations
 
@@ -30,6 +25,20 @@ class Rennala(SchemeFamily):
             ``interrupt``: an update stops everybody, as in ``k_batch_sync``.
         data: as for ``asynchronous``.
         delay_adaptive: of no effect, since no gradient is stale; for comparison.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at S gradients that were all taken at the current model.
+        decoding: k / S times their sum; stale gradients are dropped.
+        error: k (k - 1) / S on average with ``data: sampled``.
+        time: with ``interrupt`` that of ``k_batch_sync`` (``sim.theory.mean_k_batch_sync``); with
+            ``ignore`` measured.
+        source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization
+            Methods Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD.
+        confirmed: ``engines/test_barrierless.py``:
+            ``test_rennala_counts_gradients_of_the_current_model``,
+            ``test_rennala_that_interrupts_is_k_batch_sync``.
+        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "rennala"
@@ -66,6 +75,19 @@ class Ringmaster(SchemeFamily):
         oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.
         stops: after each update, workers whose staleness has reached R start anew.
         data, delay_adaptive: as for ``asynchronous``.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update at every gradient that is less than R updates old.
+        decoding: k times the gradient; older ones are dropped.
+        error: k (k - 1) for one update, before staleness.
+        time: with R = infinity E[X] / n (``sim.theory.mean_asynchronous``); else measured.
+        source: Maranjyan, Tyurin, Richtárik, Ringmaster ASGD (arXiv 2501.16168).
+        confirmed: ``engines/test_barrierless.py``:
+            ``test_ringmaster_refuses_gradients_that_are_too_old``,
+            ``test_ringmaster_stops_workers_that_have_grown_too_old``,
+            ``test_ringmaster_that_refuses_nothing_is_asynchronous``.
+        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "ringmaster"
@@ -78,7 +100,7 @@ class Ringmaster(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(), cls(oldest=3), cls(oldest=4, stops=True, data="own", delay_adaptive=True)
+        return cls(oldest=3), cls(), cls(oldest=4, stops=True, data="own", delay_adaptive=True)
 
     @override
     def build(self, workers: int) -> Barrierless:

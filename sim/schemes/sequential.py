@@ -45,6 +45,24 @@ class Sequential(SchemeFamily):
         W: rounds of the window in which stragglers are counted.
         stragglers: lambda, different stragglers that a window may have.
         tolerance: mu; who takes longer than (1 + mu) times the round's fastest is a straggler.
+
+    Facts:
+        load: ``selective_repeat``: s + 1 partitions a worker and round, s = ceil(B lambda / (W - 1
+            + B)). ``multiplexed``: (lambda + 1) (W - 1 + B) / (B + (W - 1) (lambda + 1)), and (W -
+            1 + B) / (W - 1) for lambda = n.
+        stop: at min((1 + mu) T_(1), T_(n)) if the stragglers of the window fit the model, else when
+            all have arrived.
+        decoding: job t from n - s of its results, of rounds t and t + B; ``multiplexed``: from all
+            pieces and n - lambda results of each group.
+        error: 0, but the gradient is applied B (or W - 2 + B) updates late.
+        time: depends on the run so far; measured.
+        confirmed: ``schemes/test_sequential.py``: ``test_a_burst_by_hand``,
+            ``test_the_load_is_that_of_the_source``, ``test_every_admitted_pattern_can_be_decoded``,
+            ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_multiplexed.py``:
+            ``test_what_is_lacking_by_hand``.
+        ours: one model is trained with late gradients, where the source trains T + 1 models in
+            turn; every round of ``multiplexed`` takes time, also those before the first and after
+            the last job.
     """
 
     name: ClassVar[str] = "sequential"

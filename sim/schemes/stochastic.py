@@ -1,10 +1,4 @@
-"""Codes for stragglers whose probability is known: unbiased sums.
-
-Sources: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
-Distributed Learning (arXiv 1905.05383); Song, Choi (2025) for shares that follow each worker's
-own probability. That every partition has the same number of holders, drawn at random, is our own
-choice: the pairs of partitions are balanced on average.
-"""
+"""Codes for stragglers whose probability is known: unbiased sums."""
 
 from __future__ import annotations
 
@@ -46,6 +40,19 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     Args:
         load: d, workers that hold a partition, and partitions per worker on average.
         straggle_probability: p; 1 - wait_for / workers unless given.
+
+    Facts:
+        load: d partitions a worker on average, a random number.
+        decoding: the sum of what arrived, times 1 / (d (1 - p)): unbiased.
+        error: variance p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j> where workers straggle
+            independently.
+        time: E[T_(r)] of workers with unequal loads; measured.
+        source: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
+            Distributed Learning (arXiv 1905.05383).
+        confirmed: ``schemes/test_codes.py``: ``test_stochastic_sums_are_unbiased``,
+            ``test_a_probability_follows_from_wait_for``.
+        ours: every partition has the same number of holders, drawn at random: the pairs of
+            partitions are balanced on average, not exactly.
     """
 
     name: ClassVar[str] = "stochastic_gradient_coding"
@@ -96,6 +103,17 @@ class HeterogeneousSplit(SchemeFamily):
     Args:
         straggle_probabilities: p_1, ..., p_n, the chance that each worker is late.
         deadline: seconds after which a round ends; it also ends when all have arrived.
+
+    Facts:
+        load: n (1 - p_j) / p_j over the sum of these, a fraction of partitions.
+        stop: at ``deadline``, or when all have arrived.
+        decoding: the sum of what arrived, worker j's times 1 / (1 - p_j): unbiased.
+        error: variance sum_j p_j / (1 - p_j) Y_j^2 with shares Y_j of one common gradient.
+        time: at most the deadline: E[min(T_(n), deadline)]; measured, since loads differ.
+        source: Song, Choi (2025).
+        confirmed: ``schemes/test_codes.py``: ``test_uneven_shares``.
+        ours: shares are cut from the data in order. As in the source, gradients are taken to point
+            in one direction.
     """
 
     name: ClassVar[str] = "heterogeneous_split"

@@ -1,9 +1,4 @@
-"""Uncoded schemes: every worker holds one partition of its own.
-
-Sources: plain synchronous gradient descent; backup workers, Chen et al. (arXiv 1604.00981) and
-K-sync, Dutta et al. (arXiv 1803.01113), for ``ignore_stragglers``. ``window`` is the barrier that
-several simulators of straggling workers use: it follows the first arrival.
-"""
+"""Uncoded schemes: every worker holds one partition of its own."""
 
 from __future__ import annotations
 
@@ -24,7 +19,22 @@ from sim.schemes.stopping import Deadline, FirstK, StoppingRule, Window
 @final
 @dataclass(frozen=True, config=STRICT)
 class Uncoded(SchemeFamily):
-    """Wait for all n workers; exact."""
+    """Wait for all n workers; exact.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: when all n have arrived.
+        decoding: the sum.
+        error: 0.
+        time: the slowest of n, E[T_(n)]: shift + H_n / rate for exponential times
+            (``sim.theory.mean_uncoded``), any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: plain synchronous gradient descent.
+        confirmed: ``theory/test_iteration_time.py``: ``test_elementary_means_by_hand``,
+            ``test_variance_and_quantiles_of_the_slowest_of_n``,
+            ``test_mean_of_the_slowest_of_n_pareto_delays``.
+        ours: none.
+    """
 
     name: ClassVar[str] = "uncoded"
 
@@ -50,6 +60,21 @@ class IgnoreStragglers(SchemeFamily):
             too, as long as somebody arrives; a round without arrivals decodes to 0.
         deadline: seconds after which a round ends in any case.
         stop: when a round ends, in place of ``wait_for`` and ``deadline``.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: at the r-th arrival, at ``deadline``, at whichever is first of both, or by ``stop``.
+        decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
+        error: n (n - m) / m, or n - m without ``rescale`` (``sim.theory.expected_decoding_error``).
+        time: E[T_(r)]: shift + (H_n - H_(n-r)) / rate for exponential times
+            (``sim.theory.mean_first_k``), any law with a CDF
+            (``sim.theory.scheme_iteration_time``).
+        source: backup workers, Chen, Pan, Monga, Bengio, Jozefowicz (arXiv 1604.00981); K-sync,
+            Dutta et al. (arXiv 1803.01113). The factor n / m is that of the authors of ErasureHead.
+        confirmed: ``theory/test_decoding_error.py``: ``test_ignoring_stragglers_in_closed_form``;
+            ``schemes/test_families.py``: ``test_rescaled_sum_is_unbiased_with_a_deadline``;
+            ``theory/test_asynchronous.py``: ``test_k_sync_and_k_batch_sync``.
+        ours: the deadline.
     """
 
     name: ClassVar[str] = "ignore_stragglers"
@@ -63,8 +88,8 @@ class IgnoreStragglers(SchemeFamily):
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """From one arrival to all, plain and rescaled, with a deadline beside or instead."""
         return (
-            cls(wait_for=1),
             cls(wait_for=8),
+            cls(wait_for=1),
             cls(wait_for=12),
             cls(wait_for=8, rescale=False),
             cls(deadline=0.9),
@@ -108,6 +133,17 @@ class TimeWindow(SchemeFamily):
         deadline: seconds after which the round ends even if the window is still open.
         at_least: arrivals before which a round never ends.
         rescale: as in ``ignore_stragglers``.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: at min(T_(n), max(T_(at_least), min((1 + tolerance) T_(1), deadline))).
+        decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
+        error: n (n - m) / m, or n - m without ``rescale``; m is random, so its mean is measured.
+        time: the mean of what ends the round; measured.
+        source: the barrier of several simulators of straggling workers.
+        confirmed: ``schemes/test_families.py``: ``test_a_window_worked_out_by_hand``;
+            ``schemes/test_stopping.py``: ``test_a_window_follows_the_first_arrival``.
+        ours: the names of the fields, and that a deadline and a window may be combined.
     """
 
     name: ClassVar[str] = "window"

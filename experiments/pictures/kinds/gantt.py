@@ -82,7 +82,7 @@ class GanttKind(PictureKind):
         height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
         return Picture(
             panels=[
-                _panel(
+                panel(
                     spans[spans["label"] == label],
                     workers,
                     end,
@@ -163,7 +163,8 @@ def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> li
     return notes
 
 
-def _panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
+def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Panel:
+    """One scheme on its clock: ``classified`` spans up to ``end``, of a ``round`` or ``update``."""
     row_of = {worker: row for row, worker in enumerate(workers)}
     begun = spans[(spans["start"] < end) & spans["worker"].isin(workers)]
     marks: list[Mark] = []

@@ -1,0 +1,107 @@
+"""The page as Markdown, which GitHub and mkdocs show alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+from experiments.atlas.entry import FACTS, Entry, entry_of
+from experiments.config.catalogue import Catalogue
+from experiments.config.codec import plain
+from sim.schemes.base import SchemeFamily
+
+FOLDER = "atlas"
+"""Of the pictures, beside the page."""
+
+PIXELS = 360
+"""Width of a picture on the page."""
+
+HEADING = """# Atlas of schemes
+
+{count} schemes, in the order of `erasurehead list schemes`. This page is made from the registry by
+`erasurehead atlas --output docs`; what it says of a scheme stands in its docstring.
+
+## How to read it
+
+There are n workers and k partitions, and k = n unless something else is said. A worker's load d is
+what it computes in a round; s of the workers are stragglers, and the master waits for r = n - s
+arrivals. Row j of the encoding matrix B says what worker j sends, and the master adds up messages
+with a decoding vector a. So partition i has the weight `w_i = sum_j a_j B_ji`, and the decoding
+error is `||w - 1||^2`: 0 where the gradient is exact, k where nothing is decoded. An update without
+rounds has the error of its own weights, and its staleness comes on top.
+
+T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one gradient,
+H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that no formula is known
+here: a run has it in its columns. `sim.theory` has the functions, `tests/` the tests.
+
+Pictures show the configuration under them. A matrix has a square wherever a worker holds a
+partition; a clock has the first rounds of a run, whose delays are shifted exponential (0.5 s and
+then 0.5 s on average). Schemes whose encoding matrix is the identity, or that have none, have a
+clock.
+"""
+
+LEFT_OUT = """## What is left out
+
+- **Raptor-like batch codes.** They need a load of order `log(1/eps) / log(n/s)` for an error of
+  `eps`, but the degree distribution is not in what we could read.
+- **Tree codes and Lagrange codes.** Trees of masters are another network, and Lagrange codes
+  compute polynomials of the data rather than sums of gradients.
+- **Local SGD and its families.** Workers that train models of their own and average them need
+  another learner.
+"""
+
+
+def page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
+    """The whole page.
+
+    Args:
+        families: the schemes.
+        names: what a config can name.
+    """
+    entries = {family: entry_of(family) for family in families.values()}
+    rows = [f"| [{name}](#{name}) | {_cell(entries[f].prose[0])} |" for name, f in families.items()]
+    table = "\n".join(["| scheme | what it does |", "|---|---|", *rows])
+    sections = [_section(entry, family, names) for family, entry in entries.items()]
+    return "\n".join([HEADING.format(count=len(rows)), table, "", *sections, LEFT_OUT])
+
+
+def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
+    shown, workers = family.portrait()
+    lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]
+    if entry.fields:
+        known = ", ".join(f"`{name}`" for name in entry.fields)
+        lines += [f"Fields: {known}.", ""]
+    lines += [
+        f'<img src="{FOLDER}/{entry.name}.png" width="{PIXELS}" alt="{entry.name}">',
+        "",
+        f"{workers} workers, `{configuration(shown, names)}`.",
+        "",
+        *(f"- **{title}:** {_code(entry.facts[key])}" for key, title in FACTS.items()),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def configuration(family: SchemeFamily, names: Catalogue) -> str:
+    """The section of a config that names a scheme, without what it leaves at its default.
+
+    A file counts by its name: where it lies is a matter of the machine.
+    """
+    default = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
+    section = plain(family, names)
+    said = [
+        f"{key}: {Path(value).name if key == 'path' else value}"
+        for key, value in section.items()
+        if key == "name" or default[key] is MISSING or plain(default[key], names) != value
+    ]
+    return "{" + ", ".join(said) + "}"
+
+
+def _code(text: str) -> str:
+    """Marks of code as Markdown has them."""
+    return text.replace("``", "`")
+
+
+def _cell(text: str) -> str:
+    """A text in a table."""
+    return _code(text).replace("|", "\\|")

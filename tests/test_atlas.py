@@ -1,0 +1,125 @@
+"""The atlas: complete for every scheme, true to the code, and as it is in the repository."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+
+import sim.theory
+from experiments.atlas.command import PAGE, write_atlas
+from experiments.atlas.entry import FACTS, NOT_SAID, entry_of
+from experiments.atlas.page import FOLDER, page
+from experiments.atlas.portrait import portrait
+from experiments.config.catalogue import BUILT_IN
+from experiments.pictures.shown import Bars, Heat
+from sim.schemes import SCHEMES
+from sim.schemes.base import Scheme, SchemeFamily
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+every_scheme = pytest.mark.parametrize("name", SCHEMES)
+
+
+def test_the_page_is_that_of_the_registry() -> None:
+    """If it fails: ``erasurehead atlas --output docs``."""
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(SCHEMES, BUILT_IN)
+
+
+def test_every_scheme_has_its_picture_and_no_other() -> None:
+    files = list((DOCS / FOLDER).iterdir())
+    assert {file.name for file in files} == {f"{name}.png" for name in SCHEMES}
+    assert sum(file.stat().st_size for file in files) < 1.5e6
+
+
+@every_scheme
+def test_an_entry_is_complete(name: str) -> None:
+    """Catches a scheme without facts, and a fact under a key that the page does not know."""
+    entry = entry_of(SCHEMES[name])
+    assert set(entry.facts) == set(FACTS)
+    assert NOT_SAID not in entry.facts.values()
+    assert all(entry.prose)
+    for text in (*entry.prose, *entry.facts.values()):
+        assert text.count("``") % 2 == 0, text
+        assert "\n" not in text
+
+
+@every_scheme
+def test_what_an_entry_names_exists(name: str) -> None:
+    """Tests in the files that are said to have them, and functions of the theory."""
+    facts = entry_of(SCHEMES[name]).facts
+    cited, file = 0, None
+    for word in re.findall(r"``([^`]+)``", facts["confirmed"]):
+        if word.endswith(".py"):
+            file = ROOT / "tests" / word
+        else:
+            assert file is not None
+            assert f"def {word}(" in file.read_text(encoding="utf-8"), word
+            cited += 1
+    assert cited > 0
+    for function in re.findall(r"sim\.theory\.(\w+)", " ".join(facts.values())):
+        assert function in sim.theory.__all__
+
+
+def test_a_portrait_of_a_code_is_its_matrix() -> None:
+    """Fano: every worker three partitions, any two workers one in common."""
+    [panel] = portrait(*SCHEMES["block_design"].portrait(), BUILT_IN).panels
+    [heat] = panel.marks
+    assert isinstance(heat, Heat)
+    held = ~np.isnan(heat.values)
+    np.testing.assert_array_equal(held @ held.T.astype(int), 1 + 2 * np.eye(7, dtype=int))
+
+
+def test_a_portrait_of_several_messages_has_their_order() -> None:
+    """Worker 1 sends partition 1 first and partition 3 last."""
+    family = SCHEMES["multi_message"](load=3)  # type: ignore[call-arg]
+    [panel] = portrait(family, 6, BUILT_IN).panels
+    [heat] = panel.marks
+    assert isinstance(heat, Heat)
+    np.testing.assert_array_equal(heat.values[1, :5], [np.nan, 1, 2, 3, np.nan])
+
+
+def test_a_portrait_without_a_matrix_is_a_clock() -> None:
+    for name, updates in [("uncoded", 4), ("ignore_stragglers", 4), ("k_async", 3)]:
+        [panel] = portrait(*SCHEMES[name].portrait(), BUILT_IN).panels
+        assert any(isinstance(mark, Bars) for mark in panel.marks)
+        assert f": {updates} " in panel.title
+
+
+@dataclass(frozen=True)
+class Bare(SchemeFamily):
+    """Says nothing of itself."""
+
+    name: ClassVar[str] = "bare"
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (SCHEMES["uncoded"](),)
+
+    def build(self, workers: int) -> Scheme:
+        return SCHEMES["uncoded"]().build(workers)
+
+
+def test_a_scheme_without_facts_has_a_section() -> None:
+    """A plugin's class needs no more than a scheme does."""
+    text = page({"bare": Bare}, BUILT_IN)
+    assert "## bare\n\nSays nothing of itself.\n" in text
+    assert text.count(NOT_SAID) == len(FACTS)
+
+
+@pytest.mark.slow
+def test_the_pictures_are_those_of_the_registry(tmp_path: Path) -> None:
+    """To the byte with the pinned matplotlib; if it fails: ``erasurehead atlas --output docs``."""
+    pinned = f"matplotlib=={version('matplotlib')}"
+    if pinned not in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():
+        pytest.skip("another matplotlib draws other bytes")
+    write_atlas(tmp_path, lambda done, total: None)
+    for name in SCHEMES:
+        file = f"{FOLDER}/{name}.png"
+        assert (tmp_path / file).read_bytes() == (DOCS / file).read_bytes(), name
