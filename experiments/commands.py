@@ -41,6 +41,9 @@ def whole(least: int, most: int) -> Callable[[str | int], int]:
 MOST_JOBS = 1024
 """Processes that a command may start; a machine with more cores takes a cluster."""
 
+MOST_SETS = 10**8
+"""Sets of stragglers that ``attack`` may decode for each code and number of stragglers."""
+
 MOST_ROUNDS = 10**7
 """Rounds that ``verify`` may simulate of each scheme: 15 GB."""
 
@@ -302,6 +305,55 @@ def fit(
         command.write_findings(findings, trace.name, target)
     terminal.say_all(terminal_report(findings).splitlines())
     terminal.say(f"report, pictures and config in {target}/")
+
+
+@app.command(epilog=example("attack demo.yaml --stragglers 0:6"))
+def attack(
+    config: Config,
+    set_: Set = None,
+    stragglers: Annotated[
+        str | None,
+        typer.Option(
+            "--stragglers", metavar="A:B,...", help="How many are missing; default 0 to half."
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None,
+        typer.Option(
+            "--budget",
+            parser=whole(0, MOST_SETS),
+            metavar="N",
+            help="Decode all sets of stragglers where there are at most N, else search as long; "
+            "default about ten seconds.",
+        ),
+    ] = None,
+    samples: Annotated[
+        int,
+        typer.Option(
+            "--samples", parser=whole(2, MOST_SETS), metavar="N", help="Random sets for a mean."
+        ),
+    ] = 400,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Default results/attack/<name>/.")
+    ] = None,
+) -> None:
+    """Find the stragglers whose absence hurts each code of a config most."""
+    from experiments import console
+    from experiments.attack import command, shown
+    from experiments.config.document import load
+    from experiments.lock import locked
+
+    document = load(config, set_ or [])
+    planned = command.plan(document, stragglers, budget, samples)
+    target = output or Path("results/attack") / str(document.get("name", "run"))
+    command.require_own(target, planned.config)
+    with locked(target, command.FILES):
+        with console.progress("stragglers") as report:
+            frame = command.compute(planned, report)
+        command.write(planned, frame, target)
+    shown.show(frame)
+    terminal.say_all(planned.found.left_out)
+    terminal.say(f"table and picture in {target}/")
 
 
 @app.command(epilog=example("plot results/demo --kind loss_time --format png,pdf"))

@@ -51,7 +51,7 @@ def progress(unit: str) -> Iterator[Report]:
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
-        left_out = _show(_summary(outcome.summary, _swept(outcome)))
+        left_out = show_columns(_summary(outcome.summary, _swept(outcome)))
         if left_out:
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
@@ -85,7 +85,7 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
     ]
     if len(todo) < len(rows):
         columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
-    _show(columns)
+    show_columns(columns)
     if len(rows) > len(some):
         terminal.say(f"... and {len(rows) - len(some)} more")
     for reason in dict.fromkeys(need.reason for _, need in rows if need.reason):
@@ -180,10 +180,11 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[C
     return shown, left_out
 
 
-def _show(columns: Sequence[Column]) -> list[Column]:
+def show_columns(columns: Sequence[Column]) -> list[Column]:
     """Print a table; returns the columns for which a line has no room."""
     console = terminal.console()
     shown, left_out = fitting(columns, terminal.width(console))
+    console.width = max(console.width, terminal.width(console))  # else rich squeezes it into a pipe
     console.print(_table(shown), crop=False)
     return left_out
 

@@ -32,6 +32,9 @@ MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
 
+ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
+"""What ``erasurehead attack`` leaves."""
+
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS)
 
 PLOTS = "plots"
@@ -171,6 +174,12 @@ def make_way(output: Path, config: Mapping[str, Any]) -> bool:
     return clear(output) and another
 
 
+def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a run of another config has come to its end in ``output``."""
+    origin = origin_of(output)
+    return origin is not None and origin.config != _said(config)
+
+
 def clear(output: Path) -> bool:
     """Remove everything that is made of one config, the manifest first.
 
@@ -209,7 +218,7 @@ def has_rows(table: Path) -> bool:
 
 
 def _made_of_one_config(output: Path) -> Iterator[Path]:
-    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS):
+    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, *ATTACK):
         if (output / name).is_file():
             yield output / name
     if (output / PLOTS).is_dir():

@@ -109,7 +109,8 @@ def _points(axes: Axes, mark: Points) -> None:
         axes.plot(
             mark.x,
             mark.y,
-            look.marker,
+            marker=look.marker,
+            linestyle="none",
             color=look.colour,
             markerfacecolor="white",
             markersize=mark.size,

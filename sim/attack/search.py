@@ -21,7 +21,7 @@ from sim.schemes.base import DECODING
 from sim.types import BoolArray, FloatArray
 
 ENUMERATION = "enumeration"
-HOLDERS = "holders"
+HOLDERS = "all holders"
 ONE_BY_ONE = "one by one"
 SINGULAR = "singular vectors"
 RANDOM = "random"
@@ -164,7 +164,7 @@ class _Search:
         effort = self._effort
         rng = np.random.default_rng([effort.seed, count])
         lucky, mean, error = self._sampled(count, rng)
-        found = [*lucky, *self._suggested(count, rng)]
+        found = [*self._suggested(count), *lucky]
         best = self._largest(found)
         reached = self._reaches(best, ceiling)
         if not reached:
@@ -206,7 +206,7 @@ class _Search:
         spread = float(np.nanstd(errors, ddof=1)) / sqrt(samples) if samples > 1 else np.nan
         return lucky, float(np.nanmean(errors)), spread
 
-    def _suggested(self, count: int, rng: np.random.Generator) -> list[_Start]:
+    def _suggested(self, count: int) -> list[_Start]:
         vectors, orders, _ = self._hints
         n = self._code.workers
         lost = [(sets.mask(order[:count], n), HOLDERS) for order in orders]

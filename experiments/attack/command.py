@@ -1,0 +1,121 @@
+"""``erasurehead attack``: the search for every code of a config, and what it leaves in a folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from experiments.attack.counts import counts
+from experiments.attack.picture import picture
+from experiments.attack.subjects import Found, Subject, subjects
+from experiments.attack.table import table
+from experiments.cells import files, store
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError
+from experiments.config.grid import resolved
+from experiments.outputs import ATTACK, CONFIG, Origin, holds_another
+from experiments.pictures import paint, style
+from sim.attack import Effort, Worst, attack
+from sim.learner import BLAS_THREADS
+
+PARQUET, CSV, *PICTURES = ATTACK
+FILES = (CONFIG, *ATTACK)
+
+Report = Callable[[int, int], None]
+"""Called with numbers of stragglers done, of all codes, and in all."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is going to be attacked.
+
+    Attributes:
+        config: the resolved config.
+        found: its codes.
+        counts: numbers of stragglers for each code, in their order.
+        budget, samples: see ``sim.attack.Effort``.
+    """
+
+    config: Mapping[str, Any]
+    found: Found
+    counts: list[list[int]] = field(repr=False)
+    budget: int | None
+    samples: int
+
+    @property
+    def origin(self) -> Origin:
+        """Of the table: the config, its cells, what was asked for, and the code that answered."""
+        asked = json.dumps([self.counts, self.budget, self.samples])
+        return Origin.of(self.config, [*self.found.keys, asked], store.code_fingerprint())
+
+
+def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int) -> Plan:
+    """Read a config and find its codes. Writes nothing.
+
+    Args:
+        document: the config.
+        asked: numbers of stragglers as ``--stragglers`` has them.
+        budget: sets to decode for each code and number of stragglers.
+        samples: random sets for a mean.
+
+    Raises:
+        ConfigError: the config or an option is bad, or there is no code.
+    """
+    config = resolved(document)
+    found = subjects(document)
+    wanted = [[*counts(asked, subject.code.workers)] for subject in found.subjects]
+    return Plan(config, found, wanted, budget, samples)
+
+
+def compute(planned: Plan, report: Report) -> pd.DataFrame:
+    """Search the worst stragglers of every code; returns the table.
+
+    Cost: for each code and number of stragglers as ``sim.attack.attack``.
+    """
+    with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
+        return table(_found(planned, report))
+
+
+def _found(planned: Plan, report: Report) -> Iterator[tuple[Subject, Worst]]:
+    total, done = sum(map(len, planned.counts)), 0
+    report(done, total)
+    for subject, wanted in zip(planned.found.subjects, planned.counts, strict=True):
+        effort = Effort(planned.budget, planned.samples, subject.seed)
+
+        def ceiling(stragglers: int, subject: Subject = subject) -> float | None:
+            bound = subject.bound(stragglers)
+            return None if bound is None else bound.value
+
+        for worst in attack(subject.code, wanted, effort, ceiling):
+            done += 1
+            report(done, total)
+            yield subject, worst
+
+
+def require_own(output: Path, config: Mapping[str, Any]) -> None:
+    """Refuse a folder in which a run of another config has left its result.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if holds_another(output, config):
+        raise ConfigError(f"{output}: holds the result of another config; give another --output")
+
+
+def write(planned: Plan, frame: pd.DataFrame, output: Path) -> list[Path]:
+    """Write config, table and pictures under ``output``; returns the files.
+
+    The CSV goes first and comes last: what lies beside it is of one config.
+    """
+    files.remove(output / name for name in (CSV, *PICTURES, PARQUET))
+    files.write_bytes(output / CONFIG, yaml_text.write(planned.config).encode())
+    files.write_table(output / PARQUET, frame, planned.origin.facts)
+    style.save(paint.figure(picture(frame)), output / Path(PICTURES[0]).stem)
+    files.write_bytes(output / CSV, frame.to_csv(index=False).encode())
+    return [output / name for name in FILES]

@@ -1,0 +1,222 @@
+"""``erasurehead attack`` as a person uses it: table, picture, terminal, bad input."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from experiments.attack import command
+from experiments.attack.counts import counts
+from experiments.attack.picture import BOUND, RANDOM, WORST, picture
+from experiments.attack.table import beginning
+from experiments.config.errors import ConfigError
+from experiments.lock import locked
+from experiments.outputs import ATTACK, Origin, make_way, origin_in
+from experiments.pictures.shown import Curve, Points
+from experiments.run import Options, run
+
+ROOT = Path(__file__).parents[2]
+
+DOCUMENT: dict[str, Any] = {
+    "name": "attacked",
+    "workers": 12,
+    "iterations": 1,
+    "delay": {"model": "exponential", "rate": 1.0},
+    "schemes": [
+        {"name": "erasurehead", "load": 3, "wait_for": [6, 9]},
+        {"name": "cyclic_mds", "load": 4, "label": "[red]mine"},
+        {"name": "asynchronous"},
+    ],
+}
+
+
+def erasurehead(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.Plan, pd.DataFrame]:
+    planned = command.plan({**DOCUMENT, **changes}, asked, 100, 20)
+    return planned, command.compute(planned, lambda done, total: None)
+
+
+def test_what_a_person_gets(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(DOCUMENT))
+    done = erasurehead(tmp_path, "attack", "config.yaml")
+    assert (done.returncode, done.stderr) == (0, "")
+    out = tmp_path / "results" / "attack" / "attacked"
+    assert {path.name for path in out.iterdir()} == {"config.yaml", *ATTACK}
+    frame = pd.read_csv(out / "attack.csv", keep_default_na=True)
+    repetition = frame[frame["scheme"] == "erasurehead"]
+    assert repetition["worst_error"].tolist() == [3 * (s // 3) for s in range(7)]
+    assert repetition["bound"].tolist() == repetition["worst_error"].tolist()
+    assert "wait_for=6 (12 workers): no error up to s = 2; the first, 3 of 12, at s = 3" in (
+        done.stdout
+    )
+    assert "[red]mine (12 workers): no error up to s = 3" in done.stdout
+    assert "erasurehead load=3 wait_for=9: left out: the same code and decoder as" in done.stdout
+    assert "asynchronous: left out: it has no rounds" in done.stdout
+
+
+def test_columns(tmp_path: Path) -> None:
+    planned, frame = attacked()
+    assert frame["worst_relative"].tolist() == (frame["worst_error"] / 12).tolist()
+    exact = frame["bound"].notna() & (frame["worst_error"] >= frame["bound"] - 1e-9)
+    assert frame.loc[exact, "exact"].all()
+    assert set(frame.loc[frame["found_by"] == "enumeration", "random_se"]) == {0.0}
+    assert frame["worst_set"].str.split().str.len().tolist() == frame["stragglers"].tolist()
+    command.write(planned, frame, tmp_path)
+    again = pd.read_parquet(tmp_path / "attack.parquet")
+    pd.testing.assert_frame_equal(again, frame)
+
+
+def test_the_same_bytes_twice(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        command.write(*attacked(), tmp_path / name)
+    for name in command.FILES:
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_the_seed_is_that_of_the_config() -> None:
+    means = [attacked("5", seed=seed)[1]["random_mean"].tolist() for seed in (0, 0, 1)]
+    assert means[0] == means[1] != means[2]
+
+
+def origin(output: Path) -> Origin | None:
+    return origin_in(pq.read_schema(output / "attack.parquet").metadata)
+
+
+def test_a_table_says_what_it_is_made_from(tmp_path: Path) -> None:
+    planned, frame = attacked()
+    command.write(planned, frame, tmp_path)
+    assert origin(tmp_path) == planned.origin
+    other, _ = attacked(seed=3)
+    assert other.origin.config != planned.origin.config
+    assert command.plan(DOCUMENT, "0:5", 99, 20).origin.cells != planned.origin.cells
+
+
+def test_one_folder_one_story(tmp_path: Path) -> None:
+    """Beside another config's result nothing is written; another run takes the files away."""
+    planned, frame = attacked()
+    command.write(planned, frame, tmp_path)
+    make_way(tmp_path, {**planned.config, "seed": 7})
+    assert not any((tmp_path / name).exists() for name in ATTACK)
+    run(DOCUMENT, tmp_path / "out", Options())
+    command.require_own(tmp_path / "out", command.plan(DOCUMENT, "1", 1, 2).config)
+    with pytest.raises(ConfigError, match="another config; give another --output"):
+        command.require_own(tmp_path / "out", planned.config | {"seed": 7})
+
+
+def write(folder: Path, document: dict[str, Any]) -> Path:
+    path = folder / "given.yaml"
+    path.write_text(yaml.safe_dump(document))
+    return path
+
+
+def test_another_command_is_writing(tmp_path: Path) -> None:
+    with locked(tmp_path / "out"):
+        done = erasurehead(
+            tmp_path, "attack", write(tmp_path, DOCUMENT), "--output", tmp_path / "out"
+        )
+    assert done.returncode == 2
+    assert "is writing to it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_sweep_over_workers_has_a_panel_each() -> None:
+    _, frame = attacked("3", sweep={"workers": [12, 15], "delay.rate": [1.0, 2.0]})
+    assert frame.groupby("label", sort=False)["workers"].apply(list).tolist() == [[12, 15]] * 2
+    shown = picture(frame)
+    assert [panel.title for panel in shown.panels] == ["12 workers", "15 workers"]
+
+
+def test_labels_of_a_sweep_tell_codes_apart() -> None:
+    """A label that the config gives would stand for both loads."""
+    _, frame = attacked("3", sweep={"schemes.cyclic_mds.load": [2, 4]})
+    labels = frame.drop_duplicates("label")["label"].tolist()
+    assert labels[1:] == ["[red]mine", "[red]mine [schemes.cyclic_mds.load=4]"]
+
+
+def test_a_picture_shows_worst_random_and_bound() -> None:
+    """Solid, dashed and dotted in the scheme's colour; hollow where it is a lower bound."""
+    _, frame = attacked()
+    (panel,) = picture(frame).panels
+    rows = frame[frame["scheme"] == "erasurehead"]
+    curves = [mark for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)]
+    bound, mean, worst = curves[:3]
+    assert worst.y.tolist() == rows["worst_relative"].tolist()
+    assert mean.y.tolist() == (rows["random_mean"] / 12).tolist()
+    assert bound.y.tolist() == (rows["bound"] / 12).tolist()
+    styles = [curve.look.line for curve in (worst, mean, bound)]
+    assert styles == [WORST.line, RANDOM.line, BOUND.line]
+    points = [mark for mark in panel.marks if isinstance(mark, Points)]
+    hollow = sum(len(mark.x) for mark in points if mark.hollow)
+    assert hollow == (~frame["exact"]).sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "workers", "expected"),
+    [
+        (None, 12, range(7)),
+        (None, 1, range(2)),
+        ("3", 12, [3]),
+        ("0:2, 5,1", 12, [0, 1, 2, 5]),
+        ("12", 12, [12]),
+    ],
+)
+def test_counts(text: str | None, workers: int, expected: list[int]) -> None:
+    assert list(counts(text, workers)) == list(expected)
+
+
+def test_counts_of_large_clusters_are_thinned() -> None:
+    found = list(counts(None, 1000))
+    assert found[:6] == [0, 1, 2, 3, 4, 5]
+    assert (found[-1], len(found) < 40) == (500, True)
+    assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize("text", ["a", "", "3:", "5:3", "13", "-1", "1.5", "9" * 40])
+def test_bad_counts(text: str) -> None:
+    with pytest.raises(ConfigError, match="--stragglers = "):
+        counts(text, 12)
+
+
+def test_a_config_without_codes_is_refused() -> None:
+    with pytest.raises(ConfigError, match="none is a code with an encoding matrix"):
+        command.plan({**DOCUMENT, "schemes": [{"name": "asynchronous"}]}, None, None, 20)
+
+
+def test_too_many_workers_are_refused() -> None:
+    with pytest.raises(ConfigError, match="workers = 30000: must be at most 20000"):
+        command.plan({**DOCUMENT, "workers": 30_000}, None, None, 20)
+
+
+@pytest.mark.parametrize(
+    ("errors", "exact", "expected"),
+    [
+        ([0, 0, 2], [True, True, True], "no error up to s = 1; the first, 2 of 9, at s = 2"),
+        ([0, 0, 2], [True, False, True], "no error was found up to s = 1; the first, 2 of 9"),
+        ([1, 1, 2], [True, True, True], "an error of 1 of 9 without stragglers"),
+        ([0, 0, 1e-9], [True, True, True], "no error with up to 2 stragglers"),
+        ([0, 0, 0], [True, True, False], "no error was found with up to 2 stragglers"),
+    ],
+)
+def test_where_a_code_begins_to_lose(errors: list[float], exact: list[bool], expected: str) -> None:
+    columns = {"stragglers": range(3), "worst_error": errors, "exact": exact, "partitions": 9}
+    assert beginning(pd.DataFrame(columns)).startswith(expected)
