@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,18 @@ class InvalidParameter(ValueError):
         field: the parameter's name in the config.
         value: what was given.
         valid: what would be valid, as a clause ("must divide workers = 30: 1, 2, 3, ...").
+        nearest: parameters, by name, that would not be refused in this way; ``valid`` names them.
+            A number that is refused should have one. ``workers`` may be among them.
     """
 
-    def __init__(self, field: str, value: Any, valid: str) -> None:
+    def __init__(
+        self, field: str, value: Any, valid: str, nearest: Mapping[str, Any] | None = None
+    ) -> None:
         super().__init__(f"{field} = {value!r}: {valid}")
         self.field = field
         self.value = value
         self.valid = valid
+        self.nearest = dict(nearest or {})
 
 
 class NeverEnough(RuntimeError):

@@ -6,7 +6,8 @@ a count, a seed or a number of seconds is never a truth value.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
 
 from annotated_types import Ge, Gt, Le, Unit
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict
@@ -47,11 +48,34 @@ Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(Fa
 def require_divisor(value: int, workers: int, field: str = "load") -> None:
     """Groups of equal size need it to divide the number of workers."""
     if workers % value:
-        valid = ", ".join(str(d) for d in range(1, workers + 1) if workers % d == 0)
-        raise InvalidParameter(field, value, f"must divide workers = {workers}: {valid}")
+        refuse_naming(
+            field,
+            value,
+            [d for d in range(1, workers + 1) if workers % d == 0],
+            f"must divide workers = {workers}",
+        )
 
 
 def require_at_most_workers(field: str, value: int, workers: int) -> None:
     """A count of workers cannot exceed the cluster."""
     if value > workers:
-        raise InvalidParameter(field, value, f"must be between 1 and workers = {workers}")
+        valid = f"must be between 1 and workers = {workers}"
+        raise InvalidParameter(field, value, valid, {field: workers})
+
+
+def refuse_naming(
+    field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
+) -> NoReturn:
+    """Refuse a number, and name those that are allowed: all of them, or the nearest.
+
+    Args:
+        field: its name.
+        value: what was given.
+        allowed: at least one.
+        rule: why, as a clause.
+        shown: how many are named.
+    """
+    near = sorted(allowed, key=lambda other: abs(other - value))
+    named = ", ".join(map(str, sorted(near[:shown])))
+    valid = f"{rule}{'; nearest' if len(near) > shown else ''}: {named}"
+    raise InvalidParameter(field, value, valid, {field: near[0]})

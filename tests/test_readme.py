@@ -21,7 +21,7 @@ from tests.figures import agg
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-USE, SCHEME = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+USE, SCHEME, CHECK = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
 
 
 def test_use_from_python(
@@ -74,6 +74,15 @@ def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
     for command in (["check"], ["format", "--check"]):
         done = subprocess.run([*ruff, *command, *config], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_example_conforms(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test that the reader is shown, with the scheme as a plugin."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "both.py").write_text(SCHEME)
+    scope: dict[str, Any] = {}
+    exec(CHECK, scope)
+    scope["test_both"]()
 
 
 def test_commands_name_what_there_is() -> None:

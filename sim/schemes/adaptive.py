@@ -14,6 +14,7 @@ from typing_extensions import override
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.decoders import SumArrived
 from sim.schemes.stopping import DeadlineEach, FirstK, FirstKEach
 from sim.types import BoolArray, FloatArray, IntArray
@@ -78,7 +79,8 @@ class AdaptiveK(SchemeFamily):
         most = workers if self.most is None else self.most
         if not self.wait_for <= most <= workers:
             valid = f"must be between wait_for = {self.wait_for} and workers = {workers}"
-            raise InvalidParameter("most", most, valid)
+            nearest = max(self.wait_for, min(most, workers))
+            raise InvalidParameter("most", most, valid, {"most": nearest})
         growth = self.wait_for, self.step, self.burn_in, self.threshold, most
         return GrowingK(workers, *growth, exact=self.wait_for == workers)
 
@@ -238,6 +240,7 @@ class RobustDeadline(RoundScheme):
     exact: bool | None = False
 
     name = "adaptive_deadline"
+    claims = Claims(copies=1, unbiased=RandomOrder())
 
     @property
     @override

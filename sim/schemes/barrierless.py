@@ -31,6 +31,7 @@ import numpy as np
 from typing_extensions import override
 
 from sim.schemes.base import Scheme
+from sim.schemes.claims import Claims, RandomOrder
 from sim.steps import SingleGradients, Steps
 from sim.types import IntArray, Messages, Trace
 
@@ -76,6 +77,12 @@ class Barrierless(Scheme):
     distinct: bool = False
     cycles: bool = False
     exact: bool | None = False
+
+    @property
+    def claims(self) -> Claims:  # type: ignore[override]
+        """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
+        drawn = not self.own_data and not self.delay_adaptive
+        return Claims(unbiased=RandomOrder() if drawn else None)
 
     @property
     @override

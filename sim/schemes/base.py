@@ -28,6 +28,7 @@ from typing_extensions import override
 
 from sim.load_laws import LoadLaw
 from sim.schemes.assignments import Assignment
+from sim.schemes.claims import NONE, Claims
 from sim.schemes.conditioning import PROBES, Conditioning, conditioning
 from sim.schemes.decoders import Decoder
 from sim.schemes.stopping import StoppingRule
@@ -120,10 +121,12 @@ class Scheme(ABC):
         name: the registry name of its family.
         exact: True when every set of arrivals that ends a round decodes to the exact gradient, in
             exact arithmetic; None where that depends on the draw, so that it is measured.
+        claims: what else it promises.
     """
 
     name: str
     exact: bool | None = False
+    claims: Claims = NONE
 
     @property
     @abstractmethod
@@ -212,6 +215,7 @@ class Fixed(RoundScheme):
         decoder: how the master combines the messages that arrived.
         exact: as in ``Scheme``; ``conditioning`` says what rounding leaves of it.
         patience: what a worker does by itself.
+        claims: what else the scheme promises.
     """
 
     sees: ClassVar[Sees] = Sees.NOTHING
@@ -222,6 +226,7 @@ class Fixed(RoundScheme):
     decoder: Decoder
     exact: bool | None
     patience: Patience | None = None
+    claims: Claims = NONE
 
     @property
     @override

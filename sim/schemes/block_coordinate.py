@@ -18,6 +18,7 @@ from typing_extensions import override
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, not_bool
 from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
+from sim.schemes.claims import Claims
 from sim.schemes.foresight import Foresight, ForesightedFamily
 from sim.schemes.places import PerPlace
 from sim.types import BoolArray, FloatArray
@@ -120,6 +121,11 @@ class Levels(RoundScheme):
 
     name = "block_coordinate"
     exact = True
+
+    @property
+    def claims(self) -> Claims:  # type: ignore[override]
+        """The first level that has coordinates needs the most workers."""
+        return Claims(tolerates=self.levels[0])
 
     @property
     @override

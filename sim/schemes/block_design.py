@@ -81,9 +81,10 @@ class BlockDesign(Decoded, Loaded):
         """Needs a design with so many workers and this load."""
         block = base_block(workers, self.load)
         if block is None:
-            raise InvalidParameter("load", self.load, _nearest(workers, self.load))
+            raise _without_design(workers, self.load)
         code = shifted(np.array(block), workers)
-        return scheme_of(self, code, self.load, fixed=least_error(code))
+        fixed = least_error(code)
+        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 def base_block(workers: int, load: int) -> tuple[int, ...] | None:
@@ -118,16 +119,18 @@ def _twin_primes(p: int) -> tuple[int, ...]:
     return tuple(x for x in range(p * q) if belongs(x))
 
 
-def _nearest(workers: int, load: int) -> str:
-    """The valid loads of this cluster, and the nearest cluster with a design that codes."""
+def _without_design(workers: int, load: int) -> InvalidParameter:
+    """Names the valid loads of this cluster, and the nearest cluster with a design that codes."""
     own = sorted(_designs(workers))
     for distance in range(1, workers + 8):
         for other in (workers + distance, workers - distance):
             loads = [d for d in sorted(_designs(other)) if 1 < d < other - 1] if other > 1 else []
             if loads:
                 listed = ", ".join(map(str, loads))
-                return (
+                valid = (
                     f"no symmetric design with {workers} workers has this load; valid: "
                     f"{', '.join(map(str, own))}; nearest cluster: {other} workers, load {listed}"
                 )
+                close = min(loads, key=lambda d: abs(d - load))
+                return InvalidParameter("load", load, valid, {"workers": other, "load": close})
     raise AssertionError("there is a design with 7 workers")

@@ -45,6 +45,12 @@ class BurstWindow(Clocked):
     banned: BoolArray
     idle: BoolArray
 
+    @property
+    @override
+    def monotone(self) -> bool:
+        """No: an early first arrival can make more workers late than the model allows."""
+        return False
+
     @override
     def of(self, replication: int) -> BurstWindow:
         return replace(

@@ -73,7 +73,9 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
             rows.append(np.arange(place * workers // size, (place + 1) * workers // size))
         code = plain(rows, workers)
         rule = self.rule_for(code, CompleteClass(self.load))
-        return Fixed(self.name, code, rule, BestClass(code, self.load), self.always_exact)
+        decoder = BestClass(code, self.load)
+        exact, claims = self.always_exact, self.claims_of(self.load)
+        return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 
 @final

@@ -15,6 +15,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
 from sim.schemes.assignments import Assignment
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
 from sim.schemes.stop import Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import FirstK, StoppingRule
@@ -59,6 +60,10 @@ class Stopped(SchemeFamily):
     def always_exact(self) -> bool | None:
         """True with the code's own rule, ``None`` with a choice."""
         return True if self.stop is None else None
+
+    def claims_of(self, copies: int) -> Claims:
+        """What a code promises that holds so many copies and needs one of each partition."""
+        return Claims(copies=copies, tolerates=copies - 1 if self.stop is None else None)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -128,6 +133,7 @@ def scheme_of(
     *,
     fixed: CommonWeight | None = None,
     optimal: Decoder | None = None,
+    copies: int | None = None,
 ) -> Fixed:
     """A code with the rule and the decoder that its config chose.
 
@@ -139,12 +145,16 @@ def scheme_of(
         load: d, the (mean) sum of a row's coefficients, for one-step decoding.
         fixed: the weights of ``fixed``, where the code's paper has some.
         optimal: a faster least-squares decoder, where the code has one.
+        copies: workers that hold each partition, where that is the same for all.
 
     Raises:
         InvalidParameter: the choices cannot work with the code.
     """
     decoder = _decoder(family.decoder, code, load, fixed, optimal)
-    return Fixed(family.name, code, family.rule(code), decoder, exact=None)
+    claims = Claims(copies=copies)
+    if copies and family.stop is None and decoder == unbiased(code, load):
+        claims = Claims(copies=copies, unbiased=RandomOrder())
+    return Fixed(family.name, code, family.rule(code), decoder, exact=None, claims=claims)
 
 
 def _decoder(
@@ -157,7 +167,8 @@ def _decoder(
     if name == "optimal":
         return optimal or Optimal(code)
     if np.iscomplexobj(code.encoding):
-        raise InvalidParameter("decoder", name, "must be optimal, since the code is complex")
+        valid = "must be optimal, since the code is complex"
+        raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
     match name:
         case "one_step":
             return unbiased(code, load)

@@ -20,6 +20,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, not_bool, require_at_most_workers
 from sim.schemes.assignments import UniformLoad, cyclic_support
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims
 from sim.schemes.codes import Loaded, Seeded, Stopped
 from sim.schemes.decoders import Decoder, products, solve_each
 from sim.schemes.stopping import FirstK
@@ -67,10 +68,12 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
         require_at_most_workers("load", self.load, workers)
         if self.share > self.load:
             valid = f"must be between 1 and load = {self.load}"
-            raise InvalidParameter("share", self.share, valid)
+            raise InvalidParameter("share", self.share, valid, {"share": self.load})
         code = ShortMessages(workers, self.load, self.share, self.code_seed)
         rule = self.rule_for(code, FirstK(workers - self.load + self.share))
-        return Fixed(self.name, code, rule, FirstPart(code), self.always_exact)
+        exact = self.always_exact
+        claims = Claims(copies=self.load, tolerates=self.load - self.share if exact else None)
+        return Fixed(self.name, code, rule, FirstPart(code), exact, claims=claims)
 
 
 @final

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from sim.fields import STRICT, Seconds, not_bool
 from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.places import last_of_each
 from sim.steps import DecodedRounds
 from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace
@@ -111,6 +112,11 @@ class TimeLimited(RoundScheme):
     exact: bool | None = False
 
     name = "drop_compute"
+
+    @property
+    def claims(self) -> Claims:  # type: ignore[override]
+        """Sharply cut, a round may be without any piece, and then its gradient is 0."""
+        return Claims(copies=1, unbiased=None if self.sharp else RandomOrder())
 
     @property
     @override

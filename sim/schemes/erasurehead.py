@@ -16,6 +16,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Seconds, require_divisor
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.codes import Counted, Loaded
 from sim.schemes.decoders import OnePerGroup
 from sim.schemes.stop import InWindow
@@ -95,9 +96,14 @@ class ErasureHead(Counted, Loaded):
         if self.rescale:
             if early or self.wait_for is None:
                 valid = f"must be false with a {early}, which leaves the number of arrivals random"
-                raise InvalidParameter("rescale", self.rescale, valid)
+                raise InvalidParameter("rescale", self.rescale, valid, {"rescale": False})
             scale = 1 / chance_heard(workers, self.load, self.wait_for)
-        return Fixed(self.name, code, rule, OnePerGroup(self.load, scale), exact)
+        tolerates = None
+        if exact and self.wait_for is not None:
+            tolerates = max(workers - self.wait_for, self.load - 1)
+        claims = Claims(self.load, tolerates, RandomOrder() if self.rescale else None)
+        decoder = OnePerGroup(self.load, scale)
+        return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 
 def chance_heard(workers: int, load: int, arrivals: int) -> float:

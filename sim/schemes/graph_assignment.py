@@ -21,8 +21,7 @@ from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, not_bool
+from sim.fields import STRICT, not_bool, refuse_naming
 from sim.schemes.assignments import Encoded
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.codes import Decoded, Seeded, scheme_of
@@ -82,15 +81,13 @@ class GraphAssignment(Seeded, Decoded):
         vertices, rest = divmod(2 * workers, self.degree)
         fit = [d for d in range(1, 2 * workers) if 2 * workers % d == 0 and 2 * workers // d > d]
         if rest or self.degree not in fit:
-            valid = ", ".join(map(str, fit)) or "no degree"
-            text = (
-                f"must divide 2 workers = {2 * workers}, and be below 2 workers / degree: {valid}"
-            )
-            raise InvalidParameter("degree", self.degree, text)
+            rule = f"must divide 2 workers = {2 * workers}, and be below 2 workers / degree"
+            refuse_naming("degree", self.degree, fit, rule)
         graph = regular_graph("degree", self.degree, vertices, self.code_seed)
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
         code = plain([np.array(edge) for edge in edges], vertices)
-        return scheme_of(self, code, 2.0, fixed=unbiased(code, 2.0), optimal=ByComponent(code))
+        fixed, optimal = unbiased(code, 2.0), ByComponent(code)
+        return scheme_of(self, code, 2.0, fixed=fixed, optimal=optimal, copies=self.degree)
 
 
 @final

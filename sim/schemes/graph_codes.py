@@ -15,11 +15,10 @@ import networkx as nx
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
-from scipy.sparse.linalg import eigsh
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT
+from sim.fields import STRICT, refuse_naming, require_at_most_workers
 from sim.schemes.assignments import Encoded
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
@@ -66,7 +65,8 @@ class RegularGraph(Seeded, Decoded, Loaded):
     def build(self, workers: int) -> Fixed:
         """Needs a d-regular graph on so many vertices."""
         code = random_regular(self.load, workers, self.code_seed)
-        return scheme_of(self, code, self.load, fixed=unbiased(code, self.load))
+        fixed = unbiased(code, self.load)
+        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 @final
@@ -120,7 +120,8 @@ class Expander(Seeded, Decoded, Loaded):
                 code = _paley(self.load, workers)
             case "circulant":
                 code = _circulant(self.load, workers)
-        return scheme_of(self, code, self.load, fixed=unbiased(code, self.load))
+        fixed = unbiased(code, self.load)
+        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 def random_regular(load: int, workers: int, seed: int) -> Encoded:
@@ -140,9 +141,10 @@ def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph
     """
     if degree >= vertices or degree * vertices % 2:
         fit = [d for d in range(1, vertices) if d * vertices % 2 == 0]
-        close = sorted(fit, key=lambda d: abs(d - degree))[:4]
-        valid = f"no graph has {vertices} vertices and this degree; nearest: {sorted(close)}"
-        raise InvalidParameter(field, degree, valid)
+        if not fit:
+            valid = f"one vertex has no edges; needs at least {degree + 1} workers"
+            raise InvalidParameter(field, degree, valid, {"workers": degree + 1})
+        refuse_naming(field, degree, fit, f"no graph has {vertices} vertices and this degree", 4)
     return nx.random_regular_graph(degree, vertices, seed=seed)
 
 
@@ -154,19 +156,20 @@ def adjacency(graph: nx.Graph) -> sparse.csr_array:
 
 def _paley(load: int, workers: int) -> Encoded:
     if not (is_prime(workers) and workers % 4 == 1):
-        near = [p for p in range(5, 2 * workers + 10) if p % 4 == 1 and is_prime(p)]
-        close = sorted(sorted(near, key=lambda p: abs(p - workers))[:3])
-        valid = f"no Paley graph has {workers} workers; nearest: {', '.join(map(str, close))}"
-        raise InvalidParameter("graph", "paley", valid)
+        primes = [p for p in range(5, 2 * workers + 10) if p % 4 == 1 and is_prime(p)]
+        near = sorted(primes, key=lambda p: abs(p - workers))[:3]
+        close = ", ".join(map(str, sorted(near)))
+        valid = f"no Paley graph has {workers} workers; nearest: {close}"
+        raise InvalidParameter("graph", "paley", valid, {"workers": near[0]})
     if load != (workers - 1) // 2:
-        valid = f"must be (workers - 1) / 2 = {(workers - 1) // 2} for a Paley graph"
-        raise InvalidParameter("load", load, valid)
+        half = (workers - 1) // 2
+        valid = f"must be (workers - 1) / 2 = {half} for a Paley graph"
+        raise InvalidParameter("load", load, valid, {"load": half})
     return shifted(np.unique(np.arange(1, workers) ** 2 % workers), workers)
 
 
 def _circulant(load: int, workers: int) -> Encoded:
-    if load > workers:
-        raise InvalidParameter("load", load, f"must be between 1 and workers = {workers}")
+    require_at_most_workers("load", load, workers)
     return shifted(np.array(circulant_offsets(load, workers)), workers)
 
 
@@ -201,20 +204,6 @@ def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:
         chosen.append(int(np.argmin(largest)))
         total += waves[:, chosen[-1]]
     return tuple(sorted(chosen))
-
-
-def second_eigenvalue(code: Encoded) -> float:
-    """lambda: the second largest singular value of B, 0 for a single worker.
-
-    Of a regular graph, or of a circulant, it is the second largest size of an eigenvalue.
-    """
-    b = code.matrix
-    n = b.shape[0]
-    if n <= 500:
-        found = np.linalg.svd(b.toarray(), compute_uv=False)
-        return float(found[1]) if n > 1 else 0.0
-    square = b @ b.T
-    return float(np.sqrt(eigsh(square, k=2, which="LA", return_eigenvectors=False)[0]))
 
 
 def is_prime(number: int) -> bool:

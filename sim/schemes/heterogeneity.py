@@ -81,7 +81,8 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
         code = _code(counts, partitions, self.load, self.code_seed)
         rule = self.rule_for(code, FirstK(workers - self.load + 1))
-        return Fixed(self.name, code, rule, Optimal(code), self.always_exact)
+        exact, claims = self.always_exact, self.claims_of(self.load)
+        return Fixed(self.name, code, rule, Optimal(code), exact, claims=claims)
 
 
 def portions(speeds: FloatArray, total: int, most: int) -> IntArray:

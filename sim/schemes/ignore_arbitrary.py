@@ -16,6 +16,7 @@ from typing_extensions import override
 from sim.fields import STRICT, require_at_most_workers, require_divisor
 from sim.schemes.assignments import Assignment, Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.codes import Counted, Loaded
 from sim.schemes.decoders import Decoder, OnePerGroup, products
 from sim.schemes.graph_codes import shifted
@@ -72,7 +73,11 @@ class IgnoreArbitrary(Counted, Loaded):
         else:
             code = shifted(np.arange(self.load), workers)
             apart = Apart(code, self.load)
-        return Fixed(self.name, code, self.rule(code), Rescaled(apart, self.load), exact=None)
+        # Which of several largest sets is taken depends on the workers' numbers; groups are alike.
+        alike = self.stop is None and self.assignment == "fractional"
+        claims = Claims(copies=self.load, unbiased=RandomOrder() if alike else None)
+        decoder = Rescaled(apart, self.load)
+        return Fixed(self.name, code, self.rule(code), decoder, exact=None, claims=claims)
 
 
 @final

@@ -18,6 +18,7 @@ from typing_extensions import override
 from sim.errors import InvalidParameter
 from sim.fields import STRICT, Seconds, not_bool
 from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.foresight import Foresight, ForesightedFamily
 from sim.schemes.places import last_of_each
 from sim.types import BoolArray, FloatArray
@@ -101,6 +102,7 @@ class Clipped(RoundScheme):
     chances: tuple[float, ...]
 
     name = "mindflayer"
+    claims = Claims(copies=1, unbiased=RandomOrder())
 
     @property
     @override

@@ -15,6 +15,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
 from sim.schemes.assignments import Pieces
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims
 from sim.schemes.decoders import OnePerPartition
 from sim.schemes.stop import FirstArrivals, Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
@@ -94,11 +95,15 @@ class MultiMessage(SchemeFamily):
         if self.stop is not None:
             refuse_beside_stop(wait_for=self.wait_for)
             rule = rule | ending(self.stop, pieces)
-            return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact=None)
+            claims = Claims(copies=self.load)
+            decoder = OnePerPartition(pieces)
+            return Fixed(self.name, pieces, rule, decoder, exact=None, claims=claims)
         if self.wait_for is not None:
             if self.wait_for > workers * self.load:
                 valid = f"must be between 1 and the number of messages, {workers * self.load}"
-                raise InvalidParameter("wait_for", self.wait_for, valid)
+                most = {"wait_for": workers * self.load}
+                raise InvalidParameter("wait_for", self.wait_for, valid, most)
             rule = rule | FirstK(self.wait_for)
         exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
-        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact)
+        claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
+        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, claims=claims)

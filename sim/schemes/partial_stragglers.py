@@ -16,6 +16,7 @@ from typing_extensions import override
 from sim.fields import STRICT, Load, require_at_most_workers, require_divisor
 from sim.schemes.assignments import Pieces
 from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
+from sim.schemes.claims import Claims
 from sim.schemes.decoders import OnePerPartition
 from sim.schemes.stopping import CoverPartitions
 from sim.types import BoolArray, FloatArray
@@ -91,6 +92,11 @@ class Reporting(RoundScheme):
 
     name = "partial_stragglers"
     exact = True
+
+    @property
+    def claims(self) -> Claims:  # type: ignore[override]
+        """Whatever one copy's worker does not report, the others do."""
+        return Claims(copies=self.pieces.load, tolerates=self.pieces.load - 1)
 
     @property
     @override

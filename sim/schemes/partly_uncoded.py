@@ -13,6 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from sim.schemes.base import Fixed, Round, RoundScheme, Sees, State
+from sim.schemes.claims import Claims
 from sim.schemes.conditioning import Conditioning
 from sim.schemes.places import AtPlace, PerPlace
 from sim.types import BoolArray, FloatArray
@@ -39,6 +40,7 @@ class PartlyUncoded(RoundScheme):
     share: float
 
     exact = True
+    claims = Claims(tolerates=0)
 
     @property
     def name(self) -> str:  # type: ignore[override]

@@ -130,6 +130,11 @@ class Later(Clocked):
     rule: StoppingRule
     seconds: float
 
+    @property
+    @override
+    def monotone(self) -> bool:
+        return self.rule.monotone
+
     @override
     def of(self, replication: int) -> Later:
         return Later(self.rule.of(replication), self.seconds)

@@ -130,9 +130,10 @@ class StochasticBlock(Seeded, Decoded, Loaded):
         require_divisor(self.community, workers, "community")
         n, d, b, p = workers, self.load, self.community, self.inside
         low, high = max(0.0, (d - (n - b)) / b), min(1.0, d / b)
-        if not low - 1e-12 <= p <= high + 1e-12:
+        if not low - 1e-6 <= p <= high + 1e-6:  # as many digits as the error shows
             valid = f"must be between {low:g} and {high:g}, so that the mean load can be {d}"
-            raise InvalidParameter("inside", p, valid)
+            nearest = float(f"{low if p < low else high:g}")
+            raise InvalidParameter("inside", p, valid, {"inside": nearest})
         outside = (d - p * b) / (n - b) if n > b else 0.0
         rng = np.random.default_rng(self.code_seed)
         near = rng.binomial(b, p, n)

@@ -72,7 +72,8 @@ class FractionalRepetition(Stopped, Loaded):
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
         rule = self.rule_for(code, CoverGroups(self.load))
-        coded = Fixed(self.name, code, rule, OnePerGroup(self.load), self.always_exact)
+        exact, claims = self.always_exact, self.claims_of(self.load)
+        coded = Fixed(self.name, code, rule, OnePerGroup(self.load), exact, claims=claims)
         return _partly(coded, self.partial)
 
 
@@ -136,14 +137,15 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         decoder: Decoder = Banded(assignment) if large else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
-        coded = Fixed(self.name, assignment, rule, decoder, self.always_exact)
+        exact, claims = self.always_exact, self.claims_of(self.load)
+        coded = Fixed(self.name, assignment, rule, decoder, exact, claims=claims)
         return _partly(coded, self.partial)
 
 
 def _partly(code: Fixed, share: float) -> Fixed | PartlyUncoded:
     """The code for what a share of the data leaves."""
     if share and not code.exact:
-        raise InvalidParameter("partial", share, "must be 0 with a stop")
+        raise InvalidParameter("partial", share, "must be 0 with a stop", {"partial": 0})
     return PartlyUncoded(code, share) if share else code
 
 
@@ -191,11 +193,13 @@ class CyclicMdsCode(Stopped, Loaded):
         """Any load up to workers - 1."""
         largest = max(workers - 1, 1)
         if self.load > largest:
-            raise InvalidParameter("load", self.load, f"must be between 1 and {largest}")
+            valid = f"must be between 1 and {largest}"
+            raise InvalidParameter("load", self.load, valid, {"load": largest})
         assignment = CyclicMds(workers, self.load)
         large = workers > LEAST_SQUARES
         decoder: Decoder = Interpolated(assignment) if large else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
         rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
-        return Fixed(self.name, assignment, rule, decoder, self.always_exact)
+        exact, claims = self.always_exact, self.claims_of(self.load)
+        return Fixed(self.name, assignment, rule, decoder, exact, claims=claims)

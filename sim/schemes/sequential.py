@@ -19,7 +19,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
-from sim.fields import STRICT, Tolerance, not_bool, require_at_most_workers
+from sim.fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most_workers
 from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
 from sim.schemes.burst import BurstWindow
 from sim.schemes.multiplexed import Multiplexed
@@ -95,16 +95,16 @@ class Sequential(SchemeFamily):
             require_at_most_workers("stragglers", self.stragglers, workers)
             if self.B >= self.W:
                 valid = f"must be between 1 and W - 1 = {self.W - 1}"
-                raise InvalidParameter("B", self.B, valid)
+                raise InvalidParameter("B", self.B, valid, {"B": self.W - 1})
             return Multiplexed(workers, self.B, self.W, self.stragglers, self.tolerance)
         if (self.W - 1) % self.B:
-            valid = ", ".join(str(b) for b in range(1, self.W) if (self.W - 1) % b == 0)
-            raise InvalidParameter("B", self.B, f"must divide W - 1 = {self.W - 1}: {valid}")
+            fit = [b for b in range(1, self.W) if (self.W - 1) % b == 0]
+            refuse_naming("B", self.B, fit, f"must divide W - 1 = {self.W - 1}")
+        if workers == 1 and self.stragglers:  # nobody else has its results
+            valid = "must be 0 with workers = 1"
+            raise InvalidParameter("stragglers", self.stragglers, valid, {"stragglers": 0})
         require_at_most_workers("stragglers", self.stragglers, workers)
-        scheme = SelectiveRepeat(workers, self.B, self.W, self.stragglers, self.tolerance)
-        if scheme.load > workers:  # one worker
-            raise InvalidParameter("stragglers", self.stragglers, "must be 0 with workers = 1")
-        return scheme
+        return SelectiveRepeat(workers, self.B, self.W, self.stragglers, self.tolerance)
 
 
 @final

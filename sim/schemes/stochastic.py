@@ -17,6 +17,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Seconds, not_bool, require_at_most_workers
 from sim.schemes.assignments import Assignment, Encoded
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, Independent
 from sim.schemes.codes import Counted, Loaded, Seeded
 from sim.schemes.decoders import CommonWeight, Decoder, products
 from sim.schemes.stop import ByDeadline
@@ -88,7 +89,8 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
             chance = 1 - self.wait_for / workers
         weight = 1 / (self.load * (1 - chance))
         decoder = CommonWeight(code, (weight,) * (workers + 1))
-        return Fixed(self.name, code, rule, decoder, exact=None)
+        claims = Claims(copies=self.load, unbiased=Independent((chance,) * workers))
+        return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
 
 
 @final
@@ -140,7 +142,8 @@ class HeterogeneousSplit(SchemeFamily):
         code = Shares(tuple((workers * odds / odds.sum()).tolist()))
         decoder = OwnWeight(code, tuple((1 / (1 - chances)).tolist()))
         rule = FirstK(workers) | Deadline(self.deadline)
-        return Fixed(self.name, code, rule, decoder, exact=False)
+        claims = Claims(unbiased=Independent(self.straggle_probabilities))
+        return Fixed(self.name, code, rule, decoder, exact=False, claims=claims)
 
 
 @final

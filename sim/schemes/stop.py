@@ -177,7 +177,8 @@ def _rules(name: str, endings: tuple[Ending, ...], code: Assignment) -> list[Sto
 def _count(field: str, value: int, code: Assignment) -> int:
     messages = code.workers * code.messages
     if value > messages:
-        raise InvalidParameter(field, value, f"must be between 1 and {messages}")
+        valid = f"must be between 1 and {messages}"
+        raise InvalidParameter(field, value, valid, {field: messages})
     return value
 
 

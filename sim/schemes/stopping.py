@@ -100,6 +100,11 @@ class StoppingRule(ABC):
         """Whether the delay depends on absolute instants, so that rounds cannot be solved alone."""
         return False
 
+    @property
+    def monotone(self) -> bool:
+        """Whether earlier messages never end a round later; so it is unless a rule says no."""
+        return True
+
     def of(self, replication: int) -> StoppingRule:
         """The rule of one replication, where its numbers differ between replications."""
         return self
@@ -171,6 +176,11 @@ class _Pair(StoppingRule):
     @override
     def needs_clock(self) -> bool:
         return self.left.needs_clock or self.right.needs_clock
+
+    @property
+    @override
+    def monotone(self) -> bool:
+        return self.left.monotone and self.right.monotone
 
     @override
     def of(self, replication: int) -> StoppingRule:

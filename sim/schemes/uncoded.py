@@ -11,6 +11,7 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, RandomOrder
 from sim.schemes.decoders import SumArrived
 from sim.schemes.stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
 from sim.schemes.stopping import Deadline, FirstK, StoppingRule, Window
@@ -45,7 +46,8 @@ class Uncoded(SchemeFamily):
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at n."""
-        return Fixed(self.name, Groups(workers, 1), FirstK(workers), SumArrived(), exact=True)
+        rule, claims = FirstK(workers), Claims(copies=1, tolerates=0)
+        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(), exact=True, claims=claims)
 
 
 @final
@@ -115,7 +117,9 @@ class IgnoreStragglers(SchemeFamily):
         else:
             raise InvalidParameter("wait_for", None, f"give 1 to {workers}, or a deadline")
         exact = self.wait_for == workers and self.deadline is None
-        return Fixed(self.name, code, rule, SumArrived(self.rescale), exact)
+        unbiased = RandomOrder() if self.rescale and self.deadline is None else None
+        claims = Claims(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
+        return Fixed(self.name, code, rule, SumArrived(self.rescale), exact, claims=claims)
 
 
 @final
@@ -181,4 +185,7 @@ class TimeWindow(SchemeFamily):
         everybody = FirstK(workers)
         exact = self.at_least == workers
         rule = everybody if exact else everybody | (closed & FirstK(self.at_least))
-        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(self.rescale), exact)
+        unbiased = RandomOrder() if self.rescale else None  # somebody has always arrived
+        claims = Claims(copies=1, tolerates=0 if exact else None, unbiased=unbiased)
+        decoder = SumArrived(self.rescale)
+        return Fixed(self.name, Groups(workers, 1), rule, decoder, exact, claims=claims)

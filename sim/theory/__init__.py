@@ -21,7 +21,8 @@ What a worker does that stops by itself:
 How wrong the decoded gradient is:
     ``expected_decoding_error(scheme)``; ``group_erasure(scheme)`` gives a ``GroupErasure`` with
     the first two moments; ``one_step_error``, ``bernoulli_error``, ``stochastic_block_error``,
-    ``design_error`` and ``expander_bound`` for whole classes of codes.
+    ``design_error`` and ``expander_bound`` for whole classes of codes; ``common_weight_error`` for
+    one code.
 How wrong it can be after the worst stragglers:
     ``worst_cases(scheme)`` and ``worst_bound(cases, stragglers)``, a ``Bound``; ``spectral_bound``.
 How fast gradient descent converges with erased groups:
@@ -48,6 +49,7 @@ from sim.theory.convergence import (
 from sim.theory.decoding_error import (
     GroupErasure,
     bernoulli_error,
+    common_weight_error,
     design_error,
     expander_bound,
     expected_decoding_error,
@@ -94,6 +96,7 @@ __all__ = [
     "additive_worker_time",
     "bernoulli_error",
     "bound_k_async",
+    "common_weight_error",
     "design_error",
     "expander_bound",
     "expected_decoding_error",

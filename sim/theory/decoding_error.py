@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from sim.errors import InvalidParameter
-from sim.schemes.assignments import Groups
+from sim.schemes.assignments import Assignment, Groups
 from sim.schemes.base import Fixed, Scheme
-from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
+from sim.schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 from sim.theory.arrivals import NoFormula, demand
 from sim.theory.valid import require_count, require_group, require_non_negative, require_positive
 from sim.types import FloatArray
@@ -243,9 +243,42 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
 
 
 def expected_decoding_error(scheme: Scheme) -> float | None:
-    """E||w - 1||^2 of a round of the scheme, or ``None`` where there is no formula."""
+    """E||w - 1||^2 of a round of the scheme, or ``None`` where there is no formula.
+
+    Knows ``group_erasure`` and any one code whose r arrivals have a common weight.
+    """
     erased = group_erasure(scheme)
-    return None if isinstance(erased, NoFormula) else erased.decoding_error
+    if not isinstance(erased, NoFormula):
+        return erased.decoding_error
+    if not isinstance(scheme, Fixed) or not isinstance(scheme.decoder, CommonWeight):
+        return None
+    if scheme.assignment.messages > 1 or scheme.patience is not None:
+        return None
+    asked = demand(scheme.stopping, scheme.workers)
+    if isinstance(asked, NoFormula) or asked.arrivals is None or not asked.timeless:
+        return None
+    r = asked.arrivals.high
+    if asked.arrivals.low != r:
+        return None
+    return common_weight_error(scheme.assignment, r, scheme.decoder.weights[r])
+
+
+def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:
+    """E||w - 1||^2 of one code over random sets of r of its n messages, all with one weight c.
+
+    With b_j the rows of B: k - 2 c (r/n) sum_ji B_ji + c^2 (r/n) (q + (r - 1)/(n - 1) (p - q)),
+    q = sum_j ||b_j||^2 and p = ||sum_j b_j||^2. Our derivation.
+
+    Raises:
+        InvalidParameter: more arrivals than messages.
+    """
+    b, r = code.encoding, arrivals
+    n, k = b.shape
+    require_count("arrivals", r, workers=n)
+    own = float(np.square(b.data).sum())
+    others = float(np.square(b.sum(axis=0)).sum()) - own
+    pairs = (r - 1) / (n - 1) if n > 1 else 0.0
+    return k - 2 * weight * r / n * float(b.sum()) + weight**2 * r / n * (own + pairs * others)
 
 
 def _repetition(scheme: Fixed) -> int | None:

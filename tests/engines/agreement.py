@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
+from experiments.conformance.engines import arrays
 from sim.engines.cluster import IDEAL, Cluster
 from sim.engines.policy import Policy
 from sim.engines.run import Run
@@ -15,15 +16,6 @@ from sim.load_laws import LoadLaw
 from sim.schemes import Scheme
 from sim.types import FloatArray, TapeLike, Trace
 from tests.engines.engines import Engine, batch, event
-
-
-def arrays(trace: Trace) -> dict[str, np.ndarray]:
-    """Everything that a trace says, by name."""
-    found = {"times": trace.times}
-    for part in (trace.heard, trace.work):
-        if part is not None:
-            found |= {field.name: getattr(part, field.name) for field in fields(part)}
-    return found
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from delay_models import MODELS, Tape
+from experiments.conformance.telling import told
 from sim.engines.cluster import Cluster
 from sim.engines.network import Network
 from sim.engines.policy import Policy
@@ -24,7 +25,6 @@ from sim.schemes.stopping import CoverGroups, FirstK, StoppingRule, stopping_del
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice
-from tests.schemes.telling import told
 from tests.tables import TableTape
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.config.grid import cells
+from experiments.conformance.telling import told
 from sim.engines.policy import Policy
 from sim.errors import InvalidParameter
 from sim.load_laws import Proportional
@@ -23,7 +24,6 @@ from sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event
 from tests.engines.strategies import lattice
-from tests.schemes.telling import told
 from tests.tables import TableTape
 
 engines = pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)

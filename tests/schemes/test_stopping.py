@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from experiments.conformance.telling import told
 from sim.schemes.assignments import Pieces
 from sim.schemes.stopping import (
     CoverGroups,
@@ -22,7 +23,6 @@ from sim.schemes.stopping import (
     Window,
     stopping_delay_by_bisection,
 )
-from tests.schemes.telling import told
 
 MESSAGES = 12
 

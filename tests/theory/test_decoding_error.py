@@ -20,6 +20,7 @@ from sim.theory import NoFormula
 from sim.theory.decoding_error import (
     GroupErasure,
     bernoulli_error,
+    common_weight_error,
     expected_decoding_error,
     one_step_error,
 )
@@ -193,3 +194,27 @@ def test_a_worker_that_gives_up_has_no_formula() -> None:
     assert expected_decoding_error(plain) is not None
     assert expected_decoding_error(impatient) is None
     assert isinstance(scheme_iteration_time(impatient, exponential, Proportional()), NoFormula)
+
+
+COMMON = [
+    ("bernoulli", 10, {"load": 3, "decoder": "one_step"}),
+    ("bernoulli", 10, {"load": 3, "decoder": "fixed", "code_seed": 1}),
+    ("bernoulli", 10, {"load": 2, "decoder": "sum"}),
+    ("graph_assignment", 9, {"degree": 3, "decoder": "one_step"}),
+    ("expander", 10, {"load": 3}),
+    ("block_design", 7, {"load": 3}),
+    ("stochastic_gradient_coding", 9, {"load": 2, "straggle_probability": 0.3}),
+]
+
+
+@pytest.mark.parametrize(("name", "workers", "fields"), COMMON)
+def test_the_mean_error_of_a_common_weight(name, workers, fields):
+    """Exact for one code, whatever its rows: catches one that needs equal rows or columns."""
+    for arrivals in range(1, workers + 1):
+        scheme = SCHEMES[name](wait_for=arrivals, **fields).build(workers)
+        expected = decoding_error(scheme.weights(subsets(workers, arrivals))).mean()
+        assert expected_decoding_error(scheme) == pytest.approx(expected, abs=1e-10)
+        weight = scheme.decoder.weights[arrivals]
+        assert common_weight_error(scheme.assignment, arrivals, weight) == pytest.approx(
+            expected, abs=1e-10
+        )

@@ -9,6 +9,7 @@ from delay_models import MODELS
 from sim import theory
 from sim.errors import InvalidParameter
 from sim.load_laws import PerPartition
+from sim.schemes.assignments import Groups
 from sim.schemes.stopping import CoverGroups, FirstK
 
 ONE = theory.ExponentialTime(0.0, 1.0)
@@ -108,10 +109,16 @@ WRONG = {
         "load",
         lambda: theory.stochastic_block_error(30, 3, 4, 0.5, 15),
     ),
+    "common_weight_error": (
+        "arrivals",
+        lambda: theory.common_weight_error(Groups(6, 2), 7, 1.0),
+    ),
     "design_error": ("arrivals", lambda: theory.design_error(7, 3, 8)),
     "design_error load": ("load", lambda: theory.design_error(7, 8, 4)),
     "expander_bound": ("arrivals", lambda: theory.expander_bound(13, 6, 2.3, 0)),
     "expander_bound second": ("second", lambda: theory.expander_bound(13, 6, -1.0, 10)),
+    "spectral_bound": ("arrivals", lambda: theory.spectral_bound(13, 13, 6, 2.3, 14)),
+    "spectral_bound load": ("load", lambda: theory.spectral_bound(13, 13, 0, 2.3, 10)),
     "expected_total_time": ("iterations", lambda: theory.expected_total_time(-1.0, 1.0)),
 }
 
@@ -140,5 +147,6 @@ def test_every_public_function_is_held_to_it():
     """A new function of the theory needs a line above; those that take a scheme have no number."""
     checked = {case.split()[0].split(".")[0] for case in WRONG}
     of_a_scheme = {"expected_decoding_error", "group_erasure", "scheme_iteration_time"}
-    answers = {"NoFormula", "LeastSquaresSpectrum"}
+    of_a_scheme |= {"worst_cases", "worst_bound"}
+    answers = {"NoFormula", "LeastSquaresSpectrum", "WorstCase", "Bound"}
     assert set(theory.__all__) == checked | of_a_scheme | answers

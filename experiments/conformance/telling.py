@@ -6,13 +6,18 @@ import heapq
 
 import numpy as np
 
+from experiments.conformance.subject import require
 from sim.schemes.stopping import Tally
+from sim.types import FloatArray
 
 
-def told(tally: Tally, delays: np.ndarray, opened: float = 0.0) -> float:
+def told(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
     """When the tally first says yes; messages of an instant come before its alarms.
 
-    Infinite delays never arrive. A yes that is taken back is an error.
+    Infinite delays never arrive.
+
+    Raises:
+        Nonconforming: a yes is taken back.
     """
     events = [(float(t), 0, j) for j, t in enumerate(delays) if np.isfinite(t)]
     heapq.heapify(events)
@@ -30,5 +35,5 @@ def told(tally: Tally, delays: np.ndarray, opened: float = 0.0) -> float:
         set_alarms(now)
         if yes:
             ended = min(ended, now)
-        assert yes == (ended <= now), "a yes was taken back"
+        require(yes == (ended <= now), "the tally of the stopping rule takes back a yes")
     return ended

@@ -1,0 +1,69 @@
+"""For the authors of schemes: hold one's own scheme to what every scheme must keep.
+
+    from erasurehead import testing
+
+    def test_my_code():
+        testing.check_scheme(MyCode(load=3, wait_for=20), workers=30)
+
+The checks are those that the built-in schemes pass (``CHECKS``). What a scheme says of itself is
+held against it: ``exact``, and its ``claims`` (``sim.schemes.claims``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from experiments.config.plugins import catalogue
+from experiments.conformance import CHECKS, Nonconforming, Subject
+from sim.schemes import SchemeFamily
+
+__all__ = ["CHECKS", "Nonconforming", "check_scheme"]
+
+
+def check_scheme(
+    scheme: SchemeFamily | str,
+    workers: int = 12,
+    *,
+    plugins: Sequence[str] = (),
+    only: Sequence[str] = tuple(CHECKS),
+    **fields: Any,
+) -> dict[str, str]:
+    """Check a scheme at one number of workers.
+
+    Args:
+        scheme: a family with its fields, or the name of one that is built in, installed as a
+            plugin, or in ``plugins``.
+        workers: n.
+        plugins: files and modules, as in a config.
+        only: names of checks; all unless given.
+        fields: of the family, where it is given by name.
+
+    Returns:
+        What each check confirmed, in a few words; empty where it did not apply.
+
+    Raises:
+        Nonconforming: an ``AssertionError`` with one line: the scheme, the check, what is wrong.
+        ConfigError: a plugin cannot be used.
+        ValueError: there is no such scheme, check or field, or the fields do not fit the workers.
+    """
+    family = _named(scheme, plugins, fields) if isinstance(scheme, str) else scheme
+    if unknown := set(only) - set(CHECKS):
+        raise ValueError(f"no check {', '.join(sorted(unknown))}; valid: {', '.join(CHECKS)}")
+    subject = Subject(family, workers)
+    subject.scheme  # noqa: B018 - an invalid parameter is no finding
+    found = {}
+    for name in only:
+        try:
+            found[name] = CHECKS[name](subject)
+        except Nonconforming as error:
+            raise Nonconforming(f"{family.name}, {name}: {error}") from None
+    return found
+
+
+def _named(name: str, plugins: Sequence[str], fields: dict[str, Any]) -> SchemeFamily:
+    classes = catalogue(plugins)["schemes"].classes
+    if name not in classes:
+        raise ValueError(f"no scheme {name}; valid: {', '.join(classes)}")
+    family: SchemeFamily = classes[name](**fields)
+    return family

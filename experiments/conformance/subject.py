@@ -1,0 +1,88 @@
+"""What is checked, and how a check says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+from math import comb
+
+import numpy as np
+
+from sim.schemes import Scheme, SchemeFamily
+from sim.schemes.base import Fixed, Round, RoundScheme, Sees
+from sim.types import BoolArray
+
+BOUND = 4.9
+"""The z that a standard normal exceeds, either way, with probability 1e-6."""
+
+PATTERNS = 5000
+"""Patterns of stragglers that are all tried; of more, ``DRAWN`` random ones are."""
+
+DRAWN = 2000
+
+
+class Nonconforming(AssertionError):
+    """A scheme does not do what it says, or what every scheme must do; the message is one line."""
+
+
+def require(condition: object, text: str) -> None:
+    """Raise ``Nonconforming`` with this line unless the condition holds."""
+    if not condition:
+        raise Nonconforming(text)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A family and the scheme that it builds for some workers."""
+
+    family: SchemeFamily
+    workers: int
+
+    @cached_property
+    def scheme(self) -> Scheme:
+        """Raises ``InvalidParameter`` where the family refuses so many workers."""
+        return self.family.build(self.workers)
+
+    @property
+    def fixed(self) -> Fixed | None:
+        """The scheme, if it is an assignment, a stopping rule and a decoder."""
+        return self.scheme if isinstance(self.scheme, Fixed) else None
+
+    @property
+    def rounds(self) -> RoundScheme | None:
+        """The scheme, if it has rounds."""
+        return self.scheme if isinstance(self.scheme, RoundScheme) else None
+
+    @property
+    def sees_losses(self) -> bool:
+        """Whether its rounds cannot be simulated without a problem."""
+        return self.rounds is not None and self.rounds.sees is Sees.LOSSES
+
+    def first_round(self) -> Round:
+        """The plan of the first round, for one replication; needs a scheme with rounds."""
+        assert self.rounds is not None
+        return self.rounds.plan(self.rounds.start(1))
+
+    def arrivals(self, seed: int, rows: int = 400) -> BoolArray:
+        """``(rows, n m)`` random messages, from few to nearly all; needs rounds."""
+        assert self.rounds is not None
+        rng = np.random.default_rng(seed)
+        messages = self.workers * self.rounds.messages
+        return rng.random((rows, messages)) < rng.random((rows, 1))
+
+    def without(self, stragglers: int) -> BoolArray:
+        """``(rows, n m)``: all messages but those of so many workers, of whom nothing comes.
+
+        Every pattern where there are at most ``PATTERNS``, else ``DRAWN`` random ones.
+        """
+        assert self.rounds is not None
+        n = self.workers
+        if comb(n, stragglers) <= PATTERNS:
+            lost = np.array([*combinations(range(n), stragglers)], dtype=np.int64)
+        else:
+            order = np.random.default_rng(5).random((DRAWN, n)).argsort(axis=1)
+            lost = order[:, :stragglers]
+        heard = np.ones((len(lost), n), dtype=np.bool_)
+        np.put_along_axis(heard, lost, False, axis=1)
+        return np.repeat(heard, self.rounds.messages, axis=1)

@@ -1,0 +1,194 @@
+"""A plugin with one scheme that can be made wrong in many ways, one for each check."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+
+from sim.errors import InvalidParameter
+from sim.fields import STRICT, Load
+from sim.schemes.assignments import Encoded, Groups
+from sim.schemes.base import Fixed, SchemeFamily
+from sim.schemes.claims import Claims, RandomOrder
+from sim.schemes.decoders import OnePerGroup, SumArrived
+from sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
+from sim.types import BoolArray, FloatArray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Underpaid(Encoded):
+    """Says that everybody computes one partition less than the rows of B."""
+
+    @property
+    def loads(self) -> np.ndarray:  # type: ignore[override]
+        return np.diff(self.matrix.indptr) - 1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Doubling(OnePerGroup.__mro__[1]):  # type: ignore[misc]
+    """Weights of partitions that are not those of the decoding vector."""
+
+    size: int
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return OnePerGroup(self.size).decoding_vector(arrived)
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return 2 * OnePerGroup(self.size).partition_weights(arrived)
+
+
+@dataclasses.dataclass(frozen=True)
+class Exactly(StoppingRule):
+    """Stops at r arrivals, and goes on if there are more."""
+
+    r: int
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(np.count_nonzero(arrived, axis=-1) == self.r)
+
+
+@dataclasses.dataclass(frozen=True)
+class Hasty(StoppingRule):
+    """The first r arrivals, but the batch engine is told one less."""
+
+    r: int
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.r)
+
+    def stopping_delay(self, delays: FloatArray, opened: FloatArray | float = 0.0) -> FloatArray:
+        return np.asarray(np.sort(delays, axis=-1)[..., self.r - 2])
+
+
+@dataclasses.dataclass(frozen=True)
+class Contrary(StoppingRule):
+    """Everybody; but twice as late where the first message comes early."""
+
+    @property
+    def timed(self) -> bool:
+        return True
+
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        return np.asarray(arrived.all(axis=-1))
+
+    def stopping_delay(self, delays: FloatArray, opened: FloatArray | float = 0.0) -> FloatArray:
+        last = delays.max(axis=-1)
+        return np.where(delays.min(axis=-1) < 0.05, 2 * last, last)
+
+    def tally(self, messages: int, opened: float = 0.0) -> object:  # type: ignore[override]
+        return Patient(messages)
+
+
+class Patient:
+    """The tally of ``Contrary``."""
+
+    def __init__(self, messages: int) -> None:
+        self.alarms: list[float] = []
+        self.left, self.early, self.over = messages, None, np.inf
+
+    def arrive(self, message: int, now: float) -> bool:
+        self.early = now < 0.05 if self.early is None else self.early
+        self.left -= 1
+        if self.left == 0:
+            self.over = 2 * now if self.early else now
+            self.alarms.append(self.over - now)
+        return now >= self.over
+
+    def ring(self, now: float) -> bool:
+        return now >= self.over
+
+
+class Mutable(SumArrived.__mro__[1]):  # type: ignore[misc]
+    """Adds what arrived; anybody may write into it."""
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return arrived.astype(float)
+
+    partition_weights = decoding_vector
+
+
+@dataclass(frozen=True, config=STRICT)
+class Wrong(SchemeFamily):
+    """Fractional repetition, right unless it is told how to be wrong."""
+
+    name: ClassVar[str] = "wrong"
+
+    load: Load = 3
+    how: str = ""
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (cls(),)
+
+    def build(self, workers: int) -> Fixed:
+        d = self.load
+        if workers % d:
+            fit = [x for x in range(1, workers + 1) if workers % x == 0]
+            near = min(fit, key=lambda x: abs(x - d))
+            named = {"far": {"load": 1}, "silent": None, "refused": {"load": 5}}
+            valid = f"must divide workers; nearest: {near}, 1, 5"
+            raise InvalidParameter("load", d, valid, named.get(self.how, {"load": near}))
+        if workers % d == 0 and self.how == "hidden" and d > 1:
+            raise InvalidParameter("load", d, "must be the least", {"load": 1})
+        code, claims = Groups(workers, d), Claims(copies=d, tolerates=d - 1)
+        right = Fixed(self.name, code, CoverGroups(d), OnePerGroup(d), exact=True, claims=claims)
+
+        def but(**changes: object) -> Fixed:
+            return dataclasses.replace(right, **changes)
+
+        matrix = code.encoding
+        few = {"stopping": FirstK(6), "exact": None}
+        match self.how:
+            case "mutable":
+                return but(assignment=Groups(workers, 1), decoder=Mutable(), claims=Claims())
+            case "underpaid":
+                return but(assignment=Underpaid(matrix))
+            case "copies":
+                return but(claims=Claims(copies=d + 1))
+            case "doubling":
+                return but(decoder=Doubling(d))
+            case "inexact":
+                return but(stopping=FirstK(6))
+            case "modest":
+                return but(exact=False)
+            case "tolerant":
+                return but(claims=Claims(tolerates=d))
+            case "lossy":
+                lossy = matrix.copy()
+                lossy[0, 0] = 1.0 + 1e-6
+                lossy[0, 1] = 2.0
+                return but(assignment=Encoded(sparse.csr_array(lossy)), decoder=_First(d, lossy))
+            case "biased":
+                return but(**few, claims=Claims(unbiased=RandomOrder()))
+            case "mean":
+                return but(**few, claims=Claims(mean_error=1.5))
+            case "bound":
+                return but(**few, claims=Claims(largest_error=2.5))
+            case "exactly":
+                return but(stopping=Exactly(6), exact=None, claims=Claims())
+            case "hasty":
+                return but(stopping=Hasty(6), exact=None, claims=Claims())
+            case "contrary":
+                return but(stopping=Contrary(), exact=None, claims=Claims())
+        return right
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _First(OnePerGroup.__mro__[1]):  # type: ignore[misc]
+    """The first of each group, whatever its row says."""
+
+    size: int
+    matrix: sparse.csr_array
+
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return OnePerGroup(self.size).decoding_vector(arrived)
+
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        vector = self.decoding_vector(arrived)
+        return (self.matrix.T @ vector.reshape(-1, vector.shape[-1]).T).T.reshape(
+            *vector.shape[:-1], -1
+        )
