@@ -1,54 +1,88 @@
-"""Reads a table of measured delays: rounds x workers, in seconds.
+"""Reads a table of measured delays, in one of the layouts of docs/traces.md.
 
-Two layouts: *wide*, one row per round and one column per worker, with or without a header (a first
-row of 0, 1, 2, ... or 1, 2, 3, ... numbers the workers, it is not a round); and
-*long*, columns ``worker, round, seconds`` and optionally ``load``. Formats: CSV, CSV.gz, Parquet,
-NPZ (one 2-D array, or one named ``seconds``). A pickle is never loaded.
+*Wide*: one row per round and one column per worker, with or without a header (a first row of 0, 1,
+2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with columns
+``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
+Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), and
+traces of PyTorch's profiler. A pickle is never loaded.
 
-Every defect is one ``TableError`` that names the file and the place.
+A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
+place and, where there is one, the remedy; whatever is left out or mended is counted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from delay_models.base import FloatArray
-from delay_models.limits import LONGEST
-from delay_models.table_files import TableError, read_file
-from sim.files import MOST_CELLS, UnusableFile, reading, short
+from delay_models.tables.error import TableError
+from delay_models.tables.files import read_file
+from delay_models.tables.long import LongTable, roles
+from delay_models.tables.measured import Measured, Part, Repair
+from delay_models.tables.missing import complete
+from delay_models.tables.pai import is_pai, new_measurements
+from delay_models.tables.profiler import is_profile, read_profiles
+from delay_models.tables.reading import AS_IT_IS, Reading
+from delay_models.tables.wide import read_wide
+from sim.files import MOST_CELLS, UnusableFile, short
 
-__all__ = ["TableError", "read_all_loads", "read_delays"]
+__all__ = ["Measured", "Reading", "TableError", "read_all_loads", "read_delays", "read_measured"]
 
-T = TypeVar("T")
 
-LONG_COLUMNS = ("worker", "round", "seconds")
-MOST_LOADS = 1000
-"""Loads that a table may have: with more, the column is something else."""
+def read_measured(
+    path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+) -> Measured:
+    """Read a table of delays: every load, the workers' names, and what was repaired.
 
-NUMBERS = "fiu"
-"""Kinds of numbers in NumPy: floats, integers, without a sign."""
+    Args:
+        path: the file (its ending says the format), or a folder or pattern of profiler traces.
+        reading: what the file does not say of itself.
+        most: cells that the file may have; ``None``: any number.
+
+    Raises:
+        TableError: the file is missing, unreadable, empty, ragged, could mean several things, or
+            holds a value that is not a valid delay.
+    """
+    with _one_line(path):
+        held = _Held(path, reading, most)
+        return _together(path, {load: held.complete(load) for load in held.loads})
+
+
+def read_one_load(
+    path: str,
+    load: float | None = None,
+    reading: Reading = AS_IT_IS,
+    most: int | None = MOST_CELLS,
+) -> Measured:
+    """Read one load of a table of delays, whatever is wrong with the others.
+
+    Args:
+        path: as for ``read_measured``.
+        load: which one, for a long table that has several.
+        reading: as for ``read_measured``.
+        most: as for ``read_measured``.
+
+    Raises:
+        TableError: as ``read_measured``.
+    """
+    with _one_line(path):
+        held = _Held(path, reading, most)
+        return _together(path, {load: held.complete(_choose(path, held.loads, load))})
 
 
 def read_delays(path: str, load: float | None = None, most: int | None = MOST_CELLS) -> FloatArray:
-    """Read a table of delays.
-
-    Args:
-        path: the file; its ending says the format.
-        load: which load to keep, for a long table that has several.
-        most: cells that the file may have; ``None``: any number.
-
-    Returns:
-        ``(rounds, workers)`` seconds, finite and >= 0.
+    """Read one load of a table of delays, ``(rounds, workers)`` seconds, finite and >= 0.
 
     Raises:
-        TableError: the file is missing, unreadable, empty, ragged, or holds a value that is not a
-            valid delay.
+        TableError: as ``read_measured``.
     """
-    return _table(path, _choose(path, _parts(path, most), load))
+    (table,) = read_one_load(path, load, most=most).tables.values()
+    return table
 
 
 def read_all_loads(path: str, most: int | None = MOST_CELLS) -> dict[float | None, FloatArray]:
@@ -58,117 +92,88 @@ def read_all_loads(path: str, most: int | None = MOST_CELLS) -> dict[float | Non
         ``(rounds, workers)`` seconds at each load, loads ascending.
 
     Raises:
-        TableError: as ``read_delays``.
+        TableError: as ``read_measured``.
     """
-    return {load: _table(path, part) for load, part in _parts(path, most).items()}
+    return {**read_measured(path, most=most).tables}
 
 
-def _parts(path: str, most: int | None) -> dict[float | None, pd.DataFrame | FloatArray]:
-    """What the file holds at each load, not yet checked cell by cell."""
+@contextmanager
+def _one_line(path: str) -> Iterator[None]:
+    try:
+        yield
+    except UnusableFile as error:
+        raise TableError(path, str(error)) from error
+
+
+class _Held:
+    """What the file holds, by load."""
+
+    def __init__(self, path: str, reading: Reading, most: int | None) -> None:
+        self._path, self._reading = path, reading
+        frame, self._repairs = _frame(path, reading, most)
+        role = roles(path, [*frame.columns], reading)
+        self._long = None if role is None else LongTable(path, frame, role, reading, most)
+        self._wide = read_wide(path, frame, reading) if role is None else None
+        self.loads: list[float | None] = [None] if self._long is None else self._long.loads
+
+    def complete(self, load: float | None) -> Part:
+        """One load, without gaps."""
+        part = self._wide if self._long is None else self._long.part(load)
+        assert part is not None
+        table, repairs = complete(self._path, part, self._reading)
+        first = self._repairs if load == self.loads[0] else []
+        return replace(part, table=table, repairs=(*first, *part.repairs, *repairs))
+
+
+def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame, list[Repair]]:
+    """The file's columns, those without that are to be dropped."""
+    if is_profile(path):
+        return read_profiles(path, most), []
     held = read_file(path, most)
-    if isinstance(held, np.ndarray):
-        return {None: held}
-    if held.empty:
-        raise TableError(path, "the table has no rows")
-    if set(LONG_COLUMNS) <= set(held.columns):
-        return {**_by_load(path, held)}
-    for name, kind in held.dtypes.items():
-        if kind.kind not in NUMBERS:
-            _require_numbers(path, held[name], "seconds")
-    return {None: held.to_numpy(dtype=np.float64, na_value=np.nan)}
+    frame = pd.DataFrame(held) if isinstance(held, np.ndarray) else held
+    if frame.empty:
+        raise TableError(path, f"the table has no {'cells' if held is not frame else 'rows'}")
+    frame.columns = frame.columns.map(str)
+    for name in (*reading.drop, *filter(None, reading.columns.values())):
+        if name not in frame.columns:
+            listed = ", ".join(frame.columns[:20])
+            raise TableError(path, f"no column is named {short(name)!r}; there are {short(listed)}")
+    frame = frame.drop(columns=[*reading.drop])
+    if is_pai([*frame.columns]) and not reading.columns:
+        return new_measurements(path, frame)
+    return frame, []
 
 
-def _choose(path: str, parts: Mapping[float | None, T], load: float | None) -> T:
-    if load is None and len(parts) == 1:
-        return next(iter(parts.values()))
-    if load in parts:
-        return parts[load]
-    if None in parts:
+def _choose(path: str, loads: list[float | None], load: float | None) -> float | None:
+    if load is None and len(loads) == 1:
+        return loads[0]
+    if load in loads:
+        return load
+    if None in loads:
         raise TableError(path, "load was given, but the table has no column load (a long table)")
+    valid = short([load if load is None or load % 1 else int(load) for load in loads])
     if load is None:
-        raise TableError(path, f"several loads are in the table; say which: load = {_loads(parts)}")
-    raise TableError(path, f"no row has load = {load}; valid: {_loads(parts)}")
+        raise TableError(path, f"several loads are in the table; say which: load = {valid}")
+    raise TableError(path, f"no row has load = {load}; valid: {valid}")
 
 
-def _loads(parts: Mapping[float | None, T]) -> str:
-    return short([load if load is None or load % 1 else int(load) for load in parts])
-
-
-def _table(path: str, part: pd.DataFrame | FloatArray) -> FloatArray:
-    table = part if isinstance(part, np.ndarray) else _pivot(path, part)
-    _check(path, table)
-    return table
-
-
-def _require_numbers(path: str, column: pd.Series, what: str) -> None:
-    """Refuse a column that is not all numbers; booleans and dates are not numbers."""
-    if column.dtype.kind in NUMBERS:
-        return
-    if column.dtype.kind == "O":
-        try:
-            with reading("numbers"):
-                bad = np.flatnonzero(pd.to_numeric(column, errors="coerce").isna())
-        except UnusableFile as error:
-            raise TableError(path, f"column {short(column.name)}: {error}") from error
-        if len(bad):
-            value = str(column.iloc[bad[0]])
-            shown = value if len(value) <= 40 else f"{value[:40]}..."
-            place = f"row {bad[0] + 1}, column {short(column.name)}"
-            raise TableError(path, f"{place}: {shown!r} is not a number of {what}")
-    kind = f"column {short(column.name)} holds {short(column.dtype)}"
-    raise TableError(path, f"{kind}; valid: numbers of {what}")
-
-
-def _by_load(path: str, frame: pd.DataFrame) -> dict[float | None, pd.DataFrame]:
-    places = ["worker", "round", *(["load"] if "load" in frame.columns else [])]
-    _require_numbers(path, frame["seconds"], "seconds")
-    for name in places:
-        _require_numbers(path, frame[name], f"the {name}")
-        values = frame[name].to_numpy(dtype=np.float64, na_value=np.nan)
-        if not np.isfinite(values).all():
-            raise TableError(path, f"a {name} is missing or infinite")
-        if name == "load" and (values < 0).any():
-            raise TableError(path, "a load is negative")
-    if "load" not in frame.columns:
-        return {None: frame}
-    loads = frame["load"].nunique()
-    if loads > MOST_LOADS:
-        raise TableError(path, f"holds {loads} different loads; must be at most {MOST_LOADS}")
-    return {float(load): part for load, part in frame.groupby("load")}  # type: ignore[arg-type]
-
-
-def _pivot(path: str, frame: pd.DataFrame) -> FloatArray:
-    """A long table as ``(rounds, workers)``; every cell must be there."""
-    twice = frame.duplicated(["worker", "round"])
-    if twice.any():
-        row = frame[twice].iloc[0]
-        raise TableError(
-            path, f"two rows for worker {row['worker']:g}, round {row['round']:g} (keep one)"
+def _together(path: str, parts: Mapping[float | None, Part]) -> Measured:
+    """The parts with the same workers, those that every load has."""
+    first = next(iter(parts.values()))
+    shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
+    repairs = [repair for part in parts.values() for repair in part.repairs]
+    if all(len(part.hosts) == len(shared) for part in parts.values()):
+        return Measured(
+            first.hosts, {load: part.table for load, part in parts.items()}, tuple(repairs)
         )
-    rounds, workers = frame["round"].nunique(), frame["worker"].nunique()
-    if rounds * workers > len(frame):
-        raise TableError(
-            path,
-            f"{len(frame)} rows for {rounds} rounds of {workers} workers: "
-            f"{rounds * workers - len(frame)} delays are missing",
-        )
-    wide = frame.pivot(index="round", columns="worker", values="seconds").sort_index(axis=0)
-    return wide.sort_index(axis=1).to_numpy(dtype=np.float64, na_value=np.nan)
-
-
-def _check(path: str, table: FloatArray) -> None:
-    if table.size == 0:
-        raise TableError(path, "the table has no cells")
-    for bad, defect in (
-        (np.isnan(table), "is missing or not a number (a short row?)"),
-        (np.isinf(table), "is infinite"),
-        (table < 0, "is negative"),
-        (table > LONGEST, f"is beyond {LONGEST:.0e} s"),
-    ):
-        if bad.any():
-            row, column = np.argwhere(bad)[0]
-            raise TableError(
-                path,
-                f"the delay of round {row}, worker {column} {defect}"
-                f" ({int(bad.sum())} such cell(s)); valid: finite seconds >= 0",
-            )
+    if not shared:
+        raise TableError(path, "no worker was measured at every load; say which load is wanted")
+    hosts = tuple(host for host in first.hosts if host in shared)
+    widths = sorted({len(part.hosts) for part in parts.values()})
+    left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
+    text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
+    tables = {
+        load: part.table[:, [part.hosts.index(host) for host in hosts]]
+        for load, part in parts.items()
+    }
+    return Measured(hosts, tables, (*repairs, Repair("unused", left_out, text)))

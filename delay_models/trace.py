@@ -16,7 +16,9 @@ from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
 from delay_models.limits import EXPONENTIAL_END
-from delay_models.table import read_delays
+from delay_models.table import Measured, Reading, TableError, read_one_load
+from delay_models.tables.error import as_fields
+from delay_models.tables.reading import Missing, Retries, Role, Unit
 from delay_models.units import unit_warnings
 from sim.files import MOST_CELLS
 
@@ -24,7 +26,7 @@ from sim.files import MOST_CELLS
 @final
 @dataclass(frozen=True, config=STRICT)
 class MeasuredTrace(DelayModel):
-    """A measured table of rounds x workers, replayed or resampled.
+    """A measured table of rounds x workers, replayed or resampled; docs/traces.md has the layouts.
 
     Args:
         path: CSV, CSV.gz, Parquet or NPZ; see ``delay_models.table``.
@@ -35,6 +37,14 @@ class MeasuredTrace(DelayModel):
             ``cyclic`` begins again at the first.
         load: which load to take, for a long table that has several.
         most_cells: delays that the file may hold; a larger one is refused.
+        columns: which column is the ``worker``, ``round``, ``seconds`` (or ``start`` and ``end``)
+            and ``load`` of a long table; of a wide one which numbers the ``round``.
+        drop: columns that are left out.
+        unit: of the times, where the columns' names do not say it.
+        missing: what a missing delay is: an error, a round that is dropped, or a worker that never
+            arrives in that round.
+        retries: what several rows of one worker and round are: an error, of which the last one
+            counts, or whose seconds add up.
 
     A run with fewer workers than the table reads its first columns; ``cells`` serves any number
     of workers, from the whole table. A measured round is the same for all tasks of a round:
@@ -49,15 +59,30 @@ class MeasuredTrace(DelayModel):
     end: Literal["truncated", "cyclic"] = "truncated"
     load: float | None = None
     most_cells: Annotated[int, Ge(1)] = MOST_CELLS
+    columns: dict[Role, str] | None = None
+    drop: tuple[str, ...] = ()
+    unit: Unit | None = None
+    missing: Missing = "refuse"
+    retries: Retries = "refuse"
 
     def __post_init__(self) -> None:
         """Read the file now, so that a bad one is refused before anything runs."""
-        _ = self.table
+        _ = self.measured
+
+    @cached_property
+    def measured(self) -> Measured:
+        """What was measured at the load, with the workers' names and what was repaired."""
+        reading = Reading(self.columns or {}, self.drop, self.unit, self.missing, self.retries)
+        try:
+            return read_one_load(self.path, self.load, reading, self.most_cells)
+        except TableError as error:
+            raise TableError(error.path, as_fields(error.defect)) from None
 
     @cached_property
     def table(self) -> FloatArray:
-        """The measured delays, ``(rounds, workers)`` seconds."""
-        return read_delays(self.path, self.load, self.most_cells)
+        """The measured delays, ``(rounds, workers)`` seconds; infinite: never arrived."""
+        (table,) = self.measured.tables.values()
+        return table
 
     @property
     @override
@@ -136,15 +161,19 @@ class MeasuredTrace(DelayModel):
 
     @override
     def longest(self) -> float:
-        return float(self._sorted[-1])
+        finite = self._sorted[np.isfinite(self._sorted)]
+        return float(finite[-1]) if finite.size else 0.0
 
     @override
     def warnings(self) -> tuple[str, ...]:
-        return tuple(f"{self.path}: {line}" for line in unit_warnings({self.load: self.table}))
+        lines = [*self.measured.notes]
+        lines += unit_warnings({self.load: self.table}, self.measured.hosts)
+        return tuple(f"{self.path}: {line}" for line in lines)
 
     @override
     def mean(self) -> float | None:
-        return None if self.resample == "replay" else float(self.table.mean())
+        mean = float(self.table.mean())
+        return None if self.resample == "replay" or np.isinf(mean) else mean
 
 
 @final

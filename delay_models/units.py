@@ -5,9 +5,10 @@ These are warnings, not errors: a worker may really be 300 times slower than ano
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
 from delay_models.base import FloatArray
 
@@ -18,16 +19,23 @@ LONG = 1000.0
 """A median delay of more seconds than this looks like milliseconds."""
 
 
-def unit_warnings(tables: Mapping[float | None, FloatArray]) -> list[str]:
-    """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``."""
+def unit_warnings(
+    tables: Mapping[float | None, FloatArray], hosts: Sequence[str] | None = None
+) -> list[str]:
+    """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``.
+
+    Args:
+        tables: infinite where a worker never arrived; such delays do not count.
+        hosts: names of the workers; their numbers without.
+    """
     lines: list[str] = []
     for load, table in tables.items():
         place = "" if load is None else f" at load {load:g}"
         before = len(lines)
         for axis, what in ((0, "worker"), (1, "round")):
-            medians = np.median(table, axis=axis)
-            lines += _apart(medians, what, place)
-        middle = float(np.median(table))
+            names = hosts if axis == 0 else None
+            lines += _apart(_median(table, axis), what, place, names)
+        middle = float(_median(table))
         if len(lines) == before and middle > 0:
             lines += _cells(table, middle, place)
         zeros = int(np.count_nonzero(table == 0))
@@ -37,13 +45,27 @@ def unit_warnings(tables: Mapping[float | None, FloatArray]) -> list[str]:
             lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")
     located = [load for load in tables if load is not None]
     if len(located) > 1:
-        medians = np.array([np.median(tables[load]) for load in located])
-        names = [f"{load:g}" for load in located]
-        lines += _apart(medians, "load", "", names)
+        medians = np.array([_median(tables[load]) for load in located])
+        lines += _apart(medians, "load", "", [f"{load:g}" for load in located])
     return lines
 
 
-def _apart(medians: FloatArray, what: str, place: str, names: list[str] | None = None) -> list[str]:
+def _median(table: FloatArray, axis: int | None = None) -> FloatArray:
+    """The median of the delays that are finite; infinity where there is none."""
+    if np.isfinite(table).all():
+        return np.asarray(np.median(table, axis=axis))
+    known = np.where(np.isfinite(table), table, np.nan)
+    columns = known.reshape(-1, 1) if axis is None else known if axis == 0 else known.T
+    medians = np.nan_to_num(pd.DataFrame(columns).median().to_numpy(), nan=np.inf)
+    return np.asarray(medians[0] if axis is None else medians)
+
+
+def _apart(
+    medians: FloatArray, what: str, place: str, names: Sequence[str] | None = None
+) -> list[str]:
+    medians = np.where(np.isfinite(medians), medians, 0.0)
+    if not medians.any():
+        return []
     low, high = int(np.argmin(medians)), int(np.argmax(medians))
     if medians[low] <= 0 or medians[high] / medians[low] <= IMPLAUSIBLE:
         return []
@@ -57,7 +79,7 @@ def _apart(medians: FloatArray, what: str, place: str, names: list[str] | None =
 def _cells(table: FloatArray, middle: float, place: str) -> list[str]:
     lines = []
     for far, text in (
-        (table > IMPLAUSIBLE * middle, "over"),
+        ((table > IMPLAUSIBLE * middle) & np.isfinite(table), "over"),
         ((table > 0) & (table < middle / IMPLAUSIBLE), "under 1/"),
     ):
         if far.any():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import escape
@@ -15,6 +15,9 @@ import numpy as np
 import pandas as pd
 
 from delay_models.base import FloatArray
+from delay_models.table import Measured, Reading
+from delay_models.tables.error import as_fields
+from delay_models.tables.reading import Missing, Retries, Role, Unit
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
 from experiments.config.errors import ConfigError, at
@@ -124,6 +127,11 @@ def fit(
     *,
     load: float | None = None,
     k_range: tuple[int, int] | None = None,
+    columns: Mapping[Role, str] | None = None,
+    drop: Sequence[str] = (),
+    unit: Unit | None = None,
+    missing: Missing = "refuse",
+    retries: Retries = "refuse",
     progress: Progress = None,
 ) -> Fitted:
     """Fit delay models to a table of measured delays.
@@ -131,38 +139,48 @@ def fit(
     Args:
         table: a file as ``erasurehead fit`` reads it; an array ``(rounds, workers)`` of seconds; or
             a DataFrame, either like the array or with the columns ``worker``, ``round``,
-            ``seconds`` and perhaps ``load``.
+            ``seconds`` and perhaps ``load``; docs/traces.md has all layouts.
         load: make the delay section from this load alone.
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
+        columns: which column is what: ``{"worker": "host", "seconds": "duration_ms"}``; of a wide
+            table ``{"round": "step"}``.
+        drop: columns that are left out.
+        unit: of the times, where the columns' names do not say it.
+        missing: what a missing delay is: ``refuse``, ``drop-rounds``, or ``never``: no arrival.
+        retries: what rows of one worker and round are: ``refuse``, ``last`` or ``sum``.
         progress: as for ``run``.
 
     Raises:
         ConfigError: the table cannot be used; one line names the place.
     """
     text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
+    reading = Reading(columns or {}, tuple(drop), unit, missing, retries)
     try:
         if isinstance(table, str | os.PathLike):
             source = os.fspath(table)
-            tables, warnings = command.read_tables(source, load)
+            measured, warnings = command.read_tables(source, load, reading)
         else:
             source = IN_MEMORY
-            tables, warnings = _in_memory(table, load)
-        ks = command.k_range(text, next(iter(tables.values())).shape[1])
+            measured, warnings = _in_memory(table, load, reading)
+        ks = command.k_range(text, measured.workers)
     except ConfigError as error:
         raise ConfigError(_as_in_python(str(error))) from None
     with reporting(progress, "fits") as told:
-        findings = investigate(tables, load, ks, told)
+        notes = tuple(measured.notes)
+        findings = investigate(measured.tables, load, ks, told, measured.hosts, notes)
     return Fitted(findings, source, tuple(warnings))
 
 
 def _as_in_python(line: str) -> str:
     """An error of the command line; ours have no options but arguments."""
-    return line.removeprefix("--").replace("k-range", "k_range", 1)
+    return as_fields(line).removeprefix("--").replace("k-range", "k_range", 1)
 
 
 def _in_memory(
-    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]], load: float | None
-) -> tuple[dict[float | None, FloatArray], list[str]]:
+    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]],
+    load: float | None,
+    reading: Reading,
+) -> tuple[Measured, list[str]]:
     """Read a table through a file, so that it is checked as every other one is."""
     with TemporaryDirectory(prefix="erasurehead-") as folder:
         path = str(Path(folder) / "table")
@@ -176,7 +194,7 @@ def _in_memory(
         except (ValueError, TypeError) as error:
             raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
         try:
-            tables, warnings = command.read_tables(path, load)
+            measured, warnings = command.read_tables(path, load, reading)
         except ConfigError as error:
             raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
-        return tables, [line.replace(path, IN_MEMORY) for line in warnings]
+        return measured, [line.replace(path, IN_MEMORY) for line in warnings]

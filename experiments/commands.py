@@ -98,6 +98,29 @@ AllowLarge = Annotated[
     bool,
     typer.Option("--allow-large", help="Run also what seems too large for this machine."),
 ]
+Unit = Literal["s", "ms", "us", "ns"]
+Missing = Literal["refuse", "drop-rounds", "never"]
+Retries = Literal["refuse", "last", "sum"]
+Columns = Annotated[
+    str | None,
+    typer.Option("--columns", help="Which column is what: worker=host,seconds=duration_ms."),
+]
+Drop = Annotated[
+    list[str] | None, typer.Option("--drop", help="Leave these columns out; commas between.")
+]
+UnitOption = Annotated[
+    Unit | None, typer.Option("--unit", help="Of times, where the columns' names do not say it.")
+]
+MissingOption = Annotated[
+    Missing,
+    typer.Option(
+        "--missing", help="A missing delay: refuse, drop its round, or never: no arrival."
+    ),
+]
+RetriesOption = Annotated[
+    Retries,
+    typer.Option("--retries", help="Rows of one worker and round: refuse, take the last, or sum."),
+]
 JOBS = whole(1, MOST_JOBS)
 Jobs = Annotated[
     int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
@@ -274,7 +297,10 @@ def atlas(
 @app.command(epilog=example("fit delays.csv --k-range 200:256"))
 def fit(
     trace: Annotated[
-        Path, typer.Argument(help="Measured delays in seconds: CSV, CSV.gz, Parquet or NPZ.")
+        Path,
+        typer.Argument(
+            help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder)."
+        ),
     ],
     load: Annotated[
         float | None, typer.Option("--load", help="Fit one load of several; default all together.")
@@ -283,6 +309,11 @@ def fit(
         str | None,
         typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
     ] = None,
+    columns: Columns = None,
+    drop: Drop = None,
+    unit: UnitOption = None,
+    missing: MissingOption = "refuse",
+    retries: RetriesOption = "refuse",
     output: Annotated[
         Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
     ] = None,
@@ -294,14 +325,18 @@ def fit(
     from experiments.fit.findings import investigate
     from experiments.fit.report import terminal_report
     from experiments.lock import locked
+    from experiments.measured import reading
 
-    tables, warnings = command.read_tables(str(trace), load, allow_large)
+    how = reading(columns, drop or [], unit, missing, retries)
+    measured, warnings = command.read_tables(str(trace), load, how, allow_large)
     for line in warnings:
         terminal.tell(f"warning: {line}")
-    ks = command.k_range(k_range, next(iter(tables.values())).shape[1])
+    ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target, command.FILES), console.progress("fits") as report:
-        findings = investigate(tables, load, ks, report)
+        findings = investigate(
+            measured.tables, load, ks, report, measured.hosts, tuple(measured.notes)
+        )
         command.write_findings(findings, trace.name, target)
     terminal.say_all(terminal_report(findings).splitlines())
     terminal.say(f"report, pictures and config in {target}/")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from delay_models.base import FloatArray
-from delay_models.table import TableError, read_all_loads
+from delay_models.table import Measured, Reading, TableError, read_measured
+from delay_models.tables.reading import AS_IT_IS
 from delay_models.units import unit_warnings
 from experiments.cells import files
 from experiments.config import yaml_text
@@ -36,25 +38,30 @@ MOST_FITTED = 20_000_000
 
 
 def read_tables(
-    path: str, load: float | None, allow_large: bool = False
-) -> tuple[dict[float | None, FloatArray], list[str]]:
-    """Read a table of delays.
+    path: str,
+    load: float | None,
+    reading: Reading = AS_IT_IS,
+    allow_large: bool = False,
+) -> tuple[Measured, list[str]]:
+    """Read a table of delays that can be fitted.
 
     Args:
         path: the file.
         load: which load is wanted, to be checked; ``None``: all.
+        reading: what the file does not say of itself.
         allow_large: read whatever the file holds, however much it is.
 
     Returns:
-        ``{load: (rounds, n) seconds}`` with the same n at every load, and warnings.
+        What was measured, without the rounds in which a worker never arrived; and warnings.
 
     Raises:
         ConfigError: the table cannot be used, or has no such load.
     """
     try:
-        tables = read_all_loads(path, None if allow_large else MOST_FITTED)
+        measured = read_measured(path, reading, None if allow_large else MOST_FITTED)
     except TableError as error:
         raise ConfigError(str(error)) from None
+    tables, warnings = _where_all_arrive(path, measured)
     if load is not None and load not in tables:
         valid = (
             "the table has no column load"
@@ -73,15 +80,27 @@ def read_tables(
         if np.ptp(table) == 0:
             model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
             raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
-    warnings = unit_warnings(tables)
-    widths = {table.shape[1] for table in tables.values()}
-    if len(widths) > 1:
-        least = min(widths)
-        tables = {key: table[:, :least] for key, table in tables.items()}
-        warnings.append(f"loads have {sorted(widths)} workers; the first {least} are used")
+    warnings += [*measured.notes, *unit_warnings(tables, measured.hosts)]
     if load is not None and len(tables) > 1 and len(tables[load]) < 2:
         warnings.append(f"one round at load {load:g}: workers and rounds cannot be told apart")
-    return tables, [f"{path}: {line}" for line in warnings]
+    measured = replace(measured, tables=tables)
+    return measured, [f"{path}: {line}" for line in warnings]
+
+
+def _where_all_arrive(
+    path: str, measured: Measured
+) -> tuple[dict[float | None, FloatArray], list[str]]:
+    """The rounds in which every worker arrived: no law of this program gives infinite delays."""
+    whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
+    tables = {load: table[whole[load]] for load, table in measured.tables.items()}
+    lost = sum(int((~rows).sum()) for rows in whole.values())
+    if not lost:
+        return tables, []
+    if not all(len(table) for table in tables.values()):
+        raise ConfigError(
+            f"{path}: no round has every worker; a fit needs rounds in which all arrive"
+        )
+    return tables, [f"{lost} rounds in which a worker never arrives are not fitted"]
 
 
 K_RANGE = re.compile(r"0*([0-9]+):0*([0-9]+)")

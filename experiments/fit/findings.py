@@ -50,6 +50,8 @@ class Findings:
         load_law: the ``load_law:`` section.
         answers: one per subject; the first is what the config is made from.
         chosen: the ``delay:`` section.
+        hosts: names of the workers.
+        notes: what should be known of the table, a line each.
     """
 
     tables: Mapping[float | None, FloatArray]
@@ -58,6 +60,8 @@ class Findings:
     load_law: dict[str, Any]
     answers: list[Answers]
     chosen: Candidate
+    hosts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def main(self) -> Answers:
@@ -70,6 +74,8 @@ def investigate(
     load: float | None,
     ks: Sequence[int],
     report: Report,
+    hosts: tuple[str, ...] = (),
+    notes: tuple[str, ...] = (),
 ) -> Findings:
     """Fit everything.
 
@@ -78,6 +84,8 @@ def investigate(
         load: make the config from this load alone.
         ks: which order statistics, 1 is the smallest.
         report: progress.
+        hosts: names of the workers; their numbers if empty.
+        notes: what should be known of the table.
 
     Raises:
         ConfigError: nothing can be fitted.
@@ -105,7 +113,8 @@ def investigate(
     bases = list(dict.fromkeys(best))
     chosen = choose(first.subject, bases, mixture, first.variance, first.memory, ks)
     report(steps, steps)
-    return Findings(tables, ks, loads, law, answers, chosen)
+    hosts = hosts or tuple(map(str, range(first.subject.workers)))
+    return Findings(tables, ks, loads, law, answers, chosen, hosts, notes)
 
 
 def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:

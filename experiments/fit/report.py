@@ -52,7 +52,7 @@ def _what(findings: Findings) -> list[str]:
     text = f"{shapes[0][1]} workers, {rounds} rounds{where}. Times are seconds."
     if findings.load is not None:
         text += " Families are fitted to unit delays: seconds with the load taken out."
-    return [text]
+    return [text, *([""] if findings.notes else []), *(f"- {note}" for note in findings.notes)]
 
 
 def _chosen(findings: Findings) -> list[str]:

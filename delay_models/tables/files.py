@@ -1,9 +1,9 @@
 """The files that a table of delays can be in, and what each must look like before it is read.
 
 A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or
-1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error. So is
-everything that pandas would repair silently: a column without a name (an index that was written
-too), two columns of one name, a row with more cells than the header.
+1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
+name before numbered workers: an index. So is everything that pandas would repair silently: two
+columns of one name, a row with more cells than the header.
 """
 
 from __future__ import annotations
@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from delay_models.base import FloatArray
+from delay_models.tables import names
+from delay_models.tables.error import TableError
+from delay_models.tables.text import separators
 from sim.files import (
     MOST_CELLS,
     UnusableFile,
@@ -26,19 +30,13 @@ from sim.files import (
     short,
 )
 
-ENDINGS = (".csv", ".csv.gz", ".parquet", ".npz")
-MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})
-
-
-class TableError(ValueError):
-    """A table of delays that cannot be used; the message names the file and the defect."""
-
-    def __init__(self, path: str, defect: str) -> None:
-        super().__init__(f"{path}: {defect}")
+TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
+ENDINGS = (*TEXTS, ".parquet", ".npz")
+BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
 def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatArray:
-    """Read the file as it is: an array from an NPZ, a frame from the others.
+    """Read the file as it is: an array from an NPZ or a text without a header, else a frame.
 
     Args:
         path: the file.
@@ -56,41 +54,52 @@ def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatA
         if path.endswith(".npz"):
             return _read_npz(path, most)
         if path.endswith(".parquet"):
-            return read_parquet(file, most)
-        if path.endswith((".csv", ".csv.gz")):
-            return _read_csv(path, most)
+            return _with_its_index(read_parquet(file, most))
+        if path.endswith(TEXTS):
+            return _read_text(path, most)
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
     raise TableError(path, f"unknown ending; valid: {', '.join(ENDINGS)}")
 
 
-def _read_csv(path: str, most: int | None) -> pd.DataFrame:
+def _with_its_index(frame: pd.DataFrame) -> pd.DataFrame:
+    """An index with a name is a column of a long table; of a wide one it numbers the rounds."""
+    if any(names.role(str(name)) in ("seconds", "start") for name in frame.columns):
+        named = [name for name in frame.index.names if name is not None]
+        return frame.reset_index(level=named) if named else frame
+    return frame
+
+
+def _read_text(path: str, most: int | None) -> pd.DataFrame:
     file = Path(path)
-    first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False)
+    separator, decimal = separators(path)
+    form = {"sep": separator, "decimal": decimal}
+    first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False, **form)
     header = 0 if _is_header(path, [str(text).strip() for text in first.iloc[0]]) else None
-    return read_csv(file, None, header=header, index_col=False)
+    frame = read_csv(file, None, header=header, index_col=False, **form)
+    if header is None and all(str(text).strip().isdigit() for text in first.iloc[0]):
+        _require_a_round(path, frame)
+    return frame
 
 
 def _is_header(path: str, cells: list[str]) -> bool:
     """Whether the first row names the columns; refuses one that could be either."""
     with reading("csv"):
         numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
-    names = [
+    found = [
         cell
         for cell, number in zip(cells, numbers, strict=True)
-        if not number and cell.lower() not in MISSING
+        if not number and cell.lower() not in BLANK
     ]
-    if "" in cells and (names or _counts([cell for cell in cells if cell])):
-        column = cells.index("") + 1
-        raise TableError(path, f"column {column} has no name; an index must be left out")
-    if names and any(numbers):
+    indexed = found == cells[:1] and _counts(cells[1:])
+    if found and any(numbers) and not indexed:
         raise TableError(
-            path, f"the first row mixes names and numbers: {short(names[0])!r} is not a number"
+            path, f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
         )
-    twice = [name for name, count in Counter(names).items() if count > 1]
+    twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
         raise TableError(path, f"two columns are named {short(twice[0])!r}")
-    return bool(names) or _counts(cells)
+    return bool(found) or _counts([cell for cell in cells if cell])
 
 
 def _counts(cells: list[str]) -> bool:
@@ -98,6 +107,23 @@ def _counts(cells: list[str]) -> bool:
     size = len(cells)
     from_0, from_1 = list(map(str, range(size))), list(map(str, range(1, size + 1)))
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
+
+
+def _require_a_round(path: str, frame: pd.DataFrame) -> None:
+    """Refuse a first row that is rather the workers' numbers than a round: 10, 11, 12, ..."""
+    if len(frame) < 2 or frame.shape[1] < 3:
+        return
+    if not all(kind.kind in "fiu" for kind in frame.dtypes):
+        return
+    first, second = frame.iloc[:2].to_numpy(dtype=np.float64, na_value=np.nan)
+    steps = np.diff(first)
+    if np.all(steps > 0) and (np.all(steps == 1) or np.any(second != np.round(second))):
+        numbers = short(", ".join(f"{number:g}" for number in first))
+        raise TableError(
+            path,
+            f"the first row, {numbers}, rather numbers the workers than holds delays; "
+            "write it as names (w10, w11, ...) or with decimal points (10.0, 11.0, ...)",
+        )
 
 
 def _read_npz(path: str, most: int | None) -> FloatArray:

@@ -1,0 +1,90 @@
+"""Several rows of one worker and round: calls that were tried again, or two runs in one file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from delay_models.tables.error import TableError
+from delay_models.tables.measured import Repair
+from delay_models.tables.reading import Reading
+from sim.files import short
+
+Calls = pd.DataFrame
+"""Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
+
+
+def one_each(
+    path: str,
+    calls: Calls,
+    others: pd.DataFrame,
+    labels: tuple[Sequence[str], NDArray[np.float64]],
+    reading: Reading,
+) -> tuple[Calls, list[Repair]]:
+    """One row for each worker and round.
+
+    Args:
+        path: of the file, for errors.
+        calls: in the order of the file.
+        others: the file's other columns, one of which may tell the rows apart.
+        labels: names of the workers, numbers of the rounds.
+        reading: what several rows are.
+
+    Raises:
+        TableError: rows are repeated, and it was not said what that means; or the file holds
+            several runs, which nothing can mean.
+    """
+    twice = calls.duplicated(["worker", "round"])
+    count = int(twice.sum())
+    if not count:
+        return calls, []
+    restart = _restart(calls)
+    if restart is not None:
+        raise TableError(
+            path,
+            f"round numbers begin again at row {restart + 1}: two runs in one file, or rows out of "
+            "order? split it there, or sort it by worker and round",
+        )
+    if reading.retries == "refuse":
+        row = calls[twice].iloc[0]
+        worker, number = labels[0][int(row["worker"])], labels[1][int(row["round"])]
+        raise TableError(
+            path,
+            f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep one): "
+            + (_tells_apart(calls, others) or "if calls were tried again, --retries last or sum"),
+        )
+    if reading.retries == "last":
+        kept = calls.drop_duplicates(["worker", "round"], keep="last")
+        text = f"{count} rows repeat a worker and round: the last of each counts"
+    else:
+        whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
+        kept = whole.sum(min_count=1).reset_index()
+        unknown = whole.count().to_numpy() < whole.size().to_numpy()
+        kept.loc[unknown, "seconds"] = np.nan
+        text = f"{count} rows repeat a worker and round: their seconds are added"
+    return kept, [Repair("retry", count, text)]
+
+
+def _restart(calls: Calls) -> int | None:
+    """The first row where a worker's rounds begin again, if at least half of the workers' do."""
+    ordered = calls.sort_values("worker", kind="stable")
+    same = ordered["worker"].diff().eq(0)
+    falls = ordered[same & ordered["round"].diff().lt(0)]
+    if 2 * falls["worker"].nunique() < calls["worker"].nunique():
+        return None
+    return int(falls.index.min())
+
+
+def _tells_apart(calls: Calls, others: pd.DataFrame) -> str | None:
+    """A column of few values with which every row is another call."""
+    for name in others.columns:
+        values = others[name]
+        if values.nunique() <= len(values) // 2:
+            keyed = calls[["worker", "round"]].assign(key=pd.factorize(values)[0])
+            if not keyed.duplicated().any():
+                shown = short(name)
+                return f"column {shown} tells them apart; write a file for each {shown}"
+    return None

@@ -1,0 +1,203 @@
+"""Wide tables: one row per round and one column per worker, and nothing else.
+
+A column that numbers the rounds, or is a clock, looks like the slowest worker of all. So every
+column must be a worker's by its name and by its numbers.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from delay_models.base import FloatArray
+from delay_models.tables import names
+from delay_models.tables.error import TableError
+from delay_models.tables.measured import Part
+from delay_models.tables.numbers import numbers
+from delay_models.tables.reading import Reading
+from sim.files import short
+
+Flags = NDArray[np.bool_]
+
+BLOCK = 2**20
+"""Cells that are looked at together."""
+
+EPOCH = 1e8
+"""Seconds: numbers beyond this that never fall are dates, counted from 1970."""
+
+
+def read_wide(path: str, frame: pd.DataFrame, reading: Reading) -> Part:
+    """Read a wide table.
+
+    Args:
+        path: of the file, for errors.
+        frame: its columns.
+        reading: the caller's choices; ``columns`` may name the index.
+
+    Raises:
+        TableError: a column is not a worker's, or holds something else than numbers.
+    """
+    index = reading.columns.get("round")
+    order = None if not index else _order(path, frame[index])
+    if index:
+        frame = frame.drop(columns=index)
+    found = [str(name) for name in frame.columns]
+    if not found:
+        raise TableError(path, "the table has no cells")
+    if index != "":
+        _require_workers(path, found)
+    gaps = reading.missing != "refuse"
+    remedy = "--drop leaves a column out"
+    columns = [numbers(path, column, "seconds", remedy, gaps) for _, column in frame.items()]
+    table = np.column_stack([values for values, _ in columns])
+    if order is not None:
+        table = table[order]
+    if index is None:
+        require_delays(path, found, table)
+    hosts, factor = _unit(path, found, reading)
+    if factor != 1:
+        table *= factor
+    return Part(hosts, table, sum(len(failed) for _, failed in columns))
+
+
+def _require_workers(path: str, found: list[str]) -> None:
+    """Refuse columns that are no worker's by their names."""
+    nameless = [name for name in found if name.startswith("Unnamed: ")]
+    if nameless:
+        place = int(nameless[0].removeprefix("Unnamed: ")) + 1
+        raise TableError(
+            path,
+            f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}",
+        )
+    others = [name for name in found if names.no_worker(name)]
+    if others:
+        remedy = f"--columns round={short(others[0])} if it numbers the rounds, --drop "
+        remedy += f"{short(','.join(others))} if not"
+        raise TableError(path, f"column {short(others[0])} is no worker's by its name: {remedy}")
+    if names.of_rounds(found):
+        raise TableError(
+            path,
+            f"columns are named after rounds ({short(found[0])}): write a row per round and a "
+            "column per worker (transpose the table)",
+        )
+
+
+def _order(path: str, column: pd.Series) -> NDArray[np.int64] | None:
+    """The order of the rounds that an index gives; ``None`` where rows are in it."""
+    if column.dtype.kind not in "fiu":
+        return None
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    steps = np.diff(values)
+    if np.isnan(values).any() or np.all(steps > 0):
+        return None
+    if len(np.unique(values)) < len(values):
+        again = int(np.flatnonzero(steps <= 0)[0]) + 2
+        raise TableError(
+            path,
+            f"round numbers of column {short(column.name)} begin again at row {again}: two runs in "
+            "one file? split it there",
+        )
+    return np.argsort(values, kind="stable")
+
+
+def require_delays(path: str, found: list[str], table: FloatArray) -> None:
+    """Refuse columns that count, or are clocks.
+
+    Args:
+        path: of the file, for errors.
+        found: names of the columns.
+        table: ``(rounds, n)`` numbers, perhaps with NaN.
+
+    Raises:
+        TableError: naming the column and the remedy.
+    """
+    strange = no_delays(table)
+    if not strange.any():
+        return
+    place = int(np.argmax(strange))
+    head = ", ".join(f"{number:.15g}" for number in table[:3, place])
+    name = short(found[place])
+    if strange.all() and len(found) > 1:
+        raise TableError(
+            path,
+            f"every column only counts or grows ({name}: {head}, ...): clocks or indices; say "
+            "--columns round= (nothing) if these are delays",
+        )
+    raise TableError(
+        path,
+        f"column {name} counts or is a clock ({head}, ...), no worker's delays: say --columns "
+        f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's",
+    )
+
+
+def no_delays(table: FloatArray) -> Flags:
+    """Which columns count or are clocks, ``(n,)`` bool."""
+    rows, n = table.shape
+    if rows < 2 or n == 0:
+        return np.zeros(n, bool)
+    size = max(1, BLOCK // rows)
+    facts = [_facts(table[:, first : first + size]) for first in range(0, n, size)]
+    together = np.concatenate(facts, axis=1)
+    whole, fractions, up, by_one, even, never_falls, dates, counts = together
+    if rows == 2:  # two whole numbers grow by chance; one column of them beside fractions does not
+        return np.asarray(up & whole if fractions.any() else whole & by_one & (not by_one.all()))
+    strange = (whole & (up | by_one)) | dates
+    if rows >= 4:
+        strange |= even
+    if rows >= 5:
+        alone = whole & (fractions.sum() == n - 1) & (n > 1)
+        strange |= counts | (alone & never_falls)
+    if rows >= 10:
+        strange |= up
+    return np.asarray(strange)
+
+
+def _facts(table: FloatArray) -> Flags:
+    """What is so for each column of a part of a table, ``(8, columns)``."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        steps = np.diff(table, axis=0)
+        whole = np.isfinite(table).all(axis=0) & np.all(table == np.round(table), axis=0)
+        fractions = np.any((table != np.round(table)) & np.isfinite(table), axis=0)
+        up = np.all(steps > 0, axis=0)
+        by_one = np.all(steps == 1, axis=0) | np.all(steps == -1, axis=0)
+        even = np.all(np.abs(steps - steps[0]) <= 1e-6 * np.abs(steps[0]), axis=0) & (steps[0] != 0)
+        never_falls = np.all(steps >= 0, axis=0) & np.any(steps > 0, axis=0)
+        dates = never_falls & (table.min(axis=0) > EPOCH)
+        counts = whole & (np.mean(steps == 1, axis=0) >= 0.8)
+    for column in np.flatnonzero(whole & (np.ptp(table, axis=0) == len(table) - 1)):
+        if len(np.unique(table[:, column])) == len(table):  # 0, 1, 2, ... in any order
+            counts[column] = True
+    return np.stack([whole, fractions, up, by_one, even, never_falls, dates, counts])
+
+
+def _unit(path: str, found: list[str], reading: Reading) -> tuple[tuple[str, ...], float]:
+    """The workers' names without a unit, and the seconds of the unit."""
+    units = [names.parse(name).unit for name in found]
+    first = units[0]
+    if first is not None and all(unit == first for unit in units):
+        if first not in names.UNITS:
+            raise TableError(path, f"columns are in {first} by their names; give seconds")
+        if reading.unit is None and first == "us":
+            raise TableError(
+                path, f"column {short(found[0])} ends in us: if microseconds, say --unit us"
+            )
+        if reading.unit not in (None, first):
+            said = f"--unit {reading.unit} was given"
+            raise TableError(path, f"column {short(found[0])} says {first}, but {said}; rename it")
+        return tuple(map(_without_unit, found)), names.UNITS[first]
+    if reading.unit is not None:
+        return tuple(found), names.UNITS[reading.unit]
+    for name, unit in zip(found, units, strict=True):
+        if unit in ("ms", "us", "ns"):
+            raise TableError(
+                path,
+                f"column {short(name)} says {unit}, others say no unit: say --unit for all of them",
+            )
+    return tuple(found), 1.0
+
+
+def _without_unit(name: str) -> str:
+    return re.sub(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$", "", name) or name
