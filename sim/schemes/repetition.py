@@ -105,8 +105,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the cyclic
             repetition scheme and the partial straggler schemes.
         confirmed: ``schemes/test_assignment.py``:
-            ``test_cyclic_code_solves_the_null_space_identity``; ``schemes/test_decoding.py``:
-            ``test_cyclic_code_tolerates_any_stragglers``; ``schemes/test_conditioning.py``:
+            ``test_cyclic_code_solves_the_null_space_identity``; ``contracts/test_schemes.py``:
+            ``test_exact_codes_of_thirty_workers``; ``schemes/test_conditioning.py``:
             ``test_of_a_code_that_is_exact_on_paper_only``; ``schemes/test_cyclic_decoders.py``:
             ``test_large_random_codes_decode``.
         ours: how the decoding vector is computed.
