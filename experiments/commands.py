@@ -41,7 +41,7 @@ def whole(least: int, most: int) -> Callable[[str | int], int]:
 MOST_JOBS = 1024
 """Processes that a command may start; a machine with more cores takes a cluster."""
 
-MOST_SETS = 10**8
+MOST_SETS = 10**7
 """Sets of stragglers that ``attack`` may decode for each code and number of stragglers."""
 
 MOST_ROUNDS = 10**7

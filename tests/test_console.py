@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments.console import COLUMNS, Column, fitting, show_outcome
+from experiments.console import COLUMNS, Column, fitting, show_columns, show_outcome
 from experiments.run import Outcome, run
 
 DOCUMENT = {
@@ -91,3 +91,15 @@ def test_the_least_important_columns_go_first() -> None:
         fit, left_out = fitting(columns, width)
         assert "".join(column.title for column in fit) == kept
         assert {column.title for column in left_out} == set("abcd") - set(kept)
+
+
+def test_a_pipe_keeps_a_column_of_one_character(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """rich would squeeze a table into 80 columns, and that column to nothing."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+    wide = [Column(f"{name * 30}", [name]) for name in "abc"]
+    assert show_columns([Column("s", ["7"], 1), *wide]) == []
+    heading, row = capsys.readouterr().out.splitlines()
+    assert heading.split()[0] == "s"
+    assert row.split() == ["7", "a", "b", "c"]

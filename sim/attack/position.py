@@ -1,6 +1,6 @@
 """Where a search stands: a set of stragglers, and what one change of it would do to the error.
 
-``ByDecoding``       any code: every changed set is decoded
+``ByDecoding``       any code: every changed set is decoded (``sim.attack.by_decoding``)
 ``CommonWeights``    a common weight for all arrivals: from sums (``sim.attack.common_weights``)
 ``LeastSquares``     least squares: from one inverse (``sim.attack.least_squares``)
 
@@ -12,19 +12,11 @@ reports, it has decoded.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, final
+from typing import ClassVar
 
 import numpy as np
-from typing_extensions import override
 
-from sim.attack.code import Code
-from sim.schemes.assignments import Assignment
-from sim.schemes.decoders import CommonWeight, Decoder, Optimal
-from sim.schemes.graph_assignment import ByComponent
 from sim.types import BoolArray, FloatArray, IntArray
-
-LARGEST = 2**24
-"""Entries of an n x n table: 128 MiB, 4096 workers."""
 
 
 class Position(ABC):
@@ -75,65 +67,3 @@ class Position(ABC):
 def allowed(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
     """``(..., n)`` errors where a change is possible and its error is a number; else -inf."""
     return np.where(stragglers | np.isnan(errors), -np.inf, errors)
-
-
-@final
-class ByDecoding(Position):
-    """Decodes every set that it is asked for.
-
-    Cost: n - s sets for ``losing``, and for each worker who returns.
-    """
-
-    foresees: ClassVar[bool] = False
-
-    def __init__(self, code: Code, stragglers: BoolArray) -> None:
-        self._code, self.stragglers = code, stragglers
-
-    @override
-    def at(self, stragglers: BoolArray) -> ByDecoding:
-        return ByDecoding(self._code, stragglers)
-
-    @property
-    @override
-    def error(self) -> float:
-        return float(self._code.errors(self.stragglers[None])[0])
-
-    @override
-    def losing(self) -> FloatArray:
-        return self._with_one_more(self.stragglers)
-
-    @override
-    def swapping(self, returning: IntArray) -> FloatArray:
-        rows = []
-        for worker in returning:
-            others = self.stragglers.copy()
-            others[worker] = False
-            rows.append(self._with_one_more(others))
-        return allowed(np.array(rows), self.stragglers)
-
-    def _with_one_more(self, stragglers: BoolArray) -> FloatArray:
-        free = np.flatnonzero(~stragglers)
-        sets = np.tile(stragglers, (len(free), 1))
-        sets[np.arange(len(free)), free] = True
-        errors = np.full(len(stragglers), -np.inf)
-        errors[free] = self._code.errors(sets)
-        return allowed(errors, stragglers)
-
-
-def nobody_straggles(code: Code) -> Position:
-    """The empty set, with the fastest foresight that the code's decoder allows."""
-    from sim.attack.common_weights import CommonWeights
-    from sim.attack.least_squares import LeastSquares
-
-    nobody = np.zeros(code.workers, dtype=np.bool_)
-    assignment, decoder = code.assignment, code.decoder
-    if assignment.messages == 1 and isinstance(decoder, CommonWeight):
-        return CommonWeights(assignment.encoding, np.array(decoder.weights), nobody)
-    if _is_least_squares(assignment, decoder):
-        return LeastSquares.of(assignment.encoding, nobody)
-    return ByDecoding(code, nobody)
-
-
-def _is_least_squares(assignment: Assignment, decoder: Decoder) -> bool:
-    small = assignment.workers**2 <= LARGEST
-    return assignment.messages == 1 and small and isinstance(decoder, Optimal | ByComponent)

@@ -8,17 +8,20 @@ known upper bound is the maximum, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from math import comb, sqrt
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import comb
 
 import numpy as np
 
 from sim.attack import sets, starts
+from sim.attack.beginning import nobody_straggles
 from sim.attack.climb import climbed, extended
 from sim.attack.code import Code
-from sim.attack.position import Position, nobody_straggles
+from sim.attack.position import Position
+from sim.attack.survey import SAME, Survey, survey, worst_first
 from sim.schemes.base import DECODING
-from sim.types import BoolArray, FloatArray
+from sim.types import BoolArray, FloatArray, IntArray
 
 ENUMERATION = "enumeration"
 HOLDERS = "all holders"
@@ -38,9 +41,6 @@ FORESIGHT = 50
 
 MOST_SETS, LEAST_SETS = 50_000, 500
 """Sets that are decoded for each s, unless told otherwise."""
-
-SAME = 1e-9
-"""Of k: errors that close are the same up to rounding."""
 
 
 @dataclass(frozen=True)
@@ -123,127 +123,118 @@ class _Start:
     found_by: str
 
 
+@dataclass(frozen=True, eq=False)
+class _Hints:
+    """What a code suggests for every number of stragglers.
+
+    Attributes:
+        orders: ``(n,)`` each, in which workers are lost so that partition after partition is.
+        vectors: ``(n, v)`` singular vectors.
+        nobody: the empty set.
+    """
+
+    orders: Sequence[IntArray]
+    vectors: FloatArray
+    nobody: Position
+
+    @classmethod
+    def of(cls, code: Code, seed: int) -> _Hints:
+        held = starts.holders(code)
+        rng = np.random.default_rng([seed, code.workers])
+        tie_breaks = [None, *[rng] * (ORDERS - 1)]
+        orders = [starts.partition_after_partition(held, each) for each in tie_breaks]
+        return cls(orders, starts.singular_vectors(code), nobody_straggles(code))
+
+
 class _Search:
     """Remembers between numbers of stragglers what a code suggests, and the worst set so far."""
 
     def __init__(self, code: Code, effort: Effort) -> None:
         self._code, self._effort, self._budget = code, effort, effort.sets(code)
         self._before: BoolArray = np.zeros(code.workers, dtype=np.bool_)
-        self._known: tuple[FloatArray, list[np.ndarray], Position] | None = None
+
+    @cached_property
+    def _hints(self) -> _Hints:
+        return _Hints.of(self._code, self._effort.seed)
 
     def worst(self, count: int, ceiling: float | None) -> Worst:
-        n = self._code.workers
-        if comb(n, count) <= max(1, self._budget):
-            found = self._all(count)
-        else:
-            found = self._some(count, ceiling)
-        self._before = sets.mask(np.array(found.members, dtype=np.int64), n)
+        enumerated = comb(self._code.workers, count) <= max(1, self._budget)
+        found = self._all(count) if enumerated else self._some(count, ceiling)
+        members = np.array(found.members, dtype=np.int64)
+        self._before = sets.mask(members, self._code.workers)
         return found
 
     def _all(self, count: int) -> Worst:
-        parts = sets.every_set(self._code.workers, count)
-        best, errors = self._decoded(parts)
-        members = tuple(np.flatnonzero(best.stragglers).tolist())
-        mean = float(errors.mean())
-        return Worst(count, best.error, members, True, ENUMERATION, mean, 0.0, len(errors))
-
-    def _decoded(self, parts: Iterator[BoolArray]) -> tuple[_Start, FloatArray]:
-        """The first of the worst sets, and all errors."""
-        best: _Start | None = None
-        errors = []
-        for masks in parts:
-            found = self._code.errors(masks)
-            first = _first_of_largest(found, SAME * self._code.partitions)
-            if best is None or found[first] > best.error + SAME * self._code.partitions:
-                best = _Start(masks[first], float(found[first]), RANDOM)
-            errors.append(found)
-        assert best is not None
-        return best, np.concatenate(errors)
+        seen = survey(self._code, sets.every_set(self._code.workers, count))
+        worst = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION)
+        return _reported(worst, True, replace(seen, spread=0.0))
 
     def _some(self, count: int, ceiling: float | None) -> Worst:
-        effort = self._effort
-        rng = np.random.default_rng([effort.seed, count])
-        lucky, mean, error = self._sampled(count, rng)
-        found = [*self._suggested(count), *lucky]
-        best = self._largest(found)
-        reached = self._reaches(best, ceiling)
-        if not reached:
-            one_by_one = extended(self._position.at(self._before), count, self._budget)
-            found += self._certified([(one_by_one.stragglers, ONE_BY_ONE)])
-            best = self._largest(found)
-            reached = self._reaches(best, ceiling)
-        if not reached:
-            best = self._largest([best, *self._improved(found, rng)])
-            reached = self._reaches(best, ceiling)
-        members = tuple(np.flatnonzero(best.stragglers).tolist())
-        return Worst(
-            count, best.error, members, reached, best.found_by, mean, error, effort.samples
-        )
-
-    @property
-    def _position(self) -> Position:
-        return self._hints[2]
-
-    @property
-    def _hints(self) -> tuple[FloatArray, list[np.ndarray], Position]:
-        """Singular vectors, orders in which partitions are lost, and the empty set."""
-        if self._known is None:
-            held = starts.holders(self._code)
-            rng = np.random.default_rng([self._effort.seed, self._code.workers])
-            tie_breaks = [None, *[rng] * (ORDERS - 1)]
-            orders = [starts.partition_after_partition(held, each) for each in tie_breaks]
-            vectors = starts.singular_vectors(self._code)
-            self._known = vectors, orders, nobody_straggles(self._code)
-        return self._known
-
-    def _sampled(self, count: int, rng: np.random.Generator) -> tuple[list[_Start], float, float]:
-        """The worst of random sets, the mean error of all and its standard error."""
-        code, samples = self._code, self._effort.samples
-        masks = np.concatenate([*sets.random_sets(code.workers, count, samples, rng)])
-        errors = code.errors(masks)
-        order = np.argsort(-np.nan_to_num(errors, nan=-np.inf), kind="stable")[:LUCKY]
-        lucky = [_Start(masks[i], float(errors[i]), RANDOM) for i in order]
-        spread = float(np.nanstd(errors, ddof=1)) / sqrt(samples) if samples > 1 else np.nan
-        return lucky, float(np.nanmean(errors)), spread
+        """Stops as soon as the upper bound is reached."""
+        effort, rng = self._effort, np.random.default_rng([self._effort.seed, count])
+        random = sets.random_sets(self._code.workers, count, effort.samples, rng)
+        seen = survey(self._code, random, LUCKY)
+        lucky = zip(seen.worst, seen.errors, strict=True)
+        found = [*self._suggested(count), *(_Start(m, float(e), RANDOM) for m, e in lucky)]
+        for more in (self._one_by_one, self._improved):
+            if self._reaches(found, ceiling):
+                break
+            found += more(found, count, rng)
+        return _reported(self._largest(found), self._reaches(found, ceiling), seen)
 
     def _suggested(self, count: int) -> list[_Start]:
-        vectors, orders, _ = self._hints
-        n = self._code.workers
-        lost = [(sets.mask(order[:count], n), HOLDERS) for order in orders]
-        return self._certified([*lost, *((m, SINGULAR) for m in starts.extremes(vectors, count))])
-
-    def _certified(self, found: Sequence[tuple[BoolArray, str]]) -> list[_Start]:
-        """Decoded by the scheme's own decoder."""
-        errors = self._code.errors(np.array([masks for masks, _ in found]))
-        return [
-            _Start(masks, float(error), by)
-            for (masks, by), error in zip(found, errors, strict=True)
+        lost = [
+            (sets.mask(order[:count], self._code.workers), HOLDERS) for order in self._hints.orders
         ]
+        ends = ((masks, SINGULAR) for masks in starts.extremes(self._hints.vectors, count))
+        return self._certified([*lost, *ends])
 
-    def _improved(self, found: Sequence[_Start], rng: np.random.Generator) -> list[_Start]:
+    def _one_by_one(
+        self, found: Sequence[_Start], count: int, rng: np.random.Generator
+    ) -> list[_Start]:
+        """The worst set of the number of stragglers before, with more workers."""
+        nobody = self._hints.nobody
+        if not nobody.foresees and self._code.workers > self._budget:
+            return []
+        position = extended(nobody.at(self._before), count, self._budget)
+        return self._certified([(position.stragglers, ONE_BY_ONE)])
+
+    def _improved(
+        self, found: Sequence[_Start], count: int, rng: np.random.Generator
+    ) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""
-        code, position = self._code, self._position
-        tries = self._budget * (FORESIGHT if position.foresees else 1)
+        nobody, k = self._hints.nobody, self._code.partitions
+        tries = self._budget * (FORESIGHT if nobody.foresees else 1)
         distinct = {start.stragglers.tobytes(): start for start in reversed(found)}
         better = list[tuple[BoolArray, str]]()
         for start in sorted(distinct.values(), key=lambda start: -start.error):
             if tries <= 0:
                 break
-            reached = climbed(position.at(start.stragglers), code.partitions, tries, rng)
+            reached = climbed(nobody.at(start.stragglers), k, tries, rng)
             tries -= max(reached.tries, 1)
             if reached.moved:
                 better.append((reached.position.stragglers, start.found_by + SWAPS))
-        return self._certified(better) if better else []
+        return self._certified(better)
+
+    def _certified(self, found: Sequence[tuple[BoolArray, str]]) -> list[_Start]:
+        """Decoded by the scheme's own decoder; what it cannot decode is no candidate."""
+        if not found:
+            return []
+        errors = self._code.errors(np.array([masks for masks, _ in found]))
+        pairs = zip(found, errors, strict=True)
+        return [_Start(m, float(error), by) for (m, by), error in pairs if not np.isnan(error)]
 
     def _largest(self, found: Sequence[_Start]) -> _Start:
         errors = np.array([start.error for start in found])
-        return found[_first_of_largest(errors, SAME * self._code.partitions)]
+        return found[int(worst_first(errors, SAME * self._code.partitions)[0])]
 
-    def _reaches(self, found: _Start, ceiling: float | None) -> bool:
-        return ceiling is not None and found.error >= ceiling - SAME * self._code.partitions
+    def _reaches(self, found: Sequence[_Start], ceiling: float | None) -> bool:
+        if ceiling is None:
+            return False
+        return self._largest(found).error >= ceiling - SAME * self._code.partitions
 
 
-def _first_of_largest(errors: FloatArray, same: float) -> int:
-    """The first of those that are the largest up to rounding; NaN is none of them."""
-    known = np.nan_to_num(errors, nan=-np.inf)
-    return int(np.argmax(known >= known.max() - same))
+def _reported(worst: _Start, exact: bool, seen: Survey) -> Worst:
+    members = tuple(np.flatnonzero(worst.stragglers).tolist())
+    by, mean = worst.found_by, seen.mean
+    return Worst(len(members), worst.error, members, exact, by, mean, seen.spread, seen.sets)

@@ -25,6 +25,7 @@ from sim.errors import InvalidParameter
 from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, Scheme
 from sim.schemes.classes import BestClass
+from sim.schemes.cyclic_decoders import Cyclic
 from sim.schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.graph_assignment import ByComponent
 from sim.schemes.ignore_arbitrary import Rescaled
@@ -83,6 +84,9 @@ class Tolerant(WorstCase):
 class GroupsLost(WorstCase):
     """Groups of d workers hold the same d partitions; one whose members all straggle is lost.
 
+    So it is with d classes of n / d workers, of which the master takes the most complete one: s
+    stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
+
     The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
     l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
     c > 2 the fewest lost groups are the worst.
@@ -119,15 +123,16 @@ class GroupsLost(WorstCase):
 @final
 @dataclass(frozen=True)
 class Spectral(WorstCase):
-    """B has equal row sums d and equal column sums n d / k, and a second singular value lambda.
+    """B has equal row sums d and equal column sums n d / k: see ``spectral_bound``.
 
-    See ``spectral_bound``. Where all singular values but the first are the same, as in a symmetric
-    block design, all sets of stragglers are equally bad, and the bound is their error.
+    The all-ones vector then belongs to a singular value, and lambda is the largest of the others.
+    Where these are all the same, as in a symmetric block design, all sets of stragglers are equally
+    bad, and the bound is their error.
 
     Args:
-        workers, partitions, load: n, k, d.
+        workers, partitions, load: n, k, |d|.
         second: lambda.
-        alike: whether all singular values but the first are lambda.
+        alike: whether all singular values but that of the all-ones vector are lambda.
         weights: ``(n + 1,)`` the common weight of m arrivals; ``None`` for optimal decoding.
     """
 
@@ -172,8 +177,8 @@ def spectral_bound(
     Args:
         workers: n.
         partitions: k.
-        load: d, the sum of a row of B.
-        second: lambda, the second largest singular value of B.
+        load: d, the sum of a row of B; its absolute value with optimal decoding.
+        second: lambda, the largest singular value of B but that of the all-ones vector.
         arrivals: m; with none the error is k.
         weight: c; ``None`` for the best one.
 
@@ -226,10 +231,13 @@ def _tolerant(scheme: Fixed) -> list[Tolerant]:
 
 
 def _groups(scheme: Fixed) -> list[GroupsLost]:
+    n, decoder = scheme.workers, scheme.decoder
+    if isinstance(decoder, BestClass) and n % decoder.classes == 0:
+        return [GroupsLost(n, decoder.classes)]
     if not isinstance(scheme.assignment, Groups):
         return []
-    n, d = scheme.workers, scheme.assignment.load
-    match scheme.decoder:
+    d = scheme.assignment.load
+    match decoder:
         case OnePerGroup(size, scale) if size == d:
             return [GroupsLost(n, d, scale)]
         case Rescaled(OnePerGroup(size, 1.0)) if size == d:
@@ -245,25 +253,37 @@ def _spectral(scheme: Fixed) -> list[Spectral]:
     weights = _weights(scheme.decoder)
     b = scheme.assignment.encoding
     n, k = b.shape
-    if isinstance(weights, NoFormula) or np.iscomplexobj(b) or min(n, k) < 2:
+    if isinstance(weights, NoFormula) or min(n, k) < 2:
         return []
-    if np.any(b.data < 0):
-        return []  # the all-ones vector need not belong to the largest singular value
+    d = _common_sum(b)
+    if d is None or (weights is not None and d.real < 0):
+        return []
+    others = _others(singular_values(b), abs(d) * sqrt(n / k))
+    alike = n == k and len(others) == n - 1 and np.ptp(others) <= SAME * abs(d)
+    return [Spectral(n, k, abs(d), float(others.max()), bool(alike), weights)]
+
+
+def _common_sum(b: sparse.csr_array) -> complex | None:
+    """d, if all rows add up to it, and all columns to the same number, too."""
     rows, columns = (np.asarray(b.sum(axis=axis)) for axis in (1, 0))
-    d = float(rows.mean())
-    if d <= 0 or np.ptp(rows) > SAME * d or np.ptp(columns) > SAME * d:
-        return []
-    values = singular_values(b)
-    alike = n == k and len(values) == n and np.ptp(values[1:]) <= SAME * d
-    return [Spectral(n, k, d, float(values[1]), bool(alike), weights)]
+    d = complex(rows.mean())
+    same = SAME * abs(d)
+    if d == 0 or np.abs(rows - d).max() > same or np.abs(columns - columns.mean()).max() > same:
+        return None
+    return d
+
+
+def _others(values: FloatArray, common: float) -> FloatArray:
+    """The singular values without that of the all-ones vector, which need not be the largest."""
+    return np.delete(values, int(np.argmin(np.abs(values - common))))
 
 
 def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
-    """Those of a common weight, ``None`` for least squares."""
+    """Those of a common weight, ``None`` for least squares and what is exact where that is."""
     match decoder:
         case CommonWeight(weights=weights):
             return weights
-        case Optimal() | ByComponent():
+        case Optimal() | ByComponent() | Cyclic():
             return None
     return NoFormula("neither a common weight nor least squares")
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +19,7 @@ from experiments.lock import locked
 from experiments.outputs import ATTACK, Origin, make_way, origin_in
 from experiments.pictures.shown import Curve, Points
 from experiments.run import Options, run
-
-ROOT = Path(__file__).parents[2]
+from tests.program import inside
 
 DOCUMENT: dict[str, Any] = {
     "name": "attacked",
@@ -38,26 +34,15 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def erasurehead(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "experiments", *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
 def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.Plan, pd.DataFrame]:
     planned = command.plan({**DOCUMENT, **changes}, asked, 100, 20)
     return planned, command.compute(planned, lambda done, total: None)
 
 
-def test_what_a_person_gets(tmp_path: Path) -> None:
+def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(DOCUMENT))
-    done = erasurehead(tmp_path, "attack", "config.yaml")
+    done = inside("attack", "config.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     out = tmp_path / "results" / "attack" / "attacked"
     assert {path.name for path in out.iterdir()} == {"config.yaml", *ATTACK}
@@ -131,9 +116,7 @@ def write(folder: Path, document: dict[str, Any]) -> Path:
 
 def test_another_command_is_writing(tmp_path: Path) -> None:
     with locked(tmp_path / "out"):
-        done = erasurehead(
-            tmp_path, "attack", write(tmp_path, DOCUMENT), "--output", tmp_path / "out"
-        )
+        done = inside("attack", write(tmp_path, DOCUMENT), "--output", tmp_path / "out")
     assert done.returncode == 2
     assert "is writing to it" in done.stderr
     assert len(done.stderr.splitlines()) == 1

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import comb
+from typing import ClassVar
 
 import numpy as np
 import pytest
+from typing_extensions import override
 
 from sim.attack import Code, Effort, NoCode, Worst, attack, code_of
 from sim.attack.sets import every_set, mask, random_sets
 from sim.schemes import SCHEMES
+from sim.schemes.assignments import Groups
+from sim.schemes.decoders import Decoder
 from sim.theory import design_error
+from sim.types import BoolArray, FloatArray
 from tests.statistics import BOUND
 
 SEARCHED = Effort(budget=0, samples=50)
@@ -149,6 +155,31 @@ def test_the_same_numbers_twice() -> None:
     assert first == [*attack(attacked, range(0, 10, 3), SEARCHED)]
     other = [*attack(attacked, [6], Effort(budget=0, samples=50, seed=1))]
     assert other[0].mean != first[2].mean
+
+
+def test_sets_that_cannot_be_decoded_are_left_out() -> None:
+    """Elimination can meet a zero; then a decoder says NaN."""
+    attacked = Code(NeedsTheFirst.assignment, NeedsTheFirst())
+    found = worst(attacked, 1)
+    assert (found.sets, found.members, found.error) == (2, (1,), 1.0)
+    found = worst(attacked, 1, Effort(budget=0, samples=30))
+    assert found.members != (0,)
+    assert found.mean == 1.0
+
+
+@dataclass(frozen=True)
+class NeedsTheFirst(Decoder):
+    """Cannot decode without worker 0."""
+
+    assignment: ClassVar[Groups] = Groups(3, 1)
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return np.where(arrived[..., :1], arrived, np.nan)
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return self.decoding_vector(arrived)
 
 
 def test_every_set_once() -> None:

@@ -24,7 +24,7 @@ from delay_models import MODELS, Tape
 from experiments import timeline
 from experiments.config.errors import ConfigError
 from experiments.config.grid import cells
-from experiments.pictures import style
+from experiments.pictures import paint, style
 from experiments.pictures.base import PanelKind
 from experiments.pictures.command import write_pictures
 from experiments.pictures.kinds import KINDS, delays, gantt, losses
@@ -536,6 +536,16 @@ def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path])
 
 
 ENGINES = ("simpy", "sim.engines", "sim.learner", "experiments.cells.compute", "experiments.run")
+
+
+@pytest.mark.parametrize("name", LOOKS)
+@pytest.mark.parametrize("hollow", [False, True])
+def test_every_marker_can_be_drawn(name: str, hollow: bool) -> None:
+    """Letters are markers in another way than symbols are."""
+    one = np.ones(1)
+    axes = Figure().subplots()
+    paint.draw_mark(axes, Points(look(name), one, one, hollow=hollow))
+    assert [line.get_marker() for line in axes.lines] == [look(name).marker]
 
 
 def test_pictures_import_no_engine() -> None:

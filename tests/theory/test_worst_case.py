@@ -7,13 +7,17 @@ from math import comb
 import networkx as nx
 import numpy as np
 import pytest
+from scipy import sparse
 
 from sim.attack import code_of
 from sim.attack.sets import every_set
 from sim.errors import InvalidParameter
 from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.assignments import Encoded
 from sim.schemes.base import Fixed
+from sim.schemes.decoders import Optimal
 from sim.schemes.graph_codes import adjacency
+from sim.schemes.stopping import FirstK
 from sim.theory import NoFormula, design_error, expander_bound
 from sim.theory.worst_case import (
     GroupsLost,
@@ -111,3 +115,26 @@ def test_large_matrices_have_the_same_second_singular_value(
 def test_nothing_is_claimed_of_irregular_codes(name: str) -> None:
     scheme = SCHEMES[name](load=3, wait_for=6).build(12)
     assert isinstance(worst_cases(scheme), NoFormula)
+
+
+def test_complex_codes_and_negative_entries_have_the_bound_too() -> None:
+    """Row sums of both are equal; the all-ones vector of the second is not of the largest value."""
+    complex_code = SCHEMES["cyclic_mds"](load=3).build(12)
+    bound = worst_bound(worst_cases(complex_code), 4)  # type: ignore[arg-type]
+    assert bound is not None
+    assert bound.source == "spectral"
+    rng = np.random.default_rng(0)
+    signs = _circulant(np.array([3.0, -2.0, 1.0, 0, 0, -1.0, 0, 0.5, 0, 0]))
+    for b in (signs, signs + 0.1 * _circulant(rng.standard_normal(10))):
+        code = Encoded(sparse.csr_array(b))
+        scheme = Fixed("mine", code, FirstK(10), Optimal(code), exact=None)
+        (case,) = worst_cases(scheme)  # type: ignore[misc]
+        for s in range(1, 6):
+            errors = np.concatenate(
+                [code_of(scheme).errors(masks) for masks in every_set(10, s)]  # type: ignore[union-attr]
+            )
+            assert errors.max() <= case.bound(s).value + 1e-9  # type: ignore[union-attr]
+
+
+def _circulant(row: np.ndarray) -> np.ndarray:
+    return np.array([np.roll(row, j) for j in range(len(row))])
