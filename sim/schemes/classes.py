@@ -46,7 +46,9 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
             partitions arrived.
         error: 0.
         time: the fastest of d classes, of each its slowest member; measured.
-        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``.
+        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``,
+            ``test_classes_are_as_even_as_can_be``,
+            ``test_classes_of_equal_size_are_fractional_repetition``.
         ours: which class is added where ``stop`` ends a round before one is complete.
     """
 

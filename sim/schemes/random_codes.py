@@ -104,7 +104,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
         confirmed: ``schemes/test_codes.py``:
             ``test_stochastic_block_codes_have_the_error_of_the_formula``,
             ``test_a_block_code_with_equal_probabilities_is_bernoulli``,
-            ``test_optimal_decoding_of_random_codes``.
+            ``test_optimal_decoding_of_random_codes``, ``test_optimal_decoding_of_block_codes``.
         ours: the closed form of the error is our derivation; a worker with an empty row answers at
             once and counts.
     """

@@ -25,7 +25,7 @@ from sim.theory import (
     stochastic_block_error,
 )
 from sim.theory.worst_case import singular_values
-from tests.statistics import assert_z
+from tests.statistics import BOUND, assert_z
 
 
 def code(name: str, workers: int, **fields: Any) -> Fixed:
@@ -72,7 +72,8 @@ def test_bernoulli_codes_have_the_error_of_the_formula() -> None:
 
 
 @pytest.mark.parametrize(
-    ("community", "inside", "expected"), [(3, 1.0, 9.31), (3, 0.8, 12.74), (5, 0.5, 14.91)]
+    ("community", "inside", "expected"),
+    [(3, 1.0, 9.31), (3, 0.8, 12.74), (5, 0.5, 14.91), (6, 0.4, 15.83)],
 )
 def test_stochastic_block_codes_have_the_error_of_the_formula(
     community: int, inside: float, expected: float
@@ -106,6 +107,26 @@ def test_optimal_decoding_of_random_codes() -> None:
     assert abs(found.mean() - 8.05) < 4.9 * spread + 0.02  # the reference is given to 0.02
     groups = code("stochastic_block", 30, load=3, community=3, inside=1.0, wait_for=15)
     assert_z(errors(groups, arrivals(30, 15, 4000)), 30 * one_erased(30, 3, 15))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("community", "inside"), [(3, 0.8), (5, 0.5), (6, 0.4), (6, 0.1)])
+def test_optimal_decoding_of_block_codes(community: int, inside: float) -> None:
+    """Least squares at n = 30, d = 3, r = 15, against matrices drawn entry by entry."""
+    fields = {"load": 3, "community": community, "inside": inside, "wait_for": 15}
+    found = over_codes(
+        lambda seed: code("stochastic_block", 30, **fields, code_seed=seed), 15, 1500, 5
+    )
+    rng, member = np.random.default_rng(6), np.arange(30) // community
+    outside = (3 - inside * community) / (30 - community)
+    chance = np.where(member[:, None] == member, inside, outside)
+    plain = []
+    for _ in range(6000):
+        rows = (rng.random((30, 30)) < chance)[rng.permutation(30)[:15]].astype(float)
+        best = np.linalg.lstsq(rows.T, np.ones(30), rcond=None)[0] @ rows
+        plain.append(float(np.square(best - 1).sum()))
+    spread = np.sqrt(found.var(ddof=1) / len(found) + np.var(plain, ddof=1) / len(plain))
+    assert abs(found.mean() - np.mean(plain)) <= BOUND * spread
 
 
 def one_erased(n: int, d: int, r: int) -> float:
@@ -211,8 +232,12 @@ def test_component_decoding_is_least_squares(workers: int, degree: int) -> None:
 
 
 def test_graph_assignments_at_30_workers() -> None:
-    """Relative error .135, .035, .0025 at r = 15, 20, 25: means over random graphs."""
-    for heard, expected in [(15, 0.135), (20, 0.035), (25, 0.0025)]:
+    """Relative error .135, .035, .0025 at r = 15, 20, 25: means over random graphs.
+
+    Fractional repetition of the same load has .112, .030, .0025.
+    """
+    for heard, expected, groups in [(15, 0.135, 0.112), (20, 0.035, 0.030), (25, 0.0025, 0.0025)]:
+        assert one_erased(30, 3, heard) == pytest.approx(groups, abs=6e-4)
         found = (
             over_codes(
                 lambda seed: code("graph_assignment", 30, degree=3, wait_for=15, code_seed=seed),
@@ -266,7 +291,11 @@ def test_a_largest_set_is_found(n: int, load: int) -> None:
 def test_speeds_decide_loads() -> None:
     """c = (1, 2, 3, 4, 4), k = 7, s = 1: loads 1, 2, 3, 4, 4; any one straggler is tolerated."""
     scheme = code("heterogeneity_aware", 5, load=2, speeds=(1, 2, 3, 4, 4), partitions=7)
-    np.testing.assert_allclose(scheme.assignment.loads, np.array([1, 2, 3, 4, 4]) * 5 / 7)
+    loads = np.asarray(scheme.assignment.loads)
+    np.testing.assert_allclose(loads, np.array([1, 2, 3, 4, 4]) * 5 / 7)
+    # Everybody takes (s + 1) k / sum c of the time for one partition, which is 1 here.
+    seconds = loads * 7 / 5 / [1, 2, 3, 4, 4]
+    np.testing.assert_allclose(seconds, 2 * 7 / (1 + 2 + 3 + 4 + 4), rtol=1e-14)
     np.testing.assert_allclose(
         scheme.decoder.partition_weights(every_set(5, 4)), 1.0, rtol=0, atol=1e-9
     )
@@ -288,12 +317,12 @@ def test_short_messages_decode_every_part() -> None:
     scheme = code("communication_efficient", 10, load=4, share=2)
     for arrived in every_set(10, 8):
         vector = scheme.decoder.decoding_vector(arrived)
-        np.testing.assert_allclose(vector @ parts[0], 1.0, atol=1e-8)
-        np.testing.assert_allclose(vector @ parts[1], 0.0, atol=1e-8)
+        np.testing.assert_allclose(vector @ parts[0], 1.0, atol=1e-9)
+        np.testing.assert_allclose(vector @ parts[1], 0.0, atol=1e-9)
         stacked = np.concatenate([parts[0][arrived], parts[1][arrived]], axis=1)
         target = np.concatenate([np.zeros(10), np.ones(10)])
         other = np.linalg.lstsq(stacked.T, target, rcond=None)[0]
-        np.testing.assert_allclose(other @ parts[1][arrived], 1.0, atol=1e-8)
+        np.testing.assert_allclose(other @ parts[1][arrived], 1.0, atol=1e-9)
     support = np.any(parts != 0, axis=0)
     np.testing.assert_array_equal(support.sum(axis=1), 4)
 
@@ -307,6 +336,29 @@ def test_classes_of_any_number_of_workers() -> None:
     assert np.all(scheme.stopping.enough(sets))
     np.testing.assert_array_equal(scheme.decoder.partition_weights(sets), 1.0)
     assert not np.all(scheme.stopping.enough(every_set(11, 7)))
+
+
+@pytest.mark.parametrize(("workers", "load"), [(11, 4), (30, 4), (31, 7), (12, 5)])
+def test_classes_are_as_even_as_can_be(workers: int, load: int) -> None:
+    """Worker j is of class j mod d; a class is complete by itself, with rows as even as can be."""
+    matrix = code("generalized_fractional_repetition", workers, load=load).assignment.encoding
+    for c in range(load):
+        own = matrix.toarray()[c::load]
+        np.testing.assert_array_equal(own.sum(axis=0), 1)
+        assert np.ptp(own.sum(axis=1)) <= 1
+
+
+def test_classes_of_equal_size_are_fractional_repetition() -> None:
+    """The same matrix, of which a cover is enough: it is there no later than a complete class."""
+    classes = code("generalized_fractional_repetition", 12, load=3)
+    groups = code("fractional_repetition", 12, load=3)
+    np.testing.assert_array_equal(
+        classes.assignment.encoding.toarray(), groups.assignment.encoding.toarray()
+    )
+    delays = np.random.default_rng(4).random((500, 12))
+    complete, covered = (each.stopping.stopping_delay(delays) for each in (classes, groups))
+    assert np.all(covered <= complete)
+    assert np.any(covered < complete)
 
 
 def test_stochastic_sums_are_unbiased() -> None:

@@ -90,6 +90,19 @@ def test_cyclic_mds_codes_of_thirty_are_well_conditioned(
     assert found.residual < residual
 
 
+def test_the_random_cyclic_code_of_thirty_is_badly_conditioned() -> None:
+    """Whatever its seed: weights of thousands and more, and a rounding of 1e-11 to 1e-8."""
+    order = np.random.default_rng(0).random((300, 30)).argsort(axis=1)
+    for load in (3, 4):
+        arrived = order < 30 - load + 1
+        for seed in range(4):
+            scheme = SCHEMES["cyclic_repetition"](load=load, code_seed=seed).build(30)
+            weights = scheme.decoder.partition_weights(arrived)
+            residual = np.linalg.norm(weights - 1, axis=1).max()
+            assert 1e-12 < residual < 1e-8
+            assert np.abs(scheme.decoder.decoding_vector(arrived)).max() > 1e3
+
+
 def test_least_squares_cannot_be_improved() -> None:
     """No other combination of the arrived rows comes closer to ones, and none is shorter."""
     assignment = CyclicCode(7, 3)
