@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from experiments import terminal
-from experiments.attack.table import LOSS, beginning
+from experiments.attack.table import LOSS, beginning, rounding
 from experiments.console import Column, show_columns
 
 MEMBERS = 8
@@ -17,6 +17,8 @@ def show(frame: pd.DataFrame) -> None:
     left_out = dict[str, None]()
     for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
         terminal.say(f"{label} ({workers} workers): {beginning(rows)}")
+        if (lost := rounding(rows)) is not None:
+            terminal.say(f"{label}: {lost}")
         left_out |= dict.fromkeys(column.title for column in show_columns(_columns(rows)))
         terminal.say("")
     if left_out:

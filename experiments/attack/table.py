@@ -42,6 +42,21 @@ def _row(subject: Subject, worst: Worst) -> dict[str, object]:
     }
 
 
+def rounding(rows: pd.DataFrame) -> str | None:
+    """From how many stragglers on a decoder's rounding costs more than the bound allows, in words.
+
+    Args:
+        rows: of one code.
+    """
+    above = rows[rows["worst_error"] > rows["bound"] + LOSS]
+    if above.empty:
+        return None
+    return (
+        f"from s = {above['stragglers'].iloc[0]} on the decoder loses so many digits that errors exceed "
+        "the upper bound"
+    )
+
+
 def beginning(rows: pd.DataFrame) -> str:
     """From how many stragglers on a code loses something, in words.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import final
 
 import numpy as np
@@ -49,10 +50,12 @@ class Code:
         """Number of partitions k: the error of decoding nothing."""
         return self.assignment.partitions
 
-    @property
+    @cached_property
     def matrix(self) -> sparse.csr_array:
-        """B, ``(n m, k)``."""
-        return self.assignment.encoding
+        """B, ``(n m, k)``; a copy: SciPy sorts a matrix in place, and decoders know its order."""
+        b = self.assignment.encoding.copy()
+        b.sum_duplicates()
+        return b
 
     def errors(self, stragglers: BoolArray) -> FloatArray:
         """``||w - 1||^2`` when all but these have arrived: ``(N, n)`` bool -> ``(N,)``.

@@ -229,9 +229,10 @@ class _Search:
         return found[int(worst_first(errors, SAME * self._code.partitions)[0])]
 
     def _reaches(self, found: Sequence[_Start], ceiling: float | None) -> bool:
+        """Whether the worst is as bad as the bound; it is worse where a decoder loses digits."""
         if ceiling is None:
             return False
-        return self._largest(found).error >= ceiling - SAME * self._code.partitions
+        return abs(self._largest(found).error - ceiling) <= SAME * self._code.partitions
 
 
 def _reported(worst: _Start, exact: bool, seen: Survey) -> Worst:

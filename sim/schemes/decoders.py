@@ -257,7 +257,7 @@ class Optimal(Decoder):
 
     def _by_products(self, mask: BoolArray) -> np.ndarray:
         rows = self.assignment.encoding[mask]
-        target = np.ones(self.assignment.partitions)
+        target = np.ones(self.assignment.partitions, dtype=rows.dtype)
         return np.asarray(lsmr(rows.T, target, atol=1e-14, btol=1e-14, maxiter=STEPS)[0])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +14,7 @@ import yaml
 from experiments.attack import command
 from experiments.attack.counts import counts
 from experiments.attack.picture import BOUND, RANDOM, WORST, picture
-from experiments.attack.table import beginning
+from experiments.attack.table import beginning, rounding
 from experiments.config.errors import ConfigError
 from experiments.lock import locked
 from experiments.outputs import ATTACK, Origin, make_way, origin_in
@@ -203,3 +204,10 @@ def test_too_many_workers_are_refused() -> None:
 def test_where_a_code_begins_to_lose(errors: list[float], exact: list[bool], expected: str) -> None:
     columns = {"stragglers": range(3), "worst_error": errors, "exact": exact, "partitions": 9}
     assert beginning(pd.DataFrame(columns)).startswith(expected)
+
+
+def test_where_rounding_begins_to_count() -> None:
+    """A bound holds in exact arithmetic; a badly conditioned code may be worse."""
+    columns = {"stragglers": range(3), "worst_error": [0, 2e-3, 5], "bound": [0, 0, np.nan]}
+    assert str(rounding(pd.DataFrame(columns))).startswith("from s = 1 on the decoder loses")
+    assert rounding(pd.DataFrame(columns | {"worst_error": [0, 1e-9, 5]})) is None

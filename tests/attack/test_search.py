@@ -130,8 +130,9 @@ def test_a_lower_bound_that_reaches_the_upper_bound_is_exact() -> None:
     attacked = code("erasurehead", 12, load=3, wait_for=6)
     (found,) = attack(attacked, [6], SEARCHED, lambda stragglers: 6.0)
     assert (found.error, found.exact, found.found_by) == (6.0, True, "all holders")
-    (found,) = attack(attacked, [6], SEARCHED, lambda stragglers: 6.5)
-    assert not found.exact
+    for ceiling in (6.5, 5.5):  # not reached; exceeded, as when a decoder loses digits
+        (found,) = attack(attacked, [6], SEARCHED, lambda stragglers, most=ceiling: most)
+        assert not found.exact
 
 
 def test_optimal_decoding_never_gains_from_one_straggler_more() -> None:
@@ -147,6 +148,16 @@ def test_the_mean_is_that_of_random_sets() -> None:
     everything = worst(attacked, 5)
     assert everything.sets == comb(14, 5)
     assert abs(sampled.mean - everything.mean) <= BOUND * sampled.mean_error
+
+
+@pytest.mark.parametrize("name", ["cyclic_mds", "cyclic_repetition"])
+def test_a_search_leaves_the_code_as_it_was(name: str) -> None:
+    """Catches a sparse operation that sorts the columns of a matrix whose order decoders know."""
+    attacked = code(name, 12, load=4)
+    b = attacked.assignment.encoding
+    before = [part.copy() for part in (b.data, b.indices, b.indptr)]
+    worst(attacked, 5, SEARCHED)
+    assert all(map(np.array_equal, before, (b.data, b.indices, b.indptr)))
 
 
 def test_the_same_numbers_twice() -> None:

@@ -139,3 +139,16 @@ def test_an_exact_code_is_decoded_on_a_sample_where_only_times_are_asked_for() -
     assert np.isfinite(cheap.outline(heard(cheap, 5, 10)).error).all()
     approximate = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
     assert np.isfinite(approximate.outline(heard(approximate, 5, 10)).error).all()
+
+
+def test_large_complex_codes_are_decoded_from_too_few_arrivals(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As after a deadline: the least error of all weights, by products with the sparse B."""
+    code = CyclicMds(30, 3)
+    assert not code.real
+    arrived = np.ones((1, 30), dtype=np.bool_)
+    arrived[0, [0, 1, 2, 9, 10, 17]] = False
+    solved = Optimal(code).decoding_vector(arrived)
+    monkeypatch.setattr("sim.schemes.decoders.DENSE", 100)
+    assert Interpolated(code).decoding_vector(arrived) == pytest.approx(solved, abs=1e-6)
