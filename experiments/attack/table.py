@@ -51,10 +51,8 @@ def rounding(rows: pd.DataFrame) -> str | None:
     above = rows[rows["worst_error"] > rows["bound"] + LOSS]
     if above.empty:
         return None
-    return (
-        f"from s = {above['stragglers'].iloc[0]} on the decoder loses so many digits that errors exceed "
-        "the upper bound"
-    )
+    s = above["stragglers"].iloc[0]
+    return f"from s = {s} on the decoder loses so many digits that errors exceed the upper bound"
 
 
 def beginning(rows: pd.DataFrame) -> str:
