@@ -97,7 +97,7 @@ class Counted(SchemeFamily):
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Decoded(Counted):
+class Choosing(SchemeFamily):
     """A code of plain numbers, with a choice of decoders; abstract.
 
     Args:
@@ -112,6 +112,11 @@ class Decoded(Counted):
     """
 
     decoder: DecoderName = "optimal"
+
+
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class Decoded(Choosing, Counted):
+    """A code with a choice of decoders and of when a round ends; abstract."""
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -150,20 +155,26 @@ def scheme_of(
     Raises:
         InvalidParameter: the choices cannot work with the code.
     """
-    decoder = _decoder(family.decoder, code, load, fixed, optimal)
+    decoder = decoder_of(family.decoder, code, load, fixed=fixed, optimal=optimal)
     claims = Claims(copies=copies)
     if copies and family.stop is None and decoder == unbiased(code, load):
         claims = Claims(copies=copies, unbiased=RandomOrder())
     return Fixed(family.name, code, family.rule(code), decoder, exact=None, claims=claims)
 
 
-def _decoder(
+def decoder_of(
     name: DecoderName,
     code: Assignment,
     load: float,
-    fixed: CommonWeight | None,
-    optimal: Decoder | None,
+    *,
+    fixed: CommonWeight | None = None,
+    optimal: Decoder | None = None,
 ) -> Decoder:
+    """The decoder of a name; arguments as for ``scheme_of``.
+
+    Raises:
+        InvalidParameter: it cannot decode the code.
+    """
     if name == "optimal":
         return optimal or Optimal(code)
     if np.iscomplexobj(code.encoding):

@@ -17,7 +17,7 @@ from sim.fields import STRICT, Seconds, require_divisor
 from sim.schemes.assignments import Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.codes import Counted, Loaded
+from sim.schemes.codes import Decoded, Loaded, decoder_of
 from sim.schemes.decoders import OnePerGroup
 from sim.schemes.stop import InWindow
 from sim.schemes.stopping import CoverGroups, Deadline
@@ -25,7 +25,7 @@ from sim.schemes.stopping import CoverGroups, Deadline
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class ErasureHead(Counted, Loaded):
+class ErasureHead(Decoded, Loaded):
     """Fractional repetition, but stop at ``wait_for`` arrivals or when every group is covered.
 
     The master adds one message of each group heard. Groups not heard are missing from the sum,
@@ -50,7 +50,7 @@ class ErasureHead(Counted, Loaded):
     Facts:
         stop: at the r-th arrival or when every group is covered, at ``deadline`` if that is first,
             or by ``stop``.
-        decoding: one message of each group heard, divided by p with ``rescale``.
+        decoding: one message of each group heard, divided by p with ``rescale``; or by ``decoder``.
         error: n C(n-d, r) / C(n, r) on average (``sim.theory.group_erasure``, which knows
             ``rescale`` too); d floor((n - r) / d) in the worst case.
         time: ``sim.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
@@ -81,10 +81,14 @@ class ErasureHead(Counted, Loaded):
             cls(load=4, wait_for=5, rescale=True),
             cls(load=3, wait_for=6, deadline=0.9),
             cls(load=3, stop=InWindow(window=0.5, at_least=3)),
+            cls(load=3, wait_for=6, decoder="one_step"),
         )
 
     def build(self, workers: int) -> Fixed:
-        """Needs load to divide workers, wait_for at most workers, no rescale with a deadline."""
+        """Needs load to divide workers, wait_for at most workers.
+
+        Refuses ``rescale`` with a deadline, a stop or a decoder that is not optimal.
+        """
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
         rule = self.rule(code) | CoverGroups(self.load)
@@ -98,11 +102,18 @@ class ErasureHead(Counted, Loaded):
                 valid = f"must be false with a {early}, which leaves the number of arrivals random"
                 raise InvalidParameter("rescale", self.rescale, valid, {"rescale": False})
             scale = 1 / chance_heard(workers, self.load, self.wait_for)
+            if self.decoder != "optimal":
+                valid = f"must be false with the decoder {self.decoder}"
+                raise InvalidParameter("rescale", self.rescale, valid, {"rescale": False})
+        if self.decoder != "optimal":
+            exact = None
+        fair = self.rescale or (self.decoder == "one_step" and not early)  # groups are alike
         tolerates = None
         if exact and self.wait_for is not None:
             tolerates = max(workers - self.wait_for, self.load - 1)
-        claims = Claims(self.load, tolerates, RandomOrder() if self.rescale else None)
-        decoder = OnePerGroup(self.load, scale)
+        claims = Claims(self.load, tolerates, RandomOrder() if fair else None)
+        optimal = OnePerGroup(self.load, scale)
+        decoder = decoder_of(self.decoder, code, self.load, optimal=optimal)
         return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 

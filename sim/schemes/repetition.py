@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, final
+from typing import ClassVar, Literal, final
 
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -11,7 +11,8 @@ from sim.errors import InvalidParameter
 from sim.fields import STRICT, Share, require_at_most_workers, require_divisor
 from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
 from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Loaded, Seeded, Stopped
+from sim.schemes.claims import Claims, RandomOrder
+from sim.schemes.codes import Choosing, Loaded, Seeded, Stopped, decoder_of
 from sim.schemes.cyclic_decoders import Banded, Interpolated
 from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from sim.schemes.partly_uncoded import PartlyUncoded
@@ -24,8 +25,11 @@ LEAST_SQUARES = 512
 
 @final
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class FractionalRepetition(Stopped, Loaded):
+class FractionalRepetition(Choosing, Stopped, Loaded):
     """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
+
+    Optimal decoding is one message of each group, which is exact; the other decoders add whatever
+    arrived, several messages of one group too.
 
     Args:
         load: d, partitions per worker; must divide the number of workers.
@@ -36,9 +40,9 @@ class FractionalRepetition(Stopped, Loaded):
         load: d partitions a worker; share + (1 - share) d with ``partial``.
         stop: when every group has a member that arrived (with ``partial`` also when all first parts
             are in), or by ``stop``.
-        decoding: one message of each group.
+        decoding: one message of each group, or by ``decoder``.
         error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
-            (``sim.theory.group_erasure``).
+            (``sim.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
         time: the slowest of n/d groups, of each its fastest member: offset + scale H_(n/d) / d for
             exponential times (``sim.theory.mean_cover``), any law with a CDF
             (``sim.theory.scheme_iteration_time``).
@@ -65,15 +69,21 @@ class FractionalRepetition(Stopped, Loaded):
             cls(load=12),
             cls(load=3, partial=0.4),
             cls(load=3, stop=FirstArrivals(first=6)),
+            cls(load=3, stop=FirstArrivals(first=6), decoder="one_step"),
         )
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
-        """Needs load to divide workers."""
+        """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
         rule = self.rule_for(code, CoverGroups(self.load))
+        decoder = decoder_of(self.decoder, code, self.load, optimal=OnePerGroup(self.load))
         exact, claims = self.always_exact, self.claims_of(self.load)
-        coded = Fixed(self.name, code, rule, OnePerGroup(self.load), exact, claims=claims)
+        if self.decoder != "optimal":
+            # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
+            fair = RandomOrder() if self.decoder == "one_step" and self.stop is None else None
+            exact, claims = None, Claims(copies=self.load, unbiased=fair)
+        coded = Fixed(self.name, code, rule, decoder, exact, claims=claims)
         return _partly(coded, self.partial)
 
 
@@ -91,6 +101,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         code_seed: seed of the random code, apart from the run's seed: every replication and every
             run uses the same code.
         partial: as in ``fractional_repetition``.
+        decoder: ``least_squares``, or ``elimination`` within the band; by the number of workers
+            unless given.
 
     Facts:
         load: d partitions a worker; share + (1 - share) d with ``partial``.
@@ -115,6 +127,7 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
     name: ClassVar[str] = "cyclic_repetition"
 
     partial: Share = 0.0
+    decoder: Literal["least_squares", "elimination"] | None = None
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
@@ -126,6 +139,7 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
             cls(load=3, code_seed=5),
             cls(load=3, partial=0.4),
             cls(load=3, stop=ByDeadline(deadline=0.9)),
+            cls(load=4, decoder="elimination"),
         )
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
@@ -133,8 +147,9 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         require_at_most_workers("load", self.load, workers)
         assignment = CyclicCode(workers, self.load, self.code_seed)
         rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
-        large = workers > LEAST_SQUARES
-        decoder: Decoder = Banded(assignment) if large else Optimal(assignment)
+        chosen = self.decoder or ("elimination" if workers > LEAST_SQUARES else "least_squares")
+        banded = chosen == "elimination"
+        decoder: Decoder = Banded(assignment) if banded else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
         exact, claims = self.always_exact, self.claims_of(self.load)
@@ -145,7 +160,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
 def _partly(code: Fixed, share: float) -> Fixed | PartlyUncoded:
     """The code for what a share of the data leaves."""
     if share and not code.exact:
-        raise InvalidParameter("partial", share, "must be 0 with a stop", {"partial": 0})
+        valid = "must be 0 with a stop or with a decoder that is not optimal"
+        raise InvalidParameter("partial", share, valid, {"partial": 0})
     return PartlyUncoded(code, share) if share else code
 
 
@@ -161,6 +177,8 @@ class CyclicMdsCode(Stopped, Loaded):
 
     Args:
         load: d, partitions per worker, up to workers - 1; any d - 1 stragglers are tolerated.
+        decoder: ``least_squares``, or ``lagrange`` interpolation as for Reed-Solomon codes; by the
+            number of workers unless given.
 
     Facts:
         load: d partitions a worker; messages are twice as large where n - d is odd.
@@ -183,10 +201,13 @@ class CyclicMdsCode(Stopped, Loaded):
 
     name: ClassVar[str] = "cyclic_mds"
 
+    decoder: Literal["least_squares", "lagrange"] | None = None
+
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(load=4), cls(load=1), cls(load=3), cls(load=11)
+        lagrange = (cls(load=4, decoder="lagrange"), cls(load=7, decoder="lagrange"))
+        return cls(load=4), cls(load=1), cls(load=3), cls(load=11), *lagrange
 
     @override
     def build(self, workers: int) -> Fixed:
@@ -196,8 +217,9 @@ class CyclicMdsCode(Stopped, Loaded):
             valid = f"must be between 1 and {largest}"
             raise InvalidParameter("load", self.load, valid, {"load": largest})
         assignment = CyclicMds(workers, self.load)
-        large = workers > LEAST_SQUARES
-        decoder: Decoder = Interpolated(assignment) if large else Optimal(assignment)
+        chosen = self.decoder or ("lagrange" if workers > LEAST_SQUARES else "least_squares")
+        lagrange = chosen == "lagrange"
+        decoder: Decoder = Interpolated(assignment) if lagrange else Optimal(assignment)
         if self.load == 1:
             decoder = SumArrived()
         rule = self.rule_for(assignment, FirstK(workers - self.load + 1))

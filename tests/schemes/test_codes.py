@@ -21,6 +21,7 @@ from sim.theory import (
     bernoulli_error,
     design_error,
     expander_bound,
+    expected_decoding_error,
     one_step_error,
     stochastic_block_error,
 )
@@ -96,6 +97,26 @@ def test_a_block_code_with_equal_probabilities_is_bernoulli() -> None:
     fractional = code("fractional_repetition", 12, load=3)
     same = groups.assignment.encoding.toarray() == fractional.assignment.encoding.toarray()
     assert np.all(same)
+
+
+SQUARE = 1.5**2 + 3 * 0.5 * 0.5 * 27 / 29
+"""E m^2 of the arrivals m among the 3 holders of a partition, at 15 arrivals of 30."""
+
+
+@pytest.mark.parametrize(
+    ("decoder", "expected"),
+    [
+        ("one_step", 30 * (SQUARE / 1.5**2 - 1)),  # weights m / 1.5: 9.31
+        ("optimal", 30 * 15 * 14 * 13 / (30 * 29 * 28)),  # nobody of a group came: 3.36
+        ("fixed", 30 - 30 * 1.5**2 / SQUARE),  # weights c m, c = E m / E m^2: 7.11
+        ("sum", 30 * (SQUARE - 2 * 1.5 + 1)),
+    ],
+)
+def test_decoders_of_fractional_repetition(decoder: str, expected: float) -> None:
+    """n = 30, d = 3, r = 15: simulated, and by the theory; catches one that counts a group once."""
+    scheme = code("fractional_repetition", 30, load=3, stop={"first": 15}, decoder=decoder)
+    assert expected_decoding_error(scheme) == pytest.approx(expected, rel=1e-12)
+    assert_z(errors(scheme, arrivals(30, 15, 20_000)), expected)
 
 
 def test_optimal_decoding_of_random_codes() -> None:

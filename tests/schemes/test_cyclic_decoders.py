@@ -91,6 +91,29 @@ def test_interpolation_is_as_exact_as_least_squares(n: int, load: int) -> None:
     assert np.linalg.norm(vectors @ code.encoding.toarray() - 1) < 1e-8
 
 
+@pytest.mark.parametrize(
+    ("name", "decoder", "load"),
+    [
+        ("cyclic_mds", "lagrange", 4),
+        ("cyclic_mds", "lagrange", 5),
+        ("cyclic_repetition", "elimination", 3),
+    ],
+)
+def test_a_chosen_decoder_solves_the_same_equations(name: str, decoder: str, load: int) -> None:
+    """n - d + 1 rows are independent, so there is one answer; and it is not merely a name."""
+    order = np.random.default_rng(3).random((200, 30)).argsort(axis=1)
+    arrived = order < 30 - load + 1
+    own, other = (
+        SCHEMES[name](load=load, decoder=each).build(30).decoder
+        for each in (decoder, "least_squares")
+    )
+    assert type(own) is not type(other)
+    assert type(other) is type(SCHEMES[name](load=load).build(30).decoder)
+    expected = other.decoding_vector(arrived)
+    found = own.decoding_vector(arrived)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
 def test_missing_neighbours_leave_a_code_with_many_missing_finite_numbers() -> None:
     """Products of many small distances leave the range of floats; logarithms do not."""
     code = CyclicMds(1200, 400)
