@@ -53,7 +53,7 @@ def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled:
     marks += [Curve(look, nothing, nothing) for look in (WORST, RANDOM, BOUND)]
     top = 1.04 * max(float(frame["worst_relative"].max()), float(_random(frame).max()))
     return Panel(
-        Axis(f"stragglers s of {workers} workers"),
+        Axis("stragglers s" if titled else f"stragglers s of {workers} workers"),
         Axis("decoding error ‖w − 1‖² / k", low=-0.02 * top, high=top or 1.0),
         marks,
         f"{workers} workers" if titled else "",
