@@ -113,7 +113,14 @@ class IterationTimeLaw:
 
     @cached_property
     def _centre(self) -> float:
-        return float(self.quantile(0.5))
+        """The knot at the median: the integrals below and above must meet.
+
+        The median itself may be the next number to a knot, since 1 - sf is rounded.
+        """
+        median = float(self.quantile(0.5))
+        if not np.isfinite(median):
+            return median
+        return float(self._knots[np.abs(self._knots - median).argmin()])
 
     def _above(self, function: Callable[[FloatArray], FloatArray]) -> float:
         return integrate(function, self._knots[self._knots >= self._centre])

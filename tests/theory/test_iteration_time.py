@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from math import comb, gamma, inf, log
 from types import SimpleNamespace
@@ -28,6 +29,8 @@ from tests.theory.test_arrivals import covering_subsets
 
 UNIT = stats.expon(loc=1.0, scale=0.5)
 """Shifted exponential: shift 1 s, rate 2 / s."""
+
+QUICK = stats.expon(loc=0.25, scale=0.25)
 
 
 def stop(rule, times):
@@ -89,6 +92,21 @@ def test_quadrature_of_the_cdf_is_the_elementary_mean(n, sf):
             cases.append((either, closed.mean_erasurehead(time, n, load, eighty)))
         for rule, mean in cases:
             assert iteration_time_law(rule, n, worker).mean() == pytest.approx(mean, rel=2e-8)
+
+
+def test_quadrature_leaves_no_gap_at_the_median():
+    """Many laws: catches parts below and above the median that end at different numbers.
+
+    They once did where the median was the next number to the knot there, as for d = 3, r = 20.
+    """
+    worst = 0.0
+    for load, wait_for in itertools.product((1, 2, 3, 5, 6), (10, 15, 20, 25, 30)):
+        time = closed.additive_time(0.25, 4.0, load, 0.1)
+        worker = additive_worker_time(QUICK.cdf, load, 0.1, QUICK.sf)
+        rule = FirstK(wait_for) | CoverGroups(load)
+        mean = closed.mean_erasurehead(time, 30, load, wait_for)
+        worst = max(worst, abs(iteration_time_law(rule, 30, worker).mean() / mean - 1))
+    assert worst < 1e-9
 
 
 def test_elementary_means_by_hand():
