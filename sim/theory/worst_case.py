@@ -219,7 +219,7 @@ def worst_bound(cases: Iterable[WorstCase], stragglers: int) -> Bound | None:
 
 def _tolerant(scheme: Fixed) -> list[Tolerant]:
     code, decoder = scheme.assignment, scheme.decoder
-    if isinstance(code, CyclicCode | CyclicMds):
+    if isinstance(code, CyclicCode | CyclicMds) and _weights(decoder) is None:
         return [Tolerant(code.load - 1)]
     if isinstance(decoder, BestClass):
         return [Tolerant(decoder.classes - 1)]

@@ -13,9 +13,9 @@ from sim.attack import code_of
 from sim.attack.sets import every_set
 from sim.errors import InvalidParameter
 from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.assignments import Encoded
+from sim.schemes.assignments import CyclicMds, Encoded
 from sim.schemes.base import Fixed
-from sim.schemes.decoders import Optimal
+from sim.schemes.decoders import Optimal, unbiased
 from sim.schemes.graph_codes import adjacency
 from sim.schemes.stopping import FirstK
 from sim.theory import NoFormula, design_error, expander_bound
@@ -99,6 +99,15 @@ def test_large_factors_make_few_lost_groups_the_worst() -> None:
     assert bounds[5] == 4 + 4 * 2
     assert bounds[6] == 6
     assert GroupsLost(6, 2, 1.5).bound(5).value == 4 + 0.25 * 2
+
+
+def test_an_exact_code_with_another_decoder_tolerates_nobody() -> None:
+    """Plain sums of a cyclic code: with one straggler the error is above 0."""
+    code = CyclicMds(12, 4)
+    scheme = Fixed("mine", code, FirstK(9), unbiased(code, 4.0), exact=None)
+    cases = worst_cases(scheme)
+    bound = None if isinstance(cases, NoFormula) else worst_bound(cases, 1)
+    assert bound is None or bound.value > 0.1
 
 
 def test_large_matrices_have_the_same_second_singular_value(
