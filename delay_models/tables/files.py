@@ -77,7 +77,9 @@ def _read_text(path: str, most: int | None) -> pd.DataFrame:
     first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False, **form)
     header = 0 if _is_header(path, [str(text).strip() for text in first.iloc[0]]) else None
     frame = read_csv(file, None, header=header, index_col=False, **form)
-    if header is None and all(str(text).strip().isdigit() for text in first.iloc[0]):
+    if header == 0:
+        frame.columns = frame.columns.map(str).str.strip()
+    elif all(str(text).strip().isdigit() for text in first.iloc[0]):
         _require_a_round(path, frame)
     return frame
 
@@ -94,7 +96,9 @@ def _is_header(path: str, cells: list[str]) -> bool:
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
         raise TableError(
-            path, f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
+            path,
+            f"the first row mixes names and numbers: {short(found[0])!r} is not a number; name "
+            "every column, or none",
         )
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:

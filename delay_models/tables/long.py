@@ -18,6 +18,7 @@ from delay_models.tables.numbers import NONE, numbers
 from delay_models.tables.reading import Reading
 from delay_models.tables.retries import one_each
 from delay_models.tables.stamps import between
+from delay_models.tables.wide import SECONDS_AT_MOST
 from sim.files import require_cells, short
 
 MOST_LOADS = 1000
@@ -25,9 +26,6 @@ MOST_LOADS = 1000
 
 CANONICAL = ("worker", "round", "seconds")
 """Columns that need no choice whatever else there is."""
-
-SECONDS_AT_MOST = 100.0
-"""A median beyond this, in a column without a unit, is refused: it is rather milliseconds."""
 
 
 def roles(path: str, columns: list[str], reading: Reading) -> dict[str, str] | None:
@@ -128,12 +126,13 @@ class LongTable:
         calls = self._calls if rows is None else self._calls.iloc[rows]
         others = self._others if rows is None else self._others.iloc[rows]
         labels = (self._hosts, self._rounds)
+        failed = int(np.isin(self._failed, calls.index).sum())
         calls, retried = one_each(self._path, calls, others, labels, self._reading)
         hosts, table = _table(self._path, calls, self._hosts, self._reading, self._most)
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[np.unique(calls["round"])])]
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._path, self._role, table)
-        failed = int(np.isin(self._failed, calls.index).sum())
+        failed = min(failed, int(np.isnan(table).sum()))
         return Part(hosts, table, failed, tuple(repairs))
 
 
@@ -152,7 +151,7 @@ def _seconds(
     name = role["seconds"]
     column = frame[name]
     if column.dtype.kind == "m":
-        return column.to_numpy() / np.timedelta64(1, "ns") * 1e-9, NONE, []
+        return column.to_numpy() / np.timedelta64(1, "s"), NONE, []
     unit = _agreed(path, name, reading)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."
@@ -167,13 +166,13 @@ def _seconds(
             )
         text = f"column {short(name)} says no unit: read as seconds"
         return values, failed, [Repair("unit", len(values), text)]
-    return values if unit == "s" else values * names.UNITS[unit], failed, []
+    return values if unit == "s" else values / names.A_SECOND[unit], failed, []
 
 
 def _agreed(path: str, name: str, reading: Reading) -> str | None:
     """The unit that the column's name, or the caller, says."""
     unit = names.parse(name).unit
-    if unit is not None and unit not in names.UNITS:
+    if unit is not None and unit not in names.A_SECOND:
         raise TableError(
             path, f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
         )

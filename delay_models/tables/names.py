@@ -8,13 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-UNITS = {
-    "s": 1.0,
-    "ms": 1e-3,
-    "us": 1e-6,
-    "ns": 1e-9,
-}
-"""Seconds in each unit."""
+A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not."""
 
 SPELLINGS = {
     **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),

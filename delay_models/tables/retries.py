@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,11 @@ from delay_models.tables.error import TableError
 from delay_models.tables.measured import Repair
 from delay_models.tables.reading import Reading
 from sim.files import short
+
+MOST_RUNS = 50
+"""Different values of a column that says which run a row is of."""
+
+SPLIT = "split it there, or sort it by worker and round"
 
 Calls = pd.DataFrame
 """Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
@@ -46,7 +52,7 @@ def one_each(
         raise TableError(
             path,
             f"round numbers begin again at row {restart + 1}: two runs in one file, or rows out of "
-            "order? split it there, or sort it by worker and round",
+            f"order? {_tells_apart(calls, others) or SPLIT}",
         )
     if reading.retries == "refuse":
         row = calls[twice].iloc[0]
@@ -79,12 +85,12 @@ def _restart(calls: Calls) -> int | None:
 
 
 def _tells_apart(calls: Calls, others: pd.DataFrame) -> str | None:
-    """A column of few values with which every row is another call."""
-    for name in others.columns:
-        values = others[name]
-        if values.nunique() <= len(values) // 2:
-            keyed = calls[["worker", "round"]].assign(key=pd.factorize(values)[0])
-            if not keyed.duplicated().any():
-                shown = short(name)
-                return f"column {shown} tells them apart; write a file for each {shown}"
+    """One or two columns of few values with which every row is another call."""
+    few = [name for name in others.columns if others[name].nunique() <= MOST_RUNS]
+    for names in (*itertools.combinations(few, 1), *itertools.combinations(few[:10], 2)):
+        keys = [pd.factorize(others[name])[0] for name in names]
+        keyed = np.column_stack([calls["worker"], calls["round"], *keys])
+        if not pd.DataFrame(keyed).duplicated().any():
+            shown = short(" and ".join(map(str, names)))
+            return f"{shown} says which: write a file for each"
     return None

@@ -7,7 +7,7 @@ import pandas as pd
 
 from delay_models.base import FloatArray
 from delay_models.tables.error import TableError
-from delay_models.tables.names import UNITS
+from delay_models.tables.names import A_SECOND
 from delay_models.tables.numbers import NUMBERS
 from sim.files import UnusableFile, reading, short
 
@@ -31,13 +31,14 @@ def between(path: str, start: pd.Series, end: pd.Series, unit: str | None) -> Fl
                 f"column {short(start.name)} holds {start.max():.15g}, too large for seconds since "
                 "1970: say --unit ms, us or ns",
             )
-        seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan) * UNITS[unit or "s"]
+        seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
+        seconds = seconds / A_SECOND[unit or "s"]
     elif any(kinds):
         names = f"{short(start.name)} and {short(end.name)}"
         raise TableError(path, f"columns {names}: one holds numbers and one does not")
     else:
         gone = _stamps(path, end) - _stamps(path, start)
-        seconds = gone.to_numpy() / np.timedelta64(1, "ns") * 1e-9
+        seconds = gone.to_numpy() / np.timedelta64(1, "s")
     if np.any(seconds < 0):
         row = int(np.flatnonzero(seconds < 0)[0]) + 1
         raise TableError(

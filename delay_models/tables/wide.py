@@ -6,7 +6,9 @@ column must be a worker's by its name and by its numbers.
 
 from __future__ import annotations
 
+import math
 import re
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,12 @@ Flags = NDArray[np.bool_]
 
 BLOCK = 2**20
 """Cells that are looked at together."""
+
+CHANCE = 0.01
+"""Of a column that grows by chance, somewhere in the table."""
+
+SECONDS_AT_MOST = 100.0
+"""Whole numbers of which a typical one is larger are rather milliseconds: the unit must be said."""
 
 EPOCH = 1e8
 """Seconds: numbers beyond this that never fall are dates, counted from 1970."""
@@ -57,9 +65,9 @@ def read_wide(path: str, frame: pd.DataFrame, reading: Reading) -> Part:
         table = table[order]
     if index is None:
         require_delays(path, found, table)
-    hosts, factor = _unit(path, found, reading)
-    if factor != 1:
-        table *= factor
+    hosts, a_second = _unit(path, found, table, reading)
+    if a_second != 1:
+        table = table / a_second
     return Part(hosts, table, sum(len(failed) for _, failed in columns))
 
 
@@ -134,17 +142,25 @@ def require_delays(path: str, found: list[str], table: FloatArray) -> None:
 
 
 def no_delays(table: FloatArray) -> Flags:
-    """Which columns count or are clocks, ``(n,)`` bool."""
+    """Which columns count or are clocks, ``(n,)`` bool.
+
+    Beside fractions, whole numbers that grow are a count. Where all numbers are whole, some column
+    grows by chance in a few rounds: then it must also grow evenly, be of another size than the
+    rest, or grow for so long that chance is no excuse.
+    """
     rows, n = table.shape
-    if rows < 2 or n == 0:
-        return np.zeros(n, bool)
+    if n == 0:
+        return np.zeros(0, bool)
+    if rows == 1:
+        return np.asarray(_small(table) & (table[0] == np.round(table[0])))
     size = max(1, BLOCK // rows)
     facts = [_facts(table[:, first : first + size]) for first in range(0, n, size)]
-    together = np.concatenate(facts, axis=1)
-    whole, fractions, up, by_one, even, never_falls, dates, counts = together
-    if rows == 2:  # two whole numbers grow by chance; one column of them beside fractions does not
-        return np.asarray(up & whole if fractions.any() else whole & by_one & (not by_one.all()))
-    strange = (whole & (up | by_one)) | dates
+    whole, fractions, up, even, never_falls, dates, counts = np.concatenate(facts, axis=1)
+    excused = not fractions.any() and n / math.factorial(min(rows, 20)) > CHANCE
+    strange = dates | (whole & up & (_small(table) | (not excused)))
+    if rows == 2:
+        return np.asarray(strange | (whole & counts & (not counts.all())))
+    strange |= whole & even
     if rows >= 4:
         strange |= even
     if rows >= 5:
@@ -155,30 +171,45 @@ def no_delays(table: FloatArray) -> Flags:
     return np.asarray(strange)
 
 
+def _small(table: FloatArray) -> Flags:
+    """Columns of numbers ten times smaller than any of the other columns; in one row, 100 times."""
+    ratio = 10 if len(table) > 1 else 100
+    least = np.nan_to_num(table.min(axis=0), nan=np.inf)
+    if len(least) < 3:
+        return np.zeros(len(least), bool)
+    first, second = np.partition(least, 1)[:2]
+    others = np.where(least == first, second, first)
+    with np.errstate(invalid="ignore", over="ignore"):
+        small: Flags = ratio * table.max(axis=0) < others
+    return small
+
+
 def _facts(table: FloatArray) -> Flags:
-    """What is so for each column of a part of a table, ``(8, columns)``."""
+    """What is so for each column of a part of a table, ``(7, columns)``."""
     with np.errstate(invalid="ignore", over="ignore"):
         steps = np.diff(table, axis=0)
         whole = np.isfinite(table).all(axis=0) & np.all(table == np.round(table), axis=0)
         fractions = np.any((table != np.round(table)) & np.isfinite(table), axis=0)
         up = np.all(steps > 0, axis=0)
-        by_one = np.all(steps == 1, axis=0) | np.all(steps == -1, axis=0)
-        even = np.all(np.abs(steps - steps[0]) <= 1e-6 * np.abs(steps[0]), axis=0) & (steps[0] != 0)
+        first = steps[:1]
+        even = np.all((np.abs(steps - first) <= 1e-6 * np.abs(first)) & (steps != 0), axis=0)
         never_falls = np.all(steps >= 0, axis=0) & np.any(steps > 0, axis=0)
         dates = never_falls & (table.min(axis=0) > EPOCH)
         counts = whole & (np.mean(steps == 1, axis=0) >= 0.8)
     for column in np.flatnonzero(whole & (np.ptp(table, axis=0) == len(table) - 1)):
         if len(np.unique(table[:, column])) == len(table):  # 0, 1, 2, ... in any order
             counts[column] = True
-    return np.stack([whole, fractions, up, by_one, even, never_falls, dates, counts])
+    return np.stack([whole, fractions, up, even, never_falls, dates, counts])
 
 
-def _unit(path: str, found: list[str], reading: Reading) -> tuple[tuple[str, ...], float]:
-    """The workers' names without a unit, and the seconds of the unit."""
+def _unit(
+    path: str, found: list[str], table: FloatArray, reading: Reading
+) -> tuple[tuple[str, ...], float]:
+    """The workers' names without a unit, and how many units are a second."""
     units = [names.parse(name).unit for name in found]
     first = units[0]
     if first is not None and all(unit == first for unit in units):
-        if first not in names.UNITS:
+        if first not in names.A_SECOND:
             raise TableError(path, f"columns are in {first} by their names; give seconds")
         if reading.unit is None and first == "us":
             raise TableError(
@@ -187,15 +218,24 @@ def _unit(path: str, found: list[str], reading: Reading) -> tuple[tuple[str, ...
         if reading.unit not in (None, first):
             said = f"--unit {reading.unit} was given"
             raise TableError(path, f"column {short(found[0])} says {first}, but {said}; rename it")
-        return tuple(map(_without_unit, found)), names.UNITS[first]
+        return tuple(map(_without_unit, found)), names.A_SECOND[first]
+    usual, count = Counter(units).most_common(1)[0]
+    if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
+        odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
+        other = found[units.index(usual)]
+        raise TableError(
+            path,
+            f"columns {short(odd)} and {short(other)} say different units: --drop what is no "
+            "worker's, or rename them",
+        )
     if reading.unit is not None:
-        return tuple(found), names.UNITS[reading.unit]
-    for name, unit in zip(found, units, strict=True):
-        if unit in ("ms", "us", "ns"):
-            raise TableError(
-                path,
-                f"column {short(name)} says {unit}, others say no unit: say --unit for all of them",
-            )
+        return tuple(found), names.A_SECOND[reading.unit]
+    middle = float(np.nanmedian(table)) if np.isfinite(table).any() else 0.0
+    if middle >= SECONDS_AT_MOST and not np.any(np.mod(table[np.isfinite(table)], 1)):
+        raise TableError(
+            path,
+            f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns",
+        )
     return tuple(found), 1.0
 
 

@@ -1,0 +1,103 @@
+"""Renders one known table in many layouts, as people's scripts would write it."""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+HOSTS = ("gpu-a", "gpu-b", "node2", "node10")
+"""In the order in which they are read."""
+
+MILLISECONDS = np.random.default_rng(7).integers(401, 2999, (12, 4))
+SECONDS = MILLISECONDS / 1000
+
+Cells = list[list[str]]
+Show = Callable[[int], str]
+"""How a number of milliseconds is written."""
+
+
+def seconds(ms: int) -> str:
+    return f"{ms / 1000:.3f}"
+
+
+def millis(ms: int) -> str:
+    return str(ms)
+
+
+def micros(ms: int) -> str:
+    return str(1000 * ms)
+
+
+def nanos(ms: int) -> str:
+    return str(1_000_000 * ms)
+
+
+def decimal_comma(ms: int) -> str:
+    return seconds(ms).replace(".", ",")
+
+
+def wide(
+    header: Sequence[str] | None = HOSTS, show: Show = seconds, table: np.ndarray = MILLISECONDS
+) -> Cells:
+    rows = [[show(int(ms)) for ms in row] for row in table]
+    return [*([[*header]] if header else []), *rows]
+
+
+def with_column(
+    rows: Cells, values: Sequence[object], name: str | None = None, place: int = 0
+) -> Cells:
+    """One column more, and its name where there is a header."""
+    filled = [*([] if name is None else [name]), *map(str, values)]
+    return [[*row[:place], value, *row[place:]] for row, value in zip(rows, filled, strict=True)]
+
+
+def long(
+    names: Sequence[str] = ("worker", "round", "seconds"),
+    show: Show = seconds,
+    hosts: Sequence[str] = HOSTS,
+    table: np.ndarray = MILLISECONDS,
+) -> Cells:
+    rows = [
+        [hosts[worker], str(round_), show(int(table[round_, worker]))]
+        for round_ in range(len(table))
+        for worker in range(table.shape[1])
+    ]
+    return [[*names], *rows]
+
+
+def stamped(
+    names: Sequence[str] = ("host", "step", "start", "end"),
+    show: Callable[[float], str] = repr,
+    table: np.ndarray = MILLISECONDS,
+    since: int = 0,
+) -> Cells:
+    """Starts and ends in milliseconds, shown as they are asked for; rounds follow each other."""
+    opened = since + np.concatenate([[0], np.cumsum(table.max(axis=1))[:-1]])
+    return [
+        [*names],
+        *(
+            [HOSTS[w], str(r), show(int(opened[r])), show(int(opened[r] + table[r, w]))]
+            for r in range(len(table))
+            for w in range(table.shape[1])
+        ),
+    ]
+
+
+def iso(ms: float, zone: str = "Z") -> str:
+    moment = datetime.datetime(2026, 1, 31, 12) + datetime.timedelta(milliseconds=ms)
+    return f"{moment.isoformat(timespec='milliseconds')}{zone}"
+
+
+def text(rows: Cells, separator: str = ",", end: str = "\n", coding: str = "utf-8") -> bytes:
+    return (end.join(separator.join(row) for row in rows) + end).encode(coding)
+
+
+def packed(rows: Cells) -> bytes:
+    return gzip.compress(text(rows), mtime=0)
+
+
+def quoted(rows: Cells) -> Cells:
+    return [[f'"{cell}"' for cell in row] for row in rows]

@@ -1,0 +1,563 @@
+"""Messy tables: each is read as exactly the known table, or refused in one line with the remedy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from delay_models.table import Reading, TableError, read_measured
+from tests.delay_models.layouts import (
+    HOSTS,
+    MILLISECONDS,
+    SECONDS,
+    Cells,
+    decimal_comma,
+    iso,
+    long,
+    micros,
+    millis,
+    nanos,
+    packed,
+    quoted,
+    seconds,
+    stamped,
+    text,
+    wide,
+    with_column,
+)
+
+R, N = SECONDS.shape
+ROUNDS = range(R)
+LONG = long()
+CLOCK = np.cumsum(SECONDS.max(axis=1))
+MS_EPOCH = 1_769_860_800_000
+
+
+@dataclass(frozen=True)
+class Read:
+    """The table is read as this, with these hosts and as many repairs of a kind."""
+
+    table: np.ndarray
+    hosts: tuple[str, ...] = HOSTS
+    counted: tuple[tuple[str, int], ...] = ()
+
+
+WHOLE = Read(SECONDS)
+NUMBERED = Read(SECONDS, ("0", "1", "2", "3"))
+
+
+def without(rows: Cells, *places: int) -> Cells:
+    return [row for place, row in enumerate(rows) if place not in places]
+
+
+def changed(rows: Cells, cells: dict[tuple[int, int], str]) -> Cells:
+    found = [[*row] for row in rows]
+    for (row, column), cell in cells.items():
+        found[row][column] = cell
+    return found
+
+
+def holding(cells: dict[tuple[int, int], float]) -> np.ndarray:
+    table = SECONDS.copy()
+    for place, value in cells.items():
+        table[place] = value
+    return table
+
+
+SPENT = [1.5] * R * N
+TRANSPOSED = wide([f"round_{t}" for t in ROUNDS], table=MILLISECONDS.T)
+GLUED = [*LONG, *LONG[1:]]
+RETRIED = [*LONG[:6], [*LONG[5][:2], "9.5"], *LONG[6:]]
+"""The call of worker 0 in round 1 is there twice."""
+
+ASK_INDEX = "--columns round="
+INDEX: dict[str, tuple[Cells, str]] = {
+    "step": (with_column(wide(), ROUNDS, "step"), ASK_INDEX),
+    "step from 100": (with_column(wide(), range(100, 100 + R), "Step"), ASK_INDEX),
+    "iteration at the end": (with_column(wide(), ROUNDS, "iteration", N), ASK_INDEX),
+    "index of pandas": (with_column(wide(), ROUNDS, ""), "--drop"),
+    "index of pandas over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, ""), "--drop"),
+    "Unnamed: 0": (with_column(wide(), ROUNDS, "Unnamed: 0"), "--drop"),
+    "index": (with_column(wide(), ROUNDS, "index"), ASK_INDEX),
+    "step over numbers": (with_column(wide(["0", "1", "2", "3"]), ROUNDS, "step"), ASK_INDEX),
+    "time stamps": (with_column(wide(), [1769860800 + t for t in ROUNDS], "timestamp"), ASK_INDEX),
+    "ISO time stamps": (with_column(wide(), map(iso, range(R)), "date"), "--drop"),
+    "ISO time stamps, any name": (with_column(wide(), map(iso, range(R)), "when"), "--drop"),
+    "any name from 7": (with_column(wide(), range(7, 7 + R), "x"), ASK_INDEX),
+    "any name, tens": (with_column(wide(), range(0, 10 * R, 10), "x"), ASK_INDEX),
+    "any name, unevenly": (with_column(wide(), [t * t + 3 for t in ROUNDS], "x"), ASK_INDEX),
+    "any name, with gaps": (with_column(wide(), [*range(6), *range(40, 46)], "x"), ASK_INDEX),
+    "any name, falling": (with_column(wide(), range(R, 0, -1), "x"), ASK_INDEX),
+    "any name, shuffled": (
+        with_column(wide(), np.random.default_rng(0).permutation(R), "x"),
+        ASK_INDEX,
+    ),
+    "any name, begun again": (with_column(wide(), [*range(6), *range(6)], "x"), ASK_INDEX),
+    "any name, floats": (with_column(wide(), [f"{t}.0" for t in ROUNDS], "x"), ASK_INDEX),
+    "any name, halves": (with_column(wide(), [t / 2 for t in ROUNDS], "x"), ASK_INDEX),
+    "any name, a clock": (with_column(wide(), [f"{t:.3f}" for t in CLOCK], "x"), ASK_INDEX),
+    "any name, milliseconds since 1970": (
+        with_column(wide(), [MS_EPOCH + int(1000 * t) for t in CLOCK], "x"),
+        ASK_INDEX,
+    ),
+    "any name, in the middle": (with_column(wide(), ROUNDS, "x", 2), ASK_INDEX),
+    "any name, beside milliseconds": (with_column(wide(show=millis), ROUNDS, "x"), ASK_INDEX),
+    "any name, two rounds": (with_column(wide()[:3], range(2), "x"), ASK_INDEX),
+    "any name, two rounds of milliseconds": (
+        with_column(wide(show=millis)[:3], (41, 42), "x"),
+        ASK_INDEX,
+    ),
+    "no header": (with_column(wide(None), ROUNDS), ASK_INDEX),
+    "no header, floats": (with_column(wide(None), [f"{t}.0" for t in ROUNDS]), ASK_INDEX),
+    "epochs": (with_column(wide(), [t // 4 for t in ROUNDS], "epoch"), "--drop"),
+    "epochs, any name": (with_column(wide(), [t // 4 for t in ROUNDS], "x"), ASK_INDEX),
+    "loss": (with_column(wide(), [f"{1 / (t + 1):.3f}" for t in ROUNDS], "loss"), "--drop"),
+    "mean": (with_column(wide(), SECONDS.mean(axis=1), "mean"), "--drop"),
+    "step and time": (
+        with_column(with_column(wide(), CLOCK, "time (s)"), ROUNDS, "step"),
+        "--columns round=step",
+    ),
+}
+
+TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
+    "wide": (text(wide()), Reading(), WHOLE),
+    "wide, no header": (text(wide(None)), Reading(), NUMBERED),
+    "wide, numbered": (text(wide(["0", "1", "2", "3"])), Reading(), NUMBERED),
+    "wide, numbered from 1": (
+        text(wide(["1", "2", "3", "4"])),
+        Reading(),
+        Read(SECONDS, ("1", "2", "3", "4")),
+    ),
+    "wide, index named": (
+        text(with_column(wide(), ROUNDS, "step")),
+        Reading(columns={"round": "step"}),
+        WHOLE,
+    ),
+    "wide, index named, rows in the other order": (
+        text(with_column([wide()[0], *wide()[:0:-1]], range(R, 0, -1), "step")),
+        Reading(columns={"round": "step"}),
+        WHOLE,
+    ),
+    "wide, index dropped": (
+        text(with_column(wide(), ROUNDS, "")),
+        Reading(drop=("Unnamed: 0",)),
+        WHOLE,
+    ),
+    "wide, index without header named": (
+        text(with_column(wide(None), ROUNDS)),
+        Reading(columns={"round": "0"}),
+        Read(SECONDS, ("1", "2", "3", "4")),
+    ),
+    "wide, a worker that counts": (
+        text(with_column(wide(), ROUNDS, "x")),
+        Reading(columns={"round": ""}),
+        Read(np.column_stack([ROUNDS, SECONDS]), ("x", *HOSTS)),
+    ),
+    "wide, two runs of an index": (
+        text(with_column([*wide(), *wide()[1:]], [*ROUNDS, *ROUNDS], "step")),
+        Reading(columns={"round": "step"}),
+        "split it there",
+    ),
+    "wide, ms in names": (text(wide([f"{h}_ms" for h in HOSTS], millis)), Reading(), WHOLE),
+    "wide, (ms) in names": (text(wide([f"{h} (ms)" for h in HOSTS], millis)), Reading(), WHOLE),
+    "wide, ms in one name": (text(wide(["a_ms", "b", "c", "d"], millis)), Reading(), "rename"),
+    "wide, regions": (text(wide(["a_us", "b_us", "c_us", "d_us"])), Reading(), "--unit us"),
+    "wide, minutes": (text(wide([f"{h}_min" for h in HOSTS])), Reading(), "give seconds"),
+    "wide, ms said": (text(wide(show=millis)), Reading(unit="ms"), WHOLE),
+    "wide, names and option differ": (
+        text(wide([f"{h}_ms" for h in HOSTS], millis)),
+        Reading(unit="us"),
+        "rename",
+    ),
+    "wide, semicolons": (text(wide(), ";"), Reading(), WHOLE),
+    "wide, semicolons and decimal commas": (text(wide(show=decimal_comma), ";"), Reading(), WHOLE),
+    "wide, decimals or thousands": (
+        text(wide(show=decimal_comma, table=MILLISECONDS + 1000), ";"),
+        Reading(),
+        "decimal point",
+    ),
+    "wide, tabs": (text(wide(), "\t"), Reading(), WHOLE),
+    "wide, spaces": (text(wide(None), " "), Reading(), "write commas"),
+    "wide, spaces behind commas": (text(wide(), ", "), Reading(), WHOLE),
+    "wide, BOM": (text(wide(), coding="utf-8-sig"), Reading(), WHOLE),
+    "wide, UTF-16": (text(wide(), coding="utf-16"), Reading(), "UTF-8"),
+    "wide, CRLF": (text(wide(), end="\r\n"), Reading(), WHOLE),
+    "wide, quoted": (text(quoted(wide())), Reading(), WHOLE),
+    "wide, thousands": (
+        text(changed(wide(show=millis), {(3, 1): '"1,234"'})),
+        Reading(unit="ms"),
+        "separators of thousands",
+    ),
+    "wide, decimal commas in quotes": (
+        text(quoted(wide(show=decimal_comma))),
+        Reading(),
+        "separators of thousands",
+    ),
+    "wide, transposed": (text(TRANSPOSED), Reading(), "transpose"),
+    "wide, transposed with hosts": (
+        text(with_column(TRANSPOSED, HOSTS, "host")),
+        Reading(),
+        "--drop host",
+    ),
+    "wide, numbers of other workers": (text(wide(["10", "11", "12", "13"])), Reading(), "as names"),
+    "wide, numbers of other workers, ms": (
+        text(wide(["10", "11", "12", "13"], millis)),
+        Reading(unit="ms"),
+        "as names",
+    ),
+    "wide, two files": (text([*wide(), *wide()]), Reading(), "split it there"),
+    "wide, a gap": (text(changed(wide(), {(3, 1): ""})), Reading(), "--missing"),
+    "wide, a short row": (text([*wide(), ["1.5", "2.5"]]), Reading(), "--missing"),
+    "wide, gap dropped": (
+        text(changed(wide(), {(3, 1): "", (5, 0): "NA"})),
+        Reading(missing="drop-rounds"),
+        Read(np.delete(SECONDS, [2, 4], axis=0), counted=(("missing", 2), ("dropped", 2))),
+    ),
+    "wide, gap is never": (
+        text(changed(wide(), {(3, 1): ""})),
+        Reading(missing="never"),
+        Read(holding({(2, 1): np.inf}), counted=(("missing", 1), ("never", 1))),
+    ),
+    "wide, timeout": (text(changed(wide(), {(3, 1): "timeout"})), Reading(), "--missing"),
+    "wide, timeout is never": (
+        text(changed(wide(), {(3, 1): "TIMEOUT", (4, 2): "0", (5, 0): "inf"})),
+        Reading(missing="never"),
+        Read(
+            holding({(2, 1): np.inf, (3, 2): np.inf, (4, 0): np.inf}),
+            counted=(("timeout", 1), ("zero", 1), ("infinite", 1), ("never", 3)),
+        ),
+    ),
+    "wide, a gap in every round": (
+        text(with_column(wide(), [""] * R, "dead")),
+        Reading(missing="drop-rounds"),
+        "leave worker dead out",
+    ),
+    "wide, -1 for a failure": (text(changed(wide(), {(3, 1): "-1"})), Reading(), "cell empty"),
+    "wide, a comment": (text([["# seconds"], *wide()]), Reading(), "header"),
+    "long": (text(LONG), Reading(), WHOLE),
+    "long, numbered": (text(long(hosts="0123")), Reading(), NUMBERED),
+    "long, host step duration_ms": (
+        text(long(("host", "step", "duration_ms"), millis)),
+        Reading(),
+        WHOLE,
+    ),
+    "long, rank iteration elapsed_us": (
+        text(long(("rank", "iteration", "elapsed_us"), micros, "0123")),
+        Reading(),
+        NUMBERED,
+    ),
+    "long, node round time (s)": (text(long(("node", "round", "time (s)"))), Reading(), WHOLE),
+    "long, Instance Step durationNs": (
+        text(long(("Instance", "Step", "durationNs"), nanos)),
+        Reading(),
+        WHOLE,
+    ),
+    "long, hostname step_id step_ms": (
+        text(long(("hostname", "step_id", "step_ms"), millis)),
+        Reading(),
+        WHOLE,
+    ),
+    "long, duration": (
+        text(long(("host", "step", "duration"))),
+        Reading(),
+        Read(SECONDS, counted=(("unit", R * N),)),
+    ),
+    "long, duration of what?": (
+        text(long(("host", "step", "duration"), millis)),
+        Reading(),
+        "--unit",
+    ),
+    "wide, seconds of what?": (text(wide(show=millis)), Reading(), "--unit"),
+    "long, duration of ms": (
+        text(long(("host", "step", "duration"), millis)),
+        Reading(unit="ms"),
+        WHOLE,
+    ),
+    "long, minutes": (text(long(("host", "step", "duration_min"))), Reading(), "valid: s, ms"),
+    "long, name and option differ": (
+        text(long(("host", "step", "duration_ms"), millis)),
+        Reading(unit="s"),
+        "rename",
+    ),
+    "long, shuffled": (
+        text([LONG[0], *(LONG[1 + i] for i in np.random.default_rng(1).permutation(R * N))]),
+        Reading(),
+        WHOLE,
+    ),
+    "long, by worker": (
+        text([LONG[0], *sorted(LONG[1:], key=lambda row: row[0])]),
+        Reading(),
+        WHOLE,
+    ),
+    "long, rounds from 1000 by 10": (
+        text([LONG[0], *([w, str(1000 + 10 * int(t)), s] for w, t, s in LONG[1:])]),
+        Reading(),
+        WHOLE,
+    ),
+    "long, index of pandas": (text(with_column(LONG, range(R * N), "")), Reading(), WHOLE),
+    "long, more columns": (
+        text(with_column(with_column(LONG, ["eu"] * R * N, "region", 1), range(R * N), "id")),
+        Reading(),
+        WHOLE,
+    ),
+    "long, host and rank": (
+        text(with_column(long(("host", "step", "duration_ms"), millis), [*range(N)] * R, "rank")),
+        Reading(),
+        "--columns worker=rank",
+    ),
+    "long, host said": (
+        text(with_column(long(("host", "step", "duration_ms"), millis), [*range(N)] * R, "rank")),
+        Reading(columns={"worker": "host"}),
+        WHOLE,
+    ),
+    "long, own names": (
+        text(long(("who", "which", "took"), millis)),
+        Reading(columns={"worker": "who", "round": "which", "seconds": "took"}, unit="ms"),
+        WHOLE,
+    ),
+    "long, no such column": (
+        text(long(("who", "which", "took"), millis)),
+        Reading(columns={"worker": "host"}),
+        "who, which, took",
+    ),
+    "long, semicolons and decimal commas": (
+        text(long(show=lambda ms: f"{ms / 1000:.4f}".replace(".", ",")), ";"),
+        Reading(),
+        WHOLE,
+    ),
+    "long, tabs": (text(LONG, "\t"), Reading(), WHOLE),
+    "long, start and end": (
+        text(stamped(("host", "step", "start_ms", "end_ms"))),
+        Reading(),
+        WHOLE,
+    ),
+    "long, start and end since 1970, what?": (text(stamped(since=MS_EPOCH)), Reading(), "--unit"),
+    "long, start and end since 1970": (
+        text(stamped(since=MS_EPOCH)),
+        Reading(unit="ms"),
+        WHOLE,
+    ),
+    "long, nanoseconds since 1970": (
+        text(stamped(show=lambda ms: str(10**6 * (MS_EPOCH + int(ms)) + 1))),
+        Reading(unit="ns"),
+        WHOLE,
+    ),
+    "long, ISO": (text(stamped(show=iso)), Reading(), WHOLE),
+    "long, ISO, started_at": (
+        text(stamped(("node", "iter", "started_at", "finished_at"), iso)),
+        Reading(),
+        WHOLE,
+    ),
+    "long, ISO, zones": (
+        text(
+            [
+                row if place % 3 else [*row[:2], *(f"{cell[:-1]}+00:00" for cell in row[2:])]
+                for place, row in enumerate(stamped(show=iso), start=-1)
+            ]
+        ),
+        Reading(),
+        WHOLE,
+    ),
+    "long, no time stamps": (text(stamped(show=lambda ms: "noon")), Reading(), "ISO 8601"),
+    "long, end before start": (
+        text(stamped(("host", "step", "end_ms", "start_ms"))),
+        Reading(),
+        "end >= start",
+    ),
+    "long, start, end and seconds": (
+        text(with_column(stamped(("host", "step", "start_s", "end_s")), SPENT, "elapsed_s")),
+        Reading(),
+        "--columns seconds=elapsed_s",
+    ),
+    "long, a clock": (
+        text(with_column([row[:2] for row in LONG], np.repeat(CLOCK, N), "time (s)", 2)),
+        Reading(),
+        "a start and",
+    ),
+    "long, no worker": (
+        text([["step", "duration_ms"], *([t, "5"] for _, t, _ in LONG[1:])]),
+        Reading(),
+        "the worker; valid: rounds x workers",
+    ),
+    "long, no round": (
+        text([["host", "duration_ms"], *([w, "5"] for w, _, _ in LONG[1:])]),
+        Reading(),
+        "the round; valid: rounds x workers",
+    ),
+    "long, a row is missing": (text(without(LONG, 7)), Reading(), "are missing; --missing"),
+    "long, a row is dropped": (
+        text(without(LONG, 7)),
+        Reading(missing="drop-rounds"),
+        Read(np.delete(SECONDS, 1, axis=0), counted=(("missing", 1), ("dropped", 1))),
+    ),
+    "long, a row is never": (
+        text(without(LONG, 7)),
+        Reading(missing="never"),
+        Read(holding({(1, 2): np.inf}), counted=(("missing", 1),)),
+    ),
+    "long, a cell failed": (text(changed(LONG, {(7, 2): "OOM"})), Reading(), "--missing"),
+    "long, a failed cell is never": (
+        text(changed(LONG, {(7, 2): "OOM"})),
+        Reading(missing="never"),
+        Read(holding({(1, 2): np.inf}), counted=(("timeout", 1),)),
+    ),
+    "long, missing steps": (
+        text([row for row in LONG if row[1] not in ("3", "4")]),
+        Reading(),
+        Read(np.delete(SECONDS, [3, 4], axis=0), counted=(("gap", 2),)),
+    ),
+    "long, a call twice": (text(RETRIED), Reading(), "--retries last or sum"),
+    "long, the last call": (
+        text(RETRIED),
+        Reading(retries="last"),
+        Read(holding({(1, 0): 9.5}), counted=(("retry", 1),)),
+    ),
+    "long, calls added": (
+        text(RETRIED),
+        Reading(retries="sum"),
+        Read(holding({(1, 0): SECONDS[1, 0] + 9.5}), counted=(("retry", 1),)),
+    ),
+    "long, two runs": (text(GLUED), Reading(), "split it there"),
+    "long, two runs are no retries": (text(GLUED), Reading(retries="last"), "split it there"),
+    "long, two runs with names": (
+        text(with_column(GLUED, ["a"] * R * N + ["b"] * R * N, "run")),
+        Reading(),
+        "run says which: write a file for each",
+    ),
+    "long, two files": (text([*LONG, *LONG]), Reading(), "split it there"),
+}
+
+
+def check(path: Path, reading: Reading, wanted: Read | str) -> None:
+    if isinstance(wanted, Read):
+        found = read_measured(str(path), reading)
+        np.testing.assert_array_equal(found.tables[None], wanted.table)
+        assert found.hosts == wanted.hosts
+        counts = {repair.kind: repair.count for repair in found.repairs}
+        assert counts == counts | dict(wanted.counted)
+        assert bool(wanted.counted) == bool(found.notes), found.notes
+        return
+    with pytest.raises(TableError) as caught:
+        read_measured(str(path), reading)
+    line = str(caught.value)
+    assert line.startswith(f"{path}: ")
+    assert "\n" not in line
+    assert len(line.replace(str(path), "")) < 250
+    assert wanted in line
+
+
+@pytest.mark.parametrize("name", INDEX)
+def test_an_index_is_no_worker(name: str, tmp_path: Path) -> None:
+    rows, remedy = INDEX[name]
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    check(tmp_path / "t.csv", Reading(), remedy)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_is_read_rightly_or_refused(name: str, tmp_path: Path) -> None:
+    content, reading, wanted = TEXTS[name]
+    (tmp_path / "t.csv").write_bytes(content)
+    check(tmp_path / "t.csv", reading, wanted)
+
+
+def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
+    indexed = np.column_stack([ROUNDS, SECONDS])
+    np.savez(tmp_path / "t.npz", indexed)
+    check(tmp_path / "t.npz", Reading(), ASK_INDEX)
+    check(tmp_path / "t.npz", Reading(drop=("0",)), Read(SECONDS, ("1", "2", "3", "4")))
+    (tmp_path / "t.csv.gz").write_bytes(packed(LONG))
+    check(tmp_path / "t.csv.gz", Reading(), WHOLE)
+    (tmp_path / "t.tsv").write_bytes(text(wide(), "\t"))
+    check(tmp_path / "t.tsv", Reading(), WHOLE)
+    frame = pd.DataFrame(LONG[1:], columns=["worker", "round", "seconds"])
+    frame = frame.astype({"round": int, "seconds": float})
+    frame.set_index(["worker", "round"]).to_parquet(tmp_path / "index.parquet")
+    check(tmp_path / "index.parquet", Reading(), WHOLE)
+    spent = frame.assign(seconds=pd.to_timedelta(frame["seconds"], unit="s"))
+    spent.to_parquet(tmp_path / "spent.parquet")
+    check(tmp_path / "spent.parquet", Reading(), WHOLE)
+    starts = pd.Timestamp("2026-01-31T12:00:00Z") + pd.to_timedelta(frame["round"], unit="h")
+    times = frame.assign(start=starts, end=starts + spent["seconds"]).drop(columns="seconds")
+    times.to_parquet(tmp_path / "times.parquet")
+    check(tmp_path / "times.parquet", Reading(), WHOLE)
+    pd.DataFrame(indexed, columns=["step", *HOSTS]).to_parquet(tmp_path / "wide.parquet")
+    check(tmp_path / "wide.parquet", Reading(), ASK_INDEX)
+
+
+def test_samples_that_are_held_are_no_new_measurements(tmp_path: Path) -> None:
+    """Sampled every ten seconds, each value shown twice or three times, as those of PAI."""
+    rows = [["", "worker", "gpu", "time", "batch_time_norm"]]
+    for worker in range(N):
+        shown = np.repeat(MILLISECONDS[:, worker], 2 + (worker == 1))
+        for place, value in enumerate(shown):
+            rows.append([str(len(rows)), str(worker), "25", str(1 + 10 * place), str(value)])
+    (tmp_path / "t.csv").write_bytes(text(rows))
+    found = read_measured(str(tmp_path / "t.csv"))
+    np.testing.assert_array_equal(found.tables[None], MILLISECONDS)
+    assert {r.kind: r.count for r in found.repairs}["hold"] == R * (N + 1)
+    assert any("normalised" in note for note in found.notes)
+
+
+def rendered(rng: np.random.Generator) -> tuple[np.ndarray, str, bytes, Reading]:
+    """A random table in a random layout, with something that scripts get wrong."""
+
+    def one(*options: Any) -> Any:
+        return options[rng.integers(len(options))]
+
+    table = rng.integers(401, 9999, (rng.integers(3, 15), rng.integers(2, 6)))
+    show, unit = one((seconds, "s"), (millis, "ms"), (micros, "us"))
+    named, damage = one(True, False), one("twice", "again", "less", "cell", "", "", "", "")
+    hosts = [f"h{place}" for place in range(table.shape[1])]
+    if one(True, False):
+        if damage in ("twice", "again", "less"):  # nothing in the file says so
+            rows = {"twice": [*range(len(table))] * 2, "again": [0, *range(len(table))]}
+            table = table[rows.get(damage, [*range(1, len(table))])]
+        header = [f"{host}_{unit}" if named else host for host in hosts]
+        cells = wide(header if rng.integers(4) else None, show, table)
+        if one(True, False):
+            count = range(len(table))
+            steps = np.cumsum(rng.integers(1, 9, len(table)))
+            values = one(count, range(5, 5 + len(table)), map(float, count), steps, map(iso, count))
+            name = one("step", "x", "time", "", "timestamp")
+            cells = with_column(cells, [*values], name if len(cells) > len(table) else None)
+    else:
+        took = one("duration", "time", "elapsed") + (f"_{unit}" if named else "")
+        names = (one("worker", "host", "rank"), one("round", "step"), took)
+        cells = long(names, show, hosts, table)
+        if one(True, False, False):
+            cells = [cells[0], *(cells[1 + row] for row in rng.permutation(len(cells) - 1))]
+        if one(True, False, False, False):
+            cells = with_column(cells, range(len(cells) - 1), one("", "id", "rank"))
+        place = int(rng.integers(1, len(cells)))
+        if damage == "twice":
+            cells = [*cells, *cells[1:]]
+        elif damage == "again":
+            cells = [*cells[:place], cells[place], *cells[place:]]
+        elif damage == "less":
+            cells = without(cells, place)
+    if damage == "cell":
+        row = int(rng.integers(1, len(cells)))
+        cells = changed(cells, {(row, len(cells[row]) - 1): one("", "timeout", "-1", "1 s")})
+    content = text(cells, one(",", ",", ";", "\t"), coding=one("utf-8", "utf-8-sig"))
+    note = f"{damage} {cells[:2]}"
+    return table / 1000, note, content, Reading(unit=one(None, unit))
+
+
+def test_no_layout_is_misread(tmp_path: Path) -> None:
+    """Whatever a script writes: the table itself, or nothing. Catches a reader that guesses."""
+    path, read = tmp_path / "t.csv", 0
+    for seed in range(400):
+        table, note, content, reading = rendered(np.random.default_rng([11, seed]))
+        path.write_bytes(content)
+        try:
+            found = read_measured(str(path), reading).tables[None]
+        except TableError:
+            continue
+        np.testing.assert_array_equal(found, table, err_msg=f"{seed} {note} {reading}")
+        read += 1
+    assert read > 80
