@@ -33,6 +33,8 @@ class AdaptiveK(SchemeFamily):
     more than ``burn_in`` rounds have passed since the start or the last increase, r grows and both
     counts restart at 0. Needs a problem. The defaults are ours.
 
+    Cost: rounds are planned one after the other, and each is trained before the next.
+
     Args:
         wait_for: r at the start, arrivals that end a round.
         step: how many arrivals more.

@@ -32,6 +32,9 @@ class AsynchronousFamily(SchemeFamily):
 class Asynchronous(AsynchronousFamily):
     """Every gradient is an update of its own; nobody waits.
 
+    Cost: a gradient takes the batch engine four times as long as a worker-round of ``erasurehead``,
+    since the messages of a run are sorted.
+
     Args:
         data: ``sampled``: each gradient is that of a random partition; ``own``: worker j's is that
             of partition j, scaled to all data, which favours fast workers' data.
@@ -71,6 +74,9 @@ class Asynchronous(AsynchronousFamily):
 @dataclass(frozen=True, config=STRICT)
 class KAsync(AsynchronousFamily):
     """An update for every ``wait_for`` gradients of different workers, which wait for it.
+
+    Cost: the event engine's, hundreds of times a worker-round of ``erasurehead``: when a worker
+    begins depends on every update before, so there is nothing to do for all rounds at once.
 
     Args:
         wait_for: K, gradients in an update, at most workers.
@@ -115,6 +121,8 @@ class KAsync(AsynchronousFamily):
 class KBatchAsync(AsynchronousFamily):
     """An update for every ``wait_for`` gradients of any workers; nobody waits.
 
+    Cost: that of ``asynchronous`` for each gradient.
+
     Args:
         wait_for: K, gradients in an update; may exceed workers.
         data, delay_adaptive: as for ``asynchronous``.
@@ -152,6 +160,9 @@ class KBatchAsync(AsynchronousFamily):
 @dataclass(frozen=True, config=STRICT)
 class KBatchSync(SchemeFamily):
     """An update for every ``wait_for`` gradients at the current model; then all start anew.
+
+    Cost: a gradient takes the batch engine some twenty times as long as a worker-round of
+    ``erasurehead``: every update breaks all tasks off, so updates are decided one after the other.
 
     Args:
         wait_for: K, gradients in an update; may exceed workers.

@@ -19,6 +19,9 @@ from sim.schemes.base import SchemeFamily
 class Rennala(SchemeFamily):
     """An update for every ``batch`` gradients that were all taken at the current model.
 
+    Cost: a gradient takes the batch engine some ten times as long as a worker-round of
+    ``erasurehead``: which messages are stale depends on every update before.
+
     Args:
         batch: S, gradients in an update; may exceed workers.
         on_stale: ``ignore``: a worker finishes what it has begun, and a stale gradient is dropped;
@@ -70,6 +73,9 @@ class Rennala(SchemeFamily):
 @dataclass(frozen=True, config=STRICT)
 class Ringmaster(SchemeFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
+
+    Cost: a gradient takes the batch engine some fifteen times as long as a worker-round of
+    ``erasurehead``: each message may make others too old, so each is a turn of a loop.
 
     Args:
         oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.

@@ -38,6 +38,9 @@ class Sequential(SchemeFamily):
     ``multiplexed`` spreads each job over W - 1 + B rounds, in mini-tasks; its load, a fraction of
     partitions, is (lambda + 1)(W - 1 + B) / (B + (W - 1)(lambda + 1)), below 2 for lambda < n.
 
+    Cost: a worker-round takes the batch engine some thirty times as long as one of ``erasurehead``:
+    who straggled decides what is computed next, so rounds are planned one after the other.
+
     Args:
         variant: ``selective_repeat`` or ``multiplexed``.
         B: rounds that a burst of stragglers may last; must divide W - 1, and with ``multiplexed``

@@ -131,6 +131,9 @@ class TimeWindow(SchemeFamily):
     ``min(X_(n), max(X_(at_least), min((1 + tolerance) X_(1), deadline)))``. So the window moves
     with the fastest worker: where a few calls are very fast, one lucky worker closes it early.
 
+    Cost: a worker-round takes the batch engine six times as long as one of ``erasurehead``: the
+    window is measured from the opening of its round, so rounds are decided one after the other.
+
     Args:
         tolerance: how much longer than the fastest worker a worker may take; 0.5 is half as long
             again. May be left out if there is a deadline.
