@@ -6,6 +6,7 @@ To add a model: write one frozen dataclass and add one line here.
 from delay_models.base import DelayModel
 from delay_models.cold_starts import ColdStarts
 from delay_models.compose import Scaled, Shifted
+from delay_models.empirical import Empirical
 from delay_models.factors import Drift, Heterogeneous, RoundEffects
 from delay_models.markov import Markov
 from delay_models.mixture import Mixture
@@ -31,6 +32,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "lognormal": LogNormal,
     "gamma": Gamma,
     "mixture": Mixture,
+    "empirical": Empirical,
     "markov": Markov,
     "scaled": Scaled,
     "shifted": Shifted,
