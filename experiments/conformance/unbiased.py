@@ -11,13 +11,13 @@ from sim.steps import Dense, Sparse, Step
 from sim.types import FloatArray
 
 SETS = 20_000
-REPLICATIONS, ITERATIONS = 400, 25
+REPLICATIONS, UPDATES = 400, 25
 
 
 def check_unbiased(subject: Subject) -> str:
     """Every partition's mean weight is 1 within 4.9 standard errors.
 
-    Under ``RandomOrder`` over 400 runs of 25 iterations, whose means are independent; with chances
+    Under ``RandomOrder`` over 400 runs of 25 updates, whose means are independent; with chances
     of one's own over 20,000 sets of arrivals.
     """
     claimed = subject.scheme.claims.unbiased
@@ -56,7 +56,8 @@ def _independent(subject: Subject, chances: FloatArray) -> FloatArray:
 
 def _in_random_order(subject: Subject) -> FloatArray:
     """``(R, k)`` mean weights of each run's updates."""
-    steps = simulated(subject, REPLICATIONS, ITERATIONS)
+    iterations = max(2, UPDATES // subject.scheme.updates(1))
+    steps = simulated(subject, REPLICATIONS, iterations)
     updates = steps.times.shape[1]
     total = np.zeros((REPLICATIONS, subject.scheme.partitions))
     for u in range(updates):

@@ -79,7 +79,8 @@ class Barrierless(Scheme):
     exact: bool | None = False
 
     @property
-    def claims(self) -> Claims:  # type: ignore[override]
+    @override
+    def claims(self) -> Claims:
         """Partitions drawn at random weigh 1 on average, at whatever model they are taken."""
         drawn = not self.own_data and not self.delay_adaptive
         return Claims(unbiased=RandomOrder() if drawn else None)

@@ -121,12 +121,15 @@ class Scheme(ABC):
         name: the registry name of its family.
         exact: True when every set of arrivals that ends a round decodes to the exact gradient, in
             exact arithmetic; None where that depends on the draw, so that it is measured.
-        claims: what else it promises.
     """
 
     name: str
     exact: bool | None = False
-    claims: Claims = NONE
+
+    @property
+    def claims(self) -> Claims:
+        """What else it promises; nothing unless overridden."""
+        return NONE
 
     @property
     @abstractmethod

@@ -123,7 +123,8 @@ class Levels(RoundScheme):
     exact = True
 
     @property
-    def claims(self) -> Claims:  # type: ignore[override]
+    @override
+    def claims(self) -> Claims:
         """The first level that has coordinates needs the most workers."""
         return Claims(tolerates=self.levels[0])
 

@@ -102,9 +102,9 @@ class Choosing(SchemeFamily):
 
     Args:
         decoder: ``optimal``: the weights of least error ||w - 1||^2 for what arrived. ``one_step``:
-            the sum, times k / (m d) for m arrivals, which is unbiased. ``fixed``: the sum, times
-            the weight that the code's paper has for m arrivals, or else the one of least mean
-            error. ``sum``: as it is.
+            the sum, times k / (m d) for m arrivals, which is unbiased where they come in random
+            order, as with equal loads. ``fixed``: the sum, times the weight that the code's paper
+            has for m arrivals, or else the one of least mean error. ``sum``: as it is.
 
     Facts:
         decoding: ``optimal``: least squares over the arrived rows. Else the sum of what arrived,

@@ -114,7 +114,8 @@ class TimeLimited(RoundScheme):
     name = "drop_compute"
 
     @property
-    def claims(self) -> Claims:  # type: ignore[override]
+    @override
+    def claims(self) -> Claims:
         """Sharply cut, a round may be without any piece, and then its gradient is 0."""
         return Claims(copies=1, unbiased=None if self.sharp else RandomOrder())
 

@@ -43,7 +43,7 @@ class IgnoreArbitrary(Counted, Loaded):
         confirmed: ``schemes/test_codes.py``: ``test_a_largest_set_is_found``,
             ``test_workers_that_share_nothing_are_counted``.
         ours: the search from 2 d - 1 starts, and among several largest sets the first that it
-            finds.
+            finds, so that some partitions of cyclic supports weigh more than others on average.
     """
 
     name: ClassVar[str] = "ignore_arbitrary"

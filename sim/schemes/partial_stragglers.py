@@ -94,7 +94,8 @@ class Reporting(RoundScheme):
     exact = True
 
     @property
-    def claims(self) -> Claims:  # type: ignore[override]
+    @override
+    def claims(self) -> Claims:
         """Whatever one copy's worker does not report, the others do."""
         return Claims(copies=self.pieces.load, tolerates=self.pieces.load - 1)
 

@@ -36,7 +36,9 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     """Each partition on ``load`` random workers; every arrival counts 1 / (load (1 - p)) times.
 
     The decoded gradient is unbiased when each worker straggles with probability p. Its variance is
-    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i.
+    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i. Where a
+    number of arrivals ends a round and times grow with the load, who holds more comes later, and
+    the partitions of such workers weigh less than 1 on average.
 
     Args:
         load: d, workers that hold a partition, and partitions per worker on average.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from erasurehead import testing
+from experiments.config.plugins import load
 from sim.schemes import SCHEMES
 from tests.contracts.wrong import Wrong
 
@@ -52,11 +54,14 @@ def test_each_check_can_fail(how: str, check: str, says: str) -> None:
     assert error.value.__suppress_context__
 
 
-@pytest.mark.parametrize("name", ["fresh_buffer", "redo_missing", "wait_longer"])
-def test_a_plugin_is_checked_by_its_name(name: str) -> None:
-    fields = {"wait_for": 4, **({"oldest": 2} if name == "fresh_buffer" else {})}
-    found = testing.check_scheme(name, 9, plugins=[str(PLUGINS / f"{name}.py")], **fields)
+@pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
+def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
+    [family] = load(str(file)).classes
+    [example] = family.examples()  # type: ignore[attr-defined]
+    fields = {field.name: getattr(example, field.name) for field in dataclasses.fields(example)}
+    found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields)
     assert found["values"] == "frozen values"
+    assert found["stopping"] or file.stem == "fresh_buffer"
 
 
 def test_what_a_plugin_does_not_say_is_found() -> None:

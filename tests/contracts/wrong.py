@@ -14,7 +14,7 @@ from sim.fields import STRICT, Load
 from sim.schemes.assignments import Encoded, Groups
 from sim.schemes.base import Fixed, SchemeFamily
 from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.decoders import OnePerGroup, SumArrived
+from sim.schemes.decoders import Decoder, OnePerGroup
 from sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
 from sim.types import BoolArray, FloatArray
 
@@ -29,7 +29,7 @@ class Underpaid(Encoded):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Doubling(OnePerGroup.__mro__[1]):  # type: ignore[misc]
+class Doubling(Decoder):
     """Weights of partitions that are not those of the decoding vector."""
 
     size: int
@@ -102,7 +102,7 @@ class Patient:
         return now >= self.over
 
 
-class Mutable(SumArrived.__mro__[1]):  # type: ignore[misc]
+class Mutable(Decoder):
     """Adds what arrived; anybody may write into it."""
 
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
@@ -178,7 +178,7 @@ class Wrong(SchemeFamily):
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class _First(OnePerGroup.__mro__[1]):  # type: ignore[misc]
+class _First(Decoder):
     """The first of each group, whatever its row says."""
 
     size: int
