@@ -21,7 +21,9 @@ from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from experiments.reproduce.command import make, make_figures
 from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
 from experiments.reproduce.markdown import mean_text
-from experiments.reproduce.ranking import EXACT
+from experiments.reproduce.ranking import EXACT as EXACT_RANKED
+from experiments.reproduce.sequential_members import EXACT, MULTIPLEXED, parameters, timed
+from experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from experiments.verify.convergence import group_spreads
 from sim.problems.losses import SquaredLoss
 from tests.program import inside
@@ -43,6 +45,12 @@ SMALL: dict[str, dict[str, object]] = {
     "policies": {"iterations": 40, "replications": 4},
     "backlog": {"persistences": (0.0, 0.9, 1.0), "iterations": 300, "replications": 12},
     "ranking": {"iterations": 60, "replications": 30},
+    "sequential_persistence": {
+        "persistences": (0.0, 0.9),
+        "iterations": 30,
+        "replications": 24,
+        "trials": 2,
+    },
 }
 
 
@@ -239,10 +247,10 @@ def test_ranking_marks_the_fastest(frames: dict[str, pd.DataFrame]) -> None:
     for _, part in frame.groupby(["group", "cluster"]):
         fastest = part.loc[part.iteration_time.idxmin()]
         assert fastest.fastest
-        exact = part[part.scheme.isin(EXACT)]
+        exact = part[part.scheme.isin(EXACT_RANKED)]
         assert (exact.decoding_error == 0).all()
         assert exact.loc[exact.iteration_time.idxmin()].fastest_exact
-        assert not part[~part.scheme.isin(EXACT)].fastest_exact.any()
+        assert not part[~part.scheme.isin(EXACT_RANKED)].fastest_exact.any()
         assert np.all(part[part.scheme == "uncoded"].ratio == 1)
         assert np.all(part.ratio_low <= part.ratio)
         assert np.all(part.ratio <= part.ratio_high)
@@ -297,6 +305,51 @@ def test_spans_cover_every_round_once() -> None:
     assert found[-1]["last_round"] == 6
     total = sum(span["iteration_time"] * span["rounds"] for span in found)
     assert total == pytest.approx(seconds.mean() * 6)
+
+
+def test_codes_without_memory_agree_with_order_statistics(frames: dict[str, pd.DataFrame]) -> None:
+    """At every persistence, since a single round has one law; catches a cluster that varies."""
+    frame = frames["sequential_persistence"]
+    shown = frame[frame["family"].isin(("uncoded", "fractional_repetition"))]
+    shown = shown[shown["measure"] == "mean iteration time"]
+    assert len(shown) == 2 * 2 * 2
+    for row in shown.itertuples():
+        delay = build.delay_model(persistent(row.persistence, SLOW, CONSTANT))
+        assert delay.mean() == pytest.approx(MEAN)
+        slowest = order_statistic(delay, 30, groups=round(30 / row.load))
+        additive = row.load_law == "additive"
+        expected = row.load * WORK + slowest if additive else row.load * slowest
+        student = stats.t.ppf(0.975, row.replications - 1)
+        error = (row.seconds_high - row.seconds_low) / 2 / student
+        assert abs(row.seconds - expected) < BOUND * error
+
+
+def test_members_are_the_best_on_other_delays(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a choice on the delays that are shown, and one by another measure."""
+    document = {
+        "iterations": 30,
+        "replications": 2,
+        "delay": persistent(0.0, SLOW, CONSTANT),
+        "load_law": {"kind": "proportional"},
+    }
+    members = EXACT[MULTIPLEXED]
+    tried = timed(document, members, lambda member, staleness: (1.0, 1.0), Effort(seed=1))
+    seconds = [one.seconds["mean iteration time"].mean() for one in tried]
+    best = members[int(np.argmin(seconds))]
+    keys = ["measure", "load_law", "persistence", "family"]
+    frame = frames["sequential_persistence"].set_index(keys)["parameters"]
+    shown = frame["mean iteration time", "proportional", 0.0, MULTIPLEXED]
+    assert shown == parameters(best)
+
+
+def test_staleness_costs_iterations(frames: dict[str, pd.DataFrame]) -> None:
+    """Exact schemes of one staleness take one path, and fresh gradients need the fewest."""
+    frame = frames["sequential_persistence"]
+    exact = frame[frame["family"].isin(list(EXACT)) & frame["iterations"].notna()]
+    counts = exact.groupby("staleness")["iterations"].agg(["min", "max"])
+    assert (counts["min"] == counts["max"]).all()
+    assert len(counts) > 1
+    assert (counts["min"].iloc[1:] > counts["min"].iloc[0]).all()
 
 
 UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster", "persistence")

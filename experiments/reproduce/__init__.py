@@ -13,6 +13,7 @@ from experiments.reproduce.loss_iteration_floor import LossIterationFloor
 from experiments.reproduce.loss_time import LossTimeFigure
 from experiments.reproduce.policies import Policies
 from experiments.reproduce.ranking import Ranking
+from experiments.reproduce.sequential_persistence import SequentialPersistence
 from experiments.reproduce.speedup import Speedup
 from experiments.reproduce.tradeoff_load_arrivals import TradeoffLoadArrivals
 
@@ -26,4 +27,5 @@ FIGURES: dict[str, PaperFigure] = {
     "policies": Policies(),
     "backlog": Backlog(),
     "ranking": Ranking(),
+    "sequential_persistence": SequentialPersistence(),
 }

@@ -62,23 +62,31 @@ def additive(work: float) -> Section:
     return {"kind": "additive", "seconds_per_partition": work}
 
 
-def persistent(persistence: float) -> Section:
-    """Exponential delays of workers that are slow or fast, and stay so with a given correlation.
+def persistent(persistence: float, slow_share: float = SLOW_SHARE, constant: float = 0) -> Section:
+    """Delays of workers that are slow or fast, and stay so with a given correlation.
 
     At persistence 0 every round decides anew who is slow, at 1 the slow workers are always the
     same; in between a worker's state has this correlation from round to round. The law of a single
-    round is the same at every persistence.
+    round is the same at every persistence. The share ``constant`` of a state's mean delay is always
+    the same, the rest is exponential.
     """
-    fast = MEAN / (1 - SLOW_SHARE + SLOW_SHARE * SLOWER)
+    fast = MEAN / (1 - slow_share + slow_share * SLOWER)
     changing = persistence < 1
     return {
         "model": "markov",
-        "slow_to_slow": SLOW_SHARE + (1 - SLOW_SHARE) * persistence if changing else 1.0,
-        "fast_to_slow": SLOW_SHARE * (1 - persistence),
-        "slow_share": SLOW_SHARE,
-        "fast": {"model": "exponential", "rate": 1 / fast},
-        "slow": {"model": "exponential", "rate": 1 / (SLOWER * fast)},
+        "slow_to_slow": slow_share + (1 - slow_share) * persistence if changing else 1.0,
+        "fast_to_slow": slow_share * (1 - persistence),
+        "slow_share": slow_share,
+        "fast": _delay(fast, constant),
+        "slow": _delay(SLOWER * fast, constant),
     }
+
+
+def _delay(mean: float, constant: float) -> Section:
+    if not constant:
+        return {"model": "exponential", "rate": 1 / mean}
+    rate = 1 / ((1 - constant) * mean)
+    return {"model": "shifted_exponential", "shift": constant * mean, "rate": rate}
 
 
 def clusters() -> tuple[RankedCluster, ...]:

@@ -1,0 +1,193 @@
+"""The codes that are compared over persistence: families, their members, and their clocks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+
+from experiments.config import build
+from experiments.config.grid import cells
+from experiments.pictures import looks
+from experiments.records.estimates import mean_and_error
+from experiments.reproduce import setting, tuning
+from experiments.reproduce.base import Effort
+from sim.engines.run import simulate
+from sim.schemes.base import Fixed, Scheme
+from sim.schemes.multiplexed import Multiplexed
+from sim.schemes.sequential import SelectiveRepeat
+from sim.types import FloatArray, Rounds
+
+Section = dict[str, Any]
+
+TOLERANCE = 0.5
+"""mu: whoever takes 1.5 times as long as the fastest is a straggler."""
+
+REPEAT, MULTIPLEXED = "selective_repeat", "multiplexed"
+
+
+def _sequential(
+    variant: str, tolerated: Sequence[int], windows: Sequence[tuple[int, int]]
+) -> list[Section]:
+    return [
+        {
+            "name": "sequential",
+            "variant": variant,
+            "B": burst,
+            "W": window,
+            "stragglers": stragglers,
+            "tolerance": TOLERANCE,
+        }
+        for stragglers in tolerated
+        for burst, window in windows
+    ]
+
+
+def _codes(name: str, loads: Sequence[int]) -> list[Section]:
+    return [{"name": name, "load": load} for load in loads]
+
+
+MEMORYLESS: dict[str, list[Section]] = {
+    "uncoded": [{"name": "uncoded"}],
+    "fractional_repetition": _codes("fractional_repetition", (2, 3, 5, 6)),
+    "cyclic_repetition": _codes("cyclic_repetition", (2, 3, 5, 6, 9)),
+}
+
+SEQUENTIAL = {
+    REPEAT: _sequential(REPEAT, (2, 4, 8, 15), ((1, 2), (1, 4), (2, 3), (4, 5))),
+    MULTIPLEXED: _sequential(
+        MULTIPLEXED, (2, 4, 8, 15, 30), ((1, 2), (1, 4), (1, 8), (2, 8), (4, 8))
+    ),
+}
+
+EXACT = MEMORYLESS | SEQUENTIAL
+"""Families whose gradients are exact, and their members."""
+
+INEXACT: dict[str, list[Section]] = {
+    "ignore_stragglers": [{"name": "ignore_stragglers", "wait_for": r} for r in (28, 25)],
+    "erasurehead": [{"name": "erasurehead", "load": d, "wait_for": 15} for d in (2, 3)],
+}
+
+LOOKS = {
+    **{name: looks.look(name) for name in MEMORYLESS},
+    REPEAT: replace(looks.look("sequential"), title="sequential: selective repeat"),
+    MULTIPLEXED: replace(
+        looks.look("sequential"), title="sequential: multiplexed", marker="X", line=looks.SOLID
+    ),
+    **{name: looks.look(name) for name in INEXACT},
+}
+
+
+ITERATION, TARGET = MEASURES = ("mean iteration time", "time to the target loss")
+"""Both in seconds."""
+
+
+@final
+@dataclass(frozen=True)
+class Timed:
+    """A member of a family on some delays.
+
+    Attributes:
+        section: of the config.
+        load: partitions that a worker computes in a round.
+        staleness: updates between the reading of a model and the use of its gradient.
+        rate: the learning rate.
+        iterations: to the target, mean; NaN where it is not reached.
+        seconds: for each measure ``(R,)``; NaN where the target is not reached.
+    """
+
+    section: Section
+    load: float
+    staleness: int
+    rate: float
+    iterations: float
+    seconds: Mapping[str, FloatArray]
+
+
+Path = Callable[[Section, int], tuple[float, float]]
+"""An exact scheme and its staleness -> the best learning rate, and iterations to the target."""
+
+
+def timed(document: Section, members: Sequence[Section], path: Path, effort: Effort) -> list[Timed]:
+    """Exact schemes, whose gradients need no delays: their clocks are enough."""
+    labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
+    clocks = setting.clocks({**document, "schemes": labelled}, effort)
+    found = []
+    for member, (_, run, trace) in zip(members, clocks, strict=True):
+        staleness = trace.times.shape[1] - run.iterations
+        times = trace.times[:, staleness:]
+        rate, iterations = path(member, staleness)
+        seconds = {ITERATION: times[:, -1] / run.iterations, TARGET: until(times, iterations)}
+        found.append(Timed(member, load(run.scheme), staleness, rate, iterations, seconds))
+    return found
+
+
+def trained(
+    document: Section, member: Section, rates: Sequence[float], target: float, effort: Effort
+) -> list[Timed]:
+    """An inexact scheme at each rate, which has to be trained on the delays."""
+    run, several = tuning.train(document, member, rates, effort)
+    found = []
+    for rate, runs in zip(rates, several, strict=True):
+        seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
+        iterations = mean_and_error(runs.iterations(target))[0]
+        found.append(Timed(member, load(run.scheme), 0, rate, iterations, seconds))
+    return found
+
+
+def waiting(document: Section, member: Section, effort: Effort) -> float:
+    """The share of rounds in which everybody is heard."""
+    whole = {"workers": setting.WORKERS, "seed": effort.seed, **document, "schemes": [member]}
+    [cell] = cells(whole)
+    heard = simulate(build.timing(cell), work=False).heard
+    assert isinstance(heard, Rounds)
+    return float(heard.arrived.all(axis=-1).mean())
+
+
+def until(times: FloatArray, iterations: float) -> FloatArray:
+    """``(R,)`` seconds of so many iterations, ``(R, T)``; NaN where there are fewer, or for NaN."""
+    if not 1 <= iterations <= times.shape[1]:
+        return np.full(len(times), np.nan)
+    return np.asarray(times[:, int(iterations) - 1])
+
+
+def load(scheme: Scheme) -> float:
+    """Partitions that a worker computes in a round."""
+    if isinstance(scheme, SelectiveRepeat | Multiplexed):
+        return float(scheme.load)
+    assert isinstance(scheme, Fixed)
+    return float(scheme.assignment.loads.max())
+
+
+NAMES = {"load": "d", "wait_for": "r", "stragglers": "λ", "B": "B", "W": "W"}
+"""Parameters as they are written."""
+
+
+def parameters(section: Section) -> str:
+    """Those of a member, as a text."""
+    shown = {NAMES[key]: value for key, value in section.items() if key in NAMES}
+    return ", ".join(f"{name} = {value}" for name, value in shown.items())
+
+
+def grid() -> str:
+    """The members that a family has to choose from, as a text."""
+    texts = []
+    for family, members in (EXACT | INEXACT).items():
+        windows = dict.fromkeys(f"({one['B']}, {one['W']})" for one in members if "B" in one)
+        parts = [
+            f"{name} = {either(str(one[key]) for one in members)}"
+            for key, name in NAMES.items()
+            if key in members[0] and key not in {"B", "W"}
+        ]
+        parts += [f"(B, W) = {either(windows)}"] if windows else []
+        if parts:
+            texts.append(f"{LOOKS[family].title}: {', '.join(parts)}")
+    return "; ".join(texts)
+
+
+def either(values: Iterable[str]) -> str:
+    """Each value once: a, b or c."""
+    *first, last = dict.fromkeys(values)
+    return f"{', '.join(first)} or {last}" if first else last

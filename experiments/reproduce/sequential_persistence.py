@@ -1,0 +1,342 @@
+"""Sequential codes beside codes without memory, as stragglers stay slow for longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.pictures import style
+from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
+from experiments.reproduce import setting, tuning
+from experiments.reproduce.base import Effort, RunsFigure
+from experiments.reproduce.clusters import MEAN, SLOWER, WORK, additive, persistent
+from experiments.reproduce.markdown import interval, markdown_table
+from experiments.reproduce.sequential_members import (
+    EXACT,
+    INEXACT,
+    ITERATION,
+    LOOKS,
+    MEASURES,
+    MEMORYLESS,
+    MULTIPLEXED,
+    SEQUENTIAL,
+    TARGET,
+    TOLERANCE,
+    Path,
+    Timed,
+    grid,
+    parameters,
+    timed,
+    trained,
+    waiting,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Section = dict[str, Any]
+
+SLOW, CONSTANT = 0.05, 0.9
+"""Share of workers that are slow at any moment; share of a delay that does not vary."""
+
+LOAD_LAWS: dict[str, Section] = {
+    "proportional": {"kind": "proportional"},
+    "additive": additive(WORK),
+}
+
+TITLES = {
+    "proportional": "proportional law: $d$ × delay",
+    "additive": f"additive law: {WORK:g} s × $d$ + delay",
+}
+
+
+@final
+@dataclass(frozen=True)
+class SequentialPersistence(RunsFigure):
+    """Sequential codes against codes without memory, over the persistence of stragglers.
+
+    Attributes:
+        persistences: correlations of a worker's state from round to round.
+        trials: replications, on other delays, on which a family's member and rate are chosen.
+    """
+
+    name: ClassVar[str] = "sequential_persistence"
+    title: ClassVar[str] = "Where sequential coding pays"
+    height: ClassVar[float] = 7.2
+
+    persistences: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
+    replications: int = 32
+    trials: int = 16
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per load law, persistence, measure and family."""
+        training = {"problem": setting.BREAST_CANCER["problem"]}
+        target, path = self._paths(training, effort)
+        rows = [
+            {"load_law": law, "persistence": persistence, "target": target, **row}
+            for law, load_law in LOAD_LAWS.items()
+            for persistence in self.persistences
+            for row in self._cluster(
+                {"delay": persistent(persistence, SLOW, CONSTANT), "load_law": load_law},
+                training,
+                target,
+                path,
+                effort,
+            )
+        ]
+        return pd.DataFrame(rows)
+
+    def _paths(self, training: Section, effort: Effort) -> tuple[float, Path]:
+        """The target, and what each staleness needs to reach it."""
+        always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
+        document = {**self.document(effort, **always), "replications": 1}
+        target = tuning.target_loss(tuning.problem(document, effort))
+        known: dict[int, tuple[float, float]] = {}
+
+        def path(member: Section, staleness: int) -> tuple[float, float]:
+            if staleness not in known:
+                _, several = tuning.train(document, member, tuning.RATES, effort)
+                counts = [runs.iterations(target) for runs in several]
+                best = tuning.best(counts)
+                known[staleness] = tuning.RATES[best], float(counts[best][0])
+            return known[staleness]
+
+        return target, path
+
+    def _cluster(
+        self, cluster: Section, training: Section, target: float, path: Path, effort: Effort
+    ) -> Iterator[dict[str, Any]]:
+        shown = self.document(effort, **cluster)
+        trial = {**shown, "replications": self.trials}
+        other = replace(effort, seed=effort.seed + 1)
+        chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
+        for family, members in EXACT.items():
+            tried = timed(trial, members, path, other)
+            for measure in MEASURES:
+                best = tried[tuning.best([one.seconds[measure] for one in tried])]
+                [chosen[measure][family]] = timed(shown, [best.section], path, effort)
+        for family, members in INEXACT.items():
+            tried = [
+                one
+                for member in members
+                for one in trained(trial | training, member, tuning.RATES, target, other)
+            ]
+            best = tried[tuning.best([one.seconds[TARGET] for one in tried])]
+            [again] = trained(shown | training, best.section, [best.rate], target, effort)
+            for measure in MEASURES:
+                chosen[measure][family] = again
+        for measure, families in chosen.items():
+            timed_only = [family for family in EXACT if measure == ITERATION]
+            waits = {f: waiting(shown, families[f].section, effort) for f in timed_only}
+            yield from _rows(measure, families, waits)
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """A row of panels for each measure, a column for each load law."""
+        rows = figure.subplots(len(MEASURES), len(LOAD_LAWS), sharex=True, sharey="row")
+        for panels, measure in zip(rows, MEASURES, strict=True):
+            for axes, law in zip(panels, LOAD_LAWS, strict=True):
+                self._panel(axes, frame[(frame["measure"] == measure) & (frame["load_law"] == law)])
+            panels[0].set_ylabel(f"{measure} (s)")
+            style.log_axis(panels[0].yaxis, ticks=(1, 2, 5))
+        for axes, title in zip(rows[0], TITLES.values(), strict=True):
+            axes.set_title(title)
+        for axes in rows[-1]:
+            axes.set_xlabel("persistence of slow workers")
+        style.legend_below(figure, 3)
+
+    def _panel(self, axes: Axes, frame: pd.DataFrame) -> None:
+        places = {persistence: place for place, persistence in enumerate(self.persistences)}
+        for family, look in LOOKS.items():
+            rows = frame[frame["family"] == family]
+            middle = rows["seconds"]
+            axes.errorbar(
+                rows["persistence"].map(places),
+                middle,
+                yerr=[middle - rows["seconds_low"], rows["seconds_high"] - middle],
+                color=look.colour,
+                marker=look.marker,
+                linestyle=look.line,
+                linewidth=1.4,
+                label=look.title,
+            )
+        axes.set_xticks(list(places.values()), [f"{p:g}" for p in places])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """Where sequential codes pay, why, and all numbers."""
+        target = float(frame["target"].iloc[0])
+        by_time = frame[frame["measure"] == ITERATION]
+        tables = [
+            f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
+            + _ratios(frame[frame["measure"] == measure])
+            for measure in MEASURES
+        ]
+        return (
+            f"{setting.WORKERS} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
+            f"others at any moment; delays of mean {MEAN:g} s over all, {CONSTANT:.0%} of them "
+            "constant and the rest exponential, so that stragglers stand out. The persistence is "
+            "the correlation of a worker's state in successive rounds; a single round has the same "
+            "law at every persistence, so the mean of a code without memory does not depend on it. "
+            "Unfinished work is cancelled. Means over "
+            f"{int(frame['replications'].max())} replications of {self.iterations} iterations on "
+            "common delays, with 95 % intervals; the rounds that a sequential code needs after "
+            "its last job count.\n\n"
+            "Each family is shown by its best member, chosen by one rule on other delays "
+            f"({self.trials} replications): the least {ITERATION} (above) or {TARGET} (below; "
+            f"inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. The target, "
+            f"{target:.4g}, lies {tuning.SHARE:.0%} of the way from the zero model's loss to that "
+            "of the best model (breast cancer data, logistic, gradient descent); each scheme has "
+            f"the best of the learning rates {tuning.RATES[0]:.3g} to {tuning.RATES[-1]:g} in "
+            f"steps of a factor 2. {_ends(frame)}\n\n"
+            "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
+            f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
+            + "\n".join(tables)
+            + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in which "
+            "everybody is heard:\n\n" + _members(by_time)
+        )
+
+
+def _rows(
+    measure: str, families: dict[str, Timed], waits: dict[str, float]
+) -> Iterator[dict[str, Any]]:
+    """Each family, beside each of the codes without memory.
+
+    A mean over those replications that reach the target would flatter, so there is none where some
+    do not.
+    """
+    reached = {family: np.isfinite(one.seconds[measure]) for family, one in families.items()}
+    seconds = {
+        family: one.seconds[measure] if reached[family].all() else reached[family] * np.nan
+        for family, one in families.items()
+    }
+    for family, one in families.items():
+        yield {
+            "measure": measure,
+            "family": family,
+            "parameters": parameters(one.section),
+            "load": one.load,
+            "waits": waits.get(family, np.nan),
+            "staleness": one.staleness,
+            "rate": one.rate,
+            "iterations": one.iterations,
+            **interval_columns("seconds", mean_interval(seconds[family])),
+            **{
+                column: value
+                for other in MEMORYLESS
+                for column, value in interval_columns(
+                    f"to_{other}", ratio_interval(seconds[family], seconds[other])
+                ).items()
+            },
+            "reached": int(reached[family].sum()),
+            "replications": reached[family].size,
+        }
+
+
+def _pays(frame: pd.DataFrame) -> str:
+    rows = []
+    for measure in MEASURES:
+        for law in LOAD_LAWS:
+            for family in SEQUENTIAL:
+                own = _part(frame, measure, law, family)
+                faster = [
+                    ", ".join(f"{p:g}" for p in own.loc[own[f"to_{other}_high"] < 1, "persistence"])
+                    for other in MEMORYLESS
+                ]
+                rows.append([measure, law, LOOKS[family].title, *(p or "none" for p in faster)])
+    header = ["measure", "load law", "code", *(f"than {LOOKS[f].title}" for f in MEMORYLESS)]
+    return markdown_table(header, rows, names=len(header))
+
+
+def _why(frame: pd.DataFrame) -> str:
+    """Loads, bursts, and rounds that wait for everybody."""
+    first, last = frame["persistence"].min(), frame["persistence"].max()
+    shares = []
+    for law in LOAD_LAWS:
+        own = _part(frame, ITERATION, law, MULTIPLEXED).set_index("persistence")
+        early, late = own.loc[first], own.loc[last]
+        shares.append(
+            f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
+            f"{early['load']:.2f}) and in {late['waits']:.0%} at {last:g} (load {late['load']:.2f})"
+        )
+    spells = ", ".join(
+        f"{1 / ((1 - SLOW) * (1 - persistence)):.3g}"
+        for persistence in frame["persistence"].unique()
+    )
+    return (
+        "Why: a code without memory that tolerates any λ stragglers in every round has load λ + 1; "
+        "sequential codes have less. That is worth more the dearer work is, so more under the "
+        "proportional law than under the additive one. But they tolerate bursts of at most B "
+        f"rounds, and a worker stays slow for {spells} rounds on average, by persistence. A round "
+        "that does not fit the model waits for everybody. The multiplexed code waits for everybody "
+        f"in {', and under the additive law in '.join(shares)}; nobody is slow in "
+        f"{(1 - SLOW) ** setting.WORKERS:.0%} of all rounds. Fractional repetition needs no such "
+        "model, and decodes from one worker of each group, which is most patterns of few "
+        "stragglers even at a small load."
+    )
+
+
+def _staleness(frame: pd.DataFrame) -> str:
+    exact = frame[frame["family"].isin(EXACT)].sort_values("staleness")
+    pairs = exact[["staleness", "iterations", "rate"]].drop_duplicates()
+    counts = ", ".join(
+        f"{row['staleness']:.0f} updates late: {row['iterations']:.0f} (rate {row['rate']:g})"
+        for _, row in pairs[pairs["iterations"].notna()].iterrows()
+    )
+    return (
+        "Time to the target is that of the one model that is trained here. A sequential code "
+        "applies its gradients B (selective repeat) or W - 2 + B (multiplexed) updates late; the "
+        "paper trains as many more models in turn, and so has no stale gradients. Iterations to "
+        f"the target with exact gradients, each at its best rate: {counts}."
+    )
+
+
+def _ends(frame: pd.DataFrame) -> str:
+    """Which choices lie at an end of the grid, and who does not reach the target."""
+    ends = frame["rate"].isin([tuning.RATES[0], tuning.RATES[-1]]) & frame["iterations"].notna()
+    at_end = ", ".join(dict.fromkeys(LOOKS[f].title for f in frame.loc[ends, "family"]))
+    text = f"Chosen at an end of that grid: {at_end or 'none'}."
+    short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]
+    cases = [
+        f"{LOOKS[row['family']].title} at persistence {row['persistence']:g}, {row['load_law']} "
+        f"law ({row['reached']} of {row['replications']} replications do)"
+        for _, row in short.iterrows()
+    ]
+    return f"{text} Does not reach the target: {'; '.join(cases) or 'none'}."
+
+
+def _ratios(frame: pd.DataFrame) -> str:
+    persistences = list(frame["persistence"].unique())
+    rows = []
+    for law in LOAD_LAWS:
+        for family, look in LOOKS.items():
+            own = frame[(frame["load_law"] == law) & (frame["family"] == family)]
+            column = "seconds" if family == "uncoded" else "to_uncoded"
+            cells = [
+                interval(row[column], row[f"{column}_low"], row[f"{column}_high"])
+                for _, row in own.iterrows()
+            ]
+            rows.append([law, look.title, *cells])
+    return markdown_table(["load law", "scheme", *(f"{p:g}" for p in persistences)], rows, names=2)
+
+
+def _members(frame: pd.DataFrame) -> str:
+    rows = []
+    for law in LOAD_LAWS:
+        for family in EXACT:
+            own = frame[(frame["load_law"] == law) & (frame["family"] == family)]
+            cells = [
+                f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {row['waits']:.0%}"
+                for _, row in own.iterrows()
+            ]
+            rows.append([law, LOOKS[family].title, *cells])
+    header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
+    return markdown_table(header, rows, names=2)
+
+
+def _part(frame: pd.DataFrame, measure: str, law: str, family: str) -> pd.DataFrame:
+    chosen = (frame["measure"] == measure) & (frame["load_law"] == law)
+    return frame[chosen & (frame["family"] == family)]
