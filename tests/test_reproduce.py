@@ -51,6 +51,7 @@ SMALL: dict[str, dict[str, object]] = {
         "replications": 24,
         "trials": 2,
     },
+    "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
 }
 
 

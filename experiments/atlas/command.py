@@ -5,34 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from experiments.atlas.page import FOLDER, page
+from threadpoolctl import threadpool_limits
+
+from experiments.atlas.page import COMPARISON, FOLDER, page
 from experiments.atlas.portrait import portrait
 from experiments.cells.files import write_bytes
 from experiments.config.plugins import catalogue
 from experiments.lock import locked
 from experiments.pictures import paint, style
+from experiments.reproduce.atlas import Atlas
+from experiments.reproduce.base import Effort
+from sim.learner import BLAS_THREADS
 from sim.schemes.base import SchemeFamily
 
 PAGE = "atlas.md"
 
 
 def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
-    """Write ``atlas.md`` and ``atlas/<scheme>.png``; returns the page's path.
+    """Write ``atlas.md``, a picture of each scheme and the comparison; returns the page's path.
 
-    Installed plugins have their sections too.
+    Installed plugins have their sections too. The comparison is the figure ``atlas`` of
+    ``erasurehead reproduce``.
 
     Args:
         output: the folder of the page.
         report: called with pictures done and pictures in all.
     """
-    names = catalogue()
+    names, comparison = catalogue(), Atlas()
     families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes
     path = output / PAGE
     with locked(output):
-        report(0, len(families))
+        report(0, len(families) + 1)
         for done, (name, family) in enumerate(families.items(), start=1):
             picture = paint.figure(portrait(*family.portrait(), names))
             style.save(picture, output / FOLDER / name, ("png",))
-            report(done, len(families))
+            report(done, len(families) + 1)
+        with threadpool_limits(BLAS_THREADS):
+            frame = comparison.compute(Effort())
+        style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
+        report(len(families) + 1, len(families) + 1)
         write_bytes(path, page(families, names).encode())
     return path

@@ -5,6 +5,7 @@ To add a figure: write one file with one ``PaperFigure`` and add one line here.
 
 from __future__ import annotations
 
+from experiments.reproduce.atlas import Atlas
 from experiments.reproduce.backlog import Backlog
 from experiments.reproduce.base import PaperFigure
 from experiments.reproduce.decoding_error_arrivals import DecodingErrorArrivals
@@ -28,4 +29,5 @@ FIGURES: dict[str, PaperFigure] = {
     "backlog": Backlog(),
     "ranking": Ranking(),
     "sequential_persistence": SequentialPersistence(),
+    "atlas": Atlas(),
 }

@@ -97,9 +97,14 @@ def half_way_loss(document: Section, effort: Effort) -> float:
     return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
 
 
-def clocks(document: Mapping[str, Any], effort: Effort) -> Iterator[tuple[Cell, Run, Trace]]:
-    """Run every cell of a timing-only document for its clock; arrivals only where it is inexact."""
+def clocks(
+    document: Mapping[str, Any], effort: Effort, heard: bool = False
+) -> Iterator[tuple[Cell, Run, Trace]]:
+    """Run every cell of a timing-only document for its clock.
+
+    Arrivals only where the scheme is inexact, or where they are asked for.
+    """
     seeded = {"workers": WORKERS, "seed": effort.seed, **document}
     for cell in cells(seeded):
         run = build.timing(cell)
-        yield cell, run, simulate(run, heard=not run.scheme.exact, work=False)
+        yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)

@@ -1,0 +1,304 @@
+"""Every synchronous scheme at several loads: seconds against error, and what nothing beats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.pictures import looks, style
+from experiments.pictures.kinds.curves import pareto
+from experiments.records.estimates import mean_and_error
+from experiments.reproduce import setting
+from experiments.reproduce.base import Effort, RunsFigure
+from experiments.reproduce.clusters import (
+    MEAN,
+    SLOW_SHARE,
+    SLOWER,
+    TAILS,
+    WORK,
+    additive,
+    persistent,
+)
+from experiments.reproduce.markdown import estimate_text, markdown_table
+from experiments.reproduce.members import LEFT_OUT, Section, members, title
+from sim.engines.run import Run
+from sim.schemes import SCHEMES
+from sim.theory import expected_decoding_error
+from sim.types import FloatArray, Trace
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PERSISTENCE = 0.9
+
+DELAYS: dict[str, Section] = {
+    "shifted exponential": TAILS["shifted exponential"],
+    "Pareto (α = 2.2)": TAILS["Pareto (α = 2.2)"],
+    f"two speeds, persistence {PERSISTENCE:g}": persistent(PERSISTENCE),
+}
+"""Three delay laws of one mean."""
+
+EXACT = "exact"
+FRONT, OTHERS, LATE = "Pareto front", "others", "others, with late gradients"
+GREY = "#b4b4b4"
+
+SEVERAL = ("multi_message", "partial_stragglers", "block_coordinate")
+"""Exact schemes whose workers send several messages a round."""
+
+LEADER: Any = {
+    "arrowstyle": "-",
+    "color": looks.MUTED,
+    "linewidth": 0.6,
+    "relpos": (1, 0.5),  # from the end of the name
+    "shrinkA": 1,
+    "shrinkB": 4,
+}
+"""The line from a name to its point."""
+
+UNSEEN = 1e-12
+"""A measured error that is 0 but for rounding."""
+
+LINEAR, STRIP = 1e-3, 6e-4
+"""Errors below the first are on a linear axis; half the height of the strip of exact schemes."""
+
+ROOM, NAME, GAP = 0.33, 0.94, 0.08
+"""Where the axis begins, in times of the fastest member; where a name ends, in times of its point;
+from one name to the next, as a share of the axis."""
+
+
+@final
+@dataclass(frozen=True)
+class Atlas(RunsFigure):
+    """Seconds per iteration against decoding error of all synchronous schemes, Pareto front marked.
+
+    Attributes:
+        schemes: which; all of them unless given.
+    """
+
+    name: ClassVar[str] = "atlas"
+    title: ClassVar[str] = "All schemes on one clock"
+    height: ClassVar[float] = 9.2
+
+    replications: int = 8
+    schemes: tuple[str, ...] = tuple(SCHEMES)
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per delay law and member."""
+        frames = [self._law(delays, delay, effort) for delays, delay in DELAYS.items()]
+        return pd.concat(frames, ignore_index=True)
+
+    def _law(self, delays: str, delay: Section, effort: Effort) -> pd.DataFrame:
+        document = self.document(
+            effort,
+            delay=delay,
+            load_law=additive(WORK),
+            schemes=[each for each in members(MEAN + WORK) if each["name"] in self.schemes],
+        )
+        runs = setting.clocks(document, effort, heard=True)
+        rows = [
+            {"delays": delays, "scheme": member["name"], "member": title(member)}
+            | _measured(run, trace)
+            for member, (_, run, trace) in zip(document["schemes"], runs, strict=True)
+        ]
+        frame = pd.DataFrame(rows)
+        seconds = frame["iteration_time"].where(~frame["late"])
+        front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
+        return frame.assign(on_front=front, iterations=self.iterations)
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """One panel per delay law."""
+        panels = figure.subplots(len(DELAYS), 1)
+        for axes, (delays, part) in zip(panels, frame.groupby("delays", sort=False), strict=True):
+            _panel(axes, str(delays), part)
+        panels[-1].set_xlabel("mean iteration time (s)")
+        style.legend_below(figure, 3, last=[OTHERS, LATE])
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """The fronts, who is fastest among the exact, and what is left out."""
+        names = list(dict.fromkeys(frame["scheme"]))
+        rows = [
+            [str(row.delays), str(row.member), *_numbers(row)]
+            for _, part in frame[frame["on_front"]].groupby("delays", sort=False)
+            for row in part.sort_values(["iteration_time", "error"]).itertuples()
+        ]
+        left_out = "; ".join(f"{name} {why}" for name, why in LEFT_OUT.items())
+        late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
+        return (
+            f"{len(names)} synchronous schemes with several loads and waits, "
+            f"{len(frame) // len(DELAYS)} members in all. {setting.WORKERS} workers; delays have "
+            f"mean {MEAN:g} s whatever their law, and a partition takes {WORK:g} s of work under "
+            "the additive law: a task of d partitions takes d times the work and one delay. At two "
+            f"speeds {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times slower than the others, "
+            f"and stay so with a correlation of {PERSISTENCE:g} from round to round. Unfinished "
+            "work is cancelled. Messages take no time, so several messages a worker cost nothing. "
+            f"Means over {int(frame['replications'].max())} replications of "
+            f"{int(frame['iterations'].max())} iterations on common delays, with their standard "
+            "errors (smaller than most markers).\n\n"
+            "The decoding error is ‖w − 1‖² over the number of partitions: the closed form where "
+            "there is one, else measured. It counts bias and spread alike: a plain sum, which is "
+            "too short on average, has less of it than one that is rescaled to be unbiased. A "
+            "member without a formula of which no error was seen has none, and is not drawn.\n\n"
+            "The front is what no other member beats in both. Members whose gradients are those of "
+            f"older models ({late}) are not on it, since their error says nothing of that.\n\n"
+            f"{_findings(frame)}\n\n"
+            f"Left out: {left_out}; and schemes without rounds, whose updates mean something else. "
+            "Names: d load or degree, r arrivals waited for, μ tolerance, κ of the adaptive "
+            "deadline, τ patience, B trials, λ stragglers of a sequential code.\n\n"
+            "The fronts:\n\n"
+            + markdown_table(["delays", "scheme", "s / iteration", "error"], rows, names=2)
+        )
+
+
+def _numbers(row: Any) -> tuple[str, str]:
+    """Seconds and error of a row."""
+    error = 0.0 if row.formula or row.exact else row.measured_error_se
+    return (
+        estimate_text(row.iteration_time, row.iteration_time_se),
+        "exact" if row.exact else estimate_text(row.error, error),
+    )
+
+
+def _findings(frame: pd.DataFrame) -> str:
+    """What the numbers say, from the numbers."""
+    parts = []
+    for delays, part in frame.groupby("delays", sort=False):
+        exact = part[part["exact"] & ~part["late"]]
+        one = exact[~exact["scheme"].isin(SEVERAL)]
+        best, plain, uncoded = (
+            rows.sort_values("iteration_time", kind="stable").iloc[0]
+            for rows in (exact, one, part[part["scheme"] == "uncoded"])
+        )
+        parts.append(
+            f"{delays}: {best['member']}, in {best['iteration_time']:.3g} s (with one message a "
+            f"worker {plain['member']}, in {plain['iteration_time']:.3g} s; uncoded in "
+            f"{uncoded['iteration_time']:.3g} s)"
+        )
+    fronts = frame[frame["on_front"]].groupby("scheme")["delays"].nunique()
+    always = [looks.look(str(name)).title for name in fronts.index[fronts == len(DELAYS)]]
+    return (
+        f"The fastest exact schemes: {'; '.join(parts)}. On the front under all {len(DELAYS)} "
+        f"laws: {', '.join(always)}."
+    )
+
+
+def _measured(run: Run, trace: Trace) -> dict[str, Any]:
+    """Seconds and error of one member; errors are shares of the number of partitions.
+
+    Where there is a closed form, it is the error: what is too rare to be seen in so few rounds is
+    not 0. Without one, an inexact scheme in which nothing was seen has no error.
+    """
+    seconds = mean_and_error(trace.intervals.mean(axis=1))
+    steps, k, exact = run.scheme.steps(trace), run.scheme.partitions, bool(run.scheme.exact)
+    measured = (0.0, 0.0) if exact else mean_and_error(steps.error.mean(axis=1) / k)
+    formula = expected_decoding_error(run.scheme)
+    unseen = not exact and measured[0] < UNSEEN
+    return {
+        "iteration_time": seconds[0],
+        "iteration_time_se": seconds[1],
+        "error": formula / k if formula is not None else np.nan if unseen else measured[0],
+        "measured_error": measured[0],
+        "measured_error_se": measured[1],
+        "exact": exact,
+        "formula": formula is not None,
+        "late": steps.staleness is not None and bool(steps.staleness.any()),
+        "replications": len(trace.times),
+    }
+
+
+def _panel(axes: Axes, delays: str, part: pd.DataFrame) -> None:
+    """All members under one delay law, in grey, and the front in colour with its names."""
+    for late, marker, label in ((False, "o", OTHERS), (True, "x", LATE)):
+        rest = part[~part["on_front"] & (part["late"] == late)]
+        axes.plot(rest["iteration_time"], rest["error"], marker, color=GREY, ms=3.5, label=label)
+    front = part[part["on_front"]].sort_values(["iteration_time", "error"])
+    axes.plot(
+        front["iteration_time"],
+        front["error"],
+        color=looks.MUTED,
+        lw=1.2,
+        drawstyle="steps-post",
+        label=FRONT,
+        zorder=1,
+    )
+    for _, row in front.iterrows():
+        _point(axes, row, "")
+    for _, row in part[part["scheme"] == "uncoded"].iterrows():
+        _point(axes, row, looks.look("uncoded").title)
+    _scale(axes, part)
+    axes.set_title(delays, loc="left")
+    axes.set_ylabel("decoding error\nper partition")
+    _names(axes, front)
+
+
+def _point(axes: Axes, row: pd.Series, label: str) -> None:
+    look = looks.look(row["scheme"])
+    axes.errorbar(
+        row["iteration_time"],
+        row["error"],
+        xerr=row["iteration_time_se"],
+        yerr=None if row["formula"] else row["measured_error_se"],
+        color=look.colour,
+        marker=look.marker,
+        markersize=7,
+        linestyle="none",
+        label=label,
+        zorder=3,
+    )
+
+
+def _scale(axes: Axes, part: pd.DataFrame) -> None:
+    """Logarithmic, but for errors below ``LINEAR``: so 0 has its place."""
+    style.log_axis(axes.xaxis, ticks=(1, 2, 3, 5))
+    fastest, slowest = part["iteration_time"].min(), part["iteration_time"].max()
+    axes.set_xlim(float(fastest) * ROOM, float(slowest) * 1.1)
+    axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.7)
+    axes.axhspan(-STRIP, STRIP, color=looks.GRID, alpha=0.6, lw=0, zorder=0)
+    axes.set_ylim(-STRIP, 2 * float(part["error"].max()))
+    ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < part["error"].max()]
+    axes.set_yticks([0.0, *ticks], [EXACT, *(f"{tick:g}" for tick in ticks)], minor=False)
+    axes.set_yticks([], minor=True)
+
+
+def _names(axes: Axes, front: pd.DataFrame) -> None:
+    """Names left of their points, where nothing is: what is there would be on the front itself.
+
+    Equal points share a name. Names that would touch are moved apart, with lines to their points.
+    """
+    points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
+    firsts = [same.iloc[0] for same in points]
+    ends = np.array([(row["iteration_time"], row["error"]) for row in firsts])
+    data = axes.transData.transform(ends)
+    wanted = axes.transAxes.inverted().transform(data)[:, 1]
+    for same, row, place in zip(points, firsts, apart(wanted, GAP), strict=True):
+        text = axes.annotate(
+            "\n".join(same["member"]),
+            (row["iteration_time"], row["error"]),
+            (0, place),
+            xycoords="data",
+            textcoords=("data", "axes fraction"),
+            ha="right",
+            va="center",
+            fontsize=8.5,
+            arrowprops=LEADER,
+        )
+        text.set_x(row["iteration_time"] * NAME)
+
+
+def apart(wanted: FloatArray, gap: float) -> FloatArray:
+    """Places at least ``gap`` apart and half of it above 0, from the top down.
+
+    Args:
+        wanted: ``(P,)``, descending.
+        gap: between two.
+    """
+    places = wanted.copy()
+    for i in range(1, len(places)):
+        places[i] = min(places[i], places[i - 1] - gap)
+    for i in range(len(places) - 1, -1, -1):
+        least = gap / 2 if i == len(places) - 1 else places[i + 1] + gap
+        places[i] = max(places[i], least)
+    return np.asarray(places)
