@@ -81,5 +81,6 @@ def _number(scheme: object, arrived: BoolArray, away: np.ndarray) -> str:
     if not scheme.decoder.solves:
         return text
     largest = np.abs(scheme.decoder.decoding_vector(worst)).max()
-    number = np.linalg.cond(scheme.assignment.encoding.toarray()[worst])
+    values = np.linalg.svd(scheme.assignment.encoding.toarray()[worst], compute_uv=False)
+    number = values[0] / values[values > values[0] * 1e-14].min()
     return f"{text}, max |a| {largest:.3g}, condition number {number:.3g}"

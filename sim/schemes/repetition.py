@@ -184,7 +184,7 @@ class CyclicMdsCode(Stopped, Loaded):
         load: d partitions a worker; messages are twice as large where n - d is odd.
         stop: at the arrival n - d + 1, or by ``stop``.
         decoding: least squares over the arrived rows; interpolation for more than 512 workers.
-        error: 0, with n = 30 to 1e-11 for d up to 16.
+        error: 0, with n = 30 to 1e-10 for d up to 16; in 99 of 100 sets all weights are below 20.
         time: E[T_(n-d+1)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
             (``sim.theory.scheme_iteration_time``).
         source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
@@ -192,7 +192,8 @@ class CyclicMdsCode(Stopped, Loaded):
         confirmed: ``schemes/test_assignment.py``: ``test_cyclic_mds_codes_worked_out_by_hand``,
             ``test_cyclic_mds_rows_are_the_product_over_consecutive_exponents``;
             ``schemes/test_decoding.py``: ``test_cyclic_mds_codes_tolerate_any_stragglers``,
-            ``test_cyclic_mds_codes_of_thirty_are_well_conditioned``;
+            ``test_cyclic_mds_codes_of_thirty_are_well_conditioned``,
+            ``test_few_sets_of_cyclic_mds_codes_have_large_weights``;
             ``schemes/test_cyclic_decoders.py``:
             ``test_interpolation_is_as_exact_as_least_squares``.
         ours: that a complex message counts as two real ones, and which roots are taken: those that

@@ -27,6 +27,7 @@ def thirty(family: SchemeFamily) -> bool:
 
 
 LARGE = [family for family in EXAMPLES if thirty(family)]
+LARGE.append(SCHEMES["heterogeneity_aware"](load=3, speeds=(1, 2, 4) * 10, partitions=60))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("name", SCHEMES)
