@@ -152,6 +152,11 @@ class DelayModel(ABC):
         """How many workers the model can serve; ``None`` means any number."""
         return None
 
+    def workers_required(self) -> int | None:
+        """How many workers the model must have: a column each; ``None`` means up to as many."""
+        wanted = (part.workers_required() for part in self.parts())
+        return next((number for number in wanted if number is not None), None)
+
 
 def _models(value: Any) -> Iterable[DelayModel]:
     values = value if isinstance(value, tuple) else (value,)

@@ -37,6 +37,8 @@ class MeasuredTrace(DelayModel):
             ``cyclic`` begins again at the first.
         load: which load to take, for a long table that has several.
         most_cells: delays that the file may hold; a larger one is refused.
+        hosts: ``all``: the run has as many workers as the table; ``first``: perhaps fewer, which
+            read its first columns; or the names of those workers that take part, in order.
         columns: which column is the ``worker``, ``round``, ``seconds`` (or ``start`` and ``end``)
             and ``load`` of a long table; of a wide one which numbers the ``round``.
         drop: columns that are left out.
@@ -46,9 +48,8 @@ class MeasuredTrace(DelayModel):
         retries: what several rows of one worker and round are: an error, of which the last one
             counts, or whose seconds add up.
 
-    A run with fewer workers than the table reads its first columns; ``cells`` serves any number
-    of workers, from the whole table. A measured round is the same for all tasks of a round:
-    ``replay`` and ``rounds`` give the same delays in every stream of the tape.
+    ``cells`` serves any number of workers, from the whole table. A measured round is the same for
+    all tasks of a round: ``replay`` and ``rounds`` give all streams of the tape the same delays.
 
     Raises:
         TableError: the file cannot be used (raised when the model is made).
@@ -59,6 +60,7 @@ class MeasuredTrace(DelayModel):
     end: Literal["truncated", "cyclic"] = "truncated"
     load: float | None = None
     most_cells: Annotated[int, Ge(1)] = MOST_CELLS
+    hosts: Literal["all", "first"] | tuple[str, ...] = "all"
     columns: dict[Role, str] | None = None
     drop: tuple[str, ...] = ()
     unit: Unit | None = None
@@ -74,9 +76,12 @@ class MeasuredTrace(DelayModel):
         """What was measured at the load, with the workers' names and what was repaired."""
         reading = Reading(self.columns or {}, self.drop, self.unit, self.missing, self.retries)
         try:
-            return read_one_load(self.path, self.load, reading, self.most_cells)
+            found = read_one_load(self.path, self.load, reading, self.most_cells)
+            return found if isinstance(self.hosts, str) else found.only(self.hosts)
         except TableError as error:
             raise TableError(error.path, as_fields(error.defect)) from None
+        except ValueError as error:
+            raise TableError(self.path, f"hosts: {error}") from None
 
     @cached_property
     def table(self) -> FloatArray:
@@ -130,6 +135,10 @@ class MeasuredTrace(DelayModel):
     @override
     def workers_available(self) -> int | None:
         return None if self.resample == "cells" else int(self.table.shape[1])
+
+    @override
+    def workers_required(self) -> int | None:
+        return None if self.hosts == "first" else self.workers_available()
 
     @cached_property
     def _sorted(self) -> FloatArray:

@@ -448,6 +448,39 @@ def test_trace_with_too_few_workers(tmp_path: Path) -> None:
     assert "1 to 4" in done.stderr
 
 
+def test_a_trace_has_as_many_workers_as_columns(tmp_path: Path) -> None:
+    """Catches a run that takes the first columns of a table without a word."""
+    names = ["a", "b", "c", "d", "e", "f"]
+    table = 1 + np.random.default_rng(0).random((3, 6))
+    pd.DataFrame(table, columns=names).to_csv(tmp_path / "t.csv", index=False)
+    fields = {"model": "trace", "path": str(tmp_path / "t.csv")}
+    schemes = [{"name": "uncoded"}]
+
+    def times(**more: Any) -> np.ndarray:
+        hosts = {"hosts": more.pop("hosts")} if "hosts" in more else {}
+        document = change(delay={**fields, **hosts}, schemes=schemes, iterations=3, **more)
+        done = inside("run", write(tmp_path, document), "--output", tmp_path / "o")
+        assert done.returncode == 0, done.stderr
+        made = pd.read_parquet(tmp_path / "o" / "iterations.parquet").iteration_time
+        return np.asarray(made.dropna())
+
+    done = inside("run", write(tmp_path, change(delay=fields, workers=4)))
+    assert done.returncode == 2
+    assert "workers = 4: the trace has 6 workers; must be 6 or auto" in done.stderr
+    each = change()["replications"]
+    np.testing.assert_allclose(times(workers="auto"), np.tile(table.max(axis=1), each))
+    np.testing.assert_allclose(
+        times(workers=2, hosts="first"), np.tile(table[:, :2].max(axis=1), each)
+    )
+    np.testing.assert_allclose(
+        times(workers="auto", hosts=["f", "b"]), np.tile(table[:, [5, 1]].max(axis=1), each)
+    )
+    written = yaml.safe_load((tmp_path / "o" / "config.yaml").read_text())
+    assert written["workers"] == 2
+    done = inside("run", write(tmp_path, change(workers="auto")))
+    assert "any number of workers" in done.stderr
+
+
 def test_list_and_help() -> None:
     listed = process("list")
     assert listed.returncode == 0

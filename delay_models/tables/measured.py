@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from delay_models.base import FloatArray
+from sim.files import short
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ class Measured:
     def workers(self) -> int:
         """n."""
         return len(self.hosts)
+
+    def only(self, hosts: Sequence[str]) -> Measured:
+        """These workers alone, in this order.
+
+        Raises:
+            ValueError: naming one that was not measured.
+        """
+        for host in hosts:
+            if host not in self.hosts:
+                raise ValueError(f"no worker is named {short(host)!r}")
+        places = [self.hosts.index(host) for host in hosts]
+        tables = {load: table[:, places] for load, table in self.tables.items()}
+        return replace(self, hosts=tuple(hosts), tables=tables)
 
     @property
     def notes(self) -> list[str]:

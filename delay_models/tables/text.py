@@ -57,7 +57,7 @@ def _head(path: str) -> list[str]:
     with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
         block = file.read(HEAD)
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise TableError(path, "is UTF-16 text; save it as UTF-8")
+        raise TableError(path, "cannot be read as csv: UTF-16; save it as UTF-8")
     text = block.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n") if len(block) < HEAD else text.split("\n")[:-1]
     return [line for line in lines if line.strip()][:LINES]

@@ -64,6 +64,10 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if available is not None and available < n:
         valid = f"the delay model serves {available} workers; must be 1 to {available}"
         raise ImpossibleCell(str(at("workers", n, valid)))
+    required = delay.workers_required()
+    if required is not None and required != n:
+        valid = f"the trace has {required} workers; must be {required} or auto, or else give "
+        raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))

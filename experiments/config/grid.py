@@ -26,6 +26,7 @@ from experiments.config.errors import ConfigError, at
 from experiments.config.identity import Input, Inputs
 from experiments.config.ranges import MOST_POINTS
 from experiments.config.settings import FIELDS, Entry, Settings, section, validate
+from experiments.config.workers import counted
 
 NO_NUMBERS = ("name", "sweep")
 """Settings that change no number."""
@@ -138,8 +139,9 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: as ``cells``.
     """
     given = anchored(document, Path.cwd())
-    base = {key: value for key, value in given.items() if key != "sweep"}
     sweep, catalogue = _sweep(given), catalogue_of(given)
+    whole = counted(given, sweep, catalogue)
+    base = {key: value for key, value in whole.items() if key != "sweep"}
     try:
         settings = validate(base, catalogue)
     except ConfigError:
@@ -189,8 +191,9 @@ class _Grid:
     """The points of a document; what was read is remembered by the values that it depends on."""
 
     def __init__(self, document: Mapping[str, Any], catalogue: Catalogue, inputs: Inputs) -> None:
-        self._base = {key: value for key, value in document.items() if key != "sweep"}
         self._sweep = _sweep(document)
+        whole = counted(document, self._sweep, catalogue)
+        self._base = {key: value for key, value in whole.items() if key != "sweep"}
         self._catalogue, self._inputs = catalogue, inputs
         self._touched: dict[str, list[int]] = {}
         for position, key in enumerate(self._sweep):

@@ -17,6 +17,7 @@ from experiments.config.catalogue import BUILT_IN, Catalogue
 from experiments.config.codec import names, plain, takes_list
 from experiments.config.settings import ADAPTERS, FIELDS, Settings
 from experiments.config.surroundings import FailureSettings
+from experiments.config.workers import AUTO
 from experiments.described import described, first_sentence, meanings_of
 from sim.engines.network import Network
 from sim.problems.build import ProblemSettings
@@ -87,6 +88,8 @@ def _setting(name: str) -> Schema:
         values = {"anyOf": [{"type": "array", "minItems": 1}, RANGE]}
         return {"type": "object", "additionalProperties": values}
     value = _ref(SECTIONS[name]) if name in SECTIONS else _json_schema(ADAPTERS[name])
+    if name == "workers":
+        return {"anyOf": [value, {"const": AUTO}]}
     if field.is_required():
         return value
     if name in SECTIONS and field.default is None:

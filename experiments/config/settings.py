@@ -193,7 +193,7 @@ class Settings(BaseModel):
 
     Args:
         name: of the run; its results go to ``results/<name>``.
-        workers: number of workers n.
+        workers: number of workers n; ``auto``: as many as the trace has columns.
         iterations: number of iterations T.
         replications: independent repetitions R.
         seed: of everything random.

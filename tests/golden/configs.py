@@ -221,15 +221,19 @@ def documents(folder: Path) -> dict[str, Document]:
             "network": SIZED,
             "failures": CRASHES,
         },
-        "trace": {**small, "delay": {"model": "trace", "path": str(trace)}, "iterations": 20},
+        "trace": {
+            **small,
+            "delay": {"model": "trace", "path": str(trace), "hosts": "first"},
+            "iterations": 20,
+        },
         "trace_cyclic": {
             **small,
-            "delay": {"model": "trace", "path": str(trace), "end": "cyclic"},
+            "delay": {"model": "trace", "path": str(trace), "hosts": "first", "end": "cyclic"},
             "iterations": 20,
         },
         "trace_rounds": {
             **small,
-            "delay": {"model": "trace", "path": str(trace), "resample": "rounds"},
+            "delay": {"model": "trace", "path": str(trace), "hosts": "first", "resample": "rounds"},
         },
         "trace_cells": {
             **small,

@@ -1,0 +1,131 @@
+"""Traces of PyTorch's profiler.
+
+The files in ``profiler/`` were written by torch 2.13 (CPU): three ranks of a gloo group whose steps
+2 to 5 sleep 2 (rank + 1) + step milliseconds and reduce in step 3; and one file of
+``tensorboard_trace_handler`` for a process without a group. Torch itself is no dependency.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from delay_models.table import TableError, read_measured
+from experiments.fit.command import read_tables
+
+FOLDER = Path(__file__).parent / "profiler"
+SLEPT = np.array([[2.0 * (rank + 1) + step for rank in range(3)] for step in range(2, 6)]) / 1000
+
+
+@pytest.fixture
+def ranks(tmp_path: Path) -> Path:
+    for rank in range(3):
+        shutil.copy(FOLDER / f"rank{rank}.json", tmp_path)
+    return tmp_path
+
+
+def event(name: str = "ProfilerStep#4", **more: Any) -> dict[str, Any]:
+    return {"ph": "X", "cat": "user_annotation", "name": name, "ts": 1.0, "dur": 2500.0, **more}
+
+
+def trace(*events: dict[str, Any], **more: Any) -> str:
+    return json.dumps({"schemaVersion": 1, **more, "traceEvents": [*events]})
+
+
+def test_steps_of_every_rank(ranks: Path) -> None:
+    """Catches milliseconds taken for microseconds, ranks mixed up, and steps out of order."""
+    for path in (str(ranks), f"{ranks}/rank*.json", f"{ranks}/rank[0-2].json"):
+        found = read_measured(path)
+        assert found.hosts == ("0", "1", "2")
+        (table,) = found.tables.values()
+        assert table.shape == SLEPT.shape
+        assert np.all(table >= SLEPT)  # a sleep never ends early
+        assert np.all(table[[0, 2, 3]] < SLEPT[[0, 2, 3]] + 0.1)
+    first = json.loads((FOLDER / "rank1.json").read_text())["traceEvents"]
+    steps = [e["dur"] for e in first if e.get("name", "").startswith("ProfilerStep#")]
+    np.testing.assert_allclose(table[:, 1], np.array(steps) / 1e6, rtol=1e-12)
+
+
+def test_the_name_says_who_where_nothing_else_does(tmp_path: Path) -> None:
+    found = read_measured(str(FOLDER / "nodeA.1795613455663362280.pt.trace.json"))
+    assert found.hosts == ("nodeA",)
+    (tmp_path / "worker_rank-07.json.gz").write_bytes(gzip.compress(trace(event()).encode()))
+    found = read_measured(str(tmp_path / "worker_rank-07.json.gz"))
+    assert found.hosts == ("7",)
+    np.testing.assert_array_equal(found.tables[None], [[0.0025]])
+
+
+def test_a_step_on_the_device_is_not_taken_for_another(tmp_path: Path) -> None:
+    device = event(cat="gpu_user_annotation", dur=9.0)
+    told = {"rank": 0, "world_size": 1}
+    (tmp_path / "t.json").write_text(trace(event(), device, event("x"), distributedInfo=told))
+    np.testing.assert_array_equal(read_measured(str(tmp_path / "t.json")).tables[None], [[0.0025]])
+
+
+RANK = {"distributedInfo": {"rank": 0}}
+BAD = {
+    "no steps": (trace(event("aten::mm"), **RANK), "profiler.step()"),
+    "no events": ("{}", "no traceEvents"),
+    "a number": ("3", "no traceEvents"),
+    "no JSON": ("{", "cannot be read as json"),
+    "deep": ("[" * 100_000, "cannot be read as json"),
+    "no duration": (trace(event(dur=None), **RANK), "no dur"),
+    "text for a duration": (trace(event(dur="2"), **RANK), "no dur"),
+    "one step twice": (trace(event(), event(), **RANK), "there twice"),
+    "nobody": (trace(event()), "no rank in its name"),
+    "negative": (trace(event(dur=-1.0), **RANK), "negative"),
+    "infinite": (trace(event(dur=1e400), **RANK), "infinite"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_damaged_traces_are_one_line(name: str, tmp_path: Path) -> None:
+    content, says = BAD[name]
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(TableError) as error:
+        read_measured(str(tmp_path / "t.json"))
+    line = str(error.value)
+    assert line.startswith(f"{tmp_path / 't.json'}: ")
+    assert says in line
+    assert "\n" not in line
+    assert len(line.replace(str(tmp_path), "")) < 250
+
+
+def test_folders_that_hold_something_else(tmp_path: Path, ranks: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for path, says in (
+        (tmp_path / "empty", "PyTorch profiler traces"),
+        (tmp_path / "rank*.xml", "no file has such a name"),
+        (tmp_path / "rank9.json", "no such file"),
+    ):
+        with pytest.raises(TableError, match=says):
+            read_measured(str(path))
+    shutil.copy(ranks / "rank1.json", ranks / "again_rank1.json")
+    with pytest.raises(TableError, match="two rows for worker 1, round 2"):
+        read_measured(str(ranks))
+    shutil.copy(FOLDER / "rank2.json", ranks / "again_rank1.json")
+    (ranks / "rank2.json").write_text(trace(event("ProfilerStep#2"), distributedInfo={"rank": 2}))
+    (ranks / "again_rank1.json").unlink()
+    with pytest.raises(TableError, match="3 delays are missing"):
+        read_measured(str(ranks))
+
+
+def test_a_fit_reads_a_folder(ranks: Path) -> None:
+    measured, warnings = read_tables(str(ranks), None)
+    assert measured.workers == 3
+    assert not [line for line in warnings if "unit" in line]
+
+
+def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("delay_models.tables.profiler.LARGEST", 1000)
+    (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
+    with pytest.raises(TableError, match="longer than 1,000 bytes"):
+        read_measured(str(tmp_path / "t.json.gz"))
