@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from importlib.metadata import version
 from pathlib import Path
 from typing import ClassVar
@@ -14,12 +14,13 @@ import pytest
 import sim.theory
 from experiments.atlas.command import PAGE, write_atlas
 from experiments.atlas.entry import FACTS, NOT_SAID, entry_of
-from experiments.atlas.page import COMPARISON, FOLDER, page
+from experiments.atlas.page import COMPARISON, FOLDER, page, promised
 from experiments.atlas.portrait import portrait
 from experiments.config.catalogue import BUILT_IN
 from experiments.pictures.shown import Bars, Heat
 from sim.schemes import SCHEMES
 from sim.schemes.base import Scheme, SchemeFamily
+from sim.schemes.claims import Claims
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -65,6 +66,19 @@ def test_what_an_entry_names_exists(name: str) -> None:
     assert cited > 0
     for function in re.findall(r"sim\.theory\.(\w+)", " ".join(facts.values())):
         assert function in sim.theory.__all__
+
+
+def test_promises_are_those_that_are_tested() -> None:
+    """One of each kind; catches a claim that the page does not know."""
+    known = {field.name for field in fields(Claims)}
+    assert known == {"copies", "tolerates", "unbiased", "mean_error", "largest_error"}
+    cyclic = SCHEMES["cyclic_mds"](load=4).build(12)  # type: ignore[call-arg]
+    assert (
+        promised(cyclic) == "exact, 4 workers hold each partition, any 3 stragglers are tolerated"
+    )
+    assert "unbiased if workers are alike" in promised(
+        SCHEMES["mindflayer"].examples()[0].build(12)
+    )
 
 
 def test_a_portrait_of_a_code_is_its_matrix() -> None:

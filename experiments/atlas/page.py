@@ -9,7 +9,8 @@ from pathlib import Path
 from experiments.atlas.entry import FACTS, Entry, entry_of
 from experiments.config.catalogue import Catalogue
 from experiments.config.codec import plain
-from sim.schemes.base import SchemeFamily
+from sim.schemes.base import Scheme, SchemeFamily
+from sim.schemes.claims import Independent, RandomOrder
 
 FOLDER = "atlas"
 """Of the pictures, beside the page."""
@@ -36,12 +37,14 @@ rounds has the error of its own weights, and its staleness comes on top.
 
 T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one gradient,
 H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that no formula is known
-here: a run has it in its columns. `sim.theory` has the functions, `tests/` the tests.
+here: a run has it in its columns. `sim.theory` has the functions, `tests/` the tests. Beside those
+that are named, the conformance tests (`tests/contracts/`) hold every scheme to what it promises:
+exactness for every pattern of stragglers, loads, copies, unbiasedness, engines that agree to the
+bit. The line under a picture has the promises of the configuration that it shows.
 
-Pictures show the configuration under them. A matrix has a square wherever a worker holds a
-partition; a clock has the first rounds of a run, whose delays are shifted exponential (0.5 s and
-then 0.5 s on average). Schemes whose encoding matrix is the identity, or that have none, have a
-clock.
+A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
+whose delays are shifted exponential (0.5 s and then 0.5 s on average). Schemes whose encoding
+matrix is the identity, or that have none, have a clock.
 
 ## All on one clock
 
@@ -89,11 +92,32 @@ def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
     lines += [
         f'<img src="{FOLDER}/{entry.name}.png" width="{PIXELS}" alt="{entry.name}">',
         "",
-        f"{workers} workers, `{configuration(shown, names)}`.",
+        f"{workers} workers, `{configuration(shown, names)}`: {promised(shown.build(workers))}.",
         "",
         *(f"- **{title}:** {_code(entry.facts[key])}" for key, title in FACTS.items()),
     ]
     return "\n".join(lines) + "\n"
+
+
+def promised(scheme: Scheme) -> str:
+    """What the conformance tests hold a scheme to, beyond what every scheme must keep."""
+    claims = scheme.claims
+    exact = {True: "exact", False: "not exact", None: "exact or not, as who arrives decides"}
+    words = [exact[scheme.exact]]
+    if claims.copies is not None:
+        words.append(f"{_count(claims.copies, 'worker holds', 'workers hold')} each partition")
+    if claims.tolerates:
+        words.append(f"any {_count(claims.tolerates, 'straggler is', 'stragglers are')} tolerated")
+    match claims.unbiased:
+        case RandomOrder():
+            words.append("unbiased if workers are alike")
+        case Independent():
+            words.append("unbiased if workers straggle with the given probabilities")
+    return ", ".join(words)
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
 
 
 def configuration(family: SchemeFamily, names: Catalogue) -> str:
