@@ -13,7 +13,7 @@ class InvalidParameter(ValueError):
     """A parameter that cannot work with the others.
 
     Life cycle: raised by a scheme, problem or optimizer; the command line puts the place in the
-    config in front of ``field`` and exits with code 2.
+    config in front of ``field`` and exits with code 2. It can be made again from its ``args``.
 
     Args:
         field: the parameter's name in the config.
@@ -26,11 +26,15 @@ class InvalidParameter(ValueError):
     def __init__(
         self, field: str, value: Any, valid: str, nearest: Mapping[str, Any] | None = None
     ) -> None:
-        super().__init__(f"{field} = {value!r}: {valid}")
+        super().__init__(field, value, valid, nearest)
         self.field = field
         self.value = value
         self.valid = valid
         self.nearest = dict(nearest or {})
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.field} = {self.value!r}: {self.valid}"
 
 
 class NeverEnough(RuntimeError):
