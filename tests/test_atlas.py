@@ -14,7 +14,7 @@ import pytest
 import sim.theory
 from experiments.atlas.command import PAGE, write_atlas
 from experiments.atlas.entry import FACTS, NOT_SAID, entry_of
-from experiments.atlas.page import COMPARISON, FOLDER, page, promised
+from experiments.atlas.page import COMPARISON, FOLDER, page, promised, worst
 from experiments.atlas.portrait import portrait
 from experiments.config.catalogue import BUILT_IN
 from experiments.pictures.shown import Bars, Heat
@@ -79,6 +79,14 @@ def test_promises_are_those_that_are_tested() -> None:
     assert "unbiased if workers are alike" in promised(
         SCHEMES["mindflayer"].examples()[0].build(12)
     )
+
+
+def test_worst_cases_are_those_of_the_theory() -> None:
+    """Fano, any 4 of 7 arrivals: error 1. A ``bernoulli`` code's worst case is not known."""
+    family, workers = SCHEMES["block_design"].portrait()
+    [line] = worst(family.build(workers))
+    assert "1 with s = 3 (block design)" in line
+    assert not worst(SCHEMES["bernoulli"].examples()[0].build(12))
 
 
 def test_a_portrait_of_a_code_is_its_matrix() -> None:

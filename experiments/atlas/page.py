@@ -11,6 +11,7 @@ from experiments.config.catalogue import Catalogue
 from experiments.config.codec import plain
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.claims import Independent, RandomOrder
+from sim.theory import NoFormula, worst_bound, worst_cases
 
 FOLDER = "atlas"
 """Of the pictures, beside the page."""
@@ -40,7 +41,8 @@ H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that 
 here: a run has it in its columns. `sim.theory` has the functions, `tests/` the tests. Beside those
 that are named, the conformance tests (`tests/contracts/`) hold every scheme to what it promises:
 exactness for every pattern of stragglers, loads, copies, unbiasedness, engines that agree to the
-bit. The line under a picture has the promises of the configuration that it shows.
+bit. The line under a picture has the promises of the configuration that it shows, and the worst
+case is that of `sim.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
 
 A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
 whose delays are shifted exponential (0.5 s and then 0.5 s on average). Schemes whose encoding
@@ -85,6 +87,7 @@ def page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
 
 def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
     shown, workers = family.portrait()
+    scheme = shown.build(workers)
     lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]
     if entry.fields:
         known = ", ".join(f"`{name}`" for name in entry.fields)
@@ -92,9 +95,10 @@ def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
     lines += [
         f'<img src="{FOLDER}/{entry.name}.png" width="{PIXELS}" alt="{entry.name}">',
         "",
-        f"{workers} workers, `{configuration(shown, names)}`: {promised(shown.build(workers))}.",
+        f"{workers} workers, `{configuration(shown, names)}`: {promised(scheme)}.",
         "",
         *(f"- **{title}:** {_code(entry.facts[key])}" for key, title in FACTS.items()),
+        *worst(scheme),
     ]
     return "\n".join(lines) + "\n"
 
@@ -118,6 +122,20 @@ def promised(scheme: Scheme) -> str:
 
 def _count(number: int, one: str, more: str) -> str:
     return f"{number} {one if number == 1 else more}"
+
+
+def worst(scheme: Scheme) -> list[str]:
+    """What the worst quarter and the worst half of the workers can do, where a bound is known."""
+    cases = worst_cases(scheme)
+    if isinstance(cases, NoFormula):
+        return []
+    counts = (scheme.workers // 4, scheme.workers // 2)
+    known = [(s, bound) for s in counts if (bound := worst_bound(cases, s)) is not None]
+    said = [
+        f"{'' if bound.attained else 'at most '}{bound.value:.3g} with s = {s} ({bound.source})"
+        for s, bound in known
+    ]
+    return [f"- **Worst case, as shown:** {', '.join(said)}."] if said else []
 
 
 def configuration(family: SchemeFamily, names: Catalogue) -> str:

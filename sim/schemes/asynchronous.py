@@ -50,7 +50,7 @@ class Asynchronous(AsynchronousFamily):
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307).
         confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
-            ``test_the_event_engine_does_what_a_plain_loop_does``.
+            ``test_mean_error_of_an_update``, ``test_the_event_engine_does_what_a_plain_loop_does``.
         ours: an iteration is n gradients; the step that shrinks with staleness is the factor n /
             max(n, staleness).
     """
@@ -93,7 +93,8 @@ class KAsync(AsynchronousFamily):
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-async.
         confirmed: ``engines/test_barrierless.py``: ``test_k_async_workers_wait_for_the_update``,
-            ``test_mean_time_of_k_async``; ``theory/test_asynchronous.py``:
+            ``test_mean_time_of_k_async``, ``test_mean_error_of_an_update``;
+            ``theory/test_asynchronous.py``:
             ``test_k_async_is_k_sync_for_exponential_delays``,
             ``test_k_async_bound_is_an_order_statistic_and_holds``.
         ours: none but those of ``asynchronous``.
@@ -135,8 +136,9 @@ class KBatchAsync(AsynchronousFamily):
         time: K E[X] / n for any delay X (``sim.theory.mean_k_batch_async``).
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-batch-async; known as buffered (FedBuff).
-        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``;
-            ``theory/test_asynchronous.py``: ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
+        confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
+            ``test_mean_error_of_an_update``; ``theory/test_asynchronous.py``:
+            ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
         ours: none but those of ``asynchronous``.
     """
 
@@ -178,7 +180,7 @@ class KBatchSync(SchemeFamily):
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-batch-sync.
         confirmed: ``engines/test_barrierless.py``: ``test_k_batch_sync_starts_everybody_anew``,
-            ``test_mean_time_of_k_batch_sync``.
+            ``test_mean_time_of_k_batch_sync``, ``test_mean_error_of_an_update``.
         ours: none but those of ``asynchronous``.
     """
 

@@ -54,7 +54,8 @@ class MindFlayer(ForesightedFamily):
         error: sum_j (1 - p_j) / (p_j B) on average; the decoded gradient is unbiased.
         time: E[max_j sum of B min(X, t)], at most B t; measured.
         confirmed: ``schemes/test_mindflayer.py``: ``test_rounds_by_hand``,
-            ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``.
+            ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
+            ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
         ours: each worker has data of its own, where all draw from the same data in the source.
     """
 

@@ -40,7 +40,7 @@ class Rennala(SchemeFamily):
             Methods Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD.
         confirmed: ``engines/test_barrierless.py``:
             ``test_rennala_counts_gradients_of_the_current_model``,
-            ``test_rennala_that_interrupts_is_k_batch_sync``.
+            ``test_rennala_that_interrupts_is_k_batch_sync``, ``test_mean_error_of_an_update``.
         ours: none but those of ``asynchronous``.
     """
 

@@ -330,6 +330,38 @@ def test_mean_time_of_k_async(k: int) -> None:
     assert_z(intervals.ravel(), sum(1 / (n - i) for i in range(k)) / 2.0)
 
 
+@pytest.mark.parametrize(
+    ("name", "k"),
+    [
+        ("k_async", 5),
+        ("k_batch_async", 1),
+        ("k_batch_async", 40),
+        ("k_batch_sync", 5),
+        ("rennala", 7),
+    ],
+)
+def test_mean_error_of_an_update(name: str, k: int) -> None:
+    """n (n - 1) / K: the weight of a partition is n / K times a binomial number of K draws.
+
+    Of different workers with data of their own it is n (n - K) / K, whoever they are.
+    """
+    n = 12
+    field = {"batch" if name == "rennala" else "wait_for": k}
+    tapes = [Tape(DELAY, n, 14, r) for r in range(60)]
+
+    def errors(data: str) -> np.ndarray:
+        scheme = SCHEMES[name](**field, data=data).build(n)
+        return scheme.steps(simulate(Run(scheme, tapes, Proportional(), 20))).error
+
+    sampled = errors("sampled")
+    if k == 1:
+        np.testing.assert_allclose(sampled, n * (n - 1))
+    else:
+        assert_z(sampled.mean(axis=1), n * (n - 1) / k)
+    if name == "k_async":
+        np.testing.assert_allclose(errors("own"), n * (n - k) / k)
+
+
 # Trouble.
 
 
