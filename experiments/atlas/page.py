@@ -45,8 +45,9 @@ bit. The line under a picture has the promises of the configuration that it show
 case is that of `sim.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
 
 A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
-whose delays are shifted exponential (0.5 s and then 0.5 s on average). Schemes whose encoding
-matrix is the identity, or that have none, have a clock.
+whose delays are shifted exponential (0.5 s and then 0.5 s on average), and what is under way when
+the run ends counts as broken off. Schemes whose encoding matrix is the identity, or that have none,
+have a clock.
 
 ## All on one clock
 
