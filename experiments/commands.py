@@ -342,6 +342,64 @@ def fit(
     terminal.say(f"report, pictures and config in {target}/")
 
 
+@app.command(epilog=example("whatif delays.csv --stragglers 1:4"))
+def whatif(
+    trace: Annotated[
+        Path,
+        typer.Argument(
+            help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder)."
+        ),
+    ],
+    load: Annotated[
+        float | None, typer.Option("--load", help="One load of several; default each.")
+    ] = None,
+    stragglers: Annotated[
+        str | None,
+        typer.Option(
+            "--stragglers",
+            metavar="A:B,...",
+            help="How many hosts are replaced, dropped, or not waited for; default 1 to 10 %.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(
+            "--timeout",
+            metavar="Q,...",
+            help="Start a backup copy of a task after this quantile of all delays; default "
+            "0.95,0.99.",
+        ),
+    ] = None,
+    columns: Columns = None,
+    drop: Drop = None,
+    unit: UnitOption = None,
+    missing: MissingOption = "refuse",
+    retries: RetriesOption = "refuse",
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Default results/whatif/<name of the trace>/.")
+    ] = None,
+    allow_large: AllowLarge = False,
+) -> None:
+    """Say why a measured job's steps are slow, and what mending it would save."""
+    from experiments import console
+    from experiments.lock import locked
+    from experiments.measured import reading
+    from experiments.whatif import command, shown
+
+    how = reading(columns, drop or [], unit, missing, retries)
+    measured, warnings = command.read_tables(str(trace), load, how, allow_large)
+    what = command.asked(stragglers, timeout, measured.workers)
+    for line in warnings:
+        terminal.tell(f"warning: {line}")
+    target = output or Path("results/whatif") / trace.name.split(".")[0]
+    with locked(target, command.file_names(measured.tables)):
+        with console.progress("loads") as report:
+            studies = command.investigate(measured, what, report)
+        command.write(studies, trace.name, measured.notes, target)
+    shown.show(studies)
+    terminal.say(f"report, tables and pictures in {target}/")
+
+
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))
 def attack(
     config: Config,

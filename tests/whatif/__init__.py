@@ -1,0 +1,1 @@
+"""``erasurehead whatif``."""
