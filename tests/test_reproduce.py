@@ -14,6 +14,7 @@ from delay_models import DelayModel
 from delay_models.markov import Markov
 from experiments.config import build
 from experiments.config.errors import ConfigError
+from experiments.pictures import looks
 from experiments.reproduce import FIGURES, setting
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Effort, PaperFigure
@@ -24,6 +25,7 @@ from experiments.reproduce.markdown import mean_text
 from experiments.reproduce.ranking import EXACT as EXACT_RANKED
 from experiments.reproduce.sequential_members import EXACT, MULTIPLEXED, parameters, timed
 from experiments.reproduce.sequential_persistence import CONSTANT, SLOW
+from experiments.reproduce.time_to_target import Grid
 from experiments.verify.convergence import group_spreads
 from sim.problems.losses import SquaredLoss
 from tests.program import inside
@@ -52,6 +54,12 @@ SMALL: dict[str, dict[str, object]] = {
         "trials": 2,
     },
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
+    "time_to_target": {
+        "grids": (Grid("breast_cancer", (0.125, 2.0, 4.0)),),
+        "iterations": 12,
+        "replications": 8,
+        "trials": 2,
+    },
 }
 
 
@@ -353,7 +361,75 @@ def test_staleness_costs_iterations(frames: dict[str, pd.DataFrame]) -> None:
     assert (counts["min"].iloc[1:] > counts["min"].iloc[0]).all()
 
 
+def test_time_to_target_of_exact_schemes_agrees_with_theory(
+    frames: dict[str, pd.DataFrame],
+) -> None:
+    """As many rounds as uncoded, of a mean that is known; catches a clock of another scheme."""
+    frame = frames["time_to_target"]
+    own = frame[frame["kind"] == "own best rate"].set_index(["load_law", "scheme"])
+    harmonic = [sum(1 / i for i in range(1, n + 1)) for n in (10, 30)]
+    uncoded = setting.QUICK_WORK + harmonic[1] / setting.RATE
+    group = harmonic[0] / (3 * setting.RATE)  # slowest of ten groups, fastest of three workers
+    for law, scheme, expected in (
+        ("additive", "uncoded", uncoded),
+        ("proportional", "uncoded", uncoded),
+        ("additive", "fractional_repetition", 3 * setting.QUICK_WORK + group),
+        ("proportional", "fractional_repetition", 3 * (setting.QUICK_WORK + group)),
+    ):
+        row = own.loc[law, scheme]
+        assert row.reached == row.replications
+        assert row.iterations == own.loc[law, "uncoded"].iterations
+        student = stats.t.ppf(0.975, row.replications - 1)
+        error = (row.seconds_high - row.seconds_low) / 2 / student
+        assert abs(row.seconds - row.iterations * expected) < BOUND * error
+
+
+def test_own_rates_are_the_best_of_the_grid(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a rate chosen on the delays that are shown, and one common rate for all."""
+    frame = frames["time_to_target"]
+    compared = 0
+    for _, part in frame.groupby(["load_law", "scheme"]):
+        tried = part[(part["kind"] == "grid") & (part["reached"] == part["replications"])]
+        [own] = part[part["kind"] == "own best rate"].itertuples()
+        if len(tried):
+            assert own.rate == tried.loc[tried["seconds"].idxmin(), "rate"]
+            compared += 1
+    assert compared > 10
+    kinds = frame[frame["kind"] != "grid"].pivot_table(
+        index=["load_law", "scheme"], columns="kind", values="rate"
+    )
+    uncoded = kinds.xs("uncoded", level="scheme")["own best rate"]
+    for law, rows in kinds.groupby("load_law"):
+        assert (rows["uncoded's best rate"] == uncoded[law]).all()
+    assert kinds["own best rate"].nunique() > 2
+
+
+def test_schemes_of_load_one_do_not_see_the_load_law(frames: dict[str, pd.DataFrame]) -> None:
+    frame = frames["time_to_target"]
+    keys = ["scheme", "kind", "rate"]
+    wide = frame.pivot(index=keys, columns="load_law", values="elapsed")
+    for scheme in ("uncoded", "ignore_stragglers", "k_async", "asynchronous", "ringleader"):
+        np.testing.assert_allclose(
+            wide.loc[scheme]["additive"], wide.loc[scheme]["proportional"], rtol=1e-9
+        )
+
+
+def test_who_does_not_arrive_is_said(frames: dict[str, pd.DataFrame]) -> None:
+    """Catches a mean over the replications that happen to arrive, and a scheme that is left out."""
+    frame = frames["time_to_target"]
+    late = frame[frame["reached"] < frame["replications"]]
+    assert late["seconds"].isna().all()
+    shown = late[late["kind"] != "grid"]
+    assert "asynchronous" in set(shown["scheme"])
+    text = small("time_to_target").report(frame)
+    assert text.count("arrive)") + text.count(" arrive |") >= len(shown)
+    assert all(
+        looks.look(name).title in text for name in ("ringleader", "pipelined", "erasurehead")
+    )
+
+
 UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster", "persistence")
+UNITS += ("relative",)
 
 
 @pytest.mark.parametrize("name", FIGURES)

@@ -16,6 +16,7 @@ from experiments.reproduce.policies import Policies
 from experiments.reproduce.ranking import Ranking
 from experiments.reproduce.sequential_persistence import SequentialPersistence
 from experiments.reproduce.speedup import Speedup
+from experiments.reproduce.time_to_target import TimeToTarget
 from experiments.reproduce.tradeoff_load_arrivals import TradeoffLoadArrivals
 
 FIGURES: dict[str, PaperFigure] = {
@@ -29,5 +30,6 @@ FIGURES: dict[str, PaperFigure] = {
     "backlog": Backlog(),
     "ranking": Ranking(),
     "sequential_persistence": SequentialPersistence(),
+    "time_to_target": TimeToTarget(),
     "atlas": Atlas(),
 }

@@ -1,0 +1,319 @@
+"""Time to a target loss over all families, each scheme at its own best learning rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from experiments.pictures import looks, style
+from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
+from experiments.reproduce import setting, tuning
+from experiments.reproduce.base import CodedFigure, Effort
+from experiments.reproduce.loss_time import EXPERIMENTS
+from experiments.reproduce.markdown import interval, markdown_table
+from experiments.reproduce.target_schemes import Contestant, contestants
+from experiments.reproduce.tuning import Runs
+from sim.types import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
+"""Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
+
+NEVER = "arrow: not all replications reach it in the length of the runs"
+
+OPEN: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markersize": 6}
+ARROW: dict[str, Any] = {"marker": ">", "markerfacecolor": "white", "markersize": 6}
+
+
+@final
+@dataclass(frozen=True)
+class Grid:
+    """A data set, and the learning rates from which every scheme has its own.
+
+    Attributes:
+        dataset: an embedded one.
+        rates: powers of 2.
+    """
+
+    dataset: str
+    rates: tuple[float, ...]
+
+
+@final
+@dataclass(frozen=True)
+class TimeToTarget(CodedFigure):
+    """Time to a target loss over all families, every scheme at its own best learning rate.
+
+    Attributes:
+        grids, more: those of every reproduction, and of a full one as well.
+        trials: replications, on other delays, on which rates are chosen.
+    """
+
+    name: ClassVar[str] = "time_to_target"
+    title: ClassVar[str] = "Time to a target, every scheme at its best learning rate"
+
+    grids: tuple[Grid, ...] = (Grid("breast_cancer", tuple(2.0**k for k in range(-6, 4))),)
+    more: tuple[Grid, ...] = (Grid("diabetes", tuple(2.0**k for k in range(-11, 0))),)
+    iterations: int = 40
+    replications: int = 16
+    trials: int = 4
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per data set, load law, scheme and rate that was tried, and two for the shown."""
+        rows = [
+            {"dataset": grid.dataset, "load_law": law, **row}
+            for grid in self.grids + (self.more if effort.full else ())
+            for law in setting.LAWS
+            for row in self._cluster(grid, law, effort)
+        ]
+        return pd.DataFrame(rows)
+
+    def _schemes(self) -> dict[str, Contestant]:
+        return contestants(self.load, self.wait_for, setting.QUICK_WORK)
+
+    def _cluster(self, grid: Grid, law: str, effort: Effort) -> Iterator[dict[str, Any]]:
+        loss, rates = EXPERIMENTS[grid.dataset].loss, grid.rates
+        shown = self.document(
+            effort,
+            problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
+            **setting.clock(law, setting.QUICK_WORK),
+        )
+        trial = {**shown, "replications": self.trials}
+        other = replace(effort, seed=effort.seed + 1)
+        target = tuning.target_loss(tuning.problem(shown, effort))
+        common, exact = np.nan, np.empty(0)
+        for scheme, one in self._schemes().items():
+            facts = {"scheme": scheme, "target": target}
+            _, several = tuning.train(trial, dict(one.section), rates, other)
+            tried = list(several)
+            for rate, runs in zip(rates, tried, strict=True):
+                yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
+            own = rates[tuning.best([runs.seconds(target) for runs in tried])]
+            if scheme == "uncoded":
+                common = own
+            _, both = tuning.train(shown, dict(one.section), sorted({own, common}), effort)
+            found = dict(zip(sorted({own, common}), both, strict=True))
+            if scheme == "uncoded":
+                exact = found[own].seconds(target)
+            for kind, rate in ((OWN, own), (COMMON, common)):
+                numbers = _numbers(found[rate], target, exact)
+                yield {**facts, "kind": kind, "rate": rate, **numbers}
+
+    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+        """A column for each load law: ratios to uncoded above, seconds over the rate below."""
+        datasets = list(dict.fromkeys(frame["dataset"]))
+        figure.set_figheight(6.8 * len(datasets) + 0.9)
+        grid = figure.subplots(
+            2 * len(datasets), 2, height_ratios=[1.7, 1] * len(datasets), sharex="row", sharey="row"
+        )
+        for place, dataset in enumerate(datasets):
+            above, below = grid[2 * place], grid[2 * place + 1]
+            for column, law in enumerate(setting.LAWS):
+                part = frame[(frame["dataset"] == dataset) & (frame["load_law"] == law)]
+                self._ratios(above[column], part)
+                self._rates(below[column], part[part["kind"] == GRID])
+                above[column].set_title(f"{law} law")
+            below[0].set_ylabel(f"{EXPERIMENTS[dataset].title}:\ntime to target (s)")
+        style.legend_below(figure, 1)
+
+    def _ratios(self, axes: Axes, frame: pd.DataFrame) -> None:
+        schemes = self._schemes()
+        exact = _row(frame[frame["kind"] == OWN], "uncoded")["seconds"]
+        beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        beside |= {"textcoords": "offset points", "fontsize": 8}
+        for y, (scheme, one) in enumerate(schemes.items()):
+            for kind in (COMMON, OWN):
+                row = _row(frame[frame["kind"] == kind], scheme)
+                look: dict[str, Any] = {"linestyle": "none", "color": one.look.colour}
+                if row["reached"] < row["replications"]:
+                    look |= ARROW
+                    axes.plot(row["elapsed"] / exact, y, **look)
+                    continue
+                axes.plot((row["ratio_low"], row["ratio_high"]), (y, y), color=one.look.colour)
+                look |= {"marker": one.look.marker, "markersize": 6} if kind == OWN else OPEN
+                axes.plot(row["ratio"], y, **look)
+            own = _row(frame[frame["kind"] == OWN], scheme)
+            axes.annotate(_power(own["rate"]) if own["reached"] else "–", (1, y), (3, 0), **beside)
+        axes.annotate("rate", (1, -1), (3, 0), **beside)
+        axes.set_yticks(range(len(schemes)), [one.look.title for one in schemes.values()])
+        axes.tick_params(axis="y", labelsize=9)
+        axes.set_ylim(len(schemes) - 0.4, -0.6)
+        axes.axvline(1.0, color=looks.INK, lw=1, zorder=0.5)
+        style.log_axis(axes.xaxis, ticks=(1, 2, 5))
+        axes.set_xlabel("time to target\nrelative to uncoded")
+        grey: dict[str, Any] = {"color": looks.MUTED, "linestyle": "none"}
+        axes.plot([], [], marker="o", label=f"at its {OWN}, written beside", **grey)
+        axes.plot([], [], label=f"at {COMMON}", **grey, **OPEN)
+        axes.plot([], [], label=NEVER, **grey, **ARROW)
+
+    def _rates(self, axes: Axes, frame: pd.DataFrame) -> None:
+        for scheme, one in self._schemes().items():
+            rows = frame[frame["scheme"] == scheme]
+            axes.plot(
+                rows["rate"],
+                rows["seconds"],
+                color=one.look.colour,
+                linestyle=one.look.line,
+                marker=one.look.marker,
+                markersize=4.5,
+                linewidth=1.1,
+            )
+        rates = sorted(frame["rate"].unique())
+        axes.set_xscale("log", base=2)
+        axes.set_xticks(rates[::2], [_power(rate) for rate in rates[::2]])
+        axes.minorticks_off()
+        style.log_axis(axes.yaxis, ticks=(1, 2, 5))
+        axes.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
+        axes.set_xlabel("learning rate of every iteration")
+
+    def report(self, frame: pd.DataFrame) -> str:
+        """The rule, who wins, what one common rate would have said, and all numbers."""
+        parts = [
+            self._cluster_report(str(dataset), str(law), part)
+            for (dataset, law), part in frame.groupby(["dataset", "load_law"], sort=False)
+        ]
+        tried, shown = frame[frame["kind"] == GRID], frame[frame["kind"] != GRID]
+        grids = "; ".join(
+            f"{EXPERIMENTS[str(dataset)].title}: {_power(rates.min())} to {_power(rates.max())}"
+            for dataset, rates in tried.groupby("dataset", sort=False)["rate"]
+        )
+        trials = int(tried["replications"].max())
+        return (
+            f"{setting.WORKERS} workers, exponential delays of mean {1 / setting.RATE:g} s, "
+            f"{setting.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
+            f"gradient descent from the zero model with a constant rate; {self.iterations} "
+            f"iterations (n gradients each, without rounds), "
+            f"{int(shown['replications'].max())} replications on common delays.\n\n"
+            f"The target was set before any run: {tuning.SHARE:.0%} of the way from the zero "
+            "model's loss to that of the best model. The time to it is that of the first iteration "
+            "at or below it, in a run that also ends there, so that a rate that is too large does "
+            "not arrive by chance. **Every scheme has its own best rate of one grid**, "
+            f"powers of 2 ({grids}): the one at which "
+            "most replications arrive, and of these the soonest on average, over "
+            f"{trials} replications of other delays than those shown. The lower panels are these "
+            "trials (mean seconds where all arrive; colours and lines as in other pictures). "
+            "Parameters come from one rule, not from tuning: every code has load "
+            f"{self.load}, those that may miss few workers wait for "
+            f"{setting.WORKERS - self.load + 1}, ErasureHead and updates of several gradients take "
+            f"{self.wait_for}; see the tables.\n\n"
+            "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
+            "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are "
+            "95 % intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
+            "runs where not all replications arrive: the time is longer than that.\n\n"
+            + "\n".join(parts)
+        )
+
+    def _cluster_report(self, dataset: str, law: str, frame: pd.DataFrame) -> str:
+        own, common = (frame[frame["kind"] == kind] for kind in (OWN, COMMON))
+        rank, rank_common = (dict(zip(x["scheme"], _ranks(x), strict=True)) for x in (own, common))
+        rows = []
+        for scheme, one in self._schemes().items():
+            tuned = _row(own, scheme)
+            rows.append(
+                [
+                    one.look.title,
+                    one.family,
+                    _parameters(one),
+                    _power(tuned["rate"]) if tuned["reached"] else "–",
+                    _seconds(tuned),
+                    _ratio(tuned),
+                    rank[scheme],
+                    _ratio(_row(common, scheme)),
+                    rank_common[scheme],
+                ]
+            )
+        header = [
+            "scheme",
+            "family",
+            "parameters",
+            "best rate",
+            "s to target",
+            "relative to uncoded",
+            "rank",
+            f"relative, at {COMMON}",
+            "rank",
+        ]
+        title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
+        found = self._findings(own, common, frame.loc[frame["kind"] == GRID, "rate"])
+        return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
+
+    def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
+        """Who is first, whom tuning helps, who does not arrive, and ends of the grid."""
+        schemes = self._schemes()
+
+        def names(rows: pd.DataFrame) -> str:
+            return ", ".join(schemes[scheme].look.title for scheme in rows["scheme"]) or "none"
+
+        behind = common[~(common["ratio_high"] < 1)]["scheme"]
+        gained = own[(own["ratio_high"] < 1) & own["scheme"].isin(behind)]
+        late, late_common = (rows[rows["reached"] < rows["replications"]] for rows in (own, common))
+        ends = own[own["rate"].isin((rates.min(), rates.max())) & (own["reached"] > 0)]
+        first, first_common = (names(rows.nsmallest(1, "seconds")) for rows in (own, common))
+        return (
+            f"First at its own best rate: {first}; at {COMMON}, {_power(common['rate'].iloc[0])}: "
+            f"{first_common}. Faster than uncoded only when tuned: {names(gained)}. Not there in "
+            f"all replications at the common rate: {names(late_common)}; at their own: "
+            f"{names(late)}. Best rate at an end of the grid, so that one beyond may be better: "
+            f"{names(ends)}."
+        )
+
+
+def _numbers(runs: Runs, target: float, exact: FloatArray | None = None) -> dict[str, Any]:
+    """Seconds and, beside those of uncoded, their ratio; empty where a replication is not there.
+
+    A mean over those that are would flatter.
+    """
+    seconds = runs.seconds(target)
+    reached = int(np.isfinite(seconds).sum())
+    all_there = seconds if reached == seconds.size else np.full(seconds.size, np.nan)
+    numbers = {
+        **interval_columns("seconds", mean_interval(all_there)),
+        "iterations": float(runs.iterations(target).mean()),
+        "reached": reached,
+        "replications": seconds.size,
+        "elapsed": float(runs.times[:, -1].mean()),
+    }
+    if exact is not None:
+        numbers |= interval_columns("ratio", ratio_interval(all_there, exact))
+    return numbers
+
+
+def _power(rate: float) -> str:
+    """A power of 2."""
+    return f"{rate:g}" if rate >= 1 else f"1/{1 / rate:g}"
+
+
+def _parameters(one: Contestant) -> str:
+    names = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
+    pairs = [
+        f"{names.get(k, k)} = {v}" for k, v in one.section.items() if k not in ("name", "variant")
+    ]
+    return ", ".join(pairs) or "–"
+
+
+def _seconds(row: pd.Series) -> str:
+    if row["reached"] == row["replications"]:
+        return interval(row["seconds"], row["seconds_low"], row["seconds_high"])
+    return f"> {row['elapsed']:.1f} ({row['reached']} of {row['replications']} arrive)"
+
+
+def _ratio(row: pd.Series) -> str:
+    if row["reached"] == row["replications"]:
+        return interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+    return f"{row['reached']} of {row['replications']} arrive"
+
+
+def _ranks(rows: pd.DataFrame) -> list[str]:
+    places = rows["seconds"].rank(method="min")
+    return ["–" if np.isnan(place) else f"{place:.0f}" for place in places]
+
+
+def _row(rows: pd.DataFrame, scheme: str) -> pd.Series:
+    return rows[rows["scheme"] == scheme].iloc[0]
