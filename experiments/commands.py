@@ -121,6 +121,12 @@ RetriesOption = Annotated[
     Retries,
     typer.Option("--retries", help="Rows of one worker and round: refuse, take the last, or sum."),
 ]
+Slow = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slow", metavar="WORKER=FACTOR", help="A worker's computing takes so many times as long."
+    ),
+]
 JOBS = whole(1, MOST_JOBS)
 Jobs = Annotated[
     int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
@@ -212,6 +218,55 @@ def _run(
         options = Options(jobs, scheduler, data_dir, timeline, allow_large, report, say)
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
+    if outcome.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog=example("live demo.yaml --set replications=1 --time-scale 0.2"))
+def live(
+    config: Config,
+    set_: Set = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler",
+            help="Workers are those of a Dask cluster: tcp://host:port (extra cluster); default "
+            "processes of this machine.",
+        ),
+    ] = None,
+    time_scale: Annotated[
+        float,
+        typer.Option(
+            "--time-scale", help="Real seconds for a second of the config; results are divided."
+        ),
+    ] = 1.0,
+    no_injection: Annotated[
+        bool,
+        typer.Option("--no-injection", help="Sleep out no delays: compute, and nothing else."),
+    ] = False,
+    slow: Slow = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Default results/<name>-live/.")
+    ] = None,
+    data_dir: DataDir = None,
+    allow_large: Annotated[
+        bool, typer.Option("--allow-large", help="Run also what takes longer than a day.")
+    ] = False,
+) -> None:
+    """Run a config on real workers: real gradients, the config's delays slept out."""
+    from experiments import console
+    from experiments.config.document import load
+    from experiments.live import command
+    from experiments.live.report import show
+
+    document = load(config, set_ or [])
+    how = command.how(scheduler, time_scale, not no_injection, slow or [])
+    target = output or Path("results") / f"{document.get('name', 'run')}-live"
+    with console.progress("iterations") as report:
+        options = command.Options(how, data_dir, allow_large, report, terminal.say)
+        outcome, facts = command.run(document, target, options)
+    console.show_outcome(outcome, target)
+    show(outcome, facts)
     if outcome.failed:
         raise typer.Exit(1)
 

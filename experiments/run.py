@@ -171,7 +171,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary, warnings = summary_table(finished), planned.checked.warnings
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
-        _write(config, output, outcome, time.monotonic() - began)
+        write_result(config, output, outcome, time.monotonic() - began)
         if options.timeline is not None:
             timeline.write([c for c, _ in finished], options.timeline, output, options.data_dir)
     return outcome
@@ -218,11 +218,26 @@ def _kept(output: Path, cell: Cell) -> CellResult:
     return result
 
 
-def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: float) -> None:
-    """Make tables and manifest; those of other cells go first, and the manifest comes last."""
+def write_result(
+    config: dict[str, Any],
+    output: Path,
+    outcome: Outcome,
+    seconds: float,
+    live: Mapping[str, Any] | None = None,
+) -> None:
+    """Make tables and manifest; those of other cells go first, and the manifest comes last.
+
+    Args:
+        config: the resolved config.
+        output: where they go.
+        outcome: what became of the cells.
+        seconds: how long all of it took.
+        live: what a run on real workers says besides its tables; ``None`` for a simulation.
+    """
     text = yaml_text.write(config)
     keys = [cell.key for cell, _ in outcome.finished]
-    origin = Origin.of(config, keys, store.code_fingerprint())
+    code = store.code_fingerprint()
+    origin = Origin.of(config, keys, code if live is None else f"{code} live {live['began']}")
     if origin_of(output) != origin:
         clear(output)
     files.write_bytes(output / CONFIG, text.encode())
@@ -244,5 +259,7 @@ def _write(config: dict[str, Any], output: Path, outcome: Outcome, seconds: floa
         for cell, result in outcome.finished
     }
     facts = manifest(config["seed"], seconds, outcome.warnings, entries, origin)
+    if live is not None:
+        facts["live"] = live
     files.write_bytes(output / MANIFEST, to_json(facts))
     store.remove_leftovers(output)

@@ -40,6 +40,17 @@ def cluster(address: str, tell: Tell) -> Iterator[Sequence[Lane]]:
     Raises:
         ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.
     """
+    with connected(address) as client:
+        yield [ClusterLane(client, address, tell)]
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """A Dask client of the scheduler at ``address``, such as ``tcp://host:8786``.
+
+    Raises:
+        ConfigError: the extra is not installed, or no scheduler answers.
+    """
     try:
         from distributed import Client
     except ImportError:
@@ -58,7 +69,7 @@ def cluster(address: str, tell: Tell) -> Iterator[Sequence[Lane]]:
             except OSError as error:
                 valid = f"no scheduler answers there ({error}); must be like tcp://host:8786"
                 raise at("--scheduler", address, valid) from None
-            yield [ClusterLane(client, address, tell)]
+            yield client
         finally:
             with suppress(OSError):  # it may be gone
                 _answer(partial(client.close, FAREWELL), 2 * FAREWELL)

@@ -71,12 +71,27 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
             steps = run.scheme.outline(trace) if learning is None else run.scheme.steps(trace)
             if learning is not None:
                 losses = learn(learning, steps, run.iterations, report)
-        iterations = _iterations(run, trace, steps, losses)
-        conditioning = run.scheme.conditioning()
-    replications = _replications(iterations, trace, losses, cell.settings.target_loss)
+        return result(run, trace, steps, losses, cell.settings.target_loss)
+
+
+def result(
+    run: Run, trace: Trace, steps: Steps, losses: Learned | None, target_loss: float | None
+) -> CellResult:
+    """The numbers of a finished run.
+
+    Args:
+        run: what was run.
+        trace: with what the workers did.
+        steps: the trace's updates.
+        losses: what the models did; ``None`` without a problem.
+        target_loss: training loss whose time is of interest.
+    """
+    iterations = _iterations(run, trace, steps, losses)
+    replications = _replications(iterations, trace, losses, target_loss)
     if run.scheme.exact is None:
         exact = steps.error <= run.scheme.partitions * EXACT**2
         replications["exact"] = exact.mean(axis=1)
+    conditioning = run.scheme.conditioning()
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 
 

@@ -47,7 +47,7 @@ def prepare() -> None:
     """Start the server, if this system can have one, and return at once: it imports meanwhile."""
     if SERVER:
         multiprocessing.set_forkserver_preload(PRELOADED)
-        with _undisturbed():
+        with undisturbed():
             forkserver.ensure_running()
 
 
@@ -93,7 +93,7 @@ class ProcessLane(Lane):
             return self._executor.submit(_call, task, item)
         for attempt in count(1):
             try:
-                with _without_main(), _undisturbed() if SERVER else nullcontext():
+                with without_main(), undisturbed() if SERVER else nullcontext():
                     future = self._executor.submit(_call, task, item)
                 break
             except (ConnectionError, EOFError):  # the server died, and a new one starts in a moment
@@ -138,7 +138,7 @@ class ProcessLane(Lane):
 
 
 @contextmanager
-def _without_main() -> Iterator[None]:
+def without_main() -> Iterator[None]:
     """A process that starts within this context does not import the main script once more.
 
     Tasks are functions of this package, so a script that starts a sweep needs no
@@ -153,7 +153,7 @@ def _without_main() -> Iterator[None]:
 
 
 @contextmanager
-def _undisturbed() -> Iterator[None]:
+def undisturbed() -> Iterator[None]:
     """What starts within this context never hears of Ctrl-C, which is the command's business.
 
     The process that the standard library starts beside the server, to remove what a killed command

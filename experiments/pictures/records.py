@@ -28,6 +28,9 @@ SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 TEXTS = frozenset((*IDENTITY, "kind"))
 """Columns of text, in each row; all others are numbers, but for what is swept."""
 
+LIVE = "measured on real workers"
+"""The title of pictures of a live run."""
+
 MOST_PANELS = 9
 """Points of a sweep that are drawn; a picture of more would not be readable."""
 
@@ -53,7 +56,7 @@ class Records:
         iterations: one row per cell, replication and iteration.
         summary: one row per cell.
         title: what the part has in common, one line such as ``delay.rate = 2`` for each swept key;
-            empty for a plain run.
+            empty for a plain simulation.
         left_out: points of the sweep beyond those that are drawn.
         workers: one row per cell and worker, if written.
         timeline: one row per span of the sweep's first point, if written.
@@ -137,7 +140,7 @@ class Records:
             self,
             iterations=_of_cells(self.iterations, own, ["cell", "replication", "iteration"]),
             summary=own,
-            title=title,
+            title=f"{self.title}\n{title}" if self.title else title,
             left_out=left_out,
             workers=workers,
         )
@@ -206,6 +209,7 @@ def read_records(directory: Path) -> Records:
     records = Records(
         iterations,
         summary,
+        title=LIVE if "live" in summary and bool(summary["live"].all()) else "",
         workers=read_table(workers, (*IDENTITY, "worker"), origin) if workers.is_file() else None,
         timeline=read_table(timeline, SPAN, origin) if outputs.has_rows(timeline) else None,
         config=read_config(config) if config.is_file() else None,

@@ -33,7 +33,7 @@ from typing_extensions import override
 from sim.schemes.base import Scheme
 from sim.schemes.claims import Claims, RandomOrder
 from sim.steps import SingleGradients, Steps
-from sim.types import IntArray, Messages, Trace
+from sim.types import FloatArray, IntArray, Messages, Trace
 
 
 class Stops(Enum):
@@ -108,16 +108,22 @@ class Barrierless(Scheme):
             return "messages of distinct workers need the event engine"
         return None
 
+    def weight(self, staleness: IntArray) -> FloatArray:
+        """What a partition's gradient of some staleness weighs in the decoded gradient."""
+        weight = np.full(staleness.shape, self.partitions / self.gradients)
+        if self.delay_adaptive:
+            weight *= self.n / np.maximum(self.n, staleness)
+        return weight
+
     @override
     def steps(self, trace: Trace) -> Steps:
         """K gradients an update, each with weight k / K: along their mean, scaled to all data."""
         assert isinstance(trace.heard, Messages)
         worker, version = trace.heard.message, trace.heard.version
         partition = worker if self.own_data else _drawn(worker, self.partitions, trace.seed)
-        weight = np.where(worker >= 0, self.partitions / self.gradients, 0.0)
-        if self.delay_adaptive:
-            staleness = np.arange(worker.shape[1])[:, None] - version
-            weight *= self.n / np.maximum(self.n, staleness)
+        weight = np.where(
+            worker >= 0, self.weight(np.arange(worker.shape[1])[:, None] - version), 0.0
+        )
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 

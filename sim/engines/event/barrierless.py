@@ -41,7 +41,7 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
     streams = Streams(scheme.workers) if scheme.cycles else None
     for replication in range(len(run.tapes)):
         noted = recorder if replication == 0 else None
-        tasks = _tasks(run, replication)
+        tasks = task_columns(run, replication)
         workers: Workers
         if run.cluster.ideal:
             workers = IdealWorkers(tasks, noted)
@@ -63,7 +63,7 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
     return Trace(accepted.times, heard, work, "event", run.seed, fails)
 
 
-def _tasks(run: Run, replication: int) -> list[TapeColumn]:
+def task_columns(run: Run, replication: int) -> list[TapeColumn]:
     """Seconds of each worker's i-th task, one partition each."""
     tape = CheckedTape(run.tapes[replication])
     loads = np.ones(tape.workers, dtype=np.int64)

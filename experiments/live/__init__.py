@@ -1,0 +1,1 @@
+"""The same config on real workers: ``erasurehead live``."""

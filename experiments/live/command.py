@@ -1,0 +1,187 @@
+"""``erasurehead live``: every cell of a config on real workers, and the tables of a run."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from experiments.cells import files
+from experiments.cells.check import check
+from experiments.cells.compute import CellResult
+from experiments.cells.fits import Room
+from experiments.config import build, yaml_text
+from experiments.config.errors import ConfigError, at
+from experiments.config.grid import Cell, cells, resolved
+from experiments.live.cell import Facts, How, play
+from experiments.live.played import CannotEnd
+from experiments.live.work import refusal
+from experiments.lock import locked
+from experiments.outputs import CONFIG, FILES, make_way
+from experiments.records.tables import summary_table
+from experiments.run import Outcome, Report, silent, tell_nobody, write_result
+from sim.engines.run import simulate
+
+LONGEST = 86_400.0
+"""Seconds that a live run may take unless the caller allows more."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run live.
+
+    Attributes:
+        how: on which workers.
+        data_dir: where the public data sets lie.
+        allow_large: run also what takes longer than a day.
+        report: progress, in iterations.
+        tell: called with a line that the user should see while the run goes on.
+    """
+
+    how: How
+    data_dir: Path | None = None
+    allow_large: bool = False
+    report: Report = silent
+    tell: Any = tell_nobody
+
+
+SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
+
+
+def how(scheduler: str | None, scale: float, injected: bool, slow: list[str]) -> How:
+    """Read the command's options.
+
+    Raises:
+        ConfigError: a value is wrong, or a scale is given where nothing is injected.
+    """
+    if not 0 < scale < inf:
+        raise at("--time-scale", scale, "must be a number above 0")
+    if not injected and scale != 1:
+        raise at("--time-scale", scale, "scales delays, and --no-injection has none: leave it out")
+    return How(scheduler, scale, injected, slowed(slow))
+
+
+def slowed(given: list[str]) -> tuple[tuple[int, float], ...]:
+    """``WORKER=FACTOR``, as pairs.
+
+    Raises:
+        ConfigError: it is not that, or the factor is below 1.
+    """
+    pairs = []
+    for text in given:
+        match = SLOW.fullmatch(text)
+        if match is None or not 1 <= float(match[2]) < inf:
+            raise at("--slow", text, "must be WORKER=FACTOR, such as 3=2.5, the factor at least 1")
+        pairs.append((int(match[1]), float(match[2])))
+    return tuple(pairs)
+
+
+def run(document: Mapping[str, Any], output: Path, options: Options) -> tuple[Outcome, list[Facts]]:
+    """Run every cell of a config on real workers, one after the other; write the tables.
+
+    Returns:
+        What became of the cells, and what each finished one says besides its tables.
+
+    Raises:
+        ConfigError: the config is bad or cannot be run live, or the cluster cannot be reached;
+            or ``output`` cannot be written.
+    """
+    began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
+    grid = cells(document, options.data_dir)
+    room = Room() if options.allow_large else Room.here(output)
+    checked = check(grid, options.data_dir, room)
+    possible = [cell for cell in grid if cell.key not in checked.impossible]
+    total = _check(possible, options)
+    config = resolved(document)
+    failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
+    finished: list[tuple[Cell, CellResult]] = []
+    facts: list[Facts] = []
+    seconds: dict[str, float] = {}
+    with locked(output, FILES), files.folder_made(output):
+        files.require_writable(output)
+        if make_way(output, config):
+            options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+        files.write_bytes(output / CONFIG, yaml_text.write(config).encode())
+        done = 0
+        options.report(0, total)
+
+        def count() -> None:
+            nonlocal done
+            done += 1
+            options.report(done, total)
+
+        for cell in possible:
+            started, before = time.monotonic(), done
+            try:
+                numbers, said = play(cell, options.how, options.data_dir, count)
+            except CannotEnd as error:
+                failed.append((cell, str(error)))
+                done = before + build.iterations(cell.settings) * cell.settings.replications
+                continue
+            finished.append((cell, numbers))
+            facts.append(said)
+            seconds[cell.key] = round(time.monotonic() - started, 3)
+        summary = summary_table(finished)
+        summary["live"] = True
+        outcome = Outcome(finished, failed, seconds, summary, _warnings(checked.warnings, facts))
+        live = _said(options.how, at_once, finished, facts)
+        write_result(config, output, outcome, time.monotonic() - began, live)
+    return outcome, facts
+
+
+def _check(grid: list[Cell], options: Options) -> int:
+    """Refuse what cannot run, and say how long the rest takes; returns iterations in all.
+
+    Raises:
+        ConfigError: naming the scheme, the worker or the time.
+    """
+    how, total, expected = options.how, 0, 0.0
+    for cell in grid:
+        timed = build.timing(cell)
+        reason = refusal(timed, how.injected)
+        if reason is not None:
+            raise ConfigError(f"schemes: {reason}")
+        for worker, _ in how.slow:
+            if worker >= timed.scheme.workers:
+                raise at("--slow", worker, f"must be a worker from 0 to {timed.scheme.workers - 1}")
+        total += timed.iterations * len(timed.tapes)
+        if how.injected:
+            times = simulate(timed, cell.settings.engine, heard=False, work=False).times
+            expected += float(times[:, -1].sum()) * how.scale
+    if how.injected:
+        if not expected <= LONGEST and not options.allow_large:
+            raise ConfigError(
+                f"the delays take {expected / 3600:.3g} h in real time; take fewer replications or "
+                "iterations or a smaller --time-scale, or allow it with --allow-large"
+            )
+        options.tell(f"the delays take about {expected:.3g} s in real time")
+    return total
+
+
+def _warnings(known: tuple[str, ...], facts: list[Facts]) -> tuple[str, ...]:
+    late = max((each.late or 0.0 for each in facts), default=0.0)
+    if late > 0.01:
+        known += (
+            f"up to {late:.0%} of a scheme's messages were late, since computing took longer than "
+            "their delays: a larger --time-scale makes them comparable with a simulation",
+        )
+    return known
+
+
+def _said(
+    how: How, began: str, finished: list[tuple[Cell, CellResult]], facts: list[Facts]
+) -> dict[str, Any]:
+    """The manifest's section ``live``."""
+    return {
+        "began": began,
+        "workers": how.scheduler or "processes of this machine",
+        "time_scale": how.scale,
+        "injected": how.injected,
+        "slow": {str(worker): factor for worker, factor in how.slow},
+        "cells": {cell.key: asdict(said) for (cell, _), said in zip(finished, facts, strict=True)},
+    }

@@ -1,0 +1,81 @@
+"""What of a scheme and its problem each worker holds, and which schemes have such workers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from experiments.live.tasks import Encoded, Nothing, Single, Work
+from sim.engines.run import Run
+from sim.problems.base import Problem
+from sim.schemes.barrierless import Barrierless
+from sim.schemes.base import Fixed, Scheme
+
+SUPPORTED = (
+    "every code with an encoding matrix (uncoded, ignore_stragglers, fractional_repetition, "
+    "cyclic_repetition, erasurehead, ...) and asynchronous, k_async, k_batch_async, k_batch_sync, "
+    "rennala, ringmaster"
+)
+
+
+def refusal(run: Run, injected: bool) -> str | None:
+    """Why real workers cannot run this, or ``None``.
+
+    Args:
+        run: what to run.
+        injected: whether the config's delays are slept out.
+    """
+    if not supported(run.scheme):
+        return f"{run.scheme.name} is not among what live runs: {SUPPORTED}"
+    if not injected and isinstance(run.scheme, Fixed) and run.scheme.patience is not None:
+        return f"{run.scheme.name} cuts off the config's delays; --no-injection has none"
+    if not run.cluster.ideal:
+        return "network and failures are real here: leave these sections out (max_wait may stay)"
+    return None
+
+
+def supported(scheme: Scheme) -> bool:
+    """Whether a message is a sum of whole gradients, and the master a plain one."""
+    if type(scheme) is Fixed:
+        return scheme.message_size >= 1
+    return type(scheme) is Barrierless and not (scheme.distinct or scheme.cycles)
+
+
+def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
+    """What each worker computes.
+
+    Where a gradient is that of a partition drawn at random, every worker holds all the data.
+    """
+    if problem is None:
+        return [Nothing()] * scheme.workers
+    parts = _parts(problem)
+    if isinstance(scheme, Fixed):
+        code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
+        rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
+        return [
+            Encoded({int(i): parts[i] for i in np.unique(own.indices)}, problem.rows, own)
+            for own in rows
+        ]
+    assert isinstance(scheme, Barrierless)
+    if scheme.own_data:
+        return [Single({i: part}, problem.rows) for i, part in enumerate(parts)]
+    return [Single(dict(enumerate(parts)), problem.rows)] * scheme.workers
+
+
+def _parts(problem: Problem) -> list[Problem]:
+    """Each partition as a problem of its own, without test rows."""
+    ends = np.cumsum(problem.partition_sizes).tolist()
+    cuts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
+    return [
+        replace(
+            problem,
+            X=problem.X[rows],
+            y=problem.y[rows],
+            partitions=1,
+            X_test=None,
+            y_test=None,
+        )
+        for rows in cuts
+    ]

@@ -1,0 +1,167 @@
+"""The live masters against the event engine: the same decisions, and the same models.
+
+Workers are simulated here, so that every arrival is known; tests/live/test_processes.py has real
+ones.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+import pytest
+
+from delay_models import Tape
+from delay_models.parametric import Exponential
+from experiments.config.build import Training
+from experiments.live.cell import play_all
+from experiments.live.played import CannotEnd, Played
+from experiments.live.replay import difference, learned, trace_of
+from experiments.live.work import supported, works
+from sim.engines.cluster import Cluster
+from sim.engines.policy import Policy
+from sim.engines.run import Run, simulate
+from sim.load_laws import Additive, Proportional
+from sim.optimizers import Accelerated
+from sim.problems.losses import LogisticLoss
+from sim.schemes import SCHEMES, SchemeFamily
+from sim.schemes.base import Fixed, Scheme
+from sim.schemes.foresight import ForesightedFamily
+from sim.schemes.uncoded import Uncoded
+from sim.types import Rounds
+from tests.live.simulated import SimulatedCrew
+
+WORKERS, ROUNDS = 12, 6
+
+
+def problem(partitions: int) -> Training:
+    rng = np.random.default_rng(0)
+    X = rng.standard_normal((80, 5))
+    y = np.sign(X[:, 0] + 0.3 * rng.standard_normal(80))
+    data = LogisticLoss(X, y, partitions, l2=0.01)
+    return Training(data, rng.standard_normal(5), Accelerated(learning_rate=0.5))
+
+
+def built(family: SchemeFamily) -> Scheme | None:
+    """The scheme for 12 workers, if live runs it."""
+    if isinstance(family, ForesightedFamily):
+        return None
+    scheme = family.build(WORKERS)
+    return scheme if supported(scheme) else None
+
+
+SCHEMES_HERE = [
+    (family, scheme)
+    for cls in SCHEMES.values()
+    for family in cls.examples()
+    if (scheme := built(family)) is not None
+]
+FIXED = [pair for pair in SCHEMES_HERE if isinstance(pair[1], Fixed)]
+FREE = [pair for pair in SCHEMES_HERE if not isinstance(pair[1], Fixed)]
+
+
+def run_of(scheme: Scheme, policy: Policy = Policy.CANCEL, replications: int = 2) -> Run:
+    model = Exponential(rate=1.0)
+    tapes = [Tape(model, WORKERS, 7, r) for r in range(replications)]
+    return Run(scheme, tapes, Additive(seconds_per_partition=0.25), ROUNDS, policy)
+
+
+def played(run: Run, learning: Training, deaths: dict[int, float] | None = None) -> list[Played]:
+    crew = SimulatedCrew(works(run.scheme, learning.problem), run.policy, deaths)
+    return play_all(run, learning, crew)
+
+
+def same_models(run: Run, learning: Training, found: list[Played]) -> float:
+    models = np.stack([each.models for each in found if each.models is not None])
+    trace = trace_of(run, found)
+    said = difference(learning, run, trace, found, learned(learning.problem, models))
+    return max(said.model, said.loss)
+
+
+@pytest.mark.parametrize(("family", "scheme"), FIXED, ids=lambda x: repr(x))
+def test_rounds_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> None:
+    """Every instant, every mask, every second of work, under each policy; and the same models.
+
+    Catches a wrong decoding vector, a task of another round that counts, a late alarm.
+    """
+    learning = problem(scheme.partitions)
+    for policy in Policy:
+        run = run_of(scheme, policy)
+        expected = simulate(run, "event")
+        found = played(run, learning)
+        got = trace_of(run, found)
+        assert isinstance(expected.heard, Rounds)
+        assert isinstance(got.heard, Rounds)
+        np.testing.assert_allclose(got.times, expected.times, rtol=1e-12)
+        np.testing.assert_array_equal(got.heard.arrived, expected.heard.arrived)
+        assert got.work is not None
+        assert expected.work is not None
+        np.testing.assert_array_equal(got.work.last, expected.work.last)
+        for name in ("busy", "useful", "margin"):
+            np.testing.assert_allclose(
+                getattr(got.work, name), getattr(expected.work, name), atol=1e-9, err_msg=name
+            )
+        assert same_models(run, learning, found) <= 1e-9
+
+
+@pytest.mark.parametrize(("family", "scheme"), FREE, ids=lambda x: repr(x))
+def test_updates_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> None:
+    """Who counts in each update, with which staleness, and when; and the same models."""
+    learning = problem(scheme.partitions)
+    run = run_of(scheme)
+    expected, found = simulate(run, "event"), played(run, learning)
+    got = trace_of(run, found)
+    np.testing.assert_allclose(got.times, expected.times, rtol=1e-12)
+    for name in ("message", "version"):
+        np.testing.assert_array_equal(getattr(got.heard, name), getattr(expected.heard, name))
+    assert got.work is not None
+    assert expected.work is not None
+    for name in ("busy", "useful", "margin"):
+        np.testing.assert_allclose(
+            getattr(got.work, name), getattr(expected.work, name), atol=1e-9, err_msg=name
+        )
+    assert same_models(run, learning, found) <= 1e-9
+
+
+def test_schemes_that_the_issue_names_are_run() -> None:
+    names = {scheme.name for _, scheme in SCHEMES_HERE}
+    wanted = "uncoded ignore_stragglers fractional_repetition cyclic_repetition erasurehead"
+    assert {*wanted.split(), "asynchronous", "k_async", "rennala"} <= names
+
+
+def test_a_code_goes_on_without_a_dead_worker() -> None:
+    """Worker 1 dies in the second round; from then on it is counted as dead, and as down."""
+    family = SCHEMES["fractional_repetition"](load=3)
+    run = run_of(family.build(WORKERS), replications=1)
+    learning = problem(WORKERS)
+    whole = trace_of(run, played(run, learning)).times[0]
+    instant = (whole[0] + whole[1]) / 2
+    found = played(run, learning, {1: instant})
+    trace = trace_of(run, found)
+    assert trace.work is not None
+    assert isinstance(trace.heard, Rounds)
+    assert trace.work.dead[0].tolist() == [0] + [1] * (ROUNDS - 1)
+    assert not trace.heard.arrived[0, 2:, 1].any()
+    assert trace.work.down[0, 1] == pytest.approx(trace.times[0, -1] - instant)
+    assert same_models(run, learning, found) <= 1e-9
+
+
+@pytest.mark.parametrize("policy", Policy)
+def test_uncoded_names_the_dead_worker(policy: Policy) -> None:
+    run = run_of(Uncoded().build(WORKERS), policy, replications=1)
+    learning = problem(WORKERS)
+    whole = trace_of(run, played(run, learning)).times[0]
+    with pytest.raises(CannotEnd, match=r"^iteration 2 can never end: worker 3 died$"):
+        played(run, learning, {3: float(np.nextafter(whole[0], inf))})
+
+
+def test_max_wait_ends_the_run() -> None:
+    run = Run(
+        Uncoded().build(2),
+        [Tape(Exponential(rate=0.001), 2, 0, 0)],
+        Proportional(),
+        3,
+        cluster=Cluster(max_wait=0.5),
+    )
+    with pytest.raises(CannotEnd, match=r"iteration 1 has not ended after max_wait = 0\.5 s"):
+        played(run, problem(2))
