@@ -422,7 +422,7 @@ def test_who_does_not_arrive_is_said(frames: dict[str, pd.DataFrame]) -> None:
     shown = late[late["kind"] != "grid"]
     assert "asynchronous" in set(shown["scheme"])
     text = small("time_to_target").report(frame)
-    assert text.count("arrive)") + text.count(" arrive |") >= len(shown)
+    assert text.count(" arrive in ") + text.count(" arrive |") >= len(shown)
     assert all(
         looks.look(name).title in text for name in ("ringleader", "pipelined", "erasurehead")
     )

@@ -7,6 +7,9 @@ import pytest
 
 from experiments.reproduce import setting, tuning
 from experiments.reproduce.base import Effort
+from experiments.reproduce.loss_time import EXPERIMENTS
+from experiments.reproduce.target_schemes import contestants
+from experiments.reproduce.time_to_target import TimeToTarget
 from experiments.reproduce.tuning import Runs, best
 from sim.problems.losses import SquaredLoss
 
@@ -61,3 +64,14 @@ def test_runs_at_a_rate_are_those_of_a_config() -> None:
             for column, found in (("time", runs.times), ("train_loss", runs.losses)):
                 expected = result.iterations[column].to_numpy().reshape(found.shape)
                 np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+def test_every_scheme_suits_every_data_set() -> None:
+    """Catches micro-batches that are more than the rows of a data set that only --full has."""
+    figure = TimeToTarget()
+    for grid in figure.grids + figure.more:
+        loss = EXPERIMENTS[grid.dataset].loss
+        document = DATA | {"problem": {"loss": loss, "dataset": grid.dataset, "l2": "1/rows"}}
+        for one in contestants(figure.load, figure.wait_for, 0.02).values():
+            run, _ = tuning.train(document, dict(one.section), grid.rates, Effort())
+            assert run.iterations == DATA["iterations"]

@@ -112,7 +112,7 @@ class SequentialPersistence(RunsFigure):
         self, cluster: Section, training: Section, target: float, path: Path, effort: Effort
     ) -> Iterator[dict[str, Any]]:
         shown = self.document(effort, **cluster)
-        trial = {**shown, "replications": self.trials}
+        trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
         chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
         for family, members in EXACT.items():
@@ -133,7 +133,8 @@ class SequentialPersistence(RunsFigure):
         for measure, families in chosen.items():
             timed_only = [family for family in EXACT if measure == ITERATION]
             waits = {f: waiting(shown, families[f].section, effort) for f in timed_only}
-            yield from _rows(measure, families, waits)
+            for row in _rows(measure, families, waits):
+                yield {**row, "trials": trial["replications"]}
 
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
         """A row of panels for each measure, a column for each load law."""
@@ -186,8 +187,8 @@ class SequentialPersistence(RunsFigure):
             "common delays, with 95 % intervals; the rounds that a sequential code needs after "
             "its last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
-            f"({self.trials} replications): the least {ITERATION} (above) or {TARGET} (below; "
-            f"inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. The target, "
+            f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
+            f"{TARGET} (below; inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. The target, "
             f"{target:.4g}, lies {tuning.SHARE:.0%} of the way from the zero model's loss to that "
             "of the best model (breast cancer data, logistic, gradient descent); each scheme has "
             f"the best of the learning rates {tuning.RATES[0]:.3g} to {tuning.RATES[-1]:g} in "

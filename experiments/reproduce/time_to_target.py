@@ -85,7 +85,7 @@ class TimeToTarget(CodedFigure):
             problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
             **setting.clock(law, setting.QUICK_WORK),
         )
-        trial = {**shown, "replications": self.trials}
+        trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
         target = tuning.target_loss(tuning.problem(shown, effort))
         common, exact = np.nan, np.empty(0)
@@ -206,7 +206,7 @@ class TimeToTarget(CodedFigure):
             "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
             "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are "
             "95 % intervals of the paired ratio to uncoded. Arrows stand at the mean length of the "
-            "runs where not all replications arrive: the time is longer than that.\n\n"
+            "runs where not all replications arrive in it; the tables say how many do.\n\n"
             + "\n".join(parts)
         )
 
@@ -301,7 +301,7 @@ def _parameters(one: Contestant) -> str:
 def _seconds(row: pd.Series) -> str:
     if row["reached"] == row["replications"]:
         return interval(row["seconds"], row["seconds_low"], row["seconds_high"])
-    return f"> {row['elapsed']:.1f} ({row['reached']} of {row['replications']} arrive)"
+    return f"{row['reached']} of {row['replications']} arrive in {row['elapsed']:.1f} s"
 
 
 def _ratio(row: pd.Series) -> str:
