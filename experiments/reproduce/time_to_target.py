@@ -167,7 +167,7 @@ class TimeToTarget(CodedFigure):
             )
         rates = sorted(frame["rate"].unique())
         axes.set_xscale("log", base=2)
-        axes.set_xticks(rates[::2], [_power(rate) for rate in rates[::2]])
+        axes.set_xticks(rates[::3], [_power(rate) for rate in rates[::3]])
         axes.minorticks_off()
         style.log_axis(axes.yaxis, ticks=(1, 2, 5))
         axes.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
