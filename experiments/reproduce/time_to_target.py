@@ -255,9 +255,10 @@ class TimeToTarget(CodedFigure):
         gained = own[(own["ratio_high"] < 1) & own["scheme"].isin(behind)]
         late, late_common = (rows[rows["reached"] < rows["replications"]] for rows in (own, common))
         ends = own[own["rate"].isin((rates.min(), rates.max())) & (own["reached"] > 0)]
-        first, first_common = (names(rows.nsmallest(1, "seconds")) for rows in (own, common))
+        first, first_common = (names(_first(rows)) for rows in (own, common))
         return (
-            f"First at its own best rate: {first}; at {COMMON}, {_power(common['rate'].iloc[0])}: "
+            "First, together with those whose 95 % intervals of the mean overlap: each at its own "
+            f"best rate {first}; at {COMMON}, {_power(common['rate'].iloc[0])}, "
             f"{first_common}. Faster than uncoded only when tuned: {names(gained)}. Not there in "
             f"all replications at the common rate: {names(late_common)}; at their own: "
             f"{names(late)}. Best rate at an end of the grid, so that one beyond may be better: "
@@ -313,6 +314,13 @@ def _ratio(row: pd.Series) -> str:
 def _ranks(rows: pd.DataFrame) -> list[str]:
     places = rows["seconds"].rank(method="min")
     return ["–" if np.isnan(place) else f"{place:.0f}" for place in places]
+
+
+def _first(rows: pd.DataFrame) -> pd.DataFrame:
+    """The fastest, and whoever may be as fast, in order."""
+    ordered = rows.sort_values("seconds")
+    overlap: pd.Series[bool] = ordered["seconds_low"] <= ordered["seconds_high"].iloc[0]
+    return ordered[overlap]
 
 
 def _row(rows: pd.DataFrame, scheme: str) -> pd.Series:
