@@ -121,6 +121,14 @@ RetriesOption = Annotated[
     Retries,
     typer.Option("--retries", help="Rows of one worker and round: refuse, take the last, or sum."),
 ]
+OnCluster = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Workers are those of a Dask cluster: tcp://host:port (extra cluster); default "
+        "processes of this machine.",
+    ),
+]
 Slow = Annotated[
     list[str] | None,
     typer.Option(
@@ -226,14 +234,7 @@ def _run(
 def live(
     config: Config,
     set_: Set = None,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler",
-            help="Workers are those of a Dask cluster: tcp://host:port (extra cluster); default "
-            "processes of this machine.",
-        ),
-    ] = None,
+    scheduler: OnCluster = None,
     time_scale: Annotated[
         float,
         typer.Option(
@@ -521,6 +522,80 @@ def plot(
     with console.progress("pictures") as report:
         written, left_out = write_pictures(directory, kind, format_.split(","), report)
     terminal.say_all([*map(str, written), *left_out])
+
+
+@app.command(epilog=example("measure --workers 8 --loads 1,2,3 --output measured.csv"))
+def measure(
+    config: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[CONFIG.yaml]",
+            help="Tasks are gradients of this config's problem; else products of matrices.",
+        ),
+    ] = None,
+    set_: Set = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            parser=whole(1, MOST_JOBS),
+            metavar="N",
+            help="Default that of the config, or 4.",
+        ),
+    ] = None,
+    rounds: Annotated[
+        int,
+        typer.Option(
+            "--rounds", parser=whole(1, MOST_ROUNDS), metavar="N", help="Rounds of each load."
+        ),
+    ] = 50,
+    loads: Annotated[
+        str, typer.Option("--loads", help="Partitions (or products) of a task: 1,2,3.")
+    ] = "1,2,3",
+    size: Annotated[int, typer.Option("--size", help="Rows and columns of the matrices.")] = 400,
+    scheduler: OnCluster = None,
+    slow: Slow = None,
+    output: Annotated[Path, typer.Option("--output", help="The table of all tasks.")] = Path(
+        "results/measured.csv"
+    ),
+    data_dir: DataDir = None,
+) -> None:
+    """Measure how long real tasks take on real workers; fit reads the table."""
+    from experiments import console
+    from experiments.config.document import load
+    from experiments.live.command import slowed
+    from experiments.live.played import CannotEnd
+    from experiments.measure import command
+
+    document = None if config is None else load(config, set_ or [])
+    tasks = command.works(document, data_dir, workers, size)
+    wanted, factors = command.loads_of(loads), dict(slowed(slow or []))
+    try:
+        with console.progress("rounds") as report:
+            table = command.measure(tasks, wanted, rounds, scheduler, factors, output, report)
+    except CannotEnd as error:
+        terminal.tell(f"failed: {error}")
+        raise typer.Exit(1) from None
+    for each, seconds in table.groupby("load")["seconds"].mean().items():
+        terminal.say(f"load {each}: {seconds:.4g} s on average")
+    terminal.say(f"{len(table)} tasks in {output}; now: erasurehead fit {output}")
+
+
+@app.command(epilog=example("compare results/demo results/demo-live"))
+def compare(
+    first: Annotated[Path, typer.Argument(metavar="DIR", help="What is expected, such as a run.")],
+    second: Annotated[Path, typer.Argument(metavar="DIR", help="What is compared with it.")],
+    output: Annotated[
+        Path, typer.Option("--output", help="Where the table and the picture go.")
+    ] = Path("results/compare"),
+) -> None:
+    """Lay two results of the same schemes beside each other, such as simulated and measured."""
+    from experiments import console
+    from experiments.compare import command
+
+    table, written = command.compare(first, second, output)
+    console.show_comparison(table)
+    terminal.say_all(map(str, written))
 
 
 @app.command(name="list", epilog=example("list schemes"))

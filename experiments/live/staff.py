@@ -31,11 +31,13 @@ class Staff:
 
     Attributes:
         lines: one to each.
-        names: how a person finds each: its host and process.
+        names: how a person finds each: its number, process and host.
+        hosts: the host of each.
     """
 
     lines: Sequence[Connection]
     names: Sequence[str]
+    hosts: Sequence[str]
 
 
 @contextmanager
@@ -75,7 +77,7 @@ def _local(workers: int) -> Iterator[Staff]:
             started.append(each)
     try:
         names = [f"{each.name} (process {each.pid})" for each in started]
-        yield Staff(lines, names)
+        yield Staff(lines, names, [platform.node()] * workers)
     finally:
         for line in lines:
             with suppress(OSError):
@@ -98,8 +100,8 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[Staff]:
                 )
                 for worker, place in enumerate(places)
             ]
-            lines, names = _accepted(listener, futures, workers, scheduler)
-        yield Staff(lines, names)
+            staff = _accepted(listener, futures, workers, scheduler)
+        yield staff
 
 
 def _places(client: Any, workers: int, scheduler: str) -> list[str]:
@@ -124,9 +126,7 @@ def _address_towards(host: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def _accepted(
-    listener: Listener, futures: Sequence[Any], workers: int, scheduler: str
-) -> tuple[list[Connection], list[str]]:
+def _accepted(listener: Listener, futures: Sequence[Any], workers: int, scheduler: str) -> Staff:
     calls: SimpleQueue[Connection] = SimpleQueue()
 
     def accept() -> None:
@@ -135,7 +135,7 @@ def _accepted(
                 calls.put(listener.accept())
 
     threading.Thread(target=accept, daemon=True).start()
-    lines: dict[int, tuple[Connection, str]] = {}
+    lines: dict[int, tuple[Connection, str, str]] = {}
     while len(lines) < workers:
         try:
             line = calls.get(timeout=PATIENCE)
@@ -145,10 +145,10 @@ def _accepted(
             what = f"{workers - len(lines)} of {workers} workers did not call {listener.address}"
             raise at("--scheduler", scheduler, what + reason) from None
         direct(line)
-        worker, name = line.recv()
-        lines[worker] = line, f"worker {worker} ({name})"
-    ordered = [lines[worker] for worker in range(workers)]
-    return [line for line, _ in ordered], [name for _, name in ordered]
+        worker, host, number = line.recv()
+        lines[worker] = line, f"worker {worker} (process {number} on {host})", host
+    ordered, names, hosts = zip(*(lines[worker] for worker in range(workers)), strict=True)
+    return Staff(ordered, names, hosts)
 
 
 def call(address: tuple[str, int], key: bytes, worker: int) -> None:
@@ -159,7 +159,7 @@ def call(address: tuple[str, int], key: bytes, worker: int) -> None:
         raise ConfigError(f"the master at {address} cannot be reached: {error}") from None
     with line:
         direct(line)
-        line.send((worker, f"{platform.node()}, process {os.getpid()}"))
+        line.send((worker, platform.node(), os.getpid()))
         serve(line)
 
 

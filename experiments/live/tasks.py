@@ -66,6 +66,7 @@ class Reply:
         value: what was computed.
         seconds: since the message before it, or since the task began.
         late: whether computing took longer than the task's wait.
+        ended: when it was sent, on the clock of the worker's host: seconds since 1970.
     """
 
     number: int
@@ -73,6 +74,7 @@ class Reply:
     value: Vector
     seconds: float
     late: bool
+    ended: float
 
 
 @final

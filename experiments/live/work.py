@@ -50,7 +50,7 @@ def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
     """
     if problem is None:
         return [Nothing()] * scheme.workers
-    parts = _parts(problem)
+    parts = parts_of(problem)
     if isinstance(scheme, Fixed):
         code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
         rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
@@ -64,7 +64,7 @@ def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
     return [Single(dict(enumerate(parts)), problem.rows)] * scheme.workers
 
 
-def _parts(problem: Problem) -> list[Problem]:
+def parts_of(problem: Problem) -> list[Problem]:
     """Each partition as a problem of its own, without test rows."""
     ends = np.cumsum(problem.partition_sizes).tolist()
     cuts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]

@@ -128,7 +128,7 @@ class Worker:
             if self._interrupted(began + wait):
                 return
             now = time.perf_counter()
-            self._line.send(Reply(task.number, place, value, now - since, late))
+            self._line.send(Reply(task.number, place, value, now - since, late, time.time()))
             since = now
 
     def _interrupted(self, until: float) -> bool:

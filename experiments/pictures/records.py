@@ -98,6 +98,11 @@ class Records:
             timeline=None if self.timeline is None else part(self.timeline),
         )
 
+    @property
+    def clock(self) -> str:
+        """What times are called on an axis."""
+        return "measured time (s)" if self.title.startswith(LIVE) else "simulated time (s)"
+
     def replicated(self) -> bool:
         """Whether there is more than one replication, and so a spread to show."""
         return bool(self.iterations["replication"].max() > 0)
@@ -146,9 +151,13 @@ class Records:
         )
 
     def _swept(self) -> list[str]:
-        """The sweep's keys: the columns that both tables share, besides the names."""
-        both = [name for name in self.iterations.columns if name in set(self.summary.columns)]
-        return [name for name in both if name not in IDENTITY and not name.startswith("scheme.")]
+        return swept_keys(self.iterations, self.summary)
+
+
+def swept_keys(iterations: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
+    """A sweep's keys: the columns that both tables share, besides names and fields of schemes."""
+    both = [name for name in iterations.columns if name in set(summary.columns)]
+    return [name for name in both if name not in IDENTITY and not name.startswith("scheme.")]
 
 
 def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:

@@ -18,7 +18,7 @@ class LossTimeKind(LossKind):
     """One line per scheme, up to where its fastest replication ends."""
 
     name: ClassVar[str] = "loss_time"
-    along: ClassVar[str] = "simulated time (s)"
+    along: ClassVar[str] = ""
 
     @override
     def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:

@@ -45,7 +45,7 @@ class LossKind(PanelKind):
     """Losses of every scheme against something; abstract."""
 
     along: ClassVar[str]
-    """Label of the horizontal axis."""
+    """Label of the horizontal axis; empty: that of times."""
 
     @abstractmethod
     def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
@@ -69,7 +69,7 @@ class LossKind(PanelKind):
             diverged |= bool(np.any(losses.middle > most))
         keys = [band_key(BANDS[band])] if records.replicated() else []
         return Panel(
-            Axis(self.along),
+            Axis(self.along or records.clock),
             loss_axis(curves),
             [*curves, *keys],
             records.title,

@@ -1,0 +1,1 @@
+"""Two results of the same schemes, round by round: ``erasurehead compare``."""

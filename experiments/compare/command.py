@@ -1,0 +1,51 @@
+"""``erasurehead compare``: reads two results, writes the table and the picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from experiments.cells import files
+from experiments.compare.pairs import pairs
+from experiments.compare.picture import comparison_picture
+from experiments.compare.table import comparison_table
+from experiments.config.errors import ConfigError
+from experiments.lock import locked
+from experiments.pictures import paint, style
+from experiments.pictures.records import LIVE, Records, read_records
+
+TABLE = "comparison.csv"
+PICTURE = "comparison"
+FILES = (TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
+
+
+def compare(first: Path, second: Path, output: Path) -> tuple[pd.DataFrame, list[Path]]:
+    """Compare two results scheme by scheme, the first as what is expected.
+
+    Returns:
+        The table, and the files written.
+
+    Raises:
+        ConfigError: one is no result, they have no scheme in common, or ``output`` is one of them.
+    """
+    for directory in (first, second):
+        if output.resolve() == directory.resolve():
+            raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")
+    one, two = read_records(first), read_records(second)
+    together = pairs(one, two)
+    table = comparison_table(together)
+    with locked(output, FILES):
+        files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
+        picture = comparison_picture(together, *_names(one, two))
+        written = style.save(paint.figure(picture), output / PICTURE)
+    return table, [output / TABLE, *written]
+
+
+def _names(one: Records, two: Records) -> tuple[str, str]:
+    """What pictures call them: the folders' names, unless one of them is measured."""
+    live = [records.title == LIVE for records in (one, two)]
+    if live[0] != live[1]:
+        return ("measured", "simulated") if live[0] else ("simulated", "measured")
+    names = one.directory.resolve().name, two.directory.resolve().name
+    return names if names[0] != names[1] else (str(one.directory), str(two.directory))

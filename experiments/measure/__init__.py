@@ -1,0 +1,1 @@
+"""How long real tasks take on real workers: ``erasurehead measure``."""
