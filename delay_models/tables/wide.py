@@ -230,8 +230,9 @@ def _unit(
         )
     if reading.unit is not None:
         return tuple(found), names.A_SECOND[reading.unit]
-    middle = float(np.nanmedian(table)) if np.isfinite(table).any() else 0.0
-    if middle >= SECONDS_AT_MOST and not np.any(np.mod(table[np.isfinite(table)], 1)):
+    finite = table[np.isfinite(table)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):
         raise TableError(
             path,
             f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns",

@@ -28,7 +28,7 @@ def at(place: str, value: Any, valid: str) -> ConfigError:
     return ConfigError(f"{place} = {_short(value)}: {valid}")
 
 
-LONGEST = 220
+LONGEST = 260
 """Letters of a list of names; of a longer one the likely ones are shown."""
 
 LIKELY = 6
