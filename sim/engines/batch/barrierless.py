@@ -101,7 +101,7 @@ class _Decisions:
                 version //= self._k
         else:
             before = block.before[block.order]
-            kept = self._fresh.take(before)[: self.missing]
+            kept = self._fresh.take(before, self.missing)
             version = self._write(block, block.order[kept])
             version[:] = self._fresh.updates_after(before[kept])
 

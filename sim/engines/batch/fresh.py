@@ -19,7 +19,7 @@ class Fresh:
     A message is fresh enough if its worker got its model after the update that is ``oldest``
     updates back from the next one. Instants are counted in messages decided.
 
-    Life cycle: ``take`` each block in order.
+    Life cycle: ``take`` each block in order, until one has all that are wanted.
 
     Args:
         scheme: its choices.
@@ -34,21 +34,24 @@ class Fresh:
         self._decided = 0
         self._updates = np.zeros(1, dtype=np.int32)
 
-    def take(self, before: IntArray) -> IntArray:
+    def take(self, before: IntArray, most: int) -> IntArray:
         """Places of the messages of a block that are accepted.
 
         Cost: a turn of a Python loop for each message, about 40 ns.
 
         Args:
             before: for each message, how many had been decided when its worker got its model.
+            most: accept no more than these; the messages after them are left.
         """
         earlier, accept = len(self._accepted), self._accepted.append
-        limits = self._limits()
-        limit = next(limits)
-        for decided, known in enumerate(before.tolist(), self._decided + 1):
-            if known >= limit:
-                accept(decided)
-                limit = next(limits)
+        messages = enumerate(before.tolist(), self._decided + 1)
+        for limit in islice(self._limits(), most):
+            for decided, known in messages:
+                if known >= limit:
+                    accept(decided)
+                    break
+            else:
+                break
         places = np.array(self._accepted[earlier:], dtype=np.int64) - (self._decided + 1)
         self._count(places[self._k - self._begun - 1 :: self._k], len(before))
         done, self._begun = divmod(self._begun + len(places), self._k)
