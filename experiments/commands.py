@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
@@ -46,6 +47,13 @@ MOST_SETS = 10**7
 
 MOST_ROUNDS = 10**7
 """Rounds that ``verify`` may simulate of each scheme: 15 GB."""
+
+
+def _said() -> str:
+    """The command line, for a reader who wants to give it again."""
+    from experiments.answers import command_line
+
+    return command_line(sys.argv[1:])
 
 
 def _version(wanted: bool) -> None:
@@ -393,7 +401,7 @@ def fit(
         findings = investigate(
             measured.tables, load, ks, report, measured.hosts, tuple(measured.notes)
         )
-        command.write_findings(findings, trace.name, target)
+        command.write_findings(findings, trace.name, target, _said())
     terminal.say_all(terminal_report(findings).splitlines())
     terminal.say(f"report, pictures and config in {target}/")
 
@@ -451,7 +459,7 @@ def whatif(
     with locked(target, command.file_names(measured.tables)):
         with console.progress("loads") as report:
             studies = command.investigate(measured, what, report)
-        command.write(studies, trace.name, measured.notes, target)
+        command.write(studies, trace.name, measured.notes, target, _said())
     shown.show(studies)
     terminal.say(f"report, tables and pictures in {target}/")
 
@@ -593,7 +601,7 @@ def compare(
     from experiments import console
     from experiments.compare import command
 
-    table, written = command.compare(first, second, output)
+    table, written = command.compare(first, second, output, _said())
     console.show_comparison(table)
     terminal.say_all(map(str, written))
 

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from experiments import answers
 from experiments.cells import files
 from experiments.compare.pairs import pairs
 from experiments.compare.picture import comparison_picture
 from experiments.compare.table import comparison_table
+from experiments.compare.words import answer
 from experiments.config.errors import ConfigError
 from experiments.lock import locked
 from experiments.pictures import paint, style
@@ -17,10 +19,12 @@ from experiments.pictures.records import LIVE, Records, read_records
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"
-FILES = (TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
+FILES = (answers.NAME, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
 
 
-def compare(first: Path, second: Path, output: Path) -> tuple[pd.DataFrame, list[Path]]:
+def compare(
+    first: Path, second: Path, output: Path, command: str = ""
+) -> tuple[pd.DataFrame, list[Path]]:
     """Compare two results scheme by scheme, the first as what is expected.
 
     Returns:
@@ -35,11 +39,14 @@ def compare(first: Path, second: Path, output: Path) -> tuple[pd.DataFrame, list
     one, two = read_records(first), read_records(second)
     together = pairs(one, two)
     table = comparison_table(together)
+    names = _names(one, two)
     with locked(output, FILES):
+        files.remove([output / answers.NAME])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
-        picture = comparison_picture(together, *_names(one, two))
+        picture = comparison_picture(together, *names)
         written = style.save(paint.figure(picture), output / PICTURE)
-    return table, [output / TABLE, *written]
+        answers.write(answer(table, *names, command), output)
+    return table, [output / TABLE, *written, output / answers.NAME]
 
 
 def _names(one: Records, two: Records) -> tuple[str, str]:

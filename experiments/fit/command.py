@@ -13,6 +13,7 @@ from delay_models.base import FloatArray
 from delay_models.table import Measured, Reading, TableError, read_measured
 from delay_models.tables.reading import AS_IT_IS
 from delay_models.units import unit_warnings
+from experiments import answers
 from experiments.cells import files
 from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at
@@ -20,7 +21,7 @@ from experiments.fit.candidates import runnable
 from experiments.fit.findings import Findings
 from experiments.fit.frames import fit_table, order_table
 from experiments.fit.pictures import draw_order_statistics, draw_quantiles
-from experiments.fit.report import markdown_report
+from experiments.fit.report import answer, markdown_report
 from experiments.pictures import style
 from sim.files import short
 
@@ -136,13 +137,18 @@ def _thin(ks: Sequence[int]) -> Sequence[int]:
 PICTURES = {"qq": draw_quantiles, "order_statistics": draw_order_statistics}
 FRAMES = {"fit.parquet": fit_table, "order_statistics.parquet": order_table}
 TEXTS = ("delay.yaml", "report.md")
-FILES = (*FRAMES, *TEXTS, *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")))
+FILES = (
+    answers.NAME,
+    *FRAMES,
+    *TEXTS,
+    *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")),
+)
 
 
-def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
-    """Write tables, pictures, report and config under ``output``; returns the files.
+def write_findings(findings: Findings, source: str, output: Path, command: str = "") -> list[Path]:
+    """Write tables, pictures, report, answer and config under ``output``; returns the files.
 
-    The report goes first and comes last: what lies beside it is of one table.
+    The answer goes first and comes last: what lies beside it is of one table.
     """
     subject = findings.main.subject
     iterations = max(1, min(100, len(subject.rounds)))
@@ -150,11 +156,12 @@ def write_findings(findings: Findings, source: str, output: Path) -> list[Path]:
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
     texts = (yaml_text.write(config), markdown_report(findings, source))
-    files.remove(output / name for name in reversed([*FRAMES, *TEXTS]))
+    files.remove(output / name for name in (answers.NAME, *reversed([*FRAMES, *TEXTS])))
     for name, table_of in FRAMES.items():
         files.write_table(output / name, table_of(findings))
     for name, draw in PICTURES.items():
         style.save(draw(findings), output / name)
     for name, text in zip(TEXTS, texts, strict=True):
         files.write_bytes(output / name, text.encode())
+    answers.write(answer(findings, source, command), output)
     return [output / name for name in FILES]

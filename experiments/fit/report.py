@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from experiments.answers import Answer
 from experiments.config import yaml_text
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_places
@@ -42,6 +44,35 @@ def markdown_report(findings: Findings, source: str) -> str:
     if len(findings.answers) > 1:
         lines += ["## Each load", "", *_each(findings), ""]
     return "\n".join(lines)
+
+
+def answer(findings: Findings, source: str, command: str = "") -> Answer:
+    """The findings in a few sentences, for ``answer.json``."""
+    main, low, high = findings.main, findings.ks[0], findings.ks[-1]
+    n, model = main.subject.workers, findings.chosen.section["model"]
+    off = _percent(findings.chosen.error)
+    best = main.fits[0]
+    why = [
+        f"{'; '.join(findings.chosen.why)}.",
+        f"Of one law for all delays, {best.family.name} predicts arrivals best: off by "
+        f"{_percent(best.order_error)}.",
+        *(line.removeprefix("- ").capitalize() + "." for line in _answers(findings)),
+    ]
+    steps = [
+        "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
+        f"`erasurehead whatif {shlex.quote(source)}` says which hosts to blame, and what mending "
+        "them would save.",
+    ]
+    return Answer(
+        "fit",
+        source,
+        f"Delay model {model} simulates these workers: its mean k-th arrivals are off by {off} on "
+        f"average, k = {low} to {high} of {n}.",
+        tuple(why),
+        tuple(steps),
+        command,
+        findings.notes,
+    )
 
 
 def _what(findings: Findings) -> list[str]:

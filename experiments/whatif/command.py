@@ -13,13 +13,14 @@ from delay_models.base import FloatArray
 from delay_models.table import Measured, Reading, TableError, read_measured
 from delay_models.tables.reading import AS_IT_IS
 from delay_models.units import unit_warnings
+from experiments import answers
 from experiments.attack.counts import counts as read_counts
 from experiments.cells import files
 from experiments.config.errors import ConfigError, at
 from experiments.pictures import style
 from experiments.whatif.frames import hosts_table, slowdown_table, whatif_table
-from experiments.whatif.pictures import draw_heat_map, draw_timeline
-from experiments.whatif.report import markdown
+from experiments.whatif.pictures import draw_heat_map, draw_timeline, heat_map_table
+from experiments.whatif.report import answer, markdown
 from experiments.whatif.study import Study, study
 from sim.files import MOST_CELLS, short
 
@@ -150,6 +151,9 @@ def investigate(measured: Measured, what: Asked, report: Report) -> list[Study]:
     return found
 
 
+HEAT_MAP = "heat_map.parquet"
+"""The numbers of the heat maps, for the report in the browser."""
+
 FRAMES = {"slowdown": slowdown_table, "hosts": hosts_table, "whatif": whatif_table}
 PICTURES = {"heat_map": draw_heat_map, "timeline": draw_timeline}
 REPORT = "report.md"
@@ -163,7 +167,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
         f"{name}{mark}.{kind}" for mark in marks for name in PICTURES for kind in ("png", "svg")
     ]
     tables = [f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")]
-    return [*tables, *drawn, REPORT]
+    return [answers.NAME, *tables, HEAT_MAP, *drawn, REPORT]
 
 
 def _marks(loads: Iterable[float | None]) -> list[str]:
@@ -172,26 +176,37 @@ def _marks(loads: Iterable[float | None]) -> list[str]:
     return [""] if len(each) == 1 else [f"_load_{load:g}" for load in each]
 
 
-def write(studies: Sequence[Study], source: str, notes: Sequence[str], output: Path) -> list[Path]:
-    """Write tables, pictures and report under ``output``; returns the files.
+def write(
+    studies: Sequence[Study], source: str, notes: Sequence[str], output: Path, command: str = ""
+) -> list[Path]:
+    """Write tables, pictures, report and answer under ``output``; returns the files.
 
-    The report goes first and comes last: what lies beside it is of one table. Each Parquet file
+    The answer goes first and comes last: what lies beside it is of one table. Each Parquet file
     holds the hash of that table.
     """
     names = file_names(one.load for one in studies)
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
-    files.remove([output / REPORT, *older, *(output / name for name in reversed(names))])
+    files.remove(
+        [
+            output / answers.NAME,
+            output / REPORT,
+            *older,
+            *(output / name for name in reversed(names)),
+        ]
+    )
     facts = {b"erasurehead.table": _hash(studies).encode()}
     for name, frame_of in FRAMES.items():
         frame = frame_of(studies)
         files.write_table(output / f"{name}.parquet", frame, facts)
         files.write_bytes(output / f"{name}.csv", frame.to_csv(index=False).encode())
+    files.write_table(output / HEAT_MAP, heat_map_table(studies), facts)
     marks = _marks(one.load for one in studies)
     for one, mark in zip(studies, marks, strict=True):
         for name, draw in PICTURES.items():
             style.save(draw(one), output / f"{name}{mark}")
     text = markdown(studies, source, notes, marks)
     files.write_bytes(output / REPORT, text.encode())
+    answers.write(answer(studies, source, notes, command), output)
     return [output / name for name in names]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from delay_models.base import FloatArray
 from experiments.pictures import style, words
@@ -42,8 +43,8 @@ def draw_heat_map(study: Study) -> Figure:
     """Workers over rounds, the colour the delay in seconds on a logarithmic scale."""
     from matplotlib.colors import LogNorm
 
-    hosts = _in_heat_map(study)
-    values, run = _columns(study.table[:, hosts].T)
+    hosts = in_heat_map(study)
+    values, run = means_of_rounds(study.table[:, hosts].T)
     low = max(float(values.min()), study.typical / DARKEST)
     high = max(float(values.max()), 1.001 * low)
     with style.applied():
@@ -66,6 +67,31 @@ def draw_heat_map(study: Study) -> Figure:
         style.log_axis(bar.ax.yaxis, _mantissas(high / low))
         axes.set_title(_heat_title(study, len(hosts)), fontsize=9.5)
     return figure
+
+
+def heat_map_table(studies: Sequence[Study]) -> pd.DataFrame:
+    """What the heat maps show: one row per load, host and round (or run of consecutive rounds).
+
+    Columns: ``load``, ``host``, ``worker``, ``round`` (the first of the run), ``seconds`` (their
+    mean). Hosts stand in the picture's order.
+    """
+    frames = []
+    for study in studies:
+        hosts = in_heat_map(study)
+        values, run = means_of_rounds(study.table[:, hosts].T)
+        columns = values.shape[1]
+        frames.append(
+            pd.DataFrame(
+                {
+                    "load": np.nan if study.load is None else float(study.load),
+                    "host": np.repeat([study.names[host] for host in hosts], columns),
+                    "worker": np.repeat(hosts, columns),
+                    "round": np.tile(np.arange(columns) * run, len(hosts)),
+                    "seconds": values.ravel(),
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 def draw_timeline(study: Study) -> Figure:
@@ -133,7 +159,8 @@ def _gantt(axes: Axes, delays: FloatArray, hosts: Sequence[int]) -> float:
     return float(ends[-1])
 
 
-def _in_heat_map(study: Study) -> list[int]:
+def in_heat_map(study: Study) -> list[int]:
+    """Workers that have a row each, from above."""
     n = study.workers
     return list(range(n)) if n <= ALL else list(study.host.order[:SOME])
 
@@ -148,7 +175,7 @@ def _in_timeline(study: Study) -> list[int]:
     return sorted([*study.host.order[:half], *some])
 
 
-def _columns(table: FloatArray) -> tuple[FloatArray, int]:
+def means_of_rounds(table: FloatArray) -> tuple[FloatArray, int]:
     """At most ``COLUMNS`` columns, and how many rounds each is the mean of."""
     rounds = table.shape[1]
     run = -(-rounds // COLUMNS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 
+from experiments.answers import Answer
 from experiments.whatif.frames import hosts_table
 from experiments.whatif.intervals import DRAWS
 from experiments.whatif.study import Estimate, Study
@@ -31,6 +33,33 @@ def markdown(
         lines += _study(study, mark)
     lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
     return "\n".join([*lines, *_method(studies[0])])
+
+
+def answer(
+    studies: Sequence[Study], source: str, notes: Sequence[str], command: str = ""
+) -> Answer:
+    """The findings in a few sentences, for ``answer.json``."""
+
+    def said(study: Study, text: str) -> str:
+        place = "" if len(studies) == 1 else f"load {study.load:g}: "
+        whole = f"{place}{text}"
+        return f"{whole[:1].upper()}{whole[1:]}."
+
+    where = shlex.quote(source)
+    steps = [
+        f"`erasurehead fit {where}` fits a delay model to this table, which a config can simulate.",
+        f"`erasurehead whatif {where} --stragglers 1:{max(1, min(8, studies[0].workers - 1))}` "
+        "tries more hosts.",
+    ]
+    return Answer(
+        "whatif",
+        source,
+        " ".join(said(study, verdict(study)) for study in studies),
+        tuple(said(study, fact) for study in studies for fact in facts(study)),
+        tuple(steps),
+        command,
+        tuple(notes),
+    )
 
 
 def _study(study: Study, mark: str) -> list[str]:
