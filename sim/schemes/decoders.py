@@ -23,17 +23,14 @@ from typing import ClassVar, final
 import numpy as np
 from numpy.typing import DTypeLike
 from scipy import sparse
-from scipy.sparse.linalg import lsmr
 from typing_extensions import override
 
+from sim.schemes import least_squares
 from sim.schemes.assignments import Assignment, Pieces
 from sim.types import BoolArray, ComplexArray, FloatArray, IntArray
 
 DENSE = 2**18
 """Entries of the largest B that is made dense: 512 workers, 40 ms for a set of arrivals."""
-
-STEPS = 300
-"""Of the iterative method for larger ones."""
 
 
 class Decoder(ABC):
@@ -210,8 +207,9 @@ class Optimal(Decoder):
     (arXiv 1711.06771), optimal decoding.
 
     Cost: for each distinct set of arrivals one n x k least-squares solve, O(n k^2); of matrices
-    with more than ``DENSE`` entries at most ``STEPS`` products with the sparse B (the method LSMR,
-    Fong and Saunders 2011), so that large codes that are badly conditioned are not solved exactly.
+    with more than ``DENSE`` entries some hundred products with the sparse B, see
+    ``sim.schemes.least_squares``, so that large codes that are badly conditioned are not solved
+    exactly.
     """
 
     solves: ClassVar[bool] = True
@@ -223,7 +221,7 @@ class Optimal(Decoder):
     def operations(self) -> float:
         rows, columns = self._shape
         if self._large:
-            return 10.0 * STEPS * (float(self.assignment.loads.sum()) + rows + columns)
+            return 4.0 * least_squares.STEPS * (float(self.assignment.loads.sum()) + rows + columns)
         return 5e4 + 0.6 * rows * columns**2
 
     @property
@@ -241,8 +239,10 @@ class Optimal(Decoder):
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        solve = self._by_products if self._large else self._solved
-        return solve_each(arrived, solve, self.assignment.encoding.dtype)
+        encoding = self.assignment.encoding
+        if self._large:
+            return of_distinct(arrived, lambda masks: least_squares.solve(encoding, masks))
+        return solve_each(arrived, self._solved, encoding.dtype)
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
@@ -254,11 +254,6 @@ class Optimal(Decoder):
     def _solved(self, mask: BoolArray) -> np.ndarray:
         target = np.ones(self.assignment.partitions)
         return np.asarray(np.linalg.lstsq(self._encoding[mask].T, target, rcond=None)[0])
-
-    def _by_products(self, mask: BoolArray) -> np.ndarray:
-        rows = self.assignment.encoding[mask]
-        target = np.ones(self.assignment.partitions, dtype=rows.dtype)
-        return np.asarray(lsmr(rows.T, target, atol=1e-14, btol=1e-14, maxiter=STEPS)[0])
 
 
 def solve_each(
@@ -274,11 +269,20 @@ def solve_each(
     Returns:
         ``(..., n)``, 0 for whatever has not arrived.
     """
+
+    def one_by_one(masks: BoolArray) -> np.ndarray:
+        vectors: np.ndarray = np.zeros(masks.shape, dtype=dtype)
+        for vector, mask in zip(vectors, masks, strict=True):
+            vector[mask] = solve(mask)
+        return vectors
+
+    return of_distinct(arrived, one_by_one)
+
+
+def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) -> np.ndarray:
+    """Decoding vectors ``(..., n)``; ``solve``, ``(N, n) -> (N, n)``, sees each set once."""
     masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
-    vectors: np.ndarray = np.zeros(masks.shape, dtype=dtype)
-    for vector, mask in zip(vectors, masks, strict=True):
-        vector[mask] = solve(mask)
-    return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
+    return np.asarray(solve(masks)[inverse.ravel()].reshape(arrived.shape))
 
 
 def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> FloatArray:
