@@ -18,6 +18,10 @@ $(VENV)/installed: requirements.txt requirements-cluster.txt requirements-dev.tx
 
 install: $(VENV)/installed  ## create .venv with the pinned packages and the `erasurehead` command
 
+$(VENV)/docs: $(VENV)/installed requirements-docs.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-docs.txt
+	@touch $@
+
 reproduce: install  ## the paper's delay analysis and loss-versus-time figures (minutes; OUTPUT=results)
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
@@ -25,7 +29,13 @@ test: lint  ## ruff, mypy and the test suite
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: install  ## the long statistical tests, and every broken input
-	$(BIN)/pytest -n 2 -m slow
+	$(BIN)/pytest -n 2 -m "slow and not docs"
+
+docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an error
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+
+test-docs: $(VENV)/docs  ## execute the long blocks of README and docs
+	$(BIN)/pytest -n 2 -m docs tests/docs
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite
@@ -46,6 +56,6 @@ bench: install  ## speed, as ratios measured in one process
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove .venv and caches (keeps results)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build site
 
-.PHONY: help install reproduce test test-slow wheel-test lint format verify bench clean
+.PHONY: help install reproduce test test-slow docs test-docs wheel-test lint format verify bench clean

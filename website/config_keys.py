@@ -1,0 +1,86 @@
+"""The reference of configs, read from the settings and the registries."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from experiments.config.schema import schema
+from experiments.described import described, first_sentence
+from experiments.listing import PLACES, sections
+from website.markdown import code, plain, table
+
+HEAD = """# Keys of a config
+
+A config is a YAML file (or, [from Python](../python.md), a mapping). `erasurehead list` prints
+what stands here, with the schemes and delay models of your plugins; `erasurehead schema` gives it
+to an editor. What a scheme does, and what is known of it, is in the [atlas](../atlas.md); the
+delay models are drawn in their [gallery](../delays.md). A list in a scheme's field stands for one
+scheme per value.
+"""
+
+TITLES = {
+    "schemes": "Schemes",
+    "delays": "Delay models",
+    "load_laws": "Load laws",
+    "data": "Data sets",
+    "losses": "Losses",
+    "optimizers": "Optimizers",
+    "network": "Network",
+    "failures": "Failures",
+}
+
+
+def page() -> str:
+    """The page, as Markdown."""
+    parts = [HEAD, "## Top level", _top(schema())]
+    for key, entries in sections().items():
+        parts += [f"## {TITLES.get(key, key)}", f"In a config: `{PLACES[key]}`"]
+        for name, family in entries.items():
+            alone = key in ("network", "failures")
+            parts += [] if alone else [f"### {name}"]
+            parts.append(plain(first_sentence(family)))
+            if key != "losses":  # their fields are the data
+                parts.append(fields(family))
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def fields(family: type) -> str:
+    """The fields of a class as a table; nothing where it has none."""
+    rows = [
+        (code(row.name), plain(row.value), plain(row.unit), code(row.default), plain(row.meaning))
+        for row in described(family)
+    ]
+    return table(["field", "value", "unit", "default", "meaning"], rows) if rows else ""
+
+
+def _top(document: dict[str, Any]) -> str:
+    rows = []
+    for name, setting in document["properties"].items():
+        default = "required" if name in document["required"] else ""
+        if "default" in setting:
+            default = json.dumps(setting["default"])
+        rows.append((code(name), _type(setting), code(default), plain(setting["description"])))
+    return table(["key", "value", "default", "meaning"], rows)
+
+
+def _type(setting: dict[str, Any]) -> str:
+    """A JSON Schema in a few words."""
+    if "$ref" in setting:
+        return "section"
+    if "anyOf" in setting:
+        return " or ".join(dict.fromkeys(_type(each) for each in setting["anyOf"]))
+    if "enum" in setting:
+        return " or ".join(code(str(value)) for value in setting["enum"])
+    if "const" in setting:
+        return code(str(setting["const"]))
+    kind = {"array": "list", "object": "section", "string": "text", "null": "`null`"}
+    name = str(setting.get("type", "any"))
+    bounds = {
+        "minimum": ">=",
+        "exclusiveMinimum": ">",
+        "maximum": "<=",
+        "exclusiveMaximum": "<",
+    }
+    limits = [f"{sign} {setting[key]}" for key, sign in bounds.items() if key in setting]
+    return " ".join([kind.get(name, name), " and ".join(limits)]).strip()
