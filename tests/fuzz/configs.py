@@ -43,11 +43,20 @@ def _commands(rng: random.Random, overrides: Command) -> tuple[Command, ...]:
         return ((*run, "--timeline", "out/timeline.json"), run)
     if kind < 0.2:
         return ((*sweep, "--jobs", "2"), run)
+    if kind < 0.23:
+        return (_attack(rng, overrides),)
     if kind < 0.3:
         return (run, ("run", "out/config.yaml", "--output", "out"))
     if kind < 0.35:
         return (run, ("plot", "out", "--format", rng.choice(("svg", "png", "pdf"))))
     return (sweep if kind < 0.55 else run,)
+
+
+def _attack(rng: random.Random, overrides: Command) -> Command:
+    options: list[str] = ["--budget", rng.choice(("100", "1000", "0", "x"))]
+    if rng.random() < 0.5:
+        options += ["--stragglers", rng.choice(("0:2", "1", "3:1", "99", "-1", "", "0:99999999"))]
+    return ("attack", "config.yaml", *overrides, *options, "--output", "out")
 
 
 def places(value: Any, place: Place = ()) -> list[Place]:

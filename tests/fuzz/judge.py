@@ -33,6 +33,7 @@ REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LEFT_BEHIND = re.compile(r"\.part$|\.lock$|^tmp/")
 
 RUNS = ("run", "sweep")
+DRAW = ("plot", "fit", "whatif", "attack")
 
 
 def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
@@ -129,7 +130,7 @@ def _again(first: Ending, second: Ending) -> Iterator[str]:
 def _folder(ending: Ending, folder: Path) -> Iterator[str]:
     """What a command that was not refused has written."""
     command = ending.command
-    if ending.code == 2 or command[0] not in (*RUNS, "plot", "fit"):
+    if ending.code == 2 or command[0] not in (*RUNS, *DRAW):
         return
     if command[0] in RUNS and "--dry-run" not in command and "--output" in command:
         yield from run_faults(folder / command[command.index("--output") + 1], ending.code)

@@ -58,16 +58,20 @@ def _trace(rng: random.Random) -> Case:
     while len(name.encode()) + len(ending) > 255:
         name = name[:-1]
     file = f"{name}{ending}"
-    commands = _fits(rng, file) if rng.random() < 0.35 else _runs(rng)
+    commands = _measured(rng, file) if rng.random() < 0.5 else _runs(rng)
     files = {file: content}
-    if commands[0][0] != "fit":
+    runs = commands[0][0] == "run"
+    if runs:
         files["config.yaml"] = _config(rng, file)
-    return Case(files, commands, f"{file!r:.60} {note} {damage}", again=commands[0][0] != "fit")
+    return Case(files, commands, f"{file!r:.60} {note} {damage}", again=runs)
 
 
-def _fits(rng: random.Random, file: str) -> tuple[Command, ...]:
-    """A fit; some of the configs that it writes are run."""
-    if rng.random() < 0.2:
+def _measured(rng: random.Random, file: str) -> tuple[Command, ...]:
+    """What is done with a table by itself; some of the configs that a fit writes are run."""
+    kind = rng.random()
+    if kind < 0.4:
+        return (_whatif(rng, file),)
+    if kind < 0.5:
         run = ("run", "out/delay.yaml", "--set", "iterations=3", "--output", "fitted")
         return (("fit", "--output", "out", "--", file), run)
     return (_fit(rng, file),)
@@ -75,9 +79,7 @@ def _fits(rng: random.Random, file: str) -> tuple[Command, ...]:
 
 def _fit(rng: random.Random, file: str) -> Command:
     """The name could be taken for an option."""
-    options: list[str] = []
-    if rng.random() < 0.2:
-        options += ["--load", rng.choice(("1", "2", "0", "-1", "nan", "1e400", "x", "inf", ""))]
+    options = _read(rng)
     if rng.random() < 0.2:
         ranges = ("1:3", "2:2", "0:3", "3:1", ":", "1:", "a:b", "1:9999999", "-1:2", "1:2:3", "١:٢")
         options += ["--k-range", rng.choice((*ranges, "9" * 5000 + ":1"))]
@@ -87,6 +89,33 @@ def _fit(rng: random.Random, file: str) -> Command:
             rng.choice(("out", "out/deep", "[/b]", "日本", "x\x1b", "trace.csv")),
         ]
     return ("fit", *options, "--", file)
+
+
+def _read(rng: random.Random) -> list[str]:
+    """Options of every command that reads a table."""
+    options: list[str] = []
+    choices = {
+        "--load": ("1", "2", "0", "-1", "nan", "1e400", "x", "inf", ""),
+        "--unit": ("s", "ms", "us", "ns", "h"),
+        "--missing": ("refuse", "drop-rounds", "never", "0"),
+        "--retries": ("refuse", "last", "sum", "mean"),
+        "--columns": ("worker=host", "round=", "seconds=load,load=seconds", "x=y", "=", "worker"),
+        "--drop": ("0", "load", "Unnamed: 0", ",", "0,1,2,3,4,5,6,7"),
+    }
+    for option, values in choices.items():
+        if rng.random() < 0.12:
+            options += [option, rng.choice(values)]
+    return options
+
+
+def _whatif(rng: random.Random, file: str) -> Command:
+    options = _read(rng)
+    if rng.random() < 0.3:
+        counts = ("1:2", "0", "1", "1,2", "2:1", "-1", "x", "1:99999999", "", "1,1", "9" * 5000)
+        options += ["--stragglers", rng.choice(counts)]
+    if rng.random() < 0.2:
+        options += ["--timeout", rng.choice(("0.5", "0.9,0.99", "1", "0", "nan", "2", "x", ""))]
+    return ("whatif", *options, "--output", "out", "--", file)
 
 
 def _runs(rng: random.Random) -> tuple[Command, ...]:
