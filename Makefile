@@ -26,7 +26,7 @@ reproduce: install  ## the paper's delay analysis and loss-versus-time figures (
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
 test: lint  ## ruff, mypy and the test suite
-	$(BIN)/pytest -n 2 -m "not slow"
+	$(BIN)/pytest -n 2 -m "not slow and not browser"
 
 test-slow: install  ## the long statistical tests, and every broken input
 	$(BIN)/pytest -n 2 -m "slow and not docs"
@@ -36,6 +36,9 @@ docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an err
 
 test-docs: $(VENV)/docs  ## execute the long blocks of README and docs
 	$(BIN)/pytest -n 2 -m docs tests/docs
+
+test-browser: install  ## the pages in a headless Chromium (apt-get install chromium)
+	$(BIN)/pytest -m browser tests/browser
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite
@@ -58,4 +61,4 @@ bench: install  ## speed, as ratios measured in one process
 clean:  ## remove .venv and caches (keeps results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build site
 
-.PHONY: help install reproduce test test-slow docs test-docs wheel-test lint format verify bench clean
+.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test lint format verify bench clean

@@ -532,6 +532,23 @@ def plot(
     terminal.say_all([*map(str, written), *left_out])
 
 
+@app.command(epilog=example("report results/demo"))
+def report(
+    directory: Annotated[
+        Path,
+        typer.Argument(metavar="DIR", help="Output of run, sweep, live, fit, whatif or compare."),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The file; default DIR/report.html.")
+    ] = None,
+) -> None:
+    """Make one page for a browser of a result: a single file, to be sent on."""
+    from experiments.report.command import write_report
+
+    path = write_report(directory, output)
+    terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
 @app.command(epilog=example("measure --workers 8 --loads 1,2,3 --output measured.csv"))
 def measure(
     config: Annotated[

@@ -31,6 +31,7 @@ CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
+REPORT = "report.html"
 
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
 """What ``erasurehead attack`` leaves."""
@@ -218,7 +219,7 @@ def has_rows(table: Path) -> bool:
 
 
 def _made_of_one_config(output: Path) -> Iterator[Path]:
-    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, *ATTACK):
+    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK):
         if (output / name).is_file():
             yield output / name
     if (output / PLOTS).is_dir():

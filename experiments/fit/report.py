@@ -53,7 +53,7 @@ def answer(findings: Findings, source: str, command: str = "") -> Answer:
     off = _percent(findings.chosen.error)
     best = main.fits[0]
     why = [
-        f"{'; '.join(findings.chosen.why)}.",
+        f"{'; '.join(findings.chosen.why).capitalize()}.",
         f"Of one law for all delays, {best.family.name} predicts arrivals best: off by "
         f"{_percent(best.order_error)}.",
         *(line.removeprefix("- ").capitalize() + "." for line in _answers(findings)),

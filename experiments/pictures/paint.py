@@ -155,9 +155,17 @@ def _bars(axes: Axes, mark: Bars) -> None:
 
 
 def _heat(axes: Axes, mark: Heat) -> None:
-    top = float(np.nanmax(mark.values)) or 1.0
+    from matplotlib.colors import LogNorm, Normalize
+
+    low, top = mark.ends
+    norm: Any = LogNorm(low, top) if mark.log else Normalize(low, top)
     image = axes.imshow(
-        mark.values, aspect="auto", cmap="Blues", vmin=0.0, vmax=top, interpolation="nearest"
+        np.maximum(mark.values, low) if mark.log else mark.values,
+        aspect="auto",
+        cmap="Blues",
+        norm=norm,
+        interpolation="nearest",
+        extent=(*mark.sides, len(mark.values) - 0.5, -0.5),
     )
     axes.set_yticks(np.arange(1, len(mark.values)) - 0.5, minor=True)
     axes.grid(visible=False)

@@ -127,7 +127,7 @@ class Records:
 
         Fields of a scheme (``scheme.load``) make no points: they are in its label.
         """
-        keys = self._swept()
+        keys = self.swept()
         if not keys:
             return [self]
         points = _names(self.summary, keys)
@@ -150,7 +150,8 @@ class Records:
             workers=workers,
         )
 
-    def _swept(self) -> list[str]:
+    def swept(self) -> list[str]:
+        """Keys of the sweep that make points of its grid."""
         return swept_keys(self.iterations, self.summary)
 
 

@@ -131,10 +131,39 @@ class Rules:
 
 @dataclass(frozen=True, eq=False)
 class Heat:
-    """A table of values as shades, ``(rows, columns)``; NaN is left white. ``label``: of what."""
+    """A table of values as shades.
+
+    Attributes:
+        values: ``(rows, columns)``; NaN is left white.
+        label: what they are, with the unit.
+        log: shades are equal steps of the logarithm, from ``low`` or the least value on.
+        low: what has the lightest shade, with ``log``.
+        extent: where the columns begin and end on the horizontal axis; ``None``: the middle of
+            each is at its number.
+    """
 
     values: FloatArray
     label: str = ""
+    log: bool = False
+    low: float | None = None
+    extent: tuple[float, float] | None = None
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Where the columns begin and end on the horizontal axis."""
+        return self.extent or (-0.5, self.values.shape[1] - 0.5)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values of the lightest and the darkest shade."""
+        known = self.values[np.isfinite(self.values)]
+        top = (float(known.max()) if known.size else 0.0) or 1.0
+        if not self.log:
+            return 0.0, top
+        positive = known[known > 0]
+        least = float(positive.min()) if positive.size else top / 10
+        low = least if self.low is None else max(self.low, least)
+        return (low, top) if low < top else (top / 1.001, top)
 
 
 Mark = Curve | Points | Bars | Rules | Heat

@@ -1,0 +1,125 @@
+"""The report of a comparison of two results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+from typing_extensions import override
+
+from experiments import answers
+from experiments.pictures import style
+from experiments.pictures.looks import DASHED, MUTED, Look, variants
+from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from experiments.report.content import Chart, Page, Section, Table
+from experiments.report.kinds.base import ReportKind, asked_again, image, read_frame
+from experiments.report.kinds.numbers import capped, interval, number, plain
+
+COMPARISON = "comparison.csv"
+
+NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
+
+
+@final
+class CompareReport(ReportKind):
+    """Of ``compare``."""
+
+    name: ClassVar[str] = "compare"
+
+    @override
+    def holds(self, directory: Path) -> bool:
+        return (directory / COMPARISON).exists()
+
+    @override
+    def read(self, directory: Path) -> Page:
+        answer = answers.read(directory)
+        table = read_frame(directory / COMPARISON, ("label", "scheme", *NUMBERS))
+        words = "Each iteration of both results, and their losses on the clock."
+        return Page(
+            kind="compare",
+            title=answer.subject,
+            verdict=answer.verdict,
+            why=answer.why,
+            next=answer.next,
+            question=[
+                ("results", answer.subject),
+                ("iterations", str(int(table["iterations"].max()))),
+                ("replications", str(int(table["replications"].max()))),
+            ],
+            sections=[
+                Section(
+                    "pictures",
+                    "Side by side",
+                    [
+                        Chart(
+                            "ratios",
+                            "Second over first",
+                            "Ratio of mean iteration times, with its 95 % interval.",
+                            ratios(table),
+                        ),
+                        *image(directory / "comparison.png", "comparison", "Iterations", words),
+                    ],
+                ),
+                Section("table", "All numbers", [_table(table)]),
+            ],
+            provenance=[("made by", "erasurehead compare")],
+            commands=asked_again(answer),
+            notes=answer.notes,
+        )
+
+
+MOST_ROWS = 30
+
+
+def ratios(table: pd.DataFrame) -> Picture:
+    """A row for each scheme (and point), its ratio with an interval."""
+    rows = table.head(MOST_ROWS)
+    pairs = rows[["label", "scheme"]].drop_duplicates("label")
+    looks = variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
+    marks: list[Mark] = []
+    for place, row in enumerate(rows.to_dict("records")):
+        x = np.array([row["ratio"]], dtype=float)
+        ends = np.array([[row["ratio"] - row["ratio_low"]], [row["ratio_high"] - row["ratio"]]])
+        look = looks[str(row["label"])]
+        marks.append(Points(look, x, np.array([float(place)]), dx=np.nan_to_num(ends)))
+    line = Look(MUTED, "", DASHED, "no difference")
+    ends = np.array([-0.6, len(rows) - 0.4])
+    marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
+    more = len(table) - len(rows)
+    return Picture(
+        [
+            Panel(
+                Axis("ratio of mean iteration times, second over first"),
+                Axis("", low=len(rows) - 0.4, high=-0.6, names=()),
+                marks,
+            )
+        ],
+        1,
+        style.ONE_PANEL,
+        3.4,
+        heading=f"{more} more schemes or points are not shown" if more else "",
+        last=(line.title,),
+    )
+
+
+def _table(table: pd.DataFrame) -> Table:
+    own = [str(name) for name in table.columns]
+    swept = own[2 : own.index("replications")] if "replications" in own else []
+    losses = "loss_difference" in own
+    columns = ["scheme", *swept, "first (s)", "second (s)", "ratio (95 %)", "correlation"]
+    rows = [
+        [
+            plain(row["label"]),
+            *(plain(row[key]) for key in swept),
+            number(row["first"]),
+            number(row["second"]),
+            interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
+            number(row["correlation"]),
+            *([number(row["loss_difference"])] if losses else []),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns += ["largest loss difference"] if losses else []
+    return capped("comparison-table", "", columns, rows, COMPARISON)

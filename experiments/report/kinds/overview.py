@@ -1,0 +1,108 @@
+"""A sweep at one glance: a number of every scheme over the first swept key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+
+from experiments.pictures import style
+from experiments.pictures.looks import Look, variants
+from experiments.pictures.records import Records, short_text
+from experiments.pictures.shown import Axis, Curve, Panel, Picture
+from experiments.report.content import Chart
+from sim.metrics import METRICS
+from sim.types import FloatArray
+
+SHOWN = ("time_to_target", "iteration_time", "final_train_loss")
+"""Metrics of an overview, those that the summary has."""
+
+MOST_PANELS = 6
+
+LONG = 10
+"""From this ratio of swept values on, their axis is logarithmic."""
+
+BAND = "bands: 95 % confidence interval of the mean"
+
+
+def overview(records: Records) -> Iterator[Chart]:
+    """A picture for each metric, with a panel for each point of the other swept keys."""
+    keys = [key for key in records.swept() if not key.startswith("scheme.")]
+    lengths = {key: records.summary[key].astype(str).nunique() for key in keys}
+    keys = [key for key in keys if lengths[key] > 1]
+    if not keys:
+        return
+    along = max(keys, key=lambda key: (is_numeric_dtype(records.summary[key]), lengths[key]))
+    others = [key for key in keys if key != along]
+    for name in SHOWN:
+        if f"{name}_mean" in records.summary:
+            metric = METRICS[name]
+            title = f"{metric.title[:1].upper()}{metric.title[1:]} over {along}"
+            words = f"Means over replications; {BAND}."
+            ident = f"overview-{name.replace('_', '-')}"
+            yield Chart(ident, title, words, _picture(records, name, along, others))
+
+
+def _picture(records: Records, name: str, along: str, others: list[str]) -> Picture:
+    summary = records.summary
+    pairs = summary[["label", "scheme"]].drop_duplicates("label")
+    looks = variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
+    values = list(dict.fromkeys(summary[along]))
+    numeric = is_numeric_dtype(summary[along])
+    if numeric:
+        values = sorted(values)
+    groups = [("", summary)]
+    if others:
+        said = summary[others].map(short_text)
+        names = said.apply(
+            lambda row: "\n".join(f"{k} = {v}" for k, v in zip(others, row, strict=True)), axis=1
+        )
+        groups = [(str(title), summary[names == title]) for title in dict.fromkeys(names)]
+    positive = numeric and min(values) > 0
+    log = bool(positive and max(values) >= LONG * min(values))
+    axis = Axis(along, log=log, ticks=(1, 2, 5) if log and max(values) < 100 * min(values) else ())
+    if not numeric:
+        texts = tuple(short_text(value) for value in values)
+        axis = Axis(along, names=texts)
+    where = dict(zip(values, values if numeric else range(len(values)), strict=True))
+    panels = [
+        Panel(axis, Axis(METRICS[name].label), _curves(own, name, along, where, looks), title)
+        for title, own in groups[:MOST_PANELS]
+    ]
+    spans = [c.y for p in panels for c in p.marks if isinstance(c, Curve)]
+    known = np.concatenate([y[np.isfinite(y)] for y in spans]) if spans else np.empty(0)
+    if known.size and known.min() > 0 and known.max() > 30 * known.min():
+        ticks = (1, 2, 5) if known.max() < 100 * known.min() else ()
+        y = Axis(METRICS[name].label, log=True, ticks=ticks)
+        panels = [Panel(panel.x, y, panel.marks, panel.title) for panel in panels]
+    more = len(groups) - len(panels)
+    columns = min(3, len(panels))
+    return Picture(
+        panels,
+        columns,
+        style.ONE_PANEL if columns == 1 else style.TWO_PANELS,
+        3.2 * -(-len(panels) // columns),
+        share="y" if len(panels) > 1 else "",
+        heading=f"{more} more points of the sweep are not shown" if more else "",
+    )
+
+
+def _curves(
+    table: pd.DataFrame, name: str, along: str, where: dict[Any, float], looks: dict[str, Look]
+) -> list[Curve]:
+    curves = []
+    for label, rows in table.groupby("label", sort=False):
+        x = np.array([where[value] for value in rows[along]], dtype=np.float64)
+        order = np.argsort(x, kind="stable")
+        y, error = (_column(rows, f"{name}_{end}")[order] for end in ("mean", "se"))
+        half = 1.96 * np.nan_to_num(error)
+        curves.append(Curve(looks[str(label)], x[order], y, y - half, y + half))
+    return curves
+
+
+def _column(rows: pd.DataFrame, name: str) -> FloatArray:
+    values = rows[name].to_numpy(dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)

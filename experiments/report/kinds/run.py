@@ -1,0 +1,269 @@
+"""The report of a run, a sweep, or a live run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, ClassVar, final
+
+from typing_extensions import override
+
+from experiments import outputs
+from experiments.config import yaml_text
+from experiments.config.errors import ConfigError
+from experiments.pictures.kinds import KINDS as PICTURES
+from experiments.pictures.records import Records, read_records, short_text
+from experiments.report.content import Chart, Command, Page, Section, Table
+from experiments.report.kinds.base import ReportKind, quoted
+from experiments.report.kinds.heat_maps import heat_maps
+from experiments.report.kinds.numbers import capped, interval, number, plain
+from experiments.report.kinds.overview import overview
+from experiments.report.kinds.verdict import Verdict, judged
+from sim.metrics import METRICS
+
+FIRST = ("loss_time", "tradeoff", "iteration_time", "loss_iteration", "utilisation")
+"""Pictures of schemes, in this order."""
+
+WORDS = {
+    "loss_time": "How far each scheme is after so many seconds. Lower and further left is better.",
+    "loss_iteration": "The same losses by iteration: what an update is worth, whatever it takes.",
+    "iteration_time": "Share of the iterations that have ended by then; steep and left is fast.",
+    "tradeoff": "Seconds an iteration against what is lost; ringed: nothing beats it in both.",
+    "utilisation": "What the workers' time was spent on.",
+    "workers": "Who made the others wait: the darker, the more. Each row is divided by its sum.",
+    "delays": "How likely each delay is, and how long it takes until k of n workers are done.",
+    "gantt": "What every worker did in the first rounds of one replication, all on one clock.",
+}
+
+ASKED = (
+    "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
+    "network", "failures", "target_loss",
+)  # fmt: skip
+"""Sections of a config that are told in words."""
+
+TITLES = {
+    "loss_time": "Loss against time",
+    "loss_iteration": "Loss against iterations",
+    "iteration_time": "Iteration time",
+    "tradeoff": "Time against error",
+    "utilisation": "Workers' time",
+    "workers": "Who delayed us",
+    "delays": "The delays",
+    "gantt": "Timeline",
+}
+
+
+@final
+class RunReport(ReportKind):
+    """Of ``run``, ``sweep`` and ``live``: their folders hold the same tables."""
+
+    name: ClassVar[str] = "run"
+
+    @override
+    def holds(self, directory: Path) -> bool:
+        return any((directory / name).exists() for name in (*outputs.FILES, "cells"))
+
+    @override
+    def read(self, directory: Path) -> Page:
+        records = read_records(directory)
+        manifest = _manifest(directory)
+        config = dict(records.config or {})
+        swept = config.get("sweep")
+        kind = "live" if "live" in manifest else "sweep" if swept else "run"
+        found = judged(records)
+        title = str(config.get("name", directory.resolve().name))
+        return Page(
+            kind=kind,
+            title=title,
+            verdict=found.verdict,
+            why=found.why,
+            next=_next(records, kind, found),
+            question=_question(config, records),
+            sections=[*_sections(records)],
+            provenance=_provenance(manifest, records),
+            commands=_commands(kind, title),
+            config=yaml_text.write(config) if config else "",
+            notes=[str(line) for line in manifest.get("warnings", [])],
+        )
+
+
+def _manifest(directory: Path) -> Mapping[str, Any]:
+    path = directory / outputs.MANIFEST
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"{path}: is damaged; run the same command again") from None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: is damaged; run the same command again")
+    return found
+
+
+def _sections(records: Records) -> Iterator[Section]:
+    charts = []
+    for name in FIRST:
+        charts += _chart(records, name)
+    yield Section("pictures", "Schemes compared", [*overview(records), *charts])
+    yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS)
+    time = _chart(records, "gantt")
+    if time:
+        yield Section("timeline", "Timeline of one run", time)
+    shades = [*heat_maps(records), *_chart(records, "workers")]
+    if shades:
+        yield Section("workers-and-rounds", "Workers and rounds", shades)
+    delays = _chart(records, "delays")
+    if delays:
+        yield Section("delays-drawn", "Delays", delays)
+
+
+_TABLE_WORDS = (
+    "Means over replications ± standard error. Ratios compare with the first scheme of the same "
+    "point, replication by replication on the same delays; in parentheses the 95 % interval."
+)
+
+
+def _chart(records: Records, name: str) -> list[Chart]:
+    kind = PICTURES[name]
+    if kind.obstacle(records) is not None:
+        return []
+    return [Chart(name.replace("_", "-"), TITLES[name], WORDS[name], kind.show(records))]
+
+
+def _table(records: Records) -> Table:
+    summary = records.summary
+    keys = [key for key in records.swept() if not key.startswith("scheme.")]
+    metrics = [m for m in METRICS.values() if m.heading and f"{m.name}_mean" in summary]
+    compared = [m for m in metrics if f"{m.name}_ratio" in summary]
+    columns = ["scheme", *keys]
+    for metric in metrics:
+        columns.append(metric.label)
+        if metric in compared:
+            columns.append(f"{metric.title}, ratio")
+    rows = []
+    for row in summary.head(10_000).to_dict("records"):
+        cells = [plain(row["label"]), *(plain(_shown(row[key])) for key in keys)]
+        for metric in metrics:
+            cells.append(number(row[f"{metric.name}_mean"], row[f"{metric.name}_se"]))
+            if metric in compared:
+                ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
+                cells.append(interval(*ends))
+        rows.append(cells)
+    return capped("summary", "", columns, rows, outputs.SUMMARY)
+
+
+def _shown(value: Any) -> Any:
+    return short_text(value) if isinstance(value, str) else value
+
+
+def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+    sweep = config.get("sweep") or {}
+    labels = [label for label, _ in records.labels()]
+    some = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
+    facts = [("schemes", some)]
+    facts += [
+        (key.replace("_", " "), _section(config[key]))
+        for key in ASKED
+        if config.get(key) is not None and key not in sweep
+    ]
+    facts += [(f"swept: {key}", _listed(values)) for key, values in sweep.items()]
+    return facts
+
+
+def _section(value: Any) -> str:
+    if isinstance(value, Mapping):
+        first = next((str(value[k]) for k in ("model", "kind", "rule", "loss") if k in value), "")
+        rest = {
+            k: v for k, v in value.items() if v is not None and v is not False and str(v) != first
+        }
+        plain_ = ", ".join(
+            f"{k} = {short_text(v)}" for k, v in rest.items() if not isinstance(v, list)
+        )
+        return ", ".join(part for part in (first, plain_) if part)
+    return "none" if value is None else short_text(value)
+
+
+def _listed(values: Any) -> str:
+    if not isinstance(values, list):
+        return str(values)
+    shown = [short_text(value) for value in values[:8]]
+    return ", ".join(shown) + (f" and {len(values) - 8} more" if len(values) > 8 else "")
+
+
+def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
+    cells = manifest.get("cells") or {}
+    engines = dict.fromkeys(str(c.get("engine")) for c in cells.values() if isinstance(c, dict))
+    versions = manifest.get("versions") or {}
+    origin = manifest.get("origin") or {}
+    facts = [
+        ("cells", str(len(cells))),
+        ("engine", ", ".join(engines)),
+        ("seed", str(manifest.get("seed"))),
+        ("commit", str(manifest.get("commit"))),
+        ("host", str(manifest.get("host"))),
+        ("computed in", f"{manifest.get('wall_seconds')} s"),
+        ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),
+        ("origin", f"config {origin.get('config')}, cells {origin.get('cells')}"),
+        ("rows", f"{len(records.iterations)} iterations, {len(records.summary)} cells"),
+    ]
+    live = manifest.get("live")
+    if isinstance(live, dict):
+        facts.append(("live", ", ".join(f"{k}: {v}" for k, v in live.items() if k != "cells")))
+    return facts
+
+
+def _commands(kind: str, name: str) -> list[Command]:
+    folder = f"results/{name}" + ("-live" if kind == "live" else "")
+    words = {
+        "live": "Save the config above as config.yaml; then measure again:",
+        "sweep": "Save the config above as config.yaml; then sweep it again, to the same bytes:",
+        "run": "Save the config above as config.yaml; then run it again, to the same bytes:",
+    }[kind]
+    jobs = " --jobs 2" if kind == "sweep" else ""
+    return [
+        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {quoted(folder)}"),
+        Command("Make this page again:", f"erasurehead report {quoted(folder)}"),
+    ]
+
+
+def _next(records: Records, kind: str, found: Verdict) -> list[str]:
+    lines = []
+    if found.tied:
+        more = 4 * int(records.summary["replications"].max())
+        lines.append(
+            f"Four times the replications halve the intervals: "
+            f"`erasurehead {kind} config.yaml --set replications={more}`."
+        )
+    config = records.config or {}
+    delay = config.get("delay")
+    if not config.get("sweep") and kind != "live":
+        key = next(
+            (k for k, v in delay.items() if isinstance(v, int | float) and not isinstance(v, bool))
+            if isinstance(delay, Mapping)
+            else iter(()),
+            None,
+        )
+        if key is not None and isinstance(delay, Mapping):
+            value = float(delay[key])
+            values = ",".join(f"{f * value:g}" for f in (0.5, 1, 2))
+            lines.append(
+                "How far the delays may move before the answer changes: "
+                f"`erasurehead sweep config.yaml --set delay.{key}={values}`."
+            )
+        lines.append(
+            "Whether it holds where stragglers cannot be cancelled: "
+            "`erasurehead run config.yaml --set policy=queue`."
+        )
+    if records.timeline is None and kind == "run":
+        lines.append(
+            "What every worker did, as a timeline on this page: "
+            "`erasurehead run config.yaml --timeline timeline.json`."
+        )
+    if config.get("problem") and not config.get("target_loss"):
+        lines.append("With `target_loss` in the config, schemes are compared by the time to it.")
+    if config.get("problem") and kind != "live":
+        lines.append(
+            "All schemes have the config's learning rate here; each has another that suits it best."
+        )
+    return lines

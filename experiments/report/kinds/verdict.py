@@ -1,0 +1,230 @@
+"""What a run says in one sentence: who is first, by how much, and who may be as fast."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from experiments.pictures.records import Records
+from experiments.records.estimates import ratio_interval
+from sim.metrics import METRICS, time_to_target
+from sim.types import FloatArray
+
+NAMED = 3
+"""Schemes that a sentence names."""
+
+EXACT = 1e-12
+"""Decoding errors below this are rounding."""
+
+DOES = {
+    "time_to_target": "reaches the target loss {target:g} first",
+    "iteration_time": "has the shortest iterations",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a run.
+
+    Attributes:
+        verdict: one or two sentences.
+        why: what they rest on.
+        tied: whether others may be as good.
+    """
+
+    verdict: str
+    why: list[str]
+    tied: bool
+
+
+def judged(records: Records) -> Verdict:
+    """The verdict on a run, or on all points of a sweep."""
+    keys = [key for key in records.swept() if not key.startswith("scheme.")]
+    if keys and len(records.summary.groupby(keys, dropna=False, sort=False)) > 1:
+        return _sweep(records, keys)
+    return _run(records)
+
+
+def _target(records: Records) -> float | None:
+    target = (records.config or {}).get("target_loss")
+    return float(target) if isinstance(target, int | float) else None
+
+
+def _run(records: Records) -> Verdict:
+    labels = [label for label, _ in records.labels()]
+    name, values = _measured(records, labels)
+    target = _target(records)
+    if len(values) < 2:
+        return _alone(records, name, values)
+    first, *_ = values
+    best = min(values, key=lambda label: float(np.mean(values[label])))
+    against = {label: ratio_interval(values[label], values[best]) for label in values}
+    tied = [label for label, (_, low, _) in against.items() if label != best and not low > 1]
+    seconds = float(np.mean(values[best]))
+    does = DOES[name].format(target=target or 0.0)
+    verdict = f"{best} {does}: {seconds:.3g} s"
+    if best == first:
+        second = min((v for v in against if v != best), key=lambda label: against[label][0])
+        verdict += f"; the next, {second}, takes {_times(against[second])}."
+        if "uncoded" in {scheme for label, scheme in records.labels() if label == best}:
+            verdict += " Redundancy does not pay here."
+    else:
+        verdict += f"; {first} takes {_times(against[first])}."
+    single = len(next(iter(values.values()))) < 2
+    if single:
+        verdict += " One replication: how sure that is cannot be told."
+    elif tied:
+        verdict += f" {_listed(tied)} may be as fast."
+    return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
+
+
+def _measured(records: Records, labels: list[str]) -> tuple[str, Mapping[str, FloatArray]]:
+    """The metric that decides, and its values of each scheme that has it in every replication."""
+    target = _target(records)
+    if target is not None and "train_loss" in records.iterations:
+        reached = {
+            label: time_to_target(
+                records.runs(label, "time"), records.runs(label, "train_loss"), target
+            )
+            for label in labels
+        }
+        whole = {label: v for label, v in reached.items() if np.isfinite(v).all() and (v > 0).all()}
+        if len(whole) > 1:
+            return "time_to_target", whole
+    found = {label: METRICS["iteration_time"].of(records.cell(label)) for label in labels}
+    return "iteration_time", {label: v for label, v in found.items() if v is not None}
+
+
+def _alone(records: Records, name: str, values: Mapping[str, FloatArray]) -> Verdict:
+    label = next(iter(values), records.labels()[0][0])
+    if not values:
+        return Verdict(f"{label}: nothing was measured.", [], tied=False)
+    seconds = float(np.mean(values[label]))
+    what = "reaches the target loss" if name == "time_to_target" else "takes for an iteration"
+    verdict = (
+        f"{label} {what} {'in ' if name == 'time_to_target' else ''}{seconds:.3g} s on average."
+    )
+    return Verdict(verdict, _of_scheme(records, label), tied=False)
+
+
+def _times(interval: tuple[float, float, float]) -> str:
+    ratio, low, high = interval
+    ends = "" if np.isnan(low) else f" (95 % interval {low:.3g} to {high:.3g})"
+    return f"{ratio:.3g} times as long{ends}"
+
+
+def _listed(labels: list[str]) -> str:
+    named = ", ".join(labels[:NAMED])
+    more = len(labels) - NAMED
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _why(
+    records: Records, values: Mapping[str, FloatArray], name: str, best: str, first: str
+) -> list[str]:
+    lines = []
+    table = records.summary.drop_duplicates("label").set_index("label")
+    if name == "time_to_target":
+        means = table["iteration_time_mean"].astype(float)
+        a, b = means[best], means[first]
+        if best != first:
+            lines.append(
+                f"An iteration of {best} takes {a:.3g} s on average, one of {first} {b:.3g} s."
+            )
+    lines += _of_scheme(records, best)
+    if "final_train_loss_mean" in table:
+        losses = table["final_train_loss_mean"].astype(float)
+        least = str(losses.idxmin())
+        if least != best and np.isfinite(losses[best]):
+            lines.append(
+                f"After the last iteration the training loss of {best} is {losses[best]:.4g}; the "
+                f"least is that of {least}, {losses[least]:.4g}."
+            )
+    absent = [label for label, _ in records.labels() if label not in values]
+    if absent and name == "time_to_target":
+        lines.append(f"Not every replication of {_listed(absent)} reaches the target loss.")
+    return lines
+
+
+def _of_scheme(records: Records, label: str) -> list[str]:
+    """What its gradients and its workers are like."""
+    row = records.summary[records.summary["label"] == label].iloc[0]
+    lines = []
+    error = row.get("decoding_error_mean")
+    if error is not None and not pd.isna(error):
+        lines.append(
+            f"The gradient of {label} is exact in every update."
+            if error < EXACT
+            else f"The gradient of {label} is approximate: its mean decoding error is {error:.3g}."
+        )
+    busy, wasted = row.get("utilisation_mean"), row.get("wasted_mean")
+    if busy is not None and wasted is not None and not (pd.isna(busy) or pd.isna(wasted)):
+        lines.append(
+            f"Its workers compute {busy:.0%} of the time; {max(wasted, 0.0):.0%} of that is for "
+            "messages that come too late."
+        )
+    if "costliest_worker" in row and row["costliest_worker_cost"] > 0:
+        lines.append(
+            f"Worker {int(row['costliest_worker'])} delays it most: its message ends "
+            f"{row['costliest_worker_last']:.0%} of the rounds."
+        )
+    return lines
+
+
+def _sweep(records: Records, keys: list[str]) -> Verdict:
+    """Who is first at how many points; who may be as fast by intervals that are not paired."""
+    summary = records.summary
+    name = "iteration_time"
+    if "time_to_target_mean" in summary and (summary["target_reached"] == 1).any():
+        name = "time_to_target"
+    mean, error = f"{name}_mean", f"{name}_se"
+    winners: dict[str, int] = {}
+    close = total = 0
+    gains = []
+    for _, rows in summary.groupby(keys, dropna=False, sort=False):
+        base = rows.iloc[0]
+        whole = rows[rows["target_reached"] == 1] if name == "time_to_target" else rows
+        whole = whole[np.isfinite(whole[mean].astype(float))]
+        if whole.empty:
+            continue
+        total += 1
+        order = whole.sort_values(mean, kind="stable")
+        best = order.iloc[0]
+        winners[str(best["label"])] = winners.get(str(best["label"]), 0) + 1
+        if len(order) > 1:
+            second = order.iloc[1]
+            apart = float(second[mean] - best[mean])
+            noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
+            close += apart <= noise
+        if np.isfinite(base[mean]) and best[mean] > 0:
+            gains.append(float(base[mean] / best[mean]))
+    if not total:
+        return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
+    ranked = sorted(winners.items(), key=lambda item: -item[1])
+    does = DOES[name].format(target=_target(records) or 0.0)
+    leader, count = ranked[0]
+    if count == total:
+        verdict = f"{leader} {does} at all {total} points of the sweep."
+    else:
+        others = ", ".join(f"{label} at {n}" for label, n in ranked[1 : 1 + NAMED])
+        more = (
+            f" and others at {sum(n for _, n in ranked[1 + NAMED :])}"
+            if len(ranked) > 1 + NAMED
+            else ""
+        )
+        verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
+    why = []
+    if gains:
+        base_label = str(summary.iloc[0]["label"])
+        why.append(
+            f"The first of each point is {min(gains):.3g} to {max(gains):.3g} times as fast as "
+            f"{base_label}, by means."
+        )
+    why.append(
+        f"At {close} of {total} points the second may be as fast as the first (95 %, intervals of "
+        "independent means; the paired ratios in the table are narrower)."
+    )
+    return Verdict(verdict, why, tied=close > 0)

@@ -1,0 +1,162 @@
+"""A page as HTML: one file, no other is asked for. Whatever a label holds is text."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from hashlib import sha256
+from importlib.resources import files as resources
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from experiments.config.escape import escaped
+from experiments.pictures.svg.picture import DrawnPicture, Entry, draw_picture
+from experiments.pictures.svg.sheet import Sheet
+from experiments.report.content import Chart, Image, Page, Section, Table
+
+TEMPLATES = "templates"
+
+CODE = re.compile(r"`([^`\n]+)`")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a section, with how it is drawn; ``notes`` are entries of its own legend."""
+
+    kind: str
+    of: Chart | Image | Table
+    drawn: DrawnPicture | None = None
+    source: str = ""
+    entries: tuple[Entry, ...] = ()
+
+
+@dataclass(frozen=True)
+class DrawnSection:
+    """A section, and the entries that the legends of its pictures have in common."""
+
+    of: Section
+    parts: list[Part]
+    legend: tuple[Entry, ...]
+
+
+def html(page: Page) -> str:
+    """The whole file. The same page gives the same text.
+
+    Cost: about 0.3 s for 60 cells.
+    """
+    sheet = Sheet()
+    sections = [_drawn(section, sheet) for section in page.sections if section.parts]
+    values = {
+        panel.ident: panel.values
+        for section in sections
+        for part in section.parts
+        if part.drawn is not None
+        for panel in part.drawn.panels
+    }
+    light, dark = sheet.inks.css()
+    script = _text("page.js")
+    template = _environment().get_template("page.html.j2")
+    text = template.render(
+        page=page,
+        sections=sections,
+        values=_json(values),
+        definitions=sheet.symbols.definitions(),
+        style=Markup(_text("page.css")),
+        light=Markup(light),
+        dark=Markup(dark),
+        script=Markup(script),
+        script_hash=_hash(f"\n{script}\n"),
+    )
+    return text if text.endswith("\n") else f"{text}\n"
+
+
+def _drawn(section: Section, sheet: Sheet) -> DrawnSection:
+    """One legend for all pictures that name the same schemes, above them; notes stay below each."""
+    parts = [*_parts(section, sheet)]
+    drawn = [part.drawn for part in parts if part.drawn is not None]
+    named = [{entry.key for entry in each.entries if entry.key >= 0} for each in drawn]
+    named = [keys for keys in named if keys]
+    common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
+    legend: dict[int, Entry] = {}
+    for each in drawn if common else ():
+        for entry in each.entries:
+            if entry.key in common:
+                legend.setdefault(entry.key, entry)
+    own = [
+        replace(
+            part,
+            entries=tuple(
+                entry for entry in part.drawn.entries if entry.key < 0 or entry.key not in common
+            ),
+        )
+        if part.drawn is not None
+        else part
+        for part in parts
+    ]
+    return DrawnSection(section, own, tuple(legend.values()))
+
+
+def _parts(section: Section, sheet: Sheet) -> Iterator[Part]:
+    for part in section.parts:
+        match part:
+            case Chart():
+                drawn = draw_picture(part.picture, part.title, part.ident, sheet)
+                yield Part("chart", part, drawn)
+            case Image():
+                data = base64.b64encode(part.png).decode("ascii")
+                yield Part("image", part, source=f"data:image/png;base64,{data}")
+            case Table():
+                yield Part("table", part)
+
+
+def _json(values: Any) -> Markup:
+    """JSON that ends no script element and begins no comment."""
+    text = json.dumps(values, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)
+
+
+def _hash(script: str) -> str:
+    """As a content security policy names a script."""
+    return "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode("ascii")
+
+
+def with_code(text: str) -> Markup:
+    """A sentence in which backticks mark commands."""
+    pieces = CODE.split(escaped(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if place % 2 else Markup("{}").format(piece)
+        for place, piece in enumerate(pieces)
+    )
+
+
+def commands_in(text: str) -> list[str]:
+    """The commands that stand between backticks."""
+    return [found for found in CODE.findall(escaped(text)) if found.startswith("erasurehead ")]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("experiments.report", TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = with_code
+    environment.filters["commands"] = commands_in
+    environment.filters["plain"] = escaped
+    return environment
+
+
+@cache
+def _text(name: str) -> str:
+    return (resources("experiments.report") / TEMPLATES / name).read_text(encoding="utf-8")

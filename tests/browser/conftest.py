@@ -1,0 +1,41 @@
+"""One browser, and one page of each kind, for all tests of this folder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from experiments.report.command import write_report
+from tests.browser.chromium import started
+from tests.report.results import MADE, make_sweep
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with started() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A folder of each kind of result, with its page."""
+    found = {}
+    for name, make in MADE.items():
+        found[name] = make(tmp_path_factory.mktemp(name))
+        write_report(found[name])
+    return found
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of 60 cells: 3 schemes at 20 points, with losses."""
+    values = ("delay.rate=0.5,1,2,4,8", "workers=6,12", "policy=cancel,queue")
+    out = make_sweep(tmp_path_factory.mktemp("large"), *values, losses=True)
+    write_report(out)
+    return out

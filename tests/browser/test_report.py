@@ -1,0 +1,218 @@
+"""The page of a report in Chromium."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import pytest
+
+from tests.browser.chromium import opened
+from tests.report.results import EVIL, MADE
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+MOST_BYTES = 3_000_000
+MOST_SECONDS = 2.0
+
+
+def address(directory: Path) -> str:
+    return (directory / "report.html").as_uri()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1440])
+@pytest.mark.parametrize("name", MADE)
+def test_it_opens_without_a_word_and_fits(
+    name: str, width: int, scheme: str, browser: Browser, results: dict[str, Path]
+) -> None:
+    """No console line, no request, no dialog, and nothing sticks out to the right."""
+    with opened(browser, address(results[name]), width, color_scheme=scheme) as page:
+        assert page.locator("svg.panel:visible").count() > 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (paper == "rgb(255, 255, 255)") == (scheme == "light")
+
+
+def test_a_sweep_of_60_cells_is_small_and_opens_at_once(browser: Browser, large: Path) -> None:
+    file = large / "report.html"
+    assert len(pd.read_parquet(large / "summary.parquet")) == 60
+    assert file.stat().st_size < MOST_BYTES
+    began = time.perf_counter()
+    with opened(browser, address(large)) as page:
+        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+        took = time.perf_counter() - began
+        assert page.locator("tbody tr").count() == 60
+    print(f"{file.stat().st_size / 1e6:.2f} MB, open in {took:.2f} s")
+    assert took < MOST_SECONDS
+
+
+def test_a_legend_hides_a_scheme_in_all_pictures(
+    browser: Browser, results: dict[str, Path]
+) -> None:
+    with opened(browser, address(results["run"])) as page:
+        button = page.get_by_role("button", name="ignore_stragglers", exact=False).first
+        key = button.get_attribute("data-key")
+        marks = page.locator(f'.mark[data-k="{key}"]')
+        count = marks.count()
+        assert count >= 4, "in several pictures"
+        assert button.get_attribute("aria-pressed") == "true"
+        button.click()
+        assert button.get_attribute("aria-pressed") == "false"
+        assert page.locator(f'.mark[data-k="{key}"]:visible').count() == 0
+        assert page.locator(".mark.off").count() == count
+        button.press("Enter")
+        assert page.locator(".mark.off").count() == 0
+        assert "shown" in page.locator("#said").inner_text()
+
+
+def test_a_table_is_sorted_by_numbers(browser: Browser, results: dict[str, Path]) -> None:
+    expected = pd.read_parquet(results["sweep"] / "summary.parquet")["iteration_time_mean"]
+    with opened(browser, address(results["sweep"])) as page:
+        head = page.locator("thead th", has_text="mean iteration time (s)")
+        column = head.evaluate("head => head.cellIndex")
+
+        def shown() -> list[float]:
+            cells = page.locator(f"tbody tr > :nth-child({column + 1})").all()
+            return [float(cell.get_attribute("data-v") or "nan") for cell in cells]
+
+        assert head.get_attribute("aria-sort") == "none"
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == "ascending"
+        assert shown() == pytest.approx(sorted(expected), rel=1e-4)
+        head.get_by_role("button").press("Enter")
+        assert head.get_attribute("aria-sort") == "descending"
+        assert shown() == pytest.approx(sorted(expected, reverse=True), rel=1e-4)
+        page.locator("thead th").first.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == "none"
+
+
+def test_a_table_is_filtered(browser: Browser, results: dict[str, Path]) -> None:
+    with opened(browser, address(results["sweep"])) as page:
+        rows = page.locator("tbody tr")
+        assert rows.count() == 18
+        page.get_by_label("Filter rows").fill("QUEUE fractional")
+        assert page.locator("tbody tr:visible").count() == 3
+        assert page.locator(".filter [role=status]").inner_text() == "3 of 18 rows"
+        page.get_by_label("Filter rows").fill("")
+        assert page.locator("tbody tr:visible").count() == 18
+
+
+def point_at(page: Page, picture: str) -> tuple[float, float]:
+    """Where the only marker of the first scheme is."""
+    box = page.locator(f"#{picture} use").first.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def test_a_pointer_reads_values(browser: Browser, results: dict[str, Path]) -> None:
+    """On the trade-off, those of the summary; on a curve, those of all schemes."""
+    summary = pd.read_parquet(results["run"] / "summary.parquet").set_index("label")
+    row = summary.loc[EVIL]
+    with opened(browser, address(results["run"])) as page:
+        page.locator("#tradeoff").scroll_into_view_if_needed()
+        page.mouse.move(*point_at(page, "tradeoff-1"))
+        tip = page.locator(".tip")
+        assert tip.is_visible()
+        text = tip.inner_text()
+        assert EVIL in text
+        assert f"{row['iteration_time_mean']:.4g} s" in text
+        assert f"{row['final_train_loss_mean']:.4g}" in text
+        page.locator("#iteration-time").scroll_into_view_if_needed()
+        box = page.locator("#iteration-time-1").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.5 * box["height"])
+        lines = tip.inner_text()
+        assert "iteration time" in lines
+        assert "fractional_repetition load=3" in lines
+        page.mouse.move(1, 1)
+        assert not tip.is_visible()
+
+
+def test_the_value_of_a_curve_is_right(browser: Browser, results: dict[str, Path]) -> None:
+    """The share of iterations done by the middle of the axis, against the table."""
+    times = pd.read_parquet(results["run"] / "iterations.parquet")
+    own = times[(times["scheme"] == "fractional_repetition") & (times["iteration"] > 0)]
+    with opened(browser, address(results["run"])) as page:
+        page.locator("#iteration-time").scroll_into_view_if_needed()
+        box = page.locator("#iteration-time-1").bounding_box()
+        assert box is not None
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.5 * box["height"])
+        text = page.locator(".tip").inner_text()
+        seconds = float(re.findall(r"iteration time ([\d.]+) s", text)[0])
+        read = float(re.findall(r"fractional_repetition load=3\s+([\d.]+)", text)[0])
+        share = (own["iteration_time"] <= seconds).mean()
+        assert read == pytest.approx(share, abs=0.03)
+
+
+def test_arrow_keys_read_values_aloud(browser: Browser, results: dict[str, Path]) -> None:
+    with opened(browser, address(results["run"])) as page:
+        picture = page.locator("#loss-time-1")
+        picture.focus()
+        page.keyboard.press("ArrowLeft")
+        page.keyboard.press("ArrowLeft")
+        said = page.locator("#said").inner_text()
+        assert "simulated time" in said
+        assert "fractional_repetition" in said
+        page.keyboard.press("Escape")
+        assert not page.locator(".tip").is_visible()
+
+
+def test_everything_can_be_reached_with_the_tab_key(
+    browser: Browser, results: dict[str, Path]
+) -> None:
+    """The first stop skips to the content; each has an outline that can be seen."""
+    with opened(browser, address(results["run"])) as page:
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        reached = set()
+        for _ in range(200):
+            page.keyboard.press("Tab")
+            if page.evaluate("document.activeElement === document.body"):
+                break
+            tag, outline = page.evaluate(
+                "[document.activeElement.tagName.toLowerCase(),"
+                " getComputedStyle(document.activeElement).outlineStyle]"
+            )
+            assert outline != "none", tag
+            reached.add(tag)
+        assert reached >= {"a", "button", "summary", "svg", "input"}
+
+
+def test_a_command_is_copied(browser: Browser, results: dict[str, Path]) -> None:
+    """And can be pasted."""
+    with opened(browser, address(results["sweep"])) as page:
+        button = page.locator(".command .copy").first
+        wanted = button.get_attribute("data-copy")
+        button.click()
+        page.get_by_text("Copied", exact=True).first.wait_for()
+        field = page.get_by_label("Filter rows")
+        field.focus()
+        page.keyboard.press("Control+V")
+        assert field.input_value() == wanted
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_it_stands_without_javascript(
+    name: str, browser: Browser, results: dict[str, Path]
+) -> None:
+    with opened(browser, address(results[name]), java_script_enabled=False) as page:
+        assert page.locator("svg.panel:visible").count() == page.locator("svg.panel").count() > 0
+        assert page.locator("tbody tr:visible").count() > 0
+        assert page.locator(".legend:visible").count() > 0 or name == "compare"
+        assert page.locator("button:visible, input:visible").count() == 0
+
+
+def test_it_can_be_printed(browser: Browser, results: dict[str, Path]) -> None:
+    with opened(browser, address(results["run"]), color_scheme="dark") as page:
+        page.emulate_media(media="print", color_scheme="dark")
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert paper == "rgb(255, 255, 255)"
+        assert page.locator("nav:visible, .copy:visible, .filter:visible").count() == 0
+        assert len(page.pdf(format="A4")) > 50_000

@@ -1,0 +1,152 @@
+"""Pictures as SVG: scales, ticks, fewer points, colours in the dark, and what each mark becomes."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from experiments.pictures.looks import LOOKS, SOLID, Look
+from experiments.pictures.shown import Axis, Bars, Curve, Fill, Heat, Panel, Picture, Points, Rules
+from experiments.pictures.svg.ends import ends
+from experiments.pictures.svg.inks import DARK, LEAST, contrast, on_dark
+from experiments.pictures.svg.picture import draw_picture
+from experiments.pictures.svg.scale import Scale, linear_ticks, log_ticks, tick_text
+from experiments.pictures.svg.sheet import Sheet
+from experiments.pictures.svg.thin import kept
+
+LOOK = Look("#0072B2", "s", SOLID, "a <b> & c")
+
+
+def test_places_on_a_linear_and_a_logarithmic_axis() -> None:
+    linear = Scale(0.0, 10.0, 50.0, 150.0)
+    assert linear(np.array([0.0, 5.0, 10.0])).tolist() == [50.0, 100.0, 150.0]
+    log = Scale(1.0, 100.0, 0.0, 200.0, log=True)
+    assert log(np.array([1.0, 10.0, 100.0])).tolist() == [0.0, 100.0, 200.0]
+    assert np.isnan(log(np.array([0.0, -1.0]))).all()
+    turned = Scale(3.0, -1.0, 0.0, 4.0)
+    assert turned(np.array([3.0, 0.0, -1.0])).tolist() == [0.0, 3.0, 4.0]
+
+
+numbers = st.floats(1e-9, 1e9)
+
+
+@given(numbers, numbers)
+def test_ticks_are_round_within_the_axis_and_not_too_many(a: float, b: float) -> None:
+    low, high = min(a, b), max(a, b)
+    if high <= low * (1 + 1e-6):
+        return
+    ticks = linear_ticks(low, high)
+    assert 2 <= len(ticks) <= 9
+    assert low - 1e-6 * high <= ticks[0] < ticks[-1] <= high * (1 + 1e-6)
+    assert np.ptp(np.diff(ticks)) <= 1e-6 * high
+    powers = log_ticks(low, high)
+    assert len(powers) >= 2
+    assert low * (1 - 1e-6) <= powers[0] < powers[-1] <= high * (1 + 1e-6)
+
+
+def test_ticks_as_a_reader_expects_them() -> None:
+    assert linear_ticks(0.0, 1.0).tolist() == pytest.approx([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert log_ticks(0.5, 2000.0).tolist() == [1.0, 10.0, 100.0, 1000.0]
+    assert log_ticks(1.0, 9.0, (1, 2, 5)).tolist() == [1.0, 2.0, 5.0]
+    assert [tick_text(v) for v in (0.0, 1200.0, -2.5)] == ["0", "1200", "−2.5"]
+    assert [tick_text(v) for v in (1e-6, 2e7)] == ["10⁻⁶", "2·10⁷"]
+
+
+def test_an_axis_reaches_around_its_marks_unless_it_says_how_far() -> None:
+    curve = Curve(
+        LOOK, np.array([0.0, 10.0]), np.array([1.0, np.nan]), np.zeros(2), np.full(2, 3.0)
+    )
+    assert ends(Axis("x"), [curve], "x") == pytest.approx((-0.5, 10.5))
+    assert ends(Axis("y"), [curve], "y") == pytest.approx((-0.15, 3.15))
+    assert ends(Axis("y", low=0.0), [curve], "y") == pytest.approx((0.0, 3.15))
+    assert ends(Axis("y", low=5.0, high=-1.0), [curve], "y") == (5.0, -1.0)
+    assert ends(Axis("x"), [Heat(np.zeros((2, 4)))], "x") == (-0.5, 3.5)
+    low, high = ends(Axis("y", log=True), [curve], "y")
+    assert 0 < low < 1 < high, "values that are not positive are no obstacle"
+
+
+@given(st.lists(st.floats(0, 300), min_size=3, max_size=60), st.floats(0.1, 3.0))
+def test_a_thinned_line_stays_where_it_was(values: list[float], tolerance: float) -> None:
+    """Every point that is left out lies within the tolerance of the line that is drawn."""
+    x, y = np.arange(len(values), dtype=float), np.array(values)
+    places = kept(x, [y], tolerance)
+    assert places[0] == 0
+    assert places[-1] == len(x) - 1
+    for a, b in pairwise(places):
+        dx, dy = x[b] - x[a], y[b] - y[a]
+        far = np.abs(dx * (y[a:b] - y[a]) - dy * (x[a:b] - x[a])) / np.hypot(dx, dy)
+        assert far.max() <= tolerance * (1 + 1e-9)
+
+
+def test_a_straight_line_is_two_points_and_a_gap_stays() -> None:
+    x = np.arange(100.0)
+    assert kept(x, [2 * x]) == [0, 99]
+    y = 2 * x
+    y[40:50] = np.nan
+    assert kept(x, [y]) == [0, 39, 40, 49, 50, 99]
+
+
+@pytest.mark.parametrize("look", LOOKS.values(), ids=list(LOOKS))
+def test_a_scheme_is_legible_in_the_dark(look: Look) -> None:
+    assert contrast(on_dark(look.colour), DARK) >= LEAST
+
+
+def test_contrasts_are_those_of_the_standard() -> None:
+    assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
+    assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
+    assert on_dark("#FFFFFF") == DARK
+
+
+def whole(*marks: object, **axes: Axis) -> Picture:
+    x, y = axes.get("x", Axis("time (s)")), axes.get("y", Axis("loss"))
+    return Picture([Panel(x, y, list(marks), "a\nb", "<remark>")], 1, 4.8, 3.0)  # type: ignore[arg-type]
+
+
+def test_what_a_pointer_reads_is_what_was_given() -> None:
+    x = np.linspace(0, 10, 50)
+    points = Points(LOOK, np.array([5.0]), np.array([2.0]), np.array([[1.0], [2.0]]))
+    bars = Bars(Fill("#E69F00", "///", "bar"), np.array([1.0]), np.array([0.0]), np.array([4.0]))
+    drawn = draw_picture(
+        whole(Curve(LOOK, x, x**2), points, bars, Rules("end", np.array([3.0]))), "p", "p", Sheet()
+    )
+    curve, read, bar = drawn.panels[0].values["marks"]
+    assert curve["x"][0] == 0
+    assert curve["y"][-1] == 100
+    assert np.interp(5.0, curve["x"], curve["y"]) == pytest.approx(25.0, abs=0.2)
+    assert read["dx"] == [[4], [7]]
+    assert (bar["r"], bar["s"], bar["e"]) == ([1], [0], [4])
+    assert [entry.title for entry in drawn.entries] == ["a <b> & c", "bar", "end"]
+    assert [entry.key for entry in drawn.entries] == [0, 1, -1], "a rule hides nothing"
+
+
+def test_texts_are_escaped_and_described() -> None:
+    drawn = draw_picture(whole(Curve(LOOK, np.arange(2.0), np.arange(2.0))), "p<i>", "p", Sheet())
+    svg = str(drawn.panels[0].svg)
+    assert "<b>" not in svg
+    assert "<remark>" not in svg
+    assert 'aria-label="p&lt;i&gt;: a, b"' in svg
+    assert "a &lt;b&gt; &amp; c: 0 at 0, 1 at 1." in svg
+    assert "Horizontal: time (s), from -0.05 to 1.05." in svg
+
+
+def test_a_wide_table_of_shades_stays_small() -> None:
+    values = np.random.default_rng(0).random((100, 400))
+    values[0, 0] = np.nan
+    drawn = draw_picture(whole(Heat(values, "s", log=True)), "p", "p", Sheet())
+    panel = drawn.panels[0]
+    assert len(panel.svg) < 150_000
+    assert panel.values["marks"][0]["v"][0][0] is None
+    assert panel.values["marks"][0]["v"][99][399] == pytest.approx(values[99, 399], rel=1e-3)
+
+
+def test_a_hidden_scheme_takes_its_whole_bar_along() -> None:
+    """Parts of a bar without a title of their own belong to the titled part before them."""
+    ones = (np.zeros(1), np.zeros(1), np.ones(1))
+    marks = [Bars(Fill("#000000", "", "a"), *ones), Bars(Fill("#AAAAAA", "/", ""), *ones)]
+    svg = str(draw_picture(whole(*marks), "p", "p", Sheet()).panels[0].svg)
+    assert len(re.findall(r'class="mark \w+" data-k="0"', svg)) == 2

@@ -1,0 +1,103 @@
+"""Results of every kind, small, for the tests of the report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from tests.program import inside
+
+EVIL = "<script>alert(\"x\")</script> & 'q' {{ 7 * 7 }}"
+"""A label that would run, were it not text."""
+
+CONFIG = {
+    "name": "demo",
+    "workers": 6,
+    "iterations": 12,
+    "replications": 4,
+    "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
+    "load_law": {"kind": "additive", "seconds_per_partition": 0.1},
+    "schemes": [
+        {"name": "uncoded", "label": EVIL},
+        {"name": "fractional_repetition", "load": 3},
+        {"name": "ignore_stragglers", "wait_for": 5},
+    ],
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 60, "features": 3},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+    "target_loss": 0.6,
+}
+
+
+def config(folder: Path, **changes: object) -> Path:
+    """A config file."""
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**CONFIG, **changes}, sort_keys=False))
+    return path
+
+
+def done(*arguments: object) -> None:
+    """Run a command that must succeed."""
+    ended = inside(*arguments)
+    assert ended.returncode == 0, ended.stderr
+
+
+def make_run(folder: Path) -> Path:
+    """A run with a timeline."""
+    out = folder / "run"
+    done("run", config(folder), "--output", out, "--timeline", folder / "timeline.json")
+    return out
+
+
+def make_sweep(folder: Path, *values: str, losses: bool = False) -> Path:
+    """A sweep; by default over two keys, one of which is no number."""
+    out = folder / "sweep"
+    chosen = values or ("delay.rate=1,2,4", "policy=cancel,queue")
+    options = [option for value in chosen for option in ("--set", value)]
+    path = config(folder) if losses else config(folder, problem=None, target_loss=None)
+    done("sweep", path, *options, "--output", out)
+    return out
+
+
+def table(folder: Path) -> Path:
+    """Measured delays with one slow host, whose name would run."""
+    seconds = np.random.default_rng(1).lognormal(0.0, 0.05, (60, 12))
+    seconds[:, 7] *= 1.5
+    names = [f"gpu-{worker:02d}" for worker in range(12)]
+    names[7] = "<b>gpu</b>"
+    path = folder / "cluster.csv"
+    pd.DataFrame(seconds, columns=names).to_csv(path, index=False)
+    return path
+
+
+def make_fit(folder: Path) -> Path:
+    """A fit of the measured delays."""
+    done("fit", table(folder), "--unit", "s", "--output", folder / "fit")
+    return folder / "fit"
+
+
+def make_whatif(folder: Path) -> Path:
+    """What if, of the measured delays."""
+    done("whatif", table(folder), "--unit", "s", "--output", folder / "whatif")
+    return folder / "whatif"
+
+
+def make_compare(folder: Path) -> Path:
+    """A run beside the same run with another policy."""
+    one, two = folder / "one", folder / "two"
+    path = config(folder)
+    done("run", path, "--output", one)
+    done("run", path, "--set", "policy=queue", "--output", two)
+    done("compare", one, two, "--output", folder / "compare")
+    return folder / "compare"
+
+
+MADE = {
+    "run": make_run,
+    "sweep": make_sweep,
+    "fit": make_fit,
+    "whatif": make_whatif,
+    "compare": make_compare,
+}
