@@ -135,11 +135,11 @@ class Empirical(DelayModel):
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
         if conditions is None:
-            return self._isf(1 - own.random((rounds, workers)))
+            return self.isf(1 - own.random((rounds, workers)))
         rest = np.sqrt(max(0.0, 1 - self._shared))
         latent = conditions + rest * own.standard_normal((rounds, workers))
         if self.ranks is None:
-            return self._isf(special.ndtr(-latent))
+            return self.isf(special.ndtr(-latent))
         return np.asarray(np.interp(latent, *self._of_latent))
 
     @cached_property
@@ -151,10 +151,10 @@ class Empirical(DelayModel):
         above = np.zeros(STEPS)
         for mean, count in zip(means, counts, strict=True):
             above += count * special.ndtr(mean - latent)
-        return latent, self._isf(above / len(self.ranks))
+        return latent, self.isf(above / len(self.ranks))
 
-    def _isf(self, above: ArrayLike) -> FloatArray:
-        """Seconds that are exceeded with probability ``above``, elementwise."""
+    def isf(self, above: ArrayLike) -> FloatArray:
+        """Seconds that are exceeded with probability ``above``, elementwise; precise near 0."""
         s = np.maximum(np.asarray(above, dtype=np.float64), FURTHEST)
         levels = np.linspace(0.0, 1 - self.tail, len(self.quantiles))
         seconds = np.asarray(np.interp(1 - s, levels, self.quantiles))
@@ -185,7 +185,7 @@ class Empirical(DelayModel):
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray:
-        return self._isf(1 - np.asarray(probability, dtype=np.float64))
+        return self.isf(1 - np.asarray(probability, dtype=np.float64))
 
     @override
     def mean(self) -> float:
@@ -197,7 +197,7 @@ class Empirical(DelayModel):
 
     @override
     def longest(self) -> float:
-        return float(self._isf(0.0))
+        return float(self.isf(0.0))
 
     @override
     def workers_available(self) -> int | None:

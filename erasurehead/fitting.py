@@ -93,7 +93,7 @@ class Fitted:
         return f"<{self._title()}>"
 
     def _repr_html_(self) -> str:
-        shown = self.table[["family", "parameters", "aic", "ks", "order_error"]]
+        shown = self.table[["family", "parameters", "aic", "ks", "order_error", "held_out"]]
         delay = escape(report.blocks(self.findings))
         return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{shown.to_html(border=0)}"
 

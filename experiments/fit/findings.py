@@ -8,10 +8,10 @@ from typing import Any
 
 from delay_models.base import FloatArray
 from experiments.config.errors import ConfigError
-from experiments.fit.candidates import Candidate, choose
-from experiments.fit.laws import FAMILIES
+from experiments.fit.candidates import Candidate, choose, mixture_of
+from experiments.fit.heldout import halves
+from experiments.fit.laws import EMPIRICAL, FAMILIES
 from experiments.fit.laws.goodness import Fit, fit_families
-from experiments.fit.laws.law import TwoLogNormals
 from experiments.fit.laws.load import LoadFit, measure_load
 from experiments.fit.laws.memory import Memory, measure_memory
 from experiments.fit.laws.variance import Variance, split_variance
@@ -26,7 +26,7 @@ class Answers:
 
     Attributes:
         subject: the delays.
-        fits: every family fitted to the bulk, best order statistics first.
+        fits: every family fitted to the bulk, best order statistics of held-out rounds first.
         refused: families that cannot fit, with the reason.
         variance: split into worker, round and rest, of the bulk.
         memory: persistence, of the bulk.
@@ -98,7 +98,9 @@ def investigate(
     for index, subject in enumerate(wanted):
         report(2 * index, steps)
         bulk, whole = subject.bulk, subject.bulk_tables
-        fits, refused = fit_families([*FAMILIES.values()], bulk, subject.bulk_rounds, ks)
+        held_out = halves(whole)
+        families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
+        fits, refused = fit_families(families, bulk, subject.bulk_rounds, ks, held_out)
         report(2 * index + 1, steps)
         mixture = mixture_of(fits)
         variance = split_variance(whole)
@@ -108,10 +110,7 @@ def investigate(
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     report(steps - 1, steps)
-    best = [first.fits[0].family, min(first.fits, key=lambda fit: fit.aic).family]
-    mixture = mixture_of(first.fits)
-    bases = list(dict.fromkeys(best))
-    chosen = choose(first.subject, bases, mixture, first.variance, first.memory, ks)
+    chosen = choose(first.subject, first.fits, first.variance, first.memory, ks)
     report(steps, steps)
     hosts = hosts or tuple(map(str, range(first.subject.workers)))
     return Findings(tables, ks, loads, law, answers, chosen, hosts, notes)
@@ -124,9 +123,3 @@ def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> d
         most = min(float(t.min()) / key for key, t in tables.items() if key)
         section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
     return section
-
-
-def mixture_of(fits: Sequence[Fit]) -> TwoLogNormals | None:
-    """The fitted mixture of two lognormals, if it could be fitted."""
-    laws = (fit.law for fit in fits)
-    return next((law for law in laws if isinstance(law, TwoLogNormals)), None)

@@ -16,11 +16,12 @@ CONFIG = "config"
 
 
 def fit_table(findings: Findings) -> pd.DataFrame:
-    """One row per subject and family, in the order of the ranking by order statistics.
+    """One row per subject and family, best prediction of held-out rounds first.
 
     Columns: ``load`` (``all`` pools all loads), ``family``, ``delay`` (the section, JSON),
     ``parameters`` (how many), ``delays`` (how many were fitted), ``log_likelihood``, ``aic``,
-    ``ks``, ``order_error``, ``rank_order``, ``rank_aic``.
+    ``ks``, ``order_error`` (of the rounds that were fitted), ``held_out`` (of rounds that were
+    not), ``rank_order``, ``rank_aic``.
     """
     rows = []
     for answer in findings.answers:
@@ -37,6 +38,7 @@ def fit_table(findings: Findings) -> pd.DataFrame:
                     "aic": fit.aic,
                     "ks": fit.ks,
                     "order_error": fit.order_error,
+                    "held_out": fit.held_out.error,
                     "rank_order": rank,
                     "rank_aic": 1 + aics.index(fit.aic),
                 }

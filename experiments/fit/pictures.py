@@ -25,6 +25,7 @@ LOOKS: dict[str, Look] = {
     "shifted_exponential": Look("#E69F00", "D", "-", "shifted exponential"),
     "exponential": Look("#56B4E9", "X", (0, (5, 1.5)), "exponential"),
     "pareto": Look("#A89A00", "<", (0, (1.5, 1.2)), "Pareto"),
+    "empirical": Look("#7A7A7A", "*", (0, (3, 1)), "empirical"),
 }
 """How a family is drawn: its own colour, line and marker in every picture."""
 

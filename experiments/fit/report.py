@@ -34,6 +34,7 @@ def markdown_report(findings: Findings, source: str) -> str:
     lines = [f"# Delays in {source}", "", *_what(findings), ""]
     lines += ["## The config", "", *_chosen(findings), "", "```yaml"]
     lines += [blocks(findings).rstrip(), "```", ""]
+    lines += ["## Candidates", "", *_candidates(findings), ""]
     lines += ["## Families", "", *_families_text(findings), ""]
     lines += [*_markdown(*_families(main, ks)), ""]
     lines += [f"- {name} cannot be fitted: {why}" for name, why in main.refused.items()]
@@ -92,20 +93,58 @@ def _chosen(findings: Findings) -> list[str]:
     pooled = "All loads are pooled; `--load` fits one alone. " if _pooled(findings) else ""
     return [
         f"{pooled}{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by "
-        f"{_percent(error)} on average for k = {low} to {high} of {findings.main.subject.workers}."
+        f"{_percent(error)} on average for k = {low} to {high} of {findings.main.subject.workers}"
+        f"{_unseen(findings)}."
     ]
+
+
+def _unseen(findings: Findings) -> str:
+    held_out = findings.chosen.taken.held_out
+    if len(held_out.apart) == 1:
+        return ""
+    return f", and by {_percent(held_out.error)} where rounds were held out"
 
 
 def _pooled(findings: Findings) -> bool:
     return len(findings.main.subject.tables) > 1
 
 
+def _candidates(findings: Findings) -> list[str]:
+    chosen = findings.chosen
+    header = ["candidate", "held-out error", "error of both halves together", "taken"]
+    rows = [
+        [
+            tried.recipe.words,
+            _percent(tried.held_out.error),
+            _percent(tried.held_out.bias),
+            "yes" if tried is chosen.taken else "",
+        ]
+        for tried in chosen.tried
+    ]
+    low, high = findings.ks[0], findings.ks[-1]
+    if len(chosen.taken.held_out.apart) == 1:
+        how = (
+            "There are too few rounds to hold some out: the errors are those of the fitted rounds."
+        )
+    else:
+        how = (
+            "Each is fitted to one half of the rounds (the first, or every second) and predicts "
+            "the mean k-th arrivals of the other, in both directions: the held-out error. It "
+            "holds what the halves differ by, whatever is predicted; that cancels out where both "
+            "halves are taken together, each still predicted from the other."
+        )
+    text = f"From simple to full, errors over k = {low} to {high}. {how} A fuller one is taken"
+    text += " only where it predicts better. Cold starts, if any, are left out."
+    return [text, "", *_markdown(header, rows)]
+
+
 def _families_text(findings: Findings) -> list[str]:
     low, high = findings.ks[0], findings.ks[-1]
     return [
-        f"Maximum likelihood, ranked by the order statistics k = {low} to {high}: *order error* is "
-        "the mean over k of |log(predicted / measured)| of the mean k-th arrival of a round. A "
-        "small AIC or KS does not make a law good there. Cold starts, if any, are left out.",
+        f"Maximum likelihood, ranked by the order statistics k = {low} to {high} of rounds that "
+        "were *held out*. An error is the mean over k of |log(predicted / measured)| of the mean "
+        "k-th arrival of a round; *order error* is that of the fitted rounds themselves. A small "
+        "AIC or KS does not make a law good there. Cold starts, if any, are left out.",
     ]
 
 
@@ -114,10 +153,18 @@ def _families(answer: Answers, ks: Sequence[int]) -> tuple[list[str], list[list[
         return ["family"], []
     shown = shown_places(len(ks))
     best = min(fit.aic for fit in answer.fits)
-    header = ["family", "order error", "AIC - best", "KS", *(f"k={ks[place]}" for place in shown)]
+    header = [
+        "family",
+        "held out",
+        "order error",
+        "AIC - best",
+        "KS",
+        *(f"k={ks[place]}" for place in shown),
+    ]
     rows = [
         [
             fit.family.name,
+            _percent(fit.held_out.error),
             _percent(fit.order_error),
             f"{fit.aic - best:.1f}",
             f"{fit.ks:.3f}",
@@ -203,7 +250,7 @@ def _each(findings: Findings) -> list[str]:
         rows.append(
             [
                 answer.subject.label,
-                f"{first.family.name} ({_percent(first.order_error)})",
+                f"{first.family.name} ({_percent(first.held_out.error)})",
                 f"{aic.family.name} (KS {aic.ks:.3f})",
                 "-" if answer.variance is None else f"{answer.variance.share('worker'):.1%}",
                 "-" if answer.variance is None else f"{answer.variance.share('round'):.1%}",

@@ -78,6 +78,7 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
         "aic",
         "ks",
         "order_error",
+        "held_out",
         "rank_order",
         "rank_aic",
     ]
@@ -85,7 +86,7 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     np.testing.assert_allclose(fits.aic, 2 * fits.parameters - 2 * fits.log_likelihood)
     for _, one in fits.groupby("load"):
         assert one.rank_order.tolist() == list(range(1, len(one) + 1))
-        assert one.order_error.is_monotonic_increasing
+        assert one.held_out.is_monotonic_increasing
         assert one.set_index("rank_aic").sort_index().aic.is_monotonic_increasing
     best = fits[(fits.load == "all") & (fits.rank_aic == 1)].iloc[0]
     assert best.family == "mixture"

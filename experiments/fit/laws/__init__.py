@@ -8,6 +8,7 @@ from experiments.fit.laws.closed_form import (
     ParetoFamily,
     ShiftedExponentialFamily,
 )
+from experiments.fit.laws.empirical import EmpiricalFamily
 from experiments.fit.laws.law import Family
 from experiments.fit.laws.lognormals import TwoLogNormalsFamily
 from experiments.fit.laws.shifted import GammaFamily, LogNormalFamily, WeibullFamily
@@ -21,5 +22,9 @@ FAMILIES: dict[str, Family] = {
     "gamma": GammaFamily(),
     "mixture": TwoLogNormalsFamily(),
 }
+"""Classic families: a handful of parameters each."""
 
-__all__ = ["FAMILIES", "Family"]
+EMPIRICAL = EmpiricalFamily()
+"""The law that bends to whatever was measured; it needs rounds that are held out."""
+
+__all__ = ["EMPIRICAL", "FAMILIES", "Family"]

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import special
 
 from delay_models.base import FloatArray
 from delay_models.parametric import Pareto
+from experiments.fit.heldout import Half, Score, order_error, score
 from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw, fitted
 
 AT_ONCE = 2**23
 """Points of the integrals that are computed together: temporaries of 64 MiB."""
+
+REMEMBERED = 2**21
+"""Points of integrals whose weights are kept: at most 16 MiB, twice."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +37,8 @@ class Fit:
         ks: largest distance of the two distribution functions.
         predicted: mean k-th smallest of n independent delays, ``(K,)`` seconds.
         observed: mean k-th smallest delay of a measured round, ``(K,)`` seconds.
+        held_out: how well halves of the rounds are predicted from the others; all rounds from
+            themselves where none could be held out.
     """
 
     family: Family
@@ -40,6 +47,7 @@ class Fit:
     ks: float
     predicted: FloatArray
     observed: FloatArray
+    held_out: Score
 
     @property
     def aic(self) -> float:
@@ -58,15 +66,12 @@ class Fit:
         return order_error(self.predicted, self.observed)
 
 
-def order_error(predicted: FloatArray, observed: FloatArray) -> float:
-    """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        error = float(np.mean(np.abs(np.log(predicted / observed))))
-    return error if np.isfinite(error) else float("inf")
-
-
 def fit_families(
-    families: Sequence[Family], sample: FloatArray, rounds: FloatArray, ks: Sequence[int]
+    families: Sequence[Family],
+    sample: FloatArray,
+    rounds: FloatArray,
+    ks: Sequence[int],
+    held_out: Sequence[Half] = (),
 ) -> tuple[list[Fit], dict[str, str]]:
     """Fit every family.
 
@@ -75,11 +80,14 @@ def fit_families(
         sample: ``(N,)`` delays that the laws are fitted to.
         rounds: ``(rounds, n)`` whole rounds that their order statistics are compared with.
         ks: which order statistics, 1 is the smallest.
+        held_out: halves of the rounds.
 
     Returns:
-        The fits, best order statistics first, and for each family that cannot fit the reason.
+        The fits, best order statistics of held-out rounds first, and for each family that cannot
+        fit the reason.
     """
     observed = observed_order_statistics(rounds, ks)
+    measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
     ordered = np.sort(sample)
     fits: list[Fit] = []
     refused: dict[str, str] = {}
@@ -91,8 +99,20 @@ def fit_families(
             continue
         likelihood = float(law.logpdf(sample).sum())
         predicted = expected_order_statistics(law, rounds.shape[1], ks)
-        fits.append(Fit(family, law, likelihood, distance(law, ordered), predicted, observed))
-    return sorted(fits, key=lambda fit: (fit.order_error, fit.aic)), refused
+        halves = [_of_half(family, law, half, ks) for half in held_out] or [predicted]
+        found = score(halves, measured)
+        apart = distance(law, ordered)
+        fits.append(Fit(family, law, likelihood, apart, predicted, observed, found))
+    return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
+
+
+def _of_half(family: Family, near: Law, half: Half, ks: Sequence[int]) -> FloatArray:
+    """Order statistics predicted from the half that is seen; infinite where it cannot be fitted."""
+    try:
+        law = fitted(family, half.sample, near)
+    except CannotFit:
+        return np.full(len(ks), np.inf)
+    return expected_order_statistics(law, half.held_out.shape[1], ks)
 
 
 def distance(law: Law, ordered: FloatArray) -> float:
@@ -120,18 +140,36 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     above = workers - k + 1
     if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
         return _pareto(law.model, workers, above)
-    step = min(0.02, 0.5 / np.sqrt(workers))
-    y = np.arange(-45.0, 45.0, step)
-    log_above, log_below = -np.logaddexp(0, y), -np.logaddexp(0, -y)
-    quantiles = law.isf(np.exp(log_above))
-    constant = -special.betaln(k, above)
-    expected = np.empty(len(k))
+    y, step = _points(workers)
+    quantiles = law.isf(np.exp(-np.logaddexp(0, y)))
     together = max(1, AT_ONCE // len(y))
+    if len(k) * len(y) <= REMEMBERED:
+        return np.asarray(_remembered(workers, tuple(ks)) @ quantiles * step)
+    expected = np.empty(len(k))
     for start in range(0, len(k), together):
         part = slice(start, start + together)
-        logs = constant[part, None] + np.outer(k[part], log_below)
-        expected[part] = np.exp(logs + np.outer(above[part], log_above)) @ quantiles
+        expected[part] = _weights(workers, k[part]) @ quantiles
     return np.asarray(expected * step)
+
+
+def _points(workers: int) -> tuple[FloatArray, float]:
+    """Where the integral is taken, on the logit scale, and the distance of these points."""
+    step = min(0.02, 0.5 / np.sqrt(workers))
+    return np.arange(-45.0, 45.0, step), step
+
+
+def _weights(workers: int, k: FloatArray) -> FloatArray:
+    """Density of the k-th of n uniform numbers at the points, ``(K, points)``."""
+    y, _ = _points(workers)
+    above = workers - k + 1
+    logs = -special.betaln(k, above)[:, None] + np.outer(k, -np.logaddexp(0, -y))
+    return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
+
+
+@lru_cache(maxsize=2)
+def _remembered(workers: int, ks: tuple[int, ...]) -> FloatArray:
+    """Weights of the last order statistics asked for: those of each family and half are alike."""
+    return _weights(workers, np.array(ks, dtype=np.float64))
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:

@@ -155,16 +155,20 @@ class Family(ABC):
             CannotFit: no law of the family has a finite likelihood.
         """
 
+    def refit(self, sample: FloatArray, near: Law) -> Law:
+        """As ``fit``, for a sample much like the one that ``near`` was fitted to; may be faster."""
+        return self.fit(sample)
 
-def fitted(family: Family, sample: FloatArray) -> Law:
-    """The law of a family that fits a sample best, ready to be simulated.
+
+def fitted(family: Family, sample: FloatArray, near: Law | None = None) -> Law:
+    """The law of a family that fits a sample best, ready to be simulated; ``near`` as in ``refit``.
 
     Raises:
         CannotFit: there is none, or its parameters or its delays are beyond any usable number, as
             the rate of delays of 1e-310 s is.
     """
     try:
-        law = family.fit(sample)
+        law = family.fit(sample) if near is None else family.refit(sample, near)
     except (ValidationError, ArithmeticError) as error:
         raise CannotFit("the delays are too small or too large: a parameter overflows") from error
     if law.longest() > LONGEST:
@@ -187,3 +191,8 @@ def require_spread(sample: FloatArray) -> None:
 def rounded(value: float) -> float:
     """A float with ``DIGITS`` significant digits, so that a config stays readable."""
     return float(f"{value:.{DIGITS}g}")
+
+
+def rounded_to_4(value: float) -> float:
+    """Four significant digits: enough for a factor or a probability."""
+    return float(f"{value:.4g}")

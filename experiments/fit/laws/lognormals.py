@@ -34,6 +34,7 @@ SPLITS = (0.1, 0.3, 0.5, 0.7, 0.85, 0.95)
 RANDOM_STARTS = 4
 SEED = 20190401
 START_STEPS, FULL_STEPS = 60, 20
+SEARCH_STEPS, SHORT_SEARCH = 15_000, 30
 
 
 @dataclass(frozen=True)
@@ -67,11 +68,24 @@ class TwoLogNormalsFamily(Family):
     @override
     def fit(self, sample: FloatArray) -> Law:
         """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
-        require_positive_delays(sample)
-        require_spread(sample)
-        if len(sample) < 10:
-            raise CannotFit("fewer than 10 delays cannot tell two parts")
+        _require_two_parts(sample)
         return fit_two_lognormals(sample)
+
+    @override
+    def refit(self, sample: FloatArray, near: Law) -> Law:
+        """One start, at the parts of ``near``."""
+        _require_two_parts(sample)
+        if not isinstance(near, TwoLogNormals):
+            return fit_two_lognormals(sample)
+        logs, second = np.log(sample), near.slow_probability(sample)
+        return _ended(logs, second, NARROWEST, SHORT_SEARCH)
+
+
+def _require_two_parts(sample: FloatArray) -> None:
+    require_positive_delays(sample)
+    require_spread(sample)
+    if len(sample) < 10:
+        raise CannotFit("fewer than 10 delays cannot tell two parts")
 
 
 def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoLogNormals:
@@ -82,8 +96,16 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
     few = logs if len(logs) <= SUBSAMPLE else rng.choice(logs, SUBSAMPLE, replace=False)
     results = [expectation_maximisation(few, s, floor, START_STEPS) for s in _starts(few, rng)]
     best = max(results, key=lambda normals: log_likelihood(few, normals))
-    normals = expectation_maximisation(logs, _shares(logs, best), floor, FULL_STEPS)
-    normals = polish(logs, normals, floor)
+    return _ended(logs, _shares(logs, best), narrowest)
+
+
+def _ended(
+    logs: FloatArray, second: FloatArray, narrowest: float, search: int = SEARCH_STEPS
+) -> TwoLogNormals:
+    """From P(second part) of each value, ``(N,)``, to the nearest maximum of the likelihood."""
+    floor = narrowest * float(logs.std())
+    normals = expectation_maximisation(logs, second, floor, FULL_STEPS)
+    normals = polish(logs, normals, floor, search)
     fast, slow = np.argsort(normals.means)
     laws = [LogNormal(float(np.exp(m)), s) for m, s in zip(*_fields(normals), strict=True)]
     share = normals.share if slow == 1 else 1 - normals.share
@@ -109,7 +131,7 @@ def expectation_maximisation(
     return normals
 
 
-def polish(logs: FloatArray, start: Normals, floor: float) -> Normals:
+def polish(logs: FloatArray, start: Normals, floor: float, steps: int) -> Normals:
     """Maximise the likelihood from EM's result, with its gradient; sigmas may halve or double."""
 
     def unpack(x: FloatArray) -> Normals:
@@ -143,7 +165,7 @@ def polish(logs: FloatArray, start: Normals, floor: float) -> Normals:
         jac=True,
         method="L-BFGS-B",
         bounds=optimize.Bounds(np.append((x - reach)[:3], lowest), x + reach),
-        options={"ftol": 1e-14, "gtol": 1e-9},
+        options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": steps},
     )
     better = unpack(np.asarray(found.x))
     return better if log_likelihood(logs, better) > log_likelihood(logs, start) else start

@@ -58,7 +58,7 @@ def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     tables = [table for table in tables if min(table.shape) >= 2]
     if not tables:
         return None
-    worker, by_round, rest = _components(tables)
+    worker, by_round, rest = components(tables)
     rng = np.random.default_rng(SEED)
     chances = []
     for axis, seen in ((1, 0), (0, 1)):
@@ -82,7 +82,8 @@ def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
     return worker, by_round, total
 
 
-def _components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
+def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
+    """Variances of workers, of rounds, and of the rest; each table has at least 2 of both."""
     worker, by_round, total = _squares(tables)
     worker_free = sum(t.shape[1] - 1 for t in tables)
     round_free = sum(len(t) - 1 for t in tables)

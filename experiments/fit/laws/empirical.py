@@ -1,0 +1,171 @@
+"""The law as it was measured: smoothed quantiles, and a fitted tail beyond the last one.
+
+*Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
+``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
+comes out right: quantiles read off one by one, with straight lines between them, are too long
+wherever the quantile function bends upwards, as before every tail.
+
+*Tail.* Delays beyond the last quantile get a generalized Pareto law from their probability-weighted
+moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1), scale 2 a0 a1 / (a0 - 2 a1)
+in the sign convention of ``Empirical``. Where that law would end before the longest delay, it ends
+just behind it, at the same mean: that is a wall.
+
+Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
+distribution, Technometrics 29 (1987); the rest is our own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.linalg import solveh_banded
+from typing_extensions import override
+
+from delay_models.base import FloatArray
+from delay_models.empirical import Empirical
+from experiments.fit.laws.law import CannotFit, Family, Law, require_spread, rounded
+
+PIECES = 64
+"""Straight pieces of the quantile function of a long sample."""
+
+PER_PIECE = 8
+"""Delays that a piece needs."""
+
+FEWEST_IN_TAIL = 10
+"""Fewer delays beyond the last quantile show no tail; the law then ends at the longest delay."""
+
+FEWEST_PIECES = 5
+"""With fewer, two pieces are not a tail."""
+
+LIGHTEST, HEAVIEST = -0.95, 0.75
+"""Shapes of a tail that are taken; moments of heavier ones are not seen in a sample."""
+
+WINDOW = 1e-6
+"""Width of the cell around a delay whose chance is its density, in standard deviations."""
+
+ROUNDING = 2e-5
+"""Or as a share of the longest delay: quantiles are rounded to six digits."""
+
+
+@dataclass(frozen=True)
+class EmpiricalLaw(Law):
+    """Quantiles and a tail.
+
+    Attributes:
+        model: the delay model.
+        window: seconds; a density is the chance of so wide a cell.
+    """
+
+    model: Empirical
+    window: float
+
+    @override
+    def logpdf(self, seconds: FloatArray) -> FloatArray:
+        half = self.window / 2
+        chance = self.model.sf(seconds - half) - self.model.sf(seconds + half)
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(chance / self.window))
+
+    @override
+    def cdf(self, seconds: ArrayLike) -> FloatArray:
+        return self.model.cdf(seconds)
+
+    @override
+    def isf(self, probability: ArrayLike) -> FloatArray:
+        return self.model.isf(probability)
+
+    @override
+    def longest(self) -> float:
+        return self.model.longest()
+
+    @override
+    def section(self) -> dict[str, Any]:
+        model = self.model
+        section: dict[str, Any] = {"model": "empirical", "quantiles": [*model.quantiles]}
+        if model.tail > 0:
+            section |= {
+                "tail": model.tail,
+                "tail_scale": model.tail_scale,
+                "tail_shape": model.tail_shape,
+            }
+        return section
+
+
+class EmpiricalFamily(Family):
+    """As many parameters as a long sample has: the quantiles, and three of the tail."""
+
+    name: ClassVar[str] = "empirical"
+    parameters: ClassVar[tuple[str, ...]] = (
+        *(f"quantile {piece}" for piece in range(PIECES + 1)),
+        "tail",
+        "tail_scale",
+        "tail_shape",
+    )
+
+    @override
+    def fit(self, sample: FloatArray) -> Law:
+        """One sort, and a system of equations with three diagonals."""
+        require_spread(sample)
+        ordered = np.sort(sample)
+        size = len(ordered)
+        if size < 2 * PER_PIECE:
+            raise CannotFit(f"fewer than {2 * PER_PIECE} delays show no shape")
+        pieces = min(PIECES, size // PER_PIECE)
+        model = _with_tail(ordered, pieces) or Empirical(_rounded(smoothed(ordered, pieces)))
+        window = max(WINDOW * float(np.std(sample)), ROUNDING * float(ordered[-1]))
+        return EmpiricalLaw(model, window)
+
+
+def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
+    """The tail reaches as far as two pieces; ``None`` where it would have no extent."""
+    size = len(ordered)
+    beyond = int(2 * size / pieces)
+    if beyond < FEWEST_IN_TAIL or pieces < FEWEST_PIECES:
+        return None
+    quantiles = _rounded(smoothed(ordered[: size - beyond], pieces))
+    excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
+    if np.ptp(excess) <= ROUNDING * float(ordered[-1]):
+        return None
+    scale, shape = fit_tail(excess)
+    return Empirical(quantiles, rounded(beyond / size), scale, shape)
+
+
+def _rounded(quantiles: FloatArray) -> tuple[float, ...]:
+    return tuple(map(rounded, quantiles))
+
+
+def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
+    """Ends of the straight pieces nearest to sorted delays ``(N,)``: ``(pieces + 1,)`` seconds."""
+    place = (np.arange(len(ordered)) + 0.5) / len(ordered) * pieces
+    piece = np.minimum(place.astype(np.int64), pieces - 1)
+    right = place - piece
+    left = 1 - right
+    count = pieces + 1
+
+    def sums(values: FloatArray, at: Any) -> FloatArray:
+        return np.asarray(np.bincount(at, weights=values, minlength=count))
+
+    diagonals = np.zeros((2, count))
+    diagonals[1] = sums(left**2, piece) + sums(right**2, piece + 1)
+    diagonals[0, 1:] = sums(left * right, piece)[:-1]
+    wanted = sums(left * ordered, piece) + sums(right * ordered, piece + 1)
+    ends = np.clip(solveh_banded(diagonals, wanted), ordered[0], ordered[-1])
+    ends[0] = ordered[0]
+    return np.asarray(np.maximum.accumulate(ends))
+
+
+def fit_tail(excess: FloatArray) -> tuple[float, float]:
+    """Scale in seconds and shape of ascending seconds ``(N,)`` beyond the last quantile."""
+    size = len(excess)
+    mean = float(excess.mean())
+    weighted = float(excess @ (1 - (np.arange(size) + 0.65) / size)) / size
+    shape = 2 - mean / max(mean - 2 * weighted, 1e-12 * mean)
+    shape = float(np.clip(shape, LIGHTEST, HEAVIEST))
+    end = float(excess[-1]) * (1 + 1 / size)
+    if shape < 0 and mean * (1 - shape) / -shape < end:
+        shape = max(LIGHTEST, -mean / (end - mean)) if end > 2 * mean else LIGHTEST
+        return rounded(max(mean * (1 - shape), -shape * end)), rounded(shape)
+    return rounded(mean * (1 - shape)), rounded(shape)

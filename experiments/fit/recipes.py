@@ -1,0 +1,191 @@
+"""Ways to build a delay section from measured rounds, each of which can be tried on any rounds.
+
+A recipe is fitted twice: to halves of the table, to see what it predicts of the other half, and to
+all of it, if it is chosen.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from typing_extensions import override
+
+from delay_models.base import FloatArray
+from experiments.fit.heldout import thinned
+from experiments.fit.laws import EMPIRICAL
+from experiments.fit.laws.factors import factor_law, split_factors
+from experiments.fit.laws.law import (
+    CannotFit,
+    Family,
+    Law,
+    TwoLogNormals,
+    fitted,
+    rounded,
+    rounded_to_4,
+)
+from experiments.fit.laws.memory import Memory
+from experiments.fit.laws.ranks import rank_effects
+
+Section = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which effects go around the base law."""
+
+    worker: bool = False
+    round: bool = False
+
+    def __bool__(self) -> bool:
+        return self.worker or self.round
+
+    @property
+    def words(self) -> list[str]:
+        """Of each effect, whose it is."""
+        return [part for part in ("worker", "round") if getattr(self, part)]
+
+
+class Recipe(ABC):
+    """From rounds to a delay section; abstract."""
+
+    @abstractmethod
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        """The ``delay:`` section.
+
+        Args:
+            sample: ``(N,)`` seconds, every delay.
+            tables: ``(rounds, n)`` seconds, the rounds that are whole.
+        """
+
+    @property
+    @abstractmethod
+    def words(self) -> str:
+        """What it is made of."""
+
+
+@dataclass(frozen=True)
+class Factors(Recipe):
+    """A family's law, times a factor for each worker or round or both."""
+
+    family: Family
+    near: Law | None
+    parts: Parts = Parts()
+
+    @override
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rest = split_factors(tables, self.parts.worker, self.parts.round)
+        if rest is not None:
+            return _multiplied(self._law(rest.sample), rest.by_worker, rest.by_round)
+        return self._law(sample)
+
+    def _law(self, sample: FloatArray) -> Section:
+        """The fitted law; a constant where the factors explain everything."""
+        try:
+            return fitted(self.family, sample, self.near).section()
+        except CannotFit:
+            return {"model": "deterministic", "value": rounded(float(sample.mean()))}
+
+    @property
+    @override
+    def words(self) -> str:
+        return _joined(f"base law: {self.family.name}", self.parts, "a factor for each")
+
+
+def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: Parts) -> Factors:
+    """A recipe with factors, ready to be tried on parts of ``(rounds, n)`` tables.
+
+    Its family is the one with the best AIC for what the factors leave.
+    """
+    rest = split_factors(tables, parts.worker, parts.round)
+    found: list[tuple[float, Family, Law]] = []
+    if rest is None:
+        return Factors(families[0], None, parts)
+    sample = thinned(rest.sample)
+    for family in families:
+        try:
+            law = fitted(family, sample)
+        except CannotFit:
+            continue
+        aic = 2 * len(family.parameters) - 2 * float(law.logpdf(sample).sum())
+        found.append((aic, family, law))
+    if not found:
+        return Factors(families[0], None, parts)
+    _, family, law = min(found, key=lambda each: each[0])
+    return Factors(family, law, parts)
+
+
+@dataclass(frozen=True)
+class States(Recipe):
+    """Workers that are slow for a while: two lognormals with a memory, and factors around them."""
+
+    mixture: TwoLogNormals
+    family: Family
+    memory: Memory
+    parts: Parts = Parts()
+
+    @override
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rest = split_factors(tables, self.parts.worker, self.parts.round)
+        try:
+            law = fitted(self.family, sample if rest is None else rest.sample, self.mixture)
+        except CannotFit:
+            law = self.mixture
+        fast, slow = law.section()["components"]
+        section: Section = {
+            "model": "markov",
+            "slow_to_slow": rounded_to_4(self.memory.slow_to_slow),
+            "fast_to_slow": rounded_to_4(self.memory.fast_to_slow),
+            "fast": fast,
+            "slow": slow,
+        }
+        return section if rest is None else _multiplied(section, rest.by_worker, rest.by_round)
+
+    @property
+    @override
+    def words(self) -> str:
+        text = f"memory: persistence {self.memory.persistence:.2f}"
+        return _joined(text, self.parts, "a factor for each")
+
+
+@dataclass(frozen=True)
+class Ranked(Recipe):
+    """The measured law as it is, with effects on ranks."""
+
+    parts: Parts
+    spells: bool = False
+
+    @override
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        try:
+            section = fitted(EMPIRICAL, sample).section()
+        except CannotFit:
+            return {"model": "deterministic", "value": rounded(float(sample.mean()))}
+        if min(min(table.shape) for table in tables) < 2:
+            return section
+        effects = rank_effects(tables, self.parts.worker, self.parts.round, self.spells)
+        return section | effects
+
+    @property
+    @override
+    def words(self) -> str:
+        text = "base law: empirical" + (", spells on ranks" if self.spells else "")
+        return _joined(text, self.parts, "a rank for each")
+
+
+def _joined(text: str, parts: Parts, each: str) -> str:
+    return "; ".join([text, *(f"{each} {word}" for word in parts.words)])
+
+
+def _multiplied(
+    section: Section, by_worker: FloatArray | None, by_round: FloatArray | None
+) -> Section:
+    if by_worker is not None:
+        factors = [rounded_to_4(float(factor)) for factor in by_worker]
+        section = {"model": "heterogeneous", "factors": factors, "base": section}
+    if by_round is not None and np.ptp(by_round) > 0:
+        section = {"model": "round_effects", "factor": factor_law(by_round), "base": section}
+    return section
