@@ -6,7 +6,7 @@ A comment in the line above a block says how it is meant; nothing stands there f
     <!-- block: long -->                           executed by `make test-docs`, not by `make test`
     <!-- block: file both.py -->                   the block is this file
     <!-- block: fails -->                          the command ends with exit code 1 or 2
-    <!-- block: output -->                         lines that the command above prints, in order
+    <!-- block: output -->                         lines that the block above prints, in order
 
 and `<!-- page: empty folder -->` says that nothing is there when a page begins (`material.py`).
 """

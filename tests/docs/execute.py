@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import ast
+import contextlib
+import io
 import re
 import shlex
 import subprocess
@@ -113,8 +114,11 @@ class Reader:
         return done.stdout + done.stderr
 
     def _python(self, text: str) -> None:
-        with agg(), mock.patch.object(sys, "path", [str(Path.cwd()), *sys.path]):
-            exec(compile(ast.parse(text), self.page.name, "exec"), self.names)
+        out = io.StringIO()
+        path = [str(Path.cwd()), *sys.path]
+        with agg(), mock.patch.object(sys, "path", path), contextlib.redirect_stdout(out):
+            exec(compile(text, self.page.name, "exec"), self.names)
+        self.printed = out.getvalue()
         for name in [name for name in self.names if name.startswith("test_")]:
             self.names.pop(name)()
 
@@ -135,18 +139,24 @@ class Reader:
             raise Wrong(done.stderr)
 
     def _compare(self, text: str) -> None:
-        """Every line that is shown was printed, in this order; ``...`` stands for others."""
+        """Every line that is shown was printed, in this order; ``...`` stands for the rest."""
         if not self.printed:
             return
         printed = [_squeezed(line) for line in self.printed.splitlines()]
         for line in map(_squeezed, text.splitlines()):
             if line in ("", "..."):
                 continue
-            if line not in printed:
+            found = [at for at, each in enumerate(printed) if _is(each, line)]
+            if not found:
                 raise Wrong(f"not printed (or not in this order): {line!r}\n{self.printed}")
-            printed = printed[printed.index(line) + 1 :]
+            printed = printed[found[0] + 1 :]
 
 
 def _squeezed(line: str) -> str:
     """Without the widths of columns."""
     return re.sub(r"[\s─━]+", " ", line).strip()
+
+
+def _is(printed: str, shown: str) -> bool:
+    whole = not shown.endswith("...")
+    return printed == shown if whole else printed.startswith(shown.removesuffix("..."))
