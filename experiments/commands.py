@@ -536,7 +536,9 @@ def plot(
 def report(
     directory: Annotated[
         Path,
-        typer.Argument(metavar="DIR", help="Output of run, sweep, live, fit, whatif or compare."),
+        typer.Argument(
+            metavar="DIR", help="Output of run, sweep, live, fit, whatif, compare or recommend."
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", help="The file; default DIR/report.html.")

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
+from experiments import answers
+from experiments.answers import Answer
 from tests.program import inside
 
 EVIL = "<script>alert(\"x\")</script> & 'q' {{ 7 * 7 }}"
@@ -94,10 +96,56 @@ def make_compare(folder: Path) -> Path:
     return folder / "compare"
 
 
+def make_recommend(folder: Path) -> Path:
+    """What ``recommend`` writes, as its docs describe it, by hand: searching takes a minute."""
+    out = folder / "recommend"
+    out.mkdir()
+    ends = {"_low": 0.9, "_high": 1.1}
+    ranking = pd.DataFrame(
+        [
+            {
+                "rank": rank,
+                "scheme": scheme,
+                "label": label,
+                "goal": "seconds",
+                **{f"{n}{e}": rank * f for n in ("value", "ratio", "to_today") for e, f in
+                   {"": 1.0, **ends}.items()},
+                "tied": rank == 2,
+                "rate": 0.5,
+                "iteration_time": 1.0,
+                "error": 0.1 * rank,
+                "breaks": None if rank < 3 else "--max-load",
+            }
+            for rank, (scheme, label) in enumerate(
+                [("erasurehead", "erasurehead load=3"), ("uncoded", EVIL), ("k_async", "k_async")],
+                1,
+            )
+        ]
+    )  # fmt: skip
+    ranking.to_parquet(out / "ranking.parquet")
+    candidates = ranking[["scheme", "label", "value", "iteration_time", "error"]].assign(
+        stage=["stayed", "stayed", "race"], reason=["", "", "behind"], front=[True, False, True]
+    )
+    candidates.to_parquet(out / "candidates.parquet")
+    rows = [("load", times, s, label, times, times, 0.9 * times, 1.1 * times)
+            for times in (0.5, 1.0, 2.0) for s, label in [("uncoded", EVIL)]]  # fmt: skip
+    columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
+    pd.DataFrame(rows, columns=columns).to_csv(out / "sensitivity.csv", index=False)
+    (out / "winner.yaml").write_text("name: demo-winner\n")
+    (out / "manifest.json").write_text('{"seed": 0, "versions": {"numpy": "2"}, "question": {}}')
+    said = Answer(
+        "recommend", "demo", "Take erasurehead.", ("because",), ("`erasurehead run winner.yaml`",),
+        "erasurehead recommend demo.yaml",
+    )  # fmt: skip
+    answers.write(said, out)
+    return out
+
+
 MADE = {
     "run": make_run,
     "sweep": make_sweep,
     "fit": make_fit,
     "whatif": make_whatif,
     "compare": make_compare,
+    "recommend": make_recommend,
 }

@@ -208,5 +208,6 @@ OF = {
     "fit": (),
     "whatif": (a_host_is_text,),
     "compare": (a_label_is_text,),
+    "recommend": (a_label_is_text,),
 }
 """What some are held to."""

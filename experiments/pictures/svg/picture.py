@@ -24,6 +24,9 @@ TALL, LOW = 310.0, 268.0
 ROW = (8.0, 24.0)
 """Units that a row of bars or shades is high, at least and at most, where there is room."""
 
+CROWDED = 15.0
+"""Units that a row is high at most where there are three panels or more."""
+
 ROWS = 330.0
 """Units for rows that ``ROW`` does not bound."""
 
@@ -74,7 +77,7 @@ def draw_picture(picture: Picture, name: str, ident: str, sheet: Sheet) -> Drawn
     """
     rows = any(_rows(panel) for panel in picture.panels)
     several = len(picture.panels) > 1 and not rows
-    frames = [_frame(panel, several) for panel in picture.panels]
+    frames = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
     frames = _shared(picture, frames)
     owner = _owners(picture.panels)
     panels = [
@@ -95,12 +98,13 @@ def _rows(panel: Panel) -> int:
     return round(abs(panel.y.low - panel.y.high))
 
 
-def _frame(panel: Panel, several: bool) -> Frame:
+def _frame(panel: Panel, several: bool, alone: bool) -> Frame:
     rows = _rows(panel)
     if not rows:
         size = (SEVERAL, LOW) if several else (ONE, TALL)
         return frame_of(panel, *size)
-    height = 70 + rows * min(ROW[1], max(ROW[0], ROWS / rows))
+    most = ROW[1] if alone else CROWDED
+    height = 70 + rows * min(most, max(ROW[0], ROWS / rows))
     few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
     bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
     return frame_of(panel, ONE if few and bars <= 3 * rows else WIDE, max(height, 130.0))

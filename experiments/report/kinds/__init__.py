@@ -9,9 +9,11 @@ from __future__ import annotations
 from experiments.report.kinds.base import ReportKind
 from experiments.report.kinds.compare import CompareReport
 from experiments.report.kinds.fit import FitReport
+from experiments.report.kinds.recommend import RecommendReport
 from experiments.report.kinds.run import RunReport
 from experiments.report.kinds.whatif import WhatIfReport
 
 KINDS: dict[str, ReportKind] = {
-    kind.name: kind for kind in (FitReport(), WhatIfReport(), CompareReport(), RunReport())
+    kind.name: kind
+    for kind in (FitReport(), WhatIfReport(), CompareReport(), RecommendReport(), RunReport())
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 import pyarrow as pa
@@ -64,6 +65,23 @@ def read_frame(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path}: {what}; run the same command again")
     return frame
+
+
+def read_json(path: Path) -> Mapping[str, Any]:
+    """Read a file of facts.
+
+    Raises:
+        ConfigError: it is not there, or damaged.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: is damaged; run the same command again")
+    return found
 
 
 def image(path: Path, ident: str, title: str, words: str) -> list[Image]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, final
@@ -11,11 +10,10 @@ from typing_extensions import override
 
 from experiments import outputs
 from experiments.config import yaml_text
-from experiments.config.errors import ConfigError
 from experiments.pictures.kinds import KINDS as PICTURES
 from experiments.pictures.records import Records, read_records, short_text
 from experiments.report.content import Chart, Command, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, quoted
+from experiments.report.kinds.base import ReportKind, quoted, read_json
 from experiments.report.kinds.heat_maps import heat_maps
 from experiments.report.kinds.numbers import capped, interval, number, plain
 from experiments.report.kinds.overview import overview
@@ -67,7 +65,7 @@ class RunReport(ReportKind):
     @override
     def read(self, directory: Path) -> Page:
         records = read_records(directory)
-        manifest = _manifest(directory)
+        manifest = read_json(directory / outputs.MANIFEST)
         config = dict(records.config or {})
         swept = config.get("sweep")
         kind = "live" if "live" in manifest else "sweep" if swept else "run"
@@ -86,19 +84,6 @@ class RunReport(ReportKind):
             config=yaml_text.write(config) if config else "",
             notes=[str(line) for line in manifest.get("warnings", [])],
         )
-
-
-def _manifest(directory: Path) -> Mapping[str, Any]:
-    path = directory / outputs.MANIFEST
-    try:
-        found = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
-        raise ConfigError(f"{path}: is damaged; run the same command again") from None
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: is damaged; run the same command again")
-    return found
 
 
 def _sections(records: Records) -> Iterator[Section]:
