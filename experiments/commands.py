@@ -464,6 +464,106 @@ def whatif(
     terminal.say(f"report, tables and pictures in {target}/")
 
 
+@app.command(epilog=example("recommend demo.yaml --max-load 3 --jobs 2"))
+def recommend(
+    config: Annotated[
+        Path | None,
+        typer.Argument(metavar="[CONFIG.yaml]", help="The cluster, its problem, today's schemes."),
+    ] = None,
+    set_: Set = None,
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Instead of a config, measured delays.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            parser=whole(1, 10**6),
+            metavar="N",
+            help="With --trace; default those of the table.",
+        ),
+    ] = None,
+    loss: Annotated[
+        str | None, typer.Option("--loss", help="With --trace: what is trained; default nothing.")
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="With --loss; default synthetic.")
+    ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="With --trace: draw measured rounds, fit no law.")
+    ] = False,
+    target: Annotated[
+        float | None,
+        typer.Option(
+            "--target",
+            help="Loss to reach soonest; without a problem, exact iterations.",
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="Seconds in which the loss is to be least.")
+    ] = None,
+    max_load: Annotated[
+        float | None, typer.Option("--max-load", help="Partitions that a worker can hold.")
+    ] = None,
+    max_worker_seconds: Annotated[
+        float | None,
+        typer.Option("--max-worker-seconds", help="Computing, of all workers, to the goal."),
+    ] = None,
+    max_bytes: Annotated[
+        float | None, typer.Option("--max-bytes", help="Of messages heard, to the goal.")
+    ] = None,
+    max_error: Annotated[
+        float | None, typer.Option("--max-error", help="Mean decoding error of an update.")
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
+    ] = None,
+    load: Annotated[
+        float | None, typer.Option("--load", help="With --trace: one load of several.")
+    ] = None,
+    columns: Columns = None,
+    drop: Drop = None,
+    unit: UnitOption = None,
+    missing: MissingOption = "refuse",
+    retries: RetriesOption = "refuse",
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", parser=JOBS, metavar="N", help="Schemes computed at the same time."),
+    ] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Default results/recommend/<name>/.")
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Find the scheme, load, stop and learning rate that reach a target soonest."""
+    if jobs > 1:
+        from experiments.cells import processes
+
+        processes.prepare()
+    import sys
+
+    from experiments import console
+    from experiments.config.document import load as load_config
+    from experiments.measured import reading
+    from experiments.recommend import command, shown
+    from experiments.recommend.question import Options, Table
+
+    table = None
+    if trace is not None:
+        how = reading(columns, drop or [], unit, missing, retries)
+        table = Table(trace, workers, loss, dataset, replay, how, load)
+    document = None if config is None else load_config(config, set_ or [])
+    options = Options(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
+    asked = command.ask(document, table, options, data_dir)
+    for line in asked.subject.notes:
+        terminal.tell(f"warning: {line}")
+    folder = output or Path("results/recommend") / asked.subject.name
+    with console.progress("stages") as report:
+        study = command.answer(asked, folder, jobs, sys.argv[1:], report)
+    shown.show(study, str(folder / command.CONFIG))
+    terminal.say(f"report, tables, pictures and config in {folder}/")
+
+
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))
 def attack(
     config: Config,

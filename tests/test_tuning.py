@@ -10,7 +10,7 @@ from experiments.reproduce.base import Effort
 from experiments.reproduce.loss_time import EXPERIMENTS
 from experiments.reproduce.target_schemes import contestants
 from experiments.reproduce.time_to_target import TimeToTarget
-from experiments.reproduce.tuning import Runs, best
+from experiments.tuning import SHARE, Runs, best, target_loss
 from sim.problems.losses import SquaredLoss
 
 DATA = {
@@ -48,8 +48,8 @@ def test_the_target_of_least_squares_from_the_normal_equations() -> None:
     problem = SquaredLoss(X, y, partitions=4, l2=0.1)
     model = np.linalg.solve(X.T @ X / 40 + 0.1 * np.eye(3), X.T @ y / 40)
     start, end = np.mean(y**2), np.mean((y - X @ model) ** 2)
-    expected = end + (1 - tuning.SHARE) * (start - end)
-    assert tuning.target_loss(problem) == pytest.approx(expected, rel=1e-9)
+    expected = end + (1 - SHARE) * (start - end)
+    assert target_loss(problem) == pytest.approx(expected, rel=1e-9)
 
 
 def test_runs_at_a_rate_are_those_of_a_config() -> None:

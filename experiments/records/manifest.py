@@ -24,18 +24,28 @@ def manifest(
     origin: Origin,
 ) -> dict[str, Any]:
     """Versions, seed, commit, host, wall time, warnings, origin, and each finished cell."""
+    where = provenance()
+    return {
+        "versions": where["versions"],
+        "seed": seed,
+        "commit": where["commit"],
+        "host": where["host"],
+        "wall_seconds": round(wall_seconds, 3),
+        "warnings": list(warnings),
+        "origin": asdict(origin),
+        "cells": cells,
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and host."""
     return {
         "versions": {
             "python": platform.python_version(),
             **{package: _version(package) for package in PACKAGES},
         },
-        "seed": seed,
         "commit": _commit(),
         "host": platform.node(),
-        "wall_seconds": round(wall_seconds, 3),
-        "warnings": list(warnings),
-        "origin": asdict(origin),
-        "cells": cells,
     }
 
 

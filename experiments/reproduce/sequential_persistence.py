@@ -34,6 +34,8 @@ from experiments.reproduce.sequential_members import (
     trained,
     waiting,
 )
+from experiments.tuning import SHARE, target_loss
+from experiments.tuning import best as best_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,14 +97,14 @@ class SequentialPersistence(RunsFigure):
         """The target, and what each staleness needs to reach it."""
         always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
         document = {**self.document(effort, **always), "replications": 1}
-        target = tuning.target_loss(tuning.problem(document, effort))
+        target = target_loss(tuning.problem(document, effort))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:
             if staleness not in known:
                 _, several = tuning.train(document, member, tuning.RATES, effort)
                 counts = [runs.iterations(target) for runs in several]
-                best = tuning.best(counts)
+                best = best_of(counts)
                 known[staleness] = tuning.RATES[best], float(counts[best][0])
             return known[staleness]
 
@@ -118,7 +120,7 @@ class SequentialPersistence(RunsFigure):
         for family, members in EXACT.items():
             tried = timed(trial, members, path, other)
             for measure in MEASURES:
-                best = tried[tuning.best([one.seconds[measure] for one in tried])]
+                best = tried[best_of([one.seconds[measure] for one in tried])]
                 [chosen[measure][family]] = timed(shown, [best.section], path, effort)
         for family, members in INEXACT.items():
             tried = [
@@ -126,7 +128,7 @@ class SequentialPersistence(RunsFigure):
                 for member in members
                 for one in trained(trial | training, member, tuning.RATES, target, other)
             ]
-            best = tried[tuning.best([one.seconds[TARGET] for one in tried])]
+            best = tried[best_of([one.seconds[TARGET] for one in tried])]
             [again] = trained(shown | training, best.section, [best.rate], target, effort)
             for measure in MEASURES:
                 chosen[measure][family] = again
@@ -189,7 +191,7 @@ class SequentialPersistence(RunsFigure):
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
             f"{TARGET} (below; inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. "
-            f"The target, {target:.4g}, lies {tuning.SHARE:.0%} of the way from the zero model's "
+            f"The target, {target:.4g}, lies {SHARE:.0%} of the way from the zero model's "
             "loss to that of the best model (breast cancer data, logistic, gradient descent); each "
             f"scheme has the best of the learning rates {tuning.RATES[0]:.3g} to "
             f"{tuning.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"

@@ -16,7 +16,7 @@ from experiments.reproduce.base import CodedFigure, Effort
 from experiments.reproduce.loss_time import EXPERIMENTS
 from experiments.reproduce.markdown import interval, markdown_table
 from experiments.reproduce.target_schemes import Contestant, contestants
-from experiments.reproduce.tuning import Runs
+from experiments.tuning import SHARE, Runs, best, target_loss
 from sim.types import FloatArray
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class TimeToTarget(CodedFigure):
         )
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = tuning.target_loss(tuning.problem(shown, effort))
+        target = target_loss(tuning.problem(shown, effort))
         common, exact = np.nan, np.empty(0)
         for scheme, one in self._schemes().items():
             facts = {"scheme": scheme, "target": target}
@@ -95,7 +95,7 @@ class TimeToTarget(CodedFigure):
             tried = list(several)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
-            own = rates[tuning.best([runs.seconds(target) for runs in tried])]
+            own = rates[best([runs.seconds(target) for runs in tried])]
             if scheme == "uncoded":
                 common = own
             _, both = tuning.train(shown, dict(one.section), sorted({own, common}), effort)
@@ -191,7 +191,7 @@ class TimeToTarget(CodedFigure):
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
             f"iterations (n gradients each, without rounds), "
             f"{int(shown['replications'].max())} replications on common delays.\n\n"
-            f"The target was set before any run: {tuning.SHARE:.0%} of the way from the zero "
+            f"The target was set before any run: {SHARE:.0%} of the way from the zero "
             "model's loss to that of the best model. The time to it is that of the first iteration "
             "at or below it, in a run that also ends there, so that a rate that is too large does "
             "not arrive by chance. **Every scheme has its own best rate of one grid**, "

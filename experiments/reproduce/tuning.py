@@ -1,94 +1,25 @@
-"""One target loss for all schemes, and for each scheme the best learning rate of one grid."""
+"""One target loss for all schemes of a figure, and the runs of each at several learning rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, final
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
-from threadpoolctl import threadpool_limits
-
-from experiments.cells.compute import learn
 from experiments.config import build
 from experiments.config.grid import cells
 from experiments.reproduce import setting
 from experiments.reproduce.base import Effort
-from sim.engines.run import Run, simulate
-from sim.learner import BLAS_THREADS
-from sim.metrics import time_to_target
+from experiments.tuning import Runs, trained
+from sim.engines.run import Run
 from sim.problems import Problem
-from sim.types import FloatArray
 
 Section = dict[str, Any]
-
-SHARE = 0.99
-"""The target is this share of the way from the zero model's loss to that of the best model."""
 
 RULE = "gd"
 """Plain gradient descent with a constant rate."""
 
 RATES = tuple(2.0**k for k in range(-7, 5))
 """The grid of learning rates."""
-
-ROUND_OFF = 1e-9
-"""Relative: so close to the target is there, or rounding would tell exact schemes apart."""
-
-
-@final
-@dataclass(frozen=True)
-class Runs:
-    """All replications of a scheme at one learning rate.
-
-    Attributes:
-        times: ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
-        losses: ``(R, T + 1)`` training losses.
-    """
-
-    times: FloatArray
-    losses: FloatArray
-
-    def seconds(self, target: float) -> FloatArray:
-        """Time to the target, ``(R,)`` s; NaN where the run does not end at it or below."""
-        return self._first(self.times, target)
-
-    def iterations(self, target: float) -> FloatArray:
-        """Iterations to the target, ``(R,)``; NaN where the run does not end at it or below."""
-        return self._first(
-            np.broadcast_to(np.arange(self.losses.shape[1]), self.times.shape), target
-        )
-
-    def _first(self, clock: NDArray[Any], target: float) -> FloatArray:
-        """A rate that is too large may pass the target by chance; such a run does not reach it."""
-        goal = target * (1 + ROUND_OFF)
-        first = time_to_target(np.asarray(clock, dtype=np.float64), self.losses, goal)
-        return np.where(self.losses[:, -1] <= goal, first, np.nan)
-
-
-def target_loss(problem: Problem) -> float:
-    """The data loss that lies ``SHARE`` of the way from the zero model to the best one.
-
-    The best model minimises the objective, data loss and L2 term; no scheme has a part in it.
-    """
-
-    def objective(beta: FloatArray) -> float:
-        return float(problem.objective(beta[:, None])[0])
-
-    def gradient(beta: FloatArray) -> FloatArray:
-        return problem.gradient(beta[:, None])[:, 0] + problem.l2_gradient(beta)
-
-    zero = np.zeros(problem.features)
-    best = minimize(
-        objective,
-        zero,
-        jac=gradient,
-        method="L-BFGS-B",
-        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000},
-    ).x
-    start, end = (float(problem.loss(beta[:, None])[0]) for beta in (zero, best))
-    return start - SHARE * (start - end)
 
 
 def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
@@ -99,43 +30,12 @@ def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
 def train(
     document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
 ) -> tuple[Run, Iterator[Runs]]:
-    """One scheme on the delays and the problem of a document, at each rate.
-
-    Timing does not depend on gradients, so the clock is run once. There are no test rows, whose
-    losses nobody reads here.
-    """
+    """One scheme on the delays and the problem of a document, at each rate."""
     whole = {"workers": setting.WORKERS, "seed": effort.seed, **document, **_any_rate()}
     [cell] = cells({**whole, "schemes": [scheme]})
     run, learning = build.both(cell, effort.data_dir)
     assert learning is not None
-    bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
-    return run, _train(run, bare, rates)
-
-
-def _train(run: Run, learning: build.Training, rates: Sequence[float]) -> Iterator[Runs]:
-    with threadpool_limits(BLAS_THREADS):
-        steps = run.scheme.steps(simulate(run, work=False))
-        together = steps.times.shape[1] // run.iterations
-        ends = steps.times[:, together - 1 :: together]
-        times = np.concatenate([np.zeros((len(ends), 1)), ends], axis=1)
-        for rate in rates:
-            at_rate = replace(learning, optimizer=replace(learning.optimizer, learning_rate=rate))
-            with np.errstate(over="ignore", invalid="ignore"):  # a rate may be far too large
-                losses = learn(at_rate, steps, run.iterations).train_loss
-            yield Runs(times, losses)
-
-
-def best(tried: Sequence[FloatArray]) -> int:
-    """Which of several ``(R,)`` is best: reached most often, and then soonest on average.
-
-    Where the target is never reached, the first.
-    """
-    return min(range(len(tried)), key=lambda place: _rank(tried[place]))
-
-
-def _rank(seconds: FloatArray) -> tuple[int, float]:
-    reached = seconds[np.isfinite(seconds)]
-    return -reached.size, float(reached.mean()) if reached.size else np.inf
+    return run, trained(run, learning, rates)
 
 
 def _any_rate() -> Section:

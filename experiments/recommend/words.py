@@ -1,0 +1,246 @@
+"""The findings in words: verdict, why, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from experiments.recommend.dials import DEALT_ANEW
+from experiments.recommend.search import Entry
+from experiments.recommend.sensitivity import Moved
+from experiments.recommend.study import Study, is_coded
+
+FEW_ITERATIONS = 5
+"""So few say little of a long training."""
+
+NAMED = 3
+"""Schemes that are named in a line."""
+
+MATTERS = 0.02
+"""A saving below this share is called none."""
+
+
+def number(value: float, digits: int = 4) -> str:
+    """A number for people."""
+    return "-" if not np.isfinite(value) else f"{value:.{digits}g}"
+
+
+def percent(share: float) -> str:
+    """``38.2 %``, never ``-0.0 %``."""
+    return f"{round(100 * share, 1) + 0.0:.1f} %"
+
+
+def verdict(study: Study) -> str:
+    """The answer, one sentence."""
+    goal = study.asked.goal
+    if not study.reached:
+        there = np.isfinite(study.winner.own()).sum()
+        return (
+            f"no scheme reaches the goal in every run: {study.winner.label} does in {there} of "
+            f"{study.replications}; give more iterations or an easier target"
+        )
+    winner = study.winner
+    value = f"{number(study.value(winner))}{goal.unit} {goal.words}"
+    head = _without_coding(study)
+    if study.tied:
+        names = listed([winner, *study.tied])
+        return f"{head}{names} cannot be told apart, about {value}{_beside_today(study)}"
+    if winner is study.today:
+        text = f"{head}keep {winner.label}: nothing is better, {value}"
+        return text + _next_best(study)
+    return f"{head}{winner.label} is best, {value}{_beside_today(study)}"
+
+
+def listed(entries: Sequence[Entry]) -> str:
+    """``A, B and 2 more``."""
+    names = [entry.label for entry in entries[:NAMED]]
+    more = len(entries) - len(names)
+    if more:
+        return f"{', '.join(names)} and {more} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _without_coding(study: Study) -> str:
+    coded = [e for e in (study.winner, *study.tied) if is_coded(e)]
+    return "" if coded or not _codes_searched(study) else "coding does not pay: "
+
+
+def _codes_searched(study: Study) -> bool:
+    return any(is_coded(entry) for entry in study.entries)
+
+
+def _beside_today(study: Study) -> str:
+    """How much less than today's scheme, which cannot be the winner."""
+    today = study.today
+    if today is study.winner or today in study.tied:
+        return ""
+    middle, low, high = study.ratio(study.winner, today)
+    if np.isnan(middle):
+        return f"; {today.label}, the scheme of today, does not reach it in every run"
+    less = f"{percent(1 - middle)} less ({percent(1 - high)} to {percent(1 - low)})"
+    if today.breaks:
+        return f"; {less} than {today.label}, the scheme of today, which breaks a limit"
+    return f", {less} than {today.label}, the scheme of today"
+
+
+def _next_best(study: Study) -> str:
+    others = [e for e in study.finalists if e is not study.winner and not e.breaks]
+    if not others:
+        return ""
+    middle, low, high = study.ratio(others[0], study.winner)
+    if np.isnan(middle):
+        return ""
+    more = f"{percent(middle - 1)} more ({percent(low - 1)} to {percent(high - 1)})"
+    return f"; {others[0].label}, the next, takes {more}"
+
+
+def why(study: Study) -> list[str]:
+    """What the answer rests on, a sentence each."""
+    return [*_whys(study)]
+
+
+def _whys(study: Study) -> Iterator[str]:
+    if not study.reached:
+        return
+    yield from _clocks(study)
+    if _codes_searched(study) and not is_coded(study.winner):
+        yield _no_coding(study)
+    yield _tuning(study)
+    yield from how_far(study)
+
+
+def _clocks(study: Study) -> Iterator[str]:
+    """An iteration's time, and how many are needed, beside today's scheme."""
+    winner, today = study.winner, study.today
+    assert winner.final is not None
+    mine = winner.final
+    each = float(mine.iteration_time.mean())
+    text = f"{winner.label}: {number(each)} s an iteration, mean decoding error {mine.error:.3g}"
+    if mine.staleness:
+        text += f", gradients {mine.staleness:.3g} updates old"
+    if np.isfinite(mine.needed).any():
+        text += f", {np.nanmean(mine.needed[0]):.3g} iterations"
+    if today is not winner and today.final is not None:
+        other = today.final
+        text += f"; {today.label}: {number(float(other.iteration_time.mean()))} s"
+        text += f", error {other.error:.3g}"
+        if np.isfinite(other.needed).any():
+            text += f", {np.nanmean(other.needed[0]):.3g} iterations"
+    yield text
+    needed = np.nanmean(mine.needed[0]) if np.isfinite(mine.needed).any() else np.inf
+    if needed < FEW_ITERATIONS:
+        yield (
+            f"{needed:.3g} iterations reach the target: it is too easy to say much; give a lower "
+            "--target"
+        )
+
+
+def _no_coding(study: Study) -> str:
+    """Why redundancy does not pay: what it can save at most, and what it costs."""
+    one, two, slowest = study.subject.worker_time
+    text = (
+        f"a worker with two partitions takes {two / one:.2f} times as long as with one (medians), "
+        f"while waiting for the slowest of {study.subject.workers} takes {slowest / one:.2f} times "
+        "a typical worker: redundancy can save no more than that wait"
+    )
+    best = study.best_coded
+    if best is None:
+        return text
+    if best.final is not None:
+        middle, low, high = study.ratio(best, study.winner)
+        if not np.isnan(middle):
+            return (
+                f"{text}; the best code, {best.label}, takes {middle:.2f} times as long "
+                f"({low:.2f} to {high:.2f})"
+            )
+    return f"{text}; the best code, {best.label}, was ruled out: {best.out}"
+
+
+def _tuning(study: Study) -> str:
+    """Whose learning rates were tuned, and what the ranking would have been without."""
+    asked = study.asked
+    if not asked.trains:
+        return (
+            "nothing was trained: an update counts 1 / (rho + staleness) exact iterations, rho "
+            "from its decoding weights (a yardstick; a problem in the config is better)"
+        )
+    common = f"{asked.common:.4g}"
+    first = study.untuned[0]
+    known = [e for e in study.untuned if e.final is not None]
+    names = [e.label for e in known[:NAMED]]
+    text = "every scheme has its own best learning rate of one grid of powers of 2"
+    assert study.winner.final is not None
+    at_common = study.winner.final.at(asked.common)
+    if first is study.winner:
+        text += f"; at the common rate {common} it would be first as well"
+        return text + f" ({', '.join(names)})"
+    reached = "" if np.isfinite(at_common).all() else ", where the best does not always arrive"
+    return f"{text}; at the common rate {common} the ranking would be {', '.join(names)}{reached}"
+
+
+DIALS = {
+    "load": "cost of partitions beyond the first",
+    "tail": "tail, delays beyond the median",
+    "persistence": "persistence",
+}
+
+
+def how_far(study: Study) -> list[str]:
+    """For each dial how far it may be turned before another scheme is better."""
+    return [_dial(study, name) for name in DIALS]
+
+
+def _dial(study: Study, name: str) -> str:
+    rows = [m for m in study.moved if m.dial.name == name]
+    if not rows:
+        return f"{DIALS[name]}: not tried"
+    beaten = {m.dial.value: m for m in reversed(rows) if _another(study, m)}
+    if name == "persistence":
+        texts = [f"{_persistence(value)} {m.entry.label} is better" for value, m in beaten.items()]
+        held = "the answer holds from delays dealt anew each round to kept with probability 0.9"
+        return f"{DIALS[name]}: {'; '.join(texts) if texts else held}"
+    below = [value for value in beaten if value < 1]
+    above = [value for value in beaten if value > 1]
+    values = sorted({m.dial.value for m in rows})
+    parts = []
+    for found, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
+        if found:
+            at = nearest(found)
+            parts.append(f"at {at:g} times {beaten[at].entry.label} is better")
+        else:
+            parts.append(f"the answer holds {'down' if end < 1 else 'up'} to {end:g} times")
+    return f"{DIALS[name]}: {', '.join(parts)}"
+
+
+def _persistence(value: float) -> str:
+    return "dealt anew each round:" if value == DEALT_ANEW else f"kept with probability {value:g}:"
+
+
+def _another(study: Study, moved: Moved) -> bool:
+    """Whether another scheme, and not just another number of arrivals, is better."""
+    scheme = moved.entry.section["name"] != study.winner.section["name"]
+    return moved.beats and (scheme or is_coded(moved.entry) != is_coded(study.winner))
+
+
+def following(study: Study, config: str) -> list[str]:
+    """What to do next, a sentence each; commands stand between backticks."""
+    steps = [f"run it: `erasurehead run {config}`"]
+    if not study.reached:
+        return ["give more iterations, or an easier --target, and ask again"]
+    if study.tied:
+        cheap = min([study.winner, *study.tied], key=lambda e: _cost(study, e))
+        steps.insert(0, f"take the cheaper one: {cheap.label} costs fewest worker-seconds")
+    if any(_another(study, m) for m in study.moved if m.dial.name == "load"):
+        steps.append(
+            "measure how a worker's time grows with its load, since the answer depends on it: "
+            "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
+            "`erasurehead fit measured.csv`"
+        )
+    if not study.asked.trains:
+        steps.append("add problem and optimizer to the config: losses decide better than a count")
+    return steps
+
+
+def _cost(study: Study, entry: Entry) -> float:
+    return study.costs(entry)["worker_seconds"]

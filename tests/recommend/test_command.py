@@ -1,0 +1,101 @@
+"""``erasurehead recommend`` as a person uses it: the answer, its files, and bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from experiments.recommend.command import FILES
+from tests.program import inside, process
+
+CONFIG = """
+name: small
+workers: 6
+iterations: 20
+delay: {model: exponential, rate: 1.0}
+load_law: {kind: additive, seconds_per_partition: 0.05}
+schemes: [{name: uncoded}, {name: ignore_stragglers, wait_for: 5}]
+problem: {loss: least_squares, dataset: synthetic, rows: 60, features: 4}
+optimizer: {rule: gd, learning_rate: 0.1}
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "small.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+ONLY = ("--only", "uncoded,fractional_repetition")
+
+
+def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
+    """Catches a config that run does not accept, and a rate that is not the winner's."""
+    folder = tmp_path / "one"
+    done = inside("recommend", config, *ONLY, "--output", folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    answer = json.loads((folder / "answer.json").read_text())
+    assert {"kind", "subject", "verdict", "why", "next", "command", "notes"} == set(answer)
+    assert answer["verdict"] in done.stdout.replace("\n", " ")
+    assert "every scheme has its own best learning rate" in " ".join(answer["why"])
+    ranking = pd.read_parquet(folder / "ranking.parquet")
+    assert ranking["ratio"].iloc[0] == 1
+    assert ranking.loc[ranking["left"] == "", "value"].dropna().is_monotonic_increasing
+    assert set(ranking.loc[ranking["today"], "label"]) == {"uncoded"}
+    winner = yaml.safe_load((folder / "winner.yaml").read_text())
+    assert winner["optimizer"]["learning_rate"] == ranking["rate"].iloc[0]
+    assert inside("run", folder / "winner.yaml", "--output", tmp_path / "run").returncode == 0
+
+
+@pytest.mark.slow
+def test_the_same_bytes_twice_and_with_two_processes(config: Path, tmp_path: Path) -> None:
+    """In one folder, since the answer names its config; the manifest has the wall time."""
+    folder = tmp_path / "out"
+    found = []
+    for jobs in (1, 1, 2):
+        done = process("recommend", config, "--jobs", jobs, *ONLY, "--output", folder)
+        assert done.returncode == 0, done.stderr
+        found.append({n: (folder / n).read_bytes() for n in FILES if n != "manifest.json"})
+    assert found[0] == found[1] == found[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "line"),
+    [
+        (["--target", "1", "--budget", "2"], "--budget = 2.0: give either"),
+        (["--target", "-1"], "--target = -1.0: must be a number greater than 0"),
+        (["--target", "1e-9"], "--target = 1e-09: exact gradients come down to"),
+        (["--budget", "1e9"], "--budget = 1e+09: is"),
+        (["--max-load", "0.5"], "--max-load = 0.5: must be a number of at least 1"),
+        (["--max-error", "nan"], "--max-error = nan: must be"),
+        (["--only", "erasurhead"], "(did you mean erasurehead?)"),
+        (["--max-worker-seconds", "1e-9"], "no scheme keeps the limits"),
+        (["--set", "problem=null", "--max-bytes", "5"], "--max-bytes = 5.0: needs a problem"),
+        (["--set", "problem=null", "--budget", "5"], "--budget = 5.0: needs a problem"),
+        (["--set", "workers=4,6"], "sweep: must be empty"),
+        (["--trace", "nowhere.csv"], "recommend: give a config, or --trace"),
+    ],
+)
+def test_bad_input_is_one_line(config: Path, tmp_path: Path, options: list[str], line: str) -> None:
+    done = inside("recommend", config, "--only", "uncoded", "--output", tmp_path / "out", *options)
+    assert done.returncode == 2
+    assert line in done.stderr.replace("\n", " ")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
+    """Whole rounds drawn anew: two workers, of which one is slow in every third round."""
+    rows = "\n".join(f"{1.0 + 0.01 * (7 * t % 10)},{3.0 if t % 3 == 0 else 1.1}" for t in range(30))
+    (tmp_path / "t.csv").write_text(f"node1,node2\n{rows}\n")
+    options = ["--replay", "--only", "uncoded,fractional_repetition", "--output", tmp_path / "out"]
+    done = inside("recommend", "--trace", tmp_path / "t.csv", "--unit", "s", *options)
+    assert done.returncode == 0, done.stderr
+    winner = yaml.safe_load((tmp_path / "out/winner.yaml").read_text())
+    assert winner["delay"]["resample"] == "rounds"
+    assert winner["workers"] == 2

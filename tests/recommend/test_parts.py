@@ -1,0 +1,137 @@
+"""The parts by hand: what an update counts, changed delays, the front, and what is searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pytest
+
+from experiments.config.catalogue import BUILT_IN
+from experiments.recommend.compare import behind, leader, mean, ratio
+from experiments.recommend.dials import DEALT_ANEW, Changed, Dearer, Dial
+from experiments.recommend.frames import on_front
+from experiments.recommend.progress import exact_iterations
+from experiments.recommend.space import LEFT_OUT, Room, neighbours, sections
+from sim.load_laws import Additive, PerPartition, Proportional
+from sim.schemes import SCHEMES
+from sim.steps import DecodedRounds
+from sim.types import BoolArray, FloatArray
+
+
+class Table:
+    """A tape that is a table, the same in all streams."""
+
+    workers, block_rounds = 3, 4
+
+    def __init__(self, rows: FloatArray) -> None:
+        self._rows = rows
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        return self._rows[start:stop]
+
+
+DRAWN = np.array([[1.0, 2.0, 9.0], [3.0, 4.0, 5.0], [6.0, 7.0, 8.0], [0.5, 1.5, 2.5]])
+
+
+def test_r_of_n_workers_count_r_over_n() -> None:
+    """Rescaled and not: what is scaled alike makes the same progress. Catches an error that is
+    taken for a variance."""
+    arrived = np.array([[[True, True, False, False], [False, True, True, False]]])
+    for scale in (1.0, 2.0):
+
+        def weights(heard: BoolArray, scale: float = scale) -> FloatArray:
+            return scale * heard.astype(np.float64)
+
+        steps = DecodedRounds(np.array([[1.0, 2.0]]), arrived, weights, 4, 4)
+        np.testing.assert_allclose(exact_iterations(steps, 4, False), [0.5])
+    np.testing.assert_allclose(exact_iterations(steps, 4, True), [1.0])
+
+
+def test_a_stale_gradient_counts_one_over_its_age_and_one() -> None:
+    """Exact, but two updates late (once 0, once 1, then 2): a mean staleness of 1."""
+    arrived = np.ones((1, 3, 4), dtype=bool)
+    steps = DecodedRounds(
+        np.array([[1.0, 2.0, 3.0]]), arrived, lambda a: a.astype(np.float64), 4, 4, lag=2
+    )
+    np.testing.assert_allclose(exact_iterations(steps, 4, True), [0.5])
+    np.testing.assert_allclose(exact_iterations(steps, 4, False), [0.5])
+
+
+@pytest.mark.parametrize("times", [0.0, 0.5, 2.0])
+def test_further_partitions_become_dearer_and_the_first_does_not(times: float) -> None:
+    tape, loads = Table(DRAWN), np.array([1, 2, 3])
+    for law in (Proportional(), Additive(seconds_per_partition=0.5)):
+        plain = law.worker_times(tape, np.array([1, 1, 1]), 0, 4)
+        whole = law.worker_times(tape, loads, 0, 4)
+        found = Dearer(law, times).worker_times(tape, loads, 0, 4)
+        np.testing.assert_allclose(found, plain + times * (whole - plain))
+    assert Dearer(PerPartition(), times).worker_times(tape, loads, 0, 4).shape == (4, 3)
+
+
+def test_a_longer_tail_leaves_the_lower_half() -> None:
+    changed = Changed(Table(DRAWN), Dial("tail", 2.0, centre=3.5), (0, 0)).rows(0, 4)
+    np.testing.assert_array_equal(changed[0], [1.0, 2.0, 14.5])
+    np.testing.assert_array_equal(changed[3], DRAWN[3])
+
+
+def test_persistence_repeats_and_dealing_anew_permutes() -> None:
+    """A block read by itself is that of the whole; a worker's delay is one of its own earlier."""
+    kept = Changed(Table(DRAWN), Dial("persistence", 0.5), (0, 0))
+    whole = kept.rows(0, 4)
+    np.testing.assert_array_equal(kept.rows(2, 4), whole[2:])
+    np.testing.assert_array_equal(whole[0], DRAWN[0])
+    for t in range(1, 4):
+        for j in range(3):
+            assert whole[t, j] in (whole[t - 1, j], DRAWN[t, j])
+    assert (whole != DRAWN).any()
+    dealt = Changed(Table(DRAWN), Dial("persistence", DEALT_ANEW), (0, 0)).rows(0, 4)
+    np.testing.assert_array_equal(np.sort(dealt, axis=1), np.sort(DRAWN, axis=1))
+
+
+def test_who_does_not_always_arrive_is_not_flattered() -> None:
+    lucky, sure = np.array([1.0, np.nan, 1.0]), np.array([5.0, 5.0, 5.5])
+    assert leader({0: lucky, 1: sure}) == 1
+    assert mean(lucky) == np.inf
+    assert np.isnan(ratio(lucky, sure)[0])
+    assert not behind(sure, sure)
+    assert behind(sure * 1.5, sure)
+
+
+def test_the_front_by_hand() -> None:
+    points = np.array([[1, 9, 9], [9, 1, 9], [2, 9, 9], [9, 9, np.nan], [9, 1, 9], [5, 5, 5.0]])
+    assert on_front(points).tolist() == [True, True, False, False, True, True]
+
+
+def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
+    """Of the registry, for 31 and 32 workers: a new scheme needs no recipe, but must build."""
+    searched = set[str]()
+    for workers in (31, 32):
+        for fine in (False, True):
+            room = Room(workers, 1.0, workers, fine, network=True)
+            for section in sections(room, BUILT_IN):
+                fields = {key: value for key, value in section.items() if key != "name"}
+                try:
+                    SCHEMES[section["name"]](**fields).build(workers)
+                except (ValueError, NotImplementedError):
+                    continue
+                searched.add(section["name"])
+    searched.add("block_coordinate")  # its split is that of known delays
+    assert searched == set(SCHEMES) - set(LEFT_OUT)
+
+
+def test_a_limit_on_the_load_bounds_what_is_searched() -> None:
+    room = Room(30, 1.0, 3)
+    loads = {section.get("load", 1) for section in sections(room, BUILT_IN)}
+    assert loads <= {1, 2, 3}
+
+
+def test_neighbours_lie_half_way() -> None:
+    """Between 12 and 18 lie 9 .. 15; a stop that was tried is not tried again."""
+    tried: list[Mapping[str, object]] = [
+        {"name": "erasurehead", "load": 3, "wait_for": r} for r in (6, 12, 18)
+    ]
+    tried.append({"name": "erasurehead", "load": 2, "wait_for": 13})
+    found = [section["wait_for"] for section in neighbours(tried[1], tried)]
+    assert found == [9, 15]
+    assert not list(neighbours({"name": "uncoded"}, tried))
