@@ -18,8 +18,8 @@ from experiments.config.errors import ConfigError
 
 NAME = "answer.json"
 
-WHERE = ("--output",)
-"""Options that say where results go, and not what they are."""
+WHERE = ("--output", "--jobs")
+"""Options that say where results go and how they are computed, and not what they are."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _text(value: object) -> str:
 
 
 def command_line(arguments: Sequence[str]) -> str:
-    """The command that was given, ready for a shell, without where its results went."""
+    """The command that was given, ready for a shell, without ``WHERE``."""
     return shlex.join(["erasurehead", *_what(arguments)])
 
 

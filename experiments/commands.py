@@ -540,7 +540,6 @@ def recommend(
         from experiments.cells import processes
 
         processes.prepare()
-    import sys
 
     from experiments import console
     from experiments.config.document import load as load_config
@@ -559,7 +558,7 @@ def recommend(
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / asked.subject.name
     with console.progress("stages") as report:
-        study = command.answer(asked, folder, jobs, sys.argv[1:], report)
+        study = command.answer(asked, folder, jobs, _said(), report)
     shown.show(study, str(folder / command.CONFIG))
     terminal.say(f"report, tables, pictures and config in {folder}/")
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from experiments import answers
+from experiments.answers import Answer
 from experiments.cells import files, store
 from experiments.cells.pool import open_lanes
 from experiments.config import yaml_text
@@ -35,7 +36,7 @@ from experiments.recommend.subject import Subject, of_config
 from experiments.recommend.words import following, verdict, why
 from experiments.records.manifest import provenance, to_json
 
-REPORT, CONFIG, ANSWER = "report.md", "winner.yaml", "answer.json"
+REPORT, CONFIG = "report.md", "winner.yaml"
 
 FRAMES = {
     "ranking": ranking_table,
@@ -48,7 +49,7 @@ PICTURES = {"ranking": draw_ranking, "front": draw_front, "sensitivity": draw_se
 FILES = (
     REPORT,
     CONFIG,
-    ANSWER,
+    answers.NAME,
     MANIFEST,
     *(f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")),
     *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")),
@@ -104,10 +105,8 @@ def ask(
     return Asked(subject, goal, course, limits, only, rate, options)
 
 
-def answer(
-    asked: Asked, output: Path, jobs: int, arguments: Sequence[str], report: Report
-) -> Study:
-    """Search and write; see ``investigate`` and ``write``."""
+def answer(asked: Asked, output: Path, jobs: int, said: str, report: Report) -> Study:
+    """Search and write what was found; ``said`` is the command line."""
     began = time.monotonic()
     require_own(output)
     with locked(output, FILES), open_lanes(jobs) as lanes:
@@ -122,22 +121,8 @@ def answer(
             report,
         )
         seconds = time.monotonic() - began
-        write(study, output, command_line(arguments), seconds, asdict(asked.options))
+        write(study, output, said, seconds, asdict(asked.options))
     return study
-
-
-def command_line(arguments: Sequence[str]) -> str:
-    """The command that was given, ready for a shell, without where results went and how."""
-    kept, skip = [], False
-    for each in arguments:
-        if skip or each.split("=")[0] in UNIMPORTANT:
-            skip = not skip and each in UNIMPORTANT
-            continue
-        kept.append(each)
-    return shlex.join(["erasurehead", *kept])
-
-
-UNIMPORTANT = ("--output", "--jobs")
 
 
 def require_own(output: Path) -> None:
@@ -191,17 +176,17 @@ def write(
             style.save(draw(study), output / name)
     files.write_bytes(output / CONFIG, yaml_text.write(winner_config(study)).encode())
     config = str(output / CONFIG)
-    answer = {
-        "kind": "recommend",
-        "subject": study.subject.name,
-        "verdict": verdict(study),
-        "why": why(study),
-        "next": following(study, config),
-        "command": command,
-        "notes": list(study.subject.notes),
-    }
-    text = json.dumps(answer, indent=2, ensure_ascii=True) + "\n"
-    files.write_bytes(output / ANSWER, text.encode())
+    notes = study.subject.notes
+    said = Answer(
+        "recommend",
+        study.subject.name,
+        verdict(study),
+        tuple(why(study)),
+        tuple(following(study, config)),
+        command,
+        notes,
+    )
+    answers.write(said, output)
     files.write_bytes(output / REPORT, markdown(study, config).encode())
     facts_of = {
         **provenance(),
@@ -209,7 +194,7 @@ def write(
         "question": {**question, "mark": mark},
         "seed": study.subject.base["seed"],
         "wall_seconds": round(seconds, 3),
-        "warnings": list(study.subject.notes),
+        "warnings": list(notes),
     }
     files.write_bytes(output / MANIFEST, to_json(facts_of))
     return [output / name for name in FILES]
