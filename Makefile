@@ -34,7 +34,7 @@ test-slow: install  ## the long statistical tests, and every broken input
 docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
-test-docs: $(VENV)/docs  ## execute the long blocks of README and docs
+test-docs: $(VENV)/docs  ## execute the long blocks of README and docs, and the notebooks
 	$(BIN)/pytest -n 2 -m docs tests/docs
 
 test-browser: install  ## the pages in a headless Chromium (apt-get install chromium)

@@ -238,7 +238,7 @@ def _run(
         raise typer.Exit(1)
 
 
-@app.command(epilog=example("live demo.yaml --set replications=1 --time-scale 0.2"))
+@app.command(epilog=example("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02"))
 def live(
     config: Config,
     set_: Set = None,

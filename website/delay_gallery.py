@@ -47,9 +47,9 @@ def page() -> str:
     return "\n\n".join([head, *(_entry(name, family) for name, family in MODELS.items())]) + "\n"
 
 
-def pictures() -> dict[str, bytes]:
+def pictures() -> dict[str, str | bytes]:
     """Address in the site and bytes (PNG) of each picture."""
-    found = {}
+    found: dict[str, str | bytes] = {}
     for name, family in MODELS.items():
         if shown := family.examples()[:1]:
             file = BytesIO()

@@ -12,7 +12,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import command_line, config_keys, delay_gallery, figures
+from website import command_line, config_keys, delay_gallery, figures, notebooks
 from website.mathml import with_mathml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -34,6 +34,9 @@ OUTSIDE = {"CHANGELOG.md": "changelog.md", "CONTRIBUTING.md": "contributing.md"}
 MARK = re.compile(r"^<!-- block: .*? -->\n", re.MULTILINE)
 """What the tests are told of a block of code (``tests/docs/blocks.py``)."""
 
+NOTEBOOK = re.compile(r"\]\((?P<place>[\w./]*notebooks/\w+)\.ipynb(?P<rest>#[^)]*)?\)")
+"""A link from another page, which leads to the notebook on a site that shows repositories."""
+
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages and pictures that do not lie in ``docs/``."""
@@ -41,8 +44,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files.append(File.generated(config, uri, content=make()))
     for name, uri in OUTSIDE.items():
         files.append(File.generated(config, uri, abs_src_path=str(ROOT / name)))
-    for uri, drawn in delay_gallery.pictures().items():
-        files.append(File.generated(config, uri, content=drawn))
+    made = delay_gallery.pictures() | notebooks.pages(ROOT / "docs")
+    for uri, content in made.items():
+        files.append(File.generated(config, uri, content=content))
     for picture in sorted((ROOT / PICTURES).glob("*.png")):
         uri = f"{PICTURES}/{picture.name}"
         files.append(File.generated(config, uri, abs_src_path=str(picture)))
@@ -54,6 +58,7 @@ def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
     uri = page.file.src_uri
     if uri in OUTSIDE.values():
         return re.sub(r"\]\(docs/", "](", markdown)
+    markdown = NOTEBOOK.sub(r"](\g<place>.md\g<rest>)", markdown)
     up = "../" * uri.count("/")
     markdown = markdown.replace(f"../{up}{PICTURES}/", f"{up}{PICTURES}/")
     for name, target in OUTSIDE.items():
