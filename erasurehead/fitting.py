@@ -74,6 +74,11 @@ class Fitted:
         """One row per family and k: mean k-th smallest delay of a round, measured and predicted."""
         return frames.order_table(self.findings)
 
+    @cached_property
+    def workers(self) -> pd.DataFrame:
+        """One row per worker: how slow, how often, how long, at what cost, with intervals."""
+        return frames.workers_table(self.findings)
+
     @property
     def report(self) -> str:
         """Everything in words and tables, as Markdown."""

@@ -26,6 +26,7 @@ from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 from experiments.fit.recipes import Factors, Parts, Ranked, Recipe, States, factors_of
 from experiments.fit.subject import Subject
+from experiments.fit.workers import Workers
 
 MUCH = 0.2
 """An effect that explains at least this share of the variance is part of every candidate: order
@@ -102,6 +103,7 @@ def choose(
     variance: Variance | None,
     memory: Memory | None,
     ks: Sequence[int],
+    workers: Workers | None = None,
 ) -> Candidate:
     """The section to simulate with.
 
@@ -111,6 +113,7 @@ def choose(
         variance: of the bulk.
         memory: of the bulk.
         ks: the order statistics to compare.
+        workers: each by itself: one that is slower for good must be so in the section.
     """
     tables = subject.bulk_tables
     held_out = halves(tables)
@@ -118,7 +121,8 @@ def choose(
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
     known = {fit.family.name: fit.held_out for fit in fits}
     tried: list[Tried] = []
-    for recipe in _recipes(fits, tables, variance, memory, bool(held_out)):
+    parts = _parts(variance, workers is not None and workers.differ)
+    for recipe in _recipes(fits, tables, parts, memory, bool(held_out)):
         if isinstance(recipe, Factors) and not recipe.parts:
             tried.append(Tried(recipe, known[recipe.family.name]))
             continue
@@ -162,7 +166,7 @@ def _predicted(recipe: Recipe, half: Half, workers: int, ks: Sequence[int]) -> F
 def _recipes(
     fits: Sequence[Fit],
     tables: Sequence[FloatArray],
-    variance: Variance | None,
+    parts: Sequence[Parts],
     memory: Memory | None,
     held_out: bool,
 ) -> Iterator[Recipe]:
@@ -170,7 +174,6 @@ def _recipes(
 
     Without rounds to hold out, nothing competes that could follow every delay it is fitted to.
     """
-    parts = _parts(variance)
     mixture = mixture_of(fits)
     if memory is not None and memory.significant and mixture is not None:
         yield from (States(mixture, FAMILIES["mixture"], memory, part) for part in parts)
@@ -198,14 +201,19 @@ def _bases(fits: Sequence[Fit]) -> list[Fit]:
     return [*best[: 1 + (best[0] is not best[1])], *free]
 
 
-def _parts(variance: Variance | None) -> list[Parts]:
-    """The effects that are large, alone and with those that are there at all."""
+def _parts(variance: Variance | None, differ: bool) -> list[Parts]:
+    """The effects that are large, alone and with those that are there at all.
+
+    Args:
+        variance: of the bulk.
+        differ: some worker is slower than the others for good.
+    """
     if variance is None:
         return [Parts()]
     options = {}
     for part, chance in (("worker", variance.worker_chance), ("round", variance.round_chance)):
         there = chance <= CHANCE and variance.share(part) >= LITTLE
-        large = there and variance.share(part) >= MUCH
+        large = there and (variance.share(part) >= MUCH or (part == "worker" and differ))
         options[part] = (True,) if large else (False, True) if there else (False,)
     return [Parts(w, r) for r in options["round"] for w in options["worker"]]
 

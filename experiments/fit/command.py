@@ -19,7 +19,7 @@ from experiments.config import yaml_text
 from experiments.config.errors import ConfigError, at
 from experiments.fit.candidates import runnable
 from experiments.fit.findings import Findings
-from experiments.fit.frames import fit_table, order_table
+from experiments.fit.frames import fit_table, order_table, workers_table
 from experiments.fit.pictures import draw_order_statistics, draw_quantiles
 from experiments.fit.report import answer, markdown_report
 from experiments.pictures import style
@@ -135,7 +135,11 @@ def _thin(ks: Sequence[int]) -> Sequence[int]:
 
 
 PICTURES = {"qq": draw_quantiles, "order_statistics": draw_order_statistics}
-FRAMES = {"fit.parquet": fit_table, "order_statistics.parquet": order_table}
+FRAMES = {
+    "fit.parquet": fit_table,
+    "order_statistics.parquet": order_table,
+    "workers.parquet": workers_table,
+}
 TEXTS = ("delay.yaml", "report.md")
 FILES = (
     answers.NAME,

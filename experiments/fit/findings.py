@@ -16,6 +16,7 @@ from experiments.fit.laws.load import LoadFit, measure_load
 from experiments.fit.laws.memory import Memory, measure_memory
 from experiments.fit.laws.variance import Variance, split_variance
 from experiments.fit.subject import Subject, subjects
+from experiments.fit.workers import Workers, describe
 
 Report = Callable[[int, int], None]
 
@@ -52,6 +53,7 @@ class Findings:
         chosen: the ``delay:`` section.
         hosts: names of the workers.
         notes: what should be known of the table, a line each.
+        workers: each by itself; ``None`` where too little was measured.
     """
 
     tables: Mapping[float | None, FloatArray]
@@ -62,6 +64,7 @@ class Findings:
     chosen: Candidate
     hosts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    workers: Workers | None = None
 
     @property
     def main(self) -> Answers:
@@ -110,10 +113,11 @@ def investigate(
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     report(steps - 1, steps)
-    chosen = choose(first.subject, first.fits, first.variance, first.memory, ks)
+    workers = describe(first.subject.tables)
+    chosen = choose(first.subject, first.fits, first.variance, first.memory, ks, workers)
     report(steps, steps)
     hosts = hosts or tuple(map(str, range(first.subject.workers)))
-    return Findings(tables, ks, loads, law, answers, chosen, hosts, notes)
+    return Findings(tables, ks, loads, law, answers, chosen, hosts, notes, workers)
 
 
 def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from delay_models.base import FloatArray
 from experiments.fit.findings import Findings
+from experiments.fit.hosts import worker_table
 from experiments.fit.laws.goodness import observed_order_statistics
 
 CONFIG = "config"
@@ -61,6 +62,11 @@ def order_table(findings: Findings) -> pd.DataFrame:
     with np.errstate(divide="ignore", invalid="ignore"):  # a delay of 0 s has no ratio
         frames = [_orders(ks, *part) for part in parts]
     return pd.concat(frames, ignore_index=True)
+
+
+def workers_table(findings: Findings) -> pd.DataFrame:
+    """One row per worker; see ``hosts.worker_table``."""
+    return worker_table(findings.workers, findings.hosts)
 
 
 def _orders(

@@ -12,6 +12,7 @@ from experiments.answers import Answer
 from experiments.config import yaml_text
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_places
+from experiments.fit.hosts import named, standing_rows
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 
@@ -42,6 +43,7 @@ def markdown_report(findings: Findings, source: str) -> str:
     if findings.load is not None:
         lines += ["## Load", "", *_load(findings), ""]
     lines += ["## Variance, memory, cold starts", "", *_answers(findings), ""]
+    lines += ["## Workers", "", *_workers(findings), ""]
     if len(findings.answers) > 1:
         lines += ["## Each load", "", *_each(findings), ""]
     return "\n".join(lines)
@@ -188,7 +190,21 @@ def _answers(findings: Findings) -> list[str]:
         lines.append(f"- variance: {_variance(main.variance)}")
     lines.append(f"- memory: {_memory(main.memory)}")
     lines.append(f"- cold starts: {_cold(main)}")
-    return lines
+    return [*lines, *named(findings.workers, findings.hosts)]
+
+
+def _workers(findings: Findings) -> list[str]:
+    workers = findings.workers
+    if workers is None or not workers.standing:
+        return [line.removeprefix("- ") for line in named(workers, findings.hosts)]
+    return [
+        "Those that are the slowest more often, or for longer, than chance explains, with 95 % "
+        "intervals. A round is slow for a worker that takes more than "
+        f"{workers.level:.2f} times the round's median. The costs are what a median worker in its "
+        "place would save. All workers are in `workers.parquet`.",
+        "",
+        *_markdown(*standing_rows(workers, findings.hosts)),
+    ]
 
 
 def _variance(variance: Variance) -> str:
@@ -204,6 +220,12 @@ def _memory(memory: Memory | None) -> str:
         return "cannot be told (too few rounds)"
     lags = [lag for lag in (1, 2, 5, 10) if lag <= len(memory.correlation)]
     decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
+    low, high = memory.interval
+    if memory.unknown:
+        return (
+            f"cannot tell: persistence between {low:.2f} and {high:.2f}, which is none and a lot; "
+            "more rounds would show"
+        )
     verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"
     lasting = "; the rest lasts: some workers are always slower" if memory.static > 0.05 else ""
     return (

@@ -65,7 +65,7 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     out, stdout = fitted
     names = {path.name for path in out.iterdir()}
     pictures = {f"{stem}.{kind}" for stem in ("qq", "order_statistics") for kind in ("png", "svg")}
-    tables = {"fit.parquet", "order_statistics.parquet"}
+    tables = {"fit.parquet", "order_statistics.parquet", "workers.parquet"}
     assert names == pictures | tables | {"report.md", "answer.json", "delay.yaml"}
     fits = pd.read_parquet(out / "fit.parquet")
     assert list(fits.columns) == [
@@ -223,7 +223,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
     written = write_findings(found, name, tmp_path)
     assert sorted(written) == sorted(tmp_path.iterdir())
-    assert len(written) == 9
+    assert len(written) == 10
 
 
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:

@@ -44,6 +44,10 @@ GRID = np.linspace(0.0, 0.995, 200)
 """Persistences that are tried."""
 
 FEWEST_ROUNDS = 8
+NORMAL = 1.96
+MUCH = 0.5
+"""A persistence that decides which code is best."""
+
 PERMUTATIONS = 199
 BOOTSTRAPS = 100
 SEED = 20190404
@@ -73,8 +77,20 @@ class Memory:
 
     @property
     def significant(self) -> bool:
-        """The memory is unlikely to be chance and large enough to matter."""
-        return self.chance <= 0.01 and self.persistence >= 0.05
+        """The memory is unlikely to be chance, large enough to matter, and known to be there."""
+        return self.chance <= 0.01 and self.persistence >= 0.05 and self.interval[0] > 0
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 %, within 0 and 1."""
+        reach = NORMAL * self.standard_error
+        return max(0.0, self.persistence - reach), min(1.0, self.persistence + reach)
+
+    @property
+    def unknown(self) -> bool:
+        """The interval holds no memory and a lot of it: nothing can be told."""
+        low, high = self.interval
+        return not self.significant and low <= 0 and high >= MUCH
 
     @property
     def slow_to_slow(self) -> float:

@@ -1,0 +1,208 @@
+"""Each worker by itself: how slow, how often, how long at a stretch, and what it costs.
+
+A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more than
+``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that. Who
+*stands out* is asked as ``whatif`` asks it: who is the slowest of a round more often, or for
+longer, than chance explains. That counts a spell of slow rounds once; so whoever has a spell that
+is longer than chance makes any of them stands out, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from delay_models.base import FloatArray
+from experiments.whatif.effects import PARTS
+from experiments.whatif.hosts import MOST, slow_alone, standing_out, waits
+from experiments.whatif.intervals import LEVEL as CONFIDENCE
+from experiments.whatif.intervals import Blocks, blocks
+from experiments.whatif.rows import round_medians
+from experiments.whatif.slowest import Slowest, slowest
+
+LEVEL = 1.2
+DEVIATIONS = 4.0
+
+JUDGED = 50
+"""Workers for which intervals are told: those that cost most."""
+
+FEWEST_SPELLS = 3
+"""Of fewer, nothing is known about how long they are."""
+
+FEWEST_ROUNDS = 8
+
+CHANCE = 1e-3
+"""That some worker of a table has so long a spell by chance."""
+
+
+@dataclass(frozen=True, eq=False)
+class Estimates:
+    """A number of each worker and the ends of its 95 % interval, ``(n,)`` each; NaN: unknown."""
+
+    value: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Workers:
+    """What is known of each worker.
+
+    Attributes:
+        slower: times the median worker's typical delay.
+        slow: share of the rounds in which it is slow.
+        spell: rounds in a row in which it is slow, on average.
+        correlation: of the logarithm of its delay over the round's median, in successive rounds.
+        cost: seconds a round that a median worker in its place would save.
+        standing: those that stand out from chance, the costliest first.
+        order: all, those that stand out first, then by what they cost.
+        level: a worker is slow beyond so many times the round's median.
+    """
+
+    slower: Estimates
+    slow: Estimates
+    spell: Estimates
+    correlation: Estimates
+    cost: Estimates
+    standing: tuple[int, ...]
+    order: tuple[int, ...]
+    level: float
+
+    @property
+    def differ(self) -> bool:
+        """Whether one that stands out is slower for good: its interval lies above 1."""
+        return any(self.slower.low[j] > 1 for j in self.standing)
+
+
+def describe(tables: Sequence[FloatArray]) -> Workers | None:
+    """Of ``(rounds, n)`` tables; ``None`` with few rounds or workers, or a round's median of 0 s.
+
+    Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers.
+    """
+    rounds = np.concatenate(tables)
+    count, n = rounds.shape
+    medians = round_medians(rounds)
+    if count < FEWEST_ROUNDS or n < 3 or medians.min() <= 0:
+        return None
+    found = slowest(rounds, MOST + 2)
+    alone, _ = slow_alone(found)
+    blame = waits(rounds, medians)
+    costly = np.argsort(-alone, kind="stable")
+    grouped = blocks([rounds.max(axis=1), medians, *(_alone(found, j) for j in costly[:3])])
+    ratios = rounds / medians[:, None]
+    level = max(LEVEL, 1 + DEVIATIONS * float(stats.median_abs_deviation(ratios, None)) * 1.4826)
+    slow = ratios > level
+    ends = np.cumsum([len(table) for table in tables])[:-1]
+    spells = [_runs_of_all(part) for part in np.split(slow, ends)]
+    standing = standing_out(found, blame, grouped.of_rounds)
+    lasting = _long_spells(slow, spells)
+    standing += [int(j) for j in costly if lasting[j] and j not in standing]
+    order = [*standing, *(int(j) for j in costly if j not in standing)]
+    judged = order[:JUDGED]
+    return Workers(
+        _slower(ratios),
+        _means(slow.astype(np.float64), slow.mean(axis=0), judged, grouped),
+        _spells(spells),
+        _correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
+        _costs(found, alone, judged, grouped),
+        tuple(standing),
+        tuple(order),
+        level,
+    )
+
+
+def _slower(ratios: FloatArray) -> Estimates:
+    """Medians over rounds; intervals from the medians of ``PARTS`` runs of rounds."""
+    whole = np.median(ratios, axis=0)
+    parts = min(PARTS, len(ratios))
+    split = [np.median(part, axis=0) for part in np.array_split(ratios, parts)]
+    errors = np.std(split, axis=0, ddof=1) / np.sqrt(parts)
+    reach = float(stats.t.isf((1 - CONFIDENCE) / 2, parts - 1)) * errors
+    centre = float(np.median(whole)) or 1.0
+    return Estimates(whole / centre, (whole - reach) / centre, (whole + reach) / centre)
+
+
+def _means(
+    series: FloatArray, values: FloatArray, judged: Sequence[int], grouped: Blocks
+) -> Estimates:
+    low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
+    for j in judged:
+        low[j], high[j] = grouped.interval(float(values[j]), grouped.means(series[:, j]))
+    return Estimates(values, np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0))
+
+
+def _costs(found: Slowest, alone: FloatArray, judged: Sequence[int], grouped: Blocks) -> Estimates:
+    low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
+    for j in judged:
+        low[j], high[j] = grouped.interval(float(alone[j]), grouped.means(_alone(found, j)))
+    return Estimates(alone, np.maximum(low, 0.0), high)
+
+
+def _alone(found: Slowest, worker: int) -> FloatArray:
+    """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
+    first, who, second = found.without(())
+    return np.where(who == worker, first - second, 0.0)
+
+
+Lengths = list[NDArray[np.int64]]
+"""Of each worker, how many rounds each run of slow rounds lasts."""
+
+
+def _runs_of_all(slow: NDArray[np.bool_]) -> Lengths:
+    padded = np.pad(slow, ((1, 1), (0, 0)))
+    turns = padded[1:] != padded[:-1]
+    found = []
+    for column in turns.T:
+        edges = np.flatnonzero(column)
+        found.append(edges[1::2] - edges[::2])
+    return found
+
+
+def _spells(tables: Sequence[Lengths]) -> Estimates:
+    """Mean length of runs of slow rounds, by Student's interval of the lengths."""
+    n = len(tables[0])
+    value, low, high = (np.full(n, np.nan) for _ in range(3))
+    for j in range(n):
+        lengths = np.concatenate([table[j] for table in tables])
+        if not len(lengths):
+            continue
+        value[j] = lengths.mean()
+        if len(lengths) >= FEWEST_SPELLS:
+            error = float(lengths.std(ddof=1)) / np.sqrt(len(lengths))
+            reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(lengths) - 1)) * error
+            low[j], high[j] = max(1.0, value[j] - reach), value[j] + reach
+    return Estimates(value, low, high)
+
+
+def _long_spells(slow: NDArray[np.bool_], tables: Sequence[Lengths]) -> NDArray[np.bool_]:
+    """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``.
+
+    A slow worker stays slow with the probability p with which the others do, or with its own share
+    of slow rounds if that is larger; so of S spells one lasts L rounds with a chance of at most
+    S p**(L - 1).
+    """
+    n = slow.shape[1]
+    every = [np.concatenate([table[j] for table in tables]) for j in range(n)]
+    spells = np.array([len(lengths) for lengths in every])
+    rounds = np.array([lengths.sum() for lengths in every])
+    stays = rounds - spells
+    own = rounds / len(slow)
+    others = (stays.sum() - stays + 1) / (rounds.sum() - rounds + 10)
+    longest = np.array([lengths.max(initial=1) for lengths in every])
+    chance = max(1, spells.sum()) * np.maximum(own, others) ** (longest - 1.0)
+    return np.asarray(chance <= CHANCE)
+
+
+def _correlations(tables: Sequence[FloatArray]) -> Estimates:
+    """At lag 1, with Fisher's interval; lags do not cross from one table to the next."""
+    centred = [table - table.mean(axis=0) for table in tables]
+    squares = np.sum([np.sum(table**2, axis=0) for table in centred], axis=0)
+    products = np.sum([np.sum(table[1:] * table[:-1], axis=0) for table in centred], axis=0)
+    pairs = sum(len(table) - 1 for table in tables)
+    value = np.clip(products / np.where(squares > 0, squares, 1.0), -0.999, 0.999)
+    reach = float(stats.norm.isf((1 - CONFIDENCE) / 2)) / np.sqrt(max(pairs - 2, 1))
+    return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
