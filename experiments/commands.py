@@ -650,6 +650,33 @@ def report(
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
+@app.command(epilog=example("explore --port 8080 --no-browser"))
+def explore(
+    port: Annotated[
+        int,
+        typer.Option(
+            "--port", parser=whole(0, 65535), metavar="N", help="Of this machine; 0 for any."
+        ),
+    ] = 0,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Open no browser; the address is printed.")
+    ] = False,
+) -> None:
+    """Open a local page with sliders that draws loss, time and error while they move."""
+    import webbrowser
+
+    from experiments.explore.server import Server, serve
+
+    server = Server(port)
+
+    def ready() -> None:
+        terminal.say(f"{server.address} (Ctrl-C ends it)")
+        if not no_browser:
+            webbrowser.open(server.address)
+
+    serve(server, ready)
+
+
 @app.command(epilog=example("measure --workers 8 --loads 1,2,3 --output measured.csv"))
 def measure(
     config: Annotated[

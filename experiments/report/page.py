@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -51,40 +51,45 @@ def html(page: Page) -> str:
     Cost: about 0.3 s for 60 cells.
     """
     sheet = Sheet()
-    sections = [_drawn(section, sheet) for section in page.sections if section.parts]
-    values = {
+    sections = [drawn(section, sheet) for section in page.sections if section.parts]
+    values = values_of(sections)
+    light, dark = sheet.inks.css()
+    script = text("pictures.js") + text("page.js")
+    template = environment().get_template("page.html.j2")
+    page_text = template.render(
+        page=page,
+        sections=sections,
+        values=json_text(values),
+        definitions=sheet.symbols.definitions(),
+        style=Markup(text("page.css")),
+        light=Markup(light),
+        dark=Markup(dark),
+        script=Markup(script),
+        script_hash=script_hash(f"\n{script}\n"),
+    )
+    return page_text if page_text.endswith("\n") else f"{page_text}\n"
+
+
+def values_of(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
+    """What a pointer reads in each panel, by the panel's identifier."""
+    return {
         panel.ident: panel.values
         for section in sections
         for part in section.parts
         if part.drawn is not None
         for panel in part.drawn.panels
     }
-    light, dark = sheet.inks.css()
-    script = _text("page.js")
-    template = _environment().get_template("page.html.j2")
-    text = template.render(
-        page=page,
-        sections=sections,
-        values=_json(values),
-        definitions=sheet.symbols.definitions(),
-        style=Markup(_text("page.css")),
-        light=Markup(light),
-        dark=Markup(dark),
-        script=Markup(script),
-        script_hash=_hash(f"\n{script}\n"),
-    )
-    return text if text.endswith("\n") else f"{text}\n"
 
 
-def _drawn(section: Section, sheet: Sheet) -> DrawnSection:
+def drawn(section: Section, sheet: Sheet) -> DrawnSection:
     """One legend for all pictures that name the same schemes, above them; notes stay below each."""
     parts = [*_parts(section, sheet)]
-    drawn = [part.drawn for part in parts if part.drawn is not None]
-    named = [{entry.key for entry in each.entries if entry.key >= 0} for each in drawn]
+    pictures = [part.drawn for part in parts if part.drawn is not None]
+    named = [{entry.key for entry in each.entries if entry.key >= 0} for each in pictures]
     named = [keys for keys in named if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
     legend: dict[int, Entry] = {}
-    for each in drawn if common else ():
+    for each in pictures if common else ():
         for entry in each.entries:
             if entry.key in common:
                 legend.setdefault(entry.key, entry)
@@ -115,7 +120,7 @@ def _parts(section: Section, sheet: Sheet) -> Iterator[Part]:
                 yield Part("table", part)
 
 
-def _json(values: Any) -> Markup:
+def json_text(values: Any) -> Markup:
     """JSON that ends no script element and begins no comment."""
     text = json.dumps(values, separators=(",", ":"), allow_nan=False)
     for sign in "<>&":
@@ -123,7 +128,7 @@ def _json(values: Any) -> Markup:
     return Markup(text)
 
 
-def _hash(script: str) -> str:
+def script_hash(script: str) -> str:
     """As a content security policy names a script."""
     return "sha256-" + base64.b64encode(sha256(script.encode()).digest()).decode("ascii")
 
@@ -143,20 +148,22 @@ def commands_in(text: str) -> list[str]:
 
 
 @cache
-def _environment() -> Environment:
-    environment = Environment(
+def environment() -> Environment:
+    """The templates; whatever they are given is escaped."""
+    made = Environment(
         loader=PackageLoader("experiments.report", TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["code"] = with_code
-    environment.filters["commands"] = commands_in
-    environment.filters["plain"] = escaped
-    return environment
+    made.filters["code"] = with_code
+    made.filters["commands"] = commands_in
+    made.filters["plain"] = escaped
+    return made
 
 
 @cache
-def _text(name: str) -> str:
+def text(name: str) -> str:
+    """A script or a style sheet."""
     return (resources("experiments.report") / TEMPLATES / name).read_text(encoding="utf-8")

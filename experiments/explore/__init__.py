@@ -1,0 +1,1 @@
+"""``erasurehead explore``: a local page with sliders over theory and the batch engine."""

@@ -1,0 +1,210 @@
+"use strict";
+// What a page does with its pictures: schemes are hidden, and values are read.
+const pictures = (() => {
+  const all = (what, of = document) => [...of.querySelectorAll(what)];
+  const one = (what, of = document) => of.querySelector(what);
+  const made = (name, props = {}, ...inside) => {
+    const node = Object.assign(document.createElement(name), props);
+    node.append(...inside);
+    return node;
+  };
+  const tell = text => { one("#said").textContent = text; };
+
+  // Legends: entries become buttons, which hide a scheme in all pictures.
+  const hidden = new Set();
+  const mark = (key, off) => {
+    for (const other of all(`.key[data-key="${key}"]`)) other.setAttribute("aria-pressed", String(!off));
+    for (const each of all(`.mark[data-k="${key}"]`)) each.classList.toggle("off", off);
+  };
+  const attachLegends = root => { for (const span of all("span.key[data-key]", root)) {
+    const button = made("button", {type: "button", className: "key"}, ...span.childNodes);
+    button.dataset.key = span.dataset.key;
+    button.setAttribute("aria-pressed", "true");
+    button.title = "Hide or show in all pictures";
+    span.replaceWith(button);
+    button.addEventListener("click", () => {
+      const key = button.dataset.key, off = !hidden.has(key);
+      if (off) hidden.add(key); else hidden.delete(key);
+      mark(key, off);
+      tell(`${button.textContent} ${off ? "hidden" : "shown"}`);
+    });
+  } for (const key of hidden) mark(key, true); };
+
+  // Reading values: with a pointer, a finger, or the arrow keys.
+  const digits = value => value === null || value === undefined ? "none"
+    : value === 0 ? "0"
+    : Math.abs(value) >= 1e5 || Math.abs(value) < 1e-4 ? value.toExponential(3)
+    : String(Number(value.toPrecision(4)));
+  const onScale = (axis, value) => {
+    const of = axis.log ? Math.log : Number, [low, high] = axis.ends.map(of), [start, end] = axis.at;
+    return start + (of(value) - low) / (high - low) * (end - start);
+  };
+  const offScale = (axis, place) => {
+    const of = axis.log ? Math.log : Number, [low, high] = axis.ends.map(of), [start, end] = axis.at;
+    const value = low + (place - start) / (end - start) * (high - low);
+    return axis.log ? Math.exp(value) : value;
+  };
+  const short = label => label.replace(/\s*\([^()]*\)\s*$/, "");
+  const unit = label => (/\(([^()]*)\)\s*$/.exec(label) || ["", ""])[1];
+  const united = (value, label) => {
+    const of = unit(label);
+    return digits(value) + (of && of.length < 9 ? ` ${of}` : "");
+  };
+
+  // The value of a curve at x: on the line between two points, or the last step.
+  const at = (curve, axis, x) => {
+    const xs = curve.x, size = xs.length;
+    let low = 0, high = size - 1;
+    if (!size || x < xs[0] || x > xs[high] || xs[0] === null) return null;
+    while (high - low > 1) {
+      const middle = (low + high) >> 1;
+      if (xs[middle] === null || xs[middle] <= x) low = middle; else high = middle;
+    }
+    const between = (name, scale) => {
+      const a = curve[name][low], b = curve[name][high];
+      if (a === null || b === null || a === undefined) return null;
+      if (curve.steps || xs[high] === xs[low]) return x >= xs[high] ? b : a;
+      const of = axis.x.log ? Math.log : Number, share = (of(x) - of(xs[low])) / (of(xs[high]) - of(xs[low]));
+      const logs = scale.log && a > 0 && b > 0;
+      return logs ? Math.exp(Math.log(a) + share * (Math.log(b) - Math.log(a))) : a + share * (b - a);
+    };
+    const y = between("y", axis.y);
+    if (y === null) return null;
+    const found = {y};
+    if (curve.low && !curve.across) { found.low = between("low", axis.y); found.high = between("high", axis.y); }
+    return found;
+  };
+
+  const rowName = (axis, row) => {
+    if (!axis.names) return `${short(axis.label)} ${row}`;
+    const place = axis.places ? axis.places.indexOf(row) : row;
+    return place >= 0 && axis.names[place] !== undefined
+      ? (axis.label ? `${short(axis.label)} ${axis.names[place]}` : axis.names[place])
+      : `row ${row + 1}`;
+  };
+
+  const readings = (panel, px, py) => {
+    const x = offScale(panel.x, px), y = offScale(panel.y, py), lines = [], dots = [];
+    const shown = panel.marks.filter(mark => !hidden.has(String(mark.k)));
+    let head = `${short(panel.x.label)} ${united(x, panel.x.label)}`;
+    for (const mark of shown) {
+      if (mark.kind === "curve" && mark.t) {
+        const found = at(mark, panel, x);
+        if (!found) continue;
+        const spread = found.low !== undefined && found.low !== null && (found.low !== found.y || found.high !== found.y)
+          ? `${digits(found.low)} to ${digits(found.high)}` : "";
+        lines.push({ink: mark.i, title: mark.t, text: digits(found.y), spread, y: found.y});
+        dots.push([px, onScale(panel.y, found.y), mark.i]);
+      } else if (mark.kind === "heat") {
+        const rows = mark.v.length, columns = mark.v[0].length, [left, right] = mark.sides;
+        const row = Math.round(y), column = Math.floor((x - left) / (right - left) * columns);
+        if (row < 0 || row >= rows || column < 0 || column >= columns) return null;
+        const middle = left + (column + .5) * (right - left) / columns;
+        head = `${rowName(panel.y, row)}, ${short(panel.x.label)} ${digits(Math.round(middle))}`;
+        lines.push({ink: "", title: mark.label || "value", text: digits(mark.v[row][column]), spread: ""});
+      } else if (mark.kind === "bars") {
+        mark.r.forEach((row, place) => {
+          if (Math.abs(row - y) < .45 && mark.s[place] <= x && x <= mark.e[place]) {
+            if (panel.y.names && panel.y.names.length) head = `${rowName(panel.y, row)}, ${head}`;
+            lines.push({ink: mark.i, title: mark.t, text: united(mark.e[place] - mark.s[place], panel.x.label),
+              spread: `${digits(mark.s[place])} to ${digits(mark.e[place])}`});
+          }
+        });
+      }
+    }
+    if (lines.length) {
+      lines.sort((a, b) => (b.y ?? 0) - (a.y ?? 0));
+      return {head, lines, dots, hair: dots.length > 0};
+    }
+    let best = null, near = 30;
+    for (const mark of shown) {
+      if (mark.kind !== "points") continue;
+      mark.x.forEach((vx, place) => {
+        if (vx === null || mark.y[place] === null) return;
+        const spot = [onScale(panel.x, vx), onScale(panel.y, mark.y[place])];
+        const far = Math.hypot(spot[0] - px, spot[1] - py);
+        if (far < near) { near = far; best = {mark, place, spot}; }
+      });
+    }
+    if (!best) return null;
+    const {mark, place, spot} = best;
+    const line = (name, axis) => ({ink: "", title: short(axis.label), text: axis.names ? rowName(axis, mark[name][place]) : united(mark[name][place], axis.label),
+      spread: mark[`d${name}`] && mark[`d${name}`][0][place] !== mark[`d${name}`][1][place]
+        ? `${digits(mark[`d${name}`][0][place])} to ${digits(mark[`d${name}`][1][place])}` : ""});
+    return {head: mark.t || "point", lines: [line("x", panel.x), line("y", panel.y)], dots: [[...spot, mark.i]], hair: false};
+  };
+
+  const tip = made("div", {className: "tip", hidden: true});
+  tip.setAttribute("aria-hidden", "true");
+  document.body.append(tip);
+  const svgNode = (name, attributes) => {
+    const node = document.createElementNS(document.documentElement.querySelector("svg").namespaceURI, name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  let overlay = null;
+  const clear = () => { tip.hidden = true; overlay?.remove(); overlay = null; };
+  const show = (svg, panel, px, py, aloud) => {
+    const found = readings(panel, px, py);
+    clear();
+    if (!found) return;
+    overlay = svgNode("g", {"aria-hidden": "true"});
+    if (found.hair) overlay.append(svgNode("path", {class: "hair", d: `M${px} ${panel.y.at[0]}V${panel.y.at[1]}`}));
+    for (const [x, y, ink] of found.dots) overlay.append(svgNode("circle", {class: `dot-on ${ink}`, cx: x, cy: y, r: 4}));
+    svg.append(overlay);
+    tip.replaceChildren(made("b", {}, found.head), ...found.lines.slice(0, 14).map(line => {
+      const value = made("span", {}, line.text);
+      if (line.spread) value.append(" ", made("small", {}, line.spread));
+      return made("div", {}, made("i", {className: line.ink}), made("span", {}, line.title), value);
+    }));
+    if (found.lines.length > 14) tip.append(made("small", {}, `and ${found.lines.length - 14} more`));
+    tip.hidden = false;
+    const box = svg.getBoundingClientRect(), scale = box.width / svg.viewBox.baseVal.width;
+    const x = box.left + px * scale, y = box.top + py * scale, wide = tip.offsetWidth, high = tip.offsetHeight;
+    const left = x + 16 + wide < innerWidth ? x + 16 : Math.max(6, x - wide - 16);
+    const top = Math.min(Math.max(6, y - high / 2), innerHeight - high - 6);
+    tip.style.left = `${left + scrollX}px`;
+    tip.style.top = `${top + scrollY}px`;
+    if (aloud) tell(`${found.head}. ${found.lines.map(line => `${line.title} ${line.text}`).join(". ")}`);
+  };
+  const attachPictures = values => { for (const [ident, panel] of Object.entries(values)) {
+    const svg = document.getElementById(ident);
+    if (!svg || !panel.marks.length) continue;
+    svg.setAttribute("tabindex", "0");
+    svg.setAttribute("aria-roledescription", "picture; arrow keys read values");
+    let spot = null;
+    const inside = (x, y) => {
+      const clamp = (value, [a, b]) => Math.min(Math.max(value, Math.min(a, b)), Math.max(a, b));
+      return [clamp(x, panel.x.at), clamp(y, panel.y.at)];
+    };
+    const place = event => {
+      const box = svg.getBoundingClientRect(), scale = svg.viewBox.baseVal.width / box.width;
+      return [(event.clientX - box.left) * scale, (event.clientY - box.top) * scale];
+    };
+    const move = event => {
+      const [x, y] = place(event), [nx, ny] = inside(x, y);
+      if (Math.hypot(nx - x, ny - y) > 14) { clear(); return; }
+      spot = [nx, ny];
+      show(svg, panel, nx, ny, false);
+    };
+    svg.addEventListener("pointermove", move);
+    svg.addEventListener("pointerdown", move);
+    svg.addEventListener("pointerleave", clear);
+    svg.addEventListener("blur", clear);
+    svg.addEventListener("keydown", event => {
+      const step = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1]}[event.key];
+      if (event.key === "Escape") { clear(); return; }
+      if (!step) return;
+      event.preventDefault();
+      const width = Math.abs(panel.x.at[1] - panel.x.at[0]) / 40, height = Math.abs(panel.y.at[1] - panel.y.at[0]) / 20;
+      const [x, y] = spot || [(panel.x.at[0] + panel.x.at[1]) / 2, (panel.y.at[0] + panel.y.at[1]) / 2];
+      spot = inside(x + step[0] * width, y + step[1] * height);
+      show(svg, panel, ...spot, true);
+    });
+  } };
+
+  return {
+    all, one, made, tell, clear,
+    attach(root, values) { attachLegends(root); attachPictures(values); },
+  };
+})();

@@ -1,0 +1,1 @@
+"""``erasurehead explore``."""
