@@ -43,6 +43,10 @@ test-browser: install  ## the pages in a headless Chromium (apt-get install chro
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite
 
+release: install  ## build sdist and wheel into dist/, check them, and try the wheel
+	$(BIN)/python -m tests.package.wheel --newest
+	$(BIN)/python -m tests.package.wheel --output dist
+
 lint: install  ## ruff and mypy only
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -59,6 +63,6 @@ bench: install  ## speed, as ratios measured in one process
 	$(BIN)/python -m benchmarks
 
 clean:  ## remove .venv and caches (keeps results)
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build site
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build dist site
 
-.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test lint format verify bench clean
+.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test release lint format verify bench clean

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from experiments.config.errors import ConfigError
     from sim import theory
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ConfigError",

@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
+
+import erasurehead
 
 ROOT = Path(__file__).parents[2]
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -47,6 +50,25 @@ def test_ranges_have_a_lower_end_and_no_upper_one() -> None:
 def test_the_authors_are_those_of_the_citation() -> None:
     for author in PROJECT["authors"]:
         assert f'name: "{author["name"]}"' in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    """Package, citation and the top of the changelog; ``pyproject.toml`` takes the package's."""
+    citation = (ROOT / "CITATION.cff").read_text()
+    [cited] = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
+    released, *_ = re.findall(
+        r"^## (\d[\d.]*) \(", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert cited == released == erasurehead.__version__
+
+
+def test_hosted_runs_are_those_of_any_machine() -> None:
+    """Every Python that the package names, and nothing but the script that everybody has."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    [job] = workflow["jobs"].values()
+    names = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"]]
+    assert job["strategy"]["matrix"]["python"] == [each for each in names if "3." in each]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
 
 
 def test_pictures_and_documents_get_absolute_addresses() -> None:

@@ -4,7 +4,7 @@ The wheel is built from the sdist, and installed into an empty environment with 
 that it allows. Everything then runs in an empty folder: a config of ``erasurehead init``, the
 figures, and a notebook. With ``--suite``, the tests of the sdist run in that environment too.
 
-    python -m tests.package.wheel [--suite] [--newest]
+    python -m tests.package.wheel [--suite] [--newest] [--output dist]
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -113,6 +114,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--suite", action="store_true", help="also run the tests of the sdist")
     parser.add_argument("--newest", action="store_true", help="newest libraries, not the oldest")
+    parser.add_argument("--output", type=Path, help="where sdist and wheel go once all is well")
     options = parser.parse_args()
     libraries = PROJECT["dependencies"]
     if not options.newest:
@@ -142,6 +144,10 @@ def main() -> None:
                     -400:
                 ]
             )
+        if options.output:
+            options.output.mkdir(parents=True, exist_ok=True)
+            for file in (sdist, wheel):
+                shutil.copy(file, options.output)
     print("the wheel works")
 
 
