@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -88,11 +89,12 @@ def ratios(table: pd.DataFrame) -> Picture:
     ends = np.array([-0.6, len(rows) - 0.4])
     marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
     more = len(table) - len(rows)
+    names = tuple(_named(row) for row in rows.to_dict("records"))
     return Picture(
         [
             Panel(
                 Axis("ratio of mean iteration times, second over first"),
-                Axis("", low=len(rows) - 0.4, high=-0.6, names=()),
+                Axis("", low=len(rows) - 0.4, high=-0.6, names=names),
                 marks,
             )
         ],
@@ -104,9 +106,20 @@ def ratios(table: pd.DataFrame) -> Picture:
     )
 
 
+def _swept(columns: Sequence[str]) -> Sequence[str]:
+    """The keys of a sweep stand between the scheme and the replications."""
+    return columns[2 : columns.index("replications")] if "replications" in columns else []
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    """The scheme, and its point of a sweep."""
+    point = ", ".join(str(row[key]) for key in _swept([*row]))
+    return f"{row['label']} ({point})" if point else str(row["label"])
+
+
 def _table(table: pd.DataFrame) -> Table:
     own = [str(name) for name in table.columns]
-    swept = own[2 : own.index("replications")] if "replications" in own else []
+    swept = _swept(own)
     losses = "loss_difference" in own
     columns = ["scheme", *swept, "first (s)", "second (s)", "ratio (95 %)", "correlation"]
     rows = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -15,10 +16,11 @@ from experiments.fit.pictures import LOOKS
 from experiments.pictures import style
 from experiments.pictures.looks import MUTED, SOLID, Look
 from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture
-from experiments.report.content import Chart, Page, Section, Table
+from experiments.report.content import Cell, Chart, Page, Section, Table
 from experiments.report.kinds.base import ReportKind, asked_again, image, read_frame, text_at
-from experiments.report.kinds.numbers import capped, number, plain, share
+from experiments.report.kinds.numbers import capped, interval, number, plain, share
 
+WORKERS = "workers.parquet"
 FIT, ORDERS, DELAY = "fit.parquet", "order_statistics.parquet", "delay.yaml"
 
 MEASURED = Look(MUTED, "", SOLID, "measured")
@@ -72,6 +74,7 @@ class FitReport(ReportKind):
                     ],
                 ),
                 Section("table", "Families", [families(fits)]),
+                Section("workers", "Workers", [*workers(directory / WORKERS)]),
             ],
             provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
             commands=asked_again(answer),
@@ -142,3 +145,34 @@ def families(fits: pd.DataFrame) -> Table:
         "round is off. A small AIC or KS distance does not make a law good there."
     )
     return capped("families", "", columns, rows, FIT, note)
+
+
+def workers(path: Path) -> Iterator[Table]:
+    """How slow each worker is, and what it costs; nothing where a fit did not say."""
+    if not path.exists():
+        return
+    table = read_frame(path, ("host", "stands_out", "slower", "slow", "cost"))
+    columns = [
+        "host",
+        "times as slow (95 %)",
+        "share of rounds it is slow",
+        "rounds at a stretch",
+        "costs (s a round, 95 %)",
+        "stands out",
+    ]
+    rows = [
+        [
+            plain(row["host"]),
+            _interval(row, "slower"),
+            share(row["slow"], row.get("slow_low", np.nan), row.get("slow_high", np.nan)),
+            _interval(row, "spell"),
+            _interval(row, "cost"),
+            plain(bool(row["stands_out"])),
+        ]
+        for row in table.to_dict("records")
+    ]
+    yield capped("workers-table", "", columns, rows, WORKERS)
+
+
+def _interval(row: Mapping[Any, Any], name: str) -> Cell:
+    return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))

@@ -22,7 +22,10 @@ from sim.types import FloatArray
 RANKING, CANDIDATES = "ranking.parquet", "candidates.parquet"
 SENSITIVITY, WINNER, MANIFEST = "sensitivity.csv", "winner.yaml", "manifest.json"
 
-MOST_ROWS, MOST_POINTS, MOST_LINES = 20, 60, 6
+MOST_ROWS, MOST_POINTS, MOST_LINES = 16, 24, 6
+
+WIDE = 4.0
+"""Ratios that differ by more than this are drawn on a logarithmic axis."""
 
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
@@ -51,7 +54,11 @@ class RecommendReport(ReportKind):
         ranking = read_frame(directory / RANKING, wanted)
         candidates = read_frame(directory / CANDIDATES, ("scheme", "label", "stage", "error"))
         question = manifest.get("question") or {}
-        asked = [(k.replace("_", " "), str(v)) for k, v in question.items() if v not in (None, [])]
+        asked = [
+            (k.replace("_", " "), str(v))
+            for k, v in question.items()
+            if v not in (None, []) and k != "mark"
+        ]
         sections = [
             Section("pictures", "The best schemes", [*_pictures(ranking, candidates)]),
             Section("table", "Ranked", [_ranked(ranking)]),
@@ -95,15 +102,20 @@ def _unit(ranking: pd.DataFrame) -> str:
 
 
 def _pictures(ranking: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[Chart]:
+    behind = ranking[np.isfinite(_values(ranking, "ratio"))]
+    measured = candidates[np.isfinite(candidates[["value", "error"]].to_numpy(dtype=float).sum(1))]
+    measured = measured.sort_values(["front", "value"], ascending=[False, True], kind="stable")
+    measured = measured.drop_duplicates("label")
+    rows, points = behind.head(MOST_ROWS), measured.head(MOST_POINTS)
+    looks = _looks(pd.concat([rows, points]))  # the same in both
     words = "Ratio to the recommended scheme on the same delays, with its 95 % interval."
-    yield Chart("ranking", "How far behind", words, _behind(ranking))
+    yield Chart("ranking", "How far behind", words, _behind(rows, looks, len(ranking) - len(rows)))
     words = "What was measured of each scheme; ringed: nobody is better in time, error and cost."
-    yield Chart("front", "Time, error and cost", words, _front(candidates, _unit(ranking)))
+    front = _front(points, looks, _unit(ranking), len(measured) - len(points))
+    yield Chart("front", "Time, error and cost", words, front)
 
 
-def _behind(ranking: pd.DataFrame) -> Picture:
-    rows = ranking[np.isfinite(_values(ranking, "ratio"))].head(MOST_ROWS)
-    looks = _looks(rows)
+def _behind(rows: pd.DataFrame, looks: Mapping[str, Look], more: int) -> Picture:
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
     marks: list[Mark] = [
         Points(
@@ -115,19 +127,14 @@ def _behind(ranking: pd.DataFrame) -> Picture:
         for i, label in enumerate(rows["label"])
     ]
     marks.insert(0, Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, len(rows) - 0.4]), width=1.0))
-    y = Axis("", low=len(rows) - 0.4, high=-0.6, names=())
-    more = len(ranking) - len(rows)
+    names = tuple(map(str, rows["label"]))
+    y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     heading = f"{more} more schemes are in the table" if more else ""
     panel = Panel(Axis("ratio to the recommended scheme"), y, marks)
     return Picture([panel], 1, 4.8, 4.0, heading=heading, last=(NO_DIFFERENCE.title,))
 
 
-def _front(candidates: pd.DataFrame, unit: str) -> Picture:
-    known = candidates[np.isfinite(_values(candidates, "value"))]
-    known = known[np.isfinite(_values(known, "error"))]
-    shown = known.sort_values(["front", "value"], ascending=[False, True], kind="stable")
-    rows = shown.drop_duplicates("label").head(MOST_POINTS)
-    looks = _looks(rows)
+def _front(rows: pd.DataFrame, looks: Mapping[str, Look], unit: str, more: int) -> Picture:
     marks = [
         Points(
             looks[str(row["label"])],
@@ -137,7 +144,6 @@ def _front(candidates: pd.DataFrame, unit: str) -> Picture:
         )
         for row in rows.to_dict("records")
     ]
-    more = len(shown) - len(rows)
     heading = f"{more} more schemes are in the table" if more else ""
     panel = Panel(Axis(unit), Axis("mean decoding error"), marks)
     return Picture([panel], 1, style.ONE_PANEL, 4.0, heading=heading)
@@ -153,6 +159,13 @@ def _moved(path: Path) -> Iterator[Chart | Table]:
         return
     looks = _looks(table)
     labels = list(dict.fromkeys(table["label"]))[:MOST_LINES]
+    table = table[table["ratio"] > 0]  # 0: the recommended one never reaches the goal there
+    if table.empty:
+        return
+    known = _values(table, "ratio")
+    wide = bool(np.nanmax(known) > WIDE * np.nanmin(known))
+    ticks = (1, 2, 5) if wide else ()
+    y = Axis("ratio to the recommended scheme", log=wide, ticks=ticks)
     panels = []
     for dial, own in table.groupby("dial", sort=False):
         lines: list[Mark] = []
@@ -164,7 +177,7 @@ def _moved(path: Path) -> Iterator[Chart | Table]:
         log = bool((own["times"] > 0).all())
         words = DIALS.get(str(dial), str(dial))
         x = Axis(str(dial), log=log, ticks=(1, 2.5, 5) if log else ())
-        panels.append(Panel(x, Axis("ratio to the recommended scheme"), lines, words))
+        panels.append(Panel(x, y, lines, words))
     words = (
         "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, final
 
@@ -113,7 +114,13 @@ def _chart(records: Records, name: str) -> list[Chart]:
     kind = PICTURES[name]
     if kind.obstacle(records) is not None:
         return []
-    return [Chart(name.replace("_", "-"), TITLES[name], WORDS[name], kind.show(records))]
+    picture = kind.show(records)
+    if name == "utilisation" and len(picture.panels) == 1:
+        (panel,) = picture.panels
+        names = tuple(label for label, _ in records.labels())
+        panel = replace(panel, y=replace(panel.y, label="", names=names))
+        picture = replace(picture, panels=[panel])
+    return [Chart(name.replace("_", "-"), TITLES[name], WORDS[name], picture)]
 
 
 def _table(records: Records) -> Table:
@@ -249,6 +256,7 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
         lines.append("With `target_loss` in the config, schemes are compared by the time to it.")
     if config.get("problem") and kind != "live":
         lines.append(
-            "All schemes have the config's learning rate here; each has another that suits it best."
+            "All schemes have the config's learning rate here. Each at its own best rate, and "
+            "others than these: `erasurehead recommend config.yaml`."
         )
     return lines
