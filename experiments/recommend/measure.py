@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from experiments.cells.compute import learn_along
 from experiments.cells.estimate import estimate
+from experiments.cells.fits import size
 from experiments.cells.pool import Died, Lane, Share, map_unordered
 from experiments.config import build, plugins
 from experiments.config.codec import plain
@@ -36,8 +37,8 @@ from sim.schemes.base import RoundScheme, Sees
 from sim.steps import EXACT, Steps
 from sim.types import FloatArray, Messages, Rounds, Stream, Trace
 
-LONGEST = 60.0
-"""Seconds that one simulation may take, as estimated."""
+LONGEST, LARGEST = 60.0, 2**30
+"""Seconds and bytes that one simulation may take, as estimated."""
 
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 
@@ -136,8 +137,9 @@ def measure(item: Item, share: Share = lambda done: None) -> Found:
         cell = cell_of(item)
         run, learning = build.both(cell, item.data_dir)
         cost = estimate(run, cell.settings.engine)
-        if cost.seconds > LONGEST:
-            return Refused(f"would take about {cost.seconds:.0f} s to simulate once; run it alone")
+        if cost.seconds > LONGEST or cost.memory > LARGEST:
+            needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
+            return Refused(f"would take {needs} to simulate once; run it alone")
         run = item.dial.turned(run)
         with threadpool_limits(BLAS_THREADS):
             return _measured(item, cell, run, learning, share)

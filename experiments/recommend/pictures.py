@@ -129,7 +129,7 @@ def draw_sensitivity(study: Study) -> Figure:
                 axes.set_xticks([-0.5, 0, 0.5, 0.9], ["anew", "as is", "0.5", "0.9"])
             axes.set_xlabel(label)
             axes.set_title(title)
-        panels[0].set_ylabel("relative to the recommended")
+        panels[0].set_ylabel("relative to the best as is")
         style.log_axis(panels[0].yaxis, (1, 2, 5))
         style.legend_below(figure, 2)
     return figure

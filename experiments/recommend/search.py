@@ -215,10 +215,7 @@ class Search:
 
     def _clock(self) -> None:
         """The clock of the others, which costs little where nothing is trained."""
-        uncoded, t = self._uncoded(), self.subject.iterations
-        baseline = self._measured([uncoded], CLOCKED, t, 0.5, portion=0.0)[0]
-        if isinstance(baseline, Refused):
-            raise ConfigError(baseline.reason)
+        baseline = self._baseline()
         each = float(baseline.iteration_time.mean())
         self._horizon = each * self.subject.iterations
         if self.asked.goal.kind == "budget":
@@ -231,6 +228,16 @@ class Search:
             if same is not entry and not entry.given:
                 entry.leave("screened", f"does the same as {same.label}")
         self._drop_losers()
+
+    def _baseline(self) -> Measured:
+        """The clock of uncoded; where that never ends, of the config's first scheme."""
+        t, reason = self.subject.iterations, ""
+        for entry in (self._uncoded(), self.entries[0]):
+            found = self._measured([entry], CLOCKED, t, 0.5, portion=0.0)[0]
+            if isinstance(found, Measured):
+                return found
+            reason = found.reason
+        raise ConfigError(reason)
 
     def _clocked(self, entries: Sequence[Entry], stage: float, portion: float = 0.5) -> None:
         found = self._measured(entries, CLOCKED, self.subject.iterations, stage, portion=portion)

@@ -12,11 +12,18 @@ import numpy as np
 
 from delay_models import Tape
 from delay_models.base import ReplayedDelays
+from experiments.cells.check import check
+from experiments.cells.fits import Room, size
 from experiments.config import build
 from experiments.config.catalogue import Catalogue
-from experiments.config.errors import ConfigError
+from experiments.config.errors import ConfigError, at
 from experiments.config.grid import Cell, catalogue_of, cells
 from sim.problems import Problem
+
+MOST_WORKERS = 2000
+
+SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
+"""Replications of a run of the search, and the seconds and bytes that one may take."""
 
 ROUNDS = 200
 """Rounds that are drawn to see what is typical."""
@@ -90,9 +97,9 @@ def of_config(
         whole["schemes"] = [TODAY]
     grid = cells(whole, data_dir)
     first = grid[0]
-    run, learning = build.both(first, data_dir)
-    del run
     settings = first.settings
+    _require_small(grid, data_dir)
+    _, learning = build.both(first, data_dir)
     model, law, n = settings.delay, settings.load_law, settings.workers
     rounds = min(ROUNDS, model.rounds_available() or ROUNDS)
     tape = Tape(model, n, settings.seed, 0)
@@ -126,6 +133,28 @@ def of_config(
         tuple(dict.fromkeys(lines)),
         data_dir,
     )
+
+
+def _require_small(grid: Sequence[Cell], data_dir: Path | None) -> None:
+    """Refuse what takes too long for a search of some hundred schemes.
+
+    Raises:
+        ConfigError: it does, or data are missing.
+    """
+    settings = grid[0].settings
+    if settings.workers > MOST_WORKERS:
+        raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
+    found = check(grid, data_dir, Room.here(Path()))
+    for cell in grid:
+        need = found.estimates[cell.key]
+        share = SEARCHED / cell.settings.replications
+        seconds, memory = need.seconds * share, need.memory * share
+        if seconds > LONGEST or memory > LARGEST:
+            what = (
+                f"{cell.label} takes about {seconds:.3g} s and {size(memory)} for one of many runs"
+            )
+            valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
+            raise at("iterations", settings.iterations, f"{what}; must be {valid}: take fewer")
 
 
 def _section(cell: Cell) -> Mapping[str, Any]:

@@ -167,11 +167,13 @@ def _tuning(study: Study) -> str:
         )
     common = f"{asked.common:.4g}"
     first = study.untuned[0]
-    known = [e for e in study.untuned if e.final is not None]
-    names = [e.label for e in known[:NAMED]]
+    names = [e.label for e in study.untuned[:NAMED]]
     text = "every scheme has its own best learning rate of one grid of powers of 2"
     assert study.winner.final is not None
     at_common = study.winner.final.at(asked.common)
+    assert first.final is not None
+    if not np.isfinite(first.final.at(asked.common)).all():
+        return f"{text}; at the common rate {common} none of them reaches the goal in every run"
     if first is study.winner:
         text += f"; at the common rate {common} it would be first as well"
         return text + f" ({', '.join(names)})"
@@ -203,6 +205,8 @@ def _dial(study: Study, name: str) -> str:
     below = [value for value in beaten if value < 1]
     above = [value for value in beaten if value > 1]
     values = sorted({m.dial.value for m in rows})
+    if not beaten:
+        return f"{DIALS[name]}: the answer holds from {values[0]:g} to {values[-1]:g} times"
     parts = []
     for found, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
         if found:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
 
+from delay_models.tables.reading import Reading
+from experiments.config.errors import ConfigError
 from experiments.recommend.command import FILES
+from experiments.recommend.question import Table
+from experiments.recommend.subject import of_config
 from tests.program import inside, process
 
 CONFIG = """
@@ -90,12 +96,34 @@ def test_bad_input_is_one_line(config: Path, tmp_path: Path, options: list[str],
 
 
 def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
-    """Whole rounds drawn anew: two workers, of which one is slow in every third round."""
-    rows = "\n".join(f"{1.0 + 0.01 * (7 * t % 10)},{3.0 if t % 3 == 0 else 1.1}" for t in range(30))
-    (tmp_path / "t.csv").write_text(f"node1,node2\n{rows}\n")
-    options = ["--replay", "--only", "uncoded,fractional_repetition", "--output", tmp_path / "out"]
-    done = inside("recommend", "--trace", tmp_path / "t.csv", "--unit", "s", *options)
-    assert done.returncode == 0, done.stderr
-    winner = yaml.safe_load((tmp_path / "out/winner.yaml").read_text())
-    assert winner["delay"]["resample"] == "rounds"
-    assert winner["workers"] == 2
+    """Whole rounds drawn anew, for fewer workers than the table has; and a law fitted to it."""
+    seconds = np.random.default_rng(0).gamma(3.0, size=(40, 3))
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in seconds)]) + "\n")
+    reading = Reading(unit="s")
+    drawn, _ = Table(path, 2, "logistic", None, True, reading).document()
+    assert drawn["delay"]["resample"] == "rounds"
+    fitted, notes = Table(path, 50, None, None, False, reading).document()
+    assert any(note.startswith("delays fitted to t.csv") for note in notes)
+    for document, workers in ((drawn, 2), (fitted, 50)):
+        subject = of_config(document, None)
+        assert subject.workers == workers
+        assert subject.typical == pytest.approx(np.median(seconds), rel=0.25)
+    with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
+        Table(path, 2, None, "iris", True, reading).document()
+
+
+@pytest.mark.parametrize(
+    ("changed", "line"),
+    [
+        ({"workers": 10**6}, "workers = 1000000: must be at most 2000"),
+        ({"iterations": 10**8}, "iterations = 100000000: uncoded takes about"),
+        ({"delay": {"model": "deterministic", "value": 0.0}}, "delay: half or more"),
+        ({"schemes": [{"name": "erasurehead", "load": 4}]}, "schemes.erasurehead"),
+    ],
+)
+def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
+    """Catches a search that would not end, before it begins."""
+    document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, **changed}
+    with pytest.raises(ConfigError, match=line):
+        of_config(document, None)
