@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from delay_models import MODELS, Tape
@@ -137,6 +137,16 @@ def steady(*seconds: float, rows: int = 60) -> TableTape:
     levels=st.sampled_from([1, 2, 4, 50]),
     step=steps,
     dead=dead_shares,
+)
+@example(  # two workers are lost at one instant, where a block of tasks ends
+    n=2,
+    law=Additive(seconds_per_partition=0.25),
+    iterations=5,
+    replications=1,
+    seed=17143,
+    levels=2,
+    step=0.25,
+    dead=0.3,
 )
 @settings(max_examples=200, deadline=None)
 def test_engines_agree_on_lattices_with_ties_and_zeros(

@@ -34,6 +34,7 @@ class Block:
         when, worker: instants of arrival, and who sent them.
         before: how many messages of the run had been decided when the worker got its model.
         seconds: how long they took to compute, or ``None`` where that was not asked for.
+        last: for each place of ``order``, the last one of its wave.
         lost: ``(n,)`` of which workers nothing more comes.
     """
 
@@ -42,6 +43,7 @@ class Block:
     worker: IntArray
     before: IntArray
     seconds: FloatArray | None
+    last: IntArray
     lost: BoolArray
 
 
@@ -69,8 +71,9 @@ def arrivals(run: Run, scheme: Barrierless, replication: int, seconds: bool) -> 
 class _Queues:
     """Each worker's tasks in a row of its own, ``(n, room)``: those from ``head`` are undecided.
 
-    Messages up to the earliest of the workers' last known ones are complete, since whatever a
-    worker sends later comes after its own last one.
+    Messages before the earliest of the workers' last known ones are complete, since whatever a
+    worker sends later comes after its own last one. So of every message that is decided it is also
+    known whether its worker sends another.
 
     Life cycle: ``add`` tasks and ``take`` the messages that are complete, in turn.
 
@@ -147,7 +150,8 @@ class _Queues:
         self._decided += total
         worker = np.repeat(self._numbers, counts)
         seconds = None if self._seconds is None else self._seconds.ravel().take(cells)
-        return Block(order, when, worker, before[:-1], seconds, np.isinf(self._upcoming))
+        lost = np.isinf(self._upcoming)
+        return Block(order, when, worker, before[:-1], seconds, places, lost)
 
     @property
     def _upcoming(self) -> FloatArray:
@@ -159,30 +163,28 @@ class _Queues:
         last = self._finish[:, self._tail - 1]
         horizon = last.min()
         self.ended = bool(np.isinf(horizon))  # every worker's next task never ends
-        if self.ended:
-            horizon = np.nextafter(np.inf, 0.0)
-        elif self._wave is not None:
+        if self._wave is not None and not self.ended:
             top = self._wave[last == horizon, self._tail - 1].min()
             finish, waves = self._finish[:, : self._tail], self._wave[:, : self._tail]
-            due = (finish < horizon) | ((finish == horizon) & (waves <= top))
+            due = (finish < horizon) | ((finish == horizon) & (waves < top))
             return np.asarray(np.maximum(np.count_nonzero(due, axis=1), self._head))
-        return self._ended_by(horizon)
+        return self._ended_before(horizon)
 
-    def _ended_by(self, horizon: float) -> IntArray:
-        """The end of each worker's tasks that end by an instant.
+    def _ended_before(self, horizon: float) -> IntArray:
+        """The end of each worker's tasks that end before an instant.
 
         Counted where the workers are about equally far; else by bisection.
         """
         head = int(self._head.min())
         if self._tail - head < 4 * self._rows:
-            late = self._finish[:, head : self._tail] > horizon
+            late = self._finish[:, head : self._tail] >= horizon
             return np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
         finish, offset = self._finish.ravel(), self._workers * self._room
         found, limit = offset + self._head, offset + self._tail
         step = 1 << (self._tail - head).bit_length()
         while step := step // 2:
             beyond = found + step
-            due = finish.take(beyond - 1, mode="clip") <= horizon
+            due = finish.take(beyond - 1, mode="clip") < horizon
             due &= beyond <= limit
             np.copyto(found, beyond, where=due)
         return found - offset

@@ -74,7 +74,8 @@ class _Decisions:
         """
         workers, when = block.worker[block.order], block.when[block.order]
         cycle, standstill = self._cycle, self._standstill
-        for worker, now in zip(workers.tolist(), when.tolist(), strict=True):
+        leaving = self._leaving(workers, block) if block.lost.any() else None
+        for place, (worker, now) in enumerate(zip(workers.tolist(), when.tolist(), strict=True)):
             self._decided += 1
             if cycle.hear(worker):
                 self._ends.append(self._decided)
@@ -86,12 +87,37 @@ class _Decisions:
                 standstill.note(worker, now)
                 if standstill.endless is not None:
                     raise NeverEnough(self._iteration, sorted(cycle.needed), endless=worker)
+            if leaving is not None:
+                self._require_hope(leaving[place])
         self._when.append(when)
         self._worker.append(workers)
         self._before.append(block.before[block.order])
         if block.seconds is not None:
             self._seconds.append(block.seconds[block.order])
-        never = cycle.hopeless(set(np.flatnonzero(block.lost).tolist())) if self.missing else []
+        if self.missing and block.lost.all():
+            raise NeverEnough(self._iteration, sorted(cycle.needed))
+
+    def _leaving(self, workers: IntArray, block: Block) -> list[set[int] | None]:
+        """Who is lost after each message; ``None`` within a wave, which is decided as a whole."""
+        lost = set(np.flatnonzero(block.lost).tolist())
+        last = {worker: place for place, worker in enumerate(workers.tolist()) if worker in lost}
+        gone = lost - last.keys()
+        after: list[set[int] | None] = []
+        for place, (worker, end) in enumerate(
+            zip(workers.tolist(), block.last.tolist(), strict=True)
+        ):
+            if last.get(worker) == place:
+                gone = gone | {worker}
+            after.append(gone if end == place else None)
+        return after
+
+    def _require_hope(self, lost: set[int] | None) -> None:
+        """Nothing more comes of the lost.
+
+        Raises:
+            NeverEnough: and so no update can come.
+        """
+        never = self._cycle.hopeless(lost) if lost else []
         if never:
             raise NeverEnough(self._iteration, never)
 
