@@ -1,14 +1,17 @@
 """Cold starts: now and then a clump of workers has to be started before it can work.
 
 Measured on AWS Lambda (256 workers): most rounds have no cold start at all; one in ten or so has
-several at once, all of about the same length, far longer than the work itself.
+several at once, all of about the same length, far longer than the work itself. Their number varies
+four to six times as much as if each worker were hit by itself, and they are often next to each
+other.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
 import numpy as np
+from annotated_types import Ge, MinLen
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -33,27 +36,42 @@ class ColdStarts(Around):
     Args:
         base: delays of a worker that has started; any model.
         probability: that a round is hit, independently of the others.
-        share: of the workers in a hit round: a clump has ``share * n`` of them on average.
         delay: law of the start-up in seconds. It is drawn once for a hit round, since the whole
             clump waits for the same thing, and is added to the base's delay.
         clump: ``binomial``: each worker is in it independently, so that its size varies (and can be
             0). ``fixed``: its size is ``share * n``, or one of the two whole numbers next to it, at
             random so that the mean is right; its members are drawn anew in each hit round. The
             choice matters for a master that waits for about ``n - share * n`` workers.
+        sizes: instead of ``share`` and ``clump``, how many workers a clump may have; each hit round
+            takes one of them at random, at most n.
+        neighbours: chance that whoever follows a member of the clump is the next member, until the
+            clump is complete (worker 0 follows the last one): 0 scatters it over all workers, 1
+            makes it one block. It matters to codes that group neighbouring workers.
 
     The start-up is part of the unit delay X: the load law ``additive`` counts it once, while
     ``proportional`` and ``per_partition`` count it for every partition. There is no ``cdf``: the
     law of a sum of two delays has no closed form.
 
-    Cost: two draws per round, one per cell of a hit round (a fixed clump sorts them too), and one
-    addition per cell.
+    Raises:
+        ValueError: not exactly one of ``share`` and ``sizes`` is given, or ``sizes`` with a clump.
+
+    Cost: two draws per round, one per cell of a hit round (two and a sort where the clump is not
+    binomial and scattered), and one addition per cell.
     """
 
     base: Part
     probability: Probability
-    share: Probability
     delay: IndependentPart
+    share: Probability | None = None
     clump: Literal["binomial", "fixed"] = "binomial"
+    sizes: Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)] | None = None
+    neighbours: Probability = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.share is None) == (self.sizes is None):
+            raise ValueError("give either share, of the workers, or sizes, but not both")
+        if self.sizes is not None and self.clump != "binomial":
+            raise ValueError("sizes say how large a clump is; leave clump out")
 
     @override
     def start(self, shared: np.random.Generator, workers: int) -> Any:
@@ -74,10 +92,34 @@ class ColdStarts(Around):
     def _clumps(self, shared: np.random.Generator, hits: int, workers: int) -> NDArray[np.bool_]:
         """Who is in the clump of each hit round, ``(hits, workers)``."""
         lots = shared.random((hits, workers))
-        if self.clump == "binomial":
-            return lots < self.share
-        sizes = np.floor(self.share * workers + shared.random((hits, 1)))
-        return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
+        if self.share is not None and self.neighbours == 0:
+            if self.clump == "binomial":
+                return lots < self.share
+            sizes = np.floor(self.share * workers + shared.random((hits, 1)))
+            return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
+        if self.sizes is not None:
+            sizes = shared.choice(np.array(self.sizes), (hits, 1))
+        elif self.clump == "binomial":
+            assert self.share is not None
+            sizes = shared.binomial(workers, self.share, (hits, 1))
+        else:
+            assert self.share is not None
+            sizes = np.floor(self.share * workers + shared.random((hits, 1)))
+        return self._places(lots, shared) < sizes
+
+    def _places(self, lots: FloatArray, shared: np.random.Generator) -> NDArray[np.int64]:
+        """In which order the workers of each hit round join its clump, ``(hits, workers)``.
+
+        Workers are cut into runs of neighbours, and the runs are shuffled by their lots.
+        """
+        hits, workers = lots.shape
+        begins = shared.random((hits, workers)) >= self.neighbours
+        runs: NDArray[np.int64] = np.cumsum(begins, axis=1) - begins[:, :1]
+        order = np.argsort(np.take_along_axis(lots, runs, axis=1), axis=1, kind="stable")
+        turned = (order + shared.integers(0, workers, (hits, 1))) % workers
+        places = np.empty((hits, workers), dtype=np.int64)
+        np.put_along_axis(places, turned, np.broadcast_to(np.arange(workers), turned.shape), axis=1)
+        return places
 
     @override
     def delays(
@@ -93,7 +135,7 @@ class ColdStarts(Around):
     @override
     def mean(self) -> float | None:
         base, delay = self.base.mean(), self.delay.mean()
-        if base is None or delay is None:
+        if base is None or delay is None or self.share is None:
             return None
         hit = self.probability * self.share
         return base + (hit * delay if hit > 0 else 0.0)
@@ -114,5 +156,12 @@ class ColdStarts(Around):
                 share=0.2,
                 delay=Deterministic(value=5.0),
                 clump="fixed",
+            ),
+            ColdStarts(
+                base=LogNormal(median=0.8, sigma=0.1),
+                probability=0.3,
+                delay=Deterministic(value=5.0),
+                sizes=(1, 2, 7),
+                neighbours=0.4,
             ),
         )

@@ -93,3 +93,51 @@ def test_the_base_goes_on_as_without_cold_starts() -> None:
 def test_the_start_up_must_be_independent() -> None:
     with pytest.raises(ValidationError, match="independent"):
         ColdStarts(base=START_UP, probability=0.1, share=0.1, delay=MODELS["markov"].examples()[0])
+
+
+def cold_cells(model: ColdStarts, rounds: int, workers: int) -> np.ndarray:
+    """Who is cold in each hit round, ``(hit, workers)``; the work itself takes 1 s."""
+    cells = model.sample(np.random.default_rng(7), rounds, workers) > 1.5
+    return np.asarray(cells[cells.any(axis=1)])
+
+
+WORK, WAIT = Deterministic(value=1.0), Deterministic(value=10.0)
+
+
+def test_clumps_have_the_given_sizes() -> None:
+    """Each as often as the others; a clump is never larger than the cluster."""
+    model = ColdStarts(base=WORK, probability=0.5, delay=WAIT, sizes=(1, 2, 50))
+    sizes = cold_cells(model, 6000, 20).sum(axis=1)
+    values, counts = np.unique(sizes, return_counts=True)
+    assert values.tolist() == [1, 2, 20]
+    expected = len(sizes) / 3
+    assert np.all(np.abs(counts - expected) < 4.9 * np.sqrt(expected * 2 / 3))
+    assert len(sizes) == pytest.approx(3000, abs=4.9 * np.sqrt(1500))
+
+
+@pytest.mark.parametrize("neighbours", [0.0, 0.3, 1.0])
+@pytest.mark.parametrize("size", ["sizes", "fixed", "binomial"])
+def test_clumps_may_be_neighbours(neighbours: float, size: str) -> None:
+    """Who follows a member is in the clump with that chance, or by chance; workers are alike."""
+    fields = {"sizes": (8,)} if size == "sizes" else {"share": 0.1, "clump": size}
+    model = ColdStarts(base=WORK, probability=1.0, delay=WAIT, neighbours=neighbours, **fields)  # type: ignore[arg-type]
+    cells = cold_cells(model, 4000, 80)
+    sizes = cells.sum(axis=1)
+    assert sizes.mean() == pytest.approx(8, abs=0.2)
+    share = cells.mean(axis=0)
+    assert np.all(np.abs(share - 0.1) < 4.9 * np.sqrt(0.1 * 0.9 / len(cells)) * 1.3)
+    follows = (cells & np.roll(cells, 1, axis=1)).sum(axis=1)
+    if neighbours == 1.0:
+        assert np.all(follows == sizes - 1)
+    else:
+        scattered = sizes * (sizes - 1) / 80
+        expected = neighbours * (sizes - 1) + (1 - neighbours) * scattered
+        assert follows.mean() == pytest.approx(expected.mean(), rel=0.1)
+
+
+@pytest.mark.parametrize(
+    "fields", [{}, {"share": 0.1, "sizes": (2,)}, {"sizes": (2,), "clump": "fixed"}], ids=str
+)
+def test_a_clump_has_one_size(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="sizes"):
+        ColdStarts(base=WORK, probability=0.1, delay=WAIT, **fields)  # type: ignore[arg-type]

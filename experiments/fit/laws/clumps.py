@@ -1,13 +1,15 @@
-"""How many workers a cold start hits at once: a binomial number, or nearly always the same.
+"""How many workers a cold start hits at once, and whether they are next to each other.
 
-Both laws have one parameter, the mean size, so the one under which the observed sizes are more
-likely is taken. The difference matters to a master that waits for nearly all other workers: when
-always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of mean 9 it is cold
-every second time.
+The number is binomial, or nearly always the same. Both laws have one parameter, the mean size, so
+the one under which the observed sizes are more likely is taken; but where sizes vary so much more
+that a binomial law makes it in ``CHANCE`` of tables, they are kept as they were seen. The
+difference matters to a master that waits for nearly all other workers: when always 9 of 256 are
+cold, the 247th arrival is warm, but with a binomial clump of mean 9 it is cold every second time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,6 +19,10 @@ from scipy import special
 
 FEWEST = 0.2
 """Smallest mean size of a clump: hit rounds with one cold start each say only that it is small."""
+
+CHANCE = 0.01
+MOST_SIZES = 100
+"""Observed sizes that are kept; of more, so many at equal distances in their order."""
 
 SMALLEST_FIXED = 2
 """A fixed size is at least this; rare single slow calls look like clumps of size 1."""
@@ -30,24 +36,61 @@ class Clumps:
         kind: of the clump, ``binomial`` or ``fixed``.
         share: mean size of a clump over n.
         probability: that a round is hit, also with a clump of 0 workers.
+        sizes: as observed; none where the law holds.
     """
 
     kind: Literal["binomial", "fixed"]
     share: float
     probability: float
+    sizes: tuple[int, ...] = ()
 
 
 def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Clumps:
-    """Fit both laws to the sizes >= 1 of the rounds that are seen to be hit, ``(hit,)``.
+    """Fit the laws to the sizes >= 1 of the rounds that are seen to be hit, ``(hit,)``.
 
     Args:
         sizes: number of cold starts in each hit round.
         rounds: how many rounds there are in all.
         workers: n.
     """
+    if _varies_more(sizes, workers):
+        kept = np.sort(sizes)
+        if len(kept) > MOST_SIZES:
+            kept = kept[np.linspace(0, len(kept) - 1, MOST_SIZES).round().astype(int)]
+        share, probability = float(sizes.mean()) / workers, len(sizes) / rounds
+        return Clumps("binomial", share, probability, tuple(map(int, kept)))
     binomial, binomial_likelihood = _binomial(sizes, rounds, workers)
     fixed, fixed_likelihood = _fixed(sizes, rounds, workers)
     return fixed if fixed_likelihood > binomial_likelihood else binomial
+
+
+def _varies_more(sizes: NDArray[np.int64], workers: int) -> bool:
+    """The index of dispersion, variance over that of a binomial law, has a chi-square law."""
+    mean = float(sizes.mean())
+    expected = mean * (1 - mean / workers)
+    if len(sizes) < 2 or expected <= 0:
+        return False
+    index = float(((sizes - mean) ** 2).sum()) / expected
+    return bool(special.chdtrc(len(sizes) - 1, index) <= CHANCE)
+
+
+def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
+    """Chance that the worker after a member of a clump is in it, too; 0 where chance explains it.
+
+    A clump of c of n workers that is scattered has c (c - 1) / n members that follow another one on
+    average; that many more than this is a Poisson event with a chance of at most ``CHANCE``.
+
+    Args:
+        cells: which delays are cold starts, ``(rounds, n)`` each.
+    """
+    rounds = np.concatenate(cells)
+    sizes = rounds.sum(axis=1)
+    follows = int((rounds & np.roll(rounds, 1, axis=1)).sum())
+    expected = float((sizes * (sizes - 1)).sum()) / rounds.shape[1]
+    most = float(np.maximum(sizes - 1, 0).sum())
+    if follows == 0 or most <= expected or special.pdtrc(follows - 1, expected) > CHANCE:
+        return 0.0
+    return float(min(1.0, (follows - expected) / (most - expected)))
 
 
 def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps, float]:

@@ -9,7 +9,9 @@ to ``MOST`` of all delays is tried, the best is kept, and its chance is multipli
 tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
 
 *In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Where
-four or more hit about as many as that, they are the slow part of a mixture, and stay in.
+four or more hit about as many as that, they are the slow part of a mixture, and stay in; fewer must
+be far out (``FAR``). So are workers that are always slow. Where they are most of their round, it
+is a slow round.
 
 Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 """
@@ -24,21 +26,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delay_models.base import FloatArray
-from experiments.fit.laws.clumps import fit_clumps
-from experiments.fit.laws.law import rounded
+from experiments.fit.laws.clumps import fit_clumps, fit_neighbours
+from experiments.fit.laws.law import rounded, rounded_to_4
 
-MOST = 0.02
+MOST = 0.1
 """Largest share of delays that may be cold starts; more are a part of the bulk."""
 
-SMALLEST_GAP = 2.0
+SMALLEST_GAP = 1.15
 """A cold start takes at least this many times as long as the longest other delay."""
+
+FAR = 2.0
+"""Fewer than ``FEWEST_IN_CLUMPS`` must be this many times as long."""
+
+FEWEST_IN_CLUMPS = 4
 
 SMALLEST_SIGMA = 0.01
 """Start-ups that differ by less are one number."""
 
-NEXT_SPACINGS = 50
-CHANCE = 1e-3
-PERMUTATIONS = 999
+NEXT_SPACINGS, FEWEST_SPACINGS = 50, 15
+CHANCE = 1e-4
+BY_CHANCE = 0.005
+PERMUTATIONS = 1999
+MANY = 300
+"""So many cold starts fall into rounds by a normal law."""
+
 SEED = 20190402
 
 
@@ -86,6 +97,7 @@ class Cold:
         about as much.
         """
         clumps = fit_clumps(self.sizes, self.rounds, self.workers)
+        neighbours = fit_neighbours(self.cells)
         logs = np.log(self.start_ups)
         sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
         median = rounded(float(np.exp(logs.mean())))
@@ -97,8 +109,9 @@ class Cold:
         return {
             "model": "cold_starts",
             "probability": rounded(clumps.probability),
-            "share": rounded(clumps.share),
+            **({"sizes": [*clumps.sizes]} if clumps.sizes else {"share": rounded(clumps.share)}),
             **({} if clumps.kind == "binomial" else {"clump": clumps.kind}),
+            **({"neighbours": rounded_to_4(neighbours)} if neighbours > 0 else {}),
             "delay": delay,
             "base": dict(base),
         }
@@ -113,9 +126,9 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     cells = tuple(table > threshold for table in tables)
     counts = np.concatenate([cell.sum(axis=1) for cell in cells])
     total, hit, rounds = int(counts.sum()), int((counts > 0).sum()), len(counts)
-    if total >= 4 and not _clumped(total, hit, rounds):
-        return None
     workers = tables[0].shape[1]
+    if counts.max() > workers / 2 or not _clumped(total, hit, rounds, _gap_of(values, threshold)):
+        return None
     return Cold(cells, threshold, rounds, counts[counts > 0], workers, _start_ups(tables, cells))
 
 
@@ -132,15 +145,16 @@ def _start_ups(tables: Sequence[FloatArray], cells: Sequence[NDArray[np.bool_]])
 def _gap(values: FloatArray) -> float | None:
     largest = np.sort(values[values > 0])[::-1]
     tries = max(1, int(MOST * len(values)))
-    if len(largest) < tries + NEXT_SPACINGS + 2:
+    following = min(NEXT_SPACINGS, len(largest) - tries - 2)
+    if following < FEWEST_SPACINGS:
         return None
-    logs = np.log(largest[: tries + NEXT_SPACINGS + 1])
+    logs = np.log(largest[: tries + following + 1])
     index = np.arange(1, len(logs))
     spacings = index * (logs[:-1] - logs[1:])
     sums = np.concatenate([[0.0], np.cumsum(spacings)])
-    hill = (sums[NEXT_SPACINGS + 1 :] - sums[1:-NEXT_SPACINGS]) / NEXT_SPACINGS
+    hill = (sums[following + 1 :] - sums[1:-following]) / following
     ratio = spacings[: len(hill)] / np.maximum(hill, 1e-12)
-    log_chance = -NEXT_SPACINGS * np.log1p(ratio / NEXT_SPACINGS)
+    log_chance = -following * np.log1p(ratio / following)
     wide = logs[: len(hill)] - logs[1 : len(hill) + 1] >= np.log(SMALLEST_GAP)
     log_chance = np.where(wide, log_chance, 0.0)
     best = int(np.argmin(log_chance))
@@ -149,9 +163,22 @@ def _gap(values: FloatArray) -> float | None:
     return float(np.sqrt(largest[best] * largest[best + 1]))
 
 
-def _clumped(total: int, hit: int, rounds: int) -> bool:
-    """Whether so few rounds are hit in at most 1 % of random placements."""
+def _gap_of(values: FloatArray, threshold: float) -> float:
+    """How many times as long the shortest cold start is as the longest other delay."""
+    return float(values[values > threshold].min() / values[values <= threshold].max())
+
+
+def _clumped(total: int, hit: int, rounds: int, gap: float) -> bool:
+    """Whether so few rounds are hit in few random placements only."""
+    if total < FEWEST_IN_CLUMPS:
+        return gap >= FAR
+    if total > MANY:
+        free = (1 - 1 / rounds) ** total
+        both = (1 - 2 / rounds) ** total if rounds > 1 else 0.0
+        mean = rounds * (1 - free)
+        variance = rounds * free + rounds * (rounds - 1) * both - (rounds * free) ** 2
+        return bool(hit < mean - 3 * np.sqrt(max(variance, 0.0)) - 0.5)
     thrown = np.random.default_rng(SEED).integers(0, rounds, (PERMUTATIONS, total))
     thrown.sort(axis=1)
     distinct = 1 + np.count_nonzero(np.diff(thrown, axis=1), axis=1)
-    return float(np.mean(distinct <= hit)) <= 0.01
+    return float(np.mean(distinct <= hit)) <= BY_CHANCE

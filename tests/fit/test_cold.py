@@ -1,0 +1,164 @@
+"""Cold starts in short tables: found where they are, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from delay_models import MODELS, DelayModel
+from experiments.fit.laws.clumps import fit_clumps, fit_neighbours
+from experiments.fit.laws.cold import Cold, find_cold_starts
+from tests.fit.walled import walled
+
+FAST = MODELS["lognormal"](median=0.64, sigma=0.05)
+CLEAR = MODELS["lognormal"](median=1.2, sigma=0.25)
+BULK = MODELS["mixture"](
+    weights=(0.85, 0.15), components=(FAST, MODELS["lognormal"](median=0.9, sigma=0.25))
+)
+FAR = MODELS["gamma"](9.0, 3.0)
+
+
+def rare(share: float) -> DelayModel:
+    """Slow calls thrown over all rounds."""
+    return MODELS["mixture"](weights=(1 - share, share), components=(FAST, FAR))
+
+
+SLOW_ROUNDS = MODELS["mixture"](
+    weights=(0.9, 0.1),
+    components=(MODELS["lognormal"](1.0, 0.02), MODELS["lognormal"](3.0, 0.05)),
+)
+
+WITHOUT: dict[str, Callable[[np.random.Generator, int, int], np.ndarray]] = {
+    **{
+        name: model.sample
+        for name, model in {
+            "pareto 1": MODELS["pareto"](alpha=1.0, scale=0.4),
+            "pareto 2.5": MODELS["pareto"](alpha=2.5, scale=0.4),
+            "weibull": MODELS["weibull"](shape=0.5, scale=1.0),
+            "wide": MODELS["lognormal"](1.0, 1.5),
+            "narrow": MODELS["lognormal"](1.0, 0.1),
+            "exponential": MODELS["exponential"](1.0),
+            "gamma": MODELS["gamma"](2.0, 1.0),
+            "below 1": MODELS["gamma"](0.4, 1.0),
+            "bulk": BULK,
+            "mixture": MODELS["mixture"](weights=(0.8, 0.2), components=(FAST, CLEAR)),
+            "rare": rare(0.01),
+            "less rare": rare(0.05),
+            "states": MODELS["markov"](
+                slow_to_slow=0.8, fast_to_slow=0.02, fast=FAST, slow=MODELS["lognormal"](2.0, 0.05)
+            ),
+            "workers": MODELS["heterogeneous"](base=FAST, spread=0.5),
+            "two hosts": MODELS["heterogeneous"](base=FAST, factors=(1.0,) * 254 + (3.0, 3.0)),
+            "rounds": MODELS["round_effects"](base=FAST, factor=MODELS["lognormal"](1.0, 0.5)),
+            "slow rounds": MODELS["round_effects"](base=FAST, factor=SLOW_ROUNDS),
+        }.items()
+    },
+    "wall": walled,
+}
+
+
+def false_alarms(rounds: int, tables: int) -> list[tuple[str, int]]:
+    return [
+        (name, seed)
+        for name, draw in WITHOUT.items()
+        for seed in range(tables)
+        if find_cold_starts([draw(np.random.default_rng(seed), rounds, 256)]) is not None
+    ]
+
+
+def test_no_cold_starts_where_there_are_none() -> None:
+    """Tails, walls, slow hosts, slow rounds, states, and slow calls that come one by one."""
+    assert false_alarms(15, 4) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rounds", [5, 15, 60])
+def test_no_cold_starts_in_360_tables_without_any(rounds: int) -> None:
+    assert len(WITHOUT) * 20 == 360
+    assert false_alarms(rounds, 20) == []
+
+
+def planted(
+    seed: int, rounds: int, workers: int, size: int, times: float
+) -> tuple[np.ndarray, ...]:
+    """Two of five rounds are hit, ``size`` workers at once, ``times`` beyond the bulk's longest."""
+    rng = np.random.default_rng(seed)
+    table = BULK.sample(rng, rounds, workers)
+    longest = table.max()
+    cold = np.zeros_like(table, dtype=bool)
+    for row in rng.choice(rounds, max(1, 2 * rounds // 5), replace=False):
+        clump = 2 + int(rng.poisson(size - 2))
+        cold[row, rng.choice(workers, min(clump, workers // 2), replace=False)] = True
+    table[cold] = longest * times * rng.lognormal(0.05, 0.03, int(cold.sum()))
+    return table, cold
+
+
+def found(table: np.ndarray, cold: np.ndarray) -> bool:
+    """Found, with at most one cell wrong."""
+    answer = find_cold_starts([table])
+    return answer is not None and int((answer.cells[0] != cold).sum()) <= 1
+
+
+@pytest.mark.parametrize(
+    ("rounds", "workers", "size", "times"),
+    [
+        (10, 256, 12, 1.5),  # 2 % of the cells, not twice as long as the bulk's longest
+        (5, 256, 12, 1.7),  # in five rounds
+        (30, 64, 8, 1.5),  # 5 % of the cells
+        (15, 256, 25, 3.0),  # 4 % of the cells
+    ],
+)
+def test_cold_starts_of_short_tables_are_found(
+    rounds: int, workers: int, size: int, times: float
+) -> None:
+    hits = sum(found(*planted(seed, rounds, workers, size, times)) for seed in range(20))
+    assert hits >= 17
+
+
+def test_sizes_that_vary_more_are_kept_as_they_are() -> None:
+    """Variance 27 at mean 6; binomial ones stay binomial, in all but 1 % of tables."""
+    rng = np.random.default_rng(0)
+    wide = np.minimum(1 + rng.geometric(1 / 5, 30), 100)
+    clumps = fit_clumps(wide, 300, 256)
+    assert sorted(clumps.sizes) == sorted(wide.tolist())
+    assert clumps.probability == pytest.approx(0.1)
+    kept = 0
+    for _ in range(200):
+        sizes = rng.binomial(256, 6 / 256, 30)
+        kept += bool(fit_clumps(sizes[sizes > 0], 300, 256).sizes)
+    assert kept <= 8
+    assert len(fit_clumps(np.arange(1, 400), 4000, 4000).sizes) == 100
+
+
+def test_neighbours_are_found() -> None:
+    """As often as they were drawn, and not at all where clumps are scattered."""
+    model = MODELS["cold_starts"](
+        base=MODELS["deterministic"](value=1.0),
+        probability=0.5,
+        delay=MODELS["deterministic"](value=10.0),
+        sizes=(3, 6, 12),
+        neighbours=0.3,
+    )
+    cells = model.sample(np.random.default_rng(0), 400, 256) > 2
+    assert fit_neighbours([cells]) == pytest.approx(0.3, abs=0.05)
+    shuffled = np.random.default_rng(0).permuted(cells, axis=1)
+    assert fit_neighbours([shuffled]) == 0.0
+
+
+def test_the_section_has_what_was_seen() -> None:
+    """Sizes and neighbours end up in a model that can be built and has them again."""
+    model = MODELS["cold_starts"](
+        base=BULK,
+        probability=0.4,
+        delay=MODELS["lognormal"](28.0, 0.1),
+        sizes=(1, 2, 3, 14, 20),
+        neighbours=0.5,
+    )
+    answer = find_cold_starts([model.sample(np.random.default_rng(1), 100, 256)])
+    assert isinstance(answer, Cold)
+    section = answer.section({"model": "deterministic", "value": 1.0})
+    assert set(section["sizes"]) == {1, 2, 3, 14, 20}
+    assert section["neighbours"] == pytest.approx(0.5, abs=0.15)
+    assert "share" not in section
