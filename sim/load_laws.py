@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from annotated_types import Ge, Unit
+from annotated_types import Ge, MinLen, Unit
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -169,6 +169,46 @@ class Additive(LoadLaw):
 
 @final
 @dataclass(frozen=True, config=STRICT)
+class Steps(LoadLaw):
+    """T = X + what the load costs, which jumps at some loads and is the same between them.
+
+    Measured on AWS Lambda: 1.46 s without work, 1.63 to 1.70 s with any.
+
+    Args:
+        loads: where it jumps, ascending.
+        seconds: what a load costs from there on, ascending; a load below the first costs nothing,
+            and one beyond the last costs as much as the last.
+
+    Raises:
+        ValueError: not as many loads as seconds, or either does not ascend.
+    """
+
+    kind: ClassVar[str] = "steps"
+
+    loads: Annotated[tuple[Annotated[float, Ge(0), AllowInfNan(False)], ...], MinLen(1)]
+    seconds: tuple[Annotated[float, Ge(0), AllowInfNan(False), Unit("s")], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.loads) != len(self.seconds):
+            raise ValueError(f"{len(self.loads)} loads and {len(self.seconds)} seconds")
+        if np.any(np.diff(self.loads) <= 0):
+            raise ValueError("loads must ascend")
+        if np.any(np.diff(self.seconds) < 0):
+            raise ValueError("seconds must ascend: more work takes no less time")
+
+    def cost(self, loads: Loads | float) -> FloatArray:
+        """Seconds that loads cost, elementwise."""
+        place = np.searchsorted(self.loads, loads, side="right")
+        return np.asarray(np.array((0.0, *self.seconds))[place])
+
+    @override
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
+        """One sum per cell."""
+        return tape.rows(start, stop) + self.cost(loads)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
 class PerPartition(LoadLaw):
     """T = the sum of d independent draws, one per partition; piece i is stream i of the tape.
 
@@ -226,4 +266,5 @@ LOAD_LAWS: dict[str, type[LoadLaw]] = {
     "proportional": Proportional,
     "additive": Additive,
     "per_partition": PerPartition,
+    "steps": Steps,
 }

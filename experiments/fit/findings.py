@@ -121,9 +121,12 @@ def investigate(
 
 
 def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:
-    """The load law; an additive slope is capped where a unit delay would become negative."""
+    """The load law; what a load costs is capped where a unit delay would become negative."""
     section = loads.section()
     if section["kind"] == "additive":
         most = min(float(t.min()) / key for key, t in tables.items() if key)
         section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
+    if section["kind"] == "steps":
+        least = min(float(t.min()) for key, t in tables.items() if key != min(loads.loads))
+        section["seconds"] = [min(seconds, least * 0.999) for seconds in section["seconds"]]
     return section

@@ -13,6 +13,7 @@ from experiments.config import yaml_text
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_places
 from experiments.fit.hosts import named, standing_rows
+from experiments.fit.laws.load import LoadFit
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 
@@ -59,7 +60,7 @@ def answer(findings: Findings, source: str, command: str = "") -> Answer:
         f"{'; '.join(findings.chosen.why).capitalize()}.",
         f"Of one law for all delays, {best.family.name} predicts arrivals best: off by "
         f"{_percent(best.order_error)}.",
-        *(line.removeprefix("- ").capitalize() + "." for line in _answers(findings)),
+        *(_begun(line.removeprefix("- ")) + "." for line in _answers(findings)),
     ]
     steps = [
         "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
@@ -76,6 +77,11 @@ def answer(findings: Findings, source: str, command: str = "") -> Answer:
         command,
         findings.notes,
     )
+
+
+def _begun(text: str) -> str:
+    """With a capital, and the names of hosts as they are."""
+    return text[:1].upper() + text[1:]
 
 
 def _what(findings: Findings) -> list[str]:
@@ -184,7 +190,7 @@ def _answers(findings: Findings) -> list[str]:
         load = findings.load
         lines.append(
             f"- load: seconds = {load.intercept:.4g} + {load.slope:.4g} load "
-            f"(R squared {load.r_squared:.3f}); the {load.kind} law holds"
+            f"(R squared {load.r_squared:.3f}); {_law(load)}"
         )
     if main.variance is not None:
         lines.append(f"- variance: {_variance(main.variance)}")
@@ -205,6 +211,14 @@ def _workers(findings: Findings) -> list[str]:
         "",
         *_markdown(*standing_rows(workers, findings.hosts)),
     ]
+
+
+def _law(load: LoadFit) -> str:
+    if load.kind != "steps":
+        return f"the {load.kind} law holds"
+    law = load.section()
+    costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
+    return f"a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
 
 
 def _variance(variance: Variance) -> str:
@@ -256,7 +270,7 @@ def _load(findings: Findings) -> list[str]:
     return [
         f"Median seconds = {load.intercept:.4g} + {load.slope:.4g} load, R squared "
         f"{load.r_squared:.4f}. Misfit of each law to medians and spreads (smaller is better; 1e6 "
-        f"means excluded): {misfits}. So the load law is **{load.kind}**.",
+        f"means excluded): {misfits}. So the load law is **{load.kind}**: {_law(load)}.",
         "",
         *_markdown(["load", "median (s)", "mean distance from it (s)"], rows),
     ]

@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional, Steps
 from sim.theory.valid import require_count, require_non_negative, require_positive
 from sim.types import FloatArray
 
@@ -104,6 +104,9 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
             return proportional_worker_time(delay.cdf, load, delay.sf)
         case Additive(seconds_per_partition=seconds):
             return additive_worker_time(delay.cdf, load, seconds, delay.sf)
+        case Steps():
+            require_count("load", load)
+            return _known(delay.cdf, delay.sf, offset=float(law.cost(load)))
         case PerPartition():
             require_count("load", load)
             total = delay if load == 1 else delay.sum_of(load)
@@ -130,6 +133,8 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
             return _known(delay.cdf, delay.sf, scale=share)
         case Additive(seconds_per_partition=seconds):
             return _known(delay.cdf, delay.sf, offset=share * seconds)
+        case Steps():
+            return _known(delay.cdf, delay.sf, offset=float(law.cost(share)))
         case PerPartition():
             total = delay if done == 1 else delay.sum_of(done)
             return None if total is None else _known(total.cdf, total.sf, scale=1 / pieces)

@@ -14,6 +14,9 @@ changes as well as by the slope: locations that grow in proportion are proportio
 spread does too. Delays at load 0 that are not 0 exclude all but the additive law.
 
 The line is also fitted to the locations by ordinary least squares, and reported with R squared.
+Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more than
+chance, loads step instead of slope: T = X + cost(d), where the cost is the ascending sequence
+nearest to the locations (isotonic regression, each load weighing the same), less its first number.
 """
 
 from __future__ import annotations
@@ -23,11 +26,19 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.optimize import isotonic_regression
 
 from delay_models.base import FloatArray
 from experiments.fit.laws.law import rounded
+from sim.load_laws import Steps
 
 WORST = 1e6
+
+STRAIGHT = 0.9
+"""R squared of a line that is one."""
+
+CLEAR = 5.0
+"""Standard errors of a median by which the largest and the smallest location differ at least."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +53,7 @@ class LoadFit:
         slope: seconds per unit of load.
         r_squared: of that regression.
         misfits: per law, without unit; smaller is better.
+        steps: what each load costs more than the smallest, ascending, ``(D,)`` seconds.
     """
 
     loads: FloatArray
@@ -51,6 +63,7 @@ class LoadFit:
     slope: float
     r_squared: float
     misfits: Mapping[str, float]
+    steps: FloatArray
 
     @property
     def kind(self) -> str:
@@ -61,6 +74,13 @@ class LoadFit:
         """The ``load_law:`` section of a config."""
         if self.kind == "additive":
             return {"kind": "additive", "seconds_per_partition": rounded(max(0.0, self.slope))}
+        if self.kind == "steps":
+            first = [*np.flatnonzero(np.diff(self.steps, prepend=-1.0) > 0)]
+            return {
+                "kind": "steps",
+                "loads": [rounded(float(self.loads[i])) for i in first],
+                "seconds": [rounded(float(self.steps[i])) for i in first],
+            }
         return {"kind": self.kind}
 
 
@@ -76,20 +96,28 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     slope, intercept = np.polyfit(loads, locations, 1)
     rest = locations - intercept - slope * loads
     total = float(np.sum((locations - locations.mean()) ** 2))
+    r_squared = 1 - float(np.sum(rest**2)) / total if total > 0 else 0.0
+    ascending = isotonic_regression(locations).x
+    misfits = {
+        "additive": _misfit(rest, spreads, np.zeros_like(loads)),
+        "proportional": _misfit(_through_zero(loads, locations), spreads, loads),
+        "per_partition": _misfit(_through_zero(loads, locations), spreads, np.sqrt(loads))
+        if np.all(loads == np.round(loads))
+        else WORST,
+    }
+    errors = 1.25 * spreads / np.sqrt([tables[load].size for load in loads])
+    differ = float(np.ptp(ascending)) > CLEAR * float(errors.max())
+    if len(loads) > 2 and r_squared < STRAIGHT and differ:
+        misfits["steps"] = _misfit(locations - ascending, spreads, np.zeros_like(loads))
     return LoadFit(
         loads=loads,
         locations=locations,
         spreads=spreads,
         intercept=float(intercept),
         slope=float(slope),
-        r_squared=1 - float(np.sum(rest**2)) / total if total > 0 else 0.0,
-        misfits={
-            "additive": _misfit(rest, spreads, np.zeros_like(loads)),
-            "proportional": _misfit(_through_zero(loads, locations), spreads, loads),
-            "per_partition": _misfit(_through_zero(loads, locations), spreads, np.sqrt(loads))
-            if np.all(loads == np.round(loads))
-            else WORST,
-        },
+        r_squared=r_squared,
+        misfits=misfits,
+        steps=np.asarray(ascending - ascending[0]),
     )
 
 
@@ -100,7 +128,14 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
     """
     if law["kind"] == "additive":
         return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
+    if law["kind"] == "steps":
+        return np.asarray(np.maximum(table - step_cost(law, load), 0.0))
     return np.asarray(table / load) if load > 0 else table
+
+
+def step_cost(law: Mapping[str, Any], load: float) -> float:
+    """Seconds that a load costs under a section of the load law ``steps``."""
+    return float(Steps(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
 
 
 def _through_zero(loads: FloatArray, locations: FloatArray) -> FloatArray:
