@@ -10,6 +10,7 @@ from delay_models.empirical import Empirical
 from delay_models.factors import Drift, Heterogeneous, RoundEffects
 from delay_models.markov import Markov
 from delay_models.mixture import Mixture
+from delay_models.own_laws import OwnLaws
 from delay_models.parametric import (
     Deterministic,
     Exponential,
@@ -38,6 +39,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "shifted": Shifted,
     "heterogeneous": Heterogeneous,
     "round_effects": RoundEffects,
+    "own_laws": OwnLaws,
     "drift": Drift,
     "cold_starts": ColdStarts,
     "lambda_cnn": LambdaCnn,

@@ -25,6 +25,7 @@ from experiments.fit.laws.law import TwoLogNormals
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
 from experiments.fit.recipes import Factors, Parts, Ranked, Recipe, States, factors_of
+from experiments.fit.spells import with_own_laws, without
 from experiments.fit.subject import Subject
 from experiments.fit.workers import Workers
 
@@ -132,7 +133,15 @@ def choose(
     for each in tried[1:]:
         if each.beats(taken):
             taken = each
-    section, why = taken.recipe.section(subject.bulk, tables), taken.recipe.words.split("; ")
+    why = taken.recipe.words.split("; ")
+    if workers is not None and workers.lasting:
+        others = without(tables, workers.lasting)
+        sample = np.concatenate([table.ravel() for table in others])
+        section = with_own_laws(taken.recipe.section(sample, others), tables, workers)
+        count = len(workers.lasting)
+        why.append(f"a law with spells for {count} worker{'s' if count > 1 else ''}")
+    else:
+        section = taken.recipe.section(subject.bulk, tables)
     if subject.cold is not None:
         section = subject.cold.section(section)
         why.append(f"cold starts in {subject.cold.hit} of {subject.cold.rounds} rounds")

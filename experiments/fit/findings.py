@@ -15,6 +15,7 @@ from experiments.fit.laws.goodness import Fit, fit_families
 from experiments.fit.laws.load import LoadFit, measure_load
 from experiments.fit.laws.memory import Memory, measure_memory
 from experiments.fit.laws.variance import Variance, split_variance
+from experiments.fit.spells import without
 from experiments.fit.subject import Subject, subjects
 from experiments.fit.workers import Workers, describe
 
@@ -30,7 +31,7 @@ class Answers:
         fits: every family fitted to the bulk, best order statistics of held-out rounds first.
         refused: families that cannot fit, with the reason.
         variance: split into worker, round and rest, of the bulk.
-        memory: persistence, of the bulk.
+        memory: persistence, of the bulk; but for workers with spells of their own.
     """
 
     subject: Subject
@@ -96,6 +97,8 @@ def investigate(
     loads = measure_load({key: t for key, t in tables.items() if key is not None})
     law = {"kind": "proportional"} if loads is None else positive_law(loads, tables)
     wanted = subjects(tables, law, load)
+    workers = describe(wanted[0].tables)
+    lasting = () if workers is None else workers.lasting
     steps = 2 * len(wanted) + 1
     answers: list[Answers] = []
     for index, subject in enumerate(wanted):
@@ -107,13 +110,12 @@ def investigate(
         report(2 * index + 1, steps)
         mixture = mixture_of(fits)
         variance = split_variance(whole)
-        memory = None if mixture is None else measure_memory(whole, mixture)
+        memory = None if mixture is None else measure_memory(without(whole, lasting), mixture)
         answers.append(Answers(subject, fits, refused, variance, memory))
     first = answers[0]
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     report(steps - 1, steps)
-    workers = describe(first.subject.tables)
     chosen = choose(first.subject, first.fits, first.variance, first.memory, ks, workers)
     report(steps, steps)
     hosts = hosts or tuple(map(str, range(first.subject.workers)))

@@ -35,6 +35,13 @@ FEWEST_SPELLS = 3
 
 FEWEST_ROUNDS = 8
 
+MEMORY = 0.2
+"""Smallest correlation of successive rounds, by the lower end of its interval, of a worker that is
+said to have spells."""
+
+SELDOM = 0.01
+"""Share of rounds that a state has at least; of fewer, its law is not known."""
+
 CHANCE = 1e-3
 """That some worker of a table has so long a spell by chance."""
 
@@ -76,6 +83,17 @@ class Workers:
     def differ(self) -> bool:
         """Whether one that stands out is slower for good: its interval lies above 1."""
         return any(self.slower.low[j] > 1 for j in self.standing)
+
+    @property
+    def lasting(self) -> tuple[int, ...]:
+        """Those that stand out by spells: slow for a while, then fast again."""
+        return tuple(
+            j
+            for j in self.standing
+            if self.correlation.low[j] >= MEMORY
+            and SELDOM <= self.slow.value[j] <= 1 - SELDOM
+            and self.spell.value[j] > 1
+        )
 
 
 def describe(tables: Sequence[FloatArray]) -> Workers | None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from delay_models import MODELS, DelayModel
+from experiments.config.build import delay_model
 from experiments.fit.findings import investigate
 from experiments.fit.hosts import named, standing_rows, worker_table
 from experiments.fit.laws.memory import Memory
@@ -132,6 +133,27 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
     assert found.workers is not None
     assert "7" in [row[0] for row in standing_rows(found.workers, found.hosts)[1]]
     assert "| 7" in markdown_report(found, "t.csv")
+
+
+def test_spells_of_one_host_are_its_own_in_the_model() -> None:
+    """Catches a memory for everybody, and factors or ranks that move to the next worker."""
+    table = planted(1, 600)
+    found = investigate({None: table}, None, range(32, 65), lambda done, total: None)
+    section = found.chosen.section
+    while section["model"] != "own_laws":
+        section = section["base"]
+    assert section["workers"] == [SPELLED]
+    (law,) = section["models"]
+    assert law["model"] == "markov"
+    slow = table[:, SPELLED] > 1.4 * np.median(table, axis=1)
+    share = law["fast_to_slow"] / (1 - law["slow_to_slow"] + law["fast_to_slow"])
+    assert share == pytest.approx(slow.mean(), abs=0.02)
+    assert law["slow"]["median"] / law["fast"]["median"] == pytest.approx(1.8, abs=0.1)
+    rows = delay_model(found.chosen.section).sample(np.random.default_rng(0), 20_000, 64)
+    again = describe([rows])
+    assert again is not None
+    assert {*again.standing} == {CONSTANT, SPELLED}
+    assert found.chosen.error < 0.02
 
 
 def memory(persistence: float, error: float, chance: float = 0.005) -> Memory:
