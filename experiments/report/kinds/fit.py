@@ -122,6 +122,7 @@ def families(fits: pd.DataFrame) -> Table:
     columns = [
         "family",
         "load",
+        "order error, held out",
         "order error",
         "AIC",
         "KS distance",
@@ -132,6 +133,7 @@ def families(fits: pd.DataFrame) -> Table:
         [
             plain(row["family"]),
             plain(row["load"]),
+            share(row.get("held_out", np.nan)),
             share(row["order_error"]),
             number(row["aic"]),
             number(row["ks"]),
@@ -141,8 +143,9 @@ def families(fits: pd.DataFrame) -> Table:
         for row in fits.to_dict("records")
     ]
     note = (
-        "Ranked by the order error: the mean over k of how far the predicted k-th arrival of a "
-        "round is off. A small AIC or KS distance does not make a law good there."
+        "Ranked by the order error on rounds that were held out: the mean over k of how far the "
+        "predicted k-th arrival of a round is off. A small AIC or KS distance does not make a law "
+        "good there."
     )
     return capped("families", "", columns, rows, FIT, note)
 
