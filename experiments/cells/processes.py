@@ -103,7 +103,19 @@ class ProcessLane(Lane):
                 self.revive()
         self._far_end.close()  # the process has its own
         self._far_end = None
+        self._hear_of_the_end()
         return future
+
+    def _hear_of_the_end(self) -> None:
+        """Leave the end into which answers are written to the process alone.
+
+        The executor keeps one, too, though it never writes. When the process dies in the middle of
+        an answer, the executor would then wait for the rest for ever, instead of an end of file.
+        """
+        answers = getattr(self._executor, "_result_queue", None)
+        writer = getattr(answers, "_writer", None)
+        if isinstance(writer, connection.Connection):
+            writer.close()
 
     @override
     def is_death(self, error: BaseException | None) -> bool:

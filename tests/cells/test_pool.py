@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,23 @@ def fatal_once(folder: Path, item: int, share: Share) -> int:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return item
+
+
+def dies_in_its_answer(folder: Path, item: int, share: Share) -> bytes:
+    """The first time that it is started, its process writes a part of the answer and dies."""
+    mark = folder / "died"
+    if not mark.exists():
+        mark.touch()
+        write = Connection._send  # type: ignore[attr-defined]
+
+        def write_a_part(line: Connection, buffer: bytes) -> None:
+            if len(buffer) > 1000:
+                os.write(line.fileno(), buffer[:1000])
+                os.kill(os.getpid(), signal.SIGKILL)
+            write(line, buffer)
+
+        Connection._send = write_a_part  # type: ignore[attr-defined]
+    return bytes(10**6)
 
 
 def waits_for_a_look(folder: Path, item: int, share: Share) -> int:
@@ -104,6 +122,14 @@ def test_a_task_whose_process_was_killed_once_is_computed_after_all(tmp_path: Pa
     with open_lanes(2) as lanes:
         found = dict(map_unordered(partial(fatal_once, tmp_path), range(8), lanes))
     assert found == {item: item for item in range(8)}
+
+
+def test_a_process_that_dies_in_the_middle_of_its_answer(tmp_path: Path) -> None:
+    """Catches a command that waits for the rest for ever."""
+    with processes(1) as lanes:
+        found = list(map_unordered(partial(dies_in_its_answer, tmp_path), [7], lanes))
+    assert (tmp_path / "died").exists()
+    assert found == [(7, bytes(10**6))]
 
 
 def test_a_process_that_dies_idle_is_replaced(tmp_path: Path) -> None:
