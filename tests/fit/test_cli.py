@@ -214,7 +214,17 @@ def odd_tables() -> dict[str, dict[float | None, np.ndarray]]:
     }
 
 
-@pytest.mark.parametrize("name", odd_tables())
+OFTEN = {"one round", "zeros", "mostly zeros", "huge", "no mean", "workers alone", "one outlier"}
+"""Tables that are tried at every run; the others with the slow tests."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in OFTEN else pytest.param(name, marks=pytest.mark.slow)
+        for name in odd_tables()
+    ],
+)
 def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     """Whatever a file holds, the config can be built, and every file is written."""
     tables = odd_tables()[name]

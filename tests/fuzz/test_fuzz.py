@@ -15,8 +15,8 @@ from tests.fuzz.__main__ import KINDS, made
 
 ROOT = Path(__file__).parents[2]
 
-SAMPLE = {"configs": "0:40", "tables": "0:40", "labels": "0:6", "results": "0:8"}
-WHOLE = {"configs": "0:2000", "tables": "0:1000", "labels": "0:200", "results": "0:300"}
+SAMPLE = {"configs": "0:16", "tables": "0:20", "labels": "0:4", "results": "0:4"}
+WHOLE = {"configs": "0:2000", "tables": "0:2000", "labels": "0:200", "results": "0:300"}
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="forks with limits and pidfd: Linux"

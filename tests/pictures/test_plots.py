@@ -347,8 +347,8 @@ FAILURES = {
 @pytest.mark.parametrize(
     "change",
     [
-        {"replications": 1},
-        {"iterations": 1},
+        pytest.param({"replications": 1}, marks=pytest.mark.slow),
+        pytest.param({"iterations": 1}, marks=pytest.mark.slow),
         {"replications": 1, "iterations": 1},
         {"failures": FAILURES},
         {"failures": FAILURES, "replications": 1, "problem": None, "optimizer": None},
