@@ -21,7 +21,6 @@ import numpy as np
 from annotated_types import Gt, Lt, MinLen
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
-from scipy import special
 from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
@@ -34,6 +33,13 @@ REACH = 9.0
 
 STEPS = 8001
 """Points at which delays are tabulated over the latent number, for workers with given ranks."""
+
+
+def _special() -> Any:
+    """``scipy.special``, imported on first use: it takes a sixth of a second that listing saves."""
+    import scipy.special
+
+    return scipy.special
 
 
 @final
@@ -139,7 +145,7 @@ class Empirical(DelayModel):
         rest = np.sqrt(max(0.0, 1 - self._shared))
         latent = conditions + rest * own.standard_normal((rounds, workers))
         if self.ranks is None:
-            return self.isf(special.ndtr(-latent))
+            return self.isf(_special().ndtr(-latent))
         return np.asarray(np.interp(latent, *self._of_latent))
 
     @cached_property
@@ -150,7 +156,7 @@ class Empirical(DelayModel):
         means, counts = np.unique(self.ranks, return_counts=True)
         above = np.zeros(STEPS)
         for mean, count in zip(means, counts, strict=True):
-            above += count * special.ndtr(mean - latent)
+            above += count * _special().ndtr(mean - latent)
         return latent, self.isf(above / len(self.ranks))
 
     def isf(self, above: ArrayLike) -> FloatArray:
@@ -160,7 +166,7 @@ class Empirical(DelayModel):
         seconds = np.asarray(np.interp(1 - s, levels, self.quantiles))
         if self.tail > 0:
             beyond = s < self.tail
-            excess = special.boxcox(self.tail / s[beyond], self.tail_shape)
+            excess = _special().boxcox(self.tail / s[beyond], self.tail_shape)
             seconds[beyond] = self.quantiles[-1] + self.tail_scale * excess
         return seconds
 

@@ -16,7 +16,6 @@ from experiments.pictures.looks import MUTED, Look, variants
 from experiments.reproduce.base import Effort, RunsFigure
 from experiments.reproduce.markdown import markdown_table
 from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
-from experiments.verify.convergence import group_spreads
 from sim.engines.run import simulate
 from sim.steps import DecodedRounds
 from sim.theory.convergence import (
@@ -94,6 +93,9 @@ class LossIterationFloor(RunsFigure):
         steps = run.scheme.steps(simulate(run))
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
+        # Not above, because it makes graphs: a tenth of a second that listing saves.
+        from experiments.verify.convergence import group_spreads
+
         spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
         bound = ErasureBound(
             spectrum.smoothness,

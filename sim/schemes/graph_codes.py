@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from itertools import combinations
 from math import comb
-from typing import ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
-import networkx as nx
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
@@ -25,6 +24,9 @@ from sim.schemes.codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
 from sim.schemes.decoders import unbiased
 from sim.schemes.stop import Covered, Earliest, FirstArrivals
 from sim.types import IntArray
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 MOST_SETS = 20_000
 """Sets of offsets that the search for a circulant tries at most, before it goes one by one."""
@@ -145,11 +147,15 @@ def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph
             valid = f"one vertex has no edges; needs at least {degree + 1} workers"
             raise InvalidParameter(field, degree, valid, {"workers": degree + 1})
         refuse_naming(field, degree, fit, f"no graph has {vertices} vertices and this degree", 4)
+    import networkx as nx  # a tenth of a second that listing saves
+
     return nx.random_regular_graph(degree, vertices, seed=seed)
 
 
 def adjacency(graph: nx.Graph) -> sparse.csr_array:
     """The adjacency matrix, as numbers, vertices in ascending order."""
+    import networkx as nx
+
     nodes = range(graph.number_of_nodes())
     return sparse.csr_array(nx.to_scipy_sparse_array(graph, nodelist=nodes, dtype=np.float64))
 

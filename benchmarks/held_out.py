@@ -1,0 +1,108 @@
+"""``python -m benchmarks.held_out TRACE``: a fit to half of a trace predicts the other half.
+
+A fit can hardly be expected to predict a half better than the other half, replayed, does: that is
+the noise ceiling. Each point is a load, a split of the rounds (consecutive halves, or every second
+round), a direction and a k: the error of the mean k-th smallest delay by the fit against that by
+replaying.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import erasurehead as eh
+from delay_models.base import FloatArray
+from delay_models.table import read_measured
+from experiments.fit.frames import CONFIG
+from experiments.fit.heldout import halves
+from experiments.fit.laws.goodness import observed_order_statistics
+from experiments.pictures import style
+
+SHARES = (0.75, 0.9, 0.97, 1.0)
+"""k as shares of n."""
+
+LOOKS = dict(zip(SHARES, ("#56B4E9", "#009E73", "#E69F00", "#D55E00"), strict=True))
+MARKERS = dict(zip(SHARES, "o^sD", strict=True))
+
+ALLOWED = 0.1
+"""An error that is good enough however small that of replaying is."""
+
+SMALLEST = 0.001
+"""Errors below are drawn here."""
+
+
+def errors(path: str) -> pd.DataFrame:
+    """One row per load, half and share: ``fit`` and ``replay``, \\|predicted / measured - 1\\|."""
+    tables = read_measured(path).tables
+    rows = [row for load, table in tables.items() for row in _of_table(load, table)]
+    return pd.DataFrame(rows, columns=["load", "half", "share", "fit", "replay"])
+
+
+def _of_table(load: float | None, table: FloatArray) -> Iterator[tuple[object, ...]]:
+    n = table.shape[1]
+    ks = [max(1, round(share * n)) for share in SHARES]
+    for number, half in enumerate(halves([table])):
+        (seen,) = half.seen
+        fitted = eh.fit(seen, k_range=(ks[0], n)).order_statistics
+        chosen = fitted[fitted["family"] == CONFIG].set_index("k")["predicted"]
+        truth = observed_order_statistics(half.held_out, ks)
+        replayed = observed_order_statistics(seen, ks)
+        for share, k, true, replay in zip(SHARES, ks, truth, replayed, strict=True):
+            yield load, number, share, _apart(chosen[k], true), _apart(replay, true)
+
+
+def _apart(predicted: float, measured: float) -> float:
+    """The larger ratio of the two, less 1."""
+    return float(np.exp(abs(np.log(predicted / measured))) - 1)
+
+
+def draw(frame: pd.DataFrame, path: Path) -> None:
+    """Errors of the fit against those of replaying, both logarithmic."""
+    good = int((frame["fit"] <= np.maximum(frame["replay"], ALLOWED)).sum())
+    with style.applied():
+        figure = style.blank(style.ONE_PANEL, 4.4)
+        axes = figure.subplots()
+        top = 1.3 * float(frame[["fit", "replay"]].to_numpy().max())
+        x = np.geomspace(SMALLEST * 0.8, top, 200)
+        limit = np.maximum(x, ALLOWED)
+        axes.fill_between(x, SMALLEST * 0.8, limit, color="#E8E8E8", linewidth=0)
+        for share, part in frame.groupby("share"):
+            axes.plot(
+                np.maximum(part["replay"], SMALLEST),
+                np.maximum(part["fit"], SMALLEST),
+                color=LOOKS[share],
+                marker=MARKERS[share],
+                linestyle="",
+                label=f"k = {100 * share:g} % of n",
+            )
+        for axis in (axes.xaxis, axes.yaxis):
+            style.log_axis(axis, (1,))
+            axis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+        axes.set_xlim(SMALLEST * 0.8, top)
+        axes.set_ylim(SMALLEST * 0.8, top)
+        axes.set_xlabel("error of replaying the other half")
+        axes.set_ylabel("error of the fit to it")
+        axes.set_title(f"{good} of {len(frame)} within 10 % or as near as replaying")
+        style.legend_below(figure, 2)
+    style.save(figure, path.with_suffix(""), ("png",))
+
+
+def main() -> None:
+    """Measure and draw."""
+    trace, *rest = sys.argv[1:]
+    path = Path(rest[0] if rest else "results/benchmarks/held_out.png")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = errors(trace)
+    draw(frame, path)
+    good = (frame["fit"] <= np.maximum(frame["replay"], ALLOWED)).sum()
+    print(f"the fit is within 10 % or the error of replaying in {good} of {len(frame)} cases;")
+    print(f"replaying is within 10 % in {(frame['replay'] <= ALLOWED).sum()}; picture in {path}")
+
+
+if __name__ == "__main__":
+    main()
