@@ -16,6 +16,7 @@ from experiments.fit.hosts import named, standing_rows
 from experiments.fit.laws.load import LoadFit
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
+from experiments.paragraphs import wrapped
 
 
 def blocks(findings: Findings) -> str:
@@ -47,7 +48,7 @@ def markdown_report(findings: Findings, source: str) -> str:
     lines += ["## Workers", "", *_workers(findings), ""]
     if len(findings.answers) > 1:
         lines += ["## Each load", "", *_each(findings), ""]
-    return "\n".join(lines)
+    return "\n".join(map(wrapped, lines))
 
 
 def answer(findings: Findings, source: str, command: str = "") -> Answer:

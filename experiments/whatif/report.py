@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shlex
-import textwrap
 from collections.abc import Sequence
 
 from experiments.answers import Answer
+from experiments.paragraphs import wrapped
 from experiments.whatif.frames import hosts_table
 from experiments.whatif.intervals import DRAWS
 from experiments.whatif.study import Estimate, Study
 from experiments.whatif.words import change_name, facts, percent, percent_range, verdict
-
-WIDTH = 100
-"""Characters of a line of text."""
 
 LISTED = 20
 """Hosts in the report; ``hosts.csv`` has all."""
@@ -36,7 +33,7 @@ def markdown(
             lines += [f"## Load {study.load:g}", ""]
         lines += _study(study, mark)
     lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
-    return "\n".join(map(_wrapped, [*lines, *_method(studies[0])]))
+    return "\n".join(map(wrapped, [*lines, *_method(studies[0])]))
 
 
 def answer(
@@ -160,16 +157,6 @@ def _method(study: Study) -> list[str]:
 
 def _range(estimate: Estimate) -> str:
     return "" if estimate.low != estimate.low else f"{estimate.low:.4g} to {estimate.high:.4g}"
-
-
-def _wrapped(line: str) -> str:
-    """A paragraph or an item in lines that a terminal shows; tables and pictures stay."""
-    if line.startswith(("|", "!", "#")):
-        return line
-    indent = "  " if line.startswith("- ") else ""
-    return textwrap.fill(
-        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
-    )
 
 
 def _plain(text: str) -> str:

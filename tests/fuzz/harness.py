@@ -36,7 +36,7 @@ PRELOADED = (
     *("experiments.cli", "experiments.commands", "experiments.console", "experiments.run"),
     *("experiments.cells.compute", "experiments.cells.processes", "experiments.config.schema"),
     *("experiments.fit.command", "experiments.fit.findings", "experiments.fit.report"),
-    *("experiments.whatif.command", "experiments.attack.command"),
+    *("experiments.whatif.command", "experiments.attack.command", "experiments.report.command"),
     *("experiments.pictures.command", "sklearn.datasets", "matplotlib.backends.backend_agg"),
 )
 """What commands import."""

@@ -33,7 +33,7 @@ REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LEFT_BEHIND = re.compile(r"\.part$|\.lock$|^tmp/")
 
 RUNS = ("run", "sweep")
-DRAW = ("plot", "fit", "whatif", "attack")
+DRAW = ("plot", "fit", "whatif", "attack", "report")
 
 
 def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:

@@ -150,7 +150,7 @@ def _commands(rng: random.Random) -> tuple[Command, ...]:
     plot: Command = ("plot", output, "--format", rng.choice(("svg", "svg", "png,svg", "pdf")))
     if rng.random() < 0.75:
         plot += ("--kind", rng.choice(KINDS))
-    return (run, plot)
+    return (run, plot if rng.random() < 0.6 else ("report", output))
 
 
 def _folder(rng: random.Random) -> str:

@@ -53,7 +53,8 @@ def make(rng: random.Random) -> Case:
     if rng.random() < 0.6:
         plot += ("--kind", rng.choice(KINDS))
     again: Command = ("run", "config.yaml", "--output", "out")
-    commands = rng.choice(((plot,), (plot,), (plot,), (again, plot), (again,)))
+    page: Command = ("report", "out")
+    commands = rng.choice(((plot,), (plot,), (page,), (page,), (again, page), (again,)))
     return Case(files, commands, "; ".join(notes))
 
 

@@ -70,10 +70,11 @@ def _measured(rng: random.Random, file: str) -> tuple[Command, ...]:
     """What is done with a table by itself; some of the configs that a fit writes are run."""
     kind = rng.random()
     if kind < 0.4:
-        return (_whatif(rng, file),)
+        whatif = _whatif(rng, file)
+        return rng.choice(((whatif,), (whatif, ("report", "out"))))
     if kind < 0.5:
         run = ("run", "out/delay.yaml", "--set", "iterations=3", "--output", "fitted")
-        return (("fit", "--output", "out", "--", file), run)
+        return (("fit", "--output", "out", "--", file), rng.choice((run, ("report", "out"))))
     return (_fit(rng, file),)
 
 
