@@ -178,7 +178,8 @@ class _Queues:
         head = int(self._head.min())
         if self._tail - head < 4 * self._rows:
             late = self._finish[:, head : self._tail] >= horizon
-            return np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
+            ended = np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
+            return np.maximum(ended, self._head)  # of whom nothing comes, all is behind
         finish, offset = self._finish.ravel(), self._workers * self._room
         found, limit = offset + self._head, offset + self._tail
         step = 1 << (self._tail - head).bit_length()
