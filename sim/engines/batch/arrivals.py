@@ -167,8 +167,10 @@ class _Queues:
             top = self._wave[last == horizon, self._tail - 1].min()
             finish, waves = self._finish[:, : self._tail], self._wave[:, : self._tail]
             due = (finish < horizon) | ((finish == horizon) & (waves < top))
-            return np.asarray(np.maximum(np.count_nonzero(due, axis=1), self._head))
-        return self._ended_before(horizon)
+            stop: IntArray = np.asarray(np.count_nonzero(due, axis=1))
+        else:
+            stop = self._ended_before(horizon)
+        return np.asarray(np.maximum(stop, self._head))  # of whom nothing comes, all is behind
 
     def _ended_before(self, horizon: float) -> IntArray:
         """The end of each worker's tasks that end before an instant.
@@ -178,8 +180,7 @@ class _Queues:
         head = int(self._head.min())
         if self._tail - head < 4 * self._rows:
             late = self._finish[:, head : self._tail] >= horizon
-            ended = np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
-            return np.maximum(ended, self._head)  # of whom nothing comes, all is behind
+            return np.where(late[:, -1], head + late.argmax(axis=1), self._tail)
         finish, offset = self._finish.ravel(), self._workers * self._room
         found, limit = offset + self._head, offset + self._tail
         step = 1 << (self._tail - head).bit_length()
