@@ -55,6 +55,7 @@ def drawn(page: Page) -> int:
 
 def at_rest(page: Page) -> None:
     """Wait until closed forms are there, which come last."""
+    page.locator("#shown[aria-busy=false]").wait_for()
     page.locator("#pictures table").wait_for()
     page.get_by_text("hollow: closed form").wait_for()
 
@@ -98,7 +99,7 @@ def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, add
         page.get_by_role("button", name="uncoded").click()
         count = drawn(page)
         page.locator("#policy").select_option("queue")
-        page.locator(f"#shown:not([data-drawn='{count}'])").wait_for()
+        page.locator(f"#shown[aria-busy=false]:not([data-drawn='{count}'])").wait_for()
         button = page.get_by_role("button", name="uncoded")
         assert button.get_attribute("aria-pressed") == "false"
         key = button.get_attribute("data-key")
@@ -109,3 +110,19 @@ def test_values_are_read_and_schemes_hidden_after_a_change(browser: Browser, add
         said = page.locator("#said").inner_text()
         assert "ErasureHead" in said
         assert "uncoded" not in said
+
+
+def test_the_keyboard_stays_where_it_was_while_pictures_are_drawn_anew(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address) as page:
+        at_rest(page)
+        for place in ("#loss-time-1", "#pictures .key >> nth=1"):
+            here = page.locator(place)
+            here.focus()
+            count = drawn(page)
+            page.evaluate("document.querySelector('#r').stepDown()")
+            page.locator("#r").dispatch_event("input", {"bubbles": True})
+            page.locator(f"#shown[aria-busy=false]:not([data-drawn='{count}'])").wait_for()
+            assert here.evaluate("node => node === document.activeElement")
+            assert page.locator("#said").inner_text() == "Drawn anew"

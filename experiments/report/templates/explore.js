@@ -12,10 +12,17 @@
     r.setAttribute("max", String(n));
     one("#r-value").textContent = r.value;
   };
+  // Where the keyboard is, to go back to when new pictures have taken the old ones' place.
+  const focused = () => {
+    const at = document.activeElement;
+    if (!at || !one("#pictures").contains(at)) return "";
+    return at.id ? `#${at.id}` : at.dataset.key ? `#pictures .key[data-key="${at.dataset.key}"]` : "";
+  };
   const draw = async patient => {
     if (busy) { again = true; return; }
     busy = true;
     again = false;
+    shown.setAttribute("aria-busy", "true");
     let more = false;
     const asked = began, query = new URLSearchParams(new FormData(form));
     if (patient) query.set("patient", "1");
@@ -26,20 +33,22 @@
       shown.classList.toggle("stale", Boolean(found.error));
       error.textContent = found.error || "";
       if (!found.error) {
+        const back = focused();
         pictures.clear();
         one("#inks").textContent = found.inks;
         one("#definitions").innerHTML = found.definitions;
         one("#pictures").innerHTML = found.html;
         one("#config").textContent = found.config;
         pictures.attach(one("#pictures"), found.values);
+        if (back) one(back)?.focus({preventScroll: true});
         more = found.more;
         if (!patient) {
           const took = Math.round(performance.now() - asked);
           one("#took").textContent = `Drawn in ${took} ms: 8 replications of 40 iterations of 5 schemes.`;
           shown.dataset.took = String(took);
+          if (!first) tell("Drawn anew");
+          first = false;
         }
-        if (!first) tell("Drawn anew");
-        first = false;
       }
     } catch {
       error.hidden = false;
@@ -48,7 +57,9 @@
     }
     if (!patient) shown.dataset.drawn = String(Number(shown.dataset.drawn || 0) + 1);
     busy = false;
-    if (again) draw(false); else if (more) draw(true);
+    if (again) draw(false);
+    else if (more) draw(true);
+    else shown.setAttribute("aria-busy", "false");
   };
   const changed = () => { labelled(); began = performance.now(); draw(false); };
   form.addEventListener("input", changed);
