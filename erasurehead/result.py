@@ -13,6 +13,7 @@ import pandas as pd
 
 from erasurehead.plots import Plots
 from experiments.config.errors import ConfigError
+from experiments.counted import counted
 from experiments.outputs import CONFIG, SUMMARY, Origin, origin_of
 from experiments.pictures.records import Records, read_config, read_records, read_table
 from sim.metrics import METRICS
@@ -112,7 +113,7 @@ class Result:
     def _title(self) -> str:
         table = self.summary
         name = self.config.get("name", "run")
-        cells = f"{len(table)} cell{'s' if len(table) != 1 else ''}"
+        cells = counted(len(table), "cell")
         size = ", ".join(_span(table, key) for key in ("workers", "iterations"))
         failed = f", {len(self.failed)} failed" if self.failed else ""
         where = "in memory" if self.directory is None else f"in {self.directory}"

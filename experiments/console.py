@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from rich.cells import cell_len
@@ -23,8 +24,9 @@ from rich.table import Table
 from experiments import terminal
 from experiments.config.escape import line
 from experiments.config.grid import Cell
+from experiments.counted import counted
 from experiments.run import Outcome, Plan, Report
-from sim.metrics import METRICS
+from sim.metrics import METRICS, Metric
 
 COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
 
@@ -55,7 +57,8 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         if left_out:
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
-        terminal.say(f"{len(outcome.seconds)} cell(s) computed, {len(outcome.finished)} in all")
+        computed = counted(len(outcome.seconds), "cell")
+        terminal.say(f"{computed} computed, {len(outcome.finished)} in all")
     terminal.say(f"results in {output}/")
     for text in outcome.warnings:
         terminal.tell(f"warning: {text}")
@@ -135,7 +138,7 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
         cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
     else:
         cost = "all are finished"
-    terminal.say(f"{len(needs)} of {len(rows)} cell(s) to compute: {cost}")
+    terminal.say(f"{len(needs)} of {counted(len(rows), 'cell')} to compute: {cost}")
     terminal.say(f"nothing was computed or written; results would be in {output}/")
 
 
@@ -240,11 +243,12 @@ def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
     keys = [key for key in swept if not key.startswith("scheme.")]
     names = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
     metrics = {name: title for name, title in COLUMNS.items() if f"{name}_mean" in summary}
+    rows = summary.to_dict("records")
     return [
         *names,
         Column.of(COLUMNS["label"], [*summary["label"]]),
         *(
-            Column(title, [_estimate(row, name) for _, row in summary.iterrows()], _rank(name))
+            Column(title, [_estimate(row, METRICS[name]) for row in rows], _rank(name))
             for name, title in metrics.items()
         ),
     ]
@@ -259,8 +263,8 @@ def _rank(metric: str) -> int:
     return 1 + order.index(metric)
 
 
-def _estimate(row: pd.Series, key: str) -> str:
-    mean, error = row[f"{key}_mean"], row[f"{key}_se"]
+def _estimate(row: Mapping[Any, Any], metric: Metric) -> str:
+    mean, error = metric.estimate(row)
     if pd.isna(mean):
         return "-"
     sign = "±" if terminal.says("±") else "+-"

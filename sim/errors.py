@@ -82,7 +82,8 @@ class NeverEnough(RuntimeError):
         else:
             reason = "can never end: the master needs more messages, but no message will ever come"
         shown = ", ".join(map(str, self.missing[:10])) + (", ..." if len(self.missing) > 10 else "")
-        return f"iteration {self.iteration} {reason} from {len(self.missing)} worker(s): {shown}"
+        count = f"{len(self.missing)} worker{'' if len(self.missing) == 1 else 's'}"
+        return f"iteration {self.iteration} {reason} from {count}: {shown}"
 
 
 class InvalidDelay(ValueError):

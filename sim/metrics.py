@@ -32,6 +32,9 @@ class CellRecords(Protocol):
         """One row per replication: numbers of the whole run."""
 
 
+ROUNDING = 1e-12
+"""What is left of a zero that is the difference of two sums, both of the order of 1."""
+
 Of = Callable[[CellRecords], FloatArray | None]
 
 
@@ -47,6 +50,7 @@ class Metric:
         meaning: one phrase for the documentation.
         heading: title of its column in the terminal; empty if it is not shown there.
         compared: whether the summary compares it with the first scheme, replication by replication.
+        rounding: a mean below this is the rounding of a zero.
     """
 
     name: str
@@ -56,11 +60,23 @@ class Metric:
     meaning: str
     heading: str = ""
     compared: bool = False
+    rounding: float = 0.0
 
     @property
     def label(self) -> str:
         """Title and unit, for an axis."""
         return f"{self.title} ({self.unit})" if self.unit else self.title
+
+    def estimate(self, row: Mapping[Any, Any]) -> tuple[float, float]:
+        """Mean and standard error as tables show them, without the rounding of a zero.
+
+        Args:
+            row: a row of the summary, which keeps every bit.
+        """
+        mean, error = float(row[f"{self.name}_mean"]), float(row[f"{self.name}_se"])
+        if abs(mean) < self.rounding:
+            return 0.0, error if np.isnan(error) else 0.0
+        return mean, error
 
 
 def _mean(column: str) -> Of:
@@ -99,7 +115,7 @@ _ALL = (
     Metric(
         "decoding_error", "mean decoding error", "", _mean("decoding_error"),
         "mean over iterations of the squared norm of w - 1, w the partition weights",
-        heading="decoding error",
+        heading="decoding error", rounding=ROUNDING,
     ),
     Metric(
         "exact", "exact gradients", "", _whole("exact"),
@@ -134,7 +150,7 @@ _ALL = (
     Metric(
         "wasted", "wasted work", "", _whole("wasted"),
         "share of the computing time that went into messages which missed their round",
-        heading="wasted",
+        heading="wasted", rounding=ROUNDING,
     ),
     Metric(
         "dead", "time down", "", _whole("dead"),

@@ -163,6 +163,10 @@ BAD_CONFIGS: list[tuple[Any, list[str]]] = [
     (change(schemes=[{"load": 3}]), ["schemes.name", "missing", "must be one of"]),
     (change(schemes=[{"name": "erasurhead"}]), ["erasurhead", "did you mean erasurehead"]),
     (change(schemes=[SCHEME | {"laod": 2}]), ["laod", "unknown key", "load"]),
+    (
+        change(schemes=[{"name": "uncoded", "load": 2}]),
+        ["schemes.uncoded.load: unknown key; there are no fields to set\n"],
+    ),
     (change(schemes=[SCHEME | {"load": 4}]), ["load = 4", "1, 2, 3, 6"]),
     (change(schemes=[SCHEME | {"load": "two"}]), ["load = 'two'"]),
     (change(schemes=[SCHEME | {"wait_for": 7}]), ["wait_for = 7", "workers = 6"]),
@@ -412,7 +416,7 @@ def test_a_run_that_cannot_end_says_who_is_missing(
     assert "uncoded" in done.stderr
     assert "iteration 1 can never end" in done.stderr
     assert "NeverEnough" not in done.stderr
-    assert "worker(s): 4" in done.stderr
+    assert "from 1 worker: 4" in done.stderr
 
 
 def test_truncated_trace_ends_the_run_and_cyclic_goes_on(tmp_path: Path) -> None:

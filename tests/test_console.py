@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -82,6 +83,20 @@ def test_a_file_or_a_pipe_gets_every_column(
     titles = [title for name, title in COLUMNS.items() if f"{name}_mean" in outcome.summary]
     assert all(title in lines[0] for title in titles)
     assert "too narrow" not in "".join(lines)
+
+
+def test_the_rounding_of_a_zero_is_shown_as_zero(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the columns that are of the order of 1: wasted work, and decoding errors."""
+    summary = outcome.summary.copy()
+    summary[["wasted_mean", "decoding_error_mean"]] = [[6e-17, 4e-25], [1e-4, 2e-3], [0.5, 0.5]]
+    summary[["wasted_se", "decoding_error_se"]] = [[3e-17, 6e-26], [1e-5, 1e-4], [0.1, 0.1]]
+    lines = shown(replace(outcome, summary=summary), None, capsys, monkeypatch)
+    places = [lines[0].index(title) + len(title) for title in ("wasted", "decoding error")]
+    for place in places:
+        assert lines[1][:place].endswith("  0 ±0"), lines[1]
+        assert not lines[2][:place].endswith("  0 ±0"), lines[2]
 
 
 def test_the_least_important_columns_go_first() -> None:

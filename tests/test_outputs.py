@@ -257,7 +257,7 @@ def test_a_plan_says_what_would_run_and_writes_nothing(
     assert not list(tmp_path.iterdir())
     assert ["batch" in line for line in lines[1:5]] == [True, True, False, False]
     assert sum("event engine: messages that wait for a channel" in line for line in lines) == 1
-    assert any(line.startswith("4 of 4 cell(s) to compute: about") for line in lines)
+    assert any(line.startswith("4 of 4 cells to compute: about") for line in lines)
     assert lines[-1].startswith("nothing was computed or written")
 
 

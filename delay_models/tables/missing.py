@@ -40,8 +40,9 @@ def complete(path: str, part: Part, reading: Reading) -> tuple[FloatArray, list[
         if bad.any():
             row, column = np.argwhere(bad)[0]
             place = f"the delay of round {row}, worker {short(hosts[column])}"
+            count = "the only such cell" if bad.sum() == 1 else f"{int(bad.sum())} such cells"
             defect, _, remedy = said.partition("; ")
-            raise TableError(path, f"{place} {defect} ({int(bad.sum())} such cell(s)); {remedy}")
+            raise TableError(path, f"{place} {defect} ({count}); {remedy}")
     zero = table == 0
     gone = absent | endless | zero
     if refuses or not gone.any():

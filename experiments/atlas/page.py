@@ -9,6 +9,7 @@ from pathlib import Path
 from experiments.atlas.entry import FACTS, Entry, entry_of
 from experiments.config.catalogue import Catalogue
 from experiments.config.codec import plain
+from experiments.counted import counted
 from sim.schemes.base import Scheme, SchemeFamily
 from sim.schemes.claims import Independent, RandomOrder
 from sim.theory import NoFormula, worst_bound, worst_cases
@@ -110,19 +111,15 @@ def promised(scheme: Scheme) -> str:
     exact = {True: "exact", False: "not exact", None: "exact or not, as who arrives decides"}
     words = [exact[scheme.exact]]
     if claims.copies is not None:
-        words.append(f"{_count(claims.copies, 'worker holds', 'workers hold')} each partition")
+        words.append(f"{counted(claims.copies, 'worker holds', 'workers hold')} each partition")
     if claims.tolerates:
-        words.append(f"any {_count(claims.tolerates, 'straggler is', 'stragglers are')} tolerated")
+        words.append(f"any {counted(claims.tolerates, 'straggler is', 'stragglers are')} tolerated")
     match claims.unbiased:
         case RandomOrder():
             words.append("unbiased if workers are alike")
         case Independent():
             words.append("unbiased if workers straggle with the given probabilities")
     return ", ".join(words)
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def worst(scheme: Scheme) -> list[str]:

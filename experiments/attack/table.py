@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.attack.subjects import Subject
+from experiments.counted import counted
 from sim.attack import Worst
 
 LOSS = 1e-6
@@ -72,7 +73,7 @@ def beginning(rows: pd.DataFrame) -> str:
         return f"an error of {error} without stragglers"
     before = rows[rows["stragglers"] < first["stragglers"]]
     if before.empty:
-        return f"an error of {error} with {first['stragglers']} straggler(s)"
+        return f"an error of {error} with {counted(first['stragglers'], 'straggler')}"
     none = "no error" if bool(before["exact"].all()) else "no error was found"
     most, s = before["stragglers"].max(), first["stragglers"]
     gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"

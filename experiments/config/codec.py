@@ -235,7 +235,8 @@ def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
     """
     unknown = [str(key) for key in section if key not in known]
     if unknown:
-        raise faulty_keys(unknown, [f"unknown key; {one_of(known, key)}" for key in unknown])
+        valid = [one_of(known, key) if known else "there are no fields to set" for key in unknown]
+        raise faulty_keys(unknown, [f"unknown key; {text}" for text in valid])
 
 
 def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:

@@ -24,8 +24,9 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: unreadable file or malformed override.
     """
+    text = text_of(path)
     try:
-        document = yaml_text.read(text_of(path))
+        document = yaml_text.read(text)
     except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(document, dict):

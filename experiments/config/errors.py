@@ -116,8 +116,8 @@ WORDS = {
     "dict_type": "be a section: keys with values",
     "list_type": "be a list",
     "tuple_type": "be a list",
-    "too_short": "have at least {min_length} item(s)",
-    "too_long": "have at most {max_length} item(s)",
+    "too_short": "have at least {min_length} items",
+    "too_long": "have at most {max_length} items",
     "none_required": "be null",
     "is_instance_of": "be a {class}",
 }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, final
 from typing_extensions import override
 
 from experiments.config.errors import ConfigError, at
+from experiments.counted import left_out
 from experiments.pictures import paint, style
 from experiments.pictures.looks import Look, variants
 from experiments.pictures.records import Records
@@ -109,7 +110,7 @@ class PanelKind(PictureKind):
             width=width,
             height=3.0 * rows + titles + 0.22 * lines + 0.4,
             share="y",
-            heading=f"{more} more points of the sweep are not shown" if more else "",
+            heading=left_out(more, "point", "of the sweep"),
             legend=columns,
             last=notes,
         )

@@ -292,10 +292,9 @@ def read_config(path: Path) -> Mapping[str, Any]:
     Raises:
         ConfigError: it is not there, or not a config.
     """
+    text = text_of(path)
     try:
-        config = yaml_text.read(text_of(path))
-    except ConfigError:
-        raise
+        config = yaml_text.read(text)
     except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(config, dict):

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from experiments.answers import Answer
+from experiments.counted import counted
 from experiments.paragraphs import wrapped
 from experiments.whatif.frames import hosts_table
 from experiments.whatif.intervals import DRAWS
@@ -148,7 +149,7 @@ def _method(study: Study) -> list[str]:
         "their work to the others under a proportional load law; where a task has a fixed part, "
         "dropping costs less.",
         "",
-        f"Intervals: 95 %, bootstrap of blocks of {study.block} consecutive round(s) "
+        f"Intervals: 95 %, bootstrap of blocks of {counted(study.block, 'consecutive round')} "
         f"({study.blocks} blocks, {DRAWS} draws, fixed seed), for the hosts, time-outs and factors "
         "as they are. Hours a day: what 24 hours of such rounds take less.",
         "",

@@ -69,7 +69,7 @@ def test_a_task_longer_than_any_life(network: Network | None, policy: Policy) ->
     assert (caught.value.iteration, caught.value.missing) == (1, [1, 2])
     message = str(caught.value)
     assert "\n" not in message
-    for mention in ("50 crashes", "time_to_failure", "2 worker(s): 1, 2"):
+    for mention in ("50 crashes", "time_to_failure", "2 workers: 1, 2"):
         assert mention in message
 
 

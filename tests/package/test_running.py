@@ -88,7 +88,7 @@ def test_a_mistake_is_one_line() -> None:
     with pytest.raises(eh.ConfigError, match="must be greater than 0") as info:
         eh.run(SMALL, set={"delay.rate": -1.0})
     assert "\n" not in str(info.value)
-    with pytest.raises(eh.ConfigError, match=r"nowhere.yaml: no such file"):
+    with pytest.raises(eh.ConfigError, match=r"^nowhere.yaml: no such file$"):
         eh.run("nowhere.yaml")
     with pytest.raises(eh.ConfigError, match="nowhere: no such directory"):
         eh.load("nowhere")

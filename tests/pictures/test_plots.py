@@ -436,7 +436,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
         assert high - low < 1
     none = with_losses(records, records.iterations.train_loss, np.inf)
     assert KINDS["tradeoff"].obstacle(none) == (
-        "1 scheme(s) end with a loss that can be drawn; the others diverged"
+        "1 scheme ends with a loss that can be drawn; the others diverged"
     )
 
 

@@ -18,6 +18,7 @@ from typing_extensions import override
 from delay_models import DelayModel, Tape
 from delay_models.base import ReplayedDelays
 from experiments.config.errors import ConfigError
+from experiments.counted import left_out
 from experiments.pictures.base import PictureKind
 from experiments.pictures.looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
 from experiments.pictures.records import Records, short_text
@@ -86,7 +87,7 @@ class DelaysKind(PictureKind):
     @override
     def show(self, records: Records, band: Band | None = None) -> Picture:
         """Three panels side by side; with so many delays a spread would not be visible."""
-        drawn, left_out = samples(records)
+        drawn, hidden = samples(records)
         looks = [
             Look(colour, "", LINES[i % len(LINES)], sample.title)
             for i, (colour, sample) in enumerate(zip(ramp(len(drawn)), drawn, strict=True))
@@ -99,8 +100,8 @@ class DelaysKind(PictureKind):
             ],
             columns=3,
             width=9.4,
-            height=3.5 + 0.12 * len(drawn) + 0.25 * (left_out > 0),
-            heading=f"{left_out} more delay models of the sweep are not shown" if left_out else "",
+            height=3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0),
+            heading=left_out(hidden, "delay model", "of the sweep"),
             last=[CLOSED.title, SHUFFLED.title],
         )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
+from experiments.counted import counted, left_out
 from experiments.pictures import style
 from experiments.pictures.base import PictureKind
 from experiments.pictures.looks import INK, Look
@@ -156,7 +157,7 @@ def _notes(records: Records, spans: pd.DataFrame, schemes: int, rows: int) -> li
     if point:
         notes.append("first point of the sweep: " + point.replace("\n", ", "))
     if schemes:
-        notes.append(f"{schemes} more schemes are not shown")
+        notes.append(left_out(schemes, "scheme"))
     workers = spans.loc[spans["worker"] >= 0, "worker"].nunique()
     if rows < workers:
         notes.append(f"{rows} of {workers} workers are shown, those that ended rounds among them")
@@ -191,6 +192,6 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
             places=tuple(places),
         ),
         marks,
-        f"{spans['label'].iloc[0]}: {number} {what}{'' if number == 1 else 's'}",
+        f"{spans['label'].iloc[0]}: {counted(number, what)}",
         grid=False,
     )

@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
+from experiments.counted import counted
 from experiments.pictures.base import PanelKind
 from experiments.pictures.kinds.curves import HIGH, LOW, pareto
 from experiments.pictures.kinds.losses import ceiling
@@ -50,7 +51,10 @@ class TradeoffKind(PanelKind):
             return "there is one scheme; a trade-off needs at least two"
         drawn = records.summary.loc[_drawn(records), "label"].nunique()
         if drawn < 2:
-            return f"{drawn} scheme(s) end with a loss that can be drawn; the others diverged"
+            return (
+                f"{counted(drawn, 'scheme ends', 'schemes end')} with a loss that can be drawn; "
+                "the others diverged"
+            )
         return None
 
     @override

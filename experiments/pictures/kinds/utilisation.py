@@ -17,7 +17,7 @@ HEIGHT = 0.7
 HATCH = "///"
 
 WASTED = Fill(GRID, HATCH, "hatched: wasted")
-IDLE = Fill("#FFFFFF", "", "white: idle", HEIGHT)
+IDLE = Fill("#FFFFFF", "", "blank: idle", HEIGHT)
 ERROR = "bars: 95 % confidence interval"
 
 

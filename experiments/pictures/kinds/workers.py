@@ -9,6 +9,7 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
+from experiments.counted import left_out
 from experiments.pictures import style
 from experiments.pictures.base import PictureKind
 from experiments.pictures.records import Records
@@ -78,7 +79,7 @@ class WorkersKind(PictureKind):
             width=style.TWO_PANELS,
             height=2 * (0.5 + height * len(rows)) + 0.5,
             share="x",
-            heading=f"{more} more schemes or points of the sweep are not shown" if more else "",
+            heading=left_out(more, "row"),
             names_left=True,
         )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from typing_extensions import override
 
 from experiments import answers
+from experiments.counted import left_out
 from experiments.pictures import style
 from experiments.pictures.looks import DASHED, MUTED, Look, variants
 from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
@@ -101,7 +102,7 @@ def ratios(table: pd.DataFrame) -> Picture:
         1,
         style.ONE_PANEL,
         3.4,
-        heading=f"{more} more schemes or points are not shown" if more else "",
+        heading=left_out(more, "row"),
         last=(line.title,),
     )
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from experiments.counted import left_out
 from experiments.pictures import style
 from experiments.pictures.looks import Look, variants
 from experiments.pictures.records import Records, short_text
@@ -86,7 +87,7 @@ def _picture(records: Records, name: str, along: str, others: list[str]) -> Pict
         style.ONE_PANEL if columns == 1 else style.TWO_PANELS,
         3.2 * -(-len(panels) // columns),
         share="y" if len(panels) > 1 else "",
-        heading=f"{more} more points of the sweep are not shown" if more else "",
+        heading=left_out(more, "point", "of the sweep"),
     )
 
 

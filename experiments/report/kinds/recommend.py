@@ -11,6 +11,7 @@ import pandas as pd
 from typing_extensions import override
 
 from experiments import answers
+from experiments.counted import counted
 from experiments.pictures import style
 from experiments.pictures.looks import DASHED, MUTED, Look, variants
 from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
@@ -129,9 +130,15 @@ def _behind(rows: pd.DataFrame, looks: Mapping[str, Look], more: int) -> Picture
     marks.insert(0, Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, len(rows) - 0.4]), width=1.0))
     names = tuple(map(str, rows["label"]))
     y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
-    heading = f"{more} more schemes are in the table" if more else ""
+    heading = _in_the_table(more)
     panel = Panel(Axis("ratio to the recommended scheme"), y, marks)
     return Picture([panel], 1, 4.8, 4.0, heading=heading, last=(NO_DIFFERENCE.title,))
+
+
+def _in_the_table(more: int) -> str:
+    if more == 0:
+        return ""
+    return f"{counted(more, 'more scheme is', 'more schemes are')} in the table"
 
 
 def _front(rows: pd.DataFrame, looks: Mapping[str, Look], unit: str, more: int) -> Picture:
@@ -144,7 +151,7 @@ def _front(rows: pd.DataFrame, looks: Mapping[str, Look], unit: str, more: int) 
         )
         for row in rows.to_dict("records")
     ]
-    heading = f"{more} more schemes are in the table" if more else ""
+    heading = _in_the_table(more)
     panel = Panel(Axis(unit), Axis("mean decoding error"), marks)
     return Picture([panel], 1, style.ONE_PANEL, 4.0, heading=heading)
 

@@ -137,7 +137,7 @@ def _table(records: Records) -> Table:
     for row in summary.head(10_000).to_dict("records"):
         cells = [plain(row["label"]), *(plain(_shown(row[key])) for key in keys)]
         for metric in metrics:
-            cells.append(number(row[f"{metric.name}_mean"], row[f"{metric.name}_se"]))
+            cells.append(number(*metric.estimate(row)))
             if metric in compared:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append(interval(*ends))

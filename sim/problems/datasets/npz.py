@@ -76,7 +76,7 @@ class File(DatasetFamily):
         if array.ndim != ARRAYS[name] or array.dtype.kind not in "fiub" or array.size == 0:
             raise self._invalid(
                 f"array {name} has shape {array.shape} and type {array.dtype}; "
-                f"valid: numbers in {ARRAYS[name]} dimension(s), at least one"
+                f"valid: a {ARRAYS[name]}-dimensional array of numbers, not empty"
             )
         numbers = np.ascontiguousarray(floats(array))
         if not np.isfinite(numbers).all():
