@@ -2,9 +2,9 @@
 
 The base law is the family with the best AIC, the one that predicts held-out rounds best, or the
 empirical one. Around it go a factor or a rank for each worker or round, where workers or rounds
-differ at all, and memory, where there is some. All of them predict the order statistics of rounds
-that they have not seen (``heldout``), and a later one, which is fuller, is taken only if it does
-better.
+differ at all, and memory, where there is some. The fullest has a law for each worker. All of them
+predict the order statistics of rounds that they have not seen (``heldout``), and a later one, which
+is fuller, is taken only if it does better.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from experiments.fit.laws.goodness import Fit, observed_order_statistics
 from experiments.fit.laws.law import TwoLogNormals
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
-from experiments.fit.recipes import Factors, Parts, Ranked, Recipe, States, factors_of
+from experiments.fit.recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
 from experiments.fit.spells import with_own_laws, without
 from experiments.fit.subject import Subject
 from experiments.fit.workers import Workers
@@ -198,6 +198,8 @@ def _recipes(
         if held_out:
             yield factors_of([EMPIRICAL], tables, part)
             yield Ranked(part)
+    if held_out and any(part.worker for part in parts):
+        yield from (OwnLaws(by_round) for by_round in sorted({part.round for part in parts}))
 
 
 def _bases(fits: Sequence[Fit]) -> list[Fit]:

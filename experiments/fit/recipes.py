@@ -32,6 +32,9 @@ from experiments.fit.laws.ranks import rank_effects
 
 Section = dict[str, Any]
 
+FEWEST_OF_ONE = 64
+"""Delays of one worker that show more of a law than its middle and its width."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -174,6 +177,49 @@ class Ranked(Recipe):
     def words(self) -> str:
         text = "base law: empirical" + (", spells on ranks" if self.spells else "")
         return _joined(text, self.parts, "a rank for each")
+
+
+@dataclass(frozen=True)
+class OwnLaws(Recipe):
+    """A law for each worker, and a factor for each round if it says so.
+
+    Where workers differ more than a worker does from round to round, they may also differ in how
+    much they vary, which one law around factors or ranks does not show.
+    """
+
+    round: bool = False
+
+    @override
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rest = split_factors(tables, worker=False, by_round=self.round)
+        table = np.concatenate(tables)
+        by_round = None
+        if rest is not None:
+            table, by_round = rest.sample.reshape(table.shape), rest.by_round
+        models = [_of_one(mine) for mine in table.T]
+        section = {
+            "model": "own_laws",
+            "workers": [*range(len(models))],
+            "models": models,
+            "base": models[0],
+        }
+        return _multiplied(section, None, by_round)
+
+    @property
+    @override
+    def words(self) -> str:
+        return _joined("a law for each worker", Parts(round=self.round), "a factor for each")
+
+
+def _of_one(sample: FloatArray) -> Section:
+    """The law of one worker's delays, ``(R,)`` seconds: a lognormal one, or as it was measured."""
+    if np.ptp(sample) <= 0:
+        return {"model": "deterministic", "value": rounded(float(sample[0]))}
+    if len(sample) >= FEWEST_OF_ONE:
+        return fitted(EMPIRICAL, sample).section()
+    logs = np.log(np.maximum(sample, 1e-12))
+    median, sigma = float(np.exp(logs.mean())), float(logs.std(ddof=1))
+    return {"model": "lognormal", "median": rounded(median), "sigma": rounded(sigma)}
 
 
 def _joined(text: str, parts: Parts, each: str) -> str:

@@ -50,12 +50,14 @@ def _around(section: Section, tables: Sequence[FloatArray], workers: Workers) ->
 
 
 def _widened(section: Section, worker: int) -> Section:
-    """A number for one more worker in every list of them."""
+    """Room for one more worker: a number in every list of them, and the later ones count on."""
     wider = dict(section)
     for field, neutral in LISTS.items():
         if field in section:
             numbers = [*section[field]]
             wider[field] = [*numbers[:worker], neutral, *numbers[worker:]]
+    if section["model"] == "own_laws":
+        wider["workers"] = [each + (each >= worker) for each in section["workers"]]
     if isinstance(section.get("base"), dict):
         wider["base"] = _widened(section["base"], worker)
     return wider

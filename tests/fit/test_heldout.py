@@ -14,7 +14,7 @@ from experiments.fit.findings import Findings, investigate
 from experiments.fit.heldout import halves, order_error, score
 from experiments.fit.laws.factors import split_factors
 from experiments.fit.laws.goodness import observed_order_statistics
-from tests.fit.walled import walled
+from tests.fit.walled import drawn, in_launches, walled
 
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -79,6 +79,33 @@ def test_a_wall_is_not_run_through() -> None:
 @pytest.mark.parametrize("rounds", [15, 60])
 def test_many_walls_are_not_run_through(rounds: int) -> None:
     assert all(worst_of_walled(seed, rounds) < 0.10 for seed in range(10))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [16, 40, 128])
+def test_walls_of_few_workers_are_not_run_through(workers: int) -> None:
+    """Where places are drawn, as any law of single delays supposes."""
+    for seed in range(5):
+        table = drawn(np.random.default_rng(seed), 2060, workers)
+        assert worst(found(table[:60]), table[60:], range(1, workers + 1)) < 0.10
+
+
+def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> None:
+    """Factors give every worker the same relative spread, and ranks one law: 12 % off."""
+    table = in_launches(np.random.default_rng(0), 2060, 16)
+    findings = found(table[:60])
+    assert worst(findings, table[60:], range(1, 17)) < 0.06
+    assert findings.chosen.why == ("a law for each worker",)
+    for each in findings.chosen.tried[:-1]:
+        assert each.held_out.error > 2 * findings.chosen.taken.held_out.error
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [16, 40])
+def test_launches_are_predicted_at_every_k(workers: int) -> None:
+    for seed in range(5):
+        table = in_launches(np.random.default_rng(seed), 2060, workers)
+        assert worst(found(table[:60], 1), table[60:], range(1, workers + 1)) < 0.10
 
 
 def test_a_walled_table_is_what_it_should_be() -> None:

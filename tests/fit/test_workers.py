@@ -13,7 +13,9 @@ from experiments.config.build import delay_model
 from experiments.fit.findings import investigate
 from experiments.fit.hosts import named, standing_rows, worker_table
 from experiments.fit.laws.memory import Memory
+from experiments.fit.recipes import OwnLaws
 from experiments.fit.report import markdown_report
+from experiments.fit.spells import with_own_laws
 from experiments.fit.workers import describe
 from tests.program import inside
 
@@ -180,3 +182,20 @@ def test_names_are_in_what_is_written(tmp_path: Path) -> None:
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}
     assert len(rows) == 48
     assert rows.filter(like="_low").shape[1] == rows.filter(like="_high").shape[1] == 5
+
+
+def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
+    """The laws that were fitted without it are those of the same workers as before."""
+    rng = np.random.default_rng(3)
+    middles = np.array([1.0, 1.1, 1.2, 1.3])
+    spells = np.repeat(rng.random(40) < 0.3, 10)
+    table = middles * rng.lognormal(0, [0.02, 0.05, 0.01, 0.03], (400, 4))
+    table[:, 1] *= np.where(spells, 3.0, 1.0)
+    workers = describe([table])
+    assert workers is not None
+    others = [np.delete(table, 1, axis=1)]
+    section = with_own_laws(OwnLaws().section(others[0], others), [table], workers)
+    assert workers.lasting == (1,)
+    simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
+    assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
+    assert section["base"]["workers"] == [0, 2, 3]

@@ -8,6 +8,7 @@ usually launched early is usually fast.
 from __future__ import annotations
 
 import numpy as np
+from scipy import stats
 
 FIRST, WALLS = 2.0, (16.0, 19.0)
 
@@ -29,3 +30,21 @@ def walled(
     noise = rng.uniform(0.0, 1.0, (rounds, workers))
     seconds = FIRST + (wall - 1.0 - FIRST) * (1 - (1 - place) ** 2.5) + noise
     return np.asarray(np.minimum(seconds, wall))
+
+
+def drawn(rng: np.random.Generator, rounds: int, workers: int, lasting: float = 0.22) -> np.ndarray:
+    """The same with places that are drawn, not dealt out: two workers may have the same one."""
+    own = np.sqrt(lasting) * rng.standard_normal(workers)
+    place = stats.norm.cdf(own + np.sqrt(1 - lasting) * rng.standard_normal((rounds, workers)))
+    return np.asarray(19 - 15 * stats.beta(1.2, 3).ppf(1 - place))
+
+
+def in_launches(rng: np.random.Generator, rounds: int, workers: int, of: int = 8) -> np.ndarray:
+    """Workers are launched ``of`` at a time, always in the same order, before a wall.
+
+    All vary by 0.8 s, so that early ones vary more for what they take than late ones.
+    """
+    launch = rng.permutation(workers) // of
+    middle = 16.5 - 12 * np.exp(-2.5 * launch / (workers / of))
+    seconds = middle + rng.normal(0, 0.8, (rounds, workers))
+    return np.clip(np.minimum(seconds, rng.uniform(*WALLS, (rounds, 1))), 0.5, None)
