@@ -17,7 +17,7 @@ OUTPUT = Path("results/benchmarks")
 
 
 def main() -> None:
-    """Measure, print, keep."""
+    """Run every benchmark, print its rows, and write them to ``results/benchmarks``."""
     rows = []
     for module in (event_engine, batch_engine, barrierless, learner, scaling, sweep):
         for row in module.rows():

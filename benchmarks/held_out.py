@@ -93,7 +93,7 @@ def draw(frame: pd.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
-    """Measure and draw."""
+    """Compute the held-out errors of a trace and draw them into a PNG."""
     trace, *rest = sys.argv[1:]
     path = Path(rest[0] if rest else "results/benchmarks/held_out.png")
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -21,7 +21,7 @@ class Around(DelayModel):
 
         @property
         def base(self) -> DelayModel:
-            """The model inside."""
+            """The model whose delays are changed."""
 
     @override
     def rounds_available(self) -> int | None:

@@ -48,11 +48,11 @@ Report = Callable[[float, int], None]
 
 
 def silent(done: float, total: int) -> None:
-    """Report nothing."""
+    """Report progress to nobody."""
 
 
 def tell_nobody(line: str) -> None:
-    """Keep a remark to ourselves."""
+    """Show a remark to nobody."""
 
 
 @dataclass(frozen=True)

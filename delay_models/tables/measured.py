@@ -44,7 +44,7 @@ class Measured:
 
     @property
     def workers(self) -> int:
-        """n."""
+        """Number of workers n."""
         return len(self.hosts)
 
     def only(self, hosts: Sequence[str]) -> Measured:

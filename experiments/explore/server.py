@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 60
 
     def do_GET(self) -> None:
-        """One request."""
+        """Answer one request, or refuse it with a status and one line."""
         found = urlsplit(self.path[:MOST_TEXT])
         names = (
             f"{HOST}:{self.server.server_address[1]}",

@@ -36,7 +36,7 @@ class Simulated:
 
     @property
     def seconds(self) -> Estimate:
-        """An iteration."""
+        """Seconds per iteration."""
         return mean_and_error(self.times[:, -1] / (self.times.shape[1] - 1))
 
     @property

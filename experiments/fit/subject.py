@@ -32,7 +32,7 @@ class Subject:
 
     @property
     def workers(self) -> int:
-        """n."""
+        """Number of workers n."""
         return int(self.tables[0].shape[1])
 
     @property

@@ -75,7 +75,7 @@ class Casualties:
         self._since[~self.alive] = 0.0
 
     def note(self, death: Death) -> None:
-        """Note a death."""
+        """Count a worker as dead from now on."""
         self._since[death.worker] = death.now
 
     @property

@@ -72,7 +72,7 @@ class Remembered:
 
     @property
     def block_rounds(self) -> int:
-        """A whole run."""
+        """Rounds that are drawn at once: those of a whole run."""
         return RUN
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:

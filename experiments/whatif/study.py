@@ -124,7 +124,7 @@ class Study:
 
     @property
     def workers(self) -> int:
-        """n."""
+        """Number of workers n."""
         return int(self.table.shape[1])
 
     @property

@@ -72,7 +72,7 @@ class LeastSquares(Position):
 
     @override
     def lost(self, worker: int) -> LeastSquares:
-        """One outer product."""
+        """Downdate the inverse by one outer product, O(n^2)."""
         column = self.inverse[:, worker]
         inverse = self.inverse - np.outer(column / column[worker].real, column.conj())
         inverse[worker], inverse[:, worker] = 0.0, 0.0
@@ -80,7 +80,7 @@ class LeastSquares(Position):
 
     @override
     def swapped(self, returning: int, losing: int) -> LeastSquares:
-        """Two outer products."""
+        """Update the inverse by two outer products, O(n^2)."""
         steps, rest = self._steps(np.array([returning]))
         step = steps[:, 0]
         inverse = self.inverse + np.outer(step / rest[0], step.conj())

@@ -34,7 +34,7 @@ class Position(ABC):
     @property
     @abstractmethod
     def error(self) -> float:
-        """The error now."""
+        """Decoding error with these stragglers, in partitions: 0 if exact."""
 
     @abstractmethod
     def at(self, stragglers: BoolArray) -> Position:

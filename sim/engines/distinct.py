@@ -29,7 +29,7 @@ class Standstill:
             self.endless = worker
 
     def clear(self) -> None:
-        """Note an update."""
+        """Forget the messages noted so far: an update was made."""
         self._again.clear()
 
 
@@ -56,7 +56,7 @@ class Distinct:
         return False
 
     def clear(self) -> None:
-        """Count everybody anew."""
+        """Forget who was counted: an update was made."""
         self._counted.clear()
 
     def hopeless(self, missing: int) -> list[int]:

@@ -45,7 +45,7 @@ class Streams:
 
     @property
     def heard(self) -> Stream:
-        """All replications' messages."""
+        """The messages of all replications, one replication after the other."""
         return Stream(
             np.concatenate(self._worker), np.concatenate(self._version), np.stack(self._ends)
         )

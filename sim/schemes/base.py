@@ -188,7 +188,7 @@ class RoundScheme(Scheme):
 
     @abstractmethod
     def plan(self, state: State) -> Round:
-        """The next round."""
+        """Who computes what in the next round, and when it stops."""
 
     def after(self, state: State, outcome: RoundOutcome) -> State:
         """The state after a round."""

@@ -34,7 +34,7 @@ class UnitExponential:
         return np.cumsum(1.0 / np.arange(workers, 0, -1))
 
     def chances(self, workers: int, seconds: float) -> FloatArray:
-        """1 - exp(-t)."""
+        """1 - exp(-seconds), the same for every worker."""
         return np.full(workers, -np.expm1(-seconds))
 
 

@@ -299,7 +299,7 @@ class FirstKEach(StoppingRule):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """``(R, n)`` -> ``(R,)``."""
+        """Each replication against its own k: ``(R, n)`` bool -> ``(R,)`` bool."""
         return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.k)
 
     @override
@@ -311,7 +311,7 @@ class FirstKEach(StoppingRule):
 
 
 class _CountTally(Tally):
-    """Counts down."""
+    """Counts arrivals down to zero."""
 
     def __init__(self, k: int) -> None:
         self.missing = k
@@ -596,7 +596,7 @@ class DeadlineEach(_Timed):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """``(R, n)`` -> ``(R,)``."""
+        """Each replication's own deadline, whatever arrives: ``(R, n)`` -> ``(R,)`` seconds."""
         return np.asarray(opened) + self.seconds
 
 

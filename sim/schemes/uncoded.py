@@ -41,7 +41,7 @@ class Uncoded(SchemeFamily):
 
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        """There is one."""
+        """The one scheme of this family."""
         return (cls(),)
 
     def build(self, workers: int) -> Fixed:

@@ -63,7 +63,7 @@ class GroupErasure:
 
     @property
     def heard(self) -> float:
-        """p = 1 - pi_1."""
+        """p = 1 - pi_1: the chance that a given group is heard."""
         return float(-np.expm1(_log_erased(self.workers, self.size, self.arrivals)))
 
     @property

@@ -30,7 +30,7 @@ from experiments.fit.laws.law import (
 
 
 class ExponentialFamily(Family):
-    """rate = 1 / mean."""
+    """Exponential delays, by maximum likelihood: rate = 1 / mean."""
 
     name: ClassVar[str] = "exponential"
     parameters: ClassVar[tuple[str, ...]] = ("rate",)

@@ -34,7 +34,7 @@ class Law(ABC):
 
     @abstractmethod
     def logpdf(self, seconds: FloatArray) -> FloatArray:
-        """Log density, elementwise."""
+        """Logarithm of the density at ``seconds``, elementwise."""
 
     @abstractmethod
     def cdf(self, seconds: ArrayLike) -> FloatArray:
@@ -46,7 +46,7 @@ class Law(ABC):
 
     @abstractmethod
     def longest(self) -> float:
-        """As ``DelayModel.longest``."""
+        """The largest number of seconds that a draw can be, as ``DelayModel.longest``."""
 
     @abstractmethod
     def section(self) -> dict[str, Any]:

@@ -26,7 +26,7 @@ NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", 
 
 @final
 class CompareReport(ReportKind):
-    """Of ``compare``."""
+    """The page on two results side by side, the output of ``compare``."""
 
     name: ClassVar[str] = "compare"
 

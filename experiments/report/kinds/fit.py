@@ -28,7 +28,7 @@ MEASURED = Look(MUTED, "", SOLID, "measured")
 
 @final
 class FitReport(ReportKind):
-    """Of ``fit``."""
+    """The page on a fit to measured delays, the output of ``fit``."""
 
     name: ClassVar[str] = "fit"
 

@@ -39,7 +39,7 @@ DIALS = {
 
 @final
 class RecommendReport(ReportKind):
-    """Of ``recommend``."""
+    """The page on a recommendation, the output of ``recommend``."""
 
     name: ClassVar[str] = "recommend"
 

@@ -37,7 +37,7 @@ MOST_CHANGES, MOST_LOADS = 24, 4
 
 @final
 class WhatIfReport(ReportKind):
-    """Of ``whatif``."""
+    """The page on a what-if analysis of measured delays, the output of ``whatif``."""
 
     name: ClassVar[str] = "whatif"
 

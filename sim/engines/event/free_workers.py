@@ -37,7 +37,13 @@ class Employer(Protocol):
         """The iteration that the next update belongs to, from 1."""
 
     def hear(self, worker: int, version: int, seconds: float) -> None:
-        """Hear a message."""
+        """Take a message that arrives now.
+
+        Args:
+            worker: who sent it.
+            version: of the model that its gradient was computed on.
+            seconds: that it took to compute.
+        """
 
     def missing(self) -> list[int]:
         """Workers of whom nothing was accepted since the last update."""
