@@ -50,7 +50,7 @@ MOST_ROUNDS = 10**7
 
 
 def _said() -> str:
-    """The command line, for a reader who wants to give it again."""
+    """The command line, for a reader who wants to repeat it."""
     from experiments.answers import command_line
 
     return command_line(sys.argv[1:])
@@ -72,7 +72,7 @@ def erasurehead(
     ] = False,
     debug: Annotated[
         bool,
-        typer.Option("--debug", help="Show where in the program an error comes from (any place)."),
+        typer.Option("--debug", help="Show a traceback of any error (works anywhere on the line)."),
     ] = False,
 ) -> None:
     """Straggler simulator for distributed gradient descent."""
@@ -92,7 +92,7 @@ Output = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Where public data sets lie; default $ERASUREHEAD_DATA."),
+    typer.Option("--data-dir", help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
 ]
 Scheduler = Annotated[
     str | None,
@@ -100,47 +100,51 @@ Scheduler = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Show cells, engines and estimated cost; write nothing."),
+    typer.Option(
+        "--dry-run", help="Show cells, engines and estimated cost; compute and write nothing."
+    ),
 ]
 AllowLarge = Annotated[
     bool,
-    typer.Option("--allow-large", help="Run also what seems too large for this machine."),
+    typer.Option("--allow-large", help="Run even if it seems too large for this machine."),
 ]
 Unit = Literal["s", "ms", "us", "ns"]
 Missing = Literal["refuse", "drop-rounds", "never"]
 Retries = Literal["refuse", "last", "sum"]
 Columns = Annotated[
     str | None,
-    typer.Option("--columns", help="Which column is what: worker=host,seconds=duration_ms."),
+    typer.Option("--columns", help="What the columns are: worker=host,seconds=duration_ms."),
 ]
 Drop = Annotated[
-    list[str] | None, typer.Option("--drop", help="Leave these columns out; commas between.")
+    list[str] | None, typer.Option("--drop", help="Columns to leave out, separated by commas.")
 ]
 UnitOption = Annotated[
-    Unit | None, typer.Option("--unit", help="Of times, where the columns' names do not say it.")
+    Unit | None, typer.Option("--unit", help="Unit of times, if the column names do not give it.")
 ]
 MissingOption = Annotated[
     Missing,
     typer.Option(
-        "--missing", help="A missing delay: refuse, drop its round, or never: no arrival."
+        "--missing", help="A missing delay: refuse it, drop its round, or treat as never arriving."
     ),
 ]
 RetriesOption = Annotated[
     Retries,
-    typer.Option("--retries", help="Rows of one worker and round: refuse, take the last, or sum."),
+    typer.Option(
+        "--retries", help="Several rows for a worker and round: refuse, keep the last, or sum."
+    ),
 ]
 OnCluster = Annotated[
     str | None,
     typer.Option(
         "--scheduler",
-        help="Workers are those of a Dask cluster: tcp://host:port (extra cluster); default "
-        "processes of this machine.",
+        help="Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
+        "processes on this machine.",
     ),
 ]
 Slow = Annotated[
     list[str] | None,
     typer.Option(
-        "--slow", metavar="WORKER=FACTOR", help="A worker's computing takes so many times as long."
+        "--slow", metavar="WORKER=FACTOR", help="Multiply a worker's computing time by a factor."
     ),
 ]
 JOBS = whole(1, MOST_JOBS)
@@ -193,7 +197,7 @@ def sweep(
     dry_run: DryRun = False,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Run a config's grid in parallel; a second run finishes what a killed one left."""
+    """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
     _run(config, set_ or [], output, data_dir, jobs, scheduler, dry_run, allow_large)
 
 
@@ -246,12 +250,12 @@ def live(
     time_scale: Annotated[
         float,
         typer.Option(
-            "--time-scale", help="Real seconds for a second of the config; results are divided."
+            "--time-scale", help="Real seconds per simulated second; results are divided by it."
         ),
     ] = 1.0,
     no_injection: Annotated[
         bool,
-        typer.Option("--no-injection", help="Sleep out no delays: compute, and nothing else."),
+        typer.Option("--no-injection", help="Inject no delays: workers only compute."),
     ] = False,
     slow: Slow = None,
     output: Annotated[
@@ -259,10 +263,10 @@ def live(
     ] = None,
     data_dir: DataDir = None,
     allow_large: Annotated[
-        bool, typer.Option("--allow-large", help="Run also what takes longer than a day.")
+        bool, typer.Option("--allow-large", help="Run even if it takes longer than a day.")
     ] = False,
 ) -> None:
-    """Run a config on real workers: real gradients, the config's delays slept out."""
+    """Run a config on real workers, which compute gradients and sleep for the delays."""
     from experiments import console
     from experiments.config.document import load
     from experiments.live import command
@@ -304,7 +308,7 @@ def verify(
     ] = None,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Compare simulated numbers with closed forms; exit code 1 when any is too far off."""
+    """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from experiments.verify import verify_grid
 
     if not verify_grid(replications, engine, seed, output, allow_large):
@@ -315,7 +319,9 @@ def verify(
 def reproduce(
     figures: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FIGURE ...]", help="Which; default all. See: list figures."),
+        typer.Argument(
+            metavar="[FIGURE ...]", help="Which figures (see: list figures); default all."
+        ),
     ] = None,
     full: Annotated[
         bool, typer.Option("--full", help="More replications, and the public data sets.")
@@ -328,7 +334,7 @@ def reproduce(
         int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Figures made at the same time.")
     ] = 1,
 ) -> None:
-    """Make the figures of the delay analysis and of loss against time, with their data."""
+    """Make the figures of the paper's delay analysis and comparison, with their data."""
     if jobs > 1:
         from experiments.cells import processes
 
@@ -349,7 +355,7 @@ def atlas(
         Path, typer.Option("--output", help="Where atlas.md and the folder of pictures go.")
     ] = Path("results/atlas"),
 ) -> None:
-    """Write a page that says of every scheme what it does, what is known of it, and from where."""
+    """Write a reference page of every scheme: what it does, what is known, sources."""
     from experiments import console
     from experiments.atlas.command import write_atlas
 
@@ -422,7 +428,7 @@ def whatif(
         typer.Option(
             "--stragglers",
             metavar="A:B,...",
-            help="How many hosts are replaced, dropped, or not waited for; default 1 to 10 %.",
+            help="Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
         ),
     ] = None,
     timeout: Annotated[
@@ -430,7 +436,7 @@ def whatif(
         typer.Option(
             "--timeout",
             metavar="Q,...",
-            help="Start a backup copy of a task after this quantile of all delays; default "
+            help="Quantiles of all delays after which a task's backup copy starts; default "
             "0.95,0.99.",
         ),
     ] = None,
@@ -444,7 +450,7 @@ def whatif(
     ] = None,
     allow_large: AllowLarge = False,
 ) -> None:
-    """Say why a measured job's steps are slow, and what mending it would save."""
+    """Say why a measured job's steps are slow, and what fixing the causes would save."""
     from experiments import console
     from experiments.lock import locked
     from experiments.measured import reading
@@ -570,7 +576,9 @@ def attack(
     stragglers: Annotated[
         str | None,
         typer.Option(
-            "--stragglers", metavar="A:B,...", help="How many are missing; default 0 to half."
+            "--stragglers",
+            metavar="A:B,...",
+            help="Numbers of stragglers; default 0 to half of the workers.",
         ),
     ] = None,
     budget: Annotated[
@@ -579,8 +587,8 @@ def attack(
             "--budget",
             parser=whole(0, MOST_SETS),
             metavar="N",
-            help="Decode all sets of stragglers where there are at most N, else search as long; "
-            "default about ten seconds.",
+            help="Decode all sets of stragglers if there are at most N, else search at the "
+            "cost of N decodings; default about ten seconds.",
         ),
     ] = None,
     samples: Annotated[
@@ -593,7 +601,7 @@ def attack(
         Path | None, typer.Option("--output", help="Default results/attack/<name>/.")
     ] = None,
 ) -> None:
-    """Find the stragglers whose absence hurts each code of a config most."""
+    """Find the worst stragglers for each code of a config."""
     from experiments import console
     from experiments.attack import command, shown
     from experiments.config.document import load
@@ -619,10 +627,10 @@ def plot(
         str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
     ] = None,
     format_: Annotated[
-        str, typer.Option("--format", help="Some of png, svg and pdf, with commas between.")
+        str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
     ] = "png,svg",
 ) -> None:
-    """Draw a run's tables as pictures under DIR/plots."""
+    """Draw the tables of a run or sweep as pictures in DIR/plots."""
     from experiments import console
     from experiments.pictures.command import write_pictures
 
@@ -643,7 +651,7 @@ def report(
         Path | None, typer.Option("--output", help="The file; default DIR/report.html.")
     ] = None,
 ) -> None:
-    """Make one page for a browser of a result: a single file, to be sent on."""
+    """Make a self-contained HTML page of a result, easy to share."""
     from experiments.report.command import write_report
 
     path = write_report(directory, output)
@@ -655,14 +663,17 @@ def explore(
     port: Annotated[
         int,
         typer.Option(
-            "--port", parser=whole(0, 65535), metavar="N", help="Of this machine; 0 for any."
+            "--port",
+            parser=whole(0, 65535),
+            metavar="N",
+            help="Port on this machine; 0 for any free one.",
         ),
     ] = 0,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Open no browser; the address is printed.")
+        bool, typer.Option("--no-browser", help="Only print the address; open no browser.")
     ] = False,
 ) -> None:
-    """Open a local page with sliders that draws loss, time and error while they move."""
+    """Open a local page with sliders that redraw loss, time and error as you move them."""
     import webbrowser
 
     from experiments.explore.server import Server, serve
@@ -683,7 +694,7 @@ def measure(
         Path | None,
         typer.Argument(
             metavar="[CONFIG.yaml]",
-            help="Tasks are gradients of this config's problem; else products of matrices.",
+            help="Tasks are gradients of this config's problem; without it, matrix products.",
         ),
     ] = None,
     set_: Set = None,
@@ -693,7 +704,7 @@ def measure(
             "--workers",
             parser=whole(1, MOST_JOBS),
             metavar="N",
-            help="Default that of the config, or 4.",
+            help="Number of workers; default the config's, or 4.",
         ),
     ] = None,
     rounds: Annotated[
@@ -713,7 +724,7 @@ def measure(
     ),
     data_dir: DataDir = None,
 ) -> None:
-    """Measure how long real tasks take on real workers; fit reads the table."""
+    """Measure how long real tasks take on real workers; writes a table for fit."""
     from experiments import console
     from experiments.config.document import load
     from experiments.live.command import slowed
@@ -736,13 +747,13 @@ def measure(
 
 @app.command(epilog=example("compare results/demo results/demo-live"))
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="DIR", help="What is expected, such as a run.")],
-    second: Annotated[Path, typer.Argument(metavar="DIR", help="What is compared with it.")],
+    first: Annotated[Path, typer.Argument(metavar="DIR", help="The reference, such as a run.")],
+    second: Annotated[Path, typer.Argument(metavar="DIR", help="The result to compare with it.")],
     output: Annotated[
         Path, typer.Option("--output", help="Where the table and the picture go.")
     ] = Path("results/compare"),
 ) -> None:
-    """Lay two results of the same schemes beside each other, such as simulated and measured."""
+    """Compare two results of the same schemes, such as simulated and measured ones."""
     from experiments import console
     from experiments.compare import command
 
@@ -771,10 +782,10 @@ def list_(
 @app.command(epilog=example("schema > erasurehead.schema.json"))
 def schema(
     config: Annotated[
-        Path | None, typer.Argument(help="Also what the plugins of this config bring.")
+        Path | None, typer.Argument(help="Include what this config's plugins add.")
     ] = None,
 ) -> None:
-    """Print the JSON Schema of configs: an editor with it completes and checks them."""
+    """Print the JSON Schema of configs, with which editors complete and check them."""
     import json
 
     from experiments.config.document import load
