@@ -113,7 +113,7 @@ def required_origin(output: Path) -> Origin:
         raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
     if _said_in(output) != origin.config:
         raise ConfigError(
-            f"{output / CONFIG}: is not the config that the tables beside it are made from; "
+            f"{output / CONFIG}: is not the config that the tables in this folder were made from; "
             "run it again"
         )
     return origin
@@ -130,9 +130,9 @@ def require(origin: Origin, found: Origin | None, path: Path) -> None:
     if found is None:
         what = "does not say what it is made from"
     elif found.config != origin.config:
-        what = "is made from another config than the result beside it"
+        what = "is made from another config than the result in its folder"
     else:
-        what = "is made from other cells than the result beside it"
+        what = "is made from other cells than the result in its folder"
     raise ConfigError(f"{path}: {what}; run the same command again")
 
 

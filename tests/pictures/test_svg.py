@@ -144,6 +144,18 @@ def test_a_wide_table_of_shades_stays_small() -> None:
     assert panel.values["marks"][0]["v"][99][399] == pytest.approx(values[99, 399], rel=1e-3)
 
 
+def test_a_long_name_beside_the_axis_is_folded_and_not_cut() -> None:
+    """A third of its letters would be left of the drawing; each line must fit into its margin."""
+    name = "drop_compute pieces=6 patience=1.8 cut=at"
+    y = Axis("", low=0.5, high=-0.5, names=(name,))
+    bar = Bars(Fill("#000000", "", "a"), np.zeros(1), np.zeros(1), np.ones(1))
+    picture = Picture([Panel(Axis("share"), y, [bar])], 1, 4.8, 3.0)
+    [panel] = draw_picture(picture, "p", "p", Sheet()).panels
+    found = re.findall(r'text-anchor="end" x="([\d.]+)" y="[\d.]+">([^<]+)<', panel.svg)
+    assert " ".join(text for _, text in found) == name
+    assert all(float(x) >= 6.0 * len(text) for x, text in found)
+
+
 def test_a_hidden_scheme_takes_its_whole_bar_along() -> None:
     """Parts of a bar without a title of their own belong to the titled part before them."""
     ones = (np.zeros(1), np.zeros(1), np.ones(1))

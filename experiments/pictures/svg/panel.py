@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ LINE = 13.0
 
 MOST_SAID = 12
 """Schemes of which a description gives numbers."""
+
+MOST_LEFT, BESIDE = 0.42, 16
+"""Share of the width that names beside the axis take at most; units that they are away from it."""
 
 LONGEST = 60
 """Characters of a name on an axis."""
@@ -77,10 +81,10 @@ def draw_panel(
         sheet: of the page.
         owner: titles of colours, for marks without a title.
     """
-    ticks = _ticks(panel.y, frame.y, frame.y_log)
-    names = [lines for _, lines in ticks]
-    longest = max((len(line) for lines in names for line in lines), default=0)
-    left = min(16 + CHARACTER * longest, 0.42 * frame.width)
+    room = int((MOST_LEFT * frame.width - BESIDE) / CHARACTER)
+    ticks = [(at, _folded(lines, room)) for at, lines in _ticks(panel.y, frame.y, frame.y_log)]
+    longest = max((len(line) for _, lines in ticks for line in lines), default=0)
+    left = min(BESIDE + CHARACTER * longest, MOST_LEFT * frame.width)
     x = Scale(*frame.x, left, frame.width - RIGHT, frame.x_log)
     y = Scale(*frame.y, frame.height - BOTTOM, TOP, frame.y_log)
     at = Place(x, y, sheet, owner)
@@ -161,6 +165,13 @@ def _ticks(axis: Axis, reach: Ends, log: bool) -> list[tuple[float, list[str]]]:
     else:
         found = log_ticks(*reach, axis.ticks) if log else linear_ticks(*reach)
     return [(float(at), [tick_text(float(at), log)]) for at in found]
+
+
+def _folded(lines: list[str], room: int) -> list[str]:
+    """The lines of a name, none of them longer than ``room`` characters."""
+    return [
+        part for line in lines for part in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
+    ]
 
 
 def _axes(

@@ -25,12 +25,12 @@ FIRST = ("loss_time", "tradeoff", "iteration_time", "loss_iteration", "utilisati
 """Pictures of schemes, in this order."""
 
 WORDS = {
-    "loss_time": "How far each scheme is after so many seconds. Lower and further left is better.",
-    "loss_iteration": "The same losses by iteration: what an update is worth, whatever it takes.",
-    "iteration_time": "Share of the iterations that have ended by then; steep and left is fast.",
-    "tradeoff": "Seconds an iteration against what is lost; ringed: nothing beats it in both.",
+    "loss_time": "How far each scheme is after a given time. Lower and further left is better.",
+    "loss_iteration": "The same losses by iteration: what an update is worth, however long.",
+    "iteration_time": "Share of iterations that took at most this long; steep and left is fast.",
+    "tradeoff": "Seconds per iteration against error; ringed: no scheme is better in both.",
     "utilisation": "What the workers' time was spent on.",
-    "workers": "Who made the others wait: the darker, the more. Each row is divided by its sum.",
+    "workers": "Which workers made others wait; darker is more. Each row is divided by its sum.",
     "delays": "How likely each delay is, and how long it takes until k of n workers are done.",
     "gantt": "What every worker did in the first rounds of one replication, all on one clock.",
 }
@@ -47,7 +47,7 @@ TITLES = {
     "iteration_time": "Iteration time",
     "tradeoff": "Time against error",
     "utilisation": "Workers' time",
-    "workers": "Who delayed us",
+    "workers": "Which workers caused delays",
     "delays": "The delays",
     "gantt": "Timeline",
 }
@@ -192,7 +192,7 @@ def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str
         ("cells", str(len(cells))),
         ("engine", ", ".join(engines)),
         ("seed", str(manifest.get("seed"))),
-        ("commit", str(manifest.get("commit"))),
+        ("commit", str(manifest.get("commit") or "unknown: not run from a Git repository")),
         ("host", str(manifest.get("host"))),
         ("computed in", f"{manifest.get('wall_seconds')} s"),
         ("versions", ", ".join(f"{name} {version}" for name, version in versions.items())),

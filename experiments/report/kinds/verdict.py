@@ -220,11 +220,11 @@ def _sweep(records: Records, keys: list[str]) -> Verdict:
     if gains:
         base_label = str(summary.iloc[0]["label"])
         why.append(
-            f"The first of each point is {min(gains):.3g} to {max(gains):.3g} times as fast as "
-            f"{base_label}, by means."
+            f"At each point the winner is {min(gains):.3g} to {max(gains):.3g} times as fast as "
+            f"{base_label} (ratio of means)."
         )
     why.append(
-        f"At {close} of {total} points the second may be as fast as the first (95 %, intervals of "
-        "independent means; the paired ratios in the table are narrower)."
+        f"The runner-up may be as fast at {close} of {total} points (95 % intervals of independent "
+        "means; the paired ratios in the table are narrower)."
     )
     return Verdict(verdict, why, tied=close > 0)
