@@ -189,3 +189,15 @@ def write_arrow(path: Path, table: pa.Table) -> None:
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Read an Arrow table from Parquet in this thread alone, with its page checksums.
+
+    pyarrow's own threads need address space. Where a limit refuses it, they never answer.
+
+    Raises:
+        OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        return file.read(use_threads=False)

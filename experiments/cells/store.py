@@ -17,10 +17,9 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from experiments.cells.compute import CellResult
-from experiments.cells.files import TEMPORARY, alive, write_arrow
+from experiments.cells.files import TEMPORARY, alive, read_arrow, write_arrow
 from experiments.guard import is_memory
 from sim.schemes.conditioning import Conditioning
 
@@ -83,7 +82,7 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         MemoryError: or what else says that memory is short: the cell may be as good as ever.
     """
     try:
-        table = pq.read_table(cell_path(output, key), page_checksum_verification=True)
+        table = read_arrow(cell_path(output, key))
         facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
         sound = facts[CHECKSUM.decode()].encode() == _checksum(table.schema)
         if not sound or (facts["key"], facts["code"]) != (key, code_fingerprint()):
@@ -92,7 +91,8 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         workers = pd.DataFrame(json.loads(facts["workers"]))
         found = json.loads(facts["conditioning"])
         conditioning = None if found is None else Conditioning(**found)
-        return CellResult(table.to_pandas(), replications, workers, facts["engine"], conditioning)
+        iterations = table.to_pandas(use_threads=False)
+        return CellResult(iterations, replications, workers, facts["engine"], conditioning)
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if is_memory(error):
             raise

@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from experiments import outputs
+from experiments.cells.files import read_arrow
 from experiments.config import yaml_text
 from experiments.config.document import text_of
 from experiments.config.errors import ConfigError, at, one_of
@@ -256,8 +256,8 @@ def read_table(
     if not path.is_file():
         raise outputs.nothing_at(path)
     try:
-        arrow = pq.read_table(path)
-        table: pd.DataFrame = arrow.to_pandas()
+        arrow = read_arrow(path)
+        table: pd.DataFrame = arrow.to_pandas(use_threads=False)
     except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None

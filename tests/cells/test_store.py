@@ -203,7 +203,7 @@ def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
         def short(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(store.pq, "read_table", short)
+        monkeypatch.setattr(store, "read_arrow", short)
         with pytest.raises(type(error)):
             store.read_cell(tmp_path, "key")
     monkeypatch.undo()
