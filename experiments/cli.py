@@ -16,7 +16,7 @@ DEBUG = "--debug"
 
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
-    with interrupt.one_line():  # before the first import that takes a while
+    with interrupt.one_line(sys.argv[1:]):  # before the first import that takes a while
         from experiments import guard
 
         arguments = [each for each in sys.argv[1:] if each != DEBUG]

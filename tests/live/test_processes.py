@@ -141,7 +141,7 @@ def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:
     until(lambda: len(workers_of(command)) == 4 or command.poll() is not None)
     error = signalled(command, signal.SIGINT)
     assert command.returncode == 130
-    assert error == "interrupted; run the same command again to go on\n"
+    assert error == "interrupted; run the same command again to start over\n"
     until(lambda: not session_of(command))
 
 
