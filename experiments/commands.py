@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from experiments import terminal
+from experiments.options import (
+    JOBS,
+    MOST_JOBS,
+    MOST_ROUNDS,
+    MOST_SETS,
+    AllowLarge,
+    Columns,
+    Config,
+    DataDir,
+    Drop,
+    DryRun,
+    Jobs,
+    MeasuredTable,
+    MissingOption,
+    OnCluster,
+    OneLoad,
+    Output,
+    RetriesOption,
+    Scheduler,
+    Set,
+    Slow,
+    UnitOption,
+    whole,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,29 +47,6 @@ app = typer.Typer(
 def example(command: str) -> str:
     """The last line of a command's help."""
     return f"Example: [bold]erasurehead {command}[/bold]"
-
-
-def whole(least: int, most: int) -> Callable[[str | int], int]:
-    """How an option is read that is a whole number."""
-
-    def read(given: str | int) -> int:
-        text = str(given).strip()
-        plain = text.isascii() and text.removeprefix("-").isdigit() and len(text) < 20
-        if not plain or not least <= int(text) <= most:
-            raise typer.BadParameter(f"must be a whole number from {least} to {most}, not {text}")
-        return int(text)
-
-    return read
-
-
-MOST_JOBS = 1024
-"""Processes that a command may start; a machine with more cores takes a cluster."""
-
-MOST_SETS = 10**7
-"""Sets of stragglers that ``attack`` may decode for each code and number of stragglers."""
-
-MOST_ROUNDS = 10**7
-"""Rounds that ``verify`` may simulate of each scheme: 15 GB."""
 
 
 def _said() -> str:
@@ -76,81 +76,6 @@ def erasurehead(
     ] = False,
 ) -> None:
     """Straggler simulator for distributed gradient descent."""
-
-
-Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG.yaml", help="What to run; init writes an example.")
-]
-Set = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change dotted.key; several values v1,v2 make a sweep."
-    ),
-]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
-]
-DataDir = Annotated[
-    Path | None,
-    typer.Option("--data-dir", help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
-]
-Scheduler = Annotated[
-    str | None,
-    typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Show cells, engines and estimated cost; compute and write nothing."
-    ),
-]
-AllowLarge = Annotated[
-    bool,
-    typer.Option("--allow-large", help="Run even if it seems too large for this machine."),
-]
-Unit = Literal["s", "ms", "us", "ns"]
-Missing = Literal["refuse", "drop-rounds", "never"]
-Retries = Literal["refuse", "last", "sum"]
-Columns = Annotated[
-    str | None,
-    typer.Option("--columns", help="What the columns are: worker=host,seconds=duration_ms."),
-]
-Drop = Annotated[
-    list[str] | None, typer.Option("--drop", help="Columns to leave out, separated by commas.")
-]
-UnitOption = Annotated[
-    Unit | None, typer.Option("--unit", help="Unit of times, if the column names do not give it.")
-]
-MissingOption = Annotated[
-    Missing,
-    typer.Option(
-        "--missing", help="A missing delay: refuse it, drop its round, or treat as never arriving."
-    ),
-]
-RetriesOption = Annotated[
-    Retries,
-    typer.Option(
-        "--retries", help="Several rows for a worker and round: refuse, keep the last, or sum."
-    ),
-]
-OnCluster = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        help="Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
-        "processes on this machine.",
-    ),
-]
-Slow = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--slow", metavar="WORKER=FACTOR", help="Multiply a worker's computing time by a factor."
-    ),
-]
-JOBS = whole(1, MOST_JOBS)
-Jobs = Annotated[
-    int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
-]
 
 
 @app.command(epilog=example("init demo"))
@@ -366,15 +291,8 @@ def atlas(
 
 @app.command(epilog=example("fit delays.csv --k-range 200:256"))
 def fit(
-    trace: Annotated[
-        Path,
-        typer.Argument(
-            help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder)."
-        ),
-    ],
-    load: Annotated[
-        float | None, typer.Option("--load", help="Fit one load of several; default all together.")
-    ] = None,
+    trace: MeasuredTable,
+    load: OneLoad = None,
     k_range: Annotated[
         str | None,
         typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
@@ -414,15 +332,8 @@ def fit(
 
 @app.command(epilog=example("whatif delays.csv --stragglers 1:4"))
 def whatif(
-    trace: Annotated[
-        Path,
-        typer.Argument(
-            help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder)."
-        ),
-    ],
-    load: Annotated[
-        float | None, typer.Option("--load", help="One load of several; default each.")
-    ] = None,
+    trace: MeasuredTable,
+    load: OneLoad = None,
     stragglers: Annotated[
         str | None,
         typer.Option(
@@ -524,9 +435,7 @@ def recommend(
     only: Annotated[
         str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
     ] = None,
-    load: Annotated[
-        float | None, typer.Option("--load", help="With --trace: one load of several.")
-    ] = None,
+    load: OneLoad = None,
     columns: Columns = None,
     drop: Drop = None,
     unit: UnitOption = None,
@@ -547,26 +456,14 @@ def recommend(
 
         processes.prepare()
 
-    from experiments import console
-    from experiments.config.document import load as load_config
     from experiments.measured import reading
-    from experiments.recommend import command, shown
+    from experiments.recommend.command import recommend as answer
     from experiments.recommend.question import Options, Table
 
-    table = None
-    if trace is not None:
-        how = reading(columns, drop or [], unit, missing, retries)
-        table = Table(trace, workers, loss, dataset, replay, how, load)
-    document = None if config is None else load_config(config, set_ or [])
     options = Options(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
-    asked = command.ask(document, table, options, data_dir)
-    for line in asked.subject.notes:
-        terminal.tell(f"warning: {line}")
-    folder = output or Path("results/recommend") / asked.subject.name
-    with console.progress("stages") as report:
-        study = command.answer(asked, folder, jobs, _said(), report)
-    shown.show(study, str(folder / command.CONFIG))
-    terminal.say(f"report, tables, pictures and config in {folder}/")
+    how = reading(columns, drop or [], unit, missing, retries)
+    table = Table.of(trace, workers, loss, dataset, replay, how, load)
+    answer(config, set_ or [], table, options, jobs, output, data_dir, _said())
 
 
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))

@@ -32,9 +32,18 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise ConfigError(f"{path}: must be a mapping of settings; it is {_kind(document)}")
     document = anchored(document, path.parent)
-    for override in overrides:
-        _override(document, override)
+    override(document, overrides)
     return document
+
+
+def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Apply ``--set`` overrides in place.
+
+    Raises:
+        ConfigError: one is malformed.
+    """
+    for each in overrides:
+        _override(document, each)
 
 
 def text_of(path: Path) -> str:

@@ -158,15 +158,19 @@ FORMATS = tuple(METADATA)
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:
     """Write ``stem.png`` and so on; the same figure gives the same bytes."""
     written = []
-    with applied():
-        for kind in formats:
-            sink = BytesIO()
-            figure.savefig(sink, format=kind, metadata=METADATA[kind])
-            content = _smaller(sink) if kind == "png" else sink.getvalue()
-            path = stem.with_name(f"{stem.name}.{kind}")
-            write_bytes(path, content)
-            written.append(path)
+    for kind in formats:
+        path = stem.with_name(f"{stem.name}.{kind}")
+        write_bytes(path, rendered(figure, kind))
+        written.append(path)
     return written
+
+
+def rendered(figure: Figure, kind: str) -> bytes:
+    """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
+    sink = BytesIO()
+    with applied():
+        figure.savefig(sink, format=kind, metadata=METADATA[kind])
+    return _smaller(sink) if kind == "png" else sink.getvalue()
 
 
 def _smaller(png: BytesIO) -> bytes:

@@ -24,15 +24,15 @@ def mean(values: FloatArray) -> float:
 
 
 def order(values: FloatArray) -> tuple[float, float]:
-    """A key that sorts: reached most often first, and then soonest on average."""
+    """A key that sorts: how many replications do not reach the goal, and the mean of those that
+    do."""
     there = values[np.isfinite(values)]
-    return float(there.size - values.size), float(there.mean()) if there.size else np.inf
+    return float(values.size - there.size), float(there.mean()) if there.size else np.inf
 
 
 def leader(values: Mapping[int, FloatArray]) -> int:
     """The best of several ``(R,)``; of equal ones the first."""
-    keys = {place: order(each) for place, each in values.items()}
-    return min(keys, key=lambda place: (-keys[place][0], keys[place][1]))
+    return min(values, key=lambda place: order(values[place]))
 
 
 def behind(mine: FloatArray, best: FloatArray) -> bool:

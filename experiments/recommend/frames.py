@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from experiments.recommend.compare import mean
-from experiments.recommend.search import Entry
+from experiments.recommend.entry import Entry
 from experiments.recommend.study import Study, is_coded
 from experiments.records.estimates import interval_columns, mean_interval
 
@@ -78,7 +78,7 @@ def _candidate(study: Study, entry: Entry) -> dict[str, Any]:
     value = _best_known(entry)
     costs = {"load": np.nan, "worker_seconds": np.nan, "bytes": np.nan, "error": np.nan}
     if clocked is not None:
-        costs = study.search.costs(entry, entry.final or clocked, value)
+        costs = study.bench.costs(entry, entry.final or clocked, value)
     elif expected is not None:
         costs["error"] = expected.error
     if entry.sketch is not None:

@@ -1,9 +1,11 @@
-"""What is asked for: the goal, and the limits that an answer must keep."""
+"""What is asked for: the goal, the limits that an answer must keep, and the schemes searched."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from typing import Literal
+
+import numpy as np
 
 Kind = Literal["target", "budget", "iterations"]
 
@@ -76,3 +78,27 @@ WORDS = {
     "bytes": "message bytes",
     "error": "mean decoding error",
 }
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the search is for.
+
+    Attributes:
+        goal: what is made small.
+        limits: what must be kept.
+        only: schemes that are searched; empty: all.
+        centre: the exact gradient's best learning rate; NaN without training.
+        common: the rate of the untuned comparison; NaN without training.
+    """
+
+    goal: Goal
+    limits: Limits
+    only: tuple[str, ...] = ()
+    centre: float = np.nan
+    common: float = np.nan
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a problem."""
+        return self.goal.kind != "iterations"

@@ -92,6 +92,32 @@ class Table:
     reading: Reading = AS_IT_IS
     load: float | None = None
 
+    @classmethod
+    def of(
+        cls,
+        path: Path | None,
+        workers: int | None,
+        loss: str | None,
+        dataset: str | None,
+        replay: bool,
+        reading: Reading,
+        load: float | None,
+    ) -> Table | None:
+        """The options of a command line; ``None`` without a table.
+
+        Raises:
+            ConfigError: one of them says something of a table, and there is none.
+        """
+        if path is not None:
+            return cls(path, workers, loss, dataset, replay, reading, load)
+        said = {"workers": workers, "loss": loss, "dataset": dataset, "load": load}
+        said |= {key: v for key, v in vars(reading).items() if v != getattr(AS_IT_IS, key)}
+        said |= {"replay": True} if replay else {}
+        for option, value in said.items():
+            if value is not None:
+                raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
+        return None
+
     def document(self) -> tuple[dict[str, Any], list[str]]:
         """A config made from the table, and what should be known of it.
 

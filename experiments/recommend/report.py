@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
-from experiments.recommend.screen import MARGIN
-from experiments.recommend.search import CLOCKED, SPACING, TRIAL, TUNED
+from experiments.recommend.losers import MARGIN
+from experiments.recommend.screening import CLOCKED
 from experiments.recommend.space import LEFT_OUT
 from experiments.recommend.study import Study
+from experiments.recommend.trial import SPACING, TRIAL, TUNED
 from experiments.recommend.words import following, number, percent, verdict, why
 from experiments.whatif.report import table
 

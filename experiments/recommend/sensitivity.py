@@ -5,16 +5,18 @@ Everybody keeps the learning rate that suits the delays as they are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.cells.pool import Lane
+from experiments.recommend.bench import STAGES, Bench, Part
 from experiments.recommend.compare import mean, ratio
 from experiments.recommend.dials import Dial, dials
-from experiments.recommend.measure import Item, Measured, measure_all
-from experiments.recommend.search import Entry, Search
+from experiments.recommend.entry import Entry
+from experiments.recommend.item import Item
+from experiments.recommend.measure import measure_all
+from experiments.recommend.measured import Measured
 
 REPLICATIONS, QUICK_REPLICATIONS = 16, 64
 """With a problem, and without one."""
@@ -67,25 +69,19 @@ def _kind(entry: Entry) -> tuple[bool, bool]:
     return entry.sketch.coded, entry.sketch.barrierless
 
 
-def sensitivity(
-    search: Search,
-    chosen: Sequence[Entry],
-    lanes: Sequence[Lane],
-    report: Callable[[float], None],
-) -> list[Moved]:
+def sensitivity(bench: Bench, chosen: Sequence[Entry]) -> list[Moved]:
     """Simulate a few schemes on changed delays; the first is the recommended one."""
-    trains = search.asked.trains
+    trains = bench.asked.trains
     replications = REPLICATIONS if trains else QUICK_REPLICATIONS
-    turned = dials(search.subject.centre)
+    turned = dials(bench.subject.centre)
     items: list[Item] = []
     for dial in turned:
         for entry in chosen:
-            rate = entry.rate if entry.rate > 0 else search.asked.centre
+            rate = entry.rate if entry.rate > 0 else bench.asked.centre
             rates = (rate,) if trains else ()
-            item = search.item(entry, replications, search.subject.iterations, rates)
+            item = bench.item(entry, replications, rates)
             items.append(replace(item, place=len(items), dial=dial))
-    count = len(items)
-    found = measure_all(items, lanes, lambda done: report(done / count))
+    found = measure_all(items, bench.lanes, bench.told(Part(STAGES - 1, 1.0), len(items)))
     moved = []
     for place, dial in enumerate(turned):
         row = found[place * len(chosen) : (place + 1) * len(chosen)]

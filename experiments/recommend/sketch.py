@@ -9,8 +9,8 @@ import numpy as np
 from experiments.cells.pool import Share
 from experiments.config import build
 from experiments.config.grid import Cell
-from experiments.recommend.measure import REFUSALS, Item, Refused, cell_of
-from experiments.recommend.screen import Expected, by_theory
+from experiments.recommend.expected import Expected, by_theory
+from experiments.recommend.item import REFUSALS, Item, Refused, cell_of
 from sim.engines.run import Run
 from sim.schemes.barrierless import Barrierless
 from sim.schemes.base import RoundScheme

@@ -11,10 +11,12 @@ from experiments.cells.pool import Lane
 from experiments.config import build
 from experiments.config.errors import ConfigError, at
 from experiments.config.grid import cells
+from experiments.recommend.bench import STAGES, Bench, Report
 from experiments.recommend.compare import mean, order, ratio, tied
 from experiments.recommend.course import Course, exact_course
-from experiments.recommend.goal import Goal, Limits
-from experiments.recommend.search import STAGES, Asked, Entry, Report, Search
+from experiments.recommend.entry import Entry, final_order, trial_order
+from experiments.recommend.goal import Asked, Goal, Limits
+from experiments.recommend.search import search
 from experiments.recommend.sensitivity import Moved, few, sensitivity
 from experiments.recommend.subject import TODAY, Subject
 
@@ -35,6 +37,7 @@ class Study:
             training.
         moved: the best few on changed delays.
         replications: of the last heat.
+        bench: on which all was measured.
     """
 
     subject: Subject
@@ -47,7 +50,7 @@ class Study:
     untuned: tuple[Entry, ...]
     moved: tuple[Moved, ...]
     replications: int
-    search: Search
+    bench: Bench
 
     @property
     def reached(self) -> bool:
@@ -67,7 +70,7 @@ class Study:
     def costs(self, entry: Entry) -> dict[str, float]:
         """Load, worker-seconds, bytes and error of a scheme."""
         assert entry.final is not None
-        return self.search.costs(entry, entry.final, self.value(entry))
+        return self.bench.costs(entry, entry.final, self.value(entry))
 
     @property
     def ranked(self) -> list[Entry]:
@@ -91,7 +94,7 @@ class Study:
             e for e in self.entries if e.final is not None and is_coded(e) == coded and not e.breaks
         ]
         stayed = [e for e in raced if not e.out]
-        found = sorted(stayed or raced, key=lambda e: _key(e))
+        found = sorted(stayed or raced, key=final_order)
         if found:
             return found[0]
         known = [
@@ -102,11 +105,6 @@ class Study:
         return min(known, key=_expected, default=None)
 
 
-def _key(entry: Entry) -> tuple[float, float]:
-    reached, average = order(entry.own())
-    return -reached, average
-
-
 def is_coded(entry: Entry) -> bool:
     """Whether workers hold more than one partition each for the sake of others."""
     return entry.sketch is not None and entry.sketch.coded
@@ -115,10 +113,9 @@ def is_coded(entry: Entry) -> bool:
 def _how_far(entry: Entry) -> tuple[int, float, float]:
     """Those that came furthest first, and of them the best."""
     if entry.final is not None:
-        return 0, *_key(entry)
+        return 0, *final_order(entry)
     if entry.trial is not None:
-        reached, average = order(entry.trial.at(entry.rate))
-        return 1, -reached, average
+        return 1, *trial_order(entry)
     return 2, 0.0, _expected(entry)
 
 
@@ -209,18 +206,18 @@ def investigate(
     centre = np.nan if course is None else course.rate
     rate = centre if common is None else common
     asked = Asked(goal, limits, tuple(only), centre, rate)
-    search = Search(subject, asked, lanes, report)
-    finalists = search.run()
+    found = search(Bench(subject, asked, lanes, report))
+    finalists = found.finalists
     allowed = [entry for entry in finalists if not entry.breaks]
     if not allowed:
         raise ConfigError("no scheme of those that keep the limits could be simulated")
     winner = allowed[0]
-    others = [e for e in search.entries if e.out and e.stage != "limits" and e.expected is not None]
+    others = [e for e in found.entries if e.out and e.stage != "limits" and e.expected is not None]
     others.sort(key=_how_far)
     chosen = few([winner, *(e for e in finalists if e is not winner)], others)
     moved: list[Moved] = []
     if np.isfinite(winner.own()).all():
-        moved = sensitivity(search, chosen, lanes, lambda done: report(STAGES - 1 + done, STAGES))
+        moved = sensitivity(found.bench, chosen)
     report(STAGES, STAGES)
     untuned: list[Entry] = []
     if asked.trains:
@@ -229,19 +226,18 @@ def investigate(
     return Study(
         subject,
         asked,
-        tuple(search.entries),
+        tuple(found.entries),
         tuple(finalists),
         winner,
-        search.entries[0],
+        found.entries[0],
         tuple(ties),
         tuple(untuned),
         tuple(moved),
         len(winner.own()),
-        search,
+        found.bench,
     )
 
 
 def _at(entry: Entry, rate: float) -> tuple[float, float]:
     assert entry.final is not None
-    reached, average = order(entry.final.at(rate))
-    return -reached, average
+    return order(entry.final.at(rate))

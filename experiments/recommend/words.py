@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from experiments.recommend.dials import DEALT_ANEW
-from experiments.recommend.search import Entry
+from experiments.recommend.entry import Entry
 from experiments.recommend.sensitivity import Moved
 from experiments.recommend.study import Study, is_coded
 

@@ -13,9 +13,9 @@ import yaml
 
 from delay_models.tables.reading import Reading
 from experiments.config.errors import ConfigError
-from experiments.recommend.command import FILES
 from experiments.recommend.question import Table
 from experiments.recommend.subject import of_config
+from experiments.recommend.writing import FILES
 from tests.program import inside, process
 
 CONFIG = """
