@@ -73,12 +73,13 @@ class Bench:
             entry.place,
             subject.text,
             json.dumps(dict(entry.section)),
-            (int(subject.base["seed"]) + delays) % 2**63,
+            int(subject.base["seed"]),
             long_enough(entry, iterations, goal, self.horizon) if rates else iterations,
             replications,
             goal,
             rates,
             subject.data_dir,
+            delays=delays,
         )
 
     def measured(

@@ -31,11 +31,13 @@ class Item:
         place: tells items apart.
         base: the config without its schemes, every default written out, as JSON.
         scheme: its section, as JSON.
-        seed, iterations, replications: instead of the config's.
+        seed: of the problem, and of the delays but for ``delays``.
+        iterations, replications: instead of the config's.
         goal: what is looked at.
         rates: learning rates; empty: the clock alone.
         data_dir: where the public data sets lie.
         dial: what is changed about the delays.
+        delays: is added to the seed of the delays: others for the same problem.
     """
 
     place: int
@@ -48,6 +50,7 @@ class Item:
     rates: tuple[float, ...] = ()
     data_dir: Path | None = None
     dial: Dial = AS_IT_IS
+    delays: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def cell_of(item: Item) -> Cell:
     entries = setting("schemes", [json.loads(item.scheme)], catalogue)
     changed = {
         "schemes": entries,
-        "seed": item.seed,
+        "seed": (item.seed + item.delays) % 2**63,
         "iterations": item.iterations,
         "replications": item.replications,
     }

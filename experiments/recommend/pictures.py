@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,11 +17,31 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+NAMES = ("ranking", "front", "sensitivity")
+"""Of all pictures."""
+
 FEW = 12
 """Schemes in a picture of the ranking."""
 
 NAMED = 6
 """Schemes of the front that are named."""
+
+
+def pictures(study: Study) -> dict[str, Callable[[Study], Figure]]:
+    """Those that have something to show, by name: where the goal is never reached, none has."""
+    shown: dict[str, Callable[[Study], Figure]] = {}
+    if ranking_table(study)["ratio"].notna().any():
+        shown["ranking"] = draw_ranking
+    if not _measured(candidates_table(study)).empty:
+        shown["front"] = draw_front
+    if sensitivity_table(study)["ratio"].notna().any():
+        shown["sensitivity"] = draw_sensitivity
+    return shown
+
+
+def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
+    """Candidates that have a place in the picture of the front."""
+    return candidates[candidates["value"].notna() & candidates["error"].notna()]
 
 
 def draw_ranking(study: Study) -> Figure:
@@ -57,8 +78,7 @@ def draw_ranking(study: Study) -> Figure:
 
 def draw_front(study: Study) -> Figure:
     """Time over decoding error; the darker, the fewer worker-seconds. Ringed: the front."""
-    frame = candidates_table(study)
-    frame = frame[frame["value"].notna() & frame["error"].notna()]
+    frame = _measured(candidates_table(study))
     cost = frame["worker_seconds"].notna()
     with style.applied():
         figure = style.blank(style.TWO_PANELS, 4.9)

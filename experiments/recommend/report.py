@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
 from experiments.recommend.losers import MARGIN
+from experiments.recommend.pictures import pictures
 from experiments.recommend.screening import CLOCKED
 from experiments.recommend.space import LEFT_OUT
 from experiments.recommend.study import Study
@@ -20,7 +21,7 @@ from experiments.whatif.report import table
 LISTED = 25
 """Schemes that are listed of each kind; the tables have all."""
 
-PICTURES = {
+CAPTIONS = {
     "ranking": "The best schemes relative to the recommended one",
     "front": "Time over decoding error",
     "sensitivity": "Ratios on changed delays",
@@ -35,23 +36,21 @@ def markdown(study: Study, config: str) -> str:
         config: path of the ready config.
     """
     lines = [f"# Recommended for {_plain(study.subject.name)}", ""]
-    lines += [f"**{_plain(verdict(study))}.**", ""]
+    lines += [f"**{_plain(verdict(study))}**", ""]
     lines += [*(f"- {_plain(text)}" for text in why(study)), ""]
     lines += ["## Next", "", *(f"- {text}" for text in following(study, config)), ""]
     lines += ["## Ranking", "", *_ranking(study), ""]
-    lines += [_picture("ranking"), ""]
-    lines += ["## Time, error and cost", "", *_front(study), "", _picture("front"), ""]
-    lines += ["## How far it holds", "", *_sensitivity(study), ""]
-    if study.moved:
-        lines += [_picture("sensitivity"), ""]
+    lines += _picture(study, "ranking")
+    lines += ["## Time, error and cost", "", *_front(study), "", *_picture(study, "front")]
+    lines += ["## How far it holds", "", *_sensitivity(study), "", *_picture(study, "sensitivity")]
     lines += ["## Ruled out", "", *_ruled_out(study), ""]
     notes = study.subject.notes
     lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
     return "\n".join([*lines, *_method(study)])
 
 
-def _picture(name: str) -> str:
-    return f"![{PICTURES[name]}]({name}.png)"
+def _picture(study: Study, name: str) -> list[str]:
+    return [f"![{CAPTIONS[name]}]({name}.png)", ""] if name in pictures(study) else []
 
 
 def _ranking(study: Study) -> list[str]:
@@ -120,8 +119,7 @@ def _sensitivity(study: Study) -> list[str]:
             "dealt anew" if row["times"] < 0 else f"{row['times']:g}",
             str(row["label"]),
             number(row["value"]),
-            f"{number(row['ratio'], 3)} ({number(row['ratio_low'], 3)} to "
-            f"{number(row['ratio_high'], 3)})",
+            _range(row, "ratio"),
         ]
         for row in frame.to_dict("records")
     ]
@@ -129,7 +127,8 @@ def _sensitivity(study: Study) -> list[str]:
         "load: what partitions beyond the first add to a worker's time, times this; tail: what a "
         "delay exceeds the median by, times this; persistence: a worker keeps the delay of its "
         "round before with this probability, or the delays of a round are dealt anew. Learning "
-        "rates stay as they are."
+        "rates stay as they are. There is no value where a scheme does not reach the goal in every "
+        "run, and no relative one where it or the recommended one does not."
     )
     return [text, "", *table(["changed", "to", "scheme", "value", "relative (95 %)"], rows)]
 

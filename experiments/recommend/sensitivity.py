@@ -32,7 +32,9 @@ class Moved:
         dial: what is changed.
         entry: the scheme.
         value: mean of what the goal makes small; infinite where it is not always reached.
-        ratio, low, high: to the recommended scheme on the same delays, with a 95 % interval.
+        ratio, low, high: to the recommended scheme on the same delays, with a 95 % interval; NaN
+            where one of the two does not always reach the goal.
+        best: the same mean of the recommended scheme.
     """
 
     dial: Dial
@@ -41,11 +43,17 @@ class Moved:
     ratio: float
     low: float
     high: float
+    best: float
 
     @property
     def beats(self) -> bool:
         """Whether it is surely better than the recommended scheme here."""
-        return bool(self.high < 1)
+        return bool(self.high < 1) or self.alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether it reaches the goal in every run where the recommended scheme does not."""
+        return bool(np.isfinite(self.value) and not np.isfinite(self.best))
 
 
 def few(finalists: Sequence[Entry], others: Sequence[Entry]) -> list[Entry]:
@@ -90,9 +98,5 @@ def sensitivity(bench: Bench, chosen: Sequence[Entry]) -> list[Moved]:
             if not isinstance(one, Measured) or not isinstance(best, Measured):
                 continue
             mine, first = one.values[0], best.values[0]
-            if np.isfinite(mine).all() and not np.isfinite(first).all():
-                numbers = (0.0, 0.0, 0.0)  # it arrives where the recommended one does not
-            else:
-                numbers = ratio(mine, first)
-            moved.append(Moved(dial, entry, mean(mine), *numbers))
+            moved.append(Moved(dial, entry, mean(mine), *ratio(mine, first), mean(first)))
     return moved

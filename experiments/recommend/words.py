@@ -17,8 +17,7 @@ FEW_ITERATIONS = 5
 NAMED = 3
 """Schemes that are named in a line."""
 
-MATTERS = 0.02
-"""A saving below this share is called none."""
+NO_CODING = "coding does not pay"
 
 
 def number(value: float, digits: int = 4) -> str:
@@ -31,8 +30,17 @@ def percent(share: float) -> str:
     return f"{round(100 * share, 1) + 0.0:.1f} %"
 
 
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def verdict(study: Study) -> str:
-    """The answer, one sentence."""
+    """The answer, one sentence. A scheme's name does not begin it, since it has no capital."""
+    return sentence(_verdict(study))
+
+
+def _verdict(study: Study) -> str:
     goal = study.asked.goal
     if not study.reached:
         there = np.isfinite(study.winner.own()).sum()
@@ -42,14 +50,18 @@ def verdict(study: Study) -> str:
         )
     winner = study.winner
     value = f"{number(study.value(winner))}{goal.unit} {goal.words}"
-    head = _without_coding(study)
+    pays = _coding_pays(study)
     if study.tied:
-        names = listed([winner, *study.tied])
-        return f"{head}{names} cannot be told apart, about {value}{_beside_today(study)}"
+        names, end = listed([winner, *study.tied]), f", about {value}{_beside_today(study)}"
+        apart = "cannot be told apart"
+        return f"the best {apart}: {names}{end}" if pays else f"{NO_CODING}: {names} {apart}{end}"
     if winner is study.today:
-        text = f"{head}keep {winner.label}: nothing is better, {value}"
-        return text + _next_best(study)
-    return f"{head}{winner.label} is best, {value}{_beside_today(study)}"
+        text = f"keep {winner.label}, nothing is better: {value}{_next_best(study)}"
+        return text if pays else f"{NO_CODING}: {text}"
+    end = f"{value}{_beside_today(study)}"
+    if pays:
+        return f"the best is {winner.label}, {end}"
+    return f"{NO_CODING}: {winner.label} is best, {end}"
 
 
 def listed(entries: Sequence[Entry]) -> str:
@@ -61,9 +73,10 @@ def listed(entries: Sequence[Entry]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _without_coding(study: Study) -> str:
+def _coding_pays(study: Study) -> bool:
+    """Whether a code is among the best, or none was searched."""
     coded = [e for e in (study.winner, *study.tied) if is_coded(e)]
-    return "" if coded or not _codes_searched(study) else "coding does not pay: "
+    return bool(coded) or not _codes_searched(study)
 
 
 def _codes_searched(study: Study) -> bool:
@@ -97,7 +110,7 @@ def _next_best(study: Study) -> str:
 
 def why(study: Study) -> list[str]:
     """What the answer rests on, a sentence each."""
-    return [*_whys(study)]
+    return [*map(sentence, _whys(study))]
 
 
 def _whys(study: Study) -> Iterator[str]:
@@ -116,14 +129,15 @@ def _clocks(study: Study) -> Iterator[str]:
     assert winner.final is not None
     mine = winner.final
     each = float(mine.iteration_time.mean())
-    text = f"{winner.label}: {number(each)} s an iteration, mean decoding error {mine.error:.3g}"
+    text = f"an iteration of {winner.label} takes {number(each)} s, mean decoding error "
+    text += f"{mine.error:.3g}"
     if mine.staleness:
         text += f", gradients {mine.staleness:.3g} updates old"
     if np.isfinite(mine.needed).any():
         text += f", {np.nanmean(mine.needed[0]):.3g} iterations"
     if today is not winner and today.final is not None:
         other = today.final
-        text += f"; {today.label}: {number(float(other.iteration_time.mean()))} s"
+        text += f"; one of {today.label} {number(float(other.iteration_time.mean()))} s"
         text += f", error {other.error:.3g}"
         if np.isfinite(other.needed).any():
             text += f", {np.nanmean(other.needed[0]):.3g} iterations"
@@ -190,31 +204,45 @@ DIALS = {
 
 def how_far(study: Study) -> list[str]:
     """For each dial how far it may be turned before another scheme is better."""
-    return [_dial(study, name) for name in DIALS]
+    return [f"{DIALS[name]}: {_dial(study, name)}" for name in DIALS]
 
 
 def _dial(study: Study, name: str) -> str:
     rows = [m for m in study.moved if m.dial.name == name]
     if not rows:
-        return f"{DIALS[name]}: not tried"
-    beaten = {m.dial.value: m for m in reversed(rows) if _another(study, m)}
+        return "not tried"
+    changed = _changed(study, rows)
     if name == "persistence":
-        texts = [f"{_persistence(value)} {m.entry.label} is better" for value, m in beaten.items()]
         held = "the answer holds from delays dealt anew each round to kept with probability 0.9"
-        return f"{DIALS[name]}: {'; '.join(texts) if texts else held}"
-    below = [value for value in beaten if value < 1]
-    above = [value for value in beaten if value > 1]
+        texts = [f"{_persistence(value)} {text}" for value, text in changed.items()]
+        return "; ".join(texts) if texts else held
     values = sorted({m.dial.value for m in rows})
-    if not beaten:
-        return f"{DIALS[name]}: the answer holds from {values[0]:g} to {values[-1]:g} times"
+    if not changed:
+        return f"the answer holds from {values[0]:g} to {values[-1]:g} times"
+    below = [value for value in changed if value < 1]
+    above = [value for value in changed if value > 1]
     parts = []
     for found, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
         if found:
             at = nearest(found)
-            parts.append(f"at {at:g} times {beaten[at].entry.label} is better")
+            parts.append(f"at {at:g} times {changed[at]}")
         else:
             parts.append(f"the answer holds {'down' if end < 1 else 'up'} to {end:g} times")
-    return f"{DIALS[name]}: {', '.join(parts)}"
+    return ", ".join(parts)
+
+
+def _changed(study: Study, rows: Sequence[Moved]) -> dict[float, str]:
+    """Where the answer does not hold, by the value of the dial, and what is so there."""
+    here = study.winner.label
+    changed: dict[float, str] = {}
+    for m in rows:
+        if m.dial.value not in changed and _another(study, m):
+            only = f"{m.entry.label} always reaches the goal and {here} does not"
+            changed[m.dial.value] = only if m.alone else f"{m.entry.label} is better"
+    for m in rows:
+        if not np.isfinite(m.best):
+            changed.setdefault(m.dial.value, f"{here} does not always reach the goal")
+    return dict(sorted(changed.items()))
 
 
 def _persistence(value: float) -> str:

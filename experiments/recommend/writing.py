@@ -21,7 +21,7 @@ from experiments.recommend.frames import (
     rates_table,
     sensitivity_table,
 )
-from experiments.recommend.pictures import draw_front, draw_ranking, draw_sensitivity
+from experiments.recommend.pictures import NAMES, pictures
 from experiments.recommend.report import markdown
 from experiments.recommend.study import Study
 from experiments.recommend.words import following, verdict, why
@@ -35,7 +35,6 @@ FRAMES = {
     "sensitivity": sensitivity_table,
     "rates": rates_table,
 }
-PICTURES = {"ranking": draw_ranking, "front": draw_front, "sensitivity": draw_sensitivity}
 FORMATS = ("png", "svg")
 
 FILES = (
@@ -44,7 +43,7 @@ FILES = (
     answers.NAME,
     MANIFEST,
     *(f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")),
-    *(f"{name}.{kind}" for name in PICTURES for kind in FORMATS),
+    *(f"{name}.{kind}" for name in NAMES for kind in FORMATS),
 )
 
 
@@ -99,12 +98,11 @@ def winner_config(study: Study) -> dict[str, Any]:
 
 
 def _pictures(study: Study) -> dict[str, bytes]:
-    """Files by their names; without a picture of changed delays where none were tried."""
+    """Files by their names."""
     content: dict[str, bytes] = {}
-    for name, draw in PICTURES.items():
-        if name != "sensitivity" or study.moved:
-            figure = draw(study)
-            content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
+    for name, draw in pictures(study).items():
+        figure = draw(study)
+        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
     return content
 
 

@@ -48,10 +48,11 @@ def tables(document: Document, folder: Path) -> Kept:
     output = folder / str(document["name"])
     outcome = run(document, output, Options())
     assert not outcome.failed, outcome.failed
-    return {table: _columns(pd.read_parquet(output / f"{table}.parquet")) for table in TABLES}
+    return {table: columns(pd.read_parquet(output / f"{table}.parquet")) for table in TABLES}
 
 
-def _columns(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+def columns(frame: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """What is kept of each column, the cells' names left out."""
     return {name: _kept(frame[name]) for name in frame.columns if name != "cell"}
 
 

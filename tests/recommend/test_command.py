@@ -13,7 +13,12 @@ import yaml
 
 from delay_models.tables.reading import Reading
 from experiments.config.errors import ConfigError
+from experiments.recommend.bench import RACE_DELAYS, TRIAL_DELAYS, Bench, Part
+from experiments.recommend.entry import Entry
+from experiments.recommend.goal import Asked, Limits
+from experiments.recommend.measured import Measured
 from experiments.recommend.question import Table
+from experiments.recommend.study import goal_of
 from experiments.recommend.subject import of_config
 from experiments.recommend.writing import FILES
 from tests.program import inside, process
@@ -49,7 +54,11 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     answer = json.loads((folder / "answer.json").read_text())
     assert {"kind", "subject", "verdict", "why", "next", "command", "notes"} == set(answer)
     assert answer["verdict"] in done.stdout.replace("\n", " ")
-    assert "every scheme has its own best learning rate" in " ".join(answer["why"])
+    assert f"**{answer['verdict']}**" in (folder / "report.md").read_text()
+    for text in (answer["verdict"], *answer["why"]):
+        assert text[:1].isupper() or text[:1].isdigit(), text
+        assert text.rstrip(".") + "." == text
+    assert "Every scheme has its own best learning rate" in " ".join(answer["why"])
     ranking = pd.read_parquet(folder / "ranking.parquet")
     assert ranking["ratio"].iloc[0] == 1
     assert ranking.loc[ranking["left"] == "", "value"].dropna().is_monotonic_increasing
@@ -93,6 +102,50 @@ def test_bad_input_is_one_line(config: Path, tmp_path: Path, options: list[str],
     assert done.returncode == 2
     assert line in done.stderr.replace("\n", " ")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
+    config: Path, tmp_path: Path
+) -> None:
+    """Few iterations with stragglers ignored; catches axes without a number on them."""
+    folder = tmp_path / "out"
+    settings = ("--set", "schemes=[{name: ignore_stragglers, wait_for: 1}]")
+    done = inside(
+        *("recommend", config, *settings, "--only", "ignore_stragglers", "--max-load", 1),
+        *("--target", 0.9235, "--set", "iterations=30", "--output", folder),
+    )
+    assert done.returncode == 0, done.stderr
+    verdict = json.loads((folder / "answer.json").read_text())["verdict"]
+    assert verdict.startswith("No scheme reaches the goal in every run: ignore_stragglers")
+    names = {path.name for path in folder.iterdir()}
+    assert not {"ranking.png", "sensitivity.png"} & names
+    assert "![" not in (folder / "report.md").read_text()
+    assert inside("report", folder).returncode == 0
+
+
+def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
+    """Other delays and the same data: catches a trial whose target belongs to another problem."""
+    subject = of_config(yaml.safe_load(config.read_text()), None)
+    goal, course = goal_of(subject, None, None)
+    assert course is not None
+    bench = Bench(subject, Asked(goal, Limits()), (), lambda done, total: None)
+    entry, rates = Entry(0, {"name": "uncoded"}, True), {0: (course.rate,)}
+    race, trial = (
+        bench.measured([entry], 3, Part(0, 1), rates, delays)[0]
+        for delays in (RACE_DELAYS, TRIAL_DELAYS)
+    )
+    assert isinstance(race, Measured)
+    assert isinstance(trial, Measured)
+    assert np.isfinite(race.needed).all()
+    np.testing.assert_array_equal(race.needed, trial.needed)
+    assert (race.values != trial.values).all()
+
+
+def test_what_says_something_of_a_table_needs_one(config: Path, tmp_path: Path) -> None:
+    for option in (("--workers", 5), ("--replay",), ("--unit", "ms"), ("--load", 2)):
+        done = inside("recommend", config, *option, "--output", tmp_path / "out")
+        assert done.returncode == 2
+        assert f"{option[0]}: says something of a measured table" in done.stderr
 
 
 def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
     """shift x rate = 10: a second partition costs 10 / rate, more than all stragglers together."""
     delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
     study = planted.ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
-    assert verdict(study).startswith("coding does not pay: ")
+    assert verdict(study).startswith("Coding does not pay: ")
     assert study.winner.sketch is not None
     assert study.winner.sketch.holds == 1
     reason = next(text for text in why(study) if "two partitions" in text)
@@ -76,7 +76,7 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
 def test_coding_pays_where_it_is_known_to() -> None:
     """Cheap work under the additive law: the opposite answer, so the words follow the numbers."""
     study = planted.ask(only="uncoded,fractional_repetition", **ADDITIVE)
-    assert "coding does not pay" not in verdict(study)
+    assert "oding does not pay" not in verdict(study)
     assert study.winner.section["name"] == "fractional_repetition"
 
 
@@ -85,7 +85,7 @@ def test_a_planted_tie_is_called_a_tie() -> None:
     schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 30}]
     study = planted.ask(only="uncoded", schemes=schemes)
     text = verdict(study)
-    assert "uncoded and ignore_stragglers wait_for=30 cannot be told apart" in text
+    assert "cannot be told apart: uncoded and ignore_stragglers wait_for=30, about" in text
 
 
 @pytest.mark.slow
@@ -95,5 +95,5 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     began = time.process_time()
     study = planted.ask(workers=32, delay={"model": "llm_ranks"})
     assert time.process_time() - began < 120
-    assert verdict(study).startswith("coding does not pay: ")
+    assert verdict(study).startswith("Coding does not pay: ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))

@@ -166,7 +166,8 @@ def _moved(path: Path) -> Iterator[Chart | Table]:
         return
     looks = _looks(table)
     labels = list(dict.fromkeys(table["label"]))[:MOST_LINES]
-    table = table[table["ratio"] > 0]  # 0: the recommended one never reaches the goal there
+    whole = len(table)
+    table = table[np.isfinite(_values(table, "ratio"))]
     if table.empty:
         return
     known = _values(table, "ratio")
@@ -188,6 +189,11 @@ def _moved(path: Path) -> Iterator[Chart | Table]:
     words = (
         "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )
+    if len(table) < whole:
+        words += (
+            " Nothing is shown where a scheme or the recommended one does not reach the goal in "
+            "every run."
+        )
     columns = min(3, len(panels))
     picture = Picture(panels, columns, style.TWO_PANELS, 3.4, share="y" if columns > 1 else "")
     yield Chart("moved", "What if the cluster differs", words, picture)
