@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.paragraphs import wrapped
 from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
 from experiments.recommend.losers import MARGIN
 from experiments.recommend.pictures import pictures
@@ -46,7 +47,7 @@ def markdown(study: Study, config: str) -> str:
     lines += ["## Ruled out", "", *_ruled_out(study), ""]
     notes = study.subject.notes
     lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
-    return "\n".join([*lines, *_method(study)])
+    return "\n".join(map(wrapped, [*lines, *_method(study)]))
 
 
 def _picture(study: Study, name: str) -> list[str]:

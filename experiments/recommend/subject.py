@@ -95,10 +95,9 @@ def of_config(
     whole = {"schemes": [TODAY], **document}
     if not whole["schemes"]:
         whole["schemes"] = [TODAY]
-    grid = cells(whole, data_dir)
+    grid, left_out = _possible(cells(whole, data_dir), data_dir)
     first = grid[0]
     settings = first.settings
-    _require_small(grid, data_dir)
     _, learning = build.both(first, data_dir)
     model, law, n = settings.delay, settings.load_law, settings.workers
     rounds = min(ROUNDS, model.rounds_available() or ROUNDS)
@@ -110,7 +109,7 @@ def of_config(
         raise ConfigError("delay: no worker ever arrives in the first rounds")
     slowest = float(np.nanmean(np.nanmax(finite, axis=1)))
     replayed = isinstance(model, ReplayedDelays)
-    lines = [*notes, *build.warnings(settings)]
+    lines = [*notes, *left_out, *build.warnings(settings)]
     if replayed:
         lines.append(
             "every replication replays the same delays, so that intervals say nothing of other "
@@ -135,17 +134,20 @@ def of_config(
     )
 
 
-def _require_small(grid: Sequence[Cell], data_dir: Path | None) -> None:
-    """Refuse what takes too long for a search of some hundred schemes.
+def _possible(grid: Sequence[Cell], data_dir: Path | None) -> tuple[list[Cell], list[str]]:
+    """The cells that can be built, and a line for each other one: of a list of values, some may not
+    suit the rest.
 
     Raises:
-        ConfigError: it does, or data are missing.
+        ConfigError: there is none, one takes too long for a search of some hundred schemes, or data
+            are missing.
     """
     settings = grid[0].settings
     if settings.workers > MOST_WORKERS:
         raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
     found = check(grid, data_dir, Room.here(Path()))
-    for cell in grid:
+    possible = [cell for cell in grid if cell.key in found.estimates]
+    for cell in possible:
         need = found.estimates[cell.key]
         share = SEARCHED / cell.settings.replications
         seconds, memory = need.seconds * share, need.memory * share
@@ -155,6 +157,12 @@ def _require_small(grid: Sequence[Cell], data_dir: Path | None) -> None:
             )
             valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
             raise at("iterations", settings.iterations, f"{what}; must be {valid}: take fewer")
+    left_out = [
+        f"{cell.label} is left out: {found.impossible[cell.key]}"
+        for cell in grid
+        if cell.key in found.impossible
+    ]
+    return possible, left_out
 
 
 def _section(cell: Cell) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.fuzz import harness
 from tests.fuzz.case import Case, Make, randomness
 
-KINDS = ("configs", "tables", "labels", "results")
+KINDS = ("configs", "tables", "labels", "results", "searches")
 
 
 def made(kind: str, number: int) -> Case:

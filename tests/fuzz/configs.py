@@ -25,7 +25,7 @@ def make(rng: random.Random) -> Case:
     if rng.random() < 0.14:
         text, note = _broken_text(rng, text)
         notes.append(note)
-    overrides = _overrides(rng, document) if rng.random() < 0.25 else ()
+    overrides = settings(rng, document) if rng.random() < 0.25 else ()
     notes += [f"{option!r:.80}" for option in overrides[1::2]]
     files = {"config.yaml": text, **seeds.files()}
     return Case(files, _commands(rng, overrides), "; ".join(notes), again=True, fifos=("pipe",))
@@ -386,7 +386,7 @@ KEYS = (
 )
 
 
-def _overrides(rng: random.Random, document: Any) -> Command:
+def settings(rng: random.Random, document: Any) -> Command:
     """Some ``--set KEY=VALUE``."""
     options: list[str] = []
     for _ in range(rng.choice((1, 1, 2, 3))):

@@ -26,6 +26,9 @@ from tests.fuzz.case import Case, Command
 CPU, WALL = 20, 60
 """Seconds that a command may compute, and that it may take on a machine with other things to do."""
 
+SEARCH = 3
+"""A search is some hundred runs, and may take so many times as long."""
+
 ADDRESSES = 4 * 2**30
 """Bytes of address space: a guard for the machine. The judge wants less."""
 
@@ -37,7 +40,8 @@ PRELOADED = (
     *("experiments.cells.compute", "experiments.cells.processes", "experiments.config.schema"),
     *("experiments.fit.command", "experiments.fit.findings", "experiments.fit.report"),
     *("experiments.whatif.command", "experiments.attack.command", "experiments.report.command"),
-    *("experiments.pictures.command", "sklearn.datasets", "matplotlib.backends.backend_agg"),
+    *("experiments.recommend.command", "experiments.pictures.command"),
+    *("sklearn.datasets", "matplotlib.backends.backend_agg"),
 )
 """What commands import."""
 
@@ -122,7 +126,7 @@ def _run(command: Command, folder: Path) -> Ending:
         _become(command, folder, names)
     finished = os.pidfd_open(process)
     try:
-        if not select.select([finished], [], [], WALL)[0]:
+        if not select.select([finished], [], [], WALL * _times(command))[0]:
             os.kill(process, signal.SIGKILL)
     finally:
         os.close(finished)
@@ -144,6 +148,11 @@ def _run(command: Command, folder: Path) -> Ending:
     )
 
 
+def _times(command: Command) -> int:
+    """How much longer than others a command may take."""
+    return SEARCH if command[0] == "recommend" else 1
+
+
 def _become(command: Command, folder: Path, names: list[Path]) -> None:
     """In the fork: be the program, alone in its session. Does not return."""
     code = 120
@@ -153,7 +162,8 @@ def _become(command: Command, folder: Path, names: list[Path]) -> None:
         for target, path in zip((1, 2), names, strict=True):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), target)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        resource.setrlimit(resource.RLIMIT_CPU, (CPU, CPU + 2))
+        cpu = CPU * _times(command)
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu + 2))
         resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
         resource.setrlimit(resource.RLIMIT_FSIZE, (OUTPUT, OUTPUT))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))

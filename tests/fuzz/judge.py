@@ -14,7 +14,7 @@ from xml.parsers import expat
 import pandas as pd
 import pyarrow.parquet as pq
 
-from experiments import outputs
+from experiments import answers, outputs
 from experiments.cells import store
 from experiments.config import yaml_text
 from tests.fuzz.case import Case
@@ -33,7 +33,7 @@ REVERSING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 LEFT_BEHIND = re.compile(r"\.part$|\.lock$|^tmp/")
 
 RUNS = ("run", "sweep")
-DRAW = ("plot", "fit", "whatif", "attack", "report")
+DRAW = ("plot", "fit", "whatif", "attack", "report", "recommend")
 
 
 def faults(case: Case, endings: Sequence[Ending], folder: Path) -> list[str]:
@@ -84,7 +84,7 @@ def text_faults(content: bytes) -> Iterator[str]:
     if warning := WARNING.search(text):
         yield f"warning: {text[warning.start() :].splitlines()[0][-200:]!r}"
     for line in text.split("\n"):
-        if len(line) > LONGEST_LINE:
+        if len(line) > LONGEST_LINE and not line.startswith("|"):  # a table's row stays whole
             yield f"long: a line of {len(line)} characters, {line[:60]!r}"
             break
     for character in text:
@@ -134,6 +134,8 @@ def _folder(ending: Ending, folder: Path) -> Iterator[str]:
         return
     if command[0] in RUNS and "--dry-run" not in command and "--output" in command:
         yield from run_faults(folder / command[command.index("--output") + 1], ending.code)
+    if command[0] == "recommend":
+        yield from answer_faults(folder / command[command.index("--output") + 1])
     yield from picture_faults(folder)
     for path in folder.rglob("*.md"):
         yield from (f"{fault} in {path.name}" for fault in text_faults(path.read_bytes()))
@@ -162,6 +164,24 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
         for key in keys:
             if store.read_cell(output, key) is None:
                 yield f"folder: cell {key} cannot be read"
+    except Exception as error:
+        yield f"folder: {type(error).__name__}: {error}"
+
+
+def answer_faults(output: Path) -> Iterator[str]:
+    """Of a recommendation's folder: whole and readable."""
+    try:
+        json.loads((output / outputs.MANIFEST).read_text(encoding="utf-8"))
+        if not answers.read(output).verdict:
+            yield "folder: no verdict"
+        if not isinstance(yaml_text.read((output / "winner.yaml").read_text()), dict):
+            yield "folder: winner.yaml is no mapping"
+        for name in ("ranking", "candidates", "sensitivity", "rates"):
+            rows = len(pd.read_parquet(output / f"{name}.parquet"))
+            if rows != len(pd.read_csv(output / f"{name}.csv")):
+                yield f"folder: {name} has other rows as CSV"
+        if not (output / "report.md").exists():
+            yield "folder: no report"
     except Exception as error:
         yield f"folder: {type(error).__name__}: {error}"
 

@@ -51,7 +51,7 @@ def make(rng: random.Random) -> Case:
 
 def _trace(rng: random.Random) -> Case:
     ending, content, note = rng.choice(TRACES)(rng)
-    content, damage = _damaged(rng, content)
+    content, damage = damaged(rng, content)
     if rng.random() < 0.05:
         ending, damage = rng.choice(WRONG_ENDINGS), f"{damage} wrong ending"
     name = "trace" if rng.random() < 0.9 else rng.choice(NAMES)
@@ -80,7 +80,7 @@ def _measured(rng: random.Random, file: str) -> tuple[Command, ...]:
 
 def _fit(rng: random.Random, file: str) -> Command:
     """The name could be taken for an option."""
-    options = _read(rng)
+    options = read(rng)
     if rng.random() < 0.2:
         ranges = ("1:3", "2:2", "0:3", "3:1", ":", "1:", "a:b", "1:9999999", "-1:2", "1:2:3", "١:٢")
         options += ["--k-range", rng.choice((*ranges, "9" * 5000 + ":1"))]
@@ -92,7 +92,7 @@ def _fit(rng: random.Random, file: str) -> Command:
     return ("fit", *options, "--", file)
 
 
-def _read(rng: random.Random) -> list[str]:
+def read(rng: random.Random) -> list[str]:
     """Options of every command that reads a table."""
     options: list[str] = []
     choices = {
@@ -110,7 +110,7 @@ def _read(rng: random.Random) -> list[str]:
 
 
 def _whatif(rng: random.Random, file: str) -> Command:
-    options = _read(rng)
+    options = read(rng)
     if rng.random() < 0.3:
         counts = ("1:2", "0", "1", "1,2", "2:1", "-1", "x", "1:99999999", "", "1,1", "9" * 5000)
         options += ["--stragglers", rng.choice(counts)]
@@ -147,7 +147,7 @@ def _document(rng: random.Random, more: dict[str, object]) -> bytes:
 def _data(rng: random.Random) -> Case:
     """A user's own NPZ of X, y and so on."""
     content, note = arrays.data(rng)
-    content, damage = _damaged(rng, content)
+    content, damage = damaged(rng, content)
     loss = rng.choice(("least_squares", "logistic", "least_squares"))
     problem = {"loss": loss, "dataset": "file", "path": "data.npz"}
     optimizer = {"rule": rng.choice(("gd", "accelerated", "nesterov")), "learning_rate": 0.05}
@@ -160,7 +160,7 @@ def _public(rng: random.Random) -> Case:
     """A download of a public data set."""
     dataset, file, rows = rng.choice(grids.PUBLIC)(rng)
     content, note = grids.csv(rng, rows)
-    content, damage = _damaged(rng, content)
+    content, damage = damaged(rng, content)
     loss = "least_squares" if dataset == "kc_housing" else "logistic"
     problem = {"loss": loss, "dataset": dataset}
     config = _document(
@@ -207,7 +207,7 @@ TRACES: tuple[Callable[[random.Random], tuple[str, bytes, str]], ...] = (
 )
 
 
-def _damaged(rng: random.Random, content: bytes) -> tuple[bytes, str]:
+def damaged(rng: random.Random, content: bytes) -> tuple[bytes, str]:
     """Most files stay as they are; some lose, gain or change bytes."""
     kind, at = rng.random(), rng.randrange(len(content) + 1)
     size = rng.choice((1, 1, 2, 8, 100))

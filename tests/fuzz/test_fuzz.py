@@ -15,8 +15,12 @@ from tests.fuzz.__main__ import KINDS, made
 
 ROOT = Path(__file__).parents[2]
 
-SAMPLE = {"configs": "0:16", "tables": "0:20", "labels": "0:4", "results": "0:4"}
-WHOLE = {"configs": "0:2000", "tables": "0:2000", "labels": "0:200", "results": "0:300"}
+SAMPLE = {"configs": "0:16", "tables": "0:20", "labels": "0:4", "results": "0:4", "searches": "0:3"}
+WHOLE = {
+    **dict.fromkeys(("configs", "tables"), "0:2000"),
+    **dict.fromkeys(("labels", "searches"), "0:200"),
+    "results": "0:300",
+}
 
 pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="forks with limits and pidfd: Linux"
