@@ -50,6 +50,8 @@ def _small(rng: random.Random) -> Any:
     if rng.random() < 0.8:
         document["schemes"] = rng.choice(([], [{"name": "uncoded"}], [seeds.grown(rng, "schemes")]))
     document.pop("sweep", None)
+    if document["delay"].get("model") == "authors_stream":  # a second for each replication
+        document["delay"] = {"model": "exponential", "rate": 1.0}
     return document
 
 
