@@ -97,7 +97,9 @@ CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("tau", "seconds a partition (additive)", 0, 1, 0.02, 0.1),
     Slider("slow", "a slow worker takes so many times as long", 1, 8, 0.5, 1),
     Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
-    Slider("persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: dealt anew a round"),
+    Slider(
+        "persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: drawn anew each round"
+    ),
     Choice(
         "policy",
         "straggler policy",

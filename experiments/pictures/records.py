@@ -235,7 +235,7 @@ def read_records(directory: Path) -> Records:
         if table is not None:
             _require_kinds(directory / name, table, swept)
     if outputs.required_origin(directory) != origin:
-        raise ConfigError(f"{directory}: was written anew while it was read; try again")
+        raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records
 
 

@@ -117,7 +117,7 @@ def _sensitivity(study: Study) -> list[str]:
     rows = [
         [
             str(row["dial"]),
-            "dealt anew" if row["times"] < 0 else f"{row['times']:g}",
+            "shuffled" if row["times"] < 0 else f"{row['times']:g}",
             str(row["label"]),
             number(row["value"]),
             _range(row, "ratio"),
@@ -127,7 +127,7 @@ def _sensitivity(study: Study) -> list[str]:
     text = (
         "load: what partitions beyond the first add to a worker's time, times this; tail: what a "
         "delay exceeds the median by, times this; persistence: a worker keeps the delay of its "
-        "round before with this probability, or the delays of a round are dealt anew. Learning "
+        "round before with this probability, or the delays of a round are shuffled. Learning "
         "rates stay as they are. There is no value where a scheme does not reach the goal in every "
         "run, and no relative one where it or the recommended one does not."
     )

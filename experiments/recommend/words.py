@@ -213,7 +213,7 @@ def _dial(study: Study, name: str) -> str:
         return "not tried"
     changed = _changed(study, rows)
     if name == "persistence":
-        held = "the answer holds from delays dealt anew each round to kept with probability 0.9"
+        held = "the answer holds from delays shuffled each round to kept with probability 0.9"
         texts = [f"{_persistence(value)} {text}" for value, text in changed.items()]
         return "; ".join(texts) if texts else held
     values = sorted({m.dial.value for m in rows})
@@ -246,7 +246,7 @@ def _changed(study: Study, rows: Sequence[Moved]) -> dict[float, str]:
 
 
 def _persistence(value: float) -> str:
-    return "dealt anew each round:" if value == DEALT_ANEW else f"kept with probability {value:g}:"
+    return "shuffled each round:" if value == DEALT_ANEW else f"kept with probability {value:g}:"
 
 
 def _another(study: Study, moved: Moved) -> bool:

@@ -48,7 +48,7 @@ def until(condition: Callable[[], bool]) -> None:
     """Wait for an event."""
     end = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < end, "waited in vain"
+        assert time.monotonic() < end, "nothing came"
         time.sleep(0.002)
 
 

@@ -33,7 +33,7 @@ NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 DIALS = {
     "load": "partitions beyond the first cost so many times as much",
     "tail": "delays exceed their median so many times as far",
-    "persistence": "probability that a worker keeps its delay (-1: dealt anew each round)",
+    "persistence": "probability that a worker keeps its delay (-1: shuffled each round)",
 }
 
 
