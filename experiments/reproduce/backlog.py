@@ -147,6 +147,7 @@ class Backlog(CodedFigure):
         axes.set_xticks(list(places), [f"{p:g}" for p in self.persistences])
         style.log_axis(axes.yaxis, ticks=(1, 2, 3, 5))
         axes.set_xlabel("persistence of slow workers")
+        axes.set_ylabel("mean iteration time (s)")
         axes.set_title("last rounds, by policy")
 
     def report(self, frame: pd.DataFrame) -> str:

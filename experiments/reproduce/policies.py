@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
 MEANING = {
-    Policy.CANCEL: "cancel: drop it at once",
-    Policy.FINISH: "finish: end it, take the newest",
-    Policy.QUEUE: "queue: do every round in order",
-    Policy.DRAIN: "drain: all wait until it is done",
+    Policy.CANCEL: "cancel: drop the old task at once",
+    Policy.FINISH: "finish: end the old task, then the newest",
+    Policy.QUEUE: "queue: do every task in order",
+    Policy.DRAIN: "drain: all wait for the old task",
 }
 """What becomes of a straggler's unfinished work."""
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 """Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
 
-NEVER = "arrow: not all replications reach it in the length of the runs"
+NEVER = "some replications do not reach it in these runs"
 
 OPEN: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markersize": 6}
 ARROW: dict[str, Any] = {"marker": ">", "markerfacecolor": "white", "markersize": 6}
