@@ -82,7 +82,7 @@ def test_many_walls_are_not_run_through(rounds: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("workers", [16, 40, 128])
+@pytest.mark.parametrize("workers", [16, 40])
 def test_walls_of_few_workers_are_not_run_through(workers: int) -> None:
     """Where places are drawn, as any law of single delays supposes."""
     for seed in range(5):
