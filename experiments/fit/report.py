@@ -10,6 +10,7 @@ import numpy as np
 
 from experiments.answers import Answer
 from experiments.config import yaml_text
+from experiments.config.escape import escaped
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_places
 from experiments.fit.hosts import named, standing_rows
@@ -34,7 +35,7 @@ def terminal_report(findings: Findings) -> str:
 def markdown_report(findings: Findings, source: str) -> str:
     """The whole ``report.md``."""
     ks, main = findings.ks, findings.main
-    lines = [f"# Delays in {source}", "", *_what(findings), ""]
+    lines = [f"# Delays in {escaped(source)}", "", *_what(findings), ""]
     lines += ["## The config", "", *_chosen(findings), "", "```yaml"]
     lines += [blocks(findings).rstrip(), "```", ""]
     lines += ["## Candidates", "", *_candidates(findings), ""]

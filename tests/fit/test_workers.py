@@ -134,7 +134,9 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
         assert np.argmax(section["ranks"]) == 7
     assert found.workers is not None
     assert "7" in [row[0] for row in standing_rows(found.workers, found.hosts)[1]]
-    assert "| 7" in markdown_report(found, "t.csv")
+    report = markdown_report(found, "t\u202e.csv")
+    assert "| 7" in report
+    assert report.startswith("# Delays in t\\u202e.csv\n")
 
 
 def test_spells_of_one_host_are_its_own_in_the_model() -> None:
