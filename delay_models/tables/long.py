@@ -249,6 +249,10 @@ def _table(
     return tuple(hosts[worker] for worker in workers), table
 
 
+MOST_COUNTED = 10**9
+"""A number of rounds from which on a few digits are enough."""
+
+
 def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     """Rounds that no worker has, where the others are evenly numbered."""
     steps = np.diff(numbers_of_rounds)
@@ -261,7 +265,9 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     lost = int(np.sum(np.round(steps[wider] / usual) - 1))
     first = numbers_of_rounds[:-1][wider][0] + usual
     verb = "round is" if lost == 1 else "rounds are"
-    text = f"{lost} {verb} missing for all workers (first: {first:g}); the others follow each other"
+    count = f"{lost}" if lost < MOST_COUNTED else f"{lost:.3g}"
+    text = f"{count} {verb} missing for all workers (first: {first:g}); "
+    text += "the others follow each other"
     return [Repair("gap", lost, text)]
 
 

@@ -316,7 +316,7 @@ def _percent(error: float) -> str:
 
 
 def _markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    table = [list(header), *([str(cell) for cell in row] for row in rows)]
+    table = [list(header), *([escaped(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     lines = [
         "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"

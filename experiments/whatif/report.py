@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Sequence
 
 from experiments.answers import Answer
+from experiments.config.escape import escaped
 from experiments.counted import counted
 from experiments.paragraphs import wrapped
 from experiments.whatif.frames import hosts_table
@@ -161,7 +162,7 @@ def _range(estimate: Estimate) -> str:
 
 
 def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    return escaped(text.replace("\n", " ")).replace("|", "\\|")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
