@@ -24,6 +24,7 @@ from experiments.fit.laws.law import (
     Law,
     TwoLogNormals,
     fitted,
+    lognormal_section,
     rounded,
     rounded_to_4,
 )
@@ -218,8 +219,7 @@ def _of_one(sample: FloatArray) -> Section:
     if len(sample) >= FEWEST_OF_ONE:
         return fitted(EMPIRICAL, sample).section()
     logs = np.log(np.maximum(sample, 1e-12))
-    median, sigma = float(np.exp(logs.mean())), float(logs.std(ddof=1))
-    return {"model": "lognormal", "median": rounded(median), "sigma": rounded(sigma)}
+    return lognormal_section(float(logs.mean()), float(logs.std(ddof=1)))
 
 
 def _joined(text: str, parts: Parts, each: str) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from experiments.answers import Answer
 from experiments.config import yaml_text
-from experiments.config.escape import escaped
 from experiments.fit.findings import Answers, Findings
 from experiments.fit.frames import shown_places
 from experiments.fit.hosts import named, standing_rows
 from experiments.fit.laws.load import LoadFit
 from experiments.fit.laws.memory import Memory
 from experiments.fit.laws.variance import Variance
-from experiments.paragraphs import wrapped
+from experiments.markdown import plain, table, wrapped
 
 
 def blocks(findings: Findings) -> str:
@@ -27,7 +25,7 @@ def blocks(findings: Findings) -> str:
 
 def terminal_report(findings: Findings) -> str:
     """What the terminal shows: the ranking, the other answers in a line each, the sections."""
-    lines = [*_markdown(*_families(findings.main, findings.ks)), ""]
+    lines = [*table(*_families(findings.main, findings.ks)), ""]
     lines += _answers(findings)
     return "\n".join([*lines, "", blocks(findings)])
 
@@ -35,12 +33,12 @@ def terminal_report(findings: Findings) -> str:
 def markdown_report(findings: Findings, source: str) -> str:
     """The whole ``report.md``."""
     ks, main = findings.ks, findings.main
-    lines = [f"# Delays in {escaped(source)}", "", *_what(findings), ""]
+    lines = [f"# Delays in {plain(source)}", "", *_what(findings), ""]
     lines += ["## The config", "", *_chosen(findings), "", "```yaml"]
     lines += [blocks(findings).rstrip(), "```", ""]
     lines += ["## Candidates", "", *_candidates(findings), ""]
     lines += ["## Families", "", *_families_text(findings), ""]
-    lines += [*_markdown(*_families(main, ks)), ""]
+    lines += [*table(*_families(main, ks)), ""]
     lines += [f"- {name} cannot be fitted: {why}" for name, why in main.refused.items()]
     lines += ["", "![Q-Q](qq.png)", "", "![Order statistics](order_statistics.png)", ""]
     if findings.load is not None:
@@ -145,7 +143,7 @@ def _candidates(findings: Findings) -> list[str]:
         )
     text = f"From simple to full, errors over k = {low} to {high}. {how} A fuller one is taken"
     text += " only where it predicts better. Cold starts, if any, are left out."
-    return [text, "", *_markdown(header, rows)]
+    return [text, "", *table(header, rows)]
 
 
 def _families_text(findings: Findings) -> list[str]:
@@ -211,7 +209,7 @@ def _workers(findings: Findings) -> list[str]:
         f"{workers.level:.2f} times the round's median. The costs are what a median worker in its "
         "place would save. All workers are in `workers.parquet`.",
         "",
-        *_markdown(*standing_rows(workers, findings.hosts)),
+        *table(*standing_rows(workers, findings.hosts)),
     ]
 
 
@@ -274,7 +272,7 @@ def _load(findings: Findings) -> list[str]:
         f"{load.r_squared:.4f}. Misfit of each law to medians and spreads (smaller is better; 1e6 "
         f"means excluded): {misfits}. So the load law is **{load.kind}**: {_law(load)}.",
         "",
-        *_markdown(["load", "median (s)", "mean distance from it (s)"], rows),
+        *table(["load", "median (s)", "mean distance from it (s)"], rows),
     ]
 
 
@@ -307,19 +305,9 @@ def _each(findings: Findings) -> list[str]:
     return [
         "Families are fitted to unit delays: what the load law leaves when the load is taken out.",
         "",
-        *_markdown([*header, "cold starts"], rows),
+        *table([*header, "cold starts"], rows),
     ]
 
 
 def _percent(error: float) -> str:
     return f"{error:.1%}" if np.isfinite(error) else "infinite"
-
-
-def _markdown(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
-    table = [list(header), *([escaped(str(cell)) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in table) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in table
-    ]
-    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]

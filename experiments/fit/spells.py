@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from delay_models.base import FloatArray
-from experiments.fit.laws.law import rounded, rounded_to_4
+from experiments.fit.laws.law import lognormal_section, rounded_to_4
 from experiments.fit.workers import Workers
 from experiments.whatif.rows import round_medians
 
@@ -82,8 +82,4 @@ def _spells(tables: Sequence[FloatArray], worker: int, workers: Workers) -> Sect
 def _lognormal(sample: FloatArray) -> Section:
     logs = np.log(np.maximum(sample, 1e-12))
     sigma = max(SMALLEST_SIGMA, float(logs.std()))
-    return {
-        "model": "lognormal",
-        "median": rounded(float(np.exp(logs.mean()))),
-        "sigma": rounded(sigma),
-    }
+    return lognormal_section(float(logs.mean()), sigma)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.paragraphs import wrapped
+from experiments.markdown import plain, table, wrapped
 from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
 from experiments.recommend.losers import MARGIN
 from experiments.recommend.pictures import pictures
@@ -17,7 +17,6 @@ from experiments.recommend.space import LEFT_OUT
 from experiments.recommend.study import Study
 from experiments.recommend.trial import SPACING, TRIAL, TUNED
 from experiments.recommend.words import following, number, percent, verdict, why
-from experiments.whatif.report import table
 
 LISTED = 25
 """Schemes that are listed of each kind; the tables have all."""
@@ -36,9 +35,9 @@ def markdown(study: Study, config: str) -> str:
         study: what was found.
         config: path of the ready config.
     """
-    lines = [f"# Recommended for {_plain(study.subject.name)}", ""]
-    lines += [f"**{_plain(verdict(study))}**", ""]
-    lines += [*(f"- {_plain(text)}" for text in why(study)), ""]
+    lines = [f"# Recommended for {plain(study.subject.name)}", ""]
+    lines += [f"**{plain(verdict(study))}**", ""]
+    lines += [*(f"- {plain(text)}" for text in why(study)), ""]
     lines += ["## Next", "", *(f"- {text}" for text in following(study, config)), ""]
     lines += ["## Ranking", "", *_ranking(study), ""]
     lines += _picture(study, "ranking")
@@ -46,7 +45,7 @@ def markdown(study: Study, config: str) -> str:
     lines += ["## How far it holds", "", *_sensitivity(study), "", *_picture(study, "sensitivity")]
     lines += ["## Ruled out", "", *_ruled_out(study), ""]
     notes = study.subject.notes
-    lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
+    lines += [*(f"- {plain(note)}" for note in notes), *([""] if notes else [])]
     return "\n".join(map(wrapped, [*lines, *_method(study)]))
 
 
@@ -168,7 +167,3 @@ def _method(study: Study) -> list[str]:
         "Cannot be told apart: the interval does not exclude 1."
     )
     return ["## How it was found", "", text, ""]
-
-
-def _plain(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")

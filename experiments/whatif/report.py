@@ -6,9 +6,8 @@ import shlex
 from collections.abc import Sequence
 
 from experiments.answers import Answer
-from experiments.config.escape import escaped
 from experiments.counted import counted
-from experiments.paragraphs import wrapped
+from experiments.markdown import plain, table, wrapped
 from experiments.whatif.frames import hosts_table
 from experiments.whatif.intervals import DRAWS
 from experiments.whatif.study import Estimate, Study
@@ -29,12 +28,12 @@ def markdown(
         notes: what was left out or mended in it.
         marks: what the names of each study's pictures end with.
     """
-    lines = [f"# What if: {_plain(source)}", ""]
+    lines = [f"# What if: {plain(source)}", ""]
     for study, mark in zip(studies, marks, strict=True):
         if len(studies) > 1:
             lines += [f"## Load {study.load:g}", ""]
         lines += _study(study, mark)
-    lines += [*(f"- {_plain(note)}" for note in notes), *([""] if notes else [])]
+    lines += [*(f"- {plain(note)}" for note in notes), *([""] if notes else [])]
     return "\n".join(map(wrapped, [*lines, *_method(studies[0])]))
 
 
@@ -67,9 +66,9 @@ def answer(
 
 def _study(study: Study, mark: str) -> list[str]:
     rounds, n = study.table.shape
-    lines = [f"**{_plain(verdict(study))}.**", ""]
+    lines = [f"**{plain(verdict(study))}.**", ""]
     lines += [f"{n} workers, {rounds} rounds. Times are seconds.", ""]
-    lines += [*(f"- {_plain(fact)}" for fact in facts(study)), ""]
+    lines += [*(f"- {plain(fact)}" for fact in facts(study)), ""]
     lines += [f"![Delays of workers and rounds](heat_map{mark}.png)", ""]
     lines += [f"![Measured and ideal](timeline{mark}.png)", ""]
     lines += ["### Why a step takes longer than a typical task", "", *_parts(study), ""]
@@ -159,18 +158,3 @@ def _method(study: Study) -> list[str]:
 
 def _range(estimate: Estimate) -> str:
     return "" if estimate.low != estimate.low else f"{estimate.low:.4g} to {estimate.high:.4g}"
-
-
-def _plain(text: str) -> str:
-    return escaped(text.replace("\n", " ")).replace("|", "\\|")
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """A table in Markdown."""
-    whole = [list(header), *([_plain(cell) for cell in row] for row in rows)]
-    widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in whole
-    ]
-    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]

@@ -10,7 +10,7 @@ import numpy as np
 
 from delay_models.base import FloatArray
 from delay_models.parametric import LogNormal
-from experiments.fit.laws.law import TwoLogNormals, rounded
+from experiments.fit.laws.law import TwoLogNormals, lognormal_section
 from experiments.fit.laws.lognormals import fit_two_lognormals
 from experiments.fit.laws.variance import components
 
@@ -77,7 +77,7 @@ def factor_law(factors: FloatArray) -> dict[str, Any]:
     factors = factors / np.median(factors)
     logs = np.log(factors)
     mean, sigma = float(logs.mean()), float(logs.std())
-    one = {"model": "lognormal", "median": rounded(float(np.exp(mean))), "sigma": rounded(sigma)}
+    one = lognormal_section(mean, sigma)
     if len(factors) < FEWEST_FACTORS or sigma <= 0:
         return one
     two = fit_two_lognormals(factors, narrowest=NARROWEST)

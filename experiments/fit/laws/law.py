@@ -82,6 +82,11 @@ class ScipyLaw(Law):
         return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
 
 
+def lognormal_section(mean: float, sigma: float) -> dict[str, Any]:
+    """A section for delays whose logarithms have this mean and standard deviation."""
+    return {"model": "lognormal", "median": rounded(float(np.exp(mean))), "sigma": rounded(sigma)}
+
+
 @dataclass(frozen=True)
 class TwoLogNormals(Law):
     """``fast`` with probability 1 - slow_share, else ``slow``."""
