@@ -629,7 +629,7 @@ def measure(
     from experiments.measure import command
 
     document = None if config is None else load(config, set_ or [])
-    tasks = command.works(document, data_dir, workers, size)
+    tasks = command.tasks_of(document, data_dir, workers, size)
     wanted, factors = command.loads_of(loads), dict(slowed(slow or []))
     try:
         with console.progress("rounds") as report:

@@ -29,7 +29,6 @@ class Arrival:
         seconds: of the config: how long its worker took for it.
         now: the instant, in seconds of the config since the clock was started.
         late: whether computing took longer than the delay.
-        ended: when it was sent, on the clock of the worker's host: seconds since 1970.
     """
 
     worker: int
@@ -39,7 +38,6 @@ class Arrival:
     seconds: float
     now: float
     late: bool = False
-    ended: float = 0.0
 
 
 @final
@@ -165,9 +163,7 @@ class LineCrew:
             return None
         seconds = told.seconds / self._scale
         self._busy[worker] += seconds
-        return Arrival(
-            worker, told.number, told.place, told.value, seconds, self.now(), told.late, told.ended
-        )
+        return Arrival(worker, told.number, told.place, told.value, seconds, self.now(), told.late)
 
     def _tell(self, worker: int, what: Order | Employment) -> None:
         if not self._alive[worker]:

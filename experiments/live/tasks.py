@@ -7,6 +7,7 @@ answers with a ``Reply``. Instants and waits here are real seconds.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, final
 
@@ -66,7 +67,6 @@ class Reply:
         value: what was computed.
         seconds: since the message before it, or since the task began.
         late: whether computing took longer than the task's wait.
-        ended: when it was sent, on the clock of the worker's host: seconds since 1970.
     """
 
     number: int
@@ -74,7 +74,6 @@ class Reply:
     value: Vector
     seconds: float
     late: bool
-    ended: float
 
 
 @final
@@ -85,17 +84,31 @@ class Idle:
     busy: float
 
 
+class Ended(Exception):
+    """A newer order has ended the task."""
+
+
+Listen = Callable[[], None]
+"""Called about once a millisecond while a worker computes; raises ``Ended`` to stop it."""
+
+
 class Work(ABC):
     """What a worker holds and computes; abstract."""
 
     @abstractmethod
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
         """The value of a message.
 
         Args:
             place: which of the task's messages.
             argument: the task's.
             done: gradients that the task has computed already, by partition; added to.
+            listen: called between pieces of the work.
+
+        Raises:
+            Ended: ``listen`` did.
         """
 
 
@@ -105,7 +118,9 @@ class Nothing(Work):
     """No data: times alone are of interest. Messages are empty."""
 
     @override
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
         return np.empty(0)
 
 
@@ -114,18 +129,25 @@ class Held(Work):
     """Partitions that a worker holds; abstract.
 
     Attributes:
-        parts: each partition's rows as a problem of its own.
+        parts: each partition's rows, some at a time, as problems of their own.
         rows: N, of all the data.
     """
 
-    parts: dict[int, Problem]
+    parts: Mapping[int, Sequence[Problem]]
     rows: int
 
-    def gradient(self, partition: int, beta: FloatArray) -> FloatArray:
-        """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``."""
-        part = self.parts[partition]
-        slopes = part.slopes(part.margins(beta[:, None]))
-        return part.gradient_from_slopes(slopes)[:, 0] / self.rows
+    def gradient(self, partition: int, beta: FloatArray, listen: Listen) -> FloatArray:
+        """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``.
+
+        Raises:
+            Ended: ``listen`` did, after some of the rows.
+        """
+        total: FloatArray = np.zeros(beta.shape)
+        for rows in self.parts[partition]:
+            slopes = rows.slopes(rows.margins(beta[:, None]))
+            total += rows.gradient_from_slopes(slopes)[:, 0]
+            listen()
+        return total / self.rows
 
 
 @final
@@ -140,14 +162,16 @@ class Encoded(Held):
     code: sparse.csr_array
 
     @override
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
         """A partition that several of a task's messages carry is computed once."""
         message: Vector = np.zeros(argument.shape, dtype=self.code.dtype)
         places = slice(self.code.indptr[place], self.code.indptr[place + 1])
         for i, weight in zip(self.code.indices[places], self.code.data[places], strict=True):
             partition = int(i)
             if partition not in done:
-                done[partition] = self.gradient(partition, argument)
+                done[partition] = self.gradient(partition, argument, listen)
             message = message + weight * done[partition]
         return message
 
@@ -158,9 +182,11 @@ class Single(Held):
     """The gradient of one partition; the argument is the partition and beta."""
 
     @override
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
         partition, beta = argument
-        return self.gradient(partition, beta)
+        return self.gradient(partition, beta, listen)
 
 
 @final

@@ -1,9 +1,9 @@
 """A worker: it waits for a task, computes, sleeps out the task's delay, and sends its messages.
 
 A delay is the time that a whole task takes: computing is part of it, and where computing takes
-longer, the message is late. A sleeping worker listens: a new task ends the sleep at once under
-``cancel``, and is kept for later under the other policies. Computing itself is not interrupted
-within a partition's gradient.
+longer, the message is late. A worker listens while it sleeps, and about once a millisecond while
+it computes: a new task ends the one before at once under ``cancel``, and is kept for later under
+the other policies.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from math import inf
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
@@ -21,7 +22,7 @@ from typing import final
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from experiments.live.tasks import Drop, Employment, End, Idle, Order, Reply, Task, Vector
+from experiments.live.tasks import Drop, Employment, End, Ended, Idle, Order, Reply, Task, Vector
 from sim.types import FloatArray
 
 
@@ -41,7 +42,7 @@ def serve(line: Connection, alone: bool = False) -> None:
     try:
         employment: Employment = line.recv()
         orders: SimpleQueue[Order] = SimpleQueue()
-        listening = threading.Thread(target=_listen, args=(line, orders, alone), daemon=True)
+        listening = threading.Thread(target=_read, args=(line, orders, alone), daemon=True)
         listening.start()
         with threadpool_limits(1):
             Worker(line, employment, orders).work()
@@ -49,7 +50,7 @@ def serve(line: Connection, alone: bool = False) -> None:
         pass
 
 
-def _listen(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
+def _read(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
     """Always read, so that neither side ever waits for the other to read."""
     try:
         while True:
@@ -82,7 +83,8 @@ class Worker:
             match self._next():
                 case Task() as task:
                     began = time.perf_counter()
-                    self._perform(task, began)
+                    with suppress(Ended):
+                        self._perform(task, began)
                     busy += time.perf_counter() - began
                 case Drop():
                     self._line.send(Idle(busy))
@@ -110,6 +112,11 @@ class Worker:
         return ends
 
     def _perform(self, task: Task, began: float) -> None:
+        """Send the task's messages.
+
+        Raises:
+            Ended: another order has ended the task.
+        """
         done: dict[int, FloatArray] = {}
         since = began
         for place, wait in enumerate(task.waits):
@@ -120,19 +127,30 @@ class Worker:
                 value = task.argument
             elif wait < inf:
                 computing = time.perf_counter()
-                value = self._work.compute(place, task.argument, done)
+                value = self._work.compute(place, task.argument, done, self._listen)
                 spent = time.perf_counter() - computing
-                if self._slow > 1 and self._interrupted(computing + self._slow * spent):
-                    return
+                if self._slow > 1:
+                    self._sleep(computing + self._slow * spent)
             late = time.perf_counter() > began + wait
-            if self._interrupted(began + wait):
-                return
+            self._sleep(began + wait)
             now = time.perf_counter()
-            self._line.send(Reply(task.number, place, value, now - since, late, time.time()))
+            self._line.send(Reply(task.number, place, value, now - since, late))
             since = now
 
-    def _interrupted(self, until: float) -> bool:
-        """Sleep until an instant; whether something came that ends the task."""
+    def _listen(self) -> None:
+        """Read what has come.
+
+        Raises:
+            Ended: it ends the task.
+        """
+        self._sleep(-inf)
+
+    def _sleep(self, until: float) -> None:
+        """Sleep until an instant, and read what comes.
+
+        Raises:
+            Ended: something came that ends the task.
+        """
         while True:
             left = until - time.perf_counter()
             try:
@@ -144,7 +162,7 @@ class Worker:
                     order = self._orders.get_nowait()
             except Empty:
                 if until <= time.perf_counter():
-                    return False
+                    return
                 continue
             if self._note(order):
-                return True
+                raise Ended

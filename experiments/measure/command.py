@@ -12,9 +12,8 @@ from experiments.cells import files
 from experiments.config import build
 from experiments.config.errors import ConfigError, at
 from experiments.config.grid import cells
-from experiments.live.tasks import Work
 from experiments.measure.probe import measured
-from experiments.measure.tasks import Products, gradients
+from experiments.measure.tasks import Measured, gradients, products
 
 MOST_LOADS = 1000
 LARGEST = 20_000
@@ -37,10 +36,10 @@ def loads_of(text: str) -> list[int]:
     return loads
 
 
-def works(
+def tasks_of(
     document: Mapping[str, Any] | None, data_dir: Path | None, workers: int | None, size: int
-) -> list[Work]:
-    """What each worker computes.
+) -> Measured:
+    """What to measure.
 
     Args:
         document: a config whose problem's gradients are the tasks; ``None``: products of matrices.
@@ -54,7 +53,7 @@ def works(
     if document is None:
         if not 1 <= size <= LARGEST:
             raise at("--size", size, f"must be from 1 to {LARGEST}")
-        return [Products(size)] * (workers or 4)
+        return products(size, workers or 4)
     cell = cells(document, data_dir)[0]
     own = cell.settings.workers
     if workers not in (None, own):
@@ -66,7 +65,7 @@ def works(
 
 
 def measure(
-    tasks: list[Work],
+    tasks: Measured,
     loads: list[int],
     rounds: int,
     scheduler: str | None,
@@ -83,8 +82,9 @@ def measure(
     if output.suffix != ".csv":
         raise at("--output", str(output), "must end in .csv")
     for worker in slow:
-        if worker >= len(tasks):
-            raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")
+        if worker >= len(tasks.works):
+            valid = f"must be a worker from 0 to {len(tasks.works) - 1}"
+            raise at("--slow", worker, valid)
     files.require_file(output)
     table = measured(tasks, loads, rounds, scheduler, slow, report)
     files.write_bytes(output, table.to_csv(index=False).encode())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 import pandas as pd
@@ -10,59 +11,79 @@ import pandas as pd
 from experiments.live.crew import Death, LineCrew
 from experiments.live.played import CannotEnd
 from experiments.live.staff import hired
-from experiments.live.tasks import Employment, Work
+from experiments.live.tasks import Employment
+from experiments.measure.tasks import Measured
 
-COLUMNS = ("worker", "host", "round", "load", "start", "end", "seconds")
+COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
+
+STRETCH = 10
+"""Rounds of a load in a row."""
 
 
 def measured(
-    works: Sequence[Work],
+    tasks: Measured,
     loads: Sequence[int],
     rounds: int,
     scheduler: str | None,
     slow: dict[int, float],
     report: Callable[[int, int], None],
 ) -> pd.DataFrame:
-    """Measure; one round of each load goes before and is not recorded.
+    """Measure.
 
     Args:
-        works: what each worker computes; the argument is the load.
+        tasks: what the workers compute.
         loads: partitions, or products, of a task.
-        rounds: rounds of each load; the loads take turns.
+        rounds: rounds of each load.
         scheduler: address of a Dask cluster; ``None``: processes of this machine.
         slow: how many times as long the computing of some workers takes.
         report: progress, in rounds.
 
     Returns:
-        One row per task with the columns ``COLUMNS``: start and end on the clock of the worker's
-        host, in seconds since 1970, and the seconds between them by a steadier clock.
+        One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
+        the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
+        ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
+        was at it for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
 
     Raises:
         CannotEnd: a worker died.
         ConfigError: the cluster cannot be reached, or is too small.
     """
     rows: list[tuple[object, ...]] = []
-    total = rounds * len(loads)
+    works, total = tasks.works, rounds * len(loads)
     with hired(len(works), scheduler) as staff:
         crew = LineCrew(staff.lines, staff.names, 1.0)
         crew.employ([Employment(work, slow=slow.get(j, 1.0)) for j, work in enumerate(works)])
         crew.settle()
-        number = 0
-        for turn in range(-1, rounds):
-            for load in loads:
-                for worker in range(len(works)):
-                    crew.give(worker, number, [0.0], load)
-                missing = len(works)
-                while missing:
-                    for event in crew.hear(inf):
-                        if isinstance(event, Death):
-                            raise CannotEnd(max(turn + 1, 1), [crew.name(event.worker)])
-                        missing -= 1
-                        start = event.ended - event.seconds
-                        place = event.worker, staff.hosts[event.worker], turn, load
-                        rows.append((*place, start, event.ended, event.seconds))
-                number += 1
-                if turn >= 0:
-                    report(number - len(loads), total)
+        crew.start_clock()
+        zero, done = time.time(), 0
+        for number, (turn, load) in enumerate(_turns(loads, rounds)):
+            start = crew.now()
+            for worker in range(len(works)):
+                crew.give(worker, number, [0.0], (load, tasks.model))
+            missing = len(works)
+            while missing:
+                for event in crew.hear(inf):
+                    if isinstance(event, Death):
+                        raise CannotEnd(done + 1, [crew.name(event.worker)])
+                    missing -= 1
+                    place = event.worker, staff.hosts[event.worker], turn, load
+                    times = zero + start, zero + event.now, event.seconds, event.now - start
+                    rows.append((*place, *times))
+            if turn >= 0:
+                done += 1
+                report(done, total)
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     return table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
+
+
+def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
+    """Round and load of each turn; round -1 is not recorded.
+
+    The loads take turns, so that a machine that becomes slower does not look like a load law; in
+    stretches, so that a round follows one of its own kind, as in training.
+    """
+    for first in range(0, rounds, STRETCH):
+        for load in loads:
+            yield -1, load
+            for turn in range(first, min(first + STRETCH, rounds)):
+                yield turn, load

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -9,7 +10,7 @@ import numpy as np
 from typing_extensions import override
 
 from experiments.config.build import Training
-from experiments.live.tasks import Held, Vector, Work
+from experiments.live.tasks import Held, Listen, Vector, Work
 from experiments.live.work import parts_of
 from sim.types import FloatArray
 
@@ -17,7 +18,7 @@ from sim.types import FloatArray
 @final
 @dataclass(frozen=True)
 class Products(Work):
-    """So many products of two square matrices as the load says, which is the argument.
+    """As many products of two square matrices as the load says.
 
     Attributes:
         size: rows and columns.
@@ -26,10 +27,14 @@ class Products(Work):
     size: int
 
     @override
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        load, _ = argument
         matrix = np.full((self.size, self.size), 1 / self.size)
-        for _ in range(argument):
+        for _ in range(load):
             matrix = matrix @ matrix
+            listen()
         first: Vector = matrix[0]
         return first
 
@@ -37,25 +42,45 @@ class Products(Work):
 @final
 @dataclass(frozen=True, eq=False)
 class Gradients(Held):
-    """The gradients of as many partitions as the load says, from a worker's own one on.
+    """The sum of the gradients of as many partitions as the load says, from a worker's own one on.
 
     Attributes:
         own: its partition.
-        beta: the model.
     """
 
     own: int
-    beta: FloatArray
 
     @override
-    def compute(self, place: int, argument: Any, done: dict[int, FloatArray]) -> Vector:
-        chosen = [(self.own + i) % len(self.parts) for i in range(argument)]
-        return np.asarray(np.sum([self.gradient(i, self.beta) for i in chosen], axis=0))
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        load, beta = argument
+        chosen = [(self.own + i) % len(self.parts) for i in range(load)]
+        return np.asarray(np.sum([self.gradient(i, beta, listen) for i in chosen], axis=0))
 
 
-def gradients(learning: Training, workers: int) -> list[Work]:
-    """What each worker computes, of k = n partitions."""
+@final
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What is measured: tasks whose argument is a load and a model.
+
+    Attributes:
+        works: what each worker computes.
+        model: ``(p,)`` sent with each task, as in training; empty for tasks without data.
+    """
+
+    works: Sequence[Work]
+    model: FloatArray
+
+
+def products(size: int, workers: int) -> Measured:
+    """Products of matrices."""
+    return Measured([Products(size)] * workers, np.empty(0))
+
+
+def gradients(learning: Training, workers: int) -> Measured:
+    """Gradients of k = n partitions."""
     problem = replace(learning.problem, partitions=workers)
     parts = dict(enumerate(parts_of(problem)))
-    beta = learning.initial
-    return [Gradients(parts, problem.rows, worker, beta) for worker in range(workers)]
+    works = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
+    return Measured(works, learning.initial)

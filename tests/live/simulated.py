@@ -17,6 +17,10 @@ from sim.engines.policy import Policy
 from sim.types import FloatArray
 
 
+def nobody() -> None:
+    """Nothing ends a task while it computes."""
+
+
 @dataclass
 class Person:
     """A worker: its task, the tasks that wait, and when it was last free."""
@@ -78,7 +82,7 @@ class SimulatedCrew:
         since = 0.0
         for place, wait in enumerate(waits):
             if wait < inf:
-                value = person.work.compute(place, argument, done)
+                value = person.work.compute(place, argument, done, nobody)
                 last = place + 1 == len(waits)
                 content = (place, wait - since, value, last)
                 heapq.heappush(self.heap, (self.clock + wait, worker, number, place, wait, content))

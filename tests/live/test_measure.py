@@ -10,6 +10,7 @@ import pytest
 
 from delay_models.table import read_all_loads
 from experiments.measure.tasks import Gradients, Products, gradients
+from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 from tests.live.test_processes import written
 from tests.program import inside
@@ -17,36 +18,44 @@ from tests.program import inside
 
 def test_measured_tasks_are_a_table_that_fit_reads(tmp_path: Path) -> None:
     """Worker 2 waits 50 times as long as it computes: it is the slowest, whatever else the
-    machine does. Tasks of a round begin together, so none ends before another's round began."""
+    machine does. Tasks of a round begin together, and none ends before its round began."""
     path = tmp_path / "measured.csv"
-    options = ["--workers", 3, "--loads", "1,4", "--rounds", 6, "--size", 60, "--slow", "2=50"]
+    options = ["--workers", 3, "--loads", "1,4", "--rounds", 12, "--size", 60, "--slow", "2=50"]
     done = inside("measure", *options, "--output", path)
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(path)
-    assert len(table) == 3 * 2 * 6
+    assert len(table) == 3 * 2 * 12
     assert np.allclose(table["end"] - table["start"], table["seconds"], atol=1e-6)
     medians = table.groupby("worker")["seconds"].median()
     assert medians.idxmax() == 2
     tables = read_all_loads(str(path))
     assert list(tables) == [1.0, 4.0]
-    assert tables[1.0].shape == (6, 3)
-    ends = table.groupby(["round", "load"])["end"].max()
-    starts = table.groupby(["round", "load"])["start"].min()
-    assert (starts.to_numpy()[1:] >= ends.to_numpy()[:-1] - 1e-3).all()
+    assert tables[1.0].shape == (12, 3)
+    assert (table["busy"] <= table["seconds"]).all()
+    turns = table.groupby(["load", "round"]).agg({"start": ["min", "max"], "end": "max"})
+    assert (turns["start"]["min"] == turns["start"]["max"]).all()
+    turns = turns.sort_values(("start", "min"))
+    assert (turns["start"]["min"].to_numpy()[1:] >= turns["end"]["max"].to_numpy()[:-1]).all()
+    assert turns.index.tolist() == [
+        (load, turn)
+        for stretch in (range(10), range(10, 12))
+        for load in (1, 4)
+        for turn in stretch
+    ]
 
 
 def test_a_task_is_as_many_gradients_as_its_load() -> None:
     """Worker j's task of load 2 is the sum of the gradients of partitions j and j + 1."""
     learning = problem(3)
-    works = gradients(learning, 3)
-    beta = learning.initial
-    for worker, work in enumerate(works):
+    tasks = gradients(learning, 3)
+    beta = tasks.model
+    for worker, work in enumerate(tasks.works):
         assert isinstance(work, Gradients)
         expected = sum(
             learning.problem.partition_gradient((worker + i) % 3, beta) for i in range(2)
         )
-        np.testing.assert_allclose(work.compute(0, 2, {}), expected, rtol=1e-9, atol=1e-15)
-    assert Products(5).compute(0, 3, {}).shape == (5,)
+        np.testing.assert_allclose(work.compute(0, (2, beta), {}, nobody), expected, rtol=1e-9)
+    assert Products(5).compute(0, (3, beta), {}, nobody).shape == (5,)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,96 @@
+"""One worker without a process: its rows, a few at a time, and what ends its tasks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from typing_extensions import override
+
+from experiments.live.tasks import Employment, End, Ended, Listen, Order, Single, Task, Vector, Work
+from experiments.live.work import parts_of
+from experiments.live.worker import Worker
+from sim.engines.policy import Policy
+from sim.types import FloatArray
+from tests.live.simulated import nobody
+from tests.live.test_masters import problem
+
+
+@dataclass
+class Overtaken(Work):
+    """Two more tasks come while it computes task 0; ``log`` has each half of its work."""
+
+    orders: SimpleQueue[Order]
+    log: list[int] = field(default_factory=list)
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        self.log.append(argument)
+        if argument == 0:
+            self.orders.put(Task(1, (0.0,), 1))
+            self.orders.put(Task(2, (0.0,), 2))
+        listen()
+        self.log.append(argument)
+        return np.empty(0)
+
+
+@dataclass
+class Line:
+    """To a master that closes it after the answer to task 2."""
+
+    orders: SimpleQueue[Order]
+    heard: list[int] = field(default_factory=list)
+
+    def send(self, reply: Any) -> None:
+        self.heard.append(reply.number)
+        if reply.number == 2:
+            self.orders.put(End())
+
+
+@pytest.mark.parametrize(
+    ("policy", "log"),
+    [
+        (Policy.CANCEL, [0, 2, 2]),
+        (Policy.FINISH, [0, 0, 2, 2]),
+        (Policy.DRAIN, [0, 0, 2, 2]),
+        (Policy.QUEUE, [0, 0, 1, 1, 2, 2]),
+    ],
+)
+def test_tasks_that_come_while_a_worker_computes(policy: Policy, log: list[int]) -> None:
+    """Cancel stops in the middle; the others finish, and go on with the newest or the next."""
+    orders: SimpleQueue[Order] = SimpleQueue()
+    orders.put(Task(0, (0.0,), 0))
+    line, work = Line(orders), Overtaken(orders)
+    Worker(cast(Any, line), Employment(work, policy), orders).work()
+    assert work.log == log
+    assert line.heard == [number for number in range(3) if log.count(number) == 2]
+
+
+def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
+    """80 rows of 5 features, in partitions of 27, 27 and 26 rows, four at a time."""
+    learning = problem(3)
+    beta = learning.initial
+    pieces = parts_of(learning.problem, entries=20)
+    assert [[each.rows for each in part] for part in pieces] == [
+        [4] * 6 + [3],
+        [4] * 6 + [3],
+        [4] * 6 + [2],
+    ]
+    work = Single(dict(enumerate(pieces)), learning.problem.rows)
+    for partition in range(3):
+        whole = learning.problem.partition_gradient(partition, beta)
+        found = work.compute(0, (partition, beta), {}, nobody)
+        np.testing.assert_allclose(found, whole, rtol=1e-9, atol=1e-15)
+    left = iter(range(3))
+
+    def ends() -> None:
+        if next(left, None) is None:
+            raise Ended
+
+    with pytest.raises(Ended):
+        work.compute(0, (0, beta), {}, ends)
