@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from annotated_types import Ge, MinLen, Unit
+from annotated_types import Ge, Le, MinLen, Unit
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -154,6 +154,32 @@ class Proportional(LoadLaw):
 
 @final
 @dataclass(frozen=True, config=STRICT)
+class PartlyProportional(LoadLaw):
+    """T = (fixed + (1 - fixed) d) X: a share of the time at load 1 is the same at every load.
+
+    Reading a model, waking up and sending an answer cost a worker as much for one partition as for
+    three, and cost a slow worker more.
+
+    Args:
+        fixed: that share; 0 is ``proportional``.
+    """
+
+    kind: ClassVar[str] = "partly_proportional"
+
+    fixed: Annotated[float, Ge(0), Le(1)]
+
+    def growth(self, loads: Loads | float) -> FloatArray:
+        """Times X, elementwise."""
+        return np.asarray(self.fixed + (1 - self.fixed) * np.asarray(loads, dtype=np.float64))
+
+    @override
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
+        """One product per cell."""
+        return tape.rows(start, stop) * self.growth(loads)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
 class Additive(LoadLaw):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
@@ -264,6 +290,7 @@ def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> 
 
 LOAD_LAWS: dict[str, type[LoadLaw]] = {
     "proportional": Proportional,
+    "partly_proportional": PartlyProportional,
     "additive": Additive,
     "per_partition": PerPartition,
     "steps": Steps,

@@ -49,7 +49,8 @@ def measure(item: Item, share: Share = lambda done: None) -> Found:
     """
     try:
         cell = cell_of(item)
-        learning = build.training(cell_of(replace(item, delays=0)), item.data_dir)
+        data = cell if item.delays == 0 else cell_of(replace(item, delays=0))
+        learning = build.training(data, item.data_dir)
         run = build.timing(cell, None if learning is None else learning.problem.features)
         cost = estimate(run, cell.settings.engine)
         if cost.seconds > LONGEST or cost.memory > LARGEST:

@@ -16,7 +16,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional, Steps
+from sim.load_laws import (
+    Additive,
+    LoadLaw,
+    PartlyProportional,
+    PerPartition,
+    Proportional,
+    Steps,
+)
 from sim.theory.valid import require_count, require_non_negative, require_positive
 from sim.types import FloatArray
 
@@ -102,6 +109,9 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
     match law:
         case Proportional():
             return proportional_worker_time(delay.cdf, load, delay.sf)
+        case PartlyProportional():
+            require_count("load", load)
+            return _known(delay.cdf, delay.sf, scale=float(law.growth(load)))
         case Additive(seconds_per_partition=seconds):
             return additive_worker_time(delay.cdf, load, seconds, delay.sf)
         case Steps():
@@ -131,6 +141,8 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
     match law:
         case Proportional():
             return _known(delay.cdf, delay.sf, scale=share)
+        case PartlyProportional():
+            return _known(delay.cdf, delay.sf, scale=float(law.growth(share)))
         case Additive(seconds_per_partition=seconds):
             return _known(delay.cdf, delay.sf, offset=share * seconds)
         case Steps():

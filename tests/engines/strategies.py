@@ -5,13 +5,18 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from sim.engines.policy import Policy
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from sim.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
 from sim.schemes import SCHEMES, Scheme
 from sim.types import TapeLike
 from tests.engines.agreement import Mortal
 from tests.tables import LatticeTape
 
-LAWS: list[LoadLaw] = [Proportional(), Additive(seconds_per_partition=0.25), PerPartition()]
+LAWS: list[LoadLaw] = [
+    Proportional(),
+    PartlyProportional(fixed=0.25),
+    Additive(seconds_per_partition=0.25),
+    PerPartition(),
+]
 
 laws = st.sampled_from(LAWS)
 policies = st.sampled_from(list(Policy))

@@ -3,15 +3,18 @@
 At each load, the *location* is the median delay and the *spread* the mean distance from it. The
 laws say
 
-    additive        T = d tau + X            location a + tau d     spread s
-    proportional    T = d X                  location m d           spread s d
-    per_partition   T = X1 + ... + Xd        location m d           spread s sqrt(d)
+    additive              T = d tau + X            location a + tau d    spread s
+    proportional          T = d X                  location m d          spread s d
+    partly_proportional   T = (f + (1 - f) d) X    location m (f + (1 - f) d), and spread alike
+    per_partition         T = X1 + ... + Xd        location m d          spread s sqrt(d)
 
 Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
 over loads of two numbers without unit: the error of the location in units of the spread, and the
 error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
 changes as well as by the slope: locations that grow in proportion are proportional only if the
-spread does too. Delays at load 0 that are not 0 exclude all but the additive law.
+spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
+clearly is such a share (``fixed_share``). Delays at load 0 that are not 0 exclude ``proportional``
+and ``per_partition``.
 
 The line is also fitted to the locations by ordinary least squares, and reported with R squared.
 Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more than
@@ -29,8 +32,9 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from delay_models.base import FloatArray
+from experiments.fit.laws.fixed import fixed_share
 from experiments.fit.laws.law import rounded
-from sim.load_laws import Steps
+from sim.load_laws import PartlyProportional, Steps
 
 WORST = 1e6
 
@@ -54,6 +58,7 @@ class LoadFit:
         r_squared: of that regression.
         misfits: per law, without unit; smaller is better.
         steps: what each load costs more than the smallest, ascending, ``(D,)`` seconds.
+        fixed: share of the seconds at load 1 that does not grow; ``None`` if there is none.
     """
 
     loads: FloatArray
@@ -64,6 +69,7 @@ class LoadFit:
     r_squared: float
     misfits: Mapping[str, float]
     steps: FloatArray
+    fixed: float | None
 
     @property
     def kind(self) -> str:
@@ -74,6 +80,8 @@ class LoadFit:
         """The ``load_law:`` section of a config."""
         if self.kind == "additive":
             return {"kind": "additive", "seconds_per_partition": rounded(max(0.0, self.slope))}
+        if self.fixed is not None and self.kind == "partly_proportional":
+            return {"kind": self.kind, "fixed": rounded(self.fixed)}
         if self.kind == "steps":
             first = [*np.flatnonzero(np.diff(self.steps, prepend=-1.0) > 0)]
             return {
@@ -100,8 +108,8 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     ascending = isotonic_regression(locations).x
     misfits = {
         "additive": _misfit(rest, spreads, np.zeros_like(loads)),
-        "proportional": _misfit(_through_zero(loads, locations), spreads, loads),
-        "per_partition": _misfit(_through_zero(loads, locations), spreads, np.sqrt(loads))
+        "proportional": _misfit(_multiples(loads, locations), spreads, loads),
+        "per_partition": _misfit(_multiples(loads, locations), spreads, np.sqrt(loads))
         if np.all(loads == np.round(loads))
         else WORST,
     }
@@ -109,6 +117,10 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     differ = float(np.ptp(ascending)) > CLEAR * float(errors.max())
     if len(loads) > 2 and r_squared < STRAIGHT and differ:
         misfits["steps"] = _misfit(locations - ascending, spreads, np.zeros_like(loads))
+    fixed = fixed_share(tables)
+    if fixed is not None:
+        growth = PartlyProportional(fixed).growth(loads)
+        misfits["partly_proportional"] = _misfit(_multiples(growth, locations), spreads, growth)
     return LoadFit(
         loads=loads,
         locations=locations,
@@ -118,6 +130,7 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
         r_squared=r_squared,
         misfits=misfits,
         steps=np.asarray(ascending - ascending[0]),
+        fixed=fixed,
     )
 
 
@@ -130,6 +143,8 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
         return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
     if law["kind"] == "steps":
         return np.asarray(np.maximum(table - step_cost(law, load), 0.0))
+    if law["kind"] == "partly_proportional":
+        return np.asarray(table / PartlyProportional(law["fixed"]).growth(load))
     return np.asarray(table / load) if load > 0 else table
 
 
@@ -138,9 +153,9 @@ def step_cost(law: Mapping[str, Any], load: float) -> float:
     return float(Steps(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
 
 
-def _through_zero(loads: FloatArray, locations: FloatArray) -> FloatArray:
-    slope = float(loads @ locations) / float(loads @ loads)
-    return locations - slope * loads
+def _multiples(growth: FloatArray, locations: FloatArray) -> FloatArray:
+    """What the nearest multiple of ``growth`` leaves of locations."""
+    return locations - growth * (float(growth @ locations) / float(growth @ growth))
 
 
 def _misfit(rest: FloatArray, spreads: FloatArray, growth: FloatArray) -> float:
