@@ -214,9 +214,11 @@ def _workers(findings: Findings) -> list[str]:
 
 
 def _law(load: LoadFit) -> str:
+    law = load.section()
+    if load.kind == "partly_proportional":
+        return f"{law['fixed']:.3g} of the time at load 1 is the same at every load"
     if load.kind != "steps":
         return f"the {load.kind} law holds"
-    law = load.section()
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
     return f"a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
 

@@ -89,7 +89,7 @@ class Ended(Exception):
 
 
 Listen = Callable[[], None]
-"""Called about once a millisecond while a worker computes; raises ``Ended`` to stop it."""
+"""Called between pieces of the work; raises ``Ended`` to stop it."""
 
 
 class Work(ABC):

@@ -72,9 +72,10 @@ def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
 
     Args:
         problem: with k partitions.
-        entries: of X that a worker reads before it listens again.
+        entries: of X that a worker reads before it listens again; p where that is more, since
+            each piece costs a sum of p numbers, too.
     """
-    most = max(1, entries * problem.rows // max(1, problem.X.size))
+    most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
     ends = np.cumsum(problem.partition_sizes).tolist()
     return [
         [

@@ -1,7 +1,7 @@
 """A worker: it waits for a task, computes, sleeps out the task's delay, and sends its messages.
 
 A delay is the time that a whole task takes: computing is part of it, and where computing takes
-longer, the message is late. A worker listens while it sleeps, and about once a millisecond while
+longer, the message is late. A worker listens while it sleeps, and between pieces of its work while
 it computes: a new task ends the one before at once under ``cancel``, and is kept for later under
 the other policies.
 """

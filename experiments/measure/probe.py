@@ -16,7 +16,7 @@ from experiments.measure.tasks import Measured
 
 COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 
-STRETCH = 10
+STRETCH = 5
 """Rounds of a load in a row."""
 
 
@@ -42,7 +42,7 @@ def measured(
         One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
         the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
         ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
-        was at it for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
+        worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
 
     Raises:
         CannotEnd: a worker died.

@@ -67,8 +67,8 @@ def dials(centre: float) -> list[Dial]:
 class Dearer(LoadLaw):
     """Another law, with partitions beyond a worker's first ``times`` as dear.
 
-    Load d takes the other law's time for 1 + times (d - 1) partitions: under ``proportional`` and
-    ``additive`` the first takes what it took, and what the rest adds is multiplied.
+    Load d takes the other law's time for 1 + times (d - 1) partitions: where a time is linear in
+    the load, the first takes what it took, and what the rest adds is multiplied.
     """
 
     kind: ClassVar[str] = "dearer"

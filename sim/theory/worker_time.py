@@ -1,6 +1,7 @@
 """The law of one worker's time in a round, from the law of its unit delay X and a load law.
 
-``proportional`` T = d X, ``additive`` T = d tau + X, ``per_partition`` T = X_1 + ... + X_d.
+``proportional`` T = d X, ``partly_proportional`` T = (f + (1 - f) d) X, ``additive``
+T = d tau + X, ``per_partition`` T = X_1 + ... + X_d.
 
 A law is a plain callable, seconds -> P(X <= seconds), elementwise; a delay model's ``cdf`` is one.
 A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` cannot represent a

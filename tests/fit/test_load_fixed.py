@@ -14,7 +14,7 @@ SPEEDS = np.array([1.0, 1.1, 0.9, 3.0])
 
 
 class Drawn:
-    """Delays of workers of different speed, in rounds of which some are slow for everybody."""
+    """Delays of workers of different speed; some five rounds in a row are slow for everybody."""
 
     workers = len(SPEEDS)
     block_rounds = 64
@@ -25,25 +25,26 @@ class Drawn:
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Fresh ones at every call: loads are measured in rounds of their own."""
         size = stop - start
-        slow = self._rng.lognormal(0.0, 0.05, (size, 1))
+        slow = np.repeat(self._rng.lognormal(0.0, 0.02, -(-size // 5)), 5)[:size, None]
         own = self._rng.lognormal(0.0, 0.15, (size, self.workers))
         return np.asarray(0.02 * SPEEDS * slow * own)
 
 
-def tables(law: LoadLaw, seed: int, rounds: int = 60) -> dict[float, FloatArray]:
+def tables(
+    law: LoadLaw, seed: int, rounds: int = 60, loads: tuple[float, ...] = (1.0, 2.0, 3.0)
+) -> dict[float, FloatArray]:
     tape = Drawn(np.random.default_rng(seed))
-    loads = (1.0, 2.0, 3.0)
     return {d: law.worker_times(tape, np.full(tape.workers, d), 0, rounds) for d in loads}
 
 
 def test_a_fixed_share_is_found() -> None:
-    """Its standard error is 0.021 here (over 300 tables); 4 of these hold for 20 tables."""
+    """Its standard error is 0.022 here (over 300 tables); 4 of these hold for 20 tables."""
     for seed in range(20):
         found = measure_load(tables(PartlyProportional(fixed=0.4), seed))
         assert found is not None
         section = found.section()
         assert section["kind"] == "partly_proportional"
-        assert section["fixed"] == pytest.approx(0.4, abs=0.085)
+        assert section["fixed"] == pytest.approx(0.4, abs=0.09)
 
 
 def test_the_unit_delays_are_those_of_load_1() -> None:
@@ -54,6 +55,7 @@ def test_the_unit_delays_are_those_of_load_1() -> None:
     np.testing.assert_allclose(medians, medians[0], rtol=0.05)
 
 
+@pytest.mark.parametrize("rounds", [20, 60])
 @pytest.mark.parametrize(
     ("law", "kinds"),
     [
@@ -63,16 +65,16 @@ def test_the_unit_delays_are_those_of_load_1() -> None:
     ],
     ids=["proportional", "additive", "per_partition"],
 )
-def test_other_laws_are_still_what_they_are(law: LoadLaw, kinds: set[str]) -> None:
-    """Of 1,000 proportional tables, 4 show a share by chance; of 100, at most 3 may.
+def test_other_laws_are_still_what_they_are(law: LoadLaw, kinds: set[str], rounds: int) -> None:
+    """About 1 in 100 tables of 20 rounds and two loads shows a share by chance; 5 of 100 may.
 
     Where workers differ by a factor of three, spreads hardly tell ``per_partition``.
     """
     fixed = 0
     for seed in range(100):
-        found = measure_load(tables(law, seed))
+        found = measure_load(tables(law, seed, rounds, (1.0, 2.0) if rounds == 20 else (1, 2, 3)))
         assert found is not None
         fixed += found.kind == "partly_proportional"
-        if seed == 0:
+        if seed == 0 and rounds == 60:
             assert found.kind in kinds
-    assert fixed <= 3
+    assert fixed <= 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any, cast
@@ -10,7 +11,20 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from experiments.live.tasks import Employment, End, Ended, Listen, Order, Single, Task, Vector, Work
+from experiments.live.tasks import (
+    Drop,
+    Employment,
+    End,
+    Ended,
+    Idle,
+    Listen,
+    Order,
+    Reply,
+    Single,
+    Task,
+    Vector,
+    Work,
+)
 from experiments.live.work import parts_of
 from experiments.live.worker import Worker
 from sim.engines.policy import Policy
@@ -18,12 +32,16 @@ from sim.types import FloatArray
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 
+DROPPED = -1
+"""In the place of a task's number."""
+
 
 @dataclass
 class Overtaken(Work):
-    """Two more tasks come while it computes task 0; ``log`` has each half of its work."""
+    """Orders come while it computes task 0; ``log`` has each half of its work."""
 
     orders: SimpleQueue[Order]
+    coming: Sequence[Order]
     log: list[int] = field(default_factory=list)
 
     @override
@@ -32,23 +50,32 @@ class Overtaken(Work):
     ) -> Vector:
         self.log.append(argument)
         if argument == 0:
-            self.orders.put(Task(1, (0.0,), 1))
-            self.orders.put(Task(2, (0.0,), 2))
+            for order in self.coming:
+                self.orders.put(order)
         listen()
         self.log.append(argument)
         return np.empty(0)
 
 
+class Finite(SimpleQueue[Order]):
+    """A worker that waits for more than will ever come fails, and does not hang."""
+
+    @override
+    def get(self, block: bool = True, timeout: float | None = None) -> Order:
+        return self.get_nowait()
+
+
 @dataclass
 class Line:
-    """To a master that closes it after the answer to task 2."""
+    """To a master that closes it after the answer to task 2, or to ``Drop``."""
 
     orders: SimpleQueue[Order]
     heard: list[int] = field(default_factory=list)
 
-    def send(self, reply: Any) -> None:
-        self.heard.append(reply.number)
-        if reply.number == 2:
+    def send(self, told: Reply | Idle) -> None:
+        number = told.number if isinstance(told, Reply) else DROPPED
+        self.heard.append(number)
+        if number in (2, DROPPED):
             self.orders.put(End())
 
 
@@ -63,12 +90,22 @@ class Line:
 )
 def test_tasks_that_come_while_a_worker_computes(policy: Policy, log: list[int]) -> None:
     """Cancel stops in the middle; the others finish, and go on with the newest or the next."""
-    orders: SimpleQueue[Order] = SimpleQueue()
+    orders = Finite()
     orders.put(Task(0, (0.0,), 0))
-    line, work = Line(orders), Overtaken(orders)
+    line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Task(2, (0.0,), 2)])
     Worker(cast(Any, line), Employment(work, policy), orders).work()
     assert work.log == log
     assert line.heard == [number for number in range(3) if log.count(number) == 2]
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_drop_ends_a_task_in_the_middle_and_those_that_wait(policy: Policy) -> None:
+    orders = Finite()
+    orders.put(Task(0, (0.0,), 0))
+    line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Drop()])
+    Worker(cast(Any, line), Employment(work, policy), orders).work()
+    assert work.log == [0]
+    assert line.heard == [DROPPED]
 
 
 def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:

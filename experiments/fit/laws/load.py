@@ -13,7 +13,8 @@ over loads of two numbers without unit: the error of the location in units of th
 error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
 changes as well as by the slope: locations that grow in proportion are proportional only if the
 spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
-clearly is such a share (``fixed_share``). Delays at load 0 that are not 0 exclude ``proportional``
+clearly is such a share (``fixed_share``), and holds only if it halves the misfit of all others.
+Delays at load 0 that are not 0 exclude ``proportional``
 and ``per_partition``.
 
 The line is also fitted to the locations by ordinary least squares, and reported with R squared.
@@ -41,6 +42,9 @@ WORST = 1e6
 STRAIGHT = 0.9
 """R squared of a line that is one."""
 
+HANDICAPS = {"partly_proportional": 2.0}
+"""By how much the misfit of a law with one number more must be smaller."""
+
 CLEAR = 5.0
 """Standard errors of a median by which the largest and the smallest location differ at least."""
 
@@ -58,7 +62,7 @@ class LoadFit:
         r_squared: of that regression.
         misfits: per law, without unit; smaller is better.
         steps: what each load costs more than the smallest, ascending, ``(D,)`` seconds.
-        fixed: share of the seconds at load 1 that does not grow; ``None`` if there is none.
+        fixed: f of ``partly_proportional``; ``None`` where that law does not compete.
     """
 
     loads: FloatArray
@@ -74,7 +78,7 @@ class LoadFit:
     @property
     def kind(self) -> str:
         """The law that holds."""
-        return min(self.misfits, key=lambda kind: self.misfits[kind])
+        return min(self.misfits, key=lambda kind: self.misfits[kind] * HANDICAPS.get(kind, 1.0))
 
     def section(self) -> dict[str, Any]:
         """The ``load_law:`` section of a config."""
