@@ -169,7 +169,7 @@ class PartlyProportional(LoadLaw):
     fixed: Annotated[float, Ge(0), Le(1)]
 
     def growth(self, loads: Loads | float) -> FloatArray:
-        """Times X, elementwise."""
+        """How many times X each load takes."""
         return np.asarray(self.fixed + (1 - self.fixed) * np.asarray(loads, dtype=np.float64))
 
     @override

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from experiments.config import build
 from experiments.config.build import Training
 from experiments.config.errors import ConfigError
 from experiments.config.grid import Cell
-from experiments.live.crew import Crew, Death, LineCrew
+from experiments.live.crew import Crew, LineCrew
 from experiments.live.descent import Descent
 from experiments.live.free import FreeMaster
-from experiments.live.played import CannotEnd, Casualties, Played
+from experiments.live.played import Casualties, Played, arrivals
 from experiments.live.replay import Difference, difference, learned, steps_of, trace_of
 from experiments.live.rounds import Report, RoundMaster
 from experiments.live.staff import hired
@@ -178,7 +177,7 @@ def _cost(crew: LineCrew, workers: int, model: FloatArray) -> tuple[float, float
     for turn in range(EMPTY):
         began = crew.now()
         crew.give(turn % workers, number, [0.0], model, empty=True)
-        _wait_for(crew, 1)
+        list(arrivals(crew, 1, 1))
         single.append(crew.now() - began)
         number += 1
     rounds = []
@@ -186,20 +185,7 @@ def _cost(crew: LineCrew, workers: int, model: FloatArray) -> tuple[float, float
         began = crew.now()
         for worker in range(workers):
             crew.give(worker, number, [0.0], model, empty=True)
-        _wait_for(crew, workers)
+        list(arrivals(crew, workers, 1))
         rounds.append(crew.now() - began)
         number += 1
     return float(np.median(single)), float(np.mean(rounds))
-
-
-def _wait_for(crew: LineCrew, messages: int) -> None:
-    """Hear so many messages.
-
-    Raises:
-        CannotEnd: a worker has died.
-    """
-    while messages:
-        for event in crew.hear(inf):
-            if isinstance(event, Death):
-                raise CannotEnd(1, [crew.name(event.worker)])
-            messages -= 1

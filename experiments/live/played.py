@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import inf
 
 import numpy as np
 from typing_extensions import override
 
-from experiments.live.crew import Crew, Death
+from experiments.live.crew import Arrival, Crew, Death
 from sim.types import BoolArray, FloatArray, IntArray
 
 
@@ -32,6 +33,20 @@ class CannotEnd(RuntimeError):
             return f"iteration {self.iteration} can never end: {dead}"
         dead = f"; {dead}" if self.names else ""
         return f"iteration {self.iteration} has not ended after max_wait = {self.waited:g} s{dead}"
+
+
+def arrivals(crew: Crew, messages: int, iteration: int) -> Iterator[Arrival]:
+    """So many messages, as they come.
+
+    Raises:
+        CannotEnd: a worker has died.
+    """
+    while messages > 0:
+        for event in crew.hear(inf):
+            if isinstance(event, Death):
+                raise CannotEnd(iteration, [crew.name(event.worker)])
+            messages -= 1
+            yield event
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ from experiments.config import build
 from experiments.config.errors import ConfigError, at
 from experiments.config.grid import cells
 from experiments.measure.probe import measured
-from experiments.measure.tasks import Measured, gradients, products
+from experiments.measure.tasks import Workload, gradients, products
 
 MOST_LOADS = 1000
 LARGEST = 20_000
@@ -38,7 +38,7 @@ def loads_of(text: str) -> list[int]:
 
 def tasks_of(
     document: Mapping[str, Any] | None, data_dir: Path | None, workers: int | None, size: int
-) -> Measured:
+) -> Workload:
     """What to measure.
 
     Args:
@@ -65,7 +65,7 @@ def tasks_of(
 
 
 def measure(
-    tasks: Measured,
+    tasks: Workload,
     loads: list[int],
     rounds: int,
     scheduler: str | None,

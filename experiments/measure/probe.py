@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from math import inf
 
 import pandas as pd
 
-from experiments.live.crew import Death, LineCrew
-from experiments.live.played import CannotEnd
+from experiments.live.crew import LineCrew
+from experiments.live.played import arrivals
 from experiments.live.staff import hired
 from experiments.live.tasks import Employment
-from experiments.measure.tasks import Measured
+from experiments.measure.tasks import Workload
 
 COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 
@@ -21,7 +20,7 @@ STRETCH = 5
 
 
 def measured(
-    tasks: Measured,
+    tasks: Workload,
     loads: Sequence[int],
     rounds: int,
     scheduler: str | None,
@@ -60,15 +59,10 @@ def measured(
             start = crew.now()
             for worker in range(len(works)):
                 crew.give(worker, number, [0.0], (load, tasks.model))
-            missing = len(works)
-            while missing:
-                for event in crew.hear(inf):
-                    if isinstance(event, Death):
-                        raise CannotEnd(done + 1, [crew.name(event.worker)])
-                    missing -= 1
-                    place = event.worker, staff.hosts[event.worker], turn, load
-                    times = zero + start, zero + event.now, event.seconds, event.now - start
-                    rows.append((*place, *times))
+            for told in arrivals(crew, len(works), done + 1):
+                place = told.worker, staff.hosts[told.worker], turn, load
+                times = zero + start, zero + told.now, told.seconds, told.now - start
+                rows.append((*place, *times))
             if turn >= 0:
                 done += 1
                 report(done, total)

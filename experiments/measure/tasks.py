@@ -61,7 +61,7 @@ class Gradients(Held):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Measured:
+class Workload:
     """What is measured: tasks whose argument is a load and a model.
 
     Attributes:
@@ -73,14 +73,14 @@ class Measured:
     model: FloatArray
 
 
-def products(size: int, workers: int) -> Measured:
-    """Products of matrices."""
-    return Measured([Products(size)] * workers, np.empty(0))
+def products(size: int, workers: int) -> Workload:
+    """The same products of matrices for every worker."""
+    return Workload([Products(size)] * workers, np.empty(0))
 
 
-def gradients(learning: Training, workers: int) -> Measured:
-    """Gradients of k = n partitions."""
+def gradients(learning: Training, workers: int) -> Workload:
+    """Gradients of k = n partitions, of which each worker begins with its own."""
     problem = replace(learning.problem, partitions=workers)
     parts = dict(enumerate(parts_of(problem)))
     works = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
-    return Measured(works, learning.initial)
+    return Workload(works, learning.initial)

@@ -14,6 +14,7 @@ from math import isqrt
 import numpy as np
 
 from delay_models.base import FloatArray
+from experiments.records.estimates import mean_and_error
 
 CLEAR = 4.0
 """Standard errors; there may be few batches."""
@@ -34,7 +35,7 @@ def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
         return None
     logs = [np.log(tables[load]).mean(axis=1) for load in loads]
     means = np.array([each.mean() for each in logs])
-    clear = CLEAR * float(np.sqrt(_squared_error(logs[0]) + _squared_error(logs[-1])))
+    clear = CLEAR * float(np.hypot(_error(logs[0]), _error(logs[-1])))
     grows = means[-1] - means[0]
     if not clear < grows < np.log(loads[-1] / loads[0]) - clear:
         return None
@@ -43,7 +44,7 @@ def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
     return share if 0 < share < 1 else None
 
 
-def _squared_error(rounds: FloatArray) -> float:
-    """Of the mean of ``(T,)`` numbers, by batches."""
-    batches = [float(batch.mean()) for batch in np.array_split(rounds, isqrt(len(rounds)))]
-    return float(np.var(batches, ddof=1)) / len(batches)
+def _error(rounds: FloatArray) -> float:
+    """Standard error of the mean of ``(T,)`` numbers, by batches."""
+    batches = [batch.mean() for batch in np.array_split(rounds, isqrt(len(rounds)))]
+    return mean_and_error(np.array(batches))[1]

@@ -14,8 +14,7 @@ error of log(spread). The law with the smallest misfit holds. So a law is judged
 changes as well as by the slope: locations that grow in proportion are proportional only if the
 spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
 clearly is such a share (``fixed_share``), and holds only if it halves the misfit of all others.
-Delays at load 0 that are not 0 exclude ``proportional``
-and ``per_partition``.
+Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
 
 The line is also fitted to the locations by ordinary least squares, and reported with R squared.
 Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more than
