@@ -16,9 +16,9 @@ from typing_extensions import override
 
 from delay_models.base import STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
 from delay_models.limits import EXPONENTIAL_END
-from delay_models.table import Measured, Reading, TableError, read_one_load
-from delay_models.tables.error import as_fields
-from delay_models.tables.reading import Missing, Retries, Role, Unit
+from delay_models.tables.error import TableError, as_fields
+from delay_models.tables.measured import Measured
+from delay_models.tables.reading import Missing, Reading, Retries, Role, Unit
 from delay_models.units import unit_warnings
 from sim.files import MOST_CELLS
 
@@ -74,6 +74,8 @@ class MeasuredTrace(DelayModel):
     @cached_property
     def measured(self) -> Measured:
         """What was measured at the load, with the workers' names and what was repaired."""
+        from delay_models.table import read_one_load  # imports pandas
+
         reading = Reading(self.columns or {}, self.drop, self.unit, self.missing, self.retries)
         try:
             found = read_one_load(self.path, self.load, reading, self.most_cells)

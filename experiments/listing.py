@@ -14,6 +14,7 @@ from experiments.config.errors import at, one_of
 from experiments.config.plugins import catalogue
 from experiments.config.surroundings import FailureSettings
 from experiments.described import described, first_sentence
+from experiments.reproduce import FIGURES
 from sim.engines.network import Network
 from sim.problems.build import ProblemSettings
 
@@ -31,7 +32,6 @@ PLACES = {
 }
 """Each list, and where in a config its entries stand."""
 
-FIGURES = "figures"
 OLD = {"problems": "data"}
 
 
@@ -57,14 +57,14 @@ def show(what: str | None) -> None:
     Raises:
         ConfigError: ``what`` is not a list we have.
     """
-    names = [*PLACES, FIGURES]
+    names = [*PLACES, "figures"]
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))
     console = terminal.console()
     entries = sections()
     for name in names if what is None else [what]:
-        if name == FIGURES:
+        if name == "figures":
             _show_figures(console)
         else:
             _show_section(console, name, entries[name])
@@ -104,9 +104,7 @@ def _show_fields(console: Console, family: type) -> None:
 
 
 def _show_figures(console: Console) -> None:
-    from experiments.reproduce import FIGURES as figures
-
     console.print(Text.assemble(("figures", "bold underline"), "  erasurehead reproduce NAME ..."))
-    for name, figure in figures.items():
+    for name, sentence in FIGURES.items():
         console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
-        console.print(Padding(first_sentence(figure), (0, 0, 0, 2)))
+        console.print(Padding(sentence, (0, 0, 0, 2)))

@@ -84,10 +84,11 @@ def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]
 
 
 def test_listing_needs_no_slow_library() -> None:
-    """Catches half a second of `scipy.stats`, or matplotlib, for a list of names."""
+    """Catches a second of pandas, pyarrow, `scipy.stats` or matplotlib for a list of names."""
     program = (
         "import sys; from experiments import listing; listing.show(None);"
-        "print({'scipy.stats', 'matplotlib', 'sklearn'} & {*sys.modules})"
+        "slow = {'pandas', 'pyarrow', 'scipy.stats', 'matplotlib', 'sklearn', 'networkx'};"
+        "print(slow & {*sys.modules})"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True

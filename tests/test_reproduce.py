@@ -14,8 +14,9 @@ from delay_models import DelayModel
 from delay_models.markov import Markov
 from experiments.config import build
 from experiments.config.errors import ConfigError
+from experiments.described import first_sentence
 from experiments.pictures import looks
-from experiments.reproduce import FIGURES, setting
+from experiments.reproduce import FIGURES, figure, setting
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Effort, PaperFigure
 from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
@@ -62,9 +63,11 @@ SMALL: dict[str, dict[str, object]] = {
     },
 }
 
+ITERATION_TIME = "experiments.reproduce.iteration_time_workers.FIGURE"
+
 
 def small(name: str) -> PaperFigure:
-    return replace(FIGURES[name], **SMALL[name])  # type: ignore[type-var]
+    return replace(figure(name), **SMALL[name])  # type: ignore[type-var]
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +77,10 @@ def frames() -> dict[str, pd.DataFrame]:
 
 def test_every_figure_is_tested_and_names_itself() -> None:
     assert set(SMALL) == set(FIGURES)
-    for name, figure in FIGURES.items():
-        assert figure.name == name
-        assert figure.title
+    for name, sentence in FIGURES.items():
+        assert figure(name).name == name
+        assert figure(name).title
+        assert first_sentence(figure(name)) == sentence
 
 
 def test_clocks_know_of_network_and_failures() -> None:
@@ -462,14 +466,14 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
-    figure = replace(FIGURES["loss_time"], iterations=4, replications=1)  # type: ignore[type-var]
-    frame = figure.compute(Effort(full=True, data_dir=tmp_path))
-    text = figure.report(frame)
+    loss_time = replace(figure("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
+    frame = loss_time.compute(Effort(full=True, data_dir=tmp_path))
+    text = loss_time.report(frame)
     for title in ("Amazon", "Covertype", "KC House"):
         [line] = [line for line in text.splitlines() if line.startswith(title)]
         assert "left out" in line
         assert "needs one of these files" in line
-    assert len(figure.draw(frame).axes) == 2
+    assert len(loss_time.draw(frame).axes) == 2
 
 
 def test_the_same_bytes_twice_and_from_the_file_alone(
@@ -477,7 +481,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 ) -> None:
     """Catches dates and random identifiers in pictures, and state that passes between figures."""
     for name in FIGURES:
-        monkeypatch.setitem(FIGURES, name, small(name))
+        monkeypatch.setattr(f"experiments.reproduce.{name}.FIGURE", small(name))
     names = ["loss_iteration_floor", "policies"]
     summary = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
     make_figures(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
@@ -495,12 +499,12 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     make(small("decoding_error_arrivals"), Effort(), tmp_path)
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
+        patch.setattr(ITERATION_TIME, small("iteration_time_workers"))
         summary = make_figures(
             ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
         )
     assert seen == [(0, 1), (1, 1)]
-    assert FIGURES["decoding_error_arrivals"].title in summary.read_text()
+    assert figure("decoding_error_arrivals").title in summary.read_text()
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -510,7 +514,7 @@ def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path)
 
 
 def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FIGURES, "iteration_time_workers", small("iteration_time_workers"))
+    monkeypatch.setattr(ITERATION_TIME, small("iteration_time_workers"))
     out = tmp_path / "out"
     done = inside("reproduce", "iteration_time_workers", "--output", out)
     assert (done.returncode, done.stdout.strip()) == (0, str(out / "summary.md"))

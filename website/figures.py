@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.described import prose_of
-from experiments.reproduce import FIGURES
+from experiments.reproduce import FIGURES, figure
 
 HEAD = """# Gallery of figures
 
@@ -27,10 +27,11 @@ def page(pictures: Path, address: str) -> str:
         address: of the same folder in the site.
     """
     parts = [HEAD]
-    for name, figure in FIGURES.items():
-        parts += [f"## {name}", *prose_of(figure), f"```text\nerasurehead reproduce {name}\n```"]
+    for name in FIGURES:
+        drawn = figure(name)
+        parts += [f"## {name}", *prose_of(drawn), f"```text\nerasurehead reproduce {name}\n```"]
         if (pictures / f"{name}.png").is_file():
-            parts.append(f"![{figure.title}]({address}/{name}.png)")
+            parts.append(f"![{drawn.title}]({address}/{name}.png)")
         elif name in ELSEWHERE:
-            parts.append(f"![{figure.title}]({ELSEWHERE[name]})")
+            parts.append(f"![{drawn.title}]({ELSEWHERE[name]})")
     return "\n\n".join(parts) + "\n"

@@ -22,13 +22,12 @@ from sim.files import (
     MOST_CELLS,
     UnusableFile,
     floats,
-    read_csv,
     read_npz,
-    read_parquet,
     reading,
     require_regular,
     short,
 )
+from sim.tables import read_csv, read_parquet
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ENDINGS = (*TEXTS, ".parquet", ".npz")

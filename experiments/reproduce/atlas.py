@@ -302,3 +302,6 @@ def apart(wanted: FloatArray, gap: float) -> FloatArray:
         least = gap / 2 if i == len(places) - 1 else places[i + 1] + gap
         places[i] = max(places[i], least)
     return np.asarray(places)
+
+
+FIGURE = Atlas()

@@ -227,3 +227,6 @@ def _half_way(rows: pd.DataFrame) -> float:
     seconds = rows["iteration_time"].to_numpy(dtype=float)
     reached = np.argmax(seconds >= (seconds[0] + seconds[-1]) / 2)
     return float(rows["middle"].iloc[int(reached)])
+
+
+FIGURE = Backlog()

@@ -19,7 +19,7 @@ from experiments.cells.pool import Died, Share, map_unordered, open_lanes
 from experiments.config.errors import ConfigError, at, one_of
 from experiments.lock import locked
 from experiments.pictures import style
-from experiments.reproduce import FIGURES
+from experiments.reproduce import FIGURES, figure
 from experiments.reproduce.base import FULL, Effort, PaperFigure
 from sim.learner import BLAS_THREADS
 
@@ -45,7 +45,7 @@ def make_figures(
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
-    wanted = [figure for name, figure in FIGURES.items() if not names or name in names]
+    wanted = [figure(name) for name in FIGURES if not names or name in names]
 
     def progress(done: float) -> None:
         report(done, len(wanted))
@@ -55,9 +55,9 @@ def make_figures(
     with locked(output):
         with open_lanes(jobs) as lanes:
             task = partial(_make, effort, output)
-            for figure, result in map_unordered(task, wanted, lanes, progress):
+            for made, result in map_unordered(task, wanted, lanes, progress):
                 if isinstance(result, Died):
-                    raise ConfigError(f"figure {figure.name}: {result.reason}")
+                    raise ConfigError(f"figure {made.name}: {result.reason}")
         write_bytes(summary, _summary(output).encode())
     return summary
 
@@ -88,10 +88,11 @@ def redraw(figure: PaperFigure, frame: pd.DataFrame, output: Path) -> None:
 
 def _summary(output: Path) -> str:
     parts = [HEADING.format(full=FULL)]
-    for name, figure in FIGURES.items():
+    for name in FIGURES:
         text = output / f"{name}.md"
         if text.is_file():
-            image = f"![{figure.title}]({name}.png)"
+            title = figure(name).title
+            image = f"![{title}]({name}.png)"
             body = text.read_text(encoding="utf-8")
-            parts.append(f"## {figure.title}\n\n{image}\n\n{body}")
+            parts.append(f"## {title}\n\n{image}\n\n{body}")
     return "\n".join(parts)

@@ -180,3 +180,6 @@ def _label(scheme: str, load: int, rescale: bool) -> str:
 def _looks(frame: pd.DataFrame) -> dict[str, Look]:
     pairs = dict(zip(_labels(frame), frame["scheme"], strict=True))
     return variants(list(pairs.items()))
+
+
+FIGURE = DecodingErrorArrivals()

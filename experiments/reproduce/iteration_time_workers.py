@@ -192,3 +192,6 @@ def _cell(seen: pd.DataFrame, law: str, n: int, scheme: str) -> str:
     of_law = (seen["load_law"] == law) & (seen["workers"] == n) & (seen["scheme"] == scheme)
     row = seen[of_law].iloc[0]
     return estimate_text(row["simulated"], row["standard_error"])
+
+
+FIGURE = IterationTimeWorkers()

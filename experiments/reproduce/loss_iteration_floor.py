@@ -230,3 +230,6 @@ def _line(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
 
 def _label(arrivals: int) -> str:
     return "full gradient" if arrivals == WORKERS else f"ErasureHead, r = {arrivals}"
+
+
+FIGURE = LossIterationFloor()

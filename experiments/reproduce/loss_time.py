@@ -226,3 +226,6 @@ def _runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     rows = part[part["scheme"] == scheme]
     wide = rows.pivot(index="replication", columns="iteration", values=["time", "train_loss"])
     return wide["time"].to_numpy(dtype=float), wide["train_loss"].to_numpy(dtype=float)
+
+
+FIGURE = LossTimeFigure()

@@ -171,3 +171,6 @@ def _point(
 
 def _two_lines(scheme: str) -> str:
     return looks.look(scheme).title.replace(" ", "\n")
+
+
+FIGURE = Policies()

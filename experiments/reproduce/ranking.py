@@ -273,3 +273,6 @@ def _colour(ratio: float) -> Any:
 
 def _two_lines(scheme: str) -> str:
     return looks.look(scheme).title.replace(" ", "\n").replace("-", "-\n")
+
+
+FIGURE = Ranking()

@@ -343,3 +343,6 @@ def _members(frame: pd.DataFrame) -> str:
 def _part(frame: pd.DataFrame, measure: str, law: str, family: str) -> pd.DataFrame:
     chosen = (frame["measure"] == measure) & (frame["load_law"] == law)
     return frame[chosen & (frame["family"] == family)]
+
+
+FIGURE = SequentialPersistence()

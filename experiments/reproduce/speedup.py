@@ -195,3 +195,6 @@ def _where(slower: pd.DataFrame) -> str:
         for (law, work), part in slower.groupby(["load_law", "work"], sort=False)
     ]
     return f" ({'; '.join(places)})"
+
+
+FIGURE = Speedup()

@@ -325,3 +325,6 @@ def _first(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _row(rows: pd.DataFrame, scheme: str) -> pd.Series:
     return rows[rows["scheme"] == scheme].iloc[0]
+
+
+FIGURE = TimeToTarget()

@@ -221,3 +221,6 @@ def _name(row: pd.Series) -> str:
     if row["scheme"] == "erasurehead":
         return f"{title}, d = {row['load']}, r = {row['arrivals']}"
     return title if row["scheme"] == "uncoded" else f"{title}, d = {row['load']}"
+
+
+FIGURE = TradeoffLoadArrivals()

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import ClassVar, final
 
 import numpy as np
-import pandas as pd
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from scipy.io import mminfo, mmread
@@ -27,7 +26,6 @@ from sim.fields import STRICT
 from sim.files import (
     MOST_CELLS,
     UnusableFile,
-    read_csv,
     read_npz,
     reading,
     require_cells,
@@ -125,6 +123,10 @@ def read_matrix(path: Path) -> sparse.csr_array:
 
 
 def _from_csv(path: Path) -> sparse.csr_array:
+    import pandas as pd
+
+    from sim.tables import read_csv
+
     frame = read_csv(path, header=None, index_col=False)
     with reading("csv"):
         numbers = frame.apply(pd.to_numeric, errors="coerce")

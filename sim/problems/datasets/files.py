@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from sim.errors import DataNotFound, InvalidParameter
-from sim.files import UnusableFile, read_csv, read_parquet
+from sim.files import UnusableFile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DATA_VARIABLE = "ERASUREHEAD_DATA"
 """Environment variable that names the user's data directory; read when a data set is loaded."""
@@ -51,6 +54,8 @@ def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFram
     Raises:
         InvalidParameter: the file is not readable as what its name says, or far too large.
     """
+    from sim.tables import read_csv, read_parquet
+
     try:
         if file.suffix == ".parquet":
             return read_parquet(file)
