@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUTPUT ?= results
+# Two processes that each compute with all cores would wait for each other.
+PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
 
 .DEFAULT_GOAL := help
 
@@ -26,16 +28,16 @@ reproduce: install  ## the paper's delay analysis and loss-versus-time figures (
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
 test: lint  ## ruff, mypy and the test suite
-	$(BIN)/pytest -n 2 -m "not slow and not browser"
+	$(PYTEST) -n 2 -m "not slow and not browser"
 
 test-slow: install  ## the long statistical tests, and every broken input
-	$(BIN)/pytest -n 2 -m "slow and not docs"
+	$(PYTEST) -n 2 -m "slow and not docs"
 
 docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 
 test-docs: $(VENV)/docs  ## execute the long blocks of README and docs, and the notebooks
-	$(BIN)/pytest -n 2 -m docs tests/docs
+	$(PYTEST) -n 2 -m docs tests/docs
 
 test-browser: install  ## the pages in a headless Chromium (apt-get install chromium)
 	$(BIN)/pytest -m browser tests/browser

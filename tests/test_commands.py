@@ -14,6 +14,7 @@ import yaml
 from experiments import examples
 from experiments.commands import app
 from experiments.config.errors import ConfigError
+from tests.program import inside
 
 ROOT = Path(__file__).parent.parent
 
@@ -40,11 +41,14 @@ COMMANDS = [c.name or c.callback.__name__ for c in app.registered_commands if c.
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help_with_an_example(command: str) -> None:
-    done = erasurehead(command, "--help")
+def test_every_command_has_help_with_an_example(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    done = inside(command, "--help")
     assert done.returncode == 0
     assert f"Example: erasurehead {command} " in done.stdout
-    assert command in erasurehead("--help").stdout
+    assert command in inside("--help").stdout
 
 
 def test_help_waits_for_no_library() -> None:

@@ -70,9 +70,17 @@ def small(name: str) -> PaperFigure:
     return replace(figure(name), **SMALL[name])  # type: ignore[type-var]
 
 
+class Frames(dict[str, pd.DataFrame]):
+    """The table of each small figure, computed when a test first asks for it."""
+
+    def __missing__(self, name: str) -> pd.DataFrame:
+        self[name] = small(name).compute(Effort())
+        return self[name]
+
+
 @pytest.fixture(scope="module")
-def frames() -> dict[str, pd.DataFrame]:
-    return {name: small(name).compute(Effort()) for name in FIGURES}
+def frames() -> Frames:
+    return Frames()
 
 
 def test_every_figure_is_tested_and_names_itself() -> None:
@@ -114,7 +122,7 @@ def test_a_mean_as_text() -> None:
     assert mean_text(np.append(values, np.nan)) == "–"
 
 
-def test_iteration_times_agree_with_theory(frames: dict[str, pd.DataFrame]) -> None:
+def test_iteration_times_agree_with_theory(frames: Frames) -> None:
     """Catches a theory line of another scheme, load law or load than the points on it."""
     frame = frames["iteration_time_workers"]
     seen = frame[frame.rounds > 0]
@@ -125,7 +133,7 @@ def test_iteration_times_agree_with_theory(frames: dict[str, pd.DataFrame]) -> N
     assert not seen.theory.round(6).duplicated().all()
 
 
-def test_the_load_laws_agree_at_load_one_and_only_there(frames: dict[str, pd.DataFrame]) -> None:
+def test_the_load_laws_agree_at_load_one_and_only_there(frames: Frames) -> None:
     frame = frames["iteration_time_workers"]
     theory = frame.pivot(index=["scheme", "workers"], columns="load_law", values="theory")
     ratio = theory.proportional / theory.additive
@@ -133,7 +141,7 @@ def test_the_load_laws_agree_at_load_one_and_only_there(frames: dict[str, pd.Dat
     assert np.all(ratio.loc["erasurehead"] > 1.2)
 
 
-def test_decoding_errors_agree_with_theory(frames: dict[str, pd.DataFrame]) -> None:
+def test_decoding_errors_agree_with_theory(frames: Frames) -> None:
     """Catches a formula at the wrong load, r or scale."""
     frame = frames["decoding_error_arrivals"]
     coded = frame[(frame.rounds_with_error >= LEAST_ROUNDS) & (frame.load > 1)]
@@ -143,7 +151,7 @@ def test_decoding_errors_agree_with_theory(frames: dict[str, pd.DataFrame]) -> N
     np.testing.assert_allclose(fixed.simulated, fixed.theory, rtol=1e-12)
 
 
-def test_mean_loss_is_below_its_bound(frames: dict[str, pd.DataFrame]) -> None:
+def test_mean_loss_is_below_its_bound(frames: Frames) -> None:
     """Catches a bound of another step or scheme, and a V of another path."""
     frame = frames["loss_iteration_floor"]
     allowed = frame.bound * (1 + 1e-9) + BOUND * frame.standard_error
@@ -168,7 +176,7 @@ def test_group_spreads_from_the_definition() -> None:
     np.testing.assert_allclose(found, [expected], rtol=1e-12)
 
 
-def test_exact_schemes_share_one_path(frames: dict[str, pd.DataFrame]) -> None:
+def test_exact_schemes_share_one_path(frames: Frames) -> None:
     """Catches schemes that start elsewhere or use another optimizer."""
     frame = frames["loss_time"]
     keys = ["dataset", "delays", "replication", "iteration"]
@@ -179,7 +187,7 @@ def test_exact_schemes_share_one_path(frames: dict[str, pd.DataFrame]) -> None:
     np.testing.assert_allclose(starts, starts[["uncoded"] * 5], rtol=1e-12)
 
 
-def test_speedup_is_iterations_times_seconds(frames: dict[str, pd.DataFrame]) -> None:
+def test_speedup_is_iterations_times_seconds(frames: Frames) -> None:
     """Catches an inverted ratio, or one of different delays."""
     frame = frames["speedup"]
     rounds = frame.iterations_to_target / frame.iterations_to_target_erasurehead
@@ -190,7 +198,7 @@ def test_speedup_is_iterations_times_seconds(frames: dict[str, pd.DataFrame]) ->
     assert np.all(best[best.scheme == "uncoded"].speedup > 3)
 
 
-def test_pareto_front_is_not_beaten(frames: dict[str, pd.DataFrame]) -> None:
+def test_pareto_front_is_not_beaten(frames: Frames) -> None:
     frame = frames["tradeoff_load_arrivals"]
     for _, part in frame.groupby(["load_law", "work"]):
         front = part[part.on_front]
@@ -203,7 +211,7 @@ def test_pareto_front_is_not_beaten(frames: dict[str, pd.DataFrame]) -> None:
 
 
 def test_policies_differ_only_where_there_is_unfinished_work(
-    frames: dict[str, pd.DataFrame],
+    frames: Frames,
 ) -> None:
     """Uncoded leaves none; drain takes everybody's slowest round, cancel the least."""
     frame = frames["policies"]
@@ -227,7 +235,7 @@ def survival(delay: DelayModel, seconds: float) -> float:
     return float(np.asarray(delay.sf(seconds)))
 
 
-def test_ranking_agrees_with_order_statistics(frames: dict[str, pd.DataFrame]) -> None:
+def test_ranking_agrees_with_order_statistics(frames: Frames) -> None:
     """Catches a delay of another mean, a lost shift of work, and a law under a wrong name.
 
     Whatever the persistence, a round's law is the same, so cancel has the same mean.
@@ -254,7 +262,7 @@ def test_ranking_agrees_with_order_statistics(frames: dict[str, pd.DataFrame]) -
     assert compared == 4 * 5
 
 
-def test_ranking_marks_the_fastest(frames: dict[str, pd.DataFrame]) -> None:
+def test_ranking_marks_the_fastest(frames: Frames) -> None:
     frame = frames["ranking"]
     assert len(frame) == 7 * len(clusters())
     for _, part in frame.groupby(["group", "cluster"]):
@@ -288,7 +296,7 @@ def test_parametric_clusters_have_one_mean() -> None:
         assert model.stationary
 
 
-def test_backlogs_grow_to_a_workers_own_work(frames: dict[str, pd.DataFrame]) -> None:
+def test_backlogs_grow_to_a_workers_own_work(frames: Frames) -> None:
     """Under queue the mean round cannot stay below a worker's own work, unless states are fixed."""
     frame = frames["backlog"]
     assert np.all(frame.groupby(["persistence", "policy", "scheme"]).rounds.sum() == 300)
@@ -320,7 +328,7 @@ def test_spans_cover_every_round_once() -> None:
     assert total == pytest.approx(seconds.mean() * 6)
 
 
-def test_codes_without_memory_agree_with_order_statistics(frames: dict[str, pd.DataFrame]) -> None:
+def test_codes_without_memory_agree_with_order_statistics(frames: Frames) -> None:
     """At every persistence, since a single round has one law; catches a cluster that varies."""
     frame = frames["sequential_persistence"]
     shown = frame[frame["family"].isin(("uncoded", "fractional_repetition"))]
@@ -337,7 +345,7 @@ def test_codes_without_memory_agree_with_order_statistics(frames: dict[str, pd.D
         assert abs(row.seconds - expected) < BOUND * error
 
 
-def test_members_are_the_best_on_other_delays(frames: dict[str, pd.DataFrame]) -> None:
+def test_members_are_the_best_on_other_delays(frames: Frames) -> None:
     """Catches a choice on the delays that are shown, and one by another measure."""
     document = {
         "iterations": 30,
@@ -355,7 +363,7 @@ def test_members_are_the_best_on_other_delays(frames: dict[str, pd.DataFrame]) -
     assert shown == parameters(best)
 
 
-def test_staleness_costs_iterations(frames: dict[str, pd.DataFrame]) -> None:
+def test_staleness_costs_iterations(frames: Frames) -> None:
     """Exact schemes of one staleness take one path, and fresh gradients need the fewest."""
     frame = frames["sequential_persistence"]
     exact = frame[frame["family"].isin(list(EXACT)) & frame["iterations"].notna()]
@@ -366,7 +374,7 @@ def test_staleness_costs_iterations(frames: dict[str, pd.DataFrame]) -> None:
 
 
 def test_time_to_target_of_exact_schemes_agrees_with_theory(
-    frames: dict[str, pd.DataFrame],
+    frames: Frames,
 ) -> None:
     """As many rounds as uncoded, of a mean that is known; catches a clock of another scheme."""
     frame = frames["time_to_target"]
@@ -388,7 +396,7 @@ def test_time_to_target_of_exact_schemes_agrees_with_theory(
         assert abs(row.seconds - row.iterations * expected) < BOUND * error
 
 
-def test_own_rates_are_the_best_of_the_grid(frames: dict[str, pd.DataFrame]) -> None:
+def test_own_rates_are_the_best_of_the_grid(frames: Frames) -> None:
     """Catches a rate chosen on the delays that are shown, and one common rate for all."""
     frame = frames["time_to_target"]
     compared = 0
@@ -408,7 +416,7 @@ def test_own_rates_are_the_best_of_the_grid(frames: dict[str, pd.DataFrame]) -> 
     assert kinds["own best rate"].nunique() > 2
 
 
-def test_schemes_of_load_one_do_not_see_the_load_law(frames: dict[str, pd.DataFrame]) -> None:
+def test_schemes_of_load_one_do_not_see_the_load_law(frames: Frames) -> None:
     frame = frames["time_to_target"]
     keys = ["scheme", "kind", "rate"]
     wide = frame.pivot(index=keys, columns="load_law", values="elapsed")
@@ -418,7 +426,7 @@ def test_schemes_of_load_one_do_not_see_the_load_law(frames: dict[str, pd.DataFr
         )
 
 
-def test_who_does_not_arrive_is_said(frames: dict[str, pd.DataFrame]) -> None:
+def test_who_does_not_arrive_is_said(frames: Frames) -> None:
     """Catches a mean over the replications that happen to arrive, and a scheme that is left out."""
     frame = frames["time_to_target"]
     late = frame[frame["reached"] < frame["replications"]]
@@ -437,9 +445,7 @@ UNITS += ("relative",)
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_pictures_have_labels_units_and_a_legend(
-    name: str, frames: dict[str, pd.DataFrame]
-) -> None:
+def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
     figure = small(name).draw(frames[name])
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
@@ -452,9 +458,7 @@ def test_pictures_have_labels_units_and_a_legend(
 
 
 @pytest.mark.parametrize("name", FIGURES)
-def test_reports_are_text_and_tables_without_holes(
-    name: str, frames: dict[str, pd.DataFrame]
-) -> None:
+def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
     text = small(name).report(frames[name])
     assert "| --- |" in text
     assert "nan" not in text

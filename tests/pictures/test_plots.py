@@ -40,6 +40,9 @@ from tests.test_cli import BASE, LEARNING
 
 QUIET = Options(1, None)
 
+VECTOR = ("svg",)
+"""One format, where the question is whether a picture can be drawn at all."""
+
 PANELS = [name for name, kind in KINDS.items() if isinstance(kind, PanelKind)]
 
 
@@ -314,7 +317,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
     document = BASE | {"delay": {"model": "deterministic", "value": 0.0}}
     run(document, tmp_path, QUIET)
     timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
-    assert write_pictures(tmp_path, kind)[0]
+    assert write_pictures(tmp_path, kind, VECTOR)[0]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +338,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
 def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
     """Without a warning: catches ratios and margins that overflow or vanish."""
     run(BASE | {"delay": delay}, tmp_path, QUIET)
-    write_pictures(tmp_path, None)
+    write_pictures(tmp_path, None, VECTOR)
 
 
 FAILURES = {
@@ -363,7 +366,7 @@ def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) 
         del document["target_loss"]
     run(document, tmp_path, QUIET)
     timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
-    written, left_out = write_pictures(tmp_path, None)
+    written, left_out = write_pictures(tmp_path, None, VECTOR)
     expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
     expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
     assert {line.split()[0] for line in left_out} == expected
@@ -406,7 +409,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
     assert KINDS[kind].obstacle(diverged) is None
     figure = KINDS[kind].draw(diverged)
-    style.save(figure, tmp_path / kind)
+    style.save(figure, tmp_path / kind, VECTOR)
     [axes] = figure.axes
     assert axes.get_ylim()[1] < 1e4
     said = [text.get_text() for text in axes.texts]
@@ -429,7 +432,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
     for loss in (np.inf, np.nan, 1e308, 1e9):
         some = with_losses(replace(records, summary=summary), records.iterations.train_loss, loss)
         figure = KINDS["tradeoff"].draw(some)
-        style.save(figure, tmp_path / "tradeoff")
+        style.save(figure, tmp_path / "tradeoff", VECTOR)
         [axes] = figure.axes
         assert [text.get_text() for text in axes.texts] == ["not shown: 1 that diverged"]
         low, high = axes.get_ylim()
@@ -460,7 +463,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
     for kind in ("loss_time", "loss_iteration", "tradeoff"):
         assert KINDS[kind].obstacle(part) is None
         figure = KINDS[kind].draw(part)
-        style.save(figure, tmp_path / kind)
+        style.save(figure, tmp_path / kind, VECTOR)
         assert [len(axes.texts) for axes in figure.axes] == [0, 0, 1, 1]
 
 
