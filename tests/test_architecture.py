@@ -10,14 +10,17 @@ import ast
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 
+Node = TypeVar("Node", bound=ast.AST)
+
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
-FILES = sorted(p for d in FOLDERS for p in (ROOT / d).rglob("*.py"))
 
 SHARED = ("sim.files", "sim.tables")
 """Read files, import nothing else of ours, and may be imported from everywhere."""
@@ -45,13 +48,23 @@ FORBIDDEN = {
 }
 
 
-def imports(file: Path) -> set[str]:
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Each file's path, and what is in it."""
+    return {
+        file.relative_to(ROOT).as_posix(): ast.parse(file.read_text(encoding="utf-8"))
+        for folder in FOLDERS
+        for file in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+def imports(path: str) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in ast.walk(trees()[path]):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
-            assert node.level == 0, f"{file}: relative import"
+            assert node.level == 0, f"{path}: relative import"
             found.add(node.module)
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
@@ -61,10 +74,16 @@ def within(module: str, package: str) -> bool:
     return module == package or module.startswith(package.rstrip(".") + ".")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
-def test_imports_go_one_way(file: Path) -> None:
-    path = file.relative_to(ROOT).as_posix()
-    modules = imports(file)
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_imports_go_one_way(folder: str) -> None:
+    paths = [path for path in trees() if path.startswith(f"{folder}/")]
+    assert paths
+    for path in paths:
+        require_one_way(path)
+
+
+def require_one_way(path: str) -> None:
+    modules = imports(path)
     for place, packages in FORBIDDEN.items():
         if path == place or path.startswith(place + "/"):
             wrong = {m for m in modules for package in packages if within(m, package)}
@@ -81,24 +100,29 @@ OURS = ("experiments/commands.py", "erasurehead/ours.py")
 """Print JSON, the version, and what can be said before anything is imported."""
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
-def test_one_way_to_the_terminal(file: Path) -> None:
+def nodes(kind: type[Node]) -> Iterator[tuple[str, Node]]:
+    """Every node of a kind, with the path of its file."""
+    for path, tree in trees().items():
+        for node in ast.walk(tree):
+            if isinstance(node, kind):
+                yield path, node
+
+
+def test_one_way_to_the_terminal() -> None:
     """Text from outside is escaped there; print and rich's console would pass it on as it is."""
-    path = file.relative_to(ROOT).as_posix()
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and path != TERMINAL:
+    for path, node in nodes(ast.Call):
+        if path != TERMINAL:
             called = ast.unparse(node.func)
             assert called != "print" or path in OURS, f"{path}: print"
             assert called != "Console", f"{path}: a console of its own"
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda f: f.relative_to(ROOT).as_posix())
-def test_no_global_random_numbers(file: Path) -> None:
+def test_no_global_random_numbers() -> None:
     """np.random.seed and friends would make a run depend on what ran before it."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in {"np.random", "random"}:
+    for path, node in nodes(ast.Attribute):
+        if ast.unparse(node.value) in {"np.random", "random"}:
             allowed = {"Generator", "SeedSequence", "PCG64", "RandomState", "default_rng"}
-            assert node.attr in allowed, f"{file}: {ast.unparse(node)}"
+            assert node.attr in allowed, f"{path}: {ast.unparse(node)}"
 
 
 def submodules(name: str) -> Iterator[tuple[ModuleType, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from experiments import guard
+from tests.program import inside
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """
@@ -178,9 +179,12 @@ def test_the_program_alone_shows_its_help(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", ["plot {}", "run c.yaml --output {}", "run {}", "fit {}"])
-def test_a_name_longer_than_the_file_system_takes(arguments: str, tmp_path: Path) -> None:
+def test_a_name_longer_than_the_file_system_takes(
+    arguments: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "c.yaml").write_text(CONFIG)
-    done = erasurehead(*arguments.format("x" * 1000).split(), folder=tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = inside(*arguments.format("x" * 1000).split())
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert done.stderr.endswith("File name too long\n")

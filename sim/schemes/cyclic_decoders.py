@@ -15,7 +15,6 @@ from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from scipy.linalg import LinAlgError, solve_banded
 from typing_extensions import override
 
 from sim.schemes.assignments import CyclicMds, UniformLoad
@@ -77,6 +76,8 @@ class Banded(Cyclic):
     @override
     def solve(self, missing: IntArray) -> FloatArray | ComplexArray:
         """NaN where elimination meets a zero: the code does not decode from there."""
+        from scipy.linalg import solve_banded  # a tenth of a second, for this decoder alone
+
         n, s = self.assignment.n, self.assignment.load - 1
         values = self.assignment.encoding.data.reshape(n, s + 1)
         arrived = np.ones(n, dtype=np.bool_)
@@ -92,7 +93,7 @@ class Banded(Cyclic):
         vector = np.zeros(n, dtype=values.dtype)
         try:
             vector[rows] = solve_banded((s, s), band, np.ones(n - s), overwrite_ab=True)
-        except LinAlgError:
+        except np.linalg.LinAlgError:
             vector[rows] = np.nan
         return vector
 

@@ -18,7 +18,6 @@ from annotated_types import Ge
 from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 from typing_extensions import override
 
 from sim.fields import STRICT, not_bool, refuse_naming
@@ -129,6 +128,8 @@ def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
 
     The edges are in the order of their first ends, so that the rows of the cover need no sort.
     """
+    from scipy.sparse.csgraph import connected_components  # brings scipy.linalg with it
+
     rounds = len(arrived)
     vertices = rounds * blocks
     which, edge = np.nonzero(arrived)

@@ -18,7 +18,6 @@ from typing import ClassVar, final
 import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
-from scipy.io import mminfo, mmread
 from typing_extensions import override
 
 from sim.errors import InvalidParameter
@@ -165,6 +164,8 @@ def _dense(array: np.ndarray) -> sparse.csr_array:
 
 
 def _from_matrix_market(path: Path) -> sparse.csr_array:
+    from scipy.io import mminfo, mmread
+
     with reading("Matrix Market"):
         rows, columns, entries, *_ = mminfo(path)
         require_cells(max(rows, columns, entries), MOST_CELLS)

@@ -227,7 +227,7 @@ def test_the_mean_of_the_means(
     data, start = problem(sparse_data, l2=0.01)
     iterations = 5
     delay = MODELS["heterogeneous"](base=MODELS["exponential"](rate=2.0), spread=1.0)
-    rng_tables = [Tape(delay, K, 4, r).rows(0, 400) for r in range(3)]
+    rng_tables = [Tape(delay, K, 4, r).rows(0, 400) for r in range(2)]
     run = Run(ringleader(K), [TableTape(t) for t in rng_tables], Proportional(), iterations)
     steps = run.scheme.steps(simulate(run))
     optimizer = OPTIMIZERS[rule](learning_rate=RATE)

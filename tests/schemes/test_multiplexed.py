@@ -126,7 +126,7 @@ def test_different_stragglers_of_a_window_are_counted(engine: Engine) -> None:
     stays=st.sampled_from([0.0, 0.5, 0.9]),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_admitted_pattern_can_be_decoded(
     n: int, B: int, more: int, share: float, late: float, stays: float, seed: int
 ) -> None:

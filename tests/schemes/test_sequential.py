@@ -133,7 +133,7 @@ def test_without_stragglers_it_waits_for_the_last(engine: Engine) -> None:
     stays=st.sampled_from([0.0, 0.5, 0.9]),
     seed=st.integers(0, 2**31),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_every_admitted_pattern_can_be_decoded(
     n: int, B: int, spans: int, share: float, late: float, stays: float, seed: int
 ) -> None:

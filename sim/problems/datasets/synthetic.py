@@ -8,7 +8,6 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 from annotated_types import Ge
 from pydantic.dataclasses import dataclass
-from scipy.special import expit
 from typing_extensions import override
 
 from sim.problems.base import Task
@@ -52,6 +51,8 @@ class Synthetic(DatasetFamily):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         """Draw model, rows and targets, in this order."""
+        from scipy.special import expit
+
         rows, p = self.rows, self.features
         test_rows = self._test_rows
         model = rng.choice([-1.0, 1.0], size=p)
