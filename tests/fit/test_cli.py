@@ -214,7 +214,7 @@ def odd_tables() -> dict[str, dict[float | None, np.ndarray]]:
     }
 
 
-OFTEN = {"one round", "zeros", "mostly zeros", "huge", "no mean", "workers alone", "one outlier"}
+OFTEN = {"one round", "zeros", "mostly zeros", "no mean", "one outlier"}
 """Tables that are tried at every run; the others with the slow tests."""
 
 
