@@ -166,11 +166,26 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
-    """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes."""
+    """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
+
+    Cost: 0.1 to 0.5 s.
+    """
     sink = BytesIO()
     with applied():
+        _arrange_once(figure)
         figure.savefig(sink, format=kind, metadata=METADATA[kind])
     return _smaller(sink) if kind == "png" else sink.getvalue()
+
+
+def _arrange_once(figure: Figure) -> None:
+    """Give panels, titles and legend their places; later formats of the figure keep them."""
+    import matplotlib
+
+    if figure.get_layout_engine() is not None:
+        figure.set_dpi(DOTS_PER_INCH)
+        figure.draw_without_rendering()
+    matplotlib.rcParams["figure.constrained_layout.use"] = False  # as long as ``applied()`` lasts
+    figure.set_layout_engine(None)
 
 
 def _smaller(png: BytesIO) -> bytes:

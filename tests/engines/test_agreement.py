@@ -51,7 +51,7 @@ DELAY_EXAMPLES = [model for cls in MODELS.values() for model in cls.examples()]
     dead=dead_shares,
     patience=patience,
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_on_lattices_with_ties_and_zeros(
     scheme: Scheme,
     law: LoadLaw,

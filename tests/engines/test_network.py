@@ -43,7 +43,7 @@ ticks = st.integers(0, 4)
     dead=dead_shares,
     patience=patience,
 )
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_engines_agree_on_a_network_full_of_ties(
     scheme: Scheme,
     law: LoadLaw,

@@ -95,7 +95,7 @@ NETWORKS = [
     step=steps,
     dead=dead_shares,
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_engines_agree_on_a_scheme_with_a_memory(
     n: int,
     law: LoadLaw,

@@ -187,7 +187,7 @@ masks = st.lists(st.booleans(), min_size=6, max_size=6).map(np.array)
     idle=st.booleans(),
     opened=st.sampled_from([0.0, 0.3]),
 )
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250, deadline=None)
 def test_the_tally_says_the_same_as_the_rule(
     row: FloatArray,
     dead: np.ndarray,
