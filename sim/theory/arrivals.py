@@ -8,6 +8,7 @@ sum_m u_m C(n, m) F^m (1 - F)^(n - m), where F = P(one worker's time <= t) (our 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,12 +85,13 @@ class Arrivals:
         u[: self.low] = 1.0
         return u
 
-    def sf(self, reached: FloatArray, missing: FloatArray) -> FloatArray:
-        """Probability that the round goes on, given the probability that one worker is done.
+    def sf(self, missing: FloatArray, reached: Callable[[], FloatArray]) -> FloatArray:
+        """Probability that the round goes on, given the probability that one worker is not done.
 
         Args:
-            reached: F = P(a worker's time <= t), any shape.
-            missing: 1 - F, an argument of its own because it may be far below 1e-16.
+            missing: P(a worker's time > t), any shape.
+            reached: gives 1 - missing, on its own because ``missing`` may be far below 1e-16; asked
+                only where it is needed, since a worker's law takes most of the time.
 
         Cost: O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
         """
@@ -105,7 +107,7 @@ class Arrivals:
         head = np.asarray(special.betainc(n - split + 1, split, missing))
         if split == self.high:
             return head
-        flat, gone = np.ravel(reached), np.ravel(missing)
+        flat, gone = np.ravel(reached()), np.ravel(missing)
         rest = np.empty(flat.shape)
         step = max(1, CELLS // (self.high - split))
         for start in range(0, flat.size, step):

@@ -58,7 +58,7 @@ class IterationTimeLaw:
         if self.demand.arrivals is None:
             going = np.ones(t.shape)
         else:
-            going = self.demand.arrivals.sf(self.worker.cdf(t), self.worker.sf(t))
+            going = self.demand.arrivals.sf(self.worker.sf(t), lambda: self.worker.cdf(t))
         going = np.where(t >= self.demand.latest, 0.0, going)
         return np.where(t < self.demand.earliest, 1.0, going)
 
