@@ -15,7 +15,7 @@ from tests.fuzz.__main__ import KINDS, made
 
 ROOT = Path(__file__).parents[2]
 
-SAMPLE = {"configs": "0:10", "tables": "0:12", "labels": "0:3", "results": "0:3", "searches": "0:3"}
+SAMPLE = {"configs": "0:10", "tables": "0:12", "labels": "0:3", "results": "0:3", "searches": "0:2"}
 WHOLE = {
     **dict.fromkeys(("configs", "tables"), "0:2000"),
     **dict.fromkeys(("labels", "searches"), "0:200"),
