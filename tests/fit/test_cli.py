@@ -22,7 +22,7 @@ from experiments.fit.command import k_range, read_tables, write_findings
 from experiments.fit.findings import investigate
 from experiments.fit.laws.goodness import expected_order_statistics
 from experiments.fit.laws.law import ScipyLaw
-from tests.program import inside, process
+from tests.program import inside
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
 LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"
@@ -55,7 +55,7 @@ def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         for seed, load in enumerate((1.0, 2.0, 3.0))
     }
     long_table(tables).to_csv(folder / "cluster.csv.gz", index=False)
-    done = process("fit", folder / "cluster.csv.gz", "--output", folder / "out")
+    done = inside("fit", folder / "cluster.csv.gz", "--output", folder / "out")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     return folder / "out", done.stdout
