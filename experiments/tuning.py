@@ -12,15 +12,14 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from experiments.cells.compute import learn
 from experiments.config.build import Training
 from sim.engines.run import Run, simulate
-from sim.learner import BLAS_THREADS
 from sim.metrics import time_to_target
 from sim.problems import Problem
 from sim.steps import Steps
+from sim.threads import one_thread
 from sim.types import FloatArray
 
 SHARE = 0.99
@@ -91,12 +90,12 @@ def trained(run: Run, learning: Training, rates: Sequence[float]) -> Iterator[Ru
 
     Cost: the engine once, and the learner for each rate.
     """
-    with threadpool_limits(BLAS_THREADS):
+    with one_thread():
         yield from replayed(run, run.scheme.steps(simulate(run, work=False)), learning, rates)
 
 
 def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float]) -> Iterator[Runs]:
-    """``trained`` on updates that are there already; to be called with one BLAS thread."""
+    """``trained`` on updates that are there already; to be called within ``one_thread()``."""
     bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
     times = clock(steps, run.iterations)
     for rate in rates:

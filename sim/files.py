@@ -1,6 +1,6 @@
-"""Files that users bring: what is looked at before they are read, and arrays of numbers.
+"""Checks on files that users bring, before they are read, and a reader of NPZ.
 
-They are read in bounded time and memory, and whatever is wrong is one line.
+Files are read in bounded time and memory, and whatever is wrong is one line.
 
 A small file can say that it is huge (a ZIP or gzip that unpacks to gigabytes, a header with a shape
 of 10^12), and reading a FIFO or a device can go on for ever. So size and kind are looked at first.

@@ -28,7 +28,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from sim.entries import Entries
 from sim.errors import InvalidParameter
@@ -37,13 +36,11 @@ from sim.optimizers import Optimizer
 from sim.problems.base import Problem
 from sim.problems.matrices import product
 from sim.steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
+from sim.threads import one_thread
 from sim.types import FloatArray, IntArray
 
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""
-
-BLAS_THREADS = 1
-"""Threads of one matrix product. Cells run side by side in processes instead."""
 
 REMEMBERED = 2 * 2**30
 """Bytes of past models and gradients that may be kept."""
@@ -177,8 +174,8 @@ class Learner:
 
 @contextmanager
 def training() -> Iterator[None]:
-    """The context that training needs: one BLAS thread, no warnings of divergence."""
-    with threadpool_limits(BLAS_THREADS), np.errstate(over="ignore", invalid="ignore"):
+    """The context that training needs: one thread, no warnings of divergence."""
+    with one_thread(), np.errstate(over="ignore", invalid="ignore"):
         yield
 
 

@@ -2,7 +2,7 @@
 
 What a file says of its size is looked at before it is read: the metadata of Parquet, and in one
 pass the text of a CSV. Importing pandas and pyarrow takes 0.3 s, so this module is imported where
-a table is read. It imports only ``sim.files``, and ``delay_models`` may import it, too.
+a table is read. Of ours it imports only ``sim.files``, and ``delay_models`` may import it, too.
 """
 
 from __future__ import annotations

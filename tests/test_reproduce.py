@@ -16,7 +16,7 @@ from experiments.config import build
 from experiments.config.errors import ConfigError
 from experiments.described import first_sentence
 from experiments.pictures import looks
-from experiments.reproduce import FIGURES, figure, setting
+from experiments.reproduce import FIGURES, figure_named, setting
 from experiments.reproduce.backlog import spans
 from experiments.reproduce.base import Effort, PaperFigure
 from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
@@ -67,7 +67,7 @@ ITERATION_TIME = "experiments.reproduce.iteration_time_workers.FIGURE"
 
 
 def small(name: str) -> PaperFigure:
-    return replace(figure(name), **SMALL[name])  # type: ignore[type-var]
+    return replace(figure_named(name), **SMALL[name])  # type: ignore[type-var]
 
 
 class Frames(dict[str, pd.DataFrame]):
@@ -86,9 +86,9 @@ def frames() -> Frames:
 def test_every_figure_is_tested_and_names_itself() -> None:
     assert set(SMALL) == set(FIGURES)
     for name, sentence in FIGURES.items():
-        assert figure(name).name == name
-        assert figure(name).title
-        assert first_sentence(figure(name)) == sentence
+        assert figure_named(name).name == name
+        assert figure_named(name).title
+        assert first_sentence(figure_named(name)) == sentence
 
 
 def test_clocks_know_of_network_and_failures() -> None:
@@ -470,7 +470,7 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
-    loss_time = replace(figure("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
+    loss_time = replace(figure_named("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
     frame = loss_time.compute(Effort(full=True, data_dir=tmp_path))
     text = loss_time.report(frame)
     for title in ("Amazon", "Covertype", "KC House"):
@@ -508,7 +508,7 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
             ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
         )
     assert seen == [(0, 1), (1, 1)]
-    assert figure("decoding_error_arrivals").title in summary.read_text()
+    assert figure_named("decoding_error_arrivals").title in summary.read_text()
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:

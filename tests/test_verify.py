@@ -16,7 +16,7 @@ from experiments.verify import compare_settings, grid
 from experiments.verify.compare import Comparison, at_most, bound, mean, same, share
 from experiments.verify.convergence import bound_of_each
 from experiments.verify.simulation import cases
-from experiments.verify.table import summary
+from experiments.verify.table import TableRow, Verification, summary
 from sim.load_laws import Additive, PerPartition
 from sim.optimizers import Optimizer
 from sim.schemes.decoders import OnePerGroup, SumArrived
@@ -257,7 +257,7 @@ PATCHES = {
 }  # fmt: skip
 
 ROUNDS = {"one worker is slower": 20_000}
-"""Of each scheme, where 5,000 are not enough: a random direction shows little of it."""
+"""Rounds of each scheme, where the effect along a random direction is too small for 5,000."""
 
 
 @pytest.mark.parametrize("name", PATCHES)
@@ -362,9 +362,11 @@ def test_bound_of_each_run_is_the_theory_s():
 
 def test_summary_names_the_worst_row():
     """Catches a worst |z| that forgets negative scores or counts one-sided ones as two-sided."""
-    result = compare_settings(few(settings(12)), 1000)
-    row, z = result.worst()
-    compared = [r.outcome for r in result.rows if isinstance(r.outcome, Comparison)]
-    assert abs(z) == max(abs(found.z) for found in compared if not found.one_sided)
-    text = "\n".join(summary(result, 1.0))
-    assert f"worst |z|: {abs(z):.2f}, {row.quantity}, {row.scheme}" in text
+    scores = {"high": (1.0, False), "low": (-3.0, False), "far below a bound": (-100.0, True)}
+    rows = [
+        TableRow(12, "exponential", "additive", name, "mean", Comparison(1, 1, z, one_sided=side))
+        for name, (z, side) in scores.items()
+    ]
+    result = Verification(rows)
+    assert result.worst() == (rows[1], -3.0)
+    assert "worst |z|: 3.00, mean, low" in "\n".join(summary(result, 1.0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.described import prose_of
-from experiments.reproduce import FIGURES, figure
+from experiments.reproduce import FIGURES, figure_named
 
 HEAD = """# Gallery of figures
 
@@ -28,7 +28,7 @@ def page(pictures: Path, address: str) -> str:
     """
     parts = [HEAD]
     for name in FIGURES:
-        drawn = figure(name)
+        drawn = figure_named(name)
         parts += [f"## {name}", *prose_of(drawn), f"```text\nerasurehead reproduce {name}\n```"]
         if (pictures / f"{name}.png").is_file():
             parts.append(f"![{drawn.title}]({address}/{name}.png)")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from experiments.atlas.page import COMPARISON, FOLDER, page
 from experiments.atlas.portrait import portrait
 from experiments.cells.files import write_bytes
@@ -15,8 +13,8 @@ from experiments.lock import locked
 from experiments.pictures import paint, style
 from experiments.reproduce.atlas import Atlas
 from experiments.reproduce.base import Effort
-from sim.learner import BLAS_THREADS
 from sim.schemes.base import SchemeFamily
+from sim.threads import one_thread
 
 PAGE = "atlas.md"
 
@@ -40,7 +38,7 @@ def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
             picture = paint.figure(portrait(*family.portrait(), names))
             style.save(picture, output / FOLDER / name, ("png",))
             report(done, len(families) + 1)
-        with threadpool_limits(BLAS_THREADS):
+        with one_thread():
             frame = comparison.compute(Effort())
         style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
         report(len(families) + 1, len(families) + 1)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from experiments.attack.counts import counts
 from experiments.attack.picture import picture
@@ -22,7 +21,7 @@ from experiments.config.grid import resolved
 from experiments.outputs import ATTACK, CONFIG, Origin, holds_another
 from experiments.pictures import paint, style
 from sim.attack import Effort, Worst, attack
-from sim.learner import BLAS_THREADS
+from sim.threads import one_thread
 
 PARQUET, CSV, *PICTURES = ATTACK
 FILES = (CONFIG, *ATTACK)
@@ -78,7 +77,7 @@ def compute(planned: Plan, report: Report) -> pd.DataFrame:
 
     Cost: for each code and number of stragglers as ``sim.attack.attack``.
     """
-    with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
+    with one_thread():
         return table(_found(planned, report))
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from experiments.config import build
 from experiments.config.errors import at
@@ -15,11 +14,12 @@ from experiments.config.grid import Cell
 from sim.engines.event.timeline import Recorder
 from sim.engines.run import Engine, Run, rounds, simulate
 from sim.errors import InvalidParameter
-from sim.learner import BLAS_THREADS, Learned, Learner, Report, train, training
+from sim.learner import Learned, Learner, Report, train, training
 from sim.metrics import time_to_target
 from sim.schemes.base import RoundScheme, Sees
 from sim.schemes.conditioning import Conditioning
 from sim.steps import EXACT, Dense, Steps
+from sim.threads import one_thread
 from sim.types import FloatArray, Trace, Work
 
 
@@ -61,7 +61,7 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
     run, learning = build.both(cell, data_dir)
     engine = cell.settings.engine
     losses: Learned | None = None
-    with threadpool_limits(BLAS_THREADS):  # a solve's bits depend on the number of threads
+    with one_thread():
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
             assert learning is not None  # a config without a problem is refused
             trace, losses = learn_along(run, run.scheme, learning, engine, report)

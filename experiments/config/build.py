@@ -8,8 +8,6 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from threadpoolctl import threadpool_limits
-
 from delay_models import DelayModel, Tape
 from experiments.config import surroundings
 from experiments.config.catalogue import BUILT_IN, Catalogue
@@ -21,13 +19,13 @@ from experiments.config.settings import Settings
 from experiments.config.surroundings import Lazily
 from sim.engines.run import Run
 from sim.errors import DataNotFound, InvalidParameter
-from sim.learner import BLAS_THREADS
 from sim.optimizers import Optimizer
 from sim.problems import Problem, ProblemConfig
 from sim.schemes import Scheme, SchemeFamily
 from sim.schemes.barrierless import Barrierless
 from sim.schemes.base import RoundScheme, Sees
 from sim.schemes.foresight import ForesightedFamily
+from sim.threads import one_thread
 from sim.types import FloatArray
 
 
@@ -183,7 +181,7 @@ def _problem(
 ) -> tuple[Problem, FloatArray]:
     """Load a problem; remembered, since the cells of a run share theirs."""
     try:
-        with threadpool_limits(BLAS_THREADS):  # a product's bits depend on the number of threads
+        with one_thread():
             return section.config.build(partitions, seed, data_dir)
     except InvalidParameter as error:
         raise at(f"problem.{error.field}", error.value, error.valid) from None

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from experiments.cells.compute import CellResult, result
 from experiments.config import build
@@ -26,7 +25,7 @@ from experiments.live.work import refusal, works
 from sim.engines.event.barrierless import task_columns
 from sim.engines.run import Run
 from sim.engines.tapes import CheckedTape
-from sim.learner import BLAS_THREADS, training
+from sim.learner import training
 from sim.schemes.barrierless import Barrierless
 from sim.schemes.base import Fixed
 from sim.types import FloatArray
@@ -95,7 +94,7 @@ def play(
         raise ConfigError(reason)
     n, policy = run.scheme.workers, run.policy
     slow = dict(how.slow)
-    with hired(n, how.scheduler) as staff, threadpool_limits(BLAS_THREADS), training():
+    with hired(n, how.scheduler) as staff, training():
         crew = LineCrew(staff.lines, staff.names, how.scale)
         held = works(run.scheme, None if learning is None else learning.problem)
         crew.employ([Employment(w, policy, slow.get(j, 1.0)) for j, w in enumerate(held)])

@@ -20,9 +20,9 @@ from queue import Empty, SimpleQueue
 from typing import final
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from experiments.live.tasks import Drop, Employment, End, Ended, Idle, Order, Reply, Task, Vector
+from sim.threads import one_thread
 from sim.types import FloatArray
 
 
@@ -44,7 +44,7 @@ def serve(line: Connection, alone: bool = False) -> None:
         orders: SimpleQueue[Order] = SimpleQueue()
         listening = threading.Thread(target=_read, args=(line, orders, alone), daemon=True)
         listening.start()
-        with threadpool_limits(1):
+        with one_thread():
             Worker(line, employment, orders).work()
     except (EOFError, OSError):  # the master is gone
         pass

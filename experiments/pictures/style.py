@@ -168,7 +168,7 @@ def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) ->
 def rendered(figure: Figure, kind: str) -> bytes:
     """A picture's file, as ``png``, ``svg`` or ``pdf``; the same figure gives the same bytes.
 
-    Cost: 0.1 to 0.5 s.
+    The figure is arranged the first time, and has no layout engine afterwards. Cost: 0.1 to 0.5 s.
     """
     sink = BytesIO()
     with applied():
@@ -184,7 +184,8 @@ def _arrange_once(figure: Figure) -> None:
     if figure.get_layout_engine() is not None:
         figure.set_dpi(DOTS_PER_INCH)
         figure.draw_without_rendering()
-    matplotlib.rcParams["figure.constrained_layout.use"] = False  # as long as ``applied()`` lasts
+    # Otherwise None means the layout of the settings, which ``applied()`` restores.
+    matplotlib.rcParams["figure.constrained_layout.use"] = False
     figure.set_layout_engine(None)
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from experiments.cells.compute import learn_along
 from experiments.cells.estimate import estimate
@@ -21,8 +20,8 @@ from experiments.recommend.item import REFUSALS, Item, Refused, cell_of
 from experiments.recommend.measured import Measured, numbers
 from experiments.tuning import Runs, clock, replayed
 from sim.engines.run import Run, simulate
-from sim.learner import BLAS_THREADS
 from sim.schemes.base import RoundScheme, Sees
+from sim.threads import one_thread
 
 LONGEST, LARGEST = 60.0, 2**30
 """Seconds and bytes that one simulation may take, as estimated."""
@@ -57,7 +56,7 @@ def measure(item: Item, share: Share = lambda done: None) -> Found:
             needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
             return Refused(f"would take {needs} to simulate once; run it alone")
         run = item.dial.turned(run)
-        with threadpool_limits(BLAS_THREADS):
+        with one_thread():
             return _simulated(item, cell, run, learning, share)
     except REFUSALS as error:
         return Refused(str(error))

@@ -1,7 +1,7 @@
 """The delay analysis and the loss-versus-time comparison: one file per figure.
 
-To add a figure: write one file with one ``PaperFigure``, whose last line makes it ``FIGURE``, and
-add one line here.
+To add a figure: write one file that ends with ``FIGURE = TheClass()``, and add its name and the
+first sentence of the class here.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ The sentences stand here, too, so that ``erasurehead list`` need not import what
 """
 
 
-def figure(name: str) -> PaperFigure:
+def figure_named(name: str) -> PaperFigure:
     """The figure of one of ``FIGURES``; its file is imported now."""
     made: PaperFigure = import_module(f"{__name__}.{name}").FIGURE
     return made

@@ -40,8 +40,8 @@ class Effort:
 class PaperFigure(ABC):
     """One figure; abstract. Subclasses are frozen dataclasses whose fields are its sizes.
 
-    The class's docstring begins with what ``erasurehead list figures`` says, and the module's last
-    line makes the figure, of its usual sizes, ``FIGURE``.
+    The class's docstring begins with what ``erasurehead list figures`` says, and the module ends
+    with ``FIGURE``, the figure at its default sizes.
     """
 
     name: ClassVar[str]

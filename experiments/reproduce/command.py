@@ -12,16 +12,15 @@ from functools import partial
 from pathlib import Path
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from experiments.cells.files import remove, write_bytes, write_table
 from experiments.cells.pool import Died, Share, map_unordered, open_lanes
 from experiments.config.errors import ConfigError, at, one_of
 from experiments.lock import locked
 from experiments.pictures import style
-from experiments.reproduce import FIGURES, figure
+from experiments.reproduce import FIGURES, figure_named
 from experiments.reproduce.base import FULL, Effort, PaperFigure
-from sim.learner import BLAS_THREADS
+from sim.threads import one_thread
 
 Report = Callable[[float, int], None]
 """Called with figures done and figures in all."""
@@ -45,7 +44,7 @@ def make_figures(
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
-    wanted = [figure(name) for name in FIGURES if not names or name in names]
+    wanted = [figure_named(name) for name in FIGURES if not names or name in names]
 
     def progress(done: float) -> None:
         report(done, len(wanted))
@@ -72,7 +71,7 @@ def make(figure: PaperFigure, effort: Effort, output: Path) -> None:
     The text goes first and comes last: without it, a figure is not in the summary.
     """
     data = output / f"{figure.name}.parquet"
-    with threadpool_limits(BLAS_THREADS):  # so that bytes do not depend on cores, or on jobs
+    with one_thread():
         frame = figure.compute(effort)
     pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
     remove([output / f"{figure.name}.md", *pictures])
@@ -91,7 +90,7 @@ def _summary(output: Path) -> str:
     for name in FIGURES:
         text = output / f"{name}.md"
         if text.is_file():
-            title = figure(name).title
+            title = figure_named(name).title
             image = f"![{title}]({name}.png)"
             body = text.read_text(encoding="utf-8")
             parts.append(f"## {title}\n\n{image}\n\n{body}")

@@ -21,8 +21,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from experiments.cells.fits import Room, require_memory
 from experiments.cells.machine import free_memory
 from experiments.console import progress
@@ -33,7 +31,7 @@ from experiments.verify.compare import Quantities
 from experiments.verify.grid import Setting
 from experiments.verify.simulation import Case, Engine, cases
 from experiments.verify.table import TableRow, Verification
-from sim.learner import BLAS_THREADS
+from sim.threads import one_thread
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
     iteration_time.compare_iteration_time,
@@ -71,7 +69,7 @@ def compare_settings(
     rows: list[TableRow] = []
     done = 0
     report(done, total)
-    with threadpool_limits(BLAS_THREADS):
+    with one_thread():
         for setting in settings:
             simulated = cases(setting, replications, engine, seed)
             for label, case in zip(setting.labels, simulated, strict=True):

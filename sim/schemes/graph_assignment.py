@@ -107,6 +107,10 @@ class ByComponent(Decoder):
 
     code: Encoded
 
+    def __post_init__(self) -> None:
+        """Import what decoding needs now: in a live run, the first round would wait for it."""
+        import scipy.sparse.csgraph  # noqa: F401
+
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
         return Optimal(self.code).decoding_vector(arrived)
@@ -128,7 +132,7 @@ def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
 
     The edges are in the order of their first ends, so that the rows of the cover need no sort.
     """
-    from scipy.sparse.csgraph import connected_components  # brings scipy.linalg with it
+    from scipy.sparse.csgraph import connected_components
 
     rounds = len(arrived)
     vertices = rounds * blocks

@@ -90,8 +90,8 @@ class Arrivals:
 
         Args:
             missing: P(a worker's time > t), any shape.
-            reached: gives 1 - missing, on its own because ``missing`` may be far below 1e-16; asked
-                only where it is needed, since a worker's law takes most of the time.
+            reached: gives P(a worker's time <= t): 1 - missing would lose digits where it is small.
+                Called only where it is needed, since a worker's law takes most of the time.
 
         Cost: O(1) per element for the first k and for cover alone, O(high - n/d) otherwise.
         """

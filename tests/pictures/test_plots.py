@@ -338,7 +338,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
 def test_delays_of_any_length_can_be_drawn(delay: dict[str, Any], tmp_path: Path) -> None:
     """Without a warning: catches ratios and margins that overflow or vanish."""
     run(BASE | {"delay": delay}, tmp_path, QUIET)
-    write_pictures(tmp_path, None, VECTOR)
+    write_pictures(tmp_path, None, ["png"])
 
 
 FAILURES = {
@@ -404,12 +404,12 @@ DIVERGING = {
 def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     name: str, kind: str, directories: dict[str, Path], tmp_path: Path
 ) -> None:
-    """Lines end at the top, and the others keep their room; no axis overflows."""
+    """Lines end at the top, and the others keep their room; no axis or dot overflows."""
     records = read_records(directories["training"])
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
     assert KINDS[kind].obstacle(diverged) is None
     figure = KINDS[kind].draw(diverged)
-    style.save(figure, tmp_path / kind, VECTOR)
+    style.save(figure, tmp_path / kind, ["png"])
     [axes] = figure.axes
     assert axes.get_ylim()[1] < 1e4
     said = [text.get_text() for text in axes.texts]
