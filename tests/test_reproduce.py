@@ -51,7 +51,7 @@ SMALL: dict[str, dict[str, object]] = {
     "sequential_persistence": {
         "persistences": (0.0, 0.9),
         "iterations": 30,
-        "replications": 24,
+        "replications": 12,
         "trials": 2,
     },
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
