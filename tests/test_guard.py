@@ -146,7 +146,7 @@ def test_interrupts_and_exits_pass() -> None:
     ("arguments", "said"),
     [
         ("run", "error: Missing argument 'CONFIG.yaml' (see "),
-        ("run x.yaml --jbs 3", "error: No such option: --jbs "),
+        ("run x.yaml --jbs 3", "error: No such option"),
         ("sweep x.yaml --jobs 0", "error: --jobs: must be a whole number from 1 to 1024, not 0 ("),
         ("sweep x.yaml --jobs 1000000", "error: --jobs: must be a whole number from 1 to 1024"),
         (
