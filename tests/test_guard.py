@@ -146,7 +146,13 @@ def test_interrupts_and_exits_pass() -> None:
     ("arguments", "said"),
     [
         ("run", "error: Missing argument 'CONFIG.yaml' (see "),
-        ("run x.yaml --jbs 3", "error: No such option"),
+        (
+            "run x.yaml --jbs 3",
+            (
+                "error: No such option: --jbs ",
+                "error: No such option '--jbs'",
+            ),
+        ),
         ("sweep x.yaml --jobs 0", "error: --jobs: must be a whole number from 1 to 1024, not 0 ("),
         ("sweep x.yaml --jobs 1000000", "error: --jobs: must be a whole number from 1 to 1024"),
         (
@@ -162,7 +168,9 @@ def test_interrupts_and_exits_pass() -> None:
         ("run a b", "error: "),
     ],
 )
-def test_a_wrong_command_line_is_one_plain_line(arguments: str, said: str, tmp_path: Path) -> None:
+def test_a_wrong_command_line_is_one_plain_line(
+    arguments: str, said: str | tuple[str, ...], tmp_path: Path
+) -> None:
     done = erasurehead(*arguments.split(), folder=tmp_path)
     assert done.returncode == 2
     assert done.stderr.startswith(said), done.stderr

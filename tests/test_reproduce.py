@@ -210,9 +210,7 @@ def test_pareto_front_is_not_beaten(frames: Frames) -> None:
             assert not better.any()
 
 
-def test_policies_differ_only_where_there_is_unfinished_work(
-    frames: Frames,
-) -> None:
+def test_policies_differ_only_where_there_is_unfinished_work(frames: Frames) -> None:
     """Uncoded leaves none; drain takes everybody's slowest round, cancel the least."""
     frame = frames["policies"]
     mean = frame.groupby(["scheme", "policy"]).iteration_time.mean().unstack()
@@ -373,9 +371,7 @@ def test_staleness_costs_iterations(frames: Frames) -> None:
     assert (counts["min"].iloc[1:] > counts["min"].iloc[0]).all()
 
 
-def test_time_to_target_of_exact_schemes_agrees_with_theory(
-    frames: Frames,
-) -> None:
+def test_time_to_target_of_exact_schemes_agrees_with_theory(frames: Frames) -> None:
     """As many rounds as uncoded, of a mean that is known; catches a clock of another scheme."""
     frame = frames["time_to_target"]
     own = frame[frame["kind"] == "own best rate"].set_index(["load_law", "scheme"])

@@ -37,6 +37,8 @@ def test_a_library_that_is_imported_later_is_limited_too() -> None:
 
 
 def test_threads_come_back_afterwards() -> None:
+    import scipy.linalg  # noqa: F401  # a library that came in between would be new afterwards
+
     with threadpool_limits(2):
         before = threadpool_info()
         with one_thread():

@@ -30,6 +30,9 @@ PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["
 CLEAN = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
 """Nothing leads back to the checkout."""
 
+TYPER = "ignore:'click:DeprecationWarning"
+"""Old versions of typer use names that the newest click deprecates."""
+
 CELLS = [
     "import erasurehead as eh\neh.run('demo.yaml', set={'replications': 2})",
     "result = eh.sweep('demo.yaml', set={'replications': 2, 'seed': [0, 1]}, jobs=2)",
@@ -139,11 +142,8 @@ def main() -> None:
             extras = PROJECT["optional-dependencies"]
             pip = [programs / "python", "-m", "pip", "install", "--quiet"]
             run(*pip, *extras["test"], *extras["cluster"], *libraries, cwd=folder)
-            print(
-                run(programs / "pytest", "-n", "2", "-m", "not slow and not browser", cwd=source)[
-                    -400:
-                ]
-            )
+            tests = [programs / "pytest", "-n", "2", "-m", "not slow and not browser"]
+            print(run(*tests, "-W", TYPER, cwd=source)[-400:])
         if options.output:
             options.output.mkdir(parents=True, exist_ok=True)
             for file in (sdist, wheel):
