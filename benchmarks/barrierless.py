@@ -9,10 +9,10 @@ import numpy as np
 import simpy
 
 from benchmarks.timing import Row, paired
-from delay_models import MODELS, Tape
-from sim.engines.run import Run, simulate
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 
 DELAYS = MODELS["exponential"](rate=2.0)
 FAMILIES: dict[str, SchemeFamily] = {

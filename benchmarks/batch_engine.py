@@ -9,11 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.timing import Row, paired
-from delay_models import MODELS, Tape
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, Scheme
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme
 
 DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 CELLS = 6_000_000

@@ -5,10 +5,10 @@ from __future__ import annotations
 import simpy
 
 from benchmarks.timing import Row, paired
-from delay_models import MODELS, Tape
-from sim.engines.run import Run, simulate
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES
 
 WORKERS, ROUNDS = 30, 2000
 DELAYS = MODELS["shifted_exponential"](shift=1.0, rate=2.0)

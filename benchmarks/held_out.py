@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 
 import erasurehead as eh
-from delay_models.base import FloatArray
-from delay_models.table import read_measured
-from experiments.fit.frames import CONFIG
-from experiments.fit.heldout import halves
-from experiments.fit.laws.goodness import observed_order_statistics
-from experiments.pictures import style
+from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.table import read_measured
+from erasurehead.experiments.fit.frames import CONFIG
+from erasurehead.experiments.fit.heldout import halves
+from erasurehead.experiments.fit.laws.goodness import observed_order_statistics
+from erasurehead.experiments.pictures import style
 
 SHARES = (0.75, 0.9, 0.97, 1.0)
 """k as shares of n."""

@@ -7,12 +7,12 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Row, paired
-from sim.learner import train
-from sim.optimizers import OPTIMIZERS
-from sim.problems import Problem
-from sim.problems.datasets.encodings import interactions, one_hot
-from sim.problems.losses import LogisticLoss
-from sim.steps import GivenWeights
+from erasurehead.sim.learner import train
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import Problem
+from erasurehead.sim.problems.datasets.encodings import interactions, one_hot
+from erasurehead.sim.problems.losses import LogisticLoss
+from erasurehead.sim.steps import GivenWeights
 
 ITERATIONS = 8
 OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)

@@ -15,10 +15,10 @@ from benchmarks.timing import Row
 
 MEASURE = """
 import json, re, sys, time
-from delay_models import MODELS, Tape
-from sim.engines.run import Run, simulate
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES
 n, rounds, replications = map(int, sys.argv[1:])
 delays = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
 scheme = SCHEMES["erasurehead"](load=5, wait_for=n // 2).build(n)

@@ -3,15 +3,21 @@
 To add a model: write one frozen dataclass and add one line here.
 """
 
-from delay_models.base import DelayModel
-from delay_models.cold_starts import ColdStarts
-from delay_models.compose import Scaled, Shifted
-from delay_models.empirical import Empirical
-from delay_models.factors import Drift, Heterogeneous, RoundEffects
-from delay_models.markov import Markov
-from delay_models.mixture import Mixture
-from delay_models.own_laws import OwnLaws
-from delay_models.parametric import (
+if __name__ == "delay_models":
+    raise ImportError(
+        "delay_models is a part of erasurehead: "
+        "write erasurehead.delay_models instead of delay_models"
+    )
+
+from .base import DelayModel
+from .cold_starts import ColdStarts
+from .compose import Scaled, Shifted
+from .empirical import Empirical
+from .factors import Drift, Heterogeneous, RoundEffects
+from .markov import Markov
+from .mixture import Mixture
+from .own_laws import OwnLaws
+from .parametric import (
     Deterministic,
     Exponential,
     Gamma,
@@ -20,9 +26,9 @@ from delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
-from delay_models.presets import LambdaCnn, LlmRanks
-from delay_models.tape import Tape
-from delay_models.trace import AuthorsStream, MeasuredTrace
+from .presets import LambdaCnn, LlmRanks
+from .tape import Tape
+from .trace import AuthorsStream, MeasuredTrace
 
 MODELS: dict[str, type[DelayModel]] = {
     "deterministic": Deterministic,

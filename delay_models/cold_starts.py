@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import (
+from .base import (
     STRICT,
     DelayModel,
     FloatArray,
@@ -24,8 +24,8 @@ from delay_models.base import (
     Part,
     Probability,
 )
-from delay_models.compose import Around
-from delay_models.parametric import Deterministic, LogNormal
+from .compose import Around
+from .parametric import Deterministic, LogNormal
 
 
 @final

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, Part, Positive, Seconds
-from delay_models.parametric import Gamma, Weibull
+from .base import STRICT, DelayModel, FloatArray, Part, Positive, Seconds
+from .parametric import Gamma, Weibull
 
 
 class Around(DelayModel):

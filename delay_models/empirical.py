@@ -23,7 +23,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
+from .base import STRICT, DelayModel, Finite, FloatArray, Probability, Seconds
 
 FURTHEST = 2.0**-53
 """The smallest chance to be exceeded that is drawn, as of one uniform number."""

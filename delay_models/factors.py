@@ -15,7 +15,7 @@ from annotated_types import Ge, MinLen
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import (
+from .base import (
     STRICT,
     DelayModel,
     FloatArray,
@@ -24,11 +24,11 @@ from delay_models.base import (
     Part,
     Positive,
 )
-from delay_models.compose import Around, Scaled
-from delay_models.limits import NORMAL_END, exp
-from delay_models.markov import Markov
-from delay_models.mixture import Law, Mixed
-from delay_models.parametric import Exponential, Gamma, LogNormal, ShiftedExponential
+from .compose import Around, Scaled
+from .limits import NORMAL_END, exp
+from .markov import Markov
+from .mixture import Law, Mixed
+from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
 
 class Multiplied(Around):

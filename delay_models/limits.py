@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from typing_extensions import override
 
-from delay_models.base import DelayModel
+from .base import DelayModel
 
 LONGEST = 1e150
 """Seconds: sums and squares of delays up to here do not overflow."""

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, IndependentPart, Probability
-from delay_models.mixture import Law, Mixed
-from delay_models.parametric import Gamma, LogNormal, ShiftedExponential
+from .base import STRICT, DelayModel, FloatArray, IndependentPart, Probability
+from .mixture import Law, Mixed
+from .parametric import Gamma, LogNormal, ShiftedExponential
 
 BoolArray = NDArray[np.bool_]
 

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import (
+from .base import (
     STRICT,
     DelayModel,
     FloatArray,
@@ -24,7 +24,7 @@ from delay_models.base import (
     IndependentPart,
     NonNegative,
 )
-from delay_models.parametric import LogNormal, ShiftedExponential
+from .parametric import LogNormal, ShiftedExponential
 
 SUM_TOLERANCE = 1e-6
 """How far from 1 the sum of given weights may be; they are then divided by their sum."""

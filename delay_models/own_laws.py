@@ -9,10 +9,10 @@ from annotated_types import Ge, MinLen
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, Part
-from delay_models.compose import Around
-from delay_models.markov import Markov
-from delay_models.parametric import LogNormal
+from .base import STRICT, DelayModel, FloatArray, Part
+from .compose import Around
+from .markov import Markov
+from .parametric import LogNormal
 
 
 @final

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import (
+from .base import (
     STRICT,
     DelayModel,
     FloatArray,
@@ -25,7 +25,7 @@ from delay_models.base import (
     PositiveSeconds,
     Seconds,
 )
-from delay_models.limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
+from .limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
 
 
 def _stats() -> Any:

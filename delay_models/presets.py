@@ -9,11 +9,11 @@ from pydantic import AfterValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, Finite
-from delay_models.cold_starts import ColdStarts
-from delay_models.compose import Affine
-from delay_models.mixture import Mixture
-from delay_models.parametric import Gamma, LogNormal
+from .base import STRICT, DelayModel, Finite
+from .cold_starts import ColdStarts
+from .compose import Affine
+from .mixture import Mixture
+from .parametric import Gamma, LogNormal
 
 
 class Preset(Affine):

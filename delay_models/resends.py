@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, Finite, FloatArray, IndependentDelays, Seconds
+from .base import STRICT, DelayModel, Finite, FloatArray, IndependentDelays, Seconds
 
 
 @final

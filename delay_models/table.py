@@ -19,17 +19,17 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from delay_models.tables.error import TableError
-from delay_models.tables.files import read_file
-from delay_models.tables.long import LongTable, roles
-from delay_models.tables.measured import Measured, Part, Repair
-from delay_models.tables.missing import complete
-from delay_models.tables.pai import is_pai, new_measurements
-from delay_models.tables.profiler import is_profile, read_profiles
-from delay_models.tables.reading import AS_IT_IS, Reading
-from delay_models.tables.wide import read_wide
-from sim.files import MOST_CELLS, UnusableFile, short
+from ..sim.files import MOST_CELLS, UnusableFile, short
+from .base import FloatArray
+from .tables.error import TableError
+from .tables.files import read_file
+from .tables.long import LongTable, roles
+from .tables.measured import Measured, Part, Repair
+from .tables.missing import complete
+from .tables.pai import is_pai, new_measurements
+from .tables.profiler import is_profile, read_profiles
+from .tables.reading import AS_IT_IS, Reading
+from .tables.wide import read_wide
 
 __all__ = ["Measured", "Reading", "TableError", "read_all_loads", "read_delays", "read_measured"]
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import DelayModel, FloatArray, ReplayedDelays
+from .base import DelayModel, FloatArray, ReplayedDelays
 
 BLOCK_CELLS = 2**15
 """Cells in one block: 256 KiB, so that a block stays in the cache while it is used."""

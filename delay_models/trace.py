@@ -14,13 +14,13 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from delay_models.base import STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
-from delay_models.limits import EXPONENTIAL_END
-from delay_models.tables.error import TableError, as_fields
-from delay_models.tables.measured import Measured
-from delay_models.tables.reading import Missing, Reading, Retries, Role, Unit
-from delay_models.units import unit_warnings
-from sim.files import MOST_CELLS
+from ..sim.files import MOST_CELLS
+from .base import STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
+from .limits import EXPONENTIAL_END
+from .tables.error import TableError, as_fields
+from .tables.measured import Measured
+from .tables.reading import Missing, Reading, Retries, Role, Unit
+from .units import unit_warnings
 
 
 @final
@@ -74,7 +74,7 @@ class MeasuredTrace(DelayModel):
     @cached_property
     def measured(self) -> Measured:
         """What was measured at the load, with the workers' names and what was repaired."""
-        from delay_models.table import read_one_load  # imports pandas
+        from .table import read_one_load  # imports pandas
 
         reading = Reading(self.columns or {}, self.drop, self.unit, self.missing, self.retries)
         try:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from delay_models.base import FloatArray
+from .base import FloatArray
 
 IMPLAUSIBLE = 200.0
 """Medians further apart than this look like two units; milliseconds are 1000 to the second."""

@@ -6,8 +6,9 @@
     result.summary
     result.plot.loss_time()
 
-The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. Everything else in
-this distribution (``sim``, ``delay_models``, ``experiments``) can be imported too, but may change.
+The names in ``__all__`` are the public ones; ``docs/python.md`` describes them. Everything else
+(``erasurehead.sim``, ``erasurehead.delay_models``, ``erasurehead.experiments``) can be imported
+too, but may change. In a checkout these three are links to folders at the top of the repository.
 Each name is imported when it is first used, so that ``import erasurehead`` is quick.
 """
 
@@ -16,16 +17,12 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from erasurehead.ours import require_ours
-
-require_ours()
-
 if TYPE_CHECKING:
+    from erasurehead.experiments.config.errors import ConfigError
     from erasurehead.fitting import Fitted, fit
     from erasurehead.result import Result
     from erasurehead.running import load, run, sweep
-    from experiments.config.errors import ConfigError
-    from sim import theory
+    from erasurehead.sim import theory
 
 __version__ = "0.2.0"
 
@@ -42,7 +39,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ConfigError": "experiments.config.errors",
+    "ConfigError": "erasurehead.experiments.config.errors",
     "Fitted": "erasurehead.fitting",
     "Result": "erasurehead.result",
     "fit": "erasurehead.fitting",
@@ -55,7 +52,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "theory":
-        return import_module("sim.theory")
+        return import_module("erasurehead.sim.theory")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

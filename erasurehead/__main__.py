@@ -3,7 +3,7 @@
 
 def main() -> None:
     """Run the command line. The package has checked by now that ``experiments`` is ours."""
-    from experiments.cli import main as command
+    from erasurehead.experiments.cli import main as command
 
     command()
 

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, final
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from delay_models.table import Measured, Reading
-from delay_models.tables.error import as_fields
-from delay_models.tables.reading import Missing, Retries, Role, Unit
+from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.table import Measured, Reading
+from erasurehead.delay_models.tables.error import as_fields
+from erasurehead.delay_models.tables.reading import Missing, Retries, Role, Unit
+from erasurehead.experiments.config.errors import ConfigError, at
+from erasurehead.experiments.fit import candidates, command, frames, pictures, report
+from erasurehead.experiments.fit.findings import Findings, investigate
+from erasurehead.experiments.lock import locked
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
-from experiments.config.errors import ConfigError, at
-from experiments.fit import candidates, command, frames, pictures, report
-from experiments.fit.findings import Findings, investigate
-from experiments.lock import locked
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, final, get_args
 
-from experiments.config.errors import ConfigError, at, one_of
-from experiments.pictures import style
-from experiments.pictures.kinds import KINDS
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Band
+from erasurehead.experiments.config.errors import ConfigError, at, one_of
+from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.records import Records
+from erasurehead.experiments.pictures.shown import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from importlib import import_module
 
-from experiments.run import Report
+from erasurehead.experiments.run import Report
 
 Progress = bool | Report | None
 """``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
@@ -30,7 +30,7 @@ def reporting(progress: Progress, unit: str) -> Iterator[Report]:
         with _notebook_bar(unit) as report:
             yield report
     else:
-        from experiments import console
+        from erasurehead.experiments import console
 
         with console.progress(unit) as report:
             yield report

@@ -11,12 +11,12 @@ from typing import Any, final
 
 import pandas as pd
 
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.counted import counted
+from erasurehead.experiments.outputs import CONFIG, SUMMARY, Origin, origin_of
+from erasurehead.experiments.pictures.records import Records, read_config, read_records, read_table
 from erasurehead.plots import Plots
-from experiments.config.errors import ConfigError
-from experiments.counted import counted
-from experiments.outputs import CONFIG, SUMMARY, Origin, origin_of
-from experiments.pictures.records import Records, read_config, read_records, read_table
-from sim.metrics import METRICS
+from erasurehead.sim.metrics import METRICS
 
 
 @final

@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from erasurehead.experiments.config import document
+from erasurehead.experiments.config.errors import ConfigError, at
+from erasurehead.experiments.outputs import EVENTS
+from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.run import Options, Outcome
+from erasurehead.experiments.run import run as run_document
 from erasurehead.progress import Progress, reporting
 from erasurehead.result import Result
-from experiments.config import document
-from experiments.config.errors import ConfigError, at
-from experiments.outputs import EVENTS
-from experiments.pictures.records import read_records
-from experiments.run import Options, Outcome
-from experiments.run import run as run_document
 
 Config = str | os.PathLike[str] | Mapping[str, Any]
 """A YAML file, or what would stand in it."""

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.config.plugins import catalogue
-from experiments.conformance import CHECKS, Nonconforming, Subject
-from sim.schemes import SchemeFamily
+from erasurehead.experiments.config.plugins import catalogue
+from erasurehead.experiments.conformance import CHECKS, Nonconforming, Subject
+from erasurehead.sim.schemes import SchemeFamily
 
 __all__ = ["CHECKS", "Nonconforming", "check_scheme"]
 

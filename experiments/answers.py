@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import files
-from experiments.config.errors import ConfigError
+from .cells import files
+from .config.errors import ConfigError
 
 NAME = "answer.json"
 

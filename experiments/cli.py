@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from experiments import interrupt
+from . import interrupt
 
 DEBUG = "--debug"
 """Understood in any place of the command line."""
@@ -17,7 +17,7 @@ DEBUG = "--debug"
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
     with interrupt.one_line(sys.argv[1:]):  # before the first import that takes a while
-        from experiments import guard
+        from . import guard
 
         arguments = [each for each in sys.argv[1:] if each != DEBUG]
         code = guard.run(partial(_run, arguments), debug=DEBUG in sys.argv[1:])
@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _run(arguments: list[str]) -> int | None:
-    from experiments.commands import app
+    from .commands import app
 
     code: int | None = app(arguments, standalone_mode=False)
     return code

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from experiments import terminal
-from experiments.options import (
+from . import terminal
+from .options import (
     JOBS,
     MOST_JOBS,
     MOST_ROUNDS,
@@ -51,7 +51,7 @@ def example(command: str) -> str:
 
 def _said() -> str:
     """The command line, for a reader who wants to repeat it."""
-    from experiments.answers import command_line
+    from .answers import command_line
 
     return command_line(sys.argv[1:])
 
@@ -85,7 +85,7 @@ def init(
     ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""
-    from experiments import examples
+    from . import examples
 
     path = examples.write(name, Path())
     terminal.say(f"{path} written; now: erasurehead run {path}")
@@ -138,15 +138,15 @@ def _run(
     timeline: Path | None = None,
 ) -> None:
     if scheduler is None and jobs > 1 and not dry_run:
-        from experiments.cells import processes
+        from .cells import processes
 
         processes.prepare()  # before the imports below: the server makes them at the same time
 
-    from experiments import console
-    from experiments.cells import files
-    from experiments.config.document import load
-    from experiments.run import Options, plan, require_room
-    from experiments.run import run as run_document
+    from . import console
+    from .cells import files
+    from .config.document import load
+    from .run import Options, plan, require_room
+    from .run import run as run_document
 
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
@@ -192,10 +192,10 @@ def live(
     ] = False,
 ) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
-    from experiments import console
-    from experiments.config.document import load
-    from experiments.live import command
-    from experiments.live.report import show
+    from . import console
+    from .config.document import load
+    from .live import command
+    from .live.report import show
 
     document = load(config, set_ or [])
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
@@ -234,7 +234,7 @@ def verify(
     allow_large: AllowLarge = False,
 ) -> None:
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
-    from experiments.verify import verify_grid
+    from .verify import verify_grid
 
     if not verify_grid(replications, engine, seed, output, allow_large):
         raise typer.Exit(1)
@@ -261,13 +261,13 @@ def reproduce(
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     if jobs > 1:
-        from experiments.cells import processes
+        from .cells import processes
 
         processes.prepare()
 
-    from experiments import console
-    from experiments.reproduce.base import Effort
-    from experiments.reproduce.command import make_figures
+    from . import console
+    from .reproduce.base import Effort
+    from .reproduce.command import make_figures
 
     with console.progress("figures") as report:
         summary = make_figures(figures or [], Effort(0, full, data_dir), output, jobs, report)
@@ -281,8 +281,8 @@ def atlas(
     ] = Path("results/atlas"),
 ) -> None:
     """Write a reference page of every scheme: what it does, what is known, sources."""
-    from experiments import console
-    from experiments.atlas.command import write_atlas
+    from . import console
+    from .atlas.command import write_atlas
 
     with console.progress("pictures") as report:
         page = write_atlas(output, report)
@@ -308,12 +308,12 @@ def fit(
     allow_large: AllowLarge = False,
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
-    from experiments import console
-    from experiments.fit import command
-    from experiments.fit.findings import investigate
-    from experiments.fit.report import terminal_report
-    from experiments.lock import locked
-    from experiments.measured import reading
+    from . import console
+    from .fit import command
+    from .fit.findings import investigate
+    from .fit.report import terminal_report
+    from .lock import locked
+    from .measured import reading
 
     how = reading(columns, drop or [], unit, missing, retries)
     measured, warnings = command.read_tables(str(trace), load, how, allow_large)
@@ -362,10 +362,10 @@ def whatif(
     allow_large: AllowLarge = False,
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
-    from experiments import console
-    from experiments.lock import locked
-    from experiments.measured import reading
-    from experiments.whatif import command, shown
+    from . import console
+    from .lock import locked
+    from .measured import reading
+    from .whatif import command, shown
 
     how = reading(columns, drop or [], unit, missing, retries)
     measured, warnings = command.read_tables(str(trace), load, how, allow_large)
@@ -452,13 +452,13 @@ def recommend(
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
     if jobs > 1:
-        from experiments.cells import processes
+        from .cells import processes
 
         processes.prepare()
 
-    from experiments.measured import reading
-    from experiments.recommend.command import recommend as answer
-    from experiments.recommend.question import Options, Table
+    from .measured import reading
+    from .recommend.command import recommend as answer
+    from .recommend.question import Options, Table
 
     options = Options(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
     how = reading(columns, drop or [], unit, missing, retries)
@@ -499,10 +499,10 @@ def attack(
     ] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
-    from experiments import console
-    from experiments.attack import command, shown
-    from experiments.config.document import load
-    from experiments.lock import locked
+    from . import console
+    from .attack import command, shown
+    from .config.document import load
+    from .lock import locked
 
     document = load(config, set_ or [])
     planned = command.plan(document, stragglers, budget, samples)
@@ -528,8 +528,8 @@ def plot(
     ] = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
-    from experiments import console
-    from experiments.pictures.command import write_pictures
+    from . import console
+    from .pictures.command import write_pictures
 
     with console.progress("pictures") as report:
         written, left_out = write_pictures(directory, kind, format_.split(","), report)
@@ -549,7 +549,7 @@ def report(
     ] = None,
 ) -> None:
     """Make a self-contained HTML page of a result, easy to share."""
-    from experiments.report.command import write_report
+    from .report.command import write_report
 
     path = write_report(directory, output)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
@@ -573,7 +573,7 @@ def explore(
     """Open a local page with sliders that redraw loss, time and error as you move them."""
     import webbrowser
 
-    from experiments.explore.server import Server, serve
+    from .explore.server import Server, serve
 
     server = Server(port)
 
@@ -622,11 +622,11 @@ def measure(
     data_dir: DataDir = None,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
-    from experiments import console
-    from experiments.config.document import load
-    from experiments.live.command import slowed
-    from experiments.live.played import CannotEnd
-    from experiments.measure import command
+    from . import console
+    from .config.document import load
+    from .live.command import slowed
+    from .live.played import CannotEnd
+    from .measure import command
 
     document = None if config is None else load(config, set_ or [])
     tasks = command.tasks_of(document, data_dir, workers, size)
@@ -651,8 +651,8 @@ def compare(
     ] = Path("results/compare"),
 ) -> None:
     """Compare two results of the same schemes, such as simulated and measured ones."""
-    from experiments import console
-    from experiments.compare import command
+    from . import console
+    from .compare import command
 
     table, written = command.compare(first, second, output, _said())
     console.show_comparison(table)
@@ -671,7 +671,7 @@ def list_(
     ] = None,
 ) -> None:
     """List what a config can name, with the type, unit, range and default of every field."""
-    from experiments import listing
+    from . import listing
 
     listing.show(what)
 
@@ -685,9 +685,9 @@ def schema(
     """Print the JSON Schema of configs, with which editors complete and check them."""
     import json
 
-    from experiments.config.document import load
-    from experiments.config.grid import catalogue_of
-    from experiments.config.schema import schema as made
+    from .config.document import load
+    from .config.grid import catalogue_of
+    from .config.schema import schema as made
 
     catalogue = catalogue_of({} if config is None else load(config))
     print(json.dumps(made(catalogue), indent=1))

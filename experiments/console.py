@@ -21,12 +21,12 @@ from rich.progress import (
 )
 from rich.table import Table
 
-from experiments import terminal
-from experiments.config.escape import line
-from experiments.config.grid import Cell
-from experiments.counted import counted
-from experiments.run import Outcome, Plan, Report
-from sim.metrics import METRICS, Metric
+from ..sim.metrics import METRICS, Metric
+from . import terminal
+from .config.escape import line
+from .config.grid import Cell
+from .counted import counted
+from .run import Outcome, Plan, Report
 
 COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
 

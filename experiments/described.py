@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, Unit
 
-from delay_models import DelayModel
+from ..delay_models import DelayModel
 
 PLAIN = {
     int: "integer",

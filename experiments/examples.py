@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import resources
 from pathlib import Path
 
-from experiments.config.errors import ConfigError, at, one_of
+from .config.errors import ConfigError, at, one_of
 
-FOLDER = resources.files("experiments") / "configs"
+FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
 
 

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from experiments.config.escape import line, shortened
-from experiments.terminal import tell
+from .config.escape import line, shortened
+from .terminal import tell
 
 BAD_INPUT, INTERNAL, NOBODY_READS, INTERRUPTED = 2, 70, 1, 130
 
@@ -95,7 +95,7 @@ def _report(error: Exception, debug: bool) -> int:
 
 def of_the_user(error: BaseException) -> str | None:
     """What the user can do something about, in words; ``None`` for a fault of ours."""
-    if _is(error, "experiments.config.errors", "ConfigError"):
+    if _is(error, "erasurehead.experiments.config.errors", "ConfigError"):
         return str(error)
     if hasattr(error, "format_message"):  # the command line's parser
         return _usage(error)

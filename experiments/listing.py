@@ -9,14 +9,14 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from experiments import terminal
-from experiments.config.errors import at, one_of
-from experiments.config.plugins import catalogue
-from experiments.config.surroundings import FailureSettings
-from experiments.described import described, first_sentence
-from experiments.reproduce import FIGURES
-from sim.engines.network import Network
-from sim.problems.build import ProblemSettings
+from ..sim.engines.network import Network
+from ..sim.problems.build import ProblemSettings
+from . import terminal
+from .config.errors import at, one_of
+from .config.plugins import catalogue
+from .config.surroundings import FailureSettings
+from .described import described, first_sentence
+from .reproduce import FIGURES
 
 Entries = Mapping[str, type]
 

@@ -19,8 +19,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-from experiments.cells.files import alive, cannot_write, folder_made, require_replaceable
-from experiments.config.errors import ConfigError
+from .cells.files import alive, cannot_write, folder_made, require_replaceable
+from .config.errors import ConfigError
 
 NAME = ".lock"
 

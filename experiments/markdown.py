@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.config.escape import escaped
+from .config.escape import escaped
 
 WIDTH = 100
 """Characters of a line."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from delay_models.tables.reading import Missing, Reading, Retries, Unit, parse_columns
-from experiments.config.errors import at
+from ..delay_models.tables.reading import Missing, Reading, Retries, Unit, parse_columns
+from .config.errors import at
 
 
 def reading(

@@ -22,10 +22,10 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.cells.files import remove, write_arrow
-from experiments.config import yaml_text
-from experiments.config.errors import ConfigError
-from experiments.lock import writer_of
+from .cells.files import remove, write_arrow
+from .config import yaml_text
+from .config.errors import ConfigError
+from .lock import writer_of
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"

@@ -17,18 +17,18 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import timeline
-from experiments.cells import files, store
-from experiments.cells.check import Checked, check
-from experiments.cells.compute import CellResult
-from experiments.cells.fits import Room, require_fits
-from experiments.cells.pool import Died, Lane, map_unordered, open_lanes
-from experiments.cells.work import Done, work
-from experiments.config import yaml_text
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells, resolved
-from experiments.lock import locked
-from experiments.outputs import (
+from . import timeline
+from .cells import files, store
+from .cells.check import Checked, check
+from .cells.compute import CellResult
+from .cells.fits import Room, require_fits
+from .cells.pool import Died, Lane, map_unordered, open_lanes
+from .cells.work import Done, work
+from .config import yaml_text
+from .config.errors import ConfigError
+from .config.grid import Cell, cells, resolved
+from .lock import locked
+from .outputs import (
     CONFIG,
     FILES,
     ITERATIONS,
@@ -40,8 +40,8 @@ from experiments.outputs import (
     make_way,
     origin_of,
 )
-from experiments.records.manifest import manifest, to_json
-from experiments.records.tables import Finished, iterations_table, summary_table, workers_table
+from .records.manifest import manifest, to_json
+from .records.tables import Finished, iterations_table, summary_table, workers_table
 
 Report = Callable[[float, int], None]
 """Called with cells done, parts of running ones included, and cells in all."""

@@ -15,14 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from experiments import outputs
-from experiments.cells import files
-from experiments.cells.compute import learn_along
-from experiments.config import build
-from experiments.config.grid import Cell
-from sim.engines.event.timeline import Recorder, Span
-from sim.engines.run import simulate
-from sim.schemes.base import RoundScheme, Sees
+from ..sim.engines.event.timeline import Recorder, Span
+from ..sim.engines.run import simulate
+from ..sim.schemes.base import RoundScheme, Sees
+from . import outputs
+from .cells import files
+from .cells.compute import learn_along
+from .config import build
+from .config.grid import Cell
 
 Event = dict[str, Any]
 

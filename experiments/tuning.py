@@ -13,14 +13,14 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.cells.compute import learn
-from experiments.config.build import Training
-from sim.engines.run import Run, simulate
-from sim.metrics import time_to_target
-from sim.problems import Problem
-from sim.steps import Steps
-from sim.threads import one_thread
-from sim.types import FloatArray
+from ..sim.engines.run import Run, simulate
+from ..sim.metrics import time_to_target
+from ..sim.problems import Problem
+from ..sim.steps import Steps
+from ..sim.threads import one_thread
+from ..sim.types import FloatArray
+from .cells.compute import learn
+from .config.build import Training
 
 SHARE = 0.99
 """The target is this share of the way from the zero model's loss to that of the best model."""

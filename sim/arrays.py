@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.types import FloatArray
+from .types import FloatArray
 
 SHORT = 256
 """Rows shorter than this are reduced faster column by column."""

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from sim.types import FloatArray
+from .types import FloatArray
 
 
 @final

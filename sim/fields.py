@@ -12,7 +12,7 @@ from typing import Annotated, Any, NoReturn
 from annotated_types import Ge, Gt, Le, Unit
 from pydantic import AllowInfNan, BeforeValidator, ConfigDict
 
-from sim.errors import InvalidParameter
+from .errors import InvalidParameter
 
 STRICT = ConfigDict(extra="forbid")
 """Every scheme family is a pydantic dataclass with this setting: an unknown field is an error."""

@@ -6,8 +6,8 @@ from typing import final
 
 import numpy as np
 
-from sim.problems.base import Problem
-from sim.types import BoolArray, FloatArray
+from .problems.base import Problem
+from .types import BoolArray, FloatArray
 
 
 @final

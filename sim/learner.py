@@ -29,15 +29,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.entries import Entries
-from sim.errors import InvalidParameter
-from sim.layers import Layers
-from sim.optimizers import Optimizer
-from sim.problems.base import Problem
-from sim.problems.matrices import product
-from sim.steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
-from sim.threads import one_thread
-from sim.types import FloatArray, IntArray
+from .entries import Entries
+from .errors import InvalidParameter
+from .layers import Layers
+from .optimizers import Optimizer
+from .problems.base import Problem
+from .problems.matrices import product
+from .steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
+from .threads import one_thread
+from .types import FloatArray, IntArray
 
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""

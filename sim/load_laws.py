@@ -16,7 +16,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.types import FloatArray, Loads, TapeLike
+from .types import FloatArray, Loads, TapeLike
 
 STRICT = ConfigDict(extra="forbid")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from sim.types import FloatArray
+from .types import FloatArray
 
 if TYPE_CHECKING:
     import pandas as pd

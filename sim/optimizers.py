@@ -19,7 +19,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.types import FloatArray
+from .types import FloatArray
 
 State: TypeAlias = "tuple[FloatArray, ...]"
 """Arrays of the model's shape; the first is the model beta itself."""

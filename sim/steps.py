@@ -17,7 +17,7 @@ from typing import ClassVar, TypeAlias, final
 import numpy as np
 from typing_extensions import override
 
-from sim.types import BoolArray, FloatArray, IntArray
+from .types import BoolArray, FloatArray, IntArray
 
 EXACT = 1e-9
 """A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""

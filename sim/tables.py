@@ -18,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sim.files import (
+from .files import (
     MOST_CELLS,
     REMEDY,
     UnusableFile,

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from unittest import mock
 
-from experiments.cli import main
+from erasurehead.experiments.cli import main
 
 ROOT = Path(__file__).parent.parent
 

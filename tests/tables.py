@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.types import FloatArray
+from erasurehead.sim.types import FloatArray
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from experiments import answers
-from experiments.answers import Answer
-from experiments.compare.words import answer
-from experiments.config.errors import ConfigError
+from erasurehead.experiments import answers
+from erasurehead.experiments.answers import Answer
+from erasurehead.experiments.compare.words import answer
+from erasurehead.experiments.config.errors import ConfigError
 
 
 def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:

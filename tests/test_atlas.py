@@ -11,16 +11,16 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-import sim.theory
-from experiments.atlas.command import PAGE, write_atlas
-from experiments.atlas.entry import FACTS, NOT_SAID, entry_of
-from experiments.atlas.page import COMPARISON, FOLDER, page, promised, worst
-from experiments.atlas.portrait import portrait
-from experiments.config.catalogue import BUILT_IN
-from experiments.pictures.shown import Bars, Heat
-from sim.schemes import SCHEMES
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.claims import Claims
+from erasurehead.experiments.atlas.command import PAGE, write_atlas
+from erasurehead.experiments.atlas.entry import FACTS, NOT_SAID, entry_of
+from erasurehead.experiments.atlas.page import COMPARISON, FOLDER, page, promised, worst
+from erasurehead.experiments.atlas.portrait import portrait
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.pictures.shown import Bars, Heat
+from erasurehead.sim import theory
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.base import Scheme, SchemeFamily
+from erasurehead.sim.schemes.claims import Claims
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -64,8 +64,8 @@ def test_what_an_entry_names_exists(name: str) -> None:
             assert f"def {word}(" in file.read_text(encoding="utf-8"), word
             cited += 1
     assert cited > 0
-    for function in re.findall(r"sim\.theory\.(\w+)", " ".join(facts.values())):
-        assert function in sim.theory.__all__
+    for function in re.findall(r"eh\.theory\.(\w+)", " ".join(facts.values())):
+        assert function in theory.__all__
 
 
 def test_promises_are_those_that_are_tested() -> None:

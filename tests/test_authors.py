@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from experiments.cells.compute import learn
-from experiments.config.build import timing, training
-from experiments.config.grid import cells
-from sim.engines.run import simulate
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.cells.compute import learn
+from erasurehead.experiments.config.build import timing, training
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.run import simulate
 
 N, D, R, ROUNDS, SECONDS = 30, 3, 15, 40, 0.01
 S = D - 1

@@ -328,8 +328,8 @@ def test_a_long_label_of_our_own_is_shortened_and_read_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Catches two schemes that become one, and a label that a worker process would refuse."""
-    from experiments.config import settings
-    from experiments.config.grid import cells
+    from erasurehead.experiments.config import settings
+    from erasurehead.experiments.config.grid import cells
 
     schemes = [SCHEME | {"rescale": True}, SCHEME | {"rescale": False}]
     labels = [cell.label for cell in cells(change(schemes=schemes))]
@@ -403,7 +403,7 @@ def test_a_run_that_cannot_end_says_who_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cell that fails while running: exit code 1, its reason on stderr."""
-    from delay_models import parametric
+    from erasurehead.delay_models import parametric
 
     def dead(self: object, rng: object, shape: tuple[int, int]) -> np.ndarray:
         table = np.ones(shape)
@@ -497,9 +497,9 @@ def test_list_and_help() -> None:
 
 @pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
 def test_shipped_configs_are_valid(example: Path) -> None:
-    from experiments.config.build import timing
-    from experiments.config.document import load
-    from experiments.config.grid import cells
+    from erasurehead.experiments.config.build import timing
+    from erasurehead.experiments.config.document import load
+    from erasurehead.experiments.config.grid import cells
 
     for cell in cells(load(example)):
         timing(cell)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments import examples
-from experiments.commands import app
-from experiments.config.errors import ConfigError
+from erasurehead.experiments import examples
+from erasurehead.experiments.commands import app
+from erasurehead.experiments.config.errors import ConfigError
 from tests.program import inside
 
 ROOT = Path(__file__).parent.parent
@@ -54,7 +54,7 @@ def test_every_command_has_help_with_an_example(
 def test_help_waits_for_no_library() -> None:
     """Catches an import at the top of a file that makes `--help` take a second."""
     program = (
-        "import sys, experiments.commands;"
+        "import sys, erasurehead.experiments.commands;"
         "print({'numpy', 'pandas', 'scipy', 'matplotlib', 'pyarrow', 'simpy'} & {*sys.modules})"
     )
     done = subprocess.run(

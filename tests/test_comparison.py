@@ -6,17 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.pictures.kinds.curves import pareto
-from experiments.reproduce.atlas import DELAYS, Atlas, apart
-from experiments.reproduce.base import Effort
-from experiments.reproduce.clusters import MEAN, WORK, additive
-from experiments.reproduce.members import GRID, LEFT_OUT, members, timed, title
-from experiments.reproduce.setting import WORKERS
-from sim.schemes import SCHEMES
-from sim.schemes.base import RoundScheme
-from sim.theory import IterationTimeLaw, scheme_iteration_time
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.pictures.kinds.curves import pareto
+from erasurehead.experiments.reproduce.atlas import DELAYS, Atlas, apart
+from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
+from erasurehead.experiments.reproduce.members import GRID, LEFT_OUT, members, timed, title
+from erasurehead.experiments.reproduce.setting import WORKERS
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.base import RoundScheme
+from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time
 from tests.statistics import BOUND
 
 KNOWN = ("uncoded", "ignore_stragglers", "fractional_repetition", "erasurehead", "expander")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.counted import counted, left_out
+from erasurehead.experiments.counted import counted, left_out
 
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 cells"), (1, "1 cell"), (2, "2 cells")])

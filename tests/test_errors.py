@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from sim.errors import InvalidDelay, InvalidParameter, NeverEnough
+from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from delay_models.table import TableError, read_all_loads, read_delays
-from sim.errors import InvalidParameter
-from sim.files import UnusableFile, read_npz, require_regular
-from sim.problems.datasets.npz import File
-from sim.tables import MOST_COLUMNS, read_csv, read_parquet
+from erasurehead.delay_models.table import TableError, read_all_loads, read_delays
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.files import UnusableFile, read_npz, require_regular
+from erasurehead.sim.problems.datasets.npz import File
+from erasurehead.sim.tables import MOST_COLUMNS, read_csv, read_parquet
 
 
 def member(header: str, data: bytes = b"") -> bytes:
@@ -283,10 +283,10 @@ def test_parquet_files_of_many_parts(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = pa.table({f"w{i}": [1.0, 2.0] for i in range(100)})
     pq.write_table(rows, path, row_group_size=1)
     assert read_parquet(path).shape == (2, 100)
-    monkeypatch.setattr("sim.tables.MOST_PARTS", 199)
+    monkeypatch.setattr("erasurehead.sim.tables.MOST_PARTS", 199)
     with pytest.raises(UnusableFile, match=r"has 100 columns in 2 row groups.*at most 199"):
         read_parquet(path)
-    monkeypatch.setattr("sim.tables.LARGEST_FOOTER", 1000)
+    monkeypatch.setattr("erasurehead.sim.tables.LARGEST_FOOTER", 1000)
     with pytest.raises(UnusableFile, match=r"bytes of metadata; must be at most 1,000"):
         read_parquet(path)
     assert read_parquet(path, None).shape == (2, 100)

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim import learner
-from sim.engines.run import Run, simulate
-from sim.entries import Entries
-from sim.errors import InvalidParameter
-from sim.learner import train
-from sim.load_laws import Proportional
-from sim.optimizers import OPTIMIZERS
-from sim.problems import Problem
-from sim.schemes import SCHEMES
-from sim.schemes.barrierless import Barrierless
-from sim.steps import Steps
-from sim.types import FloatArray, Messages, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import learner
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.entries import Entries
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.learner import train
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import Problem
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.barrierless import Barrierless
+from erasurehead.sim.steps import Steps
+from erasurehead.sim.types import FloatArray, Messages, Trace
 from tests.engines.agreement import arrays
 from tests.engines.engines import batch, event
 from tests.statistics import assert_z

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments import guard
+from erasurehead.experiments import guard
 from tests.program import inside
 
 ROOT = Path(__file__).parent.parent

@@ -10,12 +10,12 @@ import pytest
 from scipy import sparse
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from sim import learner
-from sim.learner import Learned, train
-from sim.optimizers import OPTIMIZERS, Optimizer
-from sim.problems import LOSSES, Problem
-from sim.problems import base as problem_base
-from sim.steps import EXACT, Dense, GivenWeights
+from erasurehead.sim import learner
+from erasurehead.sim.learner import Learned, train
+from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer
+from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.problems import base as problem_base
+from erasurehead.sim.steps import EXACT, Dense, GivenWeights
 
 R, T, N, P, K = 5, 7, 26, 6, 4
 

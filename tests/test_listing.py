@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from delay_models import MODELS
-from experiments import listing
-from experiments.config.errors import ConfigError
-from experiments.config.surroundings import FailureSettings
-from experiments.described import Described, described
-from sim.engines.network import Network
-from sim.optimizers import OPTIMIZERS
-from sim.problems import DATASETS
-from sim.schemes import SCHEMES
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments import listing
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.surroundings import FailureSettings
+from erasurehead.experiments.described import Described, described
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import DATASETS
+from erasurehead.sim.schemes import SCHEMES
 
 ROOT = Path(__file__).parent.parent
 CLASSES = [
@@ -90,7 +90,7 @@ def test_listing_needs_no_slow_library() -> None:
     """
     program = (
         "import sys; from scipy import sparse; needed = {*sys.modules};"
-        "from experiments import listing; listing.show(None);"
+        "from erasurehead.experiments import listing; listing.show(None);"
         "slow = {'pandas', 'pyarrow', 'matplotlib', 'sklearn', 'networkx', 'scipy.stats',"
         "'scipy.linalg', 'scipy.special', 'scipy.io', 'scipy.sparse.csgraph'};"
         "print(slow & ({*sys.modules} - needed))"

@@ -13,15 +13,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.config.errors import ConfigError
-from experiments.lock import NAME, locked, writer_of
-from experiments.outputs import unfinished
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.lock import NAME, locked, writer_of
+from erasurehead.experiments.outputs import unfinished
 from tests.cells.commands import PATIENCE, ROOT, start
 
 HOLDER = """
 import sys
 from pathlib import Path
-from experiments.lock import locked
+from erasurehead.experiments.lock import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

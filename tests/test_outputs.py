@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from experiments import run as running
-from experiments.cells import store, work
-from experiments.cells.pool import Died
-from experiments.config.errors import ConfigError
-from experiments.console import show_plan
-from experiments.outputs import origin_of
-from experiments.pictures.command import write_pictures
-from experiments.pictures.records import read_records
-from experiments.run import Options, plan, run
+from erasurehead.experiments import run as running
+from erasurehead.experiments.cells import store, work
+from erasurehead.experiments.cells.pool import Died
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.console import show_plan
+from erasurehead.experiments.outputs import origin_of
+from erasurehead.experiments.pictures.command import write_pictures
+from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.run import Options, plan, run
 
 DOCUMENT: dict[str, Any] = {
     "workers": 6,

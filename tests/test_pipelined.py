@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim import learner
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.errors import InvalidParameter
-from sim.learner import train
-from sim.load_laws import Proportional
-from sim.optimizers import OPTIMIZERS
-from sim.problems import LOSSES, Problem
-from sim.schemes import SCHEMES
-from sim.steps import Steps
-from sim.types import FloatArray, Rounds, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import learner
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.learner import train
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.steps import Steps
+from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import arrays, both_finish
 from tests.engines.engines import batch, event
 from tests.tables import TableTape

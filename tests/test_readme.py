@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim.engines.policy import Policy
-from sim.load_laws import Proportional
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import page
 from tests.engines.engines import batch, event
 

@@ -10,25 +10,30 @@ import pandas as pd
 import pytest
 from scipy import integrate, stats
 
-from delay_models import DelayModel
-from delay_models.markov import Markov
-from experiments.config import build
-from experiments.config.errors import ConfigError
-from experiments.described import first_sentence
-from experiments.pictures import looks
-from experiments.reproduce import FIGURES, figure_named, setting
-from experiments.reproduce.backlog import spans
-from experiments.reproduce.base import Effort, PaperFigure
-from experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
-from experiments.reproduce.command import make, make_figures
-from experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
-from experiments.reproduce.markdown import mean_text
-from experiments.reproduce.ranking import EXACT as EXACT_RANKED
-from experiments.reproduce.sequential_members import EXACT, MULTIPLEXED, parameters, timed
-from experiments.reproduce.sequential_persistence import CONSTANT, SLOW
-from experiments.reproduce.time_to_target import Grid
-from experiments.verify.convergence import group_spreads
-from sim.problems.losses import SquaredLoss
+from erasurehead.delay_models import DelayModel
+from erasurehead.delay_models.markov import Markov
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.described import first_sentence
+from erasurehead.experiments.pictures import looks
+from erasurehead.experiments.reproduce import FIGURES, figure_named, setting
+from erasurehead.experiments.reproduce.backlog import spans
+from erasurehead.experiments.reproduce.base import Effort, PaperFigure
+from erasurehead.experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
+from erasurehead.experiments.reproduce.command import make, make_figures
+from erasurehead.experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
+from erasurehead.experiments.reproduce.markdown import mean_text
+from erasurehead.experiments.reproduce.ranking import EXACT as EXACT_RANKED
+from erasurehead.experiments.reproduce.sequential_members import (
+    EXACT,
+    MULTIPLEXED,
+    parameters,
+    timed,
+)
+from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
+from erasurehead.experiments.reproduce.time_to_target import Grid
+from erasurehead.experiments.verify.convergence import group_spreads
+from erasurehead.sim.problems.losses import SquaredLoss
 from tests.program import inside
 from tests.statistics import BOUND
 
@@ -63,7 +68,7 @@ SMALL: dict[str, dict[str, object]] = {
     },
 }
 
-ITERATION_TIME = "experiments.reproduce.iteration_time_workers.FIGURE"
+ITERATION_TIME = "erasurehead.experiments.reproduce.iteration_time_workers.FIGURE"
 
 
 def small(name: str) -> PaperFigure:
@@ -481,7 +486,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 ) -> None:
     """Catches dates and random identifiers in pictures, and state that passes between figures."""
     for name in FIGURES:
-        monkeypatch.setattr(f"experiments.reproduce.{name}.FIGURE", small(name))
+        monkeypatch.setattr(f"erasurehead.experiments.reproduce.{name}.FIGURE", small(name))
     names = ["loss_iteration_floor", "policies"]
     summary = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
     make_figures(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.reproduce.base import Effort
-from experiments.reproduce.clusters import MEAN, WORK, additive
-from experiments.reproduce.sequential_members import (
+from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
+from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
     ITERATION,
     MULTIPLEXED,

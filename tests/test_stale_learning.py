@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from delay_models import MODELS, Tape
-from sim import learner
-from sim.engines.run import Run, simulate
-from sim.errors import InvalidParameter
-from sim.learner import train
-from sim.load_laws import Proportional
-from sim.optimizers import OPTIMIZERS
-from sim.problems import LOSSES, Problem
-from sim.schemes import SCHEMES
-from sim.steps import DecodedRounds, SingleGradients
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import learner
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.learner import train
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.steps import DecodedRounds, SingleGradients
 
 N, P, K = 50, 6, 12
 

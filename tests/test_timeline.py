@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments import timeline
-from experiments.cells.compute import compute
-from experiments.config.grid import cells
+from erasurehead.experiments import timeline
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.grid import cells
 
 DOCUMENT: dict[str, Any] = {
     "workers": 30,

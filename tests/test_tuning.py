@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.reproduce import setting, tuning
-from experiments.reproduce.base import Effort
-from experiments.reproduce.loss_time import EXPERIMENTS
-from experiments.reproduce.target_schemes import contestants
-from experiments.reproduce.time_to_target import TimeToTarget
-from experiments.tuning import SHARE, Runs, best, target_loss
-from sim.problems.losses import SquaredLoss
+from erasurehead.experiments.reproduce import setting, tuning
+from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
+from erasurehead.experiments.reproduce.target_schemes import contestants
+from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
+from erasurehead.experiments.tuning import SHARE, Runs, best, target_loss
+from erasurehead.sim.problems.losses import SquaredLoss
 
 DATA = {
     "iterations": 12,

@@ -10,21 +10,21 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner
 
-from delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from experiments.commands import app
-from experiments.verify import compare_settings, grid
-from experiments.verify.compare import Comparison, at_most, bound, mean, same, share
-from experiments.verify.convergence import bound_of_each
-from experiments.verify.simulation import cases
-from experiments.verify.table import TableRow, Verification, summary
-from sim.load_laws import Additive, PerPartition
-from sim.optimizers import Optimizer
-from sim.schemes.decoders import OnePerGroup, SumArrived
-from sim.schemes.stopping import CoverGroups, FirstK
-from sim.theory.arrivals import Arrivals
-from sim.theory.convergence import ErasureBound
-from sim.theory.decoding_error import GroupErasure
-from sim.theory.iteration_time import IterationTimeLaw
+from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
+from erasurehead.experiments.commands import app
+from erasurehead.experiments.verify import compare_settings, grid
+from erasurehead.experiments.verify.compare import Comparison, at_most, bound, mean, same, share
+from erasurehead.experiments.verify.convergence import bound_of_each
+from erasurehead.experiments.verify.simulation import cases
+from erasurehead.experiments.verify.table import TableRow, Verification, summary
+from erasurehead.sim.load_laws import Additive, PerPartition
+from erasurehead.sim.optimizers import Optimizer
+from erasurehead.sim.schemes.decoders import OnePerGroup, SumArrived
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.sim.theory.arrivals import Arrivals
+from erasurehead.sim.theory.convergence import ErasureBound
+from erasurehead.sim.theory.decoding_error import GroupErasure
+from erasurehead.sim.theory.iteration_time import IterationTimeLaw
 
 GRID = grid.grid()
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from typer.models import OptionInfo
 
-from experiments.commands import app
+from erasurehead.experiments.commands import app
 from website.markdown import code, plain, table
 
 HEAD = """# Commands

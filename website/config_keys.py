@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from experiments.config.schema import schema
-from experiments.described import described, first_sentence
-from experiments.listing import PLACES, sections
+from erasurehead.experiments.config.schema import schema
+from erasurehead.experiments.described import described, first_sentence
+from erasurehead.experiments.listing import PLACES, sections
 from website.markdown import code, plain, table
 
 HEAD = """# Keys of a config

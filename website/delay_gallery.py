@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import yaml
 
-from delay_models import MODELS, DelayModel
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.codec import plain as section_of
-from experiments.described import first_sentence
-from experiments.pictures import style
-from experiments.pictures.looks import INK
+from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import plain as section_of
+from erasurehead.experiments.described import first_sentence
+from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures.looks import INK
 from website.config_keys import fields
 from website.markdown import plain
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.described import prose_of
-from experiments.reproduce import FIGURES, figure_named
+from erasurehead.experiments.described import prose_of
+from erasurehead.experiments.reproduce import FIGURES, figure_named
 
 HEAD = """# Gallery of figures
 

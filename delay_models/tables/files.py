@@ -14,11 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from delay_models.tables import names
-from delay_models.tables.error import TableError
-from delay_models.tables.text import separators
-from sim.files import (
+from ...sim.files import (
     MOST_CELLS,
     UnusableFile,
     floats,
@@ -27,7 +23,11 @@ from sim.files import (
     require_regular,
     short,
 )
-from sim.tables import read_csv, read_parquet
+from ...sim.tables import read_csv, read_parquet
+from ..base import FloatArray
+from . import names
+from .error import TableError
+from .text import separators
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ENDINGS = (*TEXTS, ".parquet", ".npz")

@@ -9,17 +9,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from delay_models.tables import names
-from delay_models.tables.error import TableError, layouts
-from delay_models.tables.measured import Part, Repair
-from delay_models.tables.missing import REMEDY
-from delay_models.tables.numbers import NONE, numbers
-from delay_models.tables.reading import Reading
-from delay_models.tables.retries import one_each
-from delay_models.tables.stamps import between
-from delay_models.tables.wide import SECONDS_AT_MOST
-from sim.files import require_cells, short
+from ...sim.files import require_cells, short
+from ..base import FloatArray
+from . import names
+from .error import TableError, layouts
+from .measured import Part, Repair
+from .missing import REMEDY
+from .numbers import NONE, numbers
+from .reading import Reading
+from .retries import one_each
+from .stamps import between
+from .wide import SECONDS_AT_MOST
 
 MOST_LOADS = 1000
 """Loads that a table may have: with more, the column is something else."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from delay_models.base import FloatArray
-from sim.files import short
+from ...sim.files import short
+from ..base import FloatArray
 
 
 @dataclass(frozen=True)

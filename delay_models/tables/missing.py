@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from delay_models.limits import LONGEST
-from delay_models.tables.error import TableError
-from delay_models.tables.measured import Part, Repair
-from delay_models.tables.reading import Reading
-from sim.files import short
+from ...sim.files import short
+from ..base import FloatArray
+from ..limits import LONGEST
+from .error import TableError
+from .measured import Part, Repair
+from .reading import Reading
 
 REMEDY = "--missing drop-rounds or never says what it means"
 

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from delay_models.tables.error import TableError
-from sim.files import UnusableFile, reading, short
+from ...sim.files import UnusableFile, reading, short
+from ..base import FloatArray
+from .error import TableError
 
 NUMBERS = "fiu"
 """Kinds of numbers in NumPy: floats, integers, without a sign."""

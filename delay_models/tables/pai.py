@@ -13,10 +13,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from delay_models.tables import names
-from delay_models.tables.error import TableError
-from delay_models.tables.measured import Repair
-from delay_models.tables.numbers import numbers
+from . import names
+from .error import TableError
+from .measured import Repair
+from .numbers import numbers
 
 
 def is_pai(columns: list[str]) -> bool:

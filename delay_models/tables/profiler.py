@@ -19,9 +19,9 @@ from typing import Any
 
 import pandas as pd
 
-from delay_models.tables.error import TableError
-from delay_models.tables.text import opened
-from sim.files import UnusableFile, reading, require_regular
+from ...sim.files import UnusableFile, reading, require_regular
+from .error import TableError
+from .text import opened
 
 ENDINGS = (".json", ".json.gz")
 STEP = re.compile(r"ProfilerStep#(\d{1,15})")

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from delay_models.tables.error import TableError
-from delay_models.tables.measured import Repair
-from delay_models.tables.reading import Reading
-from sim.files import short
+from ...sim.files import short
+from .error import TableError
+from .measured import Repair
+from .reading import Reading
 
 MOST_RUNS = 50
 """Different values of a column that says which run a row is of."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from delay_models.tables.error import TableError
-from delay_models.tables.names import A_SECOND
-from delay_models.tables.numbers import NUMBERS
-from sim.files import UnusableFile, reading, short
+from ...sim.files import UnusableFile, reading, short
+from ..base import FloatArray
+from .error import TableError
+from .names import A_SECOND
+from .numbers import NUMBERS
 
 LATEST = 1e11
 """Seconds since 1970: a larger number is another unit."""

@@ -8,8 +8,8 @@ import re
 from pathlib import Path
 from typing import IO, cast
 
-from delay_models.tables.error import TableError
-from sim.files import reading, require_regular, short
+from ...sim.files import reading, require_regular, short
+from .error import TableError
 
 HEAD = 2**16
 """Bytes that are looked at."""

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from delay_models.tables import names
-from delay_models.tables.error import TableError
-from delay_models.tables.measured import Part
-from delay_models.tables.numbers import numbers
-from delay_models.tables.reading import Reading
-from sim.files import short
+from ...sim.files import short
+from ..base import FloatArray
+from . import names
+from .error import TableError
+from .measured import Part
+from .numbers import numbers
+from .reading import Reading
 
 Flags = NDArray[np.bool_]
 

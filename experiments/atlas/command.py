@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from experiments.atlas.page import COMPARISON, FOLDER, page
-from experiments.atlas.portrait import portrait
-from experiments.cells.files import write_bytes
-from experiments.config.plugins import catalogue
-from experiments.lock import locked
-from experiments.pictures import paint, style
-from experiments.reproduce.atlas import Atlas
-from experiments.reproduce.base import Effort
-from sim.schemes.base import SchemeFamily
-from sim.threads import one_thread
+from ...sim.schemes.base import SchemeFamily
+from ...sim.threads import one_thread
+from ..cells.files import write_bytes
+from ..config.plugins import catalogue
+from ..lock import locked
+from ..pictures import paint, style
+from ..reproduce.atlas import Atlas
+from ..reproduce.base import Effort
+from .page import COMPARISON, FOLDER, page
+from .portrait import portrait
 
 PAGE = "atlas.md"
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
 
-from experiments.config.codec import names
-from experiments.described import prose_of, section_of
-from sim.schemes.base import SchemeFamily
+from ...sim.schemes.base import SchemeFamily
+from ..config.codec import names
+from ..described import prose_of, section_of
 
 FACTS = {
     "load": "Load",

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from pathlib import Path
 
-from experiments.atlas.entry import FACTS, Entry, entry_of
-from experiments.config.catalogue import Catalogue
-from experiments.config.codec import plain
-from experiments.counted import counted
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.claims import Independent, RandomOrder
-from sim.theory import NoFormula, worst_bound, worst_cases
+from ...sim.schemes.base import Scheme, SchemeFamily
+from ...sim.schemes.claims import Independent, RandomOrder
+from ...sim.theory import NoFormula, worst_bound, worst_cases
+from ..config.catalogue import Catalogue
+from ..config.codec import plain
+from ..counted import counted
+from .entry import FACTS, Entry, entry_of
 
 FOLDER = "atlas"
 """Of the pictures, beside the page."""
@@ -39,11 +39,11 @@ rounds has the error of its own weights, and its staleness comes on top.
 
 T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one gradient,
 H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that no formula is known
-here: a run has it in its columns. `sim.theory` has the functions, `tests/` the tests. Beside those
+here: a run has it in its columns. `eh.theory` has the functions, `tests/` the tests. Beside those
 that are named, the conformance tests (`tests/contracts/`) hold every scheme to what it promises:
 exactness for every pattern of stragglers, loads, copies, unbiasedness, engines that agree to the
 bit. The line under a picture has the promises of the configuration that it shows, and the worst
-case is that of `sim.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
+case is that of `eh.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
 
 A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
 whose delays are shifted exponential (0.5 s and then 0.5 s on average), and what is under way when

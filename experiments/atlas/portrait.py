@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from experiments import timeline
-from experiments.config import build
-from experiments.config.catalogue import Catalogue
-from experiments.config.codec import plain
-from experiments.config.grid import Cell, cells
-from experiments.pictures.kinds import gantt
-from experiments.pictures.shown import Axis, Heat, Panel, Picture
-from experiments.pictures.style import ONE_PANEL
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import Fixed, RoundScheme, Scheme, SchemeFamily, Sees
-from sim.schemes.partly_uncoded import PartlyUncoded
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import Fixed, RoundScheme, Scheme, SchemeFamily, Sees
+from ...sim.schemes.partly_uncoded import PartlyUncoded
+from .. import timeline
+from ..config import build
+from ..config.catalogue import Catalogue
+from ..config.codec import plain
+from ..config.grid import Cell, cells
+from ..pictures.kinds import gantt
+from ..pictures.shown import Axis, Heat, Panel, Picture
+from ..pictures.style import ONE_PANEL
 
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}
 """Seconds; mean 1."""

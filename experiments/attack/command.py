@@ -10,18 +10,18 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.attack.counts import counts
-from experiments.attack.picture import picture
-from experiments.attack.subjects import Found, Subject, subjects
-from experiments.attack.table import table
-from experiments.cells import files, store
-from experiments.config import yaml_text
-from experiments.config.errors import ConfigError
-from experiments.config.grid import resolved
-from experiments.outputs import ATTACK, CONFIG, Origin, holds_another
-from experiments.pictures import paint, style
-from sim.attack import Effort, Worst, attack
-from sim.threads import one_thread
+from ...sim.attack import Effort, Worst, attack
+from ...sim.threads import one_thread
+from ..cells import files, store
+from ..config import yaml_text
+from ..config.errors import ConfigError
+from ..config.grid import resolved
+from ..outputs import ATTACK, CONFIG, Origin, holds_another
+from ..pictures import paint, style
+from .counts import counts
+from .picture import picture
+from .subjects import Found, Subject, subjects
+from .table import table
 
 PARQUET, CSV, *PICTURES = ATTACK
 FILES = (CONFIG, *ATTACK)

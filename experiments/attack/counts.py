@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.config.errors import at
+from ..config.errors import at
 
 RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
 VALID = "must be numbers or ranges A:B (both included), with commas between"

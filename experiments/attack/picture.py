@@ -8,10 +8,10 @@ from math import ceil
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style
-from experiments.pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
-from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..pictures import style
+from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
+from ..pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
 
 WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
 RANDOM = Look(MUTED, "", DASHED, "mean of random sets")

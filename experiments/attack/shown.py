@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from experiments import terminal
-from experiments.attack.table import LOSS, beginning, rounding
-from experiments.console import Column, show_columns
+from .. import terminal
+from ..console import Column, show_columns
+from .table import LOSS, beginning, rounding
 
 MEMBERS = 8
 """Stragglers that are named."""

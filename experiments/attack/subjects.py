@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.config import build
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import Cell, cells
-from sim.attack import Code, NoCode, code_of
-from sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
+from ...sim.attack import Code, NoCode, code_of
+from ...sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
+from ..config import build
+from ..config.errors import ConfigError, at
+from ..config.grid import Cell, cells
 
 MOST_WORKERS = 20_000
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from experiments.attack.subjects import Subject
-from experiments.counted import counted
-from sim.attack import Worst
+from ...sim.attack import Worst
+from ..counted import counted
+from .subjects import Subject
 
 LOSS = 1e-6
 """An error up to here is rounding."""

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.cells.estimate import DATA, FLOAT, Data, Estimate, estimate
-from experiments.cells.fits import Room, require_memory
-from experiments.config import build
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell
+from ..config import build
+from ..config.errors import ConfigError
+from ..config.grid import Cell
+from .estimate import DATA, FLOAT, Data, Estimate, estimate
+from .fits import Room, require_memory
 
 ANYTHING = Room()
 

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
-from experiments.cells.pool import Item, Lane, Result, Task, Tell
-from experiments.config.errors import ConfigError, at
+from ..config.errors import ConfigError, at
+from .pool import Item, Lane, Result, Task, Tell
 
 PATIENCE = 8.0
 """Seconds that a scheduler has to answer: a busy one may be importing what a task needs."""

@@ -8,19 +8,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from experiments.config import build
-from experiments.config.errors import at
-from experiments.config.grid import Cell
-from sim.engines.event.timeline import Recorder
-from sim.engines.run import Engine, Run, rounds, simulate
-from sim.errors import InvalidParameter
-from sim.learner import Learned, Learner, Report, train, training
-from sim.metrics import time_to_target
-from sim.schemes.base import RoundScheme, Sees
-from sim.schemes.conditioning import Conditioning
-from sim.steps import EXACT, Dense, Steps
-from sim.threads import one_thread
-from sim.types import FloatArray, Trace, Work
+from ...sim.engines.event.timeline import Recorder
+from ...sim.engines.run import Engine, Run, rounds, simulate
+from ...sim.errors import InvalidParameter
+from ...sim.learner import Learned, Learner, Report, train, training
+from ...sim.metrics import time_to_target
+from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.schemes.conditioning import Conditioning
+from ...sim.steps import EXACT, Dense, Steps
+from ...sim.threads import one_thread
+from ...sim.types import FloatArray, Trace, Work
+from ..config import build
+from ..config.errors import at
+from ..config.grid import Cell
 
 
 @dataclass(frozen=True)

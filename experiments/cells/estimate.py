@@ -10,17 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from delay_models.tape import BLOCK_CELLS
-from sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
-from sim.engines.cluster import IDEAL
-from sim.engines.policy import Policy
-from sim.engines.run import Engine, Run
-from sim.learner import BLOCK
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import DECODING as DECODING_AT_MOST
-from sim.schemes.base import Fixed, RoundScheme, Sees
-from sim.schemes.conditioning import PROBES
-from sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
+from ...delay_models.tape import BLOCK_CELLS
+from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
+from ...sim.engines.cluster import IDEAL
+from ...sim.engines.policy import Policy
+from ...sim.engines.run import Engine, Run
+from ...sim.learner import BLOCK
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import DECODING as DECODING_AT_MOST
+from ...sim.schemes.base import Fixed, RoundScheme, Sees
+from ...sim.schemes.conditioning import PROBES
+from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 
 START = 0.01
 """Seconds that a cell takes however small it is."""

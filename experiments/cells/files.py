@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.config.errors import ConfigError
+from ..config.errors import ConfigError
 
 TEMPORARY = ".part"
 """Ending of files that are being written: ``.<name>.<process>.<random>.part``."""

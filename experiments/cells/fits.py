@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.cells.estimate import Estimate, table_memory
-from experiments.cells.machine import free_disk, free_memory
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell
+from ..config.errors import ConfigError
+from ..config.grid import Cell
+from .estimate import Estimate, table_memory
+from .machine import free_disk, free_memory
 
 REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
 

@@ -81,11 +81,11 @@ def open_lanes(
         ConfigError: no scheduler answers at this address.
     """
     if scheduler is not None:
-        from experiments.cells.cluster import cluster
+        from .cluster import cluster
 
         return cluster(scheduler, tell)
     if jobs > 1:
-        from experiments.cells.processes import processes
+        from .processes import processes
 
         return processes(jobs)
     return nullcontext(())

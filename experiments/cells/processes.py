@@ -29,9 +29,13 @@ from typing import Any
 
 from typing_extensions import override
 
-from experiments.cells.pool import Item, Lane, Result, Task
+from .pool import Item, Lane, Result, Task
 
-PRELOADED = ["experiments.cells.work", "experiments.cells.processes", "sklearn.metrics"]
+PRELOADED = [
+    "erasurehead.experiments.cells.work",
+    "erasurehead.experiments.cells.processes",
+    "sklearn.metrics",
+]
 """What a process needs for its first cell."""
 
 PAUSE = 0.2

@@ -18,10 +18,10 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from experiments.cells.compute import CellResult
-from experiments.cells.files import TEMPORARY, alive, read_arrow, write_arrow
-from experiments.guard import is_memory
-from sim.schemes.conditioning import Conditioning
+from ...sim.schemes.conditioning import Conditioning
+from ..guard import is_memory
+from .compute import CellResult
+from .files import TEMPORARY, alive, read_arrow, write_arrow
 
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/cells")
 """Folders whose code a cell's numbers can come from; a test compares them with what is imported."""

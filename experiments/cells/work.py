@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments import guard
-from experiments.cells.compute import CellResult, compute
-from experiments.cells.pool import Share
-from experiments.cells.store import code_fingerprint
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell
-from sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from .. import guard
+from ..config.errors import ConfigError
+from ..config.grid import Cell
+from .compute import CellResult, compute
+from .pool import Share
+from .store import code_fingerprint
 
 EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 """Errors whose message says everything; of others the kind is said too."""

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments import answers
-from experiments.cells import files
-from experiments.compare.pairs import pairs
-from experiments.compare.picture import comparison_picture
-from experiments.compare.table import comparison_table
-from experiments.compare.words import answer
-from experiments.config.errors import ConfigError
-from experiments.lock import locked
-from experiments.pictures import paint, style
-from experiments.pictures.records import LIVE, Records, read_records
+from .. import answers
+from ..cells import files
+from ..config.errors import ConfigError
+from ..lock import locked
+from ..pictures import paint, style
+from ..pictures.records import LIVE, Records, read_records
+from .pairs import pairs
+from .picture import comparison_picture
+from .table import comparison_table
+from .words import answer
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"

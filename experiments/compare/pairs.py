@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.config.errors import ConfigError
-from experiments.pictures.records import Records, swept_keys
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..config.errors import ConfigError
+from ..pictures.records import Records, swept_keys
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.compare.pairs import Pair
-from experiments.pictures import style
-from experiments.pictures.kinds.losses import loss_axis
-from experiments.pictures.looks import DASHED, MUTED, Look, variants
-from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from ..pictures import style
+from ..pictures.kinds.losses import loss_axis
+from ..pictures.looks import DASHED, MUTED, Look, variants
+from ..pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from .pairs import Pair
 
 MOST_POINTS = 300
 """Iterations of a scheme that are shown; of more, so many at equal distances."""

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from experiments.compare.pairs import Pair
-from experiments.records.estimates import CONFIDENCE, interval_columns
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..records.estimates import CONFIDENCE, interval_columns
+from .pairs import Pair
 
 
 def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:

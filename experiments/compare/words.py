@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from experiments.answers import Answer
+from ..answers import Answer
 
 
 def answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:

@@ -8,25 +8,25 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from delay_models import DelayModel, Tape
-from experiments.config import surroundings
-from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import Reader, located, names
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import Cell
-from experiments.config.identity import stamps
-from experiments.config.settings import Settings
-from experiments.config.surroundings import Lazily
-from sim.engines.run import Run
-from sim.errors import DataNotFound, InvalidParameter
-from sim.optimizers import Optimizer
-from sim.problems import Problem, ProblemConfig
-from sim.schemes import Scheme, SchemeFamily
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import RoundScheme, Sees
-from sim.schemes.foresight import ForesightedFamily
-from sim.threads import one_thread
-from sim.types import FloatArray
+from ...delay_models import DelayModel, Tape
+from ...sim.engines.run import Run
+from ...sim.errors import DataNotFound, InvalidParameter
+from ...sim.optimizers import Optimizer
+from ...sim.problems import Problem, ProblemConfig
+from ...sim.schemes import Scheme, SchemeFamily
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.schemes.foresight import ForesightedFamily
+from ...sim.threads import one_thread
+from ...sim.types import FloatArray
+from . import surroundings
+from .catalogue import BUILT_IN, Catalogue
+from .codec import Reader, located, names
+from .errors import ConfigError, at
+from .grid import Cell
+from .identity import stamps
+from .settings import Settings
+from .surroundings import Lazily
 
 
 class ImpossibleCell(ConfigError):
@@ -94,7 +94,7 @@ def scheme_of(cell: Cell) -> Scheme:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
     except Exception as error:
-        if type(family).__module__.startswith("sim."):
+        if type(family).__module__.startswith("erasurehead.sim."):
             raise  # ours: the traceback is what we want to see
         text = f"cannot be built for {n} workers: {type(error).__name__}: {error}"
         raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
@@ -191,7 +191,7 @@ def _problem(
 
 def _scheme(family: SchemeFamily, workers: int, settings: Settings) -> Scheme:
     if isinstance(family, ForesightedFamily):
-        from sim.theory.foresight import DelayForesight  # only where it is needed
+        from ...sim.theory.foresight import DelayForesight  # only where it is needed
 
         return family.build_for(workers, DelayForesight(settings.delay, settings.load_law))
     if "path" in names(type(family)):  # what it reads may change

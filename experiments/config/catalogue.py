@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from delay_models import MODELS, DelayModel
-from sim.load_laws import LOAD_LAWS, LoadLaw
-from sim.optimizers import OPTIMIZERS, Optimizer
-from sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
-from sim.schemes import SCHEMES, SchemeFamily
+from ...delay_models import MODELS, DelayModel
+from ...sim.load_laws import LOAD_LAWS, LoadLaw
+from ...sim.optimizers import OPTIMIZERS, Optimizer
+from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
+from ...sim.schemes import SCHEMES, SchemeFamily
 
 
 @dataclass(frozen=True)

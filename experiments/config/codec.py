@@ -18,12 +18,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from delay_models import DelayModel
-from delay_models.limits import EndlessDelays, refuse_endless
-from experiments.config.catalogue import Catalogue
-from experiments.config.errors import ConfigError, fault, faulty_keys, from_validation, one_of
-from sim.problems import ProblemConfig
-from sim.problems.build import ProblemSettings
+from ...delay_models import DelayModel
+from ...delay_models.limits import EndlessDelays, refuse_endless
+from ...sim.problems import ProblemConfig
+from ...sim.problems.build import ProblemSettings
+from .catalogue import Catalogue
+from .errors import ConfigError, fault, faulty_keys, from_validation, one_of
 
 DEEPEST = 20
 """How deep delay models may be nested; a YAML file can even hold itself."""

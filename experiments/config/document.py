@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.config import ranges, yaml_text
-from experiments.config.errors import ConfigError, at
-from sim.files import UnusableFile, require_regular
+from ...sim.files import UnusableFile, require_regular
+from . import ranges, yaml_text
+from .errors import ConfigError, at
 
 LARGEST = 2**25
 """Bytes of a config's file."""

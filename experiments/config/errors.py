@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from experiments.config.escape import escaped
+from .escape import escaped
 
 
 class ConfigError(ValueError):

@@ -18,15 +18,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from experiments.config import identity, plugins, ranges
-from experiments.config.catalogue import Catalogue, Plugin
-from experiments.config.codec import classes_in, filled, plain
-from experiments.config.document import anchored, set_dotted
-from experiments.config.errors import ConfigError, at
-from experiments.config.identity import Input, Inputs
-from experiments.config.ranges import MOST_POINTS
-from experiments.config.settings import FIELDS, Entry, Settings, section, validate
-from experiments.config.workers import counted
+from . import identity, plugins, ranges
+from .catalogue import Catalogue, Plugin
+from .codec import classes_in, filled, plain
+from .document import anchored, set_dotted
+from .errors import ConfigError, at
+from .identity import Input, Inputs
+from .ranges import MOST_POINTS
+from .settings import FIELDS, Entry, Settings, section, validate
+from .workers import counted
 
 NO_NUMBERS = ("name", "sweep")
 """Settings that change no number."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sim.errors import DataNotFound
-from sim.problems import ProblemConfig
+from ...sim.errors import DataNotFound
+from ...sim.problems import ProblemConfig
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,14 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
-from experiments.config.catalogue import BUILT_IN, Catalogue, Kind, Plugin
-from experiments.config.document import is_file
-from experiments.config.errors import ConfigError
+from .catalogue import BUILT_IN, Catalogue, Kind, Plugin
+from .document import is_file
+from .errors import ConfigError
 
 GROUP = "erasurehead.plugins"
+
+OURS = ("sim", "delay_models", "experiments")
+"""Parts of erasurehead that plugins of version 0.2 imported by these names."""
 
 
 def catalogue(listed: Sequence[str] = ()) -> Catalogue:
@@ -145,6 +148,8 @@ def blamed(catalogue: Catalogue) -> Iterator[None]:
 def _reason(error: BaseException, files: tuple[Path, ...]) -> str:
     """One line: what went wrong, and where in the plugin."""
     line = error.lineno if isinstance(error, SyntaxError) else _line(error, files)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in OURS:
+        return f"{f'line {line}: ' if line else ''}write erasurehead.{error.name} for {error.name}"
     text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
     return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {text}"
 

@@ -13,7 +13,7 @@ import math
 import re
 from fractions import Fraction
 
-from experiments.config.errors import at
+from .errors import at
 
 MOST_POINTS = 100_000
 """Points of a grid, and values of a range: more are a mistake."""

@@ -12,15 +12,15 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from pydantic_core import core_schema
 
-from delay_models import DelayModel
-from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import names, plain, takes_list
-from experiments.config.settings import ADAPTERS, FIELDS, Settings
-from experiments.config.surroundings import FailureSettings
-from experiments.config.workers import AUTO
-from experiments.described import described, first_sentence, meanings_of
-from sim.engines.network import Network
-from sim.problems.build import ProblemSettings
+from ...delay_models import DelayModel
+from ...sim.engines.network import Network
+from ...sim.problems.build import ProblemSettings
+from ..described import described, first_sentence, meanings_of
+from .catalogue import BUILT_IN, Catalogue
+from .codec import names, plain, takes_list
+from .settings import ADAPTERS, FIELDS, Settings
+from .surroundings import FailureSettings
+from .workers import AUTO
 
 Schema = dict[str, Any]
 

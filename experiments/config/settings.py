@@ -23,20 +23,20 @@ from pydantic import (
     ValidationInfo,
 )
 
-from delay_models import DelayModel
-from experiments.config.catalogue import BUILT_IN, Catalogue
-from experiments.config.codec import Reader, located, plain, require_known, takes_list
-from experiments.config.errors import fault
-from experiments.config.escape import escaped, is_plain, shortened
-from experiments.config.ranges import MOST_POINTS
-from experiments.config.surroundings import FailureSettings, read_failures, read_network
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.fields import not_bool
-from sim.load_laws import LoadLaw, Proportional
-from sim.optimizers import Optimizer
-from sim.problems import ProblemConfig
-from sim.schemes import SchemeFamily
+from ...delay_models import DelayModel
+from ...sim.engines.network import Network
+from ...sim.engines.policy import Policy
+from ...sim.fields import not_bool
+from ...sim.load_laws import LoadLaw, Proportional
+from ...sim.optimizers import Optimizer
+from ...sim.problems import ProblemConfig
+from ...sim.schemes import SchemeFamily
+from .catalogue import BUILT_IN, Catalogue
+from .codec import Reader, located, plain, require_known, takes_list
+from .errors import fault
+from .escape import escaped, is_plain, shortened
+from .ranges import MOST_POINTS
+from .surroundings import FailureSettings, read_failures, read_network
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 

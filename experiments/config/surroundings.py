@@ -10,13 +10,13 @@ from annotated_types import Ge, Lt
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from delay_models import DelayModel, Tape
-from delay_models.base import Part, PositiveSeconds, Seconds
-from delay_models.resends import Resends
-from experiments.config.codec import Reader
-from experiments.config.errors import ConfigError, fault
-from sim.engines.cluster import IDEAL, Cluster, Failures
-from sim.engines.network import Network
+from ...delay_models import DelayModel, Tape
+from ...delay_models.base import Part, PositiveSeconds, Seconds
+from ...delay_models.resends import Resends
+from ...sim.engines.cluster import IDEAL, Cluster, Failures
+from ...sim.engines.network import Network
+from .codec import Reader
+from .errors import ConfigError, fault
 
 T = TypeVar("T")
 

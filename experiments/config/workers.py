@@ -6,10 +6,10 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from experiments.config.catalogue import Catalogue
-from experiments.config.document import set_dotted
-from experiments.config.errors import at
-from experiments.config.settings import section
+from .catalogue import Catalogue
+from .document import set_dotted
+from .errors import at
+from .settings import section
 
 AUTO = "auto"
 

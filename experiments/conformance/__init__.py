@@ -19,16 +19,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from experiments.conformance.decoding import check_decoding
-from experiments.conformance.engines import check_engines
-from experiments.conformance.error import check_error
-from experiments.conformance.exactness import check_exactness
-from experiments.conformance.loads import check_loads
-from experiments.conformance.refusals import check_refusals
-from experiments.conformance.stopping import check_stopping
-from experiments.conformance.subject import Nonconforming, Subject
-from experiments.conformance.unbiased import check_unbiased
-from experiments.conformance.values import check_values
+from .decoding import check_decoding
+from .engines import check_engines
+from .error import check_error
+from .exactness import check_exactness
+from .loads import check_loads
+from .refusals import check_refusals
+from .stopping import check_stopping
+from .subject import Nonconforming, Subject
+from .unbiased import check_unbiased
+from .values import check_values
 
 Check = Callable[[Subject], str]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.conformance.subject import Subject, require
+from .subject import Subject, require
 
 
 def check_decoding(subject: Subject) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from delay_models import Tape
-from delay_models.parametric import Gamma
-from experiments.conformance.subject import Subject, require
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from sim.types import Trace
+from ...delay_models import Tape
+from ...delay_models.parametric import Gamma
+from ...sim.engines.policy import Policy
+from ...sim.engines.run import Run, simulate
+from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from ...sim.types import Trace
+from .subject import Subject, require
 
 LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25), PerPartition())
 

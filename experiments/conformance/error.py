@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.conformance.subject import BOUND, Subject, require
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import decoding_error
-from sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
-from sim.types import BoolArray, FloatArray
+from ...sim.schemes.base import Fixed
+from ...sim.schemes.decoders import decoding_error
+from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
+from ...sim.types import BoolArray, FloatArray
+from .subject import BOUND, Subject, require
 
 ORDERS = 4000
 

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 
-from experiments.conformance.simulated import simulated
-from experiments.conformance.subject import Subject, require
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import decoding_error
-from sim.types import BoolArray
+from ...sim.schemes.base import Fixed
+from ...sim.schemes.decoders import decoding_error
+from ...sim.types import BoolArray
+from .simulated import simulated
+from .subject import Subject, require
 
 EXACT = 1e-8
 """Partition weights this close to 1 are exact but for round-off."""

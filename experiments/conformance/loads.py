@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.conformance.subject import Subject, require
-from sim.schemes.base import Fixed
-from sim.schemes.stochastic import Shares
+from ...sim.schemes.base import Fixed
+from ...sim.schemes.stochastic import Shares
+from .subject import Subject, require
 
 
 def check_loads(subject: Subject) -> str:

@@ -9,9 +9,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from experiments.conformance.subject import Subject, require
-from sim.errors import InvalidParameter
-from sim.schemes import SchemeFamily
+from ...sim.errors import InvalidParameter
+from ...sim.schemes import SchemeFamily
+from .subject import Subject, require
 
 CLUSTERS = (*range(1, 34), 64)
 """Numbers of workers that the family is built for as it is."""

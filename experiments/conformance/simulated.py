@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from delay_models import Tape
-from delay_models.parametric import Exponential
-from experiments.conformance.subject import Subject
-from sim.engines.run import Run, simulate
-from sim.load_laws import Proportional
-from sim.steps import Steps
+from ...delay_models import Tape
+from ...delay_models.parametric import Exponential
+from ...sim.engines.run import Run, simulate
+from ...sim.load_laws import Proportional
+from ...sim.steps import Steps
+from .subject import Subject
 
 
 def simulated(subject: Subject, replications: int, iterations: int, seed: int = 11) -> Steps:

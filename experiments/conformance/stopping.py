@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.conformance.subject import Subject, require
-from experiments.conformance.telling import told
-from sim.schemes.stopping import StoppingRule, stopping_delay_by_bisection
-from sim.types import FloatArray
+from ...sim.schemes.stopping import StoppingRule, stopping_delay_by_bisection
+from ...sim.types import FloatArray
+from .subject import Subject, require
+from .telling import told
 
 
 def check_stopping(subject: Subject) -> str:

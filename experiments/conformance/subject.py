@@ -9,9 +9,9 @@ from math import comb
 
 import numpy as np
 
-from sim.schemes import Scheme, SchemeFamily
-from sim.schemes.base import Fixed, Round, RoundScheme, Sees
-from sim.types import BoolArray
+from ...sim.schemes import Scheme, SchemeFamily
+from ...sim.schemes.base import Fixed, Round, RoundScheme, Sees
+from ...sim.types import BoolArray
 
 BOUND = 4.9
 """The z that a standard normal exceeds, either way, with probability 1e-6."""

@@ -6,9 +6,9 @@ import heapq
 
 import numpy as np
 
-from experiments.conformance.subject import require
-from sim.schemes.stopping import Tally
-from sim.types import FloatArray
+from ...sim.schemes.stopping import Tally
+from ...sim.types import FloatArray
+from .subject import require
 
 
 def told(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:

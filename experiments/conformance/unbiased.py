@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.conformance.simulated import simulated
-from experiments.conformance.subject import BOUND, Subject, require
-from sim.schemes.claims import Independent
-from sim.steps import Dense, Sparse, Step
-from sim.types import FloatArray
+from ...sim.schemes.claims import Independent
+from ...sim.steps import Dense, Sparse, Step
+from ...sim.types import FloatArray
+from .simulated import simulated
+from .subject import BOUND, Subject, require
 
 SETS = 20_000
 REPLICATIONS, UPDATES = 400, 25

@@ -6,7 +6,7 @@ import dataclasses
 import pickle
 from typing import Any
 
-from experiments.conformance.subject import Subject, require
+from .subject import Subject, require
 
 
 def check_values(subject: Subject) -> str:

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config import yaml_text
-from experiments.config.grid import Cell, cells
-from experiments.explore.simulated import Simulated, simulated
-from experiments.pictures.kinds.curves import BANDS, band_key, instants_of, loss_at, spread
-from experiments.pictures.kinds.losses import DIVERGED, curve, cut, loss_axis
-from experiments.pictures.looks import INK, Look, look
-from experiments.pictures.shown import Axis, Mark, Panel, Picture, Points
-from experiments.pictures.svg.sheet import Sheet
-from experiments.report.content import Chart, Section, Table
-from experiments.report.kinds.numbers import capped, number, plain
-from experiments.report.page import drawn, environment, values_of
-from sim.theory import NoFormula, expected_decoding_error, scheme_iteration_time
+from ...sim.theory import NoFormula, expected_decoding_error, scheme_iteration_time
+from ..config import yaml_text
+from ..config.grid import Cell, cells
+from ..pictures.kinds.curves import BANDS, band_key, instants_of, loss_at, spread
+from ..pictures.kinds.losses import DIVERGED, curve, cut, loss_axis
+from ..pictures.looks import INK, Look, look
+from ..pictures.shown import Axis, Mark, Panel, Picture, Points
+from ..pictures.svg.sheet import Sheet
+from ..report.content import Chart, Section, Table
+from ..report.kinds.numbers import capped, number, plain
+from ..report.page import drawn, environment, values_of
+from .simulated import Simulated, simulated
 
 THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")

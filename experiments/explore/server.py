@@ -14,13 +14,13 @@ from urllib.parse import parse_qsl, urlsplit
 from markupsafe import Markup
 from typing_extensions import override
 
-from experiments import guard
-from experiments.config.errors import at
-from experiments.config.escape import line
-from experiments.explore.document import document
-from experiments.explore.drawing import ClosedForms, draw
-from experiments.explore.sliders import CONTROLS, Slider, chosen
-from experiments.report.page import environment, script_hash, text
+from .. import guard
+from ..config.errors import at
+from ..config.escape import line
+from ..report.page import environment, script_hash, text
+from .document import document
+from .drawing import ClosedForms, draw
+from .sliders import CONTROLS, Slider, chosen
 
 HOST = "127.0.0.1"
 

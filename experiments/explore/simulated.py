@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cells.compute import learn
-from experiments.config import build
-from experiments.config.grid import Cell
-from experiments.records.estimates import mean_and_error
-from sim.engines.run import simulate
-from sim.types import FloatArray
+from ...sim.engines.run import simulate
+from ...sim.types import FloatArray
+from ..cells.compute import learn
+from ..config import build
+from ..config.grid import Cell
+from ..records.estimates import mean_and_error
 
 Estimate = tuple[float, float]
 """A mean over replications, and its standard error."""

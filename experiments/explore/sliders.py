@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from experiments.config.errors import ConfigError, at, one_of
+from ..config.errors import ConfigError, at, one_of
 
 
 @dataclass(frozen=True)

@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from delay_models import DelayModel
-from delay_models.base import FloatArray
-from experiments.config.build import delay_model
-from experiments.fit.heldout import Half, Score, halves, order_error, score
-from experiments.fit.laws import EMPIRICAL, FAMILIES
-from experiments.fit.laws.goodness import Fit, observed_order_statistics
-from experiments.fit.laws.law import TwoLogNormals
-from experiments.fit.laws.memory import Memory
-from experiments.fit.laws.variance import Variance
-from experiments.fit.recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
-from experiments.fit.spells import with_own_laws, without
-from experiments.fit.subject import Subject
-from experiments.fit.workers import Workers
+from ...delay_models import DelayModel
+from ...delay_models.base import FloatArray
+from ..config.build import delay_model
+from .heldout import Half, Score, halves, order_error, score
+from .laws import EMPIRICAL, FAMILIES
+from .laws.goodness import Fit, observed_order_statistics
+from .laws.law import TwoLogNormals
+from .laws.memory import Memory
+from .laws.variance import Variance
+from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
+from .spells import with_own_laws, without
+from .subject import Subject
+from .workers import Workers
 
 MUCH = 0.2
 """An effect that explains at least this share of the variance is part of every candidate: order

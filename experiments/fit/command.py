@@ -9,21 +9,21 @@ from pathlib import Path
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from delay_models.table import Measured, Reading, TableError, read_measured
-from delay_models.tables.reading import AS_IT_IS
-from delay_models.units import unit_warnings
-from experiments import answers
-from experiments.cells import files
-from experiments.config import yaml_text
-from experiments.config.errors import ConfigError, at
-from experiments.fit.candidates import runnable
-from experiments.fit.findings import Findings
-from experiments.fit.frames import fit_table, order_table, workers_table
-from experiments.fit.pictures import draw_order_statistics, draw_quantiles
-from experiments.fit.report import answer, markdown_report
-from experiments.pictures import style
-from sim.files import short
+from ...delay_models.base import FloatArray
+from ...delay_models.table import Measured, Reading, TableError, read_measured
+from ...delay_models.tables.reading import AS_IT_IS
+from ...delay_models.units import unit_warnings
+from ...sim.files import short
+from .. import answers
+from ..cells import files
+from ..config import yaml_text
+from ..config.errors import ConfigError, at
+from ..pictures import style
+from .candidates import runnable
+from .findings import Findings
+from .frames import fit_table, order_table, workers_table
+from .pictures import draw_order_statistics, draw_quantiles
+from .report import answer, markdown_report
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""

@@ -6,18 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delay_models.base import FloatArray
-from experiments.config.errors import ConfigError
-from experiments.fit.candidates import Candidate, choose, mixture_of
-from experiments.fit.heldout import halves
-from experiments.fit.laws import EMPIRICAL, FAMILIES
-from experiments.fit.laws.goodness import Fit, fit_families
-from experiments.fit.laws.load import LoadFit, measure_load
-from experiments.fit.laws.memory import Memory, measure_memory
-from experiments.fit.laws.variance import Variance, split_variance
-from experiments.fit.spells import without
-from experiments.fit.subject import Subject, subjects
-from experiments.fit.workers import Workers, describe
+from ...delay_models.base import FloatArray
+from ..config.errors import ConfigError
+from .candidates import Candidate, choose, mixture_of
+from .heldout import halves
+from .laws import EMPIRICAL, FAMILIES
+from .laws.goodness import Fit, fit_families
+from .laws.load import LoadFit, measure_load
+from .laws.memory import Memory, measure_memory
+from .laws.variance import Variance, split_variance
+from .spells import without
+from .subject import Subject, subjects
+from .workers import Workers, describe
 
 Report = Callable[[int, int], None]
 

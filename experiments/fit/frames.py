@@ -7,10 +7,10 @@ import json
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from experiments.fit.findings import Findings
-from experiments.fit.hosts import worker_table
-from experiments.fit.laws.goodness import observed_order_statistics
+from ...delay_models.base import FloatArray
+from .findings import Findings
+from .hosts import worker_table
+from .laws.goodness import observed_order_statistics
 
 CONFIG = "config"
 """The family's name of the whole ``delay:`` section, beside the families."""

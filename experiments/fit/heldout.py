@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delay_models.base import FloatArray
+from ...delay_models.base import FloatArray
 
 FEWEST_ROUNDS = 6
 """Rounds that a table must have to be cut into halves of three."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.fit.workers import Estimates, Workers
+from .workers import Estimates, Workers
 
 COLUMNS = ("slower", "slow", "spell", "correlation", "cost")
 TITLES = {

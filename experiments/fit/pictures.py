@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.fit.findings import Findings
-from experiments.fit.frames import CONFIG
-from experiments.fit.laws.goodness import observed_order_statistics
-from experiments.pictures import style
-from experiments.pictures.looks import GRID, MUTED, Look
+from ...delay_models.base import FloatArray
+from ..pictures import style
+from ..pictures.looks import GRID, MUTED, Look
+from .findings import Findings
+from .frames import CONFIG
+from .laws.goodness import observed_order_statistics
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from experiments.fit.heldout import thinned
-from experiments.fit.laws import EMPIRICAL
-from experiments.fit.laws.factors import factor_law, split_factors
-from experiments.fit.laws.law import (
+from ...delay_models.base import FloatArray
+from .heldout import thinned
+from .laws import EMPIRICAL
+from .laws.factors import factor_law, split_factors
+from .laws.law import (
     CannotFit,
     Family,
     Law,
@@ -28,8 +28,8 @@ from experiments.fit.laws.law import (
     rounded,
     rounded_to_4,
 )
-from experiments.fit.laws.memory import Memory
-from experiments.fit.laws.ranks import rank_effects
+from .laws.memory import Memory
+from .laws.ranks import rank_effects
 
 Section = dict[str, Any]
 

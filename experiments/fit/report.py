@@ -7,15 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.answers import Answer
-from experiments.config import yaml_text
-from experiments.fit.findings import Answers, Findings
-from experiments.fit.frames import shown_places
-from experiments.fit.hosts import named, standing_rows
-from experiments.fit.laws.load import LoadFit
-from experiments.fit.laws.memory import Memory
-from experiments.fit.laws.variance import Variance
-from experiments.markdown import plain, table, wrapped
+from ..answers import Answer
+from ..config import yaml_text
+from ..markdown import plain, table, wrapped
+from .findings import Answers, Findings
+from .frames import shown_places
+from .hosts import named, standing_rows
+from .laws.load import LoadFit
+from .laws.memory import Memory
+from .laws.variance import Variance
 
 
 def blocks(findings: Findings) -> str:

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.law import lognormal_section, rounded_to_4
-from experiments.fit.workers import Workers
-from experiments.whatif.rows import round_medians
+from ...delay_models.base import FloatArray
+from ..whatif.rows import round_medians
+from .laws.law import lognormal_section, rounded_to_4
+from .workers import Workers
 
 Section = dict[str, Any]
 LISTS = {"factors": 1.0, "ranks": 0.0}

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.cold import Cold, find_cold_starts
-from experiments.fit.laws.load import unit_delays
+from ...delay_models.base import FloatArray
+from .laws.cold import Cold, find_cold_starts
+from .laws.load import unit_delays
 
 FEWEST_ROUNDS = 3
 """Rounds without a cold start that are needed to compare order statistics with."""

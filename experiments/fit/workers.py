@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from delay_models.base import FloatArray
-from experiments.whatif.effects import PARTS
-from experiments.whatif.hosts import MOST, slow_alone, standing_out, waits
-from experiments.whatif.intervals import LEVEL as CONFIDENCE
-from experiments.whatif.intervals import Blocks, blocks
-from experiments.whatif.rows import round_medians
-from experiments.whatif.slowest import Slowest, slowest
+from ...delay_models.base import FloatArray
+from ..whatif.effects import PARTS
+from ..whatif.hosts import MOST, slow_alone, standing_out, waits
+from ..whatif.intervals import LEVEL as CONFIDENCE
+from ..whatif.intervals import Blocks, blocks
+from ..whatif.rows import round_medians
+from ..whatif.slowest import Slowest, slowest
 
 LEVEL = 1.2
 DEVIATIONS = 4.0

@@ -8,27 +8,27 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.cells.compute import CellResult, result
-from experiments.config import build
-from experiments.config.build import Training
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell
-from experiments.live.crew import Crew, LineCrew
-from experiments.live.descent import Descent
-from experiments.live.free import FreeMaster
-from experiments.live.played import Casualties, Played, arrivals
-from experiments.live.replay import Difference, difference, learned, steps_of, trace_of
-from experiments.live.rounds import Report, RoundMaster
-from experiments.live.staff import hired
-from experiments.live.tasks import Employment
-from experiments.live.work import refusal, works
-from sim.engines.event.barrierless import task_columns
-from sim.engines.run import Run
-from sim.engines.tapes import CheckedTape
-from sim.learner import training
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import Fixed
-from sim.types import FloatArray
+from ...sim.engines.event.barrierless import task_columns
+from ...sim.engines.run import Run
+from ...sim.engines.tapes import CheckedTape
+from ...sim.learner import training
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import Fixed
+from ...sim.types import FloatArray
+from ..cells.compute import CellResult, result
+from ..config import build
+from ..config.build import Training
+from ..config.errors import ConfigError
+from ..config.grid import Cell
+from .crew import Crew, LineCrew
+from .descent import Descent
+from .free import FreeMaster
+from .played import Casualties, Played, arrivals
+from .replay import Difference, difference, learned, steps_of, trace_of
+from .rounds import Report, RoundMaster
+from .staff import hired
+from .tasks import Employment
+from .work import refusal, works
 
 EMPTY = 20
 """Rounds of empty tasks that measure what messages cost."""

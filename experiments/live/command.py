@@ -11,21 +11,21 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from experiments.cells import files
-from experiments.cells.check import check
-from experiments.cells.compute import CellResult
-from experiments.cells.fits import Room
-from experiments.config import build, yaml_text
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import Cell, cells, resolved
-from experiments.live.cell import Facts, How, play
-from experiments.live.played import CannotEnd
-from experiments.live.work import refusal
-from experiments.lock import locked
-from experiments.outputs import CONFIG, FILES, make_way
-from experiments.records.tables import summary_table
-from experiments.run import Outcome, Report, silent, tell_nobody, write_result
-from sim.engines.run import simulate
+from ...sim.engines.run import simulate
+from ..cells import files
+from ..cells.check import check
+from ..cells.compute import CellResult
+from ..cells.fits import Room
+from ..config import build, yaml_text
+from ..config.errors import ConfigError, at
+from ..config.grid import Cell, cells, resolved
+from ..lock import locked
+from ..outputs import CONFIG, FILES, make_way
+from ..records.tables import summary_table
+from ..run import Outcome, Report, silent, tell_nobody, write_result
+from .cell import Facts, How, play
+from .played import CannotEnd
+from .work import refusal
 
 LONGEST = 86_400.0
 """Seconds that a live run may take unless the caller allows more."""

@@ -13,8 +13,8 @@ from typing import Any, Protocol, final
 
 import numpy as np
 
-from experiments.live.tasks import Drop, Employment, Idle, Order, Reply, Task, Vector
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from .tasks import Drop, Employment, Idle, Order, Reply, Task, Vector
 
 
 @final

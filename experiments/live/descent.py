@@ -6,9 +6,9 @@ from typing import final
 
 import numpy as np
 
-from experiments.config.build import Training
-from experiments.live.tasks import Vector
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..config.build import Training
+from .tasks import Vector
 
 
 @final

@@ -13,13 +13,13 @@ from typing import final
 
 import numpy as np
 
-from experiments.live.crew import Arrival, Crew, Death
-from experiments.live.descent import Descent
-from experiments.live.played import CannotEnd, Casualties, Played
-from experiments.live.rounds import Report
-from experiments.live.tasks import Vector
-from sim.engines.tapes import TapeColumn
-from sim.schemes.barrierless import Barrierless, Stops
+from ...sim.engines.tapes import TapeColumn
+from ...sim.schemes.barrierless import Barrierless, Stops
+from .crew import Arrival, Crew, Death
+from .descent import Descent
+from .played import CannotEnd, Casualties, Played
+from .rounds import Report
+from .tasks import Vector
 
 
 @final

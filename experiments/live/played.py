@@ -9,8 +9,8 @@ from math import inf
 import numpy as np
 from typing_extensions import override
 
-from experiments.live.crew import Arrival, Crew, Death
-from sim.types import BoolArray, FloatArray, IntArray
+from ...sim.types import BoolArray, FloatArray, IntArray
+from .crew import Arrival, Crew, Death
 
 
 class CannotEnd(RuntimeError):

@@ -11,14 +11,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.cells.compute import learn
-from experiments.config.build import Training
-from experiments.live.played import Played
-from sim.engines.run import Run
-from sim.learner import Learned
-from sim.problems.base import Problem
-from sim.steps import SingleGradients, Steps
-from sim.types import FloatArray, Messages, Rounds, Trace, Work
+from ...sim.engines.run import Run
+from ...sim.learner import Learned
+from ...sim.problems.base import Problem
+from ...sim.steps import SingleGradients, Steps
+from ...sim.types import FloatArray, Messages, Rounds, Trace, Work
+from ..cells.compute import learn
+from ..config.build import Training
+from .played import Played
 
 
 def trace_of(run: Run, played: Sequence[Played]) -> Trace:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments import terminal
-from experiments.live.cell import Facts
-from experiments.run import Outcome
+from .. import terminal
+from ..run import Outcome
+from .cell import Facts
 
 SAME = 1e-9
 """Models this close, of their length, are the same up to round-off."""

@@ -14,13 +14,13 @@ from typing import final
 
 import numpy as np
 
-from experiments.live.crew import Arrival, Crew, Death
-from experiments.live.descent import Descent
-from experiments.live.played import CannotEnd, Casualties, Played
-from experiments.live.tasks import Vector
-from sim.engines.policy import Policy
-from sim.schemes.base import Fixed
-from sim.types import BoolArray, FloatArray
+from ...sim.engines.policy import Policy
+from ...sim.schemes.base import Fixed
+from ...sim.types import BoolArray, FloatArray
+from .crew import Arrival, Crew, Death
+from .descent import Descent
+from .played import CannotEnd, Casualties, Played
+from .tasks import Vector
 
 Report = Callable[[], None]
 """Called after each update."""

@@ -15,10 +15,10 @@ from multiprocessing.connection import Client, Connection, Listener
 from queue import Empty, SimpleQueue
 from typing import Any, final
 
-from experiments.cells import processes
-from experiments.cells.cluster import connected
-from experiments.config.errors import ConfigError, at
-from experiments.live.worker import process, serve
+from ..cells import processes
+from ..cells.cluster import connected
+from ..config.errors import ConfigError, at
+from .worker import process, serve
 
 PATIENCE = 60.0
 """Seconds that a worker of a cluster has to call the master."""

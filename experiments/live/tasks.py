@@ -15,9 +15,9 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from sim.engines.policy import Policy
-from sim.problems.base import Problem
-from sim.types import ComplexArray, FloatArray
+from ...sim.engines.policy import Policy
+from ...sim.problems.base import Problem
+from ...sim.types import ComplexArray, FloatArray
 
 Vector = FloatArray | ComplexArray
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from experiments.live.tasks import Encoded, Nothing, Single, Work
-from sim.engines.run import Run
-from sim.problems.base import Problem
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import Fixed, Scheme
+from ...sim.engines.run import Run
+from ...sim.problems.base import Problem
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import Fixed, Scheme
+from .tasks import Encoded, Nothing, Single, Work
 
 ENTRIES = 2**18
 """Entries of X, 2 MiB: under a millisecond of work."""

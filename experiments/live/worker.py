@@ -21,9 +21,9 @@ from typing import final
 
 import numpy as np
 
-from experiments.live.tasks import Drop, Employment, End, Ended, Idle, Order, Reply, Task, Vector
-from sim.threads import one_thread
-from sim.types import FloatArray
+from ...sim.threads import one_thread
+from ...sim.types import FloatArray
+from .tasks import Drop, Employment, End, Ended, Idle, Order, Reply, Task, Vector
 
 
 def process(line: Connection) -> None:

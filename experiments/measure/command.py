@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from experiments.cells import files
-from experiments.config import build
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import cells
-from experiments.measure.probe import measured
-from experiments.measure.tasks import Workload, gradients, products
+from ..cells import files
+from ..config import build
+from ..config.errors import ConfigError, at
+from ..config.grid import cells
+from .probe import measured
+from .tasks import Workload, gradients, products
 
 MOST_LOADS = 1000
 LARGEST = 20_000

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pandas as pd
 
-from experiments.live.crew import LineCrew
-from experiments.live.played import arrivals
-from experiments.live.staff import hired
-from experiments.live.tasks import Employment
-from experiments.measure.tasks import Workload
+from ..live.crew import LineCrew
+from ..live.played import arrivals
+from ..live.staff import hired
+from ..live.tasks import Employment
+from .tasks import Workload
 
 COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 

@@ -9,10 +9,10 @@ from typing import Any, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.config.build import Training
-from experiments.live.tasks import Held, Listen, Vector, Work
-from experiments.live.work import parts_of
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..config.build import Training
+from ..live.tasks import Held, Listen, Vector, Work
+from ..live.work import parts_of
 
 
 @final

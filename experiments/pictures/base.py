@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 from typing_extensions import override
 
-from experiments.config.errors import ConfigError, at
-from experiments.counted import left_out
-from experiments.pictures import paint, style
-from experiments.pictures.looks import Look, variants
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Band, Panel, Picture
+from ..config.errors import ConfigError, at
+from ..counted import left_out
+from . import paint, style
+from .looks import Look, variants
+from .records import Records
+from .shown import Band, Panel, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

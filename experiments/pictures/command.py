@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from experiments.config.errors import ConfigError, at, one_of
-from experiments.lock import locked
-from experiments.pictures import style
-from experiments.pictures.kinds import KINDS
-from experiments.pictures.records import read_records
+from ..config.errors import ConfigError, at, one_of
+from ..lock import locked
+from . import style
+from .kinds import KINDS
+from .records import read_records
 
 
 def write_pictures(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.pictures import style, words
-from experiments.pictures.looks import INK, shade
-from experiments.pictures.shown import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
+from . import style, words
+from .looks import INK, shade
+from .shown import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

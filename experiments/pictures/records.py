@@ -13,12 +13,12 @@ import pandas as pd
 import pyarrow as pa
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
-from experiments import outputs
-from experiments.cells.files import read_arrow
-from experiments.config import yaml_text
-from experiments.config.document import text_of
-from experiments.config.errors import ConfigError, at, one_of
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from .. import outputs
+from ..cells.files import read_arrow
+from ..config import yaml_text
+from ..config.document import text_of
+from ..config.errors import ConfigError, at, one_of
 
 IDENTITY = ("cell", "scheme", "label")
 

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.pictures.looks import Look
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from .looks import Look
 
 Band = Literal["quantiles", "ci"]
 """How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments.cells.files import write_bytes
-from experiments.pictures import words
-from experiments.pictures.looks import GRID, INK
+from ..cells.files import write_bytes
+from . import words
+from .looks import GRID, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import textwrap
 from functools import cache
 
-from experiments.config.escape import escaped, in_ascii, shortened
+from ..config.escape import escaped, in_ascii, shortened
 
 FONT = "DejaVu Sans"
 """Comes with matplotlib, so that pictures are the same on every machine."""

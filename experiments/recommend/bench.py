@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cells.pool import Lane
-from experiments.recommend.costs import costs, limit
-from experiments.recommend.entry import Entry
-from experiments.recommend.goal import Asked
-from experiments.recommend.item import Item, Refused
-from experiments.recommend.lengths import long_enough
-from experiments.recommend.measure import measure_all
-from experiments.recommend.measured import Measured
-from experiments.recommend.subject import Subject
+from ..cells.pool import Lane
+from .costs import costs, limit
+from .entry import Entry
+from .goal import Asked
+from .item import Item, Refused
+from .lengths import long_enough
+from .measure import measure_all
+from .measured import Measured
+from .subject import Subject
 
 Report = Callable[[float, int], None]
 """Called with the stages that are done, and how many there are."""

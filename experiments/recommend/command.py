@@ -8,20 +8,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import console, terminal
-from experiments.cells.pool import open_lanes
-from experiments.config.document import load, override
-from experiments.config.errors import ConfigError
-from experiments.lock import locked
-from experiments.outputs import origin_of
-from experiments.recommend.bench import Report
-from experiments.recommend.course import Course
-from experiments.recommend.goal import Goal, Limits
-from experiments.recommend.question import Options, Table
-from experiments.recommend.shown import show
-from experiments.recommend.study import Study, goal_of, investigate
-from experiments.recommend.subject import Subject, of_config
-from experiments.recommend.writing import CONFIG, FILES, write
+from .. import console, terminal
+from ..cells.pool import open_lanes
+from ..config.document import load, override
+from ..config.errors import ConfigError
+from ..lock import locked
+from ..outputs import origin_of
+from .bench import Report
+from .course import Course
+from .goal import Goal, Limits
+from .question import Options, Table
+from .shown import show
+from .study import Study, goal_of, investigate
+from .subject import Subject, of_config
+from .writing import CONFIG, FILES, write
 
 
 def recommend(

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from experiments.config.errors import ConfigError
-from experiments.recommend.entry import LIMITS, Entry, running
-from experiments.recommend.goal import Goal, Limits
-from experiments.recommend.measured import Measured
+from ..config.errors import ConfigError
+from .entry import LIMITS, Entry, running
+from .goal import Goal, Limits
+from .measured import Measured
 
 NUMBER = 8.0
 """Bytes of a number in a message."""

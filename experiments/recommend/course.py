@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.config.build import Training
-from experiments.recommend.goal import Goal
-from sim.learner import Learner, training
-from sim.types import FloatArray
+from ...sim.learner import Learner, training
+from ...sim.types import FloatArray
+from ..config.build import Training
+from .goal import Goal
 
 STEPS = 40
 """Doublings, either way, in which the best rate is looked for."""

@@ -12,9 +12,9 @@ from typing import ClassVar, Literal
 import numpy as np
 from typing_extensions import override
 
-from sim.engines.run import Run
-from sim.load_laws import LoadLaw
-from sim.types import FloatArray, Loads, TapeLike
+from ...sim.engines.run import Run
+from ...sim.load_laws import LoadLaw
+from ...sim.types import FloatArray, Loads, TapeLike
 
 Name = Literal["", "load", "tail", "persistence"]
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from experiments.config.errors import ConfigError
-from experiments.recommend.compare import order
-from experiments.recommend.expected import Expected
-from experiments.recommend.measured import Measured
-from experiments.recommend.sketch import Sketch
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..config.errors import ConfigError
+from .compare import order
+from .expected import Expected
+from .measured import Measured
+from .sketch import Sketch
 
 Section = Mapping[str, Any]
 

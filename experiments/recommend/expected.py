@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.recommend.goal import Goal
-from sim.engines.policy import Policy
-from sim.engines.run import Run
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.schemes.base import Fixed
-from sim.theory import (
+from ...sim.engines.policy import Policy
+from ...sim.engines.run import Run
+from ...sim.schemes.barrierless import Barrierless, Stops
+from ...sim.schemes.base import Fixed
+from ...sim.theory import (
     NoFormula,
     expected_decoding_error,
     group_erasure,
@@ -19,8 +18,9 @@ from sim.theory import (
     scheme_iteration_time,
     worker_time_at,
 )
-from sim.theory.arrivals import Arrivals, Demand
-from sim.theory.iteration_time import IterationTimeLaw
+from ...sim.theory.arrivals import Arrivals, Demand
+from ...sim.theory.iteration_time import IterationTimeLaw
+from .goal import Goal
 
 THEORY, CLOCK = "closed form", "drawn rounds"
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.recommend.compare import mean
-from experiments.recommend.entry import Entry
-from experiments.recommend.study import Study, is_coded
-from experiments.records.estimates import interval_columns, mean_interval
+from ..records.estimates import interval_columns, mean_interval
+from .compare import mean
+from .entry import Entry
+from .study import Study, is_coded
 
 
 def ranking_table(study: Study) -> pd.DataFrame:

@@ -9,15 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from experiments.config import plugins
-from experiments.config.codec import plain
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell
-from experiments.config.settings import Settings, validate
-from experiments.config.settings import section as setting
-from experiments.recommend.dials import AS_IT_IS, Dial
-from experiments.recommend.goal import Goal
-from sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ..config import plugins
+from ..config.codec import plain
+from ..config.errors import ConfigError
+from ..config.grid import Cell
+from ..config.settings import Settings, validate
+from ..config.settings import section as setting
+from .dials import AS_IT_IS, Dial
+from .goal import Goal
 
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 """What says that a scheme does not suit the cluster."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.config.errors import ConfigError
-from experiments.recommend.entry import Entry
-from experiments.recommend.goal import Goal
+from ..config.errors import ConfigError
+from .entry import Entry
+from .goal import Goal
 
 LONGER = 3
 """Runs are up to so many times as long as the config's, where iterations are short."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.recommend.expected import CLOCK, THEORY, Expected
-from experiments.recommend.goal import Goal
+from .expected import CLOCK, THEORY, Expected
+from .goal import Goal
 
 MARGIN = {THEORY: 0.02, CLOCK: 0.1}
 """By how much a scheme must be slower to go; drawn rounds have an error of their own."""

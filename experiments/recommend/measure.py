@@ -10,18 +10,18 @@ from dataclasses import replace
 
 import numpy as np
 
-from experiments.cells.compute import learn_along
-from experiments.cells.estimate import estimate
-from experiments.cells.fits import size
-from experiments.cells.pool import Died, Lane, Share, map_unordered
-from experiments.config import build
-from experiments.config.grid import Cell
-from experiments.recommend.item import REFUSALS, Item, Refused, cell_of
-from experiments.recommend.measured import Measured, numbers
-from experiments.tuning import Runs, clock, replayed
-from sim.engines.run import Run, simulate
-from sim.schemes.base import RoundScheme, Sees
-from sim.threads import one_thread
+from ...sim.engines.run import Run, simulate
+from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.threads import one_thread
+from ..cells.compute import learn_along
+from ..cells.estimate import estimate
+from ..cells.fits import size
+from ..cells.pool import Died, Lane, Share, map_unordered
+from ..config import build
+from ..config.grid import Cell
+from ..tuning import Runs, clock, replayed
+from .item import REFUSALS, Item, Refused, cell_of
+from .measured import Measured, numbers
 
 LONGEST, LARGEST = 60.0, 2**30
 """Seconds and bytes that one simulation may take, as estimated."""

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.recommend.goal import Goal
-from experiments.recommend.item import Item
-from experiments.recommend.progress import exact_iterations
-from experiments.tuning import Runs
-from sim.engines.run import Run
-from sim.schemes.base import RoundScheme
-from sim.steps import EXACT, Steps
-from sim.types import FloatArray, Messages, Rounds, Stream, Trace
+from ...sim.engines.run import Run
+from ...sim.schemes.base import RoundScheme
+from ...sim.steps import EXACT, Steps
+from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
+from ..tuning import Runs
+from .goal import Goal
+from .item import Item
+from .progress import exact_iterations
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style, words
-from experiments.pictures.looks import INK, MUTED, look
-from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
-from experiments.recommend.study import Study
+from ..pictures import style, words
+from ..pictures.looks import INK, MUTED, look
+from .frames import candidates_table, ranking_table, sensitivity_table
+from .study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.steps import Dense, Sparse, Step, Steps
-from sim.types import FloatArray
+from ...sim.steps import Dense, Sparse, Step, Steps
+from ...sim.types import FloatArray
 
 MOST = 1000
 """Updates that are looked at."""

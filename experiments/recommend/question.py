@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delay_models.tables.reading import AS_IT_IS, Reading
-from experiments.config.catalogue import Catalogue
-from experiments.config.errors import ConfigError, at, one_of
-from experiments.fit import command
-from experiments.fit.findings import investigate
-from experiments.recommend.goal import Limits
+from ...delay_models.tables.reading import AS_IT_IS, Reading
+from ..config.catalogue import Catalogue
+from ..config.errors import ConfigError, at, one_of
+from ..fit import command
+from ..fit.findings import investigate
+from .goal import Limits
 
 
 @dataclass(frozen=True)

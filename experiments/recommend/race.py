@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments.recommend.bench import RACE_DELAYS, Bench, Part
-from experiments.recommend.compare import behind, leader, mean, order
-from experiments.recommend.costs import require_some
-from experiments.recommend.entry import Entry, final_order, running
-from experiments.recommend.goal import Asked
-from experiments.recommend.item import Refused
-from experiments.recommend.trial import LEFT
+from .bench import RACE_DELAYS, Bench, Part
+from .compare import behind, leader, mean, order
+from .costs import require_some
+from .entry import Entry, final_order, running
+from .goal import Asked
+from .item import Refused
+from .trial import LEFT
 
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
 """Replications of each heat of the race, and how many schemes stay after it at most."""

@@ -8,15 +8,15 @@ from typing import Any
 
 import numpy as np
 
-from experiments.markdown import plain, table, wrapped
-from experiments.recommend.frames import candidates_table, ranking_table, sensitivity_table
-from experiments.recommend.losers import MARGIN
-from experiments.recommend.pictures import pictures
-from experiments.recommend.screening import CLOCKED
-from experiments.recommend.space import LEFT_OUT
-from experiments.recommend.study import Study
-from experiments.recommend.trial import SPACING, TRIAL, TUNED
-from experiments.recommend.words import following, number, percent, verdict, why
+from ..markdown import plain, table, wrapped
+from .frames import candidates_table, ranking_table, sensitivity_table
+from .losers import MARGIN
+from .pictures import pictures
+from .screening import CLOCKED
+from .space import LEFT_OUT
+from .study import Study
+from .trial import SPACING, TRIAL, TUNED
+from .words import following, number, percent, verdict, why
 
 LISTED = 25
 """Schemes that are listed of each kind; the tables have all."""

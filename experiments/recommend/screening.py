@@ -8,21 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from experiments.cells.pool import Died, map_unordered
-from experiments.config.errors import ConfigError
-from experiments.recommend import space
-from experiments.recommend.bench import Bench, Part
-from experiments.recommend.compare import mean
-from experiments.recommend.costs import require_some
-from experiments.recommend.entry import Entry, running
-from experiments.recommend.expected import CLOCK, Expected
-from experiments.recommend.goal import Asked
-from experiments.recommend.item import Refused
-from experiments.recommend.lengths import require_budget
-from experiments.recommend.losers import Known, cannot_win
-from experiments.recommend.measured import Measured
-from experiments.recommend.sketch import Sketch, sketch
-from experiments.recommend.subject import Subject
+from ..cells.pool import Died, map_unordered
+from ..config.errors import ConfigError
+from . import space
+from .bench import Bench, Part
+from .compare import mean
+from .costs import require_some
+from .entry import Entry, running
+from .expected import CLOCK, Expected
+from .goal import Asked
+from .item import Refused
+from .lengths import require_budget
+from .losers import Known, cannot_win
+from .measured import Measured
+from .sketch import Sketch, sketch
+from .subject import Subject
 
 CLOCKED = 8
 """Replications of the clock that screens."""

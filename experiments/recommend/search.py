@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from experiments.recommend.bench import Bench
-from experiments.recommend.entry import Entry
-from experiments.recommend.race import race
-from experiments.recommend.screening import by_clock, by_theory, listed
-from experiments.recommend.trial import try_rates, tune
+from .bench import Bench
+from .entry import Entry
+from .race import race
+from .screening import by_clock, by_theory, listed
+from .trial import try_rates, tune
 
 
 @dataclass(frozen=True)

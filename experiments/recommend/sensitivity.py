@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from experiments.recommend.bench import STAGES, Bench, Part
-from experiments.recommend.compare import mean, ratio
-from experiments.recommend.dials import Dial, dials
-from experiments.recommend.entry import Entry
-from experiments.recommend.item import Item
-from experiments.recommend.measure import measure_all
-from experiments.recommend.measured import Measured
+from .bench import STAGES, Bench, Part
+from .compare import mean, ratio
+from .dials import Dial, dials
+from .entry import Entry
+from .item import Item
+from .measure import measure_all
+from .measured import Measured
 
 REPLICATIONS, QUICK_REPLICATIONS = 16, 64
 """With a problem, and without one."""

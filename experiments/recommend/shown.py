@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments import terminal
-from experiments.console import Column, show_columns
-from experiments.recommend.frames import ranking_table
-from experiments.recommend.study import Study
-from experiments.recommend.words import following, number, verdict, why
+from .. import terminal
+from ..console import Column, show_columns
+from .frames import ranking_table
+from .study import Study
+from .words import following, number, verdict, why
 
 LISTED = 12
 """Schemes that are listed."""

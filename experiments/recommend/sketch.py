@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cells.pool import Share
-from experiments.config import build
-from experiments.config.grid import Cell
-from experiments.recommend.expected import Expected, by_theory
-from experiments.recommend.item import REFUSALS, Item, Refused, cell_of
-from sim.engines.run import Run
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import RoundScheme
+from ...sim.engines.run import Run
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import RoundScheme
+from ..cells.pool import Share
+from ..config import build
+from ..config.grid import Cell
+from .expected import Expected, by_theory
+from .item import REFUSALS, Item, Refused, cell_of
 
 
 @dataclass(frozen=True)

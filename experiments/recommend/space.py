@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from experiments.config.catalogue import Catalogue
-from experiments.config.codec import plain
-from sim.schemes import SchemeFamily
+from ...sim.schemes import SchemeFamily
+from ..config.catalogue import Catalogue
+from ..config.codec import plain
 
 Section = dict[str, Any]
 

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.cells.pool import Lane
-from experiments.config import build
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import cells
-from experiments.recommend.bench import STAGES, Bench, Report
-from experiments.recommend.compare import mean, order, ratio, tied
-from experiments.recommend.course import Course, exact_course
-from experiments.recommend.entry import Entry, final_order, trial_order
-from experiments.recommend.goal import Asked, Goal, Limits
-from experiments.recommend.search import search
-from experiments.recommend.sensitivity import Moved, few, sensitivity
-from experiments.recommend.subject import TODAY, Subject
+from ..cells.pool import Lane
+from ..config import build
+from ..config.errors import ConfigError, at
+from ..config.grid import cells
+from .bench import STAGES, Bench, Report
+from .compare import mean, order, ratio, tied
+from .course import Course, exact_course
+from .entry import Entry, final_order, trial_order
+from .goal import Asked, Goal, Limits
+from .search import search
+from .sensitivity import Moved, few, sensitivity
+from .subject import TODAY, Subject
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from delay_models import Tape
-from delay_models.base import ReplayedDelays
-from experiments.cells.check import check
-from experiments.cells.fits import Room, size
-from experiments.config import build
-from experiments.config.catalogue import Catalogue
-from experiments.config.errors import ConfigError, at
-from experiments.config.grid import Cell, catalogue_of, cells
-from sim.problems import Problem
+from ...delay_models import Tape
+from ...delay_models.base import ReplayedDelays
+from ...sim.problems import Problem
+from ..cells.check import check
+from ..cells.fits import Room, size
+from ..config import build
+from ..config.catalogue import Catalogue
+from ..config.errors import ConfigError, at
+from ..config.grid import Cell, catalogue_of, cells
 
 MOST_WORKERS = 2000
 

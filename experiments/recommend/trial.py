@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from experiments.recommend import space
-from experiments.recommend.bench import Bench, Part
-from experiments.recommend.compare import order
-from experiments.recommend.entry import Entry, running, trial_order
-from experiments.recommend.goal import Asked, Goal
-from experiments.recommend.item import Refused
-from experiments.recommend.screening import SCREENED, clock, look_at
+from . import space
+from .bench import Bench, Part
+from .compare import order
+from .entry import Entry, running, trial_order
+from .goal import Asked, Goal
+from .item import Refused
+from .screening import SCREENED, clock, look_at
 
 TRIAL, TUNED = 4, 16
 """Replications on which rates are tried by factors of 4, and then by factors of 2."""

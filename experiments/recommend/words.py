@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from experiments.recommend.dials import DEALT_ANEW
-from experiments.recommend.entry import Entry
-from experiments.recommend.sensitivity import Moved
-from experiments.recommend.study import Study, is_coded
+from .dials import DEALT_ANEW
+from .entry import Entry
+from .sensitivity import Moved
+from .study import Study, is_coded
 
 FEW_ITERATIONS = 5
 """So few say little of a long training."""

@@ -8,24 +8,24 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from experiments import answers
-from experiments.answers import Answer
-from experiments.cells import files, store
-from experiments.config import yaml_text
-from experiments.interrupt import postponed
-from experiments.outputs import MANIFEST
-from experiments.pictures import style
-from experiments.recommend.frames import (
+from .. import answers
+from ..answers import Answer
+from ..cells import files, store
+from ..config import yaml_text
+from ..interrupt import postponed
+from ..outputs import MANIFEST
+from ..pictures import style
+from ..records.manifest import provenance, to_json
+from .frames import (
     candidates_table,
     ranking_table,
     rates_table,
     sensitivity_table,
 )
-from experiments.recommend.pictures import NAMES, pictures
-from experiments.recommend.report import markdown
-from experiments.recommend.study import Study
-from experiments.recommend.words import following, verdict, why
-from experiments.records.manifest import provenance, to_json
+from .pictures import NAMES, pictures
+from .report import markdown
+from .study import Study
+from .words import following, verdict, why
 
 REPORT, CONFIG = "report.md", "winner.yaml"
 

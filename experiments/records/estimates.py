@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import stdtrit
 
-from sim.types import FloatArray
+from ...sim.types import FloatArray
 
 CONFIDENCE = 0.95
 

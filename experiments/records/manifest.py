@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from experiments.outputs import Origin
+from ..outputs import Origin
 
 PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
 

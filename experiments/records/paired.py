@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
-from sim.metrics import METRICS
-from sim.types import FloatArray
+from ...sim.metrics import METRICS
+from ...sim.types import FloatArray
+from .estimates import interval_columns, mean_interval, ratio_interval
 
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 """Seconds first."""

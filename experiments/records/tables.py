@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import CellResult
-from experiments.config.grid import Cell
-from experiments.records.estimates import mean_and_error
-from experiments.records.paired import comparison
-from sim.metrics import per_replication
-from sim.types import FloatArray
+from ...sim.metrics import per_replication
+from ...sim.types import FloatArray
+from ..cells.compute import CellResult
+from ..config.grid import Cell
+from .estimates import mean_and_error
+from .paired import comparison
 
 Finished = tuple[Cell, CellResult]
 

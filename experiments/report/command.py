@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.cells import files
-from experiments.config.errors import ConfigError
-from experiments.lock import locked
-from experiments.outputs import REPORT
-from experiments.report.kinds import KINDS
-from experiments.report.kinds.base import ReportKind
-from experiments.report.page import html
+from ..cells import files
+from ..config.errors import ConfigError
+from ..lock import locked
+from ..outputs import REPORT
+from .kinds import KINDS
+from .kinds.base import ReportKind
+from .page import html
 
 
 def kind_of(directory: Path) -> ReportKind:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from experiments.pictures.shown import Picture
+from ..pictures.shown import Picture
 
 
 @dataclass(frozen=True)

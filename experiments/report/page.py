@@ -15,10 +15,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from experiments.config.escape import escaped
-from experiments.pictures.svg.picture import DrawnPicture, Entry, draw_picture
-from experiments.pictures.svg.sheet import Sheet
-from experiments.report.content import Chart, Image, Page, Section, Table
+from ..config.escape import escaped
+from ..pictures.svg.picture import DrawnPicture, Entry, draw_picture
+from ..pictures.svg.sheet import Sheet
+from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"
 
@@ -151,7 +151,7 @@ def commands_in(text: str) -> list[str]:
 def environment() -> Environment:
     """The templates; whatever they are given is escaped."""
     made = Environment(
-        loader=PackageLoader("experiments.report", TEMPLATES),
+        loader=PackageLoader("erasurehead.experiments.report", TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -166,4 +166,6 @@ def environment() -> Environment:
 @cache
 def text(name: str) -> str:
     """A script or a style sheet."""
-    return (resources("experiments.report") / TEMPLATES / name).read_text(encoding="utf-8")
+    return (resources("erasurehead.experiments.report") / TEMPLATES / name).read_text(
+        encoding="utf-8"
+    )

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from experiments.reproduce.base import PaperFigure
+    from .base import PaperFigure
 
 FIGURES = {
     "iteration_time_workers": (

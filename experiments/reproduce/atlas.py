@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import looks, style
-from experiments.pictures.kinds.curves import pareto
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce import setting
-from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.clusters import (
+from ...sim.engines.run import Run
+from ...sim.schemes import SCHEMES
+from ...sim.theory import expected_decoding_error
+from ...sim.types import FloatArray, Trace
+from ..pictures import looks, style
+from ..pictures.kinds.curves import pareto
+from ..records.estimates import mean_and_error
+from . import setting
+from .base import Effort, RunsFigure
+from .clusters import (
     MEAN,
     SLOW_SHARE,
     SLOWER,
@@ -22,12 +26,8 @@ from experiments.reproduce.clusters import (
     additive,
     persistent,
 )
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from experiments.reproduce.members import LEFT_OUT, Section, members, title
-from sim.engines.run import Run
-from sim.schemes import SCHEMES
-from sim.theory import expected_decoding_error
-from sim.types import FloatArray, Trace
+from .markdown import estimate_text, markdown_table
+from .members import LEFT_OUT, Section, members, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import looks, style
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce import setting
-from experiments.reproduce.base import CodedFigure, Effort
-from experiments.reproduce.clusters import (
+from ...sim.engines.policy import Policy
+from ...sim.schemes.base import Fixed
+from ...sim.types import FloatArray
+from ..pictures import looks, style
+from ..records.estimates import mean_and_error
+from . import setting
+from .base import CodedFigure, Effort
+from .clusters import (
     MEAN,
     SLOW_SHARE,
     SLOWER,
@@ -21,11 +24,8 @@ from experiments.reproduce.clusters import (
     additive,
     persistent,
 )
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from experiments.reproduce.setting import POLICY_MARKERS
-from sim.engines.policy import Policy
-from sim.schemes.base import Fixed
-from sim.types import FloatArray
+from .markdown import estimate_text, markdown_table
+from .setting import POLICY_MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
-from experiments.pictures import style
+from ..pictures import style
 
 if TYPE_CHECKING:
     import pandas as pd

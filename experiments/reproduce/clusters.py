@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
-from experiments.config import build
-from sim.engines.policy import Policy
+from ...sim.engines.policy import Policy
+from ..config import build
 
 Section = dict[str, Any]
 

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from experiments.cells.files import remove, write_bytes, write_table
-from experiments.cells.pool import Died, Share, map_unordered, open_lanes
-from experiments.config.errors import ConfigError, at, one_of
-from experiments.lock import locked
-from experiments.pictures import style
-from experiments.reproduce import FIGURES, figure_named
-from experiments.reproduce.base import FULL, Effort, PaperFigure
-from sim.threads import one_thread
+from ...sim.threads import one_thread
+from ..cells.files import remove, write_bytes, write_table
+from ..cells.pool import Died, Share, map_unordered, open_lanes
+from ..config.errors import ConfigError, at, one_of
+from ..lock import locked
+from ..pictures import style
+from . import FIGURES, figure_named
+from .base import FULL, Effort, PaperFigure
 
 Report = Callable[[float, int], None]
 """Called with figures done and figures in all."""

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.pictures import style
-from experiments.pictures.looks import MUTED, Look, variants
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce.base import Effort, PaperFigure
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from experiments.reproduce.setting import QUICK_WORK, THEORY, clock
-from sim.engines.run import simulate
-from sim.theory.decoding_error import GroupErasure
-from sim.types import FloatArray
+from ...sim.engines.run import simulate
+from ...sim.theory.decoding_error import GroupErasure
+from ...sim.types import FloatArray
+from ..config import build
+from ..config.grid import cells
+from ..pictures import style
+from ..pictures.looks import MUTED, Look, variants
+from ..records.estimates import mean_and_error
+from .base import Effort, PaperFigure
+from .markdown import estimate_text, markdown_table
+from .setting import QUICK_WORK, THEORY, clock
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,23 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.pictures import looks, style
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce.base import Effort, PaperFigure
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from experiments.reproduce.setting import (
-    EVEN_WORK,
-    LAW_TITLES,
-    LAWS,
-    RATE,
-    THEORY,
-    clock,
-    five_schemes,
-)
-from sim.engines.run import simulate
-from sim.theory.exponential import (
+from ...sim.engines.run import simulate
+from ...sim.theory.exponential import (
     ExponentialTime,
     additive_time,
     mean_cover,
@@ -32,6 +17,21 @@ from sim.theory.exponential import (
     mean_first_k,
     mean_uncoded,
     proportional_time,
+)
+from ..config import build
+from ..config.grid import cells
+from ..pictures import looks, style
+from ..records.estimates import mean_and_error
+from .base import Effort, PaperFigure
+from .markdown import estimate_text, markdown_table
+from .setting import (
+    EVEN_WORK,
+    LAW_TITLES,
+    LAWS,
+    RATE,
+    THEORY,
+    clock,
+    five_schemes,
 )
 
 if TYPE_CHECKING:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import learn
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.pictures import style
-from experiments.pictures.looks import MUTED, Look, variants
-from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.markdown import markdown_table
-from experiments.reproduce.setting import QUICK_WORK, WORKERS, clock
-from sim.engines.run import simulate
-from sim.steps import DecodedRounds
-from sim.theory.convergence import (
+from ...sim.engines.run import simulate
+from ...sim.steps import DecodedRounds
+from ...sim.theory.convergence import (
     ErasureBound,
     LeastSquaresSpectrum,
     gradient_descent_rate,
     least_squares_spectrum,
 )
-from sim.theory.decoding_error import GroupErasure
+from ...sim.theory.decoding_error import GroupErasure
+from ..cells.compute import learn
+from ..config import build
+from ..config.grid import cells
+from ..pictures import style
+from ..pictures.looks import MUTED, Look, variants
+from .base import Effort, RunsFigure
+from .markdown import markdown_table
+from .setting import QUICK_WORK, WORKERS, clock
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +94,7 @@ class LossIterationFloor(RunsFigure):
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.
-        from experiments.verify.convergence import group_spreads
+        from ..verify.convergence import group_spreads
 
         spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
         bound = ErasureBound(

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.config.errors import ConfigError
-from experiments.pictures import looks, paint, style
-from experiments.pictures.kinds.curves import loss_at, spread
-from experiments.pictures.kinds.losses import curve, loss_axis
-from experiments.pictures.shown import Axis, Panel, Points
-from experiments.reproduce import setting
-from experiments.reproduce.base import CodedFigure, Effort
-from experiments.reproduce.markdown import markdown_table, mean_text
-from sim.metrics import time_to_target
-from sim.types import FloatArray
+from ...sim.metrics import time_to_target
+from ...sim.types import FloatArray
+from ..config.errors import ConfigError
+from ..pictures import looks, paint, style
+from ..pictures.kinds.curves import loss_at, spread
+from ..pictures.kinds.losses import curve, loss_axis
+from ..pictures.shown import Axis, Panel, Points
+from . import setting
+from .base import CodedFigure, Effort
+from .markdown import markdown_table, mean_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from experiments.records.estimates import mean_and_error
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..records.estimates import mean_and_error
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:

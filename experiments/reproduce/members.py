@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-from experiments.pictures.looks import look
+from ..pictures.looks import look
 
 Section = dict[str, Any]
 

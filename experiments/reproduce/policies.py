@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import pandas as pd
 
-from experiments.pictures import looks, style
-from experiments.records.estimates import ratio_interval
-from experiments.reproduce import setting
-from experiments.reproduce.base import CodedFigure, Effort
-from experiments.reproduce.markdown import interval, markdown_table, mean_text
-from experiments.reproduce.setting import POLICY_MARKERS
-from sim.engines.policy import Policy
-from sim.metrics import per_replication
-from sim.types import FloatArray
+from ...sim.engines.policy import Policy
+from ...sim.metrics import per_replication
+from ...sim.types import FloatArray
+from ..pictures import looks, style
+from ..records.estimates import ratio_interval
+from . import setting
+from .base import CodedFigure, Effort
+from .markdown import interval, markdown_table, mean_text
+from .setting import POLICY_MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

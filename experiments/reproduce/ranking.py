@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import looks, style
-from experiments.records.estimates import interval_columns, mean_and_error, ratio_interval
-from experiments.reproduce import setting
-from experiments.reproduce.base import CodedFigure, Effort
-from experiments.reproduce.clusters import (
+from ...sim.types import FloatArray
+from ..pictures import looks, style
+from ..records.estimates import interval_columns, mean_and_error, ratio_interval
+from . import setting
+from .base import CodedFigure, Effort
+from .clusters import (
     MEAN,
     SLOW_SHARE,
     SLOWER,
@@ -20,8 +21,7 @@ from experiments.reproduce.clusters import (
     RankedCluster,
     clusters,
 )
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from sim.types import FloatArray
+from .markdown import estimate_text, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

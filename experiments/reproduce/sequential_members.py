@@ -8,17 +8,17 @@ from typing import Any, final
 
 import numpy as np
 
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.pictures import looks
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce import setting, tuning
-from experiments.reproduce.base import Effort
-from sim.engines.run import simulate
-from sim.schemes.base import Fixed, Scheme
-from sim.schemes.multiplexed import Multiplexed
-from sim.schemes.sequential import SelectiveRepeat
-from sim.types import FloatArray, Rounds
+from ...sim.engines.run import simulate
+from ...sim.schemes.base import Fixed, Scheme
+from ...sim.schemes.multiplexed import Multiplexed
+from ...sim.schemes.sequential import SelectiveRepeat
+from ...sim.types import FloatArray, Rounds
+from ..config import build
+from ..config.grid import cells
+from ..pictures import looks
+from ..records.estimates import mean_and_error
+from . import setting, tuning
+from .base import Effort
 
 Section = dict[str, Any]
 

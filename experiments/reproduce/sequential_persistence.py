@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style
-from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
-from experiments.reproduce import setting, tuning
-from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.clusters import MEAN, SLOWER, WORK, additive, persistent
-from experiments.reproduce.markdown import interval, markdown_table
-from experiments.reproduce.sequential_members import (
+from ..pictures import style
+from ..records.estimates import interval_columns, mean_interval, ratio_interval
+from ..tuning import SHARE, target_loss
+from ..tuning import best as best_of
+from . import setting, tuning
+from .base import Effort, RunsFigure
+from .clusters import MEAN, SLOWER, WORK, additive, persistent
+from .markdown import interval, markdown_table
+from .sequential_members import (
     EXACT,
     INEXACT,
     ITERATION,
@@ -34,8 +36,6 @@ from experiments.reproduce.sequential_members import (
     trained,
     waiting,
 )
-from experiments.tuning import SHARE, target_loss
-from experiments.tuning import best as best_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,15 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.cells.compute import compute
-from experiments.config import build
-from experiments.config.grid import Cell, cells
-from experiments.records.tables import Finished
-from experiments.reproduce.base import Effort
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.problems import Problem
-from sim.types import Trace
+from ...sim.engines.policy import Policy
+from ...sim.engines.run import Run, simulate
+from ...sim.problems import Problem
+from ...sim.types import Trace
+from ..cells.compute import compute
+from ..config import build
+from ..config.grid import Cell, cells
+from ..records.tables import Finished
+from .base import Effort
 
 Section = dict[str, Any]
 

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.cells.compute import CellResult
-from experiments.pictures import looks, style
-from experiments.records.estimates import interval_columns, ratio_interval
-from experiments.reproduce import setting
-from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.markdown import interval, markdown_table
-from experiments.reproduce.setting import WORKS
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..cells.compute import CellResult
+from ..pictures import looks, style
+from ..records.estimates import interval_columns, ratio_interval
+from . import setting
+from .base import Effort, RunsFigure
+from .markdown import interval, markdown_table
+from .setting import WORKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
-from experiments.pictures.looks import Look, look
-from experiments.reproduce import setting
-from experiments.reproduce.ranking import PATIENCE
-from experiments.reproduce.sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
+from ..pictures.looks import Look, look
+from . import setting
+from .ranking import PATIENCE
+from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
 
 Section = dict[str, Any]
 

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import looks, style
-from experiments.records.estimates import interval_columns, mean_interval, ratio_interval
-from experiments.reproduce import setting, tuning
-from experiments.reproduce.base import CodedFigure, Effort
-from experiments.reproduce.loss_time import EXPERIMENTS
-from experiments.reproduce.markdown import interval, markdown_table
-from experiments.reproduce.target_schemes import Contestant, contestants
-from experiments.tuning import SHARE, Runs, best, target_loss
-from sim.types import FloatArray
+from ...sim.types import FloatArray
+from ..pictures import looks, style
+from ..records.estimates import interval_columns, mean_interval, ratio_interval
+from ..tuning import SHARE, Runs, best, target_loss
+from . import setting, tuning
+from .base import CodedFigure, Effort
+from .loss_time import EXPERIMENTS
+from .markdown import interval, markdown_table
+from .target_schemes import Contestant, contestants
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

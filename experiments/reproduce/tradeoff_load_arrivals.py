@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from experiments.pictures import style
-from experiments.pictures.kinds.curves import pareto
-from experiments.pictures.looks import INK, MUTED, Look, look, variants
-from experiments.records.estimates import mean_and_error
-from experiments.reproduce import setting
-from experiments.reproduce.base import Effort, RunsFigure
-from experiments.reproduce.markdown import estimate_text, markdown_table
-from experiments.reproduce.setting import WORKS
-from sim.metrics import per_replication
-from sim.theory.convergence import least_squares_spectrum
+from ...sim.metrics import per_replication
+from ...sim.theory.convergence import least_squares_spectrum
+from ..pictures import style
+from ..pictures.kinds.curves import pareto
+from ..pictures.looks import INK, MUTED, Look, look, variants
+from ..records.estimates import mean_and_error
+from . import setting
+from .base import Effort, RunsFigure
+from .markdown import estimate_text, markdown_table
+from .setting import WORKS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

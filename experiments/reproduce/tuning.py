@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from experiments.config import build
-from experiments.config.grid import cells
-from experiments.reproduce import setting
-from experiments.reproduce.base import Effort
-from experiments.tuning import Runs, trained
-from sim.engines.run import Run
-from sim.problems import Problem
+from ...sim.engines.run import Run
+from ...sim.problems import Problem
+from ..config import build
+from ..config.grid import cells
+from ..tuning import Runs, trained
+from . import setting
+from .base import Effort
 
 Section = dict[str, Any]
 

@@ -21,17 +21,17 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from experiments.cells.fits import Room, require_memory
-from experiments.cells.machine import free_memory
-from experiments.console import progress
-from experiments.lock import locked
-from experiments.terminal import say
-from experiments.verify import convergence, decoding, grid, iteration_time, moments, table
-from experiments.verify.compare import Quantities
-from experiments.verify.grid import Setting
-from experiments.verify.simulation import Case, Engine, cases
-from experiments.verify.table import TableRow, Verification
-from sim.threads import one_thread
+from ...sim.threads import one_thread
+from ..cells.fits import Room, require_memory
+from ..cells.machine import free_memory
+from ..console import progress
+from ..lock import locked
+from ..terminal import say
+from . import convergence, decoding, grid, iteration_time, moments, table
+from .compare import Quantities
+from .grid import Setting
+from .simulation import Case, Engine, cases
+from .table import TableRow, Verification
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
     iteration_time.compare_iteration_time,

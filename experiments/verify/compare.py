@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 from scipy import special
 
-from experiments.records.estimates import mean_and_error
-from sim.theory import NoFormula
-from sim.types import FloatArray
+from ...sim.theory import NoFormula
+from ...sim.types import FloatArray
+from ..records.estimates import mean_and_error
 
 ROUNDING = 1e-12
 """Relative tolerance of numbers that do not vary."""

@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from experiments.verify import problem
-from experiments.verify.compare import Comparison, Quantities, at_most
-from experiments.verify.simulation import RUN, Case
-from sim.learner import train
-from sim.optimizers import GradientDescent
-from sim.problems import Problem
-from sim.steps import GivenWeights
-from sim.theory import NoFormula
-from sim.theory.convergence import ErasureBound, least_squares_spectrum
-from sim.theory.decoding_error import GroupErasure, group_erasure
-from sim.types import FloatArray
+from ...sim.learner import train
+from ...sim.optimizers import GradientDescent
+from ...sim.problems import Problem
+from ...sim.steps import GivenWeights
+from ...sim.theory import NoFormula
+from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
+from ...sim.theory.decoding_error import GroupErasure, group_erasure
+from ...sim.types import FloatArray
+from . import problem
+from .compare import Comparison, Quantities, at_most
+from .simulation import RUN, Case
 
 STEPS = (1, 20)
 """Iterations after which the loss is held to the bound."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from delay_models.parametric import Deterministic
-from experiments.verify.compare import NotComparable, Outcome, Quantities, mean, same
-from experiments.verify.simulation import Case
-from sim.theory import NoFormula
-from sim.theory.decoding_error import group_erasure
+from ...delay_models.parametric import Deterministic
+from ...sim.theory import NoFormula
+from ...sim.theory.decoding_error import group_erasure
+from .compare import NotComparable, Outcome, Quantities, mean, same
+from .simulation import Case
 
 EXACT = 1e-9
 """Relative tolerance of a decoded gradient that is exact but for the decoder's round-off."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 
-from delay_models import MODELS, DelayModel
-from delay_models.parametric import (
+from ...delay_models import MODELS, DelayModel
+from ...delay_models.parametric import (
     Deterministic,
     Exponential,
     Gamma,
@@ -19,15 +19,15 @@ from delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.codec import plain
-from experiments.config.settings import shown_field
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.base import Fixed
-from sim.schemes.erasurehead import ErasureHead
-from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
-from sim.schemes.uncoded import IgnoreStragglers, Uncoded
+from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from ...sim.schemes import SCHEMES, SchemeFamily
+from ...sim.schemes.base import Fixed
+from ...sim.schemes.erasurehead import ErasureHead
+from ...sim.schemes.repetition import CyclicRepetition, FractionalRepetition
+from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
+from ..config.catalogue import BUILT_IN
+from ..config.codec import plain
+from ..config.settings import shown_field
 
 DELAYS: tuple[DelayModel, ...] = (
     Exponential(rate=1.0),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from delay_models.parametric import Deterministic
-from experiments.verify.compare import (
+from ...delay_models.parametric import Deterministic
+from ...sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
+from ...sim.theory.quadrature import smallest
+from ...sim.types import FloatArray
+from .compare import (
     Comparison,
     NotComparable,
     Outcome,
@@ -14,10 +17,7 @@ from experiments.verify.compare import (
     same,
     share,
 )
-from experiments.verify.simulation import Case
-from sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
-from sim.theory.quadrature import smallest
-from sim.types import FloatArray
+from .simulation import Case
 
 LEVEL = 0.9
 """The quantile that is compared."""

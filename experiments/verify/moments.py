@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from delay_models.parametric import Deterministic
-from experiments.verify import problem
-from experiments.verify.compare import Quantities, mean, same
-from experiments.verify.decoding import EXACT, TIES
-from experiments.verify.simulation import Case
-from sim.theory import NoFormula
-from sim.theory.decoding_error import group_erasure
-from sim.types import FloatArray
+from ...delay_models.parametric import Deterministic
+from ...sim.theory import NoFormula
+from ...sim.theory.decoding_error import group_erasure
+from ...sim.types import FloatArray
+from . import problem
+from .compare import Quantities, mean, same
+from .decoding import EXACT, TIES
+from .simulation import Case
 
 NAMES = (
     "u along grad f, mean",

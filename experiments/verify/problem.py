@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from sim.problems.losses import SquaredLoss
-from sim.types import FloatArray
+from ...sim.problems.losses import SquaredLoss
+from ...sim.types import FloatArray
 
 ROWS = 10
 """Rows in a partition."""

@@ -12,12 +12,12 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from delay_models import Tape
-from experiments.verify.grid import Setting
-from sim.engines.run import Run, simulate
-from sim.schemes.base import Fixed
-from sim.steps import DecodedRounds
-from sim.types import FloatArray, Rounds, Trace
+from ...delay_models import Tape
+from ...sim.engines.run import Run, simulate
+from ...sim.schemes.base import Fixed
+from ...sim.steps import DecodedRounds
+from ...sim.types import FloatArray, Rounds, Trace
+from .grid import Setting
 
 Engine: TypeAlias = Literal["batch", "event"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 import pandas as pd
 
-from experiments import terminal
-from experiments.cells import files
-from experiments.verify.compare import Comparison, NotComparable, Outcome, bound
-from sim.theory import NoFormula
+from ...sim.theory import NoFormula
+from .. import terminal
+from ..cells import files
+from .compare import Comparison, NotComparable, Outcome, bound
 
 if TYPE_CHECKING:
     from rich.console import Console

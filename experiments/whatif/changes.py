@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.whatif.slowdown import PARTS, Slowdown
-from experiments.whatif.slowest import Slowest
+from ...delay_models.base import FloatArray
+from .slowdown import PARTS, Slowdown
+from .slowest import Slowest
 
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
 REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"

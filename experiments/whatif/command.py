@@ -9,20 +9,20 @@ from pathlib import Path
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from delay_models.table import Measured, Reading, TableError, read_measured
-from delay_models.tables.reading import AS_IT_IS
-from delay_models.units import unit_warnings
-from experiments import answers
-from experiments.attack.counts import counts as read_counts
-from experiments.cells import files
-from experiments.config.errors import ConfigError, at
-from experiments.pictures import style
-from experiments.whatif.frames import hosts_table, slowdown_table, whatif_table
-from experiments.whatif.pictures import draw_heat_map, draw_timeline, heat_map_table
-from experiments.whatif.report import answer, markdown
-from experiments.whatif.study import Study, study
-from sim.files import MOST_CELLS, short
+from ...delay_models.base import FloatArray
+from ...delay_models.table import Measured, Reading, TableError, read_measured
+from ...delay_models.tables.reading import AS_IT_IS
+from ...delay_models.units import unit_warnings
+from ...sim.files import MOST_CELLS, short
+from .. import answers
+from ..attack.counts import counts as read_counts
+from ..cells import files
+from ..config.errors import ConfigError, at
+from ..pictures import style
+from .frames import hosts_table, slowdown_table, whatif_table
+from .pictures import draw_heat_map, draw_timeline, heat_map_table
+from .report import answer, markdown
+from .study import Study, study
 
 SHORTEST = 1e-150
 """Seconds: products and quotients of delays down to here are numbers; so are those of 0 s."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from delay_models.base import FloatArray
-from experiments.whatif.rows import pieces
+from ...delay_models.base import FloatArray
+from .rows import pieces
 
 PARTS = 10
 """Runs of consecutive rounds from whose medians the error of a worker's factor is told."""

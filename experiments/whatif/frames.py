@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from experiments.whatif.study import Estimate, Study
-from experiments.whatif.words import change_name
+from .study import Estimate, Study
+from .words import change_name
 
 LISTED = 100
 """Hosts that a cell names; ``hosts.csv`` has the order of all."""

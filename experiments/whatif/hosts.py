@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from experiments.whatif.rows import pieces
-from experiments.whatif.slowest import Slowest
+from ...delay_models.base import FloatArray
+from .rows import pieces
+from .slowest import Slowest
 
 DRAWS = 199
 """Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so

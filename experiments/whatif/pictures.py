@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from delay_models.base import FloatArray
-from experiments.pictures import style, words
-from experiments.pictures.looks import GRID
-from experiments.whatif.study import Study
+from ...delay_models.base import FloatArray
+from ..pictures import style, words
+from ..pictures.looks import GRID
+from .study import Study
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

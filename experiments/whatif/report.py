@@ -5,13 +5,13 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from experiments.answers import Answer
-from experiments.counted import counted
-from experiments.markdown import plain, table, wrapped
-from experiments.whatif.frames import hosts_table
-from experiments.whatif.intervals import DRAWS
-from experiments.whatif.study import Estimate, Study
-from experiments.whatif.words import change_name, facts, percent, percent_range, verdict
+from ..answers import Answer
+from ..counted import counted
+from ..markdown import plain, table, wrapped
+from .frames import hosts_table
+from .intervals import DRAWS
+from .study import Estimate, Study
+from .words import change_name, facts, percent, percent_range, verdict
 
 LISTED = 20
 """Hosts in the report; ``hosts.csv`` has all."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from delay_models.base import FloatArray
+from ...delay_models.base import FloatArray
 
 PIECE = 2_000_000
 """Cells of a piece: 16 MB."""

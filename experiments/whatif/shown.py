@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from experiments import terminal
-from experiments.console import Column, show_columns
-from experiments.whatif import changes
-from experiments.whatif.frames import hosts_table
-from experiments.whatif.study import Study
-from experiments.whatif.words import change_name, facts, percent, percent_range, verdict
+from .. import terminal
+from ..console import Column, show_columns
+from . import changes
+from .frames import hosts_table
+from .study import Study
+from .words import change_name, facts, percent, percent_range, verdict
 
 HOSTS = 5
 """Hosts that are listed."""

@@ -7,8 +7,8 @@ from itertools import permutations
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.whatif.rows import pieces
+from ...delay_models.base import FloatArray
+from .rows import pieces
 
 WORKERS, ROUNDS, REST = PARTS = ("workers", "rounds", "rest")
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from experiments.whatif.rows import pieces
+from ...delay_models.base import FloatArray
+from .rows import pieces
 
 
 @dataclass(frozen=True, eq=False)

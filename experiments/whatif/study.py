@@ -9,15 +9,15 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from experiments.whatif import changes
-from experiments.whatif.changes import Change
-from experiments.whatif.effects import worker_factors
-from experiments.whatif.hosts import MOST, slow_alone, standing_out, waits
-from experiments.whatif.intervals import Blocks, blocks
-from experiments.whatif.rows import round_medians
-from experiments.whatif.slowdown import slowdown
-from experiments.whatif.slowest import Slowest, slowest
+from ...delay_models.base import FloatArray
+from . import changes
+from .changes import Change
+from .effects import worker_factors
+from .hosts import MOST, slow_alone, standing_out, waits
+from .intervals import Blocks, blocks
+from .rows import round_medians
+from .slowdown import slowdown
+from .slowest import Slowest, slowest
 
 BoolArray = NDArray[np.bool_]
 

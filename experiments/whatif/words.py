@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from experiments.whatif import changes
-from experiments.whatif.slowdown import REST, ROUNDS, WORKERS
-from experiments.whatif.study import Estimate, Saving, Study
+from . import changes
+from .slowdown import REST, ROUNDS, WORKERS
+from .study import Estimate, Saving, Study
 
 MATTERS = 0.02
 """Share of the job's time from which a saving is worth a word."""

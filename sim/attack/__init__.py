@@ -5,7 +5,7 @@
 Upper bounds stand in ``sim.theory.worst_case``.
 """
 
-from sim.attack.code import Code, NoCode, code_of
-from sim.attack.search import Effort, Worst, attack
+from .code import Code, NoCode, code_of
+from .search import Effort, Worst, attack
 
 __all__ = ["Code", "Effort", "NoCode", "Worst", "attack", "code_of"]

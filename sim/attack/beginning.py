@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.attack.by_decoding import ByDecoding
-from sim.attack.code import Code
-from sim.attack.common_weights import CommonWeights
-from sim.attack.least_squares import LeastSquares
-from sim.attack.position import Position
-from sim.schemes.cyclic_decoders import Cyclic
-from sim.schemes.decoders import CommonWeight, Optimal
-from sim.schemes.graph_assignment import ByComponent
+from ..schemes.cyclic_decoders import Cyclic
+from ..schemes.decoders import CommonWeight, Optimal
+from ..schemes.graph_assignment import ByComponent
+from .by_decoding import ByDecoding
+from .code import Code
+from .common_weights import CommonWeights
+from .least_squares import LeastSquares
+from .position import Position
 
 LARGEST = 2**24
 """Entries of an n x n table: 128 MiB, 4096 workers."""

@@ -7,9 +7,9 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from sim.attack.code import Code
-from sim.attack.position import Position, allowed
-from sim.types import BoolArray, FloatArray, IntArray
+from ..types import BoolArray, FloatArray, IntArray
+from .code import Code
+from .position import Position, allowed
 
 
 @final

@@ -7,7 +7,7 @@ from math import ceil
 
 import numpy as np
 
-from sim.attack.position import Position
+from .position import Position
 
 GAIN = 1e-6
 """Of k: a smaller gain is rounding."""

@@ -9,11 +9,11 @@ from typing import final
 import numpy as np
 from scipy import sparse
 
-from sim.schemes.assignments import Assignment
-from sim.schemes.base import Fixed, RoundScheme, Scheme
-from sim.schemes.decoders import Decoder, decoding_error
-from sim.schemes.partly_uncoded import PartlyUncoded
-from sim.types import BoolArray, FloatArray
+from ..schemes.assignments import Assignment
+from ..schemes.base import Fixed, RoundScheme, Scheme
+from ..schemes.decoders import Decoder, decoding_error
+from ..schemes.partly_uncoded import PartlyUncoded
+from ..types import BoolArray, FloatArray
 
 CELLS = 2**22
 """Numbers of all the sets together that are decoded at once: 32 MiB."""

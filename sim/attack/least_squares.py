@@ -17,8 +17,8 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from sim.attack.position import Position, allowed
-from sim.types import BoolArray, FloatArray, IntArray
+from ..types import BoolArray, FloatArray, IntArray
+from .position import Position, allowed
 
 RIDGE = 1e-8
 """Of the mean square of a row."""

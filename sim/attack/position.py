@@ -16,7 +16,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from sim.types import BoolArray, FloatArray, IntArray
+from ..types import BoolArray, FloatArray, IntArray
 
 
 class Position(ABC):

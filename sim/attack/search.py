@@ -14,14 +14,14 @@ from math import comb
 
 import numpy as np
 
-from sim.attack import sets, starts
-from sim.attack.beginning import nobody_straggles
-from sim.attack.climb import climbed, extended
-from sim.attack.code import Code
-from sim.attack.position import Position
-from sim.attack.survey import SAME, Survey, survey, worst_first
-from sim.schemes.base import DECODING
-from sim.types import BoolArray, FloatArray, IntArray
+from ..schemes.base import DECODING
+from ..types import BoolArray, FloatArray, IntArray
+from . import sets, starts
+from .beginning import nobody_straggles
+from .climb import climbed, extended
+from .code import Code
+from .position import Position
+from .survey import SAME, Survey, survey, worst_first
 
 ENUMERATION = "enumeration"
 HOLDERS = "all holders"

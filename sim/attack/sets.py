@@ -7,7 +7,7 @@ from itertools import combinations, islice
 
 import numpy as np
 
-from sim.types import BoolArray, IntArray
+from ..types import BoolArray, IntArray
 
 CELLS = 2**20
 """Entries of the masks that are made at once."""

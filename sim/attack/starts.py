@@ -8,9 +8,9 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
-from sim.attack.code import Code
-from sim.attack.sets import mask
-from sim.types import BoolArray, FloatArray, IntArray
+from ..types import BoolArray, FloatArray, IntArray
+from .code import Code
+from .sets import mask
 
 DENSE = 2000
 """Workers, or partitions, up to which all singular vectors are computed."""

@@ -8,8 +8,8 @@ from math import sqrt
 
 import numpy as np
 
-from sim.attack.code import Code
-from sim.types import BoolArray, FloatArray
+from ..types import BoolArray, FloatArray
+from .code import Code
 
 SAME = 1e-9
 """Of k: errors that close are the same up to rounding."""

@@ -8,7 +8,7 @@ from itertools import chain
 
 import numpy as np
 
-from sim.types import FloatArray, IntArray
+from ..types import FloatArray, IntArray
 
 Heard = tuple[int, int, float, float]
 """A message: worker, version, seconds to compute, and the instant at which it arrived."""

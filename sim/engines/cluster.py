@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sim.engines.network import Network
-from sim.types import TapeLike
+from ..types import TapeLike
+from .network import Network
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from annotated_types import Ge, Gt, Unit
 from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 
-from sim.types import FloatArray
+from ..types import FloatArray
 
 Seconds = Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 Bytes = Annotated[float, Ge(0), AllowInfNan(False), Unit("bytes")]

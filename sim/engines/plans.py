@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.tapes import RoundOfAll
-from sim.schemes.base import Round, RoundOutcome, RoundScheme, State
-from sim.schemes.places import Later
-from sim.schemes.stopping import StoppingRule
-from sim.types import FloatArray, Trace
+from ..schemes.base import Round, RoundOutcome, RoundScheme, State
+from ..schemes.places import Later
+from ..schemes.stopping import StoppingRule
+from ..types import FloatArray, Trace
+from .tapes import RoundOfAll
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from sim.engines.run import Feedback, Run
+    from .run import Feedback, Run
 
 Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]
 """Play round t, given its stopping rule and ``(R, n m)`` seconds until each message is computed."""

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from sim.types import BoolArray, FloatArray
+from ..types import BoolArray, FloatArray
 
 
 class Policy(StrEnum):

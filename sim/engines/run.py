@@ -11,18 +11,18 @@ from typing import Literal, TypeAlias
 
 import numpy as np
 
-from sim.engines.batch import barrierless as batch_barrierless
-from sim.engines.batch import rounds as batch_rounds
-from sim.engines.cluster import IDEAL, Cluster
-from sim.engines.event import barrierless as event_barrierless
-from sim.engines.event import rounds as event_rounds
-from sim.engines.event.timeline import Recorder
-from sim.engines.policy import Policy
-from sim.errors import EngineRefused
-from sim.load_laws import LoadLaw
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import RoundOutcome, RoundScheme, Scheme, Sees
-from sim.types import FloatArray, TapeLike, Trace
+from ..errors import EngineRefused
+from ..load_laws import LoadLaw
+from ..schemes.barrierless import Barrierless
+from ..schemes.base import RoundOutcome, RoundScheme, Scheme, Sees
+from ..types import FloatArray, TapeLike, Trace
+from .batch import barrierless as batch_barrierless
+from .batch import rounds as batch_rounds
+from .cluster import IDEAL, Cluster
+from .event import barrierless as event_barrierless
+from .event import rounds as event_rounds
+from .event.timeline import Recorder
+from .policy import Policy
 
 Engine = Literal["auto", "batch", "event"]
 

@@ -6,7 +6,7 @@ from typing import final
 
 import numpy as np
 
-from sim.types import FloatArray, IntArray, Stream
+from ..types import FloatArray, IntArray, Stream
 
 
 @final

@@ -10,8 +10,8 @@ from typing import final
 
 import numpy as np
 
-from sim.errors import InvalidDelay
-from sim.types import FloatArray, TapeLike
+from ..errors import InvalidDelay
+from ..types import FloatArray, TapeLike
 
 
 @final

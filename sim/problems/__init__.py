@@ -1,10 +1,10 @@
 """Problems: the data, the loss and its gradient for many models at once."""
 
-from sim.problems.base import Problem
-from sim.problems.build import ProblemConfig, ProblemSettings
-from sim.problems.datasets import DATASETS
-from sim.problems.datasets.base import DatasetFamily
-from sim.problems.losses import LOSSES
+from .base import Problem
+from .build import ProblemConfig, ProblemSettings
+from .datasets import DATASETS
+from .datasets.base import DatasetFamily
+from .losses import LOSSES
 
 __all__ = [
     "DATASETS",

@@ -18,9 +18,9 @@ from typing import ClassVar, Literal, Self, TypeAlias
 
 import numpy as np
 
-from sim.errors import InvalidParameter
-from sim.problems.matrices import Csr, Matrix, append_column, class_basis, merge, product
-from sim.types import FloatArray, IntArray
+from ..errors import InvalidParameter
+from ..types import FloatArray, IntArray
+from .matrices import Csr, Matrix, append_column, class_basis, merge, product
 
 ROUND_OFF = 1e-12
 """A vector this much shorter than the one it was computed from counts as zero."""

@@ -21,11 +21,11 @@ from annotated_types import Ge
 from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 
-from sim.errors import InvalidParameter
-from sim.problems.base import Problem
-from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
-from sim.problems.losses import LOSSES
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..types import FloatArray
+from .base import Problem
+from .datasets.base import STRICT, Dataset, DatasetFamily
+from .losses import LOSSES
 
 DATA_STREAM, START_STREAM, SHUFFLE_STREAM = range(3)
 

@@ -8,10 +8,10 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.problems.base import Problem, Task
-from sim.problems.matrices import product
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..types import FloatArray
+from .base import Problem, Task
+from .matrices import product
 
 
 @final

@@ -18,7 +18,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from scipy import sparse
 
-from sim.types import FloatArray
+from ..types import FloatArray
 
 Csr: TypeAlias = "sparse.csr_array[np.float64]"
 Matrix: TypeAlias = "FloatArray | Csr"

@@ -5,33 +5,33 @@ one line here; or leave the package as it is and write a plugin. What its docstr
 ``Facts`` goes into the atlas.
 """
 
-from sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK
-from sim.schemes.asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.schemes.block_coordinate import BlockCoordinate
-from sim.schemes.block_design import BlockDesign
-from sim.schemes.classes import GeneralizedFractionalRepetition
-from sim.schemes.communication import CommunicationEfficient
-from sim.schemes.drop_compute import DropCompute
-from sim.schemes.erasurehead import ErasureHead
-from sim.schemes.gradient_table import GradientTable
-from sim.schemes.graph_assignment import GraphAssignment
-from sim.schemes.graph_codes import Expander, RegularGraph
-from sim.schemes.heterogeneity import HeterogeneityAware
-from sim.schemes.ignore_arbitrary import IgnoreArbitrary
-from sim.schemes.malenia import Malenia
-from sim.schemes.matrix import Matrix
-from sim.schemes.mindflayer import MindFlayer
-from sim.schemes.multi_message import MultiMessage
-from sim.schemes.partial_stragglers import PartialStragglers
-from sim.schemes.pipelined import Pipelined
-from sim.schemes.random_codes import Bernoulli, StochasticBlock
-from sim.schemes.repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
-from sim.schemes.ringleader import Ringleader
-from sim.schemes.ringmaster import Rennala, Ringmaster
-from sim.schemes.sequential import Sequential
-from sim.schemes.stochastic import HeterogeneousSplit, StochasticGradientCoding
-from sim.schemes.uncoded import IgnoreStragglers, TimeWindow, Uncoded
+from .adaptive import AdaptiveDeadline, AdaptiveK
+from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
+from .base import Scheme, SchemeFamily
+from .block_coordinate import BlockCoordinate
+from .block_design import BlockDesign
+from .classes import GeneralizedFractionalRepetition
+from .communication import CommunicationEfficient
+from .drop_compute import DropCompute
+from .erasurehead import ErasureHead
+from .gradient_table import GradientTable
+from .graph_assignment import GraphAssignment
+from .graph_codes import Expander, RegularGraph
+from .heterogeneity import HeterogeneityAware
+from .ignore_arbitrary import IgnoreArbitrary
+from .malenia import Malenia
+from .matrix import Matrix
+from .mindflayer import MindFlayer
+from .multi_message import MultiMessage
+from .partial_stragglers import PartialStragglers
+from .pipelined import Pipelined
+from .random_codes import Bernoulli, StochasticBlock
+from .repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
+from .ringleader import Ringleader
+from .ringmaster import Rennala, Ringmaster
+from .sequential import Sequential
+from .stochastic import HeterogeneousSplit, StochasticGradientCoding
+from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {
     "uncoded": Uncoded,

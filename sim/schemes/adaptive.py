@@ -11,13 +11,13 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
-from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.decoders import SumArrived
-from sim.schemes.stopping import DeadlineEach, FirstK, FirstKEach
-from sim.types import BoolArray, FloatArray, IntArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
+from ..types import BoolArray, FloatArray, IntArray
+from .base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
+from .claims import Claims, RandomOrder
+from .decoders import SumArrived
+from .stopping import DeadlineEach, FirstK, FirstKEach
 
 Count = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 
@@ -47,7 +47,7 @@ class AdaptiveK(SchemeFamily):
         stop: at the r-th arrival; r grows when training stalls.
         decoding: the sum of the m arrivals, times n / m.
         error: n (n - r) / r at the r of the round.
-        time: E[T_(r)] at the r of each round: ``sim.theory.mean_first_k`` for exponential times;
+        time: E[T_(r)] at the r of each round: ``eh.theory.mean_first_k`` for exponential times;
             which r, the run decides.
         source: Kas Hanna, Bitar, Parag, Dasari, El Rouayheb, Adaptive Stochastic Gradient Descent
             for Fast and Communication-Efficient Distributed Learning (arXiv 2208.03134), the

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from sim.types import IntArray, Loads
+from ..types import IntArray, Loads
 
 AT_ONCE = 2**22
 """Entries of the systems that are solved together: 32 MiB."""

@@ -9,9 +9,9 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, WaitFor, not_bool, require_at_most_workers
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.schemes.base import SchemeFamily
+from ..fields import STRICT, WaitFor, not_bool, require_at_most_workers
+from .barrierless import Barrierless, Stops
+from .base import SchemeFamily
 
 Data = Literal["sampled", "own"]
 """Whose gradient a task is: of a partition drawn at random, or always of the worker's own."""
@@ -45,7 +45,7 @@ class Asynchronous(AsynchronousFamily):
         stop: an update at every gradient.
         decoding: k times the gradient (times n / max(n, staleness) with ``delay_adaptive``).
         error: k (k - 1) for one update, before staleness; unbiased with ``data: sampled``.
-        time: E[X] / n between updates for any delay X (``sim.theory.mean_asynchronous``); an
+        time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``); an
             iteration is n updates.
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113); ``delay_adaptive``: Koloskova, Stich, Jaggi (arXiv 2206.08307).
@@ -88,8 +88,8 @@ class KAsync(AsynchronousFamily):
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``, k (k - K) / K with ``own``, before
             staleness.
-        time: (H_n - H_(n-K)) / rate for exponential times (``sim.theory.mean_k_async``); at most
-            E[X_(K:n)] for new-longer-than-used times (``sim.theory.bound_k_async``).
+        time: (H_n - H_(n-K)) / rate for exponential times (``eh.theory.mean_k_async``); at most
+            E[X_(K:n)] for new-longer-than-used times (``eh.theory.bound_k_async``).
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-async.
         confirmed: ``engines/test_barrierless.py``: ``test_k_async_workers_wait_for_the_update``,
@@ -133,7 +133,7 @@ class KBatchAsync(AsynchronousFamily):
         stop: an update at K gradients of any workers.
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``, before staleness.
-        time: K E[X] / n for any delay X (``sim.theory.mean_k_batch_async``).
+        time: K E[X] / n for any delay X (``eh.theory.mean_k_batch_async``).
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-batch-async; known as buffered (FedBuff).
         confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
@@ -176,7 +176,7 @@ class KBatchSync(SchemeFamily):
         stop: an update at K gradients at the current model; then all start anew.
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``.
-        time: K / (n rate) for exponential times (``sim.theory.mean_k_batch_sync``).
+        time: K / (n rate) for exponential times (``eh.theory.mean_k_batch_sync``).
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-batch-sync.
         confirmed: ``engines/test_barrierless.py``: ``test_k_batch_sync_starts_everybody_anew``,

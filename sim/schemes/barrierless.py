@@ -30,10 +30,10 @@ from math import inf
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.base import Scheme
-from sim.schemes.claims import Claims, RandomOrder
-from sim.steps import SingleGradients, Steps
-from sim.types import FloatArray, IntArray, Messages, Trace
+from ..steps import SingleGradients, Steps
+from ..types import FloatArray, IntArray, Messages, Trace
+from .base import Scheme
+from .claims import Claims, RandomOrder
 
 
 class Stops(Enum):
@@ -62,7 +62,7 @@ class Barrierless(Scheme):
         distinct: a message is dropped if one of its worker's was accepted since the last update;
             needs K <= n.
         cycles: updates come in cycles, one of each worker, after everybody has been heard
-            (``sim.engines.cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
+            (``engines.cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
     """
 

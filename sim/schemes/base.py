@@ -26,14 +26,14 @@ from typing import Any, ClassVar, TypeAlias
 
 from typing_extensions import override
 
-from sim.load_laws import LoadLaw
-from sim.schemes.assignments import Assignment
-from sim.schemes.claims import NONE, Claims
-from sim.schemes.conditioning import PROBES, Conditioning, conditioning
-from sim.schemes.decoders import Decoder
-from sim.schemes.stopping import StoppingRule
-from sim.steps import DecodedRounds, Steps
-from sim.types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
+from ..load_laws import LoadLaw
+from ..steps import DecodedRounds, Steps
+from ..types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
+from .assignments import Assignment
+from .claims import NONE, Claims
+from .conditioning import PROBES, Conditioning, conditioning
+from .decoders import Decoder
+from .stopping import StoppingRule
 
 State: TypeAlias = Any
 """What a scheme remembers, for all replications; never changed in place."""

@@ -15,13 +15,13 @@ from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, not_bool
-from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
-from sim.schemes.claims import Claims
-from sim.schemes.foresight import Foresight, ForesightedFamily
-from sim.schemes.places import PerPlace
-from sim.types import BoolArray, FloatArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, not_bool
+from ..types import BoolArray, FloatArray
+from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .claims import Claims
+from .foresight import Foresight, ForesightedFamily
+from .places import PerPlace
 
 Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 

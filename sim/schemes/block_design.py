@@ -16,12 +16,12 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Decoded, DecoderName, Loaded, scheme_of
-from sim.schemes.decoders import least_error
-from sim.schemes.graph_codes import is_prime, shifted
+from ..errors import InvalidParameter
+from ..fields import STRICT
+from .base import Fixed, SchemeFamily
+from .codes import Decoded, DecoderName, Loaded, scheme_of
+from .decoders import least_error
+from .graph_codes import is_prime, shifted
 
 BLOCKS: dict[int, tuple[int, ...]] = {
     7: (0, 1, 3),
@@ -49,9 +49,9 @@ class BlockDesign(Decoded, Loaded):
     Facts:
         decoding: ``fixed``: the sum of the m arrivals, times d / (d + lambda (m - 1)), which is
             least squares, unless ``decoder`` says otherwise.
-        error: n - d^2 r / (d + lambda (r - 1)), whoever arrives (``sim.theory.design_error``).
-        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+        error: n - d^2 r / (d + lambda (r - 1)), whoever arrives (``eh.theory.design_error``).
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_codes.py``: ``test_every_difference_appears_equally_often``,
             ``test_block_designs_do_not_care_who_arrived``.
         ours: only designs that are difference sets of a cyclic group, and their complements.

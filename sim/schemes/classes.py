@@ -14,16 +14,16 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.arrays import row_max
-from sim.fields import STRICT, require_at_most_workers
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Loaded, Stopped
-from sim.schemes.decoders import Decoder, products
-from sim.schemes.random_codes import plain
-from sim.schemes.stop import FirstArrivals
-from sim.schemes.stopping import Opened, StoppingRule, Tally
-from sim.types import BoolArray, FloatArray
+from ..arrays import row_max
+from ..fields import STRICT, require_at_most_workers
+from ..types import BoolArray, FloatArray
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Loaded, Stopped
+from .decoders import Decoder, products
+from .random_codes import plain
+from .stop import FirstArrivals
+from .stopping import Opened, StoppingRule, Tally
 
 
 @final

@@ -11,14 +11,14 @@ from typing import Literal
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
-from sim.schemes.assignments import Assignment
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
-from sim.schemes.stop import Stop, ending, refuse_beside_stop
-from sim.schemes.stopping import FirstK, StoppingRule
+from ..errors import InvalidParameter
+from ..fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
+from .assignments import Assignment
+from .base import Fixed, SchemeFamily
+from .claims import Claims, RandomOrder
+from .decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
+from .stop import Stop, ending, refuse_beside_stop
+from .stopping import FirstK, StoppingRule
 
 DecoderName = Literal["optimal", "one_step", "fixed", "sum"]
 

@@ -16,15 +16,15 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, not_bool, require_at_most_workers
-from sim.schemes.assignments import UniformLoad, cyclic_support
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims
-from sim.schemes.codes import Loaded, Seeded, Stopped
-from sim.schemes.decoders import Decoder, products, solve_each
-from sim.schemes.stopping import FirstK
-from sim.types import BoolArray, FloatArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, not_bool, require_at_most_workers
+from ..types import BoolArray, FloatArray
+from .assignments import UniformLoad, cyclic_support
+from .base import Fixed, SchemeFamily
+from .claims import Claims
+from .codes import Loaded, Seeded, Stopped
+from .decoders import Decoder, products, solve_each
+from .stopping import FirstK
 
 Parts = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
@@ -47,8 +47,8 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
         stop: at the arrival n - d + m, or by ``stop``.
         decoding: least squares for each part of the gradient.
         error: 0, measured on the first part.
-        time: E[T_(n-d+m)] without a network: ``sim.theory.mean_first_k`` for exponential times, any
-            law with a CDF (``sim.theory.scheme_iteration_time``). A network adds 1/m of a message.
+        time: E[T_(n-d+m)] without a network: ``eh.theory.mean_first_k`` for exponential times, any
+            law with a CDF (``eh.theory.scheme_iteration_time``). A network adds 1/m of a message.
         confirmed: ``schemes/test_codes.py``: ``test_short_messages_decode_every_part``.
         ours: V is Gaussian, from ``code_seed``.
     """

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.schemes.assignments import Assignment
-from sim.schemes.decoders import Decoder
-from sim.schemes.stopping import StoppingRule, stopping_delay_by_bisection
-from sim.types import BoolArray
+from ..types import BoolArray
+from .assignments import Assignment
+from .decoders import Decoder
+from .stopping import StoppingRule, stopping_delay_by_bisection
 
 PROBES = 16
 """Random orders of arrival that are decoded."""

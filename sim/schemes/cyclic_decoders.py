@@ -17,9 +17,9 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.assignments import CyclicMds, UniformLoad
-from sim.schemes.decoders import Decoder, Optimal, distinct, products
-from sim.types import BoolArray, ComplexArray, FloatArray, IntArray
+from ..types import BoolArray, ComplexArray, FloatArray, IntArray
+from .assignments import CyclicMds, UniformLoad
+from .decoders import Decoder, Optimal, distinct, products
 
 AT_ONCE = 64
 """Factors of a product that are multiplied together."""

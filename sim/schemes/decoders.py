@@ -25,9 +25,9 @@ from numpy.typing import DTypeLike
 from scipy import sparse
 from typing_extensions import override
 
-from sim.schemes import least_squares
-from sim.schemes.assignments import Assignment, Pieces
-from sim.types import BoolArray, ComplexArray, FloatArray, IntArray
+from ..types import BoolArray, ComplexArray, FloatArray, IntArray
+from . import least_squares
+from .assignments import Assignment, Pieces
 
 DENSE = 2**18
 """Entries of the largest B that is made dense: 512 workers, 40 ms for a set of arrivals."""

@@ -15,12 +15,12 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, Seconds, not_bool
-from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.places import last_of_each
-from sim.steps import DecodedRounds
-from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..fields import STRICT, Seconds, not_bool
+from ..steps import DecodedRounds
+from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .claims import Claims, RandomOrder
+from .places import last_of_each
 
 Cut = Literal["after", "at"]
 
@@ -54,8 +54,8 @@ class DropCompute(SchemeFamily):
         stop: when everybody has stopped by itself.
         decoding: the sum of what is done, times all micro-batches over those done.
         error: M n (M n / h - 1) with h of M n micro-batches done, so it is measured; how many one
-            worker does: ``sim.theory.mean_pieces_done``, ``sim.theory.normal_pieces_done``.
-        time: the slowest of n that stop by themselves (``sim.theory.scheme_iteration_time``).
+            worker does: ``eh.theory.mean_pieces_done``, ``eh.theory.normal_pieces_done``.
+        time: the slowest of n that stop by themselves (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_drop_compute.py``: ``test_rounds_by_hand``,
             ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
             ``test_the_gradient_is_unbiased``.

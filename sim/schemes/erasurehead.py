@@ -12,15 +12,15 @@ from typing import ClassVar, final
 
 from pydantic.dataclasses import dataclass
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Seconds, require_divisor
-from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.codes import Decoded, Loaded, decoder_of
-from sim.schemes.decoders import OnePerGroup
-from sim.schemes.stop import InWindow
-from sim.schemes.stopping import CoverGroups, Deadline
+from ..errors import InvalidParameter
+from ..fields import STRICT, Seconds, require_divisor
+from .assignments import Groups
+from .base import Fixed, SchemeFamily
+from .claims import Claims, RandomOrder
+from .codes import Decoded, Loaded, decoder_of
+from .decoders import OnePerGroup
+from .stop import InWindow
+from .stopping import CoverGroups, Deadline
 
 
 @final
@@ -51,10 +51,10 @@ class ErasureHead(Decoded, Loaded):
         stop: at the r-th arrival or when every group is covered, at ``deadline`` if that is first,
             or by ``stop``.
         decoding: one message of each group heard, divided by p with ``rescale``; or by ``decoder``.
-        error: n C(n-d, r) / C(n, r) on average (``sim.theory.group_erasure``, which knows
+        error: n C(n-d, r) / C(n, r) on average (``eh.theory.group_erasure``, which knows
             ``rescale`` too); d floor((n - r) / d) in the worst case.
-        time: ``sim.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
-            too (``sim.theory.scheme_iteration_time``).
+        time: ``eh.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
+            too (``eh.theory.scheme_iteration_time``).
         confirmed: ``theory/test_iteration_time.py``: ``test_erasurehead_cdf_in_exact_fractions``,
             ``test_reference_values_additive_law_thirty_workers``;
             ``theory/test_decoding_error.py``: ``test_moments_over_every_set_of_arrivals``;

@@ -8,14 +8,14 @@ from typing import Protocol, final
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.base import Scheme, SchemeFamily
-from sim.types import FloatArray
+from ..types import FloatArray
+from .base import Scheme, SchemeFamily
 
 
 class Foresight(Protocol):
     """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.
 
-    ``sim.theory.foresight`` has it for a delay model and a load law.
+    ``eh.theory.foresight`` has it for a delay model and a load law.
     """
 
     def order_statistics(self, workers: int) -> FloatArray:

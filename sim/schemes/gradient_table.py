@@ -17,11 +17,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import SchemeFamily
-from sim.steps import Renewal, Steps
-from sim.types import FloatArray, IntArray, Messages, Trace
+from ..fields import STRICT
+from ..steps import Renewal, Steps
+from ..types import FloatArray, IntArray, Messages, Trace
+from .barrierless import Barrierless
+from .base import SchemeFamily
 
 
 @final
@@ -43,7 +43,7 @@ class GradientTable(SchemeFamily):
         stop: an update at every gradient.
         decoding: k times the mean of everybody's latest gradient.
         error: k (k / m - 1) with m workers heard so far, then 0, before staleness.
-        time: E[X] / n between updates for any delay X (``sim.theory.mean_asynchronous``).
+        time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``).
         confirmed: ``test_gradient_tables.py``: ``test_a_gradient_table_by_hand``,
             ``test_the_mean_of_everybodys_latest``, ``test_mean_time_of_an_update_along_the_table``.
         ours: before all have arrived, the mean is over those that have.

@@ -20,15 +20,15 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.fields import STRICT, not_bool, refuse_naming
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Decoded, Seeded, scheme_of
-from sim.schemes.decoders import Decoder, Optimal, unbiased
-from sim.schemes.graph_codes import regular_graph
-from sim.schemes.random_codes import plain
-from sim.schemes.stop import DecodableWithin, FirstArrivals, Latest
-from sim.types import BoolArray, ComplexArray, FloatArray
+from ..fields import STRICT, not_bool, refuse_naming
+from ..types import BoolArray, ComplexArray, FloatArray
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Decoded, Seeded, scheme_of
+from .decoders import Decoder, Optimal, unbiased
+from .graph_codes import regular_graph
+from .random_codes import plain
+from .stop import DecodableWithin, FirstArrivals, Latest
 
 Degree = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """d, workers that hold a block."""
@@ -53,8 +53,8 @@ class GraphAssignment(Seeded, Decoded):
             arrived, times one weight.
         error: (L - R)^2 / (L + R) for each bipartite component, 1 for a block on its own; relative
             to k, at n = 30, d = 3: 0.135, 0.035, 0.0025 with r = 15, 20, 25 (measured).
-        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_codes.py``: ``test_component_decoding_is_least_squares``,
             ``test_graph_assignments_at_30_workers``.
         ours: a random regular graph, from ``code_seed``.

@@ -16,14 +16,14 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, refuse_naming, require_at_most_workers
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
-from sim.schemes.decoders import unbiased
-from sim.schemes.stop import Covered, Earliest, FirstArrivals
-from sim.types import IntArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, refuse_naming, require_at_most_workers
+from ..types import IntArray
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
+from .decoders import unbiased
+from .stop import Covered, Earliest, FirstArrivals
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -42,9 +42,9 @@ class RegularGraph(Seeded, Decoded, Loaded):
 
     Facts:
         error: k (k - d) (n - r) / (r d (n - 1)) on average with ``one_step``
-            (``sim.theory.one_step_error``); less with ``optimal``, measured.
-        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+            (``eh.theory.one_step_error``); less with ``optimal``, measured.
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
             Graphs (arXiv 1711.06771), regular graphs with optimal decoding.
         confirmed: ``theory/test_decoding_error.py``:
@@ -86,10 +86,10 @@ class Expander(Seeded, Decoded, Loaded):
         decoding: ``fixed``: the sum of the m arrivals, times n / (m d), unless ``decoder`` says
             otherwise.
         error: at most (lambda / d)^2 n s / (n - s) whoever the s stragglers are
-            (``sim.theory.expander_bound``); on average k (k - d) (n - r) / (r d (n - 1))
-            (``sim.theory.one_step_error``).
-        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+            (``eh.theory.expander_bound``); on average k (k - d) (n - r) / (r d (n - 1))
+            (``eh.theory.one_step_error``).
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
             Graphs (arXiv 1707.03858).
         confirmed: ``schemes/test_codes.py``: ``test_paley_13``,

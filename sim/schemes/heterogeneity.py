@@ -14,14 +14,14 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, not_bool, require_at_most_workers
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Loaded, Seeded, Stopped
-from sim.schemes.decoders import Optimal
-from sim.schemes.stopping import FirstK
-from sim.types import FloatArray, IntArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, not_bool, require_at_most_workers
+from ..types import FloatArray, IntArray
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Loaded, Seeded, Stopped
+from .decoders import Optimal
+from .stopping import FirstK
 
 Speed = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 """Partitions per second, up to a common factor."""

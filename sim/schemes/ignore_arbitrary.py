@@ -13,14 +13,14 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, require_at_most_workers, require_divisor
-from sim.schemes.assignments import Assignment, Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.codes import Counted, Loaded
-from sim.schemes.decoders import Decoder, OnePerGroup, products
-from sim.schemes.graph_codes import shifted
-from sim.types import BoolArray, FloatArray
+from ..fields import STRICT, require_at_most_workers, require_divisor
+from ..types import BoolArray, FloatArray
+from .assignments import Assignment, Groups
+from .base import Fixed, SchemeFamily
+from .claims import Claims, RandomOrder
+from .codes import Counted, Loaded
+from .decoders import Decoder, OnePerGroup, products
+from .graph_codes import shifted
 
 
 @final
@@ -38,8 +38,8 @@ class IgnoreArbitrary(Counted, Loaded):
             partitions that they hold.
         error: k (k - h) / h where h of k partitions are held, so it is measured; held on average at
             n = 30, d = 3, r = 10, 15, 20: 18.3, 22.7, 25.8 (cyclic), 21.6, 26.6, 29.1 (fractional).
-        time: E[T_(r)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_codes.py``: ``test_a_largest_set_is_found``,
             ``test_workers_that_share_nothing_are_counted``.
         ours: the search from 2 d - 1 starts, and among several largest sets the first that it

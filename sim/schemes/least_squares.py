@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from sim.types import BoolArray, ComplexArray, FloatArray
+from ..types import BoolArray, ComplexArray, FloatArray
 
 STEPS = 300
 """Of the iterative method: enough for a code with a condition number of some hundred."""

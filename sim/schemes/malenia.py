@@ -13,11 +13,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.schemes.base import SchemeFamily
-from sim.steps import DecodedRounds, Steps
-from sim.types import BoolArray, FloatArray, Trace
+from ..fields import STRICT
+from ..steps import DecodedRounds, Steps
+from ..types import BoolArray, FloatArray, Trace
+from .barrierless import Barrierless, Stops
+from .base import SchemeFamily
 
 
 @final
@@ -39,7 +39,7 @@ class Malenia(SchemeFamily):
         stop: an update when everybody has a gradient at the current model.
         decoding: the mean of the workers' means, scaled to all data.
         error: 0.
-        time: E[T_(n)], as ``uncoded`` (``sim.theory.mean_uncoded``).
+        time: E[T_(n)], as ``uncoded`` (``eh.theory.mean_uncoded``).
         confirmed: ``engines/test_malenia.py``: ``test_malenia_by_hand``,
             ``test_mean_time_is_that_of_the_slowest_of_n``, ``test_training_is_gradient_descent``.
         ours: gradients are those of whole partitions, without noise, so only a worker's first

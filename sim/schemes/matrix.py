@@ -20,9 +20,9 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT
-from sim.files import (
+from ..errors import InvalidParameter
+from ..fields import STRICT
+from ..files import (
     MOST_CELLS,
     UnusableFile,
     read_npz,
@@ -31,10 +31,10 @@ from sim.files import (
     require_regular,
     short,
 )
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Decoded, scheme_of
-from sim.schemes.stop import Covered, DecodableWithin
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Decoded, scheme_of
+from .stop import Covered, DecodableWithin
 
 EXAMPLE = Path(__file__).with_name("example_matrix.csv")
 """12 workers, 12 partitions, load 3."""
@@ -56,7 +56,7 @@ class Matrix(Decoded):
 
     Facts:
         load: the entries of worker j's row that are not 0, times n / k.
-        error: measured; ``sim.theory.one_step_error`` where the code has 0 and 1 with equal row and
+        error: measured; ``eh.theory.one_step_error`` where the code has 0 and 1 with equal row and
             column sums.
         time: E[T_(r)] where loads are equal; else measured.
         source: none: any code that you bring.
@@ -124,7 +124,7 @@ def read_matrix(path: Path) -> sparse.csr_array:
 def _from_csv(path: Path) -> sparse.csr_array:
     import pandas as pd
 
-    from sim.tables import read_csv
+    from ..tables import read_csv
 
     frame = read_csv(path, header=None, index_col=False)
     with reading("csv"):

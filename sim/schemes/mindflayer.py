@@ -15,13 +15,13 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Seconds, not_bool
-from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.foresight import Foresight, ForesightedFamily
-from sim.schemes.places import last_of_each
-from sim.types import BoolArray, FloatArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, Seconds, not_bool
+from ..types import BoolArray, FloatArray
+from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .claims import Claims, RandomOrder
+from .foresight import Foresight, ForesightedFamily
+from .places import last_of_each
 
 
 @final

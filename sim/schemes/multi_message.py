@@ -11,14 +11,14 @@ from typing import ClassVar, Literal, final
 
 from pydantic.dataclasses import dataclass
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
-from sim.schemes.assignments import Pieces
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims
-from sim.schemes.decoders import OnePerPartition
-from sim.schemes.stop import FirstArrivals, Stop, ending, refuse_beside_stop
-from sim.schemes.stopping import CoverPartitions, FirstK, StoppingRule
+from ..errors import InvalidParameter
+from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
+from .assignments import Pieces
+from .base import Fixed, SchemeFamily
+from .claims import Claims
+from .decoders import OnePerPartition
+from .stop import FirstArrivals, Stop, ending, refuse_beside_stop
+from .stopping import CoverPartitions, FirstK, StoppingRule
 
 
 @final

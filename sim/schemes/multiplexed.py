@@ -13,10 +13,10 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.base import Round, RoundOutcome, RoundScheme
-from sim.schemes.burst import BurstWindow
-from sim.steps import DecodedRounds
-from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..steps import DecodedRounds
+from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from .base import Round, RoundOutcome, RoundScheme
+from .burst import BurstWindow
 
 
 @final

@@ -13,13 +13,13 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, Load, require_at_most_workers, require_divisor
-from sim.schemes.assignments import Pieces
-from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
-from sim.schemes.claims import Claims
-from sim.schemes.decoders import OnePerPartition
-from sim.schemes.stopping import CoverPartitions
-from sim.types import BoolArray, FloatArray
+from ..fields import STRICT, Load, require_at_most_workers, require_divisor
+from ..types import BoolArray, FloatArray
+from .assignments import Pieces
+from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .claims import Claims
+from .decoders import OnePerPartition
+from .stopping import CoverPartitions
 
 
 @final

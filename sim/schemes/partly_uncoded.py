@@ -12,11 +12,11 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from sim.schemes.base import Fixed, Round, RoundScheme, Sees, State
-from sim.schemes.claims import Claims
-from sim.schemes.conditioning import Conditioning
-from sim.schemes.places import AtPlace, PerPlace
-from sim.types import BoolArray, FloatArray
+from ..types import BoolArray, FloatArray
+from .base import Fixed, Round, RoundScheme, Sees, State
+from .claims import Claims
+from .conditioning import Conditioning
+from .places import AtPlace, PerPlace
 
 
 @final

@@ -13,11 +13,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, Load, WaitFor, require_at_most_workers
-from sim.schemes.base import Round, RoundScheme, SchemeFamily, Sees, State
-from sim.schemes.stopping import FirstK
-from sim.steps import Held, Steps
-from sim.types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..fields import STRICT, Load, WaitFor, require_at_most_workers
+from ..steps import Held, Steps
+from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .stopping import FirstK
 
 
 @final
@@ -45,7 +45,7 @@ class Pipelined(SchemeFamily):
         decoding: sums of latest gradients, c in a message, each message times n / (m c).
         error: the mean weight is 1; its spread is measured, and so is the staleness (0 to d - 1
             rounds where all are waited for).
-        time: E[T_(r)] of ``ignore_stragglers``: ``sim.theory.mean_first_k`` for exponential times.
+        time: E[T_(r)] of ``ignore_stragglers``: ``eh.theory.mean_first_k`` for exponential times.
         source: pipelined gradient coding, in our own wording.
         confirmed: ``test_pipelined.py``: ``test_three_rounds_by_hand``,
             ``test_a_partition_weighs_1_on_average``,

@@ -11,9 +11,9 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from sim.arrays import row_max
-from sim.schemes.stopping import Clocked, FirstK, Opened, StoppingRule, Tally
-from sim.types import BoolArray, FloatArray
+from ..arrays import row_max
+from ..types import BoolArray, FloatArray
+from .stopping import Clocked, FirstK, Opened, StoppingRule, Tally
 
 
 @final

@@ -15,13 +15,13 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Share, not_bool, require_at_most_workers, require_divisor
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.codes import Decoded, Loaded, Seeded, scheme_of
-from sim.schemes.stop import Covered, DecodableWithin
-from sim.types import IntArray
+from ..errors import InvalidParameter
+from ..fields import STRICT, Share, not_bool, require_at_most_workers, require_divisor
+from ..types import IntArray
+from .assignments import Encoded
+from .base import Fixed, SchemeFamily
+from .codes import Decoded, Loaded, Seeded, scheme_of
+from .stop import Covered, DecodableWithin
 
 Community = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """b, workers in a community."""
@@ -39,7 +39,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
     Facts:
         load: d partitions a worker on average, a binomial number.
         error: k (k - d) / (r d) on average over codes with ``one_step``
-            (``sim.theory.bernoulli_error``; 18.0 at n = 30, d = 3, r = 15); less with ``optimal``
+            (``eh.theory.bernoulli_error``; 18.0 at n = 30, d = 3, r = 15); less with ``optimal``
             (8.05 there, measured).
         time: E[T_(r)] of workers with unequal loads; measured.
         source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
@@ -95,7 +95,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
 
     Facts:
         load: d partitions a worker on average, a random number.
-        error: with ``one_step`` ``sim.theory.stochastic_block_error`` (at n = 30, d = 3, r = 15,
+        error: with ``one_step`` ``eh.theory.stochastic_block_error`` (at n = 30, d = 3, r = 15,
             communities of 3: 9.31 with p = 1, 12.74 with p = 0.8); less with ``optimal`` (3.36 with
             p = 1).
         time: E[T_(r)] of workers with unequal loads; measured.

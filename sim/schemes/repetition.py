@@ -7,17 +7,17 @@ from typing import ClassVar, Literal, final
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Share, require_at_most_workers, require_divisor
-from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.codes import Choosing, Loaded, Seeded, Stopped, decoder_of
-from sim.schemes.cyclic_decoders import Banded, Interpolated
-from sim.schemes.decoders import Decoder, OnePerGroup, Optimal, SumArrived
-from sim.schemes.partly_uncoded import PartlyUncoded
-from sim.schemes.stop import ByDeadline, FirstArrivals
-from sim.schemes.stopping import CoverGroups, FirstK
+from ..errors import InvalidParameter
+from ..fields import STRICT, Share, require_at_most_workers, require_divisor
+from .assignments import CyclicCode, CyclicMds, Groups
+from .base import Fixed, SchemeFamily
+from .claims import Claims, RandomOrder
+from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
+from .cyclic_decoders import Banded, Interpolated
+from .decoders import Decoder, OnePerGroup, Optimal, SumArrived
+from .partly_uncoded import PartlyUncoded
+from .stop import ByDeadline, FirstArrivals
+from .stopping import CoverGroups, FirstK
 
 LEAST_SQUARES = 512
 """Workers up to which cyclic codes are decoded by least squares, which cost O(n^3)."""
@@ -42,10 +42,10 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
             are in), or by ``stop``.
         decoding: one message of each group, or by ``decoder``.
         error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
-            (``sim.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
+            (``eh.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
         time: the slowest of n/d groups, of each its fastest member: offset + scale H_(n/d) / d for
-            exponential times (``sim.theory.mean_cover``), any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+            exponential times (``eh.theory.mean_cover``), any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the
             fractional repetition scheme and the partial straggler schemes.
         confirmed: ``schemes/test_assignment.py``: ``test_groups_of_fractional_repetition``;
@@ -112,8 +112,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
             workers.
         error: 0 on paper; with n = 30 the coefficients and so the rounding grow fast with d:
             ``Scheme.conditioning`` measures both.
-        time: E[T_(n-d+1)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+        time: E[T_(n-d+1)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the cyclic
             repetition scheme and the partial straggler schemes.
         confirmed: ``schemes/test_assignment.py``:
@@ -185,8 +185,8 @@ class CyclicMdsCode(Stopped, Loaded):
         stop: at the arrival n - d + 1, or by ``stop``.
         decoding: least squares over the arrived rows; interpolation for more than 512 workers.
         error: 0, with n = 30 to 1e-10 for d up to 16; in 99 of 100 sets all weights are below 20.
-        time: E[T_(n-d+1)]: ``sim.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+        time: E[T_(n-d+1)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
             Graphs (arXiv 1707.03858).
         confirmed: ``schemes/test_assignment.py``: ``test_cyclic_mds_codes_worked_out_by_hand``,

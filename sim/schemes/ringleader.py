@@ -13,11 +13,11 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import SchemeFamily
-from sim.steps import Renewal, Steps
-from sim.types import FloatArray, IntArray, Stream, Trace
+from ..fields import STRICT
+from ..steps import Renewal, Steps
+from ..types import FloatArray, IntArray, Stream, Trace
+from .barrierless import Barrierless
+from .base import SchemeFamily
 
 
 @final

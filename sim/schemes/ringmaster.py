@@ -8,10 +8,10 @@ from typing import ClassVar, Literal, final
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.fields import STRICT, WaitFor
-from sim.schemes.asynchronous import Data, Staleness
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.schemes.base import SchemeFamily
+from ..fields import STRICT, WaitFor
+from .asynchronous import Data, Staleness
+from .barrierless import Barrierless, Stops
+from .base import SchemeFamily
 
 
 @final
@@ -34,7 +34,7 @@ class Rennala(SchemeFamily):
         stop: an update at S gradients that were all taken at the current model.
         decoding: k / S times their sum; stale gradients are dropped.
         error: k (k - 1) / S on average with ``data: sampled``.
-        time: with ``interrupt`` that of ``k_batch_sync`` (``sim.theory.mean_k_batch_sync``); with
+        time: with ``interrupt`` that of ``k_batch_sync`` (``eh.theory.mean_k_batch_sync``); with
             ``ignore`` measured.
         source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic Optimization
             Methods Under a Fixed Computation Model (arXiv 2305.12387), Rennala SGD.
@@ -87,7 +87,7 @@ class Ringmaster(SchemeFamily):
         stop: an update at every gradient that is less than R updates old.
         decoding: k times the gradient; older ones are dropped.
         error: k (k - 1) for one update, before staleness.
-        time: with R = infinity E[X] / n (``sim.theory.mean_asynchronous``); else measured.
+        time: with R = infinity E[X] / n (``eh.theory.mean_asynchronous``); else measured.
         source: Maranjyan, Tyurin, Richtárik, Ringmaster ASGD (arXiv 2501.16168).
         confirmed: ``engines/test_barrierless.py``:
             ``test_ringmaster_refuses_gradients_that_are_too_old``,

@@ -18,13 +18,13 @@ from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most_workers
-from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily
-from sim.schemes.burst import BurstWindow
-from sim.schemes.multiplexed import Multiplexed
-from sim.steps import DecodedRounds
-from sim.types import BoolArray, FloatArray, Rounds, Trace
+from ..errors import InvalidParameter
+from ..fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most_workers
+from ..steps import DecodedRounds
+from ..types import BoolArray, FloatArray, Rounds, Trace
+from .base import Round, RoundOutcome, RoundScheme, SchemeFamily
+from .burst import BurstWindow
+from .multiplexed import Multiplexed
 
 
 @final

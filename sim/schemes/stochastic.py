@@ -13,16 +13,16 @@ from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Seconds, not_bool, require_at_most_workers
-from sim.schemes.assignments import Assignment, Encoded
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, Independent
-from sim.schemes.codes import Counted, Loaded, Seeded
-from sim.schemes.decoders import CommonWeight, Decoder, products
-from sim.schemes.stop import ByDeadline
-from sim.schemes.stopping import Deadline, FirstK
-from sim.types import BoolArray, FloatArray, Loads
+from ..errors import InvalidParameter
+from ..fields import STRICT, Seconds, not_bool, require_at_most_workers
+from ..types import BoolArray, FloatArray, Loads
+from .assignments import Assignment, Encoded
+from .base import Fixed, SchemeFamily
+from .claims import Claims, Independent
+from .codes import Counted, Loaded, Seeded
+from .decoders import CommonWeight, Decoder, products
+from .stop import ByDeadline
+from .stopping import Deadline, FirstK
 
 Chance = Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1), AllowInfNan(False)]
 """The probability that a worker straggles."""

@@ -23,11 +23,11 @@ from pydantic import AllowInfNan, BeforeValidator, Discriminator, Tag
 from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Seconds, Tolerance, WaitFor, not_bool
-from sim.schemes import stopping
-from sim.schemes.assignments import Assignment, Groups, Pieces
-from sim.schemes.stopping import CoverGroups, CoverPartitions, FirstK, StoppingRule
+from ..errors import InvalidParameter
+from ..fields import STRICT, Seconds, Tolerance, WaitFor, not_bool
+from . import stopping
+from .assignments import Assignment, Groups, Pieces
+from .stopping import CoverGroups, CoverPartitions, FirstK, StoppingRule
 
 Error = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 """A decoding error ||w - 1||^2."""

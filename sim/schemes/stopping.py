@@ -29,10 +29,10 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from sim.arrays import row_max
-from sim.schemes.assignments import Assignment, Pieces
-from sim.schemes.decoders import Optimal, decoding_error
-from sim.types import BoolArray, FloatArray, IntArray
+from ..arrays import row_max
+from ..types import BoolArray, FloatArray, IntArray
+from .assignments import Assignment, Pieces
+from .decoders import Optimal, decoding_error
 
 Opened = FloatArray | float
 """``(...)`` when each round started, in seconds on the clock of the arrivals."""

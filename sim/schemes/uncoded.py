@@ -7,14 +7,14 @@ from typing import ClassVar, final
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
-from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.decoders import SumArrived
-from sim.schemes.stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
-from sim.schemes.stopping import Deadline, FirstK, StoppingRule, Window
+from ..errors import InvalidParameter
+from ..fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
+from .assignments import Groups
+from .base import Fixed, SchemeFamily
+from .claims import Claims, RandomOrder
+from .decoders import SumArrived
+from .stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
+from .stopping import Deadline, FirstK, StoppingRule, Window
 
 
 @final
@@ -28,8 +28,8 @@ class Uncoded(SchemeFamily):
         decoding: the sum.
         error: 0.
         time: the slowest of n, E[T_(n)]: shift + H_n / rate for exponential times
-            (``sim.theory.mean_uncoded``), any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+            (``eh.theory.mean_uncoded``), any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: plain synchronous gradient descent.
         confirmed: ``theory/test_iteration_time.py``: ``test_elementary_means_by_hand``,
             ``test_variance_and_quantiles_of_the_slowest_of_n``,
@@ -67,10 +67,10 @@ class IgnoreStragglers(SchemeFamily):
         load: 1 partition a worker.
         stop: at the r-th arrival, at ``deadline``, at whichever is first of both, or by ``stop``.
         decoding: the sum of the m arrivals, times n / m unless ``rescale`` is off.
-        error: n (n - m) / m, or n - m without ``rescale`` (``sim.theory.expected_decoding_error``).
+        error: n (n - m) / m, or n - m without ``rescale`` (``eh.theory.expected_decoding_error``).
         time: E[T_(r)]: shift + (H_n - H_(n-r)) / rate for exponential times
-            (``sim.theory.mean_first_k``), any law with a CDF
-            (``sim.theory.scheme_iteration_time``).
+            (``eh.theory.mean_first_k``), any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
         source: backup workers, Chen, Pan, Monga, Bengio, Jozefowicz (arXiv 1604.00981); K-sync,
             Dutta et al. (arXiv 1803.01113). The factor n / m is that of the authors of ErasureHead.
         confirmed: ``theory/test_decoding_error.py``: ``test_ignoring_stragglers_in_closed_form``;

@@ -30,8 +30,8 @@ How fast gradient descent converges with erased groups:
     ``LeastSquaresSpectrum``), ``expected_total_time``.
 """
 
-from sim.theory.arrivals import NoFormula
-from sim.theory.asynchronous import (
+from .arrivals import NoFormula
+from .asynchronous import (
     bound_k_async,
     mean_asynchronous,
     mean_k_async,
@@ -39,14 +39,14 @@ from sim.theory.asynchronous import (
     mean_k_batch_sync,
     mean_k_sync,
 )
-from sim.theory.convergence import (
+from .convergence import (
     ErasureBound,
     LeastSquaresSpectrum,
     expected_total_time,
     gradient_descent_rate,
     least_squares_spectrum,
 )
-from sim.theory.decoding_error import (
+from .decoding_error import (
     GroupErasure,
     bernoulli_error,
     common_weight_error,
@@ -57,7 +57,7 @@ from sim.theory.decoding_error import (
     one_step_error,
     stochastic_block_error,
 )
-from sim.theory.exponential import (
+from .exponential import (
     ExponentialTime,
     additive_time,
     harmonic,
@@ -67,20 +67,20 @@ from sim.theory.exponential import (
     mean_uncoded,
     proportional_time,
 )
-from sim.theory.iteration_time import (
+from .iteration_time import (
     IterationTimeLaw,
     iteration_time_law,
     scheme_iteration_time,
 )
-from sim.theory.partial_work import mean_pieces_done, normal_pieces_done
-from sim.theory.worker_time import (
+from .partial_work import mean_pieces_done, normal_pieces_done
+from .worker_time import (
     WorkerTime,
     additive_worker_time,
     piece_time_at,
     proportional_worker_time,
     worker_time_at,
 )
-from sim.theory.worst_case import Bound, WorstCase, spectral_bound, worst_bound, worst_cases
+from .worst_case import Bound, WorstCase, spectral_bound, worst_bound, worst_cases
 
 __all__ = [
     "Bound",

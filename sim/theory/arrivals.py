@@ -15,10 +15,10 @@ from functools import cached_property
 import numpy as np
 from scipy import special
 
-from sim.errors import InvalidParameter
-from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK, StoppingRule
-from sim.theory.valid import require_count, require_group
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK, StoppingRule
+from ..types import FloatArray
+from .valid import require_count, require_group
 
 CELLS = 2**20
 """Terms of the sum over m that are held in memory at once."""

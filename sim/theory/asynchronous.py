@@ -11,11 +11,11 @@ All raise ``InvalidParameter`` for an impossible argument.
 
 from __future__ import annotations
 
-from sim.theory.arrivals import Arrivals, Demand
-from sim.theory.exponential import ExponentialTime, mean_first_k
-from sim.theory.iteration_time import IterationTimeLaw
-from sim.theory.valid import require_count, require_positive
-from sim.theory.worker_time import WorkerTime
+from .arrivals import Arrivals, Demand
+from .exponential import ExponentialTime, mean_first_k
+from .iteration_time import IterationTimeLaw
+from .valid import require_count, require_positive
+from .worker_time import WorkerTime
 
 
 def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:

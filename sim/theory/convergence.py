@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.errors import InvalidParameter
-from sim.theory.decoding_error import GroupErasure
-from sim.theory.valid import require_count, require_non_negative, require_positive
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..types import FloatArray
+from .decoding_error import GroupErasure
+from .valid import require_count, require_non_negative, require_positive
 
 ROUNDING = 1e-12
 """Relative slack on the largest step, for a step computed from the same formula."""

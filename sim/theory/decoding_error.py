@@ -18,13 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.errors import InvalidParameter
-from sim.schemes.assignments import Assignment, Groups
-from sim.schemes.base import Fixed, Scheme
-from sim.schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
-from sim.theory.arrivals import NoFormula, demand
-from sim.theory.valid import require_count, require_group, require_non_negative, require_positive
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..schemes.assignments import Assignment, Groups
+from ..schemes.base import Fixed, Scheme
+from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
+from ..types import FloatArray
+from .arrivals import NoFormula, demand
+from .valid import require_count, require_group, require_non_negative, require_positive
 
 
 @dataclass(frozen=True)

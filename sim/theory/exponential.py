@@ -17,8 +17,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.theory.arrivals import uncovered_after
-from sim.theory.valid import (
+from .arrivals import uncovered_after
+from .valid import (
     require_count,
     require_group,
     require_non_negative,

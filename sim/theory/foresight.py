@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln
 
-from sim.load_laws import LoadLaw
-from sim.theory.worker_time import UnitDelay, worker_time_at
-from sim.types import FloatArray
+from ..load_laws import LoadLaw
+from ..types import FloatArray
+from .worker_time import UnitDelay, worker_time_at
 
 REPETITIONS, ROUNDS = 64, 256
 """Of the sample: independent runs, and rounds of each."""

@@ -15,16 +15,16 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.errors import InvalidParameter
-from sim.load_laws import LoadLaw
-from sim.schemes.base import Fixed, Scheme
-from sim.schemes.drop_compute import TimeLimited
-from sim.schemes.stopping import Deadline, FirstK, StoppingRule
-from sim.theory.arrivals import Demand, NoFormula, demand
-from sim.theory.quadrature import integrate, smallest
-from sim.theory.valid import require_count
-from sim.theory.worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..load_laws import LoadLaw
+from ..schemes.base import Fixed, Scheme
+from ..schemes.drop_compute import TimeLimited
+from ..schemes.stopping import Deadline, FirstK, StoppingRule
+from ..types import FloatArray
+from .arrivals import Demand, NoFormula, demand
+from .quadrature import integrate, smallest
+from .valid import require_count
+from .worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
 
 LEVELS = np.concatenate(
     (

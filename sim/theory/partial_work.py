@@ -10,11 +10,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtr
 
-from sim.load_laws import LoadLaw
-from sim.schemes.drop_compute import Cut
-from sim.theory.arrivals import NoFormula
-from sim.theory.valid import require_count, require_positive
-from sim.theory.worker_time import UnitDelay, piece_time_at
+from ..load_laws import LoadLaw
+from ..schemes.drop_compute import Cut
+from .arrivals import NoFormula
+from .valid import require_count, require_positive
+from .worker_time import UnitDelay, piece_time_at
 
 
 def mean_pieces_done(

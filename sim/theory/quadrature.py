@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sim.types import BoolArray, FloatArray
+from ..types import BoolArray, FloatArray
 
 ORDER = 12
 """Gauss-Legendre nodes on a panel."""

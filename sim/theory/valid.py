@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import isfinite
 from numbers import Integral
 
-from sim.errors import InvalidParameter
-from sim.fields import require_divisor
+from ..errors import InvalidParameter
+from ..fields import require_divisor
 
 
 def require_count(field: str, value: int, least: int = 1, **most: int) -> None:

@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from sim.load_laws import (
+from ..load_laws import (
     Additive,
     LoadLaw,
     PartlyProportional,
@@ -25,8 +25,8 @@ from sim.load_laws import (
     Proportional,
     Steps,
 )
-from sim.theory.valid import require_count, require_non_negative, require_positive
-from sim.types import FloatArray
+from ..types import FloatArray
+from .valid import require_count, require_non_negative, require_positive
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""

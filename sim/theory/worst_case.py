@@ -21,17 +21,17 @@ from scipy import sparse
 from scipy.sparse.linalg import eigsh
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.schemes.assignments import CyclicCode, CyclicMds, Groups
-from sim.schemes.base import Fixed, Scheme
-from sim.schemes.classes import BestClass
-from sim.schemes.cyclic_decoders import Cyclic
-from sim.schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
-from sim.schemes.graph_assignment import ByComponent
-from sim.schemes.ignore_arbitrary import Rescaled
-from sim.theory.arrivals import NoFormula, demand
-from sim.theory.valid import require_count, require_group, require_non_negative, require_positive
-from sim.types import FloatArray
+from ..errors import InvalidParameter
+from ..schemes.assignments import CyclicCode, CyclicMds, Groups
+from ..schemes.base import Fixed, Scheme
+from ..schemes.classes import BestClass
+from ..schemes.cyclic_decoders import Cyclic
+from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
+from ..schemes.graph_assignment import ByComponent
+from ..schemes.ignore_arbitrary import Rescaled
+from ..types import FloatArray
+from .arrivals import NoFormula, demand
+from .valid import require_count, require_group, require_non_negative, require_positive
 
 SAME = 1e-9
 """Relative difference of numbers that are equal but for rounding."""

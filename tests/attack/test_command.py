@@ -11,15 +11,15 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from experiments.attack import command
-from experiments.attack.counts import counts
-from experiments.attack.picture import BOUND, RANDOM, WORST, picture
-from experiments.attack.table import beginning, rounding
-from experiments.config.errors import ConfigError
-from experiments.lock import locked
-from experiments.outputs import ATTACK, Origin, make_way, origin_in
-from experiments.pictures.shown import Curve, Points
-from experiments.run import Options, run
+from erasurehead.experiments.attack import command
+from erasurehead.experiments.attack.counts import counts
+from erasurehead.experiments.attack.picture import BOUND, RANDOM, WORST, picture
+from erasurehead.experiments.attack.table import beginning, rounding
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.lock import locked
+from erasurehead.experiments.outputs import ATTACK, Origin, make_way, origin_in
+from erasurehead.experiments.pictures.shown import Curve, Points
+from erasurehead.experiments.run import Options, run
 from tests.program import inside
 
 DOCUMENT: dict[str, Any] = {

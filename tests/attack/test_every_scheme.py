@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.attack import Effort, NoCode, attack, code_of
-from sim.attack.sets import mask
-from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.theory import NoFormula, worst_bound, worst_cases
+from erasurehead.sim.attack import Effort, NoCode, attack, code_of
+from erasurehead.sim.attack.sets import mask
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.theory import NoFormula, worst_bound, worst_cases
 
 EXAMPLES = {
     f"{name}{place}": example

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from sim.attack import Code, Effort, NoCode, Worst, attack, code_of
-from sim.attack.sets import every_set, mask, random_sets
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import Groups
-from sim.schemes.decoders import Decoder
-from sim.theory import design_error
-from sim.types import BoolArray, FloatArray
+from erasurehead.sim.attack import Code, Effort, NoCode, Worst, attack, code_of
+from erasurehead.sim.attack.sets import every_set, mask, random_sets
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.decoders import Decoder
+from erasurehead.sim.theory import design_error
+from erasurehead.sim.types import BoolArray, FloatArray
 from tests.statistics import BOUND
 
 SEARCHED = Effort(budget=0, samples=50)

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from experiments.cells.pool import Died, Share, map_unordered, open_lanes
-from experiments.config.errors import ConfigError
+from erasurehead.experiments.cells.pool import Died, Share, map_unordered, open_lanes
+from erasurehead.experiments.config.errors import ConfigError
 from tests.cells.commands import (
     PATIENCE,
     ROOT,
@@ -56,9 +56,9 @@ def mute() -> Iterator[str]:
 
 CONNECT = """
 import sys
-from experiments.cells import cluster
-from experiments.cells.pool import open_lanes
-from experiments.config.errors import ConfigError
+from erasurehead.experiments.cells import cluster
+from erasurehead.experiments.cells.pool import open_lanes
+from erasurehead.experiments.config.errors import ConfigError
 cluster.PATIENCE = 2.0
 for address in sys.argv[1:]:
     try:

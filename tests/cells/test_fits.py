@@ -11,15 +11,15 @@ from typing import Any
 import pytest
 
 import erasurehead
-from experiments.cells import machine
-from experiments.cells.check import check
-from experiments.cells.estimate import Estimate
-from experiments.cells.fits import Room, require_fits
-from experiments.cells.machine import free_disk, free_memory
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells
-from experiments.run import Options, run
-from experiments.verify import verify_grid
+from erasurehead.experiments.cells import machine
+from erasurehead.experiments.cells.check import check
+from erasurehead.experiments.cells.estimate import Estimate
+from erasurehead.experiments.cells.fits import Room, require_fits
+from erasurehead.experiments.cells.machine import free_disk, free_memory
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import Cell, cells
+from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.verify import verify_grid
 
 SMALL: dict[str, Any] = {
     "workers": 12,
@@ -79,7 +79,7 @@ def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("experiments.verify.free_memory", lambda: 10**9)
+    monkeypatch.setattr("erasurehead.experiments.verify.free_memory", lambda: 10**9)
     with pytest.raises(ConfigError, match=r"--replications 1000000 takes about 1.4 GiB of memory"):
         verify_grid(1_000_000, "batch", 0, None)
 
@@ -151,7 +151,7 @@ def test_free_disk_is_that_of_the_nearest_folder(tmp_path: Path) -> None:
 LIMITED = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[1]), int(sys.argv[1])))
-from experiments.__main__ import main
+from erasurehead.experiments.__main__ import main
 sys.argv[1:] = sys.argv[2:]
 main()
 """
@@ -199,9 +199,9 @@ PEAK = """
 import json, resource, sys
 from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
-from experiments.config.grid import cells
-from experiments.cells.check import check
-from experiments.run import run, Options
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.cells.check import check
+from erasurehead.experiments.run import run, Options
 document, small = json.loads(sys.argv[1])
 run(small, Path(sys.argv[2]) / "small", Options())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

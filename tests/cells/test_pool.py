@@ -14,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from experiments.cells.pool import Died, Item, Lane, Result, Share, Task, map_unordered, open_lanes
-from experiments.cells.processes import processes
+from erasurehead.experiments.cells.pool import (
+    Died,
+    Item,
+    Lane,
+    Result,
+    Share,
+    Task,
+    map_unordered,
+    open_lanes,
+)
+from erasurehead.experiments.cells.processes import processes
 from tests.cells.commands import PATIENCE, ROOT, until
 
 
@@ -183,7 +192,7 @@ def test_no_more_tasks_are_handed_out_than_needed() -> None:
 
 
 SCRIPT = """
-from experiments.cells.pool import map_unordered, open_lanes
+from erasurehead.experiments.cells.pool import map_unordered, open_lanes
 from tests.cells.test_pool import square
 print("once")
 with open_lanes(2) as lanes:

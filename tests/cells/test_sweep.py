@@ -16,13 +16,13 @@ import pytest
 import yaml
 from scipy.stats import ttest_1samp, ttest_ind
 
-from experiments.cells import files, store, work
-from experiments.cells.compute import compute
-from experiments.config.document import load
-from experiments.config.grid import cells
-from experiments.records import estimates
-from experiments.run import Options, run
-from sim.metrics import per_replication
+from erasurehead.experiments.cells import files, store, work
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.document import load
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.records import estimates
+from erasurehead.experiments.run import Options, run
+from erasurehead.sim.metrics import per_replication
 from tests.cells.commands import (
     PATIENCE,
     assert_same_tables,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.config import yaml_text
-from experiments.config.document import LARGEST, anchored, load, set_dotted
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells, resolved
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.document import LARGEST, anchored, load, set_dotted
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells, resolved
 
 
 @pytest.mark.parametrize(

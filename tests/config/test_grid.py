@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models.parametric import Exponential
-from experiments.cells.check import check
-from experiments.cells.compute import compute
-from experiments.config import build
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.codec import Reader
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells, resolved
-from experiments.config.settings import validate
+from erasurehead.delay_models.parametric import Exponential
+from erasurehead.experiments.cells.check import check
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import Reader
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells, resolved
+from erasurehead.experiments.config.settings import validate
 from tests.golden.configs import documents
 
 BASE: dict[str, Any] = {

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.config import build
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import Cell, cells
 
 BASE: dict[str, Any] = {
     "name": "one",

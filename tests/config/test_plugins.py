@@ -14,14 +14,14 @@ import pytest
 import yaml
 from distributed import LocalCluster
 
-from delay_models import MODELS
-from experiments.cells.check import check
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.document import load
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells, resolved
-from experiments.run import Options, run
-from sim.schemes import SCHEMES
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments.cells.check import check
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.document import load
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import Cell, cells, resolved
+from erasurehead.experiments.run import Options, run
+from erasurehead.sim.schemes import SCHEMES
 from tests.program import ROOT, inside
 
 PLUGIN = '''
@@ -32,12 +32,12 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from delay_models.base import STRICT, IndependentDelays, Part, Positive
-from sim.fields import Load
-from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.decoders import OnePerGroup
-from sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.delay_models.base import STRICT, IndependentDelays, Part, Positive
+from erasurehead.sim.fields import Load
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.base import Fixed, SchemeFamily
+from erasurehead.sim.schemes.decoders import OnePerGroup
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -153,7 +153,7 @@ def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> 
     cell = cells(with_plugin(file))[1]
     (tmp_path / "cell").write_bytes(pickle.dumps(cell))
     program = (
-        "import pickle, sys; from experiments.cells.compute import compute;"
+        "import pickle, sys; from erasurehead.experiments.cells.compute import compute;"
         "cell = pickle.load(open(sys.argv[1], 'rb'));"
         "print(cell.settings.schemes[0].label, compute(cell).iterations.time.sum().hex())"
     )
@@ -164,9 +164,16 @@ def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> 
         check=True,
         cwd=ROOT,
     )
-    from experiments.cells.compute import compute
+    from erasurehead.experiments.cells.compute import compute
 
     assert done.stdout.split() == ["both", "load=2", compute(cell).iterations.time.sum().hex()]
+
+
+def test_the_old_import_names_are_told(tmp_path: Path, file: Path) -> None:
+    """From a wheel there is no module ``sim``; from a checkout it refuses to be imported."""
+    file.write_text(PLUGIN.replace("erasurehead.sim.", "sim."))
+    with pytest.raises(ConfigError, match=r"my_code.py: line 10: .*write erasurehead\.sim"):
+        cells(with_plugin(file))
 
 
 def test_an_edited_plugin_makes_other_cells(file: Path) -> None:
@@ -349,13 +356,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from delay_models.base import IndependentDelays
-from sim.load_laws import LoadLaw
-from sim.optimizers import Optimizer
-from sim.problems import DatasetFamily, Problem
-from sim.problems.datasets.base import Dataset
-from sim.schemes.base import SchemeFamily
-from sim.schemes.uncoded import Uncoded
+from erasurehead.delay_models.base import IndependentDelays
+from erasurehead.sim.load_laws import LoadLaw
+from erasurehead.sim.optimizers import Optimizer
+from erasurehead.sim.problems import DatasetFamily, Problem
+from erasurehead.sim.problems.datasets.base import Dataset
+from erasurehead.sim.schemes.base import SchemeFamily
+from erasurehead.sim.schemes.uncoded import Uncoded
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from experiments.config import yaml_text
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.codec import plain
-from experiments.config.grid import resolved
-from experiments.config.schema import schema
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.config.grid import resolved
+from erasurehead.experiments.config.schema import schema
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models.resends import Resends
-from experiments.cells.compute import compute
-from experiments.config import build
-from experiments.config.errors import ConfigError
-from experiments.config.grid import Cell, cells
-from sim.metrics import per_replication
+from erasurehead.delay_models.resends import Resends
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import Cell, cells
+from erasurehead.sim.metrics import per_replication
 from tests.statistics import assert_z
 
 BASE: dict[str, Any] = {

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from erasurehead import testing
-from experiments.config.plugins import load
-from sim.schemes import SCHEMES
+from erasurehead.experiments.config.plugins import load
+from erasurehead.sim.schemes import SCHEMES
 from tests.contracts.wrong import Wrong
 
 PLUGINS = Path(__file__).parent.parent / "plugins"

@@ -10,8 +10,8 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from scipy import stats
 
-from delay_models import MODELS, DelayModel, Tape
-from delay_models.base import ReplayedDelays
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delay_models.base import ReplayedDelays
 from tests.statistics import assert_z
 
 EXAMPLES = [model for family in MODELS.values() for model in family.examples()]

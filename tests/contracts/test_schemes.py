@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.conformance import CHECKS, Subject
-from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.base import Fixed
+from erasurehead.experiments.conformance import CHECKS, Subject
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.base import Fixed
 
 WORKERS = 12
 EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]

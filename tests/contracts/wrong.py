@@ -9,14 +9,14 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 
-from sim.errors import InvalidParameter
-from sim.fields import STRICT, Load
-from sim.schemes.assignments import Encoded, Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.claims import Claims, RandomOrder
-from sim.schemes.decoders import Decoder, OnePerGroup
-from sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
-from sim.types import BoolArray, FloatArray
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.fields import STRICT, Load
+from erasurehead.sim.schemes.assignments import Encoded, Groups
+from erasurehead.sim.schemes.base import Fixed, SchemeFamily
+from erasurehead.sim.schemes.claims import Claims, RandomOrder
+from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
+from erasurehead.sim.types import BoolArray, FloatArray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from delay_models import MODELS, Tape
-from delay_models.cold_starts import ColdStarts
-from delay_models.parametric import Deterministic, LogNormal
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delay_models.cold_starts import ColdStarts
+from erasurehead.delay_models.parametric import Deterministic, LogNormal
 
 WORKERS = 200
 START_UP = LogNormal(median=20.0, sigma=0.2)

@@ -7,10 +7,10 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from delay_models import MODELS, DelayModel, Tape
-from delay_models.compose import Scaled, Shifted
-from delay_models.factors import Drift, Heterogeneous, RoundEffects
-from delay_models.parametric import (
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delay_models.compose import Scaled, Shifted
+from erasurehead.delay_models.factors import Drift, Heterogeneous, RoundEffects
+from erasurehead.delay_models.parametric import (
     Deterministic,
     Exponential,
     Gamma,

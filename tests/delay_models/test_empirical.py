@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from delay_models import MODELS, Tape
-from delay_models.empirical import Empirical
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delay_models.empirical import Empirical
 from tests.statistics import BOUND, assert_z
 
 WALLED = (2.0, 6.0, 9.0, 11.0, 13.0, 14.0, 15.0, 15.5)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from delay_models import Tape
-from delay_models.markov import Markov
-from delay_models.parametric import Deterministic, Exponential, ShiftedExponential
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.markov import Markov
+from erasurehead.delay_models.parametric import Deterministic, Exponential, ShiftedExponential
 from tests.statistics import assert_z
 
 FAST, SLOW = Deterministic(value=1.0), Deterministic(value=2.0)

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from delay_models import MODELS, DelayModel, Tape
-from delay_models.mixture import Mixture
-from delay_models.parametric import Deterministic, Exponential, LogNormal, Pareto, Weibull
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delay_models.mixture import Mixture
+from erasurehead.delay_models.parametric import (
+    Deterministic,
+    Exponential,
+    LogNormal,
+    Pareto,
+    Weibull,
+)
 from tests.statistics import BOUND, assert_z
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from delay_models import MODELS, Tape
-from delay_models.own_laws import OwnLaws
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.delay_models.own_laws import OwnLaws
 
 FAST, SLOW = MODELS["deterministic"](value=1.0), MODELS["deterministic"](value=5.0)
 SPELLS = MODELS["markov"](slow_to_slow=0.95, fast_to_slow=0.01, fast=FAST, slow=SLOW)

@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from delay_models import Tape
-from delay_models.presets import LambdaCnn, LlmRanks
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.presets import LambdaCnn, LlmRanks
 
 WORKERS = 256
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from delay_models.table import TableError, read_measured
-from experiments.fit.command import read_tables
+from erasurehead.delay_models.table import TableError, read_measured
+from erasurehead.experiments.fit.command import read_tables
 
 FOLDER = Path(__file__).parent / "profiler"
 SLEPT = np.array([[2.0 * (rank + 1) + step for rank in range(3)] for step in range(2, 6)]) / 1000
@@ -125,7 +125,7 @@ def test_a_fit_reads_a_folder(ranks: Path) -> None:
 def test_a_large_trace_takes_little_memory_and_a_larger_one_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("delay_models.tables.profiler.LARGEST", 1000)
+    monkeypatch.setattr("erasurehead.delay_models.tables.profiler.LARGEST", 1000)
     (tmp_path / "t.json.gz").write_bytes(gzip.compress(b" " * 10_000))
     with pytest.raises(TableError, match="longer than 1,000 bytes"):
         read_measured(str(tmp_path / "t.json.gz"))

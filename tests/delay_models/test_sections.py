@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from delay_models.compose import Scaled
-from delay_models.mixture import Mixture
-from delay_models.parametric import Exponential, LogNormal
-from experiments.config.build import delay_model
-from experiments.config.catalogue import BUILT_IN
-from experiments.config.codec import plain
-from experiments.config.errors import ConfigError
+from erasurehead.delay_models.compose import Scaled
+from erasurehead.delay_models.mixture import Mixture
+from erasurehead.delay_models.parametric import Exponential, LogNormal
+from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.codec import plain
+from erasurehead.experiments.config.errors import ConfigError
 
 EXPONENTIAL = {"model": "exponential", "rate": 2.0}
 LOGNORMAL = {"model": "lognormal", "median": 1.0, "sigma": 0.5}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from numpy.typing import ArrayLike
 
-from delay_models import MODELS, DelayModel, Tape
-from delay_models.base import FloatArray
-from delay_models.tape import SHARED, START
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.tape import SHARED, START
 from tests.statistics import BOUND
 
 

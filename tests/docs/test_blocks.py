@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from experiments.commands import app
+from erasurehead.experiments.commands import app
 from tests.docs.blocks import MARKS, OTHER, Page, lines, page, pages, shows_command
 from tests.docs.execute import Reader, Wrong
 from tests.docs.material import lay_out

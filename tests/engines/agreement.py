@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from experiments.conformance.engines import arrays
-from sim.engines.cluster import IDEAL, Cluster
-from sim.engines.policy import Policy
-from sim.engines.run import Run
-from sim.errors import NeverEnough
-from sim.load_laws import LoadLaw
-from sim.schemes import Scheme
-from sim.types import FloatArray, TapeLike, Trace
+from erasurehead.experiments.conformance.engines import arrays
+from erasurehead.sim.engines.cluster import IDEAL, Cluster
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.load_laws import LoadLaw
+from erasurehead.sim.schemes import Scheme
+from erasurehead.sim.types import FloatArray, TapeLike, Trace
 from tests.engines.engines import Engine, batch, event
 
 

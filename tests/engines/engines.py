@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sim.engines.cluster import IDEAL, Cluster
-from sim.engines.event.timeline import Recorder
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.load_laws import LoadLaw
-from sim.schemes import Scheme
-from sim.types import TapeLike, Trace
+from erasurehead.sim.engines.cluster import IDEAL, Cluster
+from erasurehead.sim.engines.event.timeline import Recorder
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import LoadLaw
+from erasurehead.sim.schemes import Scheme
+from erasurehead.sim.types import TapeLike, Trace
 
 
 @dataclass(frozen=True)

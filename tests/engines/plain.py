@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.schemes.barrierless import Barrierless, Stops
+from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 
 
 def plain(

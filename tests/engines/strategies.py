@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from sim.engines.policy import Policy
-from sim.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
-from sim.schemes import SCHEMES, Scheme
-from sim.types import TapeLike
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.load_laws import (
+    Additive,
+    LoadLaw,
+    PartlyProportional,
+    PerPartition,
+    Proportional,
+)
+from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.types import TapeLike
 from tests.engines.agreement import Mortal
 from tests.tables import LatticeTape
 

@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delay_models import MODELS, DelayModel, Tape
-from sim.engines.batch import rounds
-from sim.engines.cluster import Cluster
-from sim.engines.policy import Policy
-from sim.engines.run import Run
-from sim.errors import NeverEnough
-from sim.load_laws import Additive, LoadLaw, Proportional
-from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from sim.schemes.stopping import StoppingRule
-from sim.types import FloatArray
+from erasurehead.delay_models import MODELS, DelayModel, Tape
+from erasurehead.sim.engines.batch import rounds
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
+from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import Mortal, arrays, both, both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import (

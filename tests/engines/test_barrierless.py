@@ -12,18 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delay_models import MODELS, Tape
-from experiments.config.build import ImpossibleCell, timing
-from experiments.config.grid import cells
-from sim.engines.cluster import Cluster, Failures
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.errors import EngineRefused, NeverEnough
-from sim.load_laws import Additive, LoadLaw, Proportional
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.types import Messages, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.config.build import ImpossibleCell, timing
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.cluster import Cluster, Failures
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.errors import EngineRefused, NeverEnough
+from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.barrierless import Barrierless, Stops
+from erasurehead.sim.types import Messages, Trace
 from tests.engines.agreement import arrays, both
 from tests.engines.engines import batch, event
 from tests.engines.plain import plain
@@ -453,7 +453,7 @@ def test_crashes_cost_tasks_and_time() -> None:
 
 
 def test_workers_that_only_crash_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.engines.event.free_workers.TOO_OFTEN", 50)
+    monkeypatch.setattr("erasurehead.sim.engines.event.free_workers.TOO_OFTEN", 50)
     scheme = SCHEMES["asynchronous"]().build(2)
     lives = TableTape(np.full((400, 2), 0.5))
     cluster = Cluster(failures=[Failures(lives, lives)])

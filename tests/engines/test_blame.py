@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.load_laws import Additive, Proportional
-from sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.load_laws import Additive, Proportional
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from tests.engines.agreement import both_finish
 from tests.tables import TableTape
 

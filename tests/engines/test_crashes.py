@@ -7,16 +7,16 @@ import weakref
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim.engines.cluster import Cluster, Failures
-from sim.engines.event import worker
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.engines.tapes import columns
-from sim.errors import NeverEnough
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.types import FloatArray, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.cluster import Cluster, Failures
+from erasurehead.sim.engines.event import worker
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.tapes import columns
+from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.types import FloatArray, Trace
 from tests.engines.engines import event
 from tests.tables import TableTape
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim.engines.cluster import Cluster, Failures
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import InvalidDelay, NeverEnough
-from sim.load_laws import Additive, PerPartition, Proportional
-from sim.schemes import SCHEMES
-from sim.types import FloatArray
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.cluster import Cluster, Failures
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidDelay, NeverEnough
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both, both_finish
 from tests.engines.engines import Engine, batch, event
 from tests.tables import TableTape

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from delay_models import MODELS, Tape
-from sim.load_laws import PartlyProportional, Proportional
-from sim.theory.worker_time import piece_time_at, worker_time_at
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.load_laws import PartlyProportional, Proportional
+from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
 
 LAW = PartlyProportional(fixed=0.25)
 TAPE = Tape(MODELS["exponential"](rate=1.0), 4, seed=0, replication=0)

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from delay_models import MODELS, Tape
-from sim.load_laws import Steps
-from sim.theory.worker_time import piece_time_at, worker_time_at
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.load_laws import Steps
+from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
 from tests.program import inside
 
 LAW = Steps(loads=(0.5, 1.0, 3.0), seconds=(0.2, 0.3, 1.0))

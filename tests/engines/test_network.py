@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engines.cluster import Cluster, Failures
-from sim.engines.event.timeline import Recorder
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import EngineRefused, NeverEnough
-from sim.load_laws import LoadLaw, PerPartition, Proportional
-from sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.engines.cluster import Cluster, Failures
+from erasurehead.sim.engines.event.timeline import Recorder
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import EngineRefused, NeverEnough
+from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme
 from tests.engines.agreement import both, both_finish, outcome
 from tests.engines.engines import batch, event
 from tests.engines.strategies import (

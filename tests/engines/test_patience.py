@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import NeverEnough
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES
-from sim.types import FloatArray
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both, both_finish, outcome
 from tests.engines.engines import batch, event
 from tests.tables import TableTape

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delay_models import MODELS, Tape
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.engines.run import Engine, Run, rounds, simulate
-from sim.load_laws import LoadLaw, Proportional
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
-from sim.schemes.decoders import SumArrived
-from sim.schemes.stopping import Deadline, FirstK, FirstKEach, Window
-from sim.types import BoolArray, FloatArray, IntArray, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Engine, Run, rounds, simulate
+from erasurehead.sim.load_laws import LoadLaw, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
+from erasurehead.sim.schemes.decoders import SumArrived
+from erasurehead.sim.schemes.stopping import Deadline, FirstK, FirstKEach, Window
+from erasurehead.sim.types import BoolArray, FloatArray, IntArray, Trace
 from tests.engines.agreement import arrays, both
 from tests.engines.strategies import dead_shares, laws, policies, steps
 from tests.engines.strategies import lattice as lattices

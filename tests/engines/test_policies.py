@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim.engines.policy import Policy
-from sim.load_laws import Additive, PerPartition, Proportional
-from sim.schemes import SCHEMES
-from sim.types import FloatArray
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.types import FloatArray
 from tests.engines.engines import event
 from tests.tables import TableTape
 

@@ -9,20 +9,20 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from delay_models import MODELS, Tape
-from sim import learner
-from sim.engines.cluster import Cluster, Failures
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.errors import NeverEnough
-from sim.learner import train
-from sim.load_laws import Additive, LoadLaw, Proportional
-from sim.optimizers import OPTIMIZERS
-from sim.problems import Problem
-from sim.schemes import SCHEMES
-from sim.schemes.barrierless import Barrierless
-from sim.types import FloatArray, Stream, Trace
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import learner
+from erasurehead.sim.engines.cluster import Cluster, Failures
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.errors import NeverEnough
+from erasurehead.sim.learner import train
+from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import Problem
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.barrierless import Barrierless
+from erasurehead.sim.types import FloatArray, Stream, Trace
 from tests.engines.agreement import both, both_finish
 from tests.engines.engines import batch, event
 from tests.engines.strategies import dead_shares, lattice, laws, steps
@@ -317,7 +317,7 @@ def test_a_worker_that_dies_before_its_update() -> None:
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
-    monkeypatch.setattr("sim.engines.distinct.STANDSTILL", 1_000)
+    monkeypatch.setattr("erasurehead.sim.engines.distinct.STANDSTILL", 1_000)
     tape = steady(0, 1, 2, rows=2_100)
     error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
     assert isinstance(error, NeverEnough)

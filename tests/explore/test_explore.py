@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 import yaml
 
-from experiments.cells.compute import compute
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells
-from experiments.explore.document import delay, document
-from experiments.explore.drawing import ClosedForms
-from experiments.explore.server import Server, answer, page
-from experiments.explore.simulated import simulated
-from experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.explore.document import delay, document
+from erasurehead.experiments.explore.drawing import ClosedForms
+from erasurehead.experiments.explore.server import Server, answer, page
+from erasurehead.experiments.explore.simulated import simulated
+from erasurehead.experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen
 from tests.report.reader import Reader
 
 

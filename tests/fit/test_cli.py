@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from delay_models import MODELS
-from delay_models.table import read_all_loads
-from experiments.config.build import delay_model
-from experiments.config.errors import ConfigError
-from experiments.fit.candidates import simulated_order_statistics
-from experiments.fit.command import k_range, read_tables, write_findings
-from experiments.fit.findings import investigate
-from experiments.fit.laws.goodness import expected_order_statistics
-from experiments.fit.laws.law import ScipyLaw
+from erasurehead.delay_models import MODELS
+from erasurehead.delay_models.table import read_all_loads
+from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.fit.candidates import simulated_order_statistics
+from erasurehead.experiments.fit.command import k_range, read_tables, write_findings
+from erasurehead.experiments.fit.findings import investigate
+from erasurehead.experiments.fit.laws.goodness import expected_order_statistics
+from erasurehead.experiments.fit.laws.law import ScipyLaw
 from tests.program import inside
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
@@ -300,7 +300,7 @@ def test_bad_input_is_one_clear_line(
 def test_a_large_table_is_read_when_that_is_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("experiments.fit.command.MOST_FITTED", 9)
+    monkeypatch.setattr("erasurehead.experiments.fit.command.MOST_FITTED", 9)
     path = tmp_path / "t.csv"
     path.write_bytes(GOOD)
     with pytest.raises(ConfigError, match="10 numbers or more; must be at most 9"):

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from delay_models import MODELS, DelayModel
-from experiments.fit.laws.clumps import fit_clumps, fit_neighbours
-from experiments.fit.laws.cold import Cold, find_cold_starts
+from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.fit.laws.clumps import fit_clumps, fit_neighbours
+from erasurehead.experiments.fit.laws.cold import Cold, find_cold_starts
 from tests.fit.walled import walled
 
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)

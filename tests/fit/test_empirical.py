@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from delay_models import MODELS
-from experiments.fit.laws import EMPIRICAL
-from experiments.fit.laws.empirical import EmpiricalLaw, fit_tail, smoothed
-from experiments.fit.laws.goodness import expected_order_statistics, observed_order_statistics
-from experiments.fit.laws.law import CannotFit
-from experiments.fit.laws.ranks import latent, rank_effects
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments.fit.laws import EMPIRICAL
+from erasurehead.experiments.fit.laws.empirical import EmpiricalLaw, fit_tail, smoothed
+from erasurehead.experiments.fit.laws.goodness import (
+    expected_order_statistics,
+    observed_order_statistics,
+)
+from erasurehead.experiments.fit.laws.law import CannotFit
+from erasurehead.experiments.fit.laws.ranks import latent, rank_effects
 
 
 def test_pieces_keep_the_mean() -> None:

@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from delay_models import MODELS, DelayModel
-from experiments.fit.laws import FAMILIES
-from experiments.fit.laws.goodness import expected_order_statistics, fit_families
-from experiments.fit.laws.law import CannotFit, ScipyLaw
+from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.fit.laws import FAMILIES
+from erasurehead.experiments.fit.laws.goodness import expected_order_statistics, fit_families
+from erasurehead.experiments.fit.laws.law import CannotFit, ScipyLaw
 from tests.statistics import BOUND
 
 ROUNDS, WORKERS = 100, 256

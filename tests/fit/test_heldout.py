@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from delay_models import MODELS
-from experiments.config.build import delay_model
-from experiments.fit.candidates import simulated_order_statistics
-from experiments.fit.findings import Findings, investigate
-from experiments.fit.heldout import halves, order_error, score
-from experiments.fit.laws.factors import split_factors
-from experiments.fit.laws.goodness import observed_order_statistics
+from erasurehead.delay_models import MODELS
+from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit.candidates import simulated_order_statistics
+from erasurehead.experiments.fit.findings import Findings, investigate
+from erasurehead.experiments.fit.heldout import halves, order_error, score
+from erasurehead.experiments.fit.laws.factors import split_factors
+from erasurehead.experiments.fit.laws.goodness import observed_order_statistics
 from tests.fit.walled import drawn, in_launches, walled
 
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]

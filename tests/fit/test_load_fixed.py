@@ -5,9 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.fit.laws.load import measure_load, unit_delays
-from sim.load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional
-from sim.types import FloatArray
+from erasurehead.experiments.fit.laws.load import measure_load, unit_delays
+from erasurehead.sim.load_laws import (
+    Additive,
+    LoadLaw,
+    PartlyProportional,
+    PerPartition,
+    Proportional,
+)
+from erasurehead.sim.types import FloatArray
 
 SPEEDS = np.array([1.0, 1.1, 0.9, 3.0])
 """Of four workers, in multiples of a delay."""

@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from delay_models import MODELS, DelayModel
-from experiments.config.build import delay_model
-from experiments.fit.findings import investigate
-from experiments.fit.hosts import named, standing_rows, worker_table
-from experiments.fit.laws.memory import Memory
-from experiments.fit.recipes import OwnLaws
-from experiments.fit.report import markdown_report
-from experiments.fit.spells import with_own_laws
-from experiments.fit.workers import describe
+from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit.findings import investigate
+from erasurehead.experiments.fit.hosts import named, standing_rows, worker_table
+from erasurehead.experiments.fit.laws.memory import Memory
+from erasurehead.experiments.fit.recipes import OwnLaws
+from erasurehead.experiments.fit.report import markdown_report
+from erasurehead.experiments.fit.spells import with_own_laws
+from erasurehead.experiments.fit.workers import describe
 from tests.program import inside
 
 CONSTANT, SPELLED = 17, 42

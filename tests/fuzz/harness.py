@@ -36,11 +36,28 @@ OUTPUT = 2**28
 """Bytes of a file."""
 
 PRELOADED = (
-    *("experiments.cli", "experiments.commands", "experiments.console", "experiments.run"),
-    *("experiments.cells.compute", "experiments.cells.processes", "experiments.config.schema"),
-    *("experiments.fit.command", "experiments.fit.findings", "experiments.fit.report"),
-    *("experiments.whatif.command", "experiments.attack.command", "experiments.report.command"),
-    *("experiments.recommend.command", "experiments.pictures.command"),
+    *(
+        "erasurehead.experiments.cli",
+        "erasurehead.experiments.commands",
+        "erasurehead.experiments.console",
+        "erasurehead.experiments.run",
+    ),
+    *(
+        "erasurehead.experiments.cells.compute",
+        "erasurehead.experiments.cells.processes",
+        "erasurehead.experiments.config.schema",
+    ),
+    *(
+        "erasurehead.experiments.fit.command",
+        "erasurehead.experiments.fit.findings",
+        "erasurehead.experiments.fit.report",
+    ),
+    *(
+        "erasurehead.experiments.whatif.command",
+        "erasurehead.experiments.attack.command",
+        "erasurehead.experiments.report.command",
+    ),
+    *("erasurehead.experiments.recommend.command", "erasurehead.experiments.pictures.command"),
     *("sklearn.datasets", "matplotlib.backends.backend_agg"),
 )
 """What commands import."""
@@ -183,7 +200,7 @@ def _become(command: Command, folder: Path, names: list[Path]) -> None:
 
 
 def _main() -> int:
-    from experiments.cli import main
+    from erasurehead.experiments.cli import main
 
     try:
         main()

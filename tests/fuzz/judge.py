@@ -14,9 +14,9 @@ from xml.parsers import expat
 import pandas as pd
 import pyarrow.parquet as pq
 
-from experiments import answers, outputs
-from experiments.cells import store
-from experiments.config import yaml_text
+from erasurehead.experiments import answers, outputs
+from erasurehead.experiments.cells import store
+from erasurehead.experiments.config import yaml_text
 from tests.fuzz.case import Case
 from tests.fuzz.harness import Ending, Snapshot
 

@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.config import yaml_text
-from experiments.run import Options, run
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.run import Options, run
 from tests.fuzz.case import Case, Command
 from tests.fuzz.values import NUMBERS, TEXTS
 

@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from experiments.config import yaml_text
-from experiments.config.schema import schema
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.schema import schema
 from tests.golden.configs import documents
 
 SHIPPED = Path(__file__).parents[2] / "experiments" / "configs"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.config import yaml_text
-from experiments.config.document import load
-from experiments.run import Options, run
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.document import load
+from erasurehead.experiments.run import Options, run
 from tests.fuzz import judge, yaml_out
 from tests.fuzz.case import Case, randomness
 from tests.fuzz.harness import Ending, snapshot

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.live.crew import Arrival, Death, Event
-from experiments.live.tasks import Work
-from sim.engines.policy import Policy
-from sim.types import FloatArray
+from erasurehead.experiments.live.crew import Arrival, Death, Event
+from erasurehead.experiments.live.tasks import Work
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.types import FloatArray
 
 
 def nobody() -> None:

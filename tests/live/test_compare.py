@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.compare.pairs import Pair
-from experiments.compare.picture import comparison_picture
-from experiments.compare.table import comparison_table, ratio_of_means
-from experiments.pictures.shown import Points
+from erasurehead.experiments.compare.pairs import Pair
+from erasurehead.experiments.compare.picture import comparison_picture
+from erasurehead.experiments.compare.table import comparison_table, ratio_of_means
+from erasurehead.experiments.pictures.shown import Points
 from tests.live.test_processes import written
 from tests.program import inside
 

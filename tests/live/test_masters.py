@@ -11,24 +11,24 @@ from math import inf
 import numpy as np
 import pytest
 
-from delay_models import Tape
-from delay_models.parametric import Exponential
-from experiments.config.build import Training
-from experiments.live.cell import play_all
-from experiments.live.played import CannotEnd, Played
-from experiments.live.replay import difference, learned, trace_of
-from experiments.live.work import supported, works
-from sim.engines.cluster import Cluster
-from sim.engines.policy import Policy
-from sim.engines.run import Run, simulate
-from sim.load_laws import Additive, Proportional
-from sim.optimizers import Accelerated
-from sim.problems.losses import LogisticLoss
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.base import Fixed, Scheme
-from sim.schemes.foresight import ForesightedFamily
-from sim.schemes.uncoded import Uncoded
-from sim.types import Rounds
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.parametric import Exponential
+from erasurehead.experiments.config.build import Training
+from erasurehead.experiments.live.cell import play_all
+from erasurehead.experiments.live.played import CannotEnd, Played
+from erasurehead.experiments.live.replay import difference, learned, trace_of
+from erasurehead.experiments.live.work import supported, works
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.load_laws import Additive, Proportional
+from erasurehead.sim.optimizers import Accelerated
+from erasurehead.sim.problems.losses import LogisticLoss
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.base import Fixed, Scheme
+from erasurehead.sim.schemes.foresight import ForesightedFamily
+from erasurehead.sim.schemes.uncoded import Uncoded
+from erasurehead.sim.types import Rounds
 from tests.live.simulated import SimulatedCrew
 
 WORKERS, ROUNDS = 12, 6

@@ -12,19 +12,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from delay_models import Tape
-from delay_models.parametric import ShiftedExponential
-from experiments.config import yaml_text
-from experiments.live.cell import play_all
-from experiments.live.crew import LineCrew
-from experiments.live.replay import difference, learned, trace_of
-from experiments.live.staff import hired
-from experiments.live.tasks import Employment
-from experiments.live.work import works
-from experiments.pictures.records import LIVE, read_records
-from sim.engines.run import Run
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.parametric import ShiftedExponential
+from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.live.cell import play_all
+from erasurehead.experiments.live.crew import LineCrew
+from erasurehead.experiments.live.replay import difference, learned, trace_of
+from erasurehead.experiments.live.staff import hired
+from erasurehead.experiments.live.tasks import Employment
+from erasurehead.experiments.live.work import works
+from erasurehead.experiments.pictures.records import LIVE, read_records
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES
 from tests.cells.commands import PATIENCE, kill, session_of, signalled, start, until, workers_of
 from tests.live.test_masters import problem
 from tests.program import inside

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from experiments.live.tasks import (
+from erasurehead.experiments.live.tasks import (
     Drop,
     Employment,
     End,
@@ -25,10 +25,10 @@ from experiments.live.tasks import (
     Vector,
     Work,
 )
-from experiments.live.work import parts_of
-from experiments.live.worker import Worker
-from sim.engines.policy import Policy
-from sim.types import FloatArray
+from erasurehead.experiments.live.work import parts_of
+from erasurehead.experiments.live.worker import Worker
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.types import FloatArray
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 

@@ -14,7 +14,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from experiments.config import yaml_text
+from erasurehead.experiments.config import yaml_text
 from tests.package.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]

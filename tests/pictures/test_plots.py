@@ -20,21 +20,22 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from delay_models import MODELS, Tape
-from experiments import timeline
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells
-from experiments.pictures import paint, style
-from experiments.pictures.base import PanelKind
-from experiments.pictures.command import write_pictures
-from experiments.pictures.kinds import KINDS, delays, gantt, losses
-from experiments.pictures.kinds.curves import loss_at, pareto, spread
-from experiments.pictures.looks import LOOKS, look, shade, variants
-from experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
-from experiments.pictures.shown import Bars, Curve, Points
-from experiments.records.estimates import mean_interval
-from experiments.run import Options, run
-from sim.schemes import SCHEMES
+import erasurehead.experiments.pictures
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments import timeline
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.base import PanelKind
+from erasurehead.experiments.pictures.command import write_pictures
+from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses
+from erasurehead.experiments.pictures.kinds.curves import loss_at, pareto, spread
+from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
+from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
+from erasurehead.experiments.pictures.shown import Bars, Curve, Points
+from erasurehead.experiments.records.estimates import mean_interval
+from erasurehead.experiments.run import Options, run
+from erasurehead.sim.schemes import SCHEMES
 from tests.program import inside
 from tests.test_cli import BASE, LEARNING
 
@@ -538,7 +539,13 @@ def test_pictures_are_small_and_keep_their_colours(directories: dict[str, Path])
     assert {(255, 255, 255), (0xD5, 0x5E, 0x00), (0x00, 0x00, 0x00)} <= colours
 
 
-ENGINES = ("simpy", "sim.engines", "sim.learner", "experiments.cells.compute", "experiments.run")
+ENGINES = (
+    "simpy",
+    "erasurehead.sim.engines",
+    "erasurehead.sim.learner",
+    "erasurehead.experiments.cells.compute",
+    "erasurehead.experiments.run",
+)
 
 
 @pytest.mark.parametrize("name", LOOKS)
@@ -553,15 +560,16 @@ def test_every_marker_can_be_drawn(name: str, hollow: bool) -> None:
 
 def test_pictures_import_no_engine() -> None:
     """Everything that importing any of their modules brings in, in a process of its own."""
-    import experiments.pictures
 
-    found = pkgutil.walk_packages(experiments.pictures.__path__, "experiments.pictures.")
+    found = pkgutil.walk_packages(
+        erasurehead.experiments.pictures.__path__, "erasurehead.experiments.pictures."
+    )
     modules = [module.name for module in found]
-    assert "experiments.pictures.kinds.gantt" in modules
+    assert "erasurehead.experiments.pictures.kinds.gantt" in modules
     code = f"import sys, {', '.join(modules)}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = done.stdout.split()
-    assert "experiments.pictures.kinds.gantt" in imported
+    assert "erasurehead.experiments.pictures.kinds.gantt" in imported
     assert [name for name in imported if name.startswith(ENGINES)] == []
 
 

@@ -10,14 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.pictures.looks import LOOKS, SOLID, Look
-from experiments.pictures.shown import Axis, Bars, Curve, Fill, Heat, Panel, Picture, Points, Rules
-from experiments.pictures.svg.ends import ends
-from experiments.pictures.svg.inks import DARK, LEAST, contrast, on_dark
-from experiments.pictures.svg.picture import draw_picture
-from experiments.pictures.svg.scale import Scale, linear_ticks, log_ticks, tick_text
-from experiments.pictures.svg.sheet import Sheet
-from experiments.pictures.svg.thin import kept
+from erasurehead.experiments.pictures.looks import LOOKS, SOLID, Look
+from erasurehead.experiments.pictures.shown import (
+    Axis,
+    Bars,
+    Curve,
+    Fill,
+    Heat,
+    Panel,
+    Picture,
+    Points,
+    Rules,
+)
+from erasurehead.experiments.pictures.svg.ends import ends
+from erasurehead.experiments.pictures.svg.inks import DARK, LEAST, contrast, on_dark
+from erasurehead.experiments.pictures.svg.picture import draw_picture
+from erasurehead.experiments.pictures.svg.scale import Scale, linear_ticks, log_ticks, tick_text
+from erasurehead.experiments.pictures.svg.sheet import Sheet
+from erasurehead.experiments.pictures.svg.thin import kept
 
 LOOK = Look("#0072B2", "s", SOLID, "a <b> & c")
 

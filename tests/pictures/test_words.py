@@ -9,9 +9,9 @@ from xml.dom import minidom
 import numpy as np
 import pytest
 
-from experiments.pictures import paint, style, words
-from experiments.pictures.looks import Look
-from experiments.pictures.shown import Axis, Curve, Panel, Picture
+from erasurehead.experiments.pictures import paint, style, words
+from erasurehead.experiments.pictures.looks import Look
+from erasurehead.experiments.pictures.shown import Axis, Curve, Panel, Picture
 
 ODD = [
     r"$\frac{$",

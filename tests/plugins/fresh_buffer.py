@@ -6,9 +6,9 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from sim.fields import STRICT, WaitFor
-from sim.schemes.barrierless import Barrierless
-from sim.schemes.base import SchemeFamily
+from erasurehead.sim.fields import STRICT, WaitFor
+from erasurehead.sim.schemes.barrierless import Barrierless
+from erasurehead.sim.schemes.base import SchemeFamily
 
 
 @dataclass(frozen=True, config=STRICT)

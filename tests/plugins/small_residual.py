@@ -7,12 +7,12 @@ from typing import ClassVar
 
 from pydantic.dataclasses import dataclass
 
-from sim.fields import STRICT, Load, Share
-from sim.schemes.assignments import Groups
-from sim.schemes.base import Fixed, SchemeFamily
-from sim.schemes.decoders import Decoder, OnePerGroup, decoding_error
-from sim.schemes.stopping import StoppingRule
-from sim.types import BoolArray
+from erasurehead.sim.fields import STRICT, Load, Share
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.base import Fixed, SchemeFamily
+from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup, decoding_error
+from erasurehead.sim.schemes.stopping import StoppingRule
+from erasurehead.sim.types import BoolArray
 
 
 @plain_dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.config.plugins import load
-from experiments.run import Options, run
-from sim.engines.run import Run
-from sim.load_laws import Proportional
+from erasurehead.experiments.config.plugins import load
+from erasurehead.experiments.run import Options, run
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.load_laws import Proportional
 
 HERE = Path(__file__).parent
 FILES = sorted(file for file in HERE.glob("*.py") if not file.name.startswith(("_", "test_")))

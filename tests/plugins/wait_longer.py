@@ -8,11 +8,11 @@ from typing import ClassVar
 import numpy as np
 from pydantic.dataclasses import dataclass
 
-from sim.fields import STRICT, WaitFor
-from sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
-from sim.schemes.decoders import SumArrived
-from sim.schemes.stopping import FirstKEach
-from sim.types import BoolArray, FloatArray, IntArray
+from erasurehead.sim.fields import STRICT, WaitFor
+from erasurehead.sim.schemes.base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
+from erasurehead.sim.schemes.decoders import SumArrived
+from erasurehead.sim.schemes.stopping import FirstKEach
+from erasurehead.sim.types import BoolArray, FloatArray, IntArray
 
 State = tuple[IntArray, FloatArray]
 

@@ -7,8 +7,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from sim.problems import DATASETS, Problem, ProblemConfig, ProblemSettings
-from sim.types import FloatArray
+from erasurehead.sim.problems import DATASETS, Problem, ProblemConfig, ProblemSettings
+from erasurehead.sim.types import FloatArray
 
 
 def build_problem(

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells
-from sim.errors import InvalidParameter
-from sim.problems import DATASETS, LOSSES
-from sim.problems.build import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.problems import DATASETS, LOSSES
+from erasurehead.sim.problems.build import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 from tests.problems.building import build_problem
 
 SMALL: dict[str, Any] = {"loss": "logistic", "dataset": "synthetic", "rows": 40, "features": 3}

@@ -7,9 +7,9 @@ import pytest
 from scipy.special import expit
 from sklearn.preprocessing import OneHotEncoder
 
-from sim.problems import DATASETS
-from sim.problems.datasets.encodings import interactions, one_hot
-from sim.problems.datasets.synthetic import Synthetic
+from erasurehead.sim.problems import DATASETS
+from erasurehead.sim.problems.datasets.encodings import interactions, one_hot
+from erasurehead.sim.problems.datasets.synthetic import Synthetic
 
 
 def test_one_hot_agrees_with_scikit_learn() -> None:

@@ -7,9 +7,9 @@ import pytest
 from scipy import sparse
 from scipy.optimize import check_grad
 
-from sim.errors import InvalidParameter
-from sim.problems import LOSSES, Problem, base
-from sim.problems.losses import LogisticLoss, SquaredLoss
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.problems import LOSSES, Problem, base
+from erasurehead.sim.problems.losses import LogisticLoss, SquaredLoss
 
 ROWS, FEATURES, PARTITIONS = 23, 5, 4
 

@@ -11,11 +11,11 @@ import pytest
 from sklearn.model_selection import train_test_split
 from sklearn.preprocessing import OneHotEncoder
 
-from sim.errors import DataNotFound, InvalidParameter
-from sim.problems import DATASETS
-from sim.problems.datasets.base import Dataset
-from sim.problems.datasets.files import DATA_VARIABLE
-from sim.problems.datasets.public import AMAZON_COLUMNS, KC_COLUMNS
+from erasurehead.sim.errors import DataNotFound, InvalidParameter
+from erasurehead.sim.problems import DATASETS
+from erasurehead.sim.problems.datasets.base import Dataset
+from erasurehead.sim.problems.datasets.files import DATA_VARIABLE
+from erasurehead.sim.problems.datasets.public import AMAZON_COLUMNS, KC_COLUMNS
 from tests.problems.building import build_problem
 
 TASKS = {"amazon": "classification", "covertype": "classification", "kc_housing": "regression"}

@@ -9,10 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from experiments.recommend.command import ask
-from experiments.recommend.question import Options
-from experiments.recommend.study import investigate
-from experiments.recommend.writing import FRAMES
+from erasurehead.experiments.recommend.command import ask
+from erasurehead.experiments.recommend.question import Options
+from erasurehead.experiments.recommend.study import investigate
+from erasurehead.experiments.recommend.writing import FRAMES
 from tests.golden.tables import Kept, columns, machine
 
 FILE = Path(__file__).parent / "golden.json"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from experiments.recommend.goal import Limits
-from experiments.recommend.question import Options
-from experiments.recommend.study import Study, goal_of, investigate
-from experiments.recommend.subject import of_config
-from sim.theory import (
+from erasurehead.experiments.recommend.goal import Limits
+from erasurehead.experiments.recommend.question import Options
+from erasurehead.experiments.recommend.study import Study, goal_of, investigate
+from erasurehead.experiments.recommend.subject import of_config
+from erasurehead.sim.theory import (
     ExponentialTime,
     GroupErasure,
     harmonic,

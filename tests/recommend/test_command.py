@@ -11,16 +11,16 @@ import pandas as pd
 import pytest
 import yaml
 
-from delay_models.tables.reading import Reading
-from experiments.config.errors import ConfigError
-from experiments.recommend.bench import RACE_DELAYS, TRIAL_DELAYS, Bench, Part
-from experiments.recommend.entry import Entry
-from experiments.recommend.goal import Asked, Limits
-from experiments.recommend.measured import Measured
-from experiments.recommend.question import Table
-from experiments.recommend.study import goal_of
-from experiments.recommend.subject import of_config
-from experiments.recommend.writing import FILES
+from erasurehead.delay_models.tables.reading import Reading
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.recommend.bench import RACE_DELAYS, TRIAL_DELAYS, Bench, Part
+from erasurehead.experiments.recommend.entry import Entry
+from erasurehead.experiments.recommend.goal import Asked, Limits
+from erasurehead.experiments.recommend.measured import Measured
+from erasurehead.experiments.recommend.question import Table
+from erasurehead.experiments.recommend.study import goal_of
+from erasurehead.experiments.recommend.subject import of_config
+from erasurehead.experiments.recommend.writing import FILES
 from tests.program import inside, process
 
 CONFIG = """

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from experiments.config.catalogue import BUILT_IN
-from experiments.recommend.compare import behind, leader, mean, ratio
-from experiments.recommend.dials import DEALT_ANEW, Changed, Dearer, Dial
-from experiments.recommend.frames import on_front
-from experiments.recommend.progress import exact_iterations
-from experiments.recommend.space import LEFT_OUT, Room, neighbours, sections
-from sim.load_laws import Additive, PerPartition, Proportional
-from sim.schemes import SCHEMES
-from sim.steps import DecodedRounds
-from sim.types import BoolArray, FloatArray
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.recommend.compare import behind, leader, mean, ratio
+from erasurehead.experiments.recommend.dials import DEALT_ANEW, Changed, Dearer, Dial
+from erasurehead.experiments.recommend.frames import on_front
+from erasurehead.experiments.recommend.progress import exact_iterations
+from erasurehead.experiments.recommend.space import LEFT_OUT, Room, neighbours, sections
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.steps import DecodedRounds
+from erasurehead.sim.types import BoolArray, FloatArray
 
 
 class Table:

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from experiments.recommend.goal import Limits
-from experiments.recommend.words import verdict, why
+from erasurehead.experiments.recommend.goal import Limits
+from erasurehead.experiments.recommend.words import verdict, why
 from tests.recommend import planted
 
 ADDITIVE = {"load_law": {"kind": "additive", "seconds_per_partition": planted.WORK}}

@@ -10,22 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.cells.compute import CellResult, compute
-from experiments.config.grid import cells
-from experiments.records.estimates import (
+from erasurehead.experiments.cells.compute import CellResult, compute
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.records.estimates import (
     interval_columns,
     mean_and_error,
     mean_interval,
     ratio_interval,
 )
-from experiments.records.paired import comparison
-from experiments.records.tables import (
+from erasurehead.experiments.records.paired import comparison
+from erasurehead.experiments.records.tables import (
     Finished,
     iterations_table,
     summary_table,
     workers_table,
 )
-from sim.metrics import METRICS, per_replication
+from erasurehead.sim.metrics import METRICS, per_replication
 
 BASE: dict[str, Any] = {
     "workers": 6,

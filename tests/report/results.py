@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from experiments import answers
-from experiments.answers import Answer
+from erasurehead.experiments import answers
+from erasurehead.experiments.answers import Answer
 from tests.program import inside
 
 EVIL = "<script>alert(\"x\")</script> & 'q' {{ 7 * 7 }}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.report.kinds import numbers
+from erasurehead.experiments.report.kinds import numbers
 from tests.program import inside
 from tests.report.reader import Reader
 from tests.report.results import config, done, make_run, make_sweep

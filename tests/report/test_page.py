@@ -18,8 +18,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from experiments.pictures import style
-from experiments.report.kinds import KINDS
+from erasurehead.experiments.pictures import style
+from erasurehead.experiments.report.kinds import KINDS
 from tests.program import inside
 from tests.report.reader import Reader
 from tests.report.results import EVIL, MADE

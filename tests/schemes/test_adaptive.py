@@ -8,14 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.cells.compute import CellResult, compute
-from experiments.config.grid import cells
-from sim.engines.cluster import Cluster
-from sim.engines.policy import Policy
-from sim.engines.run import Engine, Run, rounds
-from sim.load_laws import Proportional
-from sim.schemes.adaptive import AdaptiveK
-from sim.types import FloatArray, Trace
+from erasurehead.experiments.cells.compute import CellResult, compute
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import Engine, Run, rounds
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes.adaptive import AdaptiveK
+from erasurehead.sim.types import FloatArray, Trace
 from tests.engines.agreement import arrays
 from tests.engines.strategies import lattice
 from tests.tables import TableTape

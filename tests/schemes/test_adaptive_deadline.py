@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import InvalidParameter
-from sim.load_laws import Proportional
-from sim.schemes.adaptive import AdaptiveDeadline, robust_deadline
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes.adaptive import AdaptiveDeadline, robust_deadline
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.statistics import assert_z

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from sim.schemes.assignments import (
+from erasurehead.sim.schemes.assignments import (
     Assignment,
     CyclicCode,
     CyclicMds,

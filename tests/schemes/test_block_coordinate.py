@@ -5,19 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from experiments.config import build
-from experiments.config.grid import cells
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import InvalidParameter
-from sim.load_laws import Additive, LoadLaw, Proportional
-from sim.schemes.block_coordinate import BlockCoordinate, Levels, optimal_split
-from sim.schemes.foresight import UnitExponential
-from sim.schemes.repetition import CyclicRepetition
-from sim.theory import iteration_time_law, worker_time_at
-from sim.theory.foresight import DelayForesight
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, optimal_split
+from erasurehead.sim.schemes.foresight import UnitExponential
+from erasurehead.sim.schemes.repetition import CyclicRepetition
+from erasurehead.sim.theory import iteration_time_law, worker_time_at
+from erasurehead.sim.theory.foresight import DelayForesight
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice
@@ -127,7 +127,7 @@ def test_engines_agree(policy: Policy, law: LoadLaw) -> None:
 )
 def test_order_statistics_in_closed_form(delay: object, tolerance: float) -> None:
     """The quadrature over quantiles against the one over times, of the theory of rounds."""
-    from sim.schemes.stopping import FirstK
+    from erasurehead.sim.schemes.stopping import FirstK
 
     law = Additive(seconds_per_partition=0.25)
     found = DelayForesight(delay, law).order_statistics(6)  # type: ignore[arg-type]

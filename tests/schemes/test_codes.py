@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES
-from sim.schemes.base import Fixed
-from sim.schemes.block_design import base_block
-from sim.schemes.communication import ShortMessages
-from sim.schemes.decoders import Optimal, decoding_error
-from sim.schemes.graph_codes import circulant_offsets, shifted
-from sim.schemes.heterogeneity import portions
-from sim.theory import (
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.block_design import base_block
+from erasurehead.sim.schemes.communication import ShortMessages
+from erasurehead.sim.schemes.decoders import Optimal, decoding_error
+from erasurehead.sim.schemes.graph_codes import circulant_offsets, shifted
+from erasurehead.sim.schemes.heterogeneity import portions
+from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,
     expander_bound,
@@ -25,7 +25,7 @@ from sim.theory import (
     one_step_error,
     stochastic_block_error,
 )
-from sim.theory.worst_case import singular_values
+from erasurehead.sim.theory.worst_case import singular_values
 from tests.statistics import BOUND, assert_z
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sim.schemes import SCHEMES, Scheme
-from sim.schemes.assignments import Groups, UniformLoad
-from sim.schemes.base import Fixed
-from sim.schemes.conditioning import PROBES
-from sim.schemes.decoders import Decoder, Optimal
-from sim.schemes.stopping import CoverGroups, Deadline, FirstK
-from sim.types import BoolArray, FloatArray
+from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.schemes.assignments import Groups, UniformLoad
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.conditioning import PROBES
+from erasurehead.sim.schemes.decoders import Decoder, Optimal
+from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.types import BoolArray, FloatArray
 
 
 @final

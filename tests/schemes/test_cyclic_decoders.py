@@ -7,14 +7,14 @@ import itertools
 import numpy as np
 import pytest
 
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import CyclicCode, CyclicMds
-from sim.schemes.base import DECODING, Fixed
-from sim.schemes.conditioning import PROBES
-from sim.schemes.cyclic_decoders import Banded, Cyclic, Interpolated
-from sim.schemes.decoders import Optimal
-from sim.schemes.repetition import LEAST_SQUARES
-from sim.types import Rounds, Trace
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import CyclicCode, CyclicMds
+from erasurehead.sim.schemes.base import DECODING, Fixed
+from erasurehead.sim.schemes.conditioning import PROBES
+from erasurehead.sim.schemes.cyclic_decoders import Banded, Cyclic, Interpolated
+from erasurehead.sim.schemes.decoders import Optimal
+from erasurehead.sim.schemes.repetition import LEAST_SQUARES
+from erasurehead.sim.types import Rounds, Trace
 
 SIZES = [(n, load) for n in range(2, 9) for load in range(2, n + 1)]
 CASES: list[Cyclic] = [Banded(CyclicCode(n, load)) for n, load in SIZES]
@@ -173,5 +173,5 @@ def test_large_complex_codes_are_decoded_from_too_few_arrivals(
     arrived = np.ones((1, 30), dtype=np.bool_)
     arrived[0, [0, 1, 2, 9, 10, 17]] = False
     solved = Optimal(code).decoding_vector(arrived)
-    monkeypatch.setattr("sim.schemes.decoders.DENSE", 100)
+    monkeypatch.setattr("erasurehead.sim.schemes.decoders.DENSE", 100)
     assert Interpolated(code).decoding_vector(arrived) == pytest.approx(solved, abs=1e-6)

@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import CyclicCode, Groups, Pieces
-from sim.schemes.decoders import (
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import CyclicCode, Groups, Pieces
+from erasurehead.sim.schemes.decoders import (
     OnePerGroup,
     OnePerPartition,
     Optimal,

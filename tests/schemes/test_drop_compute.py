@@ -9,23 +9,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from delay_models import MODELS, Tape
-from experiments.cells.compute import compute
-from experiments.config.grid import cells
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from sim.schemes.drop_compute import Cut, DropCompute
-from sim.schemes.uncoded import Uncoded
-from sim.theory import (
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.sim.schemes.drop_compute import Cut, DropCompute
+from erasurehead.sim.schemes.uncoded import Uncoded
+from erasurehead.sim.theory import (
     IterationTimeLaw,
     NoFormula,
     mean_pieces_done,
     normal_pieces_done,
     scheme_iteration_time,
 )
-from sim.types import FloatArray
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from sim.errors import InvalidParameter
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, Scheme, SchemeFamily
-from sim.schemes.decoders import decoding_error
-from sim.schemes.erasurehead import ErasureHead, chance_heard
-from sim.schemes.multi_message import MultiMessage
-from sim.schemes.uncoded import IgnoreStragglers, TimeWindow
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
+from erasurehead.sim.schemes.decoders import decoding_error
+from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
+from erasurehead.sim.schemes.multi_message import MultiMessage
+from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
 from tests.engines.engines import Engine, batch, event
 from tests.statistics import assert_z
 from tests.tables import TableTape

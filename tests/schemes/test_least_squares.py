@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sim.schemes import SCHEMES, least_squares
-from sim.schemes.base import Fixed
-from sim.types import BoolArray
+from erasurehead.sim.schemes import SCHEMES, least_squares
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.types import BoolArray
 
 
 def some(n: int, r: int, count: int) -> BoolArray:

@@ -10,10 +10,10 @@ import pytest
 from scipy import sparse
 from scipy.io import mmwrite
 
-from sim.errors import InvalidParameter
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import Optimal
-from sim.schemes.matrix import Matrix
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.decoders import Optimal
+from erasurehead.sim.schemes.matrix import Matrix
 
 B = np.array([[1.0, 1, 0, 0, 0.5], [0, 1, 1, 0, 0], [0, 0, 1, -2, 0], [1, 0, 0, 1, 1]])
 """4 workers, 5 partitions."""

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from experiments.config import build
-from experiments.config.grid import cells
-from sim.engines.policy import Policy
-from sim.engines.run import simulate
-from sim.errors import InvalidParameter
-from sim.load_laws import LoadLaw, Proportional
-from sim.schemes.mindflayer import Clipped, MindFlayer
-from sim.theory.foresight import DelayForesight
-from sim.types import FloatArray
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.grid import cells
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.run import simulate
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import LoadLaw, Proportional
+from erasurehead.sim.schemes.mindflayer import Clipped, MindFlayer
+from erasurehead.sim.theory.foresight import DelayForesight
+from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from delay_models import MODELS, Tape
-from sim.errors import InvalidParameter
-from sim.load_laws import Proportional
-from sim.schemes.assignments import Pieces
-from sim.schemes.multi_message import MultiMessage
-from sim.schemes.repetition import FractionalRepetition
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes.assignments import Pieces
+from erasurehead.sim.schemes.multi_message import MultiMessage
+from erasurehead.sim.schemes.repetition import FractionalRepetition
 from tests.engines.engines import batch
 from tests.statistics import assert_z
 

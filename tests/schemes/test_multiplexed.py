@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.engines.policy import Policy
-from sim.errors import InvalidParameter
-from sim.load_laws import Additive, PerPartition, Proportional
-from sim.schemes.base import RoundOutcome
-from sim.schemes.multiplexed import Jobs, Multiplexed
-from sim.schemes.sequential import Sequential
-from sim.types import FloatArray, Rounds, Trace
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
+from erasurehead.sim.schemes.base import RoundOutcome
+from erasurehead.sim.schemes.multiplexed import Jobs, Multiplexed
+from erasurehead.sim.schemes.sequential import Sequential
+from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event
 from tests.engines.strategies import lattice

@@ -7,21 +7,26 @@ import itertools
 import numpy as np
 import pytest
 
-from delay_models import MODELS, Tape
-from experiments.conformance.telling import told
-from sim.engines.cluster import Cluster
-from sim.engines.network import Network
-from sim.engines.policy import Policy
-from sim.errors import InvalidParameter
-from sim.load_laws import LoadLaw, Proportional
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import Pieces
-from sim.schemes.multi_message import MultiMessage
-from sim.schemes.partial_stragglers import PartialStragglers, most_before_cover
-from sim.schemes.partly_uncoded import PartlyUncoded
-from sim.schemes.places import AtPlace, Later, PerPlace
-from sim.schemes.repetition import CyclicRepetition, FractionalRepetition
-from sim.schemes.stopping import CoverGroups, FirstK, StoppingRule, stopping_delay_by_bisection
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.conformance.telling import told
+from erasurehead.sim.engines.cluster import Cluster
+from erasurehead.sim.engines.network import Network
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import LoadLaw, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import Pieces
+from erasurehead.sim.schemes.multi_message import MultiMessage
+from erasurehead.sim.schemes.partial_stragglers import PartialStragglers, most_before_cover
+from erasurehead.sim.schemes.partly_uncoded import PartlyUncoded
+from erasurehead.sim.schemes.places import AtPlace, Later, PerPlace
+from erasurehead.sim.schemes.repetition import CyclicRepetition, FractionalRepetition
+from erasurehead.sim.schemes.stopping import (
+    CoverGroups,
+    FirstK,
+    StoppingRule,
+    stopping_delay_by_bisection,
+)
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice

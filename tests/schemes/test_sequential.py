@@ -10,17 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from experiments.config import build
-from experiments.config.errors import ConfigError
-from experiments.config.grid import cells
-from experiments.conformance.telling import told
-from sim.engines.policy import Policy
-from sim.errors import InvalidParameter
-from sim.load_laws import Proportional
-from sim.schemes.base import RoundOutcome
-from sim.schemes.burst import BurstWindow
-from sim.schemes.sequential import SelectiveRepeat, Sequential
-from sim.types import FloatArray, Rounds, Trace
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.conformance.telling import told
+from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes.base import RoundOutcome
+from erasurehead.sim.schemes.burst import BurstWindow
+from erasurehead.sim.schemes.sequential import SelectiveRepeat, Sequential
+from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event
 from tests.engines.strategies import lattice

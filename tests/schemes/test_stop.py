@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES
-from sim.schemes.assignments import Encoded
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import Optimal, decoding_error
-from sim.schemes.graph_codes import shifted
-from sim.schemes.stop import KINDS, Stop, ending
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import Encoded
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.decoders import Optimal, decoding_error
+from erasurehead.sim.schemes.graph_codes import shifted
+from erasurehead.sim.schemes.stop import KINDS, Stop, ending
 
 READ = TypeAdapter(Stop)
 CODE = shifted(np.array([0, 1, 3]), 8)

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from experiments.conformance.telling import told
-from sim.schemes.assignments import Pieces
-from sim.schemes.stopping import (
+from erasurehead.experiments.conformance.telling import told
+from erasurehead.sim.schemes.assignments import Pieces
+from erasurehead.sim.schemes.stopping import (
     CoverGroups,
     CoverPartitions,
     Deadline,

@@ -10,8 +10,8 @@ from math import comb
 import numpy as np
 import pytest
 
-from sim.schemes.stopping import CoverGroups, Deadline, FirstK
-from sim.theory.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
+from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.theory.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
 
 
 def covering_subsets(n, d):

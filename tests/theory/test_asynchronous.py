@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from sim.theory import (
+from erasurehead.sim.theory import (
     bound_k_async,
     mean_asynchronous,
     mean_k_async,

@@ -7,14 +7,14 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from sim.errors import InvalidParameter
-from sim.theory.convergence import (
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.theory.convergence import (
     ErasureBound,
     expected_total_time,
     gradient_descent_rate,
     least_squares_spectrum,
 )
-from sim.theory.decoding_error import GroupErasure
+from erasurehead.sim.theory.decoding_error import GroupErasure
 from tests.statistics import BOUND, assert_z
 
 

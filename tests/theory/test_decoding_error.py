@@ -10,21 +10,21 @@ from math import comb
 import numpy as np
 import pytest
 
-from delay_models import MODELS
-from sim.load_laws import Proportional
-from sim.schemes import SCHEMES, assignments
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
-from sim.schemes.stopping import CoverGroups, Deadline, FirstK
-from sim.theory import NoFormula
-from sim.theory.decoding_error import (
+from erasurehead.delay_models import MODELS
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES, assignments
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
+from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.theory import NoFormula
+from erasurehead.sim.theory.decoding_error import (
     GroupErasure,
     bernoulli_error,
     common_weight_error,
     expected_decoding_error,
     one_step_error,
 )
-from sim.theory.iteration_time import scheme_iteration_time
+from erasurehead.sim.theory.iteration_time import scheme_iteration_time
 from tests.statistics import assert_z
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from delay_models import MODELS
-from sim.load_laws import PerPartition, Proportional
-from sim.schemes import SCHEMES
-from sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK
-from sim.theory import (
+from erasurehead.delay_models import MODELS
+from erasurehead.sim.load_laws import PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK
+from erasurehead.sim.theory import (
     NoFormula,
     WorkerTime,
     additive_worker_time,
@@ -23,7 +23,7 @@ from sim.theory import (
     proportional_worker_time,
     scheme_iteration_time,
 )
-from sim.theory import exponential as closed
+from erasurehead.sim.theory import exponential as closed
 from tests.statistics import assert_z
 from tests.theory.test_arrivals import covering_subsets
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS
-from sim import theory
-from sim.errors import InvalidParameter
-from sim.load_laws import PerPartition
-from sim.schemes.assignments import Groups
-from sim.schemes.stopping import CoverGroups, FirstK
+from erasurehead.delay_models import MODELS
+from erasurehead.sim import theory
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.load_laws import PerPartition
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 
 ONE = theory.ExponentialTime(0.0, 1.0)
 UNIT = theory.WorkerTime(lambda t: 1 - np.exp(-t))

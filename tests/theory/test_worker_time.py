@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models import MODELS
-from sim.load_laws import PerPartition
-from sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
+from erasurehead.delay_models import MODELS
+from erasurehead.sim.load_laws import PerPartition
+from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
 
 SUMMABLE = {
     "deterministic": {"value": 0.25},

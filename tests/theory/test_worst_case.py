@@ -9,17 +9,17 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from sim.attack import code_of
-from sim.attack.sets import every_set
-from sim.errors import InvalidParameter
-from sim.schemes import SCHEMES, SchemeFamily
-from sim.schemes.assignments import CyclicMds, Encoded
-from sim.schemes.base import Fixed
-from sim.schemes.decoders import Optimal, unbiased
-from sim.schemes.graph_codes import adjacency
-from sim.schemes.stopping import FirstK
-from sim.theory import NoFormula, design_error, expander_bound
-from sim.theory.worst_case import (
+from erasurehead.sim.attack import code_of
+from erasurehead.sim.attack.sets import every_set
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
+from erasurehead.sim.schemes.assignments import CyclicMds, Encoded
+from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.decoders import Optimal, unbiased
+from erasurehead.sim.schemes.graph_codes import adjacency
+from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.theory import NoFormula, design_error, expander_bound
+from erasurehead.sim.theory.worst_case import (
     GroupsLost,
     singular_values,
     spectral_bound,
@@ -116,7 +116,7 @@ def test_large_matrices_have_the_same_second_singular_value(
     scheme = SCHEMES["regular_graph"](load=4, wait_for=9).build(60)
     assert isinstance(scheme, Fixed)
     whole = singular_values(scheme.assignment.encoding)
-    monkeypatch.setattr("sim.theory.worst_case.DENSE", 10)
+    monkeypatch.setattr("erasurehead.sim.theory.worst_case.DENSE", 10)
     assert singular_values(scheme.assignment.encoding) == pytest.approx(whole[:2], rel=1e-9)
 
 

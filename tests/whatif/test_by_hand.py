@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.whatif import changes
-from experiments.whatif.hosts import waits
-from experiments.whatif.study import Study, study
+from erasurehead.experiments.whatif import changes
+from erasurehead.experiments.whatif.hosts import waits
+from erasurehead.experiments.whatif.study import Study, study
 
 TABLE = np.array([[1.0, 2.0, 6.0], [2.0, 4.0, 5.0]])
 """Medians of rounds 2 and 4 s, their median 3 s; rounds of 6 and 5 s, both ended by the third."""

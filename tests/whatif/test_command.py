@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.whatif import command
+from erasurehead.experiments.whatif import command
 from tests.program import inside
 
 FRAMES = ("whatif", "hosts", "slowdown")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from delay_models.base import FloatArray
-from experiments.whatif import changes
-from experiments.whatif.effects import shrunk
-from experiments.whatif.hosts import standing_out, waits
-from experiments.whatif.intervals import block_length, blocks
-from experiments.whatif.slowdown import slowdown
-from experiments.whatif.slowest import slowest
-from experiments.whatif.study import Study, study
-from experiments.whatif.words import verdict
+from erasurehead.delay_models.base import FloatArray
+from erasurehead.experiments.whatif import changes
+from erasurehead.experiments.whatif.effects import shrunk
+from erasurehead.experiments.whatif.hosts import standing_out, waits
+from erasurehead.experiments.whatif.intervals import block_length, blocks
+from erasurehead.experiments.whatif.slowdown import slowdown
+from erasurehead.experiments.whatif.slowest import slowest
+from erasurehead.experiments.whatif.study import Study, study
+from erasurehead.experiments.whatif.words import verdict
 
 ROUNDS, WORKERS = 300, 64
 NAMES = [f"gpu-{worker:02d}" for worker in range(WORKERS)]

@@ -3,15 +3,15 @@
 To add a family: write one class and add one line here.
 """
 
-from experiments.fit.laws.closed_form import (
+from .closed_form import (
     ExponentialFamily,
     ParetoFamily,
     ShiftedExponentialFamily,
 )
-from experiments.fit.laws.empirical import EmpiricalFamily
-from experiments.fit.laws.law import Family
-from experiments.fit.laws.lognormals import TwoLogNormalsFamily
-from experiments.fit.laws.shifted import GammaFamily, LogNormalFamily, WeibullFamily
+from .empirical import EmpiricalFamily
+from .law import Family
+from .lognormals import TwoLogNormalsFamily
+from .shifted import GammaFamily, LogNormalFamily, WeibullFamily
 
 FAMILIES: dict[str, Family] = {
     "exponential": ExponentialFamily(),

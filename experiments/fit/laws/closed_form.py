@@ -17,9 +17,9 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from delay_models.parametric import Exponential, Pareto, ShiftedExponential
-from experiments.fit.laws.law import (
+from ....delay_models.base import FloatArray
+from ....delay_models.parametric import Exponential, Pareto, ShiftedExponential
+from .law import (
     CannotFit,
     Family,
     Law,

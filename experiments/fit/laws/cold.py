@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.clumps import fit_clumps, fit_neighbours
-from experiments.fit.laws.law import rounded, rounded_to_4
+from ....delay_models.base import FloatArray
+from .clumps import fit_clumps, fit_neighbours
+from .law import rounded, rounded_to_4
 
 MOST = 0.1
 """Largest share of delays that may be cold starts; more are a part of the bulk."""

@@ -24,9 +24,9 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solveh_banded
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from delay_models.empirical import Empirical
-from experiments.fit.laws.law import CannotFit, Family, Law, require_spread, rounded
+from ....delay_models.base import FloatArray
+from ....delay_models.empirical import Empirical
+from .law import CannotFit, Family, Law, require_spread, rounded
 
 PIECES = 64
 """Straight pieces of the quantile function of a long sample."""

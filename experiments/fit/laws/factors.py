@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from delay_models.parametric import LogNormal
-from experiments.fit.laws.law import TwoLogNormals, lognormal_section
-from experiments.fit.laws.lognormals import fit_two_lognormals
-from experiments.fit.laws.variance import components
+from ....delay_models.base import FloatArray
+from ....delay_models.parametric import LogNormal
+from .law import TwoLogNormals, lognormal_section
+from .lognormals import fit_two_lognormals
+from .variance import components
 
 NARROWEST = 0.1
 FEWEST_FACTORS = 10

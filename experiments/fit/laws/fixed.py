@@ -13,8 +13,8 @@ from math import isqrt
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.records.estimates import mean_and_error
+from ....delay_models.base import FloatArray
+from ...records.estimates import mean_and_error
 
 CLEAR = 4.0
 """Standard errors; there may be few batches."""

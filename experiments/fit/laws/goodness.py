@@ -14,10 +14,10 @@ from functools import lru_cache
 import numpy as np
 from scipy import special
 
-from delay_models.base import FloatArray
-from delay_models.parametric import Pareto
-from experiments.fit.heldout import Half, Score, order_error, score
-from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw, fitted
+from ....delay_models.base import FloatArray
+from ....delay_models.parametric import Pareto
+from ..heldout import Half, Score, order_error, score
+from .law import CannotFit, Family, Law, ScipyLaw, fitted
 
 AT_ONCE = 2**23
 """Points of the integrals that are computed together: temporaries of 64 MiB."""

@@ -17,9 +17,9 @@ from pydantic import ValidationError
 from scipy import special
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from delay_models.limits import LONGEST
-from delay_models.parametric import LogNormal, ScipyDelays
+from ....delay_models.base import FloatArray
+from ....delay_models.limits import LONGEST
+from ....delay_models.parametric import LogNormal, ScipyDelays
 
 DIGITS = 6
 """Significant digits of a number in a config: far below any standard error."""

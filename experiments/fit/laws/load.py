@@ -31,10 +31,10 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.fixed import fixed_share
-from experiments.fit.laws.law import rounded
-from sim.load_laws import PartlyProportional, Steps
+from ....delay_models.base import FloatArray
+from ....sim.load_laws import PartlyProportional, Steps
+from .fixed import fixed_share
+from .law import rounded
 
 WORST = 1e6
 

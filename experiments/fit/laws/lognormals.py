@@ -15,9 +15,9 @@ import numpy as np
 from scipy import optimize, special
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from delay_models.parametric import LogNormal
-from experiments.fit.laws.law import (
+from ....delay_models.base import FloatArray
+from ....delay_models.parametric import LogNormal
+from .law import (
     CannotFit,
     Family,
     Law,

@@ -37,8 +37,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.law import TwoLogNormals
+from ....delay_models.base import FloatArray
+from .law import TwoLogNormals
 
 GRID = np.linspace(0.0, 0.995, 200)
 """Persistences that are tried."""

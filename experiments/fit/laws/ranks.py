@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from delay_models.base import FloatArray
-from experiments.fit.laws.law import rounded_to_4
-from experiments.fit.laws.variance import components
+from ....delay_models.base import FloatArray
+from .law import rounded_to_4
+from .variance import components
 
 DECAYS = np.linspace(0.0, 0.99, 100)
 """Correlations of successive rounds that are tried."""

@@ -28,9 +28,9 @@ import numpy as np
 from scipy import optimize, special
 from typing_extensions import override
 
-from delay_models.base import FloatArray
-from delay_models.parametric import Gamma, LogNormal, ScipyDelays, Weibull
-from experiments.fit.laws.law import CannotFit, Family, Law, ScipyLaw, require_spread
+from ....delay_models.base import FloatArray
+from ....delay_models.parametric import Gamma, LogNormal, ScipyDelays, Weibull
+from .law import CannotFit, Family, Law, ScipyLaw, require_spread
 
 GRID = 48
 """Shifts at which the profile is evaluated before the search."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from delay_models.base import FloatArray
+from ....delay_models.base import FloatArray
 
 PERMUTATIONS = 199
 SEED = 20190403

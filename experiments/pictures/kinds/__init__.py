@@ -5,15 +5,15 @@ To add a kind: write one file with one ``PictureKind`` and add one line here.
 
 from __future__ import annotations
 
-from experiments.pictures.base import PictureKind
-from experiments.pictures.kinds.delays import DelaysKind
-from experiments.pictures.kinds.gantt import GanttKind
-from experiments.pictures.kinds.iteration_time import IterationTimeKind
-from experiments.pictures.kinds.loss_iteration import LossIterationKind
-from experiments.pictures.kinds.loss_time import LossTimeKind
-from experiments.pictures.kinds.tradeoff import TradeoffKind
-from experiments.pictures.kinds.utilisation import UtilisationKind
-from experiments.pictures.kinds.workers import WorkersKind
+from ..base import PictureKind
+from .delays import DelaysKind
+from .gantt import GanttKind
+from .iteration_time import IterationTimeKind
+from .loss_iteration import LossIterationKind
+from .loss_time import LossTimeKind
+from .tradeoff import TradeoffKind
+from .utilisation import UtilisationKind
+from .workers import WorkersKind
 
 KINDS: dict[str, PictureKind] = {
     kind.name: kind

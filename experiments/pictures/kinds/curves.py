@@ -8,9 +8,9 @@ from typing import final
 import numpy as np
 from scipy.special import stdtrit
 
-from experiments.pictures.looks import MUTED, shade
-from experiments.pictures.shown import Band, Bars, Fill, legend_key
-from sim.types import BoolArray, FloatArray
+from ....sim.types import BoolArray, FloatArray
+from ..looks import MUTED, shade
+from ..shown import Band, Bars, Fill, legend_key
 
 LOW, HIGH = 10, 90
 """The band of quantiles holds four of five replications."""

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from delay_models import DelayModel, Tape
-from delay_models.base import ReplayedDelays
-from experiments.config.errors import ConfigError
-from experiments.counted import left_out
-from experiments.pictures.base import PictureKind
-from experiments.pictures.looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
-from experiments.pictures.records import Records, short_text
-from experiments.pictures.shown import Axis, Band, Curve, Panel, Picture
-from sim.types import FloatArray
+from ....delay_models import DelayModel, Tape
+from ....delay_models.base import ReplayedDelays
+from ....sim.types import FloatArray
+from ...config.errors import ConfigError
+from ...counted import left_out
+from ..base import PictureKind
+from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
+from ..records import Records, short_text
+from ..shown import Axis, Band, Curve, Panel, Picture
 
 if TYPE_CHECKING:
-    from experiments.config.grid import Cell
+    from ...config.grid import Cell
 
 MOST_LINES = 6
 """Delay models that stay legible in one picture."""
@@ -112,7 +112,7 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
     Raises:
         ConfigError: the config or its delay model cannot be built.
     """
-    from experiments.config.grid import cells  # only here: a config names engines and learners
+    from ...config.grid import cells  # only here: a config names engines and learners
 
     assert records.config is not None
     models: dict[str, Cell] = {}

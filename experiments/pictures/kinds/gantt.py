@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from experiments.counted import counted, left_out
-from experiments.pictures import style
-from experiments.pictures.base import PictureKind
-from experiments.pictures.looks import INK, Look
-from experiments.pictures.records import Records
-from experiments.pictures.shown import (
+from ...counted import counted, left_out
+from .. import style
+from ..base import PictureKind
+from ..looks import INK, Look
+from ..records import Records
+from ..shown import (
     Axis,
     Band,
     Bars,

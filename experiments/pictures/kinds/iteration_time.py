@@ -8,11 +8,11 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.pictures.base import PanelKind
-from experiments.pictures.kinds.curves import band_key, spread
-from experiments.pictures.looks import Look
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Curve, Mark, Panel
+from ..base import PanelKind
+from ..looks import Look
+from ..records import Records
+from ..shown import Axis, Band, Curve, Mark, Panel
+from .curves import band_key, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
 LONG_TAIL = 30.0

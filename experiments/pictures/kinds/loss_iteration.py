@@ -7,11 +7,11 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.pictures.kinds.curves import Spread, spread
-from experiments.pictures.kinds.losses import LossKind
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Band
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..records import Records
+from ..shown import Band
+from .curves import Spread, spread
+from .losses import LossKind
 
 
 @final

@@ -6,11 +6,11 @@ from typing import ClassVar, final
 
 from typing_extensions import override
 
-from experiments.pictures.kinds.curves import Spread, instants_of, loss_at, spread
-from experiments.pictures.kinds.losses import LossKind
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Band
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..records import Records
+from ..shown import Band
+from .curves import Spread, instants_of, loss_at, spread
+from .losses import LossKind
 
 
 @final

@@ -14,12 +14,12 @@ from typing import ClassVar
 import numpy as np
 from typing_extensions import override
 
-from experiments.pictures.base import PanelKind
-from experiments.pictures.kinds.curves import BANDS, Spread, band_key
-from experiments.pictures.looks import Look
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Curve, Panel
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..base import PanelKind
+from ..looks import Look
+from ..records import Records
+from ..shown import Axis, Band, Curve, Panel
+from .curves import BANDS, Spread, band_key
 
 DECADES_FOR_LOG = 0.8
 """From this many powers of ten on, losses are drawn on a logarithmic axis."""

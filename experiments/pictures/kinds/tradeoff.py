@@ -9,15 +9,15 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.counted import counted
-from experiments.pictures.base import PanelKind
-from experiments.pictures.kinds.curves import HIGH, LOW, pareto
-from experiments.pictures.kinds.losses import ceiling
-from experiments.pictures.looks import INK, MUTED, SOLID, Look
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Curve, Panel, Points
-from sim.metrics import METRICS
-from sim.types import BoolArray, FloatArray
+from ....sim.metrics import METRICS
+from ....sim.types import BoolArray, FloatArray
+from ...counted import counted
+from ..base import PanelKind
+from ..looks import INK, MUTED, SOLID, Look
+from ..records import Records
+from ..shown import Axis, Band, Curve, Panel, Points
+from .curves import HIGH, LOW, pareto
+from .losses import ceiling
 
 COST = METRICS["iteration_time"]
 ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])

@@ -8,10 +8,10 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.pictures.base import PanelKind
-from experiments.pictures.looks import GRID, INK, Look, shade
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Bars, Fill, Mark, Panel, Points, legend_key
+from ..base import PanelKind
+from ..looks import GRID, INK, Look, shade
+from ..records import Records
+from ..shown import Axis, Band, Bars, Fill, Mark, Panel, Points, legend_key
 
 HEIGHT = 0.7
 HATCH = "///"

@@ -9,12 +9,12 @@ from typing import ClassVar, final
 import numpy as np
 from typing_extensions import override
 
-from experiments.counted import left_out
-from experiments.pictures import style
-from experiments.pictures.base import PictureKind
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Band, Heat, Panel, Picture
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ...counted import left_out
+from .. import style
+from ..base import PictureKind
+from ..records import Records
+from ..shown import Axis, Band, Heat, Panel, Picture
 
 MOST_ROWS = 12
 """Schemes at points of the sweep that stay legible."""

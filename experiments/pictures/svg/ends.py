@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from experiments.pictures.shown import Axis, Bars, Curve, Heat, Mark, Points, Rules
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..shown import Axis, Bars, Curve, Heat, Mark, Points, Rules
 
 MARGIN = 0.05
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from experiments.pictures.shown import Heat
-from experiments.pictures.svg.numbers import place, readable
-from experiments.pictures.svg.scale import Scale
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..shown import Heat
+from .numbers import place, readable
+from .scale import Scale
 
 MOST_READ = 60_000
 """Values that a pointer can read; a larger table is a picture alone."""

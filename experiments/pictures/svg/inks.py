@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from experiments.pictures.looks import shade
+from ..looks import shade
 
 DARK = "#15181d"
 """The page's background in dark mode; the style sheet has the same."""

@@ -9,15 +9,15 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from experiments.pictures.looks import INK, Look
-from experiments.pictures.shown import Bars, Curve, Fill, Heat, Mark, Points, Rules
-from experiments.pictures.svg.heat import heat_image
-from experiments.pictures.svg.numbers import place, readable
-from experiments.pictures.svg.scale import Scale
-from experiments.pictures.svg.sheet import Sheet
-from experiments.pictures.svg.symbols import dashes
-from experiments.pictures.svg.thin import kept
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ..looks import INK, Look
+from ..shown import Bars, Curve, Fill, Heat, Mark, Points, Rules
+from .heat import heat_image
+from .numbers import place, readable
+from .scale import Scale
+from .sheet import Sheet
+from .symbols import dashes
+from .thin import kept
 
 UNIT = 1.25
 """Units of a drawing in a point of matplotlib's."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from sim.types import FloatArray
+from ....sim.types import FloatArray
 
 DIGITS = 4
 """Of the values that a pointer reads."""

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from experiments.config.escape import escaped, shortened
-from experiments.pictures.shown import Axis, Bars, Curve, Heat, Mark, Panel, Points
-from experiments.pictures.svg.ends import Ends, ends
-from experiments.pictures.svg.heat import colour_bar
-from experiments.pictures.svg.marks import Place, draw
-from experiments.pictures.svg.numbers import place, readable, said
-from experiments.pictures.svg.scale import Scale, linear_ticks, log_ticks, tick_text
-from experiments.pictures.svg.sheet import Sheet
+from ...config.escape import escaped, shortened
+from ..shown import Axis, Bars, Curve, Heat, Mark, Panel, Points
+from .ends import Ends, ends
+from .heat import colour_bar
+from .marks import Place, draw
+from .numbers import place, readable, said
+from .scale import Scale, linear_ticks, log_ticks, tick_text
+from .sheet import Sheet
 
 CHARACTER = 6.3
 """Units that a character of a tick is wide."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
-from experiments.config.escape import escaped, shortened
-from experiments.pictures.looks import INK, MUTED, Look
-from experiments.pictures.shown import Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from experiments.pictures.svg.numbers import place
-from experiments.pictures.svg.panel import DrawnPanel, Frame, draw_panel, frame_of
-from experiments.pictures.svg.sheet import Sheet
-from experiments.pictures.svg.symbols import dashes
+from ...config.escape import escaped, shortened
+from ..looks import INK, MUTED, Look
+from ..shown import Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, Rules
+from .numbers import place
+from .panel import DrawnPanel, Frame, draw_panel, frame_of
+from .sheet import Sheet
+from .symbols import dashes
 
 ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
 """Units that a panel is wide: alone, beside others, or of many rows."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from experiments.pictures.svg.inks import Inks
-from experiments.pictures.svg.symbols import Symbols
+from .inks import Inks
+from .symbols import Symbols
 
 
 @dataclass

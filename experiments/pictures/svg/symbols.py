@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from markupsafe import Markup
 
-from experiments.pictures.looks import LineStyle
+from ..looks import LineStyle
 
 PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
 """matplotlib's own line styles that are given by a sign, in widths of the line."""

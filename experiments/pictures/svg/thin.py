@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.types import FloatArray
+from ....sim.types import FloatArray
 
 TOLERANCE = 0.25
 """Units of the drawing that a line may move: not visible."""

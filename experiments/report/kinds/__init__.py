@@ -6,12 +6,12 @@ its files in a folder makes the page.
 
 from __future__ import annotations
 
-from experiments.report.kinds.base import ReportKind
-from experiments.report.kinds.compare import CompareReport
-from experiments.report.kinds.fit import FitReport
-from experiments.report.kinds.recommend import RecommendReport
-from experiments.report.kinds.run import RunReport
-from experiments.report.kinds.whatif import WhatIfReport
+from .base import ReportKind
+from .compare import CompareReport
+from .fit import FitReport
+from .recommend import RecommendReport
+from .run import RunReport
+from .whatif import WhatIfReport
 
 KINDS: dict[str, ReportKind] = {
     kind.name: kind

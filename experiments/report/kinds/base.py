@@ -12,9 +12,9 @@ from typing import Any, ClassVar
 import pandas as pd
 import pyarrow as pa
 
-from experiments.answers import Answer
-from experiments.config.errors import ConfigError
-from experiments.report.content import Command, Image, Page
+from ...answers import Answer
+from ...config.errors import ConfigError
+from ..content import Command, Image, Page
 
 
 class ReportKind(ABC):

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from experiments import answers
-from experiments.counted import left_out
-from experiments.pictures import style
-from experiments.pictures.looks import DASHED, MUTED, Look, variants
-from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
-from experiments.report.content import Chart, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, asked_again, image, read_frame
-from experiments.report.kinds.numbers import capped, interval, number, plain
+from ... import answers
+from ...counted import left_out
+from ...pictures import style
+from ...pictures.looks import DASHED, MUTED, Look, variants
+from ...pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from ..content import Chart, Page, Section, Table
+from .base import ReportKind, asked_again, image, read_frame
+from .numbers import capped, interval, number, plain
 
 COMPARISON = "comparison.csv"
 

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from experiments import answers
-from experiments.fit.frames import CONFIG
-from experiments.fit.pictures import LOOKS
-from experiments.pictures import style
-from experiments.pictures.looks import MUTED, SOLID, Look
-from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture
-from experiments.report.content import Cell, Chart, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, asked_again, image, read_frame, text_at
-from experiments.report.kinds.numbers import capped, interval, number, plain, share
+from ... import answers
+from ...fit.frames import CONFIG
+from ...fit.pictures import LOOKS
+from ...pictures import style
+from ...pictures.looks import MUTED, SOLID, Look
+from ...pictures.shown import Axis, Curve, Mark, Panel, Picture
+from ..content import Cell, Chart, Page, Section, Table
+from .base import ReportKind, asked_again, image, read_frame, text_at
+from .numbers import capped, interval, number, plain, share
 
 WORKERS = "workers.parquet"
 FIT, ORDERS, DELAY = "fit.parquet", "order_statistics.parquet", "delay.yaml"

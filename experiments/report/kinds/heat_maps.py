@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from experiments.pictures import style
-from experiments.pictures.kinds.gantt import without_rounds
-from experiments.pictures.records import Records
-from experiments.pictures.shown import Axis, Heat, Panel, Picture
-from experiments.report.content import Chart
+from ...pictures import style
+from ...pictures.kinds.gantt import without_rounds
+from ...pictures.records import Records
+from ...pictures.shown import Axis, Heat, Panel, Picture
+from ..content import Chart
 
 MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200
 

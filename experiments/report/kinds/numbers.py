@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from experiments.report.content import Cell, Table
+from ..content import Cell, Table
 
 MOST_ROWS = 400
 """Rows of a table that a page shows; the tables on disk have all."""

@@ -9,14 +9,14 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from experiments.counted import left_out
-from experiments.pictures import style
-from experiments.pictures.looks import Look, variants
-from experiments.pictures.records import Records, short_text
-from experiments.pictures.shown import Axis, Curve, Panel, Picture
-from experiments.report.content import Chart
-from sim.metrics import METRICS
-from sim.types import FloatArray
+from ....sim.metrics import METRICS
+from ....sim.types import FloatArray
+from ...counted import left_out
+from ...pictures import style
+from ...pictures.looks import Look, variants
+from ...pictures.records import Records, short_text
+from ...pictures.shown import Axis, Curve, Panel, Picture
+from ..content import Chart
 
 SHOWN = ("time_to_target", "iteration_time", "final_train_loss")
 """Metrics of an overview, those that the summary has."""

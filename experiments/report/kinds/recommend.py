@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from experiments import answers
-from experiments.counted import counted
-from experiments.pictures import style
-from experiments.pictures.looks import DASHED, MUTED, Look, variants
-from experiments.pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
-from experiments.report.content import Cell, Chart, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, asked_again, read_frame, read_json, text_at
-from experiments.report.kinds.numbers import capped, interval, number, plain
-from sim.types import FloatArray
+from ....sim.types import FloatArray
+from ... import answers
+from ...counted import counted
+from ...pictures import style
+from ...pictures.looks import DASHED, MUTED, Look, variants
+from ...pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from ..content import Cell, Chart, Page, Section, Table
+from .base import ReportKind, asked_again, read_frame, read_json, text_at
+from .numbers import capped, interval, number, plain
 
 RANKING, CANDIDATES = "ranking.parquet", "candidates.parquet"
 SENSITIVITY, WINNER, MANIFEST = "sensitivity.csv", "winner.yaml", "manifest.json"

@@ -9,17 +9,17 @@ from typing import Any, ClassVar, final
 
 from typing_extensions import override
 
-from experiments import outputs
-from experiments.config import yaml_text
-from experiments.pictures.kinds import KINDS as PICTURES
-from experiments.pictures.records import Records, read_records, short_text
-from experiments.report.content import Chart, Command, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, quoted, read_json
-from experiments.report.kinds.heat_maps import heat_maps
-from experiments.report.kinds.numbers import capped, interval, number, plain
-from experiments.report.kinds.overview import overview
-from experiments.report.kinds.verdict import Verdict, judged
-from sim.metrics import METRICS
+from ....sim.metrics import METRICS
+from ... import outputs
+from ...config import yaml_text
+from ...pictures.kinds import KINDS as PICTURES
+from ...pictures.records import Records, read_records, short_text
+from ..content import Chart, Command, Page, Section, Table
+from .base import ReportKind, quoted, read_json
+from .heat_maps import heat_maps
+from .numbers import capped, interval, number, plain
+from .overview import overview
+from .verdict import Verdict, judged
 
 FIRST = ("loss_time", "tradeoff", "iteration_time", "loss_iteration", "utilisation")
 """Pictures of schemes, in this order."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.pictures.records import Records
-from experiments.records.estimates import ratio_interval
-from sim.metrics import METRICS, time_to_target
-from sim.types import FloatArray
+from ....sim.metrics import METRICS, time_to_target
+from ....sim.types import FloatArray
+from ...pictures.records import Records
+from ...records.estimates import ratio_interval
 
 NAMED = 3
 """Schemes that a sentence names."""

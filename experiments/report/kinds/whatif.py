@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from experiments import answers
-from experiments.config.escape import shortened
-from experiments.pictures import style
-from experiments.pictures.looks import SOLID, Look, shade
-from experiments.pictures.shown import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points
-from experiments.report.content import Chart, Image, Page, Section, Table
-from experiments.report.kinds.base import ReportKind, asked_again, image, read_frame
-from experiments.report.kinds.numbers import capped, interval, number, plain, share
-from experiments.whatif.command import HEAT_MAP
+from ... import answers
+from ...config.escape import shortened
+from ...pictures import style
+from ...pictures.looks import SOLID, Look, shade
+from ...pictures.shown import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points
+from ...whatif.command import HEAT_MAP
+from ..content import Chart, Image, Page, Section, Table
+from .base import ReportKind, asked_again, image, read_frame
+from .numbers import capped, interval, number, plain, share
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from sim.engines.tapes import CheckedTape
-from sim.schemes.barrierless import Barrierless
-from sim.types import BoolArray, FloatArray, IntArray
+from ...schemes.barrierless import Barrierless
+from ...types import BoolArray, FloatArray, IntArray
+from ..tapes import CheckedTape
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 @dataclass(frozen=True)

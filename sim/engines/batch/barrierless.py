@@ -1,8 +1,8 @@
 """Schemes without a barrier in the batch engine.
 
 Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
-``sim.engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
-everybody, see ``sim.engines.batch.interrupted``.
+``engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
+everybody, see ``engines.batch.interrupted``.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from sim.engines.accepted import Accepted
-from sim.engines.batch.arrivals import Block, arrivals
-from sim.engines.batch.cycles import cycles
-from sim.engines.batch.fresh import Fresh
-from sim.engines.batch.interrupted import interrupted
-from sim.engines.batch.result import unresting
-from sim.errors import NeverEnough
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.types import IntArray, Messages, Trace
+from ...errors import NeverEnough
+from ...schemes.barrierless import Barrierless, Stops
+from ...types import IntArray, Messages, Trace
+from ..accepted import Accepted
+from .arrivals import Block, arrivals
+from .cycles import cycles
+from .fresh import Fresh
+from .interrupted import interrupted
+from .result import unresting
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 def simulate(run: Run, heard: bool = True, work: bool = True) -> Trace:
-    """Run the replications; see ``sim.engines.run.simulate``.
+    """Run the replications; see ``engines.run.simulate``.
 
     Cost: that of ``arrivals``, and three passes to write a message down; where old messages are
     dropped also one turn of a Python loop. Where updates come in cycles, that of ``cycles``; where

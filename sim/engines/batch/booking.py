@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from sim.arrays import row_max
-from sim.engines.batch.result import TraceArrays
-from sim.errors import NeverEnough
-from sim.types import BoolArray, FloatArray, Work
+from ...arrays import row_max
+from ...errors import NeverEnough
+from ...types import BoolArray, FloatArray, Work
+from .result import TraceArrays
 
 
 def check(

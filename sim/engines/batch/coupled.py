@@ -11,12 +11,12 @@ from typing import final
 
 import numpy as np
 
-from sim.engines.batch.booking import all_in, book, check
-from sim.engines.batch.result import TraceArrays
-from sim.engines.policy import Policy
-from sim.schemes.base import RoundOutcome
-from sim.schemes.stopping import StoppingRule
-from sim.types import FloatArray
+from ...schemes.base import RoundOutcome
+from ...schemes.stopping import StoppingRule
+from ...types import FloatArray
+from ..policy import Policy
+from .booking import all_in, book, check
+from .result import TraceArrays
 
 CELLS = 2**15
 """Messages that are booked together: few enough to stay in the cache."""

@@ -1,7 +1,7 @@
 """Updates that come in cycles, in the batch engine: arrivals first, then decisions.
 
 Nobody is stopped or kept waiting, so arrivals depend on no decision: see
-``sim.engines.batch.arrivals``.
+``engines.batch.arrivals``.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from sim.engines.accepted import Accepted
-from sim.engines.batch.arrivals import Block, arrivals
-from sim.engines.batch.result import unresting
-from sim.engines.cycle import Cycle
-from sim.engines.distinct import Standstill
-from sim.engines.streams import Streams
-from sim.errors import NeverEnough
-from sim.schemes.barrierless import Barrierless
-from sim.types import FloatArray, IntArray, Trace
+from ...errors import NeverEnough
+from ...schemes.barrierless import Barrierless
+from ...types import FloatArray, IntArray, Trace
+from ..accepted import Accepted
+from ..cycle import Cycle
+from ..distinct import Standstill
+from ..streams import Streams
+from .arrivals import Block, arrivals
+from .result import unresting
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:

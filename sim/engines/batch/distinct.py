@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.accepted import Accepted
-from sim.engines.batch.tasks import Tasks
-from sim.engines.distinct import STANDSTILL
-from sim.errors import NeverEnough
-from sim.schemes.barrierless import Barrierless
-from sim.types import FloatArray
+from ...errors import NeverEnough
+from ...schemes.barrierless import Barrierless
+from ...types import FloatArray
+from ..accepted import Accepted
+from ..distinct import STANDSTILL
+from .tasks import Tasks
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 AT_ONCE = 8
 """Tasks of a worker that are looked at together."""

@@ -8,8 +8,8 @@ from typing import final
 
 import numpy as np
 
-from sim.schemes.barrierless import Barrierless
-from sim.types import IntArray
+from ...schemes.barrierless import Barrierless
+from ...types import IntArray
 
 
 @final

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.accepted import Accepted
-from sim.engines.batch.distinct import distinct
-from sim.engines.batch.tasks import Tasks
-from sim.errors import NeverEnough
-from sim.schemes.barrierless import Barrierless
-from sim.types import FloatArray, IntArray
+from ...errors import NeverEnough
+from ...schemes.barrierless import Barrierless
+from ...types import FloatArray, IntArray
+from ..accepted import Accepted
+from .distinct import distinct
+from .tasks import Tasks
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:

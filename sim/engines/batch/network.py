@@ -14,14 +14,14 @@ from typing import final
 
 import numpy as np
 
-from sim.engines.batch.booking import all_in, blame, check, useful_pieces
-from sim.engines.batch.result import TraceArrays
-from sim.engines.cluster import Cluster
-from sim.engines.policy import Policy
-from sim.engines.tapes import CheckedTape
-from sim.schemes.base import RoundOutcome
-from sim.schemes.stopping import StoppingRule
-from sim.types import FloatArray
+from ...schemes.base import RoundOutcome
+from ...schemes.stopping import StoppingRule
+from ...types import FloatArray
+from ..cluster import Cluster
+from ..policy import Policy
+from ..tapes import CheckedTape
+from .booking import all_in, blame, check, useful_pieces
+from .result import TraceArrays
 
 
 @final

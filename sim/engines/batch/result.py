@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.engines.accepted import Accepted
-from sim.types import BoolArray, FloatArray, Rounds, Trace, Work
+from ...types import BoolArray, FloatArray, Rounds, Trace, Work
+from ..accepted import Accepted
 
 
 @dataclass(frozen=True)

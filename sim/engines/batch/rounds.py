@@ -18,18 +18,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.batch.booking import all_in, book, check
-from sim.engines.batch.coupled import CoupledRounds
-from sim.engines.batch.network import NetworkedRounds
-from sim.engines.batch.result import TraceArrays
-from sim.engines.plans import plan_of, play_rounds, to_the_end
-from sim.engines.tapes import CheckedTape
-from sim.errors import NeverEnough
-from sim.schemes.base import Round, RoundScheme, Sees
-from sim.types import FloatArray, Trace
+from ...errors import NeverEnough
+from ...schemes.base import Round, RoundScheme, Sees
+from ...types import FloatArray, Trace
+from ..plans import plan_of, play_rounds, to_the_end
+from ..tapes import CheckedTape
+from .booking import all_in, book, check
+from .coupled import CoupledRounds
+from .network import NetworkedRounds
+from .result import TraceArrays
 
 if TYPE_CHECKING:
-    from sim.engines.run import Course, Run
+    from ..run import Course, Run
 
 BUDGET = 512 * 2**20
 """Bytes of working memory."""
@@ -44,7 +44,7 @@ CACHED = 2**15
 def simulate(
     run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True, budget: int = BUDGET
 ) -> Trace:
-    """Run all replications; see ``sim.engines.run.simulate``.
+    """Run all replications; see ``engines.run.simulate``.
 
     Args:
         run: what to simulate.
@@ -96,7 +96,7 @@ def simulate(
 
 
 def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
-    """All replications together, a round at a time; see ``sim.engines.run.rounds``.
+    """All replications together, a round at a time; see ``engines.run.rounds``.
 
     Cost: about thirty NumPy calls a round beside the passes of ``simulate``.
     """

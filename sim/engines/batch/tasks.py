@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from sim.engines.tapes import CheckedTape
-from sim.types import FloatArray, IntArray
+from ...types import FloatArray, IntArray
+from ..tapes import CheckedTape
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 ROWS_AHEAD = 16

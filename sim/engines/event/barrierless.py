@@ -16,24 +16,24 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
-from sim.engines.accepted import Accepted, Heard
-from sim.engines.cycle import Cycle
-from sim.engines.distinct import Distinct, Standstill
-from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
-from sim.engines.event.free_workers import IdealWorkers, RealWorkers, Workers
-from sim.engines.event.timeline import Recorder
-from sim.engines.streams import Streams
-from sim.engines.tapes import CheckedTape, TapeColumn, columns_of
-from sim.errors import NeverEnough
-from sim.schemes.barrierless import Barrierless, Stops
-from sim.types import FloatArray, Messages, Trace, Work
+from ...errors import NeverEnough
+from ...schemes.barrierless import Barrierless, Stops
+from ...types import FloatArray, Messages, Trace, Work
+from ..accepted import Accepted, Heard
+from ..cycle import Cycle
+from ..distinct import Distinct, Standstill
+from ..streams import Streams
+from ..tapes import CheckedTape, TapeColumn, columns_of
+from .calls import DECISION, END_OF_TIME, GIVING_UP, Call
+from .free_workers import IdealWorkers, RealWorkers, Workers
+from .timeline import Recorder
 
 if TYPE_CHECKING:
-    from sim.engines.run import Run
+    from ..run import Run
 
 
 def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
-    """Run the replications, one after the other; see ``sim.engines.run.simulate``."""
+    """Run the replications, one after the other; see ``engines.run.simulate``."""
     scheme = run.scheme
     assert isinstance(scheme, Barrierless)
     accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), seconds=True)

@@ -16,14 +16,14 @@ import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
-from sim.engines.cluster import Cluster
-from sim.engines.event.calls import RECEPTION, Call, call
-from sim.engines.event.timeline import Recorder
-from sim.engines.event.uplink import Uplink
-from sim.engines.event.worker import TOO_OFTEN
-from sim.engines.tapes import TapeColumn, columns
-from sim.errors import NeverEnough
-from sim.types import FloatArray
+from ...errors import NeverEnough
+from ...types import FloatArray
+from ..cluster import Cluster
+from ..tapes import TapeColumn, columns
+from .calls import RECEPTION, Call, call
+from .timeline import Recorder
+from .uplink import Uplink
+from .worker import TOO_OFTEN
 
 
 class Employer(Protocol):

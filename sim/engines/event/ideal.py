@@ -1,7 +1,7 @@
 """The ideal crew: workers that never fail, behind a network that takes no time.
 
 One SimPy process per worker, one timeout per message. This is the fast path of the event engine;
-``sim.engines.event.real`` has workers behind a network that can crash.
+``engines.event.real`` has workers behind a network that can crash.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import Any, final
 import numpy as np
 from simpy.events import Event, Timeout
 
-from sim.engines.event.calls import call
-from sim.engines.event.master import Crew, Master
-from sim.engines.event.timeline import Recorder
-from sim.engines.policy import Policy
-from sim.types import BoolArray
+from ...types import BoolArray
+from ..policy import Policy
+from .calls import call
+from .master import Crew, Master
+from .timeline import Recorder
 
 Process = Generator[Event, int, None]
 

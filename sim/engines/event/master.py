@@ -17,11 +17,11 @@ import numpy as np
 import simpy
 from simpy.events import Event
 
-from sim.engines.event.calls import DECISION, END_OF_TIME, GIVING_UP, Call
-from sim.engines.event.timeline import Recorder
-from sim.errors import NeverEnough
-from sim.schemes.stopping import StoppingRule, Tally
-from sim.types import BoolArray, FloatArray
+from ...errors import NeverEnough
+from ...schemes.stopping import StoppingRule, Tally
+from ...types import BoolArray, FloatArray
+from .calls import DECISION, END_OF_TIME, GIVING_UP, Call
+from .timeline import Recorder
 
 
 class Crew(ABC):

@@ -1,7 +1,7 @@
 """The real crew: workers behind a network, that can crash and come back.
 
 Here is what comes to the workers from outside: models, crashes and repairs. What they make of it is
-in ``sim.engines.event.worker``, and what becomes of their messages in ``sim.engines.event.uplink``.
+in ``engines.event.worker``, and what becomes of their messages in ``sim.engines.event.uplink``.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import final
 import numpy as np
 from simpy.events import Event, Timeout
 
-from sim.engines.cluster import Cluster
-from sim.engines.event.calls import RECEPTION, Call
-from sim.engines.event.master import Crew, Master
-from sim.engines.event.timeline import Recorder
-from sim.engines.event.uplink import Uplink
-from sim.engines.event.worker import Worker
-from sim.engines.policy import Policy
-from sim.engines.tapes import TapeColumn, columns
-from sim.types import BoolArray
+from ...types import BoolArray
+from ..cluster import Cluster
+from ..policy import Policy
+from ..tapes import TapeColumn, columns
+from .calls import RECEPTION, Call
+from .master import Crew, Master
+from .timeline import Recorder
+from .uplink import Uplink
+from .worker import Worker
 
 Process = Generator[Event, object, None]
 

@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.engines.event.ideal import IdealCrew
-from sim.engines.event.master import Crew, Master
-from sim.engines.event.real import RealCrew
-from sim.engines.event.timeline import Recorder
-from sim.engines.plans import plan_of, play_rounds, to_the_end
-from sim.engines.tapes import CheckedTape
-from sim.schemes.base import RoundOutcome, RoundScheme, Sees
-from sim.schemes.stopping import StoppingRule
-from sim.types import FloatArray, Rounds, Trace, Work
+from ...schemes.base import RoundOutcome, RoundScheme, Sees
+from ...schemes.stopping import StoppingRule
+from ...types import FloatArray, Rounds, Trace, Work
+from ..plans import plan_of, play_rounds, to_the_end
+from ..tapes import CheckedTape
+from .ideal import IdealCrew
+from .master import Crew, Master
+from .real import RealCrew
+from .timeline import Recorder
 
 if TYPE_CHECKING:
-    from sim.engines.run import Course, Run
+    from ..run import Course, Run
 
 
 def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:
-    """Run the replications, one after the other; see ``sim.engines.run.simulate``.
+    """Run the replications, one after the other; see ``engines.run.simulate``.
 
     A scheme that looks at arrivals is asked for its plan for all replications together.
     """
@@ -45,7 +45,7 @@ def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) ->
 
 
 def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
-    """All replications together, a round at a time; see ``sim.engines.run.rounds``."""
+    """All replications together, a round at a time; see ``engines.run.rounds``."""
     group = range(len(run.tapes))
     masters = [_master(run, scheme, r, recorder) for r in group]
     for master in masters:

@@ -12,10 +12,10 @@ from typing import final
 import simpy
 from simpy.events import Event, Timeout
 
-from sim.engines.event.calls import call
-from sim.engines.network import Network
-from sim.engines.tapes import columns
-from sim.types import TapeLike
+from ...types import TapeLike
+from ..network import Network
+from ..tapes import columns
+from .calls import call
 
 
 @final

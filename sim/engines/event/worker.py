@@ -16,13 +16,13 @@ from typing import Any, Protocol, final
 
 from simpy.events import Event, Timeout
 
-from sim.engines.event.calls import call
-from sim.engines.event.master import Master
-from sim.engines.event.timeline import Recorder
-from sim.engines.event.uplink import Uplink
-from sim.engines.policy import Policy
-from sim.errors import NeverEnough
-from sim.types import FloatArray
+from ...errors import NeverEnough
+from ...types import FloatArray
+from ..policy import Policy
+from .calls import call
+from .master import Master
+from .timeline import Recorder
+from .uplink import Uplink
 
 TOO_OFTEN = 10_000
 """Crashes of one worker in one round, after which nothing is expected of it any more.

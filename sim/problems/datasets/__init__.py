@@ -3,11 +3,11 @@
 To add one: write one frozen dataclass and add one line to ``DATASETS``.
 """
 
-from sim.problems.datasets.base import DatasetFamily
-from sim.problems.datasets.embedded import BreastCancer, Diabetes
-from sim.problems.datasets.npz import File
-from sim.problems.datasets.public import Amazon, Covertype, KcHousing
-from sim.problems.datasets.synthetic import Synthetic
+from .base import DatasetFamily
+from .embedded import BreastCancer, Diabetes
+from .npz import File
+from .public import Amazon, Covertype, KcHousing
+from .synthetic import Synthetic
 
 DATASETS: dict[str, type[DatasetFamily]] = {
     "synthetic": Synthetic,

@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from pydantic import ConfigDict
 
-from sim.problems.base import Task
-from sim.problems.matrices import Matrix
-from sim.types import FloatArray
+from ...types import FloatArray
+from ..base import Task
+from ..matrices import Matrix
 
 STRICT = ConfigDict(extra="forbid")
 """Every data set family is a pydantic dataclass with this setting: an unknown field is an error."""

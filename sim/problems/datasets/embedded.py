@@ -16,10 +16,10 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.problems.base import Task
-from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
-from sim.problems.datasets.encodings import split, with_constant
-from sim.types import FloatArray
+from ...types import FloatArray
+from ..base import Task
+from .base import STRICT, Dataset, DatasetFamily
+from .encodings import split, with_constant
 
 
 @final

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
 
-from sim.problems.base import Task
-from sim.problems.datasets.base import Dataset
-from sim.problems.matrices import Matrix
-from sim.types import FloatArray, IntArray
+from ...types import FloatArray, IntArray
+from ..base import Task
+from ..matrices import Matrix
+from .base import Dataset
 
 
 def category_codes(column: ArrayLike) -> tuple[IntArray, int]:

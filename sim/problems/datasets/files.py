@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.errors import DataNotFound, InvalidParameter
-from sim.files import UnusableFile
+from ...errors import DataNotFound, InvalidParameter
+from ...files import UnusableFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +54,7 @@ def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFram
     Raises:
         InvalidParameter: the file is not readable as what its name says, or far too large.
     """
-    from sim.tables import read_csv, read_parquet
+    from ...tables import read_csv, read_parquet
 
     try:
         if file.suffix == ".parquet":

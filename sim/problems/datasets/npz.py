@@ -10,11 +10,11 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.files import MOST_CELLS, UnusableFile, floats, read_npz
-from sim.problems.base import Task
-from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
-from sim.types import FloatArray
+from ...errors import InvalidParameter
+from ...files import MOST_CELLS, UnusableFile, floats, read_npz
+from ...types import FloatArray
+from ..base import Task
+from .base import STRICT, Dataset, DatasetFamily
 
 ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
 """The arrays that a file may hold and their number of dimensions; X and y are required."""

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.errors import InvalidParameter
-from sim.problems.base import Task
-from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
-from sim.problems.datasets.encodings import interactions, one_hot, split
-from sim.problems.datasets.files import find_file, read_data_file, require_columns
-from sim.types import FloatArray
+from ...errors import InvalidParameter
+from ...types import FloatArray
+from ..base import Task
+from .base import STRICT, Dataset, DatasetFamily
+from .encodings import interactions, one_hot, split
+from .files import find_file, read_data_file, require_columns
 
 AMAZON_COLUMNS = [
     "RESOURCE",

@@ -10,8 +10,8 @@ from annotated_types import Ge
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from sim.problems.base import Task
-from sim.problems.datasets.base import STRICT, Dataset, DatasetFamily
+from ..base import Task
+from .base import STRICT, Dataset, DatasetFamily
 
 
 @final
