@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks import barrierless, batch_engine, event_engine, learner, scaling, sweep
-from erasurehead.experiments.cells.files import write_bytes, write_table
+from erasurehead.experiments.run.files import write_bytes, write_table
 
 OUTPUT = Path("results/benchmarks")
 

@@ -6,7 +6,8 @@ import simpy
 
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
 

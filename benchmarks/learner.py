@@ -10,7 +10,7 @@ from benchmarks.timing import Row, paired
 from erasurehead.sim.learner import train
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import Problem
-from erasurehead.sim.problems.datasets.encodings import interactions, one_hot
+from erasurehead.sim.problems.datasets.base import interactions, one_hot
 from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.steps import GivenWeights
 

@@ -11,12 +11,10 @@ if __name__ == "delay_models":
 
 from .base import DelayModel
 from .cold_starts import ColdStarts
-from .compose import Scaled, Shifted
+from .compose import OwnLaws, Scaled, Shifted
 from .empirical import Empirical
 from .factors import Drift, Heterogeneous, RoundEffects
-from .markov import Markov
-from .mixture import Mixture
-from .own_laws import OwnLaws
+from .mixture import Markov, Mixture
 from .parametric import (
     Deterministic,
     Exponential,

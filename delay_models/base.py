@@ -1,25 +1,4 @@
-"""What a delay model is: a law for the unit time X of each worker in each round.
-
-A model is a frozen dataclass whose fields are its configuration, such as ``Exponential(rate=2.0)``.
-It is *independent* (every cell of the table is an independent draw from one law), a *replay* (a
-fixed table, such as a measured trace), or a *process* (such as ``Markov`` or ``ColdStarts``):
-workers and rounds have *conditions* (a speed, a Markov state, a common factor) under which the
-delays of tasks are drawn.
-
-A table is made in three steps, which the tape takes block by block:
-
-1. ``start``: the state before round 0;
-2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
-3. ``delays``: one delay for each worker and round, under those conditions.
-
-The first two read a generator that all streams of a replication share, the third one the stream's
-own generator. So workers and rounds have the same conditions for all tasks of a round, while the
-draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
-task's own draw.
-
-Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
-depend on what the master or other workers do.
-"""
+"""What a delay model is: a law for the unit time X of each worker in each round."""
 
 from __future__ import annotations
 
@@ -33,6 +12,99 @@ from annotated_types import Ge, Gt, Le, Unit
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
 from typing_extensions import override
+
+# How long a delay may be.
+#
+# Engines read an infinite time as "never": the task of a dead worker. So a law whose draws
+# overflow (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill
+# workers, and a law whose draws come close would overflow in the sums and squares that follow.
+# This is known before anything is drawn: a draw is made from finitely many random bits, so every
+# law has a longest draw, ``DelayModel.longest``. Code that makes a model from a user's numbers
+# calls ``refuse_endless``; a tape does not, so drawing costs nothing extra.
+
+
+LONGEST = 1e150
+"""Seconds: sums and squares of delays up to here do not overflow."""
+
+EXPONENTIAL_END = 45.0
+"""No exponential draw of NumPy is larger: 7.7, where its tail begins, + 53 log 2."""
+
+NORMAL_END = 14.0
+"""No normal draw of NumPy is larger: 3.65, where its tail begins, + 53 log 2 / 3.65."""
+
+
+class EndlessDelays(ValueError):
+    """A delay model whose draws can be longer than ``LONGEST``.
+
+    Args:
+        model: the model, or the part of it that causes this.
+        longest: its longest draw in seconds.
+    """
+
+    def __init__(self, model: DelayModel, longest: float) -> None:
+        super().__init__(model, longest)
+        self.model = model
+        self.longest = longest
+
+    @override
+    def __str__(self) -> str:
+        seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
+        return (
+            f"{' '.join(repr(self.model).split())} can give delays up to {seconds}; "
+            f"must stay below {LONGEST:.0e} s"
+        )
+
+
+def refuse_endless(model: DelayModel) -> None:
+    """Refuse a model if it, or a model in it, can give delays beyond ``LONGEST``.
+
+    Raises:
+        EndlessDelays: naming the innermost such model.
+    """
+    for part in model.parts():
+        refuse_endless(part)
+    longest = model.longest()
+    if not longest <= LONGEST:
+        raise EndlessDelays(model, longest)
+
+
+def exp(exponent: float) -> float:
+    """e to that power; infinity, without a warning, where that overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(exponent))
+
+
+def gamma_end(shape: float) -> float:
+    """No gamma draw of NumPy with this shape is larger.
+
+    Up to shape 1 a draw is below the sum of two exponential draws; above, it is
+    b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw. Both are below the bound.
+    """
+    return 2 * shape + 1000
+
+
+# What a delay model is: a law for the unit time X of each worker in each round.
+#
+# A model is a frozen dataclass whose fields are its configuration, such as
+# ``Exponential(rate=2.0)``. It is *independent* (every cell of the table is an independent draw
+# from one law), a *replay* (a fixed table, such as a measured trace), or a *process* (such as
+# ``Markov`` or ``ColdStarts``): workers and rounds have *conditions* (a speed, a Markov state, a
+# common factor) under which the delays of tasks are drawn.
+#
+# A table is made in three steps, which the tape takes block by block:
+#
+# 1. ``start``: the state before round 0;
+# 2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
+# 3. ``delays``: one delay for each worker and round, under those conditions.
+#
+# The first two read a generator that all streams of a replication share, the third one the
+# stream's own generator. So workers and rounds have the same conditions for all tasks of a round,
+# while the draws of the tasks differ. The signatures make sure that state and conditions cannot
+# depend on a task's own draw.
+#
+# Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
+# depend on what the master or other workers do.
+
 
 FloatArray = NDArray[np.float64]
 
@@ -95,7 +167,7 @@ class DelayModel(ABC):
 
     @abstractmethod
     def longest(self) -> float:
-        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.limits``.
+        """Upper bound on every draw, in seconds; may be infinite. See ``delay_models.base``.
 
         It is finite even for an unbounded law: a draw is made from finitely many random bits.
         """

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from .base import (
+    NORMAL_END,
     STRICT,
     DelayModel,
     FloatArray,
@@ -23,11 +24,10 @@ from .base import (
     NonNegative,
     Part,
     Positive,
+    exp,
 )
 from .compose import Around, Scaled
-from .limits import NORMAL_END, exp
-from .markov import Markov
-from .mixture import Law, Mixed
+from .mixture import Law, Markov, Mixed
 from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
 

@@ -16,6 +16,8 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from .base import (
+    EXPONENTIAL_END,
+    NORMAL_END,
     STRICT,
     DelayModel,
     FloatArray,
@@ -24,8 +26,9 @@ from .base import (
     Positive,
     PositiveSeconds,
     Seconds,
+    exp,
+    gamma_end,
 )
-from .limits import EXPONENTIAL_END, NORMAL_END, exp, gamma_end
 
 
 def _stats() -> Any:

@@ -15,13 +15,12 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.table import Measured, Reading
-from erasurehead.delay_models.tables.error import as_fields
-from erasurehead.delay_models.tables.reading import Missing, Retries, Role, Unit
+from erasurehead.delay_models.tables.measured import Missing, Retries, Role, Unit, as_fields
+from erasurehead.delay_models.tables.read import Measured, Reading
 from erasurehead.experiments.config.errors import ConfigError, at
-from erasurehead.experiments.fit import candidates, command, frames, pictures, report
+from erasurehead.experiments.fit import candidates, command, findings, page
 from erasurehead.experiments.fit.findings import Findings, investigate
-from erasurehead.experiments.lock import locked
+from erasurehead.experiments.run.files import locked
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
 
@@ -67,22 +66,22 @@ class Fitted:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per family, the best first; as ``fit.parquet``."""
-        return frames.fit_table(self.findings)
+        return findings.fit_table(self.findings)
 
     @cached_property
     def order_statistics(self) -> pd.DataFrame:
         """One row per family and k: mean k-th smallest delay of a round, measured and predicted."""
-        return frames.order_table(self.findings)
+        return findings.order_table(self.findings)
 
     @cached_property
     def workers(self) -> pd.DataFrame:
         """One row per worker: how slow, how often, how long, at what cost, with intervals."""
-        return frames.workers_table(self.findings)
+        return findings.workers_table(self.findings)
 
     @property
     def report(self) -> str:
         """Everything in words and tables, as Markdown."""
-        return report.markdown_report(self.findings, self.source)
+        return page.markdown_report(self.findings, self.source)
 
     @property
     def plot(self) -> FittedPlots:
@@ -99,7 +98,7 @@ class Fitted:
 
     def _repr_html_(self) -> str:
         shown = self.table[["family", "parameters", "aic", "ks", "order_error", "held_out"]]
-        delay = escape(report.blocks(self.findings))
+        delay = escape(page.blocks(self.findings))
         return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{shown.to_html(border=0)}"
 
     def _title(self) -> str:
@@ -117,11 +116,11 @@ class FittedPlots:
 
     def quantiles(self) -> Axes:
         """Measured quantiles against those of each family."""
-        return managed(pictures.draw_quantiles(self._findings)).axes[0]
+        return managed(page.draw_quantiles(self._findings)).axes[0]
 
     def order_statistics(self) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return managed(pictures.draw_order_statistics(self._findings)).axes[0]
+        return managed(page.draw_order_statistics(self._findings)).axes[0]
 
 
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]

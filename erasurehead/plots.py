@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast, final, get_args
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records
-from erasurehead.experiments.pictures.shown import Band
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from importlib import import_module
 
-from erasurehead.experiments.run import Report
+from erasurehead.experiments.run.command import Report
 
 Progress = bool | Report | None
 """``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,

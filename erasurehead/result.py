@@ -13,8 +13,8 @@ import pandas as pd
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.counted import counted
-from erasurehead.experiments.outputs import CONFIG, SUMMARY, Origin, origin_of
 from erasurehead.experiments.pictures.records import Records, read_config, read_records, read_table
+from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
 from erasurehead.plots import Plots
 from erasurehead.sim.metrics import METRICS
 

@@ -13,10 +13,10 @@ import numpy as np
 
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.errors import ConfigError, at
-from erasurehead.experiments.outputs import EVENTS
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run import Options, Outcome
-from erasurehead.experiments.run import run as run_document
+from erasurehead.experiments.run.command import Options, Outcome
+from erasurehead.experiments.run.command import run as run_document
+from erasurehead.experiments.run.outputs import EVENTS
 from erasurehead.progress import Progress, reporting
 from erasurehead.result import Result
 

@@ -6,7 +6,7 @@
         testing.check_scheme(MyCode(load=3, wait_for=20), workers=30)
 
 The checks are those that the built-in schemes pass (``CHECKS``). What a scheme says of itself is
-held against it: ``exact``, and its ``claims`` (``sim.schemes.claims``).
+held against it: ``exact``, and its ``claims`` (``sim.schemes.base``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from erasurehead.experiments.config.plugins import catalogue
+from erasurehead.experiments.config.catalogue import with_plugins
 from erasurehead.experiments.conformance import CHECKS, Nonconforming, Subject
 from erasurehead.sim.schemes import SchemeFamily
 
@@ -62,7 +62,7 @@ def check_scheme(
 
 
 def _named(name: str, plugins: Sequence[str], fields: dict[str, Any]) -> SchemeFamily:
-    classes = catalogue(plugins)["schemes"].classes
+    classes = with_plugins(plugins)["schemes"].classes
     if name not in classes:
         raise ValueError(f"no scheme {name}; valid: {', '.join(classes)}")
     family: SchemeFamily = classes[name](**fields)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from . import interrupt
+from . import guard
 
 DEBUG = "--debug"
 """Understood in any place of the command line."""
@@ -16,9 +16,7 @@ DEBUG = "--debug"
 
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
-    with interrupt.one_line(sys.argv[1:]):  # before the first import that takes a while
-        from . import guard
-
+    with guard.one_line(sys.argv[1:]):  # before the first import that takes a while
         arguments = [each for each in sys.argv[1:] if each != DEBUG]
         code = guard.run(partial(_run, arguments), debug=DEBUG in sys.argv[1:])
     sys.exit(code)

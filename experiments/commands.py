@@ -51,7 +51,7 @@ def example(command: str) -> str:
 
 def _said() -> str:
     """The command line, for a reader who wants to repeat it."""
-    from .answers import command_line
+    from .run.outputs import command_line
 
     return command_line(sys.argv[1:])
 
@@ -85,9 +85,9 @@ def init(
     ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""
-    from . import examples
+    from . import listing
 
-    path = examples.write(name, Path())
+    path = listing.write(name, Path())
     terminal.say(f"{path} written; now: erasurehead run {path}")
 
 
@@ -138,15 +138,15 @@ def _run(
     timeline: Path | None = None,
 ) -> None:
     if scheduler is None and jobs > 1 and not dry_run:
-        from .cells import processes
+        from .run import processes
 
         processes.prepare()  # before the imports below: the server makes them at the same time
 
     from . import console
-    from .cells import files
     from .config.document import load
-    from .run import Options, plan, require_room
-    from .run import run as run_document
+    from .run import files
+    from .run.command import Options, plan, require_room
+    from .run.command import run as run_document
 
     document = load(config, overrides)
     target = output or Path("results") / str(document.get("name", "run"))
@@ -195,7 +195,7 @@ def live(
     from . import console
     from .config.document import load
     from .live import command
-    from .live.report import show
+    from .live.command import show
 
     document = load(config, set_ or [])
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
@@ -261,7 +261,7 @@ def reproduce(
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     if jobs > 1:
-        from .cells import processes
+        from .run import processes
 
         processes.prepare()
 
@@ -282,7 +282,7 @@ def atlas(
 ) -> None:
     """Write a reference page of every scheme: what it does, what is known, sources."""
     from . import console
-    from .atlas.command import write_atlas
+    from .atlas import write_atlas
 
     with console.progress("pictures") as report:
         page = write_atlas(output, report)
@@ -311,9 +311,9 @@ def fit(
     from . import console
     from .fit import command
     from .fit.findings import investigate
-    from .fit.report import terminal_report
-    from .lock import locked
+    from .fit.page import terminal_report
     from .measured import reading
+    from .run.files import locked
 
     how = reading(columns, drop or [], unit, missing, retries)
     measured, warnings = command.read_tables(str(trace), load, how, allow_large)
@@ -363,8 +363,8 @@ def whatif(
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
     from . import console
-    from .lock import locked
     from .measured import reading
+    from .run.files import locked
     from .whatif import command, shown
 
     how = reading(columns, drop or [], unit, missing, retries)
@@ -452,7 +452,7 @@ def recommend(
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
     if jobs > 1:
-        from .cells import processes
+        from .run import processes
 
         processes.prepare()
 
@@ -500,9 +500,9 @@ def attack(
 ) -> None:
     """Find the worst stragglers for each code of a config."""
     from . import console
-    from .attack import command, shown
+    from .attack import command, page
     from .config.document import load
-    from .lock import locked
+    from .run.files import locked
 
     document = load(config, set_ or [])
     planned = command.plan(document, stragglers, budget, samples)
@@ -512,7 +512,7 @@ def attack(
         with console.progress("stragglers") as report:
             frame = command.compute(planned, report)
         command.write(planned, frame, target)
-    shown.show(frame)
+    page.show(frame)
     terminal.say_all(planned.found.left_out)
     terminal.say(f"table and picture in {target}/")
 
@@ -622,18 +622,17 @@ def measure(
     data_dir: DataDir = None,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
-    from . import console
+    from . import console, measure
     from .config.document import load
     from .live.command import slowed
-    from .live.played import CannotEnd
-    from .measure import command
+    from .live.masters import CannotEnd
 
     document = None if config is None else load(config, set_ or [])
-    tasks = command.tasks_of(document, data_dir, workers, size)
-    wanted, factors = command.loads_of(loads), dict(slowed(slow or []))
+    tasks = measure.tasks_of(document, data_dir, workers, size)
+    wanted, factors = measure.loads_of(loads), dict(slowed(slow or []))
     try:
         with console.progress("rounds") as report:
-            table = command.measure(tasks, wanted, rounds, scheduler, factors, output, report)
+            table = measure.measure(tasks, wanted, rounds, scheduler, factors, output, report)
     except CannotEnd as error:
         terminal.tell(f"failed: {error}")
         raise typer.Exit(1) from None
@@ -651,10 +650,9 @@ def compare(
     ] = Path("results/compare"),
 ) -> None:
     """Compare two results of the same schemes, such as simulated and measured ones."""
-    from . import console
-    from .compare import command
+    from . import compare, console
 
-    table, written = command.compare(first, second, output, _said())
+    table, written = compare.compare(first, second, output, _said())
     console.show_comparison(table)
     terminal.say_all(map(str, written))
 
@@ -685,8 +683,8 @@ def schema(
     """Print the JSON Schema of configs, with which editors complete and check them."""
     import json
 
+    from .config.cells import catalogue_of
     from .config.document import load
-    from .config.grid import catalogue_of
     from .config.schema import schema as made
 
     catalogue = catalogue_of({} if config is None else load(config))

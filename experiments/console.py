@@ -23,10 +23,10 @@ from rich.table import Table
 
 from ..sim.metrics import METRICS, Metric
 from . import terminal
-from .config.escape import line
-from .config.grid import Cell
+from .config.cells import Cell
+from .config.errors import line
 from .counted import counted
-from .run import Outcome, Plan, Report
+from .run.command import Outcome, Plan, Report
 
 COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
 

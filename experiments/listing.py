@@ -1,22 +1,62 @@
-"""``erasurehead list``: what a config can name, read from the registries."""
+"""``erasurehead list`` and ``init``: what a config can name, and example configs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..sim.engines.network import Network
-from ..sim.problems.build import ProblemSettings
+from ..sim.engines.cluster import Network
+from ..sim.problems.losses import ProblemSettings
 from . import terminal
-from .config.errors import at, one_of
-from .config.plugins import catalogue
-from .config.surroundings import FailureSettings
-from .described import described, first_sentence
+from .config.catalogue import with_plugins
+from .config.errors import ConfigError, at, one_of
+from .config.network import FailureSettings
+from .config.schema import described, first_sentence
 from .reproduce import FIGURES
+
+# ``erasurehead init``: the example configs that come with the package.
+
+
+FOLDER = resources.files("erasurehead.experiments") / "configs"
+SUFFIX = ".yaml"
+
+
+def names() -> list[str]:
+    """The examples there are."""
+    return sorted(
+        file.name.removesuffix(SUFFIX) for file in FOLDER.iterdir() if file.name.endswith(SUFFIX)
+    )
+
+
+def write(name: str, folder: Path) -> Path:
+    """Copy an example to ``folder``; returns where it is now.
+
+    Raises:
+        ConfigError: there is no such example, a file of this name is there already, or it cannot
+            be written.
+    """
+    name = name.removesuffix(SUFFIX)
+    if name not in names():
+        raise at("example", name, one_of(names(), name))
+    path = folder / f"{name}{SUFFIX}"
+    try:
+        with path.open("xb") as file:
+            file.write((FOLDER / path.name).read_bytes())
+    except FileExistsError:
+        raise ConfigError(f"{path}: exists already, and init overwrites nothing") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written: {error.strerror or error}") from None
+    return path
+
+
+# ``erasurehead list``: what a config can name, read from the registries.
+
 
 Entries = Mapping[str, type]
 
@@ -38,7 +78,7 @@ OLD = {"problems": "data"}
 def sections() -> dict[str, Entries]:
     """The entries of every list, those of installed plugins included."""
     kinds: dict[str, Entries] = {
-        name: dict(kind.classes) for name, kind in catalogue().kinds.items()
+        name: dict(kind.classes) for name, kind in with_plugins().kinds.items()
     }
     kinds["data"] = {"every data set": ProblemSettings, **kinds["data"]}
     others: dict[str, Entries] = {

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from .config.escape import escaped
+from .config.errors import escaped
 
 WIDTH = 100
 """Characters of a line."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..delay_models.tables.reading import Missing, Reading, Retries, Unit, parse_columns
+from ..delay_models.tables.measured import Missing, Reading, Retries, Unit, parse_columns
 from .config.errors import at
 
 

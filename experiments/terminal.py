@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .config.escape import LONGEST_LINE, line
+from .config.errors import LONGEST_LINE, line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,24 +1,4 @@
-"""From the master's updates to losses: the learner replays what the master applied.
-
-Timing does not depend on gradient values (a scheme that looks at losses trains along the way, with
-``Models`` itself), so the learner sees steps and nothing else. All replications are columns of one
-matrix, trained in blocks of a fixed width.
-
-Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
-one reuses the margins of its version. A step with few partitions takes two products with their rows
-alone, and so does one that renews a few entries of a table of gradients (``sim.entries``). Held
-gradients take the two products of a dense step (``sim.layers``). Losses are evaluated at iterations
-alone, in one product with the training rows and one with the test rows; after dense steps the
-margins are there already. Equal features of sparse data are merged first, which changes nothing but
-the cost (``sim.problems.merging``).
-
-Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and
-gradients where there is a table of them, or where some are held.
-
-Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a function
-of the arguments alone, not of the machine's number of cores or its load. A model that diverges is
-a result too: its losses become infinite or NaN, without a warning.
-"""
+"""From the master's updates to losses: the learner replays what the master applied."""
 
 from __future__ import annotations
 
@@ -26,18 +6,134 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import final
 
 import numpy as np
 
-from .entries import Entries
 from .errors import InvalidParameter
-from .layers import Layers
+from .numerics import one_thread
 from .optimizers import Optimizer
-from .problems.base import Problem
-from .problems.matrices import product
+from .problems.base import Problem, product
 from .steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
-from .threads import one_thread
-from .types import FloatArray, IntArray
+from .types import BoolArray, FloatArray, IntArray
+
+# Gradients that are held for several rounds, as the slopes of their rows.
+
+
+@final
+class Layers:
+    """Each layer holds one gradient of every partition, of a few replications side by side.
+
+    A row's share of a gradient is its features times its slope, so held gradients are mixed row by
+    row before the one product with ``X^T``.
+
+    Args:
+        problem: data and loss.
+        layers: d.
+        width: replications.
+    """
+
+    def __init__(self, problem: Problem, layers: int, width: int) -> None:
+        self._problem = problem
+        self._slopes = np.zeros((layers, problem.rows, width))
+
+    def mixed(self, fresh: BoolArray, weights: FloatArray, margins: FloatArray) -> FloatArray:
+        """Renew some gradients, and ``(p, width)`` decode a weighted sum of all.
+
+        Args:
+            fresh: ``(width, d, k)`` which are taken anew.
+            weights: ``(width, d, k)`` what each weighs in the decoded gradient.
+            margins: ``(N, width)`` of the newest model.
+
+        Cost: one product, and two passes over N numbers for each layer and replication.
+        """
+        problem, slopes = self._problem, self._problem.slopes(margins)
+        renewed = np.ascontiguousarray(fresh.transpose(1, 2, 0))
+        scaled = np.ascontiguousarray(weights.transpose(1, 2, 0)) / problem.rows
+        for rows, owner in problem.pieces(slopes.shape[1]):
+            newest, mixed = slopes[rows], np.zeros_like(slopes[rows])
+            for held, renew, weight in zip(self._slopes[:, rows], renewed, scaled, strict=True):
+                np.copyto(held, newest, where=renew[owner])
+                mixed += held * weight[owner]
+            slopes[rows] = mixed
+        return problem.gradient_from_slopes(slopes)
+
+
+# A table of gradients that is renewed one entry at a time, and the sum of it.
+
+
+@final
+class Entries:
+    """The tables of a few replications, side by side; every entry is zero at first.
+
+    The sum follows each change, so a renewal costs a few passes over p numbers, however many
+    entries there are. After as many renewals as entries it is added up anew, which is one pass more
+    for each renewal, so that rounding does not pile up in a long run.
+
+    Args:
+        width: replications.
+        entries: of each table.
+        features: p.
+    """
+
+    def __init__(self, width: int, entries: int, features: int) -> None:
+        self._contents = np.zeros((width, entries, features))
+        self._total = np.zeros((width, features))
+        self._renewals = np.zeros(width, dtype=np.int64)
+
+    @property
+    def total(self) -> FloatArray:
+        """The sum of all entries of each table, ``(p, width)``; not a copy."""
+        return self._total.T
+
+    def renew(self, column: int, entry: int, gradient: FloatArray, share: float = 1.0) -> None:
+        """Mix ``(p,)`` a gradient into an entry of one table, or replace the entry by it.
+
+        Args:
+            column: which table.
+            entry: which entry.
+            gradient: the new one.
+            share: of it in the entry; the rest is what was there.
+        """
+        contents, total = self._contents[column], self._total[column]
+        change = gradient - contents[entry]
+        if share == 1:
+            contents[entry] = gradient
+        else:
+            change *= share
+            contents[entry] += change
+        total += change
+        self._renewals[column] += 1
+        if self._renewals[column] % len(contents) == 0:
+            contents.sum(axis=0, out=total)
+
+    def clear(self) -> None:
+        """Make every entry of every table zero."""
+        self._contents[:] = 0.0
+        self._total[:] = 0.0
+
+
+# From the master's updates to losses: the learner replays what the master applied.
+#
+# Timing does not depend on gradient values (a scheme that looks at losses trains along the way,
+# with ``Models`` itself), so the learner sees steps and nothing else. All replications are columns
+# of one matrix, trained in blocks of a fixed width.
+#
+# Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a
+# stale one reuses the margins of its version. A step with few partitions takes two products with
+# their rows alone, and so does one that renews a few entries of a table of gradients
+# (``sim.learner``). Held gradients take the two products of a dense step (``sim.learner``). Losses
+# are evaluated at iterations alone, in one product with the training rows and one with the test
+# rows; after dense steps the margins are there already. Equal features of sparse data are merged
+# first, which changes nothing but the cost (``sim.problems.merging``).
+#
+# Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and
+# gradients where there is a table of them, or where some are held.
+#
+# Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a
+# function of the arguments alone, not of the machine's number of cores or its load. A model that
+# diverges is a result too: its losses become infinite or NaN, without a warning.
+
 
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""

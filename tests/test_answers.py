@@ -7,31 +7,31 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from erasurehead.experiments import answers
-from erasurehead.experiments.answers import Answer
-from erasurehead.experiments.compare.words import answer
+from erasurehead.experiments.compare import answer
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run import outputs
+from erasurehead.experiments.run.outputs import Answer
 
 
 def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:
     said = Answer(
         "fit", "a.csv", "It is so.", ("because",), ("`do` this", "é<script>"), "erase", ()
     )
-    answers.write(said, tmp_path)
-    assert answers.read(tmp_path) == said
-    assert (tmp_path / answers.NAME).read_bytes().isascii()
+    outputs.write(said, tmp_path)
+    assert outputs.read(tmp_path) == said
+    assert (tmp_path / outputs.NAME).read_bytes().isascii()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": "fit"}', '{"kind": 3}', "[" * 10_000])
 def test_what_is_no_answer_is_refused(content: str, tmp_path: Path) -> None:
-    (tmp_path / answers.NAME).write_text(content)
+    (tmp_path / outputs.NAME).write_text(content)
     with pytest.raises(ConfigError, match="is no answer"):
-        answers.read(tmp_path)
+        outputs.read(tmp_path)
 
 
 def test_the_command_is_told_without_where_its_results_went() -> None:
     given = ["fit", "my cluster.csv", "--output", "x", "--unit=s", "--output=y", "--debug"]
-    assert answers.command_line(given) == "erasurehead fit 'my cluster.csv' --unit=s"
+    assert outputs.command_line(given) == "erasurehead fit 'my cluster.csv' --unit=s"
 
 
 def rows(**columns: list[float]) -> pd.DataFrame:

@@ -80,8 +80,8 @@ FORBIDDEN = {
     "experiments/pictures": (
         "sim.engines",
         "sim.learner",
-        "experiments.run",
-        "experiments.cells.compute",
+        "experiments.run.command",
+        "experiments.run.compute",
     ),
 }
 
@@ -161,7 +161,7 @@ def test_one_way_to_one_thread() -> None:
     """Where ``threadpool_limits`` stands alone, a BLAS that is loaded later has all threads."""
     for path, node in nodes(ast.Call):
         if ast.unparse(node.func).endswith("threadpool_limits"):
-            assert path == "sim/threads.py", path
+            assert path == "sim/numerics.py", path
 
 
 def test_no_global_random_numbers() -> None:

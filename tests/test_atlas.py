@@ -11,16 +11,24 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from erasurehead.experiments.atlas.command import PAGE, write_atlas
-from erasurehead.experiments.atlas.entry import FACTS, NOT_SAID, entry_of
-from erasurehead.experiments.atlas.page import COMPARISON, FOLDER, page, promised, worst
-from erasurehead.experiments.atlas.portrait import portrait
+from erasurehead.experiments.atlas import (
+    COMPARISON,
+    FACTS,
+    FOLDER,
+    NOT_SAID,
+    PAGE,
+    entry_of,
+    page,
+    portrait,
+    promised,
+    worst,
+    write_atlas,
+)
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.pictures.shown import Bars, Heat
+from erasurehead.experiments.pictures.picture import Bars, Heat
 from erasurehead.sim import theory
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.base import Scheme, SchemeFamily
-from erasurehead.sim.schemes.claims import Claims
+from erasurehead.sim.schemes.base import Claims, Scheme, SchemeFamily
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.cells.compute import learn
 from erasurehead.experiments.config.build import timing, training
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.run import simulate
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run.compute import learn
+from erasurehead.sim.engines.simulate import simulate
 
 N, D, R, ROUNDS, SECONDS = 30, 3, 15, 40, 0.01
 S = D - 1

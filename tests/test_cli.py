@@ -329,7 +329,7 @@ def test_a_long_label_of_our_own_is_shortened_and_read_again(
 ) -> None:
     """Catches two schemes that become one, and a label that a worker process would refuse."""
     from erasurehead.experiments.config import settings
-    from erasurehead.experiments.config.grid import cells
+    from erasurehead.experiments.config.cells import cells
 
     schemes = [SCHEME | {"rescale": True}, SCHEME | {"rescale": False}]
     labels = [cell.label for cell in cells(change(schemes=schemes))]
@@ -498,8 +498,8 @@ def test_list_and_help() -> None:
 @pytest.mark.parametrize("example", sorted((ROOT / "experiments/configs").glob("*.yaml")))
 def test_shipped_configs_are_valid(example: Path) -> None:
     from erasurehead.experiments.config.build import timing
+    from erasurehead.experiments.config.cells import cells
     from erasurehead.experiments.config.document import load
-    from erasurehead.experiments.config.grid import cells
 
     for cell in cells(load(example)):
         timing(cell)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from erasurehead.experiments import examples
+from erasurehead.experiments import listing
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from tests.program import inside
@@ -90,15 +90,15 @@ def test_init_and_run_in_an_empty_folder(tmp_path: Path) -> None:
     assert (tmp_path / "results/demo/summary.parquet").is_file()
 
 
-@pytest.mark.parametrize("name", examples.names())
+@pytest.mark.parametrize("name", listing.names())
 def test_init_writes_every_example_and_overwrites_nothing(name: str, tmp_path: Path) -> None:
-    path = examples.write(name, tmp_path)
+    path = listing.write(name, tmp_path)
     assert path == tmp_path / f"{name}.yaml"
     assert path.read_bytes() == (ROOT / "experiments/configs" / path.name).read_bytes()
     assert isinstance(yaml.safe_load(path.read_text()), dict)
     path.write_text("mine")
     with pytest.raises(ConfigError, match=f"{name}.yaml: exists already"):
-        examples.write(f"{name}.yaml", tmp_path)
+        listing.write(f"{name}.yaml", tmp_path)
     assert path.read_text() == "mine"
 
 

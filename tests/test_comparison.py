@@ -7,13 +7,20 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.pictures.kinds.curves import pareto
-from erasurehead.experiments.reproduce.atlas import DELAYS, Atlas, apart
-from erasurehead.experiments.reproduce.base import Effort
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.pictures.kinds.losses import pareto
+from erasurehead.experiments.reproduce.atlas import (
+    DELAYS,
+    GRID,
+    LEFT_OUT,
+    Atlas,
+    apart,
+    members,
+    timed,
+    title,
+)
+from erasurehead.experiments.reproduce.base import WORKERS, Effort
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
-from erasurehead.experiments.reproduce.members import GRID, LEFT_OUT, members, timed, title
-from erasurehead.experiments.reproduce.setting import WORKERS
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
 from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.console import COLUMNS, Column, fitting, show_columns, show_outcome
-from erasurehead.experiments.run import Outcome, run
+from erasurehead.experiments.run.command import Outcome, run
 
 DOCUMENT = {
     "workers": 6,
@@ -26,7 +26,7 @@ DOCUMENT = {
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    from erasurehead.experiments.run import Options
+    from erasurehead.experiments.run.command import Options
 
     return run(DOCUMENT, tmp_path_factory.mktemp("out"), Options())
 

@@ -12,10 +12,10 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.run import Run, simulate
-from erasurehead.sim.entries import Entries
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.learner import train
+from erasurehead.sim.learner import Entries, train
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import Problem

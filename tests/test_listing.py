@@ -12,9 +12,9 @@ import pytest
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments import listing
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.surroundings import FailureSettings
-from erasurehead.experiments.described import Described, described
-from erasurehead.sim.engines.network import Network
+from erasurehead.experiments.config.network import FailureSettings
+from erasurehead.experiments.config.schema import Described, described
+from erasurehead.sim.engines.cluster import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.schemes import SCHEMES

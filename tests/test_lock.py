@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.lock import NAME, locked, writer_of
-from erasurehead.experiments.outputs import unfinished
+from erasurehead.experiments.run.files import NAME, locked, writer_of
+from erasurehead.experiments.run.outputs import unfinished
 from tests.cells.commands import PATIENCE, ROOT, start
 
 HOLDER = """
 import sys
 from pathlib import Path
-from erasurehead.experiments.lock import locked
+from erasurehead.experiments.run.files import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

@@ -13,15 +13,15 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.experiments import run as running
-from erasurehead.experiments.cells import store, work
-from erasurehead.experiments.cells.pool import Died
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.console import show_plan
-from erasurehead.experiments.outputs import origin_of
 from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run import Options, plan, run
+from erasurehead.experiments.run import command, store
+from erasurehead.experiments.run import command as running
+from erasurehead.experiments.run.command import Options, plan, run
+from erasurehead.experiments.run.outputs import origin_of
+from erasurehead.experiments.run.pool import Died
 
 DOCUMENT: dict[str, Any] = {
     "workers": 6,
@@ -188,7 +188,7 @@ def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.Monkey
     old = (out / "summary.parquet").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(store, "code_fingerprint", lambda: "other code")
-        patch.setattr(work, "code_fingerprint", lambda: "other code")
+        patch.setattr(command, "code_fingerprint", lambda: "other code")
         go(DOCUMENT, out)
     assert len(pd.read_parquet(out / "timeline.parquet")) == 0
     (out / "summary.parquet").write_bytes(old)

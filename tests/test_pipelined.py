@@ -10,8 +10,9 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Proportional

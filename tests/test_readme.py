@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.load_laws import Proportional
 from tests.docs.blocks import page
 from tests.engines.engines import batch, event

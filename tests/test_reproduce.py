@@ -11,18 +11,17 @@ import pytest
 from scipy import integrate, stats
 
 from erasurehead.delay_models import DelayModel
-from erasurehead.delay_models.markov import Markov
+from erasurehead.delay_models.mixture import Markov
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.described import first_sentence
+from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks
-from erasurehead.experiments.reproduce import FIGURES, figure_named, setting
+from erasurehead.experiments.reproduce import FIGURES, base, figure_named
 from erasurehead.experiments.reproduce.backlog import spans
-from erasurehead.experiments.reproduce.base import Effort, PaperFigure
+from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_text
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from erasurehead.experiments.reproduce.command import make, make_figures
 from erasurehead.experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
-from erasurehead.experiments.reproduce.markdown import mean_text
 from erasurehead.experiments.reproduce.ranking import EXACT as EXACT_RANKED
 from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
@@ -32,7 +31,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 )
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from erasurehead.experiments.reproduce.time_to_target import Grid
-from erasurehead.experiments.verify.convergence import group_spreads
+from erasurehead.experiments.verify.compare import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from tests.program import inside
 from tests.statistics import BOUND
@@ -113,7 +112,7 @@ def test_clocks_know_of_network_and_failures() -> None:
     times = [
         float(trace.times[0, -1])
         for extra in ({}, slow, crashing)
-        for _, _, trace in setting.clocks(document | extra, Effort())
+        for _, _, trace in base.clocks(document | extra, Effort())
     ]
     assert times[1] == pytest.approx(times[0] + 20 * 5.0)
     assert times[2] > times[0]
@@ -381,13 +380,13 @@ def test_time_to_target_of_exact_schemes_agrees_with_theory(frames: Frames) -> N
     frame = frames["time_to_target"]
     own = frame[frame["kind"] == "own best rate"].set_index(["load_law", "scheme"])
     harmonic = [sum(1 / i for i in range(1, n + 1)) for n in (10, 30)]
-    uncoded = setting.QUICK_WORK + harmonic[1] / setting.RATE
-    group = harmonic[0] / (3 * setting.RATE)  # slowest of ten groups, fastest of three workers
+    uncoded = base.QUICK_WORK + harmonic[1] / base.RATE
+    group = harmonic[0] / (3 * base.RATE)  # slowest of ten groups, fastest of three workers
     for law, scheme, expected in (
         ("additive", "uncoded", uncoded),
         ("proportional", "uncoded", uncoded),
-        ("additive", "fractional_repetition", 3 * setting.QUICK_WORK + group),
-        ("proportional", "fractional_repetition", 3 * (setting.QUICK_WORK + group)),
+        ("additive", "fractional_repetition", 3 * base.QUICK_WORK + group),
+        ("proportional", "fractional_repetition", 3 * (base.QUICK_WORK + group)),
     ):
         row = own.loc[law, scheme]
         assert row.reached == row.replications

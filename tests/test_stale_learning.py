@@ -11,7 +11,8 @@ from scipy import sparse
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Proportional

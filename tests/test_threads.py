@@ -9,7 +9,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from erasurehead.sim.threads import one_thread
+from erasurehead.sim.numerics import one_thread
 
 ROOT = Path(__file__).parent.parent
 
@@ -19,7 +19,7 @@ def test_a_library_that_is_imported_later_is_limited_too() -> None:
     program = (
         "import numpy;"
         "from threadpoolctl import threadpool_info;"
-        "from erasurehead.sim.threads import one_thread\n"
+        "from erasurehead.sim.numerics import one_thread\n"
         "with one_thread():\n"
         "    import scipy.linalg\n"
         "    pools = [pool for pool in threadpool_info() if pool['user_api'] == 'blas']\n"

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments import timeline
-from erasurehead.experiments.cells.compute import compute
-from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run import timeline
+from erasurehead.experiments.run.compute import compute
 
 DOCUMENT: dict[str, Any] = {
     "workers": 30,

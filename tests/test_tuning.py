@@ -5,12 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.experiments.reproduce import setting, tuning
+from erasurehead.experiments.reproduce import base, sequential_members
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
-from erasurehead.experiments.reproduce.target_schemes import contestants
-from erasurehead.experiments.reproduce.time_to_target import TimeToTarget
-from erasurehead.experiments.tuning import SHARE, Runs, best, target_loss
+from erasurehead.experiments.reproduce.time_to_target import TimeToTarget, contestants
+from erasurehead.experiments.run.tuning import SHARE, Runs, best, target_loss
 from erasurehead.sim.problems.losses import SquaredLoss
 
 DATA = {
@@ -56,11 +55,11 @@ def test_runs_at_a_rate_are_those_of_a_config() -> None:
     """Catches a clock, a rate or an iteration of asynchronous updates that differs."""
     rates = (0.01, 0.001)
     for scheme in ({"name": "uncoded"}, {"name": "asynchronous"}):
-        _, several = tuning.train(DATA, scheme, rates, Effort())
+        _, several = sequential_members.train(DATA, scheme, rates, Effort())
         for rate, runs in zip(rates, several, strict=True):
-            optimizer = {"rule": tuning.RULE, "learning_rate": rate}
+            optimizer = {"rule": sequential_members.RULE, "learning_rate": rate}
             document = DATA | {"schemes": [scheme], "optimizer": optimizer}
-            [(_, result)] = setting.results(document, Effort())
+            [(_, result)] = base.results(document, Effort())
             for column, found in (("time", runs.times), ("train_loss", runs.losses)):
                 expected = result.iterations[column].to_numpy().reshape(found.shape)
                 np.testing.assert_allclose(found, expected, rtol=1e-12)
@@ -73,5 +72,5 @@ def test_every_scheme_suits_every_data_set() -> None:
         loss = EXPERIMENTS[grid.dataset].loss
         document = DATA | {"problem": {"loss": loss, "dataset": grid.dataset, "l2": "1/rows"}}
         for one in contestants(figure.load, figure.wait_for, 0.02).values():
-            run, _ = tuning.train(document, dict(one.section), grid.rates, Effort())
+            run, _ = sequential_members.train(document, dict(one.section), grid.rates, Effort())
             assert run.iterations == DATA["iterations"]

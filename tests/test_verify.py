@@ -13,9 +13,16 @@ from typer.testing import CliRunner
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.verify import compare_settings, grid
-from erasurehead.experiments.verify.compare import Comparison, at_most, bound, mean, same, share
-from erasurehead.experiments.verify.convergence import bound_of_each
-from erasurehead.experiments.verify.simulation import cases
+from erasurehead.experiments.verify.compare import (
+    Comparison,
+    at_most,
+    bound,
+    bound_of_each,
+    mean,
+    same,
+    share,
+)
+from erasurehead.experiments.verify.grid import cases
 from erasurehead.experiments.verify.table import TableRow, Verification, summary
 from erasurehead.sim.load_laws import Additive, PerPartition
 from erasurehead.sim.optimizers import Optimizer

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from erasurehead.experiments.config.schema import schema
-from erasurehead.experiments.described import described, first_sentence
+from erasurehead.experiments.config.schema import described, first_sentence, schema
 from erasurehead.experiments.listing import PLACES, sections
 from website.markdown import code, plain, table
 

@@ -11,7 +11,7 @@ import yaml
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain as section_of
-from erasurehead.experiments.described import first_sentence
+from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import style
 from erasurehead.experiments.pictures.looks import INK
 from website.config_keys import fields

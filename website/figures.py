@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from erasurehead.experiments.described import prose_of
+from erasurehead.experiments.config.schema import prose_of
 from erasurehead.experiments.reproduce import FIGURES, figure_named
 
 HEAD = """# Gallery of figures

@@ -1,33 +1,98 @@
-"""The files that a table of delays can be in, and what each must look like before it is read.
-
-A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or
-1, 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
-name before numbered workers: an index. So is everything that pandas would repair silently: two
-columns of one name, a row with more cells than the header.
-"""
+"""The files that a table of delays can be in, and what each must look like before it is read."""
 
 from __future__ import annotations
 
+import codecs
+import gzip
+import re
 from collections import Counter
 from pathlib import Path
+from typing import IO, cast
 
 import numpy as np
 import pandas as pd
 
-from ...sim.files import (
-    MOST_CELLS,
-    UnusableFile,
-    floats,
-    read_npz,
-    reading,
-    require_regular,
-    short,
-)
+from ...sim.files import MOST_CELLS, UnusableFile, floats, read_npz, reading, require_regular, short
 from ...sim.tables import read_csv, read_parquet
 from ..base import FloatArray
-from . import names
-from .error import TableError
-from .text import separators
+from .columns import role_of
+from .measured import TableError
+
+# What separates the cells of a text file, and what its decimals look like.
+
+
+HEAD = 2**16
+"""Bytes that are looked at."""
+
+LINES = 50
+"""Lines that are looked at."""
+
+QUOTED = re.compile(r'"[^"]*"')
+COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
+GROUPED = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+
+
+def separators(path: str) -> tuple[str, str]:
+    """What stands between cells, and in a number before its fraction.
+
+    Commas and points, unless every line has as many semicolons, or tabs, as the others.
+
+    Raises:
+        TableError: numbers with a comma could be 1.234 or 1234, or only spaces separate cells.
+        UnusableFile: the file cannot be read.
+    """
+    lines = _head(path)
+    bare = [QUOTED.sub("", line) for line in lines]
+    for separator in (";", "\t"):
+        counts = {line.count(separator) for line in bare}
+        if len(counts) == 1 and counts != {0}:
+            cells = [cell.strip().strip('"') for line in lines for cell in line.split(separator)]
+            return separator, _decimal(path, cells)
+    if bare and not any("," in line for line in bare):
+        rows = [line.split() for line in bare[-2:]]
+        if all(len(row) > 1 and all(map(NUMBER.fullmatch, row)) for row in rows):
+            raise TableError(path, "spaces separate the cells; write commas, semicolons or tabs")
+    return ",", "."
+
+
+def opened(path: Path) -> IO[bytes]:
+    """The file's bytes, unpacked if its name ends in gz."""
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _head(path: str) -> list[str]:
+    """The first lines that are whole and not empty."""
+    require_regular(Path(path))
+    with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
+        block = file.read(HEAD)
+    if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise TableError(path, "cannot be read as csv: UTF-16; save it as UTF-8")
+    text = block.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n") if len(block) < HEAD else text.split("\n")[:-1]
+    return [line for line in lines if line.strip()][:LINES]
+
+
+def _decimal(path: str, cells: list[str]) -> str:
+    """A comma, if every number with a comma is a decimal fraction; a point, if there is none."""
+    commas = [cell for cell in cells if COMMA_NUMBER.fullmatch(cell)]
+    if not commas:
+        return "."
+    if all(GROUPED.fullmatch(cell) for cell in commas):
+        number = short(commas[0])
+        plain = number.replace(",", "")
+        meant = f"{number.replace(',', '.')} or {plain}"
+        raise TableError(path, f"{number!r} could be {meant}; write numbers with a decimal point")
+    return ","
+
+
+# The files that a table of delays can be in, and what each must look like before it is read.
+#
+# A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or 1,
+# 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
+# name before numbered workers: an index. So is everything that pandas would repair silently: two
+# columns of one name, a row with more cells than the header.
+
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
 ENDINGS = (*TEXTS, ".parquet", ".npz")
@@ -63,7 +128,7 @@ def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatA
 
 def _with_its_index(frame: pd.DataFrame) -> pd.DataFrame:
     """An index with a name is a column of a long table; of a wide one it numbers the rounds."""
-    if any(names.role(str(name)) in ("seconds", "start") for name in frame.columns):
+    if any(role_of(str(name)) in ("seconds", "start") for name in frame.columns):
         named = [name for name in frame.index.names if name is not None]
         return frame.reset_index(level=named) if named else frame
     return frame

@@ -2,24 +2,156 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...sim.files import require_cells, short
+from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
-from . import names
-from .error import TableError, layouts
-from .measured import Part, Repair
-from .missing import REMEDY
-from .numbers import NONE, numbers
-from .reading import Reading
-from .retries import one_each
-from .stamps import between
+from .columns import A_SECOND, NONE, NUMBERS, numbers, parse, role_of
+from .measured import REMEDY, Part, Reading, Repair, TableError, layouts
 from .wide import SECONDS_AT_MOST
+
+# Seconds between a start and an end: numbers, or ISO time stamps.
+
+
+LATEST = 1e11
+"""Seconds since 1970: a larger number is another unit."""
+
+
+def between(path: str, start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
+    """How long each call took; NaN where a stamp is missing.
+
+    The difference is taken before anything is rounded: nanoseconds since 1970 are no doubles.
+
+    Raises:
+        TableError: they are no times, of two kinds, in an unknown unit, or end before they start.
+    """
+    kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
+    if all(kinds):
+        if unit is None and max(float(start.max()), float(end.max())) > LATEST:
+            raise TableError(
+                path,
+                f"column {short(start.name)} holds {start.max():.15g}, too large for seconds since "
+                "1970: say --unit ms, us or ns",
+            )
+        seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
+        seconds = seconds / A_SECOND[unit or "s"]
+    elif any(kinds):
+        names = f"{short(start.name)} and {short(end.name)}"
+        raise TableError(path, f"columns {names}: one holds numbers and one does not")
+    else:
+        gone = _stamps(path, end) - _stamps(path, start)
+        seconds = gone.to_numpy() / np.timedelta64(1, "s")
+    if np.any(seconds < 0):
+        row = int(np.flatnonzero(seconds < 0)[0]) + 1
+        raise TableError(
+            path, f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
+        )
+    return np.asarray(seconds, dtype=np.float64)
+
+
+def _stamps(path: str, column: pd.Series) -> pd.Series:
+    try:
+        with reading("time stamps"):
+            return pd.to_datetime(column, format="ISO8601", utc=True)
+    except UnusableFile as error:
+        raise TableError(
+            path, f"column {short(column.name)}: {error}; valid: ISO 8601, 2026-01-31T12:00:00.5Z"
+        ) from error
+
+
+# Several rows of one worker and round: calls that were tried again, or two runs in one file.
+
+
+MOST_RUNS = 50
+"""Different values of a column that says which run a row is of."""
+
+SPLIT = "split it there, or sort it by worker and round"
+
+Calls = pd.DataFrame
+"""Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
+
+
+def one_each(
+    path: str,
+    calls: Calls,
+    others: pd.DataFrame,
+    labels: tuple[Sequence[str], NDArray[np.float64]],
+    reading: Reading,
+) -> tuple[Calls, list[Repair]]:
+    """One row for each worker and round.
+
+    Args:
+        path: of the file, for errors.
+        calls: in the order of the file.
+        others: the file's other columns, one of which may tell the rows apart.
+        labels: names of the workers, numbers of the rounds.
+        reading: what several rows are.
+
+    Raises:
+        TableError: rows are repeated, and it was not said what that means; or the file holds
+            several runs, which nothing can mean.
+    """
+    twice = calls.duplicated(["worker", "round"])
+    count = int(twice.sum())
+    if not count:
+        return calls, []
+    restart = _restart(calls)
+    if restart is not None:
+        raise TableError(
+            path,
+            f"round numbers begin again at row {restart + 1}: two runs in one file, or rows out of "
+            f"order? {_tells_apart(calls, others) or SPLIT}",
+        )
+    if reading.retries == "refuse":
+        row = calls[twice].iloc[0]
+        worker, number = labels[0][int(row["worker"])], labels[1][int(row["round"])]
+        raise TableError(
+            path,
+            f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep one): "
+            + (_tells_apart(calls, others) or "if calls were tried again, --retries last or sum"),
+        )
+    if reading.retries == "last":
+        kept = calls.drop_duplicates(["worker", "round"], keep="last")
+        text = f"{count} rows repeat a worker and round: the last of each counts"
+    else:
+        whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
+        kept = whole.sum(min_count=1).reset_index()
+        unknown = whole.count().to_numpy() < whole.size().to_numpy()
+        kept.loc[unknown, "seconds"] = np.nan
+        text = f"{count} rows repeat a worker and round: their seconds are added"
+    return kept, [Repair("retry", count, text)]
+
+
+def _restart(calls: Calls) -> int | None:
+    """The first row where a worker's rounds begin again, if at least half of the workers' do."""
+    ordered = calls.sort_values("worker", kind="stable")
+    same = ordered["worker"].diff().eq(0)
+    falls = ordered[same & ordered["round"].diff().lt(0)]
+    if 2 * falls["worker"].nunique() < calls["worker"].nunique():
+        return None
+    return int(falls.index.min())
+
+
+def _tells_apart(calls: Calls, others: pd.DataFrame) -> str | None:
+    """One or two columns of few values with which every row is another call."""
+    few = [name for name in others.columns if others[name].nunique() <= MOST_RUNS]
+    for names in (*itertools.combinations(few, 1), *itertools.combinations(few[:10], 2)):
+        keys = [pd.factorize(others[name])[0] for name in names]
+        keyed = np.column_stack([calls["worker"], calls["round"], *keys])
+        if not pd.DataFrame(keyed).duplicated().any():
+            shown = short(" and ".join(map(str, names)))
+            return f"{shown} says which: write a file for each"
+    return None
+
+
+# Long tables: one row per call, with columns for the worker, the round and the seconds.
+
 
 MOST_LOADS = 1000
 """Loads that a table may have: with more, the column is something else."""
@@ -44,7 +176,7 @@ def roles(path: str, columns: list[str], reading: Reading) -> dict[str, str] | N
         return {role: role for role in (*CANONICAL, "load") if role in columns}
     found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
     for name in columns:
-        meant = names.role(name)
+        meant = role_of(name)
         if meant is not None and meant not in said and name not in said.values():
             found.setdefault(meant, []).append(name)
     if "seconds" in said:
@@ -166,13 +298,13 @@ def _seconds(
             )
         text = f"column {short(name)} says no unit: read as seconds"
         return values, failed, [Repair("unit", len(values), text)]
-    return values if unit == "s" else values / names.A_SECOND[unit], failed, []
+    return values if unit == "s" else values / A_SECOND[unit], failed, []
 
 
 def _agreed(path: str, name: str, reading: Reading) -> str | None:
     """The unit that the column's name, or the caller, says."""
-    unit = names.parse(name).unit
-    if unit is not None and unit not in names.A_SECOND:
+    unit = parse(name).unit
+    if unit is not None and unit not in A_SECOND:
         raise TableError(
             path, f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
         )

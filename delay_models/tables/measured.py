@@ -1,12 +1,101 @@
-"""What was measured: a table of delays for each load, with the workers' names."""
+"""What was measured: a table for each load. How it is read, what is missing, what is refused."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
+
+import numpy as np
 
 from ...sim.files import short
-from ..base import FloatArray
+from ..base import LONGEST, FloatArray
+
+# How a table is refused, and the layouts that are accepted.
+
+
+OPTION = re.compile(r"--(columns|drop|unit|missing|retries) ")
+
+
+class TableError(ValueError):
+    """A table of delays that cannot be used; the message names the file and the defect."""
+
+    def __init__(self, path: str, defect: str) -> None:
+        super().__init__(f"{path}: {defect}")
+        self.path = path
+        self.defect = defect
+
+
+def layouts() -> str:
+    """The accepted layouts in one phrase, for every error that needs it."""
+    return (
+        "valid: rounds x workers; or columns worker, round, seconds, or the like of host, step, "
+        "duration_ms; else say --columns worker=...,round=...,seconds=..."
+    )
+
+
+def as_fields(text: str) -> str:
+    """An error's remedies as fields of a config or arguments in Python: ``unit: ms``."""
+    return OPTION.sub(r"\1: ", text)
+
+
+# How a table is to be read where the file does not say it.
+
+
+Unit = Literal["s", "ms", "us", "ns"]
+Missing = Literal["refuse", "drop-rounds", "never"]
+Retries = Literal["refuse", "last", "sum"]
+
+Role = Literal["worker", "round", "seconds", "start", "end", "load"]
+"""What a column of a long table can be."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The caller's choices.
+
+    Attributes:
+        columns: role to column name. ``round`` alone names the index column of a wide table; an
+            empty name says that every column is a worker's.
+        drop: columns that are left out.
+        unit: of all times, where the columns' names do not say it.
+        missing: what a missing delay is: an error, a round that is dropped, or a worker that never
+            arrives in that round (infinite).
+        retries: what several rows of one worker and round are: an error, of which the last one
+            counts, or whose seconds add up.
+    """
+
+    columns: Mapping[Role, str] = field(default_factory=dict)
+    drop: tuple[str, ...] = ()
+    unit: Unit | None = None
+    missing: Missing = "refuse"
+    retries: Retries = "refuse"
+
+
+def parse_columns(text: str | None) -> dict[Role, str]:
+    """``worker=host,seconds=duration_ms`` as a mapping.
+
+    Raises:
+        ValueError: naming the part that is not like that.
+    """
+    columns: dict[Role, str] = {}
+    for part in [] if text is None else text.split(","):
+        role, equals, name = (piece.strip() for piece in part.partition("="))
+        if not equals or role not in ROLES or role in columns:
+            form = "must be role=column with commas between, each role once"
+            raise ValueError(f"{form}; roles: {', '.join(ROLES)}")
+        columns[role] = name
+    return columns
+
+
+AS_IT_IS = Reading()
+"""Nothing is said beyond what the file says."""
+
+
+# What was measured: a table of delays for each load, with the workers' names.
 
 
 @dataclass(frozen=True)
@@ -81,3 +170,73 @@ class Part:
     table: FloatArray
     failed: int = 0
     repairs: tuple[Repair, ...] = ()
+
+
+# Delays that are missing: nothing becomes 0 s, and whatever is left out is counted.
+
+
+REMEDY = "--missing drop-rounds or never says what it means"
+
+
+def complete(path: str, part: Part, reading: Reading) -> tuple[FloatArray, list[Repair]]:
+    """The table without gaps.
+
+    Args:
+        path: of the file, for errors.
+        part: what was read.
+        reading: what a missing delay is.
+
+    Raises:
+        TableError: a delay is missing or infinite and nothing was said about that; one is negative
+            or too long; or no round is left.
+    """
+    hosts, table, failed = part.hosts, part.table, part.failed
+    if table.size == 0:
+        raise TableError(path, "the table has no cells")
+    absent, endless = np.isnan(table), np.isinf(table)
+    refuses = reading.missing == "refuse"
+    for bad, said in (
+        (absent & refuses, f"is missing or not a number (a short row?); {REMEDY}"),
+        (endless & (refuses | (table < 0)), f"is infinite; {REMEDY}"),
+        (table < 0, "is negative; leave the cell empty if the call failed"),
+        ((table > LONGEST) & ~endless, f"is beyond {LONGEST:.0e} s; valid: finite seconds >= 0"),
+    ):
+        if bad.any():
+            row, column = np.argwhere(bad)[0]
+            place = f"the delay of round {row}, worker {short(hosts[column])}"
+            count = "the only such cell" if bad.sum() == 1 else f"{int(bad.sum())} such cells"
+            defect, _, remedy = said.partition("; ")
+            raise TableError(path, f"{place} {defect} ({count}); {remedy}")
+    zero = table == 0
+    gone = absent | endless | zero
+    if refuses or not gone.any():
+        return table, []
+    counts = {
+        "missing": int(absent.sum()) - failed,
+        "timeout": failed,
+        "infinite": int(endless.sum()),
+        "zero": int(zero.sum()),
+    }
+    what = {"missing": "empty", "timeout": "failed", "infinite": "infinite", "zero": "0 s"}
+    parts = ", ".join(f"{count} {what[kind]}" for kind, count in counts.items() if count)
+    total = f"{int(gone.sum())} of {table.size} delays are missing ({parts})"
+    rounds = gone.any(axis=1)
+    hit = int(rounds.sum())
+    if reading.missing == "drop-rounds":
+        if rounds.all():
+            worst = int(np.argmax(gone.sum(axis=0)))
+            raise TableError(
+                path,
+                f"{total}; no round has every worker; leave worker {short(hosts[worst])} out, of "
+                f"whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing, or say "
+                "--missing never",
+            )
+        text = f"{total}: {hit} of {len(table)} rounds are left out"
+        repairs = [Repair("dropped", hit, text)]
+        table = table[~rounds]
+    else:
+        text = f"{total}, in {hit} of {len(table)} rounds: these workers never arrive there"
+        repairs = [Repair("never", int(gone.sum()), text)]
+        table = np.where(gone, np.inf, table)
+    counted = [Repair(kind, count) for kind, count in counts.items() if count]
+    return table, repairs + counted

@@ -16,11 +16,8 @@ from numpy.typing import NDArray
 
 from ...sim.files import short
 from ..base import FloatArray
-from . import names
-from .error import TableError
-from .measured import Part
-from .numbers import numbers
-from .reading import Reading
+from .columns import A_SECOND, no_worker, numbers, of_rounds, parse
+from .measured import Part, Reading, TableError
 
 Flags = NDArray[np.bool_]
 
@@ -80,12 +77,12 @@ def _require_workers(path: str, found: list[str]) -> None:
             path,
             f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}",
         )
-    others = [name for name in found if names.no_worker(name)]
+    others = [name for name in found if no_worker(name)]
     if others:
         remedy = f"--columns round={short(others[0])} if it numbers the rounds, --drop "
         remedy += f"{short(','.join(others))} if not"
         raise TableError(path, f"column {short(others[0])} is no worker's by its name: {remedy}")
-    if names.of_rounds(found):
+    if of_rounds(found):
         raise TableError(
             path,
             f"columns are named after rounds ({short(found[0])}): write a row per round and a "
@@ -206,10 +203,10 @@ def _unit(
     path: str, found: list[str], table: FloatArray, reading: Reading
 ) -> tuple[tuple[str, ...], float]:
     """The workers' names without a unit, and how many units are a second."""
-    units = [names.parse(name).unit for name in found]
+    units = [parse(name).unit for name in found]
     first = units[0]
     if first is not None and all(unit == first for unit in units):
-        if first not in names.A_SECOND:
+        if first not in A_SECOND:
             raise TableError(path, f"columns are in {first} by their names; give seconds")
         if reading.unit is None and first == "us":
             raise TableError(
@@ -218,7 +215,7 @@ def _unit(
         if reading.unit not in (None, first):
             said = f"--unit {reading.unit} was given"
             raise TableError(path, f"column {short(found[0])} says {first}, but {said}; rename it")
-        return tuple(map(_without_unit, found)), names.A_SECOND[first]
+        return tuple(map(_without_unit, found)), A_SECOND[first]
     usual, count = Counter(units).most_common(1)[0]
     if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
         odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
@@ -229,7 +226,7 @@ def _unit(
             "worker's, or rename them",
         )
     if reading.unit is not None:
-        return tuple(found), names.A_SECOND[reading.unit]
+        return tuple(found), A_SECOND[reading.unit]
     finite = table[np.isfinite(table)]
     middle = float(np.median(finite)) if finite.size else 0.0
     if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):

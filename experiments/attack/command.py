@@ -3,25 +3,63 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...sim.attack import Effort, Worst, attack
-from ...sim.threads import one_thread
-from ..cells import files, store
-from ..config import yaml_text
-from ..config.errors import ConfigError
-from ..config.grid import resolved
-from ..outputs import ATTACK, CONFIG, Origin, holds_another
+from ...sim.numerics import one_thread
+from ..config.cells import resolved
+from ..config.document import write_yaml
+from ..config.errors import ConfigError, at
 from ..pictures import paint, style
-from .counts import counts
-from .picture import picture
-from .subjects import Found, Subject, subjects
-from .table import table
+from ..run import files, store
+from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
+from .page import picture
+from .study import Found, Subject, subjects, table
+
+# ``--stragglers``: which numbers of stragglers are looked at.
+
+
+RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
+VALID = "must be numbers or ranges A:B (both included), with commas between"
+
+SMALL, MOST = 10, 30
+"""Without the option: every number up to ``SMALL``, and ``MOST`` numbers or so in all."""
+
+
+def counts(text: str | None, workers: int) -> Sequence[int]:
+    """Numbers of stragglers, ascending; by default from 0 to half of the workers.
+
+    Raises:
+        ConfigError: not numbers and ranges, or more stragglers than workers.
+    """
+    if text is None:
+        last = max(1, workers // 2)
+        if last <= MOST:
+            return range(last + 1)
+        rest = np.linspace(SMALL, last, MOST - SMALL).round().astype(int)
+        return sorted({*range(SMALL), *rest.tolist()})
+    found = set[int]()
+    for part in text.split(","):
+        match = RANGE.fullmatch(part.strip())
+        if match is None:
+            raise at("--stragglers", text, VALID)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if not first <= last <= workers:
+            valid = f"must be from 0 to workers = {workers}, the smaller number first"
+            raise at("--stragglers", text, valid)
+        found |= {*range(first, last + 1)}
+    return sorted(found)
+
+
+# ``erasurehead attack``: the search for every code of a config, and what it leaves in a folder.
+
 
 PARQUET, CSV, *PICTURES = ATTACK
 FILES = (CONFIG, *ATTACK)
@@ -113,7 +151,7 @@ def write(planned: Plan, frame: pd.DataFrame, output: Path) -> list[Path]:
     The CSV goes first and comes last: what lies beside it is of one config.
     """
     files.remove(output / name for name in (CSV, *PICTURES, PARQUET))
-    files.write_bytes(output / CONFIG, yaml_text.write(planned.config).encode())
+    files.write_bytes(output / CONFIG, write_yaml(planned.config).encode())
     files.write_table(output / PARQUET, frame, planned.origin.facts)
     style.save(paint.figure(picture(frame)), output / Path(PICTURES[0]).stem)
     files.write_bytes(output / CSV, frame.to_csv(index=False).encode())

@@ -11,22 +11,19 @@ from typing import Any
 from ...delay_models import DelayModel, Tape
 from ...sim.engines.run import Run
 from ...sim.errors import DataNotFound, InvalidParameter
+from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
 from ...sim.problems import Problem, ProblemConfig
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
-from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.schemes.foresight import ForesightedFamily
-from ...sim.threads import one_thread
+from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
-from . import surroundings
 from .catalogue import BUILT_IN, Catalogue
+from .cells import Cell, stamps
 from .codec import Reader, located, names
 from .errors import ConfigError, at
-from .grid import Cell
-from .identity import stamps
+from .network import Lazily, cluster_of, sized
 from .settings import Settings
-from .surroundings import Lazily
 
 
 class ImpossibleCell(ConfigError):
@@ -69,8 +66,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
-    network = surroundings.sized(settings.network, features, scheme.message_size)
-    cluster = surroundings.cluster(network, settings.failures, n, seed, settings.replications)
+    network = sized(settings.network, features, scheme.message_size)
+    cluster = cluster_of(network, settings.failures, n, seed, settings.replications)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     rounds = iterations(settings)
     _require_rounds(scheme, rounds, settings)
@@ -191,7 +188,7 @@ def _problem(
 
 def _scheme(family: SchemeFamily, workers: int, settings: Settings) -> Scheme:
     if isinstance(family, ForesightedFamily):
-        from ...sim.theory.foresight import DelayForesight  # only where it is needed
+        from ...sim.theory.worker_time import DelayForesight  # only where it is needed
 
         return family.build_for(workers, DelayForesight(settings.delay, settings.load_law))
     if "path" in names(type(family)):  # what it reads may change

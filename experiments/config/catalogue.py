@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, is_dataclass, replace
+from functools import cached_property, lru_cache
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 from ...delay_models import MODELS, DelayModel
@@ -13,6 +22,10 @@ from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.optimizers import OPTIMIZERS, Optimizer
 from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
 from ...sim.schemes import SCHEMES, SchemeFamily
+from .document import is_file
+from .errors import ConfigError
+
+# What the sections of a config can name: the registries, and what plugins add to them.
 
 
 @dataclass(frozen=True)
@@ -34,7 +47,7 @@ class Kind:
 
 @dataclass(frozen=True)
 class Plugin:
-    """Code from elsewhere whose classes a document can name; see ``experiments.config.plugins``.
+    """Code from elsewhere whose classes a document can name; see ``experiments.config.catalogue``.
 
     Attributes:
         name: how the config or the distribution calls it.
@@ -88,3 +101,178 @@ BUILT_IN = Catalogue(
     }
 )
 """What comes with the simulator."""
+
+
+# Schemes, delay models and the like that somebody else wrote.
+#
+# A plugin is a Python file (``plugins: [my_code.py]``), an installed module (``plugins:
+# [my_code]``), or an entry point of the group ``erasurehead.plugins``, which needs no mention in
+# the config. A config can name every class in it that derives from ``SchemeFamily``,
+# ``DelayModel``, ``LoadLaw``, ``DatasetFamily``, ``Problem`` or ``Optimizer``, is not abstract and
+# has no leading underscore.
+#
+# Nothing global is changed: each document has a ``Catalogue`` of its own. A file is run once for
+# each content that it has had, under a module name made from path and content, so that two
+# versions of it can stand beside each other in one process.
+
+
+GROUP = "erasurehead.plugins"
+
+OURS = ("sim", "delay_models", "experiments")
+"""Parts of erasurehead that plugins of version 0.2 imported by these names."""
+
+
+def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
+    """What a document can name: what is built in, what is installed, and what it lists.
+
+    Raises:
+        ConfigError: a plugin is not there, cannot be run, defines nothing, or takes a name that
+            is taken.
+    """
+    plugins = [*_installed(tuple(sys.path)), *map(load_plugin, dict.fromkeys(listed))]
+    if not plugins:
+        return BUILT_IN
+    kinds = {key: dict(kind.classes) for key, kind in BUILT_IN.kinds.items()}
+    for plugin in plugins:
+        for family in plugin.classes:
+            key, kind = _kind(family)
+            name = _name(family, kind, plugin)
+            if kinds[key].setdefault(name, family) is not family:
+                raise _wrong(plugin.name, f"{key}: the name {name} is taken; choose another")
+    full = {key: replace(BUILT_IN[key], classes=classes) for key, classes in kinds.items()}
+    return Catalogue(full, tuple(plugins))
+
+
+def load_plugin(name: str) -> Plugin:
+    """A plugin by path or module name.
+
+    Raises:
+        ConfigError: it is not there, cannot be run, or defines nothing.
+    """
+    module, files, digest = _file(Path(name)) if is_file(name) else _module(name)
+    classes = tuple(_defined(module))
+    if not classes:
+        families = ", ".join(kind.family.__name__ for kind in BUILT_IN.kinds.values())
+        raise _wrong(name, f"defines no class that derives from one of: {families}")
+    return Plugin(name, digest, classes, files)
+
+
+@lru_cache(maxsize=4)
+def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
+    """The entry points of what is installed on ``path``, which is ``sys.path``."""
+    found = importlib.metadata.entry_points(group=GROUP)
+    return tuple(
+        replace(load_plugin(entry.module), listed=False) for entry in sorted(found, key=str)
+    )
+
+
+def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
+    try:
+        source = path.read_bytes()
+    except FileNotFoundError:
+        raise _wrong(str(path), "no such file") from None
+    except OSError as error:
+        raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
+    digest = hashlib.sha256(source).hexdigest()
+    place = hashlib.sha256(str(path).encode()).hexdigest()
+    stem = re.sub(r"\W", "_", path.stem)
+    name = f"erasurehead_plugin_{stem}_{place[:8]}_{digest[:16]}"
+    if name not in sys.modules:
+        try:
+            _run(name, path, compile(source, str(path), "exec", dont_inherit=True))
+        except (Exception, SystemExit) as error:
+            sys.modules.pop(name, None)
+            raise _wrong(str(path), _reason(error, (path,))) from None
+    return sys.modules[name], (path,), digest
+
+
+def _run(name: str, path: Path, code: CodeType) -> None:
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    sys.modules[name] = module  # where dataclasses look up the names in their annotations
+    exec(code, module.__dict__)
+
+
+def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
+    """An installed module; its code is all of its package's, since it may import any of that."""
+    try:
+        module = importlib.import_module(name)
+        top = sys.modules[name.partition(".")[0]]
+    except (Exception, SystemExit) as error:
+        raise _wrong(name, _reason(error, ())) from None
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+    found = tuple(file for folder in folders for file in sorted(folder.rglob("*.py")))
+    own = getattr(top, "__file__", None)  # what is built into Python has none
+    files = found or ((Path(own),) if own else ())
+    return module, files, _digest(files)
+
+
+@lru_cache(maxsize=64)
+def _digest(files: tuple[Path, ...]) -> str:
+    """Taken once: what was imported stays what it was, whatever becomes of the files."""
+    contents = (file.name.encode() + file.read_bytes() for file in files)
+    return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+@contextmanager
+def blamed(catalogue: Catalogue) -> Iterator[None]:
+    """Turn an error within a plugin's code into one line.
+
+    Raises:
+        ConfigError: naming the plugin, the line and the error.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        for plugin in catalogue.plugins:
+            if _line(error, plugin.files) is not None:
+                raise _wrong(plugin.name, _reason(error, plugin.files)) from None
+        raise
+
+
+def _reason(error: BaseException, files: tuple[Path, ...]) -> str:
+    """One line: what went wrong, and where in the plugin."""
+    line = error.lineno if isinstance(error, SyntaxError) else _line(error, files)
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").partition(".")[0] in OURS:
+        return f"{f'line {line}: ' if line else ''}write erasurehead.{error.name} for {error.name}"
+    text = " ".join(str(error.msg if isinstance(error, SyntaxError) else error).split())
+    return f"{f'line {line}: ' if line else ''}{type(error).__name__}: {text}"
+
+
+def _line(error: BaseException, files: tuple[Path, ...]) -> int | None:
+    """The last line of these files that the error came through."""
+    names = set(map(str, files))
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame.lineno for frame in reversed(frames) if frame.filename in names), None)
+
+
+def _defined(module: ModuleType) -> Iterator[type[Any]]:
+    families = tuple(kind.family for kind in BUILT_IN.kinds.values())
+    for name, value in vars(module).items():
+        if not inspect.isclass(value) or name.startswith("_") or inspect.isabstract(value):
+            continue
+        own = f"{value.__module__}.".startswith(f"{module.__name__}.")
+        if own and issubclass(value, families):
+            yield value
+
+
+def _kind(family: type[Any]) -> tuple[str, Kind]:
+    return next(
+        (key, kind) for key, kind in BUILT_IN.kinds.items() if issubclass(family, kind.family)
+    )
+
+
+def _name(family: type[Any], kind: Kind, plugin: Plugin) -> str:
+    name = getattr(family, kind.attribute, None)
+    if not is_dataclass(family):
+        raise _wrong(plugin.name, f"{family.__name__} must be a dataclass with config=STRICT")
+    if not isinstance(name, str):
+        line = f'{kind.attribute}: ClassVar[str] = "..."'
+        raise _wrong(plugin.name, f"{family.__name__} has no name; write {line}")
+    return name
+
+
+def _wrong(plugin: str, text: str) -> ConfigError:
+    return ConfigError(f"plugins: {plugin}: {text}")

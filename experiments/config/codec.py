@@ -19,9 +19,9 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from ...delay_models import DelayModel
-from ...delay_models.limits import EndlessDelays, refuse_endless
+from ...delay_models.base import EndlessDelays, refuse_endless
 from ...sim.problems import ProblemConfig
-from ...sim.problems.build import ProblemSettings
+from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
 from .errors import ConfigError, fault, faulty_keys, from_validation, one_of
 

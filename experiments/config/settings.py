@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import itertools
 import math
@@ -24,8 +25,7 @@ from pydantic import (
 )
 
 from ...delay_models import DelayModel
-from ...sim.engines.network import Network
-from ...sim.engines.policy import Policy
+from ...sim.engines.cluster import Network, Policy
 from ...sim.fields import not_bool
 from ...sim.load_laws import LoadLaw, Proportional
 from ...sim.optimizers import Optimizer
@@ -33,10 +33,12 @@ from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
 from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, located, plain, require_known, takes_list
-from .errors import fault
-from .escape import escaped, is_plain, shortened
-from .ranges import MOST_POINTS
-from .surroundings import FailureSettings, read_failures, read_network
+from .document import MOST_POINTS, set_dotted
+from .errors import at, escaped, fault, is_plain, shortened
+from .network import FailureSettings, read_failures, read_network
+
+# What a config says, as objects: one point of a grid, checked.
+
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -260,3 +262,32 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
     """
     with located(name):
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue))
+
+
+# ``workers: auto``: as many as the delays have columns.
+
+
+AUTO = "auto"
+
+
+def counted(
+    document: Mapping[str, Any], sweep: Mapping[str, list[Any]], catalogue: Catalogue
+) -> dict[str, Any]:
+    """The document with the number of workers that its delays have, where it says ``auto``.
+
+    Where delays are swept, those of the first point count.
+
+    Raises:
+        ConfigError: the delays cannot be read, or serve any number of workers.
+    """
+    if document.get("workers") != AUTO:
+        return dict(document)
+    part = {"delay": copy.deepcopy(document.get("delay"))}
+    for key, values in sweep.items():
+        if key.split(".")[0] == "delay":
+            set_dotted(part, key, copy.deepcopy(values[0]))
+    number = section("delay", part["delay"], catalogue).workers_available()
+    if number is None:
+        valid = "these delays serve any number of workers; must be a whole number >= 1"
+        raise at("workers", AUTO, valid)
+    return {**document, "workers": number}

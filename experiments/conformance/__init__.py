@@ -19,16 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .decoding import check_decoding
-from .engines import check_engines
-from .error import check_error
-from .exactness import check_exactness
-from .loads import check_loads
-from .refusals import check_refusals
-from .stopping import check_stopping
+from .codes import check_decoding, check_error, check_exactness, check_loads, check_unbiased
+from .rounds import check_engines, check_refusals, check_stopping, check_values
 from .subject import Nonconforming, Subject
-from .unbiased import check_unbiased
-from .values import check_values
 
 Check = Callable[[Subject], str]
 

@@ -1,4 +1,4 @@
-"""What is checked, and how a check says no."""
+"""What is checked, how a check says no, and the plainest run of a scheme."""
 
 from __future__ import annotations
 
@@ -9,9 +9,18 @@ from math import comb
 
 import numpy as np
 
+from ...delay_models import Tape
+from ...delay_models.parametric import Exponential
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
+from ...sim.load_laws import Proportional
 from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.base import Fixed, Round, RoundScheme, Sees
+from ...sim.steps import Steps
 from ...sim.types import BoolArray
+
+# What is checked, and how a check says no.
+
 
 BOUND = 4.9
 """The z that a standard normal exceeds, either way, with probability 1e-6."""
@@ -86,3 +95,13 @@ class Subject:
         heard = np.ones((len(lost), n), dtype=np.bool_)
         np.put_along_axis(heard, lost, False, axis=1)
         return np.repeat(heard, self.rounds.messages, axis=1)
+
+
+# A short run under the plainest assumptions: independent exponential times, an ideal cluster.
+
+
+def simulated(subject: Subject, replications: int, iterations: int, seed: int = 11) -> Steps:
+    """The updates of a run with a mean of one second for one partition."""
+    tapes = [Tape(Exponential(rate=1.0), subject.workers, seed, r) for r in range(replications)]
+    run = Run(subject.scheme, tapes, Proportional(), iterations, seed=seed)
+    return subject.scheme.steps(simulate(run, work=False))

@@ -9,18 +9,88 @@ from typing import Any
 
 import numpy as np
 
+from ...sim.engines.simulate import simulate
 from ...sim.theory import NoFormula, expected_decoding_error, scheme_iteration_time
-from ..config import yaml_text
-from ..config.grid import Cell, cells
-from ..pictures.kinds.curves import BANDS, band_key, instants_of, loss_at, spread
-from ..pictures.kinds.losses import DIVERGED, curve, cut, loss_axis
+from ...sim.types import FloatArray
+from ..config import build
+from ..config.cells import Cell, cells
+from ..config.document import write_yaml
+from ..pictures.kinds.losses import (
+    BANDS,
+    DIVERGED,
+    band_key,
+    curve,
+    cut,
+    instants_of,
+    loss_at,
+    loss_axis,
+    spread,
+)
 from ..pictures.looks import INK, Look, look
-from ..pictures.shown import Axis, Mark, Panel, Picture, Points
-from ..pictures.svg.sheet import Sheet
+from ..pictures.picture import Axis, Mark, Panel, Picture, Points
+from ..pictures.svg.marks import Sheet
 from ..report.content import Chart, Section, Table
 from ..report.kinds.numbers import capped, number, plain
 from ..report.page import drawn, environment, values_of
-from .simulated import Simulated, simulated
+from ..run.compute import learn
+from ..run.records import mean_and_error
+
+# A scheme's run as arrays: what the pictures need of a cell, and no tables.
+
+
+Estimate = tuple[float, float]
+"""A mean over replications, and its standard error."""
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """What a cell's run did.
+
+    Attributes:
+        label, scheme: its name in pictures, and in the registry.
+        times: ``(R, T + 1)`` seconds, when each iteration ended; 0 at the start.
+        losses: ``(R, T + 1)`` training losses.
+        errors: ``(R,)`` mean decoding errors.
+    """
+
+    label: str
+    scheme: str
+    times: FloatArray
+    losses: FloatArray
+    errors: FloatArray
+
+    @property
+    def seconds(self) -> Estimate:
+        """Seconds per iteration."""
+        return mean_and_error(self.times[:, -1] / (self.times.shape[1] - 1))
+
+    @property
+    def error(self) -> Estimate:
+        """The mean decoding error."""
+        return mean_and_error(self.errors)
+
+    @property
+    def final(self) -> Estimate:
+        """The loss after the last iteration."""
+        return mean_and_error(self.losses[:, -1])
+
+
+def simulated(cell: Cell) -> Simulated:
+    """Run a cell with rounds and a problem; as ``experiments.run.compute``, without its tables.
+
+    Raises:
+        ConfigError: the cell cannot be built.
+    """
+    run, learning = build.both(cell, None)
+    assert learning is not None
+    steps = run.scheme.steps(simulate(run, work=False))
+    losses = learn(learning, steps, run.iterations).train_loss
+    times = np.concatenate([np.zeros((len(steps.times), 1)), steps.times], axis=1)
+    return Simulated(cell.label, cell.scheme["name"], times, losses, steps.error.mean(axis=1))
+
+
+# From a config to two pictures and a table, in a fraction of a second.
+
 
 THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
@@ -75,7 +145,7 @@ def draw(config: Mapping[str, Any], theory: ClosedForms, patient: bool = True) -
         "definitions": str(sheet.symbols.definitions()),
         "inks": f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}",
         "values": values_of([section]),
-        "config": yaml_text.write(config),
+        "config": write_yaml(config),
         "more": None in found.values(),
     }
 

@@ -15,12 +15,10 @@ from markupsafe import Markup
 from typing_extensions import override
 
 from .. import guard
-from ..config.errors import at
-from ..config.escape import line
+from ..config.errors import at, line
 from ..report.page import environment, script_hash, text
-from .document import document
 from .drawing import ClosedForms, draw
-from .sliders import CONTROLS, Slider, chosen
+from .sliders import CONTROLS, Slider, chosen, document
 
 HOST = "127.0.0.1"
 

@@ -18,16 +18,12 @@ import numpy as np
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
-from .heldout import Half, Score, halves, order_error, score
+from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
 from .laws import EMPIRICAL, FAMILIES
-from .laws.goodness import Fit, observed_order_statistics
-from .laws.law import TwoLogNormals
+from .laws.law import TwoLogNormals, Variance
 from .laws.memory import Memory
-from .laws.variance import Variance
-from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
-from .spells import with_own_laws, without
-from .subject import Subject
-from .workers import Workers
+from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, Subject, factors_of
+from .workers import Workers, with_own_laws, without
 
 MUCH = 0.2
 """An effect that explains at least this share of the variance is part of every candidate: order

@@ -10,20 +10,17 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import FloatArray
-from ...delay_models.table import Measured, Reading, TableError, read_measured
-from ...delay_models.tables.reading import AS_IT_IS
-from ...delay_models.units import unit_warnings
+from ...delay_models.tables.measured import AS_IT_IS
+from ...delay_models.tables.read import Measured, Reading, TableError, read_measured
+from ...delay_models.trace import unit_warnings
 from ...sim.files import short
-from .. import answers
-from ..cells import files
-from ..config import yaml_text
+from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..pictures import style
+from ..run import files, outputs
 from .candidates import runnable
-from .findings import Findings
-from .frames import fit_table, order_table, workers_table
-from .pictures import draw_order_statistics, draw_quantiles
-from .report import answer, markdown_report
+from .findings import Findings, fit_table, order_table, workers_table
+from .page import answer, draw_order_statistics, draw_quantiles, markdown_report
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""
@@ -142,7 +139,7 @@ FRAMES = {
 }
 TEXTS = ("delay.yaml", "report.md")
 FILES = (
-    answers.NAME,
+    outputs.NAME,
     *FRAMES,
     *TEXTS,
     *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")),
@@ -159,13 +156,13 @@ def write_findings(findings: Findings, source: str, output: Path, command: str =
     config = runnable(
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
-    texts = (yaml_text.write(config), markdown_report(findings, source))
-    files.remove(output / name for name in (answers.NAME, *reversed([*FRAMES, *TEXTS])))
+    texts = (write_yaml(config), markdown_report(findings, source))
+    files.remove(output / name for name in (outputs.NAME, *reversed([*FRAMES, *TEXTS])))
     for name, table_of in FRAMES.items():
         files.write_table(output / name, table_of(findings))
     for name, draw in PICTURES.items():
         style.save(draw(findings), output / name)
     for name, text in zip(TEXTS, texts, strict=True):
         files.write_bytes(output / name, text.encode())
-    answers.write(answer(findings, source, command), output)
+    outputs.write(answer(findings, source, command), output)
     return [output / name for name in FILES]

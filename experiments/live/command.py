@@ -4,28 +4,63 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Any
 
-from ...sim.engines.run import simulate
-from ..cells import files
-from ..cells.check import check
-from ..cells.compute import CellResult
-from ..cells.fits import Room
-from ..config import build, yaml_text
+from ...sim.engines.simulate import simulate
+from .. import terminal
+from ..config import build
+from ..config.cells import Cell, cells, resolved
+from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
-from ..config.grid import Cell, cells, resolved
-from ..lock import locked
-from ..outputs import CONFIG, FILES, make_way
-from ..records.tables import summary_table
-from ..run import Outcome, Report, silent, tell_nobody, write_result
+from ..run import files
+from ..run.command import Outcome, Report, silent, tell_nobody, write_result
+from ..run.compute import CellResult
+from ..run.estimate import Room, check
+from ..run.files import locked
+from ..run.outputs import CONFIG, FILES, make_way
+from ..run.records import summary_table
 from .cell import Facts, How, play
-from .played import CannotEnd
-from .work import refusal
+from .masters import CannotEnd
+from .worker import refusal
+
+# What a live run says in the terminal besides its table.
+
+
+SAME = 1e-9
+"""Models this close, of their length, are the same up to round-off."""
+
+
+def show(outcome: Outcome, facts: Sequence[Facts]) -> None:
+    """What messages cost, and whether the simulator finds the same models."""
+    if not facts:
+        return
+    message = max(each.message for each in facts)
+    everybody = max(each.round for each in facts)
+    terminal.say(
+        f"an empty message there and back takes {message:.2g} s of the config, "
+        f"an empty round of all workers {everybody:.2g} s"
+    )
+    for (cell, _), each in zip(outcome.finished, facts, strict=True):
+        if each.replayed is not None and not each.replayed.model <= SAME:
+            terminal.tell(
+                f"warning: {cell.label}: the models are {each.replayed.model:.1g} of their length "
+                "from those that the simulator finds for the same arrivals"
+            )
+    known = [each.replayed.model for each in facts if each.replayed is not None]
+    if known:
+        terminal.say(
+            f"from the same arrivals the simulator finds the same models, to {max(known):.1g} "
+            "of their length"
+        )
+
+
+# ``erasurehead live``: every cell of a config on real workers, and the tables of a run.
+
 
 LONGEST = 86_400.0
 """Seconds that a live run may take unless the caller allows more."""
@@ -106,7 +141,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> tuple[Ou
         files.require_writable(output)
         if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
-        files.write_bytes(output / CONFIG, yaml_text.write(config).encode())
+        files.write_bytes(output / CONFIG, write_yaml(config).encode())
         done = 0
         options.report(0, total)
 

@@ -1,10 +1,4 @@
-"""A worker: it waits for a task, computes, sleeps out the task's delay, and sends its messages.
-
-A delay is the time that a whole task takes: computing is part of it, and where computing takes
-longer, the message is late. A worker listens while it sleeps, and between pieces of its work while
-it computes: a new task ends the one before at once under ``cancel``, and is kept for later under
-the other policies.
-"""
+"""A real worker: what it holds, what it is told, and how it computes, sleeps and sends."""
 
 from __future__ import annotations
 
@@ -12,18 +6,309 @@ import os
 import signal
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from math import inf
 from multiprocessing.connection import Connection
 from queue import Empty, SimpleQueue
-from typing import final
+from typing import Any, final
 
 import numpy as np
+from scipy import sparse
+from typing_extensions import override
 
-from ...sim.threads import one_thread
-from ...sim.types import FloatArray
-from .tasks import Drop, Employment, End, Ended, Idle, Order, Reply, Task, Vector
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
+from ...sim.numerics import one_thread
+from ...sim.problems.base import Problem
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import Fixed, Scheme
+from ...sim.types import ComplexArray, FloatArray
+
+# What a master and its workers say to each other.
+#
+# A worker gets its ``Work`` once, and then one ``Task`` after another; for each message of a task
+# it answers with a ``Reply``. Instants and waits here are real seconds.
+
+
+Vector = FloatArray | ComplexArray
+
+
+@final
+@dataclass(frozen=True)
+class Task:
+    """What a worker is to do next.
+
+    Attributes:
+        number: tells tasks apart; later ones have larger numbers.
+        waits: ``(m,)`` seconds after the task begins before which each message is not sent;
+            infinite for one that never is.
+        argument: what the work needs besides the data: a model, or more.
+        empty: compute nothing and send the argument back; for measuring what a message costs.
+    """
+
+    number: int
+    waits: tuple[float, ...]
+    argument: Any
+    empty: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Drop:
+    """Forget every task, the current one too, and say how long you have been busy."""
+
+
+@final
+@dataclass(frozen=True)
+class End:
+    """The line has closed: there is nobody to work for."""
+
+
+Order = Task | Drop | End
+
+
+@final
+@dataclass(frozen=True)
+class Reply:
+    """A message of a worker.
+
+    Attributes:
+        number: of the task.
+        place: which of the task's messages, from 0.
+        value: what was computed.
+        seconds: since the message before it, or since the task began.
+        late: whether computing took longer than the task's wait.
+    """
+
+    number: int
+    place: int
+    value: Vector
+    seconds: float
+    late: bool
+
+
+@final
+@dataclass(frozen=True)
+class Idle:
+    """The answer to ``Drop``: seconds that the worker has been busy since the one before."""
+
+    busy: float
+
+
+class Ended(Exception):
+    """A newer order has ended the task."""
+
+
+Listen = Callable[[], None]
+"""Called between pieces of the work; raises ``Ended`` to stop it."""
+
+
+class Work(ABC):
+    """What a worker holds and computes; abstract."""
+
+    @abstractmethod
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        """The value of a message.
+
+        Args:
+            place: which of the task's messages.
+            argument: the task's.
+            done: gradients that the task has computed already, by partition; added to.
+            listen: called between pieces of the work.
+
+        Raises:
+            Ended: ``listen`` did.
+        """
+
+
+@final
+@dataclass(frozen=True)
+class Nothing(Work):
+    """No data: times alone are of interest. Messages are empty."""
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        return np.empty(0)
+
+
+@dataclass(frozen=True, eq=False)
+class Held(Work):
+    """Partitions that a worker holds; abstract.
+
+    Attributes:
+        parts: each partition's rows, some at a time, as problems of their own.
+        rows: N, of all the data.
+    """
+
+    parts: Mapping[int, Sequence[Problem]]
+    rows: int
+
+    def gradient(self, partition: int, beta: FloatArray, listen: Listen) -> FloatArray:
+        """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``.
+
+        Raises:
+            Ended: ``listen`` did, after some of the rows.
+        """
+        total: FloatArray = np.zeros(beta.shape)
+        for rows in self.parts[partition]:
+            slopes = rows.slopes(rows.margins(beta[:, None]))
+            total += rows.gradient_from_slopes(slopes)[:, 0]
+            listen()
+        return total / self.rows
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Encoded(Held):
+    """Message j is the sum of B_ji g_i over the partitions of its row of B; the argument is beta.
+
+    Attributes:
+        code: ``(m, k)`` the worker's rows of the encoding matrix.
+    """
+
+    code: sparse.csr_array
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        """A partition that several of a task's messages carry is computed once."""
+        message: Vector = np.zeros(argument.shape, dtype=self.code.dtype)
+        places = slice(self.code.indptr[place], self.code.indptr[place + 1])
+        for i, weight in zip(self.code.indices[places], self.code.data[places], strict=True):
+            partition = int(i)
+            if partition not in done:
+                done[partition] = self.gradient(partition, argument, listen)
+            message = message + weight * done[partition]
+        return message
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Single(Held):
+    """The gradient of one partition; the argument is the partition and beta."""
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        partition, beta = argument
+        return self.gradient(partition, beta, listen)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Employment:
+    """What a worker is told first.
+
+    Attributes:
+        work: what it computes.
+        policy: what it does with unfinished work when the next task comes.
+        slow: how many times as long its computing takes, at least 1; the rest of it waits.
+    """
+
+    work: Work = field(default_factory=Nothing)
+    policy: Policy = Policy.CANCEL
+    slow: float = 1.0
+
+
+# What of a scheme and its problem each worker holds, and which schemes have such workers.
+
+
+ENTRIES = 2**18
+"""Entries of X, 2 MiB: under a millisecond of work."""
+
+SUPPORTED = (
+    "every code with an encoding matrix (uncoded, ignore_stragglers, fractional_repetition, "
+    "cyclic_repetition, erasurehead, ...) and asynchronous, k_async, k_batch_async, k_batch_sync, "
+    "rennala, ringmaster"
+)
+
+
+def refusal(run: Run, injected: bool) -> str | None:
+    """Why real workers cannot run this, or ``None``.
+
+    Args:
+        run: what to run.
+        injected: whether the config's delays are slept out.
+    """
+    if not supported(run.scheme):
+        return f"{run.scheme.name} is not among what live runs: {SUPPORTED}"
+    if not injected and isinstance(run.scheme, Fixed) and run.scheme.patience is not None:
+        return f"{run.scheme.name} cuts off the config's delays; --no-injection has none"
+    if not run.cluster.ideal:
+        return "network and failures are real here: leave these sections out (max_wait may stay)"
+    return None
+
+
+def supported(scheme: Scheme) -> bool:
+    """Whether a message is a sum of whole gradients, and the master a plain one."""
+    if type(scheme) is Fixed:
+        return scheme.message_size >= 1
+    return type(scheme) is Barrierless and not (scheme.distinct or scheme.cycles)
+
+
+def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
+    """What each worker computes.
+
+    Where a gradient is that of a partition drawn at random, every worker holds all the data.
+    """
+    if problem is None:
+        return [Nothing()] * scheme.workers
+    parts = parts_of(problem)
+    if isinstance(scheme, Fixed):
+        code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
+        rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
+        return [
+            Encoded({int(i): parts[i] for i in np.unique(own.indices)}, problem.rows, own)
+            for own in rows
+        ]
+    assert isinstance(scheme, Barrierless)
+    if scheme.own_data:
+        return [Single({i: part}, problem.rows) for i, part in enumerate(parts)]
+    return [Single(dict(enumerate(parts)), problem.rows)] * scheme.workers
+
+
+def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
+    """Each partition as problems of a few rows each, without test rows.
+
+    Args:
+        problem: with k partitions.
+        entries: of X that a worker reads before it listens again; p where that is more, since
+            each piece costs a sum of p numbers, too.
+    """
+    most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
+    ends = np.cumsum(problem.partition_sizes).tolist()
+    return [
+        [
+            replace(
+                problem,
+                X=problem.X[first : min(first + most, end)],
+                y=problem.y[first : min(first + most, end)],
+                partitions=1,
+                X_test=None,
+                y_test=None,
+            )
+            for first in range(start, end, most)
+        ]
+        for start, end in zip([0, *ends], ends, strict=False)
+    ]
+
+
+# A worker: it waits for a task, computes, sleeps out the task's delay, and sends its messages.
+#
+# A delay is the time that a whole task takes: computing is part of it, and where computing takes
+# longer, the message is late. A worker listens while it sleeps, and between pieces of its work
+# while it computes: a new task ends the one before at once under ``cancel``, and is kept for later
+# under the other policies.
 
 
 def process(line: Connection) -> None:

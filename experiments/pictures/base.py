@@ -12,8 +12,8 @@ from ..config.errors import ConfigError, at
 from ..counted import left_out
 from . import paint, style
 from .looks import Look, variants
+from .picture import Band, Panel, Picture
 from .records import Records
-from .shown import Band, Panel, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

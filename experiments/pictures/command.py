@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..config.errors import ConfigError, at, one_of
-from ..lock import locked
+from ..run.files import locked
 from . import style
 from .kinds import KINDS
 from .records import read_records

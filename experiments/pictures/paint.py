@@ -1,4 +1,4 @@
-"""Draws what a picture shows with matplotlib."""
+"""Draws pictures with matplotlib; text from outside as it may be shown there."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import style, words
+from . import style
 from .looks import INK, shade
-from .shown import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
+from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
+from .style import entry, text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+# Texts in pictures: drawn as they are, never read as formulas, and only with glyphs there are.
+#
+# matplotlib takes what stands between two dollar signs for mathematics, leaves entries of a legend
+# out that begin with an underscore, and draws a box for a character that its font lacks. An SVG
+# with a control character is no XML.
+
+
+# Draws what a picture shows with matplotlib.
+
 
 ALPHA = 0.18
 """Of bands: several may lie over each other."""
@@ -44,8 +56,8 @@ def figure(picture: Picture) -> Figure:
         if picture.share:
             _label_once(panels, picture.columns, picture.share)
         if picture.heading:
-            drawn.suptitle(words.text(picture.heading), fontsize=9.5)
-        style.legend_below(drawn, picture.legend, [*map(words.entry, picture.last)])
+            drawn.suptitle(text(picture.heading), fontsize=9.5)
+        style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
     return drawn
 
 
@@ -58,11 +70,9 @@ def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
     if not shown.grid:
         axes.grid(visible=False)
     if shown.title:
-        axes.set_title(
-            words.text(shown.title), fontsize=9.5, loc="left" if names_left else "center"
-        )
+        axes.set_title(text(shown.title), fontsize=9.5, loc="left" if names_left else "center")
     if shown.remark:
-        style.remark(axes, words.text(shown.remark))
+        style.remark(axes, text(shown.remark))
 
 
 def draw_mark(axes: Axes, mark: Mark) -> None:
@@ -76,7 +86,7 @@ def draw_mark(axes: Axes, mark: Mark) -> None:
             _bars(axes, mark)
         case Rules():
             for x in mark.x:
-                axes.axvline(x, color=INK, lw=0.9, label=words.entry(mark.title))
+                axes.axvline(x, color=INK, lw=0.9, label=entry(mark.title))
         case Heat():
             _heat(axes, mark)
 
@@ -99,7 +109,7 @@ def _curve(axes: Axes, mark: Curve) -> None:
         marker=look.marker,
         markevery=(every // 2, every),
         drawstyle="steps-post" if mark.steps else "default",
-        label=words.entry(look.title) or None,
+        label=entry(look.title) or None,
     )
 
 
@@ -115,7 +125,7 @@ def _points(axes: Axes, mark: Points) -> None:
             markerfacecolor="white",
             markersize=mark.size,
             markeredgewidth=1.1,
-            label=words.entry(look.title),
+            label=entry(look.title),
             clip_on=False,
             zorder=3,
         )
@@ -131,7 +141,7 @@ def _points(axes: Axes, mark: Points) -> None:
         markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
         markeredgewidth=2.2 if look.marker in STROKES else None,
         linestyle="none",
-        label=words.entry(look.title) or None,
+        label=entry(look.title) or None,
     )
 
 
@@ -149,7 +159,7 @@ def _bars(axes: Axes, mark: Bars) -> None:
             edgecolor=shade(INK, 0.25),
             linewidth=0.3,
             hatch=fill.hatch,
-            label=words.entry(fill.title) or None,
+            label=entry(fill.title) or None,
         )
     )
 
@@ -171,13 +181,13 @@ def _heat(axes: Axes, mark: Heat) -> None:
     axes.grid(visible=False)
     axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
     axes.tick_params(which="minor", length=0)
-    label = words.text(mark.label)
+    label = text(mark.label)
     axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
 
 
 def _scale(axis: Any, shown: Axis) -> None:
     """Label, scale, ends and ticks of ``axes.xaxis`` or ``axes.yaxis``."""
-    axis.set_label_text(words.text(shown.label))
+    axis.set_label_text(text(shown.label))
     ends = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
     if shown.low is not None and shown.high is not None:
         ends(shown.low, shown.high)  # first: a logarithm finds no margins around 1e149
@@ -187,7 +197,7 @@ def _scale(axis: Any, shown: Axis) -> None:
         ends(shown.low, shown.high)
     if shown.names is not None:
         places = range(len(shown.names)) if shown.places is None else shown.places
-        axis.set_ticks(list(places), [*map(words.text, shown.names)], fontsize=8.5)
+        axis.set_ticks(list(places), [*map(text, shown.names)], fontsize=8.5)
 
 
 def _same_ends(panels: list[Axes], shown: list[Axis]) -> None:

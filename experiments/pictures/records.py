@@ -14,11 +14,10 @@ import pyarrow as pa
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from ...sim.types import FloatArray
-from .. import outputs
-from ..cells.files import read_arrow
-from ..config import yaml_text
-from ..config.document import text_of
+from ..config.document import read_yaml, text_of
 from ..config.errors import ConfigError, at, one_of
+from ..run import outputs
+from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
 
@@ -294,7 +293,7 @@ def read_config(path: Path) -> Mapping[str, Any]:
     """
     text = text_of(path)
     try:
-        config = yaml_text.read(text)
+        config = read_yaml(text)
     except ValueError as error:
         raise ConfigError(f"{path}: not YAML: {error}") from None
     if not isinstance(config, dict):

@@ -9,21 +9,88 @@ matplotlib is imported inside the functions, so that a module of figures can be 
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..cells.files import write_bytes
-from . import words
+from ..config.errors import escaped, in_ascii, shortened
+from ..run.files import write_bytes
 from .looks import GRID, INK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+FONT = "DejaVu Sans"
+"""Comes with matplotlib, so that pictures are the same on every machine."""
+
+
+MORE_FONTS = (
+    "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans",
+    "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "IPAexGothic", "IPAGothic", "NanumGothic",
+    "Droid Sans Fallback", "PingFang SC", "Hiragino Sans", "Microsoft YaHei", "Yu Gothic",
+    "Malgun Gothic", "Noto Sans Arabic", "Noto Sans Hebrew", "Noto Sans Devanagari", "Noto Emoji",
+    "Symbola", "Unifont",
+)  # fmt: skip
+"""Asked in this order for what ``FONT`` lacks, where they are installed."""
+
+
+WIDEST = 60
+"""Characters of a line; longer ones are broken."""
+
+
+MOST = 240
+"""Characters that are shown of a longer text."""
+
+
+def text(words: str) -> str:
+    """What matplotlib is told so that it draws these words; their lines stay lines."""
+    return "\n".join(_line(part) for part in words.split("\n"))
+
+
+def entry(words: str) -> str:
+    """The same, for an entry of a legend."""
+    found = text(words)
+    return f" {found}" if found.startswith("_") else found
+
+
+def _line(words: str) -> str:
+    plain = shortened(escaped(words), MOST)
+    if not plain.isascii():
+        plain = "".join(each if each.isascii() or _has(each) else in_ascii(each) for each in plain)
+    if len(plain) > WIDEST:
+        plain = "\n".join(textwrap.wrap(plain, WIDEST, break_on_hyphens=False)) or plain
+    return plain.replace("$", r"\$")
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """The fonts that are asked for a character, of those that are installed."""
+    from matplotlib import font_manager
+
+    installed = {font.name for font in font_manager.fontManager.ttflist}
+    return (FONT, *(name for name in MORE_FONTS if name in installed))
+
+
+def _has(character: str) -> bool:
+    return any(ord(character) in _characters(font) for font in fonts())
+
+
+@cache
+def _characters(font: str) -> frozenset[int]:
+    """The characters that a font can draw."""
+    from matplotlib import font_manager
+
+    file = font_manager.findfont(font, fallback_to_default=False)
+    return frozenset(font_manager.get_font(file).get_charmap())
+
 
 ONE_PANEL = 4.8
 """Inches that a picture of one panel is wide; readable down to 3.4 inches, a column of a paper."""
@@ -68,7 +135,7 @@ def applied() -> Iterator[None]:
     with rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(SETTINGS)
-        matplotlib.rcParams["font.family"] = list(words.fonts())
+        matplotlib.rcParams["font.family"] = list(fonts())
         yield
 
 

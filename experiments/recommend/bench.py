@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cells.pool import Lane
+from ..run.processes import Lane
 from .costs import costs, limit
 from .entry import Entry
 from .goal import Asked

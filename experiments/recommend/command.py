@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import console, terminal
-from ..cells.pool import open_lanes
 from ..config.document import load, override
 from ..config.errors import ConfigError
-from ..lock import locked
-from ..outputs import origin_of
+from ..run.files import locked
+from ..run.outputs import origin_of
+from ..run.pool import open_lanes
 from .bench import Report
 from .course import Course
 from .goal import Goal, Limits

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import stdtrit
 
 from ...sim.types import FloatArray
-from ..records.estimates import ratio_interval
+from ..run.records import ratio_interval
 
 SURE = 0.999
 """Confidence with which a scheme is dropped before the end: it is looked at several times."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...sim.engines.policy import Policy
+from ...sim.engines.cluster import Policy
 from ...sim.engines.run import Run
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Fixed

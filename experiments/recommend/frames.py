@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..records.estimates import interval_columns, mean_interval
+from ..run.records import interval_columns, mean_interval
 from .compare import mean
 from .entry import Entry
 from .study import Study, is_coded

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ..config import plugins
+from ..config.catalogue import with_plugins
+from ..config.cells import Cell
 from ..config.codec import plain
 from ..config.errors import ConfigError
-from ..config.grid import Cell
 from ..config.settings import Settings, validate
 from ..config.settings import section as setting
 from .dials import AS_IT_IS, Dial
@@ -64,7 +64,7 @@ def cell_of(item: Item) -> Cell:
     """The cell that an item stands for, as ``run`` would have it."""
     base: Mapping[str, Any] = json.loads(item.base)
     settings = _settings(item.base)
-    catalogue = plugins.catalogue(base.get("plugins", []))
+    catalogue = with_plugins(base.get("plugins", []))
     entries = setting("schemes", [json.loads(item.scheme)], catalogue)
     changed = {
         "schemes": entries,
@@ -82,4 +82,4 @@ def cell_of(item: Item) -> Cell:
 def _settings(base: str) -> Settings:
     """Read once in each process: a trace may be long."""
     document = {**json.loads(base), "schemes": [{"name": "uncoded"}]}
-    return validate(document, plugins.catalogue(document.get("plugins", [])))
+    return validate(document, with_plugins(document.get("plugins", [])))

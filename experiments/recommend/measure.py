@@ -10,16 +10,17 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...sim.engines.run import Run, simulate
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
+from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.threads import one_thread
-from ..cells.compute import learn_along
-from ..cells.estimate import estimate
-from ..cells.fits import size
-from ..cells.pool import Died, Lane, Share, map_unordered
 from ..config import build
-from ..config.grid import Cell
-from ..tuning import Runs, clock, replayed
+from ..config.cells import Cell
+from ..run.compute import learn_along
+from ..run.estimate import estimate, size
+from ..run.pool import Died, map_unordered
+from ..run.processes import Lane, Share
+from ..run.tuning import Runs, clock, replayed
 from .item import REFUSALS, Item, Refused, cell_of
 from .measured import Measured, numbers
 

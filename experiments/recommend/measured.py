@@ -12,7 +12,7 @@ from ...sim.engines.run import Run
 from ...sim.schemes.base import RoundScheme
 from ...sim.steps import EXACT, Steps
 from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
-from ..tuning import Runs
+from ..run.tuning import Runs
 from .goal import Goal
 from .item import Item
 from .progress import exact_iterations

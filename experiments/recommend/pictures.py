@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..pictures import style, words
+from ..pictures import style
 from ..pictures.looks import INK, MUTED, look
 from .frames import candidates_table, ranking_table, sensitivity_table
 from .study import Study
@@ -63,7 +63,7 @@ def draw_ranking(study: Study) -> Figure:
                     linestyle="none",
                 )  # fmt: skip
         axes.axvline(1, color=MUTED, linewidth=1, zorder=0)
-        axes.set_yticks(range(len(frame)), [words.text(str(x)) for x in frame["label"]])
+        axes.set_yticks(range(len(frame)), [style.text(str(x)) for x in frame["label"]])
         axes.set_ylim(len(frame) - 0.5, -0.5)
         if frame[["ratio", "value_at_common_rate"]].max().max() > 4 * frame["ratio"].min():
             style.log_axis(axes.xaxis, (1, 2, 5))
@@ -106,7 +106,7 @@ def draw_front(study: Study) -> Figure:
         for place, row in enumerate(front.head(NAMED).to_dict("records"), 1):
             at = (max(float(row["error"]), FLOOR), float(row["value"]))
             axes.annotate(str(place), at, xytext=(7, 4), textcoords="offset points", fontsize=9)
-            title = f"{place}: {words.text(str(row['label']))}"
+            title = f"{place}: {style.text(str(row['label']))}"
             axes.plot([], [], linestyle="none", label=title)
         style.log_axis(axes.xaxis)
         style.log_axis(axes.yaxis, (1, 2, 5))
@@ -171,5 +171,5 @@ def _line(axes: Axes, study: Study, rows: pd.DataFrame, dial: str, name: str, pl
     mine = look(str(entry.section["name"]))
     shown: Any = {"color": mine.colour, "marker": ("o", "s", "^", "D", "v", "X")[place % 6]}
     dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))[place % 3]
-    axes.plot(x, y, label=words.text(name), linestyle=dashes, **shown)
+    axes.plot(x, y, label=style.text(name), linestyle=dashes, **shown)
     axes.fill_between(x, low, high, color=mine.colour, alpha=0.2, linewidth=0)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...delay_models.tables.reading import AS_IT_IS, Reading
+from ...delay_models.tables.measured import AS_IT_IS, Reading
 from ..config.catalogue import Catalogue
 from ..config.errors import ConfigError, at, one_of
 from ..fit import command

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..cells.pool import Died, map_unordered
 from ..config.errors import ConfigError
+from ..run.pool import Died, map_unordered
 from . import space
 from .bench import Bench, Part
 from .compare import mean

@@ -9,9 +9,9 @@ import numpy as np
 from ...sim.engines.run import Run
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import RoundScheme
-from ..cells.pool import Share
 from ..config import build
-from ..config.grid import Cell
+from ..config.cells import Cell
+from ..run.processes import Share
 from .expected import Expected, by_theory
 from .item import REFUSALS, Item, Refused, cell_of
 

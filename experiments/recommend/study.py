@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..cells.pool import Lane
 from ..config import build
+from ..config.cells import cells
 from ..config.errors import ConfigError, at
-from ..config.grid import cells
+from ..run.processes import Lane
 from .bench import STAGES, Bench, Report
 from .compare import mean, order, ratio, tied
 from .course import Course, exact_course

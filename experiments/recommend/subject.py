@@ -13,12 +13,11 @@ import numpy as np
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
 from ...sim.problems import Problem
-from ..cells.check import check
-from ..cells.fits import Room, size
 from ..config import build
 from ..config.catalogue import Catalogue
+from ..config.cells import Cell, catalogue_of, cells
 from ..config.errors import ConfigError, at
-from ..config.grid import Cell, catalogue_of, cells
+from ..run.estimate import Room, check, size
 
 MOST_WORKERS = 2000
 

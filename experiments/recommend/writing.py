@@ -8,14 +8,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .. import answers
-from ..answers import Answer
-from ..cells import files, store
-from ..config import yaml_text
-from ..interrupt import postponed
-from ..outputs import MANIFEST
+from ..config.document import write_yaml
+from ..guard import postponed
 from ..pictures import style
-from ..records.manifest import provenance, to_json
+from ..run import files, outputs, store
+from ..run.outputs import MANIFEST, Answer, provenance, to_json
 from .frames import (
     candidates_table,
     ranking_table,
@@ -40,7 +37,7 @@ FORMATS = ("png", "svg")
 FILES = (
     REPORT,
     CONFIG,
-    answers.NAME,
+    outputs.NAME,
     MANIFEST,
     *(f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")),
     *(f"{name}.{kind}" for name in NAMES for kind in FORMATS),
@@ -68,7 +65,7 @@ def write(
     content = {
         f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in tables.items()
     } | _pictures(study)
-    content[CONFIG] = yaml_text.write(winner_config(study)).encode()
+    content[CONFIG] = write_yaml(winner_config(study)).encode()
     content[REPORT] = markdown(study, config).encode()
     answer = _answer(study, config, command)
     manifest = to_json(_facts(study, seconds, {**question, "mark": mark}))
@@ -79,7 +76,7 @@ def write(
             files.write_table(output / f"{name}.parquet", frame, facts)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
-        answers.write(answer, output)
+        outputs.write(answer, output)
         files.write_bytes(output / MANIFEST, manifest)
 
 

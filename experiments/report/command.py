@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..cells import files
 from ..config.errors import ConfigError
-from ..lock import locked
-from ..outputs import REPORT
+from ..run import files
+from ..run.files import locked
+from ..run.outputs import REPORT
 from .kinds import KINDS
 from .kinds.base import ReportKind
 from .page import html

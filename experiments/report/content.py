@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..pictures.shown import Picture
+from ..pictures.picture import Picture
 
 
 @dataclass(frozen=True)

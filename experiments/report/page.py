@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..config.escape import escaped
+from ..config.errors import escaped
+from ..pictures.svg.marks import Sheet
 from ..pictures.svg.picture import DrawnPicture, Entry, draw_picture
-from ..pictures.svg.sheet import Sheet
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.policy import Policy
+from ...sim.engines.cluster import Policy
 from ...sim.schemes.base import Fixed
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..records.estimates import mean_and_error
-from . import setting
-from .base import CodedFigure, Effort
+from ..run.records import mean_and_error
+from . import base
+from .base import POLICY_MARKERS, CodedFigure, Effort, estimate_text, markdown_table
 from .clusters import (
     MEAN,
     SLOW_SHARE,
@@ -24,8 +24,6 @@ from .clusters import (
     additive,
     persistent,
 )
-from .markdown import estimate_text, markdown_table
-from .setting import POLICY_MARKERS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,7 +68,7 @@ class Backlog(CodedFigure):
                         {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
                     ],
                 )
-                for cell, run, trace in setting.clocks(document, effort):
+                for cell, run, trace in base.clocks(document, effort):
                     assert isinstance(run.scheme, Fixed)
                     own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
                     facts = {
@@ -172,7 +170,7 @@ class Backlog(CodedFigure):
         )
         fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
         return (
-            f"{setting.WORKERS} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
+            f"{base.WORKERS} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
             f"than the others at any moment; exponential delays of mean {MEAN:g} s over all, "
             f"{WORK:g} s of work per partition, additive law, d = {self.load}, r = "
             f"{self.wait_for}. The persistence is the correlation of a worker's state in "

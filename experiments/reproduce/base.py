@@ -1,17 +1,67 @@
-"""What a figure is: numbers first, then a picture and a text made from those numbers alone."""
+"""What a figure is, what the figures share, and tables in Markdown."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
+import numpy as np
+
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
+from ...sim.problems import Problem
+from ...sim.types import FloatArray, Trace
+from ..config import build
+from ..config.cells import Cell, cells
 from ..pictures import style
+from ..run.compute import compute
+from ..run.records import Finished, mean_and_error
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
+
+
+# Tables in Markdown.
+
+
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
+    """A table whose first columns are names, aligned to the left, and whose others are numbers."""
+    rule = ["---"] * names + ["---:"] * (len(header) - names)
+    return "\n".join("| " + " | ".join(line) + " |" for line in (header, rule, *rows)) + "\n"
+
+
+def estimate_text(mean: float, error: float) -> str:
+    """A mean with its standard error, to the digits that the error leaves.
+
+    An error beyond the mean's fourth digit is not shown.
+    """
+    if not np.isfinite(mean):
+        return "–"
+    if not np.isfinite(error) or error < 1e-4 * abs(mean) or error <= 0:
+        return f"{mean:.4g}"
+    digits = max(0, 1 - int(np.floor(np.log10(error))))
+    return f"{mean:.{digits}f} ± {error:.{digits}f}"
+
+
+def mean_text(values: FloatArray) -> str:
+    """Mean ± standard error of ``(R,)``; a dash when a replication has no value."""
+    return "–" if np.isnan(values).any() else estimate_text(*mean_and_error(values))
+
+
+def interval(middle: float, low: float, high: float) -> str:
+    """A ratio and the ends of its interval."""
+    if not np.isfinite(middle):
+        return "–"
+    return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
+
+
+# What a figure is: numbers first, then a picture and a text made from those numbers alone.
+
 
 FULL = 8
 """How many times more replications or rounds a full reproduction has than a quick one."""
@@ -109,3 +159,100 @@ class CodedFigure(RunsFigure):
 
     load: int = 3
     wait_for: int = 15
+
+
+# The settings that several figures share, as parts of config documents.
+#
+# The delays of the authors' experiments are exponential with mean 0.5 s. How long computing takes
+# beside them is our choice, and decides much, so two values are used: ``QUICK_WORK`` (a delay is
+# 25 times as long as the work on a partition) and ``EVEN_WORK`` (they are equally long). The two
+# load laws agree at load 1: a worker then needs the work plus the delay under both.
+
+
+Section = dict[str, Any]
+
+WORKERS = 30
+RATE = 2.0
+"""1/s, of the exponential delays: mean 0.5 s."""
+
+QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)
+"""Seconds of work per partition."""
+
+LAWS = ("proportional", "additive")
+
+LAW_TITLES = {
+    "proportional": "proportional law: $d$ (work + delay)",
+    "additive": "additive law: $d$ work + delay",
+}
+
+THEORY = "lines: theory"
+"""What legends say of the lines under simulated points."""
+
+BREAST_CANCER: Section = {
+    "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": "1/rows"},
+    "optimizer": {"rule": "accelerated", "learning_rate": 0.1},
+}
+
+POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
+
+
+def clock(law: str, work: float) -> dict[str, Section]:
+    """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays."""
+    if law == "additive":
+        return {
+            "delay": {"model": "exponential", "rate": RATE},
+            "load_law": {"kind": "additive", "seconds_per_partition": work},
+        }
+    return {
+        "delay": {"model": "shifted_exponential", "shift": work, "rate": RATE},
+        "load_law": {"kind": "proportional"},
+    }
+
+
+def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Section]:
+    """The schemes of the authors' experiments; two of them wait for all but load - 1 workers."""
+    return [
+        {"name": "uncoded"},
+        {"name": "ignore_stragglers", "wait_for": workers - load + 1},
+        {"name": "cyclic_repetition", "load": load},
+        {"name": "fractional_repetition", "load": load},
+        {"name": "erasurehead", "load": load, "wait_for": wait_for},
+    ]
+
+
+def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
+    """The problem of a config document.
+
+    Raises:
+        ConfigError: its data are missing.
+    """
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
+    parts = build.training(cells(seeded)[0], effort.data_dir)
+    assert parts is not None
+    return parts.problem
+
+
+def results(document: Mapping[str, Any], effort: Effort) -> list[Finished]:
+    """Compute every cell of a config document in this process."""
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
+    return [(cell, compute(cell, effort.data_dir)) for cell in cells(seeded)]
+
+
+def half_way_loss(document: Section, effort: Effort) -> float:
+    """The training loss that the exact gradient reaches after half of the iterations."""
+    exact = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
+    [(_, result)] = results(exact, effort)
+    return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
+
+
+def clocks(
+    document: Mapping[str, Any], effort: Effort, heard: bool = False
+) -> Iterator[tuple[Cell, Run, Trace]]:
+    """Run every cell of a timing-only document for its clock.
+
+    Arrivals only where the scheme is inexact, or where they are asked for.
+    """
+    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
+    for cell in cells(seeded):
+        run = build.timing(cell)
+        yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)

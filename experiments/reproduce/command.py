@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...sim.threads import one_thread
-from ..cells.files import remove, write_bytes, write_table
-from ..cells.pool import Died, Share, map_unordered, open_lanes
+from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
-from ..lock import locked
 from ..pictures import style
+from ..run.files import locked, remove, write_bytes, write_table
+from ..run.pool import Died, map_unordered, open_lanes
+from ..run.processes import Share
 from . import FIGURES, figure_named
 from .base import FULL, Effort, PaperFigure
 

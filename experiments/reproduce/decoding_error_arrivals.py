@@ -8,17 +8,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.run import simulate
+from ...sim.engines.simulate import simulate
 from ...sim.theory.decoding_error import GroupErasure
 from ...sim.types import FloatArray
 from ..config import build
-from ..config.grid import cells
+from ..config.cells import cells
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
-from ..records.estimates import mean_and_error
-from .base import Effort, PaperFigure
-from .markdown import estimate_text, markdown_table
-from .setting import QUICK_WORK, THEORY, clock
+from ..run.records import mean_and_error
+from .base import QUICK_WORK, THEORY, Effort, PaperFigure, clock, estimate_text, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.run import simulate
-from ...sim.theory.exponential import (
+from ...sim.engines.simulate import simulate
+from ...sim.theory.mean_times import (
     ExponentialTime,
     additive_time,
     mean_cover,
@@ -19,19 +19,21 @@ from ...sim.theory.exponential import (
     proportional_time,
 )
 from ..config import build
-from ..config.grid import cells
+from ..config.cells import cells
 from ..pictures import looks, style
-from ..records.estimates import mean_and_error
-from .base import Effort, PaperFigure
-from .markdown import estimate_text, markdown_table
-from .setting import (
+from ..run.records import mean_and_error
+from .base import (
     EVEN_WORK,
     LAW_TITLES,
     LAWS,
     RATE,
     THEORY,
+    Effort,
+    PaperFigure,
     clock,
+    estimate_text,
     five_schemes,
+    markdown_table,
 )
 
 if TYPE_CHECKING:

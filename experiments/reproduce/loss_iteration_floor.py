@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.run import simulate
+from ...sim.engines.simulate import simulate
 from ...sim.steps import DecodedRounds
 from ...sim.theory.convergence import (
     ErasureBound,
@@ -17,14 +17,12 @@ from ...sim.theory.convergence import (
     least_squares_spectrum,
 )
 from ...sim.theory.decoding_error import GroupErasure
-from ..cells.compute import learn
 from ..config import build
-from ..config.grid import cells
+from ..config.cells import cells
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
-from .base import Effort, RunsFigure
-from .markdown import markdown_table
-from .setting import QUICK_WORK, WORKERS, clock
+from ..run.compute import learn
+from .base import QUICK_WORK, WORKERS, Effort, RunsFigure, clock, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -94,7 +92,7 @@ class LossIterationFloor(RunsFigure):
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.
-        from ..verify.convergence import group_spreads
+        from ..verify.compare import group_spreads
 
         spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
         bound = ErasureBound(

@@ -12,12 +12,10 @@ from ...sim.metrics import time_to_target
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..pictures import looks, paint, style
-from ..pictures.kinds.curves import loss_at, spread
-from ..pictures.kinds.losses import curve, loss_axis
-from ..pictures.shown import Axis, Panel, Points
-from . import setting
-from .base import CodedFigure, Effort
-from .markdown import markdown_table, mean_text
+from ..pictures.kinds.losses import curve, loss_at, loss_axis, spread
+from ..pictures.picture import Axis, Panel, Points
+from . import base
+from .base import CodedFigure, Effort, markdown_table, mean_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -114,21 +112,21 @@ class LossTimeFigure(CodedFigure):
     def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
         experiment = EXPERIMENTS[dataset]
         many = self.replications_public if experiment.public else effort.times(self.replications)
-        clock = setting.clock("additive", setting.QUICK_WORK)
+        clock = base.clock("additive", base.QUICK_WORK)
         if delays == EXACT_STREAM:
-            clock["delay"] = {"model": "authors_stream", "scale": 1 / setting.RATE}
+            clock["delay"] = {"model": "authors_stream", "scale": 1 / base.RATE}
         document = {
             "iterations": self.iterations,
             "replications": many if delays == DRAWN else 1,
-            "schemes": setting.five_schemes(self.load, self.wait_for),
+            "schemes": base.five_schemes(self.load, self.wait_for),
             "problem": {"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
             "optimizer": experiment.optimizer,
             **clock,
         }
-        problem = setting.problem(document, effort)
+        problem = base.problem(document, effort)
         size = {"rows": problem.rows, "features": problem.features}
         frames = []
-        for cell, result in setting.results(document, effort):
+        for cell, result in base.results(document, effort):
             kept = result.iterations[["replication", "iteration", "time", "train_loss"]]
             names = {"dataset": dataset, "delays": delays, "scheme": cell.scheme["name"]}
             frames.append(kept.assign(**names, **size, left_out=""))
@@ -175,12 +173,12 @@ class LossTimeFigure(CodedFigure):
         counts = drawn[drawn["delays"] == DRAWN].groupby("dataset")["replication"].nunique()
         many = sorted(set(counts + 0))
         return (
-            f"{setting.WORKERS} workers, load d = {self.load} for the coded schemes, ErasureHead "
+            f"{base.WORKERS} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "
-            f"{setting.WORKERS - self.load + 1} arrivals; {self.iterations} iterations of the "
+            f"{base.WORKERS - self.load + 1} arrivals; {self.iterations} iterations of the "
             "accelerated rule with an L2 term of 1/N, all from the zero model. Every worker waits "
-            f"an exponential time of mean {1 / setting.RATE:g} s after computing, whatever its "
-            f"load (additive law); a partition takes {setting.QUICK_WORK:g} s, our choice. "
+            f"an exponential time of mean {1 / base.RATE:g} s after computing, whatever its "
+            f"load (additive law); a partition takes {base.QUICK_WORK:g} s, our choice. "
             "Unfinished work is cancelled at no cost: the figure on policies shows what that "
             f"leaves out. Lines are medians over {' or '.join(map(str, many))} replications on "
             "common delays, bands the 10th to 90th percentile; a bar ends the fastest "

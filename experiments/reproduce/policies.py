@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, ClassVar, final
 
 import pandas as pd
 
-from ...sim.engines.policy import Policy
+from ...sim.engines.cluster import Policy
 from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..records.estimates import ratio_interval
-from . import setting
-from .base import CodedFigure, Effort
-from .markdown import interval, markdown_table, mean_text
-from .setting import POLICY_MARKERS
+from ..run.records import ratio_interval
+from . import base
+from .base import POLICY_MARKERS, CodedFigure, Effort, interval, markdown_table, mean_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,15 +46,15 @@ class Policies(CodedFigure):
         """One row per policy, scheme and replication."""
         document = self.document(
             effort,
-            schemes=setting.five_schemes(self.load, self.wait_for),
-            **setting.BREAST_CANCER,
-            **setting.clock("additive", setting.QUICK_WORK),
+            schemes=base.five_schemes(self.load, self.wait_for),
+            **base.BREAST_CANCER,
+            **base.clock("additive", base.QUICK_WORK),
         )
-        target = setting.half_way_loss(document, effort)
+        target = base.half_way_loss(document, effort)
         frames = []
         for policy in POLICIES:
             chosen = document | {"policy": policy.value, "target_loss": target}
-            for cell, result in setting.results(chosen, effort):
+            for cell, result in base.results(chosen, effort):
                 runs = pd.DataFrame(per_replication(result)).reset_index(names="replication")
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
@@ -126,9 +124,9 @@ class Policies(CodedFigure):
             f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}" for policy in POLICIES
         )
         return (
-            f"The runs of the loss-versus-time figure on breast cancer data ({setting.WORKERS} "
+            f"The runs of the loss-versus-time figure on breast cancer data ({base.WORKERS} "
             f"workers, d = {self.load}, r = {self.wait_for}, exponential delays of mean "
-            f"{1 / setting.RATE:g} s after {setting.QUICK_WORK:g} s of work per partition, "
+            f"{1 / base.RATE:g} s after {base.QUICK_WORK:g} s of work per partition, "
             "additive law), with four answers to what a straggler does with unfinished work when "
             "the next model is sent. Points are means over "
             f"{frame['replication'].nunique()} replications on common delays; bars on the left "

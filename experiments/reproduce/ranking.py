@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..records.estimates import interval_columns, mean_and_error, ratio_interval
-from . import setting
-from .base import CodedFigure, Effort
+from ..run.records import interval_columns, mean_and_error, ratio_interval
+from . import base
+from .base import CodedFigure, Effort, estimate_text, markdown_table
 from .clusters import (
     MEAN,
     SLOW_SHARE,
@@ -21,7 +21,6 @@ from .clusters import (
     RankedCluster,
     clusters,
 )
-from .markdown import estimate_text, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +74,7 @@ class Ranking(CodedFigure):
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
         lost: dict[str, float] = {}
-        for cell, run, trace in setting.clocks(document, effort):
+        for cell, run, trace in base.clocks(document, effort):
             name = str(cell.scheme["name"])
             seconds[name] = trace.intervals.mean(axis=1)
             scheme, errors[name], lost[name] = run.scheme, 0.0, 0.0
@@ -103,7 +102,7 @@ class Ranking(CodedFigure):
 
     def _schemes(self, cluster: RankedCluster) -> list[dict[str, Any]]:
         patience = round(PATIENCE * cluster.mean_time(), 6)
-        fewer: dict[str, Any] = {"wait_for": setting.WORKERS - self.load + 1}
+        fewer: dict[str, Any] = {"wait_for": base.WORKERS - self.load + 1}
         extra: dict[str, dict[str, Any]] = {
             "uncoded": {},
             "ignore_stragglers": fewer,
@@ -147,9 +146,9 @@ class Ranking(CodedFigure):
         titles = [looks.look(scheme).title for scheme in schemes]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
-            f"{setting.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
+            f"{base.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
             f"waits for r = {self.wait_for}, ignore stragglers for "
-            f"{setting.WORKERS - self.load + 1}; drop compute has {PIECES} micro-batches and a "
+            f"{base.WORKERS - self.load + 1}; drop compute has {PIECES} micro-batches and a "
             f"patience of {PATIENCE:g} times the mean time of a partition. Mean iteration time: of "
             "uncoded in seconds, of the others relative to it (geometric mean of the paired ratio "
             f"over {int(frame['replications'].max())} replications of {self.iterations} iterations "
@@ -157,7 +156,7 @@ class Ranking(CodedFigure):
             "whose gradient is exact, bold the fastest of all; several where they are less than "
             f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last three buy their "
             "time with an inexact gradient: ignore stragglers loses "
-            f"{self.load - 1} of {setting.WORKERS} partitions in each round, drop compute and "
+            f"{self.load - 1} of {base.WORKERS} partitions in each round, drop compute and "
             "ErasureHead the shares under “error” on average.\n\n"
             f"The parametric delays all have mean {MEAN:g} s, and a partition takes {WORK:g} s. "
             f"“Stragglers that stay slow”: {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times "

@@ -1,26 +1,61 @@
-"""The codes that are compared over persistence: families, their members, and their clocks."""
+"""The sequential codes and codes without memory that figures compare, and their learning rates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
 import numpy as np
 
-from ...sim.engines.run import simulate
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
+from ...sim.problems import Problem
 from ...sim.schemes.base import Fixed, Scheme
-from ...sim.schemes.multiplexed import Multiplexed
-from ...sim.schemes.sequential import SelectiveRepeat
+from ...sim.schemes.sequential import Multiplexed, SelectiveRepeat
 from ...sim.types import FloatArray, Rounds
 from ..config import build
-from ..config.grid import cells
+from ..config.cells import cells
 from ..pictures import looks
-from ..records.estimates import mean_and_error
-from . import setting, tuning
+from ..run.records import mean_and_error
+from ..run.tuning import Runs, trained
+from . import base
 from .base import Effort
 
+# One target loss for all schemes of a figure, and the runs of each at several learning rates.
+
+
 Section = dict[str, Any]
+
+RULE = "gd"
+"""Plain gradient descent with a constant rate."""
+
+RATES = tuple(2.0**k for k in range(-7, 5))
+"""The grid of learning rates."""
+
+
+def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
+    """The problem of a document without schemes and optimizer."""
+    return base.problem({**document, "schemes": [{"name": "uncoded"}], **_any_rate()}, effort)
+
+
+def train(
+    document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
+) -> tuple[Run, Iterator[Runs]]:
+    """One scheme on the delays and the problem of a document, at each rate."""
+    whole = {"workers": base.WORKERS, "seed": effort.seed, **document, **_any_rate()}
+    [cell] = cells({**whole, "schemes": [scheme]})
+    run, learning = build.both(cell, effort.data_dir)
+    assert learning is not None
+    return run, trained(run, learning, rates)
+
+
+def _any_rate() -> Section:
+    return {"optimizer": {"rule": RULE, "learning_rate": 1.0}}
+
+
+# The codes that are compared over persistence: families, their members, and their clocks.
+
 
 TOLERANCE = 0.5
 """mu: whoever takes 1.5 times as long as the fastest is a straggler."""
@@ -113,7 +148,7 @@ Path = Callable[[Section, int], tuple[float, float]]
 def timed(document: Section, members: Sequence[Section], path: Path, effort: Effort) -> list[Timed]:
     """Exact schemes, whose gradients need no delays: their clocks are enough."""
     labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
-    clocks = setting.clocks({**document, "schemes": labelled}, effort)
+    clocks = base.clocks({**document, "schemes": labelled}, effort)
     found = []
     for member, (_, run, trace) in zip(members, clocks, strict=True):
         staleness = trace.times.shape[1] - run.iterations
@@ -124,11 +159,11 @@ def timed(document: Section, members: Sequence[Section], path: Path, effort: Eff
     return found
 
 
-def trained(
+def trained_inexact(
     document: Section, member: Section, rates: Sequence[float], target: float, effort: Effort
 ) -> list[Timed]:
     """An inexact scheme at each rate, which has to be trained on the delays."""
-    run, several = tuning.train(document, member, rates, effort)
+    run, several = train(document, member, rates, effort)
     found = []
     for rate, runs in zip(rates, several, strict=True):
         seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
@@ -139,7 +174,7 @@ def trained(
 
 def waiting(document: Section, member: Section, effort: Effort) -> float:
     """The share of rounds in which everybody is heard."""
-    whole = {"workers": setting.WORKERS, "seed": effort.seed, **document, "schemes": [member]}
+    whole = {"workers": base.WORKERS, "seed": effort.seed, **document, "schemes": [member]}
     [cell] = cells(whole)
     heard = simulate(build.timing(cell), work=False).heard
     assert isinstance(heard, Rounds)

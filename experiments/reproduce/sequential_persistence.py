@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 
 from ..pictures import style
-from ..records.estimates import interval_columns, mean_interval, ratio_interval
-from ..tuning import SHARE, target_loss
-from ..tuning import best as best_of
-from . import setting, tuning
-from .base import Effort, RunsFigure
+from ..run.records import interval_columns, mean_interval, ratio_interval
+from ..run.tuning import SHARE, target_loss
+from ..run.tuning import best as best_of
+from . import base, sequential_members
+from .base import Effort, RunsFigure, interval, markdown_table
 from .clusters import MEAN, SLOWER, WORK, additive, persistent
-from .markdown import interval, markdown_table
 from .sequential_members import (
     EXACT,
     INEXACT,
@@ -33,7 +32,7 @@ from .sequential_members import (
     grid,
     parameters,
     timed,
-    trained,
+    trained_inexact,
     waiting,
 )
 
@@ -77,7 +76,7 @@ class SequentialPersistence(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, persistence, measure and family."""
-        training = {"problem": setting.BREAST_CANCER["problem"]}
+        training = {"problem": base.BREAST_CANCER["problem"]}
         target, path = self._paths(training, effort)
         rows = [
             {"load_law": law, "persistence": persistence, "target": target, **row}
@@ -97,15 +96,17 @@ class SequentialPersistence(RunsFigure):
         """The target, and what each staleness needs to reach it."""
         always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
         document = {**self.document(effort, **always), "replications": 1}
-        target = target_loss(tuning.problem(document, effort))
+        target = target_loss(sequential_members.problem(document, effort))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:
             if staleness not in known:
-                _, several = tuning.train(document, member, tuning.RATES, effort)
+                _, several = sequential_members.train(
+                    document, member, sequential_members.RATES, effort
+                )
                 counts = [runs.iterations(target) for runs in several]
                 best = best_of(counts)
-                known[staleness] = tuning.RATES[best], float(counts[best][0])
+                known[staleness] = sequential_members.RATES[best], float(counts[best][0])
             return known[staleness]
 
         return target, path
@@ -126,10 +127,12 @@ class SequentialPersistence(RunsFigure):
             tried = [
                 one
                 for member in members
-                for one in trained(trial | training, member, tuning.RATES, target, other)
+                for one in trained_inexact(
+                    trial | training, member, sequential_members.RATES, target, other
+                )
             ]
             best = tried[best_of([one.seconds[TARGET] for one in tried])]
-            [again] = trained(shown | training, best.section, [best.rate], target, effort)
+            [again] = trained_inexact(shown | training, best.section, [best.rate], target, effort)
             for measure in MEASURES:
                 chosen[measure][family] = again
         for measure, families in chosen.items():
@@ -179,7 +182,7 @@ class SequentialPersistence(RunsFigure):
             for measure in MEASURES
         ]
         return (
-            f"{setting.WORKERS} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
+            f"{base.WORKERS} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
             f"others at any moment; delays of mean {MEAN:g} s over all, {CONSTANT:.0%} of them "
             "constant and the rest exponential, so that stragglers stand out. The persistence is "
             "the correlation of a worker's state in successive rounds; a single round has the same "
@@ -193,8 +196,8 @@ class SequentialPersistence(RunsFigure):
             f"{TARGET} (below; inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. "
             f"The target, {target:.4g}, lies {SHARE:.0%} of the way from the zero model's "
             "loss to that of the best model (breast cancer data, logistic, gradient descent); each "
-            f"scheme has the best of the learning rates {tuning.RATES[0]:.3g} to "
-            f"{tuning.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
+            f"scheme has the best of the learning rates {sequential_members.RATES[0]:.3g} to "
+            f"{sequential_members.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
             "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
             f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
@@ -276,7 +279,7 @@ def _why(frame: pd.DataFrame) -> str:
         f"rounds, and a worker stays slow for {spells} rounds on average, by persistence. A round "
         "that does not fit the model waits for everybody. The multiplexed code waits for everybody "
         f"in {', and under the additive law in '.join(shares)}; nobody is slow in "
-        f"{(1 - SLOW) ** setting.WORKERS:.0%} of all rounds. Fractional repetition needs no such "
+        f"{(1 - SLOW) ** base.WORKERS:.0%} of all rounds. Fractional repetition needs no such "
         "model, and decodes from one worker of each group, which is most patterns of few "
         "stragglers even at a small load."
     )
@@ -299,7 +302,10 @@ def _staleness(frame: pd.DataFrame) -> str:
 
 def _ends(frame: pd.DataFrame) -> str:
     """Which choices lie at an end of the grid, and who does not reach the target."""
-    ends = frame["rate"].isin([tuning.RATES[0], tuning.RATES[-1]]) & frame["iterations"].notna()
+    ends = (
+        frame["rate"].isin([sequential_members.RATES[0], sequential_members.RATES[-1]])
+        & frame["iterations"].notna()
+    )
     at_end = ", ".join(dict.fromkeys(LOOKS[f].title for f in frame.loc[ends, "family"]))
     text = f"Chosen at an end of that grid: {at_end or 'none'}."
     short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]

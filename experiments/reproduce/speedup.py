@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..cells.compute import CellResult
 from ..pictures import looks, style
-from ..records.estimates import interval_columns, ratio_interval
-from . import setting
-from .base import Effort, RunsFigure
-from .markdown import interval, markdown_table
-from .setting import WORKS
+from ..run.compute import CellResult
+from ..run.records import interval_columns, ratio_interval
+from . import base
+from .base import WORKS, Effort, RunsFigure, interval, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,12 +43,12 @@ class Speedup(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
-        sections = setting.BREAST_CANCER | setting.clock("additive", setting.QUICK_WORK)
+        sections = base.BREAST_CANCER | base.clock("additive", base.QUICK_WORK)
         document = self.document(effort, **sections)
-        target = setting.half_way_loss(document, effort)
+        target = base.half_way_loss(document, effort)
         rows = [
             row
-            for law in setting.LAWS
+            for law in base.LAWS
             for work in WORKS
             for load in self.loads
             for row in self._compare(law, work, load, target, effort)
@@ -69,10 +67,10 @@ class Speedup(RunsFigure):
                 {"name": "erasurehead", "load": load, "wait_for": self.wait_for},
             ],
             target_loss=target,
-            **setting.BREAST_CANCER,
-            **setting.clock(law, work),
+            **base.BREAST_CANCER,
+            **base.clock(law, work),
         )
-        done = setting.results(document, effort)
+        done = base.results(document, effort)
         results = {cell.scheme["name"]: result for cell, result in done}
         ours = results["erasurehead"]
         return [
@@ -99,7 +97,7 @@ class Speedup(RunsFigure):
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
         """Speed-up against load, one panel per load law."""
         panels = figure.subplots(1, 2, sharey=True)
-        for axes, law in zip(panels, setting.LAWS, strict=True):
+        for axes, law in zip(panels, base.LAWS, strict=True):
             for work in WORKS:
                 part = frame[(frame["load_law"] == law) & (frame["work"] == work)]
                 for scheme, rows in part.groupby("scheme", sort=False):
@@ -107,7 +105,7 @@ class Speedup(RunsFigure):
             axes.axhline(1.0, color=looks.INK, lw=1)
             axes.set_xticks(sorted(frame["load"].unique()))
             axes.set_xlabel("load $d$")
-            axes.set_title(setting.LAW_TITLES[law])
+            axes.set_title(base.LAW_TITLES[law])
         panels[0].set_ylim(0.9 * min(0.5, frame["speedup"].min()), 1.15 * frame["speedup"].max())
         style.log_axis(panels[0].yaxis, ticks=(1, 2, 5))
         panels[0].set_ylabel("times faster to the target loss")
@@ -146,7 +144,7 @@ class Speedup(RunsFigure):
             f"training loss of {frame['target'].iloc[0]:.4g} on the breast cancer data than each "
             f"exact scheme: geometric mean over {int(frame['replications'].max())} pairs of runs "
             "on the same delays, with 95 % intervals of the paired ratio (mostly smaller than the "
-            f"points). Delays are exponential with mean {1 / setting.RATE:g} s; filled points have "
+            f"points). Delays are exponential with mean {1 / base.RATE:g} s; filled points have "
             f"{WORKS[0]:g} s of work per partition, open ones {WORKS[1]:g} s. The codes have the "
             "same load as ErasureHead, uncoded has load 1.\n\n"
             f"Against uncoded the speed-up is largest, {best['speedup']:.2f}, under the "

@@ -1,8 +1,8 @@
-"""Time to a target loss over all families, each scheme at its own best learning rate."""
+"""Time to a target loss over all families, every scheme at its own best learning rate."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -11,17 +11,86 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures import looks, style
-from ..records.estimates import interval_columns, mean_interval, ratio_interval
-from ..tuning import SHARE, Runs, best, target_loss
-from . import setting, tuning
-from .base import CodedFigure, Effort
+from ..pictures.looks import Look, look
+from ..run.records import interval_columns, mean_interval, ratio_interval
+from ..run.tuning import SHARE, Runs, best, target_loss
+from . import base, sequential_members
+from .base import CodedFigure, Effort, interval, markdown_table
 from .loss_time import EXPERIMENTS
-from .markdown import interval, markdown_table
-from .target_schemes import Contestant, contestants
+from .ranking import PATIENCE
+from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+# The schemes whose time to a target is compared: all families, their parameters by one rule.
+
+
+Section = dict[str, Any]
+
+PIECES = 10
+"""Of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches."""
+
+
+@final
+@dataclass(frozen=True)
+class Contestant:
+    """A scheme of a family.
+
+    Attributes:
+        family: for people.
+        section: of the config.
+        look: how it is drawn.
+    """
+
+    family: str
+    section: Mapping[str, Any]
+    look: Look
+
+
+def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
+    """Every code has ``load``; who may leave out few waits for n - load + 1, who may many for r.
+
+    Args:
+        load: d.
+        wait_for: r: arrivals of ErasureHead, and gradients of an update that is made of several.
+        work: seconds that a partition takes beside its delay.
+    """
+    fewer = base.WORKERS - load + 1
+    patience = round(PATIENCE * (work + 1 / base.RATE), 6)
+    burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": TOLERANCE}
+    rows: list[tuple[str, str, Section]] = [
+        ("synchronous", "uncoded", {}),
+        ("synchronous", "ignore_stragglers", {"wait_for": fewer}),
+        ("exact code", "fractional_repetition", {"load": load}),
+        ("exact code", "cyclic_repetition", {"load": load}),
+        ("approximate code", "erasurehead", {"load": load, "wait_for": wait_for}),
+        ("partial work", "multi_message", {"load": load}),
+        ("partial work", "drop_compute", {"pieces": PIECES, "patience": patience}),
+        ("sequential", REPEAT, {"variant": REPEAT, **burst}),
+        ("sequential", MULTIPLEXED, {"variant": MULTIPLEXED, **burst}),
+        ("stale sums", "pipelined", {"load": load, "wait_for": fewer}),
+        ("asynchronous", "k_async", {"wait_for": wait_for}),
+        ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
+        ("asynchronous", "asynchronous", {}),
+        ("asynchronous", "ringmaster", {"oldest": base.WORKERS}),
+        ("asynchronous", "ringleader", {}),
+        ("asynchronous", "gradient_table", {}),
+    ]
+    return {
+        key: Contestant(
+            family,
+            {"name": "sequential" if key in (REPEAT, MULTIPLEXED) else key, **fields},
+            LOOKS[key] if key in LOOKS else look(key),
+        )
+        for family, key, fields in rows
+    }
+
+
+# Time to a target loss over all families, each scheme at its own best learning rate.
+
 
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 """Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
@@ -70,35 +139,37 @@ class TimeToTarget(CodedFigure):
         rows = [
             {"dataset": grid.dataset, "load_law": law, **row}
             for grid in self.grids + (self.more if effort.full else ())
-            for law in setting.LAWS
+            for law in base.LAWS
             for row in self._cluster(grid, law, effort)
         ]
         return pd.DataFrame(rows)
 
     def _schemes(self) -> dict[str, Contestant]:
-        return contestants(self.load, self.wait_for, setting.QUICK_WORK)
+        return contestants(self.load, self.wait_for, base.QUICK_WORK)
 
     def _cluster(self, grid: Grid, law: str, effort: Effort) -> Iterator[dict[str, Any]]:
         loss, rates = EXPERIMENTS[grid.dataset].loss, grid.rates
         shown = self.document(
             effort,
             problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
-            **setting.clock(law, setting.QUICK_WORK),
+            **base.clock(law, base.QUICK_WORK),
         )
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(tuning.problem(shown, effort))
+        target = target_loss(sequential_members.problem(shown, effort))
         common, exact = np.nan, np.empty(0)
         for scheme, one in self._schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, several = tuning.train(trial, dict(one.section), rates, other)
+            _, several = sequential_members.train(trial, dict(one.section), rates, other)
             tried = list(several)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
             if scheme == "uncoded":
                 common = own
-            _, both = tuning.train(shown, dict(one.section), sorted({own, common}), effort)
+            _, both = sequential_members.train(
+                shown, dict(one.section), sorted({own, common}), effort
+            )
             found = dict(zip(sorted({own, common}), both, strict=True))
             if scheme == "uncoded":
                 exact = found[own].seconds(target)
@@ -115,7 +186,7 @@ class TimeToTarget(CodedFigure):
         )
         for place, dataset in enumerate(datasets):
             above, below = grid[2 * place], grid[2 * place + 1]
-            for column, law in enumerate(setting.LAWS):
+            for column, law in enumerate(base.LAWS):
                 part = frame[(frame["dataset"] == dataset) & (frame["load_law"] == law)]
                 self._ratios(above[column], part)
                 self._rates(below[column], part[part["kind"] == GRID])
@@ -186,8 +257,8 @@ class TimeToTarget(CodedFigure):
         )
         trials = int(tried["replications"].max())
         return (
-            f"{setting.WORKERS} workers, exponential delays of mean {1 / setting.RATE:g} s, "
-            f"{setting.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
+            f"{base.WORKERS} workers, exponential delays of mean {1 / base.RATE:g} s, "
+            f"{base.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
             f"iterations (n gradients each, without rounds), "
             f"{int(shown['replications'].max())} replications on common delays.\n\n"
@@ -201,7 +272,7 @@ class TimeToTarget(CodedFigure):
             "trials (mean seconds where all arrive; colours and lines as in other pictures). "
             "Parameters come from one rule, not from tuning: every code has load "
             f"{self.load}, those that may miss few workers wait for "
-            f"{setting.WORKERS - self.load + 1}, ErasureHead and updates of several gradients take "
+            f"{base.WORKERS - self.load + 1}, ErasureHead and updates of several gradients take "
             f"{self.wait_for}; see the tables.\n\n"
             "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
             "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are "

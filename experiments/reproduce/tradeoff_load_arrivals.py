@@ -11,13 +11,11 @@ import pandas as pd
 from ...sim.metrics import per_replication
 from ...sim.theory.convergence import least_squares_spectrum
 from ..pictures import style
-from ..pictures.kinds.curves import pareto
+from ..pictures.kinds.losses import pareto
 from ..pictures.looks import INK, MUTED, Look, look, variants
-from ..records.estimates import mean_and_error
-from . import setting
-from .base import Effort, RunsFigure
-from .markdown import estimate_text, markdown_table
-from .setting import WORKS
+from ..run.records import mean_and_error
+from . import base
+from .base import WORKS, Effort, RunsFigure, estimate_text, markdown_table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +47,7 @@ class TradeoffLoadArrivals(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
-        frames = [self._setting(law, work, effort) for work in WORKS for law in setting.LAWS]
+        frames = [self._setting(law, work, effort) for work in WORKS for law in base.LAWS]
         return pd.concat(frames, ignore_index=True)
 
     def _schemes(self) -> list[dict[str, Any]]:
@@ -69,11 +67,11 @@ class TradeoffLoadArrivals(RunsFigure):
             schemes=self._schemes(),
             problem={"loss": "least_squares", "dataset": "diabetes"},
             optimizer={"rule": "gd", "learning_rate": 0.1},
-            **setting.clock(law, work),
+            **base.clock(law, work),
         )
         minimum = self._minimum(document, effort)
         rows = []
-        for cell, result in setting.results(document, effort):
+        for cell, result in base.results(document, effort):
             runs = per_replication(result)
             seconds, seconds_error = mean_and_error(runs["iteration_time"])
             loss, loss_error = mean_and_error(runs["final_train_loss"])
@@ -83,7 +81,7 @@ class TradeoffLoadArrivals(RunsFigure):
                     "work": work,
                     "scheme": cell.scheme["name"],
                     "load": cell.scheme.get("load", 1),
-                    "arrivals": cell.scheme.get("wait_for", setting.WORKERS),
+                    "arrivals": cell.scheme.get("wait_for", base.WORKERS),
                     "iteration_time": seconds,
                     "iteration_time_se": seconds_error,
                     "loss_above_minimum": loss - minimum,
@@ -100,7 +98,7 @@ class TradeoffLoadArrivals(RunsFigure):
         return frame.assign(on_front=on_front)
 
     def _minimum(self, document: dict[str, Any], effort: Effort) -> float:
-        problem = setting.problem(document, effort)
+        problem = base.problem(document, effort)
         return least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
 
     def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
@@ -108,11 +106,11 @@ class TradeoffLoadArrivals(RunsFigure):
         panels = figure.subplots(len(WORKS), 2, sharey=True)
         looks = self._looks(frame)
         for row, work in zip(panels, WORKS, strict=True):
-            for axes, law in zip(row, setting.LAWS, strict=True):
+            for axes, law in zip(row, base.LAWS, strict=True):
                 of_law = (frame["load_law"] == law) & (frame["work"] == work)
                 self._panel(axes, frame[of_law], looks)
                 style.log_axis(axes.xaxis, ticks=(1, 2, 5))
-                title = setting.LAW_TITLES[law] if work == WORKS[0] else ""
+                title = base.LAW_TITLES[law] if work == WORKS[0] else ""
                 axes.set_title(f"{title}\nwork {work:g} s".strip())
             row[0].set_ylabel(f"loss above its minimum\nafter {self.iterations} iterations")
         for axes in panels[-1]:
@@ -184,7 +182,7 @@ class TradeoffLoadArrivals(RunsFigure):
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (
             "Diabetes data (least squares), plain gradient descent, "
-            f"{setting.WORKERS} workers, exponential delays of mean {1 / setting.RATE:g} s; means "
+            f"{base.WORKERS} workers, exponential delays of mean {1 / base.RATE:g} s; means "
             f"of {int(frame['replications'].max())} replications. Each line joins r = "
             f"{', '.join(map(str, arrivals))} for one load of ErasureHead, rescaled so that all "
             "steps are equally long on average; load 1 is the rule of ignore stragglers. Circles "

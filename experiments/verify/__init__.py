@@ -21,23 +21,21 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from ...sim.threads import one_thread
-from ..cells.fits import Room, require_memory
-from ..cells.machine import free_memory
+from ...sim.numerics import one_thread
 from ..console import progress
-from ..lock import locked
+from ..run.estimate import Room, free_memory, require_memory
+from ..run.files import locked
 from ..terminal import say
-from . import convergence, decoding, grid, iteration_time, moments, table
+from . import compare, grid, table
 from .compare import Quantities
-from .grid import Setting
-from .simulation import Case, Engine, cases
+from .grid import Case, Engine, Setting, cases
 from .table import TableRow, Verification
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
-    iteration_time.compare_iteration_time,
-    decoding.compare_decoding_error,
-    moments.compare_moments,
-    convergence.compare_losses,
+    compare.compare_iteration_time,
+    compare.compare_decoding_error,
+    compare.compare_moments,
+    compare.compare_losses,
 )
 
 Report = Callable[[int, int], None]

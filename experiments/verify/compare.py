@@ -1,8 +1,4 @@
-"""How far a simulated number may be from a closed form: z-scores, and exact comparisons.
-
-A z-score is (simulated - expected) / standard error. Where a number does not vary from round to
-round there is no standard error; then it must agree to a tolerance, and z is 0 or infinite.
-"""
+"""Simulated against closed form, as z-scores, and the bound for a whole table."""
 
 from __future__ import annotations
 
@@ -12,9 +8,25 @@ from typing import TypeAlias
 import numpy as np
 from scipy import special
 
-from ...sim.theory import NoFormula
+from ...delay_models.parametric import Deterministic
+from ...sim.learner import train
+from ...sim.optimizers import GradientDescent
+from ...sim.problems import Problem
+from ...sim.steps import GivenWeights
+from ...sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
+from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
+from ...sim.theory.decoding_error import GroupErasure, group_erasure
+from ...sim.theory.iteration_time import smallest
 from ...sim.types import FloatArray
-from ..records.estimates import mean_and_error
+from ..run.records import mean_and_error
+from . import grid
+from .grid import RUN, Case
+
+# How far a simulated number may be from a closed form: z-scores, and exact comparisons.
+#
+# A z-score is (simulated - expected) / standard error. Where a number does not vary from round to
+# round there is no standard error; then it must agree to a tolerance, and z is 0 or infinite.
+
 
 ROUNDING = 1e-12
 """Relative tolerance of numbers that do not vary."""
@@ -127,3 +139,242 @@ def bound(comparisons: int, chance: float) -> float:
     It holds also for comparisons that depend on each other, as rows that read one tape do.
     """
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
+
+
+# How wrong the decoded gradient is: the mean decoding error ``||w - 1||^2``.
+
+
+EXACT = 1e-9
+"""Relative tolerance of a decoded gradient that is exact but for the decoder's round-off."""
+
+TIES = NotComparable("ties: all who arrive at the stopping instant count, here everyone")
+
+
+def compare_decoding_error(case: Case) -> Quantities:
+    """The mean decoding error."""
+    return [("decoding error, mean", _error(case))]
+
+
+def _error(case: Case) -> Outcome:
+    errors = case.decoded.error.ravel()
+    if case.scheme.exact:
+        return same(errors, 0.0, EXACT**2, scale=case.scheme.partitions)
+    erased = group_erasure(case.scheme)
+    if isinstance(erased, NoFormula):
+        return erased
+    if isinstance(case.setting.delay, Deterministic):
+        return TIES
+    return mean(errors, erased.decoding_error)
+
+
+# How long a round lasts: mean and 90 % quantile.
+
+
+LEVEL = 0.9
+"""The quantile that is compared."""
+
+INSTANT = 1e-9
+"""Relative width within which two times count as equal: a difference of absolute times is rounded,
+and with a deadline many rounds have the same length."""
+
+FAR = np.array([1e-40, 1e-60])
+"""Probabilities between which the tail's slope is read."""
+
+
+def compare_iteration_time(case: Case) -> Quantities:
+    """Mean and quantile of the round's duration."""
+    law = scheme_iteration_time(case.scheme, case.setting.delay, case.setting.law)
+    names = "iteration time, mean", f"iteration time, {LEVEL:.0%} quantile"
+    if isinstance(law, NoFormula):
+        return [(name, law) for name in names]
+    seconds = case.seconds
+    if isinstance(case.setting.delay, Deterministic):
+        quantile = float(law.quantile(LEVEL))
+        outcomes: list[Outcome] = [same(seconds, law.mean()), same(seconds, quantile)]
+    else:
+        outcomes = [_mean(seconds, law), _quantile(seconds, law)]
+    return list(zip(names, outcomes, strict=True))
+
+
+def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
+    index = tail_index(law)
+    if index <= 2.0:
+        return NotComparable("the variance is infinite: a mean has no standard error")
+    if index <= 3.0:
+        return NotComparable("the third moment is infinite: a mean is far from normal")
+    found = mean(seconds, law.mean())
+    variance = law.variance()
+    if found.varies or not variance > 0.0:
+        return found
+    # All rounds lasted the same: others are rare, and the closed form says how rare.
+    error = float(np.sqrt(variance / seconds.size))
+    return Comparison(found.simulated, found.expected, (found.simulated - found.expected) / error)
+
+
+def tail_index(law: IterationTimeLaw) -> float:
+    """Moments of an order below this are finite: the slope of the tail far out.
+
+    It is exact for a power law, large for lighter tails, infinite for a bounded one; rounded to
+    a tenth.
+    """
+    near, far = smallest(lambda t: law.sf(t) <= FAR, 2)
+    if near == far:
+        return np.inf
+    return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
+
+
+def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
+    """The count of rounds up to the closed form's quantile is binomial: no density needed."""
+    expected = float(law.quantile(LEVEL))
+    instant = expected * (1.0 + INSTANT)
+    hits = int(np.count_nonzero(seconds <= instant))
+    chance = float(law.cdf(instant))
+    z = share(hits, seconds.size, chance)
+    # More rounds below the expected quantile than expected: the simulated one is smaller.
+    simulated = float(np.quantile(seconds, LEVEL))
+    return Comparison(simulated, expected, 0.0 - z, varies=chance < 1.0)
+
+
+# First and second moment of the decoded gradient u, for fixed partition gradients.
+#
+# The first is a vector; it is compared along the gradient, where a wrong scale shows, and along a
+# random direction, where a partition that is heard too often shows up.
+
+
+NAMES = (
+    "u along grad f, mean",
+    "u along a random direction, mean",
+    "|u|^2, mean",
+    "|u - grad f|^2, mean",
+)
+
+
+def compare_moments(case: Case) -> Quantities:
+    """Four moments; for an exact scheme that u is the gradient in every round."""
+    parts = partition_gradients(case.scheme.partitions)
+    gradient = parts.sum(axis=0)
+    length = float(np.linalg.norm(gradient))
+    if case.scheme.exact:
+        worst = np.linalg.norm(case.weights @ parts - gradient, axis=1)
+        return [("|u - grad f|, in every round", same(worst, 0.0, EXACT, scale=length))]
+    closed = group_erasure(case.scheme)
+    if isinstance(closed, NoFormula):
+        return [(name, closed) for name in NAMES]
+    if isinstance(case.setting.delay, Deterministic):
+        return [(name, TIES) for name in NAMES]
+    groups = parts.reshape(-1, closed.size, parts.shape[1]).sum(axis=1)
+    decoded = case.weights @ parts
+    along, across = gradient / length, grid.direction()
+    expected = closed.mean_gradient(groups)
+    outcomes = (
+        mean(decoded @ along, float(expected @ along)),
+        mean(decoded @ across, float(expected @ across)),
+        mean(_squares(decoded), closed.mean_square(groups)),
+        mean(_squares(decoded - gradient), closed.mean_square_error(groups)),
+    )
+    return list(zip(NAMES, outcomes, strict=True))
+
+
+def partition_gradients(partitions: int) -> FloatArray:
+    """Each partition's part of the gradient at the start: ``(k, p)``."""
+    fixed = grid.least_squares(partitions)
+    return fixed.partition_gradients(grid.start()).T / fixed.rows
+
+
+def _squares(vectors: FloatArray) -> FloatArray:
+    return np.asarray(np.square(vectors).sum(axis=1))
+
+
+# The loss of gradient descent stays below its bound, on a problem whose spectrum is known.
+#
+# The learner gives the losses. The bound needs the groups' gradients along the path, which the
+# learner does not keep: the path is walked again here, in three lines of its own, so that a wrong
+# step of the learner does not move the bound with it. Runs are pieces of the simulated rounds.
+
+
+STEPS = (1, 20)
+"""Iterations after which the loss is held to the bound."""
+
+CONDITIONS = (1.0, 3.0)
+"""Spectra of the problems: with all eigenvalues equal the bound is close to the loss."""
+
+HORIZON = STEPS[-1]
+
+assert RUN % HORIZON == 0
+
+
+def compare_losses(case: Case) -> Quantities:
+    """Mean f - f* after a few iterations, at the longest step that the bound allows."""
+    if not case.setting.learns:
+        return []
+    erased = group_erasure(case.scheme)
+    quantities: Quantities = []
+    for condition in CONDITIONS:
+        names = [f"f - f* after {t}, condition {condition:g}" for t in STEPS]
+        if isinstance(erased, NoFormula):
+            quantities += [(name, erased) for name in names]
+        else:
+            quantities += zip(names, _outcomes(case, erased, condition), strict=True)
+    return quantities
+
+
+def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Comparison]:
+    fixed = grid.least_squares(case.scheme.partitions, condition)
+    spectrum = least_squares_spectrum(np.asarray(fixed.X), fixed.y)
+    step = 1.0 / (spectrum.smoothness * erased.scale * erased.heard)
+    weights = case.weights.reshape(-1, HORIZON, case.scheme.partitions)
+    gaps = _losses(fixed, step, weights) - spectrum.minimum
+    spreads = group_spreads(fixed, grid.start(), weights, step, erased.size)
+    gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
+    bound = ErasureBound(
+        spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
+    )
+    bounds = bound_of_each(bound, spreads)
+    return [at_most(gaps[:, t], bounds[:, t], scale=gap) for t in STEPS]
+
+
+def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
+    """``bound_along`` of every run: ``(R, T) -> (R, T + 1)``.
+
+    The bound is affine in the spreads, so T + 1 paths determine it.
+    """
+    horizon = spreads.shape[1]
+    base = bound.bound_along(np.zeros(horizon))
+    response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])
+    return np.asarray(base + spreads @ response)
+
+
+def _losses(fixed: Problem, step: float, weights: FloatArray) -> FloatArray:
+    """Losses of every run, by the learner: ``(R, T + 1)``."""
+    steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
+    rule = GradientDescent(learning_rate=step)
+    return train(fixed, rule, grid.start(), steps, weights.shape[1]).train_loss
+
+
+def group_spreads(
+    fixed: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
+) -> FloatArray:
+    """V at each step of gradient descent with erasures: ``(R, T)``.
+
+    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
+    loss. Cost: per step four products with the data.
+
+    Args:
+        fixed: a dense problem without L2.
+        initial: ``(p,)`` the start.
+        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
+        step: the learning rate.
+        size: partitions in a group.
+    """
+    replications, iterations, _ = weights.shape
+    ends = np.cumsum(fixed.partition_sizes)[size - 1 :: size]
+    blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    X = np.asarray(fixed.X)
+    beta = np.repeat(initial[:, None], replications, axis=1)
+    spreads = np.empty((replications, iterations))
+    for t in range(iterations):
+        slopes = fixed.row_slopes(X @ beta, fixed.y) / fixed.rows
+        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
+        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
+        beta = beta - step * fixed.gradient(beta, weights[:, t])
+    return spreads

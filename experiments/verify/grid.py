@@ -1,15 +1,15 @@
-"""What is verified: clusters x delays x load laws x schemes.
-
-A *setting* is one cluster with one delay model and one load law; its schemes read one tape, and
-every setting has a tape of its own.
-"""
+"""What is verified, and the rounds that either engine simulates of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Literal, TypeAlias
 
-from ...delay_models import MODELS, DelayModel
+import numpy as np
+
+from ...delay_models import MODELS, DelayModel, Tape
 from ...delay_models.parametric import (
     Deterministic,
     Exponential,
@@ -19,15 +19,66 @@ from ...delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed
 from ...sim.schemes.erasurehead import ErasureHead
 from ...sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
+from ...sim.steps import DecodedRounds
+from ...sim.types import FloatArray, Rounds, Trace
 from ..config.catalogue import BUILT_IN
 from ..config.codec import plain
 from ..config.settings import shown_field
+
+# The least-squares problems on which gradients and losses are verified: small and always the same.
+#
+# Each partition's rows have their own centre, so that its gradient has its own direction and
+# erasing it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are
+# equal the convergence bound is almost an equality, and where they differ its rate matters.
+
+
+ROWS = 10
+"""Rows in a partition."""
+
+FEATURES = 8
+
+
+@cache
+def least_squares(partitions: int, condition: float = 1.0) -> SquaredLoss:
+    """``ROWS`` rows a partition, ``FEATURES`` features, a hidden model and unit noise.
+
+    Args:
+        partitions: k.
+        condition: largest over smallest eigenvalue of the Hessian; the others lie evenly between.
+    """
+    rng = np.random.default_rng(partitions)
+    centres = np.repeat(rng.standard_normal((partitions, FEATURES)), ROWS, axis=0)
+    orthonormal = np.linalg.qr(centres + rng.standard_normal(centres.shape))[0]
+    x = orthonormal * np.sqrt(len(centres) * np.linspace(1.0 / condition, 1.0, FEATURES))
+    y = x @ rng.standard_normal(FEATURES) + rng.standard_normal(len(x))
+    return SquaredLoss(x, y, partitions)
+
+
+def start() -> FloatArray:
+    """The model at which gradients are taken and from which training starts: ``(FEATURES,)``."""
+    return np.zeros(FEATURES)
+
+
+def direction() -> FloatArray:
+    """A random direction of length 1, used nowhere else: ``(FEATURES,)``."""
+    v = np.random.default_rng(2**20).standard_normal(FEATURES)
+    return np.asarray(v / np.linalg.norm(v))
+
+
+# What is verified: clusters x delays x load laws x schemes.
+#
+# A *setting* is one cluster with one delay model and one load law; its schemes read one tape, and
+# every setting has a tape of its own.
+
 
 DELAYS: tuple[DelayModel, ...] = (
     Exponential(rate=1.0),
@@ -148,9 +199,123 @@ def _learns(delay: DelayModel, law: LoadLaw) -> bool:
 def name_and_fields(name: str, instance: object) -> str:
     """A name and the fields that are not defaults: ``erasurehead load=3 wait_for=15``."""
     shown = []
-    for field in fields(instance):  # type: ignore[arg-type]
-        value = getattr(instance, field.name)
-        if field.default is MISSING or field.default != value:
-            number = f"{field.name}={value:.3g}" if isinstance(value, float) else ""
-            shown.append(number or shown_field(field.name, plain(value, BUILT_IN)))
+    for each in fields(instance):  # type: ignore[arg-type]
+        value = getattr(instance, each.name)
+        if each.default is MISSING or each.default != value:
+            number = f"{each.name}={value:.3g}" if isinstance(value, float) else ""
+            shown.append(number or shown_field(each.name, plain(value, BUILT_IN)))
     return " ".join([name, *shown])
+
+
+# Rounds for the table, by the engines that every run uses.
+#
+# Under the policy ``cancel`` and with independent delays every round is an independent repetition
+# of the same experiment, so a few long runs hold as many replications as rounds.
+
+
+Engine: TypeAlias = Literal["batch", "event"]
+
+RUN = 1000
+"""Rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round."""
+
+TAPES_AT_ONCE = 8
+"""Tapes that are remembered together: 2 MiB a stream for 30 workers."""
+
+SETTINGS_APART = 2**24
+"""Replication numbers kept for each setting, so that no two settings share a tape."""
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One row of the grid, simulated.
+
+    Attributes:
+        setting: cluster, delays and load law.
+        scheme: what ran.
+        trace: R runs of ``RUN`` rounds: times and arrivals.
+        decoded: what the master decoded from the trace, with its partition weights.
+    """
+
+    setting: Setting
+    scheme: Fixed
+    trace: Trace
+    decoded: DecodedRounds
+
+    @property
+    def seconds(self) -> FloatArray:
+        """``(R RUN,)`` how long each round took."""
+        return self.trace.intervals.ravel()
+
+    @property
+    def weights(self) -> FloatArray:
+        """``(R RUN, k)`` the partition weights of each round."""
+        return self.decoded.weights.reshape(-1, self.scheme.partitions)
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A tape that draws each stream once, since every scheme of a setting reads the same one."""
+
+    tape: Tape
+    streams: dict[int, FloatArray] = field(default_factory=dict)
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self.tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        """Rounds that are drawn at once: those of a whole run."""
+        return RUN
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Unit delays of rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
+        if stream not in self.streams:
+            table = self.tape.rows(0, RUN, stream)
+            table.flags.writeable = False
+            self.streams[stream] = table
+        return self.streams[stream][start:stop]
+
+
+def cases(setting: Setting, rounds: int, engine: Engine, seed: int) -> Iterator[Case]:
+    """Every scheme of a setting, simulated and decoded, in order.
+
+    Args:
+        setting: what to simulate.
+        rounds: at least this many; rounded up to whole runs.
+        engine: which engine.
+        seed: of the tapes.
+
+    Cost: schemes that stop alike are simulated once; memory is about ``50 n rounds`` bytes.
+    """
+    schemes = setting.schemes
+    traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
+    for tapes in _tapes(setting, rounds, seed):
+        for timing, parts in traces.items():
+            scheme = next(s for s in schemes if _timing(s) == timing)
+            one = Run(scheme, tapes, setting.law, RUN)
+            parts.append(simulate(one, engine, work=False))
+    for scheme in schemes:
+        trace = _joined(traces[_timing(scheme)])
+        steps = scheme.steps(trace)
+        assert isinstance(steps, DecodedRounds)
+        yield Case(setting, scheme, trace, steps)
+
+
+def _timing(scheme: Fixed) -> object:
+    return scheme.assignment, scheme.stopping
+
+
+def _tapes(setting: Setting, rounds: int, seed: int) -> Iterator[list[Remembered]]:
+    first = setting.index * SETTINGS_APART
+    replications = range(first, first - (-rounds // RUN))
+    for start in range(0, len(replications), TAPES_AT_ONCE):
+        group = replications[start : start + TAPES_AT_ONCE]
+        yield [Remembered(Tape(setting.delay, setting.workers, seed, r)) for r in group]
+
+
+def _joined(parts: list[Trace]) -> Trace:
+    arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
+    times = np.concatenate([part.times for part in parts])
+    return Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)

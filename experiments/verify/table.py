@@ -14,7 +14,7 @@ import pandas as pd
 
 from ...sim.theory import NoFormula
 from .. import terminal
-from ..cells import files
+from ..run import files
 from .compare import Comparison, NotComparable, Outcome, bound
 
 if TYPE_CHECKING:

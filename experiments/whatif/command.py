@@ -10,15 +10,14 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import FloatArray
-from ...delay_models.table import Measured, Reading, TableError, read_measured
-from ...delay_models.tables.reading import AS_IT_IS
-from ...delay_models.units import unit_warnings
+from ...delay_models.tables.measured import AS_IT_IS
+from ...delay_models.tables.read import Measured, Reading, TableError, read_measured
+from ...delay_models.trace import unit_warnings
 from ...sim.files import MOST_CELLS, short
-from .. import answers
-from ..attack.counts import counts as read_counts
-from ..cells import files
+from ..attack.command import counts as read_counts
 from ..config.errors import ConfigError, at
 from ..pictures import style
+from ..run import files, outputs
 from .frames import hosts_table, slowdown_table, whatif_table
 from .pictures import draw_heat_map, draw_timeline, heat_map_table
 from .report import answer, markdown
@@ -167,7 +166,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
         f"{name}{mark}.{kind}" for mark in marks for name in PICTURES for kind in ("png", "svg")
     ]
     tables = [f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")]
-    return [answers.NAME, *tables, HEAT_MAP, *drawn, REPORT]
+    return [outputs.NAME, *tables, HEAT_MAP, *drawn, REPORT]
 
 
 def _marks(loads: Iterable[float | None]) -> list[str]:
@@ -188,7 +187,7 @@ def write(
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
     files.remove(
         [
-            output / answers.NAME,
+            output / outputs.NAME,
             output / REPORT,
             *older,
             *(output / name for name in reversed(names)),
@@ -206,7 +205,7 @@ def write(
             style.save(draw(one), output / f"{name}{mark}")
     text = markdown(studies, source, notes, marks)
     files.write_bytes(output / REPORT, text.encode())
-    answers.write(answer(studies, source, notes, command), output)
+    outputs.write(answer(studies, source, notes, command), output)
     return [output / name for name in names]
 
 

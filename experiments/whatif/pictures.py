@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.base import FloatArray
-from ..pictures import style, words
+from ..pictures import style
 from ..pictures.looks import GRID
 from .study import Study
 
@@ -206,8 +206,8 @@ LONGEST = 16
 
 def _short(name: str) -> str:
     """A host's name, the end of a long one: that is where names differ."""
-    plain = words.text(name).replace("\n", " ")
-    return plain if len(name) <= LONGEST else f"...{words.text(name[3 - LONGEST :])}"
+    plain = style.text(name).replace("\n", " ")
+    return plain if len(name) <= LONGEST else f"...{style.text(name[3 - LONGEST :])}"
 
 
 def _heat_title(study: Study, shown: int) -> str:

@@ -1,27 +1,170 @@
-"""The worst set of s stragglers: by enumeration where that is possible, else the worst one found.
-
-Whatever is reported was decoded by the scheme's own decoder, so that every error is one that a set
-of stragglers really causes: the exact maximum, or a lower bound of it. A lower bound that reaches a
-known upper bound is the maximum, too.
-"""
+"""The worst set of s stragglers: of all where that is possible, else the worst one found."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import comb
+from math import ceil, comb, sqrt
 
 import numpy as np
 
 from ..schemes.base import DECODING
 from ..types import BoolArray, FloatArray, IntArray
-from . import sets, starts
-from .beginning import nobody_straggles
-from .climb import climbed, extended
-from .code import Code
-from .position import Position
-from .survey import SAME, Survey, survey, worst_first
+from .code import (
+    Code,
+    every_set,
+    extremes,
+    holders,
+    mask,
+    partition_after_partition,
+    random_sets,
+    singular_vectors,
+)
+from .positions import Position, nobody_straggles
+
+# Many sets of stragglers decoded: the worst of them, and their mean.
+
+
+SAME = 1e-9
+"""Of k: errors that close are the same up to rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What many sets of stragglers leave.
+
+    Attributes:
+        worst: ``(W, n)`` the worst sets, the worst first; of equals the first.
+        errors: ``(W,)`` theirs.
+        mean: of all sets.
+        spread: standard error of the mean, if the sets are random ones; NaN of a single one.
+        sets: how many.
+    """
+
+    worst: BoolArray
+    errors: FloatArray
+    mean: float
+    spread: float
+    sets: int
+
+
+def survey(code: Code, parts: Iterable[BoolArray], keep: int = 1) -> Survey:
+    """Decode sets of stragglers, some thousand at a time.
+
+    Sets that the decoder cannot decode at all are left out of everything.
+
+    Args:
+        code: what decodes.
+        parts: ``(N, n)`` bool each; at least one set in all.
+        keep: how many of the worst to remember.
+
+    Cost: one decoding of each set; 8 bytes of memory for each.
+    """
+    worst, errors, everything = None, np.empty(0), list[FloatArray]()
+    for masks in parts:
+        found = code.errors(masks)
+        everything.append(found)
+        first = worst_first(found, SAME * code.partitions)[:keep]
+        joint = masks[first] if worst is None else np.concatenate([worst, masks[first]])
+        errors = np.concatenate([errors, found[first]])
+        order = worst_first(errors, SAME * code.partitions)[:keep]
+        worst, errors = joint[order], errors[order]
+    assert worst is not None
+    known = np.concatenate(everything)
+    known = known[~np.isnan(known)]
+    spread = float(known.std(ddof=1)) / sqrt(len(known)) if len(known) > 1 else np.nan
+    mean = float(known.mean()) if len(known) else np.nan
+    return Survey(worst, errors, mean, spread, len(known))
+
+
+def worst_first(errors: FloatArray, same: float) -> np.ndarray:
+    """``(N,)`` places in order of decreasing error; equals up to rounding stay in their order."""
+    rounded = np.round(errors / same) if same > 0 else errors
+    return np.argsort(-np.nan_to_num(rounded, nan=-np.inf), kind="stable")
+
+
+# From a set of stragglers to a worse one, by changes of one worker at a time.
+
+
+GAIN = 1e-6
+"""Of k: a smaller gain is rounding."""
+
+STEPS = 10
+"""At least so many steps share the tries of a search."""
+
+
+def extended(position: Position, stragglers: int, tries: int) -> Position:
+    """Lose one worker after the other, each the one that costs most, until so many straggle.
+
+    Where every try is a decoding and there are too few, several are lost at a time.
+
+    Cost: n - s tries for each step.
+    """
+    while (missing := stragglers - int(np.count_nonzero(position.stragglers))) > 0:
+        together = 1
+        if not position.foresees:
+            together = min(missing, ceil(missing * len(position.stragglers) / max(tries, 1)))
+        order = np.argsort(-position.losing(), kind="stable")[:together]
+        if together == 1:
+            position = position.lost(int(order[0]))
+        else:
+            more = position.stragglers.copy()
+            more[order] = True
+            position = position.at(more)
+    return position
+
+
+@dataclass(frozen=True, eq=False)
+class Climbed:
+    """Where a search by swaps has come to.
+
+    Attributes:
+        position: the worst set that was seen.
+        tries: swaps that were looked at.
+        moved: whether it is another set than the first.
+    """
+
+    position: Position
+    tries: int
+    moved: bool
+
+
+def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) -> Climbed:
+    """Swap a straggler for another worker, the best swap of each step, until none helps.
+
+    Where s (n - s) swaps are too many for a step, it looks at those of some random stragglers.
+
+    Args:
+        position: where to begin; at least one straggles, and one does not.
+        k: partitions, the scale of the error.
+        tries: swaps to look at.
+        rng: chooses.
+    """
+    n = len(position.stragglers)
+    others = n - int(np.count_nonzero(position.stragglers))
+    most, left, moved = max(1, tries // STEPS // others), tries, False
+    while left >= others:
+        members = np.flatnonzero(position.stragglers)
+        count = min(len(members), most, left // others)
+        whole = count == len(members)
+        some = members if whole else np.sort(rng.choice(members, count, replace=False))
+        errors = position.swapping(some)
+        left -= count * others
+        row, worker = divmod(int(np.argmax(errors)), n)
+        if errors[row, worker] > position.error + GAIN * k:
+            position, moved = position.swapped(int(some[row]), worker), True
+        elif whole:
+            break
+    return Climbed(position, tries - left, moved)
+
+
+# The worst set of s stragglers: by enumeration where that is possible, else the worst one found.
+#
+# Whatever is reported was decoded by the scheme's own decoder, so that every error is one that a
+# set of stragglers really causes: the exact maximum, or a lower bound of it. A lower bound that
+# reaches a known upper bound is the maximum, too.
+
 
 ENUMERATION = "enumeration"
 HOLDERS = "all holders"
@@ -139,11 +282,11 @@ class _Hints:
 
     @classmethod
     def of(cls, code: Code, seed: int) -> _Hints:
-        held = starts.holders(code)
+        held = holders(code)
         rng = np.random.default_rng([seed, code.workers])
         tie_breaks = [None, *[rng] * (ORDERS - 1)]
-        orders = [starts.partition_after_partition(held, each) for each in tie_breaks]
-        return cls(orders, starts.singular_vectors(code), nobody_straggles(code))
+        orders = [partition_after_partition(held, each) for each in tie_breaks]
+        return cls(orders, singular_vectors(code), nobody_straggles(code))
 
 
 class _Search:
@@ -161,18 +304,18 @@ class _Search:
         enumerated = comb(self._code.workers, count) <= max(1, self._budget)
         found = self._all(count) if enumerated else self._some(count, ceiling)
         members = np.array(found.members, dtype=np.int64)
-        self._before = sets.mask(members, self._code.workers)
+        self._before = mask(members, self._code.workers)
         return found
 
     def _all(self, count: int) -> Worst:
-        seen = survey(self._code, sets.every_set(self._code.workers, count))
+        seen = survey(self._code, every_set(self._code.workers, count))
         worst = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION)
         return _reported(worst, True, replace(seen, spread=0.0))
 
     def _some(self, count: int, ceiling: float | None) -> Worst:
         """Stops as soon as the upper bound is reached."""
         effort, rng = self._effort, np.random.default_rng([self._effort.seed, count])
-        random = sets.random_sets(self._code.workers, count, effort.samples, rng)
+        random = random_sets(self._code.workers, count, effort.samples, rng)
         seen = survey(self._code, random, LUCKY)
         lucky = zip(seen.worst, seen.errors, strict=True)
         found = [*self._suggested(count), *(_Start(m, float(e), RANDOM) for m, e in lucky)]
@@ -183,10 +326,8 @@ class _Search:
         return _reported(self._largest(found), self._reaches(found, ceiling), seen)
 
     def _suggested(self, count: int) -> list[_Start]:
-        lost = [
-            (sets.mask(order[:count], self._code.workers), HOLDERS) for order in self._hints.orders
-        ]
-        ends = ((masks, SINGULAR) for masks in starts.extremes(self._hints.vectors, count))
+        lost = [(mask(order[:count], self._code.workers), HOLDERS) for order in self._hints.orders]
+        ends = ((masks, SINGULAR) for masks in extremes(self._hints.vectors, count))
         return self._certified([*lost, *ends])
 
     def _one_by_one(

@@ -1,28 +1,72 @@
-"""One run, and the only way to call an engine.
-
-A ``Run`` is everything that decides when updates happen. Whoever has one cannot forget the network.
-"""
+"""One run: all that an engine takes, and what it may note of each worker."""
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from ..errors import EngineRefused
 from ..load_laws import LoadLaw
 from ..schemes.barrierless import Barrierless
-from ..schemes.base import RoundOutcome, RoundScheme, Scheme, Sees
+from ..schemes.base import Round, RoundOutcome, RoundScheme, Scheme, State
+from ..schemes.places import Later
+from ..schemes.stopping import StoppingRule
 from ..types import FloatArray, TapeLike, Trace
-from .batch import barrierless as batch_barrierless
-from .batch import rounds as batch_rounds
-from .cluster import IDEAL, Cluster
-from .event import barrierless as event_barrierless
-from .event import rounds as event_rounds
-from .event.timeline import Recorder
-from .policy import Policy
+from .cluster import IDEAL, Cluster, Policy
+from .tapes import RoundOfAll
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+# What each worker did and when, for one replication.
+
+
+@dataclass(frozen=True)
+class Span:
+    """One thing that one worker did.
+
+    Attributes:
+        worker: index from 0; -1 is the master.
+        kind: ``computing`` (to the end), ``cancelled`` (computing, but not to the end),
+            ``sending``, ``dead``; for the master ``waiting``.
+        start, end: absolute seconds.
+        iteration: which round's model it was about, from 1; 0 for none.
+        ended_by: for the master's spans, the worker whose message ended the round, or -1.
+    """
+
+    worker: int
+    kind: str
+    start: float
+    end: float
+    iteration: int
+    ended_by: int = -1
+
+
+@dataclass(frozen=True)
+class Recorder:
+    """Collects spans while a run goes on; each worker's spans are in order and do not overlap."""
+
+    spans: list[Span] = field(default_factory=list)
+
+    def span(self, worker: int, kind: str, start: float, end: float, of_round: int) -> None:
+        """Note a worker's span; an empty one is left out."""
+        if end > start:
+            self.spans.append(Span(worker, kind, start, end, of_round + 1))
+
+    def round_ended(self, of_round: int, opened: float, now: float, ended_by: int) -> None:
+        """Note the master's wait in a round."""
+        self.spans.append(Span(-1, "waiting", opened, now, of_round + 1, ended_by))
+
+
+# One run, and the only way to call an engine.
+#
+# A ``Run`` is everything that decides when updates happen. Whoever has one cannot forget the
+# network.
+
 
 Engine = Literal["auto", "batch", "event"]
 
@@ -79,61 +123,44 @@ Course: TypeAlias = Generator[RoundOutcome, Feedback, Trace]
 """A run, round by round: yields what happened, takes feedback, returns the trace."""
 
 
-def simulate(
-    run: Run,
-    engine: Engine = "auto",
-    *,
-    heard: bool = True,
-    work: bool = True,
-    recorder: Recorder | None = None,
-) -> Trace:
-    """Simulate a run.
-
-    Args:
-        run: what to simulate.
-        engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere.
-        heard: record which messages the master had heard.
-        work: record each worker's busy and useful seconds, and who ended each round.
-        recorder: collects the timeline of the first replication; needs the event engine.
-
-    Raises:
-        EngineRefused: ``batch`` was asked for, and the run needs the event engine.
-        NeverEnough: an update can never happen, or has not by ``max_wait``.
-        InvalidDelay: a tape gives a negative number or NaN.
-        ValueError: the scheme sees losses; see ``rounds``.
-    """
-    batch = run.chosen("event" if recorder is not None else engine) == "batch"
-    with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
-        if isinstance(run.scheme, Barrierless):
-            if batch:
-                return batch_barrierless.simulate(run, heard, work)
-            return event_barrierless.simulate(run, recorder)
-        scheme = _with_rounds(run)
-        if scheme.sees is Sees.LOSSES:
-            raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
-        if batch:
-            return batch_rounds.simulate(run, scheme, heard, work)
-        return event_rounds.simulate(run, scheme, recorder)
+# Schemes that are asked for each round's plan: what both engines do around a round.
 
 
-def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
-    """A run of a scheme with rounds, one round at a time, all replications together.
-
-    Send ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``.
-
-    Args:
-        run, engine, recorder: as for ``simulate``.
-
-    Raises:
-        EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
-    """
-    scheme = _with_rounds(run)
-    if run.chosen("event" if recorder is not None else engine) == "batch":
-        return batch_rounds.course(run, scheme)
-    return event_rounds.course(run, scheme, recorder)
+Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]
+"""Play round t, given its stopping rule and ``(R, n m)`` seconds until each message is computed."""
 
 
-def _with_rounds(run: Run) -> RoundScheme:
-    if not isinstance(run.scheme, RoundScheme):
-        raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
-    return run.scheme.within(run.iterations)
+def play_rounds(
+    run: Run, scheme: RoundScheme, play: Play
+) -> Generator[RoundOutcome, Feedback, None]:
+    """Ask for each plan, play its round in all replications, tell the scheme what happened."""
+    replications, tapes = len(run.tapes), RoundOfAll(run.tapes, run.updates)
+    state = scheme.start(replications)
+    for t in range(run.updates):
+        tapes.round = t
+        plan = plan_of(run, scheme, state)
+        offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
+        with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
+            outcome = play(t, plan.stopping, offsets)
+        feedback = yield outcome
+        if feedback is not None:
+            outcome = replace(outcome, losses=feedback[0], alignment=feedback[1])
+        state = scheme.after(state, outcome)
+
+
+def plan_of(run: Run, scheme: RoundScheme, state: State) -> Round:
+    """The next round, with what the network adds to its end."""
+    plan, network = scheme.plan(state), run.cluster.network
+    if not plan.fetches or network is None:
+        return plan
+    return replace(plan, stopping=Later(plan.stopping, network.round_trip(scheme.workers)))
+
+
+def to_the_end(course: Generator[RoundOutcome, Feedback, Trace]) -> Trace:
+    """The trace of a course whose scheme needs no feedback."""
+    while True:
+        try:
+            next(course)
+        except StopIteration as end:
+            trace: Trace = end.value
+            return trace

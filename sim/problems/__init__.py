@@ -1,10 +1,9 @@
 """Problems: the data, the loss and its gradient for many models at once."""
 
 from .base import Problem
-from .build import ProblemConfig, ProblemSettings
 from .datasets import DATASETS
 from .datasets.base import DatasetFamily
-from .losses import LOSSES
+from .losses import LOSSES, ProblemConfig, ProblemSettings
 
 __all__ = [
     "DATASETS",

@@ -6,31 +6,26 @@ one line here; or leave the package as it is and write a plugin. What its docstr
 """
 
 from .adaptive import AdaptiveDeadline, AdaptiveK
-from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync
+from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala, Ringmaster
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
-from .block_design import BlockDesign
 from .classes import GeneralizedFractionalRepetition
 from .communication import CommunicationEfficient
 from .drop_compute import DropCompute
 from .erasurehead import ErasureHead
 from .gradient_table import GradientTable
 from .graph_assignment import GraphAssignment
-from .graph_codes import Expander, RegularGraph
+from .graph_codes import BlockDesign, Expander, RegularGraph
 from .heterogeneity import HeterogeneityAware
 from .ignore_arbitrary import IgnoreArbitrary
-from .malenia import Malenia
 from .matrix import Matrix
 from .mindflayer import MindFlayer
-from .multi_message import MultiMessage
-from .partial_stragglers import PartialStragglers
+from .partial_work import MultiMessage, PartialStragglers
 from .pipelined import Pipelined
-from .random_codes import Bernoulli, StochasticBlock
+from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
 from .repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
-from .ringleader import Ringleader
-from .ringmaster import Rennala, Ringmaster
+from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
-from .stochastic import HeterogeneousSplit, StochasticGradientCoding
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {

@@ -14,8 +14,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray, IntArray
-from .base import Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
-from .claims import Claims, RandomOrder
+from .base import Claims, RandomOrder, Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
 from .decoders import SumArrived
 from .stopping import DeadlineEach, FirstK, FirstKEach
 

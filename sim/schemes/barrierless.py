@@ -32,8 +32,7 @@ from typing_extensions import override
 
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
-from .base import Scheme
-from .claims import Claims, RandomOrder
+from .base import Claims, RandomOrder, Scheme
 
 
 class Stops(Enum):

@@ -1,20 +1,4 @@
-"""What a scheme is.
-
-Known algorithms as pairings of parts::
-
-    uncoded                 one partition each   x all n arrive            x add
-    fractional repetition   groups               x every group is covered  x one per group
-    MDS-like codes          any B                x n - s arrive            x least squares
-    ErasureHead             groups               x r arrive or all covered x one per group
-
-These are ``Fixed``: an assignment, a stopping rule and a decoder, the same in every round. A
-scheme whose plan changes has an explicit state, like a delay model and an optimizer: ``start``
-gives it, ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without
-rounds is four choices (``sim.schemes.barrierless``).
-
-A *scheme family* is the configurable thing that a config names (``erasurehead`` with a load and a
-number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
-"""
+"""What a scheme is, what it promises, and what it may know of the workers' times before a run."""
 
 from __future__ import annotations
 
@@ -22,18 +6,85 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias, final
 
+import numpy as np
 from typing_extensions import override
 
 from ..load_laws import LoadLaw
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
 from .assignments import Assignment
-from .claims import NONE, Claims
 from .conditioning import PROBES, Conditioning, conditioning
 from .decoders import Decoder
 from .stopping import StoppingRule
+
+# What a scheme promises beyond being exact; the conformance tests hold it to that.
+#
+# Nothing is claimed unless it is said: a scheme whose claims are the default is tested for what
+# every scheme must keep.
+
+
+@dataclass(frozen=True)
+class RandomOrder:
+    """Workers whose times are independent and of one law; a round ends by the scheme's own rule."""
+
+
+@dataclass(frozen=True)
+class Independent:
+    """Each worker straggles with a chance of its own, whatever ends the round.
+
+    Args:
+        chances: ``(n,)``, from 0 to below 1.
+    """
+
+    chances: tuple[float, ...]
+
+
+Stragglers: TypeAlias = RandomOrder | Independent
+"""Who straggles."""
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a scheme promises; ``None`` where it promises nothing.
+
+    Attributes:
+        copies: workers that hold each partition.
+        tolerates: s; whoever s of the workers never send anything, a round ends without them, and
+            is decoded exactly.
+        unbiased: the stragglers under which every partition's weight is 1 on average.
+        mean_error: the mean decoding error ``||w - 1||^2`` of a round, under ``RandomOrder``.
+        largest_error: the most that it can be when a round ends.
+    """
+
+    copies: int | None = None
+    tolerates: int | None = None
+    unbiased: Stragglers | None = None
+    mean_error: float | None = None
+    largest_error: float | None = None
+
+
+NONE = Claims()
+
+
+# What a scheme is.
+#
+# Known algorithms as pairings of parts::
+#
+#     uncoded                 one partition each   x all n arrive            x add
+#     fractional repetition   groups               x every group is covered  x one per group
+#     MDS-like codes          any B                x n - s arrive            x least squares
+#     ErasureHead             groups               x r arrive or all covered x one per group
+#
+# These are ``Fixed``: an assignment, a stopping rule and a decoder, the same in every round. A
+# scheme whose plan changes has an explicit state, like a delay model and an optimizer: ``start``
+# gives it, ``plan`` reads the next round from it, ``after`` takes what happened. A scheme without
+# rounds is four choices (``sim.schemes.barrierless``).
+#
+# A *scheme family* is the configurable thing that a config names (``erasurehead`` with a load and
+# a number of arrivals); ``build(workers)`` turns it into a ``Scheme`` for a given cluster.
+
 
 State: TypeAlias = Any
 """What a scheme remembers, for all replications; never changed in place."""
@@ -307,4 +358,52 @@ class SchemeFamily(ABC):
 
         Raises:
             InvalidParameter: the family's fields cannot work with this number of workers.
+        """
+
+
+# What a scheme may know of the workers' times before a run, where its plan depends on them.
+
+
+class Foresight(Protocol):
+    """The law of the seconds that a worker needs for one partition, as far as schemes ask for it.
+
+    ``eh.theory.foresight`` has it for a delay model and a load law.
+    """
+
+    def order_statistics(self, workers: int) -> FloatArray:
+        """``(n,)`` mean seconds until the first, second, ... of n workers has done a partition."""
+
+    def chances(self, workers: int, seconds: float) -> FloatArray:
+        """``(n,)`` chance of each worker to do a partition in so many seconds."""
+
+
+@final
+class UnitExponential:
+    """Independent exponential times of 1 s on average."""
+
+    def order_statistics(self, workers: int) -> FloatArray:
+        """H_n - H_(n-j)."""
+        return np.cumsum(1.0 / np.arange(workers, 0, -1))
+
+    def chances(self, workers: int, seconds: float) -> FloatArray:
+        """1 - exp(-seconds), the same for every worker."""
+        return np.full(workers, -np.expm1(-seconds))
+
+
+class ForesightedFamily(SchemeFamily):
+    """A family whose scheme depends on the law of the delays; abstract.
+
+    A run gives it the law of its config; ``build`` alone takes that of ``UnitExponential``.
+    """
+
+    @override
+    def build(self, workers: int) -> Scheme:
+        return self.build_for(workers, UnitExponential())
+
+    @abstractmethod
+    def build_for(self, workers: int, foresight: Foresight) -> Scheme:
+        """Return the scheme for ``workers`` workers whose times are known.
+
+        Raises:
+            InvalidParameter: the family's fields cannot work with these workers.
         """

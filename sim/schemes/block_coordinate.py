@@ -18,9 +18,16 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, not_bool
 from ..types import BoolArray, FloatArray
-from .base import Round, RoundScheme, SchemeFamily, Sees, State
-from .claims import Claims
-from .foresight import Foresight, ForesightedFamily
+from .base import (
+    Claims,
+    Foresight,
+    ForesightedFamily,
+    Round,
+    RoundScheme,
+    SchemeFamily,
+    Sees,
+    State,
+)
 from .places import PerPlace
 
 Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]

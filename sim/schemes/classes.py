@@ -14,8 +14,8 @@ import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..arrays import row_max
 from ..fields import STRICT, require_at_most_workers
+from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily

@@ -14,8 +14,7 @@ from pydantic.dataclasses import dataclass
 from ..errors import InvalidParameter
 from ..fields import STRICT, Load, Seed, WaitFor, require_at_most_workers
 from .assignments import Assignment
-from .base import Fixed, SchemeFamily
-from .claims import Claims, RandomOrder
+from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
 from .stop import Stop, ending, refuse_beside_stop
 from .stopping import FirstK, StoppingRule

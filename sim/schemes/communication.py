@@ -20,8 +20,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray
 from .assignments import UniformLoad, cyclic_support
-from .base import Fixed, SchemeFamily
-from .claims import Claims
+from .base import Claims, Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
 from .decoders import Decoder, products, solve_each
 from .stopping import FirstK

@@ -1,16 +1,4 @@
-"""How the master combines the messages that arrived.
-
-``SumArrived``                      everything that arrived
-``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
-``CommonWeight``                    everything that arrived, by a weight that depends on its number
-``Optimal``                         least squares, for any code
-
-Exact decoders of cyclic codes stand in ``sim.schemes.cyclic_decoders``.
-
-A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T a,
-one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a complex
-code a is complex, and w is the real part of B^T a.
-"""
+"""How the master combines the messages that arrived."""
 
 from __future__ import annotations
 
@@ -26,8 +14,104 @@ from scipy import sparse
 from typing_extensions import override
 
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
-from . import least_squares
 from .assignments import Assignment, Pieces
+
+# Least-squares decoding of large sparse codes, many sets of arrivals at a time.
+
+
+STEPS = 300
+"""Of the iterative method: enough for a code with a condition number of some hundred."""
+
+SMALLEST = 1e-14
+"""A set is solved once ``||A^T r||`` has shrunk by this factor."""
+
+WIDTH = 32
+"""Sets that are solved together."""
+
+CELLS = 2**20
+"""Numbers of one array of the method, so that a code of 100,000 workers takes 10 sets at a time."""
+
+
+def solve(encoding: sparse.csr_array, masks: BoolArray) -> FloatArray | ComplexArray:
+    """For each set F the a of smallest norm that minimises ``||B_F^T a - 1||``.
+
+    Conjugate gradients on the normal equations from a = 0, which keeps a among the combinations of
+    rows of B_F. What a set gets does not depend on the sets that are solved beside it: as many are
+    always worked on together, and one that is solved stays as it is.
+
+    Source: Hestenes, Stiefel, Methods of Conjugate Gradients (1952); as CGLS in Björck, Numerical
+    Methods for Least Squares Problems (1996), section 7.4.
+
+    Cost: at most ``STEPS`` times two products with B and six passes over n numbers for each set;
+    for 1000 workers of load 5 at most 4 ms a set.
+
+    Args:
+        encoding: B, ``(n, k)``.
+        masks: ``(N, n)`` which messages arrived.
+
+    Returns:
+        ``(N, n)``, 0 for whatever has not arrived.
+    """
+    n = encoding.shape[0]
+    width = max(1, min(WIDTH, CELLS // n))
+    forth, back = encoding.T.tocsr(), encoding.conj().tocsr()
+    vectors = np.zeros(masks.shape, dtype=encoding.dtype)
+    for first in range(0, len(masks), width):
+        some = masks[first : first + width]
+        arrived = np.zeros((n, width))
+        arrived[:, : len(some)] = some.T
+        vectors[first : first + width] = _together(forth, back, arrived).T[: len(some)]
+    return vectors
+
+
+def _together(
+    forth: sparse.csr_array, back: sparse.csr_array, arrived: FloatArray
+) -> FloatArray | ComplexArray:
+    """The same for as many sets as ``arrived (n, width)`` has columns."""
+    rest = np.ones((forth.shape[0], arrived.shape[1]), dtype=forth.dtype)
+    vectors = np.zeros(arrived.shape, dtype=forth.dtype)
+    slope = (back @ rest) * arrived
+    way = slope.copy()
+    steep = _squares(slope)
+    small = SMALLEST**2 * steep
+    for _ in range(STEPS):
+        going = steep > small
+        if not going.any():
+            break
+        ahead = forth @ way
+        length = _squares(ahead)
+        step = np.where(going, steep, 0.0) / np.where(length > 0, length, 1.0)
+        vectors += step * way
+        rest -= step * ahead
+        slope = back @ rest
+        slope *= arrived
+        before, steep = steep, _squares(slope)
+        way *= steep / np.where(before > 0, before, 1.0)
+        way += slope
+    return vectors
+
+
+def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
+    """The squared norm of each column: ``(m, width) -> (width,)``."""
+    squares = np.square(columns.real).sum(axis=0)
+    if np.iscomplexobj(columns):
+        squares += np.square(columns.imag).sum(axis=0)
+    return np.asarray(squares)
+
+
+# How the master combines the messages that arrived.
+#
+# ``SumArrived``                      everything that arrived
+# ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
+# ``CommonWeight``                    everything that arrived, by a weight that depends on its
+# number ``Optimal``                         least squares, for any code
+#
+# Exact decoders of cyclic codes stand in ``sim.schemes.cyclic_decoders``.
+#
+# A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T
+# a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a
+# complex code a is complex, and w is the real part of B^T a.
+
 
 DENSE = 2**18
 """Entries of the largest B that is made dense: 512 workers, 40 ms for a set of arrivals."""
@@ -208,7 +292,7 @@ class Optimal(Decoder):
 
     Cost: for each distinct set of arrivals one n x k least-squares solve, O(n k^2); of matrices
     with more than ``DENSE`` entries some hundred products with the sparse B, see
-    ``sim.schemes.least_squares``, so that large codes that are badly conditioned are not solved
+    ``sim.schemes.decoders``, so that large codes that are badly conditioned are not solved
     exactly.
     """
 
@@ -221,7 +305,7 @@ class Optimal(Decoder):
     def operations(self) -> float:
         rows, columns = self._shape
         if self._large:
-            return 4.0 * least_squares.STEPS * (float(self.assignment.loads.sum()) + rows + columns)
+            return 4.0 * STEPS * (float(self.assignment.loads.sum()) + rows + columns)
         return 5e4 + 0.6 * rows * columns**2
 
     @property
@@ -241,7 +325,7 @@ class Optimal(Decoder):
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
         encoding = self.assignment.encoding
         if self._large:
-            return of_distinct(arrived, lambda masks: least_squares.solve(encoding, masks))
+            return of_distinct(arrived, lambda masks: solve(encoding, masks))
         return solve_each(arrived, self._solved, encoding.dtype)
 
     @override

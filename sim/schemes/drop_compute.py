@@ -18,8 +18,7 @@ from typing_extensions import override
 from ..fields import STRICT, Seconds, not_bool
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
-from .base import Round, RoundScheme, SchemeFamily, Sees, State
-from .claims import Claims, RandomOrder
+from .base import Claims, RandomOrder, Round, RoundScheme, SchemeFamily, Sees, State
 from .places import last_of_each
 
 Cut = Literal["after", "at"]

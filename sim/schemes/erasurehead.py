@@ -15,8 +15,7 @@ from pydantic.dataclasses import dataclass
 from ..errors import InvalidParameter
 from ..fields import STRICT, Seconds, require_divisor
 from .assignments import Groups
-from .base import Fixed, SchemeFamily
-from .claims import Claims, RandomOrder
+from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Decoded, Loaded, decoder_of
 from .decoders import OnePerGroup
 from .stop import InWindow

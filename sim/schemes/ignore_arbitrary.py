@@ -16,8 +16,7 @@ from typing_extensions import override
 from ..fields import STRICT, require_at_most_workers, require_divisor
 from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
-from .base import Fixed, SchemeFamily
-from .claims import Claims, RandomOrder
+from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Counted, Loaded
 from .decoders import Decoder, OnePerGroup, products
 from .graph_codes import shifted

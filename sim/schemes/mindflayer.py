@@ -18,9 +18,17 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Seconds, not_bool
 from ..types import BoolArray, FloatArray
-from .base import Round, RoundScheme, SchemeFamily, Sees, State
-from .claims import Claims, RandomOrder
-from .foresight import Foresight, ForesightedFamily
+from .base import (
+    Claims,
+    Foresight,
+    ForesightedFamily,
+    RandomOrder,
+    Round,
+    RoundScheme,
+    SchemeFamily,
+    Sees,
+    State,
+)
 from .places import last_of_each
 
 

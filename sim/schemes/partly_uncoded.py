@@ -13,8 +13,7 @@ import numpy as np
 from typing_extensions import override
 
 from ..types import BoolArray, FloatArray
-from .base import Fixed, Round, RoundScheme, Sees, State
-from .claims import Claims
+from .base import Claims, Fixed, Round, RoundScheme, Sees, State
 from .conditioning import Conditioning
 from .places import AtPlace, PerPlace
 

@@ -11,7 +11,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ..arrays import row_max
+from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .stopping import Clocked, FirstK, Opened, StoppingRule, Tally
 

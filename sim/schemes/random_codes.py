@@ -1,27 +1,33 @@
-"""Sparse random codes: independent entries, alike everywhere or denser within communities.
-
-A worker whose row is empty has nothing to compute: its message comes at once, and counts.
-"""
+"""Sparse random codes: independent entries, communities, and a known chance to straggle."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import BeforeValidator
+from annotated_types import Ge, Gt, Lt
+from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Share, not_bool, require_at_most_workers, require_divisor
-from ..types import IntArray
-from .assignments import Encoded
-from .base import Fixed, SchemeFamily
-from .codes import Decoded, Loaded, Seeded, scheme_of
-from .stop import Covered, DecodableWithin
+from ..fields import STRICT, Seconds, Share, not_bool, require_at_most_workers, require_divisor
+from ..types import BoolArray, FloatArray, IntArray, Loads
+from .assignments import Assignment, Encoded
+from .base import Claims, Fixed, Independent, SchemeFamily
+from .codes import Counted, Decoded, Loaded, Seeded, scheme_of
+from .decoders import CommonWeight, Decoder, products
+from .stop import ByDeadline, Covered, DecodableWithin
+from .stopping import Deadline, FirstK
+
+# Sparse random codes: independent entries, alike everywhere or denser within communities.
+#
+# A worker whose row is empty has nothing to compute: its message comes at once, and counts.
+
 
 Community = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """b, workers in a community."""
@@ -159,3 +165,189 @@ def plain(rows: Sequence[IntArray], partitions: int) -> Encoded:
     columns = np.concatenate(held)
     shape = (len(held), partitions)
     return Encoded(sparse.csr_array((np.ones(len(columns)), columns, pointers), shape=shape))
+
+
+# Codes for stragglers whose probability is known: unbiased sums.
+
+
+Chance = Annotated[float, BeforeValidator(not_bool), Ge(0), Lt(1), AllowInfNan(False)]
+"""The probability that a worker straggles."""
+
+OwnChance = Annotated[float, BeforeValidator(not_bool), Gt(0), Lt(1), AllowInfNan(False)]
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class StochasticGradientCoding(Seeded, Counted, Loaded):
+    """Each partition on ``load`` random workers; every arrival counts 1 / (load (1 - p)) times.
+
+    The decoded gradient is unbiased when each worker straggles with probability p. Its variance is
+    p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j>, with N_i the holders of partition i. Where a
+    number of arrivals ends a round and times grow with the load, who holds more comes later, and
+    the partitions of such workers weigh less than 1 on average.
+
+    Args:
+        load: d, workers that hold a partition, and partitions per worker on average.
+        straggle_probability: p; 1 - wait_for / workers unless given.
+
+    Facts:
+        load: d partitions a worker on average, a random number.
+        decoding: the sum of what arrived, times 1 / (d (1 - p)): unbiased.
+        error: variance p / (1 - p) sum_ij |N_i and N_j| / d^2 <g_i, g_j> where workers straggle
+            independently.
+        time: E[T_(r)] of workers with unequal loads; measured.
+        source: Bitar, Wootters, El Rouayheb, Stochastic Gradient Coding for Straggler Mitigation in
+            Distributed Learning (arXiv 1905.05383).
+        confirmed: ``schemes/test_codes.py``: ``test_stochastic_sums_are_unbiased``,
+            ``test_a_probability_follows_from_wait_for``.
+        ours: every partition has the same number of holders, drawn at random: the pairs of
+            partitions are balanced on average, not exactly.
+    """
+
+    name: ClassVar[str] = "stochastic_gradient_coding"
+
+    straggle_probability: Chance | None = None
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=3, wait_for=6),
+            cls(load=2, straggle_probability=0.25, stop=ByDeadline(deadline=0.9)),
+            cls(load=12, wait_for=9, straggle_probability=0.1, code_seed=4),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers; needs straggle_probability or wait_for."""
+        require_at_most_workers("load", self.load, workers)
+        rng = np.random.default_rng(self.code_seed)
+        holders = [rng.choice(workers, self.load, replace=False) for _ in range(workers)]
+        columns = np.repeat(np.arange(workers), self.load)
+        values = np.ones(len(columns))
+        shape = (workers, workers)
+        held = sparse.coo_array((values, (np.concatenate(holders), columns)), shape=shape)
+        code = Encoded(sparse.csr_array(held.tocsr()))
+        rule = self.rule(code)
+        chance = self.straggle_probability
+        if chance is None:
+            if self.wait_for is None:
+                valid = "give a number from 0 to below 1, or wait_for"
+                raise InvalidParameter("straggle_probability", None, valid)
+            chance = 1 - self.wait_for / workers
+        weight = 1 / (self.load * (1 - chance))
+        decoder = CommonWeight(code, (weight,) * (workers + 1))
+        claims = Claims(copies=self.load, unbiased=Independent((chance,) * workers))
+        return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class HeterogeneousSplit(SchemeFamily):
+    """Workers that straggle less get more: shares in proportion to (1 - p_j) / p_j, no redundancy.
+
+    A worker's arrival counts 1 / (1 - p_j) times, so that the decoded gradient is unbiased. Of all
+    splits without redundancy this one has the least variance if the partitions' gradients point in
+    one direction, which is assumed. Shares are fractions of a partition.
+
+    Args:
+        straggle_probabilities: p_1, ..., p_n, the chance that each worker is late.
+        deadline: seconds after which a round ends; it also ends when all have arrived.
+
+    Facts:
+        load: n (1 - p_j) / p_j over the sum of these, a fraction of partitions.
+        stop: at ``deadline``, or when all have arrived.
+        decoding: the sum of what arrived, worker j's times 1 / (1 - p_j): unbiased.
+        error: variance sum_j p_j / (1 - p_j) Y_j^2 with shares Y_j of one common gradient.
+        time: at most the deadline: E[min(T_(n), deadline)]; measured, since loads differ.
+        source: Song, Choi (2025).
+        confirmed: ``schemes/test_codes.py``: ``test_uneven_shares``.
+        ours: shares are cut from the data in order. As in the source, gradients are taken to point
+            in one direction.
+    """
+
+    name: ClassVar[str] = "heterogeneous_split"
+
+    straggle_probabilities: tuple[OwnChance, ...]
+    deadline: Seconds
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(straggle_probabilities=(0.1,) * 6 + (0.4,) * 6, deadline=0.9),
+            cls(straggle_probabilities=tuple(i / 20 for i in range(1, 13)), deadline=0.5),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Needs one probability per worker."""
+        chances = np.array(self.straggle_probabilities)
+        if len(chances) != workers:
+            valid = f"must have one entry for each of the workers = {workers}, not {len(chances)}"
+            raise InvalidParameter("straggle_probabilities", [*self.straggle_probabilities], valid)
+        odds = (1 - chances) / chances
+        code = Shares(tuple((workers * odds / odds.sum()).tolist()))
+        decoder = OwnWeight(code, tuple((1 / (1 - chances)).tolist()))
+        rule = FirstK(workers) | Deadline(self.deadline)
+        claims = Claims(unbiased=Independent(self.straggle_probabilities))
+        return Fixed(self.name, code, rule, decoder, exact=False, claims=claims)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class Shares(Assignment):
+    """The data, in order, cut into one share per worker.
+
+    Args:
+        shares: ``(n,)`` n-th parts of the data; they add up to n.
+    """
+
+    shares: tuple[float, ...]
+
+    @property
+    @override
+    def workers(self) -> int:
+        return len(self.shares)
+
+    @property
+    @override
+    def loads(self) -> Loads:
+        return np.array(self.shares)
+
+    @property
+    @override
+    def encoding(self) -> sparse.csr_array:
+        """How much of each partition is in a worker's share."""
+        n = self.workers
+        ends = np.concatenate([[0.0], np.cumsum(self.shares)])
+        ends[-1] = n
+        rows, columns, values = [], [], []
+        for j, (start, stop) in enumerate(pairwise(ends)):
+            for i in range(int(start), min(n, int(np.ceil(stop)))):
+                rows.append(j)
+                columns.append(i)
+                values.append(min(stop, i + 1) - max(start, i))
+        return sparse.csr_array(sparse.coo_array((values, (rows, columns)), shape=(n, n)).tocsr())
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class OwnWeight(Decoder):
+    """Add what arrived, each worker's message with a weight of its own.
+
+    Args:
+        assignment: a real code.
+        weights: ``(n,)``.
+    """
+
+    assignment: Assignment
+    weights: tuple[float, ...]
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        return np.asarray(arrived * np.array(self.weights))
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.assignment.encoding)

@@ -10,8 +10,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Share, require_at_most_workers, require_divisor
 from .assignments import CyclicCode, CyclicMds, Groups
-from .base import Fixed, SchemeFamily
-from .claims import Claims, RandomOrder
+from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
 from .cyclic_decoders import Banded, Interpolated
 from .decoders import Decoder, OnePerGroup, Optimal, SumArrived

@@ -1,8 +1,4 @@
-"""Asynchronous descent in cycles: exactly one update for each worker.
-
-Source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with Optimal Time
-Complexity under Data Heterogeneity (arXiv 2509.22860).
-"""
+"""Asynchronous descent on data that differ between workers: Malenia and Ringleader."""
 
 from __future__ import annotations
 
@@ -14,10 +10,81 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT
-from ..steps import Renewal, Steps
-from ..types import FloatArray, IntArray, Stream, Trace
-from .barrierless import Barrierless
+from ..steps import DecodedRounds, Renewal, Steps
+from ..types import BoolArray, FloatArray, IntArray, Stream, Trace
+from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
+
+# Every worker's gradients at one model, averaged by worker.
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Malenia(SchemeFamily):
+    """An update once everybody has a gradient at the current model; meanwhile nobody rests.
+
+    The model moves along the mean of the workers' means, and the update stops everybody. Worker j's
+    gradient is that of partition j. Here it is the gradient of the whole partition, without noise,
+    so all of a worker's gradients at one model are equal, and so is their mean: the update is the
+    exact gradient. We therefore drop all but a worker's first (they use rows of its tape and are
+    not useful work). Updates come when those of ``uncoded`` do in law: with the slowest worker's.
+
+    A worker-round takes the batch engine some ten times as long as one of ``erasurehead``: workers
+    begin several tasks in it (H_n = 4 for exponential times and n = 30), each at its own row.
+
+    Facts:
+        load: 1 partition a gradient.
+        stop: an update when everybody has a gradient at the current model.
+        decoding: the mean of the workers' means, scaled to all data.
+        error: 0.
+        time: E[T_(n)], as ``uncoded`` (``eh.theory.mean_uncoded``).
+        source: Tyurin, Richtárik, Optimal Time Complexities of Parallel Stochastic
+            Optimization Methods Under a Fixed Computation Model (arXiv 2305.12387), Malenia
+            SGD.
+        confirmed: ``engines/test_malenia.py``: ``test_malenia_by_hand``,
+            ``test_mean_time_is_that_of_the_slowest_of_n``, ``test_training_is_gradient_descent``.
+        ours: gradients are those of whole partitions, without noise, so only a worker's first
+            counts.
+    """
+
+    name: ClassVar[str] = "malenia"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (cls(),)
+
+    @override
+    def build(self, workers: int) -> OneOfEach:
+        return OneOfEach(
+            self.name,
+            workers,
+            workers,
+            oldest=1,
+            stops=Stops.EVERYBODY,
+            own_data=True,
+            distinct=True,
+            exact=True,
+        )
+
+
+@final
+@plain_dataclass(frozen=True)
+class OneOfEach(Barrierless):
+    """A gradient of each worker at the newest model makes an update."""
+
+    @override
+    def steps(self, trace: Trace) -> Steps:
+        """Every partition weighs 1 in every update."""
+        everybody = np.broadcast_to(True, (*trace.times.shape, self.n))
+        return DecodedRounds(trace.times, everybody, _weights, self.n, self.n)
+
+
+def _weights(arrived: BoolArray) -> FloatArray:
+    return arrived.astype(np.float64)
+
+
+# Asynchronous descent in cycles: exactly one update for each worker.
 
 
 @final
@@ -47,6 +114,8 @@ class Ringleader(SchemeFamily):
         decoding: k times the mean of the workers' mean gradients of the cycle.
         error: 0, before staleness: every partition weighs 1.
         time: a cycle takes at most two of the slowest worker's tasks; measured.
+        source: Maranjyan, Richtárik, Ringleader ASGD: The First Asynchronous SGD with
+            Optimal Time Complexity under Data Heterogeneity (arXiv 2509.22860).
         confirmed: ``engines/test_ringleader.py``: ``test_two_cycles_by_hand``,
             ``test_the_mean_of_the_means``, ``test_each_gradient_is_taken_once``,
             ``test_a_cycle_takes_at_most_two_of_the_slowest_workers_tasks``.

@@ -1,10 +1,4 @@
-"""Sequential gradient codes: a straggler's result may be delivered some rounds later.
-
-Source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation (ICLR 2023),
-with the rounds of its authors' program; here the selective-repeat code, and in
-``sim.schemes.multiplexed`` the other one. There several models are trained in turn; here one model
-is, and its gradients are applied B (or W - 2 + B) updates late.
-"""
+"""Sequential gradient codes: a straggler's result may be delivered some rounds later."""
 
 from __future__ import annotations
 
@@ -20,11 +14,246 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most_workers
+from ..numerics import row_max
 from ..steps import DecodedRounds
-from ..types import BoolArray, FloatArray, Rounds, Trace
+from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
 from .base import Round, RoundOutcome, RoundScheme, SchemeFamily
-from .burst import BurstWindow
-from .multiplexed import Multiplexed
+from .stopping import Clocked, Opened, Tally, Window
+
+# When a sequential code's round ends: a window, as long as the stragglers fit its model.
+
+
+@final
+@plain_dataclass(frozen=True, eq=False)
+class BurstWindow(Clocked):
+    """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then.
+
+    The model counts stragglers of the last W rounds, this one included: at most lambda different
+    ones, and nobody now who straggled B to W - 1 rounds ago. A round in which nobody repeats a job
+    and at most s straggle is allowed in any case and not counted. Where the model does not allow
+    it, the round ends when everybody has arrived; and never later than that.
+
+    Args:
+        tolerance: mu.
+        spare: s.
+        stragglers: lambda.
+        strict: ``(R,)`` whether somebody repeats a job.
+        recent: ``(R, n)`` who straggled in the W - 1 rounds before.
+        banned: ``(R, n)`` who straggled B to W - 1 rounds ago.
+        idle: ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``.
+    """
+
+    tolerance: float
+    spare: int
+    stragglers: int
+    strict: BoolArray
+    recent: BoolArray
+    banned: BoolArray
+    idle: BoolArray
+
+    @property
+    @override
+    def monotone(self) -> bool:
+        """No: an early first arrival can make more workers late than the model allows."""
+        return False
+
+    @override
+    def of(self, replication: int) -> BurstWindow:
+        return replace(
+            self,
+            strict=self.strict[replication],
+            recent=self.recent[replication],
+            banned=self.banned[replication],
+            idle=self.idle[replication],
+        )
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        """Everybody: time aside, nothing else suffices."""
+        return np.asarray(arrived.all(axis=-1) | self.idle)
+
+    def allows(self, late: BoolArray) -> BoolArray:
+        """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
+        exempt = ~self.strict & (np.count_nonzero(late, axis=-1) <= self.spare)
+        few = np.count_nonzero(late | self.recent, axis=-1) <= self.stragglers
+        return np.asarray(exempt | (few & ~(late & self.banned).any(axis=-1)))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        closes = Window(self.tolerance).closes(np.asarray(delays.min(axis=-1)), opened)
+        everybody = row_max(delays)
+        allowed = self.allows(delays > closes[..., None])
+        ended = np.where(allowed, np.minimum(closes, everybody), everybody)
+        return np.where(self.idle, opened, ended)
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _BurstTally(self, messages, opened)
+
+
+class _BurstTally(Tally):
+    """Sets its alarm at the first arrival, and looks at who is late when it rings."""
+
+    def __init__(self, rule: BurstWindow, messages: int, opened: float) -> None:
+        self._window, self._opened, self._closes = rule, opened, np.inf
+        self._late, self._out = np.ones(messages, dtype=np.bool_), messages
+        self._over = bool(rule.idle)
+        self.alarms = [0.0] if self._over else []
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        if self._closes == np.inf:
+            extra = self._window.tolerance * (now - self._opened)
+            self._closes = now + extra
+            self.alarms.append(extra)
+        self._late[message] = False
+        self._out -= 1
+        return self.ring(now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        allowed = now == self._closes and bool(self._window.allows(self._late))
+        self._over = self._over or allowed or self._out == 0
+        return self._over
+
+
+# The multiplexed sequential code: every round works on many jobs at once.
+
+
+@final
+@plain_dataclass(frozen=True, eq=False)
+class Jobs:
+    """What a multiplexed code remembers, the newest round or job first.
+
+    Attributes:
+        round: rounds so far.
+        counted: ``(R, W - 1, n)`` who straggled in each round.
+        lacking: ``(R, W - 2 + B, n)`` pieces of each job that a worker has tried and not delivered.
+    """
+
+    round: int
+    counted: BoolArray
+    lacking: IntArray
+
+
+@final
+@plain_dataclass(frozen=True)
+class Multiplexed(RoundScheme):
+    """W - 1 + B mini-tasks a round, one for each of as many jobs.
+
+    A job's data are cut into W - 1 pieces for each worker and B groups, each coded with an (n,
+    lambda) code. In rounds t, ..., t + W - 2 a worker computes its pieces of job t, one a round;
+    in the B rounds after those its result for one group each, unless it still lacks a piece: then
+    it delivers that instead. A straggler's results are lost, those of all mini-tasks. Job t is
+    decoded after round t + W - 2 + B from all pieces and n - lambda results of each group.
+
+    Under the straggler model (``BurstWindow``) that is always so. Whoever lacks a pieces at first
+    straggled a times within B rounds, is in time in the rounds in which it makes up for them, and
+    still lacks one at the g-th group only if it straggled less than W rounds before. So those who
+    do not deliver for a group are stragglers of one window: at most lambda.
+
+    Mini-tasks are equally long: a piece is 1/(W - 1 + B/(lambda + 1)) of a partition, and a coded
+    result covers lambda + 1 parts. With lambda = n there is no code, and the B rounds are for
+    missing pieces alone. Rounds before the first and after the last job take as long as others, as
+    if there had been jobs before and were jobs after them.
+
+    Args:
+        n: number of workers, and of partitions.
+        burst: B, less than W.
+        window: W.
+        stragglers: lambda.
+        tolerance: mu.
+    """
+
+    n: int
+    burst: int
+    window: int
+    stragglers: int
+    tolerance: float
+
+    name = "sequential"
+    exact = True
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
+
+    @property
+    def lag(self) -> int:
+        """Rounds from a job's first to its last, W - 2 + B."""
+        return self.window - 2 + self.burst
+
+    @property
+    def load(self) -> float:
+        """Partitions that a worker computes per round."""
+        pieces = self.window - 1
+        if self.stragglers == self.n:
+            return (pieces + self.burst) / pieces
+        coded = self.stragglers + 1
+        return coded * (pieces + self.burst) / (self.burst + pieces * coded)
+
+    @override
+    def updates(self, iterations: int) -> int:
+        return iterations + self.lag
+
+    @override
+    def start(self, replications: int) -> Jobs:
+        return Jobs(
+            0,
+            np.zeros((replications, self.window - 1, self.n), dtype=np.bool_),
+            np.zeros((replications, self.lag, self.n), dtype=np.int64),
+        )
+
+    @override
+    def plan(self, state: Jobs) -> Round:
+        nobody = np.zeros(len(state.counted), dtype=np.bool_)
+        stopping = BurstWindow(
+            tolerance=self.tolerance,
+            spare=0,
+            stragglers=self.stragglers,
+            strict=~nobody,
+            recent=np.asarray(state.counted.any(axis=1)),
+            banned=np.asarray(state.counted[:, self.burst - 1 :].any(axis=1)),
+            idle=nobody,
+        )
+        return Round(np.full(self.n, self.load), stopping)
+
+    @override
+    def after(self, state: Jobs, outcome: RoundOutcome) -> Jobs:
+        """Raises ``RuntimeError`` where a job can never be decoded: the proof would be wrong."""
+        late = ~outcome.arrived
+        fresh = np.zeros_like(state.lacking[:, :1])
+        lacking = np.concatenate([fresh, state.lacking], axis=1)  # of jobs t, t - 1, ...
+        pieces, groups = lacking[:, : self.window - 1], lacking[:, self.window - 1 :]
+        results = ~late[:, None] & (groups == 0)
+        decoded = np.count_nonzero(results, axis=-1) >= self.n - self.stragglers
+        left = groups - (~late[:, None] & (groups > 0))
+        if not decoded.all() or left[:, -1].any():
+            raise RuntimeError(f"a job of round {state.round} cannot be decoded in time")
+        lacking = np.concatenate([pieces + late[:, None], left], axis=1)
+        counted = np.concatenate([late[:, None], state.counted[:, :-1]], axis=1)
+        return Jobs(state.round + 1, counted, lacking[:, :-1])
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        """All ones: every worker delivers its pieces of a job, and the others are decoded."""
+        return np.ones(arrived.shape)
+
+    @override
+    def steps(self, trace: Trace) -> DecodedRounds:
+        """Job t is applied when round t + W - 2 + B ends, to a model that many jobs further."""
+        assert isinstance(trace.heard, Rounds)
+        arrived, times = trace.heard.arrived, trace.times
+        state = self.start(len(times))
+        for t, heard in enumerate(np.moveaxis(arrived, 1, 0)):
+            state = self.after(state, RoundOutcome(times[:, t], heard))
+        everybody = np.ones_like(arrived[:, self.lag :])
+        applied = times[:, self.lag :]
+        return DecodedRounds(applied, everybody, self.weights, self.n, self.n, lag=self.lag)
+
+
+# Sequential gradient codes: a straggler's result may be delivered some rounds later.
 
 
 @final
@@ -59,6 +288,10 @@ class Sequential(SchemeFamily):
             pieces and n - lambda results of each group.
         error: 0, but the gradient is applied B (or W - 2 + B) updates late.
         time: depends on the run so far; measured.
+        source: Krishnan, Ebrahimi, Khisti, Sequential Gradient Coding for Straggler Mitigation
+            (ICLR 2023), the selective-repeat and the multiplexed code with the rounds of its
+            authors' program. There several models are trained in turn; here one model is, and its
+            gradients are applied B (or W - 2 + B) updates late.
         confirmed: ``schemes/test_sequential.py``: ``test_a_burst_by_hand``,
             ``test_the_load_is_that_of_the_source``, ``test_every_admitted_pattern_can_be_decoded``,
             ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_multiplexed.py``:

@@ -29,7 +29,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ..arrays import row_max
+from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
 from .assignments import Assignment, Pieces
 from .decoders import Optimal, decoding_error

@@ -10,8 +10,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
 from .assignments import Groups
-from .base import Fixed, SchemeFamily
-from .claims import Claims, RandomOrder
+from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .decoders import SumArrived
 from .stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
 from .stopping import Deadline, FirstK, StoppingRule, Window

@@ -31,14 +31,6 @@ How fast gradient descent converges with erased groups:
 """
 
 from .arrivals import NoFormula
-from .asynchronous import (
-    bound_k_async,
-    mean_asynchronous,
-    mean_k_async,
-    mean_k_batch_async,
-    mean_k_batch_sync,
-    mean_k_sync,
-)
 from .convergence import (
     ErasureBound,
     LeastSquaresSpectrum,
@@ -57,25 +49,28 @@ from .decoding_error import (
     one_step_error,
     stochastic_block_error,
 )
-from .exponential import (
+from .iteration_time import IterationTimeLaw, iteration_time_law, scheme_iteration_time
+from .mean_times import (
     ExponentialTime,
     additive_time,
+    bound_k_async,
     harmonic,
+    mean_asynchronous,
     mean_cover,
     mean_erasurehead,
     mean_first_k,
+    mean_k_async,
+    mean_k_batch_async,
+    mean_k_batch_sync,
+    mean_k_sync,
     mean_uncoded,
     proportional_time,
 )
-from .iteration_time import (
-    IterationTimeLaw,
-    iteration_time_law,
-    scheme_iteration_time,
-)
-from .partial_work import mean_pieces_done, normal_pieces_done
 from .worker_time import (
     WorkerTime,
     additive_worker_time,
+    mean_pieces_done,
+    normal_pieces_done,
     piece_time_at,
     proportional_worker_time,
     worker_time_at,

@@ -12,14 +12,14 @@ import pytest
 import yaml
 
 from erasurehead.experiments.attack import command
-from erasurehead.experiments.attack.counts import counts
-from erasurehead.experiments.attack.picture import BOUND, RANDOM, WORST, picture
-from erasurehead.experiments.attack.table import beginning, rounding
+from erasurehead.experiments.attack.command import counts
+from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, picture
+from erasurehead.experiments.attack.study import beginning, rounding
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.lock import locked
-from erasurehead.experiments.outputs import ATTACK, Origin, make_way, origin_in
-from erasurehead.experiments.pictures.shown import Curve, Points
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.pictures.picture import Curve, Points
+from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.files import locked
+from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from tests.program import inside
 
 DOCUMENT: dict[str, Any] = {

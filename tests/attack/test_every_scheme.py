@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.sim.attack import Effort, NoCode, attack, code_of
-from erasurehead.sim.attack.sets import mask
+from erasurehead.sim.attack.code import mask
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.theory import NoFormula, worst_bound, worst_cases

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.sim.attack import Code, code_of
-from erasurehead.sim.attack.beginning import nobody_straggles
-from erasurehead.sim.attack.by_decoding import ByDecoding
-from erasurehead.sim.attack.position import Position
+from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.schemes import SCHEMES
 
 REAL = [
@@ -60,7 +58,7 @@ def test_positions_follow_each_other(name: str, fields: dict[str, object]) -> No
 
 
 def test_large_tables_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("erasurehead.sim.attack.beginning.LARGEST", 100)
+    monkeypatch.setattr("erasurehead.sim.attack.positions.LARGEST", 100)
     code = code_of(SCHEMES["regular_graph"](load=3, wait_for=6).build(12))
     assert isinstance(code, Code)
     assert isinstance(nobody_straggles(code), ByDecoding)

@@ -11,7 +11,7 @@ import pytest
 from typing_extensions import override
 
 from erasurehead.sim.attack import Code, Effort, NoCode, Worst, attack, code_of
-from erasurehead.sim.attack.sets import every_set, mask, random_sets
+from erasurehead.sim.attack.code import every_set, mask, random_sets
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.decoders import Decoder

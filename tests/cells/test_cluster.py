@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from erasurehead.experiments.cells.pool import Died, Share, map_unordered, open_lanes
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run.pool import Died, map_unordered, open_lanes
+from erasurehead.experiments.run.processes import Share
 from tests.cells.commands import (
     PATIENCE,
     ROOT,
@@ -56,10 +57,10 @@ def mute() -> Iterator[str]:
 
 CONNECT = """
 import sys
-from erasurehead.experiments.cells import cluster
-from erasurehead.experiments.cells.pool import open_lanes
+from erasurehead.experiments.run import dask
+from erasurehead.experiments.run.pool import open_lanes
 from erasurehead.experiments.config.errors import ConfigError
-cluster.PATIENCE = 2.0
+dask.PATIENCE = 2.0
 for address in sys.argv[1:]:
     try:
         with open_lanes(1, address):

@@ -11,14 +11,18 @@ from typing import Any
 import pytest
 
 import erasurehead
-from erasurehead.experiments.cells import machine
-from erasurehead.experiments.cells.check import check
-from erasurehead.experiments.cells.estimate import Estimate
-from erasurehead.experiments.cells.fits import Room, require_fits
-from erasurehead.experiments.cells.machine import free_disk, free_memory
+from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import Cell, cells
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.run import estimate
+from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.estimate import (
+    Estimate,
+    Room,
+    check,
+    free_disk,
+    free_memory,
+    require_fits,
+)
 from erasurehead.experiments.verify import verify_grid
 
 SMALL: dict[str, Any] = {
@@ -129,7 +133,7 @@ MEMINFO = {"/proc/meminfo": "MemTotal: 9000 kB\nMemAvailable:    4000 kB\n"}
 
 def test_free_memory_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the machine, of a container of either version, and of ``ulimit -v``."""
-    monkeypatch.setattr(machine, "_address_space", lambda: None)
+    monkeypatch.setattr(estimate, "_address_space", lambda: None)
     assert free_memory(files(MEMINFO)) == 4000 * 1024
     two = {"/sys/fs/cgroup/memory.max": "3000000\n", "/sys/fs/cgroup/memory.current": "1000000\n"}
     assert free_memory(files(MEMINFO | two)) == 2_000_000
@@ -138,7 +142,7 @@ def test_free_memory_is_the_least_of_all_limits(monkeypatch: pytest.MonkeyPatch)
     old = "/sys/fs/cgroup/memory/memory."
     one = {old + "limit_in_bytes": "500\n", old + "usage_in_bytes": "700\n"}
     assert free_memory(files(MEMINFO | one)) == 0
-    monkeypatch.setattr(machine, "_address_space", lambda: 10**6)
+    monkeypatch.setattr(estimate, "_address_space", lambda: 10**6)
     assert free_memory(files(MEMINFO | {"/proc/self/statm": "10 5 1"})) == 10**6 - 10 * 4096
 
 
@@ -199,8 +203,8 @@ PEAK = """
 import json, resource, sys
 from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.cells.check import check
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run.estimate import check
 from erasurehead.experiments.run import run, Options
 document, small = json.loads(sys.argv[1])
 run(small, Path(sys.argv[2]) / "small", Options())

@@ -14,17 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from erasurehead.experiments.cells.pool import (
-    Died,
-    Item,
-    Lane,
-    Result,
-    Share,
-    Task,
-    map_unordered,
-    open_lanes,
-)
-from erasurehead.experiments.cells.processes import processes
+from erasurehead.experiments.run.pool import Died, map_unordered, open_lanes
+from erasurehead.experiments.run.processes import Item, Lane, Result, Share, Task, processes
 from tests.cells.commands import PATIENCE, ROOT, until
 
 
@@ -192,7 +183,7 @@ def test_no_more_tasks_are_handed_out_than_needed() -> None:
 
 
 SCRIPT = """
-from erasurehead.experiments.cells.pool import map_unordered, open_lanes
+from erasurehead.experiments.run.pool import map_unordered, open_lanes
 from tests.cells.test_pool import square
 print("once")
 with open_lanes(2) as lanes:

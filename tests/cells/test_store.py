@@ -14,10 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from erasurehead.experiments.cells import files, store
-from erasurehead.experiments.cells.compute import CellResult, compute
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells
+from erasurehead.experiments.run import files, store
+from erasurehead.experiments.run.compute import CellResult, compute
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ def test_the_file_of_another_cell_is_not_trusted(tmp_path: Path, result: CellRes
 def test_the_fingerprint_covers_every_module_that_computes() -> None:
     """Catches a module between config and numbers whose change leaves stale cells trusted."""
     program = (
-        "import sys, erasurehead.experiments.cells.compute\n"
+        "import sys, erasurehead.experiments.run.compute\n"
         "files = [getattr(module, '__file__', None) for module in sys.modules.values()]\n"
         "print(*filter(None, files), sep='\\n')"
     )

@@ -16,12 +16,11 @@ import pytest
 import yaml
 from scipy.stats import ttest_1samp, ttest_ind
 
-from erasurehead.experiments.cells import files, store, work
-from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.records import estimates
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.run import command, files, records, store
+from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.metrics import per_replication
 from tests.cells.commands import (
     PATIENCE,
@@ -215,7 +214,7 @@ def test_other_code_on_a_worker_is_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster's workers may have another version installed than the one that asks."""
-    monkeypatch.setattr(work, "code_fingerprint", lambda: "another")
+    monkeypatch.setattr(command, "code_fingerprint", lambda: "another")
     outcome = run(GRID | {"sweep": {}}, tmp_path / "out", Options())
     assert len(outcome.failed) == 5
     assert "other code" in outcome.failed[0][1]
@@ -264,7 +263,7 @@ def test_paired_intervals_are_narrower(whole: tuple[Path, Path]) -> None:
     base, _, mine = cells(load(whole[0], ["delay.rate=2", "replications=64"]))[:3]
     a = per_replication(compute(mine))["iteration_time"]
     b = per_replication(compute(base))["iteration_time"]
-    _, low, high = estimates.mean_interval(a - b)
+    _, low, high = records.mean_interval(a - b)
     unpaired = ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
     assert high - low < unpaired.high - unpaired.low
     assert (low + high) / 2 == pytest.approx((unpaired.low + unpaired.high) / 2)
@@ -293,7 +292,7 @@ def test_interval_covers_the_truth_as_often_as_it_says() -> None:
     rng = np.random.default_rng(5)
     samples = rng.normal(3.0, 2.0, (2000, 10))
     reference = ttest_1samp(samples[0], 3.0).confidence_interval(0.95)
-    assert estimates.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
-    intervals = np.array([estimates.mean_interval(sample) for sample in samples])
+    assert records.mean_interval(samples[0])[1:] == pytest.approx((reference.low, reference.high))
+    intervals = np.array([records.mean_interval(sample) for sample in samples])
     covered = np.mean((intervals[:, 1] <= 3.0) & (intervals[:, 2] >= 3.0))
     assert 0.93 < covered < 0.97

@@ -10,10 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.experiments.config import yaml_text
-from erasurehead.experiments.config.document import LARGEST, anchored, load, set_dotted
+from erasurehead.experiments.config.cells import cells, resolved
+from erasurehead.experiments.config.document import (
+    LARGEST,
+    anchored,
+    load,
+    read_yaml,
+    set_dotted,
+    write_yaml,
+)
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells, resolved
 
 
 @pytest.mark.parametrize(
@@ -39,7 +45,7 @@ from erasurehead.experiments.config.grid import cells, resolved
 )
 def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
     """Catches YAML 1.1, in which a rate of 1e-4 is a text and ``off`` is false."""
-    read = yaml_text.read(text)
+    read = read_yaml(text)
     assert read == value
     assert type(read) is type(value)
 
@@ -49,7 +55,7 @@ def test_what_is_written_is_read_back() -> None:
     texts = ["1e-4", "true", "yes", "010", "", "~", "a: b", "<<", "1:30", "2026-01-01", "é", "x\ny"]
     numbers = [1e-4, 1e300, 5e-324, 0.1, -2.0, float("inf"), 3, 2**70]
     document = {"texts": texts, "numbers": numbers, "off": {"a": None, "b": [{"c": True}, []]}}
-    back = yaml_text.read(yaml_text.write(document))
+    back = read_yaml(write_yaml(document))
     assert back == document
     assert [type(number) for number in back["numbers"]] == [type(number) for number in numbers]
 
@@ -69,12 +75,12 @@ def test_what_is_written_is_read_back() -> None:
 )
 def test_what_is_not_yaml_is_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
-        yaml_text.read(text)
+        read_yaml(text)
 
 
 def test_a_key_that_appears_twice_says_where() -> None:
     with pytest.raises(ValueError, match="line 3, column 3: the key rate appears twice"):
-        yaml_text.read("delay:\n  rate: 1\n  rate: 2\n")
+        read_yaml("delay:\n  rate: 1\n  rate: 2\n")
 
 
 @pytest.fixture
@@ -196,11 +202,11 @@ def test_paths_start_from_the_configs_folder(
     document = load(Path("../configs/c.yaml"))
     assert longest(document) == 1.0
     assert longest(load(folder / "c.yaml", ["delay.base.path=data/t.npz"])) == 2.0
-    assert longest(yaml_text.read(text)) == 2.0  # from Python: the working directory
-    written = yaml_text.write(resolved(document))
+    assert longest(read_yaml(text)) == 2.0  # from Python: the working directory
+    written = write_yaml(resolved(document))
     monkeypatch.chdir("/")
-    assert longest(yaml_text.read(written)) == 1.0
-    assert cells(yaml_text.read(written))[0].key == cells(document)[0].key
+    assert longest(read_yaml(written)) == 1.0
+    assert cells(read_yaml(written))[0].key == cells(document)[0].key
 
 
 def test_where_a_file_lies_does_not_matter(tmp_path: Path) -> None:
@@ -234,7 +240,7 @@ def test_a_document_that_is_endless_is_refused_at_once() -> None:
 @pytest.mark.parametrize("text", ["a: !!bool abc", "a: !!float ''", "a: !!map [b]", "a: !!int x"])
 def test_a_value_that_is_not_what_its_tag_says(text: str) -> None:
     with pytest.raises(ValueError, match=r"^[^\n]+$"):
-        yaml_text.read(text)
+        read_yaml(text)
 
 
 def test_half_a_character_is_refused() -> None:
@@ -259,7 +265,7 @@ BAD_YAML = [
 @pytest.mark.parametrize(("text", "problem"), BAD_YAML, ids=lambda text: text[:20])
 def test_what_yaml_can_say_and_we_do_not_take(text: str, problem: str) -> None:
     with pytest.raises(ValueError, match=re.escape(problem)):
-        yaml_text.read(text)
+        read_yaml(text)
 
 
 def nested(levels: int, close: str = "") -> str:
@@ -271,24 +277,24 @@ def nested(levels: int, close: str = "") -> str:
 
 def test_repetitions_count_as_often_as_they_stand() -> None:
     """Catches a count of the text's own values, and one that is made after they are written out."""
-    assert len(yaml_text.read(nested(14))) == 14
+    assert len(read_yaml(nested(14))) == 14
     for levels in (20, 60, 90):
         with pytest.raises(ValueError, match="holds more than 300,000 values"):
-            yaml_text.read(nested(levels))
+            read_yaml(nested(levels))
 
 
 def test_repetitions_are_as_deep_as_they_stand() -> None:
     chain = ["a0: &a0 [1]"] + [f"a{i}: &a{i} [*a{i - 1}]" for i in range(1, 120)]
-    assert yaml_text.read("\n".join(chain[:90]))
+    assert read_yaml("\n".join(chain[:90]))
     with pytest.raises(ValueError, match="nested more than 100 deep"):
-        yaml_text.read("\n".join(chain))
+        read_yaml("\n".join(chain))
 
 
 def test_merge_keys_multiply_too() -> None:
     lines = ["a0: &a0 {x: 1, y: 2}"]
     lines += [f"a{i}: &a{i} {{<<: [*a{i - 1}, *a{i - 1}]}}" for i in range(1, 25)]
     with pytest.raises(ValueError, match="holds more than"):
-        yaml_text.read("\n".join(lines))
+        read_yaml("\n".join(lines))
 
 
 def test_a_mapping_from_python_has_texts_as_keys() -> None:

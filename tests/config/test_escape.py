@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.experiments.config.escape import LONGEST_LINE, escaped, is_plain, line, shortened
+from erasurehead.experiments.config.errors import LONGEST_LINE, escaped, is_plain, line, shortened
 
 ACTING = [
     "\x1b[31m",

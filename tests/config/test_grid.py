@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.parametric import Exponential
-from erasurehead.experiments.cells.check import check
-from erasurehead.experiments.cells.compute import compute
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import cells, resolved
 from erasurehead.experiments.config.codec import Reader
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells, resolved
 from erasurehead.experiments.config.settings import validate
+from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.estimate import check
 from tests.golden.configs import documents
 
 BASE: dict[str, Any] = {

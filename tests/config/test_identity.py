@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.config import build
+from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import Cell, cells
 
 BASE: dict[str, Any] = {
     "name": "one",

@@ -15,12 +15,12 @@ import yaml
 from distributed import LocalCluster
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments.cells.check import check
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import Cell, cells, resolved
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.estimate import check
 from erasurehead.sim.schemes import SCHEMES
 from tests.program import ROOT, inside
 
@@ -153,7 +153,7 @@ def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> 
     cell = cells(with_plugin(file))[1]
     (tmp_path / "cell").write_bytes(pickle.dumps(cell))
     program = (
-        "import pickle, sys; from erasurehead.experiments.cells.compute import compute;"
+        "import pickle, sys; from erasurehead.experiments.run.compute import compute;"
         "cell = pickle.load(open(sys.argv[1], 'rb'));"
         "print(cell.settings.schemes[0].label, compute(cell).iterations.time.sum().hex())"
     )
@@ -164,7 +164,7 @@ def test_a_cell_is_read_again_in_a_fresh_process(tmp_path: Path, file: Path) -> 
         check=True,
         cwd=ROOT,
     )
-    from erasurehead.experiments.cells.compute import compute
+    from erasurehead.experiments.run.compute import compute
 
     assert done.stdout.split() == ["both", "load=2", compute(cell).iterations.time.sum().hex()]
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from erasurehead.experiments.config import yaml_text
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import resolved
 from erasurehead.experiments.config.codec import plain
-from erasurehead.experiments.config.grid import resolved
+from erasurehead.experiments.config.document import read_yaml, write_yaml
 from erasurehead.experiments.config.schema import schema
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
@@ -34,13 +34,13 @@ def test_it_is_a_schema() -> None:
 
 @pytest.mark.parametrize("file", sorted((ROOT / "experiments/configs").glob("*.yaml")))
 def test_shipped_configs_are_accepted(file: Path) -> None:
-    assert problems(yaml_text.read(file.read_text())) == []
+    assert problems(read_yaml(file.read_text())) == []
 
 
 def test_golden_configs_are_accepted_also_as_they_are_saved(tmp_path: Path) -> None:
-    for name, document in documents(tmp_path).items():
-        assert problems(document) == [], name
-        assert problems(resolved(document)) == [], name
+    for name, golden in documents(tmp_path).items():
+        assert problems(golden) == [], name
+        assert problems(resolved(golden)) == [], name
 
 
 @pytest.mark.parametrize("kind", ["delays", "schemes"])
@@ -135,7 +135,7 @@ def test_an_editor_can_show_meaning_default_and_range() -> None:
 def test_the_command_knows_the_plugins_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "my_code.py").write_text(PLUGIN)
     document = WITH_PLUGIN | {"plugins": ["my_code.py"]}
-    (tmp_path / "c.yaml").write_text(yaml_text.write(document))
+    (tmp_path / "c.yaml").write_text(write_yaml(document))
     assert json.loads(inside("schema").stdout) == schema()
     known = json.loads(inside("schema", tmp_path / "c.yaml").stdout)
     assert list(Draft202012Validator(known).iter_errors(document)) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from erasurehead import testing
-from erasurehead.experiments.config.plugins import load
+from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.sim.schemes import SCHEMES
 from tests.contracts.wrong import Wrong
 
@@ -56,7 +56,7 @@ def test_each_check_can_fail(how: str, check: str, says: str) -> None:
 
 @pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
 def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
-    [family] = load(str(file)).classes
+    [family] = load_plugin(str(file)).classes
     [example] = family.examples()  # type: ignore[attr-defined]
     fields = {field.name: getattr(example, field.name) for field in dataclasses.fields(example)}
     found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields)

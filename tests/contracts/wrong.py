@@ -12,8 +12,7 @@ from scipy import sparse
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.fields import STRICT, Load
 from erasurehead.sim.schemes.assignments import Encoded, Groups
-from erasurehead.sim.schemes.base import Fixed, SchemeFamily
-from erasurehead.sim.schemes.claims import Claims, RandomOrder
+from erasurehead.sim.schemes.base import Claims, Fixed, RandomOrder, SchemeFamily
 from erasurehead.sim.schemes.decoders import Decoder, OnePerGroup
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK, StoppingRule
 from erasurehead.sim.types import BoolArray, FloatArray

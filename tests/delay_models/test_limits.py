@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.limits import (
+from erasurehead.delay_models.base import (
     EXPONENTIAL_END,
     NORMAL_END,
     EndlessDelays,
+    FloatArray,
     gamma_end,
     refuse_endless,
 )
+from erasurehead.experiments.fit.goodness import fit_families
 from erasurehead.experiments.fit.laws import FAMILIES
-from erasurehead.experiments.fit.laws.goodness import fit_families
 
 FINE = MODELS["exponential"](rate=1.0)
 WILD = MODELS["lognormal"](median=1.0, sigma=300.0)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from erasurehead.delay_models import Tape
-from erasurehead.delay_models.markov import Markov
+from erasurehead.delay_models.mixture import Markov
 from erasurehead.delay_models.parametric import Deterministic, Exponential, ShiftedExponential
 from tests.statistics import assert_z
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.table import Reading, TableError, read_measured
+from erasurehead.delay_models.tables.read import Reading, TableError, read_measured
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.delay_models.own_laws import OwnLaws
+from erasurehead.delay_models.compose import OwnLaws
 
 FAST, SLOW = MODELS["deterministic"](value=1.0), MODELS["deterministic"](value=5.0)
 SPELLS = MODELS["markov"](slow_to_slow=0.95, fast_to_slow=0.01, fast=FAST, slow=SLOW)

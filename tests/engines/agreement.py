@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from erasurehead.experiments.conformance.engines import arrays
-from erasurehead.sim.engines.cluster import IDEAL, Cluster
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.conformance.rounds import arrays
+from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import LoadLaw

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from erasurehead.sim.engines.cluster import IDEAL, Cluster
-from erasurehead.sim.engines.event.timeline import Recorder
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
+from erasurehead.sim.engines.run import Recorder, Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import LoadLaw
 from erasurehead.sim.schemes import Scheme
 from erasurehead.sim.types import TapeLike, Trace

@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.cluster import Cluster, Failures
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily

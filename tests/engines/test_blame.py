@@ -8,9 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from tests.engines.agreement import both_finish

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster, Failures
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
 from erasurehead.sim.errors import InvalidDelay, NeverEnough
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES

@@ -9,17 +9,16 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster, Failures
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.theory.asynchronous import mean_malenia
+from erasurehead.sim.theory.mean_times import mean_malenia
 from erasurehead.sim.theory.worker_time import proportional_worker_time
 from tests.engines.agreement import both, both_finish
 from tests.engines.engines import batch, event
@@ -149,7 +148,7 @@ def test_a_task_that_never_ends_is_stopped_by_an_update() -> None:
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
-    for engine in ("erasurehead.sim.engines.distinct", "erasurehead.sim.engines.batch.distinct"):
+    for engine in ("erasurehead.sim.engines.updates", "erasurehead.sim.engines.batch.interrupted"):
         monkeypatch.setattr(f"{engine}.STANDSTILL", 1_000)
     with pytest.raises(NeverEnough, match="worker 0 finishes task after task in no time") as one:
         simulate(Run(malenia(3), [TableTape(table(0, 1, 2, rows=2_100))], Proportional(), 2))

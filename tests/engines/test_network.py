@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.cluster import Cluster, Failures
-from erasurehead.sim.engines.event.timeline import Recorder
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.run import Recorder
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme

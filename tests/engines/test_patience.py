@@ -5,9 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES

@@ -11,10 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Engine, Run, rounds, simulate
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
+from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.simulate import rounds, simulate
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Groups

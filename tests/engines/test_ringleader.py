@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import learner
-from erasurehead.sim.engines.cluster import Cluster, Failures
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
@@ -317,7 +316,7 @@ def test_a_worker_that_dies_before_its_update() -> None:
 
 def test_a_worker_whose_tasks_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time would stand still for ever: worker 0 delivers again and again at 0 s."""
-    monkeypatch.setattr("erasurehead.sim.engines.distinct.STANDSTILL", 1_000)
+    monkeypatch.setattr("erasurehead.sim.engines.updates.STANDSTILL", 1_000)
     tape = steady(0, 1, 2, rows=2_100)
     error = both(ringleader(3), [tape], Proportional(), 2, Policy.CANCEL)
     assert isinstance(error, NeverEnough)

@@ -13,14 +13,12 @@ import numpy as np
 import pytest
 import yaml
 
-from erasurehead.experiments.cells.compute import compute
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.explore.document import delay, document
-from erasurehead.experiments.explore.drawing import ClosedForms
+from erasurehead.experiments.explore.drawing import ClosedForms, simulated
 from erasurehead.experiments.explore.server import Server, answer, page
-from erasurehead.experiments.explore.simulated import simulated
-from erasurehead.experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen
+from erasurehead.experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen, delay, document
+from erasurehead.experiments.run.compute import compute
 from tests.report.reader import Reader
 
 

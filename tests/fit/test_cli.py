@@ -14,13 +14,13 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.delay_models.table import read_all_loads
+from erasurehead.delay_models.tables.read import read_all_loads
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import k_range, read_tables, write_findings
 from erasurehead.experiments.fit.findings import investigate
-from erasurehead.experiments.fit.laws.goodness import expected_order_statistics
+from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.laws.law import ScipyLaw
 from tests.program import inside
 

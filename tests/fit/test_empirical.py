@@ -7,14 +7,19 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS
-from erasurehead.experiments.fit.laws import EMPIRICAL
-from erasurehead.experiments.fit.laws.empirical import EmpiricalLaw, fit_tail, smoothed
-from erasurehead.experiments.fit.laws.goodness import (
+from erasurehead.experiments.fit.goodness import (
     expected_order_statistics,
     observed_order_statistics,
 )
+from erasurehead.experiments.fit.laws import EMPIRICAL
+from erasurehead.experiments.fit.laws.empirical import (
+    EmpiricalLaw,
+    fit_tail,
+    latent,
+    rank_effects,
+    smoothed,
+)
 from erasurehead.experiments.fit.laws.law import CannotFit
-from erasurehead.experiments.fit.laws.ranks import latent, rank_effects
 
 
 def test_pieces_keep_the_mean() -> None:

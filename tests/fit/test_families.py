@@ -15,8 +15,8 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel
+from erasurehead.experiments.fit.goodness import expected_order_statistics, fit_families
 from erasurehead.experiments.fit.laws import FAMILIES
-from erasurehead.experiments.fit.laws.goodness import expected_order_statistics, fit_families
 from erasurehead.experiments.fit.laws.law import CannotFit, ScipyLaw
 from tests.statistics import BOUND
 

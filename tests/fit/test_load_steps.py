@@ -7,7 +7,7 @@ import pytest
 
 from erasurehead.experiments.fit.findings import investigate
 from erasurehead.experiments.fit.laws.load import measure_load, unit_delays
-from erasurehead.experiments.fit.report import terminal_report
+from erasurehead.experiments.fit.page import terminal_report
 
 MEDIANS = {0.0: 1.46, 0.25: 1.63, 0.5: 1.65, 0.75: 1.66, 1.0: 1.70}
 """Seconds at each load, as measured on a profile of AWS Lambda: a line has R squared 0.75."""

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.delay_models.units import unit_warnings
+from erasurehead.delay_models.trace import unit_warnings
 from erasurehead.experiments.fit.laws.cold import find_cold_starts
+from erasurehead.experiments.fit.laws.law import split_variance
 from erasurehead.experiments.fit.laws.load import measure_load, unit_delays
 from erasurehead.experiments.fit.laws.lognormals import fit_two_lognormals
 from erasurehead.experiments.fit.laws.memory import Memory, measure_memory
-from erasurehead.experiments.fit.laws.variance import split_variance
 
 ROUNDS, WORKERS = 100, 256
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)

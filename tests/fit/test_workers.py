@@ -10,13 +10,11 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.findings import investigate
-from erasurehead.experiments.fit.hosts import named, standing_rows, worker_table
+from erasurehead.experiments.fit.findings import investigate, named, standing_rows, worker_table
 from erasurehead.experiments.fit.laws.memory import Memory
+from erasurehead.experiments.fit.page import markdown_report
 from erasurehead.experiments.fit.recipes import OwnLaws
-from erasurehead.experiments.fit.report import markdown_report
-from erasurehead.experiments.fit.spells import with_own_laws
-from erasurehead.experiments.fit.workers import describe
+from erasurehead.experiments.fit.workers import describe, with_own_laws
 from tests.program import inside
 
 CONSTANT, SPELLED = 17, 42

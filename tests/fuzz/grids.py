@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from erasurehead.sim.problems.datasets.public import AMAZON_COLUMNS, KC_COLUMNS
+from erasurehead.sim.problems.datasets.brought import AMAZON_COLUMNS, KC_COLUMNS
 
 Rows = list[list[str]]
 

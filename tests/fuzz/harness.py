@@ -43,14 +43,14 @@ PRELOADED = (
         "erasurehead.experiments.run",
     ),
     *(
-        "erasurehead.experiments.cells.compute",
-        "erasurehead.experiments.cells.processes",
+        "erasurehead.experiments.run.compute",
+        "erasurehead.experiments.run.processes",
         "erasurehead.experiments.config.schema",
     ),
     *(
         "erasurehead.experiments.fit.command",
         "erasurehead.experiments.fit.findings",
-        "erasurehead.experiments.fit.report",
+        "erasurehead.experiments.fit.page",
     ),
     *(
         "erasurehead.experiments.whatif.command",

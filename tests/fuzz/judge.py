@@ -14,9 +14,8 @@ from xml.parsers import expat
 import pandas as pd
 import pyarrow.parquet as pq
 
-from erasurehead.experiments import answers, outputs
-from erasurehead.experiments.cells import store
-from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.document import read_yaml
+from erasurehead.experiments.run import outputs, store
 from tests.fuzz.case import Case
 from tests.fuzz.harness import Ending, Snapshot
 
@@ -144,7 +143,7 @@ def _folder(ending: Ending, folder: Path) -> Iterator[str]:
 def run_faults(output: Path, code: int) -> Iterator[str]:
     """Of a run's folder: whole, readable, and all of one story."""
     try:
-        config = yaml_text.read((output / outputs.CONFIG).read_text(encoding="utf-8"))
+        config = read_yaml((output / outputs.CONFIG).read_text(encoding="utf-8"))
         text = (output / outputs.MANIFEST).read_text(encoding="utf-8")
         manifest = json.loads(text, parse_constant=_no_constant)
         keys = [*manifest["cells"]]
@@ -172,9 +171,9 @@ def answer_faults(output: Path) -> Iterator[str]:
     """Of a recommendation's folder: whole and readable."""
     try:
         json.loads((output / outputs.MANIFEST).read_text(encoding="utf-8"))
-        if not answers.read(output).verdict:
+        if not outputs.read(output).verdict:
             yield "folder: no verdict"
-        if not isinstance(yaml_text.read((output / "winner.yaml").read_text()), dict):
+        if not isinstance(read_yaml((output / "winner.yaml").read_text()), dict):
             yield "folder: winner.yaml is no mapping"
         for name in ("ranking", "candidates", "sensitivity", "rates"):
             rows = len(pd.read_parquet(output / f"{name}.parquet"))

@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from erasurehead.experiments.config import yaml_text
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.run.command import Options, run
 from tests.fuzz.case import Case, Command
 from tests.fuzz.values import NUMBERS, TEXTS
 
@@ -47,7 +47,7 @@ def _whole() -> dict[str, bytes]:
 
 def make(rng: random.Random) -> Case:
     """A folder with one or two things wrong."""
-    files = {"config.yaml": yaml_text.write(DOCUMENT).encode(), **_whole()}
+    files = {"config.yaml": write_yaml(DOCUMENT).encode(), **_whole()}
     notes = [rng.choice(MUTATORS)(rng, files) for _ in range(rng.choice((1, 1, 2)))]
     plot: Command = ("plot", "out", "--format", "svg")
     if rng.random() < 0.6:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.config.schema import schema
 from tests.golden.configs import documents
 
@@ -41,7 +41,7 @@ def _golden() -> tuple[tuple[Document, ...], dict[str, bytes]]:
 
 @cache
 def _configs() -> tuple[Document, ...]:
-    shipped = (yaml_text.read(path.read_text()) for path in sorted(SHIPPED.glob("*.yaml")))
+    shipped = (read_yaml(path.read_text()) for path in sorted(SHIPPED.glob("*.yaml")))
     return tuple({**document, **SMALL} for document in (*_golden()[0], *shipped))
 
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from erasurehead.experiments.config import yaml_text
-from erasurehead.experiments.config.document import load
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.config.document import load, read_yaml
+from erasurehead.experiments.run.command import Options, run
 from tests.fuzz import judge, yaml_out
 from tests.fuzz.case import Case, randomness
 from tests.fuzz.harness import Ending, snapshot
@@ -118,6 +117,6 @@ def test_what_the_writer_of_yaml_writes_is_what_the_reader_reads(tmp_path: Path)
     document = {"a": [1, -2.5, None, True, "x: y", float("inf"), 10**300], "é\n": {"": {}}}
     for number in range(5):
         text = yaml_out.write({**document, "raw": Raw("[1, 2]")}, randomness("yaml", number))
-        assert yaml_text.read(text) == {**document, "raw": [1, 2]}
+        assert read_yaml(text) == {**document, "raw": [1, 2]}
         (tmp_path / "config.yaml").write_text(text, encoding="utf-8")
         assert load(tmp_path / "config.yaml")["a"] == document["a"]

@@ -18,7 +18,7 @@ import pandas as pd
 import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.run.command import Options, run
 from tests.golden.configs import Document
 
 FILE = Path(__file__).parent / "golden.json"

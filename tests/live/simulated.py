@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.live.crew import Arrival, Death, Event
-from erasurehead.experiments.live.tasks import Work
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.live.worker import Work
+from erasurehead.experiments.live.workers import Arrival, Death, Event
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.types import FloatArray
 
 

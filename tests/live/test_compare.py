@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.compare.pairs import Pair
-from erasurehead.experiments.compare.picture import comparison_picture
-from erasurehead.experiments.compare.table import comparison_table, ratio_of_means
-from erasurehead.experiments.pictures.shown import Points
+from erasurehead.experiments.compare import (
+    Pair,
+    comparison_picture,
+    comparison_table,
+    ratio_of_means,
+)
+from erasurehead.experiments.pictures.picture import Points
 from tests.live.test_processes import written
 from tests.program import inside
 

@@ -14,19 +14,17 @@ import pytest
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
-from erasurehead.experiments.live.cell import play_all
-from erasurehead.experiments.live.played import CannotEnd, Played
-from erasurehead.experiments.live.replay import difference, learned, trace_of
-from erasurehead.experiments.live.work import supported, works
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Run, simulate
+from erasurehead.experiments.live.cell import difference, learned, play_all, trace_of
+from erasurehead.experiments.live.masters import CannotEnd, Played
+from erasurehead.experiments.live.worker import supported, works
+from erasurehead.sim.engines.cluster import Cluster, Policy
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Accelerated
 from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.base import Fixed, Scheme
-from erasurehead.sim.schemes.foresight import ForesightedFamily
+from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
 from erasurehead.sim.schemes.uncoded import Uncoded
 from erasurehead.sim.types import Rounds
 from tests.live.simulated import SimulatedCrew

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.table import read_all_loads
-from erasurehead.experiments.measure.tasks import Gradients, Products, gradients
+from erasurehead.delay_models.tables.read import read_all_loads
+from erasurehead.experiments.measure import Gradients, Products, gradients
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 from tests.live.test_processes import written

@@ -14,13 +14,10 @@ import pytest
 
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import ShiftedExponential
-from erasurehead.experiments.config import yaml_text
-from erasurehead.experiments.live.cell import play_all
-from erasurehead.experiments.live.crew import LineCrew
-from erasurehead.experiments.live.replay import difference, learned, trace_of
-from erasurehead.experiments.live.staff import hired
-from erasurehead.experiments.live.tasks import Employment
-from erasurehead.experiments.live.work import works
+from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.live.cell import difference, learned, play_all, trace_of
+from erasurehead.experiments.live.worker import Employment, works
+from erasurehead.experiments.live.workers import LineCrew, hired
 from erasurehead.experiments.pictures.records import LIVE, read_records
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
@@ -49,7 +46,7 @@ CONFIG = {
 
 def written(folder: Path, **changes: object) -> Path:
     path = folder / "config.yaml"
-    path.write_text(yaml_text.write({**CONFIG, **changes}))
+    path.write_text(write_yaml({**CONFIG, **changes}))
     return path
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from erasurehead.experiments.live.tasks import (
+from erasurehead.experiments.live.worker import (
     Drop,
     Employment,
     End,
@@ -24,10 +24,10 @@ from erasurehead.experiments.live.tasks import (
     Task,
     Vector,
     Work,
+    Worker,
+    parts_of,
 )
-from erasurehead.experiments.live.work import parts_of
-from erasurehead.experiments.live.worker import Worker
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.types import FloatArray
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem

@@ -14,7 +14,7 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import erasurehead as eh
-from erasurehead.experiments.config import yaml_text
+from erasurehead.experiments.config.document import write_yaml
 from tests.package.conftest import SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -38,7 +38,7 @@ def test_a_run_without_output_leaves_nothing_behind(files: Path) -> None:
 
 
 def test_a_file_a_mapping_and_what_was_written_are_the_same(files: Path, result: eh.Result) -> None:
-    Path("small.yaml").write_text(yaml_text.write(SMALL))
+    Path("small.yaml").write_text(write_yaml(SMALL))
     written = eh.run("small.yaml", output="out", progress=False)
     assert written.directory == Path("out")
     for other in (written, eh.load("out"), eh.run(result.config, progress=False)):
@@ -160,7 +160,7 @@ print(len(found.summary))
 
 def test_two_jobs_need_no_main_guard(files: Path) -> None:
     """A script that calls ``sweep`` at its top level must not run itself once more."""
-    Path("small.yaml").write_text(yaml_text.write(SMALL))
+    Path("small.yaml").write_text(write_yaml(SMALL))
     Path("script.py").write_text(SCRIPT)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(

@@ -22,19 +22,19 @@ from matplotlib.text import Text
 
 import erasurehead.experiments.pictures
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments import timeline
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.base import PanelKind
 from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses
-from erasurehead.experiments.pictures.kinds.curves import loss_at, pareto, spread
+from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
+from erasurehead.experiments.pictures.picture import Bars, Curve, Points
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
-from erasurehead.experiments.pictures.shown import Bars, Curve, Points
-from erasurehead.experiments.records.estimates import mean_interval
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.run import timeline
+from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
 from tests.program import inside
 from tests.test_cli import BASE, LEARNING
@@ -543,8 +543,8 @@ ENGINES = (
     "simpy",
     "erasurehead.sim.engines",
     "erasurehead.sim.learner",
-    "erasurehead.experiments.cells.compute",
-    "erasurehead.experiments.run",
+    "erasurehead.experiments.run.compute",
+    "erasurehead.experiments.run.command",
 )
 
 

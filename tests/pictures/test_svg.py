@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from erasurehead.experiments.pictures.looks import LOOKS, SOLID, Look
-from erasurehead.experiments.pictures.shown import (
+from erasurehead.experiments.pictures.picture import (
     Axis,
     Bars,
     Curve,
@@ -22,12 +22,16 @@ from erasurehead.experiments.pictures.shown import (
     Points,
     Rules,
 )
-from erasurehead.experiments.pictures.svg.ends import ends
-from erasurehead.experiments.pictures.svg.inks import DARK, LEAST, contrast, on_dark
+from erasurehead.experiments.pictures.svg.marks import DARK, LEAST, Sheet, contrast, on_dark
 from erasurehead.experiments.pictures.svg.picture import draw_picture
-from erasurehead.experiments.pictures.svg.scale import Scale, linear_ticks, log_ticks, tick_text
-from erasurehead.experiments.pictures.svg.sheet import Sheet
-from erasurehead.experiments.pictures.svg.thin import kept
+from erasurehead.experiments.pictures.svg.scale import (
+    Scale,
+    ends,
+    kept,
+    linear_ticks,
+    log_ticks,
+    tick_text,
+)
 
 LOOK = Look("#0072B2", "s", SOLID, "a <b> & c")
 

@@ -9,9 +9,9 @@ from xml.dom import minidom
 import numpy as np
 import pytest
 
-from erasurehead.experiments.pictures import paint, style, words
+from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.looks import Look
-from erasurehead.experiments.pictures.shown import Axis, Curve, Panel, Picture
+from erasurehead.experiments.pictures.picture import Axis, Curve, Panel, Picture
 
 ODD = [
     r"$\frac{$",
@@ -57,23 +57,23 @@ def test_a_dollar_is_a_dollar() -> None:
     from matplotlib.text import Text
 
     for text in ("$x$", r"\$5", "5 $", r"a\b"):
-        shown, formula = Text(0, 0, "")._preprocess_math(words.text(text))
+        shown, formula = Text(0, 0, "")._preprocess_math(style.text(text))
         assert (shown, formula) == (text, False)
 
 
 def test_plain_texts_stay() -> None:
     for text in ("ErasureHead, d = 3", "±2 µs", "two\nlines"):
-        assert words.text(text) == words.entry(text) == text
+        assert style.text(text) == style.entry(text) == text
 
 
 def test_what_no_font_has_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words, "fonts", lambda: (words.FONT,))
-    assert words.text("快") == r"\u5feb"
-    assert words.text("é") == "é"
+    monkeypatch.setattr(style, "fonts", lambda: (style.FONT,))
+    assert style.text("快") == r"\u5feb"
+    assert style.text("é") == "é"
 
 
 def test_a_long_text_is_broken_into_lines() -> None:
     label = " ".join(["label"] * 16)
-    lines = words.entry(label).split("\n")
-    assert max(map(len, lines)) <= words.WIDEST
+    lines = style.entry(label).split("\n")
+    assert max(map(len, lines)) <= style.WIDEST
     assert " ".join(lines) == label

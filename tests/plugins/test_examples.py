@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.config.plugins import load
-from erasurehead.experiments.run import Options, run
+from erasurehead.experiments.config.catalogue import load_plugin
+from erasurehead.experiments.run.command import Options, run
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
 
@@ -20,7 +20,7 @@ NAMES = [file.stem for file in FILES]
 
 
 def document(names: list[str], **more: Any) -> dict[str, Any]:
-    examples = {file.stem: load(str(file)).classes[0].examples()[0] for file in FILES}  # type: ignore[attr-defined]
+    examples = {file.stem: load_plugin(str(file)).classes[0].examples()[0] for file in FILES}  # type: ignore[attr-defined]
     fields = {name: vars(examples[name]) for name in names}
     schemes = [
         {"name": name, **{k: v for k, v in fields[name].items() if not k.startswith("_")}}
@@ -94,7 +94,7 @@ def test_what_was_missing_comes_one_round_late(tmp_path: Path) -> None:
     frame = rows(tmp_path, "redo_missing")
     assert frame.recovered.mean() > 0.85 > 9 / 12  # nine of twelve without it
     assert set(frame.staleness) == {0.0, 1.0}
-    plan = load(str(HERE / "redo_missing.py")).classes[0](wait_for=9).build(4)  # type: ignore[call-arg, attr-defined]
+    plan = load_plugin(str(HERE / "redo_missing.py")).classes[0](wait_for=9).build(4)  # type: ignore[call-arg, attr-defined]
     loads = plan.plan(np.array([[False, True, False, False]])).loads
     np.testing.assert_array_equal(loads, [[1, 1, 2, 1]])
     assert Run(plan, [], Proportional(), 20).updates == 21

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.problems import DATASETS, LOSSES
-from erasurehead.sim.problems.build import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
+from erasurehead.sim.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
 from tests.problems.building import build_problem
 
 SMALL: dict[str, Any] = {"loss": "logistic", "dataset": "synthetic", "rows": 40, "features": 3}

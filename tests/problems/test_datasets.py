@@ -8,8 +8,8 @@ from scipy.special import expit
 from sklearn.preprocessing import OneHotEncoder
 
 from erasurehead.sim.problems import DATASETS
-from erasurehead.sim.problems.datasets.encodings import interactions, one_hot
-from erasurehead.sim.problems.datasets.synthetic import Synthetic
+from erasurehead.sim.problems.datasets.base import interactions, one_hot
+from erasurehead.sim.problems.datasets.included import Synthetic
 
 
 def test_one_hot_agrees_with_scikit_learn() -> None:

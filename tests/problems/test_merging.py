@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
+from erasurehead.sim.problems.base import class_basis
 from erasurehead.sim.problems.losses import SquaredLoss
-from erasurehead.sim.problems.matrices import class_basis
 
 COLUMNS = np.array(
     # The last columns: twins of the first, an opposite, a multiple, a twin again, and an empty one.

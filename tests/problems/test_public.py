@@ -14,8 +14,7 @@ from sklearn.preprocessing import OneHotEncoder
 from erasurehead.sim.errors import DataNotFound, InvalidParameter
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.problems.datasets.base import Dataset
-from erasurehead.sim.problems.datasets.files import DATA_VARIABLE
-from erasurehead.sim.problems.datasets.public import AMAZON_COLUMNS, KC_COLUMNS
+from erasurehead.sim.problems.datasets.brought import AMAZON_COLUMNS, DATA_VARIABLE, KC_COLUMNS
 from tests.problems.building import build_problem
 
 TASKS = {"amazon": "classification", "covertype": "classification", "kc_housing": "regression"}

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from erasurehead.delay_models.tables.reading import Reading
+from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.recommend.bench import RACE_DELAYS, TRIAL_DELAYS, Bench, Part
 from erasurehead.experiments.recommend.entry import Entry

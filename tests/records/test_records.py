@@ -10,18 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.cells.compute import CellResult, compute
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.records.estimates import (
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run.compute import CellResult, compute
+from erasurehead.experiments.run.records import (
+    Finished,
+    comparison,
     interval_columns,
+    iterations_table,
     mean_and_error,
     mean_interval,
     ratio_interval,
-)
-from erasurehead.experiments.records.paired import comparison
-from erasurehead.experiments.records.tables import (
-    Finished,
-    iterations_table,
     summary_table,
     workers_table,
 )

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from erasurehead.experiments import answers
-from erasurehead.experiments.answers import Answer
+from erasurehead.experiments.run import outputs
+from erasurehead.experiments.run.outputs import Answer
 from tests.program import inside
 
 EVIL = "<script>alert(\"x\")</script> & 'q' {{ 7 * 7 }}"
@@ -137,7 +137,7 @@ def make_recommend(folder: Path) -> Path:
         "recommend", "demo", "Take erasurehead.", ("because",), ("`erasurehead run winner.yaml`",),
         "erasurehead recommend demo.yaml",
     )  # fmt: skip
-    answers.write(said, out)
+    outputs.write(said, out)
     return out
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.cells.compute import CellResult, compute
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import Engine, Run, rounds
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run.compute import CellResult, compute
+from erasurehead.sim.engines.cluster import Cluster, Policy
+from erasurehead.sim.engines.run import Engine, Run
+from erasurehead.sim.engines.simulate import rounds
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.adaptive import AdaptiveK
 from erasurehead.sim.types import FloatArray, Trace

@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.adaptive import AdaptiveDeadline, robust_deadline

@@ -7,17 +7,15 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
+from erasurehead.sim.schemes.base import UnitExponential
 from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, optimal_split
-from erasurehead.sim.schemes.foresight import UnitExponential
 from erasurehead.sim.schemes.repetition import CyclicRepetition
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
-from erasurehead.sim.theory.foresight import DelayForesight
+from erasurehead.sim.theory.worker_time import DelayForesight
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch
 from tests.engines.strategies import LAWS, lattice

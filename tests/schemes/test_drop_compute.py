@@ -10,11 +10,9 @@ import pandas as pd
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.cells.compute import compute
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes.drop_compute import Cut, DropCompute
 from erasurehead.sim.schemes.uncoded import Uncoded

@@ -15,7 +15,7 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.decoders import decoding_error
 from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
-from erasurehead.sim.schemes.multi_message import MultiMessage
+from erasurehead.sim.schemes.partial_work import MultiMessage
 from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
 from tests.engines.engines import Engine, batch, event
 from tests.statistics import assert_z

@@ -9,13 +9,13 @@ import pytest
 
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config import build
-from erasurehead.experiments.config.grid import cells
-from erasurehead.sim.engines.policy import Policy
-from erasurehead.sim.engines.run import simulate
+from erasurehead.experiments.config.cells import cells
+from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes.mindflayer import Clipped, MindFlayer
-from erasurehead.sim.theory.foresight import DelayForesight
+from erasurehead.sim.theory.worker_time import DelayForesight
 from erasurehead.sim.types import FloatArray
 from tests.engines.agreement import both_finish
 from tests.engines.engines import batch

@@ -12,7 +12,7 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.assignments import Pieces
-from erasurehead.sim.schemes.multi_message import MultiMessage
+from erasurehead.sim.schemes.partial_work import MultiMessage
 from erasurehead.sim.schemes.repetition import FractionalRepetition
 from tests.engines.engines import batch
 from tests.statistics import assert_z

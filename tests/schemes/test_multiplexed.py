@@ -7,12 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes.base import RoundOutcome
-from erasurehead.sim.schemes.multiplexed import Jobs, Multiplexed
-from erasurehead.sim.schemes.sequential import Sequential
+from erasurehead.sim.schemes.sequential import Jobs, Multiplexed, Sequential
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event

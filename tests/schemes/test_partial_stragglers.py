@@ -8,16 +8,13 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.conformance.telling import told
-from erasurehead.sim.engines.cluster import Cluster
-from erasurehead.sim.engines.network import Network
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.conformance.rounds import told
+from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Pieces
-from erasurehead.sim.schemes.multi_message import MultiMessage
-from erasurehead.sim.schemes.partial_stragglers import PartialStragglers, most_before_cover
+from erasurehead.sim.schemes.partial_work import MultiMessage, PartialStragglers, most_before_cover
 from erasurehead.sim.schemes.partly_uncoded import PartlyUncoded
 from erasurehead.sim.schemes.places import AtPlace, Later, PerPlace
 from erasurehead.sim.schemes.repetition import CyclicRepetition, FractionalRepetition

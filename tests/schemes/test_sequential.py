@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from erasurehead.experiments.config import build
+from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.grid import cells
-from erasurehead.experiments.conformance.telling import told
-from erasurehead.sim.engines.policy import Policy
+from erasurehead.experiments.conformance.rounds import told
+from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.base import RoundOutcome
-from erasurehead.sim.schemes.burst import BurstWindow
-from erasurehead.sim.schemes.sequential import SelectiveRepeat, Sequential
+from erasurehead.sim.schemes.sequential import BurstWindow, SelectiveRepeat, Sequential
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import both_finish
 from tests.engines.engines import Engine, batch, event

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erasurehead.experiments.conformance.telling import told
+from erasurehead.experiments.conformance.rounds import told
 from erasurehead.sim.schemes.assignments import Pieces
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,

@@ -23,7 +23,7 @@ from erasurehead.sim.theory import (
     proportional_worker_time,
     scheme_iteration_time,
 )
-from erasurehead.sim.theory import exponential as closed
+from erasurehead.sim.theory import mean_times as closed
 from tests.statistics import assert_z
 from tests.theory.test_arrivals import covering_subsets
 

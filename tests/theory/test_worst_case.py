@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 
 from erasurehead.sim.attack import code_of
-from erasurehead.sim.attack.sets import every_set
+from erasurehead.sim.attack.code import every_set
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import CyclicMds, Encoded

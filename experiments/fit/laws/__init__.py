@@ -3,15 +3,17 @@
 To add a family: write one class and add one line here.
 """
 
-from .closed_form import (
+from .empirical import EmpiricalFamily
+from .families import (
     ExponentialFamily,
+    GammaFamily,
+    LogNormalFamily,
     ParetoFamily,
     ShiftedExponentialFamily,
+    WeibullFamily,
 )
-from .empirical import EmpiricalFamily
 from .law import Family
 from .lognormals import TwoLogNormalsFamily
-from .shifted import GammaFamily, LogNormalFamily, WeibullFamily
 
 FAMILIES: dict[str, Family] = {
     "exponential": ExponentialFamily(),

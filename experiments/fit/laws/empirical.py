@@ -1,32 +1,38 @@
-"""The law as it was measured: smoothed quantiles, and a fitted tail beyond the last one.
-
-*Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
-``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
-comes out right: quantiles read off one by one, with straight lines between them, are too long
-wherever the quantile function bends upwards, as before every tail.
-
-*Tail.* Delays beyond the last quantile get a generalized Pareto law from their probability-weighted
-moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1), scale 2 a0 a1 / (a0 - 2 a1)
-in the sign convention of ``Empirical``. Where that law would end before the longest delay, it ends
-just behind it, at the same mean: that is a wall.
-
-Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
-distribution, Technometrics 29 (1987); the rest is our own.
-"""
+"""The law as it was measured, and effects of workers and rounds on ranks around any law."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy import special, stats
 from scipy.linalg import solveh_banded
 from typing_extensions import override
 
 from ....delay_models.base import FloatArray
 from ....delay_models.empirical import Empirical
-from .law import CannotFit, Family, Law, require_spread, rounded
+from .law import CannotFit, Family, Law, components, require_spread, rounded, rounded_to_4
+
+# The law as it was measured: smoothed quantiles, and a fitted tail beyond the last one.
+#
+# *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
+# ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
+# comes out right: quantiles read off one by one, with straight lines between them, are too long
+# wherever the quantile function bends upwards, as before every tail.
+#
+# *Tail.* Delays beyond the last quantile get a generalized Pareto law from their
+# probability-weighted
+# moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1), scale 2 a0 a1 / (a0 -
+# 2 a1)
+# in the sign convention of ``Empirical``. Where that law would end before the longest delay, it
+# ends just behind it, at the same mean: that is a wall.
+#
+# Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
+# distribution, Technometrics 29 (1987); the rest is our own.
+
 
 PIECES = 64
 """Straight pieces of the quantile function of a long sample."""
@@ -169,3 +175,91 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
         shape = max(LIGHTEST, -mean / (end - mean)) if end > 2 * mean else LIGHTEST
         return rounded(max(mean * (1 - shape), -shape * end)), rounded(shape)
     return rounded(mean * (1 - shape)), rounded(shape)
+
+
+# Effects of workers and rounds on the ranks of delays: a Gaussian copula around any law.
+#
+# Each delay is replaced by the normal number of its rank among all of them, and the variance of
+# these numbers is split as that of delays is. So a wall stays where it is, however much workers
+# differ, and a delay that is a hundred times too long counts as the longest one.
+
+
+DECAYS = np.linspace(0.0, 0.99, 100)
+"""Correlations of successive rounds that are tried."""
+
+MOST_LAGS = 50
+
+
+def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
+    """Normal numbers in the order of the delays, of all ``(rounds, n)`` tables together."""
+    values = np.concatenate([table.ravel() for table in tables])
+    numbers = special.ndtri((stats.rankdata(values) - 0.5) / len(values))
+    ends = np.cumsum([table.size for table in tables])[:-1]
+    parts = np.split(numbers, ends)
+    return [part.reshape(table.shape) for part, table in zip(parts, tables, strict=True)]
+
+
+def rank_effects(
+    tables: Sequence[FloatArray], worker: bool, by_round: bool, spells: bool
+) -> dict[str, Any]:
+    """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``.
+
+    The mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in
+    standard deviations of what a worker varies by itself; so are the shares, where there are ranks.
+
+    Args:
+        tables: ``(rounds, n)`` seconds, at least 2 rounds of 2 workers.
+        worker, by_round, spells: which effects.
+    """
+    numbers = latent(tables)
+    of_worker, of_round, rest = components(numbers)
+    own = max(of_round + rest if worker else of_worker + of_round + rest, 1e-12)
+    fields: dict[str, Any] = {}
+    if worker:
+        means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
+        noise = rest / sum(map(len, numbers))
+        trust = of_worker / (of_worker + noise) if of_worker > 0 else 0.0
+        fields["ranks"] = [rounded_to_4(rank) for rank in trust * means / np.sqrt(own)]
+    left = 1.0
+    if by_round:
+        fields["round"] = rounded_to_4(min(of_round / own, 0.9999))
+        left -= fields["round"]
+    if spells:
+        share, persistence = _spells(numbers)
+        fields["spells"] = float(np.floor(min(share / own, left) * 1e4) / 1e4)
+        fields["persistence"] = rounded_to_4(persistence)
+    return fields
+
+
+def _spells(numbers: Sequence[FloatArray]) -> tuple[float, float]:
+    """Variance of what stays with a worker for a while, and its correlation from round to round.
+
+    The covariance of a worker's numbers l rounds apart is V + S r**l, with V of lasting
+    differences; for each r on a grid, V >= 0 and S >= 0 follow by least squares.
+    """
+    centred = [n - n.mean(axis=1, keepdims=True) for n in numbers]
+    lags = min(max(len(n) for n in numbers) * 2 // 3, MOST_LAGS)
+    if lags < 2:
+        return 0.0, 0.0
+    sums, pairs = np.zeros(lags), np.zeros(lags)
+    for table in centred:
+        for lag in range(1, min(lags, len(table) - 1) + 1):
+            sums[lag - 1] += np.einsum("tj,tj->", table[:-lag], table[lag:])
+            pairs[lag - 1] += table[lag:].size
+    covariance = sums / np.maximum(pairs, 1)
+    weights = pairs / pairs.sum()
+    best = (np.inf, 0.0, 0.0)
+    for decay in DECAYS:
+        curve = decay ** np.arange(1, lags + 1)
+        bend = curve - curve @ weights
+        spread = float((weights * bend) @ bend)
+        share = max(0.0, float((weights * bend) @ covariance) / spread) if spread > 1e-12 else 0.0
+        lasting = float((covariance - share * curve) @ weights)
+        if lasting < 0:
+            lasting = 0.0
+            whole = float((weights * curve) @ curve)
+            share = max(0.0, float((weights * curve) @ covariance) / whole) if whole > 0 else 0.0
+        loss = float((covariance - share * curve - lasting) ** 2 @ weights)
+        if loss < best[0] - 1e-15:
+            best = (loss, share, float(decay))
+    return best[1], best[2]

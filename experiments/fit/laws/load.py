@@ -1,31 +1,10 @@
-"""How delays grow with the load: the slope, and which load law holds.
-
-At each load, the *location* is the median delay and the *spread* the mean distance from it. The
-laws say
-
-    additive              T = d tau + X            location a + tau d    spread s
-    proportional          T = d X                  location m d          spread s d
-    partly_proportional   T = (f + (1 - f) d) X    location m (f + (1 - f) d), and spread alike
-    per_partition         T = X1 + ... + Xd        location m d          spread s sqrt(d)
-
-Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
-over loads of two numbers without unit: the error of the location in units of the spread, and the
-error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
-changes as well as by the slope: locations that grow in proportion are proportional only if the
-spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
-clearly is such a share (``fixed_share``), and holds only if it halves the misfit of all others.
-Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
-
-The line is also fitted to the locations by ordinary least squares, and reported with R squared.
-Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more than
-chance, loads step instead of slope: T = X + cost(d), where the cost is the ascending sequence
-nearest to the locations (isotonic regression, each load weighing the same), less its first number.
-"""
+"""How delays grow with the load: the slope, a fixed share, and which load law holds."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isqrt
 from typing import Any
 
 import numpy as np
@@ -33,8 +12,75 @@ from scipy.optimize import isotonic_regression
 
 from ....delay_models.base import FloatArray
 from ....sim.load_laws import PartlyProportional, Steps
-from .fixed import fixed_share
+from ...run.records import mean_and_error
 from .law import rounded
+
+# The share of a task's time that does not grow with its load, if there clearly is one.
+#
+# It is seen in the mean logarithm of a round's delays, which is log(f + (1 - f) d) and a constant
+# under ``partly_proportional``, however the workers' speeds differ. Some rounds are slow for
+# everybody, and some stretches of rounds are: so the standard error of the mean over T rounds is
+# that of the means of about sqrt(T) batches of successive rounds.
+
+
+CLEAR = 4.0
+"""Standard errors; there may be few batches."""
+
+FEWEST = 4
+"""Batches."""
+
+
+def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
+    """f of ``{load: (rounds, n) seconds}``, above 0 and below 1.
+
+    Returns:
+        ``None`` unless the largest load clearly takes longer than the smallest one above 0, but
+        clearly less per partition.
+    """
+    loads = np.array(sorted(load for load in tables if load > 0))
+    if len(loads) < 2 or any(len(tables[d]) < FEWEST**2 or tables[d].min() <= 0 for d in loads):
+        return None
+    logs = [np.log(tables[load]).mean(axis=1) for load in loads]
+    means = np.array([each.mean() for each in logs])
+    clear = CLEAR * float(np.hypot(_error(logs[0]), _error(logs[-1])))
+    grows = means[-1] - means[0]
+    if not clear < grows < np.log(loads[-1] / loads[0]) - clear:
+        return None
+    slope, intercept = np.polyfit(loads, np.exp(means - means[0]), 1)
+    share = float(intercept / (intercept + slope))
+    return share if 0 < share < 1 else None
+
+
+def _error(rounds: FloatArray) -> float:
+    """Standard error of the mean of ``(T,)`` numbers, by batches."""
+    batches = [batch.mean() for batch in np.array_split(rounds, isqrt(len(rounds)))]
+    return mean_and_error(np.array(batches))[1]
+
+
+# How delays grow with the load: the slope, and which load law holds.
+#
+# At each load, the *location* is the median delay and the *spread* the mean distance from it. The
+# laws say
+#
+#     additive              T = d tau + X            location a + tau d    spread s
+#     proportional          T = d X                  location m d          spread s d
+#     partly_proportional   T = (f + (1 - f) d) X    location m (f + (1 - f) d), and spread alike
+#     per_partition         T = X1 + ... + Xd        location m d          spread s sqrt(d)
+#
+# Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
+# over loads of two numbers without unit: the error of the location in units of the spread, and the
+# error of log(spread). The law with the smallest misfit holds. So a law is judged by how the
+# spread changes as well as by the slope: locations that grow in proportion are proportional only
+# if the spread does too. ``partly_proportional`` has one number more, f, and so competes only
+# where there clearly is such a share (``fixed_share``), and holds only if it halves the misfit of
+# all others. Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
+#
+# The line is also fitted to the locations by ordinary least squares, and reported with R squared.
+# Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more
+# than chance, loads step instead of slope: T = X + cost(d), where the cost is the ascending
+# sequence nearest to the locations (isotonic regression, each load weighing the same), less its
+# first number.
+
 
 WORST = 1e6
 
@@ -44,7 +90,7 @@ STRAIGHT = 0.9
 HANDICAPS = {"partly_proportional": 2.0}
 """By how much the misfit of a law with one number more must be smaller."""
 
-CLEAR = 5.0
+CLEARLY_DIFFERENT = 5.0
 """Standard errors of a median by which the largest and the smallest location differ at least."""
 
 
@@ -117,7 +163,7 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
         else WORST,
     }
     errors = 1.25 * spreads / np.sqrt([tables[load].size for load in loads])
-    differ = float(np.ptp(ascending)) > CLEAR * float(errors.max())
+    differ = float(np.ptp(ascending)) > CLEARLY_DIFFERENT * float(errors.max())
     if len(loads) > 2 and r_squared < STRAIGHT and differ:
         misfits["steps"] = _misfit(locations - ascending, spreads, np.zeros_like(loads))
     fixed = fixed_share(tables)

@@ -8,12 +8,9 @@ from __future__ import annotations
 from ..base import PictureKind
 from .delays import DelaysKind
 from .gantt import GanttKind
-from .iteration_time import IterationTimeKind
-from .loss_iteration import LossIterationKind
-from .loss_time import LossTimeKind
+from .losses import LossIterationKind, LossTimeKind
+from .times import IterationTimeKind, UtilisationKind, WorkersKind
 from .tradeoff import TradeoffKind
-from .utilisation import UtilisationKind
-from .workers import WorkersKind
 
 KINDS: dict[str, PictureKind] = {
     kind.name: kind

@@ -22,11 +22,11 @@ from ...config.errors import ConfigError
 from ...counted import left_out
 from ..base import PictureKind
 from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
+from ..picture import Axis, Band, Curve, Panel, Picture
 from ..records import Records, short_text
-from ..shown import Axis, Band, Curve, Panel, Picture
 
 if TYPE_CHECKING:
-    from ...config.grid import Cell
+    from ...config.cells import Cell
 
 MOST_LINES = 6
 """Delay models that stay legible in one picture."""
@@ -112,7 +112,7 @@ def samples(records: Records, most: int = MOST_LINES) -> tuple[list[Sample], int
     Raises:
         ConfigError: the config or its delay model cannot be built.
     """
-    from ...config.grid import cells  # only here: a config names engines and learners
+    from ...config.cells import cells  # only here: a config names engines and learners
 
     assert records.config is not None
     models: dict[str, Cell] = {}

@@ -13,18 +13,8 @@ from ...counted import counted, left_out
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look
+from ..picture import Axis, Band, Bars, Fill, Mark, Panel, Picture, Points, Rules
 from ..records import Records
-from ..shown import (
-    Axis,
-    Band,
-    Bars,
-    Fill,
-    Mark,
-    Panel,
-    Picture,
-    Points,
-    Rules,
-)
 
 ROUNDS = (2, 4, 10)
 """The picture ends when the slowest scheme has done the second number of rounds or the fastest the

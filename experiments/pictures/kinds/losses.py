@@ -1,25 +1,111 @@
-"""What the pictures of losses share, diverged runs among them.
-
-A run diverges where its step is too long: losses grow without bound, then they are not numbers any
-more. One such scheme must not take the room of the others, so a line ends where the loss is
-``DIVERGED`` times what it was at the start, at the top of the picture.
-"""
+"""Loss against simulated time, and against iterations."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import ClassVar, final
 
 import numpy as np
+from scipy.special import stdtrit
 from typing_extensions import override
 
-from ....sim.types import FloatArray
+from ....sim.types import BoolArray, FloatArray
 from ..base import PanelKind
-from ..looks import Look
+from ..looks import MUTED, Look, shade
+from ..picture import Axis, Band, Bars, Curve, Fill, Panel, legend_key
 from ..records import Records
-from ..shown import Axis, Band, Curve, Panel
-from .curves import BANDS, Spread, band_key
+
+# Many replications as one curve: losses on a common clock, bands, Pareto fronts.
+
+
+LOW, HIGH = 10, 90
+"""The band of quantiles holds four of five replications."""
+
+CONFIDENCE = 0.95
+
+BANDS: dict[Band, str] = {
+    "quantiles": "line: median; band: 10th to 90th percentile",
+    "ci": "line: mean; band: 95 % confidence interval",
+}
+"""What a legend says of lines and bands."""
+
+
+def band_key(note: str) -> Bars:
+    """The entry of the legend that says what bands are."""
+    return legend_key(Fill(shade(MUTED, 0.6), "", note))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Spread:
+    """Replications summed up: the middle and the ends of a band, each ``(G,)``."""
+
+    middle: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+
+def spread(values: FloatArray, band: Band) -> Spread:
+    """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
+    known = np.where(np.isfinite(values), values, np.inf)
+    return _quantiles(known) if band == "quantiles" else _interval(known)
+
+
+def _quantiles(known: FloatArray) -> Spread:
+    low, middle, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
+    return Spread(middle, low, high)
+
+
+def _interval(known: FloatArray) -> Spread:
+    """Mean and Student's confidence interval of it; just the mean of a single replication."""
+    count = len(known)
+    middle = known.mean(axis=0)
+    if count == 1:
+        return Spread(middle, middle, middle)
+    with np.errstate(invalid="ignore"):  # a spread around an infinite mean
+        error = known.std(axis=0, ddof=1) / np.sqrt(count)
+    half = stdtrit(count - 1, (1 + CONFIDENCE) / 2) * np.where(np.isfinite(error), error, 0.0)
+    return Spread(middle, middle - half, middle + half)
+
+
+def instants_of(times: FloatArray, points: int = 200) -> FloatArray:
+    """Instants from 0 to the end of the fastest replication, ``(points + 1,)`` seconds.
+
+    Args:
+        times: ``(R, T + 1)`` when each iteration ended.
+    """
+    return np.linspace(0.0, float(times[:, -1].min()), points + 1)
+
+
+def loss_at(times: FloatArray, losses: FloatArray, instants: FloatArray) -> FloatArray:
+    """The loss of the newest model at each instant: ``(R, T + 1)`` twice and ``(G,) -> (R, G)``."""
+    rows = [
+        loss[np.searchsorted(time, instants, side="right") - 1]
+        for time, loss in zip(times, losses, strict=True)
+    ]
+    return np.stack(rows)
+
+
+def pareto(cost: FloatArray, loss: FloatArray) -> BoolArray:
+    """The points that no other point beats in both: ``(P,)`` twice -> ``(P,)`` bool.
+
+    Of equal points all are on the front; a point that is not finite never is.
+    """
+    finite = np.isfinite(cost) & np.isfinite(loss)
+    no_worse = (cost[:, None] <= cost) & (loss[:, None] <= loss)
+    better = (cost[:, None] < cost) | (loss[:, None] < loss)
+    beaten = (no_worse & better & finite[:, None]).any(axis=0)
+    return np.asarray(finite & ~beaten)
+
+
+# What the pictures of losses share, diverged runs among them.
+#
+# A run diverges where its step is too long: losses grow without bound, then they are not numbers
+# any more. One such scheme must not take the room of the others, so a line ends where the loss is
+# ``DIVERGED`` times what it was at the start, at the top of the picture.
+
 
 DECADES_FOR_LOG = 0.8
 """From this many powers of ten on, losses are drawn on a logarithmic axis."""
@@ -110,3 +196,36 @@ def loss_axis(curves: Sequence[Curve], label: str = "training loss (mean over ro
         return Axis(label)
     narrow = values.max() < 100 * values.min()
     return Axis(label, log=True, ticks=(1, 2, 5) if narrow else ())
+
+
+# Training loss against simulated seconds.
+
+
+@final
+class LossTimeKind(LossKind):
+    """One line per scheme, up to where its fastest replication ends."""
+
+    name: ClassVar[str] = "loss_time"
+    along: ClassVar[str] = ""
+
+    @override
+    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
+        times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
+        instants = instants_of(times)
+        return instants, spread(loss_at(times, losses, instants), band)
+
+
+# Training loss against the number of iterations: the clock left out.
+
+
+@final
+class LossIterationKind(LossKind):
+    """One line per scheme; exact schemes lie on one line."""
+
+    name: ClassVar[str] = "loss_iteration"
+    along: ClassVar[str] = "iteration"
+
+    @override
+    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
+        losses = records.runs(label, "train_loss")
+        return np.arange(losses.shape[1], dtype=float), spread(losses, band)

@@ -14,10 +14,9 @@ from ....sim.types import BoolArray, FloatArray
 from ...counted import counted
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look
+from ..picture import Axis, Band, Curve, Panel, Points
 from ..records import Records
-from ..shown import Axis, Band, Curve, Panel, Points
-from .curves import HIGH, LOW, pareto
-from .losses import ceiling
+from .losses import HIGH, LOW, ceiling, pareto
 
 COST = METRICS["iteration_time"]
 ACCURACY = (METRICS["final_train_loss"], METRICS["decoding_error"])

@@ -2,22 +2,247 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from ....sim.types import FloatArray
-from ..looks import INK, Look
-from ..shown import Bars, Curve, Fill, Heat, Mark, Points, Rules
-from .heat import heat_image
-from .numbers import place, readable
-from .scale import Scale
-from .sheet import Sheet
-from .symbols import dashes
-from .thin import kept
+from ..looks import INK, LineStyle, Look, shade
+from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules
+from .scale import Scale, kept, place, readable
+
+# Markers, line styles and hatches of matplotlib as SVG: drawn once, used everywhere.
+
+
+PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
+"""matplotlib's own line styles that are given by a sign, in widths of the line."""
+
+HATCHES = {
+    "/": '<path d="M-1 7L7 -1M-1 1L1 -1M5 7L7 5"/>',
+    "\\": '<path d="M-1 -1L7 7M5 -1L7 1M-1 5L1 7"/>',
+    ".": '<circle cx="3" cy="3" r=".9" class="dot"/>',
+    "x": '<path d="M-1 7L7 -1M-1 -1L7 7"/>',
+}
+"""By the first sign of matplotlib's pattern, on a tile of 6 by 6."""
+
+
+def dashes(line: LineStyle, width: float) -> str:
+    """The value of ``stroke-dasharray``; empty for a solid line."""
+    pattern = PLAIN_DASHES.get(line, ()) if isinstance(line, str) else line[1]
+    return " ".join(f"{part * width:.3g}" for part in pattern)
+
+
+CLOSE = 79
+"""matplotlib's code for the end of a closed path."""
+
+
+@dataclass
+class Symbols:
+    """The markers and hatches that a page uses."""
+
+    markers: dict[str, str] = field(default_factory=dict)
+    hatches: dict[str, str] = field(default_factory=dict)
+
+    def marker(self, code: str) -> str:
+        """The identifier of a marker, of about one unit."""
+        return self.markers.setdefault(code, f"m{len(self.markers)}")
+
+    def hatch(self, pattern: str) -> str:
+        """The identifier of a hatch."""
+        return self.hatches.setdefault(pattern[:1], f"h{len(self.hatches)}")
+
+    def definitions(self) -> Markup:
+        """What stands once in the page."""
+        parts = [_marker(code, name) for code, name in self.markers.items()]
+        parts += [
+            f'<pattern id="{name}" class="hatch" width="6" height="6" '
+            f'patternUnits="userSpaceOnUse">{HATCHES.get(sign, HATCHES["/"])}</pattern>'
+            for sign, name in self.hatches.items()
+        ]
+        return Markup("".join(parts))
+
+
+def _marker(code: str, name: str) -> str:
+    from matplotlib.markers import MarkerStyle
+
+    style = MarkerStyle(code)
+    path = style.get_path().transformed(style.get_transform())
+    steps = []
+    signs = {1: "M", 2: "L", 3: "Q", 4: "C", CLOSE: "Z"}
+    for points, step in path.iter_segments(curves=True, simplify=False):
+        pairs = np.asarray(points).reshape(-1, 2)
+        numbers = " ".join(f"{x:.3g} {-y:.3g}" for x, y in pairs)
+        steps.append(signs[int(step)] + (numbers if int(step) != CLOSE else ""))
+    kind = "face" if style.is_filled() else "stroke"
+    if code.startswith("$"):
+        kind = "letter"
+    return f'<path id="{name}" class="{kind}" d="{"".join(steps)}"/>'
+
+
+# Colours by name, so that a page can show each of them on white and on black.
+
+
+DARK = "#15181d"
+"""The page's background in dark mode; the style sheet has the same."""
+
+LEAST = 3.5
+"""Contrast of a line with a dark background; WCAG 2.2 asks for 3."""
+
+GREY = 16
+"""Channels that differ by less make a grey."""
+
+
+@dataclass
+class Inks:
+    """The colours of a page, each with the name of a class of the style sheet."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def name(self, colour: str) -> str:
+        """The class of a hex colour."""
+        return self.known.setdefault(colour.upper(), f"i{len(self.known)}")
+
+    def css(self) -> tuple[str, str]:
+        """Rules for a light page, and for a dark one."""
+        light = "".join(f".{name}{{--c:{colour}}}" for colour, name in self.known.items())
+        dark = "".join(f".{name}{{--c:{on_dark(colour)}}}" for colour, name in self.known.items())
+        return light, dark
+
+
+def on_dark(colour: str) -> str:
+    """The colour, mixed with as little white as makes it legible on ``DARK``.
+
+    White itself, which stands for nothing, becomes the background; black and dark greys turn
+    around, since what is drawn in ink stays the strongest.
+    """
+    if colour.upper() == "#FFFFFF":
+        return DARK
+    channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    if max(channels) - min(channels) < GREY and max(channels) < 128:
+        return "#" + "".join(f"{232 - channel // 2:02X}" for channel in channels)
+    shares = (step / 50 for step in range(51))
+    return next(found for share in shares if contrast(found := shade(colour, share), DARK) >= LEAST)
+
+
+def contrast(first: str, second: str) -> float:
+    """Of two hex colours, 1 to 21. Source: WCAG 2.2, contrast ratio."""
+    low, high = sorted((_luminance(first), _luminance(second)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+# What the pictures of one page share: colours, markers, and the numbers of their schemes.
+
+
+@dataclass
+class Sheet:
+    """One page.
+
+    Attributes:
+        inks: its colours.
+        symbols: its markers and hatches.
+        keys: the number of each entry of the legends, by title: a scheme has one number on the
+            whole page, so that it can be hidden in all pictures at once.
+    """
+
+    inks: Inks = field(default_factory=Inks)
+    symbols: Symbols = field(default_factory=Symbols)
+    keys: dict[str, int] = field(default_factory=dict)
+
+    def key(self, title: str) -> int:
+        """The number of an entry."""
+        return self.keys.setdefault(title, len(self.keys))
+
+
+# A table of values as shades: a small image, stretched, whatever its size.
+
+
+MOST_READ = 60_000
+"""Values that a pointer can read; a larger table is a picture alone."""
+
+
+def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
+    """The image, and its values row by row."""
+    rows = len(mark.values)
+    left, right = x(np.array(mark.sides, dtype=np.float64))
+    top, bottom = y(np.array([-0.5, rows - 0.5], dtype=np.float64))
+    image = Markup(
+        '<image class="heat" x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none" '
+        'href="{}"/>'
+    ).format(
+        *map(place, (min(left, right), min(top, bottom), abs(right - left), abs(bottom - top))),
+        source(shades(mark.values, mark)),
+    )
+    lines = Markup("").join(
+        Markup('<path class="gap" d="M{} {}H{}"/>').format(place(left), place(at), place(right))
+        for at in y(np.arange(1, rows, dtype=np.float64) - 0.5)
+        if rows <= 24
+    )
+    if mark.values.size > MOST_READ:
+        return image + lines, {}
+    values = {
+        "kind": "heat",
+        "v": [readable(row) for row in mark.values],
+        "label": mark.label,
+        "sides": mark.sides,
+    }
+    return image + lines, values
+
+
+def shades(values: FloatArray, mark: Heat) -> bytes:
+    """Values in the colours of a mark, as the bytes of a PNG, one pixel each."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    low, high = mark.ends
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if mark.log:
+            values, low, high = np.log(np.maximum(values, low)), np.log(low), np.log(high)
+        share = np.clip((values - low) / (high - low), 0.0, 1.0)
+    pixels = colormaps["Blues"](np.nan_to_num(share), bytes=True)
+    pixels[~np.isfinite(values)] = 0
+    sink = BytesIO()
+    Image.fromarray(pixels, "RGBA").save(sink, "png", optimize=True)
+    return sink.getvalue()
+
+
+def source(png: bytes) -> str:
+    """An image as part of the page."""
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+
+
+def colour_bar(mark: Heat, right: float, y: float) -> Markup:
+    """Which shade is which value: flush right at a place, one line high."""
+    low, high = mark.ends
+    steps = np.geomspace(low, high, 48) if mark.log else np.linspace(low, high, 48)
+    return Markup(
+        '<text class="tk" text-anchor="end" x="{0}" y="{1}">{2}</text>'
+        '<image x="{3}" y="{4}" width="72" height="9" preserveAspectRatio="none" href="{5}"/>'
+        '<text class="tk" text-anchor="end" x="{6}" y="{1}">{7}</text>'
+    ).format(
+        place(right),
+        place(y),
+        f"{high:.3g} {mark.label}".strip(),
+        place(right - 78 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
+        place(y - 8.5),
+        source(shades(steps[None, :], mark)),
+        place(right - 83 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
+        f"{low:.3g}",
+    )
+
+
+# Each mark of a panel as SVG, and the values that a pointer reads there.
+
 
 UNIT = 1.25
 """Units of a drawing in a point of matplotlib's."""

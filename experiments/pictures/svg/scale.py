@@ -1,13 +1,102 @@
-"""From values to places, and where ticks stand."""
+"""From values to places on an SVG: scales, ticks, numbers, and as few points as will do."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from ....sim.types import FloatArray
+from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules
+
+# Numbers of a drawing and of what a pointer reads: short, and the same on every machine.
+
+
+DIGITS = 4
+"""Of the values that a pointer reads."""
+
+
+def place(value: float) -> str:
+    """A place in a drawing, to a tenth of a unit."""
+    text = f"{value:.1f}"
+    return text.removesuffix(".0") if text not in ("-0.0", "0.0") else "0"
+
+
+def readable(values: Iterable[float] | FloatArray) -> list[float | int | None]:
+    """Values for JSON, rounded to ``DIGITS`` digits; what is not finite is null."""
+    return [_rounded(float(value)) for value in values]
+
+
+def _rounded(value: float) -> float | int | None:
+    if not np.isfinite(value):
+        return None
+    short = float(f"{value:.{DIGITS}g}")
+    return int(short) if short == int(short) and abs(short) < 1e15 else short
+
+
+def said(value: float) -> str:
+    """A value for a reader."""
+    return f"{value:.{DIGITS}g}" if np.isfinite(value) else "none"
+
+
+# Fewer points for the same line.
+
+
+TOLERANCE = 0.25
+"""Units of the drawing that a line may move: not visible."""
+
+
+def kept(x: FloatArray, lines: list[FloatArray], tolerance: float = TOLERANCE) -> list[int]:
+    """Which points to keep so that none of several lines moves by more than the tolerance.
+
+    Args:
+        x: ``(G,)`` places, those of all lines.
+        lines: ``(G,)`` each; NaN interrupts a line, and the points around a gap are kept.
+        tolerance: the largest distance from what is left.
+
+    Source: Ramer (1972); Douglas and Peucker (1973).
+
+    Cost: about G log G a line.
+    """
+    if len(x) < 3:
+        return list(range(len(x)))
+    chosen = {0, len(x) - 1}
+    for line in lines:
+        finite = np.isfinite(x) & np.isfinite(line)
+        edges = np.flatnonzero(np.diff(finite)) + 1
+        for run in np.split(np.arange(len(x)), edges):
+            if finite[run[0]]:
+                chosen |= _of_run(x, line, int(run[0]), int(run[-1]), tolerance)
+            else:
+                chosen |= {int(run[0]), int(run[-1])}
+    return sorted(chosen)
+
+
+def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: float) -> set[int]:
+    chosen, todo = {first, last}, [(first, last)]
+    while todo:
+        a, b = todo.pop()
+        if b - a < 2:
+            continue
+        dx, dy = x[b] - x[a], y[b] - y[a]
+        inner = slice(a + 1, b)
+        length = float(np.hypot(dx, dy))
+        if length == 0:
+            far = np.hypot(x[inner] - x[a], y[inner] - y[a])
+        else:
+            far = np.abs(dx * (y[inner] - y[a]) - dy * (x[inner] - x[a])) / length
+        place = int(np.argmax(far))
+        if far[place] > tolerance:
+            middle = a + 1 + place
+            chosen.add(middle)
+            todo += [(a, middle), (middle, b)]
+    return chosen
+
+
+# From values to places, and where ticks stand.
+
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
@@ -89,3 +178,63 @@ def tick_text(value: float, log: bool = False) -> str:
     if number == 1:
         return ten
     return f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
+
+
+# How far an axis reaches: what it asks for, or around its marks.
+
+
+MARGIN = 0.05
+
+Ends = tuple[float, float]
+
+
+def ends(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Ends:
+    """Low and high end of an axis; the low one is the larger where the axis is turned around."""
+    low, high = axis.low, axis.high
+    if axis.log:
+        low = low if low is None or low > 0 else None
+    if low is not None and high is not None and low != high:
+        return float(low), float(high)
+    for mark in marks:
+        if isinstance(mark, Heat):  # without a margin, the first row on top
+            return mark.sides if along == "x" else (len(mark.values) - 0.5, -0.5)
+    found = np.concatenate([np.empty(0), *(values.ravel() for values in _values(marks, along))])
+    found = found[np.isfinite(found) & (found > 0 if axis.log else True)]
+    least, most = (float(found.min()), float(found.max())) if found.size else (0.0, 1.0)
+    fitted = _around(least, most, axis.log)
+    return (fitted[0] if low is None else float(low), fitted[1] if high is None else float(high))
+
+
+def _around(least: float, most: float, log: bool) -> Ends:
+    if log:
+        if least <= 0:
+            return 0.1, 1.0
+        share = (most / least) ** MARGIN if most > least else 1.5
+        return least / share, most * share
+    gap = MARGIN * (most - least) or 0.05 * abs(most) or 0.5
+    return least - gap, most + gap
+
+
+def _values(marks: Sequence[Mark], along: Literal["x", "y"]) -> Iterator[FloatArray]:
+    for mark in marks:
+        match mark:
+            case Curve():
+                yield mark.x if along == "x" else mark.y
+                if mark.across == along and mark.low is not None and mark.high is not None:
+                    yield mark.low
+                    yield mark.high
+            case Points():
+                middle = mark.x if along == "x" else mark.y
+                bars = mark.dx if along == "x" else mark.dy
+                yield middle
+                if bars is not None:
+                    yield middle - bars[0]
+                    yield middle + bars[1]
+            case Bars() if along == "x":
+                yield mark.start
+                yield mark.end
+            case Bars():
+                yield mark.rows - 0.5
+                yield mark.rows + 0.5
+            case Rules() if along == "x":
+                yield mark.x

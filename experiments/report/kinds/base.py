@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import pandas as pd
 import pyarrow as pa
 
-from ...answers import Answer
 from ...config.errors import ConfigError
+from ...run.outputs import Answer
 from ..content import Command, Image, Page
 
 

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ... import answers
 from ...counted import left_out
 from ...pictures import style
 from ...pictures.looks import DASHED, MUTED, Look, variants
-from ...pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ...run import outputs
 from ..content import Chart, Page, Section, Table
 from .base import ReportKind, asked_again, image, read_frame
 from .numbers import capped, interval, number, plain
@@ -36,7 +36,7 @@ class CompareReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = answers.read(directory)
+        answer = outputs.read(directory)
         table = read_frame(directory / COMPARISON, ("label", "scheme", *NUMBERS))
         words = "Each iteration of both results, and their losses on the clock."
         return Page(

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ... import answers
-from ...fit.frames import CONFIG
-from ...fit.pictures import LOOKS
+from ...fit.findings import CONFIG
+from ...fit.page import LOOKS
 from ...pictures import style
 from ...pictures.looks import MUTED, SOLID, Look
-from ...pictures.shown import Axis, Curve, Mark, Panel, Picture
+from ...pictures.picture import Axis, Curve, Mark, Panel, Picture
+from ...run import outputs
 from ..content import Cell, Chart, Page, Section, Table
 from .base import ReportKind, asked_again, image, read_frame, text_at
 from .numbers import capped, interval, number, plain, share
@@ -38,7 +38,7 @@ class FitReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = answers.read(directory)
+        answer = outputs.read(directory)
         fits = read_frame(directory / FIT, ("load", "family", "order_error", "aic", "ks"))
         orders = read_frame(directory / ORDERS, ("load", "family", "k", "observed", "ratio"))
         ks = orders["k"]

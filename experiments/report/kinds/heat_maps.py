@@ -8,8 +8,8 @@ import numpy as np
 
 from ...pictures import style
 from ...pictures.kinds.gantt import without_rounds
+from ...pictures.picture import Axis, Heat, Panel, Picture
 from ...pictures.records import Records
-from ...pictures.shown import Axis, Heat, Panel, Picture
 from ..content import Chart
 
 MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200

@@ -14,8 +14,8 @@ from ....sim.types import FloatArray
 from ...counted import left_out
 from ...pictures import style
 from ...pictures.looks import Look, variants
+from ...pictures.picture import Axis, Curve, Panel, Picture
 from ...pictures.records import Records, short_text
-from ...pictures.shown import Axis, Curve, Panel, Picture
 from ..content import Chart
 
 SHOWN = ("time_to_target", "iteration_time", "final_train_loss")

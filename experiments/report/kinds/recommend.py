@@ -11,11 +11,11 @@ import pandas as pd
 from typing_extensions import override
 
 from ....sim.types import FloatArray
-from ... import answers
 from ...counted import counted
 from ...pictures import style
 from ...pictures.looks import DASHED, MUTED, Look, variants
-from ...pictures.shown import Axis, Curve, Mark, Panel, Picture, Points
+from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ...run import outputs
 from ..content import Cell, Chart, Page, Section, Table
 from .base import ReportKind, asked_again, read_frame, read_json, text_at
 from .numbers import capped, interval, number, plain
@@ -49,7 +49,7 @@ class RecommendReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = answers.read(directory)
+        answer = outputs.read(directory)
         manifest = read_json(directory / MANIFEST)
         wanted = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high")
         ranking = read_frame(directory / RANKING, wanted)

@@ -10,10 +10,10 @@ from typing import Any, ClassVar, final
 from typing_extensions import override
 
 from ....sim.metrics import METRICS
-from ... import outputs
-from ...config import yaml_text
+from ...config.document import write_yaml
 from ...pictures.kinds import KINDS as PICTURES
 from ...pictures.records import Records, read_records, short_text
+from ...run import outputs
 from ..content import Chart, Command, Page, Section, Table
 from .base import ReportKind, quoted, read_json
 from .heat_maps import heat_maps
@@ -82,7 +82,7 @@ class RunReport(ReportKind):
             sections=[*_sections(records)],
             provenance=_provenance(manifest, records),
             commands=_commands(kind, title),
-            config=yaml_text.write(config) if config else "",
+            config=write_yaml(config) if config else "",
             notes=[str(line) for line in manifest.get("warnings", [])],
         )
 

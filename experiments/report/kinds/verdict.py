@@ -11,7 +11,7 @@ import pandas as pd
 from ....sim.metrics import METRICS, time_to_target
 from ....sim.types import FloatArray
 from ...pictures.records import Records
-from ...records.estimates import ratio_interval
+from ...run.records import ratio_interval
 
 NAMED = 3
 """Schemes that a sentence names."""

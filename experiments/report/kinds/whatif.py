@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ... import answers
-from ...config.escape import shortened
+from ...config.errors import shortened
 from ...pictures import style
 from ...pictures.looks import SOLID, Look, shade
-from ...pictures.shown import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points
+from ...pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points
+from ...run import outputs
 from ...whatif.command import HEAT_MAP
 from ..content import Chart, Image, Page, Section, Table
 from .base import ReportKind, asked_again, image, read_frame
@@ -47,7 +47,7 @@ class WhatIfReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = answers.read(directory)
+        answer = outputs.read(directory)
         changes = read_frame(directory / CHANGES, ("load", "text", "seconds", "share", "saved"))
         hosts = read_frame(directory / HOSTS, ("load", "host", "alone", "blame", "factor"))
         slowdown = read_frame(directory / SLOWDOWN, ("load", "part", "seconds"))

@@ -1,28 +1,229 @@
-"""Schemes without a barrier in the batch engine.
-
-Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
-``engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
-everybody, see ``engines.batch.interrupted``.
-"""
+"""Schemes without a barrier in the batch engine."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import chain, islice, repeat
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless, Stops
-from ...types import IntArray, Messages, Trace
-from ..accepted import Accepted
+from ...types import FloatArray, IntArray, Messages, Trace
+from ..updates import Accepted, Cycle, Standstill, Streams
 from .arrivals import Block, arrivals
-from .cycles import cycles
-from .fresh import Fresh
+from .booking import unresting
 from .interrupted import interrupted
-from .result import unresting
 
 if TYPE_CHECKING:
     from ..run import Run
+
+
+# Which messages are fresh enough, where the master drops those that are too old.
+
+
+@final
+class Fresh:
+    """Finds the messages that the master accepts, block by block.
+
+    A message is fresh enough if its worker got its model after the update that is ``oldest``
+    updates back from the next one. Instants are counted in messages decided.
+
+    Life cycle: ``take`` each block in order, until one has all that are wanted.
+
+    Args:
+        scheme: its choices.
+        updates: of the run; no message can be older.
+    """
+
+    def __init__(self, scheme: Barrierless, updates: int) -> None:
+        self._k = scheme.gradients
+        # When each message of the last ``oldest`` updates was accepted, and each one since.
+        self._accepted = [0] * (self._k * min(int(scheme.oldest), updates))
+        self._begun = 0  # messages of the next update
+        self._decided = 0
+        self._updates = np.zeros(1, dtype=np.int32)
+
+    def take(self, before: IntArray, most: int) -> IntArray:
+        """Places of the messages of a block that are accepted.
+
+        Cost: a turn of a Python loop for each message, about 40 ns.
+
+        Args:
+            before: for each message, how many had been decided when its worker got its model.
+            most: accept no more than these; the messages after them are left.
+        """
+        earlier, accept = len(self._accepted), self._accepted.append
+        messages = enumerate(before.tolist(), self._decided + 1)
+        for limit in islice(self._limits(), most):
+            for decided, known in messages:
+                if known >= limit:
+                    accept(decided)
+                    break
+            else:
+                break
+        places = np.array(self._accepted[earlier:], dtype=np.int64) - (self._decided + 1)
+        self._count(places[self._k - self._begun - 1 :: self._k], len(before))
+        done, self._begun = divmod(self._begun + len(places), self._k)
+        del self._accepted[: done * self._k]
+        return places
+
+    def updates_after(self, decided: IntArray) -> IntArray:
+        """Updates that had happened when so many messages had been decided."""
+        return self._updates[decided]
+
+    def _limits(self) -> Iterator[int]:
+        """When the update happened that makes the next message fresh; then for those after it.
+
+        Read from ``accepted``, which grows meanwhile.
+        """
+        if self._k == 1:
+            return iter(self._accepted)
+        updates = islice(self._accepted, self._k - 1, None, self._k)
+        limits = chain.from_iterable(map(repeat, updates, repeat(self._k)))
+        return islice(limits, self._begun, None)
+
+    def _count(self, updates: IntArray, decided: int) -> None:
+        """Note a block with updates at these places."""
+        start, self._decided = self._decided, self._decided + decided
+        if self._decided >= len(self._updates):
+            longer = np.empty(2 * (self._decided + 1), dtype=np.int32)
+            longer[: start + 1] = self._updates[: start + 1]
+            self._updates = longer
+        block = self._updates[start + 1 : self._decided + 1]
+        block[:] = 0
+        block[updates] = 1
+        block[:1] += self._updates[start]
+        np.cumsum(block, out=block)
+
+
+# Updates that come in cycles, in the batch engine: arrivals first, then decisions.
+#
+# Nobody is stopped or kept waiting, so arrivals depend on no decision: see
+# ``engines.batch.arrivals``.
+
+
+def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:
+    """Run the replications.
+
+    Cost: that of ``arrivals``, and a turn of a Python loop for each message.
+
+    Raises:
+        NeverEnough: nobody is left whose message makes an update, or time stands still.
+    """
+    accepted = Accepted.empty((len(run.tapes), run.updates, 1), seconds=False)
+    streams = Streams(scheme.workers)
+    for r in range(len(run.tapes)):
+        decisions = _CycleDecisions(scheme.workers, run.updates, run.iterations)
+        for block in arrivals(run, scheme, r, work):
+            decisions.take(block)
+            if not decisions.missing:
+                break
+        decisions.finish(accepted.replication(r), streams)
+    noted = unresting(accepted, streams.useful) if work else None
+    return Trace(accepted.times, streams.heard if heard else None, noted, "batch", run.seed)
+
+
+@final
+class _CycleDecisions:
+    """Which messages of a replication make updates.
+
+    Life cycle: ``take`` each block until no update is ``missing``; then ``finish``.
+
+    Attributes:
+        missing: updates that have not happened yet.
+    """
+
+    def __init__(self, workers: int, updates: int, iterations: int) -> None:
+        self._cycle, self._standstill = Cycle(workers), Standstill()
+        self._updates, self.missing = updates, updates
+        self._per_iteration = updates // iterations
+        self._ends: list[int] = []
+        self._decided = 0
+        self._when: list[FloatArray] = []
+        self._worker: list[IntArray] = []
+        self._before: list[IntArray] = []
+        self._seconds: list[FloatArray] = []
+
+    def take(self, block: Block) -> None:
+        """Decide the messages of a block.
+
+        Raises:
+            NeverEnough: no update can come after them.
+        """
+        workers, when = block.worker[block.order], block.when[block.order]
+        cycle, standstill = self._cycle, self._standstill
+        leaving = self._leaving(workers, block) if block.lost.any() else None
+        for place, (worker, now) in enumerate(zip(workers.tolist(), when.tolist(), strict=True)):
+            self._decided += 1
+            if cycle.hear(worker):
+                self._ends.append(self._decided)
+                self.missing -= 1
+                standstill.clear()
+                if not self.missing:
+                    break
+            else:
+                standstill.note(worker, now)
+                if standstill.endless is not None:
+                    raise NeverEnough(self._iteration, sorted(cycle.needed), endless=worker)
+            if leaving is not None:
+                self._require_hope(leaving[place])
+        self._when.append(when)
+        self._worker.append(workers)
+        self._before.append(block.before[block.order])
+        if block.seconds is not None:
+            self._seconds.append(block.seconds[block.order])
+        if self.missing and block.lost.all():
+            raise NeverEnough(self._iteration, sorted(cycle.needed))
+
+    def _leaving(self, workers: IntArray, block: Block) -> list[set[int] | None]:
+        """Who is lost after each message; ``None`` within a wave, which is decided as a whole."""
+        lost = set(np.flatnonzero(block.lost).tolist())
+        last = {worker: place for place, worker in enumerate(workers.tolist()) if worker in lost}
+        gone = lost - last.keys()
+        after: list[set[int] | None] = []
+        for place, (worker, end) in enumerate(
+            zip(workers.tolist(), block.last.tolist(), strict=True)
+        ):
+            if last.get(worker) == place:
+                gone = gone | {worker}
+            after.append(gone if end == place else None)
+        return after
+
+    def _require_hope(self, lost: set[int] | None) -> None:
+        """Nothing more comes of the lost.
+
+        Raises:
+            NeverEnough: and so no update can come.
+        """
+        never = self._cycle.hopeless(lost) if lost else []
+        if never:
+            raise NeverEnough(self._iteration, never)
+
+    @property
+    def _iteration(self) -> int:
+        return (self._updates - self.missing) // self._per_iteration + 1
+
+    def finish(self, accepted: Accepted, streams: Streams) -> None:
+        """Write the updates and their messages down."""
+        ends, used = np.array(self._ends), slice(self._decided)
+        worker, when = np.concatenate(self._worker)[used], np.concatenate(self._when)
+        before = np.concatenate(self._before)[used]
+        accepted.when[:, 0] = when[ends - 1]
+        accepted.worker[:, 0] = worker[ends - 1]
+        happened = np.zeros(self._decided + 1, dtype=np.int64)
+        happened[ends] = 1
+        version = np.cumsum(happened)[before]
+        seconds = np.concatenate(self._seconds)[used] if self._seconds else None
+        streams.add(worker, version, seconds, ends)
+
+
+# Schemes without a barrier in the batch engine.
+#
+# Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
+# ``engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
+# everybody, see ``engines.batch.interrupted``.
 
 
 def simulate(run: Run, heard: bool = True, work: bool = True) -> Trace:

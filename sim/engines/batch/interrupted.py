@@ -1,24 +1,139 @@
-"""Schemes without a barrier in the batch engine, where every update stops everybody.
-
-Then an update is a fresh start for all: only which rows of the tape are next passes from one to the
-next. One loop over updates, vectorised over replications, workers and tasks.
-"""
+"""Schemes without a barrier in the batch engine, where every update stops everybody."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless
 from ...types import FloatArray, IntArray
-from ..accepted import Accepted
-from .distinct import distinct
-from .tasks import Tasks
+from ..tapes import CheckedTape
+from ..updates import STANDSTILL, Accepted
 
 if TYPE_CHECKING:
     from ..run import Run
+
+
+# The next tasks of workers that each read the tape at their own pace.
+
+
+ROWS_AHEAD = 16
+"""Tasks of each worker that a short run reads beside two for each update."""
+
+
+@final
+class Tasks:
+    """The next tasks of each worker of each replication; row i of a tape is a worker's i-th."""
+
+    def __init__(self, run: Run, group: range) -> None:
+        self._law = run.load_law
+        self._tapes = [CheckedTape(run.tapes[r]) for r in group]
+        self._n = run.scheme.workers
+        self._size = min(self._tapes[0].block_rounds, 2 * run.updates + ROWS_AHEAD)
+        self._next = np.zeros((len(group), self._n), dtype=np.int64)
+        self._first = 0  # row of the table's first row
+        self._table = np.empty((len(group), 0, self._n))
+
+    def ahead(self, depth: int) -> FloatArray:
+        """``(R, depth, n)`` seconds of the next tasks."""
+        loads = np.ones(self._n, dtype=np.int64)
+        while self._first + self._table.shape[1] < self._next.max() + depth:
+            start = self._first + self._table.shape[1]
+            block = np.stack(
+                [self._law.worker_times(t, loads, start, start + self._size) for t in self._tapes]
+            )
+            past = max(0, int(self._next.min()) - self._first)
+            self._first += past
+            self._table = np.concatenate([self._table[:, past:], block], axis=1)
+        r, rows, n = self._table.shape
+        cells = (self._next - self._first) * n + np.arange(n)
+        cells += np.arange(0, r * rows * n, rows * n)[:, None]
+        return self._table.ravel().take(cells[:, None] + np.arange(0, depth * n, n)[:, None])
+
+    def use(self, tasks: IntArray) -> None:
+        """Note that ``(R, n)`` tasks were begun."""
+        self._next += tasks
+
+
+# Updates from distinct workers that stop everybody, in the batch engine.
+#
+# An update comes with the K-th of the workers' first messages. What a worker sends after its own
+# is dropped, and all that matters of it is how many rows of the tape it uses.
+
+
+AT_ONCE = 8
+"""Tasks of a worker that are looked at together."""
+
+
+def distinct(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -> None:
+    """Fill in the messages of each update of a group of replications.
+
+    Cost: a sort of n an update, and for each 8 tasks that the fastest worker does in it some ten
+    NumPy calls over ``(R, 8, n)``.
+
+    Raises:
+        NeverEnough: too few workers ever deliver, or one delivers again and again in no time.
+    """
+    mine, k = slice(group.start, group.stop), scheme.gradients
+    accepted.version[mine] = np.arange(run.updates)[:, None]
+    tasks, now = Tasks(run, group), np.zeros(len(group))
+    for update in range(run.updates):
+        seconds = tasks.ahead(1)[:, 0]
+        first = now[:, None] + seconds
+        workers = np.argsort(first, axis=1, kind="stable")[:, :k]
+        accepted.when[mine, update] = np.take_along_axis(first, workers, axis=1)
+        accepted.worker[mine, update] = workers
+        if accepted.seconds is not None:
+            accepted.seconds[mine, update] = np.take_along_axis(seconds, workers, axis=1)
+        end = accepted.when[mine, update, -1]
+        iteration = update // (run.updates // run.iterations) + 1
+        if np.isinf(end).any():
+            stuck = int(np.flatnonzero(np.isinf(end))[0])
+            raise NeverEnough(iteration, np.flatnonzero(np.isinf(first[stuck])).tolist())
+        _use_until(end, now, first, tasks, iteration)
+        now = end
+
+
+def _use_until(
+    end: FloatArray, now: FloatArray, first: FloatArray, tasks: Tasks, iteration: int
+) -> None:
+    """Use the rows of all tasks that have begun by an update.
+
+    A worker has begun one task more than have ended before the update: a message of its instant is
+    decided with it, and its worker begins nothing before that.
+
+    Args:
+        end: ``(R,)`` when the update happens.
+        now: ``(R,)`` when the one before it did.
+        first: ``(R, n)`` when each worker's first task ends.
+        tasks: what comes next.
+        iteration: for the error.
+    """
+    r, n = first.shape
+    reached, going = np.repeat(now[:, None], n, axis=1), np.ones((r, n), dtype=np.bool_)
+    idle = np.zeros((r, n), dtype=np.int64)
+    while going.any():
+        finish = tasks.ahead(AT_ONCE)
+        finish[:, 0] += reached
+        for task in range(1, AT_ONCE):
+            finish[:, task] += finish[:, task - 1]
+        ended = np.count_nonzero(finish < end[:, None, None], axis=1)
+        on = going & (ended == AT_ONCE)
+        tasks.use(np.where(going, ended + ~on, 0))
+        idle = np.where(on & (finish[:, -1] == reached), idle + AT_ONCE, 0)
+        if idle.max() > STANDSTILL:
+            one, worker = (int(i) for i in np.argwhere(idle > STANDSTILL)[0])
+            missing = np.flatnonzero(first[one] > reached[one, worker]).tolist()
+            raise NeverEnough(iteration, missing, endless=worker)
+        reached, going = finish[:, -1], on
+
+
+# Schemes without a barrier in the batch engine, where every update stops everybody.
+#
+# Then an update is a fresh start for all: only which rows of the tape are next passes from one to
+# the next. One loop over updates, vectorised over replications, workers and tasks.
 
 
 def interrupted(run: Run, scheme: Barrierless, accepted: Accepted) -> None:

@@ -1,35 +1,241 @@
-"""Schemes with rounds in the batch engine.
-
-Where rounds are independent (a plan that never changes, an ideal cluster, policies ``cancel`` and
-``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the clock,
-and absolute times give the masks. Elsewhere one loop over rounds, vectorised over replications and
-workers, carries what passes from round to round (``coupled``, ``network``); a scheme whose plan
-changes is asked for it in that loop.
-
-Memory: the result plus a working set under ``BUDGET`` bytes, whatever R, T and n are. On a network
-the working set holds at least one replication's whole run, 64 bytes per worker and round, since a
-worker's last task is booked when it is known when the run ends.
-"""
+"""Schemes with rounds in the batch engine, on ideal clusters and on networks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from ...errors import NeverEnough
-from ...schemes.base import Round, RoundScheme, Sees
+from ...schemes.base import Round, RoundOutcome, RoundScheme, Sees
+from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..plans import plan_of, play_rounds, to_the_end
+from ..cluster import Cluster, Policy
+from ..run import plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
-from .booking import all_in, book, check
-from .coupled import CoupledRounds
-from .network import NetworkedRounds
-from .result import TraceArrays
+from .booking import TraceArrays, all_in, blame, book, check, useful_pieces
 
 if TYPE_CHECKING:
     from ..run import Course, Run
+
+
+# Rounds one after the other on an ideal cluster, vectorised over replications and workers.
+#
+# For policies that carry a worker's backlog from round to round, for stopping rules that need the
+# clock, and for schemes whose plan changes. Only what the next round depends on is done round by
+# round; the rest is done for many rounds at once.
+
+
+CELLS = 2**15
+"""Messages that are booked together: few enough to stay in the cache."""
+
+
+@final
+class CoupledRounds:
+    """A group of replications on their way through the rounds.
+
+    Life cycle: ``advance`` or ``round`` for t = 0, 1, ... in order, then ``finish``.
+
+    Args:
+        result: where everything goes.
+        policy: what workers do with unfinished work.
+        workers: n.
+
+    Cost: per round some eight NumPy calls and the stopping rule; per message the ten passes of
+    ``book``.
+    """
+
+    def __init__(self, result: TraceArrays, policy: Policy, workers: int) -> None:
+        (r, rounds), n, m = result.times.shape, workers, result.messages
+        self._result, self._policy = result, policy
+        self._now, self._free = np.zeros((r, 1)), np.zeros((r, n))
+        block = max(1, min(rounds, CELLS // (r * n * m)))
+        # Of the rounds that are not booked yet.
+        self._first, self._count = 0, 0
+        self._opened, self._ready = np.empty((r, block)), np.empty((r, block))
+        self._begun, self._arrive = np.empty((r, block, n)), np.empty((r, block, n * m))
+
+    def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
+        """Play round t; ``offsets (r, n m)`` seconds from beginning to each message.
+
+        Raises:
+            NeverEnough: naming the first round, of those not booked yet, that never ends.
+        """
+        policy, now, i = self._policy, self._now, self._count
+        if i == self._opened.shape[1]:
+            self._book()
+            i = 0
+        self._count = i + 1
+        begun, arrive = self._begun[:, i], self._arrive[:, i]
+        begun[:] = policy.begins(now, self._free)  # never, behind a dead worker's task
+        m = self._result.messages
+        np.add(begun if m == 1 else np.repeat(begun, m, axis=1), offsets, out=arrive)
+        ended = stopping.stopping_delay(arrive, now[:, 0])[:, None]
+        finish = arrive[:, m - 1 :: m]
+        skips = policy.skips(begun, ended)
+        self._free = finish if skips is None else np.where(skips, self._free, finish)
+        self._opened[:, i], self._result.times[:, t] = now[:, 0], ended[:, 0]
+        self._now = np.maximum(ended, all_in(arrive, m)[:, None]) if policy.drains else ended
+        self._ready[:, i] = self._now[:, 0]
+
+    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
+        """Play round t, and say how it came out.
+
+        Raises:
+            NeverEnough: the round never ends.
+        """
+        opened = self._now[:, 0]
+        self.advance(t, stopping, offsets)
+        ended, arrive = self._result.times[:, t], self._arrive[:, self._count - 1]
+        arrived, max_wait = arrive <= ended[:, None], self._result.max_wait
+        late = ended > opened + (np.inf if max_wait is None else max_wait)
+        if late.any() or not np.isfinite(self._now).all():
+            self._book()
+        arrival = np.where(arrived, arrive - opened[:, None], np.inf)
+        return RoundOutcome(ended - opened, arrived, arrival=arrival)
+
+    def finish(self) -> None:
+        """Book what is left."""
+        if self._count:
+            self._book()
+
+    def _book(self) -> None:
+        rounds = slice(self._count)
+        opened, ready = self._opened[:, rounds], self._ready[:, rounds]
+        begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
+        part = self._result.rounds(self._first, self._first + self._count)
+        drained = ready if self._policy.drains else None
+        check(part, opened, drained, lambda r, t: arrive[r, t])
+        self._free = self._free.copy()  # it may be part of what is used up here
+        book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
+        self._first, self._count = self._first + self._count, 0
+
+
+# Rounds on a network without contention, and with lost messages.
+#
+# A message arrives one addition after its task began, ``begun + (computed + sent)``, and a model
+# reaches its worker one addition after the round opened; the event engine adds the same numbers.
+# One loop over rounds, vectorised over replications and workers, for all policies.
+#
+# Under ``cancel`` a worker goes on until the next model reaches it, so rounds are coupled here.
+
+
+@final
+class NetworkedRounds:
+    """A group of replications on their way through the rounds.
+
+    Life cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work.
+
+    Args:
+        result: where everything goes.
+        policy: what workers do with unfinished work.
+        workers: n.
+        cluster: the network and the tapes of lost messages.
+        group: which replications.
+        sizes: ``(m,)`` of a worker's messages.
+    """
+
+    def __init__(
+        self,
+        result: TraceArrays,
+        policy: Policy,
+        workers: int,
+        cluster: Cluster,
+        group: range,
+        sizes: Sequence[float],
+    ) -> None:
+        (r, rounds), n, m = result.times.shape, workers, result.messages
+        network = cluster.network
+        self._result, self._policy = result, policy
+        self._downlink = np.zeros(n) if network is None else network.downlink(n)
+        self._fixed = np.zeros(m)
+        if network is not None:
+            self._fixed += network.uplink_latency + network.transfer * np.array(sizes)
+        self._resent = _resent(cluster, group, rounds)
+        self._now, self._free = np.zeros(r), np.zeros((r, n))
+        self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
+        self._useful = np.zeros((r, rounds, m, n))
+
+    def advance(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> None:
+        """Play round t; ``offsets (r, n m)`` seconds from beginning to computing each message.
+
+        Raises:
+            NeverEnough: the round never ends.
+        """
+        self.round(t, stopping, offsets)
+
+    def round(self, t: int, stopping: StoppingRule, offsets: FloatArray) -> RoundOutcome:
+        """Play round t, and say how it came out."""
+        policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
+        opened = self._now[:, None]
+        self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
+        arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + self._sent(t))
+        one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
+        ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
+        drained = ready[:, None] if policy.drains else None
+        check(one, opened, drained, lambda r, _: arrive[r])
+        arrived = arrive <= one.times
+        if one.arrived is not None:
+            one.arrived[:, 0] = arrived
+        blame(arrive[:, None], opened, one.times, one.work, m)
+        self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
+        nothing = np.zeros((len(offsets), 1, 1))
+        self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
+        duration = ended - self._now
+        arrival = np.where(arrived, arrive - opened, np.inf)
+        self._now = ready
+        told = ready[:, None] + self._downlink
+        self._until[:, t] = told if policy.interrupts else np.inf
+        skips = policy.skips(self._begun[:, t], told)
+        if skips is None:
+            self._free = self._done[:, t].copy()
+        else:
+            np.copyto(self._free, self._done[:, t], where=~skips)
+            self._begun[:, t][skips] = np.inf
+            self._done[:, t][skips] = np.inf
+        return RoundOutcome(duration, arrived, arrival=arrival)
+
+    def _sent(self, t: int) -> FloatArray:
+        """Seconds from computing each message to its arrival, ``(r, n m)`` or one row."""
+        fixed = np.tile(self._fixed, self._begun.shape[2])
+        if self._resent is None:
+            return fixed
+        return np.asarray(fixed + np.repeat(self._resent[:, t], len(self._fixed), axis=1))
+
+    def finish(self) -> None:
+        """Add up each worker's tasks, each from its begin until it is done, told, or the end."""
+        work = self._result.work
+        if work is None:
+            return
+        end = self._result.times[:, -1, None]
+        for t in range(self._begun.shape[1]):
+            begun = self._begun[:, t]
+            stopped = np.minimum(np.minimum(self._done[:, t], self._until[:, t]), end)
+            np.add(work.busy, stopped - np.minimum(begun, end), out=work.busy, where=begun < end)
+        flat = self._useful.reshape(len(end), -1, work.useful.shape[1])
+        work.useful[:] = np.add.accumulate(flat, axis=1)[:, -1]
+
+
+def _resent(cluster: Cluster, group: range, rounds: int) -> FloatArray | None:
+    """``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost."""
+    if cluster.resends is None:
+        return None
+    return np.stack([CheckedTape(cluster.resends[r]).rows(0, rounds) for r in group])
+
+
+# Schemes with rounds in the batch engine.
+#
+# Where rounds are independent (a plan that never changes, an ideal cluster, policies ``cancel``
+# and ``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the
+# clock, and absolute times give the masks. Elsewhere one loop over rounds, vectorised over
+# replications and workers, carries what passes from round to round (``coupled``, ``network``); a
+# scheme whose plan changes is asked for it in that loop.
+#
+# Memory: the result plus a working set under ``BUDGET`` bytes, whatever R, T and n are. On a
+# network the working set holds at least one replication's whole run, 64 bytes per worker and
+# round, since a worker's last task is booked when it is known when the run ends.
+
 
 BUDGET = 512 * 2**20
 """Bytes of working memory."""

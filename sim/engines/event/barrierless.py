@@ -19,14 +19,11 @@ from simpy.events import Event
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless, Stops
 from ...types import FloatArray, Messages, Trace, Work
-from ..accepted import Accepted, Heard
-from ..cycle import Cycle
-from ..distinct import Distinct, Standstill
-from ..streams import Streams
+from ..run import Recorder
 from ..tapes import CheckedTape, TapeColumn, columns_of
-from .calls import DECISION, END_OF_TIME, GIVING_UP, Call
+from ..updates import Accepted, Cycle, Distinct, Heard, Standstill, Streams
 from .free_workers import IdealWorkers, RealWorkers, Workers
-from .timeline import Recorder
+from .master import DECISION, END_OF_TIME, GIVING_UP, Call
 
 if TYPE_CHECKING:
     from ..run import Run

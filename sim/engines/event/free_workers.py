@@ -19,11 +19,10 @@ from typing_extensions import override
 from ...errors import NeverEnough
 from ...types import FloatArray
 from ..cluster import Cluster
+from ..run import Recorder
 from ..tapes import TapeColumn, columns
-from .calls import RECEPTION, Call, call
-from .timeline import Recorder
-from .uplink import Uplink
-from .worker import TOO_OFTEN
+from .master import RECEPTION, Call, call
+from .worker import TOO_OFTEN, Uplink
 
 
 class Employer(Protocol):

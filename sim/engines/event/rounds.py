@@ -1,28 +1,253 @@
-"""Schemes with rounds in the event engine.
-
-Cost: about one SimPy timeout per worker and round, plus one shared event per round; the benchmark
-``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
-"""
+"""Schemes with rounds in the event engine: the ideal crew, the real crew, and the run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Generator, Iterator, Sequence
+from itertools import count, repeat
+from math import inf
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
+from simpy.events import Event, Timeout
 
 from ...schemes.base import RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
-from ...types import FloatArray, Rounds, Trace, Work
-from ..plans import plan_of, play_rounds, to_the_end
-from ..tapes import CheckedTape
-from .ideal import IdealCrew
-from .master import Crew, Master
-from .real import RealCrew
-from .timeline import Recorder
+from ...types import BoolArray, FloatArray, Rounds, Trace, Work
+from ..cluster import Cluster, Policy
+from ..run import Recorder, plan_of, play_rounds, to_the_end
+from ..tapes import CheckedTape, TapeColumn, columns
+from .master import RECEPTION, Call, Crew, Master, call
+from .worker import Uplink, Worker
 
 if TYPE_CHECKING:
     from ..run import Course, Run
+
+
+# The ideal crew: workers that never fail, behind a network that takes no time.
+#
+# One SimPy process per worker, one timeout per message. This is the fast path of the event engine;
+# ``engines.event.real`` has workers behind a network that can crash.
+
+
+Process = Generator[Event, int, None]
+
+
+@final
+class IdealCrew(Crew):
+    """Workers of an ideal cluster.
+
+    Between two openings of rounds an ideal worker computes without a pause from the first instant
+    on, until it rests: so its busy seconds are booked round by round.
+    """
+
+    def __init__(self, workers: int, policy: Policy, recorder: Recorder | None) -> None:
+        self.policy = policy
+        self.recorder = recorder
+        self.resting = workers
+        self.busy, self.down = np.zeros(workers), np.zeros(workers)
+        self.began = [0.0] * workers
+        self.finished = [0.0] * workers
+        self.task = [-1] * workers
+
+    def employ(self, master: Master) -> None:
+        """One process per worker."""
+        work = cancelling_worker if self.policy.interrupts else diligent_worker
+        for worker in range(master.workers):
+            master.env.process(work(self, master, worker))
+
+    def settle(self, opened: float, now: float, over: bool) -> None:
+        """Busy from the opening until the last finished task, or until now."""
+        self.busy += np.minimum(self.finished, now) - opened
+        if over and self.recorder is not None:
+            for worker in np.flatnonzero(np.isinf(self.finished)):
+                self.ends(int(worker), now, "cancelled")
+
+    def unfinished(self) -> BoolArray:
+        """Who is still computing."""
+        return np.isinf(self.finished)
+
+    def begins(self, worker: int, of_round: int, now: float) -> None:
+        """Note that a worker begins to compute, leaving whatever it was doing."""
+        if self.finished[worker] < inf:
+            self.resting -= 1
+            self.finished[worker] = inf
+        elif self.recorder is not None:
+            self.ends(worker, now, "cancelled")
+        self.began[worker] = now
+        self.task[worker] = of_round
+
+    def rests(self, worker: int, now: float) -> None:
+        """Note that a worker has finished its task."""
+        self.finished[worker] = now
+        self.resting += 1
+        if self.recorder is not None:
+            self.ends(worker, now, "computing")
+
+    def ends(self, worker: int, now: float, kind: str) -> None:
+        """Record the span of a worker's task."""
+        assert self.recorder is not None
+        self.recorder.span(worker, kind, self.began[worker], now, self.task[worker])
+
+
+def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
+    """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
+
+    The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
+    than interrupting a process. One that would never fire is not scheduled, or it would stay there.
+    """
+    env, current = master.env, -1
+    first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
+    since = 0.0
+
+    def arrive(event: Event) -> None:
+        nonlocal since
+        told: Any = event.value
+        of_round, message = told
+        if of_round == current:
+            now = env.now
+            if message == final_message:
+                crew.rests(worker, now)
+            master.hear(message, current, now - since)
+            since = now
+
+    while True:
+        current = yield master.broadcast
+        since = env.now
+        crew.begins(worker, current, since)
+        offsets = master.offsets[current]
+        for message in range(first, final_message + 1):
+            if offsets[message] < inf:
+                call(Timeout(env, offsets[message], (current, message)), arrive)
+
+
+def diligent_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
+    """The other policies: the worker always finishes what it has begun.
+
+    Under ``queue`` it takes every model in order; under ``finish`` the newest one, and under
+    ``drain`` the two are the same.
+    """
+    env, next_round = master.env, crew.policy.next_round
+    first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
+    last, since = -1, 0.0
+
+    def arrive(event: Event) -> None:
+        nonlocal since
+        message: Any = event.value
+        now = env.now
+        master.hear(message, last, now - since)
+        since = now
+
+    while True:
+        if last == master.round:
+            yield master.broadcast
+        last = next_round(last, master.round)
+        since = env.now
+        crew.begins(worker, last, since)
+        offsets = master.offsets[last]
+        for message in range(first, final_message):
+            if offsets[message] < inf:
+                call(Timeout(env, offsets[message], message), arrive)
+        yield Timeout(env, offsets[final_message])
+        now = env.now
+        crew.rests(worker, now)
+        master.hear(final_message, last, now - since)
+        master.rested()
+
+
+# The real crew: workers behind a network, that can crash and come back.
+#
+# Here is what comes to the workers from outside: models, crashes and repairs. What they make of it
+# is in ``engines.event.worker``, and what becomes of their messages in
+# ``sim.engines.event.worker``.
+
+
+RealProcess = Generator[Event, object, None]
+
+
+@final
+class RealCrew(Crew):
+    """Workers of a cluster with a network, lost messages and failures.
+
+    Args:
+        workers: number of workers n.
+        policy: what a worker does with unfinished work.
+        cluster: what surrounds the workers.
+        replication: index into the cluster's sequences.
+        recorder: where the timeline goes, if anywhere.
+        sizes: of a worker's messages.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        policy: Policy,
+        cluster: Cluster,
+        replication: int,
+        recorder: Recorder | None,
+        sizes: Sequence[float],
+    ) -> None:
+        self.policy = policy
+        self.recorder = recorder
+        self._network, self._sizes = cluster.network, sizes
+        self._resends = None if cluster.resends is None else cluster.resends[replication]
+        self._failures = None if cluster.failures is None else cluster.failures[replication]
+        self.resting = workers
+        self.busy = np.zeros(workers)
+        self.down = np.zeros(workers)
+        self.workers: list[Worker] = []
+        self.uplink: Uplink
+
+    def employ(self, master: Master) -> None:
+        """A courier for the models, and per worker a process for its failures."""
+        self.workers = [Worker(self, master, j) for j in range(master.workers)]
+        self.uplink = Uplink(master.env, self._network, self._resends, self._sizes)
+        master.env.process(self._courier(master))
+        if self._failures is not None:
+            ups = columns(self._failures.up)
+            downs = repeat(None) if self._failures.down is None else columns(self._failures.down)
+            for worker, up, down in zip(self.workers, ups, downs, strict=False):
+                master.env.process(self._fate(master, worker, up, down))
+
+    def _courier(self, master: Master) -> RealProcess:
+        """Carry each model to each worker."""
+        n = master.workers
+        delays = [0.0] * n if self._network is None else self._network.downlink(n).tolist()
+        while True:
+            of_round = yield master.broadcast
+            for worker, seconds in zip(self.workers, delays, strict=True):
+                worker.under_way_changes(+1)
+                Call(master.env, RECEPTION, worker.receive, seconds, of_round)
+
+    def _fate(
+        self, master: Master, worker: Worker, up: TapeColumn, down: TapeColumn | None
+    ) -> RealProcess:
+        """Crash and repair one worker, over and over; without a repair it never comes back."""
+        for life in count():
+            yield Timeout(master.env, up[life])
+            seconds = inf if down is None else down[life]
+            worker.crash(seconds)
+            yield Timeout(master.env, seconds)
+            worker.repair()
+
+    def settle(self, opened: float, now: float, over: bool) -> None:
+        """Tasks are booked when they end; at the end of the run the rest is."""
+        if over:
+            for worker in self.workers:
+                worker.end_of_run()
+
+    def unfinished(self) -> BoolArray:
+        """Whose task or message is still under way."""
+        return np.array([worker.under_way > 0 for worker in self.workers])
+
+    def hopeless(self, waited_for: list[int]) -> bool:
+        """Whether somebody is waited for, and nothing is to be expected from any of them."""
+        return bool(waited_for) and all(self.workers[j].hopeless for j in waited_for)
+
+
+# Schemes with rounds in the event engine.
+#
+# Cost: about one SimPy timeout per worker and round, plus one shared event per round; the
+# benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 
 
 def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:

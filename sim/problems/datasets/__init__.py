@@ -4,10 +4,8 @@ To add one: write one frozen dataclass and add one line to ``DATASETS``.
 """
 
 from .base import DatasetFamily
-from .embedded import BreastCancer, Diabetes
-from .npz import File
-from .public import Amazon, Covertype, KcHousing
-from .synthetic import Synthetic
+from .brought import Amazon, Covertype, File, KcHousing
+from .included import BreastCancer, Diabetes, Synthetic
 
 DATASETS: dict[str, type[DatasetFamily]] = {
     "synthetic": Synthetic,

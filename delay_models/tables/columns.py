@@ -1,0 +1,199 @@
+"""Columns of a file: what their names say, and their cells as numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ...sim.files import UnusableFile, reading, short
+from ..base import FloatArray
+from .measured import TableError
+
+# What the name of a column says: whose or what it is, and in which unit.
+#
+# ``durationMs``, ``duration_ms``, ``Duration (ms)`` and ``duration [ms]`` are one name.
+
+
+A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
+"""How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not."""
+
+SPELLINGS = {
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), "s"),
+    **dict.fromkeys(
+        ("ms", "msec", "msecs", "milli", "millis", "millisecond", "milliseconds"), "ms"
+    ),
+    **dict.fromkeys(
+        ("us", "µs", "μs", "usec", "usecs", "micro", "micros", "microsecond", "microseconds"), "us"
+    ),
+    **dict.fromkeys(("ns", "nsec", "nsecs", "nano", "nanos", "nanosecond", "nanoseconds"), "ns"),
+    **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+}
+"""Of units; minutes and hours are known so as to be refused."""
+
+ALIASES = {
+    "worker": (
+        *("worker", "host", "rank", "node", "instance", "machine", "hostname", "pod"),
+        *("dp_rank", "global_rank", "device"),
+    ),
+    "round": (
+        *("round", "step", "iteration", "iter", "global_step", "batch", "minibatch"),
+        *("time_step", "timestep"),
+    ),
+    "seconds": (
+        *("seconds", "second", "sec", "secs", "ms", "msec", "millis", "milliseconds", "usec"),
+        *("microseconds", "nsec", "nanoseconds", "duration", "dur", "time", "elapsed", "latency"),
+        *("delay", "runtime", "run_time", "elapsed_time", "step_time", "iteration_time"),
+        *("round_time", "batch_time", "compute_time", "task_time"),
+    ),
+    "start": ("start", "begin", "started", "start_time", "begin_time", "started_at", "start_ts"),
+    "end": (
+        *("end", "stop", "finish", "ended", "finished", "end_time", "stop_time", "finish_time"),
+        *("finished_at", "ended_at", "end_ts"),
+    ),
+    "load": ("load",),
+}
+ENDINGS = ("_id", "_name", "_index", "_idx", "_number", "_no", "_num")
+"""That a worker's or a round's name may have."""
+
+NOT_WORKERS = frozenset(
+    (
+        *("epoch", "timestamp", "time_stamp", "ts", "date", "datetime", "clock", "wall_time"),
+        *("index", "idx", "id", "row", "row_id", "unnamed", "level", "wall", "utc"),
+        *("loss", "lr", "learning_rate", "accuracy", "job", "run", "seed", "attempt", "retry"),
+        *("max", "min", "mean", "median", "avg", "average", "total", "sum", "std", "count"),
+    )
+)
+"""Names that no worker has: counters, clocks and summaries."""
+
+
+@dataclass(frozen=True)
+class Name:
+    """A column's name, taken apart.
+
+    Attributes:
+        whole: in small letters with ``_`` between its words.
+        base: without the unit.
+        unit: ``s``, ``ms``, ``us``, ``ns``, ``min``, ``h``, or ``None``.
+    """
+
+    whole: str
+    base: str
+    unit: str | None
+
+
+def parse(name: str) -> Name:
+    """Take a column's name apart."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name.strip())
+    words = [word.lower() for word in re.split(r"[^0-9a-zA-Zµμ]+", spaced) if word]
+    whole = "_".join(words)
+    if len(words) > 1 and words[-1] in SPELLINGS:
+        return Name(whole, "_".join(words[:-1]), SPELLINGS[words[-1]])
+    return Name(whole, whole, SPELLINGS.get(whole) if whole in ALIASES["seconds"] else None)
+
+
+def role_of(name: str) -> str | None:
+    """Which role a column's name stands for, if any; ``step_ms`` is seconds, ``step`` a round."""
+    parsed = parse(name)
+    for place in ("worker", "round"):
+        plain = (parsed.whole.removesuffix(ending) for ending in ("", *ENDINGS))
+        if any(candidate in ALIASES[place] for candidate in plain):
+            return place
+    if parsed.whole == "load":
+        return "load"
+    for time in ("start", "end", "seconds"):
+        if {parsed.whole, parsed.base} & {*ALIASES[time]}:
+            return time
+    return "seconds" if parsed.unit and parsed.base in ALIASES["round"] else None
+
+
+def no_worker(name: str) -> bool:
+    """Whether a column of a wide table is, by its name, something else than a worker's times."""
+    whole = re.sub(r"^(unnamed|level)_\d+$", r"\1", parse(name).whole)
+    return bool({whole, parse(name).base} & NOT_WORKERS) or role_of(name) is not None
+
+
+ROUND_COLUMN = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")
+
+
+def of_rounds(names: list[str]) -> bool:
+    """Whether a wide table's columns are named after rounds, not workers: it is transposed."""
+    whole = [parse(name).whole for name in names]
+    return len(whole) > 1 and sum(ROUND_COLUMN.fullmatch(name) is not None for name in whole) > 1
+
+
+# A column of a file as numbers.
+
+
+NUMBERS = "fiu"
+"""Kinds of numbers in NumPy: floats, integers, without a sign."""
+
+GAPS = frozenset(
+    (
+        *("timeout", "timedout", "timed out", "time out", "time-out", "timed-out", "expired"),
+        *("failed", "fail", "error", "err", "killed", "dead", "crashed", "oom", "cancelled"),
+        *("canceled", "aborted", "lost", "missing", "-", "--", "---", "?", "x"),
+    )
+)
+"""Texts that stand where a delay is missing, in small letters."""
+
+NONE = np.empty(0, np.int64)
+
+GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
+
+
+def numbers(
+    path: str, column: pd.Series, what: str, remedy: str = "", gaps: bool = False
+) -> tuple[FloatArray, NDArray[np.int64]]:
+    """The column as numbers, and the places of cells that say that something failed.
+
+    Args:
+        path: of the file, for errors.
+        column: what was read.
+        what: the numbers are of.
+        remedy: what could be done about texts.
+        gaps: read "timeout" and the like as NaN.
+
+    Raises:
+        TableError: naming the place of the first cell that is no number. Booleans and dates are no
+            numbers.
+    """
+    if column.dtype.kind in NUMBERS:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), NONE
+    if column.dtype.kind == "O":
+        try:
+            with reading("numbers"):
+                values = pd.to_numeric(column, errors="coerce")
+        except UnusableFile as error:
+            raise TableError(path, f"column {short(column.name)}: {error}") from error
+        bad = np.flatnonzero(values.isna())
+        failed = [place for place in bad if _failed(column.iloc[place])] if gaps else []
+        absent = column.iloc[bad].isna().to_numpy() if gaps else np.zeros(len(bad), bool)
+        bad = np.setdiff1d(bad[~absent], failed)
+        if len(bad):
+            raise TableError(path, _no_number(column, int(bad[0]), what, remedy))
+        if gaps and values.dtype.kind in NUMBERS and not values.isna().all():
+            return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(failed, np.int64)
+    kind = f"column {short(column.name)} holds {short(column.dtype)}"
+    raise TableError(path, f"{kind}; valid: numbers of {what}")
+
+
+def _failed(cell: object) -> bool:
+    return isinstance(cell, str) and cell.strip().lower() in GAPS
+
+
+def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
+    value = str(column.iloc[place])
+    shown = value if len(value) <= 40 else f"{value[:40]}..."
+    text = f"row {place + 1}, column {short(column.name)}: {shown!r} is not a number of {what}"
+    if value == str(column.name):
+        remedy = "the header again: two files in one? split it there"
+    elif _failed(value):
+        remedy = "--missing drop-rounds or never says what it means"
+    elif GROUPED.fullmatch(value.strip()):
+        remedy = "write it without separators of thousands"
+    return f"{text}; {remedy}" if remedy else text

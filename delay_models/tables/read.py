@@ -1,0 +1,184 @@
+"""Reads a table of measured delays, in one of the layouts of docs/traces.md; doubts its unit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ...sim.files import MOST_CELLS, UnusableFile, short
+from ..base import FloatArray
+from .files import read_file
+from .formats import is_pai, is_profile, new_measurements, read_profiles
+from .long import LongTable, roles
+from .measured import AS_IT_IS, Measured, Part, Reading, Repair, TableError, complete
+from .wide import read_wide
+
+# Signs that a table is not in seconds throughout: ratios that milliseconds among seconds show.
+#
+# These are warnings, not errors: a worker may really be 300 times slower than another.
+
+
+# Reads a table of measured delays, in one of the layouts of docs/traces.md.
+#
+# *Wide*: one row per round and one column per worker, with or without a header (a first row of
+# 0, 1,
+# 2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with
+# columns
+# ``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
+# Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), and
+# traces of PyTorch's profiler. A pickle is never loaded.
+#
+# A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
+# place and, where there is one, the remedy; whatever is left out or mended is counted.
+
+
+__all__ = ["Measured", "Reading", "TableError", "read_all_loads", "read_delays", "read_measured"]
+
+
+def read_measured(
+    path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
+) -> Measured:
+    """Read a table of delays: every load, the workers' names, and what was repaired.
+
+    Args:
+        path: the file (its ending says the format), or a folder or pattern of profiler traces.
+        reading: what the file does not say of itself.
+        most: cells that the file may have; ``None``: any number.
+
+    Raises:
+        TableError: the file is missing, unreadable, empty, ragged, could mean several things, or
+            holds a value that is not a valid delay.
+    """
+    with _one_line(path):
+        held = _Held(path, reading, most)
+        return _together(path, {load: held.complete(load) for load in held.loads})
+
+
+def read_one_load(
+    path: str,
+    load: float | None = None,
+    reading: Reading = AS_IT_IS,
+    most: int | None = MOST_CELLS,
+) -> Measured:
+    """Read one load of a table of delays, whatever is wrong with the others.
+
+    Args:
+        path: as for ``read_measured``.
+        load: which one, for a long table that has several.
+        reading: as for ``read_measured``.
+        most: as for ``read_measured``.
+
+    Raises:
+        TableError: as ``read_measured``.
+    """
+    with _one_line(path):
+        held = _Held(path, reading, most)
+        return _together(path, {load: held.complete(_choose(path, held.loads, load))})
+
+
+def read_delays(path: str, load: float | None = None, most: int | None = MOST_CELLS) -> FloatArray:
+    """Read one load of a table of delays, ``(rounds, workers)`` seconds, finite and >= 0.
+
+    Raises:
+        TableError: as ``read_measured``.
+    """
+    (table,) = read_one_load(path, load, most=most).tables.values()
+    return table
+
+
+def read_all_loads(path: str, most: int | None = MOST_CELLS) -> dict[float | None, FloatArray]:
+    """Read every load of a table of delays, by load; the key is ``None`` without a column load.
+
+    Returns:
+        ``(rounds, workers)`` seconds at each load, loads ascending.
+
+    Raises:
+        TableError: as ``read_measured``.
+    """
+    return {**read_measured(path, most=most).tables}
+
+
+@contextmanager
+def _one_line(path: str) -> Iterator[None]:
+    try:
+        yield
+    except UnusableFile as error:
+        raise TableError(path, str(error)) from error
+
+
+class _Held:
+    """What the file holds, by load."""
+
+    def __init__(self, path: str, reading: Reading, most: int | None) -> None:
+        self._path, self._reading = path, reading
+        frame, self._repairs = _frame(path, reading, most)
+        role = roles(path, [*frame.columns], reading)
+        self._long = None if role is None else LongTable(path, frame, role, reading, most)
+        self._wide = read_wide(path, frame, reading) if role is None else None
+        self.loads: list[float | None] = [None] if self._long is None else self._long.loads
+
+    def complete(self, load: float | None) -> Part:
+        """One load, without gaps."""
+        part = self._wide if self._long is None else self._long.part(load)
+        assert part is not None
+        table, repairs = complete(self._path, part, self._reading)
+        first = self._repairs if load == self.loads[0] else []
+        return replace(part, table=table, repairs=(*first, *part.repairs, *repairs))
+
+
+def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame, list[Repair]]:
+    """The file's columns, those without that are to be dropped."""
+    if is_profile(path):
+        return read_profiles(path, most), []
+    held = read_file(path, most)
+    frame = pd.DataFrame(held) if isinstance(held, np.ndarray) else held
+    if frame.empty:
+        raise TableError(path, f"the table has no {'cells' if held is not frame else 'rows'}")
+    frame.columns = frame.columns.map(str)
+    for name in (*reading.drop, *filter(None, reading.columns.values())):
+        if name not in frame.columns:
+            listed = ", ".join(frame.columns[:20])
+            raise TableError(path, f"no column is named {short(name)!r}; there are {short(listed)}")
+    frame = frame.drop(columns=[*reading.drop])
+    if is_pai([*frame.columns]) and not reading.columns:
+        return new_measurements(path, frame)
+    return frame, []
+
+
+def _choose(path: str, loads: list[float | None], load: float | None) -> float | None:
+    if load is None and len(loads) == 1:
+        return loads[0]
+    if load in loads:
+        return load
+    if None in loads:
+        raise TableError(path, "load was given, but the table has no column load (a long table)")
+    valid = short([load if load is None or load % 1 else int(load) for load in loads])
+    if load is None:
+        raise TableError(path, f"several loads are in the table; say which: load = {valid}")
+    raise TableError(path, f"no row has load = {load}; valid: {valid}")
+
+
+def _together(path: str, parts: Mapping[float | None, Part]) -> Measured:
+    """The parts with the same workers, those that every load has."""
+    first = next(iter(parts.values()))
+    shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
+    repairs = [repair for part in parts.values() for repair in part.repairs]
+    if all(len(part.hosts) == len(shared) for part in parts.values()):
+        return Measured(
+            first.hosts, {load: part.table for load, part in parts.items()}, tuple(repairs)
+        )
+    if not shared:
+        raise TableError(path, "no worker was measured at every load; say which load is wanted")
+    hosts = tuple(host for host in first.hosts if host in shared)
+    widths = sorted({len(part.hosts) for part in parts.values()})
+    left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
+    text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
+    tables = {
+        load: part.table[:, [part.hosts.index(host) for host in hosts]]
+        for load, part in parts.items()
+    }
+    return Measured(hosts, tables, (*repairs, Repair("unused", left_out, text)))

@@ -1,0 +1,386 @@
+"""``erasurehead atlas``: one page that says of every scheme what is known of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from inspect import cleandoc
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from ..sim.numerics import one_thread
+from ..sim.schemes.barrierless import Barrierless
+from ..sim.schemes.base import (
+    Fixed,
+    Independent,
+    RandomOrder,
+    RoundScheme,
+    Scheme,
+    SchemeFamily,
+    Sees,
+)
+from ..sim.schemes.partly_uncoded import PartlyUncoded
+from ..sim.theory import NoFormula, worst_bound, worst_cases
+from .config import build
+from .config.catalogue import Catalogue, with_plugins
+from .config.cells import Cell, cells
+from .config.codec import names, plain
+from .config.schema import prose_of, section_of
+from .counted import counted
+from .pictures import paint, style
+from .pictures.kinds import gantt
+from .pictures.picture import Axis, Heat, Panel, Picture
+from .pictures.style import ONE_PANEL
+from .reproduce.atlas import Atlas
+from .reproduce.base import Effort
+from .run import timeline
+from .run.files import locked, write_bytes
+
+# What is known of a scheme, read from its docstring.
+
+
+FACTS = {
+    "load": "Load",
+    "stop": "Stop",
+    "decoding": "Decoding",
+    "error": "Decoding error",
+    "time": "Mean iteration time",
+    "source": "Source",
+    "confirmed": "Confirmed by",
+    "ours": "Our own choice",
+}
+"""The entries of a docstring's ``Facts``, and how the page names them."""
+
+NOT_SAID = "not said."
+
+SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A section of the page.
+
+    Attributes:
+        name: the scheme's registry name.
+        prose: paragraphs, the first of them what it is in a sentence or two.
+        fields: keys of a config's section.
+        facts: by the keys of ``FACTS``, all of them.
+    """
+
+    name: str
+    prose: tuple[str, ...]
+    fields: tuple[str, ...]
+    facts: Mapping[str, str]
+
+
+def entry_of(family: type[SchemeFamily]) -> Entry:
+    """The section of a scheme; where no ``source`` is given, the module's is taken."""
+    facts = section_of(family, "Facts")
+    facts.setdefault("source", _source_of_module(family))
+    said = {key: facts.get(key) or NOT_SAID for key in FACTS}
+    return Entry(family.name, tuple(prose_of(family)), names(family), said)
+
+
+def _source_of_module(family: type) -> str:
+    module = sys.modules[family.__module__]
+    found = SOURCE.search(cleandoc(module.__doc__ or ""))
+    return " ".join(found["text"].split()) if found else ""
+
+
+# The page as Markdown, which GitHub and mkdocs show alike.
+
+
+FOLDER = "atlas"
+"""Of the pictures, beside the page."""
+
+COMPARISON = "all-schemes"
+"""The name of the picture of all; no scheme can have it."""
+
+PIXELS = 360
+"""Width of a picture on the page."""
+
+HEADING = """# Atlas of schemes
+
+{count} schemes, in the order of `erasurehead list schemes`. This page is made from the registry by
+`erasurehead atlas --output docs`; what it says of a scheme stands in its docstring.
+
+## How to read it
+
+There are n workers and k partitions, and k = n unless something else is said. A worker's load d is
+what it computes in a round; s of the workers are stragglers, and the master waits for r = n - s
+arrivals. Row j of the encoding matrix B says what worker j sends, and the master adds up messages
+with a decoding vector a. So partition i has the weight `w_i = sum_j a_j B_ji`, and the decoding
+error is `||w - 1||^2`: 0 where the gradient is exact, k where nothing is decoded. An update without
+rounds has the error of its own weights, and its staleness comes on top.
+
+T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one gradient,
+H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that no formula is known
+here: a run has it in its columns. `eh.theory` has the functions, `tests/` the tests. Beside those
+that are named, the conformance tests (`tests/contracts/`) hold every scheme to what it promises:
+exactness for every pattern of stragglers, loads, copies, unbiasedness, engines that agree to the
+bit. The line under a picture has the promises of the configuration that it shows, and the worst
+case is that of `eh.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
+
+A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
+whose delays are shifted exponential (0.5 s and then 0.5 s on average), and what is under way when
+the run ends counts as broken off. Schemes whose encoding matrix is the identity, or that have none,
+have a clock.
+
+## All on one clock
+
+Every synchronous scheme at n = 30 with several loads and waits, under three delay laws of one mean:
+what no other beats in both time and error is named, the rest is grey. `erasurehead reproduce atlas`
+makes the picture, with its numbers, the front as a table, and what is left out.
+
+<img src="{folder}/{comparison}.png" width="720" alt="Seconds against decoding error">
+
+## The schemes
+"""
+
+LEFT_OUT = """## What is left out
+
+- **Raptor-like batch codes.** They need a load of order `log(1/eps) / log(n/s)` for an error of
+  `eps`, but the degree distribution is not in what we could read.
+- **Tree codes and Lagrange codes.** Trees of masters are another network, and Lagrange codes
+  compute polynomials of the data rather than sums of gradients.
+- **Local SGD and its families.** Workers that train models of their own and average them need
+  another learner.
+"""
+
+
+def page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
+    """The whole page.
+
+    Args:
+        families: the schemes.
+        names: what a config can name.
+    """
+    entries = {family: entry_of(family) for family in families.values()}
+    rows = [f"| [{name}](#{name}) | {_cell(entries[f].prose[0])} |" for name, f in families.items()]
+    heading = HEADING.format(count=len(rows), folder=FOLDER, comparison=COMPARISON)
+    table = "\n".join(["| scheme | what it does |", "|---|---|", *rows])
+    sections = [_section(entry, family, names) for family, entry in entries.items()]
+    return "\n".join([heading, table, "", *sections, LEFT_OUT])
+
+
+def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
+    shown, workers = family.portrait()
+    scheme = shown.build(workers)
+    lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]
+    if entry.fields:
+        known = ", ".join(f"`{name}`" for name in entry.fields)
+        lines += [f"Fields: {known}.", ""]
+    lines += [
+        f'<img src="{FOLDER}/{entry.name}.png" width="{PIXELS}" alt="{entry.name}">',
+        "",
+        f"{workers} workers, `{configuration(shown, names)}`: {promised(scheme)}.",
+        "",
+        *(f"- **{title}:** {_code(entry.facts[key])}" for key, title in FACTS.items()),
+        *worst(scheme),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def promised(scheme: Scheme) -> str:
+    """What the conformance tests hold a scheme to, beyond what every scheme must keep."""
+    claims = scheme.claims
+    exact = {True: "exact", False: "not exact", None: "exact or not, as who arrives decides"}
+    words = [exact[scheme.exact]]
+    if claims.copies is not None:
+        words.append(f"{counted(claims.copies, 'worker holds', 'workers hold')} each partition")
+    if claims.tolerates:
+        words.append(f"any {counted(claims.tolerates, 'straggler is', 'stragglers are')} tolerated")
+    match claims.unbiased:
+        case RandomOrder():
+            words.append("unbiased if workers are alike")
+        case Independent():
+            words.append("unbiased if workers straggle with the given probabilities")
+    return ", ".join(words)
+
+
+def worst(scheme: Scheme) -> list[str]:
+    """What the worst quarter and the worst half of the workers can do, where a bound is known."""
+    cases = worst_cases(scheme)
+    if isinstance(cases, NoFormula):
+        return []
+    counts = (scheme.workers // 4, scheme.workers // 2)
+    known = [(s, bound) for s in counts if (bound := worst_bound(cases, s)) is not None]
+    said = [
+        f"{'' if bound.attained else 'at most '}{bound.value:.3g} with s = {s} ({bound.source})"
+        for s, bound in known
+    ]
+    return [f"- **Worst case, as shown:** {', '.join(said)}."] if said else []
+
+
+def configuration(family: SchemeFamily, names: Catalogue) -> str:
+    """The section of a config that names a scheme, without what it leaves at its default.
+
+    A file counts by its name: where it lies is a matter of the machine.
+    """
+    default = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
+    section = plain(family, names)
+    said = [
+        f"{key}: {Path(value).name if key == 'path' else value}"
+        for key, value in section.items()
+        if key == "name" or default[key] is MISSING or plain(default[key], names) != value
+    ]
+    return "{" + ", ".join(said) + "}"
+
+
+def _code(text: str) -> str:
+    """Marks of code as Markdown has them."""
+    return text.replace("``", "`")
+
+
+def _cell(text: str) -> str:
+    """A text in a table."""
+    return _code(text).replace("|", "\\|")
+
+
+# The picture of a scheme: its encoding matrix, or else the first rounds of a run.
+
+
+DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}
+"""Seconds; mean 1."""
+
+TRAINING = {
+    "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+    "optimizer": {"rule": "gd", "learning_rate": 0.1},
+}
+"""For schemes that look at losses."""
+
+WIDTH = 3.4
+"""Inches of a matrix."""
+
+ROUNDS, CYCLES = 4, 1
+"""Rounds in a picture; without rounds, iterations of n gradients."""
+
+
+def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
+    """A scheme's picture.
+
+    Args:
+        family: the scheme, with its fields.
+        workers: n.
+        catalogue: what a config can name.
+
+    Raises:
+        ConfigError, ImpossibleCell: the scheme cannot work with so many workers.
+    """
+    cell = _drawn_cell(family, workers, catalogue, ROUNDS)
+    scheme = build.scheme_of(cell)
+    encoding = encoding_of(scheme)
+    if encoding is not None:
+        return _matrix(encoding, workers)
+    rounds = not isinstance(scheme, Barrierless)
+    return _clock(cell if rounds else _drawn_cell(family, workers, catalogue, CYCLES), rounds)
+
+
+def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
+    """``(n m, k)``, or ``None`` where there is no encoding matrix worth a look."""
+    match scheme:
+        case Fixed():
+            encoding = scheme.assignment.encoding
+        case PartlyUncoded():
+            encoding = scheme.code.assignment.encoding
+        case _:
+            return None
+    uncoded = encoding.shape[0] == encoding.shape[1] == encoding.nnz == encoding.diagonal().sum()
+    return None if uncoded else encoding
+
+
+def _drawn_cell(family: SchemeFamily, workers: int, catalogue: Catalogue, iterations: int) -> Cell:
+    document: dict[str, Any] = {
+        "workers": workers,
+        "iterations": iterations,
+        "replications": 1,
+        "seed": 0,
+        "delay": DELAY,
+        "schemes": [plain(family, catalogue)],
+    }
+    scheme = family.build(workers)
+    if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
+        document |= TRAINING
+    [cell] = cells(document)
+    return cell
+
+
+def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
+    """Workers down, partitions across.
+
+    Shades are the sizes of the coefficients or, of a worker with several messages, the order in
+    which it sends them.
+    """
+    messages = encoding.shape[0] // workers
+    sizes = np.abs(encoding.toarray()).reshape(workers, messages, -1)
+    label = "size of the coefficient"
+    if messages > 1:
+        sizes = (sizes > 0) * np.arange(1.0, messages + 1)[:, None]
+        label = "in which message"
+    shades = sizes.max(axis=1)
+    rows, columns = shades.shape
+    panel = Panel(
+        Axis("partition", names=_numbers(columns), places=_places(columns)),
+        Axis("worker", names=_numbers(rows), places=_places(rows)),
+        [Heat(np.where(shades > 0, shades, np.nan), label)],
+        grid=False,
+    )
+    height = 0.75 + 0.7 * WIDTH * rows / columns
+    return Picture([panel], columns=1, width=WIDTH, height=max(1.9, height))
+
+
+def _places(count: int) -> tuple[int, ...]:
+    return tuple(range(0, count, max(1, -(-count // 12))))
+
+
+def _numbers(count: int) -> tuple[str, ...]:
+    return tuple(str(place) for place in _places(count))
+
+
+def _clock(cell: Cell, rounds: bool) -> Picture:
+    """What every worker did until the last update."""
+    spans = timeline.table(timeline.record([cell]))
+    free = () if rounds else (cell.label,)
+    spans = gantt.classified(spans, free)
+    end = float(spans.loc[spans["worker"] < 0, "end"].max())
+    workers = sorted(int(worker) for worker in spans["worker"].unique() if worker >= 0)
+    panel = gantt.panel(spans, workers, end, "round" if rounds else "update")
+    return Picture([panel], columns=1, width=ONE_PANEL, height=2.9, legend=2)
+
+
+# ``erasurehead atlas``: the page and its pictures.
+
+
+PAGE = "atlas.md"
+
+
+def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
+    """Write ``atlas.md``, a picture of each scheme and the comparison; returns the page's path.
+
+    Installed plugins have their sections too. The comparison is the figure ``atlas`` of
+    ``erasurehead reproduce``.
+
+    Args:
+        output: the folder of the page.
+        report: called with pictures done and pictures in all.
+    """
+    names, comparison = with_plugins(), Atlas()
+    families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes
+    path = output / PAGE
+    with locked(output):
+        report(0, len(families) + 1)
+        for done, (name, family) in enumerate(families.items(), start=1):
+            picture = paint.figure(portrait(*family.portrait(), names))
+            style.save(picture, output / FOLDER / name, ("png",))
+            report(done, len(families) + 1)
+        with one_thread():
+            frame = comparison.compute(Effort())
+        style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
+        report(len(families) + 1, len(families) + 1)
+        write_bytes(path, page(families, names).encode())
+    return path

@@ -1,1 +1,0 @@
-"""Cells: computed, checked before they run, kept on disk."""

@@ -1,0 +1,314 @@
+"""``erasurehead compare``: two results of the same schemes, round by round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from ..sim.types import FloatArray
+from .config.errors import ConfigError
+from .pictures import paint, style
+from .pictures.kinds.losses import loss_axis
+from .pictures.looks import DASHED, MUTED, Look, variants
+from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from .pictures.records import LIVE, Records, read_records, swept_keys
+from .run import files, outputs
+from .run.files import locked
+from .run.outputs import Answer
+from .run.records import CONFIDENCE, interval_columns
+
+# Which cells of two results belong together, and what both have of them.
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One scheme at one point of a sweep, in two results.
+
+    Attributes:
+        label, scheme: its name in tables, and in the registry.
+        swept: the sweep's keys and values.
+        first, second: ``(R, T + 1, columns)`` of iterations, by the name of the column.
+    """
+
+    label: str
+    scheme: str
+    swept: dict[str, str]
+    first: dict[str, FloatArray]
+    second: dict[str, FloatArray]
+
+
+COLUMNS = ("time", "iteration_time", "train_loss")
+
+
+def pairs(first: Records, second: Records) -> list[Pair]:
+    """The cells that both results have, in the first one's order.
+
+    They are matched by label and swept values. Of each, the replications and iterations that both
+    have are kept.
+
+    Raises:
+        ConfigError: no scheme is in both.
+    """
+    keys = swept_keys(first.iterations, first.summary)
+    others = {tuple(name): rows for name, rows in _cells(second, keys)}
+    found = [
+        _pair(name, keys, rows, others[tuple(name)])
+        for name, rows in _cells(first, keys)
+        if tuple(name) in others
+    ]
+    if not found:
+        labels = ", ".join(label for label, _ in second.labels())
+        raise ConfigError(
+            f"{first.directory}: has no scheme and point of a sweep that {second.directory} has: "
+            f"{labels}"
+        )
+    return found
+
+
+def _cells(records: Records, keys: list[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
+    table = records.iterations
+    known = [key for key in keys if key in table]
+    if known != keys:
+        return
+    names = table[["label", "scheme", *keys]].astype(str)
+    for _, rows in table.groupby([names[name] for name in names], sort=False):
+        yield [*map(str, rows[names.columns].iloc[0])], rows
+
+
+def _pair(name: list[str], keys: list[str], one: pd.DataFrame, two: pd.DataFrame) -> Pair:
+    columns = [c for c in COLUMNS if c in one and c in two]
+    wide = [
+        {
+            c: rows.drop_duplicates(["replication", "iteration"])
+            .pivot(index="replication", columns="iteration", values=c)
+            .to_numpy(dtype=np.float64, na_value=np.nan)
+            for c in columns
+        }
+        for rows in (one, two)
+    ]
+    r, t = (min(side["time"].shape[axis] for side in wide) for axis in (0, 1))
+    first, second = ({c: values[:r, :t] for c, values in side.items()} for side in wide)
+    label, scheme, *values = name
+    return Pair(label, scheme, dict(zip(keys, values, strict=True)), first, second)
+
+
+# The numbers of a comparison, one row for each scheme.
+
+
+def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
+    """Mean of b over mean of a, for pairs ``(N,)``, and its 95 % interval.
+
+    The interval is that of the ratio estimator: with q the ratio, the error of b - q a over the
+    mean of a. Pairs are taken as independent, which iterations are where delays are independent and
+    stragglers are cancelled; else the interval is too narrow.
+
+    Source: Cochran, Sampling Techniques, section 6.3.
+    """
+    ratio = float(b.mean() / a.mean())
+    if a.size < 2:
+        return ratio, np.nan, np.nan
+    error = (b - ratio * a).std(ddof=1) / np.sqrt(a.size) / a.mean()
+    half = float(stdtrit(a.size - 1, (1 + CONFIDENCE) / 2) * error)
+    return ratio, ratio - half, ratio + half
+
+
+def comparison_table(pairs: Sequence[Pair]) -> pd.DataFrame:
+    """One row per scheme and point of the sweep; see ``docs/results.md``."""
+    return pd.DataFrame([_row(pair) for pair in pairs])
+
+
+def _row(pair: Pair) -> dict[str, object]:
+    a, b = (side["iteration_time"][:, 1:] for side in (pair.first, pair.second))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        numbers = {
+            "first": float(a.mean()),
+            "second": float(b.mean()),
+            "difference": float((b - a).mean()),
+            **interval_columns("ratio", ratio_of_means(a.ravel(), b.ravel())),
+            "correlation": _correlation(a.ravel(), b.ravel()),
+        }
+        if "train_loss" in pair.first:
+            apart = np.abs(pair.first["train_loss"] - pair.second["train_loss"])
+            numbers["loss_difference"] = float(apart.max())
+    r, t = a.shape
+    return {
+        "label": pair.label,
+        "scheme": pair.scheme,
+        **pair.swept,
+        "replications": r,
+        "iterations": t,
+        **numbers,
+    }
+
+
+def _correlation(a: FloatArray, b: FloatArray) -> float:
+    """Of Pearson; NaN where one of them is constant."""
+    if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan")
+    return float(np.corrcoef(a, b)[0, 1])
+
+
+# A comparison in a few sentences.
+
+
+def answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:
+    """What ``answer.json`` says.
+
+    Args:
+        table: of ``experiments.compare``.
+        first, second: what the two results are called.
+        command: how it was asked.
+    """
+    ratios = table["ratio"].to_numpy(dtype=float)
+    low, high = (table[f"ratio_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
+    known = np.isfinite(low) & np.isfinite(high)
+    apart = known & ((low > 1) | (high < 1))
+    same = bool((ratios == 1).all())
+    mean = float(np.exp(np.log(ratios).mean())) if (ratios > 0).all() else float(ratios.mean())
+    number = "the scheme" if len(table) == 1 else f"the {len(table)} schemes and points"
+    if same:
+        verdict = f"Iterations of {second} take exactly as long as those of {first}."
+    else:
+        span = "" if len(table) == 1 else f" ({ratios.min():.3g} to {ratios.max():.3g})"
+        verdict = (
+            f"An iteration of {second} takes {mean:.3g} times as long as one of {first}{span}, "
+            f"over {number} that both have."
+        )
+    why = [] if same else _why(table, apart, known, first, second)
+    if "loss_difference" in table:
+        worst = float(table["loss_difference"].max())
+        why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
+    steps = (
+        "Pairs of iterations are taken as independent: where stragglers last, intervals are wider "
+        "than these.",
+    )
+    return Answer("compare", f"{first}, {second}", verdict, tuple(why), steps, command)
+
+
+def _why(
+    table: pd.DataFrame, apart: np.ndarray, known: np.ndarray, first: str, second: str
+) -> list[str]:
+    lines = []
+    if known.any():
+        lines.append(
+            f"{int(apart.sum())} of {int(known.sum())} ratios are told apart from 1 by their 95 % "
+            "intervals."
+        )
+    far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
+    lines.append(
+        f"Farthest apart is {far['label']}: {far['first']:.4g} s an iteration in {first}, "
+        f"{far['second']:.4g} s in {second}."
+    )
+    return lines
+
+
+# The picture of a comparison: iteration times against each other, and losses on the clock.
+
+
+MOST_POINTS = 300
+"""Iterations of a scheme that are shown; of more, so many at equal distances."""
+
+MARKS = 12
+"""Points along a curve."""
+
+
+def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:
+    """Two panels, of the first point of a sweep.
+
+    Args:
+        pairs: of ``experiments.compare``.
+        first, second: what the two results are called.
+    """
+    shown = [pair for pair in pairs if pair.swept == pairs[0].swept]
+    looks = variants([(pair.label, pair.scheme) for pair in shown])
+    panels = [_times(shown, looks, first, second)]
+    if all("train_loss" in pair.first for pair in shown):
+        panels.append(_losses(shown, looks, first, second))
+    columns = len(panels)
+    width = style.TWO_PANELS if columns == 2 else style.ONE_PANEL
+    rows = -(-(len(shown) + 1) // 3)
+    heading = ", ".join(f"{key} = {value}" for key, value in pairs[0].swept.items())
+    return Picture(panels, columns, width, 3.2 + 0.22 * rows, heading=heading)
+
+
+def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: str) -> Panel:
+    marks: list[Mark] = []
+    ends = [np.inf, 0.0]
+    for pair in pairs:
+        a, b = (side["iteration_time"][:, 1:].ravel() for side in (pair.first, pair.second))
+        taken = np.unique(np.linspace(0, a.size - 1, min(a.size, MOST_POINTS)).astype(int))
+        x, y = a[taken], b[taken]
+        low, high = min(x.min(), y.min()), max(x.max(), y.max())
+        ends = [min(ends[0], float(low)), max(ends[1], float(high))]
+        marks.append(Points(looks[pair.label], x, y, size=3.0))
+    log = 0 < 10 * ends[0] < ends[1]
+    low = ends[0] / 1.1 if log else 0.0
+    line = np.array([low, ends[1] * 1.05])
+    marks.append(Curve(Look(MUTED, "", DASHED, "equal"), line, line, width=1.0))
+    ticks = (1.0, 2.0, 5.0) if log else ()
+    x_axis = Axis(f"{first}: iteration time (s)", log, ticks, low, line[1])
+    y_axis = Axis(f"{second}: iteration time (s)", log, ticks, low, line[1])
+    return Panel(x_axis, y_axis, marks, "each iteration")
+
+
+def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: str) -> Panel:
+    """Means over replications; the second result as points on the first one's lines."""
+    curves, marks = [], list[Mark]()
+    for pair in pairs:
+        look = replace(looks[pair.label], title="")
+        t, loss = (pair.first[name].mean(axis=0) for name in ("time", "train_loss"))
+        curves.append(Curve(replace(look, marker=""), t, loss))
+        t, loss = (pair.second[name].mean(axis=0) for name in ("time", "train_loss"))
+        taken = np.unique(np.linspace(0, len(t) - 1, MARKS).astype(int))
+        marks.append(Points(look, t[taken], loss[taken], size=4.5, hollow=True))
+    title = f"line: {first}; marks: {second}"
+    return Panel(Axis("time (s)"), loss_axis(curves), [*curves, *marks], title)
+
+
+# ``erasurehead compare``: reads two results, writes the table and the picture.
+
+
+TABLE = "comparison.csv"
+PICTURE = "comparison"
+FILES = (outputs.NAME, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
+
+
+def compare(
+    first: Path, second: Path, output: Path, command: str = ""
+) -> tuple[pd.DataFrame, list[Path]]:
+    """Compare two results scheme by scheme, the first as what is expected.
+
+    Returns:
+        The table, and the files written.
+
+    Raises:
+        ConfigError: one is no result, they have no scheme in common, or ``output`` is one of them.
+    """
+    for directory in (first, second):
+        if output.resolve() == directory.resolve():
+            raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")
+    one, two = read_records(first), read_records(second)
+    together = pairs(one, two)
+    table = comparison_table(together)
+    names = _names(one, two)
+    with locked(output, FILES):
+        files.remove([output / outputs.NAME])
+        files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
+        picture = comparison_picture(together, *names)
+        written = style.save(paint.figure(picture), output / PICTURE)
+        outputs.write(answer(table, *names, command), output)
+    return table, [output / TABLE, *written, output / outputs.NAME]
+
+
+def _names(one: Records, two: Records) -> tuple[str, str]:
+    """What pictures call them: the folders' names, unless one of them is measured."""
+    live = [records.title == LIVE for records in (one, two)]
+    if live[0] != live[1]:
+        return ("measured", "simulated") if live[0] else ("simulated", "measured")
+    names = one.directory.resolve().name, two.directory.resolve().name
+    return names if names[0] != names[1] else (str(one.directory), str(two.directory))

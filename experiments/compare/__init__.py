@@ -1,1 +1,0 @@
-"""Two results of the same schemes, round by round: ``erasurehead compare``."""

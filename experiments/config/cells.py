@@ -1,0 +1,404 @@
+"""From a config document to cells, the smallest things that are run, each with one hash."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ...sim.errors import DataNotFound
+from ...sim.problems import ProblemConfig
+from .catalogue import Catalogue, Plugin, blamed, with_plugins
+from .codec import classes_in, filled, plain
+from .document import MOST_POINTS, anchored, range_values, set_dotted
+from .errors import ConfigError, at
+from .settings import FIELDS, Entry, Settings, counted, section, validate
+
+# What a cell's numbers depend on, as one hash. Two ways to say one thing have one hash.
+
+
+@dataclass(frozen=True)
+class Input:
+    """A file that a cell reads.
+
+    Attributes:
+        path: where it lies.
+        digest: hash of its content.
+        stamp: when it was written, and its size; see ``unchanged``.
+    """
+
+    path: Path
+    digest: str
+    stamp: tuple[int, int]
+
+    def unchanged(self) -> bool:
+        """Whether the file is still the one that was hashed."""
+        return self.path.is_file() and _stamp(self.path) == self.stamp
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files of a config, each hashed once.
+
+    Attributes:
+        data_dir: where the public data sets lie.
+    """
+
+    data_dir: Path | None = None
+    _known: dict[Path, Input] = field(default_factory=dict)
+
+    def of(self, value: Any, plain: Any) -> tuple[Input, ...]:
+        """The files that a section names under ``path``, and the file of its data set."""
+        paths = [*_named(plain), *_data(value, self.data_dir)]
+        return tuple(self.hashed(path) for path in dict.fromkeys(paths) if path.is_file())
+
+    def hashed(self, path: Path) -> Input:
+        """A file's content and stamp, taken once."""
+        if path not in self._known:
+            stamp = _stamp(path)
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            self._known[path] = Input(path, digest, stamp)
+        return self._known[path]
+
+
+def hashed_text(plain: Any, files: Iterable[Input]) -> str:
+    """A section as a text that is hashed: a file counts by its content, wherever it lies."""
+    digests = {str(file.path): file.digest for file in files}
+    if not digests:
+        return _encoded([plain, []])
+    public = sorted(set(digests) - {str(path) for path in _named(plain)})
+    return _encoded([_by_content(plain, digests), [digests[path] for path in public]])
+
+
+_encoded = json.JSONEncoder(sort_keys=True, default=str).encode
+
+
+def stamps(problem: ProblemConfig, data_dir: Path | None) -> tuple[tuple[Path, int, int], ...]:
+    """Of the file of a problem's data set; they change when it does."""
+    paths = [path for path in _data(problem, data_dir) if path.is_file()]
+    return tuple((path, *_stamp(path)) for path in paths)
+
+
+def cell_key(texts: Iterable[str]) -> str:
+    """The hash of a cell's sections: 16 hexadecimal digits."""
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
+
+
+def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
+    if isinstance(section, list):
+        return [_by_content(entry, digests) for entry in section]
+    if isinstance(section, dict):
+        return {
+            name: digests.get(entry, entry)
+            if name == "path" and isinstance(entry, str)
+            else _by_content(entry, digests)
+            for name, entry in section.items()
+        }
+    return section
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_mtime_ns, status.st_size
+
+
+def _named(section: Any) -> Iterator[Path]:
+    """The paths that a section names under ``path``, however deep."""
+    if isinstance(section, dict):
+        for key, entry in section.items():
+            if key == "path" and isinstance(entry, str):
+                yield Path(entry)
+            elif isinstance(entry, (dict, list)):
+                yield from _named(entry)
+    elif isinstance(section, list):
+        for entry in section:
+            yield from _named(entry)
+
+
+def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
+    """The file of a problem's data set; one that is missing is reported elsewhere."""
+    if isinstance(value, ProblemConfig):
+        try:
+            path = value.family.file(data_dir)
+        except DataNotFound:
+            return
+        if path is not None:
+            yield path
+
+
+# From a config document to cells: the smallest things that are run.
+#
+# A *cell* is one scheme at one point of the sweep's grid. Its bytes in the results depend on its
+# own settings alone, and its hash names them.
+#
+# Points of a grid share most sections, so each distinct section is read, checked and hashed once:
+# a grid of 100,000 points costs little more than its cells.
+
+
+NO_NUMBERS = ("name", "sweep")
+"""Settings that change no number."""
+
+AS_GIVEN = ("network", "failures", "sweep")
+"""Settings that a resolved config keeps as they were written."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One scheme at one point of the grid.
+
+    Attributes:
+        document: the point as a plain document without a sweep, with this cell's scheme alone. It
+            is what travels to another process, which reads it again.
+        label: how tables and pictures name the scheme.
+        swept: the grid's keys and this point's values, which become columns.
+        point: index of the point in the grid; its cells read the same tapes.
+        key: hash of everything that the cell's numbers depend on.
+        inputs: the files among these.
+        code: the digests of the plugins among these.
+    """
+
+    document: Mapping[str, Any]
+    label: str
+    swept: Mapping[str, Any]
+    point: int
+    key: str
+    inputs: tuple[Input, ...] = ()
+    code: frozenset[str] = frozenset()
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The document's objects; ``schemes`` holds one.
+
+        Raises:
+            ConfigError: a file or plugin that it names is not here, or not the same here.
+        """
+        catalogue = with_plugins(self.document["plugins"])
+        if not self.code <= {plugin.digest for plugin in catalogue.plugins}:
+            raise ConfigError("plugins: not the same here as where the cell comes from")
+        return validate(self.document, catalogue)
+
+    @property
+    def scheme(self) -> Mapping[str, Any]:
+        """The scheme's section, with every default."""
+        scheme: Mapping[str, Any] = self.document["schemes"][0]
+        return scheme
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "settings"}
+
+
+@dataclass(frozen=True)
+class Read:
+    """One of the settings at a point.
+
+    Attributes:
+        value: its object.
+        plain: its plain form.
+        text: what of it is hashed.
+        files: those that it names.
+        code: digests of the plugins that it depends on.
+    """
+
+    value: Any
+    plain: Any
+    text: str
+    files: tuple[Input, ...]
+    code: frozenset[str]
+
+
+Reads = Mapping[str, tuple[Read, ...]]
+"""One ``Read`` for each setting, and one for each scheme under ``schemes``."""
+
+
+def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cell]:
+    """Expand a config into its cells: the sweep's grid times the schemes, in order.
+
+    Args:
+        document: the config; relative paths in it start from the working directory.
+        data_dir: where the public data sets lie; what a cell reads is part of its key.
+
+    Raises:
+        ConfigError: an unknown key, a bad value, or two schemes with one label.
+    """
+    given = anchored(document, Path.cwd())
+    catalogue = catalogue_of(given)
+    with blamed(catalogue):
+        grid = _Grid(given, catalogue, Inputs(data_dir))
+        points = enumerate(grid.points())
+        return [cell for index, point in points for cell in grid.cells(index, *point)]
+
+
+def catalogue_of(document: Mapping[str, Any]) -> Catalogue:
+    """What a document can name.
+
+    Raises:
+        ConfigError: a plugin cannot be used.
+    """
+    return with_plugins(section("plugins", document.get("plugins", [])))
+
+
+def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The document with what it leaves unsaid written out; it runs from anywhere.
+
+    Where the document needs its sweep to be complete, defaults are those of the first point.
+
+    Raises:
+        ConfigError: as ``cells``.
+    """
+    given = anchored(document, Path.cwd())
+    sweep, catalogue = _sweep(given), catalogue_of(given)
+    whole = counted(given, sweep, catalogue)
+    base = {key: value for key, value in whole.items() if key != "sweep"}
+    try:
+        settings = validate(base, catalogue)
+    except ConfigError:
+        for key, values in sweep.items():
+            set_dotted(base, key, copy.deepcopy(values[0]))
+        settings = validate(base, catalogue)
+    full = {name: plain(getattr(settings, name), catalogue) for name in FIELDS}
+    full["schemes"] = _written(base["schemes"], settings.schemes, catalogue)
+    if not full["plugins"]:
+        del full["plugins"]
+    kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": sweep}
+    return {
+        name: kept[name] if name in kept else filled(base.get(name), full[name]) for name in full
+    }
+
+
+def _written(given: list[Any], entries: tuple[Entry, ...], catalogue: Catalogue) -> list[Any]:
+    """The ``schemes`` section: fields that list several values keep their list."""
+    sections = []
+    for index, scheme in enumerate(given):
+        first = next(entry for entry in entries if entry.index == index)
+        full = plain(first.family, catalogue)
+        if isinstance(scheme, Mapping):
+            full |= {key: scheme[key] for key in (*first.swept, "label") if key in scheme}
+        sections.append(filled(scheme, full))
+    return sections
+
+
+def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    given = document.get("sweep", {})
+    if isinstance(given, Mapping):
+        given = {
+            key: value if (many := range_values(value, f"sweep.{key}")) is None else many
+            for key, value in given.items()
+        }
+    sweep: dict[str, list[Any]] = section("sweep", given)
+    for key, values in sweep.items():
+        if not values:
+            raise at(f"sweep.{key}", values, "must list at least one value")
+    points = math.prod(len(values) for values in sweep.values())
+    if points > MOST_POINTS:
+        raise at("sweep", points, f"must have at most {MOST_POINTS} points")
+    return sweep
+
+
+class _Grid:
+    """The points of a document; what was read is remembered by the values that it depends on."""
+
+    def __init__(self, document: Mapping[str, Any], catalogue: Catalogue, inputs: Inputs) -> None:
+        self._sweep = _sweep(document)
+        whole = counted(document, self._sweep, catalogue)
+        self._base = {key: value for key, value in whole.items() if key != "sweep"}
+        self._catalogue, self._inputs = catalogue, inputs
+        self._touched: dict[str, list[int]] = {}
+        for position, key in enumerate(self._sweep):
+            if key.split(".")[0] in ("plugins", "sweep"):
+                raise at(f"sweep.{key}", self._sweep[key], "cannot be swept")
+            self._touched.setdefault(key.split(".")[0], []).append(position)
+
+    def points(self) -> Iterator[tuple[dict[str, Any], Reads]]:
+        """Each point's swept values, and its settings."""
+        known: dict[tuple[str, tuple[int, ...]], tuple[Read, ...]] = {}
+        reads: Reads | None = None
+        choices = [range(len(values)) for values in self._sweep.values()]
+        for choice in itertools.product(*choices):
+            pairs = zip(self._sweep.items(), choice, strict=True)
+            swept = {key: values[index] for (key, values), index in pairs}
+            parts = {
+                name: (name, tuple([choice[position] for position in positions]))
+                for name, positions in self._touched.items()
+            }
+            if reads is None:
+                reads = self._first({name: self._raw(name, swept) for name in parts})
+                known = {part: reads[name] for name, part in parts.items()}
+            for name, part in parts.items():
+                if part not in known:
+                    raw = self._raw(name, swept)
+                    known[part] = self._read(name, section(name, raw, self._catalogue))
+            yield swept, {**reads, **{name: known[part] for name, part in parts.items()}}
+
+    def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
+        """The cells of a point."""
+        shared = [
+            read for name, (read, *_) in reads.items() if name not in (*NO_NUMBERS, "schemes")
+        ]
+        document = {name: read.plain for name, (read, *_) in reads.items()}
+        values = {name: read.value for name, (read, *_) in reads.items()}
+        texts = [read.text for read in shared]
+        files = [file for read in shared for file in read.files]
+        code = frozenset[str]().union(*(read.code for read in shared))
+        for scheme in reads["schemes"]:
+            entry = scheme.value
+            cell = Cell(
+                document={**document, "schemes": [scheme.plain]},
+                label=entry.label,
+                swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
+                point=index,
+                key=cell_key([*texts, scheme.text]),
+                inputs=tuple(dict.fromkeys([*files, *scheme.files])),
+                code=code | scheme.code,
+            )
+            settings = Settings.model_construct(**{**values, "schemes": (entry,)})
+            cell.__dict__["settings"] = settings  # what was read need not be read again here
+            yield cell
+
+    def _first(self, changed: Mapping[str, Any]) -> Reads:
+        settings = validate({**self._base, **changed}, self._catalogue)
+        return {
+            name: self._read(name, getattr(settings, name)) for name in FIELDS if name != "sweep"
+        }
+
+    def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
+        """A setting as the document would give it at a point."""
+        part = {name: copy.deepcopy(self._base[name])} if name in self._base else {}
+        for position in self._touched[name]:
+            key = list(self._sweep)[position]
+            set_dotted(part, key, copy.deepcopy(swept[key]))
+        return part[name]
+
+    def _read(self, name: str, value: Any) -> tuple[Read, ...]:
+        if name == "schemes":
+            return tuple(self._one(name, entry, entry.family) for entry in value)
+        return (self._one(name, value, value),)
+
+    def _one(self, name: str, value: Any, written: Any) -> Read:
+        section = plain(written, self._catalogue)
+        files, used = self._inputs.of(value, section), self._used(name, written)
+        code = sorted(plugin.digest for plugin in used)
+        text = hashed_text({name: code if name == "plugins" else [section, code]}, files)
+        if name == "plugins":
+            paths = [Path(plugin.name) for plugin in used]
+            files = tuple(self._inputs.hashed(path) for path in paths if path.is_file())
+        if isinstance(value, Entry):
+            section["label"] = value.label
+        return Read(value, section, text, files, frozenset(code))
+
+    def _used(self, name: str, value: Any) -> list[Plugin]:
+        """The plugins that a setting's numbers depend on."""
+        if not self._catalogue.plugins:
+            return []
+        if name == "plugins":
+            return [plugin for plugin in self._catalogue.plugins if plugin.listed]
+        classes = set(classes_in(value))
+        installed = [plugin for plugin in self._catalogue.plugins if not plugin.listed]
+        return [plugin for plugin in installed if not classes.isdisjoint(plugin.classes)]

@@ -1,0 +1,285 @@
+"""How well a law fits: AIC, distance, order statistics, and rounds that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from scipy import special
+
+from ...delay_models.base import FloatArray
+from ...delay_models.parametric import Pareto
+from .laws.law import CannotFit, Family, Law, ScipyLaw, fitted
+
+# Rounds that a candidate has not seen: halves of a table, each predicted from the other one.
+#
+# A law with many parameters follows whatever it is fitted to, so candidates are compared by the
+# order statistics of rounds that were held out. The first half predicts the second one and the
+# other way round; so do every second round and the rounds between them. The former shows what has
+# changed during the measurement, the latter what is left if nothing has.
+
+
+FEWEST_ROUNDS = 6
+"""Rounds that a table must have to be cut into halves of three."""
+
+MOST_CELLS = 10_000
+"""Delays of a half that a candidate is fitted to; of more, so many at equal distances."""
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """One direction of one split.
+
+    Attributes:
+        seen: ``(rounds, n)`` tables that a candidate is fitted to.
+        held_out: ``(R, n)`` rounds that it must predict.
+    """
+
+    seen: tuple[FloatArray, ...]
+    held_out: FloatArray
+
+    @property
+    def sample(self) -> FloatArray:
+        """Delays that were seen, ``(N,)`` seconds."""
+        return thinned(np.concatenate([table.ravel() for table in self.seen]))
+
+
+def thinned(sample: FloatArray) -> FloatArray:
+    """At most ``MOST_CELLS`` of ``(N,)``, at equal distances."""
+    return sample[:: -(-len(sample) // MOST_CELLS)]
+
+
+def halves(tables: Sequence[FloatArray]) -> list[Half]:
+    """Two splits, both directions of each; none where the tables have too few rounds.
+
+    Args:
+        tables: ``(rounds, n)`` seconds, one per load; each is split by itself.
+    """
+    if sum(map(len, tables)) < FEWEST_ROUNDS or min(map(len, tables)) < 2:
+        return []
+    return list(_halves(tables))
+
+
+def _halves(tables: Sequence[FloatArray]) -> Iterator[Half]:
+    for first, second in (
+        ([t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]),
+        ([t[::2] for t in tables], [t[1::2] for t in tables]),
+    ):
+        yield Half(tuple(first), np.concatenate(second))
+        yield Half(tuple(second), np.concatenate(first))
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well held-out rounds were predicted; smaller is better, without unit.
+
+    Attributes:
+        apart: mean over k of ``|log(predicted / measured)|`` of each half, from the other one. It
+            holds what the two halves differ by, whatever is predicted.
+        together: the same of both halves of a split taken as one, each still predicted from the
+            other, for each split. What the halves differ by cancels out, and what is left is wrong
+            with the law.
+    """
+
+    apart: tuple[float, ...]
+    together: tuple[float, ...]
+
+    @property
+    def error(self) -> float:
+        """Mean error of a half that was not seen."""
+        return float(np.mean(self.apart))
+
+    @property
+    def bias(self) -> float:
+        """Mean error of what differs between the halves taken out."""
+        return float(np.mean(self.together))
+
+
+def score(predicted: Sequence[FloatArray], measured: Sequence[FloatArray]) -> Score:
+    """Of the ``(K,)`` seconds of each half, in the order of ``halves``."""
+    apart = [order_error(p, m) for p, m in zip(predicted, measured, strict=True)]
+    together = [
+        order_error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
+        for i in range(0, len(predicted) - 1, 2)
+    ]
+    return Score(tuple(apart), tuple(together or apart))
+
+
+def order_error(predicted: FloatArray, observed: FloatArray) -> float:
+    """Mean over k of ``|log(predicted / observed)|``: too long and too short count the same."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = float(np.mean(np.abs(np.log(predicted / observed))))
+    return error if np.isfinite(error) else float("inf")
+
+
+# How well a law fits: AIC, Kolmogorov-Smirnov distance, and the order statistics it predicts.
+#
+# A master that waits for k of n workers waits for the k-th smallest delay of a round. A law may
+# have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
+# lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
+
+
+AT_ONCE = 2**23
+"""Points of the integrals that are computed together: temporaries of 64 MiB."""
+
+REMEMBERED = 2**21
+"""Points of integrals whose weights are kept: at most 16 MiB, twice."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A fitted law and how well it does.
+
+    Attributes:
+        family: its family.
+        law: the fitted law.
+        log_likelihood: of the sample at this law.
+        ks: largest distance of the two distribution functions.
+        predicted: mean k-th smallest of n independent delays, ``(K,)`` seconds.
+        observed: mean k-th smallest delay of a measured round, ``(K,)`` seconds.
+        held_out: how well halves of the rounds are predicted from the others; all rounds from
+            themselves where none could be held out.
+    """
+
+    family: Family
+    law: Law
+    log_likelihood: float
+    ks: float
+    predicted: FloatArray
+    observed: FloatArray
+    held_out: Score
+
+    @property
+    def aic(self) -> float:
+        """2 parameters - 2 log-likelihood: smaller is better."""
+        return 2 * len(self.family.parameters) - 2 * self.log_likelihood
+
+    @property
+    def ratio(self) -> FloatArray:
+        """Predicted over observed, ``(K,)``; infinite where 0 s was observed."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(self.predicted / self.observed)
+
+    @property
+    def order_error(self) -> float:
+        """Mean over k of ``|log(predicted / observed)|``; 0.05 is about 5 %."""
+        return order_error(self.predicted, self.observed)
+
+
+def fit_families(
+    families: Sequence[Family],
+    sample: FloatArray,
+    rounds: FloatArray,
+    ks: Sequence[int],
+    held_out: Sequence[Half] = (),
+) -> tuple[list[Fit], dict[str, str]]:
+    """Fit every family.
+
+    Args:
+        families: which.
+        sample: ``(N,)`` delays that the laws are fitted to.
+        rounds: ``(rounds, n)`` whole rounds that their order statistics are compared with.
+        ks: which order statistics, 1 is the smallest.
+        held_out: halves of the rounds.
+
+    Returns:
+        The fits, best order statistics of held-out rounds first, and for each family that cannot
+        fit the reason.
+    """
+    observed = observed_order_statistics(rounds, ks)
+    measured = [observed_order_statistics(h.held_out, ks) for h in held_out] or [observed]
+    ordered = np.sort(sample)
+    fits: list[Fit] = []
+    refused: dict[str, str] = {}
+    for family in families:
+        try:
+            law = fitted(family, sample)
+        except CannotFit as error:
+            refused[family.name] = str(error)
+            continue
+        likelihood = float(law.logpdf(sample).sum())
+        predicted = expected_order_statistics(law, rounds.shape[1], ks)
+        halves = [_of_half(family, law, half, ks) for half in held_out] or [predicted]
+        found = score(halves, measured)
+        apart = distance(law, ordered)
+        fits.append(Fit(family, law, likelihood, apart, predicted, observed, found))
+    return sorted(fits, key=lambda fit: (fit.held_out.error, fit.aic)), refused
+
+
+def _of_half(family: Family, near: Law, half: Half, ks: Sequence[int]) -> FloatArray:
+    """Order statistics predicted from the half that is seen; infinite where it cannot be fitted."""
+    try:
+        law = fitted(family, half.sample, near)
+    except CannotFit:
+        return np.full(len(ks), np.inf)
+    return expected_order_statistics(law, half.held_out.shape[1], ks)
+
+
+def distance(law: Law, ordered: FloatArray) -> float:
+    """Kolmogorov-Smirnov distance of a law from a sorted sample."""
+    cdf = law.cdf(ordered)
+    below = np.searchsorted(ordered, ordered, side="left") / len(ordered)
+    upto = np.searchsorted(ordered, ordered, side="right") / len(ordered)
+    return float(max(np.max(cdf - below), np.max(upto - cdf)))
+
+
+def observed_order_statistics(rounds: FloatArray, ks: Sequence[int]) -> FloatArray:
+    """Mean over rounds of the k-th smallest delay of a round: ``(rounds, n) -> (K,)`` seconds."""
+    ordered = np.sort(rounds, axis=1)
+    return np.asarray(ordered[:, np.array(ks) - 1].mean(axis=0))
+
+
+def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> FloatArray:
+    """E of the k-th smallest of n independent delays, ``(K,)`` seconds; may be infinite.
+
+    The integral of the quantile function against the density of the k-th of n uniform numbers, by
+    the trapezoidal rule on the logit scale, where it decays exponentially both ways. Pareto laws,
+    whose quantiles grow too fast for it, have a closed form.
+    """
+    k = np.array(ks, dtype=np.float64)
+    above = workers - k + 1
+    if isinstance(law, ScipyLaw) and isinstance(law.model, Pareto):
+        return _pareto(law.model, workers, above)
+    y, step = _points(workers)
+    quantiles = law.isf(np.exp(-np.logaddexp(0, y)))
+    together = max(1, AT_ONCE // len(y))
+    if len(k) * len(y) <= REMEMBERED:
+        return np.asarray(_remembered(workers, tuple(ks)) @ quantiles * step)
+    expected = np.empty(len(k))
+    for start in range(0, len(k), together):
+        part = slice(start, start + together)
+        expected[part] = _weights(workers, k[part]) @ quantiles
+    return np.asarray(expected * step)
+
+
+def _points(workers: int) -> tuple[FloatArray, float]:
+    """Where the integral is taken, on the logit scale, and the distance of these points."""
+    step = min(0.02, 0.5 / np.sqrt(workers))
+    return np.arange(-45.0, 45.0, step), step
+
+
+def _weights(workers: int, k: FloatArray) -> FloatArray:
+    """Density of the k-th of n uniform numbers at the points, ``(K, points)``."""
+    y, _ = _points(workers)
+    above = workers - k + 1
+    logs = -special.betaln(k, above)[:, None] + np.outer(k, -np.logaddexp(0, -y))
+    return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
+
+
+@lru_cache(maxsize=2)
+def _remembered(workers: int, ks: tuple[int, ...]) -> FloatArray:
+    """Weights of the last order statistics asked for: those of each family and half are alike."""
+    return _weights(workers, np.array(ks, dtype=np.float64))
+
+
+def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:
+    """scale Gamma(n + 1) Gamma(n-k+1 - 1/a) / (Gamma(n + 1 - 1/a) Gamma(n-k+1)); above = n-k+1."""
+    inverse = 1 / model.alpha
+    finite = above > inverse
+    rest = np.where(finite, above - inverse, 1.0)
+    whole = max(workers + 1 - inverse, 1e-300)
+    logs = special.gammaln(rest) - special.gammaln(above)
+    logs = logs + float(special.gammaln(workers + 1) - special.gammaln(whole))
+    return np.where(finite, model.scale * np.exp(logs), np.inf)

@@ -1,0 +1,355 @@
+"""The workers as a master sees them: processes of this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import platform
+import secrets
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import inf
+from multiprocessing.connection import Client, Connection, Listener
+from queue import Empty, SimpleQueue
+from typing import Any, Protocol, final
+
+import numpy as np
+
+from ...sim.types import FloatArray
+from ..config.errors import ConfigError, at
+from ..run import processes
+from ..run.dask import connected
+from .worker import Drop, Employment, Idle, Order, Reply, Task, Vector, process, serve
+
+# The workers as a master sees them: it gives them tasks and hears of messages and deaths.
+
+
+@final
+@dataclass(frozen=True)
+class Arrival:
+    """A message has come.
+
+    Attributes:
+        worker: whose it is.
+        number, place: which message of which task.
+        value: what it holds.
+        seconds: of the config: how long its worker took for it.
+        now: the instant, in seconds of the config since the clock was started.
+        late: whether computing took longer than the delay.
+    """
+
+    worker: int
+    number: int
+    place: int
+    value: Vector
+    seconds: float
+    now: float
+    late: bool = False
+
+
+@final
+@dataclass(frozen=True)
+class Death:
+    """A worker is gone for good."""
+
+    worker: int
+    now: float
+
+
+Event = Arrival | Death
+
+
+class Crew(Protocol):
+    """What a master needs; seconds are those of the config. Tests have one that simulates."""
+
+    def start_clock(self) -> None:
+        """It is 0 s now."""
+
+    def now(self) -> float:
+        """Seconds since the clock was started."""
+
+    def give(self, worker: int, number: int, waits: Sequence[float], argument: Any) -> None:
+        """Give a worker its next task; see ``Task``. A dead one hears nothing."""
+
+    def hear(self, until: float) -> Sequence[Event]:
+        """What has happened since, in order; waits for something until an instant."""
+
+    def settle(self) -> FloatArray:
+        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``.
+
+        Of a dead worker only what went into its messages is known.
+        """
+
+    def name(self, worker: int) -> str:
+        """How a person finds a worker."""
+
+
+@final
+class LineCrew:
+    """Workers at the other ends of lines.
+
+    Args:
+        lines: one to each worker.
+        names: how a person finds each worker: its host and process.
+        scale: real seconds that one second of the config takes.
+    """
+
+    def __init__(self, lines: Sequence[Connection], names: Sequence[str], scale: float) -> None:
+        self._lines, self._names, self._scale = lines, names, scale
+        self._selector = selectors.DefaultSelector()
+        for worker, line in enumerate(lines):
+            self._selector.register(line, selectors.EVENT_READ, worker)
+        self._alive = [True] * len(lines)
+        self._deaths: list[Event] = []
+        self._zero = time.perf_counter()
+        self._busy = [0.0] * len(lines)
+        self._dropping: list[int] = []
+
+    def employ(self, employments: Sequence[Employment]) -> None:
+        """Give each worker its data."""
+        for worker, employment in enumerate(employments):
+            self._tell(worker, employment)
+
+    def start_clock(self) -> None:
+        """It is 0 s now."""
+        self._zero = time.perf_counter()
+
+    def now(self) -> float:
+        """Seconds of the config since the clock was started."""
+        return (time.perf_counter() - self._zero) / self._scale
+
+    def give(
+        self,
+        worker: int,
+        number: int,
+        waits: Sequence[float],
+        argument: Any,
+        empty: bool = False,
+    ) -> None:
+        """Give a worker its next task."""
+        scaled = tuple([wait * self._scale for wait in waits])
+        self._tell(worker, Task(number, scaled, argument, empty))
+
+    def hear(self, until: float) -> Sequence[Event]:
+        """What has happened since, in order; waits for something until an instant."""
+        events, self._deaths = self._deaths, []
+        left = None if until == inf else max(0.0, until - self.now()) * self._scale
+        if left is None and not any(self._alive):
+            return events  # nothing more can come
+        for key, _ in self._selector.select(0.0 if events else left):
+            event = self._read(key.data)
+            if event is not None:
+                events.append(event)
+        return events
+
+    def name(self, worker: int) -> str:
+        """How a person finds a worker."""
+        return self._names[worker]
+
+    def settle(self) -> FloatArray:
+        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``."""
+        self._dropping = [worker for worker, alive in enumerate(self._alive) if alive]
+        for worker in self._dropping:
+            self._tell(worker, Drop())
+        while self._dropping:
+            for key, _ in self._selector.select():
+                event = self._read(key.data)
+                if isinstance(event, Death):
+                    self._deaths.append(Death(event.worker, 0.0))  # on the next clock
+        busy, self._busy = np.array(self._busy), [0.0] * len(self._lines)
+        return busy
+
+    def _read(self, worker: int) -> Event | None:
+        try:
+            told: Reply | Idle = self._lines[worker].recv()
+        except (EOFError, OSError):
+            return self._dies(worker)
+        if isinstance(told, Idle):
+            self._busy[worker] = told.busy / self._scale
+            self._dropping.remove(worker)
+            return None
+        seconds = told.seconds / self._scale
+        self._busy[worker] += seconds
+        return Arrival(worker, told.number, told.place, told.value, seconds, self.now(), told.late)
+
+    def _tell(self, worker: int, what: Order | Employment) -> None:
+        if not self._alive[worker]:
+            return
+        with suppress(OSError):  # what it had sent before is still read; then its line ends
+            self._lines[worker].send(what)
+
+    def _dies(self, worker: int) -> Death:
+        self._close(worker)
+        if worker in self._dropping:
+            self._dropping.remove(worker)
+        return Death(worker, self.now())
+
+    def _close(self, worker: int) -> None:
+        self._alive[worker] = False
+        self._selector.unregister(self._lines[worker])
+        with suppress(OSError):
+            self._lines[worker].close()
+
+    def close(self) -> None:
+        """Close every line: the workers end."""
+        for worker, alive in enumerate(self._alive):
+            if alive:
+                self._close(worker)
+        self._selector.close()
+
+
+# Where workers come from: processes of this machine, or a Dask cluster. Both run one program.
+
+
+PATIENCE = 60.0
+"""Seconds that a worker of a cluster has to call the master."""
+
+
+@final
+@dataclass(frozen=True)
+class Staff:
+    """Workers that listen.
+
+    Attributes:
+        lines: one to each.
+        names: how a person finds each: its number, process and host.
+        hosts: the host of each.
+    """
+
+    lines: Sequence[Connection]
+    names: Sequence[str]
+    hosts: Sequence[str]
+
+
+@contextmanager
+def hired(workers: int, scheduler: str | None) -> Iterator[Staff]:
+    """So many workers; they end with this context, or with this process, however it ends.
+
+    Args:
+        workers: n.
+        scheduler: address of a Dask cluster; ``None``: processes of this machine.
+
+    Raises:
+        ConfigError: the cluster cannot be reached, or is too small.
+    """
+    with _local(workers) if scheduler is None else _on_cluster(workers, scheduler) as staff:
+        try:
+            yield staff
+        finally:
+            for line in staff.lines:
+                with suppress(OSError):
+                    line.close()
+
+
+@contextmanager
+def _local(workers: int) -> Iterator[Staff]:
+    """One process each, forked from the server that has imported the libraries."""
+    processes.prepare()
+    context: Any = multiprocessing.get_context("forkserver" if processes.SERVER else "spawn")
+    lines, started = [], []
+    with processes.without_main(), processes.undisturbed():
+        for worker in range(workers):
+            line, far = context.Pipe()
+            each = context.Process(target=process, args=(far,), name=f"worker {worker}")
+            each.daemon = True
+            each.start()
+            far.close()
+            lines.append(line)
+            started.append(each)
+    try:
+        names = [f"{each.name} (process {each.pid})" for each in started]
+        yield Staff(lines, names, [platform.node()] * workers)
+    finally:
+        for line in lines:
+            with suppress(OSError):
+                line.close()
+        for each in started:
+            each.join()
+
+
+@contextmanager
+def _on_cluster(workers: int, scheduler: str) -> Iterator[Staff]:
+    """One long task each, that calls the master by itself: Dask's own way takes milliseconds."""
+    with connected(scheduler) as client:
+        places = _places(client, workers, scheduler)
+        host = client.scheduler.address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
+        key = secrets.token_bytes(16)
+        with Listener((_address_towards(host), 0), backlog=workers, authkey=key) as listener:
+            futures = [
+                client.submit(
+                    call, listener.address, key, worker, workers=[place], pure=False, retries=0
+                )
+                for worker, place in enumerate(places)
+            ]
+            staff = _accepted(listener, futures, workers, scheduler)
+        yield staff
+
+
+def _places(client: Any, workers: int, scheduler: str) -> list[str]:
+    """The address of the Dask worker of each worker: different ones as far as there are any."""
+    threads: dict[str, int] = client.nthreads()
+    places = [
+        address
+        for turn in range(max(threads.values(), default=0))
+        for address, number in threads.items()
+        if turn < number
+    ]
+    if len(places) < workers:
+        valid = f"the cluster has {len(places)} threads, and {workers} workers need one each"
+        raise at("--scheduler", scheduler, valid)
+    return places[:workers]
+
+
+def _address_towards(host: str) -> str:
+    """This machine's address as ``host`` sees it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((host, 9))  # sends nothing
+        return str(probe.getsockname()[0])
+
+
+def _accepted(listener: Listener, futures: Sequence[Any], workers: int, scheduler: str) -> Staff:
+    calls: SimpleQueue[Connection] = SimpleQueue()
+
+    def accept() -> None:
+        with suppress(OSError):
+            for _ in range(workers):
+                calls.put(listener.accept())
+
+    threading.Thread(target=accept, daemon=True).start()
+    lines: dict[int, tuple[Connection, str, str]] = {}
+    while len(lines) < workers:
+        try:
+            line = calls.get(timeout=PATIENCE)
+        except Empty:
+            failed = next((future for future in futures if future.status == "error"), None)
+            reason = "" if failed is None else f": {failed.exception()}".splitlines()[0]
+            what = f"{workers - len(lines)} of {workers} workers did not call {listener.address}"
+            raise at("--scheduler", scheduler, what + reason) from None
+        direct(line)
+        worker, host, number = line.recv()
+        lines[worker] = line, f"worker {worker} (process {number} on {host})", host
+    ordered, names, hosts = zip(*(lines[worker] for worker in range(workers)), strict=True)
+    return Staff(ordered, names, hosts)
+
+
+def call(address: tuple[str, int], key: bytes, worker: int) -> None:
+    """A worker on a cluster: it calls the master, and works until the line closes."""
+    try:
+        line = Client(address, authkey=key)
+    except OSError as error:
+        raise ConfigError(f"the master at {address} cannot be reached: {error}") from None
+    with line:
+        direct(line)
+        line.send((worker, platform.node(), os.getpid()))
+        serve(line)
+
+
+def direct(line: Connection) -> None:
+    """Have small messages sent at once, rather than after the answer to the one before."""
+    with socket.socket(fileno=os.dup(line.fileno())) as wire:
+        wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

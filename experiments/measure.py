@@ -1,0 +1,248 @@
+"""``erasurehead measure``: how long gradients take here, as a table for ``fit``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import pandas as pd
+from typing_extensions import override
+
+from ..sim.types import FloatArray
+from .config import build
+from .config.build import Training
+from .config.cells import cells
+from .config.errors import ConfigError, at
+from .live.masters import arrivals
+from .live.worker import Employment, Held, Listen, Vector, Work, parts_of
+from .live.workers import LineCrew, hired
+from .run import files
+
+# What a probe computes: products of matrices, or gradients of a config's problem.
+
+
+@final
+@dataclass(frozen=True)
+class Products(Work):
+    """As many products of two square matrices as the load says.
+
+    Attributes:
+        size: rows and columns.
+    """
+
+    size: int
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        load, _ = argument
+        matrix = np.full((self.size, self.size), 1 / self.size)
+        for _ in range(load):
+            matrix = matrix @ matrix
+            listen()
+        first: Vector = matrix[0]
+        return first
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Gradients(Held):
+    """The sum of the gradients of as many partitions as the load says, from a worker's own one on.
+
+    Attributes:
+        own: its partition.
+    """
+
+    own: int
+
+    @override
+    def compute(
+        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
+    ) -> Vector:
+        load, beta = argument
+        chosen = [(self.own + i) % len(self.parts) for i in range(load)]
+        return np.asarray(np.sum([self.gradient(i, beta, listen) for i in chosen], axis=0))
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Workload:
+    """What is measured: tasks whose argument is a load and a model.
+
+    Attributes:
+        works: what each worker computes.
+        model: ``(p,)`` sent with each task, as in training; empty for tasks without data.
+    """
+
+    works: Sequence[Work]
+    model: FloatArray
+
+
+def products(size: int, workers: int) -> Workload:
+    """The same products of matrices for every worker."""
+    return Workload([Products(size)] * workers, np.empty(0))
+
+
+def gradients(learning: Training, workers: int) -> Workload:
+    """Gradients of k = n partitions, of which each worker begins with its own."""
+    problem = replace(learning.problem, partitions=workers)
+    parts = dict(enumerate(parts_of(problem)))
+    works = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
+    return Workload(works, learning.initial)
+
+
+# The probe: every worker does the same task at the same time, round after round.
+
+
+COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
+
+STRETCH = 5
+"""Rounds of a load in a row."""
+
+
+def measured(
+    tasks: Workload,
+    loads: Sequence[int],
+    rounds: int,
+    scheduler: str | None,
+    slow: dict[int, float],
+    report: Callable[[int, int], None],
+) -> pd.DataFrame:
+    """Measure.
+
+    Args:
+        tasks: what the workers compute.
+        loads: partitions, or products, of a task.
+        rounds: rounds of each load.
+        scheduler: address of a Dask cluster; ``None``: processes of this machine.
+        slow: how many times as long the computing of some workers takes.
+        report: progress, in rounds.
+
+    Returns:
+        One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
+        the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
+        ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
+        worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
+
+    Raises:
+        CannotEnd: a worker died.
+        ConfigError: the cluster cannot be reached, or is too small.
+    """
+    rows: list[tuple[object, ...]] = []
+    works, total = tasks.works, rounds * len(loads)
+    with hired(len(works), scheduler) as staff:
+        crew = LineCrew(staff.lines, staff.names, 1.0)
+        crew.employ([Employment(work, slow=slow.get(j, 1.0)) for j, work in enumerate(works)])
+        crew.settle()
+        crew.start_clock()
+        zero, done = time.time(), 0
+        for number, (turn, load) in enumerate(_turns(loads, rounds)):
+            start = crew.now()
+            for worker in range(len(works)):
+                crew.give(worker, number, [0.0], (load, tasks.model))
+            for told in arrivals(crew, len(works), done + 1):
+                place = told.worker, staff.hosts[told.worker], turn, load
+                times = zero + start, zero + told.now, told.seconds, told.now - start
+                rows.append((*place, *times))
+            if turn >= 0:
+                done += 1
+                report(done, total)
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
+
+
+def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
+    """Round and load of each turn; round -1 is not recorded.
+
+    The loads take turns, so that a machine that becomes slower does not look like a load law; in
+    stretches, so that a round follows one of its own kind, as in training.
+    """
+    for first in range(0, rounds, STRETCH):
+        for load in loads:
+            yield -1, load
+            for turn in range(first, min(first + STRETCH, rounds)):
+                yield turn, load
+
+
+# ``erasurehead measure``: real tasks on real workers, as a table that ``fit`` reads.
+
+
+MOST_LOADS = 1000
+LARGEST = 20_000
+"""Rows of the matrices: three of them take 10 GB."""
+
+
+def loads_of(text: str) -> list[int]:
+    """Loads from ``1,2,3``.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    valid = "must be whole numbers from 1 on with commas between, such as 1,2,3, none twice"
+    try:
+        loads = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise at("--loads", text, valid) from None
+    if not loads or min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
+        raise at("--loads", text, valid)
+    return loads
+
+
+def tasks_of(
+    document: Mapping[str, Any] | None, data_dir: Path | None, workers: int | None, size: int
+) -> Workload:
+    """What to measure.
+
+    Args:
+        document: a config whose problem's gradients are the tasks; ``None``: products of matrices.
+        data_dir: where the public data sets lie.
+        workers: n; ``None``: that of the config, or 4.
+        size: of the matrices.
+
+    Raises:
+        ConfigError: the config is bad or has no problem, or other workers.
+    """
+    if document is None:
+        if not 1 <= size <= LARGEST:
+            raise at("--size", size, f"must be from 1 to {LARGEST}")
+        return products(size, workers or 4)
+    cell = cells(document, data_dir)[0]
+    own = cell.settings.workers
+    if workers not in (None, own):
+        raise at("--workers", workers, f"must be that of the config, {own}")
+    learning = build.training(cell, data_dir)
+    if learning is None:
+        raise ConfigError("problem: missing; its gradients are the tasks")
+    return gradients(learning, own)
+
+
+def measure(
+    tasks: Workload,
+    loads: list[int],
+    rounds: int,
+    scheduler: str | None,
+    slow: dict[int, float],
+    output: Path,
+    report: Callable[[int, int], None],
+) -> pd.DataFrame:
+    """Measure and write the table.
+
+    Raises:
+        ConfigError: the file cannot be written, or a load or worker does not exist.
+        CannotEnd: a worker died.
+    """
+    if output.suffix != ".csv":
+        raise at("--output", str(output), "must end in .csv")
+    for worker in slow:
+        if worker >= len(tasks.works):
+            valid = f"must be a worker from 0 to {len(tasks.works) - 1}"
+            raise at("--slow", worker, valid)
+    files.require_file(output)
+    table = measured(tasks, loads, rounds, scheduler, slow, report)
+    files.write_bytes(output, table.to_csv(index=False).encode())
+    return table

@@ -1,1 +1,0 @@
-"""How long real tasks take on real workers: ``erasurehead measure``."""

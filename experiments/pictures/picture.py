@@ -1,0 +1,211 @@
+"""A picture as data: panels, and the marks on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ...sim.types import FloatArray
+from .looks import Look
+
+Band = Literal["quantiles", "ci"]
+"""How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
+interval of their mean."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """An axis of a panel.
+
+    Attributes:
+        label: what it measures, with the unit in parentheses.
+        log: logarithmic.
+        ticks: on a logarithmic axis, the mantissas of labelled ticks; powers of ten if empty.
+        low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
+        names: names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none.
+        places: where ticks stand, instead of where the renderer puts them.
+    """
+
+    label: str
+    log: bool = False
+    ticks: tuple[float, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    names: tuple[str, ...] | None = None
+    places: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Points joined by a line, with a band around it.
+
+    Attributes:
+        look: how it is drawn; its title stands in the legend unless it is empty.
+        x, y: ``(G,)``; NaN interrupts the line.
+        low, high: ``(G,)`` ends of the band, ``None`` without one.
+        across: the axis along which the band extends.
+        steps: a staircase that changes at each point, instead of straight lines.
+        width: of the line, in points.
+    """
+
+    look: Look
+    x: FloatArray
+    y: FloatArray
+    low: FloatArray | None = None
+    high: FloatArray | None = None
+    across: Literal["x", "y"] = "y"
+    steps: bool = False
+    width: float = 1.8
+
+
+@dataclass(frozen=True, eq=False)
+class Points:
+    """Separate points, each with error bars.
+
+    Attributes:
+        look: as of a curve.
+        x, y: ``(P,)``.
+        dx, dy: ``(2, P)`` lengths of the error bars below and above; ``None`` without.
+        ringed: whether the points stand out.
+        hollow: small white marks with a coloured edge, above everything else.
+        size: of a marker, in points.
+    """
+
+    look: Look
+    x: FloatArray
+    y: FloatArray
+    dx: FloatArray | None = None
+    dy: FloatArray | None = None
+    ringed: bool = False
+    hollow: bool = False
+    size: float = 6.0
+
+
+@dataclass(frozen=True)
+class Fill:
+    """How bars of one kind are filled: the hatch tells kinds apart in print.
+
+    Attributes:
+        colour: a hex colour.
+        hatch: matplotlib's pattern.
+        title: the entry of the legend; empty for none.
+        height: share of the row that a bar takes.
+    """
+
+    colour: str
+    hatch: str
+    title: str
+    height: float = 0.84
+
+
+@dataclass(frozen=True, eq=False)
+class Bars:
+    """Horizontal bars, ``(N,)`` each: the row, and where the bar starts and ends."""
+
+    fill: Fill
+    rows: FloatArray
+    start: FloatArray
+    end: FloatArray
+
+
+def legend_key(fill: Fill) -> Bars:
+    """An entry of the legend that stands for no bar of its own."""
+    nothing = np.empty(0)
+    return Bars(fill, nothing, nothing, nothing)
+
+
+@dataclass(frozen=True, eq=False)
+class Rules:
+    """Vertical lines across the panel at ``x``, ``(N,)``."""
+
+    title: str
+    x: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Heat:
+    """A table of values as shades.
+
+    Attributes:
+        values: ``(rows, columns)``; NaN is left white.
+        label: what they are, with the unit.
+        log: shades are equal steps of the logarithm, from ``low`` or the least value on.
+        low: what has the lightest shade, with ``log``.
+        extent: where the columns begin and end on the horizontal axis; ``None``: the middle of
+            each is at its number.
+    """
+
+    values: FloatArray
+    label: str = ""
+    log: bool = False
+    low: float | None = None
+    extent: tuple[float, float] | None = None
+
+    @property
+    def sides(self) -> tuple[float, float]:
+        """Where the columns begin and end on the horizontal axis."""
+        return self.extent or (-0.5, self.values.shape[1] - 0.5)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The values of the lightest and the darkest shade."""
+        known = self.values[np.isfinite(self.values)]
+        top = (float(known.max()) if known.size else 0.0) or 1.0
+        if not self.log:
+            return 0.0, top
+        positive = known[known > 0]
+        least = float(positive.min()) if positive.size else top / 10
+        low = least if self.low is None else max(self.low, least)
+        return (low, top) if low < top else (top / 1.001, top)
+
+
+Mark = Curve | Points | Bars | Rules | Heat
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """Marks on two axes.
+
+    Attributes:
+        x, y: the axes.
+        marks: in the order in which they are drawn.
+        title: above the panel.
+        remark: a few words about what is not as it seems, in the upper right corner.
+        grid: whether lines at the ticks help reading.
+    """
+
+    x: Axis
+    y: Axis
+    marks: Sequence[Mark]
+    title: str = ""
+    remark: str = ""
+    grid: bool = True
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """Panels with one legend.
+
+    Attributes:
+        panels: row by row.
+        columns: panels in a row.
+        width, height: inches, the legend included.
+        share: the axis that all panels have in common, if any.
+        heading: above all panels.
+        legend: entries side by side, where so many fit.
+        last: entries that stand at the end of the legend.
+        names_left: titles are set flush left.
+    """
+
+    panels: Sequence[Panel]
+    columns: int
+    width: float
+    height: float
+    share: Literal["x", "y", ""] = ""
+    heading: str = ""
+    legend: int = 3
+    last: Sequence[str] = ()
+    names_left: bool = False

@@ -1,1 +1,0 @@
-"""The tables that other tools read, and what they say of each other."""

@@ -1,0 +1,228 @@
+"""One cell, from objects to numbers: engine, decoder, learner. A pure function of the cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ...sim.engines.run import Engine, Recorder, Run
+from ...sim.engines.simulate import rounds, simulate
+from ...sim.errors import InvalidParameter
+from ...sim.learner import Learned, Learner, Report, train, training
+from ...sim.metrics import time_to_target
+from ...sim.numerics import one_thread
+from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.schemes.conditioning import Conditioning
+from ...sim.steps import EXACT, Dense, Steps
+from ...sim.types import FloatArray, Trace, Work
+from ..config import build
+from ..config.cells import Cell
+from ..config.errors import at
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """The numbers of one cell.
+
+    Attributes:
+        iterations: one row per replication and iteration (0 is the start).
+        replications: one row per replication: what is known only of a whole run.
+        workers: one row per worker: how it spent its time, and how often others waited for it.
+        engine: the engine that ran.
+        conditioning: what rounding makes of the code; ``None`` for plain sums.
+    """
+
+    iterations: pd.DataFrame
+    replications: pd.DataFrame
+    workers: pd.DataFrame
+    engine: str
+    conditioning: Conditioning | None = None
+
+
+def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = None) -> CellResult:
+    """Run a cell.
+
+    Args:
+        cell: what to run.
+        data_dir: where the public data sets lie.
+        report: told of each iteration that the models have learned.
+
+    Raises:
+        ConfigError: the cell cannot be built.
+        NeverEnough: an update can never happen.
+
+    Cost: R T n worker-rounds in the engine; per iteration two products with the training data
+    (R columns, or one when every round decodes exactly) and one with the test data; of stale
+    single gradients, see ``sim.learner``.
+    """
+    run, learning = build.both(cell, data_dir)
+    engine = cell.settings.engine
+    losses: Learned | None = None
+    with one_thread():
+        if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
+            assert learning is not None  # a config without a problem is refused
+            trace, losses = learn_along(run, run.scheme, learning, engine, report)
+            steps = run.scheme.steps(trace)
+        else:
+            trace = simulate(run, engine)
+            steps = run.scheme.outline(trace) if learning is None else run.scheme.steps(trace)
+            if learning is not None:
+                losses = learn(learning, steps, run.iterations, report)
+        return result(run, trace, steps, losses, cell.settings.target_loss)
+
+
+def result(
+    run: Run, trace: Trace, steps: Steps, losses: Learned | None, target_loss: float | None
+) -> CellResult:
+    """The numbers of a finished run.
+
+    Args:
+        run: what was run.
+        trace: with what the workers did.
+        steps: the trace's updates.
+        losses: what the models did; ``None`` without a problem.
+        target_loss: training loss whose time is of interest.
+    """
+    iterations = _iterations(run, trace, steps, losses)
+    replications = _replications(iterations, trace, losses, target_loss)
+    if run.scheme.exact is None:
+        exact = steps.error <= run.scheme.partitions * EXACT**2
+        replications["exact"] = exact.mean(axis=1)
+    conditioning = run.scheme.conditioning()
+    return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
+
+
+def learn(
+    learning: build.Training, steps: Steps, iterations: int, report: Report | None = None
+) -> Learned:
+    """Train on a finished run's updates.
+
+    Raises:
+        ConfigError: gradients are so stale that their models do not fit into memory.
+    """
+    problem, optimizer, initial = learning.problem, learning.optimizer, learning.initial
+    try:
+        return train(problem, optimizer, initial, steps, iterations, report)
+    except InvalidParameter as error:
+        raise at(error.field, error.value, error.valid) from None
+
+
+def learn_along(
+    run: Run,
+    scheme: RoundScheme,
+    learning: build.Training,
+    engine: Engine = "auto",
+    report: Report | None = None,
+    recorder: Recorder | None = None,
+) -> tuple[Trace, Learned]:
+    """Run a scheme that looks at losses: engine and learner take turns."""
+    course = rounds(run, engine, recorder)
+    with training():
+        learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))
+        outcome, done = next(course), 0
+        while True:
+            learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
+            done += 1
+            if report is not None:
+                report(done, run.iterations)
+            try:
+                outcome = course.send((learner.evaluate(), learner.alignment))
+            except StopIteration as end:
+                return end.value, learner.learned()
+
+
+def _iterations(run: Run, trace: Trace, steps: Steps, losses: Learned | None) -> pd.DataFrame:
+    """One row per replication and iteration; an iteration ends with its last update."""
+    (r, updates), t = steps.times.shape, run.iterations
+    together = updates // t
+
+    def column(values: FloatArray, start: float) -> FloatArray:
+        return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
+
+    def mean(values: FloatArray) -> FloatArray:
+        return column(values.reshape(r, t, together).mean(axis=2), np.nan)
+
+    def count(values: np.ndarray) -> pd.Series:
+        return pd.Series(column(values.astype(np.float64), np.nan)).astype("Int64")
+
+    times = steps.times[:, together - 1 :: together]
+    frame = pd.DataFrame(
+        {
+            "replication": np.repeat(np.arange(r), t + 1),
+            "iteration": np.tile(np.arange(t + 1), r),
+            "time": column(times, 0.0),
+            "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
+            "arrived": count(steps.arrived(together)),
+            "recovered": mean(steps.recovered),
+            "decoding_error": mean(steps.error),
+        }
+    )
+    if steps.staleness is not None:
+        frame["staleness"] = mean(steps.staleness)
+        frame["updates"] = count(np.full((r, t), together))
+    if trace.fails:
+        frame["dead"] = count(_work(trace).dead[:, -updates:][:, together - 1 :: together])
+    if losses is not None:
+        frame["train_loss"] = losses.train_loss.ravel()
+        if losses.test_loss is not None:
+            frame["test_loss"] = losses.test_loss.ravel()
+    return frame
+
+
+def _replications(
+    iterations: pd.DataFrame, trace: Trace, losses: Learned | None, target: float | None
+) -> pd.DataFrame:
+    work = _work(trace)
+    elapsed = trace.times[:, -1]
+    busy, useful = work.busy.mean(axis=1), work.useful.mean(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
+        frame = pd.DataFrame(
+            {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
+        )
+    if trace.fails:
+        frame["dead"] = work.down.mean(axis=1) / elapsed
+    if losses is not None:
+        if losses.final_auc is not None:
+            frame["test_auc"] = losses.final_auc
+        if target is not None:
+            times = iterations["time"].to_numpy().reshape(len(elapsed), -1)
+            frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
+    return frame
+
+
+def _wasted(useful: FloatArray, busy: FloatArray) -> FloatArray:
+    """The share of ``busy`` that was not useful; rounding can leave useful a little larger."""
+    return np.maximum(1 - useful / busy, 0.0)
+
+
+def _workers(trace: Trace) -> pd.DataFrame:
+    """How each worker spent its time, and what the master's waiting for it cost, per run."""
+    work = _work(trace)
+    replications, updates = trace.times.shape
+    n = work.busy.shape[1]
+    waited = work.last >= 0
+    last, margin = work.last[waited], work.margin[waited]
+    elapsed = trace.times[:, -1].sum()
+    busy, useful = work.busy.sum(axis=0), work.useful.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        frame = pd.DataFrame(
+            {
+                "worker": np.arange(n),
+                "utilisation": busy / elapsed,
+                "wasted": _wasted(useful, busy),
+                "last": np.bincount(last, minlength=n) / (replications * updates),
+                "cost": np.bincount(last, margin, minlength=n) / replications,
+            }
+        )
+    if trace.fails:
+        frame["dead"] = work.down.sum(axis=0) / elapsed
+    return frame
+
+
+def _work(trace: Trace) -> Work:
+    if trace.work is None:
+        raise ValueError("the run did not record what the workers did")
+    return trace.work

@@ -1,0 +1,409 @@
+"""Before any cell runs: what it needs, what this machine has, and whether all can be built."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...delay_models.tape import BLOCK_CELLS
+from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
+from ...sim.engines.cluster import IDEAL, Policy
+from ...sim.engines.run import Engine, Run
+from ...sim.learner import BLOCK
+from ...sim.schemes.barrierless import Barrierless
+from ...sim.schemes.base import DECODING as DECODING_AT_MOST
+from ...sim.schemes.base import Fixed, RoundScheme, Sees
+from ...sim.schemes.conditioning import PROBES
+from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
+from ..config import build
+from ..config.cells import Cell
+from ..config.errors import ConfigError
+
+# What this machine can give: memory that is free, within the limits that are set, and disk.
+
+
+CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Limit and use of a container, of both versions."""
+
+
+def read(path: str) -> str:
+    """The text of a file; empty if there is none, as on other systems than Linux."""
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def free_memory(text: Callable[[str], str] = read) -> int | None:
+    """Bytes that this process may still take, by every limit that is known; ``None``: none is.
+
+    Args:
+        text: gives the text of a file of the system.
+    """
+    return min((max(room, 0) for room in _rooms(text)), default=None)
+
+
+def _rooms(text: Callable[[str], str]) -> Iterator[int]:
+    facts = dict(line.split(":", 1) for line in text("/proc/meminfo").splitlines() if ":" in line)
+    if "MemAvailable" in facts:
+        yield 1024 * int(facts["MemAvailable"].split()[0])
+    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    for limit, used in CGROUPS:
+        if (most := text(limit).strip()).isdigit():
+            yield int(most) - int(text(used).strip() or 0)
+    space = _address_space()
+    if space is not None:
+        pages = (text("/proc/self/statm").split() or ["0"])[0]
+        yield space - int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _address_space() -> int | None:
+    """The limit of ``ulimit -v`` in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    most, _ = resource.getrlimit(resource.RLIMIT_AS)
+    return None if most == resource.RLIM_INFINITY else most
+
+
+def free_disk(folder: Path) -> int | None:
+    """Bytes that are free where a folder is or will be; ``None`` if nobody knows."""
+    for place in (folder.absolute(), *folder.absolute().parents):
+        try:
+            return shutil.disk_usage(place).free
+        except OSError:
+            continue
+    return None
+
+
+# About how long a cell takes and how much memory, before it runs.
+#
+# The rates are those of one core of a laptop (``docs/benchmarks.md``), so an estimate is right
+# within a factor of three or so: good enough to see that a sweep takes an hour and not a minute,
+# and to start the long cells first. Memory is right within a factor of two (measured as the peak
+# of the resident set of thirteen kinds of cells).
+
+
+START = 0.01
+"""Seconds that a cell takes however small it is."""
+
+EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
+"""Seconds of the event engine for a worker's round; with a network or failures."""
+
+TABLE, TABLES = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}
+"""Seconds of the batch engine for a worker's round; under policies that look back."""
+
+DECODING = 5e-8
+"""Seconds to decode and to record a worker's round."""
+
+READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
+"""Seconds of a product with the data: to read an entry, to multiply it for one model, and for each
+iteration."""
+
+OPERATIONS = 2e9
+"""Floating-point operations of a decoder in a second."""
+
+FLOAT = 8
+"""Bytes."""
+
+ROW, RUN, WORKER, MESSAGE = 270, 350, 450, 120
+"""Bytes of memory for a row of the table of iterations, for a replication, for a row of the table
+of workers, and for a gradient of a scheme without rounds; measured, with the temporaries."""
+
+DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
+"""Bytes on disk for the same, and for a cell however small it is."""
+
+DATA = 2
+"""How often the data are in memory while they are made."""
+
+MARGINS = 4
+"""Arrays with a number for each row and model of the learner."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a cell will need.
+
+    Attributes:
+        engine: the one that runs.
+        reason: why, if it is not the batch engine; else empty.
+        seconds: about how long on one core.
+        memory: bytes beyond the program itself.
+        disk: bytes of its file and of its part of the tables.
+        rows: of its table of iterations.
+    """
+
+    engine: str
+    reason: str
+    seconds: float
+    memory: int
+    disk: int = 0
+    rows: int = 0
+
+
+@dataclass(frozen=True)
+class Data:
+    """How large a problem is.
+
+    Attributes:
+        entries: of the training data that a product reads.
+        rows: training rows.
+        features: p.
+    """
+
+    entries: int
+    rows: int
+    features: int
+
+
+def table_memory(need: Estimate) -> int:
+    """Bytes of a cell's part of the tables, while they are made."""
+    return ROW * need.rows
+
+
+def estimate(run: Run, engine: Engine, data: Data | None = None) -> Estimate:
+    """Estimate a cell.
+
+    Args:
+        run: what is simulated.
+        engine: what the config asks for.
+        data: of the problem; ``None`` for timing only.
+    """
+    chosen = run.chosen(engine)
+    reason = "asked for" if engine == "event" else run.refusal() or ""
+    replications, workers = len(run.tapes), run.scheme.workers
+    rounds = run.updates * replications
+    each = TABLES.get(run.policy, TABLE)
+    if chosen == "event":
+        each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
+    seconds = START + rounds * workers * (each + DECODING) + _decoding(run, data) / OPERATIONS
+    memory = _recorded(run) + _working(run, chosen)
+    if data is not None:
+        late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
+        models = 1 if run.scheme.exact and not late else replications
+        product = data.entries * (READING + models * PRODUCT)
+        seconds += run.iterations * (LEARNING + 2 * product)
+        memory += DATA * data.entries * FLOAT
+        memory += MARGINS * FLOAT * (data.rows * min(models, BLOCK) + data.features * models)
+    rows = replications * (run.iterations + 1)
+    disk = DISK * rows + DISK_RUN * replications + DISK_WORKER * workers + DISK_CELL
+    return Estimate(chosen, reason, seconds, int(memory), disk, rows)
+
+
+def _recorded(run: Run) -> int:
+    """Bytes of the trace, of what is decoded from it, and of the tables."""
+    replications, scheme = len(run.tapes), run.scheme
+    rows = replications * (run.iterations + 1)
+    tables = ROW * rows + RUN * replications + WORKER * scheme.workers
+    rounds = replications * run.updates
+    if isinstance(scheme, Barrierless):
+        return tables + MESSAGE * rounds * scheme.gradients
+    weights = rounds * scheme.partitions
+    kept = weights if weights <= WEIGHTS_KEPT else 0
+    at_once = min(weights, max(WEIGHTS_AT_ONCE, replications * scheme.partitions))
+    messages = scheme.messages if isinstance(scheme, RoundScheme) else 1
+    arrived = rounds * scheme.workers * messages
+    return tables + arrived + FLOAT * (kept + 3 * at_once)
+
+
+def _working(run: Run, engine: str) -> int:
+    """Bytes that the batch engine works in."""
+    scheme = run.scheme
+    if engine == "event" or not isinstance(scheme, RoundScheme):
+        return 0
+    block = max(1, BLOCK_CELLS // scheme.workers)
+    rounds = run.updates if not run.cluster.ideal else min(run.updates, block)
+    one = BYTES_PER_CELL * rounds * scheme.workers * scheme.messages
+    if scheme.sees is not Sees.NOTHING:
+        return len(run.tapes) * one // 4
+    together = BUDGET if run.policy.couples_rounds or not run.cluster.ideal else CACHED
+    return max(one, min(len(run.tapes) * one, together))
+
+
+def _decoding(run: Run, data: Data | None) -> float:
+    """Operations to make a code and to decode, as far as rounds are decoded."""
+    scheme = run.scheme
+    if not isinstance(scheme, Fixed) or not scheme.decoder.operations:
+        return 0.0
+    rounds = PROBES + run.updates * len(run.tapes)
+    decoding = rounds * scheme.decoder.operations
+    if data is None and scheme.exact:
+        decoding = min(decoding, DECODING_AT_MOST + 2 * PROBES * scheme.decoder.operations)
+    return decoding + scheme.assignment.operations
+
+
+# Refuses what this machine cannot hold, before anything is computed: one line, with the remedy.
+
+
+REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
+
+LONGEST = 24 * 3600.0
+"""Seconds that a cell may take."""
+
+
+@dataclass(frozen=True)
+class Room:
+    """What there is room for; ``None``: anything.
+
+    Attributes:
+        memory, disk: bytes.
+        seconds: of a cell.
+    """
+
+    memory: int | None = None
+    disk: int | None = None
+    seconds: float | None = None
+
+    @classmethod
+    def here(cls, output: Path) -> Room:
+        """That of this machine, with results going to ``output``."""
+        return cls(free_memory(), free_disk(output), LONGEST)
+
+
+def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
+    """Refuse what needs more bytes than there are.
+
+    Raises:
+        ConfigError: with both numbers.
+    """
+    if room.memory is not None and needed > room.memory:
+        raise ConfigError(
+            f"{what} takes about {size(needed)} of memory, and {size(room.memory)} are free: "
+            f"{remedy}, {REMEDY}"
+        )
+
+
+def require_fits(
+    cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1, here: bool = True
+) -> None:
+    """Refuse cells that need more memory, disk or time than there is.
+
+    Args:
+        cells: with what each needs.
+        room: what there is.
+        jobs: how many are computed together.
+        here: whether cells are computed on this machine, and not on a cluster.
+
+    Raises:
+        ConfigError: the largest, with its number.
+    """
+    if not cells:
+        return
+    cell, need = max(cells, key=lambda each: each[1].memory)
+    if here:
+        remedy = "take fewer workers, iterations or replications"
+        require_memory(need.memory, room, _named(cell), remedy)
+        together = sum(sorted((each.memory for _, each in cells), reverse=True)[:jobs])
+        if len(cells) > 1 and jobs > 1:
+            require_memory(together, room, f"{jobs} cells at a time", "take fewer --jobs")
+    tables = sum(table_memory(each) for _, each in cells)
+    require_memory(tables, room, f"the tables of {len(cells)} cells", "take fewer of them")
+    disk = sum(each.disk for _, each in cells)
+    if room.disk is not None and disk > room.disk:
+        raise ConfigError(
+            f"the results take about {size(disk)} of disk, and {size(room.disk)} are free: "
+            f"take fewer cells, iterations or replications, {REMEDY}"
+        )
+    cell, need = max(cells, key=lambda each: each[1].seconds)
+    if room.seconds is not None and need.seconds > room.seconds:
+        days = need.seconds / 86400
+        raise ConfigError(
+            f"{_named(cell)} takes about {days:.3g} days on one core: take a smaller one, {REMEDY}"
+        )
+
+
+def _named(cell: Cell) -> str:
+    settings = cell.settings
+    sizes = f"{settings.workers} workers, {settings.iterations} iterations, "
+    return f"{cell.label} ({sizes}{settings.replications} replications)"
+
+
+def size(number: float) -> str:
+    """Bytes for a reader."""
+    unit, short = next(
+        (pair for pair in ((2**40, "TiB"), (2**30, "GiB"), (2**20, "MiB")) if number >= pair[0]),
+        (1024, "KiB"),
+    )
+    return f"{number / unit:.3g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
+
+
+# Before any cell runs, everything that it needs is built once: a bad config writes nothing.
+
+
+ANYTHING = Room()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What the check found.
+
+    Attributes:
+        impossible: cells of a sweep whose values are each valid, but not together, by key.
+        warnings: what the reader should know of the results, a line each.
+        estimates: what each of the other cells will need, by key.
+    """
+
+    impossible: Mapping[str, str]
+    warnings: tuple[str, ...]
+    estimates: Mapping[str, Estimate]
+
+
+def check(grid: Sequence[Cell], data_dir: Path | None, room: Room = ANYTHING) -> Checked:
+    """Build every cell; what cells share (a problem, the warnings of a delay model) only once.
+
+    Args:
+        grid: the cells.
+        data_dir: where the public data sets lie.
+        room: how large the data may be.
+
+    Raises:
+        ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
+    """
+    sizes: dict[tuple[int, int, int], Data | None] = {}
+    impossible: dict[str, str] = {}
+    warnings: dict[tuple[int, int], tuple[str, ...]] = {}
+    estimates: dict[str, Estimate] = {}
+    for cell in grid:
+        settings = cell.settings
+        try:
+            cut = build.scheme_of(cell).partitions
+            problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
+            if problem not in sizes:
+                sizes[problem] = _size(cell, data_dir, room)
+            data = sizes[problem]
+            run = build.timing(cell, None if data is None else data.features)
+        except build.ImpossibleCell as error:
+            if not cell.swept:
+                raise
+            impossible[cell.key] = str(error)
+            continue
+        delay = (id(settings.delay), settings.iterations)
+        if delay not in warnings:
+            warnings[delay] = build.warnings(settings)
+        estimates[cell.key] = estimate(run, settings.engine, data)
+    if all(cell.key in impossible for cell in grid):
+        raise ConfigError(next(iter(impossible.values())))
+    lines = dict.fromkeys(line for each in warnings.values() for line in each)
+    return Checked(impossible, tuple(lines), estimates)
+
+
+def _size(cell: Cell, data_dir: Path | None, room: Room) -> Data | None:
+    """How large a cell's problem is; one that says so before it is made may be refused."""
+    config = cell.settings.problem
+    said = None if config is None else config.family.entries
+    if config is not None and said is not None:
+        what = f"problem.dataset = {config.family.name} ({said:.3g} numbers)"
+        require_memory(DATA * FLOAT * said, room, what, "take fewer rows or features")
+    learning = build.training(cell, data_dir)
+    if learning is None:
+        return None
+    problem = learning.problem
+    return Data(int(problem.X.size), problem.rows, problem.features)

@@ -1,0 +1,338 @@
+"""Files of an output folder: whole or absent, written by one command at a time."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..config.errors import ConfigError
+
+# Writes files. Every write is atomic, a file is whole or absent, and only files are replaced.
+
+
+TEMPORARY = ".part"
+"""Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
+
+LONGEST = 40
+"""Characters of a file's name that stand in its temporary one: names have a largest length."""
+
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file at once or not at all; survives ``kill -9`` at any moment.
+
+    Raises:
+        ConfigError: it cannot be written there, or something else than a file is there.
+    """
+    part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
+    made = False
+    try:
+        require_replaceable(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("xb") as file:  # with the permissions that the umask leaves
+            made = True
+            file.write(content)
+        part.replace(path)
+        made = False
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
+        raise cannot_write(path, error) from None
+    finally:
+        if made:
+            part.unlink(missing_ok=True)
+
+
+def require_replaceable(path: Path) -> None:
+    """Refuse to replace a device, a link, or whatever else is no file.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = KINDS.get(stat.S_IFMT(mode), "no file")
+        raise ConfigError(f"{path}: is {kind}; must be a file")
+
+
+@contextmanager
+def folder_made(folder: Path) -> Iterator[None]:
+    """Within this context ``folder`` is there; what was made for it and stays empty goes again.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    new: list[Path] = []
+    try:
+        try:
+            for place in (*reversed(folder.parents), folder):
+                if not place.is_dir():
+                    with suppress(FileExistsError):
+                        place.mkdir()
+                        new.append(place)
+            if not folder.is_dir():
+                raise NotADirectoryError(20, "Not a directory")
+        except (OSError, ValueError) as error:
+            raise cannot_write(folder, error) from None
+        yield
+    finally:
+        for place in reversed(new):
+            with suppress(OSError):  # not empty
+                place.rmdir()
+
+
+def require_writable(folder: Path) -> None:
+    """Find out now, before hours of work, whether ``folder`` can be made and written to.
+
+    Raises:
+        ConfigError: why not.
+    """
+    with folder_made(folder):
+        _try_out(folder / f".{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}", folder)
+
+
+def require_file(path: Path) -> None:
+    """Find out now that a file can be written at ``path``.
+
+    Raises:
+        ConfigError: why not.
+    """
+    try:
+        require_replaceable(path)
+        exists = path.exists()
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
+        raise cannot_write(path, error) from None
+    if exists:
+        require_writable(path.parent)
+    else:
+        with folder_made(path.parent):
+            _try_out(path, path)
+
+
+def _try_out(file: Path, named: Path) -> None:
+    try:
+        with file.open("xb"):
+            pass
+        file.unlink()
+    except (OSError, ValueError) as error:
+        raise cannot_write(named, error) from None
+
+
+def cannot_write(path: Path, error: OSError | ValueError) -> ConfigError:
+    """The one line for a path that the system refuses."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    return ConfigError(f"{path}: cannot be written: {reason or error}")
+
+
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files in this order; those that are not there are no error.
+
+    Raises:
+        ConfigError: one cannot be removed.
+    """
+    for path in paths:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise cannot_write(path, error) from None
+
+
+def alive(process: int) -> bool:
+    """Whether there is such a process on this machine."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:  # somebody else's
+        return True
+    return True
+
+
+def write_table(
+    path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] | None = None
+) -> None:
+    """Write a frame as Parquet, with facts in its metadata: same input, same bytes.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    write_arrow(
+        path, table.replace_schema_metadata({**(table.schema.metadata or {}), **(facts or {})})
+    )
+
+
+def write_arrow(path: Path, table: pa.Table) -> None:
+    """Write an Arrow table as Parquet, with page checksums: same table, same bytes.
+
+    Raises:
+        ConfigError: it cannot be written there.
+    """
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    write_bytes(path, sink.getvalue().to_pybytes())
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """Read an Arrow table from Parquet in this thread alone, with its page checksums.
+
+    pyarrow's own threads need address space. Where a limit refuses it, they never answer.
+
+    Raises:
+        OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
+    """
+    with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
+        return file.read(use_threads=False)
+
+
+# One command at a time writes to an output folder.
+#
+# The lock is the system's own (``flock``) on the file ``.lock``, which holds the process that has
+# it. It goes with that process, however it ends, so a file that a killed command left is no
+# obstacle. Where the system or the file system knows no such locks, nothing is locked.
+
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+NAME = ".lock"
+
+LOOKS, PAUSE = 50, 0.02
+"""How often a lock is looked at whose owner has not yet said who it is, and seconds in between."""
+
+
+@contextmanager
+def locked(folder: Path, names: Iterable[str] = ()) -> Iterator[None]:
+    """Within this context no other command writes to ``folder``, which is made if need be.
+
+    Args:
+        folder: where to write.
+        names: what will be written there; what stands in the way is found now, and not after
+            hours of work.
+
+    Raises:
+        ConfigError: another command does at the moment, or the folder or one of these files cannot
+            be written.
+    """
+    with folder_made(folder):
+        path = folder / NAME
+        try:
+            handle = _acquired(path)
+        except OSError as error:
+            raise cannot_write(folder, error) from None
+        try:
+            for name in names:
+                require_replaceable(folder / name)
+            yield
+        finally:
+            try:
+                if _same(handle, path):
+                    with suppress(OSError):
+                        path.unlink()
+            finally:
+                os.close(handle)
+
+
+def writer_of(folder: Path) -> int | None:
+    """The process that writes to ``folder`` at the moment, if there is one."""
+    path = folder / NAME
+    try:
+        if fcntl is None or not path.is_file():
+            return None
+        with path.open("rb") as file:
+            return None if _taken(file.fileno()) else _process(file.read(32))
+    except OSError:
+        return None
+
+
+def _acquired(path: Path) -> int:
+    """An open file with the lock on it; closing it gives the lock back."""
+    for _ in range(LOOKS):
+        handle = _opened(path)
+        taken = False
+        try:
+            if not _taken(handle):
+                owner = _process(os.read(handle, 32))
+                if owner is not None and alive(owner):
+                    raise _refused(path.parent, f"process {owner} is writing to it")
+                time.sleep(PAUSE)
+            elif _same(handle, path):  # otherwise its last owner has just removed it
+                _sign(handle, path)
+                taken = True
+                return handle
+        finally:
+            if not taken:
+                os.close(handle)
+    raise _refused(path.parent, "another process is writing to it")
+
+
+def _sign(handle: int, path: Path) -> None:
+    """Write who has the lock; where there is no room for that, the file goes again."""
+    try:
+        os.ftruncate(handle, 0)
+        os.write(handle, f"{os.getpid()}\n".encode())
+    except OSError:
+        path.unlink()
+        raise
+
+
+def _refused(folder: Path, why: str) -> ConfigError:
+    return ConfigError(f"{folder}: {why}; wait for its end")
+
+
+def _opened(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    handle = os.open(path, flags, 0o666)
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise ConfigError(f"{path}: must be a file")
+    return handle
+
+
+def _taken(handle: int) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True
+
+
+def _same(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+def _process(content: bytes) -> int | None:
+    text = content.strip()
+    return int(text) if text.isdigit() and len(text) < 20 else None

@@ -1,0 +1,389 @@
+"""The output folder of a command: its manifest, and ``answer.json``."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shlex
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..config.document import read_yaml
+from ..config.errors import ConfigError
+from . import files
+from .files import remove, write_arrow, writer_of
+
+# An output folder tells one story: that of the config which lies in it.
+#
+# Cells are named by content, so those of another config do no harm, and stay: a sweep with one
+# more value computes one more value, and going back to the config before costs nothing. Tables,
+# manifest, timeline and pictures are of one config, and go before another one's are made.
+#
+# Each table carries its *origin*: the config and the cells that it was made from. The manifest
+# carries it too, is the first file to go and the last to be written. So tables without it, or of
+# another origin, are what a killed command or a copying hand has left, and no result.
+
+
+CONFIG = "config.yaml"
+MANIFEST = "manifest.json"
+ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
+TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
+REPORT = "report.html"
+
+ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
+"""What ``erasurehead attack`` leaves."""
+
+FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS)
+
+PLOTS = "plots"
+PICTURES = (".png", ".svg", ".pdf")
+
+FACT: Final = b"erasurehead.origin"
+"""Where a Parquet file's metadata hold its origin."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What tables are made from.
+
+    Attributes:
+        config: hash of what the resolved config says, in whatever order.
+        cells: hash of the cells' names, in their order, and of the code that computed them.
+    """
+
+    config: str
+    cells: str
+
+    @classmethod
+    def of(cls, config: Any, keys: Iterable[str], code: str) -> Origin:
+        """The origin of tables of these cells."""
+        return cls(_said(config), _hash("\n".join([code, *keys])))
+
+    @property
+    def facts(self) -> dict[bytes, bytes]:
+        """As metadata of a Parquet file."""
+        return {FACT: json.dumps(asdict(self)).encode()}
+
+
+def _said(config: Any) -> str:
+    return _hash(json.dumps(config, sort_keys=True))
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
+
+
+def origin_of(output: Path) -> Origin | None:
+    """The origin of the result in ``output``; ``None`` where no run has come to its end."""
+    try:
+        return _origin(json.loads((output / MANIFEST).read_bytes())["origin"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def origin_in(metadata: Mapping[bytes, bytes] | None) -> Origin | None:
+    """The origin in the metadata of a Parquet file."""
+    try:
+        return _origin(json.loads((metadata or {})[FACT]))
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _origin(found: Any) -> Origin:
+    return Origin(str(found["config"]), str(found["cells"]))
+
+
+def required_origin(output: Path) -> Origin:
+    """The origin that every table in ``output`` must have.
+
+    Raises:
+        ConfigError: no run has come to its end here, or ``config.yaml`` is of another one.
+    """
+    origin = origin_of(output)
+    if origin is None:
+        raise unfinished(output)
+    try:
+        os.stat(output / CONFIG)
+    except FileNotFoundError:
+        return origin  # tables alone are a result, too
+    except OSError as error:
+        raise ConfigError(f"{output / CONFIG}: cannot be read: {error.strerror}") from None
+    if _said_in(output) != origin.config:
+        raise ConfigError(
+            f"{output / CONFIG}: is not the config that the tables in this folder were made from; "
+            "run it again"
+        )
+    return origin
+
+
+def require(origin: Origin, found: Origin | None, path: Path) -> None:
+    """Refuse a table that is not of the result beside which it lies.
+
+    Raises:
+        ConfigError: it has another origin, or none.
+    """
+    if found == origin:
+        return
+    if found is None:
+        what = "does not say what it is made from"
+    elif found.config != origin.config:
+        what = "is made from another config than the result in its folder"
+    else:
+        what = "is made from other cells than the result in its folder"
+    raise ConfigError(f"{path}: {what}; run the same command again")
+
+
+def unfinished(output: Path) -> ConfigError:
+    """The one line for a folder in which no run has come to its end."""
+    writer = writer_of(output)
+    if writer not in (None, os.getpid()):
+        return ConfigError(f"{output}: process {writer} is writing to it; wait for its end")
+    return ConfigError(f"{output}: its run has not come to the end; run the same command again")
+
+
+def nothing_at(path: Path) -> ConfigError:
+    """The one line for a table that is not there."""
+    output = path.parent
+    if origin_of(output) is None:
+        if (output / "cells").is_dir():
+            return unfinished(output)
+    elif not any((output / name).is_file() for name in (ITERATIONS, SUMMARY, WORKERS)):
+        return ConfigError(f"{output}: no cell of its run could be computed, so there is no table")
+    return ConfigError(f"{path}: no such file; is {output} the output of a run?")
+
+
+def make_way(output: Path, config: Mapping[str, Any]) -> bool:
+    """Remove what another config has left in ``output``; its finished cells stay.
+
+    Args:
+        output: where a run is going to write.
+        config: its resolved config.
+
+    Returns:
+        Whether there was another config's result to remove.
+
+    Raises:
+        ConfigError: it cannot be removed.
+    """
+    origin, said = origin_of(output), _said(config)
+    if origin is not None and origin.config == said:
+        return False
+    another = origin is not None or _said_in(output) != said
+    return clear(output) and another
+
+
+def holds_another(output: Path, config: Mapping[str, Any]) -> bool:
+    """Whether a run of another config has come to its end in ``output``."""
+    origin = origin_of(output)
+    return origin is not None and origin.config != _said(config)
+
+
+def clear(output: Path) -> bool:
+    """Remove everything that is made of one config, the manifest first.
+
+    A timeline is emptied instead: a program that reads it by name finds its columns and no rows.
+
+    Returns:
+        Whether there was something to remove.
+
+    Raises:
+        ConfigError: it cannot be removed.
+    """
+    old = [*_made_of_one_config(output)]
+    remove(old)
+    return _emptied(output / TIMELINE) or bool(old)
+
+
+def _emptied(timeline: Path) -> bool:
+    """Leave a timeline without rows; whether there was one with rows."""
+    if not has_rows(timeline):
+        return False
+    try:
+        empty = pq.read_schema(timeline).empty_table().replace_schema_metadata()
+    except (OSError, pa.ArrowException):
+        remove([timeline])
+    else:
+        write_arrow(timeline, empty)
+    return True
+
+
+def has_rows(table: Path) -> bool:
+    """Whether there is a table with rows; a damaged one counts as such."""
+    try:
+        return table.is_file() and pq.read_metadata(table).num_rows > 0
+    except (OSError, pa.ArrowException):
+        return True
+
+
+def _made_of_one_config(output: Path) -> Iterator[Path]:
+    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK):
+        if (output / name).is_file():
+            yield output / name
+    if (output / PLOTS).is_dir():
+        yield from (path for path in (output / PLOTS).iterdir() if path.suffix in PICTURES)
+
+
+def _said_in(output: Path) -> str | None:
+    """``_said`` of the config that lies in ``output``; ``None`` where none can be read."""
+    try:
+        return _said(read_yaml((output / CONFIG).read_text(encoding="utf-8")))
+    except (OSError, TypeError, ValueError):
+        return None
+
+
+# ``manifest.json``: where a result came from. The only file that differs between equal runs.
+
+
+PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
+
+
+def manifest(
+    seed: int,
+    wall_seconds: float,
+    warnings: Sequence[str],
+    cells: Mapping[str, Mapping[str, Any]],
+    origin: Origin,
+) -> dict[str, Any]:
+    """Versions, seed, commit, host, wall time, warnings, origin, and each finished cell."""
+    where = provenance()
+    return {
+        "versions": where["versions"],
+        "seed": seed,
+        "commit": where["commit"],
+        "host": where["host"],
+        "wall_seconds": round(wall_seconds, 3),
+        "warnings": list(warnings),
+        "origin": asdict(origin),
+        "cells": cells,
+    }
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, commit and host."""
+    return {
+        "versions": {
+            "python": platform.python_version(),
+            **{package: _version(package) for package in PACKAGES},
+        },
+        "commit": _commit(),
+        "host": platform.node(),
+    }
+
+
+def to_json(document: Mapping[str, Any]) -> bytes:
+    """The bytes of ``manifest.json``, indented for people."""
+    return (json.dumps(document, indent=2, default=str) + "\n").encode()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _commit() -> str | None:
+    try:
+        answer = subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return answer.stdout.strip()
+
+
+# ``answer.json``: what a command found, in words that programs and the report can read.
+#
+# ``fit``, ``whatif`` and ``compare`` leave one beside their tables. It is what the report in the
+# browser begins with, whatever the command.
+
+
+NAME = "answer.json"
+
+WHERE = ("--output", "--jobs")
+"""Options that say where results go and how they are computed, and not what they are."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        kind: the command that answered.
+        subject: what was asked about, such as the name of a table.
+        verdict: the answer, one sentence.
+        why: what it rests on, a sentence each.
+        next: what to do with it, a sentence each; commands stand between backticks.
+        command: how to ask again; empty where no command line was used.
+        notes: what should be known of the input, a line each.
+    """
+
+    kind: str
+    subject: str
+    verdict: str
+    why: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    command: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def write(answer: Answer, output: Path) -> None:
+    """Write ``answer.json`` into a folder."""
+    text = json.dumps(asdict(answer), indent=2, ensure_ascii=True)
+    files.write_bytes(output / NAME, (text + "\n").encode())
+
+
+def read(output: Path) -> Answer:
+    """Read the ``answer.json`` of a folder.
+
+    Raises:
+        ConfigError: there is none, or it is not one.
+    """
+    path = output / NAME
+    try:
+        found = json.loads(path.read_bytes())
+        texts: dict[str, Any] = {
+            key: _text(found[key]) for key in ("kind", "subject", "verdict", "command")
+        }
+        lists: dict[str, Any] = {
+            key: tuple(map(_text, found[key])) for key in ("why", "next", "notes")
+        }
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{path}: is no answer; run the same command again") from None
+    return Answer(**texts, **lists)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The command that was given, ready for a shell, without ``WHERE``."""
+    return shlex.join(["erasurehead", *_what(arguments)])
+
+
+def _what(arguments: Sequence[str]) -> Iterator[str]:
+    places = iter(arguments)
+    for each in places:
+        if each in WHERE:
+            next(places, None)
+        elif not each.startswith(tuple(f"{option}=" for option in WHERE)) and each != "--debug":
+            yield each

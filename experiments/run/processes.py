@@ -1,0 +1,272 @@
+"""Lanes that are processes of this machine, started while the command itself still starts.
+
+Each lane is an executor with one process, so that a process that dies takes no other lane with it,
+and there is no doubt at which task it died. The processes are forked from a server that has
+imported the libraries once: a short sweep would otherwise wait for every process to import them.
+
+A process holds one end of a line, and this process the other. The line carries the share that is
+done of the running task; when it closes, however that happens, the process at its end exits.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
+from copy import copy
+from functools import partial
+from itertools import count
+from multiprocessing import connection, forkserver, resource_tracker
+from multiprocessing.process import BaseProcess
+from types import ModuleType
+from typing import Any, ClassVar, TypeVar
+
+from typing_extensions import override
+
+Item = TypeVar("Item")
+
+
+Result = TypeVar("Result")
+
+
+Share = Callable[[float], None]
+"""Called by a task with the share of its work that is done, 0 to 1."""
+
+
+Task = Callable[[Item, Share], Result]
+
+
+Tell = Callable[[str], None]
+"""Called with a line that the user should see at once."""
+
+
+class Lane(ABC):
+    """Takes tasks, and computes them in the order in which it got them.
+
+    Attributes:
+        blames_one: whether a death loses all tasks of the lane, so that only the oldest of the lost
+            ones is to blame; otherwise each lost task is known to have been computed.
+    """
+
+    blames_one: ClassVar[bool] = True
+
+    @abstractmethod
+    def slots(self) -> int:
+        """Tasks that it computes at the same time."""
+
+    @abstractmethod
+    def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
+        """Take a task; fails with an error of :meth:`is_death` if the process is not there."""
+
+    @abstractmethod
+    def is_death(self, error: BaseException | None) -> bool:
+        """Whether a task failed with this error because the process died that computed it."""
+
+    @abstractmethod
+    def revive(self) -> str:
+        """After a death: drop all tasks, be ready for new ones, and say why the process died."""
+
+    def share(self) -> float:
+        """The share that is done of the tasks being computed; the sum, if there are several."""
+        return 0.0
+
+
+PRELOADED = [
+    "erasurehead.experiments.run.command",
+    "erasurehead.experiments.run.processes",
+    "sklearn.metrics",
+]
+"""What a process needs for its first cell."""
+
+PAUSE = 0.2
+"""Seconds between two messages of a process about its share, and between two attempts to start."""
+
+STARTS = 5
+"""How often a process is started whose server dies."""
+
+SERVER = "forkserver" in multiprocessing.get_all_start_methods()
+
+
+def prepare() -> None:
+    """Start the server, if this system can have one, and return at once: it imports meanwhile."""
+    if SERVER:
+        multiprocessing.set_forkserver_preload(PRELOADED)
+        with undisturbed():
+            forkserver.ensure_running()
+
+
+@contextmanager
+def processes(jobs: int) -> Iterator[Sequence[Lane]]:
+    """So many lanes; their processes start with their first task, and end with this context."""
+    prepare()
+    lanes = [ProcessLane() for _ in range(jobs)]
+    try:
+        yield lanes
+    finally:
+        for lane in lanes:
+            lane.close()
+
+
+class ProcessLane(Lane):
+    """One process, replaced by a new one when it dies."""
+
+    def __init__(self) -> None:
+        self._open()
+
+    def _open(self) -> None:
+        self._line, far_end = multiprocessing.Pipe()
+        self._share = 0.0
+        self._process: BaseProcess | None = None
+        self._far_end: connection.Connection | None = far_end
+        context: Any = copy(multiprocessing.get_context("forkserver" if SERVER else "spawn"))
+        context.Process = partial(self._make, context.Process)
+        self._executor = ProcessPoolExecutor(1, context, _begin, (far_end,))
+
+    def _make(self, make: Callable[..., BaseProcess], *args: Any, **options: Any) -> BaseProcess:
+        """Make a process as the executor asks for, and keep it: it knows why it died."""
+        self._process = make(*args, **options)
+        return self._process
+
+    @override
+    def slots(self) -> int:
+        return 1
+
+    @override
+    def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
+        if self._far_end is None:
+            return self._executor.submit(_call, task, item)
+        for attempt in count(1):
+            try:
+                with without_main(), undisturbed() if SERVER else nullcontext():
+                    future = self._executor.submit(_call, task, item)
+                break
+            except (ConnectionError, EOFError):  # the server died, and a new one starts in a moment
+                if attempt == STARTS:
+                    raise
+                time.sleep(PAUSE)
+                self.revive()
+        self._far_end.close()  # the process has its own
+        self._far_end = None
+        self._hear_of_the_end()
+        return future
+
+    def _hear_of_the_end(self) -> None:
+        """Leave the end into which answers are written to the process alone.
+
+        The executor keeps one, too, though it never writes. When the process dies in the middle of
+        an answer, the executor would then wait for the rest for ever, instead of an end of file.
+        """
+        answers = getattr(self._executor, "_result_queue", None)
+        writer = getattr(answers, "_writer", None)
+        if isinstance(writer, connection.Connection):
+            writer.close()
+
+    @override
+    def is_death(self, error: BaseException | None) -> bool:
+        return isinstance(error, BrokenExecutor)
+
+    @override
+    def revive(self) -> str:
+        self._executor.shutdown()
+        code = None if self._process is None else self._process.exitcode
+        self.close()
+        self._open()
+        if code is None or code >= 0:
+            return "the worker process died"
+        hint = ": out of memory?" if code == -9 else ""
+        return f"the worker process died (signal {-code}){hint}"
+
+    @override
+    def share(self) -> float:
+        try:
+            while self._line.poll():
+                self._share = self._line.recv()
+        except (OSError, EOFError):  # died; the executor will say so
+            self._share = 0.0
+        return self._share
+
+    def close(self) -> None:
+        """End the process, whatever it is doing, and do not wait for it."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+        self._line.close()
+        if self._far_end is not None:
+            self._far_end.close()
+
+
+@contextmanager
+def without_main() -> Iterator[None]:
+    """A process that starts within this context does not import the main script once more.
+
+    Tasks are functions of this package, so a script that starts a sweep needs no
+    ``if __name__ == "__main__"``.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """What starts within this context never hears of Ctrl-C, which is the command's business.
+
+    The process that the standard library starts beside the server, to remove what a killed command
+    left behind, does so without a warning.
+    """
+    before = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = "ignore:resource_tracker"
+    try:
+        resource_tracker.ensure_running()  # before the next line, because it unblocks SIGINT
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    finally:
+        del os.environ["PYTHONWARNINGS"]
+        if before is not None:
+            os.environ["PYTHONWARNINGS"] = before
+
+
+class _FarEnd:
+    """What a process knows of its line."""
+
+    line: connection.Connection | None = None
+    told = 0.0
+
+
+def _begin(line: connection.Connection) -> None:
+    """First of all in a new process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when nobody reads a result
+    _FarEnd.line = line
+    threading.Thread(target=_exit_when_closed, args=(line,), daemon=True).start()
+
+
+def _exit_when_closed(line: connection.Connection) -> None:
+    connection.wait([line])  # nothing is ever sent this way, so it has been closed
+    os._exit(1)
+
+
+def _call(task: Task[Item, Result], item: Item) -> Result:
+    try:
+        return task(item, _tell)
+    finally:
+        _tell(0.0)
+
+
+def _tell(share: float) -> None:
+    now = time.monotonic()
+    if _FarEnd.line is not None and (share == 0.0 or now > _FarEnd.told + PAUSE):
+        _FarEnd.line.send(share)
+        _FarEnd.told = now

@@ -1,0 +1,116 @@
+"""Timelines: what every worker did and when, as a table and for ui.perfetto.dev.
+
+The JSON is the Trace Event Format: one process per scheme, one row for the master, one per worker,
+and one per worker for its uplink when messages take time. Spans on a row do not overlap. An arrow
+goes from the message that ended a round to the master's update.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ...sim.engines.run import Recorder, Span
+from ...sim.engines.simulate import simulate
+from ...sim.schemes.base import RoundScheme, Sees
+from ..config import build
+from ..config.cells import Cell
+from . import files, outputs
+from .compute import learn_along
+
+Event = dict[str, Any]
+
+Timelines = dict[str, list[Span]]
+"""Spans by the label of the scheme."""
+
+COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
+
+MICROSECONDS = 1e6
+
+
+def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
+    """Run the first replication of each cell on the event engine and note every span.
+
+    Cost: one replication on the event engine per cell.
+    """
+    timelines: Timelines = {}
+    for cell in recorded:
+        run, learning = build.both(cell, data_dir)
+        run, recorder = replace(run, tapes=run.tapes[:1]), Recorder()
+        scheme = run.scheme
+        if learning is not None and isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
+            learn_along(run, scheme, learning, recorder=recorder)
+        else:
+            simulate(run, recorder=recorder)
+        timelines[cell.label] = recorder.spans
+    return timelines
+
+
+def table(timelines: Timelines) -> pd.DataFrame:
+    """One row per span, with the scheme's ``label`` and the fields of ``Span``."""
+    pairs = [(label, span) for label, spans in timelines.items() for span in spans]
+    rows = [{"label": label, **asdict(span)} for label, span in pairs]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def trace_events(timelines: Timelines, origin: outputs.Origin | None = None) -> bytes:
+    """The JSON file for a trace viewer, times in microseconds."""
+    events: list[Event] = []
+    for process, (label, spans) in enumerate(timelines.items(), start=1):
+        events += _names(process, label, spans)
+        sends = any(span.kind == "sending" for span in spans)
+        for span in spans:
+            events += _events(process, span, "sending" if sends else "computing")
+    document: Event = {"displayTimeUnit": "ms", "traceEvents": events}
+    if origin is not None:
+        document["otherData"] = asdict(origin)
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def _row(worker: int, kind: str) -> int:
+    """Row number: 0 is the master; each worker has a row, and one below it for its uplink."""
+    return 0 if worker < 0 else 1 + 2 * worker + (kind == "sending")
+
+
+def _names(process: int, label: str, spans: list[Span]) -> Iterator[Event]:
+    yield {"ph": "M", "pid": process, "name": "process_name", "args": {"name": label}}
+    rows = {(span.worker, span.kind == "sending") for span in spans}
+    for worker, uplink in sorted(rows):
+        name = "master" if worker < 0 else f"worker {worker}" + (" uplink" if uplink else "")
+        row = _row(worker, "sending" if uplink else "")
+        place = {"ph": "M", "pid": process, "tid": row}
+        yield place | {"name": "thread_name", "args": {"name": name}}
+        yield place | {"name": "thread_sort_index", "args": {"sort_index": row}}
+
+
+def _events(process: int, span: Span, source: str) -> Iterator[Event]:
+    """A span; for the master also its update, and an arrow from the message that ended it."""
+    start, end = round(span.start * MICROSECONDS, 3), round(span.end * MICROSECONDS, 3)
+    place: Event = {"pid": process, "tid": _row(span.worker, span.kind)}
+    args = {"iteration": span.iteration}
+    length = round(end - start, 3)
+    yield place | {"ph": "X", "name": span.kind, "ts": start, "dur": length, "args": args}
+    if span.worker < 0:
+        yield place | {"ph": "i", "name": "update", "ts": end, "s": "t", "args": args}
+        if span.ended_by >= 0:
+            arrow: Event = {"name": "ends the round", "cat": "round", "id": span.iteration}
+            origin = {"pid": process, "tid": _row(span.ended_by, source)}
+            yield arrow | origin | {"ph": "s", "ts": end}
+            yield arrow | place | {"ph": "f", "bp": "e", "ts": end}
+
+
+def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None) -> None:
+    """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
+
+    Both carry the origin of the result in ``output``.
+    """
+    timelines = record((cell for cell in finished if cell.point == 0), data_dir)
+    origin = outputs.origin_of(output)
+    files.write_bytes(file, trace_events(timelines, origin))
+    facts = {} if origin is None else origin.facts
+    files.write_table(output / outputs.TIMELINE, table(timelines), facts)

@@ -1,0 +1,126 @@
+"""Times to a target loss at several learning rates, and which rate is best for a scheme.
+
+Timing does not depend on gradients, so the clock of a scheme runs once and the learner replays it
+at each rate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...sim.engines.run import Run
+from ...sim.engines.simulate import simulate
+from ...sim.metrics import time_to_target
+from ...sim.numerics import one_thread
+from ...sim.problems import Problem
+from ...sim.steps import Steps
+from ...sim.types import FloatArray
+from ..config.build import Training
+from .compute import learn
+
+SHARE = 0.99
+"""The target is this share of the way from the zero model's loss to that of the best model."""
+
+ROUND_OFF = 1e-9
+"""Relative: so close to the target is there, or rounding would tell exact schemes apart."""
+
+
+@final
+@dataclass(frozen=True)
+class Runs:
+    """All replications of a scheme at one learning rate.
+
+    Attributes:
+        times: ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
+        losses: ``(R, T + 1)`` training losses.
+    """
+
+    times: FloatArray
+    losses: FloatArray
+
+    def seconds(self, target: float) -> FloatArray:
+        """Time to the target, ``(R,)`` s; NaN where the run does not end at it or below."""
+        return self._first(self.times, target)
+
+    def iterations(self, target: float) -> FloatArray:
+        """Iterations to the target, ``(R,)``; NaN where the run does not end at it or below."""
+        return self._first(
+            np.broadcast_to(np.arange(self.losses.shape[1]), self.times.shape), target
+        )
+
+    def _first(self, clock: NDArray[Any], target: float) -> FloatArray:
+        """A rate that is too large may pass the target by chance; such a run does not reach it."""
+        goal = target * (1 + ROUND_OFF)
+        first = time_to_target(np.asarray(clock, dtype=np.float64), self.losses, goal)
+        return np.where(self.losses[:, -1] <= goal, first, np.nan)
+
+
+def target_loss(problem: Problem) -> float:
+    """The data loss that lies ``SHARE`` of the way from the zero model to the best one.
+
+    The best model minimises the objective, data loss and L2 term; no scheme has a part in it.
+    """
+
+    def objective(beta: FloatArray) -> float:
+        return float(problem.objective(beta[:, None])[0])
+
+    def gradient(beta: FloatArray) -> FloatArray:
+        return problem.gradient(beta[:, None])[:, 0] + problem.l2_gradient(beta)
+
+    zero = np.zeros(problem.features)
+    from scipy.optimize import minimize  # a sixth of a second that other commands save
+
+    best = minimize(
+        objective,
+        zero,
+        jac=gradient,
+        method="L-BFGS-B",
+        options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000},
+    ).x
+    start, end = (float(problem.loss(beta[:, None])[0]) for beta in (zero, best))
+    return start - SHARE * (start - end)
+
+
+def trained(run: Run, learning: Training, rates: Sequence[float]) -> Iterator[Runs]:
+    """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
+
+    Cost: the engine once, and the learner for each rate.
+    """
+    with one_thread():
+        yield from replayed(run, run.scheme.steps(simulate(run, work=False)), learning, rates)
+
+
+def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float]) -> Iterator[Runs]:
+    """``trained`` on updates that are there already; to be called within ``one_thread()``."""
+    bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
+    times = clock(steps, run.iterations)
+    for rate in rates:
+        at_rate = replace(bare, optimizer=replace(bare.optimizer, learning_rate=rate))
+        with np.errstate(over="ignore", invalid="ignore"):  # a rate may be far too large
+            losses = learn(at_rate, steps, run.iterations).train_loss
+        yield Runs(times, losses)
+
+
+def clock(steps: Steps, iterations: int) -> FloatArray:
+    """``(R, T + 1)`` seconds at the end of each iteration; 0 at first."""
+    together = steps.times.shape[1] // iterations
+    ends = steps.times[:, together - 1 :: together]
+    return np.concatenate([np.zeros((len(ends), 1)), ends], axis=1)
+
+
+def best(tried: Sequence[FloatArray]) -> int:
+    """Which of several ``(R,)`` is best: reached most often, and then soonest on average.
+
+    Where the target is never reached, the first.
+    """
+    return min(range(len(tried)), key=lambda place: _rank(tried[place]))
+
+
+def _rank(seconds: FloatArray) -> tuple[int, float]:
+    reached = seconds[np.isfinite(seconds)]
+    return -reached.size, float(reached.mean()) if reached.size else np.inf

@@ -1,0 +1,74 @@
+"""The only way to call an engine."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..schemes.barrierless import Barrierless
+from ..schemes.base import RoundScheme, Sees
+from ..types import Trace
+from .batch import barrierless as batch_barrierless
+from .batch import rounds as batch_rounds
+from .event import barrierless as event_barrierless
+from .event import rounds as event_rounds
+from .run import Course, Engine, Recorder, Run
+
+
+def simulate(
+    run: Run,
+    engine: Engine = "auto",
+    *,
+    heard: bool = True,
+    work: bool = True,
+    recorder: Recorder | None = None,
+) -> Trace:
+    """Simulate a run.
+
+    Args:
+        run: what to simulate.
+        engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere.
+        heard: record which messages the master had heard.
+        work: record each worker's busy and useful seconds, and who ended each round.
+        recorder: collects the timeline of the first replication; needs the event engine.
+
+    Raises:
+        EngineRefused: ``batch`` was asked for, and the run needs the event engine.
+        NeverEnough: an update can never happen, or has not by ``max_wait``.
+        InvalidDelay: a tape gives a negative number or NaN.
+        ValueError: the scheme sees losses; see ``rounds``.
+    """
+    batch = run.chosen("event" if recorder is not None else engine) == "batch"
+    with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
+        if isinstance(run.scheme, Barrierless):
+            if batch:
+                return batch_barrierless.simulate(run, heard, work)
+            return event_barrierless.simulate(run, recorder)
+        scheme = _with_rounds(run)
+        if scheme.sees is Sees.LOSSES:
+            raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
+        if batch:
+            return batch_rounds.simulate(run, scheme, heard, work)
+        return event_rounds.simulate(run, scheme, recorder)
+
+
+def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
+    """A run of a scheme with rounds, one round at a time, all replications together.
+
+    Send ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``.
+
+    Args:
+        run, engine, recorder: as for ``simulate``.
+
+    Raises:
+        EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
+    """
+    scheme = _with_rounds(run)
+    if run.chosen("event" if recorder is not None else engine) == "batch":
+        return batch_rounds.course(run, scheme)
+    return event_rounds.course(run, scheme, recorder)
+
+
+def _with_rounds(run: Run) -> RoundScheme:
+    if not isinstance(run.scheme, RoundScheme):
+        raise TypeError(f"{type(run.scheme).__name__} is neither a RoundScheme nor Barrierless")
+    return run.scheme.within(run.iterations)

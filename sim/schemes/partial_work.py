@@ -1,0 +1,231 @@
+"""Partial work of stragglers: every gradient sent at once, or one combination at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from ..errors import InvalidParameter
+from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
+from ..types import BoolArray, FloatArray
+from .assignments import Pieces
+from .base import Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
+from .decoders import OnePerPartition
+from .stop import FirstArrivals, Stop, ending, refuse_beside_stop
+from .stopping import CoverPartitions, FirstK, StoppingRule
+
+# Partial work: a worker sends each partition's gradient as soon as it is computed.
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class MultiMessage(SchemeFamily):
+    """A message per finished partition; stop when every partition is covered.
+
+    The order matters as much as the code. Where a group of workers computes the same partitions in
+    the same order, the round waits for somebody to come to the last of them, and with identically
+    distributed proportional times nothing is gained over one message a worker. Where everybody
+    begins with another one, a partition is early in some worker's list: so it is with ``rotated``
+    groups, and with cyclic assignment as it stands.
+
+    Cost: d messages a worker and round.
+
+    Args:
+        load: d, partitions per worker.
+        wait_for: r, messages (not workers) that end a round in any case, 1 to n d. The scheme is
+            exact without it, and with r > (n - 1) d, when no partition can lack all d messages.
+        assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
+            groups of d workers hold the same d partitions, and d must divide the number of workers.
+        order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
+            begins with the (j mod d)-th and goes round.
+        stop: when a round ends that does not cover every partition, in place of ``wait_for``; it
+            counts messages, not workers.
+
+    Facts:
+        load: d partitions a worker, as far as it comes.
+        stop: when every partition has arrived from somebody; at the r-th message if that is first;
+            or by ``stop`` if that is.
+        decoding: one message of each partition.
+        error: 0; with ``wait_for`` or ``stop`` the number of partitions that did not come.
+        time: measured. Exponential times, proportional law, n = 30, d = 3: fractional natural 2.929
+            s (H_10, as one message a worker), fractional rotated 2.042 s, cyclic 2.106 s, uncoded
+            3.995 s.
+        source: the multi-message scheme of Ozfatura, Gündüz, Ulukus (2018), with plain
+            partitions and the cyclic schedule of Mohammadi Amiri, Gündüz (arXiv
+            1810.09992). A worker's i-th of d pieces is done at i/d of its time under the
+            proportional load law; the other laws say it in ``sim.load_laws``.
+        confirmed: ``schemes/test_multi_message.py``: ``test_order_by_hand``,
+            ``test_what_the_order_is_worth``,
+            ``test_in_the_same_order_several_messages_gain_nothing``.
+        ours: the ``rotated`` order within groups.
+    """
+
+    name: ClassVar[str] = "multi_message"
+
+    load: Load
+    wait_for: WaitFor | None = None
+    assignment: Literal["cyclic", "fractional"] = "cyclic"
+    order: Literal["natural", "rotated"] = "natural"
+    stop: Stop | None = None
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """From one piece to all, ends by messages that leave partitions out or none, and orders."""
+        return (
+            cls(load=3),
+            cls(load=1),
+            cls(load=12),
+            cls(load=3, wait_for=10),
+            cls(load=3, wait_for=34),
+            cls(load=1, wait_for=11),
+            cls(load=3, assignment="fractional"),
+            cls(load=4, assignment="fractional", order="rotated", wait_for=20),
+            cls(load=5, order="rotated"),
+            cls(load=3, stop=FirstArrivals(first=9)),
+        )
+
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers; with groups, one that divides workers."""
+        require_at_most_workers("load", self.load, workers)
+        if self.assignment == "fractional":
+            require_divisor(self.load, workers)
+        fractional, rotated = self.assignment == "fractional", self.order == "rotated"
+        pieces = Pieces(workers, self.load, fractional, rotated)
+        rule: StoppingRule = CoverPartitions(pieces)
+        if self.stop is not None:
+            refuse_beside_stop(wait_for=self.wait_for)
+            rule = rule | ending(self.stop, pieces)
+            claims = Claims(copies=self.load)
+            decoder = OnePerPartition(pieces)
+            return Fixed(self.name, pieces, rule, decoder, exact=None, claims=claims)
+        if self.wait_for is not None:
+            if self.wait_for > workers * self.load:
+                valid = f"must be between 1 and the number of messages, {workers * self.load}"
+                most = {"wait_for": workers * self.load}
+                raise InvalidParameter("wait_for", self.wait_for, valid, most)
+            rule = rule | FirstK(self.wait_for)
+        exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
+        claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
+        return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, claims=claims)
+
+
+# Partial work without its traffic: workers report progress, and send one combination at the end.
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class PartialStragglers(SchemeFamily):
+    """As ``multi_message``, but a worker reports each partition and sends one sum when asked.
+
+    A report takes the network's latency and no bandwidth. When every partition is reported the
+    master asks the workers for their parts of the sum, which takes one more round trip: both
+    latencies, and the transfer of one message a worker. On an ideal cluster a round is one of
+    ``multi_message`` to the bit. The gradient is exact.
+
+    Cost: d messages a worker and round.
+
+    Args:
+        load: d, partitions per worker.
+        assignment: ``cyclic``: worker j holds partitions j, ..., j+d-1 (mod n). ``fractional``:
+            groups of d workers hold the same d partitions, and d must divide the number of workers.
+        order: ``natural``: a worker begins with the first of its partitions. ``rotated``: worker j
+            begins with the (j mod d)-th and goes round.
+
+    Facts:
+        load: d partitions a worker, as far as it comes.
+        stop: one round trip after every partition was reported by somebody.
+        decoding: one combination of each worker: every partition once.
+        error: 0.
+        time: that of ``multi_message`` and, on a network, of one more round trip; measured. No more
+            than Q_max finished partitions are ever needed: 85, 88, 85 at n = 30, d = 3 (cyclic,
+            fractional natural, rotated).
+        source: Ramamoorthy, Meng, Girimaji, Leveraging partial stragglers within gradient
+            coding (arXiv 2405.19509).
+        confirmed: ``schemes/test_partial_stragglers.py``:
+            ``test_published_numbers_of_finished_partitions``,
+            ``test_the_number_is_the_worst_case``, ``test_on_an_ideal_cluster_it_is_multi_message``,
+            ``test_the_round_trip_by_hand``.
+        ours: a report takes the latency and no bandwidth; the order of a worker's partitions.
+    """
+
+    name: ClassVar[str] = "partial_stragglers"
+
+    load: Load
+    assignment: Literal["cyclic", "fractional"] = "cyclic"
+    order: Literal["natural", "rotated"] = "natural"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(load=3), cls(load=1), cls(load=4, assignment="fractional", order="rotated")
+
+    @override
+    def build(self, workers: int) -> Reporting:
+        """Any load up to workers; with groups, one that divides workers."""
+        require_at_most_workers("load", self.load, workers)
+        if self.assignment == "fractional":
+            require_divisor(self.load, workers)
+        rotated = self.order == "rotated"
+        return Reporting(Pieces(workers, self.load, self.assignment == "fractional", rotated))
+
+
+@final
+@plain_dataclass(frozen=True)
+class Reporting(RoundScheme):
+    """Pieces that are reported, and fetched when they cover everything; see ``PartialStragglers``.
+
+    Args:
+        pieces: who computes what in which order.
+    """
+
+    sees: ClassVar[Sees] = Sees.NOTHING
+
+    pieces: Pieces
+
+    name = "partial_stragglers"
+    exact = True
+
+    @property
+    @override
+    def claims(self) -> Claims:
+        """Whatever one copy's worker does not report, the others do."""
+        return Claims(copies=self.pieces.load, tolerates=self.pieces.load - 1)
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.pieces.workers
+
+    @property
+    @override
+    def messages(self) -> int:
+        return self.pieces.messages
+
+    @property
+    @override
+    def message_sizes(self) -> tuple[float, ...]:
+        return (0.0,) * self.messages
+
+    @override
+    def plan(self, state: State = None) -> Round:
+        return Round(self.pieces.loads, CoverPartitions(self.pieces), fetches=True)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        return OnePerPartition(self.pieces).partition_weights(arrived)
+
+
+def most_before_cover(pieces: Pieces) -> int:
+    """Q_max: so many finished partitions, whoever finished them, cover everything.
+
+    One more than can be finished while some partition c is not: by a worker that holds c, what
+    comes before it; by another one, everything. Source: equation for Q_max of arXiv 2405.19509.
+    """
+    n, d = pieces.workers, pieces.messages
+    holds = np.reshape(pieces.carried, (n, d))[None] == np.arange(n)[:, None, None]
+    before = np.where(holds.any(axis=-1), holds.argmax(axis=-1), d)
+    return 1 + int(before.sum(axis=-1).max())

@@ -1,0 +1,156 @@
+"""Mean iteration times in elementary terms: exponential delays, and schemes without a barrier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .arrivals import Arrivals, Demand, uncovered_after
+from .iteration_time import IterationTimeLaw
+from .valid import require_count, require_group, require_non_negative, require_positive
+from .worker_time import WorkerTime
+
+# Mean iteration times in elementary terms, for exponential and shifted exponential delays.
+#
+# A worker's time is ``offset + scale * Exp(1)``. After the offset the next arrival among n - m
+# workers comes after scale / (n - m) on average (Renyi's representation of exponential order
+# statistics), so a rule's mean is offset + scale * sum_m u_m / (n - m) with u_m the probability
+# that m arrivals are not enough.
+#
+# Sources: Tandon et al. (arXiv 1612.03301) and Dutta et al. (arXiv 1803.01113) for the first k
+# arrivals; cover and ErasureHead are our derivation.
+#
+# All raise ``InvalidParameter`` for an impossible argument.
+
+
+@dataclass(frozen=True)
+class ExponentialTime:
+    """A worker's time ``offset + scale * Exp(1)``, both in seconds."""
+
+    offset: float
+    scale: float
+
+    def __post_init__(self) -> None:
+        require_non_negative("offset", self.offset)
+        require_non_negative("scale", self.scale)
+
+
+def proportional_time(shift: float, rate: float, load: int) -> ExponentialTime:
+    """load * (shift + Exp(rate))."""
+    require_non_negative("shift", shift)
+    require_positive("rate", rate)
+    require_count("load", load)
+    return ExponentialTime(load * shift, load / rate)
+
+
+def additive_time(
+    shift: float, rate: float, load: int, seconds_per_partition: float
+) -> ExponentialTime:
+    """load * seconds_per_partition + shift + Exp(rate)."""
+    require_non_negative("shift", shift)
+    require_positive("rate", rate)
+    require_count("load", load)
+    require_non_negative("seconds_per_partition", seconds_per_partition)
+    return ExponentialTime(load * seconds_per_partition + shift, 1.0 / rate)
+
+
+def harmonic(n: int) -> float:
+    """H_n = 1 + 1/2 + ... + 1/n, H_0 = 0. Cost: O(n)."""
+    require_count("n", n, least=0)
+    return float(np.sum(1.0 / np.arange(n, 0, -1)))
+
+
+def mean_uncoded(time: ExponentialTime, workers: int) -> float:
+    """All n: offset + scale * H_n, in seconds."""
+    require_count("workers", workers)
+    return time.offset + time.scale * harmonic(workers)
+
+
+def mean_first_k(time: ExponentialTime, workers: int, wait_for: int) -> float:
+    """The first k = ``wait_for`` of n: offset + scale * (H_n - H_(n-k)), in seconds."""
+    require_count("workers", workers)
+    require_count("wait_for", wait_for, workers=workers)
+    out = np.arange(workers, workers - wait_for, -1)
+    return time.offset + time.scale * float(np.sum(1.0 / out))
+
+
+def mean_cover(time: ExponentialTime, workers: int, load: int) -> float:
+    """Every group of ``load`` covered: offset + (scale / load) * H_(n/load), in seconds."""
+    require_group(load, workers)
+    return time.offset + time.scale / load * harmonic(workers // load)
+
+
+def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: int) -> float:
+    """``wait_for`` arrivals or cover, whichever comes first, in seconds.
+
+    offset + scale * sum_{m < wait_for} q_m / (n - m), q_m = P(not covered after m arrivals).
+    """
+    uncovered = uncovered_after(workers, load, wait_for)
+    out = workers - np.arange(wait_for)
+    return time.offset + time.scale * float(np.sum(uncovered / out))
+
+
+# Mean seconds between updates when workers do not all wait for each other.
+#
+# One gradient takes one unit delay X, independent of all others. K = ``wait_for``; K = 1 without a
+# barrier is fully asynchronous descent; ``gradient_table`` has its times.
+#
+# Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
+# 1803.01113). ``mean_k_batch_async`` is a long-run average (elementary renewal theorem).
+#
+# All raise ``InvalidParameter`` for an impossible argument.
+
+
+def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:
+    """K of n workers at the current model, the rest cancelled; X ~ Exp(rate).
+
+    (H_n - H_(n-K)) / rate.
+    """
+    require_positive("rate", rate)
+    return mean_first_k(ExponentialTime(0.0, 1.0 / rate), workers, wait_for)
+
+
+def mean_k_batch_sync(workers: int, wait_for: int, rate: float) -> float:
+    """K gradients from whichever workers, the rest cancelled; X ~ Exp(rate): K / (n rate)."""
+    require_count("workers", workers)
+    require_count("wait_for", wait_for)
+    require_positive("rate", rate)
+    return wait_for / (workers * rate)
+
+
+def mean_malenia(workers: int, unit: WorkerTime) -> float:
+    """A gradient of each worker at the current model, then all start anew; any X: E[max of n X]."""
+    return bound_k_async(workers, workers, unit)
+
+
+def mean_k_async(workers: int, wait_for: int, rate: float) -> float:
+    """The next K distinct workers, the rest go on computing; X ~ Exp(rate).
+
+    Equal to ``mean_k_sync``: the rest of an exponential delay has the law of a whole one.
+    """
+    return mean_k_sync(workers, wait_for, rate)
+
+
+def bound_k_async(workers: int, wait_for: int, unit: WorkerTime) -> float:
+    """Upper bound on the mean of K-async for any X that is new-longer-than-used: E[X_(K:n)].
+
+    New-longer-than-used: P(X > s + t | X > s) <= P(X > t), as for a shifted exponential delay and
+    a Weibull or gamma one with shape >= 1.
+    """
+    require_count("workers", workers)
+    require_count("wait_for", wait_for, workers=workers)
+    return IterationTimeLaw(Demand(Arrivals(workers, wait_for, wait_for)), unit).mean()
+
+
+def mean_k_batch_async(workers: int, wait_for: int, mean_delay: float) -> float:
+    """The next K gradients, nobody is cancelled; any X of that mean (seconds): K E[X] / n."""
+    require_count("workers", workers)
+    require_count("wait_for", wait_for)
+    require_positive("mean_delay", mean_delay)
+    return wait_for * mean_delay / workers
+
+
+def mean_asynchronous(workers: int, mean_delay: float) -> float:
+    """An update for each gradient, nobody is cancelled; any X of that mean: E[X] / n."""
+    return mean_k_batch_async(workers, 1, mean_delay)
