@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from tests.program import ROOT, inside, process
+from tests.tools import ROOT, inside, process
 
 BASE: dict[str, Any] = {
     "name": "small",

@@ -1,20 +1,31 @@
-"""What every command line offers: version, help, completion, a first config."""
+"""The commands, their options, and ``list``."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
 
+from erasurehead.delay_models import MODELS
 from erasurehead.experiments import listing
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
-from tests.program import inside
+from erasurehead.experiments.config.network import FailureSettings
+from erasurehead.experiments.config.schema import Described, described
+from erasurehead.sim.engines.cluster import Network
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import DATASETS
+from erasurehead.sim.schemes import SCHEMES
+from tests.tools import inside
+
+# What every command line offers: version, help, completion, a first config.
+
 
 ROOT = Path(__file__).parent.parent
 
@@ -108,3 +119,87 @@ def test_init_without_such_an_example(tmp_path: Path) -> None:
     assert "did you mean demo?" in done.stderr
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+# ``erasurehead list``: every field with its type, unit, range and default.
+
+
+CLASSES = [
+    family
+    for section, entries in listing.sections().items()
+    for family in entries.values()
+    if section != "losses"  # their fields are the data, and are not shown
+]
+
+
+def by_name(family: type) -> dict[str, Described]:
+    return {field.name: field for field in described(family)}
+
+
+@pytest.mark.parametrize("family", CLASSES, ids=lambda family: family.__name__)
+def test_every_field_is_described_in_plain_words(family: type) -> None:
+    """Catches an annotation that nobody but Python can read."""
+    rows = described(family)
+    assert [row.name for row in rows] == [f.name for f in fields(family)]  # type: ignore[arg-type]
+    for row in rows:
+        assert row.value
+        assert not set("[]'") & set(row.value), row
+        assert "``" not in row.meaning
+
+
+def test_what_is_said_of_a_field() -> None:
+    deadline = by_name(SCHEMES["erasurehead"])["deadline"]
+    assert (deadline.value, deadline.unit, deadline.default) == ("number > 0", "s", "none")
+    assert deadline.meaning.startswith("seconds after which a round ends in any case; the scheme")
+    load = by_name(SCHEMES["erasurehead"])["load"]
+    assert (load.value, load.unit, load.default) == ("integer >= 1", "", "required")
+    assert by_name(MODELS["exponential"])["rate"].unit == "1/s"
+    assert by_name(MODELS["mixture"])["components"].value == "list of delay model"
+    assert by_name(MODELS["trace"])["end"].value == "truncated | cyclic"
+    assert by_name(Network)["bandwidth"].unit == "bytes/s"
+    assert by_name(FailureSettings)["message_loss"].value == "number >= 0 and < 1"
+    assert by_name(DATASETS["synthetic"])["rows"].default == "6000"
+    assert by_name(OPTIMIZERS["gd"])["learning_rate"].meaning, "from the class it inherits from"
+    assert by_name(SCHEMES["ignore_stragglers"])["rescale"].default == "true"
+
+
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_it_fits_the_terminal(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    listing.show(None)
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= width
+    for entries in listing.sections().values():
+        assert all(f"\n{name} " in out or f"\n{name}\n" in out for name in entries)
+    assert all(f" {row.name} " in out for family in CLASSES for row in described(family))
+    assert "iteration_time_workers" in out
+
+
+def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
+    listing.show("problems")
+    old = capsys.readouterr().out
+    listing.show("data")
+    assert old == capsys.readouterr().out
+    assert "breast_cancer" in old
+    with pytest.raises(ConfigError, match="did you mean schemes"):
+        listing.show("scheme")
+
+
+def test_listing_needs_no_slow_library() -> None:
+    """Catches a second of pandas, pyarrow, `scipy.stats` or matplotlib for a list of names.
+
+    What sparse matrices need is there anyway, and differs between versions of SciPy.
+    """
+    program = (
+        "import sys; from scipy import sparse; needed = {*sys.modules};"
+        "from erasurehead.experiments import listing; listing.show(None);"
+        "slow = {'pandas', 'pyarrow', 'matplotlib', 'sklearn', 'networkx', 'scipy.stats',"
+        "'scipy.linalg', 'scipy.special', 'scipy.io', 'scipy.sparse.csgraph'};"
+        "print(slow & ({*sys.modules} - needed))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -1,4 +1,4 @@
-"""Tables in the terminal: whole columns or none, whatever its width."""
+"""What the terminal shows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.console import COLUMNS, Column, fitting, show_columns, show_outcome
+from erasurehead.experiments.counted import counted, left_out
 from erasurehead.experiments.run.command import Outcome, run
+
+# Tables in the terminal: whole columns or none, whatever its width.
+
 
 DOCUMENT = {
     "workers": 6,
@@ -118,3 +122,30 @@ def test_a_pipe_keeps_a_column_of_one_character(
     heading, row = capsys.readouterr().out.splitlines()
     assert heading.split()[0] == "s"
     assert row.split() == ["7", "a", "b", "c"]
+
+
+# Nouns after a number.
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0 cells"), (1, "1 cell"), (2, "2 cells")])
+def test_a_noun_follows_its_number(number: int, text: str) -> None:
+    assert counted(number, "cell") == text
+
+
+def test_a_verb_follows_its_number() -> None:
+    assert [counted(n, "worker is", "workers are") for n in (1, 2)] == [
+        "1 worker is",
+        "2 workers are",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, ""), (1, "1 more scheme is not shown"), (2, "2 more schemes are not shown")],
+)
+def test_what_is_left_out_is_counted(number: int, text: str) -> None:
+    assert left_out(number, "scheme") == text
+
+
+def test_what_is_left_out_belongs_to_something() -> None:
+    assert left_out(1, "point", "of the sweep") == "1 more point of the sweep is not shown"

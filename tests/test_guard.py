@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from erasurehead.experiments import guard
-from tests.program import inside
+from tests.tools import inside
 
 ROOT = Path(__file__).parent.parent
 CONFIG = """

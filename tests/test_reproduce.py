@@ -33,8 +33,8 @@ from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, S
 from erasurehead.experiments.reproduce.time_to_target import Grid
 from erasurehead.experiments.verify.compare import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
-from tests.program import inside
 from tests.statistics import BOUND
+from tests.tools import inside
 
 SMALL: dict[str, dict[str, object]] = {
     "iteration_time_workers": {"workers": (12, 96), "rounds": 1000},

@@ -189,7 +189,7 @@ class AdaptiveDeadline(SchemeFamily):
         error: n (n - m) / m; m is random, so its mean is measured.
         time: depends on past arrivals; measured.
         source: none: the scheme is ours, in the manner of robust statistics.
-        confirmed: ``schemes/test_adaptive_deadline.py``: ``test_rounds_by_hand``,
+        confirmed: ``schemes/test_adaptive.py``: ``test_rounds_by_hand``,
             ``test_who_is_cut_off_counts_as_late``, ``test_of_a_normal_law``,
             ``test_the_gradient_is_unbiased``.
         ours: all of it; who did not arrive counts as later than everybody.

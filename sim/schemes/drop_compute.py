@@ -55,7 +55,7 @@ class DropCompute(SchemeFamily):
         error: M n (M n / h - 1) with h of M n micro-batches done, so it is measured; how many one
             worker does: ``eh.theory.mean_pieces_done``, ``eh.theory.normal_pieces_done``.
         time: the slowest of n that stop by themselves (``eh.theory.scheme_iteration_time``).
-        confirmed: ``schemes/test_drop_compute.py``: ``test_rounds_by_hand``,
+        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
             ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
             ``test_the_gradient_is_unbiased``.
         ours: a worker begins with a random micro-batch and goes round.

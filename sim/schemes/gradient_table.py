@@ -44,7 +44,7 @@ class GradientTable(SchemeFamily):
         decoding: k times the mean of everybody's latest gradient.
         error: k (k / m - 1) with m workers heard so far, then 0, before staleness.
         time: E[X] / n between updates for any delay X (``eh.theory.mean_asynchronous``).
-        confirmed: ``test_gradient_tables.py``: ``test_a_gradient_table_by_hand``,
+        confirmed: ``schemes/test_stale_gradients.py``: ``test_a_gradient_table_by_hand``,
             ``test_the_mean_of_everybodys_latest``, ``test_mean_time_of_an_update_along_the_table``.
         ours: before all have arrived, the mean is over those that have.
     """

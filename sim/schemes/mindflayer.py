@@ -61,7 +61,7 @@ class MindFlayer(ForesightedFamily):
         decoding: worker j's S_j gradients, times 1 / (p_j B) each.
         error: sum_j (1 - p_j) / (p_j B) on average; the decoded gradient is unbiased.
         time: E[max_j sum of B min(X, t)], at most B t; measured.
-        confirmed: ``schemes/test_mindflayer.py``: ``test_rounds_by_hand``,
+        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
             ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
             ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
         ours: each worker has data of its own, where all draw from the same data in the source.

@@ -58,7 +58,7 @@ class MultiMessage(SchemeFamily):
             partitions and the cyclic schedule of Mohammadi Amiri, Gündüz (arXiv
             1810.09992). A worker's i-th of d pieces is done at i/d of its time under the
             proportional load law; the other laws say it in ``sim.load_laws``.
-        confirmed: ``schemes/test_multi_message.py``: ``test_order_by_hand``,
+        confirmed: ``schemes/test_partial_work.py``: ``test_order_by_hand``,
             ``test_what_the_order_is_worth``,
             ``test_in_the_same_order_several_messages_gain_nothing``.
         ours: the ``rotated`` order within groups.
@@ -145,7 +145,7 @@ class PartialStragglers(SchemeFamily):
             fractional natural, rotated).
         source: Ramamoorthy, Meng, Girimaji, Leveraging partial stragglers within gradient
             coding (arXiv 2405.19509).
-        confirmed: ``schemes/test_partial_stragglers.py``:
+        confirmed: ``schemes/test_partial_work.py``:
             ``test_published_numbers_of_finished_partitions``,
             ``test_the_number_is_the_worst_case``, ``test_on_an_ideal_cluster_it_is_multi_message``,
             ``test_the_round_trip_by_hand``.

@@ -47,7 +47,7 @@ class Pipelined(SchemeFamily):
             rounds where all are waited for).
         time: E[T_(r)] of ``ignore_stragglers``: ``eh.theory.mean_first_k`` for exponential times.
         source: pipelined gradient coding, in our own wording.
-        confirmed: ``test_pipelined.py``: ``test_three_rounds_by_hand``,
+        confirmed: ``schemes/test_stale_gradients.py``: ``test_three_rounds_by_hand``,
             ``test_a_partition_weighs_1_on_average``,
             ``test_where_all_are_heard_gradients_are_0_to_load_less_1_rounds_old``,
             ``test_its_time_is_that_of_ignore_stragglers``.

@@ -50,7 +50,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         confirmed: ``schemes/test_assignment.py``: ``test_groups_of_fractional_repetition``;
             ``theory/test_iteration_time.py``:
             ``test_reference_values_additive_law_thirty_workers``;
-            ``schemes/test_partial_stragglers.py``: ``test_an_uncoded_part_by_hand``.
+            ``schemes/test_partial_work.py``: ``test_an_uncoded_part_by_hand``.
         ours: none: that a round ends before n - d + 1 arrivals where all groups are covered is what
             the program of the authors of ErasureHead does.
     """
@@ -117,8 +117,8 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
             repetition scheme and the partial straggler schemes.
         confirmed: ``schemes/test_assignment.py``:
             ``test_cyclic_code_solves_the_null_space_identity``; ``contracts/test_schemes.py``:
-            ``test_exact_codes_of_thirty_workers``; ``schemes/test_conditioning.py``:
-            ``test_of_a_code_that_is_exact_on_paper_only``; ``schemes/test_cyclic_decoders.py``:
+            ``test_exact_codes_of_thirty_workers``; ``schemes/test_assignment.py``:
+            ``test_of_a_code_that_is_exact_on_paper_only``; ``schemes/test_decoding.py``:
             ``test_large_random_codes_decode``.
         ours: how the decoding vector is computed.
     """
@@ -193,7 +193,7 @@ class CyclicMdsCode(Stopped, Loaded):
             ``schemes/test_decoding.py``: ``test_cyclic_mds_codes_tolerate_any_stragglers``,
             ``test_cyclic_mds_codes_of_thirty_are_well_conditioned``,
             ``test_few_sets_of_cyclic_mds_codes_have_large_weights``;
-            ``schemes/test_cyclic_decoders.py``:
+            ``schemes/test_decoding.py``:
             ``test_interpolation_is_as_exact_as_least_squares``.
         ours: that a complex message counts as two real ones, and which roots are taken: those that
             make B real where n - s is odd.

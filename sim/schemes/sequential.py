@@ -294,7 +294,7 @@ class Sequential(SchemeFamily):
             gradients are applied B (or W - 2 + B) updates late.
         confirmed: ``schemes/test_sequential.py``: ``test_a_burst_by_hand``,
             ``test_the_load_is_that_of_the_source``, ``test_every_admitted_pattern_can_be_decoded``,
-            ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_multiplexed.py``:
+            ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_sequential.py``:
             ``test_what_is_lacking_by_hand``.
         ours: one model is trained with late gradients, where the source trains T + 1 models in
             turn; every round of ``multiplexed`` takes time, also those before the first and after

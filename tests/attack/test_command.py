@@ -20,7 +20,7 @@ from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import Options, run
 from erasurehead.experiments.run.files import locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
-from tests.program import inside
+from tests.tools import inside
 
 DOCUMENT: dict[str, Any] = {
     "name": "attacked",

@@ -1,4 +1,4 @@
-"""The worst set of stragglers: codes checked by hand, and the search beside all sets."""
+"""The worst stragglers: by hand, by enumeration, by search."""
 
 from __future__ import annotations
 
@@ -12,12 +12,75 @@ from typing_extensions import override
 
 from erasurehead.sim.attack import Code, Effort, NoCode, Worst, attack, code_of
 from erasurehead.sim.attack.code import every_set, mask, random_sets
-from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.decoders import Decoder
-from erasurehead.sim.theory import design_error
+from erasurehead.sim.theory import NoFormula, design_error, worst_bound, worst_cases
 from erasurehead.sim.types import BoolArray, FloatArray
 from tests.statistics import BOUND
+
+# What a change of one worker would do: foreseen and decoded.
+
+
+REAL = [
+    ("bernoulli", {"load": 3, "wait_for": 6}),  # some rows depend on each other
+    ("regular_graph", {"load": 3, "wait_for": 6}),
+    ("graph_assignment", {"degree": 3, "wait_for": 6}),
+    ("cyclic_mds", {"load": 4}),
+    ("expander", {"load": 4, "wait_for": 6}),
+    ("stochastic_gradient_coding", {"load": 3, "wait_for": 6}),
+    ("bernoulli", {"load": 3, "wait_for": 6, "decoder": "fixed"}),
+]
+
+
+def both(name: str, fields: dict[str, object], stragglers: int) -> tuple[Position, Position]:
+    """The same set, foreseen and decoded."""
+    code = code_of(SCHEMES[name](**fields).build(12))
+    assert isinstance(code, Code)
+    straggles = np.zeros(12, dtype=np.bool_)
+    straggles[np.random.default_rng(stragglers).permutation(12)[:stragglers]] = True
+    fast = nobody_straggles(code)
+    assert fast.foresees
+    return fast.at(straggles), ByDecoding(code, straggles)
+
+
+@pytest.mark.parametrize(("name", "fields"), REAL, ids=lambda value: str(value))
+@pytest.mark.parametrize("stragglers", [0, 1, 5])
+def test_foresight_is_what_decoding_gives(
+    name: str, fields: dict[str, object], stragglers: int
+) -> None:
+    fast, slow = both(name, fields, stragglers)
+    assert fast.error == pytest.approx(slow.error, abs=1e-5)
+    assert fast.losing() == pytest.approx(slow.losing(), abs=1e-5)
+    inside = np.flatnonzero(fast.stragglers)
+    if stragglers:
+        assert fast.swapping(inside) == pytest.approx(slow.swapping(inside), abs=1e-5)
+
+
+@pytest.mark.parametrize(("name", "fields"), REAL, ids=lambda value: str(value))
+def test_positions_follow_each_other(name: str, fields: dict[str, object]) -> None:
+    """Ten changes in a row leave the same as a new beginning."""
+    fast, _ = both(name, fields, 4)
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        inside, outside = np.flatnonzero(fast.stragglers), np.flatnonzero(~fast.stragglers)
+        fast = fast.swapped(int(rng.choice(inside)), int(rng.choice(outside)))
+    fast = fast.lost(int(np.flatnonzero(~fast.stragglers)[0]))
+    assert np.count_nonzero(fast.stragglers) == 5
+    assert fast.losing() == pytest.approx(fast.at(fast.stragglers).losing(), abs=1e-5)
+
+
+def test_large_tables_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("erasurehead.sim.attack.positions.LARGEST", 100)
+    code = code_of(SCHEMES["regular_graph"](load=3, wait_for=6).build(12))
+    assert isinstance(code, Code)
+    assert isinstance(nobody_straggles(code), ByDecoding)
+
+
+# The worst set of stragglers: codes checked by hand, and the search beside all sets.
+
 
 SEARCHED = Effort(budget=0, samples=50)
 """Nothing is enumerated."""
@@ -232,3 +295,36 @@ def test_codes_that_decode_alike() -> None:
     graph = code("regular_graph", 12, **fields)
     assert not graph.same(code("regular_graph", 12, decoder="sum", **fields))
     assert not graph.same(code("regular_graph", 12, code_seed=1, **fields))
+
+
+# Every scheme of the registry, plugins' kinds too: attacked, or left out with a reason.
+
+
+EXAMPLES = {
+    f"{name}{place}": example
+    for name, family in SCHEMES.items()
+    for place, example in enumerate(family.examples())
+}
+
+
+@pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
+@pytest.mark.parametrize("budget", [0, 100])
+def test_an_error_is_certified_and_below_every_bound(example: SchemeFamily, budget: int) -> None:
+    workers = {"block_design": 13}.get(example.name, 12)
+    try:
+        scheme = example.build(workers)
+    except InvalidParameter:
+        pytest.skip("needs another number of workers")
+    code = code_of(scheme)
+    if isinstance(code, NoCode):
+        assert code.reason
+        return
+    cases = worst_cases(scheme)
+    for found in attack(code, [0, 1, 2, 5, 11, workers], Effort(budget=budget, samples=10)):
+        (error,) = code.errors(mask(np.array(found.members, dtype=np.int64), workers)[None])
+        assert len(set(found.members)) == found.stragglers
+        assert error == pytest.approx(found.error, abs=1e-8)
+        if not isinstance(cases, NoFormula):
+            bound = worst_bound(cases, found.stragglers)
+            assert bound is None or error <= bound.value + 1e-8
+    assert found.error >= found.mean - 1e-8

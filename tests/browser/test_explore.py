@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.browser.chromium import opened
-from tests.program import ROOT
+from tests.tools import ROOT
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -22,7 +22,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.command import Options, run
 from erasurehead.experiments.run.estimate import check
 from erasurehead.sim.schemes import SCHEMES
-from tests.program import ROOT, inside
+from tests.tools import ROOT, inside
 
 PLUGIN = '''
 from __future__ import annotations

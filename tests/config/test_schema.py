@@ -17,7 +17,7 @@ from erasurehead.experiments.config.schema import schema
 from tests.config.test_plugins import BASE as WITH_PLUGIN
 from tests.config.test_plugins import PLUGIN
 from tests.golden.configs import CRASHES, EXPONENTIAL, LOGISTIC, documents
-from tests.program import ROOT, inside
+from tests.tools import ROOT, inside
 
 SCHEMA = Draft202012Validator(schema())
 SCHEME = {"name": "erasurehead", "load": 3, "wait_for": 6}

@@ -1,18 +1,26 @@
-"""Every registered scheme passes the conformance suite: its line in the registry is enough.
-
-What is particular to one part or family is tested in ``tests/schemes``; that each check can fail,
-in ``tests/contracts/test_conformance.py``.
-"""
+"""Every scheme keeps what all must keep, and the suite finds those that do not."""
 
 from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from erasurehead import testing
+from erasurehead.experiments.config.catalogue import load_plugin
 from erasurehead.experiments.conformance import CHECKS, Subject
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed
+from tests.contracts.wrong import Wrong
+
+# Every registered scheme passes the conformance suite: its line in the registry is enough.
+#
+# What is particular to one part or family is tested in ``tests/schemes``; that each check can
+# fail, in ``tests/contracts/test_schemes.py``.
+
 
 WORKERS = 12
 EXAMPLES = [family for cls in SCHEMES.values() for family in cls.examples()]
@@ -74,3 +82,75 @@ def test_large_fractional_repetition_stays_sparse() -> None:
     """100,000 workers: nothing of size n x n may be made."""
     scheme = SCHEMES["erasurehead"](load=5, wait_for=50_000).build(100_000)
     assert scheme.assignment.encoding.nnz == 500_000
+
+
+# Every check can fail, and ``erasurehead.testing`` says why in one line; right plugins pass.
+
+
+PLUGINS = Path(__file__).parent.parent / "plugins"
+
+
+def test_what_is_right_passes() -> None:
+    """Catches a check that refuses everybody."""
+    found = testing.check_scheme(Wrong(), 12)
+    assert list(found) == list(testing.CHECKS)
+    assert found["loads"] == "mean load 3, 3 copies of each partition"
+    assert "66 patterns of 2 stragglers" in found["exactness"]
+    assert found["engines"] == "equal to the bit"
+
+
+@pytest.mark.parametrize(
+    ("how", "check", "says"),
+    [
+        ("mutable", "values", "Mutable can be changed"),
+        ("underpaid", "loads", "worker 0 declares a load of 2; its rows of B hold 3 of 12"),
+        ("copies", "loads", "claims 4 copies; partition 0 is held by 3 workers"),
+        ("doubling", "decoding", "away from decoding_vector @ B"),
+        ("inexact", "exactness", "claims to be exact; weights are at most 1.0e.00 away from 1"),
+        ("modest", "exactness", "says that it is not exact"),
+        ("tolerant", "exactness", r"claims to tolerate 3 stragglers, but waits for \[0, 1, 2\]"),
+        ("lossy", "exactness", "claims to be exact; weights are"),
+        ("biased", "unbiased", "claims to be unbiased; partition"),
+        ("mean", "error", "its claim says 1.5"),
+        ("bound", "error", "is above its claim 2.5"),
+        ("exactly", "stopping", "stops at some arrivals, and not at these and others"),
+        ("hasty", "stopping", "stopping_delay differs from what enough says"),
+        ("contrary", "stopping", "with later messages"),
+        ("hasty", "engines", "engines differ in times under cancel, proportional"),
+        ("silent", "refusals", "and names no value that works"),
+        ("far", "refusals", "and names 1; [23] is nearer and accepted"),
+        ("refused", "refusals", "again, with the value that it has named"),
+    ],
+)
+def test_each_check_can_fail(how: str, check: str, says: str) -> None:
+    with pytest.raises(testing.Nonconforming, match=f"^wrong, {check}: .*{says}") as error:
+        testing.check_scheme(Wrong(how=how), 12, only=[check])
+    assert "\n" not in str(error.value)
+    assert error.value.__suppress_context__
+
+
+@pytest.mark.parametrize("file", sorted(PLUGINS.glob("[a-su-z]*.py")), ids=lambda file: file.stem)
+def test_a_plugin_is_checked_by_its_name(file: Path) -> None:
+    [family] = load_plugin(str(file)).classes
+    [example] = family.examples()  # type: ignore[attr-defined]
+    fields = {field.name: getattr(example, field.name) for field in dataclasses.fields(example)}
+    found = testing.check_scheme(file.stem, 12, plugins=[str(file)], **fields)
+    assert found["values"] == "frozen values"
+    assert found["stopping"] or file.stem == "fresh_buffer"
+
+
+def test_what_a_plugin_does_not_say_is_found() -> None:
+    """The example of a random code takes any ``wait_for``, and would wait for ever."""
+    plugin = str(PLUGINS / "random_sparse.py")
+    testing.check_scheme("random_sparse", 12, plugins=[plugin], load=2, wait_for=10)
+    with pytest.raises(testing.Nonconforming, match="does not stop when all have arrived"):
+        testing.check_scheme("random_sparse", 8, plugins=[plugin], load=2, wait_for=10)
+
+
+def test_what_cannot_be_checked_is_refused() -> None:
+    with pytest.raises(ValueError, match="no scheme fractional; valid: uncoded, "):
+        testing.check_scheme("fractional")
+    with pytest.raises(ValueError, match="no check load; valid: values, loads"):
+        testing.check_scheme("uncoded", only=["load"])
+    with pytest.raises(ValueError, match="must divide workers = 30"):
+        testing.check_scheme(SCHEMES["fractional_repetition"](load=4), 30)

@@ -1,21 +1,36 @@
-"""The blocks of code of a page, and what is said of them in the source.
-
-A comment in the line above a block says how it is meant; nothing stands there for most:
-
-    <!-- block: skip, it installs packages -->     not executed, for the reason that follows
-    <!-- block: long -->                           executed by `make test-docs`, not by `make test`
-    <!-- block: file both.py -->                   the block is this file
-    <!-- block: fails -->                          the command ends with exit code 1 or 2
-    <!-- block: output -->                         lines that the block above prints, in order
-
-and `<!-- page: empty folder -->` says that nothing is there when a page begins (`material.py`).
-"""
+"""Blocks of code in README and docs: found, laid out in a folder, executed."""
 
 from __future__ import annotations
 
+import contextlib
+import io
 import re
-from dataclasses import dataclass
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import yaml
+
+from tests.tools import agg, inside
+
+# The blocks of code of a page, and what is said of them in the source.
+#
+# A comment in the line above a block says how it is meant; nothing stands there for most:
+#
+#     <!-- block: skip, it installs packages -->     not executed, for the reason that follows
+#     <!-- block: long -->                           executed by `make test-docs` alone
+#     <!-- block: file both.py -->                   the block is this file
+#     <!-- block: fails -->                          the command ends with exit code 1 or 2
+#     <!-- block: output -->                         lines that the block above prints, in order
+#
+# and `<!-- page: empty folder -->` says that nothing is there when a page begins (`material.py`).
+
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,3 +143,180 @@ def lines(text: str) -> list[str]:
     whole = re.sub(r" *\\\n *", " ", text)
     found = (re.sub(r"^\$ ", "", line.strip()) for line in whole.splitlines())
     return [line for line in found if line and not line.startswith("#")]
+
+
+# What a reader of the how-to pages has: measured tables, a code, example configs.
+
+
+INIT = re.compile(r"erasurehead init *(\w*)")
+
+
+def lay_out(folder: Path, shown: Page) -> None:
+    """Put everything that pages speak of into a folder, but not what this one makes itself."""
+    shutil.copytree(ROOT / "experiments" / "configs", folder / "experiments" / "configs")
+    blocks = "".join(each.text for each in shown.blocks)
+    for name in {"demo", "example"} - {found or "demo" for found in INIT.findall(blocks)}:
+        shutil.copy(ROOT / "experiments" / "configs" / f"{name}.yaml", folder)
+    (plugin,) = [each for each in page(ROOT / "README.md").blocks if each.about == "both.py"]
+    (folder / plugin.about).write_text(plugin.text)
+    shutil.copytree(
+        ROOT / "tests" / "delay_models" / "profiler",
+        folder / "traces",
+        ignore=lambda _, names: [name for name in names if not name.startswith("rank")],
+    )
+    rng = np.random.default_rng(0)
+    seconds = 1 + rng.gamma(3.0, 0.2, size=(40, 256))
+    np.savetxt(folder / "my_cluster.csv", seconds, delimiter=",", fmt="%.4f")
+    milliseconds = np.round(1000 * (1 + rng.gamma(3.0, 0.2, size=(200, 12))))
+    cells = [[f"{value:.0f}" for value in row] for row in milliseconds]
+    cells[7][3] = ""  # somebody never came
+    names = ",".join(f"node{worker}" for worker in range(12))
+    (folder / "delays.csv").write_text("\n".join([names, *map(",".join, cells)]) + "\n")
+    code = np.eye(4) + np.roll(np.eye(4), 1, axis=1)
+    np.savetxt(folder / "my_code.csv", code, delimiter=",", fmt="%g")
+
+
+# Executes a page: its blocks one after the other, in one folder, as a reader would.
+
+
+BASE = {
+    "name": "fragment",
+    "workers": 30,
+    "iterations": 20,
+    "replications": 2,
+    "delay": {"model": "exponential", "rate": 1.0},
+    "schemes": [{"name": "uncoded"}],
+}
+"""The config that a fragment of YAML is a part of, where it does not say otherwise."""
+
+OURS = ("erasurehead", ".venv/bin/erasurehead")
+
+PLAIN = ("mkdir", "cp", "ls", "cat", "head")
+"""Programs that are run as they stand."""
+
+
+class Wrong(AssertionError):
+    """A block does not do what the page says."""
+
+
+@dataclass
+class Reader:
+    """Who follows a page, in the working directory.
+
+    Attributes:
+        page: what is read.
+        long: blocks that take long are executed too.
+        names: what Python blocks have defined so far.
+        printed: by the last command.
+    """
+
+    page: Page
+    long: bool
+    names: dict[str, Any] = field(default_factory=lambda: {"__name__": "page"})
+    printed: str = ""
+
+    def follow(self) -> None:
+        """Execute every block.
+
+        Raises:
+            Wrong: the first that fails; it names page and line.
+        """
+        for block in self.page.blocks:
+            try:
+                self._do(block)
+            except Exception as error:
+                place = f"{self.page.name}:{block.line}"
+                raise Wrong(f"{place}: {type(error).__name__}: {error}") from error
+
+    def _do(self, block: Block) -> None:
+        if block.mark == "skip" or (block.mark == "long" and not self.long):
+            self.printed = ""
+        elif block.mark == "output":
+            self._compare(block.text)
+        elif block.mark == "file":
+            Path(block.about).write_text(block.text)
+            if block.kind == YAML:
+                self._check(Path(block.about))
+        elif block.kind == SHELL:
+            self.printed = "".join(self._command(line, block) for line in lines(block.text))
+        elif block.kind == PYTHON:
+            self._python(block.text)
+        elif block.kind == YAML:
+            self._fragment(block.text)
+        elif block.kind != OTHER:
+            raise Wrong("a block of an unknown language")
+
+    def _command(self, line: str, block: Block) -> str:
+        words = shlex.split(line, comments=True)
+        if "&&" in words:
+            at = words.index("&&")
+            rest = shlex.join(words[at + 1 :])
+            return self._command(shlex.join(words[:at]), block) + self._command(rest, block)
+        target = words[words.index(">") + 1] if ">" in words else None
+        words = words[: words.index(">")] if target else words
+        if words[0] in OURS:
+            with agg():
+                done = inside(*words[1:])
+        elif words[0] == "make":
+            makefile = (ROOT / "Makefile").read_text()
+            found = all(re.search(rf"^{re.escape(each)}:", makefile, re.M) for each in words[1:])
+            done = subprocess.CompletedProcess(words, 0 if found else 2, "", "no such target")
+        elif words[0] == "python" or words[0] in PLAIN:
+            command = [sys.executable, *words[1:]] if words[0] == "python" else words
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+        else:
+            raise Wrong(f"{words[0]}: mark the block as one to skip, and say why")
+        wanted = (1, 2) if block.mark == "fails" else (0,)
+        if done.returncode not in wanted:
+            raise Wrong(f"{line}: exit code {done.returncode}: {done.stderr or done.stdout}")
+        if target:
+            Path(target).write_text(done.stdout)
+        return done.stdout + done.stderr
+
+    def _python(self, text: str) -> None:
+        out = io.StringIO()
+        path = [str(Path.cwd()), *sys.path]
+        with agg(), mock.patch.object(sys, "path", path), contextlib.redirect_stdout(out):
+            exec(compile(text, self.page.name, "exec"), self.names)
+        self.printed = out.getvalue()
+        for name in [name for name in self.names if name.startswith("test_")]:
+            self.names.pop(name)()
+
+    def _fragment(self, text: str) -> None:
+        """Hold YAML to what a config can be."""
+        found = yaml.safe_load(text)
+        whole = found if {"delay", "schemes", "workers"} <= set(found) else BASE | found
+        file = Path("fragment-of-the-page.yaml")
+        file.write_text(yaml.safe_dump(whole, sort_keys=False))
+        self._check(file)
+        file.unlink()
+
+    @staticmethod
+    def _check(config: Path) -> None:
+        command = "sweep" if "sweep:" in config.read_text() else "run"
+        done = inside(command, config, "--dry-run")
+        if done.returncode:
+            raise Wrong(done.stderr)
+
+    def _compare(self, text: str) -> None:
+        """Every line that is shown was printed, in this order; ``...`` stands for the rest."""
+        if not self.printed:
+            return
+        printed = [_squeezed(line) for line in self.printed.splitlines()]
+        for line in map(_squeezed, text.splitlines()):
+            if line in ("", "..."):
+                continue
+            found = [at for at, each in enumerate(printed) if _is(each, line)]
+            if not found:
+                raise Wrong(f"not printed (or not in this order): {line!r}\n{self.printed}")
+            printed = printed[found[0] + 1 :]
+
+
+def _squeezed(line: str) -> str:
+    """Without the widths of columns."""
+    return re.sub(r"[\s─━]+", " ", line).strip()
+
+
+def _is(printed: str, shown: str) -> bool:
+    whole = not shown.endswith("...")
+    return printed == shown if whole else printed.startswith(shown.removesuffix("..."))

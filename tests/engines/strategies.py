@@ -15,7 +15,7 @@ from erasurehead.sim.load_laws import (
 from erasurehead.sim.schemes import SCHEMES, Scheme
 from erasurehead.sim.types import TapeLike
 from tests.engines.agreement import Mortal
-from tests.tables import LatticeTape
+from tests.tools import LatticeTape
 
 LAWS: list[LoadLaw] = [
     Proportional(),

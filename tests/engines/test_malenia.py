@@ -20,12 +20,11 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.theory.mean_times import mean_malenia
 from erasurehead.sim.theory.worker_time import proportional_worker_time
-from tests.engines.agreement import both, both_finish
-from tests.engines.engines import batch, event
+from tests.engines.agreement import batch, both, both_finish, event
 from tests.engines.test_barrierless import messages
 from tests.statistics import assert_z
-from tests.tables import TableTape
-from tests.test_stale_learning import problem
+from tests.test_learner import problem
+from tests.tools import TableTape
 
 INF = np.inf
 engines = pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])

@@ -12,8 +12,7 @@ from erasurehead.sim.engines.run import Recorder
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
-from tests.engines.agreement import both, both_finish, outcome
-from tests.engines.engines import batch, event
+from tests.engines.agreement import batch, both, both_finish, event, outcome
 from tests.engines.strategies import (
     dead_shares,
     lattice,
@@ -23,7 +22,7 @@ from tests.engines.strategies import (
     schemes,
     steps,
 )
-from tests.tables import LatticeTape, TableTape
+from tests.tools import LatticeTape, TableTape
 
 ticks = st.integers(0, 4)
 

@@ -24,7 +24,7 @@ from erasurehead.sim.types import BoolArray, FloatArray, IntArray, Trace
 from tests.engines.agreement import arrays, both
 from tests.engines.strategies import dead_shares, laws, policies, steps
 from tests.engines.strategies import lattice as lattices
-from tests.tables import TableTape
+from tests.tools import TableTape
 
 
 @dataclass(frozen=True)

@@ -22,11 +22,10 @@ from erasurehead.sim.problems import Problem
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.types import FloatArray, Stream, Trace
-from tests.engines.agreement import both, both_finish
-from tests.engines.engines import batch, event
+from tests.engines.agreement import batch, both, both_finish, event
 from tests.engines.strategies import dead_shares, lattice, laws, steps
-from tests.tables import TableTape
-from tests.test_stale_learning import K, N, one_gradient, problem
+from tests.test_learner import STALE_K, STALE_N, one_gradient, problem
+from tests.tools import TableTape
 
 INF = np.inf
 RATE = 0.05
@@ -226,8 +225,8 @@ def test_the_mean_of_the_means(
     data, start = problem(sparse_data, l2=0.01)
     iterations = 5
     delay = MODELS["heterogeneous"](base=MODELS["exponential"](rate=2.0), spread=1.0)
-    rng_tables = [Tape(delay, K, 4, r).rows(0, 400) for r in range(2)]
-    run = Run(ringleader(K), [TableTape(t) for t in rng_tables], Proportional(), iterations)
+    rng_tables = [Tape(delay, STALE_K, 4, r).rows(0, 400) for r in range(2)]
+    run = Run(ringleader(STALE_K), [TableTape(t) for t in rng_tables], Proportional(), iterations)
     steps = run.scheme.steps(simulate(run))
     optimizer = OPTIMIZERS[rule](learning_rate=RATE)
     found = train(data, optimizer, start, steps, iterations)
@@ -242,9 +241,9 @@ def test_the_mean_of_the_means(
                 np.mean([one_gradient(data, j, points[v]) for v in versions], axis=0)
                 for j, versions in tables.items()
             ]
-            gradient = K / N * np.mean(means, axis=0) + 2 * 0.01 * points[-1]
+            gradient = STALE_K / STALE_N * np.mean(means, axis=0) + 2 * 0.01 * points[-1]
             state = optimizer.step(state, gradient[:, None], u + 1)
-            if (u + 1) % K == 0:
+            if (u + 1) % STALE_K == 0:
                 losses.append(data.loss(state[0])[0])
         np.testing.assert_allclose(found.final_beta[:, r], state[0][:, 0], rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.train_loss[r], losses, rtol=0, atol=1e-12)
@@ -253,7 +252,7 @@ def test_the_mean_of_the_means(
 def test_each_gradient_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many equal ones a fast worker sends, and however many are in the table."""
     data, start = problem()
-    run = Run(ringleader(K), [steady(*[0.25] * 11, 8, rows=400)], Proportional(), 3)
+    run = Run(ringleader(STALE_K), [steady(*[0.25] * 11, 8, rows=400)], Proportional(), 3)
     trace = simulate(run)
     taken = []
     single = type(data).partition_gradient
@@ -267,7 +266,7 @@ def test_each_gradient_is_taken_once(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = stream(trace)
     assert len(heard.message) > 700
     different = set(zip(heard.message.tolist(), heard.version.tolist(), strict=True))
-    assert len(taken) <= len(different) + 3 * K  # one model's may be in two cycles
+    assert len(taken) <= len(different) + 3 * STALE_K  # one model's may be in two cycles
 
 
 def test_one_worker_descends_the_whole_gradient() -> None:

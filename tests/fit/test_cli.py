@@ -22,7 +22,7 @@ from erasurehead.experiments.fit.command import k_range, read_tables, write_find
 from erasurehead.experiments.fit.findings import investigate
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.laws.law import ScipyLaw
-from tests.program import inside
+from tests.tools import inside
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
 LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"

@@ -15,7 +15,7 @@ from erasurehead.experiments.fit.laws.memory import Memory
 from erasurehead.experiments.fit.page import markdown_report
 from erasurehead.experiments.fit.recipes import OwnLaws
 from erasurehead.experiments.fit.workers import describe, with_own_laws
-from tests.program import inside
+from tests.tools import inside
 
 CONSTANT, SPELLED = 17, 42
 

@@ -1,6 +1,8 @@
-"""``python -m tests.fuzz KIND NUMBER`` or ``FIRST:LAST``: run cases, print those that end badly.
+"""Thousands of broken inputs, each made from its kind and number alone, and how each must end.
 
-The exit code is 0 if all end well.
+``python -m tests.fuzz configs 0:2000`` runs cases and prints those that end badly;
+``python -m tests.fuzz configs 1234 --keep DIR`` leaves one behind to be looked at. The exit code
+is 0 if all end well.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from collections import Counter
 from pathlib import Path
 
 from tests.fuzz import harness
-from tests.fuzz.case import Case, Make, randomness
+from tests.fuzz.values import Case, Make, randomness
 
 KINDS = ("configs", "tables", "labels", "results", "searches")
 

@@ -7,9 +7,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from tests.fuzz import seeds, yaml_out
-from tests.fuzz.case import Case, Command
-from tests.fuzz.values import nested, odd, odd_key
+from tests.fuzz import labels, values
+from tests.fuzz.values import Case, Command, nested, odd, odd_key
 
 Place = tuple[Any, ...]
 """Keys and indices that lead to a value."""
@@ -17,17 +16,17 @@ Place = tuple[Any, ...]
 
 def make(rng: random.Random) -> Case:
     """A config with one to three things wrong, and what is done with it."""
-    document = seeds.config(rng)
+    document = values.config(rng)
     notes = [
         rng.choice(MUTATORS)(rng, document) for _ in range(rng.choice((0, 1, 1, 1, 1, 1, 2, 3)))
     ]
-    text = yaml_out.write(document, rng).encode("utf-8", "surrogatepass")
+    text = labels.write(document, rng).encode("utf-8", "surrogatepass")
     if rng.random() < 0.14:
         text, note = _broken_text(rng, text)
         notes.append(note)
     overrides = settings(rng, document) if rng.random() < 0.25 else ()
     notes += [f"{option!r:.80}" for option in overrides[1::2]]
-    files = {"config.yaml": text, **seeds.files()}
+    files = {"config.yaml": text, **values.files()}
     return Case(files, _commands(rng, overrides), "; ".join(notes), again=True, fifos=("pipe",))
 
 
@@ -175,7 +174,7 @@ def _scale(rng: random.Random, document: Any) -> str:
 
 def _graft(rng: random.Random, document: Any) -> str:
     """A section of another config in place of one: often two things that do not go together."""
-    key, new = rng.choice([*seeds.config(rng).items()])
+    key, new = rng.choice([*values.config(rng).items()])
     document[key] = new
     return f"{key} of another config"
 
@@ -250,9 +249,7 @@ def _broken_text(rng: random.Random, text: bytes) -> tuple[bytes, str]:
     several = rng.randrange(1, 10)
     noise = bytes(rng.randrange(256) for _ in range(several))
     signs = "".join(rng.choice(":{}[],&*#?|->!%@`'\" \t\n") for _ in range(several)).encode()
-    odd_line = (
-        yaml_out.flow({odd_key(rng): odd(rng)})[1:-1].encode("utf-8", "surrogatepass") + b"\n"
-    )
+    odd_line = labels.flow({odd_key(rng): odd(rng)})[1:-1].encode("utf-8", "surrogatepass") + b"\n"
     choices: tuple[tuple[str, bytes], ...] = (
         ("noise", text[:at] + noise + text[at:]),
         ("signs", text[:at] + signs + text[at:]),
@@ -393,7 +390,7 @@ def settings(rng: random.Random, document: Any) -> Command:
         found = places(document)
         known = found and rng.random() < 0.4
         key = _dotted(rng.choice(found)) if known else rng.choice(KEYS)
-        value = rng.choice(FORMS) if rng.random() < 0.7 else yaml_out.flow(odd(rng))
+        value = rng.choice(FORMS) if rng.random() < 0.7 else labels.flow(odd(rng))
         option = f"{key}={value}" if rng.random() < 0.95 else rng.choice((key, value))
         options += ["--set", _argument(option)]
     return tuple(options)

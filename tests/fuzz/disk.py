@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.fuzz import harness, yaml_out
-from tests.fuzz.case import Case, Command, randomness
+from tests.fuzz import harness, labels
+from tests.fuzz.values import Case, Command, randomness
 
 CONFIG = {
     "workers": 4,
@@ -26,7 +26,7 @@ CONFIG = {
 }
 TRACE = "\n".join(f"{1 + t % 7 / 10},{1 + t % 5 / 9},{1 + t % 3 / 8}" for t in range(30)) + "\n"
 FILES = {
-    "config.yaml": yaml_out.write(CONFIG, randomness("disk", 0)).encode(),
+    "config.yaml": labels.write(CONFIG, randomness("disk", 0)).encode(),
     "trace.csv": TRACE.encode(),
 }
 OUT = "disk/out"

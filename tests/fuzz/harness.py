@@ -21,7 +21,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.fuzz.case import Case, Command
+from tests.fuzz.values import Case, Command
 
 CPU, WALL = 20, 60
 """Seconds that a command may compute, and that it may take on a machine with other things to do."""

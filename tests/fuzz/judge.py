@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.run import outputs, store
-from tests.fuzz.case import Case
 from tests.fuzz.harness import Ending, Snapshot
+from tests.fuzz.values import Case
 
 LONGEST_LINE = 300
 MOST_MEMORY = 2 * 2**30

@@ -18,8 +18,7 @@ import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.run.command import Options, run
-from tests.fuzz.case import Case, Command
-from tests.fuzz.values import NUMBERS, TEXTS
+from tests.fuzz.values import NUMBERS, TEXTS, Case, Command
 
 DOCUMENT = {
     "workers": 4,

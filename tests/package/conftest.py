@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import erasurehead as eh
-from tests.figures import agg
+from tests.tools import agg
 
 SMALL: dict[str, Any] = {
     "name": "small",

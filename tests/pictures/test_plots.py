@@ -36,8 +36,8 @@ from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import Options, run
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
-from tests.program import inside
 from tests.test_cli import BASE, LEARNING
+from tests.tools import inside
 
 QUIET = Options(1, None)
 

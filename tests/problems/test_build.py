@@ -1,7 +1,9 @@
-"""The problem section of a config: what it means and what it refuses."""
+"""Problems from a config."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,26 @@ from pydantic import ValidationError
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.problems import DATASETS, LOSSES
+from erasurehead.sim.problems import DATASETS, LOSSES, Problem, ProblemConfig, ProblemSettings
 from erasurehead.sim.problems.losses import DATA_STREAM, SHUFFLE_STREAM, START_STREAM
-from tests.problems.building import build_problem
+from erasurehead.sim.types import FloatArray
+
+# From a section to a problem in one call.
+
+
+def build_problem(
+    section: Mapping[str, Any], partitions: int, seed: int, data_dir: Path | None = None
+) -> tuple[Problem, FloatArray]:
+    """The problem and its start."""
+    shared = {field.name for field in fields(ProblemSettings)}
+    settings = ProblemSettings(**{key: section[key] for key in shared & set(section)})
+    own = {key: value for key, value in section.items() if key not in shared}
+    family = DATASETS[settings.dataset](**own)
+    return ProblemConfig(settings, family).build(partitions, seed, data_dir)
+
+
+# The problem section of a config: what it means and what it refuses.
+
 
 SMALL: dict[str, Any] = {"loss": "logistic", "dataset": "synthetic", "rows": 40, "features": 3}
 

@@ -1,7 +1,4 @@
-"""What is kept of a golden search; ``python -m tests.recommend.golden`` writes it anew.
-
-The changelog must say why.
-"""
+"""Golden answers of ``recommend``."""
 
 from __future__ import annotations
 

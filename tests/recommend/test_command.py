@@ -21,7 +21,7 @@ from erasurehead.experiments.recommend.question import Table
 from erasurehead.experiments.recommend.study import goal_of
 from erasurehead.experiments.recommend.subject import of_config
 from erasurehead.experiments.recommend.writing import FILES
-from tests.program import inside, process
+from tests.tools import inside, process
 
 CONFIG = """
 name: small

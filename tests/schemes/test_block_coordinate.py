@@ -16,11 +16,10 @@ from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, op
 from erasurehead.sim.schemes.repetition import CyclicRepetition
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
 from erasurehead.sim.theory.worker_time import DelayForesight
-from tests.engines.agreement import both_finish
-from tests.engines.engines import batch
+from tests.engines.agreement import batch, both_finish
 from tests.engines.strategies import LAWS, lattice
 from tests.statistics import BOUND, assert_z
-from tests.tables import TableTape
+from tests.tools import TableTape
 
 UNIT = MODELS["exponential"](rate=1.0)
 

@@ -17,9 +17,9 @@ from erasurehead.sim.schemes.decoders import decoding_error
 from erasurehead.sim.schemes.erasurehead import ErasureHead, chance_heard
 from erasurehead.sim.schemes.partial_work import MultiMessage
 from erasurehead.sim.schemes.uncoded import IgnoreStragglers, TimeWindow
-from tests.engines.engines import Engine, batch, event
+from tests.engines.agreement import Engine, batch, event
 from tests.statistics import assert_z
-from tests.tables import TableTape
+from tests.tools import TableTape
 
 
 def every_mask(n: int) -> np.ndarray:

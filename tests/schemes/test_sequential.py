@@ -1,4 +1,4 @@
-"""The selective-repeat code: rounds worked out by hand, and its promise over random patterns."""
+"""Sequential codes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,22 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.conformance.rounds import told
 from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes.base import RoundOutcome
-from erasurehead.sim.schemes.sequential import BurstWindow, SelectiveRepeat, Sequential
+from erasurehead.sim.schemes.sequential import (
+    BurstWindow,
+    Jobs,
+    Multiplexed,
+    SelectiveRepeat,
+    Sequential,
+)
 from erasurehead.sim.types import FloatArray, Rounds, Trace
-from tests.engines.agreement import both_finish
-from tests.engines.engines import Engine, batch, event
+from tests.engines.agreement import Engine, batch, both_finish, event
 from tests.engines.strategies import lattice
-from tests.tables import TableTape
+from tests.tools import TableTape
+
+# The selective-repeat code: rounds worked out by hand, and its promise over random patterns.
+
 
 engines = pytest.mark.parametrize("engine", [batch, event], ids=lambda engine: engine.name)
 
@@ -314,3 +322,193 @@ def test_a_trace_needs_rows_for_the_last_rounds_as_well(
         return
     with pytest.raises(ConfigError, match=f"iterations = {iterations}: .* must be at most 10, or"):
         build.timing(cell)
+
+
+# The multiplexed sequential code: rounds worked out by hand, loads, and its promise.
+
+
+def multiplexed(B: int, W: int, stragglers: int, workers: int, tolerance: float) -> Multiplexed:
+    family = Sequential(variant="multiplexed", B=B, W=W, stragglers=stragglers, tolerance=tolerance)
+    scheme = family.build(workers)
+    assert isinstance(scheme, Multiplexed)
+    return scheme
+
+
+@pytest.mark.parametrize(
+    ("B", "W", "stragglers", "workers", "load"),
+    [
+        (1, 2, 27, 256, 256 * 0.00754),
+        (1, 2, 1, 4, 4 / 3),
+        (2, 3, 1, 4, 4 / 3),
+        (2, 3, 4, 4, 2.0),  # no code: two pieces and two rounds to make up for them
+        (1, 4, 0, 4, 1.0),
+    ],
+)
+def test_multiplexed_the_load_is_that_of_the_source(
+    B: int, W: int, stragglers: int, workers: int, load: float
+) -> None:
+    """M(1, 2, 27) of 256 computes .00754 of the data."""
+    scheme = multiplexed(B, W, stragglers, workers, 1.0)
+    assert scheme.load == pytest.approx(load, rel=1e-3)
+    assert scheme.updates(10) == 10 + W - 2 + B
+
+
+BURST = np.array(
+    [
+        [1.0, 1.0, 1.25, 1.25],
+        [1.0, 1.0, 1.0, 9.0],
+        [1.0, 1.25, 1.0, 9.0],
+        [1.0, 1.0, 1.0, 1.25],
+        [1.0, 1.0, 1.0, 4.0],
+        [1.0, 1.0, 4.0, 1.0],
+        [1.0, 1.0, 1.0, 1.0],
+        [1.0, 1.25, 1.0, 1.0],
+        [1.0, 1.0, 1.25, 1.0],
+    ]
+)
+"""Seconds of four workers with their whole load; six jobs, and three rounds after them."""
+
+
+@engines
+def test_multiplexed_a_burst_by_hand(engine: Engine) -> None:
+    """B = 2, W = 3, lambda = 1, mu = 0.5: jobs of two pieces and two groups, applied 3 rounds on.
+
+    Round 0: all in the window of 1.5: ends with the last, at 1.25.
+    Rounds 1 and 2: worker 3 is late in both, a burst of two: each ends with its window, after 1.5.
+    Round 3: it straggled two rounds ago, so it may not now, and it is in time: 1.25.
+    Round 4: it did so in round 2, and is late: the master waits for it, 4 s. So nobody straggled.
+    Round 5: worker 2 is late, and no other one was in rounds 3 and 4: 1.5.
+    Rounds 6, 7 and 8 after the last job take time as well: 1, 1.25 and 1.25.
+    """
+    scheme = multiplexed(2, 3, 1, 4, 0.5)
+    tapes = [TableTape(BURST / scheme.load)]
+    trace = engine.simulate(scheme, tapes, Proportional(), 6)
+    lengths = [1.25, 1.5, 1.5, 1.25, 4.0, 1.5, 1.0, 1.25, 1.25]
+    np.testing.assert_allclose(trace.intervals[0], lengths, rtol=1e-14)
+    steps = scheme.steps(trace)
+    np.testing.assert_array_equal(steps.times, trace.times[:, 3:])
+    np.testing.assert_array_equal(steps.weights, 1)
+    np.testing.assert_array_equal(steps.staleness, [[0, 1, 2, 3, 3, 3]])
+    assert [int(steps.step(u).version[0]) for u in range(6)] == [0, 0, 0, 0, 1, 2]
+
+
+def test_what_is_lacking_by_hand() -> None:
+    """The run above: what worker 3, then worker 2, lack of the three newest jobs after each round.
+
+    Round 1: the first piece of job 1, the second of job 0. Round 2: the first of job 2 and the
+    second of job 1, which it now lacks whole; for job 0 it cannot make up. Round 3: it delivers
+    the piece of job 0 instead of the second group, and one of job 1 instead of the first. Round 4:
+    the last one of job 1, and the one of job 2. Round 5: worker 2 misses pieces of jobs 5 and 4.
+    """
+    scheme = multiplexed(2, 3, 1, 4, 0.5)
+    state, lacking = scheme.start(1), []
+    late = [(), (3,), (3,), (), (), (2,), (), (), ()]
+    for who in late:
+        arrived = np.array([[worker not in who for worker in range(4)]])
+        state = scheme.after(state, RoundOutcome(np.ones(1), arrived))
+        lacking.append(state.lacking[0, :, 2:].T.tolist())
+    third = [rows[1] for rows in lacking]
+    assert third[:6] == [[0, 0, 0], [1, 1, 0], [1, 2, 1], [0, 1, 1], [0, 0, 0], [0, 0, 0]]
+    assert [rows[0] for rows in lacking[5:]] == [[1, 1, 0], [0, 1, 0], [0, 0, 0], [0, 0, 0]]
+
+
+@engines
+def test_multiplexed_different_stragglers_of_a_window_are_counted(engine: Engine) -> None:
+    """B = 1, W = 2, lambda = 1: a second one a round later, or the same one again, is waited for;
+    two rounds later it may be late."""
+    scheme = multiplexed(1, 2, 1, 3, 0.5)
+    table = np.array([[1.0, 1, 3], [1, 3, 1], [1, 1, 3], [1, 1, 3], [3, 1, 1], [1, 1, 1]])
+    trace = engine.simulate(scheme, [TableTape(table / scheme.load)], Proportional(), 5)
+    np.testing.assert_allclose(trace.intervals[0], [1.5, 3, 1.5, 3, 1.5, 1], rtol=1e-14)
+
+
+@given(
+    n=st.integers(1, 12),
+    B=st.integers(1, 4),
+    more=st.integers(1, 6),
+    share=st.floats(0, 1),
+    late=st.sampled_from([0.02, 0.1, 0.3, 0.6]),
+    stays=st.sampled_from([0.0, 0.5, 0.9]),
+    seed=st.integers(0, 2**31),
+)
+@settings(max_examples=150, deadline=None)
+def test_multiplexed_every_admitted_pattern_can_be_decoded(
+    n: int, B: int, more: int, share: float, late: float, stays: float, seed: int
+) -> None:
+    """Stragglers come and stay at random; whatever the rule admits, each job is complete in time.
+
+    The scheme itself raises where a piece or a group is missing; the pieces are counted here again.
+    """
+    scheme = multiplexed(B, B + more, int(share * n), n, 0.5)
+    rng, slow = np.random.default_rng(seed), np.zeros((8, n), dtype=bool)
+    state, heard = scheme.start(8), []
+    for _ in range(60):
+        slow = np.where(slow, rng.random((8, n)) < stays, rng.random((8, n)) < late)
+        delays = np.where(slow, 4.0, 1.0)
+        ended = scheme.plan(state).stopping.stopping_delay(delays, np.zeros(8))
+        outcome = RoundOutcome(ended, delays <= ended[:, None])
+        heard.append(outcome.arrived)
+        state = scheme.after(state, outcome)
+    arrived = np.stack(heard, axis=1)
+    for job in range(60 - scheme.lag):
+        rounds = arrived[:, job : job + scheme.lag + 1]
+        pieces = np.count_nonzero(rounds[:, : scheme.window - 1], axis=1)
+        for group in np.moveaxis(rounds[:, scheme.window - 1 :], 1, 0):
+            coded = group & (pieces == scheme.window - 1)
+            assert np.all(np.count_nonzero(coded, axis=1) >= n - scheme.stragglers)
+            pieces = np.minimum(pieces + group, scheme.window - 1)
+        assert np.all(pieces == scheme.window - 1)
+    trace = Trace(np.zeros((8, 60)), Rounds(arrived), None, "batch")
+    np.testing.assert_array_equal(scheme.steps(trace).weights, 1)
+
+
+def test_multiplexed_a_job_that_cannot_be_decoded_is_an_error() -> None:
+    """Two of four do not deliver for a group, where one may; and a piece that never comes."""
+    scheme = multiplexed(1, 2, 1, 4, 0.5)
+    late = np.array([[True, True, False, False]])
+    with pytest.raises(RuntimeError, match="round 0 cannot be decoded"):
+        scheme.after(scheme.start(1), RoundOutcome(np.ones(1), late))
+    lacks = Jobs(5, np.zeros((1, 1, 4), dtype=bool), np.array([[[2, 0, 0, 0]]]))
+    with pytest.raises(RuntimeError, match="round 5 cannot be decoded"):
+        scheme.after(lacks, RoundOutcome(np.ones(1), np.ones((1, 4), dtype=bool)))
+
+
+@given(
+    policy=st.sampled_from(list(Policy)),
+    law=st.sampled_from([Proportional(), Additive(seconds_per_partition=0.3), PerPartition()]),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([1, 2, 4, 50]),
+    stragglers=st.integers(0, 6),
+    shape=st.sampled_from([(1, 2), (1, 4), (2, 3), (3, 5)]),
+    tolerance=st.sampled_from([0.0, 0.5, 2.0]),
+    step=st.sampled_from([0.1, 0.25]),
+)
+@settings(max_examples=80, deadline=None)
+def test_multiplexed_engines_agree_and_jobs_are_exact(
+    policy: Policy,
+    law: Proportional,
+    seed: int,
+    levels: int,
+    stragglers: int,
+    shape: tuple[int, int],
+    tolerance: float,
+    step: float,
+) -> None:
+    scheme = multiplexed(*shape, stragglers, 6, tolerance)
+    trace = both_finish(scheme, lattice(seed, 6, 2, levels, step, 0.0), law, 12, policy)
+    steps = scheme.steps(trace)
+    assert steps.times.shape == (2, 12)
+    np.testing.assert_array_equal(steps.weights, 1)
+
+
+@pytest.mark.parametrize(("law", "seconds"), [(Proportional(), 0.75), (PerPartition(), 0.75)])
+def test_a_part_of_a_partition_takes_a_part_of_its_time(law: Proportional, seconds: float) -> None:
+    """A load of 3/2 at half a second for each partition, on both laws."""
+    table: FloatArray = np.full((3, 3), 0.5)
+    times = law.worker_times(TableTape(table), np.full(3, 1.5), 0, 3)
+    np.testing.assert_array_equal(times, seconds)
+
+
+def test_a_burst_is_shorter_than_the_window() -> None:
+    with pytest.raises(InvalidParameter, match="B = 3: must be between 1 and W - 1 = 2"):
+        multiplexed(3, 3, 1, 4, 0.5)

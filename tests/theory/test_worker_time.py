@@ -1,4 +1,4 @@
-"""A worker's time at its load: the three load laws."""
+"""One worker's time, and arguments that are refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,15 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS
+from erasurehead.sim import theory
+from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import PerPartition
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import additive_worker_time, proportional_worker_time, worker_time_at
+
+# A worker's time at its load: the three load laws.
+
 
 SUMMABLE = {
     "deterministic": {"value": 0.25},
@@ -78,3 +85,146 @@ def test_sf_is_what_the_cdf_leaves(name, fields):
     model = MODELS[name](**fields)
     t = np.linspace(0.0, 20.0, 81)
     np.testing.assert_allclose(model.cdf(t) + model.sf(t), 1.0, rtol=1e-12)
+
+
+# Impossible arguments: the error is one line with the field, the value and what is valid.
+
+
+ONE = theory.ExponentialTime(0.0, 1.0)
+UNIT = theory.WorkerTime(lambda t: 1 - np.exp(-t))
+ERASURE = theory.GroupErasure(12, 3, 6)
+BOUND = theory.ErasureBound(4.0, 0.5, ERASURE, 0.1, 1.0, 1.0)
+
+WRONG = {
+    "ExponentialTime": ("scale", lambda: theory.ExponentialTime(0.0, -1.0)),
+    "ExponentialTime offset": ("offset", lambda: theory.ExponentialTime(np.nan, 1.0)),
+    "proportional_time": ("rate", lambda: theory.proportional_time(0.0, 0.0, 1)),
+    "proportional_time load": ("load", lambda: theory.proportional_time(0.0, 1.0, 0)),
+    "additive_time": ("shift", lambda: theory.additive_time(-1.0, 1.0, 1, 0.1)),
+    "additive_time seconds": (
+        "seconds_per_partition",
+        lambda: theory.additive_time(0.0, 1.0, 1, -0.1),
+    ),
+    "harmonic": ("n", lambda: theory.harmonic(-1)),
+    "mean_uncoded": ("workers", lambda: theory.mean_uncoded(ONE, 0)),
+    "mean_first_k": ("wait_for", lambda: theory.mean_first_k(ONE, 30, 40)),
+    "mean_cover": ("load", lambda: theory.mean_cover(ONE, 30, 4)),
+    "mean_erasurehead": ("wait_for", lambda: theory.mean_erasurehead(ONE, 30, 3, 40)),
+    "mean_erasurehead load": ("load", lambda: theory.mean_erasurehead(ONE, 30, 4, 15)),
+    "mean_k_sync": ("rate", lambda: theory.mean_k_sync(30, 3, 0.0)),
+    "mean_k_sync wait": ("wait_for", lambda: theory.mean_k_sync(30, 31, 1.0)),
+    "mean_k_async": ("wait_for", lambda: theory.mean_k_async(30, 0, 1.0)),
+    "mean_k_batch_sync": ("rate", lambda: theory.mean_k_batch_sync(30, 40, np.inf)),
+    "mean_k_batch_async": ("mean_delay", lambda: theory.mean_k_batch_async(30, 3, -1.0)),
+    "mean_asynchronous": ("workers", lambda: theory.mean_asynchronous(0, 1.0)),
+    "bound_k_async": ("wait_for", lambda: theory.bound_k_async(30, 31, UNIT)),
+    "WorkerTime": ("scale", lambda: theory.WorkerTime(UNIT.unit_cdf, scale=0.0)),
+    "proportional_worker_time": (
+        "load",
+        lambda: theory.proportional_worker_time(UNIT.unit_cdf, 0),
+    ),
+    "additive_worker_time": (
+        "seconds_per_partition",
+        lambda: theory.additive_worker_time(UNIT.unit_cdf, 1, np.nan),
+    ),
+    "worker_time_at": (
+        "load",
+        lambda: theory.worker_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0),
+    ),
+    "piece_time_at": (
+        "pieces",
+        lambda: theory.piece_time_at(MODELS["exponential"](rate=1.0), PerPartition(), 0, 1),
+    ),
+    "mean_pieces_done": (
+        "patience",
+        lambda: theory.mean_pieces_done(
+            4, 0.0, "at", MODELS["exponential"](rate=1.0), PerPartition()
+        ),
+    ),
+    "normal_pieces_done": ("deviation", lambda: theory.normal_pieces_done(12, 10.0, 1.0, 0.0)),
+    "iteration_time_law": ("wait_for", lambda: theory.iteration_time_law(FirstK(40), 30, UNIT)),
+    "iteration_time_law load": (
+        "load",
+        lambda: theory.iteration_time_law(CoverGroups(4), 30, UNIT),
+    ),
+    "iteration_time_law workers": (
+        "workers",
+        lambda: theory.iteration_time_law(FirstK(1), 1.5, UNIT),
+    ),
+    "IterationTimeLaw": (
+        "probability",
+        lambda: theory.iteration_time_law(FirstK(1), 1, UNIT).quantile(1.5),
+    ),
+    "GroupErasure": ("load", lambda: theory.GroupErasure(30, 4, 15)),
+    "GroupErasure arrivals": ("arrivals", lambda: theory.GroupErasure(30, 3, 31)),
+    "GroupErasure scale": ("scale", lambda: theory.GroupErasure(30, 3, 15, 0.0)),
+    "one_step_error": ("load", lambda: theory.one_step_error(30, 30, 31, 15)),
+    "one_step_error columns": ("load", lambda: theory.one_step_error(6, 4, 3, 2)),
+    "one_step_error arrivals": ("arrivals", lambda: theory.one_step_error(30, 30, 3, 0)),
+    "bernoulli_error": ("load", lambda: theory.bernoulli_error(30, 31.0, 15)),
+    "bernoulli_error load": ("load", lambda: theory.bernoulli_error(30, 0.0, 15)),
+    "ErasureBound": (
+        "pl_constant",
+        lambda: theory.ErasureBound(4.0, 5.0, ERASURE, 0.1, 1.0, 1.0),
+    ),
+    "ErasureBound gap": ("gap", lambda: theory.ErasureBound(4.0, 0.5, ERASURE, 0.1, 1.0, -1.0)),
+    "ErasureBound.bound": ("iterations", lambda: BOUND.bound(-1)),
+    "ErasureBound.bound_along": ("spreads", lambda: BOUND.bound_along(np.array([-1.0]))),
+    "gradient_descent_rate": ("smoothness", lambda: theory.gradient_descent_rate(0.0, 0.0, 0.1)),
+    "least_squares_spectrum": (
+        "targets.shape",
+        lambda: theory.least_squares_spectrum(np.ones((3, 2)), np.ones(2)),
+    ),
+    "least_squares_spectrum zeros": (
+        "features.shape",
+        lambda: theory.least_squares_spectrum(np.zeros((3, 2)), np.ones(3)),
+    ),
+    "stochastic_block_error": (
+        "inside",
+        lambda: theory.stochastic_block_error(30, 3, 5, 0.9, 15),
+    ),
+    "stochastic_block_error community": (
+        "load",
+        lambda: theory.stochastic_block_error(30, 3, 4, 0.5, 15),
+    ),
+    "common_weight_error": (
+        "arrivals",
+        lambda: theory.common_weight_error(Groups(6, 2), 7, 1.0),
+    ),
+    "design_error": ("arrivals", lambda: theory.design_error(7, 3, 8)),
+    "design_error load": ("load", lambda: theory.design_error(7, 8, 4)),
+    "expander_bound": ("arrivals", lambda: theory.expander_bound(13, 6, 2.3, 0)),
+    "expander_bound second": ("second", lambda: theory.expander_bound(13, 6, -1.0, 10)),
+    "spectral_bound": ("arrivals", lambda: theory.spectral_bound(13, 13, 6, 2.3, 14)),
+    "spectral_bound load": ("load", lambda: theory.spectral_bound(13, 13, 0, 2.3, 10)),
+    "expected_total_time": ("iterations", lambda: theory.expected_total_time(-1.0, 1.0)),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_an_impossible_argument_is_named(case):
+    """Catches a number, NaN, a warning or a ZeroDivisionError where there is no answer."""
+    field, call = WRONG[case]
+    with pytest.raises(InvalidParameter) as caught:
+        call()
+    assert caught.value.field == field
+    assert "must" in caught.value.valid
+    assert "\n" not in str(caught.value)
+
+
+def test_the_message_says_what_is_valid():
+    """Load 4 of 30 workers, and a wait for 40 of 30."""
+    with pytest.raises(InvalidParameter, match="load = 4: must divide workers = 30: 1, 2, 3, 5"):
+        theory.mean_cover(ONE, 30, 4)
+    valid = "wait_for = 40: must be a whole number between 1 and workers = 30"
+    with pytest.raises(InvalidParameter, match=valid):
+        theory.mean_erasurehead(ONE, 30, 3, 40)
+
+
+def test_every_public_function_is_held_to_it():
+    """A new function of the theory needs a line above; those that take a scheme have no number."""
+    checked = {case.split()[0].split(".")[0] for case in WRONG}
+    of_a_scheme = {"expected_decoding_error", "group_erasure", "scheme_iteration_time"}
+    of_a_scheme |= {"worst_cases", "worst_bound"}
+    answers = {"NoFormula", "LeastSquaresSpectrum", "WorstCase", "Bound"}
+    assert set(theory.__all__) == checked | of_a_scheme | answers

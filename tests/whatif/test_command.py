@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.whatif import command
-from tests.program import inside
+from tests.tools import inside
 
 FRAMES = ("whatif", "hosts", "slowdown")
 TABLES = {f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")}

@@ -1,1 +1,0 @@
-"""What only a browser can tell: ``make test-browser`` drives a headless Chromium."""

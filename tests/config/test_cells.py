@@ -1,0 +1,261 @@
+"""From a document to cells, and what their hashes depend on."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from erasurehead.delay_models.parametric import Exponential
+from erasurehead.experiments.config import build
+from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.config.cells import Cell, cells, resolved
+from erasurehead.experiments.config.codec import Reader
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.config.settings import validate
+from erasurehead.experiments.run.compute import compute
+from erasurehead.experiments.run.estimate import check
+from tests.golden.configs import documents
+
+# A grid: its points share what they can, and a cell is all that is needed to compute it.
+
+
+BASE: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 5,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "uncoded"}],
+}
+
+
+def test_each_distinct_section_is_read_and_built_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """10 rates x 20 seeds: ten delay models and two schemes. Catches reading it all at each point.
+
+    A grid of 100,000 points must take seconds to check.
+    """
+    read: Counter[str] = Counter()
+    built: Counter[object] = Counter()
+    named, scheme = Reader.named, build._built.__wrapped__
+
+    def counted(self: Reader, kind: str, value: Any) -> Any:
+        read[kind] += 1
+        return named(self, kind, value)
+
+    def counting(family: Any, workers: int) -> Any:
+        built[family] += 1
+        return scheme(family, workers)
+
+    monkeypatch.setattr(Reader, "named", counted)
+    monkeypatch.setattr(build, "_built", build.lru_cache(counting))
+    rates = [1 + i / 10 for i in range(10)]
+    grid = cells(BASE | {"sweep": {"delay.rate": rates, "seed": list(range(20))}})
+    assert len(check(grid, None).estimates) == len(grid) == 2 * 200
+    assert read == {"delays": 10, "schemes": 2}
+    assert set(built.values()) == {1}
+    for cell in grid[:3]:
+        compute(cell)
+    assert set(built.values()) == {1}
+
+
+def test_a_run_that_is_only_checked_makes_no_tapes() -> None:
+    """A billion replications are checked as fast as one."""
+    trouble = {"message_loss": 0.1, "retry_after": 1.0}
+    document = BASE | {"replications": 2**30, "failures": trouble}
+    run = build.timing(cells(document)[0])
+    assert len(run.tapes) == 2**30
+    assert run.cluster.resends is not None
+    assert len(run.cluster.resends) == 2**30
+
+
+def test_a_cell_travels_as_its_document(tmp_path: Any) -> None:
+    """And comes back with the same settings; the table of a trace stays at home."""
+    np.savez(tmp_path / "t.npz", seconds=np.random.default_rng(0).random((500, 50)))
+    path = str(tmp_path / "t.npz")
+    for name, document in documents(tmp_path).items():
+        for cell in cells(document):
+            again = pickle.loads(pickle.dumps(cell))
+            assert "settings" not in vars(again)
+            here, there = dict(cell.settings), dict(again.settings)
+            (mine,), (its,) = here.pop("schemes"), there.pop("schemes")
+            assert (mine.family, mine.label) == (its.family, its.label), name
+            assert here == there, name
+    trace = BASE | {"delay": {"model": "trace", "path": path, "resample": "cells"}}
+    (cell, _) = cells(trace)
+    assert cell.settings.delay.longest() < 1
+    assert len(pickle.dumps(cell)) < 3000
+
+
+def test_objects_and_sections_say_the_same() -> None:
+    """From Python, a section may be the object itself."""
+    said = BASE | {"delay": Exponential(rate=2.0)}
+    assert [cell.key for cell in cells(said)] == [cell.key for cell in cells(BASE)]
+    assert resolved(said) == resolved(BASE)
+
+
+def test_a_resolved_config_is_that_config(tmp_path: Any) -> None:
+    for name, document in documents(tmp_path).items():
+        before = copy.deepcopy(document)
+        once = resolved(document)
+        assert document == before
+        assert resolved(once) == once, name
+        keys = [[(cell.key, cell.label) for cell in cells(each)] for each in (document, once)]
+        assert keys[0] == keys[1], name
+
+
+def test_a_base_may_need_its_sweep() -> None:
+    """What is swept need not stand in the base as well."""
+    document = {key: value for key, value in BASE.items() if key != "workers"}
+    document |= {"delay": {"model": "exponential"}, "sweep": {"delay.rate": [1, 2], "workers": [6]}}
+    assert len(cells(document)) == 4
+    written = resolved(document)
+    assert [cell.key for cell in cells(written)] == [cell.key for cell in cells(document)]
+    with pytest.raises(ConfigError, match="rate: missing"):
+        cells(document | {"sweep": {"workers": [6]}})
+
+
+def test_a_swept_section_and_a_key_within_it() -> None:
+    """Catches a value of the sweep that is changed in place at the next point."""
+    models = [{"model": "exponential", "rate": 1}, {"model": "lognormal", "median": 1, "sigma": 1}]
+    sweep = {"delay": [models[0], models[0] | {"rate": 3}], "delay.rate": [5, 6]}
+    document = BASE | {"sweep": sweep}
+    found = [cell.settings.delay for cell in cells(document)][::2]
+    assert found == [Exponential(rate=5.0), Exponential(rate=6.0)] * 2
+    assert sweep["delay"][0] == {"model": "exponential", "rate": 1}
+
+
+def test_lists_that_stand_for_too_many_schemes() -> None:
+    scheme = {"name": "erasurehead", "load": [2] * 1000, "wait_for": [3] * 1000}
+    with pytest.raises(ConfigError, match=r"^schemes\.erasurehead = .*at most 100000 schemes"):
+        cells(BASE | {"schemes": [scheme]})
+
+
+@pytest.mark.parametrize("key", ["workers", "iterations"])
+def test_numbers_that_no_machine_could_run(key: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{key} = 1000.*must be less than or equal to"):
+        validate(BASE | {key: 10**400}, BUILT_IN)
+
+
+# A cell's key: everything that its numbers depend on, and nothing else.
+
+
+IDENTITY_BASE: dict[str, Any] = {
+    "name": "one",
+    "workers": 6,
+    "iterations": 5,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "erasurehead", "load": 2, "wait_for": 3}],
+    "problem": {"loss": "logistic", "dataset": "breast_cancer"},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+}
+
+
+def cell(data_dir: Path | None = None, **changes: Any) -> Cell:
+    return cells(IDENTITY_BASE | changes, data_dir)[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"name": "two"},
+        {"schemes": [IDENTITY_BASE["schemes"][0] | {"label": "ours"}]},
+        {"schemes": [IDENTITY_BASE["schemes"][0] | {"rescale": False}]},
+        {"schemes": [IDENTITY_BASE["schemes"][0], {"name": "uncoded"}]},
+        {"delay": {"model": "exponential", "rate": 2}},
+        {"delay": {"rate": 2.0, "model": "exponential"}},
+        {"workers": 6.0},
+        {"policy": "cancel"},
+        {"load_law": {"kind": "proportional"}},
+        {"sweep": {"workers": [6]}},
+        {"problem": IDENTITY_BASE["problem"] | {"l2": 0}},
+        {"network": None},
+    ],
+)
+def test_two_ways_to_say_one_thing_are_one_cell(changes: dict[str, Any]) -> None:
+    assert cell(**changes).key == cell().key
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"workers": 8},
+        {"iterations": 6},
+        {"replications": 4},
+        {"seed": 1},
+        {"engine": "event"},
+        {"policy": "queue"},
+        {"delay": {"model": "exponential", "rate": 2.5}},
+        {"load_law": {"kind": "per_partition"}},
+        {"schemes": [IDENTITY_BASE["schemes"][0] | {"wait_for": 4}]},
+        {"schemes": [IDENTITY_BASE["schemes"][0] | {"rescale": True}]},
+        {"problem": IDENTITY_BASE["problem"] | {"l2": 0.1}},
+        {"optimizer": {"rule": "gd", "learning_rate": 0.25}},
+        {"network": {"broadcast_latency": 0.1}},
+        {"failures": {"message_loss": 0.1, "retry_after": 1.0}},
+        {"target_loss": 0.3},
+    ],
+)
+def test_another_setting_is_another_cell(changes: dict[str, Any]) -> None:
+    assert cell(**changes).key != cell().key
+
+
+def test_a_whole_number_has_one_name() -> None:
+    """Catches a load of 3.0 beside a load of 3, as if they were two schemes."""
+    scheme = IDENTITY_BASE["schemes"][0]
+    mine = cell(schemes=[scheme | {"load": 2.0, "deadline": 0.5}])
+    assert mine.label == "erasurehead load=2 wait_for=3 deadline=0.5"
+    with pytest.raises(ConfigError, match="appears twice"):
+        cell(schemes=[scheme, scheme | {"load": 2.0}])
+
+
+def test_a_public_data_set_counts_by_content(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another file in the data directory, or another directory: another cell. Moved: the same."""
+    monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
+    amazon = {"problem": {"loss": "logistic", "dataset": "amazon"}}
+    keys = []
+    for folder, content in (("a", "1"), ("b", "2"), ("c", "1")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "train.csv").write_text(content)
+        keys.append(cell(tmp_path / folder, **amazon).key)
+    assert keys[0] == keys[2]
+    assert len({*keys, cell(None, **amazon).key}) == 3
+    monkeypatch.setenv("ERASUREHEAD_DATA", str(tmp_path / "b"))
+    assert cell(None, **amazon).key == keys[1]
+
+
+def test_data_that_are_replaced_are_loaded_again(tmp_path: Path) -> None:
+    """In one process, as in a notebook: catches old numbers under the new file's key."""
+    path = tmp_path / "data.npz"
+    sums = []
+    for factor in (1.0, 2.0):
+        np.savez(path, X=factor * np.eye(8, 3) + 1, y=np.arange(8.0))
+        mine = cell(problem={"loss": "least_squares", "dataset": "file", "path": str(path)})
+        learning = build.training(mine, None)
+        assert learning is not None
+        sums.append(float(learning.problem.X.sum()))
+    assert sums == [27.0, 30.0]
+
+
+def test_a_file_that_is_replaced_is_noticed(tmp_path: Path) -> None:
+    """Also by one of the same size; the key stays that of the file that was there before."""
+    path = tmp_path / "data.npz"
+    path.write_bytes(b"one")
+    mine = cell(problem={"loss": "logistic", "dataset": "file", "path": str(path)})
+    (file,) = mine.inputs
+    key = mine.key
+    assert file.unchanged()
+    path.write_bytes(b"two")
+    os.utime(path, ns=(file.stamp[0] + 1, file.stamp[0] + 1))
+    assert not file.unchanged()
+    assert mine.key == key
+    path.unlink()
+    assert not file.unchanged()

@@ -1,0 +1,229 @@
+"""README, docs and notebooks do what they show."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.main import get_command
+
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.commands import app
+from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.load_laws import Proportional
+from tests.docs.blocks import (
+    MARKS,
+    OTHER,
+    ROOT,
+    Page,
+    Reader,
+    Wrong,
+    lay_out,
+    lines,
+    page,
+    pages,
+    shows_command,
+)
+from tests.engines.agreement import batch, event
+
+# What README and docs show works as it stands there.
+
+
+PAGES = pages()
+MOST_SKIPPED = 12
+
+every_page = pytest.mark.parametrize("shown", PAGES, ids=lambda each: each.name)
+
+
+def follow(shown: Page, folder: Path, monkeypatch: pytest.MonkeyPatch, long: bool) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("COLUMNS", "200")
+    if not shown.starts_empty:
+        lay_out(folder, shown)
+    Reader(shown, long).follow()
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [each for each in PAGES if any(block.kind != OTHER for block in each.blocks)],
+    ids=lambda each: each.name,
+)
+def test_every_block_works(shown: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    follow(shown, tmp_path, monkeypatch, long=False)
+
+
+@pytest.mark.slow
+@pytest.mark.docs
+@pytest.mark.parametrize(
+    "shown",
+    [each for each in PAGES if any(block.mark == "long" for block in each.blocks)],
+    ids=lambda each: each.name,
+)
+def test_pages_with_long_blocks(
+    shown: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    follow(shown, tmp_path, monkeypatch, long=True)
+
+
+@every_page
+def test_commands_name_what_there_is(shown: Page) -> None:
+    """Subcommands and options, also of commands in the text and of those that are not executed."""
+    commands = get_command(app).commands  # type: ignore[attr-defined]
+    for line in shown.commands():
+        for part in re.split(r" && | > ", line.split(" #")[0]):
+            program, *words = part.split()
+            if not program.endswith("erasurehead") or not words or words[0].startswith("-"):
+                continue
+            if words[0] == words[0].upper():
+                continue  # a placeholder
+            assert words[0] in commands, line
+            options = {option for each in commands[words[0]].params for option in each.opts}
+            named = {word.split("=")[0] for word in words if word.startswith("--")}
+            assert named <= options | {"--help"}, line
+
+
+@every_page
+def test_blocks_are_of_a_known_kind(shown: Page) -> None:
+    for block in shown.blocks:
+        place = f"{shown.name}:{block.line}"
+        assert block.kind != "unknown", place
+        assert block.mark in ("", *MARKS), place
+        assert block.mark != "skip" or len(block.about) > 10, f"{place}: why is it skipped?"
+        if block.kind == OTHER and block.mark != "output":
+            assert not (block.text.strip() and shows_command(block.text)), f"{place}: commands"
+
+
+@every_page
+def test_no_code_hides_from_the_tests(shown: Page) -> None:
+    """Only fenced blocks are executed; a mark belongs to a block."""
+    hidden = re.findall(r"^ {4,}(?:\$ |erasurehead |import |eh\.|result = ).*", shown.prose, re.M)
+    assert not hidden
+    assert shown.text.count("<!-- block: ") == sum(bool(each.mark) for each in shown.blocks)
+
+
+def test_few_blocks_are_skipped() -> None:
+    skipped = [
+        f"{shown.name}:{block.line}"
+        for shown in PAGES
+        for block in shown.blocks
+        if block.mark == "skip"
+    ]
+    assert len(skipped) <= MOST_SKIPPED, skipped
+
+
+WRONG = {
+    "a command that there is not": "```sh\nerasurehead frobnicate\n```\n",
+    "an option that there is not": "```\nerasurehead run demo.yaml --fast\n```\n",
+    "Python that raises": "```python\nimport erasurehead as eh\neh.run('nowhere.yaml')\n```\n",
+    "a key that there is not": "```yaml\ndelya: {model: exponential, rate: 1.0}\n```\n",
+    "a program of somebody else": "```sh\ncurl example.org\n```\n",
+    "a language that nobody knows": "```fortran\nPRINT *, 1\n```\n",
+    "output that is not printed": "```sh\nerasurehead init\n```\n"
+    "<!-- block: output -->\n```text\nall is well\n```\n",
+    "a failure that does not come": "<!-- block: fails -->\n```sh\nerasurehead list losses\n```\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG.values(), ids=WRONG)
+def test_a_wrong_block_is_found(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "page.md"
+    file.write_text(text)
+    monkeypatch.setattr("tests.docs.blocks.ROOT", tmp_path)
+    with pytest.raises(Wrong, match=r"page\.md:1|page\.md:4"):
+        Reader(page(file), long=True).follow()
+
+
+def test_lines_of_a_block() -> None:
+    assert lines("$ a \\\n   b  # c\n\n# d\ne\n") == ["a b  # c", "e"]
+
+
+# The notebooks run, and print what is committed in them.
+
+
+FOLDER = ROOT / "docs" / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+LARGEST = 400_000
+"""Bytes of a notebook with its outputs."""
+
+
+def printed(cell: dict) -> str:  # type: ignore[type-arg]
+    """What a cell printed; pictures and representations are left out."""
+    return "".join("".join(out["text"]) for out in cell.outputs if out.output_type == "stream")  # type: ignore[attr-defined]
+
+
+def test_there_are_two_and_they_are_small() -> None:
+    assert [path.stem for path in NOTEBOOKS] == ["erasurehead_claims", "which_code"]
+    assert all(path.stat().st_size < LARGEST for path in NOTEBOOKS)
+
+
+@pytest.mark.slow
+@pytest.mark.docs
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_prints_what_is_committed(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If it fails for a good reason: run it, and commit it with its outputs."""
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    monkeypatch.setenv("PYTHONPATH", f"{ROOT}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    committed = nbformat.read(path, as_version=4)
+    fresh = nbformat.read(path, as_version=4)
+    where = {"metadata": {"path": str(tmp_path)}}
+    nbclient.NotebookClient(fresh, timeout=300, resources=where).execute()
+    shown = 0
+    for old, new in zip(committed.cells, fresh.cells, strict=True):
+        if new.cell_type == "code":
+            assert not any(out.get("name") == "stderr" for out in new.outputs), new.outputs
+            assert printed(new) == printed(old), new.source
+            shown += any("image/png" in out.get("data", {}) for out in old.outputs)
+    assert shown >= 3, "pictures are committed, too"
+
+
+# The scheme that the README shows; ``tests/docs`` executes what else stands there.
+
+
+[SCHEME] = [each.text for each in page(ROOT / "README.md").blocks if each.about == "both.py"]
+
+
+@pytest.fixture
+def example(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The example's class, from a module of its own."""
+    (tmp_path / "readme_scheme.py").write_text(SCHEME)
+    monkeypatch.syspath_prepend(tmp_path)
+    import readme_scheme  # type: ignore[import-not-found]
+
+    yield readme_scheme.Both
+    del sys.modules["readme_scheme"]
+
+
+def test_the_example_of_a_scheme_runs_on_both_engines(example: Any) -> None:
+    (family,) = example.examples()
+    scheme = family.build(12)
+    tape = Tape(MODELS["exponential"](rate=1.0), 12, 0, 0)
+    runs = [
+        engine.simulate(scheme, [tape], Proportional(), 50, Policy.CANCEL)
+        for engine in (batch, event)
+    ]
+    np.testing.assert_array_equal(runs[0].times, runs[1].times)
+    assert (runs[0].heard.arrived.sum(axis=-1) >= 6).all()
+    assert (scheme.decoder.partition_weights(runs[0].heard.arrived) == 1).all()
+
+
+def test_the_example_of_a_scheme_passes_the_checks(tmp_path: Path) -> None:
+    """A reader who copies it should not be told to mend it."""
+    pytest.importorskip("ruff")
+    file = tmp_path / "both.py"
+    file.write_text(SCHEME)
+    ruff = [sys.executable, "-m", "ruff"]
+    config = ["--no-cache", "--config", str(ROOT / "pyproject.toml"), str(file)]
+    for command in (["check"], ["format", "--check"]):
+        done = subprocess.run([*ruff, *command, *config], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr

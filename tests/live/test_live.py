@@ -1,0 +1,320 @@
+"""``live`` and ``measure`` on processes of this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from erasurehead.delay_models import Tape
+from erasurehead.delay_models.parametric import ShiftedExponential
+from erasurehead.delay_models.tables.read import read_all_loads
+from erasurehead.experiments.compare import (
+    Pair,
+    comparison_picture,
+    comparison_table,
+    ratio_of_means,
+)
+from erasurehead.experiments.config.document import write_yaml
+from erasurehead.experiments.live.cell import difference, learned, play_all, trace_of
+from erasurehead.experiments.live.worker import Employment, works
+from erasurehead.experiments.live.workers import LineCrew, hired
+from erasurehead.experiments.measure import Gradients, Products, gradients
+from erasurehead.experiments.pictures.picture import Points
+from erasurehead.experiments.pictures.records import LIVE, read_records
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.schemes import SCHEMES
+from tests.live.simulated import nobody
+from tests.live.test_masters import problem
+from tests.run.commands import PATIENCE, kill, session_of, signalled, start, until, workers_of
+from tests.tools import inside
+
+# Real workers: processes of this machine, few and with short delays. No test waits for time.
+
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+CONFIG = {
+    "name": "four",
+    "workers": 4,
+    "iterations": 5,
+    "replications": 1,
+    "delay": {"model": "shifted_exponential", "shift": 0.01, "rate": 100.0},
+    "schemes": [
+        {"name": "uncoded"},
+        {"name": "cyclic_repetition", "load": 2},
+        {"name": "asynchronous"},
+    ],
+    "problem": {"loss": "logistic", "dataset": "synthetic", "rows": 80, "features": 5},
+    "optimizer": {"rule": "gd", "learning_rate": 0.5},
+}
+
+
+def written(folder: Path, **changes: object) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(write_yaml({**CONFIG, **changes}))
+    return path
+
+
+def test_live_writes_the_tables_of_a_run(tmp_path: Path) -> None:
+    """A real message is never earlier than its delay, and stopping rules are monotone: so no
+    iteration is shorter than the simulated one. Pictures say what they show."""
+    config = written(tmp_path)
+    live, run = tmp_path / "live", tmp_path / "run"
+    done = inside("live", config, "--output", live)
+    assert done.returncode == 0, done.stderr
+    assert "the simulator finds the same models" in done.stdout
+    assert inside("run", config, "--output", run).returncode == 0
+    measured, simulated = read_records(live), read_records(run)
+    assert list(measured.iterations.columns) == list(simulated.iterations.columns)
+    assert measured.summary["live"].all()
+    for label, scheme in simulated.labels():
+        if scheme != "asynchronous":
+            extra = measured.runs(label, "iteration_time") - simulated.runs(label, "iteration_time")
+            assert (extra[:, 1:] > -1e-9).all()
+    manifest = json.loads((live / "manifest.json").read_text())
+    for said in manifest["live"]["cells"].values():
+        assert said["replayed"]["model"] <= 1e-9
+        assert said["message"] > 0
+        assert said["round"] > 0
+    assert measured.title == LIVE
+    assert simulated.title == ""
+    assert not (live / "cells").exists(), "what was measured is no simulated cell"
+
+
+def test_a_code_goes_on_when_a_worker_is_killed() -> None:
+    """Killed between two decisions, so that nobody knows when the master will see it."""
+    scheme = SCHEMES["fractional_repetition"](load=2).build(4)
+    tapes = [Tape(ShiftedExponential(shift=0.01, rate=100.0), 4, 0, 0)]
+    run, learning = Run(scheme, tapes, Proportional(), 30), problem(4)
+    with hired(4, None) as staff:
+        pid = int(re.findall(r"process (\d+)", staff.names[2])[0])
+        rounds = 0
+
+        def report() -> None:
+            nonlocal rounds
+            rounds += 1
+            if rounds == 5:
+                os.kill(pid, signal.SIGKILL)
+                until(lambda: not alive(pid))
+
+        crew = LineCrew(staff.lines, staff.names, 1.0)
+        crew.employ([Employment(work) for work in works(scheme, learning.problem)])
+        crew.settle()
+        played = play_all(run, learning, crew, report=report)
+    trace = trace_of(run, played)
+    assert trace.work is not None
+    assert trace.work.dead[0].tolist() == [0] * 5 + [1] * 25
+    assert not trace.heard.arrived[0, 6:, 2].any()  # type: ignore[union-attr]
+    models = np.stack([each.models for each in played if each.models is not None])
+    said = difference(learning, run, trace, played, learned(learning.problem, models))
+    assert said.model <= 1e-9
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+ENDLESS = {"delay": {"model": "deterministic", "value": 3600.0}, "problem": None}
+
+
+def test_uncoded_ends_with_the_worker_that_was_killed(tmp_path: Path) -> None:
+    config = written(tmp_path, **ENDLESS, schemes=[{"name": "uncoded"}])
+    command = start("live", config, "--output", tmp_path / "out")
+    until(lambda: len(workers_of(command)) == 4 or command.poll() is not None)
+    victim = workers_of(command)[0]
+    kill([victim])
+    _, error = command.communicate(timeout=PATIENCE)
+    assert command.returncode == 1
+    assert re.search(
+        rf"^failed: uncoded: iteration 1 can never end: worker \d \(process {victim}\) died$",
+        error,
+        re.MULTILINE,
+    ), error
+    assert not session_of(command)
+
+
+def test_interrupt_is_one_line_and_leaves_nobody(tmp_path: Path) -> None:
+    config = written(tmp_path, **ENDLESS, schemes=[{"name": "uncoded"}])
+    command = start("live", config, "--output", tmp_path / "out")
+    until(lambda: len(workers_of(command)) == 4 or command.poll() is not None)
+    error = signalled(command, signal.SIGINT)
+    assert command.returncode == 130
+    assert error == "interrupted; run the same command again to start over\n"
+    until(lambda: not session_of(command))
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        ({"schemes": [{"name": "gradient_table"}]}, [], "gradient_table is not among what live"),
+        ({"network": {"uplink_latency": 0.1}}, [], "network and failures are real here"),
+        ({}, ["--slow", "4=2"], "--slow = 4: must be a worker from 0 to 3"),
+        ({}, ["--slow", "1=0.5"], "--slow = '1=0.5': must be WORKER=FACTOR"),
+        ({}, ["--time-scale", "0"], "--time-scale = 0.0: must be a number above 0"),
+        ({}, ["--time-scale", "2", "--no-injection"], "--no-injection has none"),
+        ({"delay": {"model": "deterministic", "value": 1e5}}, [], "allow it with --allow-large"),
+    ],
+)
+def test_refusals_are_one_line(
+    tmp_path: Path, changes: dict[str, object], options: list[str], says: str
+) -> None:
+    out = tmp_path / "out"
+    done = inside("live", written(tmp_path, **changes), "--output", out, *options)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not out.exists()
+
+
+# Two results beside each other: what the table says of results whose relation is known.
+
+
+def pair(first: np.ndarray, second: np.ndarray, shift: float = 0.0) -> Pair:
+    """Iteration times of one replication; the second's losses differ by ``shift`` at the end."""
+
+    def side(seconds: np.ndarray, loss: np.ndarray) -> dict[str, np.ndarray]:
+        times = np.concatenate([[0.0], np.cumsum(seconds)])
+        own = np.concatenate([[np.nan], seconds])
+        columns = {"time": times, "iteration_time": own, "train_loss": loss}
+        return {name: values[None] for name, values in columns.items()}
+
+    loss = np.linspace(1.0, 0.1, len(first) + 1)
+    other = loss.copy()
+    other[-1] += shift
+    return Pair("a", "uncoded", {}, side(first, loss), side(second, other))
+
+
+def test_every_iteration_longer_by_a_known_factor_and_constant() -> None:
+    """Twice as long: ratio 2 to the bit, no uncertainty, correlation 1."""
+    a = np.array([1.0, 2.0, 4.0, 3.0])
+    row = comparison_table([pair(a, 2 * a, shift=-0.25)]).iloc[0]
+    assert row["ratio"] == row["ratio_low"] == row["ratio_high"] == 2.0
+    assert row["difference"] == pytest.approx(2.5)
+    assert row["correlation"] == pytest.approx(1.0)
+    assert row["loss_difference"] == pytest.approx(0.25)
+
+
+def test_the_interval_covers_the_ratio_of_means() -> None:
+    """300 tables of 40 pairs: an interval of 95 % misses 15 on average, and more than 35 with a
+    chance below 1e-5; one of independent samples, which is four times as wide, misses none."""
+    rng = np.random.default_rng(0)
+    missed = 0
+    for _ in range(300):
+        a = rng.gamma(2.0, size=40)
+        b = 1.1 * a + 0.1 * rng.gamma(2.0, size=40)
+        _, low, high = ratio_of_means(a, b)
+        missed += not low <= 1.2 <= high
+    assert 3 <= missed <= 35
+
+
+def test_the_picture_shows_each_iteration_once() -> None:
+    a = np.array([1.0, 2.0, 4.0, 3.0])
+    shown = comparison_picture([pair(a, a + 1)], "run", "live").panels[0]
+    points = next(mark for mark in shown.marks if isinstance(mark, Points))
+    np.testing.assert_array_equal(points.x, a)
+    np.testing.assert_array_equal(points.y, a + 1)
+    assert shown.x.label == "run: iteration time (s)"
+
+
+def test_a_run_beside_itself_and_half_of_it(tmp_path: Path) -> None:
+    """The same tape gives the same times; what only one has is left out."""
+    config = written(tmp_path)
+    one, two = tmp_path / "one", tmp_path / "two"
+    assert inside("run", config, "--output", one).returncode == 0
+    half = ["--set", "iterations=3", "--set", "schemes.uncoded.label=other"]
+    assert inside("run", config, *half, "--output", two).returncode == 0
+    done = inside("compare", one, two, "--output", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "out" / "comparison.csv")
+    assert table["label"].tolist() == ["cyclic_repetition load=2", "asynchronous"]
+    assert table["iterations"].tolist() == [3, 3]
+    assert (table["ratio"] == 1).all()
+    assert (table["loss_difference"] == 0).all()
+
+
+def test_compare_refuses_in_one_line(tmp_path: Path) -> None:
+    done = inside("compare", tmp_path / "none", tmp_path, "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no such directory" in done.stderr
+
+
+# The probe: what it writes is what ``fit`` reads, and a slowed worker is slow.
+
+
+def test_measured_tasks_are_a_table_that_fit_reads(tmp_path: Path) -> None:
+    """Worker 2 waits 50 times as long as it computes: it is busy longest, whatever else the
+    machine does. Tasks of a round begin together, and none ends before its round began."""
+    path = tmp_path / "measured.csv"
+    options = ["--workers", 3, "--loads", "1,4", "--rounds", 12, "--size", 60, "--slow", "2=50"]
+    done = inside("measure", *options, "--output", path)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(path)
+    assert len(table) == 3 * 2 * 12
+    assert np.allclose(table["end"] - table["start"], table["seconds"], atol=1e-6)
+    medians = table.groupby("worker")["busy"].median()
+    assert medians.idxmax() == 2
+    tables = read_all_loads(str(path))
+    assert list(tables) == [1.0, 4.0]
+    assert tables[1.0].shape == (12, 3)
+    assert (table["busy"] <= table["seconds"]).all()
+    turns = table.groupby(["load", "round"]).agg({"start": ["min", "max"], "end": "max"})
+    assert (turns["start"]["min"] == turns["start"]["max"]).all()
+    turns = turns.sort_values(("start", "min"))
+    assert (turns["start"]["min"].to_numpy()[1:] >= turns["end"]["max"].to_numpy()[:-1]).all()
+    assert turns.index.tolist() == [
+        (load, turn)
+        for stretch in (range(5), range(5, 10), range(10, 12))
+        for load in (1, 4)
+        for turn in stretch
+    ]
+
+
+def test_a_task_is_as_many_gradients_as_its_load() -> None:
+    """Worker j's task of load 2 is the sum of the gradients of partitions j and j + 1."""
+    learning = problem(3)
+    tasks = gradients(learning, 3)
+    beta = tasks.model
+    for worker, work in enumerate(tasks.works):
+        assert isinstance(work, Gradients)
+        expected = sum(
+            learning.problem.partition_gradient((worker + i) % 3, beta) for i in range(2)
+        )
+        np.testing.assert_allclose(work.compute(0, (2, beta), {}, nobody), expected, rtol=1e-9)
+    assert Products(5).compute(0, (3, beta), {}, nobody).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--loads", "1,x"], "--loads = '1,x': must be whole numbers"),
+        (["--loads", "2,2"], "none twice"),
+        (["--size", "0"], "--size = 0: must be from 1"),
+        (["--slow", "4=2"], "--slow = 4: must be a worker from 0 to 3"),
+        (["--output", "table.parquet"], "must end in .csv"),
+    ],
+)
+def test_measure_refusals_are_one_line(tmp_path: Path, options: list[str], says: str) -> None:
+    done = inside("measure", "--output", tmp_path / "out.csv", *options)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_workers_are_those_of_the_config(tmp_path: Path) -> None:
+    done = inside("measure", written(tmp_path), "--workers", 5, "--output", tmp_path / "out.csv")
+    assert done.returncode == 2
+    assert "--workers = 5: must be that of the config, 4" in done.stderr

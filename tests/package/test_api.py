@@ -1,0 +1,402 @@
+"""The public functions and what they return."""
+
+from __future__ import annotations
+
+import copy
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot
+from pandas.testing import assert_frame_equal
+
+import erasurehead as eh
+from erasurehead.experiments.config.document import write_yaml
+from erasurehead.progress import bar, in_notebook
+from tests.package.conftest import SMALL
+
+# ``run``, ``sweep`` and ``load`` from Python.
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_run_without_output_leaves_nothing_behind(files: Path) -> None:
+    result = eh.run(SMALL, progress=False)
+    assert result.directory is None
+    assert not list(files.iterdir())
+    assert list(result.summary["scheme"]) == ["uncoded", "erasurehead"]
+    assert len(result.iterations) == 2 * 3 * 9
+    assert len(result.workers) == 2 * 6
+    assert result.config["delay"] == {"model": "exponential", "rate": 2.0}
+
+
+def test_a_file_a_mapping_and_what_was_written_are_the_same(files: Path, result: eh.Result) -> None:
+    Path("small.yaml").write_text(write_yaml(SMALL))
+    written = eh.run("small.yaml", output="out", progress=False)
+    assert written.directory == Path("out")
+    for other in (written, eh.load("out"), eh.run(result.config, progress=False)):
+        for name in ("summary", "iterations", "workers"):
+            assert_frame_equal(getattr(other, name), getattr(result, name))
+        assert other.config == result.config
+
+
+def test_the_config_that_was_given_stays_as_it_was() -> None:
+    given = copy.deepcopy(SMALL) | {"sweep": {"seed": [0, 1]}}
+    before = copy.deepcopy(given)
+    changed = eh.run(given, set={"delay.rate": 1.0, "seed": 5}, progress=False)
+    assert given == before
+    assert changed.config["delay"]["rate"] == 1.0
+    assert len(changed.summary) == 2  # a set value replaces the axis
+    assert changed.config["seed"] == 5
+
+
+def test_a_relative_path_starts_from_the_working_directory(files: Path) -> None:
+    np.savetxt("delays.csv", np.ones((9, 6)), delimiter=",")
+    delay = {"model": "trace", "path": Path("delays.csv")}
+    found = eh.run(SMALL | {"delay": delay}, output="deep/out", progress=False)
+    assert found.config["delay"]["path"] == str(files / "delays.csv")
+    changed = eh.run(SMALL, set={"delay": delay}, progress=False)
+    assert changed.config["delay"] == found.config["delay"]
+    eh.run("deep/out/config.yaml", progress=False)
+
+
+def test_numbers_and_lists_may_be_those_of_numpy() -> None:
+    given = SMALL | {"workers": np.int64(6), "schemes": tuple(SMALL["schemes"])}
+    found = eh.sweep(
+        given, set={"delay.rate": np.array([1.0, 2.0]), "seed": range(2)}, progress=False
+    )
+    points = found.summary[["delay.rate", "seed"]].drop_duplicates()
+    assert points.to_numpy().tolist() == [[1.0, 0], [1.0, 1], [2.0, 0], [2.0, 1]]
+
+
+def test_a_list_in_another_list_is_one_value() -> None:
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 3}]
+    found = eh.sweep(SMALL, set={"schemes": [schemes], "seed": 1}, progress=False)
+    assert list(found.summary["scheme"]) == ["uncoded", "ignore_stragglers"]
+    (value,) = found.config["sweep"].values()
+    assert value == [schemes]
+
+
+def test_a_mistake_is_one_line() -> None:
+    with pytest.raises(eh.ConfigError, match="must be greater than 0") as info:
+        eh.run(SMALL, set={"delay.rate": -1.0})
+    assert "\n" not in str(info.value)
+    with pytest.raises(eh.ConfigError, match=r"^nowhere.yaml: no such file$"):
+        eh.run("nowhere.yaml")
+    with pytest.raises(eh.ConfigError, match="nowhere: no such directory"):
+        eh.load("nowhere")
+
+
+def test_a_folder_without_a_result_is_none(files: Path) -> None:
+    with pytest.raises(eh.ConfigError, match="the output of a run"):
+        eh.load(files)
+
+
+def test_large_tables_are_read_when_they_are_asked_for(files: Path) -> None:
+    eh.run(SMALL, output="out", progress=False)
+    loaded = eh.load("out")
+    Path("out/iterations.parquet").write_bytes(b"damaged")
+    assert repr(loaded) == "<Result small: 2 cells; 6 workers, 8 iterations, in out>"
+    assert len(loaded.summary) == 2
+    with pytest.raises(eh.ConfigError, match=r"iterations.parquet: cannot be read"):
+        loaded.iterations  # noqa: B018
+
+
+def test_cells_that_cannot_be_computed_are_named() -> None:
+    found = eh.sweep(SMALL, set={"schemes.erasurehead.load": [2, 4]}, progress=False)
+    ((name, reason),) = found.failed.items()
+    assert name.endswith("[schemes.erasurehead.load=4]")
+    assert "must divide workers = 6" in reason
+    assert len(found.summary) == 3
+    assert "3 cells, 1 failed" in repr(found)
+
+
+def test_progress_can_be_a_function() -> None:
+    seen: list[tuple[float, int]] = []
+    eh.run(SMALL, progress=lambda done, total: seen.append((done, total)))
+    assert seen[0] == (0, 2)
+    assert seen[-1] == (2, 2)
+
+
+def test_a_result_is_frozen(result: eh.Result) -> None:
+    with pytest.raises(AttributeError):
+        result.directory = Path()  # type: ignore[misc]
+
+
+def test_a_result_says_what_it_is(result: eh.Result) -> None:
+    assert repr(result) == "<Result small: 2 cells; 6 workers, 8 iterations, in memory>"
+
+
+def test_html_shows_the_main_columns_and_is_escaped() -> None:
+    schemes: list[Any] = [{"name": "uncoded", "label": "<b>all & sundry</b>"}]
+    html = eh.run(SMALL | {"schemes": schemes}, progress=False)._repr_html_()
+    assert "&lt;b&gt;all &amp; sundry&lt;/b&gt;" in html
+    assert "<b>" not in html
+    assert "s / iteration" in html
+    assert " ± " in html
+
+
+def test_html_of_a_sweep_shows_the_points() -> None:
+    found = eh.sweep(SMALL, set={"workers": [4, 6], "delay.rate": [1.0, 2.0]}, progress=False)
+    html = found._repr_html_()
+    assert "<th>workers</th>" in html
+    assert "<th>delay.rate</th>" in html
+    assert "8 cells; 4 to 6 workers, 8 iterations" in html
+
+
+SCRIPT = """
+import erasurehead as eh
+found = eh.sweep("small.yaml", set={"seed": [0, 1]}, jobs=2)
+print(len(found.summary))
+"""
+
+
+def test_two_jobs_need_no_main_guard(files: Path) -> None:
+    """A script that calls ``sweep`` at its top level must not run itself once more."""
+    Path("small.yaml").write_text(write_yaml(SMALL))
+    Path("script.py").write_text(SCRIPT)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "script.py"], env=environment, capture_output=True, text=True
+    )
+    assert done.stdout == "4\n", done.stderr
+    assert not done.stderr
+
+
+@pytest.mark.parametrize("jobs", [0, -1, True])
+def test_jobs_are_counted_from_one(jobs: int) -> None:
+    with pytest.raises(eh.ConfigError, match=r"jobs = .*: must be a whole number of at least 1"):
+        eh.run({"workers": 2}, jobs=jobs)
+
+
+# ``fit`` from Python.
+
+
+SECONDS = np.random.default_rng(1).gamma(3.0, 0.2, size=(40, 6))
+
+
+@pytest.fixture(scope="module")
+def fitted() -> eh.Fitted:
+    return eh.fit(SECONDS, progress=False)
+
+
+def long(load: bool) -> pd.DataFrame:
+    table = pd.DataFrame(SECONDS).rename_axis(index="round").reset_index()
+    table = table.melt("round", var_name="worker", value_name="seconds")
+    return table.assign(load=2.0) if load else table
+
+
+def test_a_file_an_array_and_frames_are_the_same(tmp_path: Path, fitted: eh.Fitted) -> None:
+    file = tmp_path / "delays.csv"
+    pd.DataFrame(SECONDS).to_csv(file, index=False)
+    for table in (file, str(file), pd.DataFrame(SECONDS), long(load=False), SECONDS.tolist()):
+        assert eh.fit(table, progress=False).delay == fitted.delay
+
+
+def test_its_config_runs(fitted: eh.Fitted) -> None:
+    found = eh.run(fitted.config, set={"replications": 2}, progress=False)
+    assert found.config["delay"]["model"] == fitted.delay["model"]
+    assert found.config["workers"] == 6
+
+
+def test_it_has_tables_report_and_pictures(
+    fitted: eh.Fitted, tmp_path: Path, screenless: None
+) -> None:
+    assert fitted.table["rank_order"].iloc[0] == 1
+    assert set(fitted.order_statistics["k"]) == {3, 4, 5, 6}
+    assert fitted.report.startswith("# Delays in the table")
+    assert fitted.plot.quantiles().has_data()
+    assert len(fitted.plot.order_statistics().figure.axes) == 2
+    assert (tmp_path / "delay.yaml") in fitted.save(tmp_path)
+
+
+def test_order_statistics_can_be_chosen() -> None:
+    fitted = eh.fit(SECONDS, k_range=(2, 3), progress=False)
+    assert set(fitted.order_statistics["k"]) == {2, 3}
+    with pytest.raises(eh.ConfigError, match="k_range = '2:9': must be A:B"):
+        eh.fit(SECONDS, k_range=(2, 9))
+
+
+def test_a_load_is_picked() -> None:
+    eh.fit(long(load=True), load=2.0, progress=False)
+    with pytest.raises(eh.ConfigError, match=r"^load = 3.0: must be one of \[2.0\]"):
+        eh.fit(long(load=True), load=3.0)
+
+
+def test_a_bad_table_is_one_line() -> None:
+    bad = SECONDS.copy()
+    bad[3, 2] = -1.0
+    for table in (bad, pd.DataFrame(bad)):
+        with pytest.raises(eh.ConfigError, match=r"^the table: the delay of round 3, worker 2 is"):
+            eh.fit(table)
+    with pytest.raises(eh.ConfigError, match=r"^the table: "):
+        eh.fit(np.array([["a", "b"]]))  # type: ignore[arg-type]
+
+
+def test_it_says_what_it_is(fitted: eh.Fitted) -> None:
+    assert repr(fitted).startswith("<Fitted the table: 40 rounds of 6 workers, delay model ")
+    assert "<pre>delay:" in fitted._repr_html_()
+
+
+# The bar in a notebook.
+
+
+class Display:
+    """What IPython shows: the HTML of one place, as it changes."""
+
+    def __init__(self) -> None:
+        self.shown: list[str] = []
+
+    def update(self, html: str) -> None:
+        self.shown.append(html)
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Display:
+    """A Jupyter kernel."""
+    place = Display()
+    ipython, module = ModuleType("IPython"), ModuleType("IPython.display")
+
+    def show(html: str, display_id: bool) -> Display:
+        assert display_id
+        place.update(html)
+        return place
+
+    ipython.get_ipython = lambda: SimpleNamespace(kernel=object())  # type: ignore[attr-defined]
+    module.HTML, module.display = str, show  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "IPython", ipython)
+    monkeypatch.setitem(sys.modules, "IPython.display", module)
+    return place
+
+
+def test_a_notebook_gets_a_bar_that_ends_full(
+    display: Display, capsys: pytest.CaptureFixture[str]
+) -> None:
+    eh.run(SMALL)
+    assert 'value="0" max="2"' in display.shown[0]
+    assert 'value="2" max="2"' in display.shown[-1]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_no_bar_where_none_is_wanted(display: Display) -> None:
+    eh.run(SMALL, progress=False)
+    assert not display.shown
+
+
+def test_no_bar_where_the_config_is_bad(display: Display) -> None:
+    with pytest.raises(eh.ConfigError):
+        eh.run(SMALL, set={"workers": 0})
+    assert not display.shown
+
+
+def test_a_script_is_no_notebook() -> None:
+    assert not in_notebook()
+
+
+def test_the_unit_is_escaped() -> None:
+    assert bar("<cells>", 1.5, 3, 2.0).startswith("&lt;cells&gt; <progress")
+    assert "1/3, 2 s" in bar("cells", 1.5, 3, 2.0)
+
+
+# Pictures on axes.
+
+
+pytestmark = pytest.mark.usefixtures("screenless")
+
+KINDS = ("loss_time", "loss_iteration", "iteration_time", "tradeoff", "utilisation")
+
+
+@pytest.fixture(scope="module")
+def swept() -> eh.Result:
+    return eh.sweep(SMALL, set={"delay.rate": [1.0, 2.0]}, progress=False)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_goes_into_the_axes_that_are_given(result: eh.Result, kind: str) -> None:
+    figure, (left, right) = pyplot.subplots(1, 2)
+    assert getattr(result.plot, kind)(ax=right) is right
+    assert right.has_data()
+    assert right.get_xlabel()
+    assert not left.has_data()
+    assert pyplot.get_fignums() == [figure.number]
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "workers", "delays"])
+def test_without_axes_pyplot_has_a_new_figure(result: eh.Result, kind: str) -> None:
+    axes = getattr(result.plot, kind)()
+    assert pyplot.gcf() is axes.figure
+    axes.figure.canvas.draw()
+
+
+def test_matplotlib_keeps_its_settings(result: eh.Result) -> None:
+    with matplotlib.rc_context({"axes.grid": False, "font.size": 17.0}):
+        before = dict(matplotlib.rcParams)
+        result.plot.loss_time()
+        result.plot.loss_time(pyplot.subplots()[1])
+        assert dict(matplotlib.rcParams) == before
+
+
+@pytest.mark.parametrize("schemes", ["erasurehead", ["erasurehead load=2 wait_for=3"]])
+def test_schemes_are_picked_by_name_or_label(result: eh.Result, schemes: str | list[str]) -> None:
+    axes = result.plot.loss_time(pyplot.subplots()[1], schemes=schemes)
+    names = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert names == ["erasurehead load=2 wait_for=3", "line: median; band: 10th to 90th percentile"]
+
+
+def test_the_band_is_quantiles_or_an_interval(result: eh.Result) -> None:
+    axes = result.plot.loss_time(pyplot.subplots()[1], band="ci")
+    *_, note = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert note == "line: mean; band: 95 % confidence interval"
+
+
+def test_an_unknown_scheme_is_one_line(result: eh.Result) -> None:
+    with pytest.raises(eh.ConfigError, match=r"schemes = 'uncode': must be one of: .*uncoded"):
+        result.plot.loss_time(schemes="uncode")
+
+
+def test_a_sweep_has_a_panel_for_each_point(swept: eh.Result) -> None:
+    axes = swept.plot.loss_time()
+    assert [each.get_title() for each in axes.figure.axes] == ["delay.rate = 1", "delay.rate = 2"]
+    with pytest.raises(eh.ConfigError, match="this picture has 2 panels"):
+        swept.plot.loss_time(pyplot.subplots()[1])
+
+
+def test_what_the_tables_do_not_hold_is_said(result: eh.Result) -> None:
+    with pytest.raises(eh.ConfigError, match="gantt cannot be drawn: "):
+        result.plot.gantt()
+
+
+def test_a_timeline_is_drawn_when_it_was_recorded() -> None:
+    result = eh.run(SMALL, timeline=True, progress=False)
+    assert result.plot.gantt().has_data()
+
+
+@pytest.mark.parametrize("kind", ["loss_time", "loss_iteration", "iteration_time", "tradeoff"])
+def test_bands_are_quantiles_or_confidence_intervals(result: eh.Result, kind: str) -> None:
+    draw = getattr(result.plot, kind)
+    pictures = []
+    for band in ("quantiles", "ci"):
+        figure = draw(pyplot.subplots()[1], band=band).figure
+        figure.canvas.draw()
+        pictures.append(np.asarray(figure.canvas.buffer_rgba()))
+    assert not np.array_equal(*pictures)
+
+
+def test_an_unknown_band_is_one_line(result: eh.Result) -> None:
+    with pytest.raises(eh.ConfigError, match=r"band = 'cis': must be one of: ci, quantiles"):
+        result.plot.loss_time(band="cis")  # type: ignore[arg-type]

@@ -1,0 +1,210 @@
+"""What is imported, installed and promised."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+
+import erasurehead
+import erasurehead as eh
+from erasurehead import testing
+
+# ``import erasurehead`` is quick, and offers what it says.
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_public_name_is_there() -> None:
+    for name in eh.__all__:
+        assert getattr(eh, name) is not None
+    assert dir(eh) == sorted(eh.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'runn'"):
+        eh.runn  # noqa: B018
+
+
+def test_importing_it_imports_no_heavy_library() -> None:
+    code = "import sys, erasurehead; print(*{'numpy', 'pandas', 'pydantic'} & {*sys.modules})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
+def python(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder; our package comes after it on the path, as an installed one does."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, *arguments], cwd=folder, env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("program", ["erasurehead", "experiments"])
+def test_files_of_others_with_our_names_do_not_disturb(tmp_path: Path, program: str) -> None:
+    """Catches an import of a part of ours by its name alone. A folder that is no package hides
+    nothing; one that is, as ``python -m experiments`` shows, is somebody else's program."""
+    (tmp_path / "sim.py").write_text("raise SystemExit('not ours')")
+    (tmp_path / "delay_models.py").write_text("raise SystemExit('not ours')")
+    (tmp_path / "experiments").mkdir()
+    done = python(tmp_path, "-m", program, "list", "schemes")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "erasurehead" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["sim", "delay_models", "experiments"])
+def test_our_parts_have_one_name(name: str) -> None:
+    """From a checkout, where the folders lie side by side, each would be a second module."""
+    done = python(ROOT, "-c", f"import {name}")
+    *_, last = done.stderr.splitlines()
+    assert last.startswith(f"ImportError: {name} is a part of erasurehead: write ")
+
+
+def test_both_ways_to_start_are_one_program() -> None:
+    first, second = (
+        python(ROOT, "-m", name, "list", "schemes").stdout
+        for name in ("erasurehead", "experiments")
+    )
+    assert first == second != ""
+
+
+# What the package says of itself to pip and to PyPI.
+
+
+PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def pins(name: str) -> dict[str, str]:
+    """``name==version`` lines of a requirements file."""
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def ranges(texts: list[str]) -> dict[str, Requirement]:
+    return {Requirement(text).name: Requirement(text) for text in texts}
+
+
+@pytest.mark.parametrize(
+    ("file", "texts"),
+    [
+        ("requirements.txt", PROJECT["dependencies"]),
+        ("requirements-cluster.txt", PROJECT["optional-dependencies"]["cluster"]),
+    ],
+)
+def test_the_pins_are_within_the_ranges(file: str, texts: list[str]) -> None:
+    allowed, pinned = ranges(texts), pins(file)
+    assert set(pinned) == set(allowed)
+    for name, version in pinned.items():
+        assert allowed[name].specifier.contains(version), name
+
+
+def test_ranges_have_a_lower_end_and_no_upper_one() -> None:
+    for name, requirement in ranges(PROJECT["dependencies"]).items():
+        assert [each.operator for each in requirement.specifier] == [">="], name
+
+
+def test_the_authors_are_those_of_the_citation() -> None:
+    for author in PROJECT["authors"]:
+        assert f'name: "{author["name"]}"' in (ROOT / "CITATION.cff").read_text()
+
+
+def test_the_version_is_the_same_everywhere() -> None:
+    """Package, citation and the top of the changelog; ``pyproject.toml`` takes the package's."""
+    citation = (ROOT / "CITATION.cff").read_text()
+    [cited] = re.findall(r"^version: (.*)$", citation, re.MULTILINE)
+    released, *_ = re.findall(
+        r"^## (\d[\d.]*) \(", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE
+    )
+    assert cited == released == erasurehead.__version__
+
+
+def test_hosted_runs_are_those_of_any_machine() -> None:
+    """Every Python that the package names, and nothing but the script that everybody has."""
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text())
+    [job] = workflow["jobs"].values()
+    names = [each.rpartition(" :: ")[2] for each in PROJECT["classifiers"]]
+    assert job["strategy"]["matrix"]["python"] == [each for each in names if "3." in each]
+    assert [step["run"] for step in job["steps"] if "run" in step] == [".ci/run"]
+
+
+def test_pictures_and_documents_get_absolute_addresses() -> None:
+    """Every relative one of the README, once the repository's address is known."""
+    setup = runpy.run_path(str(ROOT / "setup.py"))
+    text = setup["readme"]("https://example.org/her/simulator")
+    text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    addresses = re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', text)
+    found = [one or other for one, other in addresses]
+    assert len(found) >= 6
+    assert all(address.startswith("https://") for address in found), found
+    pictures = [address for address in found if address.endswith(".png")]
+    assert all("/her/simulator/raw/HEAD/results/reference/" in address for address in pictures)
+    assert setup["readme"](None) == (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+# The public API is what the page says: ``docs/compatibility.md``.
+
+
+PAGE = (ROOT / "docs" / "compatibility.md").read_text(encoding="utf-8")
+REFERENCE = (ROOT / "docs" / "reference" / "api.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| `erasurehead\.(\w+)(?:\(.*?\))?` \| (.*) \|$", PAGE, re.MULTILINE))
+SIGNATURES = dict(re.findall(r"`erasurehead\.([\w.]+)\((.*?)\)`", PAGE))
+
+
+def public(dotted: str) -> Any:
+    """``run`` is ``erasurehead.run``, and ``testing.check_scheme`` that of the module."""
+    found: Any = erasurehead
+    for name in dotted.split("."):
+        found = getattr(found, name, None) or import_module(f"erasurehead.{name}")
+    return found
+
+
+def test_the_page_names_what_is_public() -> None:
+    """Catches a name that was added, removed or renamed without the page."""
+    assert {*ROWS} == {*erasurehead.__all__, "testing"}
+    assert all(f"`{name}`" in ROWS["testing"] for name in testing.__all__ if name[0].isupper())
+
+
+def test_arguments_are_those_of_the_page() -> None:
+    """Catches an argument that was renamed, removed or moved, or whose default became none."""
+    assert {*SIGNATURES} == {"run", "sweep", "load", "fit", "testing.check_scheme"}
+    for name, shown in SIGNATURES.items():
+        words = []
+        for parameter in inspect.signature(public(name)).parameters.values():
+            optional = parameter.default is not inspect.Parameter.empty
+            star = "**" if parameter.kind is inspect.Parameter.VAR_KEYWORD else ""
+            words.append(f"{star}{parameter.name}{'=...' if optional else ''}")
+        assert shown == ", ".join(words), name
+
+
+def test_methods_of_results_are_in_the_python_page() -> None:
+    """What a user can call of a result stands in ``docs/python.md``."""
+    text = (ROOT / "docs" / "python.md").read_text(encoding="utf-8")
+    for owner in (erasurehead.Result, erasurehead.Fitted, public("plots").Plots):
+        for name in vars(owner):
+            if not name.startswith("_") and name not in ("of", "directory", "failed", "source"):
+                assert name in text, f"{owner.__name__}.{name}"
+
+
+def test_the_reference_has_every_public_name() -> None:
+    """mkdocstrings reads what these lines name, and stops where there is nothing."""
+    shown = re.findall(r"^::: ([\w.]+)", REFERENCE, re.MULTILINE)
+    for name in set(erasurehead.__all__) - {"__version__", "theory"}:
+        assert any(each.endswith(f".{name}") for each in shown), name
+    for path in shown:
+        module, _, name = path.rpartition(".")
+        try:
+            import_module(path)
+        except ModuleNotFoundError:
+            assert hasattr(import_module(module), name), path

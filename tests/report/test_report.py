@@ -1,0 +1,278 @@
+"""``report`` and its page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from erasurehead.experiments.pictures import style
+from erasurehead.experiments.report.kinds import KINDS, numbers
+from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep
+from tests.tools import inside
+
+# ``erasurehead report`` as a person uses it.
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("report"))
+
+
+def refused(*arguments: object) -> str:
+    ended = inside("report", *arguments)
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    return ended.stderr
+
+
+def test_what_is_no_result_is_refused(run: Path, tmp_path: Path) -> None:
+    assert "no such directory" in refused(tmp_path / "none")
+    assert "holds no result" in refused(tmp_path)
+    (tmp_path / "answer.json").write_text("{}")
+    (tmp_path / "fit.parquet").write_text("no table")
+    assert "is no answer" in refused(tmp_path)
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    (broken / "manifest.json").unlink()
+    assert "has not come to the end" in refused(broken)
+    assert not (broken / "report.html").exists()
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"origin": 3}'])
+def test_a_damaged_manifest_is_refused(content: str, run: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(run, broken)
+    (broken / "manifest.json").write_text(content)
+    refused(broken)
+
+
+def test_a_file_or_a_folder(run: Path, tmp_path: Path) -> None:
+    done("report", run, "--output", tmp_path / "new" / "page.html")
+    done("report", run, "--output", tmp_path)
+    one, two = tmp_path / "new" / "page.html", tmp_path / "report.html"
+    assert one.read_bytes() == two.read_bytes()
+    (tmp_path / "link.html").symlink_to(one)
+    assert "symbolic link" in refused(run, "--output", tmp_path / "link.html")
+
+
+def test_the_page_of_another_config_goes(tmp_path: Path) -> None:
+    """A folder tells one story, its page included."""
+    out = tmp_path / "out"
+    path = config(tmp_path, problem=None, target_loss=None)
+    done("run", path, "--output", out)
+    done("report", out)
+    done("run", path, "--output", out, "--set", "seed=1")
+    assert not (out / "report.html").exists()
+
+
+def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(numbers, "MOST_ROWS", 5)
+    out = make_sweep(tmp_path)
+    done("report", out)
+    page = Reader((out / "report.html").read_text())
+    assert "The first 5 of 18 rows; summary.parquet has all." in page.words
+    assert len(page.all("tr")) == 6
+
+
+# The page of every kind of result: whole, labelled, escaped, and the same twice.
+#
+# Each result takes a second to make, so that a test holds one page to all checks.
+
+
+@dataclass(frozen=True)
+class Made:
+    """A result with its page."""
+
+    name: str
+    directory: Path
+    text: str
+
+    @cached_property
+    def page(self) -> Reader:
+        return Reader(self.text)
+
+
+def small(figure: Any, stem: Path, formats: Any = ()) -> list[Path]:
+    """In place of a picture, which takes long to write: a white one."""
+    sink = BytesIO()
+    Image.new("RGB", (4, 4), "white").save(sink, "png")
+    stem.with_suffix(".png").write_bytes(sink.getvalue())
+    return []
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "save", small)
+    directory = MADE[name](tmp_path)
+    done = inside("report", directory)
+    assert done.returncode == 0, done.stderr
+    file = directory / "report.html"
+    assert done.stdout.startswith(str(file))
+    made = Made(name, directory, file.read_text(encoding="utf-8"))
+    for check in CHECKS:
+        check(made)
+    for check in OF[name]:
+        check(made)
+
+
+def test_every_kind_has_a_test() -> None:
+    assert {*KINDS} <= {*MADE}
+
+
+def elements_close_and_identifiers_are_unique(made: Made) -> None:
+    page = made.page
+    assert page.faults == []
+    assert page.open == []
+    counts = Counter(a["id"] for _, a in page.elements if "id" in a)
+    assert [name for name, count in counts.items() if count > 1] == []
+
+
+def what_is_referred_to_is_there(made: Made) -> None:
+    """Catches a marker, a hatch, a clip or a description that is not in the page."""
+    page = made.page
+    names = {a["id"] for _, a in page.elements if "id" in a}
+    wanted = set(re.findall(r"url\(#([^)]+)\)", made.text))
+    for _, attributes in page.elements:
+        for key in ("aria-describedby", "aria-labelledby", "for"):
+            wanted |= set((attributes.get(key) or "").split())
+        link = attributes.get("href") or ""
+        wanted |= {link[1:]} if link.startswith("#") else set()
+    assert wanted
+    assert wanted <= names
+
+
+def every_picture_can_be_heard(made: Made) -> None:
+    """An SVG has a name and a description, or is hidden; an image has a text."""
+    page = made.page
+    shown = [svg for svg in page.all("svg") if svg.get("aria-hidden") != "true"]
+    assert shown
+    for svg in shown:
+        assert svg["role"] == "img"
+        assert svg["aria-label"]
+        assert svg["aria-describedby"] == f"{svg['id']}-desc"
+    descriptions = page.inside("desc")
+    assert len(descriptions) == len(shown)
+    assert all(len(text) > 40 for text in descriptions)
+    assert all(len(image["alt"] or "") > 40 for image in page.all("img"))
+
+
+def headings_go_down_one_by_one(made: Made) -> None:
+    levels = [int(tag[1]) for tag, _ in made.page.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+
+
+def nothing_else_is_asked_for(made: Made) -> None:
+    """No address anywhere, but for data in the page; and the policy says so to the browser."""
+    text = made.text
+    assert "http" not in text.replace("http-equiv", "")
+    page = made.page
+    links = [a.get(key) or "" for _, a in page.elements for key in ("href", "src") if key in a]
+    assert all(link.startswith(("#", "data:")) for link in links)
+    (policy,) = (a["content"] or "" for a in page.all("meta") if "http-equiv" in a)
+    assert policy.startswith("default-src 'none'; img-src data:;")
+    assert "@import" not in text
+
+
+def the_same_result_gives_the_same_bytes(made: Made) -> None:
+    directory, text = made.directory, made.text
+    done = inside("report", directory, "--output", made.directory.parent / "again.html")
+    assert done.returncode == 0
+    assert (made.directory.parent / "again.html").read_bytes() == text.encode()
+
+
+def the_verdict_comes_first_and_commands_can_be_copied(made: Made) -> None:
+    page = made.page
+    words = page.words
+    for heading in ("Why", "Next", "The question", "Provenance"):
+        assert heading in words
+    verdict = next(n for n, (_, a) in enumerate(page.elements) if a.get("class") == "verdict")
+    assert verdict < next(n for n, (tag, _) in enumerate(page.elements) if tag == "h2")
+    copied = [a["data-copy"] or "" for a in page.all("button") if "data-copy" in a]
+    assert any(command.startswith("erasurehead ") for command in copied)
+    assert all(a["hidden"] is None for a in page.all("button")), "no use without a script"
+
+
+def values_are_json_and_belong_to_pictures(made: Made) -> None:
+    page = made.page
+    (text,) = re.findall(r'<script type="application/json" id="values">(.*)</script>', made.text)
+    values = json.loads(text)
+    names = {a["id"] for a in page.all("svg") if "id" in a}
+    assert set(values) <= names
+    assert any(panel["marks"] for panel in values.values())
+
+
+def it_stands_without_a_script(made: Made) -> None:
+    """Pictures, tables and legends are in the file itself; what needs a script is hidden."""
+    page = made.page
+    assert page.all("path")
+    assert page.all("td")
+    assert all("hidden" in a for a in page.all("p") if a.get("class") == "filter")
+
+
+def a_label_is_text(made: Made) -> None:
+    """In the page, the legends, the tables, the pictures, and what a pointer reads."""
+    text = made.text
+    page = made.page
+    assert len(page.all("script")) == 2
+    assert "49" not in page.words.split()
+    assert EVIL.replace(" ", "") in page.words.replace(" ", "")
+    (values,) = re.findall(r'id="values">(.*)</script>', text)
+    assert "<" not in values
+    assert EVIL in text.replace("&lt;", "<").replace("&gt;", ">").replace("&#39;", "'").replace(
+        "&#34;", '"'
+    ).replace("&amp;", "&")
+
+
+def a_host_is_text(made: Made) -> None:
+    page = made.page
+    assert "b" not in {tag for tag, _ in page.elements}
+    assert any("<b>gpu</b>" in text for text in page.inside("text")), "on the heat map's axis"
+    assert any("<b>gpu</b>" in text for text in page.inside("th")), "in the table"
+
+
+def a_run_has_all_its_pictures(made: Made) -> None:
+    assert {a["id"] for a in made.page.all("figure")} >= {
+        "loss-time", "tradeoff", "iteration-time", "utilisation", "gantt", "heat-map", "workers",
+        "delays",
+    }  # fmt: skip
+
+
+def a_sweep_has_an_overview(made: Made) -> None:
+    assert "overview-iteration-time" in {a["id"] for a in made.page.all("figure")}
+
+
+CHECKS = (
+    elements_close_and_identifiers_are_unique,
+    what_is_referred_to_is_there,
+    every_picture_can_be_heard,
+    headings_go_down_one_by_one,
+    nothing_else_is_asked_for,
+    the_same_result_gives_the_same_bytes,
+    the_verdict_comes_first_and_commands_can_be_copied,
+    values_are_json_and_belong_to_pictures,
+    it_stands_without_a_script,
+)
+"""What every page is held to."""
+
+OF = {
+    "run": (a_label_is_text, a_run_has_all_its_pictures),
+    "sweep": (a_label_is_text, a_sweep_has_an_overview),
+    "fit": (),
+    "whatif": (a_host_is_text,),
+    "compare": (a_label_is_text,),
+    "recommend": (a_label_is_text,),
+}
+"""What some are held to."""

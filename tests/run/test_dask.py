@@ -1,0 +1,212 @@
+"""Cells on a Dask cluster."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import yaml
+
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run.pool import Died, map_unordered, open_lanes
+from erasurehead.experiments.run.processes import Share
+from tests.run.commands import PATIENCE, ROOT, assert_same_tables, finish, sweep, until
+from tests.run.test_pool import fatal_at, process_of
+from tests.run.test_sweep import GRID
+
+# A Dask cluster of processes that a test can kill.
+
+
+class Cluster:
+    """A scheduler and its workers, of one thread each, which nobody starts again."""
+
+    def __init__(self, folder: Path, deaths: int) -> None:
+        self.folder = folder
+        self.file = folder / "scheduler.json"
+        self.options = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": str(deaths)}
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.scheduler = self._start("scheduler", "--port", 0, "--dashboard-address", ":0")
+        until(lambda: self.file.exists() and self.file.read_text().rstrip().endswith("}"))
+        self.address: str = json.loads(self.file.read_text())["address"]
+
+    def add_worker(self) -> subprocess.Popen[bytes]:
+        """Start a worker, and do not wait for it."""
+        options = ["--nthreads", 1, "--no-nanny", "--no-dashboard", "--memory-limit", 0]
+        worker = self._start("worker", *options, "--local-directory", self.folder)
+        self.workers.append(worker)
+        return worker
+
+    def _start(self, part: str, *arguments: object) -> subprocess.Popen[bytes]:
+        options = ["--scheduler-file", self.file, *arguments]
+        return subprocess.Popen(
+            [sys.executable, "-m", f"distributed.cli.dask_{part}", *map(str, options)],
+            cwd=ROOT,
+            env=os.environ | self.options,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def close(self) -> None:
+        for process in [self.scheduler, *self.workers]:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def dask_cluster(folder: Path, workers: int, deaths: int = 3) -> Iterator[Cluster]:
+    """A cluster; ``deaths`` is how often Dask starts a task again whose worker died."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cluster = Cluster(folder, deaths)
+    try:
+        for _ in range(workers):
+            cluster.add_worker()
+        yield cluster
+    finally:
+        cluster.close()
+
+
+# Sweeps on a Dask cluster, which may have no workers, lose them, or be no cluster at all.
+
+
+GONE = "the scheduler is gone; run the same command again to go on"
+WAITING = "waiting for workers: there are none at the moment"
+
+
+def held(folder: Path, item: int, share: Share) -> int:
+    """Says that it has started, and goes on when it is told to."""
+    (folder / "started").touch()
+    until((folder / "go on").exists)
+    return item
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The config and the results of a run without a cluster."""
+    folder = tmp_path_factory.mktemp("cluster")
+    config = folder / "grid.yaml"
+    config.write_text(yaml.safe_dump(GRID))
+    finish(config, folder / "whole")
+    return config, folder / "whole"
+
+
+@pytest.fixture
+def mute() -> Iterator[str]:
+    """The address of a server that accepts connections, and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+
+
+CONNECT = """
+import sys
+from erasurehead.experiments.run import dask
+from erasurehead.experiments.run.pool import open_lanes
+from erasurehead.experiments.config.errors import ConfigError
+dask.PATIENCE = 2.0
+for address in sys.argv[1:]:
+    try:
+        with open_lanes(1, address):
+            print("connected?")
+    except ConfigError as error:
+        print(error)
+"""
+
+
+def test_no_scheduler_is_one_clear_line(mute: str) -> None:
+    """Whatever is wrong. Catches errors of Dask's protocols, and clients that speak at the end."""
+    closed = "tcp://127.0.0.1:9"
+    addresses = ["", "bar://x:1", "tls://127.0.0.1:9", "ucx://127.0.0.1:9", "inproc://x"]
+    addresses += [closed, mute]
+    run = subprocess.run(
+        [sys.executable, "-c", CONNECT, *addresses],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert run.stderr == ""
+    lines = run.stdout.splitlines()
+    assert len(lines) == len(addresses)
+    for address, line in zip(addresses, lines, strict=True):
+        assert line.startswith(f"--scheduler = {address!r}: no scheduler answers there (")
+        assert line.endswith("; must be like tcp://host:8786")
+        assert len(line) < 300
+
+
+def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    process = sweep(whole[0], tmp_path / "out", "--scheduler", "bar://x:1")
+    _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert error.startswith("error: --scheduler")
+    assert error.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_single_thread_computes_everything(tmp_path: Path) -> None:
+    """And this process nothing. Catches a client that computes while the cluster looks on."""
+    with dask_cluster(tmp_path, 1) as cluster, open_lanes(1, cluster.address) as lanes:
+        found = {pid for _, pid in map_unordered(process_of, range(20), lanes)}
+        assert found == {cluster.workers[0].pid}
+
+
+def test_the_tables_are_the_same(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    config, reference = whole
+    with dask_cluster(tmp_path / "dask", 2) as cluster:
+        finish(config, tmp_path / "out", "--scheduler", cluster.address)
+    assert_same_tables(tmp_path / "out", reference)
+
+
+def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
+    """At the beginning, and when all are gone; with a new one it goes on."""
+    told: list[str] = []
+    with dask_cluster(tmp_path / "dask", 0) as cluster:
+
+        def tell(line: str) -> None:
+            if WAITING not in line:  # for an answer, when the machine is busy
+                return
+            told.append(line)
+            if len(told) == 2:
+                (tmp_path / "go on").touch()
+            cluster.add_worker()
+
+        def report(done: float) -> None:
+            if (tmp_path / "started").exists():
+                cluster.workers[0].kill()
+
+        with open_lanes(1, cluster.address, tell) as lanes:
+            found = sorted(map_unordered(partial(held, tmp_path), range(4), lanes, report))
+    assert found == [(item, item) for item in range(4)]
+    assert told == 2 * [f"{cluster.address}: {WAITING}"]
+
+
+def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
+    """It is tried twice. Catches blame for tasks that were at the same worker."""
+    bad = (0, 5)
+    with (
+        dask_cluster(tmp_path / "dask", 6, deaths=0) as cluster,
+        open_lanes(1, cluster.address) as lanes,
+    ):
+        found = dict(map_unordered(partial(fatal_at, bad, tmp_path), range(8), lanes))
+    died = Died("the worker processes of the cluster died that computed it: out of memory?")
+    assert found == {item: died if item in bad else item * item for item in range(8)}
+    assert [len((tmp_path / str(item)).read_text().splitlines()) for item in bad] == [2, 2]
+
+
+def test_a_scheduler_that_goes_away_is_one_clear_line(tmp_path: Path) -> None:
+    with dask_cluster(tmp_path / "dask", 1) as cluster:
+
+        def report(done: float) -> None:
+            if (tmp_path / "started").exists():
+                cluster.scheduler.kill()
+
+        line = f"^--scheduler = {cluster.address!r}: {GONE}$"
+        with pytest.raises(ConfigError, match=line), open_lanes(1, cluster.address) as lanes:
+            list(map_unordered(partial(held, tmp_path), range(4), lanes, report))

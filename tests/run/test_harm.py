@@ -1,0 +1,175 @@
+"""Harm done to whole sweeps, at random moments: stderr says what happened, and nothing is lost.
+
+After each the sweep is run again, and its tables are those of an undisturbed one, byte for byte.
+Moments are drawn from a seed; what is asserted holds at any moment.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from tests.run.commands import (
+    PATIENCE,
+    assert_same_tables,
+    cells_of,
+    finish,
+    kill,
+    session_of,
+    signalled,
+    sweep,
+    until,
+    until_cells,
+    workers_of,
+)
+from tests.run.test_dask import GONE, dask_cluster
+from tests.run.test_sweep import GRID, INTERRUPTED
+
+pytestmark = pytest.mark.slow
+
+OURS = re.compile(r'File ".*/(experiments/(?!__main__|__init__|cli|interrupt)|sim/|delay_models/)')
+"""A line of a traceback that goes through the program, and not only through Python's own start."""
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The config and the results of an undisturbed run."""
+    folder = tmp_path_factory.mktemp("harm")
+    config = folder / "grid.yaml"
+    config.write_text(yaml.safe_dump(GRID))
+    finish(config, folder / "whole", "--jobs", 2)
+    return config, folder / "whole"
+
+
+def resumed(whole: tuple[Path, Path], out: Path) -> None:
+    config, reference = whole
+    finish(config, out, "--jobs", 2)
+    assert_same_tables(out, reference)
+
+
+def pause(
+    process: subprocess.Popen[str], out: Path, attempt: int, rng: np.random.Generator
+) -> None:
+    """Every second time somewhere in the first second, otherwise after some cells."""
+    if attempt % 2:
+        time.sleep(rng.random())
+    else:
+        until_cells(process, out, int(rng.integers(1, 20)))
+
+
+def test_twenty_kills_of_the_command(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """The command alone is killed: its processes end by themselves, and without a word."""
+    rng, ends = np.random.default_rng(1), Counter[int]()
+    for attempt in range(20):
+        out = tmp_path / str(attempt)
+        process = sweep(whole[0], out, "--jobs", 1 + attempt % 3)
+        pause(process, out, attempt, rng)
+        process.kill()
+        _, error = process.communicate(timeout=PATIENCE)
+        assert error == ""
+        until(lambda process=process: session_of(process) == {})
+        ends[process.returncode] += 1
+        resumed(whole, out)
+    print("exit codes:", ends)
+    assert ends[-signal.SIGKILL] > 10
+
+
+def test_twenty_interrupts(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """One line. Before the program's first line Ctrl-C belongs to Python, which may say more."""
+    rng, ends = np.random.default_rng(2), Counter[str]()
+    for attempt in range(20):
+        out = tmp_path / str(attempt)
+        process = sweep(whole[0], out, "--jobs", 1 + attempt % 3)
+        pause(process, out, attempt, rng)
+        error = signalled(process, signal.SIGINT)
+        if process.returncode == 130 and error == INTERRUPTED:
+            ends["one line"] += 1
+        elif process.returncode == 0:
+            assert error in ("", INTERRUPTED)
+            ends["finished before"] += 1
+        else:
+            assert attempt % 2
+            assert not OURS.search(error), error
+            ends["before the program's first line"] += 1
+        until(lambda process=process: session_of(process) == {})
+        resumed(whole, out)
+    print(ends)
+    assert ends["one line"] > 10
+
+
+def test_twenty_killed_workers(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    """Each is killed once, and the command notices nothing."""
+    rng = np.random.default_rng(3)
+    for attempt in range(20):
+        out = tmp_path / str(attempt)
+        process = sweep(whole[0], out, "--jobs", 2)
+        until_cells(process, out, int(rng.integers(1, 18)))
+        kill(workers_of(process)[:1])
+        _, error = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, error) == (0, "")
+        assert_same_tables(out, whole[1])
+
+
+def test_ten_killed_workers_of_a_cluster(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)
+    with dask_cluster(tmp_path / "dask", 2) as cluster:
+        for attempt in range(10):
+            out = tmp_path / str(attempt)
+            process = sweep(whole[0], out, "--scheduler", cluster.address)
+            until_cells(process, out, int(rng.integers(1, 18)))
+            cluster.workers[attempt].kill()
+            cluster.add_worker()
+            _, error = process.communicate(timeout=PATIENCE)
+            assert (process.returncode, error) == (0, "")
+            assert_same_tables(out, whole[1])
+
+
+def test_five_killed_schedulers(whole: tuple[Path, Path], tmp_path: Path) -> None:
+    rng, ends = np.random.default_rng(5), Counter[int]()
+    for attempt in range(5):
+        out = tmp_path / str(attempt)
+        with dask_cluster(tmp_path / f"dask{attempt}", 1) as cluster:
+            process = sweep(whole[0], out, "--scheduler", cluster.address)
+            until_cells(process, out, int(rng.integers(1, 12)))
+            cluster.scheduler.kill()
+            _, error = process.communicate(timeout=PATIENCE)
+            ends[process.returncode] += 1
+            line = f"error: --scheduler = {cluster.address!r}: {GONE}\n"
+            assert (process.returncode, error) in [(2, line), (0, "")]
+            assert process.returncode == 2 or cells_of(out) == 20
+        resumed(whole, out)
+    print("exit codes:", ends)
+    assert ends[2] > 0
+
+
+@pytest.mark.parametrize("seeds", [(0, 0), (0, 1)], ids=["one config", "two configs"])
+def test_two_sweeps_at_once(seeds: tuple[int, int], tmp_path: Path) -> None:
+    """Both end well, one after the other, or one is refused; the tables are of one that ran."""
+    configs = [tmp_path / f"{number}.yaml" for number in range(2)]
+    for config, seed in zip(configs, seeds, strict=True):
+        config.write_text(yaml.safe_dump(GRID | {"seed": seed}))
+        finish(config, tmp_path / f"whole{config.stem}", "--jobs", 2)
+    ends = Counter[tuple[int, ...]]()
+    for attempt in range(6):
+        out = tmp_path / f"out{attempt}"
+        running = [sweep(config, out, "--jobs", 2) for config in configs]
+        errors = [process.communicate(timeout=PATIENCE)[1] for process in running]
+        codes = [process.returncode for process in running]
+        for code, error, other in zip(codes, errors, reversed(running), strict=True):
+            line = f"error: {out}: process {other.pid} is writing to it; wait for its end\n"
+            assert (code, error) in [(0, ""), (2, line)]
+        assert 0 in codes
+        ends[tuple(codes)] += 1
+        story = yaml.safe_load((out / "config.yaml").read_text())["seed"]
+        written = [i for i, code in enumerate(codes) if code == 0 and seeds[i] == story]
+        assert written
+        assert_same_tables(out, tmp_path / f"whole{written[0]}")
+    print("exit codes:", ends)

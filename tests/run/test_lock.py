@@ -1,0 +1,144 @@
+"""One command at a time writes to an output folder (Linux)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.run.files import NAME, locked, writer_of
+from erasurehead.experiments.run.outputs import unfinished
+from tests.run.commands import PATIENCE, ROOT, start
+
+HOLDER = """
+import sys
+from pathlib import Path
+from erasurehead.experiments.run.files import locked
+with locked(Path(sys.argv[1])):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that has the lock until its input ends."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path / "out")],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "locked\n"
+        yield process
+        process.kill()
+
+
+def test_a_second_command_is_refused_with_the_first_ones_process(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    line = f"{out}: process {holder.pid} is writing to it; wait for its end"
+    with pytest.raises(ConfigError, match=f"^{line}$"), locked(out):
+        pass
+    assert writer_of(out) == holder.pid
+    assert str(unfinished(out)) == line
+    holder.communicate("")
+    with locked(out):
+        assert writer_of(out) == os.getpid()
+    assert not out.exists()
+
+
+def test_a_lock_of_a_dead_process_is_no_obstacle(
+    holder: subprocess.Popen[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    assert (out / NAME).read_text() == f"{holder.pid}\n"
+    assert writer_of(out) is None
+    with locked(out):
+        assert writer_of(out) == os.getpid()
+    assert not (out / NAME).exists()
+
+
+def test_threads_of_one_process_are_told_apart(tmp_path: Path) -> None:
+    refused = pytest.raises(ConfigError, match=f"process {os.getpid()} is writing to it")
+    with locked(tmp_path), refused, locked(tmp_path):
+        pass
+
+
+def test_the_lock_goes_with_its_context(tmp_path: Path) -> None:
+    """Also after an error; a folder that was made for it and stays empty goes too."""
+    with pytest.raises(ArithmeticError), locked(tmp_path / "a" / "b"):
+        raise ArithmeticError
+    assert not list(tmp_path.iterdir())
+    with locked(tmp_path / "a"):
+        (tmp_path / "a" / "table").write_bytes(b"")
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["table"]
+
+
+def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
+    (tmp_path / "table").mkdir()
+    refused = pytest.raises(
+        ConfigError, match=f"^{tmp_path}/table: is a directory; must be a file$"
+    )
+    with refused, locked(tmp_path, ["new", "table"]):
+        raise AssertionError
+    assert [path.name for path in tmp_path.iterdir()] == ["table"]
+
+
+@pytest.mark.parametrize("command", ["fit", "verify"])
+def test_commands_look_before_they_compute(command: str, tmp_path: Path) -> None:
+    """Catches minutes of work that end with one line, that of a file which cannot be written."""
+    table = {"fit": "order_statistics.parquet", "verify": "verify.csv"}[command]
+    (tmp_path / "out" / table).mkdir(parents=True)
+    trace = tmp_path / "trace.npz"
+    np.savez(trace, seconds=1.0 + np.random.default_rng(0).random((20_000, 50)))
+    arguments = {"fit": [trace], "verify": ["--replications", 20_000]}[command]
+    process = start(command, *arguments, "--output", tmp_path / "out")
+    _, error = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert error == f"error: {tmp_path}/out/{table}: is a directory; must be a file\n"
+
+
+@pytest.mark.parametrize("odd", ["link", "fifo", "folder", "text"])
+def test_whatever_is_in_the_lock_s_place(odd: str, tmp_path: Path) -> None:
+    path, target = tmp_path / NAME, tmp_path / "target"
+    target.write_text("of the user")
+    if odd == "text":
+        path.write_text("not a process\n" * 100)
+        with locked(tmp_path):
+            assert path.read_text() == f"{os.getpid()}\n"
+        return
+    if odd == "link":
+        path.symlink_to(target)
+    elif odd == "fifo":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(ConfigError, match=r"cannot be written|must be a file"), locked(tmp_path):
+        pass
+    assert writer_of(tmp_path) is None
+    assert target.read_text() == "of the user"
+
+
+def test_a_full_disk_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(handle: int, content: bytes) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "mine").touch()
+    monkeypatch.setattr("os.write", full)
+    with pytest.raises(ConfigError, match="No space left on device"), locked(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]

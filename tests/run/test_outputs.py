@@ -1,0 +1,337 @@
+"""Output folders, their manifest, and ``answer.json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import erasurehead as eh
+from erasurehead.experiments.compare import answer
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.console import show_plan
+from erasurehead.experiments.pictures.command import write_pictures
+from erasurehead.experiments.pictures.records import read_records
+from erasurehead.experiments.run import command, outputs, store
+from erasurehead.experiments.run import command as running
+from erasurehead.experiments.run.command import Options, plan, run
+from erasurehead.experiments.run.outputs import Answer, origin_of
+from erasurehead.experiments.run.pool import Died
+
+# An output folder tells one story, and a plan tells it before it happens.
+
+
+DOCUMENT: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 20,
+    "replications": 4,
+    "delay": {"model": "exponential", "rate": 2.0},
+    "schemes": [{"name": "uncoded"}, {"name": "erasurehead", "load": 2, "wait_for": 3}],
+}
+TABLES = {"iterations.parquet", "summary.parquet", "workers.parquet"}
+
+
+def go(document: Mapping[str, Any], out: Path) -> tuple[running.Outcome, list[str]]:
+    said: list[str] = []
+    return run(document, out, Options(tell=said.append)), said
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    """A run, its pictures and a timeline, and files of the user."""
+    out = tmp_path / "out"
+    run(DOCUMENT, out, Options(timeline=out / "timeline.json"))
+    write_pictures(out, "workers")
+    (out / "notes.txt").write_text("mine")
+    (out / "plots" / "notes.txt").write_text("mine too")
+    return out
+
+
+def test_the_same_run_again_keeps_everything(out: Path) -> None:
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    del before[out / "manifest.json"]
+    outcome, said = go(DOCUMENT, out)
+    assert (dict(outcome.seconds), said) == ({}, [])
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_another_run_leaves_nothing_of_the_first_but_cells(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches tables of one config beside the manifest of another: here every cell fails."""
+    first = names(out / "cells")
+
+    def all_die(task: object, items: list[Any], *_: object) -> Any:
+        return ((item, Died("out of memory?")) for item in items)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "map_unordered", all_die)
+        outcome, said = go(DOCUMENT | {"seed": 1}, out)
+    assert len(outcome.failed) == 2
+    assert said == [f"{out} held another run: its tables and pictures go, its cells stay"]
+    kept = {"cells", "config.yaml", "manifest.json", "plots", "notes.txt", "timeline.parquet"}
+    assert names(out) == kept
+    assert len(pd.read_parquet(out / "timeline.parquet")) == 0
+    assert names(out / "plots") == {"notes.txt"}
+    assert names(out / "cells") == first
+
+
+@pytest.mark.parametrize("place", ["manifest.json", "summary.parquet", "timeline.json", "cells"])
+def test_what_stands_in_the_way_is_known_before_anything_is_computed(
+    place: str, tmp_path: Path
+) -> None:
+    """A link of the user's is left alone. Catches hours of work that end with one line."""
+    out, target = tmp_path / "out", tmp_path / "target"
+    target.write_bytes(b"of the user")
+    out.mkdir()
+    (out / place).symlink_to(target)
+    told: list[float] = []
+    with pytest.raises(ConfigError, match=f"^{out / place}: "):
+        running.run(DOCUMENT, out, running.Options(report=lambda done, _: told.append(done)))
+    assert told == []
+    assert names(out) == {place}
+    assert (out / place).is_symlink()
+    assert target.read_bytes() == b"of the user"
+
+
+def test_going_back_computes_nothing(out: Path) -> None:
+    before = {name: (out / name).read_bytes() for name in TABLES}
+    go(DOCUMENT | {"seed": 1}, out)
+    assert all((out / name).read_bytes() != before[name] for name in TABLES - {"workers.parquet"})
+    outcome, _ = go(DOCUMENT, out)
+    assert dict(outcome.seconds) == {}
+    assert {name: (out / name).read_bytes() for name in TABLES} == before
+
+
+def test_a_killed_run_leaves_no_result_but_says_so(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed before any of the files that a run removes or writes: the old story, or none."""
+
+    class Killed(BaseException):
+        pass
+
+    def plotted() -> str:
+        try:
+            write_pictures(out, "workers")
+        except ConfigError as error:
+            return str(error)
+        return "whole"
+
+    def killed_before(step: int) -> bool:
+        """Whether the run was killed, before its change of so many files."""
+        steps = iter(range(step, -1, -1))
+
+        def counted(change: Callable[..., Any]) -> Callable[..., Any]:
+            def counting(*arguments: Any, **options: Any) -> Any:
+                if next(steps, None) == 0:
+                    raise Killed
+                return change(*arguments, **options)
+
+            return counting
+
+        with monkeypatch.context() as patch:
+            for name in ("replace", "unlink"):
+                patch.setattr(Path, name, counted(getattr(Path, name)))
+            try:
+                go(DOCUMENT | {"seed": 1}, out)
+            except Killed:
+                return True
+        return False
+
+    unfinished = f"{out}: its run has not come to the end; run the same command again"
+    said = []
+    for step in count():
+        go(DOCUMENT, out)
+        assert plotted() == "whole"
+        if not killed_before(step):
+            break
+        said.append(plotted())
+    assert said[0] == "whole"
+    assert set(said) == {"whole", unfinished}
+    first, last = said.index(unfinished), len(said) - said[::-1].index(unfinished)
+    assert set(said[first:last]) == {unfinished}
+    assert last - first > 10
+    assert plotted() == "whole"
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_a_table_of_another_run_is_refused(table: str, out: Path, tmp_path: Path) -> None:
+    """Of another config, of other cells, of nobody knows what; also one that plot does not need."""
+    go(DOCUMENT | {"seed": 1}, tmp_path / "other")
+    whole = (out / table).read_bytes()
+    other = pd.read_parquet(tmp_path / "other" / table)
+    other.to_parquet(tmp_path / "unknown.parquet")
+    changes = {
+        (tmp_path / "other" / table).read_bytes(): "is made from another config",
+        (tmp_path / "unknown.parquet").read_bytes(): "does not say what it is made from",
+    }
+    for content, reason in changes.items():
+        (out / table).write_bytes(content)
+        for read in (read_records, lambda folder: eh.load(folder).iterations):
+            with pytest.raises(
+                ConfigError, match=f"{table}: {reason}.*; run the same command again"
+            ):
+                read(out)
+    (out / table).write_bytes(whole)
+    assert len(eh.load(out).workers) == 12
+
+
+def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The config is the same, but a file that it names, or the code, was another."""
+    old = (out / "summary.parquet").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "code_fingerprint", lambda: "other code")
+        patch.setattr(command, "code_fingerprint", lambda: "other code")
+        go(DOCUMENT, out)
+    assert len(pd.read_parquet(out / "timeline.parquet")) == 0
+    (out / "summary.parquet").write_bytes(old)
+    with pytest.raises(ConfigError, match=r"summary.parquet: is made from other cells"):
+        read_records(out)
+
+
+def test_an_edited_config_is_not_that_of_the_tables(out: Path) -> None:
+    path = out / "config.yaml"
+    path.write_text(path.read_text().replace("workers: 6", "workers: 8"))
+    with pytest.raises(ConfigError, match=r"config.yaml: is not the config that the tables"):
+        eh.load(out)
+
+
+def test_a_result_that_was_replaced_is_not_mixed_with_the_new_one(out: Path) -> None:
+    result = eh.load(out)
+    assert len(result.summary) == 2
+    go(DOCUMENT | {"seed": 1}, out)
+    with pytest.raises(ConfigError, match="holds another run by now; load it again"):
+        result.iterations  # noqa: B018
+
+
+def test_a_timeline_of_another_run_is_not_drawn(out: Path, tmp_path: Path) -> None:
+    events = tmp_path / "t.json"
+    run(DOCUMENT, out, Options(timeline=events))
+    assert write_pictures(out, "gantt")[0]
+    timeline, origin = (out / "timeline.parquet").read_bytes(), origin_of(out)
+    assert json.loads(events.read_text())["otherData"] == asdict(origin)  # type: ignore[arg-type]
+    go(DOCUMENT | {"seed": 1}, out)
+    with pytest.raises(
+        ConfigError, match=r"gantt cannot be drawn: there is no timeline of this run"
+    ):
+        write_pictures(out, "gantt")
+    (out / "timeline.parquet").write_bytes(timeline)
+    with pytest.raises(ConfigError, match=r"timeline.parquet: is made from another config"):
+        write_pictures(out, "gantt")
+
+
+def test_a_run_without_any_cell_says_so(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def all_die(task: object, items: list[Any], *_: object) -> Any:
+        return ((item, Died("out of memory?")) for item in items)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(running, "map_unordered", all_die)
+        go(DOCUMENT | {"seed": 1}, out)
+    for read in (write_pictures, eh.load):
+        with pytest.raises(ConfigError, match=f"{out}: no cell of its run could be computed"):
+            read(out)
+
+
+def test_a_grown_sweep_computes_what_is_new(tmp_path: Path) -> None:
+    go(DOCUMENT | {"sweep": {"delay.rate": [1.0, 2.0]}}, tmp_path)
+    outcome, _ = go(DOCUMENT | {"sweep": {"delay.rate": [1.0, 2.0, 3.0]}}, tmp_path)
+    assert len(outcome.seconds) == 2
+    summary = pd.read_parquet(tmp_path / "summary.parquet")
+    assert sorted(summary["delay.rate"].unique()) == [1, 2, 3]
+
+
+def test_a_plan_says_what_would_run_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = {"bandwidth": 1e6, "message_bytes": 1e3, "channels": 2}
+    document = DOCUMENT | {"sweep": {"network": [None, network]}}
+    show_plan(plan(document, tmp_path / "out", Options()), tmp_path / "out", 2)
+    lines = capsys.readouterr().out.splitlines()
+    assert not list(tmp_path.iterdir())
+    assert ["batch" in line for line in lines[1:5]] == [True, True, False, False]
+    assert sum("event engine: messages that wait for a channel" in line for line in lines) == 1
+    assert any(line.startswith("4 of 4 cells to compute: about") for line in lines)
+    assert lines[-1].startswith("nothing was computed or written")
+
+
+def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    grown = DOCUMENT | {
+        "schemes": [*DOCUMENT["schemes"], {"name": "ignore_stragglers", "wait_for": 5}]
+    }
+    show_plan(plan(grown, out, Options()), out, 1)
+    lines = capsys.readouterr().out.splitlines()
+    assert ["finished" in line for line in lines[1:4]] == [True, True, False]
+    assert names(out) >= TABLES
+
+
+def test_longer_cells_have_longer_estimates_and_come_first(tmp_path: Path) -> None:
+    document = DOCUMENT | {"sweep": {"iterations": [10, 1000, 100], "engine": ["batch", "event"]}}
+    planned = plan(document, tmp_path, Options())
+    order = [cell.settings.iterations for cell in planned.todo if cell.settings.engine == "event"]
+    assert order == sorted(order, reverse=True)
+    seconds = [planned.checked.estimates[cell.key].seconds for cell in planned.todo]
+    assert seconds == sorted(seconds, reverse=True)
+    for need in planned.checked.estimates.values():
+        assert need.memory > 0
+        assert need.reason == ("asked for" if need.engine == "event" else "")
+
+
+# ``answer.json``: what commands found, for programs.
+
+
+def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:
+    said = Answer(
+        "fit", "a.csv", "It is so.", ("because",), ("`do` this", "é<script>"), "erase", ()
+    )
+    outputs.write(said, tmp_path)
+    assert outputs.read(tmp_path) == said
+    assert (tmp_path / outputs.NAME).read_bytes().isascii()
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"kind": "fit"}', '{"kind": 3}', "[" * 10_000])
+def test_what_is_no_answer_is_refused(content: str, tmp_path: Path) -> None:
+    (tmp_path / outputs.NAME).write_text(content)
+    with pytest.raises(ConfigError, match="is no answer"):
+        outputs.read(tmp_path)
+
+
+def test_the_command_is_told_without_where_its_results_went() -> None:
+    given = ["fit", "my cluster.csv", "--output", "x", "--unit=s", "--output=y", "--debug"]
+    assert outputs.command_line(given) == "erasurehead fit 'my cluster.csv' --unit=s"
+
+
+def rows(**columns: list[float]) -> pd.DataFrame:
+    return pd.DataFrame({"label": [f"code {i}" for i in range(len(columns["ratio"]))], **columns})
+
+
+def test_a_comparison_in_words() -> None:
+    """The geometric mean of 2 and 8 is 4; one of two intervals holds 1."""
+    table = rows(
+        first=[1.0, 2.0],
+        second=[2.0, 16.0],
+        ratio=[2.0, 8.0],
+        ratio_low=[0.9, 7.0],
+        ratio_high=[3.0, 9.0],
+        loss_difference=[0.0, 0.25],
+    )
+    said = answer(table, "a", "b")
+    assert "takes 4 times as long as one of a (2 to 8), over the 2 schemes" in said.verdict
+    assert said.why[0].startswith("1 of 2 ratios")
+    assert "code 1: 2 s an iteration in a, 16 s in b" in said.why[1]
+    assert "0.25 at most" in said.why[2]
+
+
+def test_equal_results_are_called_equal() -> None:
+    table = rows(first=[1.0], second=[1.0], ratio=[1.0], ratio_low=[1.0], ratio_high=[1.0])
+    assert answer(table, "a", "b").verdict == "Iterations of b take exactly as long as those of a."

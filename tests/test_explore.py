@@ -1,0 +1,149 @@
+"""What the sliders stand for, what is drawn, and how a wrong one is answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Iterator
+from typing import Any
+from urllib.error import HTTPError
+
+import numpy as np
+import pytest
+import yaml
+
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.explore.drawing import ClosedForms, simulated
+from erasurehead.experiments.explore.server import Server, answer, page
+from erasurehead.experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen, delay, document
+from erasurehead.experiments.run.compute import compute
+from tests.report.results import Reader
+
+
+def settings_of(**query: str) -> Any:
+    return cells(document(chosen(query)))[0].settings
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_a_law_has_the_mean_that_is_chosen(law: str) -> None:
+    """Shift and mean of the random part are the same for all laws."""
+    model = settings_of(law=law, shift="0.5", mean="0.8").delay
+    assert model.mean() == pytest.approx(1.3)
+
+
+def test_persistence_leaves_the_share_of_slow_workers_alone() -> None:
+    """Of a chain with these probabilities the stationary share is f / (1 - s + f)."""
+    for p in ("0.2", "0.9"):
+        found = delay(chosen({"slow": "3", "share": "0.1", "persistence": p}))
+        stays, becomes = found["slow_to_slow"], found["fast_to_slow"]
+        assert becomes / (1 - stays + becomes) == pytest.approx(0.1, abs=1e-4)
+        assert stays - becomes == pytest.approx(float(p), abs=1e-4)
+    assert delay(chosen({"slow": "3"}))["model"] == "mixture"
+    assert delay(chosen({"persistence": "0.9"}))["model"] == "shifted_exponential"
+
+
+def test_the_arrays_are_those_of_a_run() -> None:
+    """To the bit, of each scheme, under a policy and delays that leave nothing out."""
+    query = {"slow": "3", "persistence": "0.5", "policy": "queue", "n": "12", "r": "8"}
+    for cell in cells(document(chosen(query))):
+        ours, rows = simulated(cell), compute(cell).iterations
+        shape = ours.times.shape
+        np.testing.assert_array_equal(ours.times, rows["time"].to_numpy().reshape(shape))
+        np.testing.assert_array_equal(ours.losses, rows["train_loss"].to_numpy().reshape(shape))
+        errors = rows["decoding_error"].to_numpy().reshape(shape)[:, 1:].mean(axis=1)
+        np.testing.assert_allclose(ours.errors, errors)
+
+
+def test_closed_forms_stand_beside_what_was_simulated() -> None:
+    """Uncoded, exponential delays: shift + tau + mean times the harmonic number of n."""
+    theory = ClosedForms()
+    quick = answer("n=10&d=2&r=5", theory)
+    assert quick["more"] is True
+    whole = answer("n=10&d=2&r=5&patient=1", theory)
+    assert whole["more"] is False
+    assert answer("n=10&d=2&r=5&rate=0.1", theory)["more"] is False, "they are known by now"
+    expected = 0.5 + 0.1 + sum(1 / k for k in range(1, 11))
+    assert f"{expected:.4g}" in str(whole["html"])
+    assert "closed form" in Reader(str(whole["html"])).words
+    config = yaml.safe_load(str(whole["config"]))
+    assert config["workers"] == 10
+    assert len(cells(config)) == 5
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ("n=61", "n = '61': must be a number from 4 to 60"),
+        ("n=nan", "n = 'nan'"),
+        ("n=4.5", "must be a whole number"),
+        ("d=4&n=30", "load = 4: must divide workers = 30"),
+        ("r=40&n=30", "must be between 1 and workers = 30"),
+        ("law=normal", "must be one of"),
+        ("policy=<b>", "must be one of"),
+        ("whatever=1", "must be one of"),
+        ("n=" + "9" * 5000, "must be a number"),
+        ("n=%00&d=%0a", "must be a number"),
+        ("&".join(f"x{i}=1" for i in range(200)), "x0: must be one of"),
+    ],
+    ids=lambda value: value[:20],
+)
+def test_a_wrong_slider_is_one_line(query: str, words: str) -> None:
+    said = str(answer(query, ClosedForms())["error"])
+    assert words in said
+    assert "\n" not in said
+    assert len(said) <= 300
+    assert "internal" not in said
+
+
+def test_every_end_of_every_slider_is_answered() -> None:
+    """With a picture, or with one line that is no fault of ours."""
+    for control in CONTROLS:
+        ends = control.names if isinstance(control, Choice) else (control.low, control.high)
+        for end in ends:
+            found = answer(f"n=12&r=6&{control.name}={end}", ClosedForms())
+            assert "html" in found or "internal" not in str(found["error"]), found
+
+
+def test_the_page_names_every_control() -> None:
+    made = Reader(page())
+    assert made.faults == []
+    names = {a["id"] for a in (*made.all("input"), *made.all("select"))}
+    assert names == {control.name for control in CONTROLS}
+    assert {a["for"] for a in made.all("label")} == names
+    assert "http" not in page().replace("http-equiv", "")
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server(0)
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield made
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+def asked(server: Server, path: str, **headers: str) -> bytes:
+    request = urllib.request.Request(server.address.rstrip("/") + path, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as found:
+        content: bytes = found.read()
+    return content
+
+
+def test_it_serves_this_machine_alone(server: Server) -> None:
+    assert server.server_address[0] == "127.0.0.1"
+    assert asked(server, "/").decode() == page()
+    assert "error" in json.loads(asked(server, "/draw?n=1"))
+    with pytest.raises(HTTPError, match="404"):
+        asked(server, "/etc/passwd")
+    with pytest.raises(HTTPError, match="403"):
+        asked(server, "/", Host="example.org")
+
+
+def test_a_port_that_is_taken_is_one_line(server: Server) -> None:
+    port = server.server_address[1]
+    with pytest.raises(ConfigError, match=f"--port = {port}: cannot be used"):
+        Server(port)

@@ -1,0 +1,109 @@
+"""What many tests use: the program, hand-made tapes, figures without a screen."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import matplotlib
+import numpy as np
+from matplotlib import pyplot
+
+from erasurehead.experiments.cli import main
+from erasurehead.sim.types import FloatArray
+
+# The program, as a process of its own or within this one, which saves a second of starting.
+
+
+ROOT = Path(__file__).parent.parent
+
+
+def process(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """``erasurehead ...`` as a person starts it."""
+    return subprocess.run(
+        [sys.executable, "-m", "experiments", *map(str, arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def inside(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """The same command line, output and exit code, in this process; every warning is an error."""
+    command = ["erasurehead", *map(str, arguments)]
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", command),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        else:
+            code = 0
+    return subprocess.CompletedProcess(command, code, out.getvalue(), err.getvalue())
+
+
+# Figures of pyplot in tests.
+
+
+@contextmanager
+def agg() -> Iterator[None]:
+    """Within this context pyplot needs no screen; its figures are closed at the end."""
+    before = matplotlib.get_backend()
+    pyplot.switch_backend("agg")
+    try:
+        yield
+    finally:
+        pyplot.close("all")
+        pyplot.switch_backend(before)
+
+
+# Hand-made tapes: unit delays that a test knows cell by cell.
+
+
+@dataclass(frozen=True)
+class LatticeTape:
+    """Delays on a lattice of multiples of ``step`` seconds from 0: full of ties and zeros.
+
+    With a step of 1/4 sums are exact, so that ties survive them; with 0.1 they round.
+    """
+
+    seed: int
+    workers: int
+    levels: int = 4
+    block_rounds: int = 7
+    step: float = 0.25
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        def row(t: int) -> FloatArray:
+            rng = np.random.default_rng([self.seed, t, stream])
+            return rng.integers(0, self.levels, self.workers) * self.step
+
+        return np.stack([row(t) for t in range(start, stop)])
+
+
+@dataclass(frozen=True, eq=False)
+class TableTape:
+    """A given table, ``(rounds, workers)``; the same for every stream."""
+
+    table: FloatArray
+    block_rounds: int = 5
+
+    @property
+    def workers(self) -> int:
+        return self.table.shape[1]
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        return self.table[start:stop]

@@ -1,1 +1,0 @@
-"""``erasurehead whatif``."""
