@@ -30,9 +30,9 @@ def reporting(progress: Progress, unit: str) -> Iterator[Report]:
         with _notebook_bar(unit) as report:
             yield report
     else:
-        from erasurehead.experiments import console
+        from erasurehead.experiments.page import terminal
 
-        with console.progress(unit) as report:
+        with terminal.progress(unit) as report:
             yield report
 
 

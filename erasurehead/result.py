@@ -12,7 +12,7 @@ from typing import Any, final
 import pandas as pd
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.counted import counted
+from erasurehead.experiments.page.numbers import counted
 from erasurehead.experiments.pictures.records import Records, read_config, read_records, read_table
 from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
 from erasurehead.plots import Plots

@@ -31,7 +31,7 @@ from .config.catalogue import Catalogue, with_plugins
 from .config.cells import Cell, cells
 from .config.codec import names, plain
 from .config.schema import prose_of, section_of
-from .counted import counted
+from .page.numbers import counted
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.picture import Axis, Heat, Panel, Picture

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from . import terminal
 from .options import (
     JOBS,
     MOST_JOBS,
@@ -33,6 +32,7 @@ from .options import (
     UnitOption,
     whole,
 )
+from .page import terminal
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -51,7 +51,7 @@ def example(command: str) -> str:
 
 def _said() -> str:
     """The command line, for a reader who wants to repeat it."""
-    from .run.outputs import command_line
+    from .page.answer import command_line
 
     return command_line(sys.argv[1:])
 
@@ -158,7 +158,7 @@ def _run(
         return
     if timeline is not None:
         files.require_file(timeline)
-    with console.progress("cells") as report:
+    with terminal.progress("cells") as report:
         say = terminal.say
         options = Options(jobs, scheduler, data_dir, timeline, allow_large, report, say)
         outcome = run_document(document, target, options)
@@ -200,7 +200,7 @@ def live(
     document = load(config, set_ or [])
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
     target = output or Path("results") / f"{document.get('name', 'run')}-live"
-    with console.progress("iterations") as report:
+    with terminal.progress("iterations") as report:
         options = command.Options(how, data_dir, allow_large, report, terminal.say)
         outcome, facts = command.run(document, target, options)
     console.show_outcome(outcome, target)
@@ -265,11 +265,10 @@ def reproduce(
 
         processes.prepare()
 
-    from . import console
     from .reproduce.base import Effort
     from .reproduce.command import make_figures
 
-    with console.progress("figures") as report:
+    with terminal.progress("figures") as report:
         summary = make_figures(figures or [], Effort(0, full, data_dir), output, jobs, report)
     terminal.say(str(summary))
 
@@ -281,10 +280,9 @@ def atlas(
     ] = Path("results/atlas"),
 ) -> None:
     """Write a reference page of every scheme: what it does, what is known, sources."""
-    from . import console
     from .atlas import write_atlas
 
-    with console.progress("pictures") as report:
+    with terminal.progress("pictures") as report:
         page = write_atlas(output, report)
     terminal.say(str(page))
 
@@ -308,7 +306,6 @@ def fit(
     allow_large: AllowLarge = False,
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
-    from . import console
     from .fit import command
     from .fit.findings import investigate
     from .fit.page import terminal_report
@@ -321,7 +318,7 @@ def fit(
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with locked(target, command.FILES), console.progress("fits") as report:
+    with locked(target, command.FILES), terminal.progress("fits") as report:
         findings = investigate(
             measured.tables, load, ks, report, measured.hosts, tuple(measured.notes)
         )
@@ -362,7 +359,6 @@ def whatif(
     allow_large: AllowLarge = False,
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
-    from . import console
     from .measured import reading
     from .run.files import locked
     from .whatif import command, shown
@@ -374,7 +370,7 @@ def whatif(
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
     with locked(target, command.file_names(measured.tables)):
-        with console.progress("loads") as report:
+        with terminal.progress("loads") as report:
             studies = command.investigate(measured, what, report)
         command.write(studies, trace.name, measured.notes, target, _said())
     shown.show(studies)
@@ -499,7 +495,6 @@ def attack(
     ] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
-    from . import console
     from .attack import command, page
     from .config.document import load
     from .run.files import locked
@@ -509,7 +504,7 @@ def attack(
     target = output or Path("results/attack") / str(document.get("name", "run"))
     command.require_own(target, planned.config)
     with locked(target, command.FILES):
-        with console.progress("stragglers") as report:
+        with terminal.progress("stragglers") as report:
             frame = command.compute(planned, report)
         command.write(planned, frame, target)
     page.show(frame)
@@ -528,10 +523,9 @@ def plot(
     ] = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
-    from . import console
     from .pictures.command import write_pictures
 
-    with console.progress("pictures") as report:
+    with terminal.progress("pictures") as report:
         written, left_out = write_pictures(directory, kind, format_.split(","), report)
     terminal.say_all([*map(str, written), *left_out])
 
@@ -622,7 +616,7 @@ def measure(
     data_dir: DataDir = None,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
-    from . import console, measure
+    from . import measure
     from .config.document import load
     from .live.command import slowed
     from .live.masters import CannotEnd
@@ -631,7 +625,7 @@ def measure(
     tasks = measure.tasks_of(document, data_dir, workers, size)
     wanted, factors = measure.loads_of(loads), dict(slowed(slow or []))
     try:
-        with console.progress("rounds") as report:
+        with terminal.progress("rounds") as report:
             table = measure.measure(tasks, wanted, rounds, scheduler, factors, output, report)
     except CannotEnd as error:
         terminal.tell(f"failed: {error}")

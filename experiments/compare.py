@@ -12,14 +12,14 @@ from scipy.special import stdtrit
 
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
+from .page.answer import ANSWER, Answer, write_answer
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import LIVE, Records, read_records, swept_keys
-from .run import files, outputs
+from .run import files
 from .run.files import locked
-from .run.outputs import Answer
 from .run.records import CONFIDENCE, interval_columns
 
 # Which cells of two results belong together, and what both have of them.
@@ -275,7 +275,7 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"
-FILES = (outputs.NAME, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
+FILES = (ANSWER, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
 
 
 def compare(
@@ -297,12 +297,12 @@ def compare(
     table = comparison_table(together)
     names = _names(one, two)
     with locked(output, FILES):
-        files.remove([output / outputs.NAME])
+        files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
         picture = comparison_picture(together, *names)
         written = style.save(paint.figure(picture), output / PICTURE)
-        outputs.write(answer(table, *names, command), output)
-    return table, [output / TABLE, *written, output / outputs.NAME]
+        write_answer(answer(table, *names, command), output)
+    return table, [output / TABLE, *written, output / ANSWER]
 
 
 def _names(one: Records, two: Records) -> tuple[str, str]:

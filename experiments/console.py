@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.cells import cell_len
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
-from rich.table import Table
 
 from ..sim.metrics import METRICS, Metric
-from . import terminal
 from .config.cells import Cell
-from .config.errors import line
-from .counted import counted
-from .run.command import Outcome, Plan, Report
+from .page import terminal
+from .page.numbers import counted
+from .page.terminal import Column, show_columns
+from .run.command import Outcome, Plan
 
 COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if m.heading}
-
-
-@contextmanager
-def progress(unit: str) -> Iterator[Report]:
-    """A progress bar on stderr; quiet when stderr is not a terminal."""
-    if not sys.stderr.isatty():  # not Progress(disable=True): before rich 14 that prints a line
-        yield lambda done, total: None
-        return
-    bar = Progress(
-        TextColumn(unit),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=terminal.console(stderr=True),
-    )
-    with bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def show_outcome(outcome: Outcome, output: Path) -> None:
@@ -167,72 +135,6 @@ def _size(memory: int) -> str:
 def _place(cell: Cell) -> str:
     values = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
     return f" [{values}]" if values else ""
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column of a table: whole numbers and words.
-
-    Attributes:
-        title: its heading.
-        cells: its values, as they are shown.
-        rank: how important it is, 0 for a column that tells rows apart; the last go first where
-            the terminal is narrow.
-    """
-
-    title: str
-    cells: Sequence[str]
-    rank: int = 0
-
-    @classmethod
-    def of(cls, title: str, cells: Sequence[str]) -> Column:
-        """A column of texts from outside."""
-        return cls(line(title, WIDEST), [line(cell, WIDEST) for cell in cells])
-
-    @property
-    def width(self) -> int:
-        """Characters of the longest value."""
-        return max(map(cell_len, (self.title, *self.cells)))
-
-
-WIDEST = 80
-"""Characters of a text from outside."""
-
-GAP = 2
-"""Characters between two columns."""
-
-
-def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
-    """The columns that fit into a line, and those that are left out, the least important first."""
-    shown, left_out = [*columns], list[Column]()
-    while sum(column.width + GAP for column in shown) - GAP > width:
-        least = max(shown, key=lambda column: column.rank)
-        if least.rank == 0:
-            break
-        shown.remove(least)
-        left_out.append(least)
-    return shown, left_out
-
-
-def show_columns(columns: Sequence[Column]) -> list[Column]:
-    """Print a table; returns the columns for which a line has no room."""
-    console = terminal.console()
-    shown, left_out = fitting(columns, terminal.width(console))
-    console.width = max(console.width, terminal.width(console))  # else rich squeezes it into a pipe
-    console.print(_table(shown), crop=False)
-    return left_out
-
-
-def _table(columns: Sequence[Column]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
-    for column in columns:
-        named = column.rank == 0
-        table.add_column(
-            column.title, justify="left" if named else "right", no_wrap=True, min_width=column.width
-        )
-    for row in zip(*(column.cells for column in columns), strict=True):
-        table.add_row(*row)
-    return table
 
 
 def _swept(outcome: Outcome) -> list[str]:

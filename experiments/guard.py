@@ -19,7 +19,7 @@ from types import FrameType
 from typing import Any
 
 from .config.errors import line, shortened
-from .terminal import tell
+from .page.terminal import tell
 
 # Ctrl-C: one line, exit code 130, whatever the command is doing at the moment.
 #

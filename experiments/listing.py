@@ -13,11 +13,11 @@ from rich.text import Text
 
 from ..sim.engines.cluster import Network
 from ..sim.problems.losses import ProblemSettings
-from . import terminal
 from .config.catalogue import with_plugins
 from .config.errors import ConfigError, at, one_of
 from .config.network import FailureSettings
 from .config.schema import described, first_sentence
+from .page import terminal
 from .reproduce import FIGURES
 
 # ``erasurehead init``: the example configs that come with the package.

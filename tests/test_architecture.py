@@ -135,7 +135,7 @@ def require_one_way(path: str) -> None:
         assert not any(within(m, "simpy") for m in modules), f"{path} imports simpy"
 
 
-TERMINAL = "experiments/terminal.py"
+TERMINAL = "experiments/page/terminal.py"
 OURS = ("experiments/commands.py",)
 """Print JSON, the version, and what can be said before anything is imported."""
 

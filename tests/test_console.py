@@ -9,8 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.console import COLUMNS, Column, fitting, show_columns, show_outcome
-from erasurehead.experiments.counted import counted, left_out
+from erasurehead.experiments.console import COLUMNS, show_outcome
+from erasurehead.experiments.page.numbers import counted, left_out
+from erasurehead.experiments.page.terminal import Column, fitting, show_columns
 from erasurehead.experiments.run.command import Outcome, run
 
 # Tables in the terminal: whole columns or none, whatever its width.

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from .. import terminal
-from ..console import Column, show_columns
+from ..page import terminal
+from ..page.terminal import Column, show_columns
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points

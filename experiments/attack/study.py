@@ -15,7 +15,7 @@ from ...sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.errors import ConfigError, at
-from ..counted import counted
+from ..page.numbers import counted
 
 # The codes of a config: what is attacked, and what is left out for which reason.
 

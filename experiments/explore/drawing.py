@@ -15,6 +15,9 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.document import write_yaml
+from ..page.content import Chart, Section, Table, capped
+from ..page.html import drawn, environment, values_of
+from ..page.numbers import number, plain
 from ..pictures.kinds.losses import (
     BANDS,
     DIVERGED,
@@ -29,9 +32,6 @@ from ..pictures.kinds.losses import (
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points
 from ..pictures.svg.marks import Sheet
-from ..report.content import Chart, Section, Table
-from ..report.kinds.numbers import capped, number, plain
-from ..report.page import drawn, environment, values_of
 from ..run.compute import learn
 from ..run.records import mean_and_error
 

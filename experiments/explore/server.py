@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from .. import guard
 from ..config.errors import at, line
-from ..report.page import environment, script_hash, text
+from ..page.html import environment, script_hash, text
 from .drawing import ClosedForms, draw
 from .sliders import CONTROLS, Slider, chosen, document
 

@@ -16,8 +16,9 @@ from ...delay_models.trace import unit_warnings
 from ...sim.files import short
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
+from ..page.answer import ANSWER, write_answer
 from ..pictures import style
-from ..run import files, outputs
+from ..run import files
 from .candidates import runnable
 from .findings import Findings, fit_table, order_table, workers_table
 from .page import answer, draw_order_statistics, draw_quantiles, markdown_report
@@ -139,7 +140,7 @@ FRAMES = {
 }
 TEXTS = ("delay.yaml", "report.md")
 FILES = (
-    outputs.NAME,
+    ANSWER,
     *FRAMES,
     *TEXTS,
     *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")),
@@ -157,12 +158,12 @@ def write_findings(findings: Findings, source: str, output: Path, command: str =
         "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
     )
     texts = (write_yaml(config), markdown_report(findings, source))
-    files.remove(output / name for name in (outputs.NAME, *reversed([*FRAMES, *TEXTS])))
+    files.remove(output / name for name in (ANSWER, *reversed([*FRAMES, *TEXTS])))
     for name, table_of in FRAMES.items():
         files.write_table(output / name, table_of(findings))
     for name, draw in PICTURES.items():
         style.save(draw(findings), output / name)
     for name, text in zip(TEXTS, texts, strict=True):
         files.write_bytes(output / name, text.encode())
-    outputs.write(answer(findings, source, command), output)
+    write_answer(answer(findings, source, command), output)
     return [output / name for name in FILES]

@@ -10,10 +10,10 @@ import numpy as np
 
 from ...delay_models.base import FloatArray
 from ..config.document import write_yaml
-from ..markdown import plain, table, wrapped
+from ..page.answer import Answer
+from ..page.markdown import plain, table, wrapped
 from ..pictures import style
 from ..pictures.looks import GRID, MUTED, Look
-from ..run.outputs import Answer
 from .findings import CONFIG, Answers, Findings, named, shown_places, standing_rows
 from .goodness import observed_order_statistics
 from .laws.law import Variance

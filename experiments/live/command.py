@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ...sim.engines.simulate import simulate
-from .. import terminal
 from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
+from ..page import terminal
 from ..run import files
 from ..run.command import Outcome, Report, silent, tell_nobody, write_result
 from ..run.compute import CellResult

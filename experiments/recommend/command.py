@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import console, terminal
 from ..config.document import load, override
 from ..config.errors import ConfigError
+from ..page import terminal
 from ..run.files import locked
 from ..run.outputs import origin_of
 from ..run.pool import open_lanes
@@ -61,7 +61,7 @@ def recommend(
     for line in asked.subject.notes:
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / asked.subject.name
-    with console.progress("stages") as report:
+    with terminal.progress("stages") as report:
         study = answer(asked, folder, jobs, said, report)
     show(study, str(folder / CONFIG))
     terminal.say(f"report, tables, pictures and config in {folder}/")

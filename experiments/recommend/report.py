@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..markdown import plain, table, wrapped
+from ..page.markdown import plain, table, wrapped
 from .frames import candidates_table, ranking_table, sensitivity_table
 from .losers import MARGIN
 from .pictures import pictures

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import terminal
-from ..console import Column, show_columns
+from ..page import terminal
+from ..page.terminal import Column, show_columns
 from .frames import ranking_table
 from .study import Study
 from .words import following, number, verdict, why

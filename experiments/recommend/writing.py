@@ -10,9 +10,10 @@ from typing import Any
 
 from ..config.document import write_yaml
 from ..guard import postponed
+from ..page.answer import ANSWER, Answer, write_answer
 from ..pictures import style
-from ..run import files, outputs, store
-from ..run.outputs import MANIFEST, Answer, provenance, to_json
+from ..run import files, store
+from ..run.outputs import MANIFEST, provenance, to_json
 from .frames import (
     candidates_table,
     ranking_table,
@@ -37,7 +38,7 @@ FORMATS = ("png", "svg")
 FILES = (
     REPORT,
     CONFIG,
-    outputs.NAME,
+    ANSWER,
     MANIFEST,
     *(f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")),
     *(f"{name}.{kind}" for name in NAMES for kind in FORMATS),
@@ -76,7 +77,7 @@ def write(
             files.write_table(output / f"{name}.parquet", frame, facts)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
-        outputs.write(answer, output)
+        write_answer(answer, output)
         files.write_bytes(output / MANIFEST, manifest)
 
 

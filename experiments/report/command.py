@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from ..config.errors import ConfigError
+from ..page.html import as_html
 from ..run import files
 from ..run.files import locked
 from ..run.outputs import REPORT
 from .kinds import KINDS
 from .kinds.base import ReportKind
-from .page import html
 
 
 def kind_of(directory: Path) -> ReportKind:
@@ -44,6 +44,6 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
         file = file / REPORT
     with locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
-        page = html(kind.read(directory))
+        page = as_html(kind.read(directory))
         files.write_bytes(file, page.encode("utf-8", "backslashreplace"))
     return file

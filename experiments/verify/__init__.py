@@ -22,10 +22,9 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from ...sim.numerics import one_thread
-from ..console import progress
+from ..page.terminal import progress, say
 from ..run.estimate import Room, free_memory, require_memory
 from ..run.files import locked
-from ..terminal import say
 from . import compare, grid, table
 from .compare import Quantities
 from .grid import Case, Engine, Setting, cases

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ...sim.theory import NoFormula
-from .. import terminal
+from ..page import terminal
 from ..run import files
 from .compare import Comparison, NotComparable, Outcome, bound
 

@@ -16,8 +16,9 @@ from ...delay_models.trace import unit_warnings
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import counts as read_counts
 from ..config.errors import ConfigError, at
+from ..page.answer import ANSWER, write_answer
 from ..pictures import style
-from ..run import files, outputs
+from ..run import files
 from .frames import hosts_table, slowdown_table, whatif_table
 from .pictures import draw_heat_map, draw_timeline, heat_map_table
 from .report import answer, markdown
@@ -166,7 +167,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
         f"{name}{mark}.{kind}" for mark in marks for name in PICTURES for kind in ("png", "svg")
     ]
     tables = [f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")]
-    return [outputs.NAME, *tables, HEAT_MAP, *drawn, REPORT]
+    return [ANSWER, *tables, HEAT_MAP, *drawn, REPORT]
 
 
 def _marks(loads: Iterable[float | None]) -> list[str]:
@@ -187,7 +188,7 @@ def write(
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
     files.remove(
         [
-            output / outputs.NAME,
+            output / ANSWER,
             output / REPORT,
             *older,
             *(output / name for name in reversed(names)),
@@ -205,7 +206,7 @@ def write(
             style.save(draw(one), output / f"{name}{mark}")
     text = markdown(studies, source, notes, marks)
     files.write_bytes(output / REPORT, text.encode())
-    outputs.write(answer(studies, source, notes, command), output)
+    write_answer(answer(studies, source, notes, command), output)
     return [output / name for name in names]
 
 

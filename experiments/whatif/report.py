@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from ..counted import counted
-from ..markdown import plain, table, wrapped
-from ..run.outputs import Answer
+from ..page.answer import Answer
+from ..page.markdown import plain, table, wrapped
+from ..page.numbers import counted
 from .frames import hosts_table
 from .intervals import DRAWS
 from .study import Estimate, Study

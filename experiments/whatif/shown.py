@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import terminal
-from ..console import Column, show_columns
+from ..page import terminal
+from ..page.terminal import Column, show_columns
 from . import changes
 from .frames import hosts_table
 from .study import Study

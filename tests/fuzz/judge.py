@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import read_yaml
+from erasurehead.experiments.page.answer import read_answer
 from erasurehead.experiments.run import outputs, store
 from tests.fuzz.harness import Ending, Snapshot
 from tests.fuzz.values import Case
@@ -171,7 +172,7 @@ def answer_faults(output: Path) -> Iterator[str]:
     """Of a recommendation's folder: whole and readable."""
     try:
         json.loads((output / outputs.MANIFEST).read_text(encoding="utf-8"))
-        if not outputs.read(output).verdict:
+        if not read_answer(output).verdict:
             yield "folder: no verdict"
         if not isinstance(read_yaml((output / "winner.yaml").read_text()), dict):
             yield "folder: winner.yaml is no mapping"

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from erasurehead.experiments.run import outputs
-from erasurehead.experiments.run.outputs import Answer
+from erasurehead.experiments.page.answer import Answer, write_answer
 from tests.tools import inside
 
 # Reads a page as a browser does, as far as a test asks.
@@ -190,7 +189,7 @@ def make_recommend(folder: Path) -> Path:
         "recommend", "demo", "Take erasurehead.", ("because",), ("`erasurehead run winner.yaml`",),
         "erasurehead recommend demo.yaml",
     )  # fmt: skip
-    outputs.write(said, out)
+    write_answer(said, out)
     return out
 
 

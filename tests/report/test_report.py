@@ -16,8 +16,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from erasurehead.experiments.page import content
 from erasurehead.experiments.pictures import style
-from erasurehead.experiments.report.kinds import KINDS, numbers
+from erasurehead.experiments.report.kinds import KINDS
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep
 from tests.tools import inside
 
@@ -77,7 +78,7 @@ def test_the_page_of_another_config_goes(tmp_path: Path) -> None:
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(numbers, "MOST_ROWS", 5)
+    monkeypatch.setattr(content, "MOST_ROWS", 5)
     out = make_sweep(tmp_path)
     done("report", out)
     page = Reader((out / "report.html").read_text())

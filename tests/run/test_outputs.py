@@ -16,12 +16,19 @@ import erasurehead as eh
 from erasurehead.experiments.compare import answer
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.console import show_plan
+from erasurehead.experiments.page.answer import (
+    ANSWER,
+    Answer,
+    command_line,
+    read_answer,
+    write_answer,
+)
 from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run import command, outputs, store
+from erasurehead.experiments.run import command, store
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import Options, plan, run
-from erasurehead.experiments.run.outputs import Answer, origin_of
+from erasurehead.experiments.run.outputs import origin_of
 from erasurehead.experiments.run.pool import Died
 
 # An output folder tells one story, and a plan tells it before it happens.
@@ -294,21 +301,21 @@ def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:
     said = Answer(
         "fit", "a.csv", "It is so.", ("because",), ("`do` this", "é<script>"), "erase", ()
     )
-    outputs.write(said, tmp_path)
-    assert outputs.read(tmp_path) == said
-    assert (tmp_path / outputs.NAME).read_bytes().isascii()
+    write_answer(said, tmp_path)
+    assert read_answer(tmp_path) == said
+    assert (tmp_path / ANSWER).read_bytes().isascii()
 
 
 @pytest.mark.parametrize("content", ["", "[]", '{"kind": "fit"}', '{"kind": 3}', "[" * 10_000])
 def test_what_is_no_answer_is_refused(content: str, tmp_path: Path) -> None:
-    (tmp_path / outputs.NAME).write_text(content)
+    (tmp_path / ANSWER).write_text(content)
     with pytest.raises(ConfigError, match="is no answer"):
-        outputs.read(tmp_path)
+        read_answer(tmp_path)
 
 
 def test_the_command_is_told_without_where_its_results_went() -> None:
     given = ["fit", "my cluster.csv", "--output", "x", "--unit=s", "--output=y", "--debug"]
-    assert outputs.command_line(given) == "erasurehead fit 'my cluster.csv' --unit=s"
+    assert command_line(given) == "erasurehead fit 'my cluster.csv' --unit=s"
 
 
 def rows(**columns: list[float]) -> pd.DataFrame:

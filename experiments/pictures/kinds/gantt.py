@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ...counted import counted, left_out
+from ...page.numbers import counted, left_out
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ....sim.metrics import METRICS
 from ....sim.types import BoolArray, FloatArray
-from ...counted import counted
+from ...page.numbers import counted
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look
 from ..picture import Axis, Band, Curve, Panel, Points

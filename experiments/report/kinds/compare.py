@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ...counted import left_out
+from ...page.answer import image_at, read_answer, table_at
+from ...page.content import Chart, Page, Section, Table, capped
+from ...page.numbers import interval, left_out, number, plain
 from ...pictures import style
 from ...pictures.looks import DASHED, MUTED, Look, variants
 from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ...run import outputs
-from ..content import Chart, Page, Section, Table
-from .base import ReportKind, asked_again, image, read_frame
-from .numbers import capped, interval, number, plain
+from .base import ReportKind
 
 COMPARISON = "comparison.csv"
 
@@ -36,15 +35,11 @@ class CompareReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = outputs.read(directory)
-        table = read_frame(directory / COMPARISON, ("label", "scheme", *NUMBERS))
+        answer = read_answer(directory)
+        table = table_at(directory / COMPARISON, ("label", "scheme", *NUMBERS))
         words = "Each iteration of both results, and their losses on the clock."
         return Page(
-            kind="compare",
-            title=answer.subject,
-            verdict=answer.verdict,
-            why=answer.why,
-            next=answer.next,
+            answer,
             question=[
                 ("results", answer.subject),
                 ("iterations", str(int(table["iterations"].max()))),
@@ -61,14 +56,12 @@ class CompareReport(ReportKind):
                             "Ratio of mean iteration times, with its 95 % interval.",
                             ratios(table),
                         ),
-                        *image(directory / "comparison.png", "comparison", "Iterations", words),
+                        *image_at(directory / "comparison.png", "comparison", "Iterations", words),
                     ],
                 ),
                 Section("table", "All numbers", [_table(table)]),
             ],
             provenance=[("made by", "erasurehead compare")],
-            commands=asked_again(answer),
-            notes=answer.notes,
         )
 
 

@@ -12,13 +12,13 @@ from typing_extensions import override
 
 from ...fit.findings import CONFIG
 from ...fit.page import LOOKS
+from ...page.answer import image_at, read_answer, table_at, text_at
+from ...page.content import Chart, Page, Section, Table, TableCell, capped
+from ...page.numbers import interval, number, percent, plain
 from ...pictures import style
 from ...pictures.looks import MUTED, SOLID, Look
 from ...pictures.picture import Axis, Curve, Mark, Panel, Picture
-from ...run import outputs
-from ..content import Cell, Chart, Page, Section, Table
-from .base import ReportKind, asked_again, image, read_frame, text_at
-from .numbers import capped, interval, number, plain, share
+from .base import ReportKind
 
 WORKERS = "workers.parquet"
 FIT, ORDERS, DELAY = "fit.parquet", "order_statistics.parquet", "delay.yaml"
@@ -38,9 +38,9 @@ class FitReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = outputs.read(directory)
-        fits = read_frame(directory / FIT, ("load", "family", "order_error", "aic", "ks"))
-        orders = read_frame(directory / ORDERS, ("load", "family", "k", "observed", "ratio"))
+        answer = read_answer(directory)
+        fits = table_at(directory / FIT, ("load", "family", "order_error", "aic", "ks"))
+        orders = table_at(directory / ORDERS, ("load", "family", "k", "observed", "ratio"))
         ks = orders["k"]
         words = (
             "Left: mean seconds until k workers have answered. Right: the same, predicted over "
@@ -51,11 +51,7 @@ class FitReport(ReportKind):
             "beyond it the measured tail is longer, or shorter."
         )
         return Page(
-            kind="fit",
-            title=answer.subject,
-            verdict=answer.verdict,
-            why=answer.why,
-            next=answer.next,
+            answer,
             question=[
                 ("table", answer.subject),
                 ("order statistics", f"k = {ks.min()} to {ks.max()}"),
@@ -70,16 +66,14 @@ class FitReport(ReportKind):
                         Chart(
                             "orders", "Waiting for the k-th arrival", words, orders_picture(orders)
                         ),
-                        *image(directory / "qq.png", "quantiles", "Quantiles", quantiles),
+                        *image_at(directory / "qq.png", "quantiles", "Quantiles", quantiles),
                     ],
                 ),
                 Section("table", "Families", [families(fits)]),
                 Section("workers", "Workers", [*workers(directory / WORKERS)]),
             ],
             provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
-            commands=asked_again(answer),
             config=text_at(directory / DELAY),
-            notes=answer.notes,
         )
 
 
@@ -133,8 +127,8 @@ def families(fits: pd.DataFrame) -> Table:
         [
             plain(row["family"]),
             plain(row["load"]),
-            share(row.get("held_out", np.nan)),
-            share(row["order_error"]),
+            percent(row.get("held_out", np.nan)),
+            percent(row["order_error"]),
             number(row["aic"]),
             number(row["ks"]),
             number(row["log_likelihood"]),
@@ -154,7 +148,7 @@ def workers(path: Path) -> Iterator[Table]:
     """How slow each worker is, and what it costs; nothing where a fit did not say."""
     if not path.exists():
         return
-    table = read_frame(path, ("host", "stands_out", "slower", "slow", "cost"))
+    table = table_at(path, ("host", "stands_out", "slower", "slow", "cost"))
     columns = [
         "host",
         "times as slow (95 %)",
@@ -167,7 +161,7 @@ def workers(path: Path) -> Iterator[Table]:
         [
             plain(row["host"]),
             _interval(row, "slower"),
-            share(row["slow"], row.get("slow_low", np.nan), row.get("slow_high", np.nan)),
+            percent(row["slow"], row.get("slow_low", np.nan), row.get("slow_high", np.nan)),
             _interval(row, "spell"),
             _interval(row, "cost"),
             plain(bool(row["stands_out"])),
@@ -177,5 +171,5 @@ def workers(path: Path) -> Iterator[Table]:
     yield capped("workers-table", "", columns, rows, WORKERS)
 
 
-def _interval(row: Mapping[Any, Any], name: str) -> Cell:
+def _interval(row: Mapping[Any, Any], name: str) -> TableCell:
     return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ...page.content import Chart
 from ...pictures import style
 from ...pictures.kinds.gantt import without_rounds
 from ...pictures.picture import Axis, Heat, Panel, Picture
 from ...pictures.records import Records
-from ..content import Chart
 
 MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200
 

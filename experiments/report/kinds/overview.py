@@ -11,12 +11,12 @@ from pandas.api.types import is_numeric_dtype
 
 from ....sim.metrics import METRICS
 from ....sim.types import FloatArray
-from ...counted import left_out
+from ...page.content import Chart
+from ...page.numbers import left_out
 from ...pictures import style
 from ...pictures.looks import Look, variants
 from ...pictures.picture import Axis, Curve, Panel, Picture
 from ...pictures.records import Records, short_text
-from ..content import Chart
 
 SHOWN = ("time_to_target", "iteration_time", "final_train_loss")
 """Metrics of an overview, those that the summary has."""

@@ -11,14 +11,13 @@ import pandas as pd
 from typing_extensions import override
 
 from ....sim.types import FloatArray
-from ...counted import counted
+from ...page.answer import json_at, read_answer, table_at, text_at
+from ...page.content import Chart, Page, Section, Table, TableCell, capped
+from ...page.numbers import counted, interval, number, plain
 from ...pictures import style
 from ...pictures.looks import DASHED, MUTED, Look, variants
 from ...pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from ...run import outputs
-from ..content import Cell, Chart, Page, Section, Table
-from .base import ReportKind, asked_again, read_frame, read_json, text_at
-from .numbers import capped, interval, number, plain
+from .base import ReportKind
 
 RANKING, CANDIDATES = "ranking.parquet", "candidates.parquet"
 SENSITIVITY, WINNER, MANIFEST = "sensitivity.csv", "winner.yaml", "manifest.json"
@@ -49,11 +48,11 @@ class RecommendReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = outputs.read(directory)
-        manifest = read_json(directory / MANIFEST)
+        answer = read_answer(directory)
+        manifest = json_at(directory / MANIFEST)
         wanted = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high")
-        ranking = read_frame(directory / RANKING, wanted)
-        candidates = read_frame(directory / CANDIDATES, ("scheme", "label", "stage", "error"))
+        ranking = table_at(directory / RANKING, wanted)
+        candidates = table_at(directory / CANDIDATES, ("scheme", "label", "stage", "error"))
         question = manifest.get("question") or {}
         asked = [
             (k.replace("_", " "), str(v))
@@ -68,11 +67,7 @@ class RecommendReport(ReportKind):
         ]
         versions = manifest.get("versions") or {}
         return Page(
-            kind="recommend",
-            title=answer.subject,
-            verdict=answer.verdict,
-            why=answer.why,
-            next=answer.next,
+            answer,
             question=[("subject", answer.subject), *asked],
             sections=sections,
             provenance=[
@@ -81,9 +76,7 @@ class RecommendReport(ReportKind):
                 ("computed in", f"{manifest.get('wall_seconds')} s"),
                 ("versions", ", ".join(f"{name} {v}" for name, v in versions.items())),
             ],
-            commands=asked_again(answer),
             config=text_at(directory / WINNER),
-            notes=answer.notes,
         )
 
 
@@ -225,7 +218,7 @@ def _ranked(ranking: pd.DataFrame) -> Table:
     return capped("ranked", "", columns, rows, RANKING)
 
 
-def _interval(row: Mapping[Any, Any], name: str) -> Cell:
+def _interval(row: Mapping[Any, Any], name: str) -> TableCell:
     return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))
 
 

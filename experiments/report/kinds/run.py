@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import Any, ClassVar, final
 
 from typing_extensions import override
 
 from ....sim.metrics import METRICS
 from ...config.document import write_yaml
+from ...page.answer import Answer, json_at
+from ...page.content import Chart, Command, Page, Section, Table, capped
+from ...page.numbers import interval, number, plain
 from ...pictures.kinds import KINDS as PICTURES
 from ...pictures.records import Records, read_records, short_text
 from ...run import outputs
-from ..content import Chart, Command, Page, Section, Table
-from .base import ReportKind, quoted, read_json
+from .base import ReportKind
 from .heat_maps import heat_maps
-from .numbers import capped, interval, number, plain
 from .overview import overview
 from .verdict import Verdict, judged
 
@@ -66,24 +68,27 @@ class RunReport(ReportKind):
     @override
     def read(self, directory: Path) -> Page:
         records = read_records(directory)
-        manifest = read_json(directory / outputs.MANIFEST)
+        manifest = json_at(directory / outputs.MANIFEST)
         config = dict(records.config or {})
         swept = config.get("sweep")
         kind = "live" if "live" in manifest else "sweep" if swept else "run"
         found = judged(records)
         title = str(config.get("name", directory.resolve().name))
+        answer = Answer(
+            kind,
+            title,
+            found.verdict,
+            tuple(found.why),
+            tuple(_next(records, kind, found)),
+            notes=tuple(str(line) for line in manifest.get("warnings", [])),
+        )
         return Page(
-            kind=kind,
-            title=title,
-            verdict=found.verdict,
-            why=found.why,
-            next=_next(records, kind, found),
+            answer,
             question=_question(config, records),
             sections=[*_sections(records)],
             provenance=_provenance(manifest, records),
             commands=_commands(kind, title),
             config=write_yaml(config) if config else "",
-            notes=[str(line) for line in manifest.get("warnings", [])],
         )
 
 
@@ -214,8 +219,8 @@ def _commands(kind: str, name: str) -> list[Command]:
     }[kind]
     jobs = " --jobs 2" if kind == "sweep" else ""
     return [
-        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {quoted(folder)}"),
-        Command("Make this page again:", f"erasurehead report {quoted(folder)}"),
+        Command(words, f"erasurehead {kind} config.yaml{jobs} --output {quote(folder)}"),
+        Command("Make this page again:", f"erasurehead report {quote(folder)}"),
     ]
 
 

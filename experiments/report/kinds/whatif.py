@@ -11,14 +11,14 @@ import pandas as pd
 from typing_extensions import override
 
 from ...config.errors import shortened
+from ...page.answer import image_at, read_answer, table_at
+from ...page.content import Chart, Image, Page, Section, Table, capped
+from ...page.numbers import interval, number, percent, plain
 from ...pictures import style
 from ...pictures.looks import SOLID, Look, shade
 from ...pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points
-from ...run import outputs
 from ...whatif.command import HEAT_MAP
-from ..content import Chart, Image, Page, Section, Table
-from .base import ReportKind, asked_again, image, read_frame
-from .numbers import capped, interval, number, plain, share
+from .base import ReportKind
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 
@@ -47,24 +47,16 @@ class WhatIfReport(ReportKind):
 
     @override
     def read(self, directory: Path) -> Page:
-        answer = outputs.read(directory)
-        changes = read_frame(directory / CHANGES, ("load", "text", "seconds", "share", "saved"))
-        hosts = read_frame(directory / HOSTS, ("load", "host", "alone", "blame", "factor"))
-        slowdown = read_frame(directory / SLOWDOWN, ("load", "part", "seconds"))
-        heat = read_frame(directory / HEAT_MAP, ("load", "host", "round", "seconds"))
+        answer = read_answer(directory)
+        changes = table_at(directory / CHANGES, ("load", "text", "seconds", "share", "saved"))
+        hosts = table_at(directory / HOSTS, ("load", "host", "alone", "blame", "factor"))
+        slowdown = table_at(directory / SLOWDOWN, ("load", "part", "seconds"))
+        heat = table_at(directory / HEAT_MAP, ("load", "host", "round", "seconds"))
         loads = [load for load in dict.fromkeys(changes["load"]) if load == load] or [None]
         shown = loads[:MOST_LOADS]
-        left_out = (
-            [f"The pictures show {len(shown)} of {len(loads)} loads."]
-            if len(shown) < len(loads)
-            else []
-        )
+        part = f"The first {len(shown)} of {len(loads)} loads."
         return Page(
-            kind="whatif",
-            title=answer.subject,
-            verdict=answer.verdict,
-            why=answer.why,
-            next=answer.next,
+            answer,
             question=[
                 ("table", answer.subject),
                 ("workers", str(hosts["worker"].nunique())),
@@ -74,15 +66,14 @@ class WhatIfReport(ReportKind):
                 Section(
                     "pictures",
                     "What would change it",
-                    [part for load in shown for part in _changes(changes, slowdown, load)],
+                    [each for load in shown for each in _changes(changes, slowdown, load)],
+                    part if len(shown) < len(loads) else "",
                 ),
                 Section("heat", "Workers over rounds", [*_heat(heat, hosts, shown)]),
                 Section("timeline", "Measured and ideal", [*_timelines(directory)]),
                 Section("table", "All numbers", [_changes_table(changes), _hosts_table(hosts)]),
             ],
             provenance=[("made by", "erasurehead whatif"), ("changes tried", str(len(changes)))],
-            commands=asked_again(answer),
-            notes=[*answer.notes, *left_out],
         )
 
 
@@ -201,7 +192,7 @@ def _timelines(directory: Path) -> Iterator[Image]:
     )
     for place, path in enumerate(sorted(directory.glob("timeline*.png"))[:MOST_LOADS]):
         load = path.stem.removeprefix("timeline").replace("_load_", ", load ")
-        yield from image(path, f"timeline-{place}", f"Timeline{load}", words)
+        yield from image_at(path, f"timeline-{place}", f"Timeline{load}", words)
 
 
 def _changes_table(changes: pd.DataFrame) -> Table:
@@ -219,7 +210,7 @@ def _changes_table(changes: pd.DataFrame) -> Table:
             plain(row["text"]),
             number(row["load"]),
             number(row["seconds"]),
-            share(row["share"], row["share_low"], row["share_high"]),
+            percent(row["share"], row["share_low"], row["share_high"]),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
             number(row["hours_a_day"]),
             number(row["slowdown"]),
@@ -245,10 +236,10 @@ def _hosts_table(hosts: pd.DataFrame) -> Table:
             plain(row["host"]),
             number(row["load"]),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
-            share(row["alone_share"]),
+            percent(row["alone_share"]),
             number(row["blame"]),
             number(row["factor"]),
-            share(row["ends"]),
+            percent(row["ends"]),
             plain(bool(row["stands_out"])),
         ]
         for row in hosts.to_dict("records")

@@ -45,7 +45,7 @@ class DrawnSection:
     legend: tuple[Entry, ...]
 
 
-def html(page: Page) -> str:
+def as_html(page: Page) -> str:
     """The whole file. The same page gives the same text.
 
     Cost: about 0.3 s for 60 cells.
@@ -151,7 +151,7 @@ def commands_in(text: str) -> list[str]:
 def environment() -> Environment:
     """The templates; whatever they are given is escaped."""
     made = Environment(
-        loader=PackageLoader("erasurehead.experiments.report", TEMPLATES),
+        loader=PackageLoader("erasurehead.experiments.page", TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -166,6 +166,6 @@ def environment() -> Environment:
 @cache
 def text(name: str) -> str:
     """A script or a style sheet."""
-    return (resources("erasurehead.experiments.report") / TEMPLATES / name).read_text(
+    return (resources("erasurehead.experiments.page") / TEMPLATES / name).read_text(
         encoding="utf-8"
     )

@@ -1,0 +1,152 @@
+"""What a page is made from: ``answer.json``, and the tables beside it in the folder.
+
+``answer.json`` is what a command found, in sentences that programs and people can read. ``fit``,
+``whatif``, ``recommend`` and ``compare`` leave one.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from ..config.errors import ConfigError
+from ..run import files
+from .content import Image
+
+ANSWER = "answer.json"
+
+WHERE = ("--output", "--jobs")
+"""Options that say where results go and how they are computed, and not what they are."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        kind: the command that answered.
+        subject: what was asked about, such as the name of a table.
+        verdict: the answer, one sentence.
+        why: what it rests on, a sentence each.
+        next: what to do with it, a sentence each; commands stand between backticks.
+        command: how to ask again; empty where no command line was used.
+        notes: what should be known of the input, a line each.
+    """
+
+    kind: str
+    subject: str
+    verdict: str
+    why: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    command: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def write_answer(answer: Answer, output: Path) -> None:
+    """Write ``answer.json`` into a folder."""
+    text = json.dumps(asdict(answer), indent=2, ensure_ascii=True)
+    files.write_bytes(output / ANSWER, (text + "\n").encode())
+
+
+def read_answer(output: Path) -> Answer:
+    """Read the ``answer.json`` of a folder.
+
+    Raises:
+        ConfigError: there is none, or it is not one.
+    """
+    path = output / ANSWER
+    try:
+        found = json.loads(path.read_bytes())
+        texts: dict[str, Any] = {
+            key: _text(found[key]) for key in ("kind", "subject", "verdict", "command")
+        }
+        lists: dict[str, Any] = {
+            key: tuple(map(_text, found[key])) for key in ("why", "next", "notes")
+        }
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, RecursionError):
+        raise ConfigError(f"{path}: is no answer; run the same command again") from None
+    return Answer(**texts, **lists)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """The command that was given, ready for a shell, without ``WHERE``."""
+    return shlex.join(["erasurehead", *_question(arguments)])
+
+
+def _question(arguments: Sequence[str]) -> Iterator[str]:
+    each = iter(arguments)
+    for word in each:
+        if word in WHERE:
+            next(each, None)
+        elif not word.startswith(tuple(f"{option}=" for option in WHERE)) and word != "--debug":
+            yield word
+
+
+def table_at(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """Read a table, Parquet or CSV, that has these columns and some rows.
+
+    Raises:
+        ConfigError: it cannot be read, or is not such a table.
+    """
+    try:
+        csv = path.suffix == ".csv"
+        frame: pd.DataFrame = pd.read_csv(path) if csv else pd.read_parquet(path)
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; run the same command again") from None
+    except (OSError, ValueError, RecursionError, pa.ArrowException) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise ConfigError(f"{path}: cannot be read: {reason}") from None
+    missing = [column for column in columns if column not in frame.columns]
+    if missing or frame.empty:
+        what = f"has no column {missing[0]}" if missing else "has no rows"
+        raise ConfigError(f"{path}: {what}; run the same command again")
+    return frame
+
+
+def json_at(path: Path) -> Mapping[str, Any]:
+    """Read a file of facts.
+
+    Raises:
+        ConfigError: it is not there, or damaged.
+    """
+    try:
+        found = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path}: is damaged; run the same command again")
+    return found
+
+
+def image_at(path: Path, ident: str, title: str, words: str) -> list[Image]:
+    """A picture that lies in the folder; none where there is none."""
+    try:
+        png = path.read_bytes()
+    except OSError:
+        return []
+    return [Image(ident, title, words, png)] if png.startswith(b"\x89PNG") else []
+
+
+def text_at(path: Path) -> str:
+    """A text file; empty where there is none."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""

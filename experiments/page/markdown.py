@@ -1,0 +1,85 @@
+"""A page as Markdown: text from outside as data, tables, and lines that a terminal can show."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ..config.errors import escaped
+from .content import Chart, Image, Page, Section, Table
+
+WIDTH = 100
+"""Characters of a line."""
+
+LISTED = 25
+"""Rows of a table; the files have all."""
+
+
+def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
+    """The page as ``report.md``.
+
+    Args:
+        page: what is said.
+        pictures: the file of each chart that has one, by the chart's identifier.
+    """
+    answer = page.answer
+    lines = [f"# {answer.kind}: {plain(answer.subject)}", "", f"**{plain(answer.verdict)}**", ""]
+    lines += [*(f"- {plain(text)}" for text in (*answer.why, *answer.notes)), ""]
+    if answer.next:
+        lines += ["## Next", "", *(f"- {plain(text)}" for text in answer.next), ""]
+    lines += ["## The question", "", *(f"- {t}: {plain(text)}" for t, text in page.question), ""]
+    for section in page.sections:
+        parts = [*_parts(section, pictures)]
+        if parts:
+            words = [plain(section.words), ""] if section.words else []
+            lines += [f"## {section.title}", "", *words, *parts]
+    if page.method:
+        lines += ["## How to read this", ""]
+        lines += [line for text in page.method for line in (text, "")]
+    return "\n".join(map(wrapped, lines))
+
+
+def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
+    for part in section.parts:
+        match part:
+            case Table():
+                if not part.rows:
+                    continue
+                yield from [f"### {part.title}", ""] if part.title else []
+                yield from [plain(part.note), ""] if part.note else []
+                yield from table(part.columns, [[*map(str, row)] for row in part.rows[:LISTED]])
+                yield ""
+                if len(part.rows) > LISTED:
+                    yield from [f"The first {LISTED} of {len(part.rows)}; `{part.file}` has all."]
+                    yield ""
+            case Chart() | Image():
+                if part.ident in pictures:
+                    yield from [f"![{part.title}]({pictures[part.ident]})", ""]
+                    yield from [plain(part.words), ""] if part.words else []
+
+
+def plain(text: str) -> str:
+    """A text in one line that cannot end a cell, nor act on a terminal."""
+    return escaped(text.replace("\n", " ")).replace("|", "\\|")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A table's lines, columns aligned."""
+    whole = [list(header), *([plain(str(cell)) for cell in row] for row in rows)]
+    widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
+    lines = [
+        "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in whole
+    ]
+    return [lines[0], "|" + "|".join("-" * (w + 2) for w in widths) + "|", *lines[1:]]
+
+
+def wrapped(line: str) -> str:
+    """A paragraph or an item in several lines; tables, pictures, headings and code stay."""
+    if "\n" in line or line.startswith(("|", "!", "#", "```", "    ")):
+        return line
+    indent = "  " if line.startswith("- ") else ""
+    return textwrap.fill(
+        line, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -1,0 +1,92 @@
+"""How numbers are written: the same in the terminal, in Markdown, in HTML and in sentences.
+
+What is for a table is a ``TableCell``; in a sentence it is its text: ``f"saves {percent(x)}"``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from .content import TableCell
+
+NOTHING = TableCell("-", np.nan)
+
+
+def number(value: float, error: float = np.nan, unit: str = "", digits: int = 4) -> TableCell:
+    """A number, with its standard error if it has one; ``-`` where there is none."""
+    if pd.isna(value):
+        return NOTHING
+    text = f"{value:.{digits}g}"
+    if not pd.isna(error) and error > 0:
+        text += f" ± {error:.1g}"
+    return TableCell(f"{text} {unit}" if unit else text, float(value))
+
+
+def interval(value: float, low: float, high: float, digits: int = 3) -> TableCell:
+    """A number with the ends of an interval: ``1.23 (1.2 to 1.26)``."""
+    if pd.isna(value):
+        return NOTHING
+    ends = "" if pd.isna(low) else f" ({low:.{digits}g} to {high:.{digits}g})"
+    return TableCell(f"{value:.{digits}g}{ends}", float(value))
+
+
+def percent(value: float, low: float = np.nan, high: float = np.nan) -> TableCell:
+    """A share: ``38.2 %``, or with its interval ``38.2 % (36.1 to 40.3 %)``; never ``-0.0``."""
+    if pd.isna(value):
+        return NOTHING
+    ends = "" if pd.isna(low) else f" ({_hundredfold(low)} to {_hundredfold(high)} %)"
+    return TableCell(f"{_hundredfold(value)} %{ends}", float(value))
+
+
+def _hundredfold(value: float) -> str:
+    """In percent: one digit after the point, but for 100 and more none."""
+    rounded = round(100 * float(value), 1) + 0.0  # the sum makes 0 of -0
+    if np.isinf(rounded):
+        return "infinite"
+    return f"{rounded:.1f}" if abs(rounded) < 100 else f"{rounded:.0f}"
+
+
+def plain(value: object) -> TableCell:
+    """Whatever a column holds."""
+    if isinstance(value, bool | np.bool_):
+        return TableCell("yes" if value else "no")
+    if isinstance(value, int | float | np.number):
+        return number(float(value))
+    return TableCell("-" if value is None else str(value))
+
+
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def counted(number: int, one: str, more: str = "") -> str:
+    """The number and its noun: ``1 cell``, ``3 cells``.
+
+    Args:
+        number: how many.
+        one: the noun, with its verb if there is one.
+        more: its plural, ``one`` with an ``s`` if empty.
+    """
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
+def left_out(number: int, noun: str, of: str = "") -> str:
+    """A picture's remark on what it leaves out; empty if it shows everything.
+
+    Args:
+        number: how many are left out.
+        noun: what they are, in the singular.
+        of: what they belong to, after the noun.
+    """
+    if number == 0:
+        return ""
+    named = counted(number, f"more {noun}", f"more {noun}s")
+    return f"{named}{f' {of}' if of else ''} {'is' if number == 1 else 'are'} not shown"
+
+
+def enumerated(names: list[str] | tuple[str, ...], most: int) -> str:
+    """The first names, with commas, and how many more there are: ``a, b and 3 more``."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,182 @@
+"""The one way to the terminal: lines, tables, progress bars, and a whole page.
+
+What is written there comes from outside, so it is never obeyed: markup and emoji codes are not
+interpreted, and every line is escaped and shortened. Importing this is cheap: the program tells
+its errors with it before anything heavy is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..config.errors import LONGEST_LINE, line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from .content import Page
+    from .content import Table as PageTable
+
+WIDEST = 80
+"""Characters of a text from outside in a table."""
+
+GAP = 2
+"""Characters between two columns."""
+
+
+def say(text: str) -> None:
+    """Write one line to stdout."""
+    print(line(text), flush=True)
+
+
+def say_all(lines: Iterable[str]) -> None:
+    """Write several lines to stdout."""
+    for each in lines:
+        say(each)
+
+
+def tell(text: str, most: int = LONGEST_LINE) -> None:
+    """Write one line to stderr; if that cannot be written either, nobody can be told."""
+    with contextlib.suppress(OSError, ValueError):
+        print(line(text, most), file=sys.stderr, flush=True)
+
+
+def console(stderr: bool = False, soft_wrap: bool = False) -> Console:
+    """For tables and progress bars. Their texts must have been through ``errors.line``."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, soft_wrap=soft_wrap, markup=False, highlight=False, emoji=False)
+
+
+def width(of: Console) -> int:
+    """Characters that fit into a line; a file or a pipe takes as many as a line may have."""
+    known = of.is_terminal or "COLUMNS" in os.environ
+    return min(of.width, LONGEST_LINE) if known else LONGEST_LINE
+
+
+def says(character: str) -> bool:
+    """Whether stdout can show a character."""
+    try:
+        character.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
+    except (LookupError, UnicodeEncodeError):
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def progress(unit: str) -> Iterator[Callable[[float, int], None]]:
+    """A progress bar on stderr, moved by things done and things in all; quiet in a pipe."""
+    if not sys.stderr.isatty():  # not Progress(disable=True): before rich 14 that prints a line
+        yield lambda done, total: None
+        return
+    from rich import progress as rich
+
+    bar = rich.Progress(
+        rich.TextColumn(unit),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+        rich.TimeElapsedColumn(),
+        rich.TimeRemainingColumn(),
+        console=console(stderr=True),
+    )
+    with bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: whole numbers and words.
+
+    Attributes:
+        title: its heading.
+        cells: its values, as they are written.
+        rank: how important it is, 0 for a column that tells rows apart; the last go first where
+            the terminal is narrow.
+    """
+
+    title: str
+    cells: Sequence[str]
+    rank: int = 0
+
+    @classmethod
+    def of(cls, title: str, cells: Sequence[str]) -> Column:
+        """A column of texts from outside."""
+        return cls(line(title, WIDEST), [line(cell, WIDEST) for cell in cells])
+
+    @property
+    def width(self) -> int:
+        """Characters of the longest value."""
+        from rich.cells import cell_len
+
+        return max(map(cell_len, (self.title, *self.cells)))
+
+
+def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[Column]]:
+    """The columns that fit into a line, and those that are left out, the least important first."""
+    kept, left_out = [*columns], list[Column]()
+    while sum(column.width + GAP for column in kept) - GAP > width:
+        least = max(kept, key=lambda column: column.rank)
+        if least.rank == 0:
+            break
+        kept.remove(least)
+        left_out.append(least)
+    return kept, left_out
+
+
+def show_columns(columns: Sequence[Column]) -> list[Column]:
+    """Print a table; returns the columns for which a line has no room."""
+    from rich.table import Table
+
+    out = console()
+    kept, left_out = fitting(columns, width(out))
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for column in kept:
+        table.add_column(
+            column.title,
+            justify="right" if column.rank else "left",
+            no_wrap=True,
+            min_width=column.width,
+        )
+    for row in zip(*(column.cells for column in kept), strict=True):
+        table.add_row(*row)
+    out.width = max(out.width, width(out))  # else rich squeezes it into a pipe
+    out.print(table, crop=False)
+    return left_out
+
+
+def show(page: Page) -> None:
+    """Print the verdict, why, the first rows of the tables, and what to do next."""
+    say(page.answer.verdict)
+    say_all(page.answer.why)
+    say("")
+    for table in page.tables:
+        if table.brief:
+            _show_table(table)
+            say("")
+    say_all(f"next: {step}" for step in page.answer.next)
+
+
+def _show_table(table: PageTable) -> None:
+    if table.title:
+        say(f"{table.title}:")
+    rows = table.rows[: table.brief]
+    columns = [
+        Column.of(title, [str(row[i]) for row in rows])
+        if i < table.keys
+        else Column(title, [line(_signs(str(row[i])), WIDEST) for row in rows], i)
+        for i, title in enumerate(table.columns)
+    ]
+    left_out = [column.title for column in show_columns(columns)]
+    if left_out:
+        say(f"too narrow for {', '.join(left_out)}: see {table.file}")
+
+
+def _signs(text: str) -> str:
+    """The text with signs that stdout can show."""
+    return text if says("±") else text.replace("±", "+-")
