@@ -158,14 +158,14 @@ def fit(
         ConfigError: the table cannot be used; one line names the place.
     """
     text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
-    reading = Reading(columns or {}, tuple(drop), unit, missing, retries)
+    reading = Reading(columns or {}, tuple(drop), unit, missing, retries, load)
     try:
         if isinstance(table, str | os.PathLike):
             source = os.fspath(table)
-            measured, warnings = command.read_tables(source, load, reading)
+            measured, warnings = command.read_tables(source, reading)
         else:
             source = IN_MEMORY
-            measured, warnings = _in_memory(table, load, reading)
+            measured, warnings = _in_memory(table, reading)
         ks = command.k_range(text, measured.workers)
     except ConfigError as error:
         raise ConfigError(_as_in_python(str(error))) from None
@@ -182,7 +182,6 @@ def _as_in_python(line: str) -> str:
 
 def _in_memory(
     table: pd.DataFrame | FloatArray | Sequence[Sequence[float]],
-    load: float | None,
     reading: Reading,
 ) -> tuple[Measured, list[str]]:
     """Read a table through a file, so that it is checked as every other one is."""
@@ -198,7 +197,7 @@ def _in_memory(
         except (ValueError, TypeError) as error:
             raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
         try:
-            measured, warnings = command.read_tables(path, load, reading)
+            measured, warnings = command.read_tables(path, reading)
         except ConfigError as error:
             raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
         return measured, [line.replace(path, IN_MEMORY) for line in warnings]

@@ -14,22 +14,18 @@ from .options import (
     MOST_ROUNDS,
     MOST_SETS,
     AllowLarge,
-    Columns,
     Config,
     DataDir,
-    Drop,
     DryRun,
     Jobs,
     MeasuredTable,
-    MissingOption,
     OnCluster,
-    OneLoad,
     Output,
-    RetriesOption,
     Scheduler,
     Set,
     Slow,
-    UnitOption,
+    TableOptions,
+    grouped,
     whole,
 )
 from .page import terminal
@@ -288,18 +284,14 @@ def atlas(
 
 
 @app.command(epilog=example("fit delays.csv --k-range 200:256"))
+@grouped
 def fit(
     trace: MeasuredTable,
-    load: OneLoad = None,
+    table: TableOptions,
     k_range: Annotated[
         str | None,
         typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
     ] = None,
-    columns: Columns = None,
-    drop: Drop = None,
-    unit: UnitOption = None,
-    missing: MissingOption = "refuse",
-    retries: RetriesOption = "refuse",
     output: Annotated[
         Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
     ] = None,
@@ -309,18 +301,17 @@ def fit(
     from .fit import command
     from .fit.findings import investigate
     from .fit.page import terminal_report
-    from .measured import reading
     from .run.files import locked
 
-    how = reading(columns, drop or [], unit, missing, retries)
-    measured, warnings = command.read_tables(str(trace), load, how, allow_large)
+    reading = table.reading()
+    measured, warnings = command.read_tables(str(trace), reading, allow_large)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target, command.FILES), terminal.progress("fits") as report:
         findings = investigate(
-            measured.tables, load, ks, report, measured.hosts, tuple(measured.notes)
+            measured.tables, reading.load, ks, report, measured.hosts, tuple(measured.notes)
         )
         command.write_findings(findings, trace.name, target, _said())
     terminal.say_all(terminal_report(findings).splitlines())
@@ -328,9 +319,10 @@ def fit(
 
 
 @app.command(epilog=example("whatif delays.csv --stragglers 1:4"))
+@grouped
 def whatif(
     trace: MeasuredTable,
-    load: OneLoad = None,
+    table: TableOptions,
     stragglers: Annotated[
         str | None,
         typer.Option(
@@ -348,23 +340,17 @@ def whatif(
             "0.95,0.99.",
         ),
     ] = None,
-    columns: Columns = None,
-    drop: Drop = None,
-    unit: UnitOption = None,
-    missing: MissingOption = "refuse",
-    retries: RetriesOption = "refuse",
     output: Annotated[
         Path | None, typer.Option("--output", help="Default results/whatif/<name of the trace>/.")
     ] = None,
     allow_large: AllowLarge = False,
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
-    from .measured import reading
     from .run.files import locked
     from .whatif import command, shown
 
-    how = reading(columns, drop or [], unit, missing, retries)
-    measured, warnings = command.read_tables(str(trace), load, how, allow_large)
+    reading = table.reading()
+    measured, warnings = command.read_tables(str(trace), reading, allow_large)
     what = command.asked(stragglers, timeout, measured.workers)
     for line in warnings:
         terminal.tell(f"warning: {line}")
@@ -378,6 +364,7 @@ def whatif(
 
 
 @app.command(epilog=example("recommend demo.yaml --max-load 3 --jobs 2"))
+@grouped
 def recommend(
     config: Annotated[
         Path | None,
@@ -431,12 +418,8 @@ def recommend(
     only: Annotated[
         str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
     ] = None,
-    load: OneLoad = None,
-    columns: Columns = None,
-    drop: Drop = None,
-    unit: UnitOption = None,
-    missing: MissingOption = "refuse",
-    retries: RetriesOption = "refuse",
+    *,
+    table: TableOptions,
     jobs: Annotated[
         int,
         typer.Option("--jobs", parser=JOBS, metavar="N", help="Schemes computed at the same time."),
@@ -452,14 +435,12 @@ def recommend(
 
         processes.prepare()
 
-    from .measured import reading
     from .recommend.command import recommend as answer
     from .recommend.question import Options, Table
 
     options = Options(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
-    how = reading(columns, drop or [], unit, missing, retries)
-    table = Table.of(trace, workers, loss, dataset, replay, how, load)
-    answer(config, set_ or [], table, options, jobs, output, data_dir, _said())
+    measured = Table.of(trace, workers, loss, dataset, replay, table.reading())
+    answer(config, set_ or [], measured, options, jobs, output, data_dir, _said())
 
 
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))

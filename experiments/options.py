@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ..delay_models.tables.measured import Reading
 
 
 def whole(least: int, most: int) -> Callable[[str | int], int]:
@@ -68,34 +74,6 @@ MeasuredTable = Annotated[
         help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder).",
     ),
 ]
-OneLoad = Annotated[
-    float | None, typer.Option("--load", help="One load of a table with several; default all.")
-]
-Unit = Literal["s", "ms", "us", "ns"]
-Missing = Literal["refuse", "drop-rounds", "never"]
-Retries = Literal["refuse", "last", "sum"]
-Columns = Annotated[
-    str | None,
-    typer.Option("--columns", help="What the columns are: worker=host,seconds=duration_ms."),
-]
-Drop = Annotated[
-    list[str] | None, typer.Option("--drop", help="Columns to leave out, separated by commas.")
-]
-UnitOption = Annotated[
-    Unit | None, typer.Option("--unit", help="Unit of times, if the column names do not give it.")
-]
-MissingOption = Annotated[
-    Missing,
-    typer.Option(
-        "--missing", help="A missing delay: refuse it, drop its round, or treat as never arriving."
-    ),
-]
-RetriesOption = Annotated[
-    Retries,
-    typer.Option(
-        "--retries", help="Several rows for a worker and round: refuse, keep the last, or sum."
-    ),
-]
 OnCluster = Annotated[
     str | None,
     typer.Option(
@@ -114,3 +92,81 @@ JOBS = whole(1, MOST_JOBS)
 Jobs = Annotated[
     int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
 ]
+
+
+@dataclass(frozen=True)
+class TableOptions:
+    """How a measured table is read, as the options of a command say it."""
+
+    load: Annotated[
+        float | None, typer.Option("--load", help="One load of a table with several; default all.")
+    ] = None
+    columns: Annotated[
+        str | None,
+        typer.Option("--columns", help="What the columns are: worker=host,seconds=duration_ms."),
+    ] = None
+    drop: Annotated[
+        list[str] | None, typer.Option("--drop", help="Columns to leave out, separated by commas.")
+    ] = None
+    unit: Annotated[
+        Literal["s", "ms", "us", "ns"] | None,
+        typer.Option("--unit", help="Unit of times, if the column names do not give it."),
+    ] = None
+    missing: Annotated[
+        Literal["refuse", "drop-rounds", "never"],
+        typer.Option(
+            "--missing",
+            help="A missing delay: refuse it, drop its round, or treat as never arriving.",
+        ),
+    ] = "refuse"
+    retries: Annotated[
+        Literal["refuse", "last", "sum"],
+        typer.Option(
+            "--retries", help="Several rows for a worker and round: refuse, keep the last, or sum."
+        ),
+    ] = "refuse"
+
+    def reading(self) -> Reading:
+        """The options as the value that readers of tables take.
+
+        Raises:
+            ConfigError: ``columns`` is not like that.
+        """
+        from ..delay_models.tables.measured import Reading, parse_columns
+        from .config.errors import at
+
+        try:
+            roles = parse_columns(self.columns)
+        except ValueError as error:
+            raise at("--columns", self.columns, str(error)) from None
+        names = [name.strip() for text in self.drop or [] for name in text.split(",")]
+        drop = tuple(filter(None, names))
+        return Reading(roles, drop, self.unit, self.missing, self.retries, self.load)
+
+
+def grouped(command: Callable[..., None]) -> Callable[..., None]:
+    """Make a parameter whose type is a dataclass into an option for each of its fields."""
+    signature = inspect.signature(command, eval_str=True)
+    groups: dict[str, Any] = {
+        name: parameter.annotation
+        for name, parameter in signature.parameters.items()
+        if is_dataclass(parameter.annotation)
+    }
+
+    @wraps(command)
+    def run(**given: Any) -> None:
+        for name, group in groups.items():
+            given[name] = group(**{field.name: given.pop(field.name) for field in fields(group)})
+        command(**given)
+
+    parameters: list[inspect.Parameter] = []
+    for name, parameter in signature.parameters.items():
+        if name in groups:
+            options = inspect.signature(groups[name], eval_str=True).parameters.values()
+            parameters += [option.replace(kind=parameter.kind) for option in options]
+        else:
+            parameters.append(parameter)
+    # Typer reads both the signature and the annotations.
+    run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {each.name: each.annotation for each in parameters}
+    return run

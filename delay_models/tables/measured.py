@@ -66,6 +66,7 @@ class Reading:
             arrives in that round (infinite).
         retries: what several rows of one worker and round are: an error, of which the last one
             counts, or whose seconds add up.
+        load: which load is wanted, where there are several; ``None``: all of them.
     """
 
     columns: Mapping[Role, str] = field(default_factory=dict)
@@ -73,6 +74,7 @@ class Reading:
     unit: Unit | None = None
     missing: Missing = "refuse"
     retries: Retries = "refuse"
+    load: float | None = None
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:

@@ -59,25 +59,21 @@ def read_measured(
 
 
 def read_one_load(
-    path: str,
-    load: float | None = None,
-    reading: Reading = AS_IT_IS,
-    most: int | None = MOST_CELLS,
+    path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> Measured:
-    """Read one load of a table of delays, whatever is wrong with the others.
+    """Read the load that ``reading`` names, whatever is wrong with the others.
 
     Args:
-        path: as for ``read_measured``.
-        load: which one, for a long table that has several.
-        reading: as for ``read_measured``.
-        most: as for ``read_measured``.
+        path, most: as for ``read_measured``.
+        reading: its load may be ``None`` where the table has only one.
 
     Raises:
-        TableError: as ``read_measured``.
+        TableError: as ``read_measured``; or there is no such load.
     """
     with _one_line(path):
         held = _Held(path, reading, most)
-        return _together(path, {load: held.complete(_choose(path, held.loads, load))})
+        load = _choose(path, held.loads, reading.load)
+        return _together(path, {reading.load: held.complete(load)})
 
 
 def read_delays(path: str, load: float | None = None, most: int | None = MOST_CELLS) -> FloatArray:
@@ -86,7 +82,7 @@ def read_delays(path: str, load: float | None = None, most: int | None = MOST_CE
     Raises:
         TableError: as ``read_measured``.
     """
-    (table,) = read_one_load(path, load, most=most).tables.values()
+    (table,) = read_one_load(path, Reading(load=load), most).tables.values()
     return table
 
 

@@ -38,7 +38,6 @@ MOST_FITTED = 20_000_000
 
 def read_tables(
     path: str,
-    load: float | None,
     reading: Reading = AS_IT_IS,
     allow_large: bool = False,
 ) -> tuple[Measured, list[str]]:
@@ -46,8 +45,7 @@ def read_tables(
 
     Args:
         path: the file.
-        load: which load is wanted, to be checked; ``None``: all.
-        reading: what the file does not say of itself.
+        reading: what the file does not say of itself, and which load is wanted.
         allow_large: read whatever the file holds, however much it is.
 
     Returns:
@@ -61,6 +59,7 @@ def read_tables(
     except TableError as error:
         raise ConfigError(str(error)) from None
     tables, warnings = _where_all_arrive(path, measured)
+    load = reading.load
     if load is not None and load not in tables:
         valid = (
             "the table has no column load"

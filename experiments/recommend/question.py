@@ -81,7 +81,6 @@ class Table:
         dataset: of the problem; ``None``: synthetic.
         replay: draw whole measured rounds anew instead of fitting a law to them.
         reading: what the file does not say of itself.
-        load: of the table, where it has several.
     """
 
     path: Path
@@ -90,7 +89,6 @@ class Table:
     dataset: str | None = None
     replay: bool = False
     reading: Reading = AS_IT_IS
-    load: float | None = None
 
     @classmethod
     def of(
@@ -101,7 +99,6 @@ class Table:
         dataset: str | None,
         replay: bool,
         reading: Reading,
-        load: float | None,
     ) -> Table | None:
         """The options of a command line; ``None`` without a table.
 
@@ -109,8 +106,8 @@ class Table:
             ConfigError: one of them says something of a table, and there is none.
         """
         if path is not None:
-            return cls(path, workers, loss, dataset, replay, reading, load)
-        said = {"workers": workers, "loss": loss, "dataset": dataset, "load": load}
+            return cls(path, workers, loss, dataset, replay, reading)
+        said = {"workers": workers, "loss": loss, "dataset": dataset}
         said |= {key: v for key, v in vars(reading).items() if v != getattr(AS_IT_IS, key)}
         said |= {"replay": True} if replay else {}
         for option, value in said.items():
@@ -124,9 +121,9 @@ class Table:
         Raises:
             ConfigError: the table cannot be used.
         """
-        path, loss, dataset, load = self.path, self.loss, self.dataset, self.load
+        path, loss, dataset = self.path, self.loss, self.dataset
         reading, replay, workers = self.reading, self.replay, self.workers
-        measured, notes = command.read_tables(str(path), load, reading)
+        measured, notes = command.read_tables(str(path), reading)
         n = measured.workers if workers is None else workers
         document: dict[str, Any] = {
             "name": path.name.split(".")[0] or "trace",
@@ -140,11 +137,11 @@ class Table:
                 raise ConfigError(
                     f"--replay: {path} has several loads; choose one of {loads} (--load)"
                 )
-            document["delay"] = _replayed(path, reading, load, n < measured.workers)
+            document["delay"] = _replayed(path, reading, n < measured.workers)
         else:
             ks = command.k_range(None, measured.workers)
             found = investigate(
-                measured.tables, load, ks, lambda done, total: None, measured.hosts, ()
+                measured.tables, reading.load, ks, lambda done, total: None, measured.hosts, ()
             )
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes = [*notes, f"delays fitted to {path.name}: {', '.join(found.chosen.why)}"]
@@ -166,13 +163,13 @@ class Table:
         return document, notes
 
 
-def _replayed(path: Path, reading: Reading, load: float | None, fewer: bool) -> dict[str, Any]:
+def _replayed(path: Path, reading: Reading, fewer: bool) -> dict[str, Any]:
     section: dict[str, Any] = {"model": "trace", "path": str(path), "resample": "rounds"}
     said = {
         "columns": dict(reading.columns) or None,
         "drop": list(reading.drop) or None,
         "unit": reading.unit,
-        "load": load,
+        "load": reading.load,
         "hosts": "first" if fewer else None,
     }
     section |= {key: value for key, value in said.items() if value is not None}

@@ -45,14 +45,13 @@ class Asked:
 
 
 def read_tables(
-    path: str, load: float | None, reading: Reading = AS_IT_IS, allow_large: bool = False
+    path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
     """Read a table of delays that questions can be asked of, and warnings.
 
     Args:
         path: the file.
-        load: which load is wanted; ``None``: all.
-        reading: what the file does not say of itself.
+        reading: what the file does not say of itself, and which load is wanted.
         allow_large: read whatever the file holds, however much it is.
 
     Raises:
@@ -63,6 +62,7 @@ def read_tables(
     except TableError as error:
         raise ConfigError(str(error)) from None
     tables = measured.tables
+    load = reading.load
     if load is not None and load not in tables:
         listed = short([*tables])
         valid = "the table has no column load" if None in tables else f"must be one of {listed}"

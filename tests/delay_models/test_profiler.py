@@ -117,7 +117,7 @@ def test_folders_that_hold_something_else(tmp_path: Path, ranks: Path) -> None:
 
 
 def test_a_fit_reads_a_folder(ranks: Path) -> None:
-    measured, warnings = read_tables(str(ranks), None)
+    measured, warnings = read_tables(str(ranks))
     assert measured.workers == 3
     assert not [line for line in warnings if "unit" in line]
 

@@ -304,14 +304,14 @@ def test_a_large_table_is_read_when_that_is_asked_for(
     path = tmp_path / "t.csv"
     path.write_bytes(GOOD)
     with pytest.raises(ConfigError, match="10 numbers or more; must be at most 9"):
-        read_tables(str(path), None)
-    assert read_tables(str(path), None, allow_large=True)[0].tables[None].shape == (5, 2)
+        read_tables(str(path))
+    assert read_tables(str(path), allow_large=True)[0].tables[None].shape == (5, 2)
 
 
 def test_a_table_of_many_workers_has_a_report(tmp_path: Path) -> None:
     """Of 2,500 order statistics 1,000 are compared: a report that counts from the first is lost."""
     table = np.random.default_rng(0).exponential(1.0, (2, 2500)) + 0.1
-    measured, _ = read_tables(str(wide(tmp_path / "t.csv", table)), None)
+    measured, _ = read_tables(str(wide(tmp_path / "t.csv", table)))
     ks = k_range("1:2500", 2500)
     assert len(ks) < 2500
     found = investigate(measured.tables, None, ks, lambda done, total: None)
