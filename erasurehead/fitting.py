@@ -18,8 +18,8 @@ from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.measured import Missing, Retries, Role, Unit, as_fields
 from erasurehead.delay_models.tables.read import Measured, Reading
 from erasurehead.experiments.config.errors import ConfigError, at
-from erasurehead.experiments.fit import candidates, command, findings, page
-from erasurehead.experiments.fit.findings import Findings, investigate
+from erasurehead.experiments.fit import candidates, command, page, study
+from erasurehead.experiments.fit.study import Findings, investigate
 from erasurehead.experiments.run.files import locked
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
@@ -66,17 +66,17 @@ class Fitted:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row per family, the best first; as ``fit.parquet``."""
-        return findings.fit_table(self.findings)
+        return study.fit_table(self.findings)
 
     @cached_property
     def order_statistics(self) -> pd.DataFrame:
         """One row per family and k: mean k-th smallest delay of a round, measured and predicted."""
-        return findings.order_table(self.findings)
+        return study.order_table(self.findings)
 
     @cached_property
     def workers(self) -> pd.DataFrame:
         """One row per worker: how slow, how often, how long, at what cost, with intervals."""
-        return findings.workers_table(self.findings)
+        return study.workers_table(self.findings)
 
     @property
     def report(self) -> str:

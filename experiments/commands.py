@@ -299,8 +299,8 @@ def fit(
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
-    from .fit.findings import investigate
     from .fit.page import terminal_report
+    from .fit.study import investigate
     from .run.files import locked
 
     reading = table.reading()

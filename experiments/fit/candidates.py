@@ -18,11 +18,11 @@ import numpy as np
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
+from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
-from .laws import EMPIRICAL, FAMILIES
-from .laws.law import TwoLogNormals, Variance
-from .laws.memory import Memory
+from .law import TwoLogNormals
 from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, Subject, factors_of
+from .variance import Memory, Variance
 from .workers import Workers, with_own_laws, without
 
 MUCH = 0.2

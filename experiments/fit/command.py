@@ -20,8 +20,8 @@ from ..page.answer import ANSWER, write_answer
 from ..pictures import style
 from ..run import files
 from .candidates import runnable
-from .findings import Findings, fit_table, order_table, workers_table
 from .page import answer, draw_order_statistics, draw_quantiles, markdown_report
+from .study import Findings, fit_table, order_table, workers_table
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""

@@ -11,7 +11,7 @@ from scipy import special
 
 from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
-from .laws.law import CannotFit, Family, Law, ScipyLaw, fitted
+from .law import CannotFit, Family, Law, ScipyLaw, fitted
 
 # Rounds that a candidate has not seen: halves of a table, each predicted from the other one.
 #

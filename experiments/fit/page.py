@@ -14,11 +14,10 @@ from ..page.answer import Answer
 from ..page.markdown import plain, table, wrapped
 from ..pictures import style
 from ..pictures.looks import GRID, MUTED, Look
-from .findings import CONFIG, Answers, Findings, named, shown_places, standing_rows
 from .goodness import observed_order_statistics
-from .laws.law import Variance
-from .laws.load import LoadFit
-from .laws.memory import Memory
+from .load import LoadFit
+from .study import CONFIG, Answers, Findings, named, shown_places, standing_rows
+from .variance import Memory, Variance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,11 +11,11 @@ import numpy as np
 from typing_extensions import override
 
 from ...delay_models.base import FloatArray
+from .cold import Cold, find_cold_starts
+from .empirical import rank_effects
+from .families import EMPIRICAL
 from .goodness import thinned
-from .laws import EMPIRICAL
-from .laws.cold import Cold, find_cold_starts
-from .laws.empirical import rank_effects
-from .laws.law import (
+from .law import (
     CannotFit,
     Family,
     Law,
@@ -25,9 +25,9 @@ from .laws.law import (
     rounded,
     rounded_to_4,
 )
-from .laws.load import unit_delays
-from .laws.lognormals import factor_law, split_factors
-from .laws.memory import Memory
+from .load import unit_delays
+from .lognormals import factor_law, split_factors
+from .variance import Memory
 
 # What is fitted: unit delays, with the load taken out and the cold starts marked.
 

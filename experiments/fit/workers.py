@@ -17,7 +17,7 @@ from ..whatif.intervals import LEVEL as CONFIDENCE
 from ..whatif.intervals import Blocks, blocks
 from ..whatif.rows import round_medians
 from ..whatif.slowest import Slowest, slowest
-from .laws.law import lognormal_section, rounded_to_4
+from .law import lognormal_section, rounded_to_4
 
 # Each worker by itself: how slow, how often, how long at a stretch, and what it costs.
 #

@@ -12,7 +12,7 @@ from ...delay_models.tables.measured import AS_IT_IS, Reading
 from ..config.catalogue import Catalogue
 from ..config.errors import ConfigError, at, one_of
 from ..fit import command
-from ..fit.findings import investigate
+from ..fit.study import investigate
 from .goal import Limits
 
 

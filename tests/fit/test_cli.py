@@ -19,9 +19,9 @@ from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import k_range, read_tables, write_findings
-from erasurehead.experiments.fit.findings import investigate
 from erasurehead.experiments.fit.goodness import expected_order_statistics
-from erasurehead.experiments.fit.laws.law import ScipyLaw
+from erasurehead.experiments.fit.law import ScipyLaw
+from erasurehead.experiments.fit.study import investigate
 from tests.tools import inside
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")

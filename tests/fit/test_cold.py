@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.fit.laws.cold import Cold, find_cold_starts, fit_clumps, fit_neighbours
+from erasurehead.experiments.fit.cold import Cold, find_cold_starts, fit_clumps, fit_neighbours
 from tests.fit.walled import walled
 
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)

@@ -9,20 +9,20 @@ import pytest
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.experiments.fit.goodness import (
-    expected_order_statistics,
-    fit_families,
-    observed_order_statistics,
-)
-from erasurehead.experiments.fit.laws import EMPIRICAL, FAMILIES
-from erasurehead.experiments.fit.laws.empirical import (
+from erasurehead.experiments.fit.empirical import (
     EmpiricalLaw,
     fit_tail,
     latent,
     rank_effects,
     smoothed,
 )
-from erasurehead.experiments.fit.laws.law import CannotFit, ScipyLaw
+from erasurehead.experiments.fit.families import EMPIRICAL, FAMILIES
+from erasurehead.experiments.fit.goodness import (
+    expected_order_statistics,
+    fit_families,
+    observed_order_statistics,
+)
+from erasurehead.experiments.fit.law import CannotFit, ScipyLaw
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.

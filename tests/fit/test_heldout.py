@@ -10,14 +10,14 @@ import pytest
 from erasurehead.delay_models import MODELS
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
-from erasurehead.experiments.fit.findings import Findings, investigate
 from erasurehead.experiments.fit.goodness import (
     halves,
     observed_order_statistics,
     order_error,
     score,
 )
-from erasurehead.experiments.fit.laws.lognormals import split_factors
+from erasurehead.experiments.fit.lognormals import split_factors
+from erasurehead.experiments.fit.study import Findings, investigate
 from tests.fit.walled import drawn, in_launches, walled
 
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]

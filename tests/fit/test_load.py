@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.experiments.fit.findings import investigate
-from erasurehead.experiments.fit.laws.load import measure_load, unit_delays
+from erasurehead.experiments.fit.load import measure_load, unit_delays
 from erasurehead.experiments.fit.page import terminal_report
+from erasurehead.experiments.fit.study import investigate
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,

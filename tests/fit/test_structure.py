@@ -10,11 +10,10 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.delay_models.trace import unit_warnings
-from erasurehead.experiments.fit.laws.cold import find_cold_starts
-from erasurehead.experiments.fit.laws.law import split_variance
-from erasurehead.experiments.fit.laws.load import measure_load, unit_delays
-from erasurehead.experiments.fit.laws.lognormals import fit_two_lognormals
-from erasurehead.experiments.fit.laws.memory import Memory, measure_memory
+from erasurehead.experiments.fit.cold import find_cold_starts
+from erasurehead.experiments.fit.load import measure_load, unit_delays
+from erasurehead.experiments.fit.lognormals import fit_two_lognormals
+from erasurehead.experiments.fit.variance import Memory, measure_memory, split_variance
 
 ROUNDS, WORKERS = 100, 256
 FAST = MODELS["lognormal"](median=0.64, sigma=0.05)

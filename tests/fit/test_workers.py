@@ -10,10 +10,10 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.findings import investigate, named, standing_rows, worker_table
-from erasurehead.experiments.fit.laws.memory import Memory
 from erasurehead.experiments.fit.page import markdown_report
 from erasurehead.experiments.fit.recipes import OwnLaws
+from erasurehead.experiments.fit.study import investigate, named, standing_rows, worker_table
+from erasurehead.experiments.fit.variance import Memory
 from erasurehead.experiments.fit.workers import describe, with_own_laws
 from tests.tools import inside
 

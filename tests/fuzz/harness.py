@@ -49,7 +49,7 @@ PRELOADED = (
     ),
     *(
         "erasurehead.experiments.fit.command",
-        "erasurehead.experiments.fit.findings",
+        "erasurehead.experiments.fit.study",
         "erasurehead.experiments.fit.page",
     ),
     *(

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ...fit.findings import CONFIG
 from ...fit.page import LOOKS
+from ...fit.study import CONFIG
 from ...page.answer import image_at, read_answer, table_at, text_at
 from ...page.content import Chart, Page, Section, Table, TableCell, capped
 from ...page.numbers import interval, number, percent, plain

@@ -1,34 +1,4 @@
-"""Persistence: whether a slow worker stays slow, as opposed to a worker that is always slower.
-
-*Model.* Worker j has a hidden state, slow or fast, that follows a two-state chain with
-P(slow -> slow) = a, P(fast -> slow) = b. Its correlation at lag l is rho**l with the persistence
-rho = a - b, and the long-run slow share is pi = b / (1 - rho). Given the states, delays are
-independent; beside it, workers may differ for good (static heterogeneity).
-
-*Estimator.* Y[t, j] in [0, 1] is the probability that a delay is slow, from the fitted mixture of
-two lognormals (0 below the fast median: a very short delay is not slow). With
-delta = E[Y | slow] - E[Y | fast],
-
-    c(l) = Cov(Y[t], Y[t + l]) = A rho**l + V,    A = delta**2 pi (1 - pi),   l >= 1,
-
-where V >= 0 is the variance of lasting differences. delta < 1 is the misclassification: without
-it a correlation at lag 1 is too small. A is known from the mixture (delta as the difference of the
-means of Y under its posterior weights), so rho and V are found by least squares over the lags,
-each weighted by its number of pairs. Persistence is what *decays* with lag; what does not decay is
-V. A state that never changes (rho = 1) cannot be told from lasting heterogeneity, and is reported
-as such. Y is centred by its round, which takes out effects that all workers share, but not by its
-worker: that would lower every c(l) by about (1 + rho) / ((1 - rho) R), more than a bias of 0.05 at
-rho = 0.9.
-
-*Limit.* A is known only as well as the mixture tells slow from fast. Where lasting differences are
-as wide as the distance of the two states (spread 0.2 of the logarithm), single tables were off by
-up to 0.25 at rho = 0.5, by 0.03 to 0.05 in the mean; the test does not suffer from that.
-
-*Test.* Permuting the rounds within each worker keeps every lasting difference and destroys memory;
-the chance is that of a c(1) at least as large.
-
-Source: own derivation.
-"""
+"""What workers, rounds and memory add to the variance of delays."""
 
 from __future__ import annotations
 
@@ -37,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....delay_models.base import FloatArray
+from ...delay_models.base import FloatArray
 from .law import TwoLogNormals
 
 GRID = np.linspace(0.0, 0.995, 200)
@@ -209,3 +179,78 @@ def _chance(centred: Sequence[FloatArray], observed: float) -> float:
         total = sum(float(np.einsum("tj,tj->", s[:-1], s[1:])) for s in shuffled)
         as_large += int(total / pairs >= observed * (1 - 1e-9))  # equal but for rounding
     return (1 + as_large) / (1 + PERMUTATIONS)
+
+
+SEED_OF_VARIANCE = 20190403
+
+
+@dataclass(frozen=True)
+class Variance:
+    """Variance components, and the chance of effects as large by permutation.
+
+    Attributes:
+        worker: lasting differences between workers.
+        round: differences between rounds that all workers share.
+        rest: everything else.
+        worker_chance: P(worker component this large | workers are alike).
+        round_chance: P(round component this large | rounds are alike).
+    """
+
+    worker: float
+    round: float
+    rest: float
+    worker_chance: float
+    round_chance: float
+
+    def share(self, part: str) -> float:
+        """A component's share of the whole, 0 to 1."""
+        whole = self.worker + self.round + self.rest
+        return float(getattr(self, part)) / whole if whole > 0 else 0.0
+
+
+def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
+    """Split the variance of ``(rounds, n)`` tables; ``None`` where none has 2 rounds of 2 workers.
+
+    Cost: ``2 * PERMUTATIONS`` shuffles of the tables.
+    """
+    tables = [table for table in tables if min(table.shape) >= 2]
+    if not tables:
+        return None
+    worker, by_round, rest = components(tables)
+    rng = np.random.default_rng(SEED_OF_VARIANCE)
+    chances = []
+    for axis, seen in ((1, 0), (0, 1)):
+        observed = _squares(tables)[seen]
+        as_large = 0
+        for _ in range(PERMUTATIONS):
+            shuffled = [rng.permuted(t, axis=axis) for t in tables]
+            as_large += int(_squares(shuffled)[seen] >= observed)
+        chances.append((1 + as_large) / (1 + PERMUTATIONS))
+    return Variance(worker, by_round, rest, *chances)
+
+
+def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
+    """Sums of squares between workers, between rounds, and in all."""
+    worker = by_round = total = 0.0
+    for table in tables:
+        centred = table - table.mean()
+        worker += len(table) * float(np.sum(centred.mean(axis=0) ** 2))
+        by_round += table.shape[1] * float(np.sum(centred.mean(axis=1) ** 2))
+        total += float(np.sum(centred**2))
+    return worker, by_round, total
+
+
+def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
+    """Variances of workers, of rounds, and of the rest; each table has at least 2 of both."""
+    worker, by_round, total = _squares(tables)
+    worker_free = sum(t.shape[1] - 1 for t in tables)
+    round_free = sum(len(t) - 1 for t in tables)
+    rest_free = sum((t.shape[1] - 1) * (len(t) - 1) for t in tables)
+    rest = (total - worker - by_round) / rest_free
+    rounds = sum(len(t) * (t.shape[1] - 1) for t in tables) / worker_free
+    workers = sum(t.shape[1] * (len(t) - 1) for t in tables) / round_free
+    return (
+        max(0.0, (worker / worker_free - rest) / rounds),
+        max(0.0, (by_round / round_free - rest) / workers),
+        max(0.0, rest),
+    )

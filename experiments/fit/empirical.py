@@ -12,9 +12,10 @@ from scipy import special, stats
 from scipy.linalg import solveh_banded
 from typing_extensions import override
 
-from ....delay_models.base import FloatArray
-from ....delay_models.empirical import Empirical
-from .law import CannotFit, Family, Law, components, require_spread, rounded, rounded_to_4
+from ...delay_models.base import FloatArray
+from ...delay_models.empirical import Empirical
+from .law import CannotFit, Family, Law, require_spread, rounded, rounded_to_4
+from .variance import components
 
 # The law as it was measured: smoothed quantiles, and a fitted tail beyond the last one.
 #

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import isotonic_regression
 
-from ....delay_models.base import FloatArray
-from ....sim.load_laws import PartlyProportional, Steps
-from ...run.records import mean_and_error
+from ...delay_models.base import FloatArray
+from ...sim.load_laws import PartlyProportional, Steps
+from ..run.records import mean_and_error
 from .law import rounded
 
 # The share of a task's time that does not grow with its load, if there clearly is one.

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-from ....delay_models.base import FloatArray
+from ...delay_models.base import FloatArray
 from .law import rounded, rounded_to_4
 
 # How many workers a cold start hits at once, and whether they are next to each other.

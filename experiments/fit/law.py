@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -14,8 +13,8 @@ from pydantic import ValidationError
 from scipy import special
 from typing_extensions import override
 
-from ....delay_models.base import LONGEST, FloatArray
-from ....delay_models.parametric import LogNormal, ScipyDelays
+from ...delay_models.base import LONGEST, FloatArray
+from ...delay_models.parametric import LogNormal, ScipyDelays
 
 # Families of laws, which are fitted; and laws, with a density and a config section: the result.
 #
@@ -218,79 +217,3 @@ def rounded_to_4(value: float) -> float:
 # worker's delays among the rounds.
 #
 # Source: Searle, Casella and McCulloch, Variance Components (1992), chapter 4.
-
-
-PERMUTATIONS = 199
-SEED = 20190403
-
-
-@dataclass(frozen=True)
-class Variance:
-    """Variance components, and the chance of effects as large by permutation.
-
-    Attributes:
-        worker: lasting differences between workers.
-        round: differences between rounds that all workers share.
-        rest: everything else.
-        worker_chance: P(worker component this large | workers are alike).
-        round_chance: P(round component this large | rounds are alike).
-    """
-
-    worker: float
-    round: float
-    rest: float
-    worker_chance: float
-    round_chance: float
-
-    def share(self, part: str) -> float:
-        """A component's share of the whole, 0 to 1."""
-        whole = self.worker + self.round + self.rest
-        return float(getattr(self, part)) / whole if whole > 0 else 0.0
-
-
-def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
-    """Split the variance of ``(rounds, n)`` tables; ``None`` where none has 2 rounds of 2 workers.
-
-    Cost: ``2 * PERMUTATIONS`` shuffles of the tables.
-    """
-    tables = [table for table in tables if min(table.shape) >= 2]
-    if not tables:
-        return None
-    worker, by_round, rest = components(tables)
-    rng = np.random.default_rng(SEED)
-    chances = []
-    for axis, seen in ((1, 0), (0, 1)):
-        observed = _squares(tables)[seen]
-        as_large = 0
-        for _ in range(PERMUTATIONS):
-            shuffled = [rng.permuted(t, axis=axis) for t in tables]
-            as_large += int(_squares(shuffled)[seen] >= observed)
-        chances.append((1 + as_large) / (1 + PERMUTATIONS))
-    return Variance(worker, by_round, rest, *chances)
-
-
-def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
-    """Sums of squares between workers, between rounds, and in all."""
-    worker = by_round = total = 0.0
-    for table in tables:
-        centred = table - table.mean()
-        worker += len(table) * float(np.sum(centred.mean(axis=0) ** 2))
-        by_round += table.shape[1] * float(np.sum(centred.mean(axis=1) ** 2))
-        total += float(np.sum(centred**2))
-    return worker, by_round, total
-
-
-def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
-    """Variances of workers, of rounds, and of the rest; each table has at least 2 of both."""
-    worker, by_round, total = _squares(tables)
-    worker_free = sum(t.shape[1] - 1 for t in tables)
-    round_free = sum(len(t) - 1 for t in tables)
-    rest_free = sum((t.shape[1] - 1) * (len(t) - 1) for t in tables)
-    rest = (total - worker - by_round) / rest_free
-    rounds = sum(len(t) * (t.shape[1] - 1) for t in tables) / worker_free
-    workers = sum(t.shape[1] * (len(t) - 1) for t in tables) / round_free
-    return (
-        max(0.0, (worker / worker_free - rest) / rounds),
-        max(0.0, (by_round / round_free - rest) / workers),
-        max(0.0, rest),
-    )

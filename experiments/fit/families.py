@@ -9,8 +9,8 @@ import numpy as np
 from scipy import optimize, special
 from typing_extensions import override
 
-from ....delay_models.base import FloatArray
-from ....delay_models.parametric import (
+from ...delay_models.base import FloatArray
+from ...delay_models.parametric import (
     Exponential,
     Gamma,
     LogNormal,
@@ -19,7 +19,9 @@ from ....delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
+from .empirical import EmpiricalFamily
 from .law import CannotFit, Family, Law, ScipyLaw, require_positive_delays, require_spread
+from .lognormals import TwoLogNormalsFamily
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
 #
@@ -273,3 +275,19 @@ class WeibullFamily(ShiftedFamily):
     def start_scale(self, first: float, second: float) -> float:
         """F(x) is about (x/scale)**shape."""
         return second
+
+
+FAMILIES: dict[str, Family] = {
+    "exponential": ExponentialFamily(),
+    "shifted_exponential": ShiftedExponentialFamily(),
+    "weibull": WeibullFamily(),
+    "pareto": ParetoFamily(),
+    "lognormal": LogNormalFamily(),
+    "gamma": GammaFamily(),
+    "mixture": TwoLogNormalsFamily(),
+}
+"""Classic families: a handful of parameters each."""
+
+
+EMPIRICAL = EmpiricalFamily()
+"""The law that bends to whatever was measured; it needs rounds that are held out."""

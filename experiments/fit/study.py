@@ -13,12 +13,11 @@ import pandas as pd
 from ...delay_models.base import FloatArray
 from ..config.errors import ConfigError
 from .candidates import Candidate, choose, mixture_of
+from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, fit_families, halves, observed_order_statistics
-from .laws import EMPIRICAL, FAMILIES
-from .laws.law import Variance, split_variance
-from .laws.load import LoadFit, measure_load
-from .laws.memory import Memory, measure_memory
+from .load import LoadFit, measure_load
 from .recipes import Subject, subjects
+from .variance import Memory, Variance, measure_memory, split_variance
 from .workers import Estimates, Workers, describe, without
 
 # Everything that is found out about a measured table, in order.

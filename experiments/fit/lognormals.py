@@ -10,18 +10,18 @@ import numpy as np
 from scipy import optimize, special
 from typing_extensions import override
 
-from ....delay_models.base import FloatArray
-from ....delay_models.parametric import LogNormal
+from ...delay_models.base import FloatArray
+from ...delay_models.parametric import LogNormal
 from .law import (
     CannotFit,
     Family,
     Law,
     TwoLogNormals,
-    components,
     lognormal_section,
     require_positive_delays,
     require_spread,
 )
+from .variance import components
 
 # A mixture of two lognormals, fitted by expectation-maximisation from several seeded starts.
 #
