@@ -1,11 +1,13 @@
-"""The gallery of figures: what ``erasurehead reproduce`` draws, from its registry."""
+"""The gallery: what ``erasurehead reproduce`` and ``erasurehead plot`` draw, from registries."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from erasurehead.experiments.config.schema import prose_of
+from erasurehead.experiments.pictures.kinds import ranked
 from erasurehead.experiments.reproduce import FIGURES, figure_named
+from website.markdown import code, plain, table
 
 HEAD = """# Gallery of figures
 
@@ -14,6 +16,11 @@ Each comes as PNG and SVG, with the table that it is drawn from (`NAME.parquet`)
 the numbers behind it (`NAME.md`); `--full` has more replications. The pictures here are those of
 the quick version.
 """
+
+KINDS_HEAD = """## Pictures of any run
+
+`erasurehead plot DIR` draws these from the tables of a run or sweep, `--kind KIND` one of them;
+`erasurehead report DIR` has them in its page."""
 
 ELSEWHERE = {"atlas": "atlas/all-schemes.png"}
 """Pictures that another page has."""
@@ -34,4 +41,6 @@ def page(pictures: Path, address: str) -> str:
             parts.append(f"![{drawn.title}]({address}/{name}.png)")
         elif name in ELSEWHERE:
             parts.append(f"![{drawn.title}]({ELSEWHERE[name]})")
+    rows = [(code(kind.name), kind.title, plain(kind.caption)) for kind in ranked()]
+    parts += [KINDS_HEAD, table(["kind", "picture", "how to read it"], rows)]
     return "\n\n".join(parts) + "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, Literal, final
 
 from typing_extensions import override
 
@@ -20,11 +20,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+ReportSection = Literal["pictures", "timeline", "workers-and-rounds", "delays-drawn"]
+"""Identifiers of the sections of a report that hold pictures."""
+
+
 class PictureKind(ABC):
     """A kind of picture; abstract."""
 
     name: ClassVar[str]
     """The registry name, and the file's."""
+
+    title: ClassVar[str]
+    """The heading above it in a report."""
+
+    caption: ClassVar[str]
+    """How to read it, one or two sentences."""
+
+    rank: ClassVar[int]
+    """Kinds are listed, drawn and reported in ascending order of this."""
+
+    section: ClassVar[ReportSection] = "pictures"
+    """Where it stands in a report."""
 
     band: ClassVar[Band] = "quantiles"
     """How the spread over replications is shown by default."""
@@ -36,6 +52,10 @@ class PictureKind(ABC):
     @abstractmethod
     def show(self, records: Records, band: Band | None = None) -> Picture:
         """What the whole picture shows."""
+
+    def show_on_page(self, records: Records) -> Picture:
+        """The same for a report, whose legend and axes have more room."""
+        return self.show(records)
 
     @final
     def draw(self, records: Records, band: Band | None = None) -> Figure:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..config.errors import ConfigError, at, one_of
 from ..run.files import locked
 from . import style
-from .kinds import KINDS
+from .kinds import KINDS, ranked
 from .records import read_records
 
 
@@ -42,7 +42,7 @@ def write_pictures(
         raise ConfigError(f"{directory}: no such directory")
     with locked(directory):  # no run may clear the folder while pictures of its tables are made
         records = read_records(directory)
-        wanted = {kind: KINDS[kind]} if kind is not None else KINDS
+        wanted = {each.name: each for each in ranked() if kind in (None, each.name)}
         obstacles = {name: reason for name, k in wanted.items() if (reason := k.obstacle(records))}
         if len(obstacles) == len(wanted):
             name, reason = next(iter(obstacles.items()))

@@ -25,19 +25,21 @@ from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures import paint, style
-from erasurehead.experiments.pictures.base import PanelKind
+from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.command import write_pictures
-from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses
+from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
 from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
-from erasurehead.experiments.pictures.picture import Bars, Curve, Points
+from erasurehead.experiments.pictures.picture import Axis, Band, Bars, Curve, Panel, Picture, Points
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
+from erasurehead.experiments.report.command import write_report
 from erasurehead.experiments.run import timeline
 from erasurehead.experiments.run.command import Options, run
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside
+from website.figures import page
 
 QUIET = Options(1, None)
 
@@ -90,6 +92,39 @@ def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Pat
     for kind in reversed(KINDS):
         write_pictures(directories["training"], kind)
     assert {path: path.read_bytes() for path in written} == before
+
+
+class Stranger(PictureKind):
+    """A kind that nobody has named anywhere else."""
+
+    name = "stranger"
+    title = "A stranger's picture"
+    caption = "It shows one line."
+    rank = 15
+
+    def obstacle(self, records: Records) -> str | None:
+        return None
+
+    def show(self, records: Records, band: Band | None = None) -> Picture:
+        line = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
+        return Picture([Panel(Axis("time (s)"), Axis("loss"), [line])], 1, 4.8, 3.0)
+
+
+def test_a_new_kind_appears_everywhere_by_rank(
+    directories: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches a list of kinds beside the registry."""
+    monkeypatch.setitem(KINDS, "stranger", Stranger())
+    assert [kind.name for kind in ranked()][:3] == ["loss_time", "stranger", "tradeoff"]
+    folder = tmp_path / "run"
+    shutil.copytree(directories["training"], folder)
+    assert write_pictures(folder, "stranger", VECTOR)[0] == [folder / "plots" / "stranger.svg"]
+    text = write_report(folder, None).read_text()
+    for part in ("A stranger&#39;s picture", "It shows one line."):
+        assert part in text
+    assert text.index("Loss against time") < text.index("It shows one line.")
+    assert text.index("It shows one line.") < text.index("Time against error")
+    assert "| `stranger` | A stranger's picture | It shows one line. |" in page(tmp_path, "")
 
 
 def test_the_users_own_settings_play_no_part(directories: dict[str, Path]) -> None:

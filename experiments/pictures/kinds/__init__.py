@@ -1,6 +1,7 @@
 """Pictures of any run or sweep, drawn from its tables alone.
 
-To add a kind: write one file with one ``PictureKind`` and add one line here.
+To add a kind: write a ``PictureKind`` in a file of this folder and add a line to ``KINDS``, which
+``plot``, ``report`` and the gallery of the docs read.
 """
 
 from __future__ import annotations
@@ -16,12 +17,17 @@ KINDS: dict[str, PictureKind] = {
     kind.name: kind
     for kind in (
         LossTimeKind(),
-        LossIterationKind(),
-        IterationTimeKind(),
         TradeoffKind(),
+        IterationTimeKind(),
+        LossIterationKind(),
         UtilisationKind(),
+        GanttKind(),
         WorkersKind(),
         DelaysKind(),
-        GanttKind(),
     )
 }
+
+
+def ranked() -> list[PictureKind]:
+    """Every kind, in the order of ``rank``."""
+    return sorted(KINDS.values(), key=lambda kind: kind.rank)

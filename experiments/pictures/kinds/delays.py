@@ -20,7 +20,7 @@ from ....delay_models.base import ReplayedDelays
 from ....sim.types import FloatArray
 from ...config.errors import ConfigError
 from ...page.numbers import left_out
-from ..base import PictureKind
+from ..base import PictureKind, ReportSection
 from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture
 from ..records import Records, short_text
@@ -72,6 +72,12 @@ class DelaysKind(PictureKind):
     """Density, survival function and mean order statistics; a line for each swept value."""
 
     name: ClassVar[str] = "delays"
+    title: ClassVar[str] = "The delays"
+    caption: ClassVar[str] = (
+        "How likely each delay is, and how long it takes until k of n workers are done."
+    )
+    rank: ClassVar[int] = 80
+    section: ClassVar[ReportSection] = "delays-drawn"
 
     @override
     def obstacle(self, records: Records) -> str | None:

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ...page.numbers import counted, left_out
 from .. import style
-from ..base import PictureKind
+from ..base import PictureKind, ReportSection
 from ..looks import INK, Look
 from ..picture import Axis, Band, Bars, Fill, Mark, Panel, Picture, Points, Rules
 from ..records import Records
@@ -47,6 +47,12 @@ class GanttKind(PictureKind):
     """
 
     name: ClassVar[str] = "gantt"
+    title: ClassVar[str] = "Timeline"
+    caption: ClassVar[str] = (
+        "What every worker did in the first rounds of one replication, all on one clock."
+    )
+    rank: ClassVar[int] = 60
+    section: ClassVar[ReportSection] = "timeline"
 
     @override
     def obstacle(self, records: Records) -> str | None:

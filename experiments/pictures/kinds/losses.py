@@ -206,6 +206,11 @@ class LossTimeKind(LossKind):
     """One line per scheme, up to where its fastest replication ends."""
 
     name: ClassVar[str] = "loss_time"
+    title: ClassVar[str] = "Loss against time"
+    caption: ClassVar[str] = (
+        "How far each scheme is after a given time. Lower and further left is better."
+    )
+    rank: ClassVar[int] = 10
     along: ClassVar[str] = ""
 
     @override
@@ -223,6 +228,9 @@ class LossIterationKind(LossKind):
     """One line per scheme; exact schemes lie on one line."""
 
     name: ClassVar[str] = "loss_iteration"
+    title: ClassVar[str] = "Loss against iterations"
+    caption: ClassVar[str] = "The same losses by iteration: what an update is worth, however long."
+    rank: ClassVar[int] = 40
     along: ClassVar[str] = "iteration"
 
     @override

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -13,7 +13,7 @@ from typing_extensions import override
 from ....sim.types import FloatArray
 from ...page.numbers import left_out
 from .. import style
-from ..base import PanelKind, PictureKind
+from ..base import PanelKind, PictureKind, ReportSection
 from ..looks import GRID, INK, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, legend_key
 from ..records import Records
@@ -37,6 +37,11 @@ class IterationTimeKind(PanelKind):
     """Empirical distribution over all iterations of all replications, one line per scheme."""
 
     name: ClassVar[str] = "iteration_time"
+    title: ClassVar[str] = "Iteration time"
+    caption: ClassVar[str] = (
+        "Share of iterations that took at most this long; steep and left is fast."
+    )
+    rank: ClassVar[int] = 30
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -91,6 +96,9 @@ class UtilisationKind(PanelKind):
     """
 
     name: ClassVar[str] = "utilisation"
+    title: ClassVar[str] = "Workers' time"
+    caption: ClassVar[str] = "What the workers' time was spent on."
+    rank: ClassVar[int] = 50
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -135,6 +143,17 @@ class UtilisationKind(PanelKind):
     def last(self, band: Band) -> tuple[str, ...]:
         return (WASTED.title, IDLE.title, ERROR)
 
+    @override
+    def show_on_page(self, records: Records) -> Picture:
+        """Rows have the names of schemes, where there is one panel."""
+        picture = self.show(records)
+        if len(picture.panels) > 1:
+            return picture
+        (panel,) = picture.panels
+        names = tuple(label for label, _ in records.labels())
+        named = replace(panel, y=replace(panel.y, label="", names=names))
+        return replace(picture, panels=[named])
+
 
 # Who delayed us: how often each worker ended a round, and how many seconds that cost.
 
@@ -178,6 +197,12 @@ class WorkersKind(PictureKind):
     """
 
     name: ClassVar[str] = "workers"
+    title: ClassVar[str] = "Which workers caused delays"
+    caption: ClassVar[str] = (
+        "Which workers made others wait; darker is more. Each row is divided by its sum."
+    )
+    rank: ClassVar[int] = 70
+    section: ClassVar[ReportSection] = "workers-and-rounds"
 
     @override
     def obstacle(self, records: Records) -> str | None:

@@ -40,6 +40,11 @@ class TradeoffKind(PanelKind):
     """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
 
     name: ClassVar[str] = "tradeoff"
+    title: ClassVar[str] = "Time against error"
+    caption: ClassVar[str] = (
+        "Seconds per iteration against error; ringed: no scheme is better in both."
+    )
+    rank: ClassVar[int] = 20
     band: ClassVar[Band] = "ci"
 
     @override

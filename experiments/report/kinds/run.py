@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Any, ClassVar, final
@@ -15,7 +15,8 @@ from ...config.document import write_yaml
 from ...page.answer import Answer, json_at
 from ...page.content import Chart, Command, Page, Section, Table, capped
 from ...page.numbers import interval, number, plain
-from ...pictures.kinds import KINDS as PICTURES
+from ...pictures.base import ReportSection
+from ...pictures.kinds import ranked
 from ...pictures.records import Records, read_records, short_text
 from ...run import outputs
 from .base import ReportKind
@@ -23,36 +24,11 @@ from .heat_maps import heat_maps
 from .overview import overview
 from .verdict import Verdict, judged
 
-FIRST = ("loss_time", "tradeoff", "iteration_time", "loss_iteration", "utilisation")
-"""Pictures of schemes, in this order."""
-
-WORDS = {
-    "loss_time": "How far each scheme is after a given time. Lower and further left is better.",
-    "loss_iteration": "The same losses by iteration: what an update is worth, however long.",
-    "iteration_time": "Share of iterations that took at most this long; steep and left is fast.",
-    "tradeoff": "Seconds per iteration against error; ringed: no scheme is better in both.",
-    "utilisation": "What the workers' time was spent on.",
-    "workers": "Which workers made others wait; darker is more. Each row is divided by its sum.",
-    "delays": "How likely each delay is, and how long it takes until k of n workers are done.",
-    "gantt": "What every worker did in the first rounds of one replication, all on one clock.",
-}
-
 ASKED = (
     "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
     "network", "failures", "target_loss",
 )  # fmt: skip
 """Sections of a config that are told in words."""
-
-TITLES = {
-    "loss_time": "Loss against time",
-    "loss_iteration": "Loss against iterations",
-    "iteration_time": "Iteration time",
-    "tradeoff": "Time against error",
-    "utilisation": "Workers' time",
-    "workers": "Which workers caused delays",
-    "delays": "The delays",
-    "gantt": "Timeline",
-}
 
 
 @final
@@ -92,40 +68,33 @@ class RunReport(ReportKind):
         )
 
 
+SECTIONS: dict[ReportSection, str] = {
+    "timeline": "Timeline of one run",
+    "workers-and-rounds": "Workers and rounds",
+    "delays-drawn": "Delays",
+}
+"""Titles of the sections below the table, in this order."""
+
+
 def _sections(records: Records) -> Iterator[Section]:
-    charts = []
-    for name in FIRST:
-        charts += _chart(records, name)
-    yield Section("pictures", "Schemes compared", [*overview(records), *charts])
+    charts: defaultdict[ReportSection, list[Chart]] = defaultdict(list)
+    for kind in ranked():
+        if kind.obstacle(records) is None:
+            picture = kind.show_on_page(records)
+            ident = kind.name.replace("_", "-")
+            charts[kind.section].append(Chart(ident, kind.title, kind.caption, picture))
+    yield Section("pictures", "Schemes compared", [*overview(records), *charts["pictures"]])
     yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS)
-    time = _chart(records, "gantt")
-    if time:
-        yield Section("timeline", "Timeline of one run", time)
-    shades = [*heat_maps(records), *_chart(records, "workers")]
-    if shades:
-        yield Section("workers-and-rounds", "Workers and rounds", shades)
-    delays = _chart(records, "delays")
-    if delays:
-        yield Section("delays-drawn", "Delays", delays)
+    charts["workers-and-rounds"][:0] = heat_maps(records)
+    for section, title in SECTIONS.items():
+        if charts[section]:
+            yield Section(section, title, charts[section])
 
 
 _TABLE_WORDS = (
     "Means over replications ± standard error. Ratios compare with the first scheme of the same "
     "point, replication by replication on the same delays; in parentheses the 95 % interval."
 )
-
-
-def _chart(records: Records, name: str) -> list[Chart]:
-    kind = PICTURES[name]
-    if kind.obstacle(records) is not None:
-        return []
-    picture = kind.show(records)
-    if name == "utilisation" and len(picture.panels) == 1:
-        (panel,) = picture.panels
-        names = tuple(label for label, _ in records.labels())
-        panel = replace(panel, y=replace(panel.y, label="", names=names))
-        picture = replace(picture, panels=[panel])
-    return [Chart(name.replace("_", "-"), TITLES[name], WORDS[name], picture)]
 
 
 def _table(records: Records) -> Table:
