@@ -50,17 +50,17 @@ class PictureKind(ABC):
         """Why this kind cannot be drawn from these records, or ``None`` when it can."""
 
     @abstractmethod
-    def show(self, records: Records, band: Band | None = None) -> Picture:
-        """What the whole picture shows."""
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
+        """The whole picture, as data."""
 
-    def show_on_page(self, records: Records) -> Picture:
+    def page_picture(self, records: Records) -> Picture:
         """The same for a report, whose legend and axes have more room."""
-        return self.show(records)
+        return self.picture(records)
 
     @final
     def draw(self, records: Records, band: Band | None = None) -> Figure:
         """The whole picture, drawn."""
-        return paint.figure(self.show(records, band))
+        return paint.figure(self.picture(records, band))
 
     def draw_on(
         self,
@@ -85,7 +85,7 @@ class PictureKind(ABC):
         obstacle = self.obstacle(chosen)
         if obstacle is not None:
             raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
-        picture = self.show(chosen, band)
+        picture = self.picture(chosen, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
         paint.panel(axes, picture.panels[0])
@@ -111,7 +111,7 @@ class PanelKind(PictureKind):
         return ()
 
     @override
-    def show(self, records: Records, band: Band | None = None) -> Picture:
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
         """All panels share the vertical axis, so that they can be compared."""
         chosen = band or self.band
         parts = records.points()

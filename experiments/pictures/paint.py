@@ -8,7 +8,7 @@ import numpy as np
 
 from . import style
 from .looks import INK, shade
-from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules
+from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules, Texts
 from .style import entry, text
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ def figure(picture: Picture) -> Figure:
             picture.columns,
             squeeze=False,
             sharex=picture.share == "x",
-            sharey=picture.share == "y",
+            sharey="row" if picture.share == "rows" else picture.share == "y",
+            height_ratios=picture.heights or None,
         )
         panels = list(grid.flat[: len(picture.panels)])
         for axes, own in zip(panels, picture.panels, strict=True):
@@ -53,8 +54,12 @@ def figure(picture: Picture) -> Figure:
         if picture.share == "y":
             _same_ends(panels, [own.y for own in picture.panels])
             _one_scale(panels)
+        if picture.share == "rows":
+            for start in range(0, len(panels), picture.columns):
+                row = slice(start, start + picture.columns)
+                _same_ends(panels[row], [own.y for own in picture.panels[row]])
         if picture.share:
-            _label_once(panels, picture.columns, picture.share)
+            _label_once(panels, picture)
         if picture.heading:
             drawn.suptitle(text(picture.heading), fontsize=9.5)
         style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
@@ -85,15 +90,43 @@ def draw_mark(axes: Axes, mark: Mark) -> None:
         case Bars():
             _bars(axes, mark)
         case Rules():
+            look: Any = {"color": INK, "lw": 0.9, "ls": mark.line, "label": entry(mark.title)}
             for x in mark.x:
-                axes.axvline(x, color=INK, lw=0.9, label=entry(mark.title))
+                axes.axvline(x, **look)
+            for y in mark.y:
+                axes.axhline(y, **look)
+        case Texts():
+            weight = "bold" if mark.bold else "normal"
+            for x, y, words in zip(mark.x, mark.y, mark.words, strict=True):
+                axes.text(
+                    x,
+                    y,
+                    text(words),
+                    ha=mark.align,
+                    va="center",
+                    color=mark.colour,
+                    fontsize=mark.size,
+                    weight=weight,
+                )
         case Heat():
             _heat(axes, mark)
 
 
 def _curve(axes: Axes, mark: Curve) -> None:
-    """A line with eight markers, and the band around it."""
+    """A line with eight markers and a band, or with a marker and a bar at each point."""
     look = mark.look
+    if mark.bars and mark.low is not None and mark.high is not None:
+        axes.errorbar(
+            mark.x,
+            mark.y,
+            yerr=np.stack([mark.y - mark.low, mark.high - mark.y]),
+            color=look.colour,
+            linestyle=look.line,
+            linewidth=mark.width,
+            marker=look.marker,
+            label=entry(look.title) or None,
+        )
+        return
     if mark.low is not None and mark.high is not None:
         fill, along = (
             (axes.fill_between, mark.x) if mark.across == "y" else (axes.fill_betweenx, mark.y)
@@ -155,9 +188,9 @@ def _bars(axes: Axes, mark: Bars) -> None:
     axes.add_collection(
         PolyCollection(
             list(np.stack(corners, axis=1).reshape(-1, 4, 2)),
-            facecolor=fill.colour,
-            edgecolor=shade(INK, 0.25),
-            linewidth=0.3,
+            facecolor="none" if fill.outline else fill.colour,
+            edgecolor=fill.colour if fill.outline else shade(INK, 0.25),
+            linewidth=1.6 if fill.outline else 0.3,
             hatch=fill.hatch,
             label=entry(fill.title) or None,
         )
@@ -221,10 +254,11 @@ def _one_scale(panels: list[Axes]) -> None:
         style.log_axis(axes.xaxis, ticks=(1, 2, 5) if high < 60 * low else ())
 
 
-def _label_once(panels: list[Axes], columns: int, share: str) -> None:
-    """A shared vertical axis is named in the first column, horizontal ones under each column."""
+def _label_once(panels: list[Axes], picture: Picture) -> None:
+    """A shared vertical axis is named in the first column, a horizontal one under each column."""
     for place, axes in enumerate(panels):
-        if place % columns and share == "y":
+        if place % picture.columns and picture.share in ("y", "rows"):
             axes.set_ylabel("")
-        if place + columns < len(panels):
+        below = picture.panels[place + picture.columns :][:1]
+        if below and below[0].x.label == picture.panels[place].x.label:
             axes.set_xlabel("")

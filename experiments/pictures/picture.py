@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 
 from ...sim.types import FloatArray
-from .looks import Look
+from .looks import INK, SOLID, LineStyle, Look
 
 Band = Literal["quantiles", "ci"]
 """How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
@@ -40,15 +40,16 @@ class Axis:
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Points joined by a line, with a band around it.
+    """Points joined by a line, with the spread around it.
 
     Attributes:
         look: how it is drawn; its title stands in the legend unless it is empty.
         x, y: ``(G,)``; NaN interrupts the line.
-        low, high: ``(G,)`` ends of the band, ``None`` without one.
-        across: the axis along which the band extends.
+        low, high: ``(G,)`` ends of the spread, ``None`` without one.
+        across: the axis along which the spread extends.
         steps: a staircase that changes at each point, instead of straight lines.
         width: of the line, in points.
+        bars: the spread is a bar at each point (along the vertical axis), not a band.
     """
 
     look: Look
@@ -59,6 +60,7 @@ class Curve:
     across: Literal["x", "y"] = "y"
     steps: bool = False
     width: float = 1.8
+    bars: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,12 +95,14 @@ class Fill:
         hatch: matplotlib's pattern.
         title: the entry of the legend; empty for none.
         height: share of the row that a bar takes.
+        outline: only the outline is drawn.
     """
 
     colour: str
     hatch: str
     title: str
     height: float = 0.84
+    outline: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,10 +123,41 @@ def legend_key(fill: Fill) -> Bars:
 
 @dataclass(frozen=True, eq=False)
 class Rules:
-    """Vertical lines across the panel at ``x``, ``(N,)``."""
+    """Lines across the panel.
+
+    Attributes:
+        title: the entry of the legend; empty for none.
+        x: where vertical ones stand, ``(N,)``.
+        y: where horizontal ones lie, ``(M,)``.
+        line: matplotlib's line style.
+    """
 
     title: str
+    x: FloatArray = field(default_factory=lambda: np.empty(0))
+    y: FloatArray = field(default_factory=lambda: np.empty(0))
+    line: LineStyle = SOLID
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Words in a panel.
+
+    Attributes:
+        x, y: ``(N,)`` where they stand; ``y`` is the middle of their height.
+        words: ``N`` texts, whose lines stay lines.
+        align: what of a text is at ``x``.
+        bold: whether they stand out.
+        colour: a hex colour.
+        size: in points.
+    """
+
     x: FloatArray
+    y: FloatArray
+    words: Sequence[str]
+    align: Literal["left", "center", "right"] = "left"
+    bold: bool = False
+    colour: str = INK
+    size: float = 8.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +197,7 @@ class Heat:
         return (low, top) if low < top else (top / 1.001, top)
 
 
-Mark = Curve | Points | Bars | Rules | Heat
+Mark = Curve | Points | Bars | Rules | Texts | Heat
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,19 +228,22 @@ class Picture:
         panels: row by row.
         columns: panels in a row.
         width, height: inches, the legend included.
-        share: the axis that all panels have in common, if any.
+        share: the axis that all panels have in common, if any; ``rows``: the panels of a row have
+            their vertical axis in common.
         heading: above all panels.
         legend: entries side by side, where so many fit.
         last: entries that stand at the end of the legend.
         names_left: titles are set flush left.
+        heights: of the rows of panels, relative to each other; empty where all are alike.
     """
 
     panels: Sequence[Panel]
     columns: int
     width: float
     height: float
-    share: Literal["x", "y", ""] = ""
+    share: Literal["x", "y", "rows", ""] = ""
     heading: str = ""
     legend: int = 3
     last: Sequence[str] = ()
     names_left: bool = False
+    heights: Sequence[float] = ()

@@ -105,7 +105,7 @@ class Stranger(PictureKind):
     def obstacle(self, records: Records) -> str | None:
         return None
 
-    def show(self, records: Records, band: Band | None = None) -> Picture:
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
         line = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
         return Picture([Panel(Axis("time (s)"), Axis("loss"), [line])], 1, 4.8, 3.0)
 
@@ -278,7 +278,7 @@ def test_gantt_calls_no_message_late_where_there_are_no_rounds(tmp_path: Path) -
     records = read_records(tmp_path)
     assert gantt.without_rounds(records.iterations) == {"asynchronous"}
     for panel, word, late in zip(
-        KINDS["gantt"].show(records).panels, (" round", " update"), (True, False), strict=True
+        KINDS["gantt"].picture(records).panels, (" round", " update"), (True, False), strict=True
     ):
         assert word in panel.title
         fills = [mark.fill for mark in panel.marks if isinstance(mark, Bars)]
@@ -641,7 +641,7 @@ def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) 
 def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     """The data of a picture are the numbers of the tables: catches another column or scheme."""
     records = read_records(directories["training"]).only(["erasurehead"])
-    [panel] = KINDS["loss_iteration"].show(records, "ci").panels
+    [panel] = KINDS["loss_iteration"].picture(records, "ci").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     [(label, _)] = records.labels()
     losses = records.runs(label, "train_loss")
@@ -650,7 +650,7 @@ def test_a_picture_says_what_it_shows(directories: dict[str, Path]) -> None:
     assert curve.low is not None
     assert curve.high is not None
     np.testing.assert_allclose([curve.y[-1], curve.low[-1], curve.high[-1]], [middle, low, high])
-    [panel] = KINDS["loss_iteration"].show(records, "quantiles").panels
+    [panel] = KINDS["loss_iteration"].picture(records, "quantiles").panels
     [curve] = [mark for mark in panel.marks if isinstance(mark, Curve)]
     np.testing.assert_allclose(curve.y, np.percentile(losses, 50, axis=0, method="nearest"))
 
@@ -666,7 +666,7 @@ def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Pa
         "ci": np.repeat(1.96 * row["iteration_time_se"], 2),
     }
     for band, bars in expected.items():
-        [panel] = KINDS["tradeoff"].show(records, band).panels  # type: ignore[arg-type]
+        [panel] = KINDS["tradeoff"].picture(records, band).panels  # type: ignore[arg-type]
         points = [mark for mark in panel.marks if isinstance(mark, Points)][1]
         assert points.dx is not None
         np.testing.assert_allclose(points.dx[:, 0], bars)

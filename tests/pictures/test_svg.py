@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.pictures.looks import LOOKS, SOLID, Look
 from erasurehead.experiments.pictures.picture import (
     Axis,
@@ -21,6 +22,7 @@ from erasurehead.experiments.pictures.picture import (
     Picture,
     Points,
     Rules,
+    Texts,
 )
 from erasurehead.experiments.pictures.svg.marks import DARK, LEAST, Sheet, contrast, on_dark
 from erasurehead.experiments.pictures.svg.picture import draw_picture
@@ -176,3 +178,33 @@ def test_a_hidden_scheme_takes_its_whole_bar_along() -> None:
     marks = [Bars(Fill("#000000", "", "a"), *ones), Bars(Fill("#AAAAAA", "/", ""), *ones)]
     svg = str(draw_picture(whole(*marks), "p", "p", Sheet()).panels[0].svg)
     assert len(re.findall(r'class="mark \w+" data-k="0"', svg)) == 2
+
+
+def test_bars_rules_texts_and_outlines_are_drawn_by_both() -> None:
+    """Catches a mark that one renderer knows and the other does not."""
+    x = np.array([0.0, 1.0, 2.0])
+    marks = (
+        Curve(LOOK, x, x + 1, x + 0.5, x + 2, bars=True),
+        Rules("at 1.5", x[:1], np.array([1.5]), ":"),
+        Texts(x, x, ("<one>", "two\nlines", "three"), "right", bold=True),
+        Bars(Fill("#222222", "", "", outline=True), x, x, x + 1),
+    )
+    picture = whole(*marks)
+    svg = draw_picture(picture, "p", "p", Sheet()).panels[0].svg
+    for part in (">&lt;one&gt;<", 'text-anchor="end" font-weight="bold"', ">two<", ">lines<"):
+        assert part in svg
+    assert 'class="ol"' in svg
+    assert svg.count("stroke-dasharray") == 1
+    (axes,) = paint.figure(picture).axes
+    assert [text.get_text() for text in axes.texts[:3]] == ["<one>", "two\nlines", "three"]
+    assert len(axes.containers) == 1
+
+
+def test_panels_of_a_row_share_their_vertical_axis() -> None:
+    x = np.arange(3.0)
+    panels = [Panel(Axis("t (s)"), Axis("y"), [Curve(LOOK, x, k * x)]) for k in (1, 5, 2, 3)]
+    picture = Picture(panels, 2, 4.8, 3.0, share="rows", heights=(2, 1))
+    ends = [panel.values["y"]["ends"] for panel in draw_picture(picture, "p", "p", Sheet()).panels]
+    assert ends[0] == ends[1] != ends[2] == ends[3]
+    limits = [axes.get_ylim() for axes in paint.figure(picture).axes]
+    assert limits[0] == limits[1] != limits[2] == limits[3]

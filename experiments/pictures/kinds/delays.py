@@ -91,7 +91,7 @@ class DelaysKind(PictureKind):
         return None
 
     @override
-    def show(self, records: Records, band: Band | None = None) -> Picture:
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Three panels side by side; with so many delays a spread would not be visible."""
         drawn, hidden = samples(records)
         looks = [

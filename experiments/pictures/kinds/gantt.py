@@ -65,7 +65,7 @@ class GanttKind(PictureKind):
         return None
 
     @override
-    def show(self, records: Records, band: Band | None = None) -> Picture:
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Panels below each other; one replication has no spread."""
         assert records.timeline is not None
         free = without_rounds(records.iterations)

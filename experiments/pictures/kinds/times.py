@@ -144,9 +144,9 @@ class UtilisationKind(PanelKind):
         return (WASTED.title, IDLE.title, ERROR)
 
     @override
-    def show_on_page(self, records: Records) -> Picture:
+    def page_picture(self, records: Records) -> Picture:
         """Rows have the names of schemes, where there is one panel."""
-        picture = self.show(records)
+        picture = self.picture(records)
         if len(picture.panels) > 1:
             return picture
         (panel,) = picture.panels
@@ -211,7 +211,7 @@ class WorkersKind(PictureKind):
         return None
 
     @override
-    def show(self, records: Records, band: Band | None = None) -> Picture:
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Both measures below each other; the tables hold no replications to show a spread of."""
         rows = _rows(records)
         names = [_wrapped(row, "") for row in rows]

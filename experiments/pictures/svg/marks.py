@@ -12,8 +12,9 @@ import numpy as np
 from markupsafe import Markup
 
 from ....sim.types import FloatArray
+from ...config.errors import escaped
 from ..looks import INK, LineStyle, Look, shade
-from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules
+from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules, Texts
 from .scale import Scale, kept, place, readable
 
 # Markers, line styles and hatches of matplotlib as SVG: drawn once, used everywhere.
@@ -309,6 +310,9 @@ def draw(mark: Mark, at: Place, title: str) -> Drawn:
         case Rules():
             parts, values = _rules(mark, at), {}
             ink = at.sheet.inks.name(INK)
+        case Texts():
+            parts, values = _texts(mark, at), {}
+            ink = at.sheet.inks.name(mark.colour)
         case Heat():
             parts, values = heat_image(mark, at.x, at.y)
             ink = ""
@@ -324,9 +328,12 @@ def _curve(mark: Curve, at: Place) -> tuple[Markup, Values]:
     ends = [(mark.low, mark.high)] if mark.low is not None and mark.high is not None else []
     scale, along, middle = (at.y, x, y) if mark.across == "y" else (at.x, y, x)
     band = [scale(end) for pair in ends for end in pair]
-    places = [*range(len(x))] if mark.steps else kept(along, [middle, *band])
+    whole = mark.steps or mark.bars
+    places = [*range(len(x))] if whole else kept(along, [middle, *band])
     parts = Markup("")
-    if band:
+    if band and mark.bars:
+        parts += _bars_at(x, *band)
+    elif band:
         low, high = band
         parts += _band(along[places], low[places], high[places], mark.across)
     d = _line(x[places], y[places], mark.steps)
@@ -336,7 +343,7 @@ def _curve(mark: Curve, at: Place) -> tuple[Markup, Values]:
             place(mark.width * UNIT), _dashed(pattern), d
         )
     if mark.look.marker:
-        every = max(1, len(x) // MARKED)
+        every = 1 if mark.bars else max(1, len(x) // MARKED)
         parts += _uses(mark.look, x[every // 2 :: every], y[every // 2 :: every], 5.5, at.sheet)
     values: Values = {"kind": "curve", "x": readable(mark.x[places]), "y": readable(mark.y[places])}
     if mark.steps:
@@ -384,6 +391,16 @@ def _band(along: FloatArray, low: FloatArray, high: FloatArray, across: str) -> 
         x, y = (a, b) if across == "y" else (b, a)
         d += _line(x, y, steps=False) + "Z"
     return Markup('<path class="bd" d="{}"/>').format(d) if d else Markup("")
+
+
+def _bars_at(x: FloatArray, low: FloatArray, high: FloatArray) -> Markup:
+    """Vertical bars, where both ends are known."""
+    known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high) & (low != high)
+    d = "".join(
+        f"M{place(at)} {place(a)}V{place(b)}"
+        for at, a, b in zip(x[known], low[known], high[known], strict=True)
+    )
+    return Markup('<path class="ln" stroke-width="1.8" d="{}"/>').format(d) if d else Markup("")
 
 
 def _uses(look: Look, x: FloatArray, y: FloatArray, size: float, sheet: Sheet) -> Markup:
@@ -439,7 +456,7 @@ def _bars(mark: Bars, at: Place) -> tuple[Markup, Values]:
         for a, b, c, e in zip(left, right, top, bottom, strict=True)
         if np.isfinite([a, b, c, e]).all() and place(a) != place(b)
     )
-    parts = Markup('<path class="br" d="{}"/>').format(d)
+    parts = Markup('<path class="{}" d="{}"/>').format("ol" if mark.fill.outline else "br", d)
     if mark.fill.hatch:
         parts += Markup('<path fill="url(#{})" d="{}"/>').format(
             at.sheet.symbols.hatch(mark.fill.hatch), d
@@ -456,4 +473,27 @@ def _bars(mark: Bars, at: Place) -> tuple[Markup, Values]:
 def _rules(mark: Rules, at: Place) -> Markup:
     ends = f"{place(at.y.start)}V{place(at.y.end)}"
     d = "".join(f"M{place(x)} {ends}" for x in at.x(mark.x) if np.isfinite(x))
-    return Markup('<path class="rule" d="{}"/>').format(d) if d else Markup("")
+    d += "".join(
+        f"M{place(at.x.start)} {place(y)}H{place(at.x.end)}" for y in at.y(mark.y) if np.isfinite(y)
+    )
+    dashed = _dashed(dashes(mark.line, 1.0))
+    return Markup('<path class="rule"{} d="{}"/>').format(dashed, d) if d else Markup("")
+
+
+ANCHORS = {"left": "start", "center": "middle", "right": "end"}
+"""What SVG calls matplotlib's alignments."""
+
+LINE = 13.0
+"""Units between the lines of a text."""
+
+
+def _texts(mark: Texts, at: Place) -> Markup:
+    """Each line of each text as an element of its own."""
+    line = Markup('<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>')
+    weight, parts = "bold" if mark.bold else "normal", Markup("")
+    for x, y, words in zip(at.x(mark.x), at.y(mark.y), mark.words, strict=True):
+        lines = [*map(escaped, words.split("\n"))]
+        for number, part in enumerate(lines):
+            middle = y + 4 + LINE * (number - (len(lines) - 1) / 2)
+            parts += line.format(ANCHORS[mark.align], weight, place(x), place(middle), part)
+    return parts

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from ...config.errors import escaped, shortened
 from ..looks import INK, MUTED, Look
 from ..picture import Axis, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from .marks import Place, Sheet, colour_bar, dashes, draw
+from .marks import LINE, Place, Sheet, colour_bar, dashes, draw
 from .scale import Ends, Scale, ends, linear_ticks, log_ticks, place, readable, said, tick_text
 
 # A panel as one SVG, with axes, what a screen reader says of it, and what a pointer reads.
@@ -21,9 +21,6 @@ from .scale import Ends, Scale, ends, linear_ticks, log_ticks, place, readable, 
 
 CHARACTER = 6.3
 """Units that a character of a tick is wide."""
-
-LINE = 13.0
-"""Units between the lines of a name."""
 
 MOST_SAID = 12
 """Schemes of which a description gives numbers."""
@@ -384,6 +381,12 @@ def _shared(picture: Picture, frames: list[Frame]) -> list[Frame]:
     """The same ends where panels share an axis; one kind of horizontal axis beside each other."""
     if len(frames) < 2:
         return frames
+    if picture.share == "rows":
+        found, size = [], picture.columns
+        for start in range(0, len(frames), size):
+            row = replace(picture, panels=picture.panels[start : start + size], share="y")
+            found += _shared(row, frames[start : start + size])
+        return found
     if picture.share == "y":
         turned = frames[0].y[0] > frames[0].y[1]
         low, high = (pick(end for f in frames for end in f.y) for pick in (min, max))
@@ -485,7 +488,7 @@ def _line(look: Look, width: float, sheet: Sheet) -> Markup:
 
 
 def _box(fill: Fill, sheet: Sheet) -> Markup:
-    parts = Markup('<path class="br" d="M3 2H25V14H3Z"/>')
+    parts = Markup('<path class="{}" d="M3 2H25V14H3Z"/>').format("ol" if fill.outline else "br")
     if fill.hatch:
         name = sheet.symbols.hatch(fill.hatch)
         parts += Markup('<path fill="url(#{})" d="M3 2H25V14H3Z"/>').format(name)

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from ....sim.types import FloatArray
-from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules
+from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers of a drawing and of what a pointer reads: short, and the same on every machine.
 
@@ -236,5 +236,5 @@ def _values(marks: Sequence[Mark], along: Literal["x", "y"]) -> Iterator[FloatAr
             case Bars():
                 yield mark.rows - 0.5
                 yield mark.rows + 0.5
-            case Rules() if along == "x":
-                yield mark.x
+            case Rules() | Texts():
+                yield mark.x if along == "x" else mark.y

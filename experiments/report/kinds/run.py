@@ -80,7 +80,7 @@ def _sections(records: Records) -> Iterator[Section]:
     charts: defaultdict[ReportSection, list[Chart]] = defaultdict(list)
     for kind in ranked():
         if kind.obstacle(records) is None:
-            picture = kind.show_on_page(records)
+            picture = kind.page_picture(records)
             ident = kind.name.replace("_", "-")
             charts[kind.section].append(Chart(ident, kind.title, kind.caption, picture))
     yield Section("pictures", "Schemes compared", [*overview(records), *charts["pictures"]])
