@@ -347,19 +347,21 @@ def whatif(
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
     from .run.files import locked
-    from .whatif import command, shown
+    from .whatif import command
+    from .whatif.page import answer
 
     reading = table.reading()
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
-    what = command.asked(stragglers, timeout, measured.workers)
+    tried = command.trials(stragglers, timeout, measured.workers)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
     with locked(target, command.file_names(measured.tables)):
         with terminal.progress("loads") as report:
-            studies = command.investigate(measured, what, report)
-        command.write(studies, trace.name, measured.notes, target, _said())
-    shown.show(studies)
+            studies = command.investigate(measured, tried, report)
+        said = answer(studies, trace.name, measured.notes, _said())
+        page = command.write(measured, studies, said, target)
+    terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")
 
 

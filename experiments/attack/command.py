@@ -33,7 +33,7 @@ SMALL, MOST = 10, 30
 """Without the option: every number up to ``SMALL``, and ``MOST`` numbers or so in all."""
 
 
-def counts(text: str | None, workers: int) -> Sequence[int]:
+def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:
     """Numbers of stragglers, ascending; by default from 0 to half of the workers.
 
     Raises:
@@ -106,7 +106,7 @@ def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, sam
     """
     config = resolved(document)
     found = subjects(document)
-    wanted = [[*counts(asked, subject.code.workers)] for subject in found.subjects]
+    wanted = [[*straggler_numbers(asked, subject.code.workers)] for subject in found.subjects]
     return Plan(config, found, wanted, budget, samples)
 
 

@@ -11,12 +11,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
-from ..whatif.effects import PARTS
-from ..whatif.hosts import MOST, slow_alone, standing_out, waits
 from ..whatif.intervals import LEVEL as CONFIDENCE
 from ..whatif.intervals import Blocks, blocks
-from ..whatif.rows import round_medians
-from ..whatif.slowest import Slowest, slowest
+from ..whatif.rounds import (
+    MOST,
+    RUNS,
+    Slowest,
+    round_medians,
+    slow_alone,
+    slowest,
+    standing_out,
+    waits,
+)
 from .law import lognormal_section, rounded_to_4
 
 # Each worker by itself: how slow, how often, how long at a stretch, and what it costs.
@@ -141,7 +147,7 @@ def describe(tables: Sequence[FloatArray]) -> Workers | None:
 def _slower(ratios: FloatArray) -> Estimates:
     """Medians over rounds; intervals from the medians of ``PARTS`` runs of rounds."""
     whole = np.median(ratios, axis=0)
-    parts = min(PARTS, len(ratios))
+    parts = min(RUNS, len(ratios))
     split = [np.median(part, axis=0) for part in np.array_split(ratios, parts)]
     errors = np.std(split, axis=0, ddof=1) / np.sqrt(parts)
     reach = float(stats.t.isf((1 - CONFIDENCE) / 2, parts - 1)) * errors

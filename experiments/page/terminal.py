@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -152,7 +153,7 @@ def show_columns(columns: Sequence[Column]) -> list[Column]:
 
 def show(page: Page) -> None:
     """Print the verdict, why, the first rows of the tables, and what to do next."""
-    say(page.answer.verdict)
+    say_all(re.split(r"(?<=\.) (?=[A-Z])", page.answer.verdict))  # a line has a greatest length
     say_all(page.answer.why)
     say("")
     for table in page.tables:

@@ -1,30 +1,45 @@
-"""``erasurehead report``: finds out what a folder holds, and writes the page."""
+"""``erasurehead report``: finds out what a folder holds, and writes its page."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 from ..config.errors import ConfigError
+from ..page.content import Page
 from ..page.html import as_html
-from ..run import files
+from ..run import files, outputs
 from ..run.files import locked
-from ..run.outputs import REPORT
-from .kinds import KINDS
-from .kinds.base import ReportKind
+
+PAGES = {
+    "fit": (("fit.parquet",), "report.kinds.fit"),
+    "whatif": (("whatif.parquet",), "whatif.page"),
+    "compare": (("comparison.csv",), "report.kinds.compare"),
+    "recommend": (("candidates.parquet",), "report.kinds.recommend"),
+    "run": ((*outputs.FILES, "cells"), "report.kinds.run"),
+}
+"""Commands whose results have a page: files of which one is there, and the module that reads them.
+
+To add one: give its ``page.py`` a function ``read(directory) -> Page``, and add a line here. The
+first that finds a file of its own in a folder makes the page.
+"""
 
 
-def kind_of(directory: Path) -> ReportKind:
-    """Which kind of result a folder holds.
+def reader_of(directory: Path) -> Callable[[Path], Page]:
+    """What reads the result that a folder holds.
 
     Raises:
-        ConfigError: none, or there is no such folder.
+        ConfigError: there is no such folder, or no result in it.
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
-    for kind in KINDS.values():
-        if kind.holds(directory):
-            return kind
-    commands = ", ".join(KINDS)
+    for names, module in PAGES.values():
+        if any((directory / name).exists() for name in names):
+            # imported here, since a page needs the code of its own command and of no other
+            reader: Callable[[Path], Page] = import_module(f"...{module}", __name__).read
+            return reader
+    commands = ", ".join(PAGES)
     raise ConfigError(f"{directory}: holds no result; must be the output of {commands}")
 
 
@@ -38,12 +53,12 @@ def write_report(directory: Path, output: Path | None = None) -> Path:
     Raises:
         ConfigError: the folder holds no whole result, or the file cannot be written.
     """
-    kind = kind_of(directory)
-    file = directory / REPORT if output is None else output
+    read = reader_of(directory)
+    file = directory / outputs.REPORT if output is None else output
     if file.is_dir():
-        file = file / REPORT
+        file = file / outputs.REPORT
     with locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
-        page = as_html(kind.read(directory))
+        page = as_html(read(directory))
         files.write_bytes(file, page.encode("utf-8", "backslashreplace"))
     return file

@@ -8,20 +8,21 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import AS_IT_IS
 from ...delay_models.tables.read import Measured, Reading, TableError, read_measured
 from ...delay_models.trace import unit_warnings
 from ...sim.files import MOST_CELLS, short
-from ..attack.command import counts as read_counts
+from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
-from ..page.answer import ANSWER, write_answer
-from ..pictures import style
+from ..page.answer import ANSWER, Answer, write_answer
+from ..page.content import Page
+from ..page.markdown import as_markdown
+from ..pictures import paint, style
 from ..run import files
-from .frames import hosts_table, slowdown_table, whatif_table
-from .pictures import draw_heat_map, draw_timeline, heat_map_table
-from .report import answer, markdown
+from . import page
 from .study import Study, study
 
 SHORTEST = 1e-150
@@ -32,7 +33,7 @@ MOST_COUNTS = 100
 
 
 @dataclass(frozen=True)
-class Asked:
+class Trials:
     """What is tried beside the single hosts.
 
     Attributes:
@@ -104,7 +105,7 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
-def asked(stragglers: str | None, timeout: str | None, workers: int) -> Asked:
+def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     """The options as one value.
 
     Args:
@@ -115,15 +116,15 @@ def asked(stragglers: str | None, timeout: str | None, workers: int) -> Asked:
     Raises:
         ConfigError: one of them is not like that.
     """
-    quantiles = Asked().quantiles if timeout is None else _quantiles(timeout)
+    quantiles = Trials().quantiles if timeout is None else _quantiles(timeout)
     if stragglers is None:
-        return Asked(None, quantiles)
-    found = read_counts(stragglers, workers)
+        return Trials(None, quantiles)
+    found = straggler_numbers(stragglers, workers)
     if not 1 <= found[0] <= found[-1] < workers:
         raise at("--stragglers", stragglers, f"must be from 1 to {workers - 1} (workers - 1)")
     if len(found) > MOST_COUNTS:
         raise at("--stragglers", stragglers, f"must be at most {MOST_COUNTS} numbers")
-    return Asked(tuple(found), quantiles)
+    return Trials(tuple(found), quantiles)
 
 
 def _quantiles(text: str) -> tuple[float, ...]:
@@ -136,83 +137,72 @@ def _quantiles(text: str) -> tuple[float, ...]:
     return found
 
 
-Report = Callable[[int, int], None]
-"""Called with loads done, and in all."""
-
-
-def investigate(measured: Measured, what: Asked, report: Report) -> list[Study]:
-    """Ask everything at every load."""
-    found = []
-    total = len(measured.tables)
-    report(0, total)
+def investigate(
+    measured: Measured, tried: Trials, progress: Callable[[int, int], None]
+) -> list[Study]:
+    """Ask everything at every load; ``progress`` is told of loads done, and of all loads."""
+    found = list[Study]()
     for load, table in measured.tables.items():
-        found.append(study(table, measured.hosts, load, what.counts, what.quantiles))
-        report(len(found), total)
+        progress(len(found), len(measured.tables))
+        found.append(study(table, measured.hosts, load, tried.counts, tried.quantiles))
+    progress(len(found), len(found))
     return found
 
 
-HEAT_MAP = "heat_map.parquet"
-"""The numbers of the heat maps, for the report in the browser."""
-
-FRAMES = {"slowdown": slowdown_table, "hosts": hosts_table, "whatif": whatif_table}
-PICTURES = {"heat_map": draw_heat_map, "timeline": draw_timeline}
 REPORT = "report.md"
+PICTURES, FORMATS = ("heat_map", "timeline"), ("png", "svg")
+CSV = (page.SLOWDOWN, page.HOSTS, page.CHANGES)
+"""Tables that are written as CSV as well."""
 
 
 def file_names(loads: Iterable[float | None]) -> list[str]:
     """All that is written for these loads."""
-    ends = [*loads]
-    marks = [""] if len(ends) == 1 else [f"_load_{load:g}" for load in ends]
-    drawn = [
-        f"{name}{mark}.{kind}" for mark in marks for name in PICTURES for kind in ("png", "svg")
-    ]
-    tables = [f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")]
-    return [ANSWER, *tables, HEAT_MAP, *drawn, REPORT]
-
-
-def _marks(loads: Iterable[float | None]) -> list[str]:
-    """What the names of each load's pictures end with."""
     each = [*loads]
-    return [""] if len(each) == 1 else [f"_load_{load:g}" for load in each]
+    ends = [page.mark(load) for load in each] if len(each) > 1 else [""]
+    drawn = [f"{name}{end}.{kind}" for end in ends for name in PICTURES for kind in FORMATS]
+    csv = [str(Path(name).with_suffix(".csv")) for name in CSV]
+    return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
 
 
-def write(
-    studies: Sequence[Study], source: str, notes: Sequence[str], output: Path, command: str = ""
-) -> list[Path]:
-    """Write tables, pictures, report and answer under ``output``; returns the files.
+def write(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
+    """Write tables, pictures, report and answer under ``output``; returns what they say.
 
     The answer goes first and comes last: what lies beside it is of one table. Each Parquet file
     holds the hash of that table.
     """
-    names = file_names(one.load for one in studies)
+    names = file_names(measured.tables)
     older = [path for name in PICTURES for path in sorted(output.glob(f"{name}*"))]
-    files.remove(
-        [
-            output / ANSWER,
-            output / REPORT,
-            *older,
-            *(output / name for name in reversed(names)),
-        ]
-    )
-    facts = {b"erasurehead.table": _hash(studies).encode()}
-    for name, frame_of in FRAMES.items():
-        frame = frame_of(studies)
-        files.write_table(output / f"{name}.parquet", frame, facts)
-        files.write_bytes(output / f"{name}.csv", frame.to_csv(index=False).encode())
-    files.write_table(output / HEAT_MAP, heat_map_table(studies), facts)
-    marks = _marks(one.load for one in studies)
-    for one, mark in zip(studies, marks, strict=True):
-        for name, draw in PICTURES.items():
-            style.save(draw(one), output / f"{name}{mark}")
-    text = markdown(studies, source, notes, marks)
+    files.remove([output / ANSWER, output / REPORT, *older])
+    files.remove(output / name for name in reversed(names))
+    facts = {b"erasurehead.table": _hash(measured).encode()}
+    tables = {
+        page.SLOWDOWN: [one.slowdown for one in studies],
+        page.HOSTS: [one.hosts for one in studies],
+        page.CHANGES: [one.changes for one in studies],
+        page.HEAT_MAP: [one.heat_map for one in studies],
+        page.TIMELINE: [one.timeline for one in studies],
+    }
+    for name, parts in tables.items():
+        frame = pd.concat(parts, ignore_index=True)
+        files.write_table(output / name, frame, facts)
+        if name in CSV:
+            csv = frame.to_csv(index=False).encode()
+            files.write_bytes((output / name).with_suffix(".csv"), csv)
+    whole = page.page(studies, said)
+    drawn = {ident: c for ident, c in whole.charts.items() if ident.startswith(PICTURES)}
+    for ident, chart in drawn.items():
+        style.save(paint.figure(chart.picture), output / ident)
+    text = as_markdown(whole, {ident: f"{ident}.png" for ident in drawn})
     files.write_bytes(output / REPORT, text.encode())
-    write_answer(answer(studies, source, notes, command), output)
-    return [output / name for name in names]
+    write_answer(said, output)
+    return whole
 
 
-def _hash(studies: Sequence[Study]) -> str:
+def _hash(measured: Measured) -> str:
+    """Of the rounds in which all workers arrive."""
     digest = sha256()
-    for one in studies:
-        digest.update(repr((one.load, one.names, one.table.shape)).encode())
-        digest.update(np.ascontiguousarray(one.table).tobytes())
+    for load, table in measured.tables.items():
+        whole = np.ascontiguousarray(table[np.isfinite(table).all(axis=1)])
+        digest.update(repr((load, tuple(measured.hosts), whole.shape)).encode())
+        digest.update(whole.tobytes())
     return digest.hexdigest()

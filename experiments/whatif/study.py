@@ -1,4 +1,4 @@
-"""Everything that is asked of one table, in numbers."""
+"""What is asked of the rounds of one load, as tables; ``docs/whatif.md`` has their columns."""
 
 from __future__ import annotations
 
@@ -7,134 +7,83 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
-from . import changes
-from .changes import Change
-from .effects import worker_factors
-from .hosts import MOST, slow_alone, standing_out, waits
+from . import rounds
 from .intervals import Blocks, blocks
-from .rows import round_medians
-from .slowdown import slowdown
-from .slowest import Slowest, slowest
-
-BoolArray = NDArray[np.bool_]
+from .rounds import Change, Slowest
 
 HOURS = 24.0
 
 JUDGED = 50
-"""Hosts, those to blame most, for which an interval is told; it takes a thousand means each."""
+"""Hosts, those that cost most alone, that have an interval; it takes a thousand means each."""
 
+LISTED = 100
+"""Hosts that a cell of a table names; ``hosts`` has the order of all."""
 
-@dataclass(frozen=True)
-class Estimate:
-    """A mean over rounds, seconds, with a 95 % interval; NaN ends where there is one round."""
+ALL, SOME = 128, 64
+"""Hosts that have a row each in a heat map; of more, so many of those to blame most."""
 
-    value: float
-    low: float
-    high: float
+COLUMNS = 400
+"""Rounds that have a column each in a heat map; of more, means of consecutive ones."""
 
-
-@dataclass(frozen=True)
-class Saving:
-    """What a change saves.
-
-    Attributes:
-        kind, count, hosts, quantile, timeout: as ``Change`` has them.
-        seconds: mean time of a round after it.
-        saved: seconds a round; negative where rounds get longer.
-        share: of the job's time.
-        ended: of the rounds that never end as measured, how many end after it.
-    """
-
-    kind: str
-    count: int
-    hosts: tuple[int, ...]
-    quantile: float
-    timeout: float
-    seconds: float
-    saved: Estimate
-    share: Estimate
-    ended: int
-
-    @property
-    def hours(self) -> Estimate:
-        """Hours that a day's work takes less."""
-        return Estimate(*(HOURS * x for x in (self.share.value, self.share.low, self.share.high)))
-
-
-@dataclass(frozen=True, eq=False)
-class Host:
-    """Numbers of every host, ``(n,)`` each.
-
-    Attributes:
-        factor: how many times slower than the median host, in what lasts (``worker_factors``).
-        ends: share of the rounds that it ends.
-        blame: seconds a round that it makes others wait (``waits``).
-        alone: seconds a round that a median host in its place saves.
-        low, high: the interval of ``alone``; NaN beyond the ``JUDGED`` first.
-        order: all hosts, in the order in which they are replaced or dropped.
-        standing: those that stand out from chance, which come first in ``order``.
-    """
-
-    factor: FloatArray
-    ends: FloatArray
-    blame: FloatArray
-    alone: FloatArray
-    low: FloatArray
-    high: FloatArray
-    order: tuple[int, ...]
-    standing: tuple[int, ...]
+ROUNDS, LINES = 20, 16
+"""Rounds and hosts of a timeline."""
 
 
 @dataclass(frozen=True, eq=False)
 class Study:
-    """What was found in the rounds of one load.
+    """What was found in the rounds of one load, all of it as tables.
 
     Attributes:
         load: or ``None``.
-        names: of the hosts.
-        table: ``(R, n)`` seconds, the rounds in which all arrive.
-        missing: ``(R', n)`` bool, who never arrived in each of the other rounds.
-        seconds: mean time of a round: its slowest worker.
-        typical: m, the median over rounds of the round's median.
-        median: the mean over rounds of it.
-        waiting: share of the workers' time that they wait for the slowest.
-        parts: seconds a round beyond m, by cause; they add up to ``seconds - typical``.
-        host: of each host.
-        savings: one per change.
-        block: rounds in a block of the bootstrap.
-        blocks: how many there are.
+        slowdown: the seconds of a step, a row per cause.
+        hosts: a row each, the one that costs most alone first.
+        changes: what each change saves, a row each.
+        heat_map: seconds of hosts and rounds, or of runs of consecutive rounds.
+        timeline: seconds of some hosts in some rounds; ``step`` is how long the round took.
+        blocks: that the intervals are made from; ``None`` where the tables were read again.
     """
 
     load: float | None
-    names: tuple[str, ...]
-    table: FloatArray
-    missing: BoolArray
-    seconds: float
-    typical: float
-    median: float
-    waiting: float
-    parts: dict[str, Estimate]
-    host: Host
-    savings: tuple[Saving, ...]
-    block: int
-    blocks: int
+    slowdown: pd.DataFrame
+    hosts: pd.DataFrame
+    changes: pd.DataFrame
+    heat_map: pd.DataFrame
+    timeline: pd.DataFrame
+    blocks: Blocks | None = None
 
     @property
     def workers(self) -> int:
         """Number of workers n."""
-        return int(self.table.shape[1])
+        return len(self.hosts)
+
+    def seconds(self, part: str = "step") -> float:
+        """Seconds of a mean step, or what it owes to a part; ``typical`` is a typical task."""
+        return float(self.slowdown.set_index("part")["seconds"][part])
 
     @property
-    def slowdown(self) -> float:
-        """How many times longer a round takes than if every task took ``typical``."""
-        return self.seconds / self.typical
+    def order(self) -> list[str]:
+        """The hosts in the order in which they are replaced or dropped."""
+        return [str(host) for host in self.hosts.sort_values("order")["host"]]
 
-    def saving(self, kind: str, count: int = 0) -> Saving:
-        """The saving of one change, the first of its kind and count."""
-        return next(s for s in self.savings if (s.kind, s.count) == (kind, count))
+    @property
+    def standing(self) -> list[str]:
+        """The hosts that stand out from chance, the first ones of ``order``."""
+        return self.order[: int(self.hosts["stands_out"].sum())]
+
+    @property
+    def rounds(self) -> tuple[int, int]:
+        """Rounds in which all workers arrive, of which all times are; and those that never end."""
+        whole = int(self.change(f"{rounds.WITHOUT} {rounds.WORKERS}")["rounds_ended"])
+        return whole, int(self.change(rounds.IDEAL)["rounds_ended"]) - whole
+
+    def change(self, kind: str, count: int = 0) -> pd.Series:
+        """The first change of a kind and count."""
+        found = self.changes
+        return found[(found["change"] == kind) & (found["count"] == count)].iloc[0]
 
 
 def study(
@@ -159,48 +108,138 @@ def study(
     whole = np.isfinite(table).all(axis=1)
     missing = ~np.isfinite(table[~whole])
     table = table if whole.all() else table[whole]
-    asked = changes.default_counts(table.shape[1]) if counts is None else counts
-    medians = round_medians(table)
-    found = slowest(table, max([MOST, *asked]) + 2)
-    factors = worker_factors(table, medians)
-    slow = slowdown(table, medians, factors)
-    blame = waits(table, medians)
-    alone, ends = slow_alone(found)
-    grouped = blocks(_series(found, blame, medians))
-    standing = standing_out(found, blame, grouped.of_rounds)
+    n = table.shape[1]
+    asked = rounds.default_counts(n) if counts is None else counts
+    medians = rounds.round_medians(table)
+    slowest = rounds.slowest(table, max([rounds.MOST, *asked]) + 2)
+    factors = rounds.worker_factors(table, medians)
+    slow = rounds.slowdown(table, medians, factors)
+    blame = rounds.waits(table, medians)
+    grouped = blocks(_series(slowest, blame, medians))
+    standing = rounds.standing_out(slowest, blame, grouped.of_rounds)
     others = np.argsort(-blame, kind="stable")
-    others = others[~np.isin(others, standing)]
-    order = (*standing, *others.tolist())
-    low, high = _alone_intervals(found, alone, grouped)
-    host = Host(factors, ends, blame, alone, low, high, order, tuple(standing))
+    order = [*standing, *others[~np.isin(others, standing)].tolist()]
     tried = chain(
-        changes.of_causes(slow),
-        changes.of_hosts(found, order, sorted({*asked, *range(1, len(standing) + 1)})),
-        changes.of_timeouts(table, medians, quantiles),
+        rounds.of_causes(slow),
+        rounds.of_hosts(slowest, order, sorted({*asked, *range(1, len(standing) + 1)})),
+        rounds.of_timeouts(table, medians, quantiles),
     )
-    judge = _Judge(slow.real, grouped, missing)
-    parts = {cause: judge.estimate(part) for cause, part in slow.parts().items()}
-    seconds = float(slow.real.mean())
+    seconds, typical = float(slow.real.mean()), slow.typical
+    parts = {"typical": {"seconds": typical}}
+    parts |= {name: _estimate("seconds", part, grouped) for name, part in slow.parts().items()}
+    parts["step"] = {"seconds": seconds}
+    columns = ["load", "part", "seconds", "seconds_low", "seconds_high", "share"]
+    slowdown = pd.DataFrame(
+        [
+            {"load": load, "part": name, **part, "share": part["seconds"] / seconds}
+            for name, part in parts.items()
+        ],
+        columns=columns,
+    )
+    changes = [
+        {
+            "load": load,
+            "change": change.kind,
+            "count": change.count,
+            "hosts": ", ".join(names[host] for host in change.hosts[:LISTED]),
+            "quantile": change.quantile,
+            "timeout": change.timeout,
+            "seconds": float(change.seconds.mean()),
+            **_saving(change, slow.real, grouped),
+            "slowdown": float(change.seconds.mean()) / typical,
+            "rounds_ended": len(table) + _ended(change, missing),
+            "text": change_name(change, names, typical),
+        }
+        for change in tried
+    ]
+    alone, ended = rounds.slow_alone(slowest)
+    low, high = _alone_intervals(slowest, alone, grouped)
+    place = np.empty(n, dtype=np.int64)
+    place[order] = np.arange(1, n + 1)
+    hosts = pd.DataFrame(
+        {
+            "load": np.full(n, np.nan if load is None else load),
+            "host": [*names],
+            "worker": np.arange(n),
+            "alone": alone,
+            "alone_low": low,
+            "alone_high": high,
+            "alone_share": alone / seconds,
+            "blame": blame,
+            "factor": factors,
+            "ends": ended,
+            "mean": table.mean(axis=0),
+            "missing": missing.sum(axis=0) / (len(table) + len(missing)),
+            "stands_out": np.isin(np.arange(n), standing),
+            "order": place,
+        }
+    ).sort_values(["alone", "blame"], ascending=False, kind="stable")
+    timeline = _host_rows(names, load, *_timeline(table, order))
     return Study(
         load,
-        tuple(names),
-        table,
-        missing,
-        seconds,
-        slow.typical,
-        float(medians.mean()),
-        1 - float(table.mean()) / seconds,
-        parts,
-        host,
-        tuple(map(judge.saving, tried)),
-        grouped.length,
-        grouped.count,
+        slowdown.astype({"load": float}),
+        hosts,
+        pd.DataFrame(changes).astype({"load": float}),
+        _host_rows(names, load, *_heat_map(table, order)),
+        timeline.assign(step=slow.real[timeline["round"]]),
+        grouped,
     )
 
 
-def _series(found: Slowest, blame: FloatArray, medians: FloatArray) -> Iterator[FloatArray]:
+def change_name(change: Change, names: Sequence[str], typical: float) -> str:
+    """A change in a few words."""
+    n, m = len(names), change.count
+    listed = ", ".join(names[host] for host in change.hosts[: m if m <= 2 else 1])
+    hosts = listed if m <= 2 else f"{listed}, ... ({m} hosts)"
+    return {
+        rounds.IDEAL: f"every task is typical, {typical:.4g} s",
+        rounds.MEDIAN_WORKER: "every worker takes its round's median",
+        rounds.REPLACE: f"replace {hosts} by median hosts",
+        rounds.DROP: f"drop {hosts}: the others share the work",
+        rounds.WAIT: f"wait for {n - m} of {n}",
+        rounds.BACKUP: f"backup copy after {change.timeout:.4g} s ({100 * change.quantile:g} %)",
+        f"{rounds.WITHOUT} {rounds.WORKERS}": "without lasting differences of hosts",
+        f"{rounds.WITHOUT} {rounds.ROUNDS}": "without slow rounds",
+        f"{rounds.WITHOUT} {rounds.REST}": "without the rest",
+    }[change.kind]
+
+
+def _estimate(name: str, series: FloatArray, grouped: Blocks) -> dict[str, float]:
+    """The mean of ``(R,)``, with its interval."""
+    value = float(series.mean())
+    low, high = grouped.interval(value, grouped.means(series))
+    return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+
+def _saving(change: Change, real: FloatArray, grouped: Blocks) -> dict[str, float]:
+    """What a change saves: seconds a round, a share of them, and hours that a day takes less."""
+    saved = real - change.seconds
+    found = _estimate("saved", saved, grouped)
+    share = found["saved"] / float(real.mean())
+    # a ratio of means, each of the same resampled rounds
+    shares = share, *grouped.interval(share, grouped.means(saved) / grouped.means(real))
+    for name, scale in (("share", 1.0), ("hours_a_day", HOURS)):
+        for end, value in zip(("", "_low", "_high"), shares, strict=True):
+            found[f"{name}{end}"] = scale * value
+    return found
+
+
+def _ended(change: Change, missing: NDArray[np.bool_]) -> int:
+    """Of the rounds that never end, those that end after the change."""
+    match change.kind:
+        case rounds.REPLACE | rounds.DROP:
+            return int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
+        case rounds.WAIT:
+            return int((missing.sum(axis=1) <= change.count).sum())
+        case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
+            return len(missing)
+        case _:
+            return 0
+
+
+def _series(slowest: Slowest, blame: FloatArray, medians: FloatArray) -> Iterator[FloatArray]:
     """What the blocks must be long enough for: rounds as a whole, and the worst hosts' spells."""
-    first, worker, second = found.without(())
+    first, worker, second = slowest.without(())
     yield first
     yield medians
     yield first - second
@@ -209,56 +248,66 @@ def _series(found: Slowest, blame: FloatArray, medians: FloatArray) -> Iterator[
 
 
 def _alone_intervals(
-    found: Slowest, alone: FloatArray, grouped: Blocks
+    slowest: Slowest, alone: FloatArray, grouped: Blocks
 ) -> tuple[FloatArray, FloatArray]:
     """Intervals of what the costliest hosts cost alone, ``(n,)`` each."""
     low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
-    first, worker, second = found.without(())
-    for host in np.argsort(-alone, kind="stable")[:JUDGED] if found.of > 1 else ():
+    first, worker, second = slowest.without(())
+    for host in np.argsort(-alone, kind="stable")[:JUDGED] if slowest.of > 1 else ():
         series = np.where(worker == host, first - second, 0.0)
         low[host], high[host] = grouped.interval(float(alone[host]), grouped.means(series))
     return low, high
 
 
-class _Judge:
-    """Compares changed rounds with those that were measured."""
+def _heat_map(
+    table: FloatArray, order: list[int]
+) -> tuple[list[int], NDArray[np.int64], FloatArray]:
+    """Hosts of the rows, the first rounds of the columns, and ``(hosts, columns)`` seconds."""
+    count, n = table.shape
+    hosts = list(range(n)) if n <= ALL else order[:SOME]
+    run = -(-count // COLUMNS)
+    first = np.arange(0, count, run)
+    sums = np.add.reduceat(table[:, hosts].T, first, axis=1)
+    return hosts, first, sums / np.diff(first, append=count)
 
-    def __init__(self, real: FloatArray, grouped: Blocks, missing: BoolArray) -> None:
-        self._real, self._grouped, self._missing = real, grouped, missing
-        self._base = grouped.means(real)
 
-    def estimate(self, series: FloatArray) -> Estimate:
-        """Of the mean of ``(R,)`` seconds."""
-        value = float(series.mean())
-        return Estimate(value, *self._grouped.interval(value, self._grouped.means(series)))
+def _timeline(
+    table: FloatArray, order: list[int]
+) -> tuple[list[int], NDArray[np.int64], FloatArray]:
+    """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all, as ``_heat_map``.
 
-    def saving(self, change: Change) -> Saving:
-        """What a change saves."""
-        saved = self._real - change.seconds
-        value, seconds = float(saved.mean()), float(self._real.mean())
-        resampled = self._grouped.means(saved)
-        interval = self._grouped.interval
-        return Saving(
-            change.kind,
-            change.count,
-            change.hosts,
-            change.quantile,
-            change.timeout,
-            float(change.seconds.mean()),
-            Estimate(value, *interval(value, resampled)),
-            Estimate(value / seconds, *interval(value / seconds, resampled / self._base)),
-            self._ended(change),
-        )
+    Of more than ``LINES`` hosts, half are those to blame most and half any others.
+    """
+    real, n, half = table.max(axis=1), table.shape[1], LINES // 2
+    start = 0
+    if len(real) > ROUNDS:
+        sums = np.cumsum(np.concatenate([[0.0], real]))
+        means = (sums[ROUNDS:] - sums[:-ROUNDS]) / ROUNDS
+        start = int(np.argmin(np.abs(means - real.mean())))
+    hosts = list(range(n))
+    if n > LINES:
+        others = sorted(order[half:])
+        some = [others[int(i)] for i in np.linspace(0, len(others) - 1, LINES - half)]
+        hosts = sorted([*order[:half], *some])
+    window = table[start : start + ROUNDS, hosts].T
+    return hosts, np.arange(start, start + window.shape[1]), window
 
-    def _ended(self, change: Change) -> int:
-        """Of the rounds that never end, those that end after the change."""
-        match change.kind:
-            case changes.REPLACE | changes.DROP:
-                left = np.delete(self._missing, change.hosts, axis=1)
-                return int((~left.any(axis=1)).sum())
-            case changes.WAIT:
-                return int((self._missing.sum(axis=1) <= change.count).sum())
-            case changes.BACKUP | changes.IDEAL | changes.MEDIAN_WORKER:
-                return len(self._missing)
-            case _:
-                return 0
+
+def _host_rows(
+    names: Sequence[str],
+    load: float | None,
+    hosts: Sequence[int],
+    first: NDArray[np.int64],
+    seconds: FloatArray,
+) -> pd.DataFrame:
+    """A row for each host and round (the first of a run), from ``(hosts, columns)`` seconds."""
+    columns = seconds.shape[1]
+    return pd.DataFrame(
+        {
+            "load": np.nan if load is None else float(load),
+            "host": np.repeat([names[host] for host in hosts], columns),
+            "worker": np.repeat(hosts, columns),
+            "round": np.tile(first, len(hosts)),
+            "seconds": seconds.ravel(),
+        }
+    )

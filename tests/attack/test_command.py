@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from erasurehead.experiments.attack import command
-from erasurehead.experiments.attack.command import counts
+from erasurehead.experiments.attack.command import straggler_numbers
 from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, picture
 from erasurehead.experiments.attack.study import beginning, rounding
 from erasurehead.experiments.config.errors import ConfigError
@@ -165,11 +165,11 @@ def test_a_picture_shows_worst_random_and_bound() -> None:
     ],
 )
 def test_counts(text: str | None, workers: int, expected: list[int]) -> None:
-    assert list(counts(text, workers)) == list(expected)
+    assert list(straggler_numbers(text, workers)) == list(expected)
 
 
 def test_counts_of_large_clusters_are_thinned() -> None:
-    found = list(counts(None, 1000))
+    found = list(straggler_numbers(None, 1000))
     assert found[:6] == [0, 1, 2, 3, 4, 5]
     assert (found[-1], len(found) < 40) == (500, True)
     assert found == sorted(set(found))
@@ -178,7 +178,7 @@ def test_counts_of_large_clusters_are_thinned() -> None:
 @pytest.mark.parametrize("text", ["a", "", "3:", "5:3", "13", "-1", "1.5", "9" * 40])
 def test_bad_counts(text: str) -> None:
     with pytest.raises(ConfigError, match="--stragglers = "):
-        counts(text, 12)
+        straggler_numbers(text, 12)
 
 
 def test_a_config_without_codes_is_refused() -> None:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from erasurehead.experiments.page import content
 from erasurehead.experiments.pictures import style
-from erasurehead.experiments.report.kinds import KINDS
+from erasurehead.experiments.report.command import PAGES
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep
 from tests.tools import inside
 
@@ -128,7 +128,7 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_kind_has_a_test() -> None:
-    assert {*KINDS} <= {*MADE}
+    assert {*PAGES} <= {*MADE}
 
 
 def elements_close_and_identifiers_are_unique(made: Made) -> None:

@@ -11,9 +11,9 @@ import pytest
 from erasurehead.experiments.whatif import command
 from tests.tools import inside
 
-FRAMES = ("whatif", "hosts", "slowdown")
-TABLES = {f"{name}.{kind}" for name in FRAMES for kind in ("csv", "parquet")}
-TABLES |= {"heat_map.parquet"}
+CSV = ("whatif", "hosts", "slowdown")
+TABLES = {f"{name}.{kind}" for name in CSV for kind in ("csv", "parquet")}
+TABLES |= {"heat_map.parquet", "timeline.parquet"}
 DRAWN = {f"{name}.{kind}" for name in ("heat_map", "timeline") for kind in ("png", "svg")}
 
 
@@ -47,7 +47,7 @@ def answered(trace: Path) -> tuple[Path, str]:
 def test_it_says_who_and_writes_why(trace: Path, answered: tuple[Path, str]) -> None:
     out, said = answered
     first, *_ = said.splitlines()
-    assert first.startswith("replacing host gpu-07 by a median one saves ")
+    assert first.startswith("Replacing host gpu-07 by a median one saves ")
     assert {path.name for path in out.iterdir()} == TABLES | DRAWN | {"report.md", "answer.json"}
     changes = pd.read_parquet(out / "whatif.parquet")
     again = pd.read_csv(out / "whatif.csv", keep_default_na=False, na_values={"load": [""]})
@@ -98,12 +98,12 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
         (out / old).touch()
     done = inside("whatif", tmp_path / "long.csv", "--output", out)
     assert done.returncode == 0, done.stderr
-    assert "load 1: replacing host b " in done.stdout
-    assert "load 2: replacing host d " in done.stdout
+    assert "Load 1: replacing host b " in done.stdout
+    assert "Load 2: replacing host d " in done.stdout
     assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json"}
     assert "(heat_map_load_2.png)" in (out / "report.md").read_text()
     done = inside("whatif", tmp_path / "long.csv", "--load", "2", "--output", out)
-    assert done.stdout.startswith("replacing host d ")
+    assert done.stdout.startswith("Replacing host d ")
     assert set(pd.read_parquet(out / "whatif.parquet").load) == {2.0}
 
 

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.experiments.whatif import changes
-from erasurehead.experiments.whatif.effects import shrunk
-from erasurehead.experiments.whatif.hosts import standing_out, waits
+from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.intervals import block_length, blocks
-from erasurehead.experiments.whatif.slowdown import slowdown
-from erasurehead.experiments.whatif.slowest import slowest
+from erasurehead.experiments.whatif.page import verdict
+from erasurehead.experiments.whatif.rounds import shrunk, slowdown, slowest, standing_out, waits
 from erasurehead.experiments.whatif.study import Study, study
-from erasurehead.experiments.whatif.words import verdict
 
 # Every number of a table of two rounds and three workers, worked out by hand.
 
@@ -22,22 +19,37 @@ TABLE = np.array([[1.0, 2.0, 6.0], [2.0, 4.0, 5.0]])
 """Medians of rounds 2 and 4 s, their median 3 s; rounds of 6 and 5 s, both ended by the third."""
 
 
+def hosts(found: Study, column: str) -> FloatArray:
+    """A column of the table of hosts, in the order of the measured table."""
+    return found.hosts.sort_values("worker")[column].to_numpy(dtype=float)
+
+
+def order(found: Study) -> list[int]:
+    """Workers in the order in which they are replaced."""
+    return found.hosts.sort_values("order")["worker"].tolist()
+
+
+def standing(found: Study) -> tuple[int, ...]:
+    """Workers that stand out from chance."""
+    return tuple(order(found)[: len(found.standing)])
+
+
 @pytest.fixture(scope="module")
 def found() -> Study:
     return study(TABLE, ("a", "b", "c"), counts=[1], quantiles=[0.5])
 
 
 def test_a_step_and_its_medians(found: Study) -> None:
-    assert found.seconds == 5.5
-    assert found.typical == 3.0
-    assert found.median == 3.0
-    assert found.slowdown == pytest.approx(5.5 / 3)
-    assert found.waiting == pytest.approx(1 - 20 / 33)
+    assert found.seconds() == 5.5
+    assert found.seconds("typical") == 3.0
+    assert found.change(rounds.MEDIAN_WORKER)["seconds"] == 3.0
+    assert found.seconds() / found.seconds("typical") == pytest.approx(5.5 / 3)
+    assert 1 - found.hosts["mean"].mean() / found.seconds() == pytest.approx(1 - 20 / 33)
 
 
 def test_factors_are_medians_over_rounds(found: Study) -> None:
     """Ratios to the round's median: 0.5 and 0.5, 1 and 1, 3 and 1.25."""
-    np.testing.assert_allclose(found.host.factor, [0.5, 1.0, 2.125])
+    np.testing.assert_allclose(hosts(found, "factor"), [0.5, 1.0, 2.125])
 
 
 def test_causes_add_up(found: Study) -> None:
@@ -60,7 +72,7 @@ def test_causes_add_up(found: Study) -> None:
 
         return (2 * gain() + gain(one) + gain(other) + 2 * gain(one, other)) / 6
 
-    parts = {cause: part.value for cause, part in found.parts.items()}
+    parts = {cause: found.seconds(cause) for cause in rounds.CAUSES}
     assert parts == pytest.approx(
         {
             "workers": shapley("w", "b", "e"),
@@ -70,7 +82,7 @@ def test_causes_add_up(found: Study) -> None:
     )
     assert sum(parts.values()) == pytest.approx(5.5 - 3.0, rel=1e-12)
     for cause, left in (("workers", "be"), ("rounds", "we"), ("rest", "wb")):
-        assert found.saving(f"without {cause}").seconds == pytest.approx(job[left])
+        assert found.change(f"without {cause}")["seconds"] == pytest.approx(job[left])
 
 
 def _key(*causes: str) -> str:
@@ -79,28 +91,28 @@ def _key(*causes: str) -> str:
 
 def test_changes(found: Study) -> None:
     seconds = {
-        changes.IDEAL: 3.0,
-        changes.MEDIAN_WORKER: 3.0,
-        changes.REPLACE: 3.0,  # rounds of 2 and 4 s
-        changes.DROP: 4.5,  # 3/2 times as long
-        changes.WAIT: 3.0,
-        changes.BACKUP: 4.5,  # half of the delays are <= 2 s: copies end at 4 and 6 s
+        rounds.IDEAL: 3.0,
+        rounds.MEDIAN_WORKER: 3.0,
+        rounds.REPLACE: 3.0,  # rounds of 2 and 4 s
+        rounds.DROP: 4.5,  # 3/2 times as long
+        rounds.WAIT: 3.0,
+        rounds.BACKUP: 4.5,  # half of the delays are <= 2 s: copies end at 4 and 6 s
     }
     for kind, expected in seconds.items():
-        saving = found.saving(kind, 1 if kind in (changes.REPLACE, changes.DROP, "wait for") else 0)
-        assert saving.seconds == pytest.approx(expected), kind
-        assert saving.saved.value == pytest.approx(5.5 - expected), kind
-        assert saving.share.value == pytest.approx((5.5 - expected) / 5.5), kind
-        assert saving.hours.value == pytest.approx(24 * (5.5 - expected) / 5.5), kind
-    assert found.saving(changes.REPLACE, 1).hosts == (2,)
-    assert found.saving(changes.BACKUP).timeout == 2.0
+        saving = found.change(kind, 1 if kind in (rounds.REPLACE, rounds.DROP, "wait for") else 0)
+        assert saving["seconds"] == pytest.approx(expected), kind
+        assert saving["saved"] == pytest.approx(5.5 - expected), kind
+        assert saving["share"] == pytest.approx((5.5 - expected) / 5.5), kind
+        assert saving["hours_a_day"] == pytest.approx(24 * (5.5 - expected) / 5.5), kind
+    assert found.change(rounds.REPLACE, 1)["hosts"] == "c"
+    assert found.change(rounds.BACKUP)["timeout"] == 2.0
 
 
 def test_hosts(found: Study) -> None:
-    np.testing.assert_allclose(found.host.alone, [0, 0, (4 + 1) / 2])
-    np.testing.assert_allclose(found.host.blame, [0, 0, (4 + 1) / 2])
-    np.testing.assert_allclose(found.host.ends, [0, 0, 1])
-    assert found.host.standing == ()  # two rounds are too few to tell
+    np.testing.assert_allclose(hosts(found, "alone"), [0, 0, (4 + 1) / 2])
+    np.testing.assert_allclose(hosts(found, "blame"), [0, 0, (4 + 1) / 2])
+    np.testing.assert_allclose(hosts(found, "ends"), [0, 0, 1])
+    assert standing(found) == ()  # two rounds are too few to tell
 
 
 def test_those_who_are_late_together_share_the_blame() -> None:
@@ -113,11 +125,12 @@ def test_a_worker_that_never_arrives() -> None:
     """Its rounds are no part of the times; replacing it, or not waiting for it, ends them."""
     table = np.vstack([TABLE, [[1.0, 2.0, np.inf], [1.0, np.inf, np.inf]]])
     found = study(table, ("a", "b", "c"), counts=[1], quantiles=[0.5])
-    assert found.seconds == 5.5
-    assert found.missing.sum(axis=0).tolist() == [0, 1, 2]
-    ended = {s.kind: s.ended for s in found.savings}
-    assert ended[changes.REPLACE] == ended[changes.DROP] == ended[changes.WAIT] == 1
-    assert ended[changes.BACKUP] == ended[changes.IDEAL] == 2
+    assert found.seconds() == 5.5
+    assert found.rounds == (2, 2)
+    assert (4 * hosts(found, "missing")).tolist() == [0, 1, 2]
+    ended = found.changes.set_index("change")["rounds_ended"] - 2
+    assert ended[rounds.REPLACE] == ended[rounds.DROP] == ended[rounds.WAIT] == 1
+    assert ended[rounds.BACKUP] == ended[rounds.IDEAL] == 2
     assert ended["without workers"] == 0
 
 
@@ -145,14 +158,14 @@ def test_one_slow_host() -> None:
     table[:, 7] *= 1.35
     found = asked(table)
     planted = seconds(table) - seconds(healthy())
-    saving = found.saving(changes.REPLACE, 1)
-    assert found.host.standing == (7,)
-    assert saving.hosts == (7,)
-    assert saving.saved.value == pytest.approx(planted, rel=0.02)
-    assert saving.saved.low < planted < saving.saved.high
-    assert found.saving("without workers").saved.value == pytest.approx(planted, rel=0.02)
-    assert found.host.factor[7] == pytest.approx(1.35, rel=0.02)
-    assert found.host.alone[7] == pytest.approx(saving.saved.value)
+    saving = found.change(rounds.REPLACE, 1)
+    assert standing(found) == (7,)
+    assert saving["hosts"] == "gpu-07"
+    assert saving["saved"] == pytest.approx(planted, rel=0.02)
+    assert saving["saved_low"] < planted < saving["saved_high"]
+    assert found.change("without workers")["saved"] == pytest.approx(planted, rel=0.02)
+    assert hosts(found, "factor")[7] == pytest.approx(1.35, rel=0.02)
+    assert hosts(found, "alone")[7] == pytest.approx(saving["saved"])
     assert verdict(found).startswith("replacing host gpu-07 by a median one saves 1")
 
 
@@ -163,10 +176,11 @@ def test_one_host_with_long_spells() -> None:
         table[start : start + 40, 30] *= 2.0
     found = asked(table)
     planted = seconds(table) - seconds(healthy())
-    assert found.host.standing == (30,)
-    assert found.saving(changes.REPLACE, 1).saved.value == pytest.approx(planted, rel=0.02)
-    assert found.parts["rest"].value > 5 * found.parts["workers"].value
-    assert found.block > 10
+    assert standing(found) == (30,)
+    assert found.change(rounds.REPLACE, 1)["saved"] == pytest.approx(planted, rel=0.02)
+    assert found.seconds("rest") > 5 * found.seconds("workers")
+    assert found.blocks is not None
+    assert found.blocks.length > 10
     assert "host gpu-30 " in verdict(found)
 
 
@@ -175,8 +189,8 @@ def test_two_slow_hosts_hide_each_other() -> None:
     table[:, [7, 50]] *= 1.35
     found = asked(table)
     planted = seconds(table) - seconds(healthy())
-    one, two = (found.saving(changes.REPLACE, m).saved.value for m in (1, 2))
-    assert set(found.host.standing) == {7, 50}
+    one, two = (found.change(rounds.REPLACE, m)["saved"] for m in (1, 2))
+    assert set(standing(found)) == {7, 50}
     assert two == pytest.approx(planted, rel=0.02)
     assert one < 0.25 * planted
     said = verdict(found)
@@ -190,11 +204,11 @@ def test_twins_cost_nothing_alone_and_share_the_blame() -> None:
     table[:, 7] *= 1.35
     table[:, 50] = table[:, 7]
     found = asked(table)
-    assert found.host.alone.max() == 0.0
-    assert set(found.host.order[:2]) == {7, 50}
-    assert found.host.blame[7] == found.host.blame[50]
+    assert hosts(found, "alone").max() == 0.0
+    assert set(order(found)[:2]) == {7, 50}
+    assert hosts(found, "blame")[7] == hosts(found, "blame")[50]
     planted = seconds(table) - seconds(np.delete(table, [7, 50], axis=1))
-    assert found.saving(changes.REPLACE, 2).saved.value == pytest.approx(planted)
+    assert found.change(rounds.REPLACE, 2)["saved"] == pytest.approx(planted)
 
 
 def test_slow_rounds() -> None:
@@ -202,8 +216,8 @@ def test_slow_rounds() -> None:
     table[::20] *= 3.0
     found = asked(table)
     planted = seconds(table) - seconds(healthy())
-    assert found.saving("without rounds").saved.value == pytest.approx(planted, rel=0.02)
-    assert found.host.standing == ()
+    assert found.change("without rounds")["saved"] == pytest.approx(planted, rel=0.02)
+    assert standing(found) == ()
     assert verdict(found).startswith("no single host matters")
 
 
@@ -213,13 +227,13 @@ def test_random_spikes() -> None:
     hit = np.random.default_rng(2).permutation(ROUNDS * WORKERS)[:ROUNDS] % WORKERS
     table[np.arange(ROUNDS), hit] += 5.0
     found = asked(table)
-    backup = found.saving(changes.BACKUP)
-    assert backup.timeout == pytest.approx(np.exp(0.05 * 2.4), rel=0.02)
-    planted = seconds(table) - (backup.timeout + 1.0)
-    assert backup.saved.value == pytest.approx(planted, rel=0.02)
-    waited = found.saving(changes.WAIT, 1).saved.value
+    backup = found.change(rounds.BACKUP)
+    assert backup["timeout"] == pytest.approx(np.exp(0.05 * 2.4), rel=0.02)
+    planted = seconds(table) - (backup["timeout"] + 1.0)
+    assert backup["saved"] == pytest.approx(planted, rel=0.02)
+    waited = found.change(rounds.WAIT, 1)["saved"]
     assert waited == pytest.approx(seconds(table) - seconds(healthy()), rel=0.02)
-    assert found.parts["rest"].value == pytest.approx(found.seconds - 1.0, rel=0.02)
+    assert found.seconds("rest") == pytest.approx(found.seconds() - 1.0, rel=0.02)
     assert "the tail is random" in verdict(found)
 
 
@@ -229,15 +243,15 @@ def test_everything_at_once_names_exactly_the_two() -> None:
     table[:, 7] *= 1.35
     table[40:120, 30] *= 2.0
     found = asked(table)
-    assert set(found.host.standing) == {7, 30}
-    assert found.saving(changes.REPLACE, 2).hosts[:2] in ((7, 30), (30, 7))
+    assert set(standing(found)) == {7, 30}
+    assert found.change(rounds.REPLACE, 2)["hosts"] in ("gpu-07, gpu-30", "gpu-30, gpu-07")
 
 
 @pytest.mark.parametrize("spread", [0.05, 0.8])
 def test_nothing_planted(spread: float) -> None:
     table = np.random.default_rng(4).lognormal(0.0, spread, (ROUNDS, WORKERS))
     found = asked(table)
-    assert found.parts["workers"].value < 0.02 * (found.seconds - found.typical)
+    assert found.seconds("workers") < 0.02 * (found.seconds() - found.seconds("typical"))
     assert verdict(found).startswith("no single host matters")
 
 
@@ -256,10 +270,11 @@ def test_chance_makes_hosts_stand_out_in_one_table_of_a_hundred() -> None:
 @pytest.mark.parametrize("shape", [(1, 5), (2, 1), (3, 2), (40, 3), (7, 300)])
 def test_parts_add_up_whatever_the_table(shape: tuple[int, int]) -> None:
     table = np.random.default_rng(6).gamma(0.7, 1.0, shape)
-    found = study(table, NAMES * 5)
-    whole = sum(part.value for part in found.parts.values())
-    assert whole == pytest.approx(found.seconds - found.typical, rel=1e-12, abs=1e-15)
-    assert found.host.blame.sum() == pytest.approx(found.seconds - found.median, rel=1e-9)
+    found = study(table, [f"gpu-{worker}" for worker in range(shape[1])])
+    whole = sum(map(found.seconds, rounds.CAUSES))
+    assert whole == pytest.approx(found.seconds() - found.seconds("typical"), rel=1e-12, abs=1e-15)
+    median = found.change(rounds.MEDIAN_WORKER)["seconds"]
+    assert hosts(found, "blame").sum() == pytest.approx(found.seconds() - median, rel=1e-9)
     verdict(found)
 
 

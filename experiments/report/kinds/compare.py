@@ -130,3 +130,6 @@ def _table(table: pd.DataFrame) -> Table:
     ]
     columns += ["largest loss difference"] if losses else []
     return capped("comparison-table", "", columns, rows, COMPARISON)
+
+
+read = CompareReport().read

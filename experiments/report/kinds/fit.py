@@ -173,3 +173,6 @@ def workers(path: Path) -> Iterator[Table]:
 
 def _interval(row: Mapping[Any, Any], name: str) -> TableCell:
     return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))
+
+
+read = FitReport().read

@@ -238,3 +238,6 @@ def _looked_at(candidates: pd.DataFrame) -> Table:
         for row in candidates.to_dict("records")
     ]
     return capped("looked-at", "", columns, rows, CANDIDATES)
+
+
+read = RecommendReport().read

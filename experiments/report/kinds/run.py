@@ -234,3 +234,6 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
             "others than these: `erasurehead recommend config.yaml`."
         )
     return lines
+
+
+read = RunReport().read

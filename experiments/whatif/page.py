@@ -1,0 +1,427 @@
+"""The findings as words, tables and pictures, from the tables of a study alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...sim.types import FloatArray
+from ..config.errors import shortened
+from ..page.answer import Answer, read_answer, table_at
+from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.numbers import counted, interval, number, percent, plain, sentence
+from ..pictures import style
+from ..pictures.looks import GRID, SOLID, Look, shade
+from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
+from . import rounds
+from .intervals import DRAWS
+from .study import Study
+
+CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
+HEAT_MAP, TIMELINE = "heat_map.parquet", "timeline.parquet"
+
+MATTERS = 0.02
+"""Share of the job's time from which a saving is worth a word."""
+
+NEARLY = 0.9
+"""Of what all hosts that stand out save together; the fewest that save so much are named."""
+
+NAMED, TICKS = 4, 24
+"""Hosts that are named in a sentence, and beside a picture."""
+
+PARTS = {
+    "typical": ("#0072B2", "a typical task: median worker, median round"),
+    "workers": ("#D55E00", "workers: hosts that are lastingly slower"),
+    "rounds": ("#E69F00", "rounds: slow for all workers"),
+    "rest": ("#CC79A7", "the rest: chance, spells, spikes"),
+}
+"""What a step is made of, in the order in which it adds up."""
+
+SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 % interval")
+
+SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
+
+MOST_CHANGES, MOST_LOADS = 24, 4
+"""Of a picture, and of the page."""
+
+METHOD = (
+    "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
+    "factor of its worker, times that of its round (its median), times the rest; each cause's "
+    "part is its Shapley value: the mean over all orders of taking the causes out. *Costs "
+    "alone* is what a median host in place of this one saves. *Blame* shares the wait beyond "
+    "the median among all who were late, so that hosts that are slow together have theirs. A "
+    "host *stands out* if it ends more rounds, or costs more, than chance explains (1 % of "
+    "tables without such hosts name one). Hosts were chosen from the rounds that they are "
+    "judged by, so of hosts that do not stand out, savings are flattered. Dropped hosts leave "
+    "their work to the others under a proportional load law; where a task has a fixed part, "
+    "dropping costs less.",
+    "Intervals: 95 %, bootstrap of blocks of rounds, for the hosts, time-outs and factors as they "
+    "are. Hours a day: what 24 hours of such rounds take less.",
+)
+
+
+def verdict(study: Study) -> str:
+    """What an engineer should know first, in one line."""
+    standing = study.standing
+    saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
+    if saved and max(saved) >= MATTERS:
+        return _culprits(study, next(i for i, s in enumerate(saved) if s >= NEARLY * saved[-1]) + 1)
+    if study.workers == 1:
+        return "one worker: nobody waits for anybody"
+    if study.change(rounds.IDEAL)["share"] < MATTERS:
+        slowdown = study.seconds() / study.seconds("typical")
+        return f"nothing to gain: a step takes {slowdown:.3f} times a typical task"
+    return _nobody(study)
+
+
+def _culprits(study: Study, m: int) -> str:
+    saving, dropped = (study.change(kind, m) for kind in (rounds.REPLACE, rounds.DROP))
+    some, median, their = (
+        ("host", "a median one", "its") if m == 1 else ("hosts", "median ones", "their")
+    )
+    text = (
+        f"replacing {some} {_named(study.order[:m])} by {median} saves {_share(saving)}: "
+        f"{saving['saved']:.3g} of {study.seconds():.3g} s a step, "
+        f"{saving['hours_a_day']:.1f} hours a day"
+    )
+    if m > 1:
+        alone = study.change(rounds.REPLACE, 1)["share"]
+        text += f"; {study.order[0]} alone {percent(alone)}"
+    kept = percent(dropped["share"]) if dropped["share"] > 0 else "nothing"
+    return f"{text}; dropped, with {their} work shared by the others, {kept}"
+
+
+def _share(saving: Mapping[Any, Any] | pd.Series) -> TableCell:
+    return percent(saving["share"], saving["share_low"], saving["share_high"])
+
+
+def _named(hosts: Sequence[str]) -> str:
+    """``gpu-07, gpu-12``; of many the first ones, and how many there are."""
+    listed = ", ".join(hosts[:NAMED])
+    return listed if len(hosts) <= NAMED else f"{listed}, ... ({len(hosts)} hosts)"
+
+
+def _nobody(study: Study) -> str:
+    first = study.hosts.iloc[0]
+    if study.standing:
+        chance = f"{_named(study.standing)} stand out, but cost little"
+    elif study.rounds[0] < 2:
+        chance = "one round cannot tell a host from chance"
+    else:
+        chance = "none stands out from chance"
+    cause = max(rounds.CAUSES, key=study.seconds)
+    why = {
+        rounds.WORKERS: "many hosts differ lastingly",
+        rounds.ROUNDS: "rounds are slow as a whole",
+        rounds.REST: "the tail is random",
+    }
+    share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
+    return (
+        f"no single host matters: replacing {first['host']} saves most, "
+        f"{percent(first['alone_share'])}, and {chance}; {why[cause]} "
+        f"({100 * min(share, 1.0):.0f} % of the slowdown)"
+    )
+
+
+def facts(study: Study) -> list[str]:
+    """What else is to be known, a line each."""
+    step, typical = study.seconds(), study.seconds("typical")
+    parts = ", ".join(f"{cause} {study.seconds(cause):.3g} s" for cause in rounds.CAUSES)
+    waiting = 1 - float(study.hosts["mean"].mean()) / step
+    lines = [
+        f"slowdown {step / typical:.3g}: a step takes {step:.4g} s, of which {typical:.4g} s for a "
+        f"typical task (median worker, median round), {parts}",
+        f"workers wait {percent(waiting)} of their time for the slowest of the round",
+    ]
+    whole, lost = study.rounds
+    if lost:
+        worst = study.hosts.sort_values("worker").nlargest(1, "missing").iloc[0]
+        absent = round(worst["missing"] * (whole + lost))
+        lines.append(
+            f"{lost} of {whole + lost} rounds never end, since somebody never arrives "
+            f"({worst['host']} in {absent}); times are those of the others"
+        )
+    return lines
+
+
+def answer(studies: Sequence[Study], source: str, notes: Sequence[str], command: str) -> Answer:
+    """The findings in a few sentences.
+
+    Args:
+        studies: one for each load.
+        source: name of the measured table.
+        notes: what was left out or mended in it.
+        command: how it was asked.
+    """
+
+    def said(study: Study, text: str) -> str:
+        return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
+
+    grouped = [one.blocks for one in studies if one.blocks is not None]
+    made = [
+        f"Intervals are made from {counted(each.count, 'block')} of "
+        f"{counted(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
+        for each in grouped[:1]
+    ]
+    most = max(1, min(8, studies[0].workers - 1))
+    steps = (
+        f"`erasurehead fit {quote(source)}` fits a delay model to this table, which a config can "
+        "simulate.",
+        f"`erasurehead whatif {quote(source)} --stragglers 1:{most}` tries more hosts.",
+    )
+    return Answer(
+        "whatif",
+        source,
+        " ".join(said(study, verdict(study)) for study in studies),
+        tuple(said(study, fact) for study in studies for fact in facts(study)),
+        steps,
+        command,
+        (*notes, *made),
+    )
+
+
+def read(directory: Path) -> Page:
+    """The page of a folder that ``whatif`` has written.
+
+    Raises:
+        ConfigError: the result is not whole.
+    """
+    found = read_answer(directory)
+    seconds = ("load", "host", "worker", "round", "seconds")
+    tables = {
+        SLOWDOWN: ("load", "part", "seconds", "share"),
+        HOSTS: ("load", "host", "alone", "blame", "factor", "stands_out", "order"),
+        CHANGES: ("load", "text", "seconds", "share", "saved", "rounds_ended"),
+        HEAT_MAP: seconds,
+        TIMELINE: (*seconds, "step"),
+    }
+    frames = [table_at(directory / name, columns) for name, columns in tables.items()]
+
+    def of(load: float | None) -> Study:
+        slowdown, hosts, changes, heat_map, timeline = (
+            frame if load is None else frame[frame["load"] == load] for frame in frames
+        )
+        return Study(load, slowdown, hosts, changes, heat_map, timeline)
+
+    loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
+    return page([*map(of, loads)], found)
+
+
+def page(studies: Sequence[Study], found: Answer) -> Page:
+    """What is said of a table: read from its tables alone, so that it can be said again."""
+    ends = {one: mark(one.load if len(studies) > 1 else None) for one in studies}
+    most = [*ends.items()][:MOST_LOADS]
+    some = f"The first {MOST_LOADS} of {len(studies)} loads." if len(ends) > MOST_LOADS else ""
+    loads = [f"{one.load:g}" for one in studies if one.load is not None]
+    return Page(
+        found,
+        question=[
+            ("table", found.subject),
+            ("workers", str(studies[0].workers)),
+            ("rounds", ", ".join(str(sum(one.rounds)) for one in studies)),
+            ("loads", ", ".join(loads) or "one"),
+        ],
+        sections=[
+            Section("pictures", "What would change it", [p for m in most for p in _bars(*m)], some),
+            Section("heat", "Workers over rounds", [_heat(*m) for m in most], some),
+            Section("ideal", "Measured and ideal", [_timeline(*m) for m in most], some),
+            Section("table", "All numbers", [t for m in ends.items() for t in _tables(*m)]),
+        ],
+        provenance=[
+            ("made by", "erasurehead whatif"),
+            ("changes tried", str(sum(len(one.changes) for one in studies))),
+        ],
+        method=METHOD,
+    )
+
+
+def mark(load: float | None) -> str:
+    """What the names of a load's pictures end with."""
+    return "" if load is None else f"_load_{load:g}"
+
+
+def _title(text: str, end: str) -> str:
+    return text + end.replace("_load_", ", load ")
+
+
+def _tables(study: Study, end: str) -> Iterator[Table]:
+    lost = study.rounds[1]
+    header = ["change", "s a step", "saves (95 %)", "s a step saved (95 %)", "hours a day"]
+    header += ["slowdown left", "endless rounds that end"]
+    rows = [
+        [
+            plain(row["text"]),
+            number(row["seconds"]),
+            _share(row),
+            interval(row["saved"], row["saved_low"], row["saved_high"]),
+            number(row["hours_a_day"]),
+            number(row["slowdown"]),
+            number(row["rounds_ended"] - study.rounds[0] if lost else np.nan),
+        ]
+        for row in study.changes.to_dict("records")
+    ]
+    note = f"{lost} rounds never end as measured." if lost else ""
+    title = _title("Changes", end)
+    yield capped(f"changes{end}", title, header, rows, "whatif.csv", note, brief=40)
+    header = ["part of a step", "s a step (95 %)", "share"]
+    rows = [
+        [
+            plain(PARTS.get(row["part"], ("", "a step"))[1]),
+            interval(row["seconds"], row["seconds_low"], row["seconds_high"], 4),
+            percent(row["share"]),
+        ]
+        for row in study.slowdown.to_dict("records")
+    ]
+    title = _title("Why a step takes so long", end)
+    yield capped(f"slowdown{end}", title, header, rows, "slowdown.csv")
+    header = ["host", "costs alone (s a step, 95 %)", "share", "lasting factor"]
+    header += ["rounds it ends", "blame (s a step)"]
+    rows = [
+        [
+            plain(f"{row['host']}{' (stands out)' if row['stands_out'] else ''}"),
+            interval(row["alone"], row["alone_low"], row["alone_high"]),
+            percent(row["alone_share"]),
+            number(row["factor"]),
+            percent(row["ends"]),
+            number(row["blame"]),
+        ]
+        for row in study.hosts.to_dict("records")
+    ]
+    yield capped(f"hosts{end}", _title("Hosts", end), header, rows, "hosts.csv", brief=5)
+
+
+def _bars(study: Study, end: str) -> Iterator[Chart]:
+    words = "Seconds of a mean step: a typical task, and what each cause adds. They add up."
+    title = _title("Where a step's time goes", end)
+    yield Chart(f"parts{end}", title, words, _parts(study))
+    words = "Of a step's time. An interval that touches 0 may be chance."
+    title = _title("What each change saves", end)
+    yield Chart(f"savings{end}", title, words, _savings(study.changes))
+
+
+def _parts(study: Study) -> Picture:
+    marks: list[Mark] = []
+    at = 0.0
+    for part, (colour, title) in PARTS.items():
+        value = study.seconds(part)
+        fill = Fill(colour, "", title, 0.6)
+        marks.append(Bars(fill, np.zeros(1), np.array([at]), np.array([at + value])))
+        at += value
+    x = Axis("seconds of a step", low=min(0.0, at), high=1.02 * max(study.seconds(), at) or 1.0)
+    y = Axis("", low=0.6, high=-0.6, names=("a step",))
+    return Picture([Panel(x, y, marks)], 1, style.ONE_PANEL, 1.6, legend=2)
+
+
+def _savings(changes: pd.DataFrame) -> Picture:
+    rows = changes.head(MOST_CHANGES)
+    x, low, high = (
+        100 * rows[f"share{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
+    )
+    beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
+    names = tuple(shortened(str(text), 46) for text in rows["text"])
+    at = np.arange(len(rows), dtype=np.float64)
+    fill = Fill(shade(SAVES.colour, 0.75), "", "", 0.62)
+    bars = Bars(fill, at, np.minimum(x, 0), np.maximum(x, 0))
+    points = Points(SAVES, x, at, dx=beyond, size=4.5)
+    more = len(changes) > len(rows)
+    heading = f"The first {len(rows)} of {len(changes)} changes" if more else ""
+    y = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
+    panel = Panel(Axis("saved (% of a step)"), y, [bars, points])
+    return Picture([panel], 1, style.TWO_PANELS, 4.0, heading=heading, last=(SAVES.title,))
+
+
+def _heat(study: Study, end: str) -> Chart:
+    table, standing = _wide(study.heat_map), study.standing
+    first = table.columns.to_numpy(dtype=float)
+    run = int(first[1] - first[0]) if len(first) > 1 else 1
+    values = table.to_numpy(dtype=float)
+    heat = Heat(
+        values,
+        "delay (s)",
+        log=True,
+        low=float(np.nanmedian(values)) / 100,
+        extent=(first[0] - 0.5, first[-1] + run - 0.5),
+    )
+    rows = len(table)
+    above = (
+        [] if rows == study.workers else [f"{rows} of {study.workers} hosts, most to blame first"]
+    )
+    above += [f"stand out from chance: {_named(standing)}"] if standing else []
+    x = Axis("round" if run == 1 else f"round (means of {run})")
+    panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
+    words = (
+        "Delay of each host in each round; shades are equal steps of the logarithm. A dark row "
+        "is a slow host, a dark column a slow round."
+    )
+    height = 0.9 + min(4.4, 0.17 * max(4, rows))
+    picture = Picture([panel], 1, 7.2, height)
+    return Chart(f"heat_map{end}", _title("Delays", end), words, picture)
+
+
+def _wide(table: pd.DataFrame) -> pd.DataFrame:
+    """Hosts × rounds, seconds, in the order of the rows."""
+    return table.pivot_table(index="worker", columns="round", values="seconds", sort=False)
+
+
+def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
+    """Names those that stand out, and others not too near to them."""
+    names = [str(name) for name in table.drop_duplicates("worker")["host"]]
+    apart = -(-len(names) // TICKS)
+    standing = set(study.standing)
+    chosen = [row for row, name in enumerate(names) if name in standing]
+    for row in range(0, len(names), apart):
+        if all(abs(row - other) >= apart for other in chosen):
+            chosen.append(row)
+    chosen.sort()
+    return Axis(
+        "",
+        low=len(names) - 0.5,
+        high=-0.5,
+        names=tuple(shortened(names[row], TICKS) for row in chosen),
+        places=tuple(map(float, chosen)),
+    )
+
+
+def _timeline(study: Study, end: str) -> Chart:
+    table, typical = _wide(study.timeline), study.seconds("typical")
+    delays, first = table.to_numpy(dtype=float).T, table.columns
+    steps = study.timeline.drop_duplicates("round")["step"].to_numpy(dtype=float)
+    same, alike = np.full_like(delays, typical), np.full_like(steps, typical)
+    measured = f"measured, rounds {first[0]} to {first[-1]}: {steps.sum():.3g} s"
+    ideal = f"every task typical, {typical:.3g} s: {alike.sum():.3g} s"
+    x = Axis("time (s)", low=0.0, high=1.01 * float(steps.sum()))
+    y = _hosts_axis(study, study.timeline)
+    panels = [
+        Panel(x, y, _spans(delays, steps), measured, grid=False),
+        Panel(x, y, _spans(same, alike), ideal, grid=False),
+    ]
+    words = (
+        "Some consecutive rounds, as they were measured and if every task had taken the typical "
+        "time, on one time axis."
+    )
+    height = 1.8 + 0.28 * max(4, len(table))
+    picture = Picture(panels, 1, style.TWO_PANELS, height, share="x")
+    return Chart(f"timeline{end}", _title("Timeline", end), words, picture)
+
+
+def _spans(delays: FloatArray, steps: FloatArray) -> list[Mark]:
+    """What every worker did, ``(rounds, hosts)`` one round after the other, and the last end."""
+    ends = np.cumsum(steps)
+    begin = np.broadcast_to((ends - steps)[:, None], delays.shape)
+    finish, close = begin + delays, np.broadcast_to(ends[:, None], delays.shape)
+    last = np.greater_equal(delays, steps[:, None])
+    # where all are equal, nobody waits for anybody
+    late = last & ~last.all(axis=1, keepdims=True)
+    rows = np.broadcast_to(np.arange(delays.shape[1], dtype=float), delays.shape)
+    parts = {"computing": (~late, begin, finish), "the slowest of the round": (late, begin, finish)}
+    parts["waiting"] = (~late, finish, close)
+    marks: list[Mark] = [
+        Bars(Fill(SPANS[name], "", name, 0.8), rows[where], start[where], end[where])
+        for name, (where, start, end) in parts.items()
+    ]
+    return [*marks, Rules("", ends[-1:])]

@@ -1,0 +1,416 @@
+"""What the end of every round costs: causes, hosts and changes, from its slowest workers.
+
+Only the slowest workers of a round decide when it ends, so they are sorted out once (``Slowest``)
+and every change is one pass over them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from ...delay_models.base import FloatArray
+
+# A large table in pieces, so that what is computed of it takes little memory beside it.
+
+
+PIECE = 2_000_000
+"""Cells of a piece: 16 MB."""
+
+
+def pieces(count: int, across: int) -> Iterator[slice]:
+    """Slices of ``count`` rows with ``across`` cells each, or of columns."""
+    step = max(1, PIECE // max(1, across))
+    for start in range(0, count, step):
+        yield slice(start, min(count, start + step))
+
+
+def round_medians(table: FloatArray) -> FloatArray:
+    """Each round's median over its workers: ``(R, n)`` -> ``(R,)`` seconds."""
+    parts = [np.median(table[rows], axis=1) for rows in pieces(*table.shape)]
+    return np.concatenate(parts)
+
+
+# The slowest workers of each round: all that the end of a round depends on.
+
+
+@dataclass(frozen=True, eq=False)
+class Slowest:
+    """The K slowest workers of each round, the slowest first.
+
+    Attributes:
+        seconds: ``(R, K)``.
+        workers: ``(R, K)``, indices; of equal delays the first worker's comes first.
+        of: n.
+    """
+
+    seconds: FloatArray
+    workers: NDArray[np.int64]
+    of: int
+
+    def without(self, gone: Collection[int]) -> tuple[FloatArray, NDArray[np.int64], FloatArray]:
+        """The slowest of the workers that are left, which it is, and the next after it.
+
+        Args:
+            gone: at most K - 2 workers, or all but two of them.
+
+        Returns:
+            ``(R,)`` seconds, workers, and seconds.
+        """
+        left = np.ones(self.of, dtype=bool)
+        left[list(gone)] = False
+        there = left[self.workers]
+        rounds = np.arange(len(there))
+        first = there.argmax(axis=1)
+        there[rounds, first] = False
+        second = there.argmax(axis=1)
+        return (
+            self.seconds[rounds, first],
+            self.workers[rounds, first],
+            self.seconds[rounds, second],
+        )
+
+    def longest(self, gone: Collection[int]) -> FloatArray:
+        """The slowest of the workers that are left, ``(R,)`` seconds; at most K - 1 are gone."""
+        left = np.ones(self.of, dtype=bool)
+        left[list(gone)] = False
+        place = left[self.workers].argmax(axis=1)
+        return np.asarray(self.seconds[np.arange(len(place)), place])
+
+
+def slowest(table: FloatArray, count: int) -> Slowest:
+    """The ``count`` slowest workers (at most n) of each round of ``(R, n)`` seconds."""
+    rounds, n = table.shape
+    count = min(count, n)
+    seconds = np.empty((rounds, count))
+    workers = np.empty((rounds, count), dtype=np.int64)
+    for rows in pieces(rounds, n):
+        part = table[rows]
+        places = np.sort(np.argpartition(part, n - count, axis=1)[:, n - count :], axis=1)
+        values = np.take_along_axis(part, places, axis=1)
+        order = np.argsort(-values, axis=1, kind="stable")
+        seconds[rows] = np.take_along_axis(values, order, axis=1)
+        workers[rows] = np.take_along_axis(places, order, axis=1)
+    return Slowest(seconds, workers, n)
+
+
+# How much slower each worker is than the median worker, in what lasts.
+
+
+RUNS = 10
+"""Runs of consecutive rounds from whose medians the error of a worker's factor is told."""
+
+CHANCE = 0.01
+"""That any worker of a table without lasting differences keeps its factor as it was measured."""
+
+
+def worker_factors(table: FloatArray, medians: FloatArray) -> FloatArray:
+    """Lasting factors of the workers, 1 for the median worker.
+
+    A worker's factor is the median over rounds of its delay over the round's median. The largest
+    of many such numbers is large by chance alone, so what cannot be told from chance is taken back:
+    factors within the reach of chance (each has a standard error from ``PARTS`` runs of rounds) are
+    shrunk towards 1 by the share of their variance that the errors explain; those beyond it stay.
+
+    Args:
+        table: ``(R, n)`` seconds.
+        medians: ``(R,)`` seconds, > 0.
+
+    Returns:
+        ``(n,)``; ones where there is one round.
+
+    Source:
+        James and Stein's estimator with positive part; keeping what is far off is Efron and
+        Morris's limited translation (JASA 67, 1972).
+    """
+    rounds, n = table.shape
+    parts = min(RUNS, rounds)
+    if parts < 2 or n < 2:
+        return np.ones(n)
+    edges = np.linspace(0, rounds, parts + 1).astype(int)
+    whole, split = np.empty(n), np.empty((parts, n))
+    for columns in pieces(n, rounds):
+        ratios = table[:, columns] / medians[:, None]
+        whole[columns] = np.median(ratios, axis=0)
+        for part in range(parts):
+            split[part, columns] = np.median(ratios[edges[part] : edges[part + 1]], axis=0)
+    centre = float(np.median(whole))
+    if centre <= 0:
+        return np.ones(n)
+    return shrunk(whole / centre, split.var(axis=0, ddof=1) / parts / centre**2, parts - 1)
+
+
+def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
+    """Take back what chance explains of ``(n,)`` factors around 1.
+
+    Args:
+        factors: as measured.
+        errors: their squared standard errors, each with so many degrees of freedom.
+        freedom: of ``errors``.
+    """
+    typical = float(np.median(errors)) * freedom / float(stats.chi2.median(freedom))
+    deviations = np.sqrt(np.maximum(errors, typical))
+    reach = float(stats.norm.isf(CHANCE / 2 / len(factors)))
+    far = np.abs(factors - 1) > reach * deviations
+    near = factors[~far]
+    spread = float(np.mean((near - 1) ** 2)) if len(near) else 0.0
+    kept = max(0.0, 1 - typical / spread) if spread > 0 else 0.0
+    return np.where(far, factors, 1 + kept * (factors - 1))
+
+
+# Why rounds take longer than the ideal: workers, rounds, and the rest, adding up to the whole.
+
+
+WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
+
+
+@dataclass(frozen=True, eq=False)
+class Slowdown:
+    """A job's rounds, and those of the same job with one cause or several taken out.
+
+    A delay is m, what the median worker takes in the median round, times the lasting factor a_j of
+    its worker, times the factor b_t = (median of round t) / m of its round, times what is left. A
+    cause is taken out by setting its factors to 1: eight jobs, from the measured one to the ideal
+    one, in which every task takes m.
+
+    Attributes:
+        real: ``(R,)`` seconds that the slowest worker takes.
+        medians: ``(R,)`` seconds, m b_t.
+        alike: ``(R,)`` seconds that the slowest takes if worker j is a_j times as fast.
+        typical: m, the median over rounds of the round's median.
+        largest: the largest a_j.
+    """
+
+    real: FloatArray
+    medians: FloatArray
+    alike: FloatArray
+    typical: float
+    largest: float
+
+    def with_causes(self, *causes: str) -> FloatArray:
+        """``(R,)`` seconds a round takes if these causes are there and the others are not."""
+        m, a, b = self.typical, self.largest, self.medians / self.typical
+        jobs = {
+            (): np.full(len(b), m),
+            (WORKERS,): np.full(len(b), m * a),
+            (ROUNDS,): self.medians,
+            (REST,): self.alike / b,
+            (WORKERS, ROUNDS): a * self.medians,
+            (WORKERS, REST): self.real / b,
+            (ROUNDS, REST): self.alike,
+            CAUSES: self.real,
+        }
+        return np.asarray(jobs[tuple(cause for cause in CAUSES if cause in causes)])
+
+    def parts(self) -> dict[str, FloatArray]:
+        """``(R,)`` seconds a round owes to each cause; together, real - m.
+
+        Causes that are taken out later find less to save or more, so each part is the mean over the
+        six orders in which the three can be added: their Shapley value, the one division that adds
+        up and treats them alike.
+        """
+        found = {cause: np.zeros(len(self.real)) for cause in CAUSES}
+        orders = [*permutations(CAUSES)]
+        for order in orders:
+            for place, cause in enumerate(order):
+                before = self.with_causes(*order[:place])
+                found[cause] += (self.with_causes(*order[: place + 1]) - before) / len(orders)
+        return found
+
+
+def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slowdown:
+    """Of ``(R, n)`` seconds, with ``(R,)`` medians of the rounds and ``(n,)`` workers' factors."""
+    alike = [(table[rows] / factors).max(axis=1) for rows in pieces(*table.shape)]
+    real = table.max(axis=1)
+    typical = float(np.median(medians))
+    return Slowdown(real, medians, np.concatenate(alike), typical, float(factors.max()))
+
+
+# The changes that are tried: each says how long every round would have taken.
+
+
+IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
+REPLACE, DROP, WAIT, BACKUP = "replace", "drop", "wait for", "backup"
+
+
+@dataclass(frozen=True, eq=False)
+class Change:
+    """A change, and the rounds after it.
+
+    Attributes:
+        kind: one of the names above; ``without workers`` and so on for a cause of the slowdown.
+        seconds: ``(R,)``, how long each round takes after it.
+        count: hosts that are replaced, dropped or not waited for; 0 for other kinds.
+        hosts: which, where they are the same in every round.
+        quantile: of a time-out; NaN for other kinds.
+        timeout: seconds; NaN for other kinds.
+    """
+
+    kind: str
+    seconds: FloatArray
+    count: int = 0
+    hosts: tuple[int, ...] = ()
+    quantile: float = np.nan
+    timeout: float = np.nan
+
+
+def of_causes(slow: Slowdown) -> Iterator[Change]:
+    """The ideal, and the job without one of the three causes."""
+    yield Change(IDEAL, np.full(len(slow.real), slow.typical))
+    yield Change(MEDIAN_WORKER, slow.medians)
+    for cause in CAUSES:
+        others = [other for other in CAUSES if other != cause]
+        yield Change(f"{WITHOUT} {cause}", slow.with_causes(*others))
+
+
+def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Iterator[Change]:
+    """The first m hosts of an order replaced, and dropped; the slowest m of each round not awaited.
+
+    A median host in place of one is as fast as the median of the others in every round, so it is
+    never the slowest: a round then ends with the slowest of the others. Dropped hosts leave their
+    work to the others, whose times grow by n / (n - m), as under a proportional load law.
+
+    Args:
+        found: with K beyond every count.
+        order: workers, the first to go first.
+        counts: m, each below n.
+    """
+    n = found.of
+    for m in counts:
+        gone = tuple(order[:m])
+        longest = found.longest(gone)
+        yield Change(REPLACE, longest, m, gone)
+        yield Change(DROP, longest * (n / (n - m)), m, gone)
+    for m in counts:
+        yield Change(WAIT, found.seconds[:, m], m)
+
+
+def of_timeouts(
+    table: FloatArray, medians: FloatArray, quantiles: Sequence[float]
+) -> Iterator[Change]:
+    """A task that outlasts a time-out is started once more elsewhere; the first copy to end counts.
+
+    The copy takes the round's median. The time-out is a quantile of all delays: the least of them
+    that is not exceeded by this share.
+
+    Args:
+        table: ``(R, n)`` seconds.
+        medians: ``(R,)`` seconds.
+        quantiles: between 0 and 1.
+    """
+    slowest = table.max(axis=1)
+    for quantile in quantiles:
+        timeout = float(np.quantile(table, quantile, method="inverted_cdf"))
+        yield Change(BACKUP, np.minimum(slowest, timeout + medians), 0, (), quantile, timeout)
+
+
+def default_counts(workers: int) -> list[int]:
+    """Numbers of hosts: 1, 2, 3, 5, and 1, 2, 5 and 10 % of them, up to half."""
+    shares = (int(np.ceil(share * workers)) for share in (0.01, 0.02, 0.05, 0.1))
+    return sorted({m for m in (1, 2, 3, 5, *shares) if m <= workers // 2})
+
+
+# Which hosts the job waits for: the seconds that each costs, and who stands out from chance.
+
+
+DRAWS = 199
+"""Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
+chance makes somebody stand out in 1 % of the tables in which nobody does."""
+
+MOST = 20
+"""Hosts that are looked for."""
+
+SEED = 20251125
+
+
+def waits(table: FloatArray, medians: FloatArray) -> FloatArray:
+    """Seconds a round that each worker makes the others wait, beyond the round's median.
+
+    The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
+    which are slow together share the blame, though neither costs anything alone. The sum over
+    workers is the mean of (slowest - median).
+
+    Args:
+        table: ``(R, n)`` seconds.
+        medians: ``(R,)`` seconds.
+
+    Returns:
+        ``(n,)`` seconds.
+
+    Source:
+        The Shapley value of a maximum, as airports share the cost of a runway: Littlechild and
+        Owen, Management Science 20 (1973).
+    """
+    rounds, n = table.shape
+    total = np.zeros(n)
+    for rows in pieces(rounds, n):
+        part = table[rows]
+        order = np.argsort(part, axis=1, kind="stable")
+        beyond = np.take_along_axis(part, order, axis=1) - medians[rows, None]
+        steps = np.diff(np.maximum(beyond, 0.0), axis=1, prepend=0.0)
+        steps /= np.arange(n, 0, -1)
+        np.cumsum(steps, axis=1, out=steps)
+        total += np.bincount(order.ravel(), weights=steps.ravel(), minlength=n)
+    return np.asarray(total / rounds)
+
+
+def slow_alone(found: Slowest) -> tuple[FloatArray, FloatArray]:
+    """What every worker costs by itself.
+
+    Returns:
+        ``(n,)`` seconds a round that go if a median host replaces this one (it is never the
+        slowest, so the round ends with the next slowest); and ``(n,)`` shares of the rounds that
+        this one ended.
+    """
+    first, worker, second = found.without(())
+    gaps = first - second if found.of > 1 else np.zeros(len(first))
+    rounds = len(first)
+    cost = np.bincount(worker, weights=gaps, minlength=found.of) / rounds
+    return cost, np.bincount(worker, minlength=found.of) / rounds
+
+
+def standing_out(found: Slowest, blame: FloatArray, blocks: NDArray[np.int64]) -> list[int]:
+    """The workers that are the slowest more often, or for longer, than chance explains.
+
+    By chance, whoever is the slowest in a block of rounds might as well be any other worker. The
+    one with most blame among those who stand out is taken away, and the question is asked again
+    of the others: of two slow hosts, one may hide the other.
+
+    Args:
+        found: with K at least ``MOST`` + 2, or n.
+        blame: ``(n,)``, as ``waits`` gives it.
+        blocks: ``(R,)``, which block each round belongs to, so that a spell of one host counts
+            once.
+
+    Returns:
+        Workers, in the order in which they were taken away; at most ``MOST``.
+    """
+    gone: list[int] = []
+    draw = np.random.default_rng(SEED).integers
+    while len(gone) < MOST and found.of - len(gone) > 2:
+        first, worker, second = found.without(gone)
+        places, inverse = np.unique(blocks * found.of + worker, return_inverse=True)
+        owners = places % found.of
+        out = np.zeros(found.of, dtype=bool)
+        for weights in (first - second, np.ones(len(first))):
+            sums = np.bincount(inverse, weights=weights).astype(np.float64)
+            seen = np.bincount(owners, weights=sums, minlength=found.of)
+            out |= seen > _by_chance(sums, found.of - len(gone), draw) * (1 + 1e-9)
+        if not out.any():
+            break
+        gone.append(int(np.argmax(np.where(out, blame, -1.0))))
+    return gone
+
+
+def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:
+    """The most that any of the workers gets, in ``DRAWS`` deals."""
+    deals = (
+        np.bincount(draw(0, workers, len(sums)), weights=sums, minlength=workers).max()
+        for _ in range(DRAWS)
+    )
+    return float(max(deals))
