@@ -437,12 +437,14 @@ def recommend(
 
         processes.prepare()
 
-    from .recommend.command import recommend as answer
-    from .recommend.question import Options, Table
+    from .recommend.command import answer_question, read_question
+    from .recommend.question import Request
+    from .recommend.scenario import MeasuredConfig
 
-    options = Options(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
-    measured = Table.of(trace, workers, loss, dataset, replay, table.reading())
-    answer(config, set_ or [], measured, options, jobs, output, data_dir, _said())
+    request = Request(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
+    measured = MeasuredConfig(trace, workers, loss, dataset, replay, table.reading())
+    question = read_question(config, set_ or [], measured, request, data_dir)
+    answer_question(question, output, jobs, _said())
 
 
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))

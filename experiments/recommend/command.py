@@ -2,143 +2,166 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from ..config.document import load, override
+from .. import console, terminal
+from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
-from ..page import terminal
+from ..guard import postponed
+from ..pictures import style
+from ..run import files, outputs, store
 from ..run.files import locked
-from ..run.outputs import origin_of
+from ..run.outputs import MANIFEST, Answer, origin_of, provenance, to_json
 from ..run.pool import open_lanes
-from .bench import Report
-from .course import Course
-from .goal import Goal, Limits
-from .question import Options, Table
-from .shown import show
-from .study import Study, goal_of, investigate
-from .subject import Subject, of_config
-from .writing import CONFIG, FILES, write
+from .answer import following, verdict, why
+from .page import NAMES, markdown, pictures, show
+from .question import Question, Request, ask
+from .scenario import MeasuredConfig
+from .study import Recommendation, recommended, tables
+
+REPORT, CONFIG = "report.md", "winner.yaml"
+
+TABLES = ("ranking", "candidates", "sensitivity", "rates")
+FORMATS = ("png", "svg")
+
+FILES = (
+    REPORT,
+    CONFIG,
+    outputs.NAME,
+    MANIFEST,
+    *(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
+    *(f"{name}.{kind}" for name in NAMES for kind in FORMATS),
+)
 
 
-def recommend(
+def read_question(
     config: Path | None,
     overrides: Sequence[str],
-    table: Table | None,
-    options: Options,
-    jobs: int,
-    output: Path | None,
+    measured: MeasuredConfig,
+    request: Request,
     data_dir: Path | None,
-    said: str,
-) -> None:
-    """Answer a question in the terminal and in a folder.
+) -> Question:
+    """Read a question from a config, or from a measured table.
 
     Args:
         config: the file; ``None`` where there is a table.
         overrides: ``key=value`` of ``--set``.
-        table: measured delays; ``None`` where there is a config.
-        options: goal and limits.
-        jobs: schemes computed at the same time.
-        output: the folder; ``None``: one of the config's name.
+        measured: delays; without a path where there is a config.
+        request: goal, limits and schemes.
         data_dir: where the public data sets lie.
+
+    Raises:
+        ConfigError: the question cannot be answered.
+    """
+    measured.refuse_without_table()
+    if (config is None) == (measured.path is None):
+        raise ConfigError("recommend: give a config, or --trace with measured delays")
+    if config is not None:
+        return ask(load(config, overrides), request, data_dir)
+    document, notes = measured.document()
+    override(document, overrides)
+    return ask(document, request, data_dir, notes)
+
+
+def answer_question(question: Question, output: Path | None, jobs: int, said: str) -> None:
+    """Search, and answer in the terminal and in a folder.
+
+    Args:
+        question: what is asked.
+        output: the folder; ``None``: one of the config's name.
+        jobs: schemes simulated at the same time.
         said: the command line.
 
     Raises:
-        ConfigError: the question cannot be answered, or the answer not be written.
+        ConfigError: nothing keeps the limits, or the answer cannot be written.
     """
-    if (config is None) == (table is None):
-        raise ConfigError("recommend: give a config, or --trace with measured delays")
-    if table is not None:
-        document, notes = table.document()
-        override(document, overrides)
-        asked = ask(document, options, data_dir, notes)
-    else:
-        assert config is not None
-        asked = ask(load(config, overrides), options, data_dir)
-    for line in asked.subject.notes:
+    began = time.monotonic()
+    for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
-    folder = output or Path("results/recommend") / asked.subject.name
-    with terminal.progress("stages") as report:
-        study = answer(asked, folder, jobs, said, report)
-    show(study, str(folder / CONFIG))
+    folder = output or Path("results/recommend") / question.scenario.name
+    if origin_of(folder) is not None:
+        raise ConfigError(f"{folder}: holds the result of a run; give another --output")
+    with locked(folder, FILES):
+        with console.progress("stages") as report, open_lanes(jobs) as lanes:
+            found = recommended(question, lanes, report)
+        write(found, folder, said, time.monotonic() - began)
+    show(found, str(folder / CONFIG))
     terminal.say(f"report, tables, pictures and config in {folder}/")
 
 
-@dataclass(frozen=True)
-class Question:
-    """A question that can be answered.
-
-    Attributes:
-        subject: the cluster.
-        goal, course, limits, only, common: see ``investigate``.
-        options: as they were given, for the manifest.
-    """
-
-    subject: Subject
-    goal: Goal
-    course: Course | None
-    limits: Limits
-    only: tuple[str, ...]
-    common: float | None
-    options: Options
-
-
-def ask(
-    document: Mapping[str, Any],
-    options: Options,
-    data_dir: Path | None,
-    notes: Sequence[str] | None = None,
-) -> Question:
-    """Read the question.
+def write(found: Recommendation, output: Path, said: str, seconds: float) -> None:
+    """Write everything under ``output``, in place of an earlier answer.
 
     Args:
-        document: the config.
-        options: goal and limits.
-        data_dir: where the public data sets lie.
-        notes: what should be known of the table that the config was made from; ``None``: it is the
-            user's own, and its learning rate is that of the untuned comparison.
-
-    Raises:
-        ConfigError: one of them is bad.
+        found: what was found.
+        output: the folder.
+        said: how it was asked, for a shell.
+        seconds: how long it took.
     """
-    subject = of_config(document, data_dir, notes or ())
-    limits = options.limits(subject.features)
-    only = options.schemes(subject.catalogue)
-    goal, course = goal_of(subject, options.target, options.budget)
-    rate = None
-    if notes is None and goal.kind != "iterations":
-        rate = float(subject.base["optimizer"]["learning_rate"])
-    return Question(subject, goal, course, limits, only, rate, options)
+    # All is made before the first file is written. The manifest goes first and comes last: what
+    # lies beside it answers one question.
+    config = str(output / CONFIG)
+    scenario = found.question.scenario
+    asked = asdict(found.question.request)
+    mark = _mark(found.question)
+    frames = tables(found)
+    content = {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
+    for name, draw in pictures(found).items():
+        figure = draw(found)
+        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
+    content[CONFIG] = write_yaml(winner_config(found)).encode()
+    content[REPORT] = markdown(found, config).encode()
+    answer = Answer(
+        "recommend",
+        scenario.name,
+        verdict(found),
+        tuple(why(found)),
+        tuple(following(found, config)),
+        said,
+        scenario.notes,
+    )
+    manifest = {
+        **provenance(),
+        "command": "recommend",
+        "question": {**asked, "mark": mark},
+        "seed": scenario.base["seed"],
+        "wall_seconds": round(seconds, 3),
+        "warnings": list(scenario.notes),
+    }
+    with postponed():
+        files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
+        for name, frame in frames.items():
+            facts = {b"erasurehead.question": mark.encode()}
+            files.write_table(output / f"{name}.parquet", frame, facts)
+        for name, bytes_of in content.items():
+            files.write_bytes(output / name, bytes_of)
+        outputs.write(answer, output)
+        files.write_bytes(output / MANIFEST, to_json(manifest))
 
 
-def answer(asked: Question, output: Path, jobs: int, said: str, report: Report) -> Study:
-    """Search and write what was found; ``said`` is the command line."""
-    began = time.monotonic()
-    require_own(output)
-    with locked(output, FILES):
-        with open_lanes(jobs) as lanes:
-            study = investigate(
-                asked.subject,
-                asked.goal,
-                asked.course,
-                asked.limits,
-                asked.only,
-                asked.common,
-                lanes,
-                report,
-            )
-        write(study, output, said, time.monotonic() - began, asdict(asked.options))
-    return study
+def _mark(question: Question) -> str:
+    """Equal for the same question to the same code."""
+    asked = [json.dumps(question.scenario.base), asdict(question.request)]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return sha256(f"{text}\n{store.code_fingerprint()}".encode()).hexdigest()[:16]
 
 
-def require_own(output: Path) -> None:
-    """Refuse a folder in which a run has left its result.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    if origin_of(output) is not None:
-        raise ConfigError(f"{output}: holds the result of a run; give another --output")
+def winner_config(found: Recommendation) -> dict[str, Any]:
+    """A whole config with the recommended scheme, its learning rate and its goal."""
+    question, winner = found.question, found.winner
+    base = dict(question.scenario.base)
+    if not base.get("plugins"):
+        base.pop("plugins", None)
+    name = f"{question.scenario.name}-winner"[:100]
+    document = {**base, "name": name, "schemes": [dict(winner.section)]}
+    if question.trains:
+        document["optimizer"] = {**document["optimizer"], "learning_rate": winner.rate}
+    if question.goal.kind == "target":
+        document["target_loss"] = question.goal.value
+    return {key: value for key, value in document.items() if value is not None}

@@ -1,89 +1,424 @@
-"""Measures one scheme on one set of delays: its clock once, and the learner at each learning rate.
-
-A pure function of the item, so it may run in any process.
-"""
+"""Measures one scheme on one set of delays: its clock once, and the learner at each rate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
+from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.load_laws import LoadLaw
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
+from ...sim.steps import EXACT, Dense, Sparse, Step, Steps
+from ...sim.types import FloatArray, Loads, Messages, Rounds, Stream, TapeLike, Trace
 from ..config import build
+from ..config.catalogue import with_plugins
 from ..config.cells import Cell
+from ..config.codec import plain
+from ..config.errors import ConfigError
+from ..config.settings import Settings, section, validate
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.pool import Died, map_unordered
 from ..run.processes import Lane, Share
 from ..run.tuning import Runs, clock, replayed
-from .item import REFUSALS, Item, Refused, cell_of
-from .measured import Measured, numbers
+from .question import Goal
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One change of the delays; everything else stays, so that a scheme is compared with itself.
+
+    Attributes:
+        name: ``load``: what partitions beyond the first add to a worker's time is multiplied by
+            ``value``. ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with
+            this probability a worker's unit delay is that of its round before; below 0, the delays
+            of a round are shuffled among the workers.
+        value: 1 changes nothing for the first two, 0 for the last.
+        median: of the unit delays, seconds.
+    """
+
+    name: Literal["", "load", "tail", "persistence"] = ""
+    value: float = 1.0
+    median: float = 0.0
+
+    def of(self, run: Run) -> Run:
+        """The run on changed delays."""
+        if self.name == "load":
+            return replace(run, load_law=ScaledLoad(run.load_law, self.value))
+        if not self.name:
+            return run
+        tapes = [PerturbedTape(tape, self, (run.seed, r)) for r, tape in enumerate(run.tapes)]
+        return replace(run, tapes=tapes)
+
+
+AS_IT_IS = Perturbation()
+SHUFFLED = -1.0
+
+
+def perturbations(median: float) -> list[Perturbation]:
+    """All that are tried, around unit delays with this median."""
+    factors = (0.25, 0.5, 2.0, 4.0)
+    return [
+        *(Perturbation("load", value) for value in factors),
+        *(Perturbation("tail", value, median) for value in factors),
+        *(Perturbation("persistence", value) for value in (SHUFFLED, 0.5, 0.9)),
+    ]
+
+
+@dataclass(frozen=True)
+class ScaledLoad(LoadLaw):
+    """Another law, in which partitions beyond a worker's first cost ``times`` as much.
+
+    Load d takes the other law's time for 1 + times (d - 1) partitions: where a time is linear in
+    the load, the first takes what it took, and what the rest adds is multiplied.
+    """
+
+    kind: ClassVar[str] = "scaled_load"
+
+    law: LoadLaw
+    times: float
+
+    @override
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
+        whole = np.asarray(loads, dtype=np.float64)
+        scaled = np.where(whole > 1, 1 + self.times * (whole - 1), whole)
+        return self.law.worker_times(tape, scaled, start, stop)
+
+
+class PerturbedTape:
+    """A tape whose delays are changed as they are read; the original stays as it is.
+
+    Args:
+        tape: the original.
+        change: ``tail`` or ``persistence``.
+        key: of the random numbers of ``persistence``.
+    """
+
+    def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
+        self._tape, self._change, self._key = tape, change, key
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self._tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        """How many rounds are cheapest to read together."""
+        return self._tape.block_rounds
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Changed unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
+        value, median = self._change.value, self._change.median
+        if self._change.name == "tail":
+            drawn = self._tape.rows(start, stop, stream)
+            return np.where(drawn > median, median + value * (drawn - median), drawn)
+        drawn = self._tape.rows(0, stop, stream)
+        chance = np.random.default_rng(self._key).random(drawn.shape)
+        if value < 0:
+            return np.take_along_axis(drawn, chance.argsort(axis=1), axis=1)[start:]
+        kept = chance < value
+        kept[:1] = False
+        source = np.where(kept, 0, np.arange(stop)[:, None])
+        source = np.maximum.accumulate(source, axis=0)
+        return np.take_along_axis(drawn, source, axis=0)[start:]
+
+
+REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
+"""What says that a scheme does not suit the cluster."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A scheme that cannot be simulated here, and why."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """One scheme on one set of delays, as plain values that any process can take.
+
+    Attributes:
+        index: tells simulations apart.
+        base: the config without its schemes, every default written out, as JSON.
+        scheme: its section, as JSON.
+        iterations, replications: instead of the config's.
+        goal: what is looked at.
+        rates: learning rates; empty: the clock alone.
+        data_dir: where the public data sets lie.
+        perturbation: of the delays.
+        other_delays: is added to the seed of the delays, not to that of the problem.
+    """
+
+    index: int
+    base: str
+    scheme: str
+    iterations: int
+    replications: int
+    goal: Goal
+    rates: tuple[float, ...] = ()
+    data_dir: Path | None = None
+    perturbation: Perturbation = AS_IT_IS
+    other_delays: int = 0
+
+    def cell(self) -> Cell:
+        """The cell of this simulation, as ``run`` would have it."""
+        base: Mapping[str, Any] = json.loads(self.base)
+        settings = _settings(self.base)
+        catalogue = with_plugins(base.get("plugins", []))
+        schemes = section("schemes", [json.loads(self.scheme)], catalogue)
+        changed = {
+            "schemes": schemes,
+            "seed": (settings.seed + self.other_delays) % 2**63,
+            "iterations": self.iterations,
+            "replications": self.replications,
+        }
+        named = {**plain(schemes[0].family, catalogue), "label": schemes[0].label}
+        cell = Cell({**base, "schemes": [named]}, schemes[0].label, {}, 0, "")
+        cell.__dict__["settings"] = settings.model_copy(update=changed)
+        return cell
+
+
+@lru_cache(maxsize=2)  # once in each process: a trace may be long
+def _settings(base: str) -> Settings:
+    document = {**json.loads(base), "schemes": [{"name": "uncoded"}]}
+    return validate(document, with_plugins(document.get("plugins", [])))
+
+
+MOST_UPDATES = 1000
+"""Updates whose weights are looked at."""
+
+
+# Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with
+# partition weights w, the best step makes (E sum w)^2 / (k E sum w^2) of the progress of an exact
+# gradient: for unbiased weights 1 / (1 + E||w - 1||^2 / k), for r of n workers r / n, for
+# ErasureHead the share of groups that were heard. A gradient that is s updates old takes s updates
+# more: L (s + rho) / mu instead of L rho / mu, for a growth rho of the gradients. So an update
+# counts 1 / (rho + s) exact iterations, with rho the inverse of the share above.
+def exact_iterations(steps: Steps, partitions: int, exact: bool) -> FloatArray:
+    """Exact iterations that a mean update of each replication counts, ``(R,)``.
+
+    A yardstick where nothing is trained, and no promise: real partitions are neither orthogonal
+    nor equal.
+
+    Args:
+        steps: of the run.
+        partitions: k.
+        exact: whether every update is known to be exact.
+
+    Source: Stich and Karimireddy, The Error-Feedback Framework, arXiv 1909.05350, for staleness.
+    """
+    replications, updates = steps.times.shape
+    stale = steps.staleness
+    staleness = np.zeros(replications) if stale is None else stale.mean(axis=1)
+    if exact:
+        return np.asarray(1 / (1 + staleness))
+    looked_at = np.unique(np.linspace(0, updates - 1, min(updates, MOST_UPDATES)).astype(np.int64))
+    sums, squares = np.zeros(replications), np.zeros(replications)
+    for u in looked_at:
+        found = _weights(steps.step(int(u)), partitions)
+        if found is None:  # held gradients: only the error of what they add up to is known
+            return np.asarray(1 / (1 + steps.error.mean(axis=1) / partitions + staleness))
+        sums += found.sum(axis=1)
+        squares += np.square(found).sum(axis=1)
+    sums, squares = sums / len(looked_at), squares / len(looked_at)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        growth = np.where(sums > 0, partitions * squares / sums**2, np.inf)
+    return np.asarray(1 / (growth + staleness))
+
+
+def _weights(step: Step, partitions: int) -> FloatArray | None:
+    """``(R, k)`` partition weights of an update, whatever model its gradients are of."""
+    match step:
+        case Dense():
+            return step.weights
+        case Sparse():
+            there = step.partition >= 0
+            weights = np.zeros((len(there), partitions))
+            rows = np.broadcast_to(np.arange(len(there))[:, None], there.shape)
+            np.add.at(weights, (rows[there], step.partition[there]), step.weight[there])
+            return weights
+        case _:
+            return None
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """What a scheme does in R replications of a simulation.
+
+    Attributes:
+        label: its name and what is not a default.
+        rates: learning rates; empty without training.
+        yardstick: seconds of an exact iteration's progress, see ``exact_iterations``.
+        values: ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN
+            where it is not reached; empty where a clock alone was asked for.
+        to_target: ``(len(rates), R)`` iterations to the target; NaN where there is no target.
+        iteration_time: ``(R,)`` mean seconds of an iteration.
+        error: mean decoding error of an update.
+        staleness: mean, in updates.
+        busy: ``(R,)`` workers that compute at a time, on average.
+        heard: ``(R,)`` gradients that the master hears in a second, by the size of messages.
+        exact: whether every update is exact and fresh.
+        digest: of all that was simulated; equal for two schemes that do the same.
+    """
+
+    label: str
+    rates: tuple[float, ...]
+    yardstick: float
+    values: FloatArray
+    to_target: FloatArray
+    iteration_time: FloatArray
+    error: float
+    staleness: float
+    busy: FloatArray
+    heard: FloatArray
+    exact: bool
+    digest: str
+
+    def at(self, rate: float) -> FloatArray:
+        """The values at one rate, ``(R,)``."""
+        return np.asarray(self.values[self.rates.index(rate) if self.rates else 0])
+
+
+def _performance(
+    simulation: Simulation, label: str, run: Run, trace: Trace, steps: Steps, runs: Sequence[Runs]
+) -> Performance:
+    """The numbers of a finished run; ``runs`` has the losses at each learning rate."""
+    goal, rates = simulation.goal, simulation.rates
+    scheme, elapsed = run.scheme, steps.times[:, -1]
+    stale = steps.staleness
+    staleness = 0.0 if stale is None else float(stale.mean())
+    within = scheme.partitions * EXACT**2
+    exact = stale is None and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)
+    values = np.empty((0, len(elapsed)))
+    to_target = np.full((len(rates), len(elapsed)), np.nan)
+    if rates:
+        values = np.stack([_value(goal, each) for each in runs[: len(rates)]])
+        if goal.kind == "target":
+            to_target = np.stack([each.iterations(goal.value) for each in runs])
+    yardstick = np.full(len(elapsed), np.nan)
+    if not rates:
+        progress = exact_iterations(steps, scheme.partitions, exact) * steps.times.shape[1]
+        yardstick = elapsed / progress
+        if goal.kind == "iterations":
+            values = (goal.value * yardstick)[None]
+    assert trace.work is not None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
+        heard = _heard(run, trace) / elapsed
+    digest = hashlib.sha256(np.ascontiguousarray(steps.times).tobytes())
+    for part in (steps.error, values):
+        digest.update(np.ascontiguousarray(part).tobytes())
+    return Performance(
+        label=label,
+        rates=rates,
+        yardstick=float(yardstick.mean()),
+        values=values,
+        to_target=to_target,
+        iteration_time=elapsed / run.iterations,
+        error=float(np.nanmean(steps.error)),
+        staleness=staleness,
+        busy=busy,
+        heard=heard,
+        exact=exact,
+        digest=digest.hexdigest(),
+    )
+
+
+def _value(goal: Goal, runs: Runs) -> FloatArray:
+    """What the goal makes small, ``(R,)``."""
+    if goal.kind == "target":
+        return runs.seconds(goal.value)
+    last = np.maximum((runs.times <= goal.value).sum(axis=1) - 1, 0)
+    losses = np.take_along_axis(runs.losses, last[:, None], axis=1)[:, 0]
+    return np.where(np.isfinite(losses), losses, np.nan)
+
+
+def _heard(run: Run, trace: Trace) -> FloatArray:
+    """Messages that the master heard, in gradients, ``(R,)``."""
+    size, heard = run.scheme.message_size, trace.heard
+    match heard:
+        case Rounds():
+            assert isinstance(run.scheme, RoundScheme)
+            sizes = np.asarray(run.scheme.message_sizes)
+            each = heard.arrived.reshape(*heard.arrived.shape[:2], -1, len(sizes))
+            return np.asarray(size * (each.sum(axis=(1, 2)) * sizes).sum(axis=-1))
+        case Messages():
+            return np.asarray(size * (heard.message >= 0).sum(axis=(1, 2)), dtype=np.float64)
+        case Stream():
+            return np.asarray(size * np.diff(heard.ends[:, -1], prepend=0), dtype=np.float64)
+        case None:
+            raise ValueError("the run did not record what was heard")
+
 
 LONGEST, LARGEST = 60.0, 2**30
 """Seconds and bytes that one simulation may take, as estimated."""
 
-Found = Measured | Refused
 
-
-def measure_all(
-    items: Sequence[Item],
+def simulate_all(
+    simulations: Sequence[Simulation],
     lanes: Sequence[Lane],
-    report: Callable[[float], None] = lambda done: None,
-) -> list[Found]:
-    """Measure items, in lanes if there are any; results in the items' order."""
-    found: dict[int, Found] = {}
-    for item, result in map_unordered(measure, items, lanes, report):
-        found[item.place] = Refused(result.reason) if isinstance(result, Died) else result
-    return [found[item.place] for item in items]
+    report: Callable[[float], None],
+) -> list[Performance | Refused]:
+    """Run simulations, in lanes if there are any; results in the order of the simulations."""
+    found: dict[int, Performance | Refused] = {}
+    for one, result in map_unordered(performance, simulations, lanes, report):
+        found[one.index] = Refused(result.reason) if isinstance(result, Died) else result
+    return [found[one.index] for one in simulations]
 
 
-def measure(item: Item, share: Share = lambda done: None) -> Found:
-    """Measure one item.
-
-    Cost: the engine once; the learner once for each rate.
-    """
+def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | Refused:
+    """Run one simulation: the engine once, and the learner once for each rate."""
     try:
-        cell = cell_of(item)
-        data = cell if item.delays == 0 else cell_of(replace(item, delays=0))
-        learning = build.training(data, item.data_dir)
+        cell = simulation.cell()
+        data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
+        learning = build.training(data, simulation.data_dir)
         run = build.timing(cell, None if learning is None else learning.problem.features)
         cost = estimate(run, cell.settings.engine)
         if cost.seconds > LONGEST or cost.memory > LARGEST:
             needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
             return Refused(f"would take {needs} to simulate once; run it alone")
-        run = item.dial.turned(run)
+        run = simulation.perturbation.of(run)
         with one_thread():
-            return _simulated(item, cell, run, learning, share)
+            return _simulated(simulation, cell, run, learning, share)
     except REFUSALS as error:
         return Refused(str(error))
 
 
 def _simulated(
-    item: Item, cell: Cell, run: Run, learning: build.Training | None, share: Share
-) -> Measured:
-    engine, scheme = cell.settings.engine, run.scheme
+    simulation: Simulation, cell: Cell, run: Run, learning: build.Training | None, share: Share
+) -> Performance:
+    engine, scheme, rates = cell.settings.engine, run.scheme, simulation.rates
     runs: list[Runs] = []
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
+        # Its clock depends on the losses, so it runs once for each rate.
         assert learning is not None
-        for rate in item.rates or (learning.optimizer.learning_rate,):
-            mover = replace(learning.optimizer, learning_rate=rate)
-            at_rate = replace(learning, optimizer=mover)
+        for rate in rates or (learning.optimizer.learning_rate,):
+            optimizer = replace(learning.optimizer, learning_rate=rate)
+            at_rate = replace(learning, optimizer=optimizer)
             with np.errstate(over="ignore", invalid="ignore"):
                 trace, learned = learn_along(run, scheme, at_rate, engine)
             steps = scheme.steps(trace)
             runs.append(Runs(clock(steps, run.iterations), learned.train_loss))
+    elif learning is not None and rates:
+        trace = simulate(run, engine)
+        steps = scheme.steps(trace)
+        for done, one in enumerate(replayed(run, steps, learning, rates), 1):
+            runs.append(one)
+            share(done / len(rates))
     else:
         trace = simulate(run, engine)
-        training = learning is not None and bool(item.rates)
-        steps = scheme.steps(trace) if training else scheme.outline(trace)
-        if training:
-            assert learning is not None
-            for done, one in enumerate(replayed(run, steps, learning, item.rates), 1):
-                runs.append(one)
-                share(done / len(item.rates))
-    return numbers(item, cell.label, run, trace, steps, runs)
+        steps = scheme.outline(trace)
+    return _performance(simulation, cell.label, run, trace, steps, runs)

@@ -1,24 +1,97 @@
-"""What is asked: goal and limits as options, and a measured table in place of a config."""
+"""What is asked: the goal, the limits and the schemes that are searched."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from ...delay_models.tables.measured import AS_IT_IS, Reading
+import numpy as np
+
+from ...sim.learner import Learner, training
+from ...sim.types import FloatArray
+from ..config import build
 from ..config.catalogue import Catalogue
-from ..config.errors import ConfigError, at, one_of
-from ..fit import command
-from ..fit.study import investigate
-from .goal import Limits
+from ..config.cells import cells
+from ..config.errors import at, one_of
+from .scenario import TODAY, Scenario, read_scenario
 
 
 @dataclass(frozen=True)
-class Options:
-    """Goal and limits, as they are given on the command line."""
+class Goal:
+    """What is made as small as possible.
+
+    Attributes:
+        kind: ``target``: seconds until the training loss is first at or below ``value``;
+            ``budget``: the training loss after ``value`` seconds; ``iterations``, without a
+            problem: seconds that ``value`` exact iterations, or as much progress, take.
+        value: a loss, seconds, or a number of iterations.
+    """
+
+    kind: Literal["target", "budget", "iterations"]
+    value: float
+
+    @property
+    def unit(self) -> str:
+        """The unit after a number: `` s``, or nothing for a loss."""
+        return "" if self.kind == "budget" else " s"
+
+    @property
+    def column(self) -> str:
+        """The name of this quantity in tables."""
+        return "loss" if self.kind == "budget" else "seconds"
+
+    @property
+    def phrase(self) -> str:
+        """The goal after a number: ``12.3 s to a training loss of 0.5``."""
+        match self.kind:
+            case "target":
+                return f"to a training loss of {self.value:.4g}"
+            case "budget":
+                return f"of training loss after {self.value:.4g} s"
+            case "iterations":
+                return f"for the progress of {self.value:g} exact iterations"
+
+
+LIMITED = {
+    "load": "partitions a worker",
+    "worker_seconds": "worker-seconds",
+    "bytes": "message bytes",
+    "error": "mean decoding error",
+}
+"""What can be limited, with its name in sentences."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What an answer must keep; ``None``: no limit.
+
+    Attributes:
+        load: partitions that a worker holds.
+        worker_seconds: that workers compute until the goal is reached.
+        bytes: of messages that the master hears until then.
+        error: mean decoding error ``||w - 1||^2`` of an update.
+    """
+
+    load: float | None = None
+    worker_seconds: float | None = None
+    bytes: float | None = None
+    error: float | None = None
+
+    def broken(self, costs: Mapping[str, float]) -> str | None:
+        """The first limit that these costs break, in words; unknown (NaN) costs break none."""
+        for each in fields(self):
+            limit, cost = getattr(self, each.name), costs.get(each.name, float("nan"))
+            if limit is not None and cost > limit * (1 + 1e-9):
+                return f"{LIMITED[each.name]} {cost:.4g}, limit {limit:g}"
+        return None
+
+
+@dataclass(frozen=True)
+class Request:
+    """Goal, limits and schemes as the command line gives them, not checked."""
 
     target: float | None = None
     budget: float | None = None
@@ -29,7 +102,7 @@ class Options:
     only: str | None = None
 
     def limits(self, features: int) -> Limits:
-        """What must be kept.
+        """The limits.
 
         Args:
             features: p; 0 without a problem, where messages have no size.
@@ -63,115 +136,168 @@ class Options:
         return names
 
 
-REPLICATIONS, ITERATIONS = 32, 100
-"""Of a config that is made from a table."""
-
-ROWS_A_WORKER, FEATURES = 40, 20
-"""Of the synthetic problem that stands for one's own."""
+DOUBLINGS = 40
+"""Doublings, either way, in which the best rate is looked for."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """Measured delays, and what is trained on them.
+@dataclass(frozen=True, eq=False)
+class ExactDescent:
+    """Exact gradient descent at its best rate of those a power of 2 away from the config's.
 
     Attributes:
-        path: the table.
-        workers: n; ``None``: as many as the table has.
-        loss: of the problem; ``None``: timing only.
-        dataset: of the problem; ``None``: synthetic.
-        replay: draw whole measured rounds anew instead of fitting a law to them.
-        reading: what the file does not say of itself.
+        rate: the best.
+        losses: ``(T + 1,)`` training losses at it.
     """
 
-    path: Path
-    workers: int | None = None
-    loss: str | None = None
-    dataset: str | None = None
-    replay: bool = False
-    reading: Reading = AS_IT_IS
+    rate: float
+    losses: FloatArray
 
-    @classmethod
-    def of(
-        cls,
-        path: Path | None,
-        workers: int | None,
-        loss: str | None,
-        dataset: str | None,
-        replay: bool,
-        reading: Reading,
-    ) -> Table | None:
-        """The options of a command line; ``None`` without a table.
-
-        Raises:
-            ConfigError: one of them says something of a table, and there is none.
-        """
-        if path is not None:
-            return cls(path, workers, loss, dataset, replay, reading)
-        said = {"workers": workers, "loss": loss, "dataset": dataset}
-        said |= {key: v for key, v in vars(reading).items() if v != getattr(AS_IT_IS, key)}
-        said |= {"replay": True} if replay else {}
-        for option, value in said.items():
-            if value is not None:
-                raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
-        return None
-
-    def document(self) -> tuple[dict[str, Any], list[str]]:
-        """A config made from the table, and what should be known of it.
-
-        Raises:
-            ConfigError: the table cannot be used.
-        """
-        path, loss, dataset = self.path, self.loss, self.dataset
-        reading, replay, workers = self.reading, self.replay, self.workers
-        measured, notes = command.read_tables(str(path), reading)
-        n = measured.workers if workers is None else workers
-        document: dict[str, Any] = {
-            "name": path.name.split(".")[0] or "trace",
-            "workers": n,
-            "iterations": ITERATIONS,
-            "replications": REPLICATIONS,
-        }
-        if replay:
-            if len(measured.tables) > 1:
-                loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
-                raise ConfigError(
-                    f"--replay: {path} has several loads; choose one of {loads} (--load)"
-                )
-            document["delay"] = _replayed(path, reading, n < measured.workers)
-        else:
-            ks = command.k_range(None, measured.workers)
-            found = investigate(
-                measured.tables, reading.load, ks, lambda done, total: None, measured.hosts, ()
-            )
-            document |= {"delay": found.chosen.section, "load_law": found.load_law}
-            notes = [*notes, f"delays fitted to {path.name}: {', '.join(found.chosen.why)}"]
-        if len(measured.tables) == 1:
-            notes = [*notes, f"{path.name} has one load, so the load law is assumed: proportional"]
-        if loss is not None:
-            data = {"dataset": dataset or "synthetic"}
-            if dataset is None:
-                data |= {"rows": ROWS_A_WORKER * n, "features": FEATURES}  # type: ignore[dict-item]
-                notes = [
-                    *notes,
-                    "the problem is synthetic: times to its target rank the schemes, and "
-                    "are not those of your training",
-                ]
-            document["problem"] = {"loss": loss, **data}
-            document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
-        elif dataset is not None:
-            raise at("--dataset", dataset, "needs --loss as well")
-        return document, notes
+    @property
+    def halfway(self) -> float:
+        """The loss after half of the iterations, or at the end where that is higher."""
+        return float(max(self.losses[len(self.losses) // 2], self.losses[-1]))
 
 
-def _replayed(path: Path, reading: Reading, fewer: bool) -> dict[str, Any]:
-    section: dict[str, Any] = {"model": "trace", "path": str(path), "resample": "rounds"}
-    said = {
-        "columns": dict(reading.columns) or None,
-        "drop": list(reading.drop) or None,
-        "unit": reading.unit,
-        "load": reading.load,
-        "hosts": "first" if fewer else None,
-    }
-    section |= {key: value for key, value in said.items() if value is not None}
-    section |= {"missing": reading.missing, "retries": reading.retries}
-    return section
+def exact_descent(
+    learning: build.Training, iterations: int, target: float | None = None
+) -> ExactDescent:
+    """Walk from the config's learning rate as long as it gets better.
+
+    Args:
+        learning: problem, start and optimizer.
+        iterations: T.
+        target: a loss to be reached soonest; ``None``: the loss half-way counts.
+    """
+    known: dict[int, ExactDescent] = {}
+
+    def quality(power: int) -> tuple[float, float]:
+        if power not in known:
+            rate = learning.optimizer.learning_rate * 2.0**power
+            known[power] = _descend(learning, rate, iterations)
+        losses, half = known[power].losses, known[power].halfway
+        half = half if np.isfinite(half) else np.inf
+        if target is None:
+            return 0.0, half
+        first = np.flatnonzero(losses <= target)
+        there = first.size > 0 and losses[-1] <= target
+        return float(first[0]) if there else np.inf, half
+
+    best = 0
+    for way in (1, -1):
+        for _ in range(DOUBLINGS):
+            if quality(best + way) >= quality(best):
+                break
+            best += way
+    return known[best]
+
+
+def _descend(learning: build.Training, rate: float, iterations: int) -> ExactDescent:
+    optimizer = replace(learning.optimizer, learning_rate=rate)
+    bare = replace(learning.problem, X_test=None, y_test=None)
+    with training():
+        learner = Learner(bare, optimizer, learning.initial, 1)
+        for _ in range(iterations):
+            learner.update(None)
+            learner.evaluate()
+        return ExactDescent(rate, np.asarray(learner.learned().train_loss[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """A question that can be answered.
+
+    Attributes:
+        scenario: the cluster and its problem.
+        goal: what is made small.
+        limits: what must be kept.
+        request: goal, limits and schemes as they were given.
+        only: schemes that are searched; empty: all.
+        exact_rate: the exact gradient's best learning rate; NaN without training.
+        common_rate: the rate of the untuned comparison; NaN without training.
+    """
+
+    scenario: Scenario
+    goal: Goal
+    limits: Limits
+    request: Request
+    only: tuple[str, ...]
+    exact_rate: float
+    common_rate: float
+
+    @property
+    def trains(self) -> bool:
+        """Whether there is a problem."""
+        return self.goal.kind != "iterations"
+
+
+def ask(
+    document: Mapping[str, Any],
+    request: Request,
+    data_dir: Path | None,
+    notes: Sequence[str] | None = None,
+) -> Question:
+    """Read a question.
+
+    Args:
+        document: the config.
+        request: goal, limits and schemes.
+        data_dir: where the public data sets lie.
+        notes: what should be known of the table that the config was made from; ``None``: it is the
+            user's own, and its learning rate is that of the untuned comparison.
+
+    Raises:
+        ConfigError: one of them is bad.
+    """
+    scenario = read_scenario(document, data_dir, notes or ())
+    limits = request.limits(scenario.features)
+    only = request.schemes(scenario.catalogue)
+    goal, exact = _goal(scenario, request)
+    exact_rate = common_rate = np.nan if exact is None else exact.rate
+    if notes is None and exact is not None:
+        common_rate = float(scenario.base["optimizer"]["learning_rate"])
+    return Question(scenario, goal, limits, request, only, exact_rate, common_rate)
+
+
+def _goal(scenario: Scenario, request: Request) -> tuple[Goal, ExactDescent | None]:
+    """The goal, and what the exact gradient does; the config's ``target_loss`` counts where no
+    target is given, and without a problem a target is a number of exact iterations.
+
+    Raises:
+        ConfigError: both goals are given, or what is asked for cannot be.
+    """
+    target, budget = request.target, request.budget
+    if target is not None and budget is not None:
+        raise at("--budget", budget, "give either a target or a budget")
+    if budget is not None and not 0 < budget < np.inf:
+        raise at("--budget", budget, "must be a number of seconds greater than 0")
+    if target is not None and not 0 < target < np.inf:
+        raise at("--target", target, "must be a number greater than 0")
+    iterations = scenario.iterations
+    if not scenario.features:
+        if budget is not None:
+            text = "needs a problem; without one a ranking by seconds is the same for any budget"
+            raise at("--budget", budget, text)
+        return Goal("iterations", iterations if target is None else target), None
+    cell = cells({**scenario.base, "schemes": [TODAY]}, scenario.data_dir)[0]
+    learning = build.training(cell, scenario.data_dir)
+    assert learning is not None
+    if budget is not None:
+        return Goal("budget", budget), exact_descent(learning, iterations)
+    wanted = scenario.base.get("target_loss") if target is None else target
+    if wanted is None:
+        exact = exact_descent(learning, iterations)
+        return Goal("target", exact.halfway), exact
+    goal = Goal("target", float(wanted))
+    exact = exact_descent(learning, iterations, goal.value)
+    if not exact.losses[-1] <= goal.value:
+        option = "target_loss" if target is None else "--target"
+        least = float(np.nanmin(exact.losses))
+        text = (
+            f"exact gradients come down to {least:.4g} in {iterations} iterations; must be at "
+            "least that, or give more iterations"
+        )
+        raise at(option, goal.value, text)
+    if exact.losses[0] <= goal.value:
+        text = f"must be below the loss at the start, {exact.losses[0]:.4g}"
+        raise at("--target", goal.value, text)
+    return goal, exact

@@ -2,40 +2,466 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from .bench import Bench
-from .entry import Entry
-from .race import race
-from .screening import by_clock, by_theory, listed
-from .trial import try_rates, tune
+import numpy as np
+
+from ..config.errors import ConfigError
+from ..run.pool import Died, map_unordered
+from ..run.processes import Lane
+from .candidates import CLOCK, Expected, Profile, SearchSpace, neighbours, profile
+from .contender import (
+    Contender,
+    behind,
+    cannot_win,
+    final_order,
+    mean,
+    order,
+    remaining,
+    require_some,
+    trial_order,
+)
+from .measure import Performance, Refused, Simulation, simulate_all
+from .question import Question
+
+STAGES = 5
+"""Steps of the progress bar: theory and clock, trial, rates, race, sensitivity."""
+
+RACE_DELAYS, TRIAL_DELAYS = 0, 1
+"""What is added to the config's seed: rates are chosen on other delays than those of the race."""
+
+LONGER = 3
+"""Runs are up to so many times as long as the config's, where iterations are short."""
+
+MOST_ITERATIONS = 2000
+"""The longest budget, in iterations of uncoded; others run ``LONGER`` times as many."""
+
+Progress = tuple[float, float]
+"""A part of the progress bar: stages done when it begins, and its share of a stage."""
 
 
-@dataclass(frozen=True)
-class Searched:
-    """What came of a search.
+@dataclass
+class Search:
+    """A question, the contenders, and where they are simulated.
 
     Attributes:
-        bench: on which all was measured.
-        entries: all schemes, by their places.
-        finalists: those that stayed, the best first.
+        question: what is asked.
+        lanes: where to compute; none: here.
+        report: called with the stages that are done, and how many there are.
+        contenders: the schemes of the config, and then all that are searched; in place ``i`` the
+            one of index ``i``.
+        horizon: seconds that uncoded takes for the config's iterations; NaN before its clock ran.
     """
 
-    bench: Bench
-    entries: list[Entry]
-    finalists: list[Entry]
+    question: Question
+    lanes: Sequence[Lane]
+    report: Callable[[float, int], None]
+    contenders: list[Contender] = field(default_factory=list)
+    horizon: float = np.nan
+
+    @property
+    def left(self) -> list[Contender]:
+        """The contenders that have not left."""
+        return remaining(self.contenders)
+
+    def simulation(
+        self,
+        one: Contender,
+        replications: int,
+        rates: tuple[float, ...] = (),
+        delays: int = RACE_DELAYS,
+    ) -> Simulation:
+        """A run of a contender that is long enough for the goal."""
+        scenario = self.question.scenario
+        return Simulation(
+            index=one.index,
+            base=json.dumps(scenario.base),
+            scheme=json.dumps(dict(one.section)),
+            iterations=self._iterations(one) if rates else scenario.iterations,
+            replications=replications,
+            goal=self.question.goal,
+            rates=rates,
+            data_dir=scenario.data_dir,
+            other_delays=delays,
+        )
+
+    def _iterations(self, one: Contender) -> int:
+        """Iterations of a run whose losses are looked at."""
+        iterations, goal = self.question.scenario.iterations, self.question.goal
+        each = np.nan if one.clocked is None else float(one.clocked.iteration_time.mean())
+        if not 0 < each < np.inf:
+            return iterations
+        if goal.kind == "budget":
+            return min(int(1.3 * goal.value / each) + 5, LONGER * MOST_ITERATIONS)
+        return min(max(iterations, int(self.horizon / each)), LONGER * iterations)
+
+    def measure(
+        self,
+        contenders: Sequence[Contender],
+        replications: int,
+        part: Progress,
+        rates: Mapping[int, tuple[float, ...]] | None = None,
+        delays: int = TRIAL_DELAYS,
+    ) -> list[Performance | Refused]:
+        """Simulate contenders side by side.
+
+        Args:
+            contenders: which ones.
+            replications: of each.
+            part: of the progress bar.
+            rates: learning rates of each, by its index; ``None``: the clocks alone.
+            delays: which, ``RACE_DELAYS`` or ``TRIAL_DELAYS``.
+        """
+        chosen = rates or {}
+        simulations = [
+            self.simulation(one, replications, chosen.get(one.index, ()), delays)
+            for one in contenders
+        ]
+        return simulate_all(simulations, self.lanes, self.progress(part, len(simulations)))
+
+    def progress(self, part: Progress, count: int) -> Callable[[float], None]:
+        """Tells the report how many of ``count`` simulations are done."""
+        start, length = part
+        return lambda done: self.report(start + length * done / max(1, count), STAGES)
+
+    def run(self) -> list[Contender]:
+        """Go through all stages; returns the finalists, the best first.
+
+        Raises:
+            ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
+        """
+        self.contenders = _listed(self.question)
+        screen_by_theory(self)
+        screen_by_clock(self)
+        if self.question.trains:
+            try_rates(self)
+            tune(self)
+        race(self)
+        return sorted(self.left, key=final_order)
 
 
-def search(bench: Bench) -> Searched:
-    """Go through all stages.
+def _listed(question: Question) -> list[Contender]:
+    """The schemes of the config, and then all that are searched."""
+    scenario, limits = question.scenario, question.limits
+    space = SearchSpace(
+        scenario.workers,
+        scenario.typical,
+        int(scenario.workers if limits.load is None else limits.load),
+        fine=not question.trains,
+        network=scenario.base.get("network") is not None or limits.bytes is not None,
+    )
+    given = scenario.given
+    sections = [*given, *space.sections(scenario.catalogue, question.only)]
+    return [Contender(i, section, i < len(given)) for i, section in enumerate(sections)]
+
+
+# The first two stages: theory and the clock say who cannot win, before anything is trained.
+
+
+CLOCKED = 8
+"""Replications of the clock that screens."""
+
+SCREENED = "screened"
+"""The stage at which those leave that cannot win."""
+
+
+def screen_by_theory(search: Search) -> None:
+    """Ask theory about every scheme; whoever cannot win leaves.
 
     Raises:
-        ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
+        ConfigError: one of the config cannot be built, or none keeps the limits.
     """
-    entries = listed(bench.subject, bench.asked)
-    by_theory(bench, entries)
-    bench = by_clock(bench, entries)
-    if bench.asked.trains:
-        try_rates(bench, entries)
-        tune(bench, entries)
-    return Searched(bench, entries, race(bench, entries))
+    build_all(search, search.contenders, (0.0, 0.5))
+    require_some(search.contenders)
+    _drop_losers(search)
+
+
+def screen_by_clock(search: Search) -> None:
+    """Run the clocks of all that are left; whoever cannot win or does the same as another leaves.
+
+    Raises:
+        ConfigError: one of the config cannot be simulated, none keeps the limits, or the budget is
+            too long.
+    """
+    goal = search.question.goal
+    each = float(_baseline(search).iteration_time.mean())
+    search.horizon = each * search.question.scenario.iterations
+    most = MOST_ITERATIONS * each
+    if goal.kind == "budget" and goal.value > most:
+        text = f"is {goal.value / each:.3g} iterations of uncoded"
+        raise ConfigError(f"--budget = {goal.value:g}: {text}; must be at most {most:.4g} s")
+    clock_all(search, search.left, (0.5, 0.5))
+    require_some(search.contenders)
+    _drop_doubles(search)
+    _drop_losers(search)
+
+
+def build_all(search: Search, contenders: Sequence[Contender], part: Progress) -> None:
+    """Build schemes, and note what is known of each without simulating it."""
+    simulations = [search.simulation(one, 1) for one in contenders]
+    report = search.progress(part, len(simulations))
+    found: dict[int, Profile | Refused | Died] = {}
+    for simulation, known in map_unordered(profile, simulations, search.lanes, report):
+        found[simulation.index] = known
+    for one in contenders:
+        match found[one.index]:
+            case Profile() as known:
+                one.profile, one.expected = known, known.expected
+                error = np.nan if known.expected is None else known.expected.error
+                one.keep_limits(search.question, {"load": float(known.holds), "error": error})
+            case Refused(reason) | Died(reason):
+                one.refuse(reason)
+
+
+def clock_all(search: Search, contenders: Sequence[Contender], part: Progress) -> None:
+    """Simulate the clocks of schemes, and note what is expected where theory does not know."""
+    found = search.measure(contenders, CLOCKED, part)
+    for one, clocked in zip(contenders, found, strict=True):
+        if isinstance(clocked, Refused):
+            one.refuse(clocked.reason)
+            continue
+        one.clocked = clocked
+        value = np.nan if search.question.trains else mean(clocked.values[0])
+        if one.expected is None:
+            fresh = clocked.staleness == 0 and not one.barrierless
+            seconds = float(clocked.iteration_time.mean())
+            one.expected = Expected(CLOCK, seconds, clocked.error, value, fresh)
+        one.keep_limits(search.question, one.costs(search.question, clocked, value))
+
+
+def _baseline(search: Search) -> Performance:
+    """The clock of uncoded; where that never ends, of the config's first scheme."""
+    uncoded = Contender(len(search.contenders), {"name": "uncoded"}, True)
+    reason = ""
+    for one in (uncoded, search.contenders[0]):
+        found = search.measure([one], CLOCKED, (0.5, 0.0))[0]
+        if isinstance(found, Performance):
+            return found
+        reason = found.reason
+    raise ConfigError(reason)
+
+
+def _drop_losers(search: Search) -> None:
+    """Whoever cannot win leaves, unless limits on costs decide that are not known yet."""
+    limits, trains = search.question.limits, search.question.trains
+    known = not trains and not np.isnan(search.horizon)
+    if (limits.worker_seconds, limits.bytes) != (None, None) and not known:
+        return
+    rivals = [one for one in search.left if not one.breaks]
+    for index, reason in cannot_win(rivals, search.question.goal).items():
+        search.contenders[index].leave(SCREENED, reason)
+
+
+def _drop_doubles(search: Search) -> None:
+    """Of schemes that do the same the first stays, and those of the config."""
+    first: dict[tuple[Any, ...], Contender] = {}
+    for one in search.left:
+        assert one.clocked is not None
+        assert one.profile is not None
+        # Fresh exact gradients at the same times are the same; without training, so are other
+        # updates that count the same.
+        key: tuple[Any, ...] = (one.clocked.label,)
+        if one.clocked.exact or not search.question.trains:
+            key = (one.clocked.digest, one.profile.holds, one.clocked.exact)
+        same = first.setdefault(key, one)
+        if same is not one and not one.given:
+            one.leave(SCREENED, f"does the same as {same.label}")
+
+
+# The third stage: each scheme's own learning rate. Rates are chosen on trial delays and schemes
+# compared on the config's, so that no scheme is flattered by the choice of its rate.
+
+
+TRIAL, TUNED = 4, 16
+"""Replications on which rates are tried by factors of 4, and then by factors of 2."""
+
+SPACING = 4.0
+
+COARSE = tuple(SPACING**k for k in range(-3, 2))
+"""Learning rates that every scheme is tried at, times the best one of the exact gradient."""
+
+FINE = (0.5, 1.0, 2.0)
+"""Learning rates around the best one of a scheme."""
+
+FAR, MOST_SLOW = 4.0, 8
+"""Before anything is trained, whoever takes longer than so many times the best by the yardstick of
+progress goes; and of schemes without a barrier, which are slow to train, so many stay."""
+
+TRIED, NEAR = 32, 2.0
+"""Schemes that are tuned further and race: so many, within this factor of the best of the trial."""
+
+REFINED, TIMES = 3, 2
+"""Schemes between whose numbers of arrivals more are tried, and how often."""
+
+LEFT = "trial"
+"""The stage at which those leave that are far behind in the trial."""
+
+
+def try_rates(search: Search) -> None:
+    """Try rates by factors of 4 for all; then half-way numbers of arrivals around the best, which
+    become contenders as well; whoever is far behind leaves.
+
+    Raises:
+        ConfigError: a scheme of the config cannot be simulated.
+    """
+    _drop_by_yardstick(search)
+    rates = _rates(search.question, COARSE, search.question.exact_rate)
+    slow = [one for one in search.left if one.profile is None or one.barrierless]
+    quick = [one for one in search.left if one not in slow]
+    for some, start in ((quick, 1.0), (slow, 1.25)):
+        _train(search, some, TRIAL, {one.index: rates for one in some}, (start, 0.25))
+    for _ in range(TIMES):
+        _try_between(search)
+    left = sorted(search.left, key=trial_order)
+    best = trial_order(left[0])
+    for rank, one in enumerate(left):
+        mine = trial_order(one)
+        near = mine[0] <= best[0] and mine[1] <= NEAR * best[1]
+        if not (one.given or (near and rank < TRIED)):
+            one.leave(LEFT, _slower(search.question, mine, best))
+
+
+def tune(search: Search) -> None:
+    """Try rates by factors of 2 around the best of each, on more trial delays.
+
+    Raises:
+        ConfigError: a scheme of the config cannot be simulated.
+    """
+    left = search.left
+    rates = {one.index: _rates(search.question, FINE, one.rate) for one in left}
+    _train(search, left, TUNED, rates, (2.0, 1.0))
+
+
+def _drop_by_yardstick(search: Search) -> None:
+    """Whoever is far behind by the yardstick of progress goes, and most of those that are slow to
+    simulate."""
+    found = sorted((c.clocked.yardstick, c.index) for c in search.left if c.clocked is not None)
+    slow = 0
+    for seconds, index in found:
+        one = search.contenders[index]
+        slow += one.barrierless
+        if one.given:
+            continue
+        if seconds > FAR * found[0][0]:
+            times = f"{seconds / found[0][0]:.3g} times the best"
+            one.leave(SCREENED, f"{times} by the yardstick of progress")
+        elif one.barrierless and slow > MOST_SLOW:
+            text = f"not among the {MOST_SLOW} best without a barrier by the yardstick"
+            one.leave(SCREENED, text)
+
+
+def _try_between(search: Search) -> None:
+    """Try numbers of arrivals between those that were tried, around the best of each scheme."""
+    best: dict[tuple[Any, ...], Contender] = {}
+    for one in sorted(search.left, key=trial_order):
+        rest = {k: v for k, v in one.section.items() if k not in ("wait_for", "batch", "label")}
+        best.setdefault(tuple(rest.items()), one)
+    new: list[Contender] = []
+    rates: dict[int, tuple[float, ...]] = {}
+    tried = [one.section for one in search.contenders]
+    for one in [*best.values()][:REFINED]:
+        for section in neighbours(one.section, tried):
+            tried.append(section)
+            new.append(Contender(len(search.contenders) + len(new), section, False))
+            rates[new[-1].index] = _rates(search.question, FINE, one.rate)
+    build_all(search, new, (1.5, 0.1))
+    clock_all(search, remaining(new), (1.6, 0.1))
+    _train(search, remaining(new), TRIAL, rates, (1.75, 0.1))
+    search.contenders += new
+
+
+def _train(
+    search: Search,
+    contenders: Sequence[Contender],
+    replications: int,
+    rates: Mapping[int, tuple[float, ...]],
+    part: Progress,
+) -> None:
+    """Train at several rates, and note the best of each scheme."""
+    found = search.measure(contenders, replications, part, rates)
+    for one, trial in zip(contenders, found, strict=True):
+        if isinstance(trial, Refused):
+            one.refuse(trial.reason)
+            continue
+        one.trial = trial
+        one.rate = min(trial.rates, key=lambda rate: order(trial.at(rate)))
+
+
+def _rates(question: Question, factors: Sequence[float], centre: float) -> tuple[float, ...]:
+    """A few rates, and the common one."""
+    return tuple(sorted({*(centre * factor for factor in factors), question.common_rate}))
+
+
+def _slower(question: Question, mine: tuple[float, float], best: tuple[float, float]) -> str:
+    """Why a scheme leaves after the trial; keys as of ``order``."""
+    if mine[1] == float("inf"):
+        return "never reaches the goal in the length of the runs, at any rate"
+    if mine[0] > best[0]:
+        return f"reaches the goal in {mine[0]:.0f} trial replications less than the best"
+    value = f"{mine[1]:.4g}{question.goal.unit} {question.goal.phrase}"
+    return f"{value} at its best rate, {mine[1] / best[1]:.3g} times the best"
+
+
+# The fourth stage: a race on the delays of the config's seed, the same for all.
+
+
+HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
+"""Replications of each heat of the race, and how many schemes stay after it at most."""
+
+QUICK_HEATS = ((16, 24), (64, 12), (256, 8))
+"""The same where nothing is trained."""
+
+
+def race(search: Search) -> None:
+    """Run all heats, each with more replications and fewer schemes.
+
+    Raises:
+        ConfigError: a scheme of the config cannot be simulated, or nothing keeps the limits.
+    """
+    question = search.question
+    heats = HEATS if question.trains else QUICK_HEATS
+    if question.trains:
+        _readmit_untuned_best(search)
+    for heat, (replications, most) in enumerate(heats):
+        left = search.left
+        rates = {
+            one.index: tuple(dict.fromkeys((one.rate, question.common_rate)))
+            for one in left
+            if question.trains
+        }
+        part = (3 + heat / len(heats), 1 / len(heats))
+        found = search.measure(left, replications, part, rates, RACE_DELAYS)
+        for one, final in zip(left, found, strict=True):
+            if isinstance(final, Refused):
+                one.refuse(final.reason)
+                continue
+            one.final = final
+            one.keep_limits(question, one.costs(question, final, mean(one.values)))
+        require_some(search.contenders)
+        _leave_behind(search, replications, most)
+
+
+def _leave_behind(search: Search, replications: int, most: int) -> None:
+    """After a heat whoever is surely behind the leader leaves, and the last of too many."""
+    leader = min((one for one in search.left if not one.breaks), key=final_order)
+    stage = f"race, {replications} replications"
+    for rank, one in enumerate(sorted(search.left, key=final_order)):
+        if one is leader or one.given:
+            continue
+        if behind(one.values, leader.values):
+            one.leave(stage, f"surely behind {leader.label}")
+        elif rank >= most:
+            one.leave(stage, f"not among the best {most}")
+
+
+def _readmit_untuned_best(search: Search) -> None:
+    """Whoever would be first without tuning is in the race as well."""
+    common = search.question.common_rate
+    tried = [(c, c.trial) for c in search.contenders if c.trial and common in c.trial.rates]
+    if tried:
+        first, _ = min(tried, key=lambda pair: order(pair[1].at(common)))
+        if first.stage == LEFT:
+            first.leave("", "")

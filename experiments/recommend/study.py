@@ -1,243 +1,364 @@
-"""A recommendation: the question, the search, and what follows from it."""
+"""A recommendation: the best scheme, how far that holds, and everything as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ..config import build
-from ..config.cells import cells
-from ..config.errors import ConfigError, at
+from ..config.errors import ConfigError
 from ..run.processes import Lane
-from .bench import STAGES, Bench, Report
-from .compare import mean, order, ratio, tied
-from .course import Course, exact_course
-from .entry import Entry, final_order, trial_order
-from .goal import Asked, Goal, Limits
-from .search import search
-from .sensitivity import Moved, few, sensitivity
-from .subject import TODAY, Subject
+from ..run.records import interval_columns, mean_interval
+from .contender import (
+    LIMITS,
+    NO_DIFFERENCE,
+    Contender,
+    final_order,
+    mean,
+    order,
+    ratio,
+    trial_order,
+)
+from .measure import Performance, Perturbation, Simulation, perturbations, simulate_all
+from .question import Question
+from .search import STAGES, Search
+
+REPLICATIONS, QUICK_REPLICATIONS = 16, 64
+"""Replications on changed delays with a problem, and without one."""
+
+FEW = 6
+"""Schemes that run on changed delays, at most."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """One scheme on changed delays, beside the recommended one.
+
+    Attributes:
+        perturbation: what is changed.
+        contender: the scheme.
+        value: mean of what the goal makes small; infinite where it is not always reached.
+        ratio, low, high: to the recommended scheme on the same delays, with a 95 % interval; NaN
+            where one of the two does not always reach the goal.
+        best: the same mean of the recommended scheme.
+    """
+
+    perturbation: Perturbation
+    contender: Contender
+    value: float
+    ratio: float
+    low: float
+    high: float
+    best: float
+
+    @property
+    def beats(self) -> bool:
+        """Whether it is surely better than the recommended scheme here."""
+        return bool(self.high < 1) or self.alone
+
+    @property
+    def alone(self) -> bool:
+        """Whether it reaches the goal in every run where the recommended scheme does not."""
+        return bool(np.isfinite(self.value) and not np.isfinite(self.best))
+
+
+def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensitivity]:
+    """Simulate a few schemes on changed delays.
+
+    Args:
+        search: done.
+        finalists: the recommended scheme first.
+    """
+    question = search.question
+    chosen = _few(search, finalists)
+    replications = REPLICATIONS if question.trains else QUICK_REPLICATIONS
+    changes = perturbations(question.scenario.unit_delay)
+    simulations: list[Simulation] = []
+    for change in changes:
+        for one in chosen:
+            rate = one.rate if one.rate > 0 else question.exact_rate
+            plain = search.simulation(one, replications, (rate,) if question.trains else ())
+            simulations.append(replace(plain, index=len(simulations), perturbation=change))
+    report = search.progress((STAGES - 1, 1.0), len(simulations))
+    found = simulate_all(simulations, search.lanes, report)
+    rows = []
+    for place, change in enumerate(changes):
+        own = found[place * len(chosen) : (place + 1) * len(chosen)]
+        best = own[0]
+        for one, result in zip(chosen, own, strict=True):
+            if isinstance(result, Performance) and isinstance(best, Performance):
+                mine, first = result.values[0], best.values[0]
+                row = Sensitivity(change, one, mean(mine), *ratio(mine, first), mean(first))
+                rows.append(row)
+    return rows
+
+
+def _few(search: Search, finalists: Sequence[Contender]) -> list[Contender]:
+    """The best, the next ones, one of the config, and the best of each kind: coded, not coded,
+    without a barrier."""
+    others = [
+        c for c in search.contenders if c.stage not in ("", LIMITS) and c.expected is not None
+    ]
+    ranked = [*finalists, *sorted(others, key=_how_far)]
+    chosen = [*finalists[:3]]
+    for kind in ((True, False), (False, False), (False, True)):
+        alike = [one for one in ranked if (one.coded, one.barrierless) == kind]
+        if alike and not any(one in chosen for one in alike):
+            chosen.append(alike[0])
+    given = [one for one in finalists if one.given and one not in chosen]
+    return [*chosen, *given[:1]][:FEW]
+
+
+def _how_far(one: Contender) -> tuple[int, float, float]:
+    """A key that sorts: those that came furthest first, and of them the best."""
+    if one.final is not None:
+        return 0, *final_order(one)
+    if one.trial is not None:
+        return 1, *trial_order(one)
+    return 2, 0.0, _expected(one)
+
+
+def _expected(one: Contender) -> float:
+    """The goal's seconds where they need no training; else those of an iteration."""
+    assert one.expected is not None
+    known = one.expected
+    return known.iteration_time if np.isnan(known.value) else known.value
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Recommendation:
     """What was found.
 
     Attributes:
-        subject: the cluster.
-        asked: the question.
-        entries: all schemes.
+        search: the question, and all contenders.
         finalists: those that stayed, the best first; the config's own among them.
         winner: the best of those that keep the limits.
-        today: the first scheme of the config.
         tied: others that keep the limits and cannot be told apart from the winner.
         untuned: finalists by their value at the common rate, the best first; empty without
             training.
-        moved: the best few on changed delays.
-        replications: of the last heat.
-        bench: on which all was measured.
+        sensitivities: the best few on changed delays.
     """
 
-    subject: Subject
-    asked: Asked
-    entries: tuple[Entry, ...]
-    finalists: tuple[Entry, ...]
-    winner: Entry
-    today: Entry
-    tied: tuple[Entry, ...]
-    untuned: tuple[Entry, ...]
-    moved: tuple[Moved, ...]
-    replications: int
-    bench: Bench
+    search: Search
+    finalists: tuple[Contender, ...]
+    winner: Contender
+    tied: tuple[Contender, ...]
+    untuned: tuple[Contender, ...]
+    sensitivities: tuple[Sensitivity, ...]
+
+    @property
+    def question(self) -> Question:
+        """What was asked."""
+        return self.search.question
+
+    @property
+    def contenders(self) -> Sequence[Contender]:
+        """All schemes that were looked at."""
+        return self.search.contenders
+
+    @property
+    def today(self) -> Contender:
+        """The first scheme of the config."""
+        return self.contenders[0]
 
     @property
     def reached(self) -> bool:
         """Whether the winner reaches the goal in every replication."""
-        return bool(np.isfinite(self.winner.own()).all())
+        return bool(np.isfinite(self.winner.values).all())
 
-    def value(self, entry: Entry) -> float:
-        """Mean of what the goal makes small, at the scheme's own rate."""
-        return mean(entry.own())
-
-    def ratio(self, entry: Entry, base: Entry) -> tuple[float, float, float]:
-        """A scheme's value over another's, over the replications that both have."""
-        mine, other = entry.own(), base.own()
-        count = min(len(mine), len(other))
-        return ratio(mine[:count], other[:count])
-
-    def costs(self, entry: Entry) -> dict[str, float]:
-        """Load, worker-seconds, bytes and error of a scheme."""
-        assert entry.final is not None
-        return self.bench.costs(entry, entry.final, self.value(entry))
+    def costs(self, one: Contender) -> dict[str, float]:
+        """Load, worker-seconds, bytes and error of a scheme of the race."""
+        assert one.final is not None
+        return one.costs(self.question, one.final, mean(one.values))
 
     @property
-    def ranked(self) -> list[Entry]:
+    def ranked(self) -> list[Contender]:
         """The finalists, and those that left during the race, by their ratio to the winner."""
-        left = [e for e in self.entries if e.final is not None and e.out]
-        left.sort(key=lambda e: np.nan_to_num(self.ratio(e, self.winner)[0], nan=np.inf))
-        return [*self.finalists, *left]
+
+        def to_winner(one: Contender) -> float:
+            return float(np.nan_to_num(ratio(one.values, self.winner.values)[0], nan=np.inf))
+
+        left = [one for one in self.contenders if one.final is not None and one.stage]
+        return [*self.finalists, *sorted(left, key=to_winner)]
 
     @property
-    def best_coded(self) -> Entry | None:
+    def best_coded(self) -> Contender | None:
         """The best code, in the race or as far as it came."""
-        return self._best(coded=True)
-
-    @property
-    def best_uncoded(self) -> Entry | None:
-        """The best scheme whose workers hold one partition each, or without a barrier."""
-        return self._best(coded=False)
-
-    def _best(self, coded: bool) -> Entry | None:
-        raced = [
-            e for e in self.entries if e.final is not None and is_coded(e) == coded and not e.breaks
-        ]
-        stayed = [e for e in raced if not e.out]
-        found = sorted(stayed or raced, key=final_order)
-        if found:
-            return found[0]
-        known = [
-            e
-            for e in self.entries
-            if e.expected is not None and is_coded(e) == coded and e.stage != "limits"
-        ]
+        coded = [one for one in self.contenders if one.coded]
+        raced = [one for one in coded if one.final is not None and not one.breaks]
+        if raced:
+            return min([one for one in raced if not one.stage] or raced, key=final_order)
+        known = [one for one in coded if one.expected is not None and one.stage != LIMITS]
         return min(known, key=_expected, default=None)
 
 
-def is_coded(entry: Entry) -> bool:
-    """Whether workers hold more than one partition each for the sake of others."""
-    return entry.sketch is not None and entry.sketch.coded
-
-
-def _how_far(entry: Entry) -> tuple[int, float, float]:
-    """Those that came furthest first, and of them the best."""
-    if entry.final is not None:
-        return 0, *final_order(entry)
-    if entry.trial is not None:
-        return 1, *trial_order(entry)
-    return 2, 0.0, _expected(entry)
-
-
-def _expected(entry: Entry) -> float:
-    """The goal's seconds where they need no training; else those of an iteration."""
-    assert entry.expected is not None
-    found = entry.expected
-    return found.iteration_time if np.isnan(found.value) else found.value
-
-
-def goal_of(
-    subject: Subject, target: float | None, budget: float | None
-) -> tuple[Goal, Course | None]:
-    """The goal, and what the exact gradient does.
-
-    Args:
-        subject: the cluster; its ``target_loss`` counts where no target is given.
-        target: a loss, or without a problem a number of exact iterations.
-        budget: seconds.
-
-    Raises:
-        ConfigError: both are given, or what is asked for cannot be.
-    """
-    if target is not None and budget is not None:
-        raise at("--budget", budget, "give either a target or a budget")
-    if budget is not None and not 0 < budget < np.inf:
-        raise at("--budget", budget, "must be a number of seconds greater than 0")
-    if target is not None and not 0 < target < np.inf:
-        raise at("--target", target, "must be a number greater than 0")
-    if subject.problem is None:
-        if budget is not None:
-            text = "needs a problem; without one a ranking by seconds is the same for any budget"
-            raise at("--budget", budget, text)
-        return Goal("iterations", subject.iterations if target is None else target), None
-    cell = cells({**subject.base, "schemes": [TODAY]}, subject.data_dir)[0]
-    learning = build.training(cell, subject.data_dir)
-    assert learning is not None
-    if budget is not None:
-        goal = Goal("budget", budget)
-        return goal, exact_course(learning, subject.iterations, goal)
-    wanted = subject.base.get("target_loss") if target is None else target
-    if wanted is None:
-        course = exact_course(learning, subject.iterations, None)
-        half = float(max(course.losses[len(course.losses) // 2], course.losses[-1]))
-        return Goal("target", half), course
-    goal = Goal("target", float(wanted))
-    course = exact_course(learning, subject.iterations, goal)
-    if not course.reaches(goal.value):
-        place = "target_loss" if target is None else "--target"
-        least = float(np.nanmin(course.losses))
-        raise at(
-            place,
-            goal.value,
-            f"exact gradients come down to {least:.4g} in {subject.iterations} iterations; must be "
-            "at least that, or give more iterations",
-        )
-    if course.losses[0] <= goal.value:
-        raise at(
-            "--target", goal.value, f"must be below the loss at the start, {course.losses[0]:.4g}"
-        )
-    return goal, course
-
-
-def investigate(
-    subject: Subject,
-    goal: Goal,
-    course: Course | None,
-    limits: Limits,
-    only: Sequence[str],
-    common: float | None,
-    lanes: Sequence[Lane],
-    report: Report,
-) -> Study:
+def recommended(
+    question: Question, lanes: Sequence[Lane], report: Callable[[float, int], None]
+) -> Recommendation:
     """Search, and ask how far the answer holds.
 
     Args:
-        subject: the cluster.
-        goal, course: as ``goal_of`` gives them.
-        limits: what must be kept.
-        only: schemes that are searched; empty: all.
-        common: learning rate of the untuned comparison; ``None``: the exact gradient's best.
-        lanes: where to compute.
-        report: progress.
+        question: what is asked.
+        lanes: where to compute; none: here.
+        report: called with the stages that are done, and how many there are.
 
     Raises:
         ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
     """
-    centre = np.nan if course is None else course.rate
-    rate = centre if common is None else common
-    asked = Asked(goal, limits, tuple(only), centre, rate)
-    found = search(Bench(subject, asked, lanes, report))
-    finalists = found.finalists
-    allowed = [entry for entry in finalists if not entry.breaks]
+    search = Search(question, lanes, report)
+    finalists = search.run()
+    allowed = [one for one in finalists if not one.breaks]
     if not allowed:
         raise ConfigError("no scheme of those that keep the limits could be simulated")
     winner = allowed[0]
-    others = [e for e in found.entries if e.out and e.stage != "limits" and e.expected is not None]
-    others.sort(key=_how_far)
-    chosen = few([winner, *(e for e in finalists if e is not winner)], others)
-    moved: list[Moved] = []
-    if np.isfinite(winner.own()).all():
-        moved = sensitivity(found.bench, chosen)
+    changed: list[Sensitivity] = []
+    if np.isfinite(winner.values).all():
+        rest = [one for one in finalists if one is not winner]
+        changed = sensitivities(search, [winner, *rest])
     report(STAGES, STAGES)
-    untuned: list[Entry] = []
-    if asked.trains:
-        untuned = sorted(finalists, key=lambda e: _at(e, rate))
-    ties = [e for e in allowed[1:] if tied(e.own(), winner.own())]
-    return Study(
-        subject,
-        asked,
-        tuple(found.entries),
-        tuple(finalists),
-        winner,
-        found.entries[0],
-        tuple(ties),
-        tuple(untuned),
-        tuple(moved),
-        len(winner.own()),
-        found.bench,
+    untuned = sorted(finalists, key=lambda one: _untuned(one, question)) if question.trains else []
+    ties = [one for one in allowed[1:] if ratio(one.values, winner.values)[1] <= 1 + NO_DIFFERENCE]
+    return Recommendation(
+        search, tuple(finalists), winner, tuple(ties), tuple(untuned), tuple(changed)
     )
 
 
-def _at(entry: Entry, rate: float) -> tuple[float, float]:
-    assert entry.final is not None
-    return order(entry.final.at(rate))
+def _untuned(one: Contender, question: Question) -> tuple[float, float]:
+    assert one.final is not None
+    return order(one.final.at(question.common_rate))
+
+
+def tables(found: Recommendation) -> dict[str, pd.DataFrame]:
+    """All that is kept of a recommendation, by the names of its files."""
+    return {
+        "ranking": _ranking(found),
+        "candidates": _candidates(found),
+        "sensitivity": _sensitivity(found),
+        "rates": _rates(found),
+    }
+
+
+def _ranking(found: Recommendation) -> pd.DataFrame:
+    """One row per scheme of the race: those that stayed, the best first, and then those that left,
+    by what they did until then."""
+    question, winner, today = found.question, found.winner, found.today
+    places = {one.index: place for place, one in enumerate(found.untuned, 1)}
+    rows = []
+    for rank, one in enumerate(found.ranked, 1):
+        final, values = one.final, one.values
+        assert final is not None
+        there = np.isfinite(values)
+        known = values if there.all() else np.full(len(values), np.nan)
+        to_target = final.to_target
+        row: dict[str, Any] = {
+            "rank": rank,
+            "scheme": one.scheme,
+            "label": one.label,
+            "goal": question.goal.column,
+            **interval_columns("value", mean_interval(known)),
+            **interval_columns("ratio", ratio(values, winner.values)),
+            **interval_columns("to_today", ratio(values, today.values)),
+            "reached": int(there.sum()),
+            "replications": len(values),
+            "tied": one is winner or one in found.tied,
+            "rate": one.rate,
+            "value_at_common_rate": (
+                mean(final.at(question.common_rate)) if question.trains else np.nan
+            ),
+            "rank_at_common_rate": places.get(one.index, np.nan),
+            "iteration_time": float(final.iteration_time.mean()),
+            "iterations": float(np.mean(to_target[0])) if to_target.size else np.nan,
+            "staleness": final.staleness,
+            **found.costs(one),
+            "coded": one.coded,
+            "today": one is today,
+            "breaks": one.breaks,
+            "left": one.stage,
+        }
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _candidates(found: Recommendation) -> pd.DataFrame:
+    """One row per scheme that was looked at, with why it left."""
+    rows = []
+    for one in found.contenders:
+        expected = one.expected
+        value = _best_known(one)
+        costs = {"load": np.nan, "worker_seconds": np.nan, "bytes": np.nan, "error": np.nan}
+        if one.clocked is not None:
+            costs = one.costs(found.question, one.final or one.clocked, value)
+        elif expected is not None:
+            costs["error"] = expected.error
+        if one.profile is not None:
+            costs["load"] = float(one.profile.holds)
+        fields = {key: field for key, field in one.section.items() if key != "label"}
+        row: dict[str, Any] = {
+            "scheme": one.scheme,
+            "label": one.label,
+            "section": json.dumps(fields, sort_keys=True),
+            "stage": one.stage or "stayed",
+            "reason": one.reason or one.breaks,
+            "value": value if np.isfinite(value) else np.nan,
+            "rate": one.rate,
+            "iteration_time": expected.iteration_time if expected is not None else np.nan,
+            "known_by": expected.source if expected is not None else "",
+            **costs,
+            "coded": one.coded,
+        }
+        rows.append(row)
+    frame = pd.DataFrame(rows)
+    frame["front"] = on_front(frame[["value", "error", "worker_seconds"]].to_numpy(float))
+    return frame
+
+
+def _best_known(one: Contender) -> float:
+    """What the goal makes small, from the latest stage that measured it."""
+    if one.final is not None:
+        return mean(one.values)
+    if one.trial is not None:
+        return mean(one.trial.at(one.rate))
+    return np.nan if one.expected is None else one.expected.value
+
+
+def on_front(points: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Which of ``(N, 3)`` points no other beats in one number and equals or beats in all; of rows
+    with NaN none is on the front."""
+    known = np.isfinite(points).all(axis=1)
+    front = known.copy()
+    for place in np.flatnonzero(known):
+        mine, others = points[place], points[known]
+        beaten = (others <= mine).all(axis=1) & (others < mine).any(axis=1)
+        front[place] = not beaten.any()
+    return np.asarray(front)
+
+
+def _sensitivity(found: Recommendation) -> pd.DataFrame:
+    """One row per change of the delays and scheme."""
+    columns = ["dial", "times", "scheme", "label", "value", "ratio", "ratio_low", "ratio_high"]
+    rows = []
+    for each in found.sensitivities:
+        change, one = each.perturbation, each.contender
+        value = each.value if np.isfinite(each.value) else np.nan
+        names = [change.name, change.value, one.scheme, one.label]
+        rows.append([*names, value, each.ratio, each.low, each.high])
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _rates(found: Recommendation) -> pd.DataFrame:
+    """One row per scheme and learning rate of the last trial."""
+    rows = []
+    for one in found.contenders:
+        if one.trial is None:
+            continue
+        for rate, values in zip(one.trial.rates, one.trial.values, strict=True):
+            there = np.isfinite(values)
+            average = float(values[there].mean()) if there.any() else np.nan
+            own = rate == one.rate
+            rows.append([one.label, rate, average, int(there.sum()), len(values), own])
+    columns = ["label", "rate", "value", "reached", "replications", "own"]
+    return pd.DataFrame(rows, columns=columns)

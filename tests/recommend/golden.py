@@ -6,10 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from erasurehead.experiments.recommend.command import ask
-from erasurehead.experiments.recommend.question import Options
-from erasurehead.experiments.recommend.study import investigate
-from erasurehead.experiments.recommend.writing import FRAMES
+from erasurehead.experiments.recommend import study
+from erasurehead.experiments.recommend.question import Request, ask
 from tests.golden.tables import Kept, columns, machine
 
 FILE = Path(__file__).parent / "golden.json"
@@ -27,22 +25,17 @@ TRAINED = {
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
 SEARCHES = {
-    "bare": (BARE, Options(only="uncoded,erasurehead,k_batch_async")),
-    "trained": (TRAINED, Options(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
-    "budget": (TRAINED, Options(budget=8.0, max_load=2, only="uncoded,fractional_repetition")),
+    "bare": (BARE, Request(only="uncoded,erasurehead,k_batch_async")),
+    "trained": (TRAINED, Request(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
+    "budget": (TRAINED, Request(budget=8.0, max_load=2, only="uncoded,fractional_repetition")),
 }
 
 
 def tables(name: str) -> Kept:
     """Every table of a search."""
-    document, options = SEARCHES[name]
-    asked = ask(document, options, None)
-    study = investigate(
-        *(asked.subject, asked.goal, asked.course, asked.limits, asked.only, asked.common),
-        lanes=(),
-        report=lambda done, total: None,
-    )
-    return {table: columns(frame_of(study)) for table, frame_of in FRAMES.items()}
+    document, request = SEARCHES[name]
+    found = study.recommended(ask(document, request, None), (), lambda done, total: None)
+    return {table: columns(frame) for table, frame in study.tables(found).items()}
 
 
 if __name__ == "__main__":

@@ -13,14 +13,12 @@ import yaml
 
 from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.recommend.bench import RACE_DELAYS, TRIAL_DELAYS, Bench, Part
-from erasurehead.experiments.recommend.entry import Entry
-from erasurehead.experiments.recommend.goal import Asked, Limits
-from erasurehead.experiments.recommend.measured import Measured
-from erasurehead.experiments.recommend.question import Table
-from erasurehead.experiments.recommend.study import goal_of
-from erasurehead.experiments.recommend.subject import of_config
-from erasurehead.experiments.recommend.writing import FILES
+from erasurehead.experiments.recommend.command import FILES
+from erasurehead.experiments.recommend.contender import Contender
+from erasurehead.experiments.recommend.measure import Performance
+from erasurehead.experiments.recommend.question import Request, ask
+from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
+from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
 from tests.tools import inside, process
 
 CONFIG = """
@@ -125,19 +123,17 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
 
 def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
-    subject = of_config(yaml.safe_load(config.read_text()), None)
-    goal, course = goal_of(subject, None, None)
-    assert course is not None
-    bench = Bench(subject, Asked(goal, Limits()), (), lambda done, total: None)
-    entry, rates = Entry(0, {"name": "uncoded"}, True), {0: (course.rate,)}
+    question = ask(yaml.safe_load(config.read_text()), Request(), None)
+    search = Search(question, (), lambda done, total: None)
+    uncoded, rates = Contender(0, {"name": "uncoded"}, True), {0: (question.exact_rate,)}
     race, trial = (
-        bench.measured([entry], 3, Part(0, 1), rates, delays)[0]
+        search.measure([uncoded], 3, (0, 1), rates, delays)[0]
         for delays in (RACE_DELAYS, TRIAL_DELAYS)
     )
-    assert isinstance(race, Measured)
-    assert isinstance(trial, Measured)
-    assert np.isfinite(race.needed).all()
-    np.testing.assert_array_equal(race.needed, trial.needed)
+    assert isinstance(race, Performance)
+    assert isinstance(trial, Performance)
+    assert np.isfinite(race.to_target).all()
+    np.testing.assert_array_equal(race.to_target, trial.to_target)
     assert (race.values != trial.values).all()
 
 
@@ -154,16 +150,16 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in seconds)]) + "\n")
     reading = Reading(unit="s")
-    drawn, _ = Table(path, 2, "logistic", None, True, reading).document()
+    drawn, _ = MeasuredConfig(path, 2, "logistic", None, True, reading).document()
     assert drawn["delay"]["resample"] == "rounds"
-    fitted, notes = Table(path, 50, None, None, False, reading).document()
+    fitted, notes = MeasuredConfig(path, 50, None, None, False, reading).document()
     assert any(note.startswith("delays fitted to t.csv") for note in notes)
     for document, workers in ((drawn, 2), (fitted, 50)):
-        subject = of_config(document, None)
-        assert subject.workers == workers
-        assert subject.typical == pytest.approx(np.median(seconds), rel=0.25)
+        scenario = read_scenario(document, None)
+        assert scenario.workers == workers
+        assert scenario.typical == pytest.approx(np.median(seconds), rel=0.25)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
-        Table(path, 2, None, "iris", True, reading).document()
+        MeasuredConfig(path, 2, None, "iris", True, reading).document()
 
 
 @pytest.mark.parametrize(
@@ -179,13 +175,13 @@ def test_what_cannot_be_searched(changed: dict[str, Any], line: str) -> None:
     """Catches a search that would not end, before it begins."""
     document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, **changed}
     with pytest.raises(ConfigError, match=line):
-        of_config(document, None)
+        read_scenario(document, None)
 
 
 def test_of_a_list_of_values_those_that_suit_are_compared() -> None:
     """As ``run`` does it; catches a search that falls over the one that does not."""
     schemes = [{"name": "uncoded"}, {"name": "fractional_repetition", "load": [3, 4]}]
     document = {"workers": 6, "delay": {"model": "exponential", "rate": 1.0}, "schemes": schemes}
-    subject = of_config(document, None)
-    assert [section.get("load") for section in subject.given] == [None, 3]
-    assert any("load=4 is left out: " in note for note in subject.notes)
+    scenario = read_scenario(document, None)
+    assert [section.get("load") for section in scenario.given] == [None, 3]
+    assert any("load=4 is left out: " in note for note in scenario.notes)

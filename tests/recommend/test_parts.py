@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.config.catalogue import BUILT_IN
-from erasurehead.experiments.recommend.compare import behind, leader, mean, ratio
-from erasurehead.experiments.recommend.dials import DEALT_ANEW, Changed, Dearer, Dial
-from erasurehead.experiments.recommend.frames import on_front
-from erasurehead.experiments.recommend.progress import exact_iterations
-from erasurehead.experiments.recommend.space import LEFT_OUT, Room, neighbours, sections
+from erasurehead.experiments.recommend.candidates import LEFT_OUT, SearchSpace, neighbours
+from erasurehead.experiments.recommend.contender import behind, mean, order, ratio
+from erasurehead.experiments.recommend.measure import (
+    SHUFFLED,
+    Perturbation,
+    PerturbedTape,
+    ScaledLoad,
+    exact_iterations,
+)
+from erasurehead.experiments.recommend.study import on_front
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
@@ -64,20 +69,20 @@ def test_further_partitions_become_dearer_and_the_first_does_not(times: float) -
     for law in (Proportional(), Additive(seconds_per_partition=0.5)):
         plain = law.worker_times(tape, np.array([1, 1, 1]), 0, 4)
         whole = law.worker_times(tape, loads, 0, 4)
-        found = Dearer(law, times).worker_times(tape, loads, 0, 4)
+        found = ScaledLoad(law, times).worker_times(tape, loads, 0, 4)
         np.testing.assert_allclose(found, plain + times * (whole - plain))
-    assert Dearer(PerPartition(), times).worker_times(tape, loads, 0, 4).shape == (4, 3)
+    assert ScaledLoad(PerPartition(), times).worker_times(tape, loads, 0, 4).shape == (4, 3)
 
 
 def test_a_longer_tail_leaves_the_lower_half() -> None:
-    changed = Changed(Table(DRAWN), Dial("tail", 2.0, centre=3.5), (0, 0)).rows(0, 4)
+    changed = PerturbedTape(Table(DRAWN), Perturbation("tail", 2.0, median=3.5), (0, 0)).rows(0, 4)
     np.testing.assert_array_equal(changed[0], [1.0, 2.0, 14.5])
     np.testing.assert_array_equal(changed[3], DRAWN[3])
 
 
 def test_persistence_repeats_and_dealing_anew_permutes() -> None:
     """A block read by itself is that of the whole; a worker's delay is one of its own earlier."""
-    kept = Changed(Table(DRAWN), Dial("persistence", 0.5), (0, 0))
+    kept = PerturbedTape(Table(DRAWN), Perturbation("persistence", 0.5), (0, 0))
     whole = kept.rows(0, 4)
     np.testing.assert_array_equal(kept.rows(2, 4), whole[2:])
     np.testing.assert_array_equal(whole[0], DRAWN[0])
@@ -85,13 +90,13 @@ def test_persistence_repeats_and_dealing_anew_permutes() -> None:
         for j in range(3):
             assert whole[t, j] in (whole[t - 1, j], DRAWN[t, j])
     assert (whole != DRAWN).any()
-    dealt = Changed(Table(DRAWN), Dial("persistence", DEALT_ANEW), (0, 0)).rows(0, 4)
+    dealt = PerturbedTape(Table(DRAWN), Perturbation("persistence", SHUFFLED), (0, 0)).rows(0, 4)
     np.testing.assert_array_equal(np.sort(dealt, axis=1), np.sort(DRAWN, axis=1))
 
 
 def test_who_does_not_always_arrive_is_not_flattered() -> None:
     lucky, sure = np.array([1.0, np.nan, 1.0]), np.array([5.0, 5.0, 5.5])
-    assert leader({0: lucky, 1: sure}) == 1
+    assert order(sure) < order(lucky)
     assert mean(lucky) == np.inf
     assert np.isnan(ratio(lucky, sure)[0])
     assert not behind(sure, sure)
@@ -108,8 +113,8 @@ def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
     searched = set[str]()
     for workers in (31, 32):
         for fine in (False, True):
-            room = Room(workers, 1.0, workers, fine, network=True)
-            for section in sections(room, BUILT_IN):
+            space = SearchSpace(workers, 1.0, workers, fine, network=True)
+            for section in space.sections(BUILT_IN):
                 fields = {key: value for key, value in section.items() if key != "name"}
                 try:
                     SCHEMES[section["name"]](**fields).build(workers)
@@ -121,8 +126,8 @@ def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
 
 
 def test_a_limit_on_the_load_bounds_what_is_searched() -> None:
-    room = Room(30, 1.0, 3)
-    loads = {section.get("load", 1) for section in sections(room, BUILT_IN)}
+    space = SearchSpace(30, 1.0, 3)
+    loads = {section.get("load", 1) for section in space.sections(BUILT_IN)}
     assert loads <= {1, 2, 3}
 
 

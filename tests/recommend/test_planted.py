@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from erasurehead.experiments.recommend.goal import Limits
-from erasurehead.experiments.recommend.question import Options
-from erasurehead.experiments.recommend.study import Study, goal_of, investigate
-from erasurehead.experiments.recommend.subject import of_config
-from erasurehead.experiments.recommend.words import verdict, why
+from erasurehead.experiments.recommend import question
+from erasurehead.experiments.recommend.answer import verdict, why
+from erasurehead.experiments.recommend.question import Request
+from erasurehead.experiments.recommend.study import Recommendation, recommended
 from erasurehead.sim.theory import (
     ExponentialTime,
     GroupErasure,
@@ -28,14 +27,11 @@ DELAY = {"model": "shifted_exponential", "shift": SHIFT, "rate": RATE}
 WORK = 0.05
 
 
-def ask(limits: Limits | None = None, only: str | None = None, **document: Any) -> Study:
+def ask(only: str | None = None, max_error: float | None = None, **document: Any) -> Recommendation:
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
-    subject = of_config(whole, None)
-    goal, course = goal_of(subject, None, None)
-    names = Options(only=only).schemes(subject.catalogue)
-    quiet = limits or Limits()
-    return investigate(subject, goal, course, quiet, names, None, (), lambda done, total: None)
+    asked = question.ask(whole, Request(only=only, max_error=max_error), None)
+    return recommended(asked, (), lambda done, total: None)
 
 
 def erasurehead(load: int, wait_for: int) -> float:
@@ -98,7 +94,7 @@ def k_batch_async_is_found(seed: int) -> None:
     """The error n (n - 1) / K may be 116 at most: K = 8, as 7 has 124.3 and 8 has 108.8."""
     listed = [3, 5, 6, 7, 8, 9, 10, 12, 15]
     schemes = [{"name": "k_batch_async", "wait_for": listed}]
-    study = ask(Limits(error=116.0), only="uncoded", seed=seed, schemes=schemes)
+    study = ask(max_error=116.0, only="uncoded", seed=seed, schemes=schemes)
     fit = [k for k in range(1, 31) if random_partitions_error(k) <= 116]
     best = min(map(k_batch_async, fit))
     assert study.winner.section["wait_for"] in fit
@@ -125,8 +121,8 @@ def test_coding_does_not_pay_under_a_proportional_law_with_a_large_shift() -> No
     delay = {"model": "shifted_exponential", "shift": 10.0, "rate": 1.0}
     study = ask(only="uncoded,fractional_repetition,cyclic_mds", delay=delay)
     assert verdict(study).startswith("Coding does not pay: ")
-    assert study.winner.sketch is not None
-    assert study.winner.sketch.holds == 1
+    assert study.winner.profile is not None
+    assert study.winner.profile.holds == 1
     reason = next(text for text in why(study) if "two partitions" in text)
     assert "2.00 times" in reason
 

@@ -1,4 +1,4 @@
-"""The findings in words: verdict, why, and what to do next."""
+"""The answer in sentences: verdict, reasons, and what to do next."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .dials import DEALT_ANEW
-from .entry import Entry
-from .sensitivity import Moved
-from .study import Study, is_coded
+from .contender import Contender, mean, ratio
+from .measure import SHUFFLED
+from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5
 """So few say little of a long training."""
@@ -35,36 +34,36 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def verdict(study: Study) -> str:
+def verdict(found: Recommendation) -> str:
     """The answer, one sentence. A scheme's name does not begin it, since it has no capital."""
-    return sentence(_verdict(study))
+    return sentence(_verdict(found))
 
 
-def _verdict(study: Study) -> str:
-    goal = study.asked.goal
-    if not study.reached:
-        there = np.isfinite(study.winner.own()).sum()
+def _verdict(found: Recommendation) -> str:
+    goal = found.question.goal
+    if not found.reached:
+        there = np.isfinite(found.winner.values).sum()
         return (
-            f"no scheme reaches the goal in every run: {study.winner.label} does in {there} of "
-            f"{study.replications}; give more iterations or an easier target"
+            f"no scheme reaches the goal in every run: {found.winner.label} does in {there} of "
+            f"{len(found.winner.values)}; give more iterations or an easier target"
         )
-    winner = study.winner
-    value = f"{number(study.value(winner))}{goal.unit} {goal.words}"
-    pays = _coding_pays(study)
-    if study.tied:
-        names, end = listed([winner, *study.tied]), f", about {value}{_beside_today(study)}"
+    winner = found.winner
+    value = f"{number(mean(winner.values))}{goal.unit} {goal.phrase}"
+    pays = _coding_pays(found)
+    if found.tied:
+        names, end = listed([winner, *found.tied]), f", about {value}{_beside_today(found)}"
         apart = "cannot be told apart"
         return f"the best {apart}: {names}{end}" if pays else f"{NO_CODING}: {names} {apart}{end}"
-    if winner is study.today:
-        text = f"keep {winner.label}, nothing is better: {value}{_next_best(study)}"
+    if winner is found.today:
+        text = f"keep {winner.label}, nothing is better: {value}{_next_best(found)}"
         return text if pays else f"{NO_CODING}: {text}"
-    end = f"{value}{_beside_today(study)}"
+    end = f"{value}{_beside_today(found)}"
     if pays:
         return f"the best is {winner.label}, {end}"
     return f"{NO_CODING}: {winner.label} is best, {end}"
 
 
-def listed(entries: Sequence[Entry]) -> str:
+def listed(entries: Sequence[Contender]) -> str:
     """``A, B and 2 more``."""
     names = [entry.label for entry in entries[:NAMED]]
     more = len(entries) - len(names)
@@ -73,22 +72,22 @@ def listed(entries: Sequence[Entry]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
-def _coding_pays(study: Study) -> bool:
+def _coding_pays(found: Recommendation) -> bool:
     """Whether a code is among the best, or none was searched."""
-    coded = [e for e in (study.winner, *study.tied) if is_coded(e)]
-    return bool(coded) or not _codes_searched(study)
+    coded = [e for e in (found.winner, *found.tied) if e.coded]
+    return bool(coded) or not _codes_searched(found)
 
 
-def _codes_searched(study: Study) -> bool:
-    return any(is_coded(entry) for entry in study.entries)
+def _codes_searched(found: Recommendation) -> bool:
+    return any(entry.coded for entry in found.contenders)
 
 
-def _beside_today(study: Study) -> str:
+def _beside_today(found: Recommendation) -> str:
     """How much less than today's scheme, which cannot be the winner."""
-    today = study.today
-    if today is study.winner or today in study.tied:
+    today = found.today
+    if today is found.winner or today in found.tied:
         return ""
-    middle, low, high = study.ratio(study.winner, today)
+    middle, low, high = ratio(found.winner.values, today.values)
     if np.isnan(middle):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
     less = f"{percent(1 - middle)} less ({percent(1 - high)} to {percent(1 - low)})"
@@ -97,35 +96,35 @@ def _beside_today(study: Study) -> str:
     return f", {less} than {today.label}, the scheme of today"
 
 
-def _next_best(study: Study) -> str:
-    others = [e for e in study.finalists if e is not study.winner and not e.breaks]
+def _next_best(found: Recommendation) -> str:
+    others = [e for e in found.finalists if e is not found.winner and not e.breaks]
     if not others:
         return ""
-    middle, low, high = study.ratio(others[0], study.winner)
+    middle, low, high = ratio(others[0].values, found.winner.values)
     if np.isnan(middle):
         return ""
     more = f"{percent(middle - 1)} more ({percent(low - 1)} to {percent(high - 1)})"
     return f"; {others[0].label}, the next, takes {more}"
 
 
-def why(study: Study) -> list[str]:
+def why(found: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
-    return [*map(sentence, _whys(study))]
+    return [*map(sentence, _whys(found))]
 
 
-def _whys(study: Study) -> Iterator[str]:
-    if not study.reached:
+def _whys(found: Recommendation) -> Iterator[str]:
+    if not found.reached:
         return
-    yield from _clocks(study)
-    if _codes_searched(study) and not is_coded(study.winner):
-        yield _no_coding(study)
-    yield _tuning(study)
-    yield from how_far(study)
+    yield from _clocks(found)
+    if _codes_searched(found) and not found.winner.coded:
+        yield _no_coding(found)
+    yield _tuning(found)
+    yield from how_far(found)
 
 
-def _clocks(study: Study) -> Iterator[str]:
+def _clocks(found: Recommendation) -> Iterator[str]:
     """An iteration's time, and how many are needed, beside today's scheme."""
-    winner, today = study.winner, study.today
+    winner, today = found.winner, found.today
     assert winner.final is not None
     mine = winner.final
     each = float(mine.iteration_time.mean())
@@ -133,16 +132,16 @@ def _clocks(study: Study) -> Iterator[str]:
     text += f"{mine.error:.3g}"
     if mine.staleness:
         text += f", gradients {mine.staleness:.3g} updates old"
-    if np.isfinite(mine.needed).any():
-        text += f", {np.nanmean(mine.needed[0]):.3g} iterations"
+    if np.isfinite(mine.to_target).any():
+        text += f", {np.nanmean(mine.to_target[0]):.3g} iterations"
     if today is not winner and today.final is not None:
         other = today.final
         text += f"; one of {today.label} {number(float(other.iteration_time.mean()))} s"
         text += f", error {other.error:.3g}"
-        if np.isfinite(other.needed).any():
-            text += f", {np.nanmean(other.needed[0]):.3g} iterations"
+        if np.isfinite(other.to_target).any():
+            text += f", {np.nanmean(other.to_target[0]):.3g} iterations"
     yield text
-    needed = np.nanmean(mine.needed[0]) if np.isfinite(mine.needed).any() else np.inf
+    needed = np.nanmean(mine.to_target[0]) if np.isfinite(mine.to_target).any() else np.inf
     if needed < FEW_ITERATIONS:
         yield (
             f"{needed:.3g} iterations reach the target: it is too easy to say much; give a lower "
@@ -150,45 +149,46 @@ def _clocks(study: Study) -> Iterator[str]:
         )
 
 
-def _no_coding(study: Study) -> str:
+def _no_coding(found: Recommendation) -> str:
     """Why redundancy does not pay: what it can save at most, and what it costs."""
-    one, two, slowest = study.subject.worker_time
+    scenario = found.question.scenario
+    one, two, slowest = scenario.worker_time
     text = (
         f"a worker with two partitions takes {two / one:.2f} times as long as with one (medians), "
-        f"while waiting for the slowest of {study.subject.workers} takes {slowest / one:.2f} times "
+        f"while waiting for the slowest of {scenario.workers} takes {slowest / one:.2f} times "
         "a typical worker: redundancy can save no more than that wait"
     )
-    best = study.best_coded
+    best = found.best_coded
     if best is None:
         return text
     if best.final is not None:
-        middle, low, high = study.ratio(best, study.winner)
+        middle, low, high = ratio(best.values, found.winner.values)
         if not np.isnan(middle):
             return (
                 f"{text}; the best code, {best.label}, takes {middle:.2f} times as long "
                 f"({low:.2f} to {high:.2f})"
             )
-    return f"{text}; the best code, {best.label}, was ruled out: {best.out}"
+    return f"{text}; the best code, {best.label}, was ruled out: {best.reason}"
 
 
-def _tuning(study: Study) -> str:
+def _tuning(found: Recommendation) -> str:
     """Whose learning rates were tuned, and what the ranking would have been without."""
-    asked = study.asked
-    if not asked.trains:
+    question = found.question
+    if not question.trains:
         return (
             "nothing was trained: an update counts 1 / (rho + staleness) exact iterations, rho "
             "from its decoding weights (a yardstick; a problem in the config is better)"
         )
-    common = f"{asked.common:.4g}"
-    first = study.untuned[0]
-    names = [e.label for e in study.untuned[:NAMED]]
+    common = f"{question.common_rate:.4g}"
+    first = found.untuned[0]
+    names = [e.label for e in found.untuned[:NAMED]]
     text = "every scheme has its own best learning rate of one grid of powers of 2"
-    assert study.winner.final is not None
-    at_common = study.winner.final.at(asked.common)
+    assert found.winner.final is not None
+    at_common = found.winner.final.at(question.common_rate)
     assert first.final is not None
-    if not np.isfinite(first.final.at(asked.common)).all():
+    if not np.isfinite(first.final.at(question.common_rate)).all():
         return f"{text}; at the common rate {common} none of them reaches the goal in every run"
-    if first is study.winner:
+    if first is found.winner:
         text += f"; at the common rate {common} it would be first as well"
         return text + f" ({', '.join(names)})"
     reached = "" if np.isfinite(at_common).all() else ", where the best does not always arrive"
@@ -202,77 +202,77 @@ DIALS = {
 }
 
 
-def how_far(study: Study) -> list[str]:
+def how_far(found: Recommendation) -> list[str]:
     """For each dial how far it may be turned before another scheme is better."""
-    return [f"{DIALS[name]}: {_dial(study, name)}" for name in DIALS]
+    return [f"{DIALS[name]}: {_dial(found, name)}" for name in DIALS]
 
 
-def _dial(study: Study, name: str) -> str:
-    rows = [m for m in study.moved if m.dial.name == name]
+def _dial(found: Recommendation, name: str) -> str:
+    rows = [m for m in found.sensitivities if m.perturbation.name == name]
     if not rows:
         return "not tried"
-    changed = _changed(study, rows)
+    changed = _changed(found, rows)
     if name == "persistence":
         held = "the answer holds from delays shuffled each round to kept with probability 0.9"
         texts = [f"{_persistence(value)} {text}" for value, text in changed.items()]
         return "; ".join(texts) if texts else held
-    values = sorted({m.dial.value for m in rows})
+    values = sorted({m.perturbation.value for m in rows})
     if not changed:
         return f"the answer holds from {values[0]:g} to {values[-1]:g} times"
     below = [value for value in changed if value < 1]
     above = [value for value in changed if value > 1]
     parts = []
-    for found, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
-        if found:
-            at = nearest(found)
+    for side, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
+        if side:
+            at = nearest(side)
             parts.append(f"at {at:g} times {changed[at]}")
         else:
             parts.append(f"the answer holds {'down' if end < 1 else 'up'} to {end:g} times")
     return ", ".join(parts)
 
 
-def _changed(study: Study, rows: Sequence[Moved]) -> dict[float, str]:
+def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, str]:
     """Where the answer does not hold, by the value of the dial, and what is so there."""
-    here = study.winner.label
+    here = found.winner.label
     changed: dict[float, str] = {}
     for m in rows:
-        if m.dial.value not in changed and _another(study, m):
-            only = f"{m.entry.label} always reaches the goal and {here} does not"
-            changed[m.dial.value] = only if m.alone else f"{m.entry.label} is better"
+        if m.perturbation.value not in changed and _another(found, m):
+            only = f"{m.contender.label} always reaches the goal and {here} does not"
+            changed[m.perturbation.value] = only if m.alone else f"{m.contender.label} is better"
     for m in rows:
         if not np.isfinite(m.best):
-            changed.setdefault(m.dial.value, f"{here} does not always reach the goal")
+            changed.setdefault(m.perturbation.value, f"{here} does not always reach the goal")
     return dict(sorted(changed.items()))
 
 
 def _persistence(value: float) -> str:
-    return "shuffled each round:" if value == DEALT_ANEW else f"kept with probability {value:g}:"
+    return "shuffled each round:" if value == SHUFFLED else f"kept with probability {value:g}:"
 
 
-def _another(study: Study, moved: Moved) -> bool:
+def _another(found: Recommendation, moved: Sensitivity) -> bool:
     """Whether another scheme, and not just another number of arrivals, is better."""
-    scheme = moved.entry.section["name"] != study.winner.section["name"]
-    return moved.beats and (scheme or is_coded(moved.entry) != is_coded(study.winner))
+    scheme = moved.contender.scheme != found.winner.scheme
+    return moved.beats and (scheme or moved.contender.coded != found.winner.coded)
 
 
-def following(study: Study, config: str) -> list[str]:
+def following(found: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
     steps = [f"run it: `erasurehead run {config}`"]
-    if not study.reached:
+    if not found.reached:
         return ["give more iterations, or an easier --target, and ask again"]
-    if study.tied:
-        cheap = min([study.winner, *study.tied], key=lambda e: _cost(study, e))
+    if found.tied:
+        cheap = min([found.winner, *found.tied], key=lambda e: _cost(found, e))
         steps.insert(0, f"take the cheaper one: {cheap.label} costs fewest worker-seconds")
-    if any(_another(study, m) for m in study.moved if m.dial.name == "load"):
+    if any(_another(found, m) for m in found.sensitivities if m.perturbation.name == "load"):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
             "`erasurehead fit measured.csv`"
         )
-    if not study.asked.trains:
+    if not found.question.trains:
         steps.append("add problem and optimizer to the config: losses decide better than a count")
     return steps
 
 
-def _cost(study: Study, entry: Entry) -> float:
-    return study.costs(entry)["worker_seconds"]
+def _cost(found: Recommendation, entry: Contender) -> float:
+    return found.costs(entry)["worker_seconds"]

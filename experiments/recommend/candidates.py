@@ -1,0 +1,361 @@
+"""Every scheme worth a look, and what is known of it without simulating it."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Run
+from ...sim.schemes import SchemeFamily
+from ...sim.schemes.barrierless import Barrierless, Stops
+from ...sim.schemes.base import Fixed, RoundScheme
+from ...sim.theory import (
+    NoFormula,
+    expected_decoding_error,
+    group_erasure,
+    mean_k_batch_async,
+    scheme_iteration_time,
+    worker_time_at,
+)
+from ...sim.theory.arrivals import Arrivals, Demand
+from ...sim.theory.iteration_time import IterationTimeLaw
+from ..config import build
+from ..config.catalogue import Catalogue
+from ..config.cells import Cell
+from ..config.codec import plain
+from ..run.processes import Share
+from .measure import REFUSALS, Refused, Simulation
+from .question import Goal
+
+Section = dict[str, Any]
+"""A section of a config: a scheme's name and its fields."""
+
+MOST_LOADS = 7
+
+FINE = 64
+"""Workers up to which every number of arrivals is listed."""
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """What recipes need to know of the cluster.
+
+    Attributes:
+        workers: n.
+        typical: seconds, the median time of a worker with one partition.
+        most_load: partitions that a worker may hold.
+        fine: list every number of arrivals, as theory and the clock alone can rank them quickly.
+        network: whether the size of messages matters.
+    """
+
+    workers: int
+    typical: float
+    most_load: int
+    fine: bool = False
+    network: bool = False
+
+    def sections(self, catalogue: Catalogue, only: Sequence[str] = ()) -> Iterator[Section]:
+        """Everything that is tried, scheme by scheme in the order of the registry.
+
+        Args:
+            catalogue: what a config can name.
+            only: names of the schemes that are searched; empty: all.
+        """
+        for name, family in catalogue["schemes"].classes.items():
+            if (only and name not in only) or name in LEFT_OUT:
+                continue
+            recipe = RECIPES.get(name)
+            found = recipe(self) if recipe else _by_fields(family, self, catalogue)
+            for section in found:
+                rest = {key: value for key, value in section.items() if key != "name"}
+                yield {"name": name, **rest}
+
+    @property
+    def loads(self) -> list[int]:
+        """2, 3, 4, 6 and divisors of n up to half of it; of many, some."""
+        n = self.workers
+        some = {d for d in range(2, n // 2 + 1) if n % d == 0} | {2, 3, 4, 6}
+        fit = sorted(d for d in some if 2 <= d <= min(n, self.most_load))
+        if len(fit) <= MOST_LOADS:
+            return fit
+        return [*fit[: MOST_LOADS - 2], fit[(len(fit) + MOST_LOADS - 2) // 2], fit[-1]]
+
+    @property
+    def few_loads(self) -> list[int]:
+        """For codes that differ from others of their load in little."""
+        return self.loads[:2]
+
+    def arrivals(self, most: int | None = None) -> list[int]:
+        """Numbers of arrivals, up to ``most`` (default n - 1); all where ``fine``."""
+        n, last = self.workers, self.workers - 1 if most is None else most
+        if last < 1:
+            return []
+        if self.fine and n <= FINE:
+            return [*range(1, last + 1)]
+        shares = (0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+        return sorted({min(last, max(1, round(share * n))) for share in shares} | {last})
+
+    @property
+    def few_arrivals(self) -> list[int]:
+        """For codes that differ from others of their load in little."""
+        return sorted({max(1, round(share * self.workers)) for share in (0.5, 0.75, 0.9)})
+
+    @property
+    def half(self) -> int:
+        """Half of the workers, at least one."""
+        return max(1, self.workers // 2)
+
+    @property
+    def batches(self) -> list[int]:
+        """Gradients of an update that is not bound to as many workers."""
+        return sorted({max(1, round(share * self.workers)) for share in (0.25, 0.5, 1.0)})
+
+    def seconds(self, *times: float) -> list[float]:
+        """Multiples of the typical time, to three digits."""
+        return [float(f"{factor * self.typical:.3g}") for factor in times]
+
+
+def _every(**choices: Sequence[Any]) -> Iterator[Section]:
+    for values in itertools.product(*choices.values()):
+        yield dict(zip(choices, values, strict=True))
+
+
+def _sequential(space: SearchSpace) -> Iterator[Section]:
+    for variant in ("selective_repeat", "multiplexed"):
+        for load in space.few_loads:
+            few = 2 * (load - 1)
+            yield {"B": 1, "W": 2, "stragglers": few, "tolerance": 0.5, "variant": variant}
+
+
+def _stochastic_block(space: SearchSpace) -> Iterator[Section]:
+    for section in _every(load=space.few_loads, wait_for=space.few_arrivals):
+        yield {**section, "community": section["load"], "inside": 0.8}
+
+
+def _codes(space: SearchSpace) -> Iterator[Section]:
+    return _every(load=space.few_loads, wait_for=space.few_arrivals)
+
+
+def _own_or_sampled(**choices: Sequence[Any]) -> Iterator[Section]:
+    """Each choice with partitions of one's own and with random ones."""
+    return _every(**choices, data=("sampled", "own"))
+
+
+# A recipe lists sections of a scheme for a cluster; those that do not suit the number of workers
+# drop out when they are built. A scheme without a recipe, such as a plugin's, is tried with what
+# its fields' names say (load, wait_for), or with its own examples.
+RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
+    "uncoded": lambda space: [{}],
+    "ignore_stragglers": lambda space: _every(wait_for=space.arrivals()),
+    "window": lambda space: _every(tolerance=(0.25, 0.5, 1.0), at_least=[space.half]),
+    "fractional_repetition": lambda space: _every(load=space.loads),
+    "cyclic_mds": lambda space: _every(load=space.loads),
+    "generalized_fractional_repetition": lambda space: _every(load=space.loads),
+    "communication_efficient": lambda space: (
+        _every(load=space.loads, share=(2, 3)) if space.network else []
+    ),
+    "erasurehead": lambda space: _every(load=space.loads, wait_for=space.arrivals()),
+    "bernoulli": _codes,
+    "stochastic_block": _stochastic_block,
+    "regular_graph": _codes,
+    "expander": _codes,
+    "block_design": lambda space: _every(
+        load=[d for d in (3, 4, 5, 6, 8, 9, 10, 13) if d <= space.most_load],
+        wait_for=space.few_arrivals,
+    ),
+    "graph_assignment": lambda space: _every(degree=space.few_loads, wait_for=space.few_arrivals),
+    "stochastic_gradient_coding": lambda space: _every(
+        load=space.few_loads, wait_for=space.few_arrivals, straggle_probability=[0.1]
+    ),
+    "ignore_arbitrary": lambda space: _every(load=space.few_loads, wait_for=space.few_arrivals),
+    "multi_message": lambda space: _every(load=space.loads[:3]),
+    "partial_stragglers": lambda space: _every(load=space.loads[:3]),
+    "drop_compute": lambda space: _every(pieces=[10], patience=space.seconds(1.1, 1.5, 2.0, 3.0)),
+    "pipelined": lambda space: _every(
+        load=space.few_loads, wait_for=sorted({*space.few_arrivals, max(1, space.workers - 1)})
+    ),
+    "mindflayer": lambda space: _every(trials=(1, 2), patience=space.seconds(1.1, 1.5, 2.0)),
+    "block_coordinate": lambda space: [{}],
+    "sequential": _sequential,
+    "adaptive_k": lambda space: _every(wait_for=[space.half], step=[2]),
+    "adaptive_deadline": lambda space: _every(kappa=(1.0, 3.0), at_least=[space.half]),
+    "asynchronous": lambda space: _own_or_sampled(),
+    "k_async": lambda space: _own_or_sampled(wait_for=space.few_arrivals),
+    "k_batch_async": lambda space: _own_or_sampled(
+        wait_for=space.arrivals(space.workers) if space.fine else space.batches
+    ),
+    "k_batch_sync": lambda space: _own_or_sampled(wait_for=space.batches),
+    "rennala": lambda space: _own_or_sampled(batch=space.batches),
+    "ringmaster": lambda space: _own_or_sampled(oldest=[space.workers, 2 * space.workers]),
+    "ringleader": lambda space: [{}],
+    "malenia": lambda space: [{}],
+    "gradient_table": lambda space: [{}],
+}
+
+LEFT_OUT: Mapping[str, str] = {
+    "cyclic_repetition": "as fast as cyclic_mds, whose code is better conditioned",
+    "heterogeneity_aware": "needs the workers' speeds; name it in the config to have it compared",
+    "heterogeneous_split": "needs the workers' chances to straggle; name it in the config",
+    "matrix": "needs a file with the matrix; name it in the config",
+}
+"""Schemes that are not searched, and why."""
+
+
+def _by_fields(
+    family: type[SchemeFamily], space: SearchSpace, catalogue: Catalogue
+) -> Iterable[Section]:
+    """Sections of a scheme without a recipe."""
+    known = {"load": space.few_loads, "wait_for": space.few_arrivals}
+    mine = fields(family)  # type: ignore[arg-type]
+    required = [f.name for f in mine if f.default is MISSING and f.default_factory is MISSING]
+    named = [f.name for f in mine if f.name in known]
+    if all(name in known for name in required):
+        return _every(**{name: known[name] for name in named})
+    return [plain(example, catalogue) for example in family.examples()]
+
+
+def neighbours(
+    section: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+) -> Iterator[Section]:
+    """Sections half-way between one and those next to it in its number of arrivals.
+
+    Args:
+        section: one that was tried.
+        others: all that were tried.
+    """
+    for key in ("wait_for", "batch"):
+        if not isinstance(section.get(key), int):
+            continue
+        rest = {k: v for k, v in section.items() if k != key}
+        tried = sorted(
+            other[key]
+            for other in others
+            if {k: v for k, v in other.items() if k != key} == rest and isinstance(other[key], int)
+        )
+        place = tried.index(section[key])
+        for near in (tried[place - 1] if place else 0, *tried[place + 1 : place + 2]):
+            half = (near + section[key]) // 2
+            if half not in tried and half >= 1:
+                yield {**section, key: half}
+
+
+THEORY, CLOCK = "closed form", "drawn rounds"
+"""Where an expectation comes from."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is known of a scheme before anything is trained.
+
+    Attributes:
+        source: ``THEORY`` or ``CLOCK``.
+        iteration_time: mean seconds.
+        error: mean decoding error.
+        value: what the goal makes small, where that needs no training; else NaN.
+        fresh: no stale gradients: every update uses gradients of the newest model.
+    """
+
+    source: str
+    iteration_time: float
+    error: float
+    value: float
+    fresh: bool
+
+
+def closed_forms(run: Run, goal: Goal) -> Expected | None:
+    """What theory knows of a scheme; ``None`` where it knows too little.
+
+    Closed forms are for independent delays, an ideal network, and the policy ``cancel``.
+    """
+    scheme, model = run.scheme, run.tapes[0].model  # type: ignore[attr-defined]
+    if not model.independent or not run.cluster.ideal:
+        return None
+    if isinstance(scheme, Barrierless):
+        return _without_rounds(run, scheme, model, goal)
+    if run.policy is not Policy.CANCEL or not isinstance(scheme, Fixed):
+        return None
+    law = scheme_iteration_time(scheme, model, run.load_law)
+    error, erased = expected_decoding_error(scheme), group_erasure(scheme)
+    if isinstance(law, NoFormula) or error is None:
+        return None
+    seconds = law.mean()
+    share = np.nan if isinstance(erased, NoFormula) else erased.heard
+    if goal.kind == "iterations" and not share > 0:
+        return None
+    return Expected(THEORY, seconds, error, _progress(goal, seconds, share), True)
+
+
+def _without_rounds(run: Run, scheme: Barrierless, model: object, goal: Goal) -> Expected | None:
+    """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
+    own, so a staleness of (n - 1) / K updates."""
+    plain = scheme.restarts_at_once and scheme.stops is Stops.NOBODY and not scheme.own_data
+    if not plain or np.isfinite(scheme.oldest) or scheme.distinct or scheme.cycles:
+        return None
+    if type(scheme) is not Barrierless or scheme.delay_adaptive:
+        return None
+    unit = worker_time_at(model, run.load_law, 1)  # type: ignore[arg-type]
+    if unit is None:
+        return None
+    n, k = scheme.n, scheme.gradients
+    mean = IterationTimeLaw(Demand(Arrivals(1, 1, 1)), unit).mean()
+    if not np.isfinite(mean) or mean <= 0:
+        return None
+    update = mean_k_batch_async(n, k, mean)
+    growth, staleness = 1 + (n - 1) / k, (n - 1) / k
+    updates = scheme.updates(1)
+    value = _progress(goal, update, 1 / (growth + staleness))
+    return Expected(THEORY, update * updates, n * (n - 1) / k, value, False)
+
+
+def _progress(goal: Goal, update: float, share: float) -> float:
+    """Seconds for the goal's exact iterations, from those of an update and what it counts."""
+    return goal.value * update / share if goal.kind == "iterations" and share > 0 else np.nan
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What is known of a scheme as soon as it is built.
+
+    Attributes:
+        label: its name and what is not a default.
+        holds: partitions that a worker must have: all where it draws one at random.
+        barrierless: whether no barrier separates rounds.
+        expected: by closed forms; ``None`` where they know too little.
+    """
+
+    label: str
+    holds: int
+    barrierless: bool
+    expected: Expected | None
+
+    @property
+    def coded(self) -> bool:
+        """Whether workers hold more than one partition each for the sake of others."""
+        return self.holds > 1 and not self.barrierless
+
+
+def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile | Refused:
+    """Build a scheme, and ask theory."""
+    try:
+        cell = simulation.cell()
+        run = build.timing(cell, 1 if cell.settings.problem is not None else None)
+        barrierless = isinstance(run.scheme, Barrierless)
+        expected = closed_forms(run, simulation.goal)
+        return Profile(cell.label, _holds(run, cell), barrierless, expected)
+    except REFUSALS as error:
+        return Refused(str(error))
+
+
+def _holds(run: Run, cell: Cell) -> int:
+    if isinstance(run.scheme, Barrierless):
+        return 1 if run.scheme.own_data else run.scheme.partitions
+    computes = 1.0
+    if isinstance(run.scheme, RoundScheme):
+        computes = float(np.max(run.scheme.plan(run.scheme.start(1)).loads))
+    named = getattr(cell.settings.schemes[0].family, "load", 1)
+    return max(int(np.ceil(computes)), named if isinstance(named, int) else 1)

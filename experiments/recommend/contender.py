@@ -1,0 +1,238 @@
+"""A scheme on its way through the search, what it costs, and how two are compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.special import stdtrit
+
+from ...sim.types import FloatArray
+from ..config.errors import ConfigError
+from ..run.records import ratio_interval
+from .candidates import CLOCK, THEORY, Expected, Profile
+from .measure import Performance
+from .question import Goal, Question
+
+SURE = 0.999
+"""Confidence with which a scheme is dropped before the end: it is looked at several times."""
+
+NO_DIFFERENCE = 1e-12
+"""Relative: two means this close are equal, but for rounding."""
+
+
+def mean(values: FloatArray) -> float:
+    """Mean of ``(R,)``; infinite where a replication does not reach the goal."""
+    # A mean over the replications that do reach it would flatter.
+    return float(values.mean()) if np.isfinite(values).all() else np.inf
+
+
+def order(values: FloatArray) -> tuple[float, float]:
+    """A key that sorts: how many replications miss the goal, and the mean of the others."""
+    there = values[np.isfinite(values)]
+    return float(values.size - there.size), float(there.mean()) if there.size else np.inf
+
+
+def behind(mine: FloatArray, best: FloatArray) -> bool:
+    """Whether a scheme is surely worse than the best: the paired interval of the mean difference
+    of logarithms lies above 0, or it misses the goal in more than half of the replications."""
+    there = np.isfinite(mine) & np.isfinite(best)
+    if there.sum() < mine.size / 2:
+        return True
+    positive = there & (mine > 0) & (best > 0)
+    logs = np.log(mine[positive]) - np.log(best[positive])
+    if logs.size < 2:
+        return False
+    half = stdtrit(logs.size - 1, (1 + SURE) / 2) * logs.std(ddof=1) / np.sqrt(logs.size)
+    return bool(logs.mean() - half > NO_DIFFERENCE)
+
+
+def ratio(mine: FloatArray, best: FloatArray) -> tuple[float, float, float]:
+    """Geometric mean of mine over best with a 95 % interval, over the replications that both have;
+    NaN where one misses the goal in any of them."""
+    count = min(len(mine), len(best))
+    mine, best = mine[:count], best[:count]
+    if not (np.isfinite(mine).all() and np.isfinite(best).all()):
+        return (np.nan, np.nan, np.nan)
+    return ratio_interval(mine, best)
+
+
+NUMBER = 8.0
+"""Bytes of a number in a message."""
+
+LIMITS, UNBUILT = "limits", "cannot be built"
+"""Stages at which a scheme leaves that breaks a limit, and one that does not suit the cluster."""
+
+
+@dataclass(eq=False)
+class Contender:
+    """A scheme in the search: what each stage found out, and at which stage it left.
+
+    Attributes:
+        index: among all contenders.
+        section: of the config, with a label if the config gives one.
+        given: whether the config names it.
+        profile: what is known without simulating it.
+        expected: before anything is trained.
+        clocked: its clock alone.
+        trial: values on trial delays at several rates.
+        rate: its own learning rate; NaN without training.
+        final: values on the config's delays, at its own rate and at the common one.
+        stage: at which it left; empty for those that stayed to the end.
+        reason: why it left.
+        breaks: the limit that one of the config's breaks; it stays for comparison.
+    """
+
+    index: int
+    section: Mapping[str, Any]
+    given: bool
+    profile: Profile | None = None
+    expected: Expected | None = None
+    clocked: Performance | None = None
+    trial: Performance | None = None
+    rate: float = np.nan
+    final: Performance | None = None
+    stage: str = ""
+    reason: str = ""
+    breaks: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """Its registry name."""
+        return str(self.section["name"])
+
+    @property
+    def label(self) -> str:
+        """Its name, and what is not a default."""
+        if self.profile is not None:
+            return self.profile.label
+        rest = (f"{k}={v}" for k, v in self.section.items() if k not in ("name", "label"))
+        return str(self.section.get("label") or " ".join([self.scheme, *rest]))
+
+    @property
+    def barrierless(self) -> bool:
+        """Whether no barrier separates its rounds, as far as that is known."""
+        return self.profile is not None and self.profile.barrierless
+
+    @property
+    def coded(self) -> bool:
+        """Whether workers hold more than one partition each for the sake of others."""
+        return self.profile is not None and self.profile.coded
+
+    @property
+    def values(self) -> FloatArray:
+        """Final values at its own rate, ``(R,)``."""
+        assert self.final is not None
+        return self.final.at(self.rate)
+
+    def leave(self, stage: str, reason: str) -> None:
+        """Note that it left, and why."""
+        self.stage, self.reason = stage, reason
+
+    def refuse(self, reason: str) -> None:
+        """Note that it cannot be simulated.
+
+        Raises:
+            ConfigError: the config names it.
+        """
+        if self.given:
+            raise ConfigError(reason)
+        self.leave(UNBUILT, reason)
+
+    def costs(self, question: Question, one: Performance, value: float) -> dict[str, float]:
+        """Load, worker-seconds, message bytes and decoding error to the goal, by name.
+
+        Args:
+            question: whose budget, if it has one, is used up in any case.
+            one: what was measured of this scheme.
+            value: what the goal makes small; NaN where it is not known.
+        """
+        assert self.profile is not None
+        goal, features = question.goal, question.scenario.features
+        seconds = goal.value if goal.kind == "budget" else value
+        message = NUMBER * features if features else np.nan
+        return {
+            "load": float(self.profile.holds),
+            "worker_seconds": float(one.busy.mean()) * seconds,
+            "bytes": float(one.heard.mean()) * message * seconds,
+            "error": one.error,
+        }
+
+    def keep_limits(self, question: Question, costs: Mapping[str, float]) -> None:
+        """Leave if these costs break a limit; one that the config names only notes it."""
+        if self.expected is not None:  # an expected error has no sampling error
+            costs = {**costs, "error": self.expected.error}
+        broken = question.limits.broken(costs)
+        if broken is not None and self.given:
+            self.breaks = broken
+        elif broken is not None:
+            self.leave(LIMITS, broken)
+
+
+def trial_order(one: Contender) -> tuple[float, float]:
+    """A key that sorts by the trial, each at its best rate."""
+    return (np.inf, np.inf) if one.trial is None else order(one.trial.at(one.rate))
+
+
+def final_order(one: Contender) -> tuple[float, float]:
+    """A key that sorts by the race, each at its own rate."""
+    return order(one.values)
+
+
+def remaining(contenders: Iterable[Contender]) -> list[Contender]:
+    """Those that have not left."""
+    return [one for one in contenders if not one.stage]
+
+
+def require_some(contenders: Sequence[Contender]) -> None:
+    """Refuse limits that no scheme keeps.
+
+    Raises:
+        ConfigError: every scheme breaks one.
+    """
+    if any(not one.breaks for one in remaining(contenders)):
+        return
+    broken = [one for one in contenders if one.breaks or one.stage == LIMITS]
+    texts = [f"{one.label}: {one.breaks or one.reason}" for one in broken[:2]]
+    raise ConfigError(f"no scheme keeps the limits ({'; '.join(texts)}, ...)")
+
+
+MARGIN = {THEORY: 0.02, CLOCK: 0.1}
+"""By how much a scheme must be slower to go; drawn rounds have an error of their own."""
+
+
+def cannot_win(contenders: Sequence[Contender], goal: Goal) -> dict[int, str]:
+    """Indices of those that surely cannot win, each with the reason.
+
+    That is a scheme that is slower per iteration, by more than a margin, than one whose gradients
+    are at least as good: exact, or of the same scheme with no larger error. Where the goal itself
+    is expected, it is a scheme that is behind the best by more than the margin.
+    """
+    known = [one for one in contenders if one.expected is not None]
+    gone: dict[int, str] = {}
+    for one in known:
+        reasons = (_beaten(one, other, goal) for other in known)
+        if not one.given and (reason := next(filter(None, reasons), None)) is not None:
+            gone[one.index] = reason
+    return gone
+
+
+def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
+    """Why one cannot win while the other is there; ``None`` where that is not sure."""
+    mine, theirs = one.expected, other.expected
+    assert mine is not None
+    assert theirs is not None
+    margin = 1 + max(MARGIN[mine.source], MARGIN[theirs.source])
+    if np.isfinite(theirs.value) and mine.value > theirs.value * margin:
+        text = f"{mine.value:.4g} s, by {mine.source}; {other.label} {theirs.value:.4g} s"
+        return f"{text} {goal.phrase}"
+    exact = theirs.error <= 1e-9
+    as_good = other.scheme == one.scheme and theirs.error <= mine.error * (1 + 1e-9)
+    slower = mine.iteration_time > theirs.iteration_time * margin
+    if mine.fresh and theirs.fresh and (exact or as_good) and slower:
+        text = f"an iteration takes {mine.iteration_time:.4g} s by {mine.source}"
+        better = "is exact" if exact else "has no larger error"
+        return f"{text}; {other.label} {better} and takes {theirs.iteration_time:.4g} s"
+    return None

@@ -1,0 +1,257 @@
+"""The cluster and its problem, from a config or from a measured table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...delay_models import Tape
+from ...delay_models.base import ReplayedDelays
+from ...delay_models.tables.measured import AS_IT_IS, Reading
+from ...sim.types import FloatArray
+from ..config import build
+from ..config.catalogue import Catalogue
+from ..config.cells import Cell, catalogue_of, cells
+from ..config.errors import ConfigError, at
+from ..fit import command
+from ..fit.study import investigate
+from ..run.estimate import Room, check, size
+
+MADE = {"iterations": 100, "replications": 32}
+"""Settings of a config that is made from a table."""
+
+ROWS_A_WORKER, FEATURES = 40, 20
+"""Size of the synthetic problem that stands for the user's own."""
+
+
+@dataclass(frozen=True)
+class MeasuredConfig:
+    """Measured delays in place of a config, and what is trained on them.
+
+    Attributes:
+        path: the table; ``None`` where there is a config.
+        workers: n; ``None``: as many as the table has.
+        loss: of the problem; ``None``: timing only.
+        dataset: of the problem; ``None``: synthetic.
+        replay: draw whole measured rounds at random instead of fitting a law to them.
+        reading: what the file does not say of itself.
+    """
+
+    path: Path | None
+    workers: int | None = None
+    loss: str | None = None
+    dataset: str | None = None
+    replay: bool = False
+    reading: Reading = AS_IT_IS
+
+    def refuse_without_table(self) -> None:
+        """Refuse options that describe a table where there is none.
+
+        Raises:
+            ConfigError: one of them is given.
+        """
+        given: dict[str, object] = {"workers": self.workers, "loss": self.loss}
+        given |= {"dataset": self.dataset}
+        given |= {k: v for k, v in vars(self.reading).items() if v != getattr(AS_IT_IS, k)}
+        given |= {"replay": self.replay or None}
+        for option, value in given.items():
+            if value is not None and self.path is None:
+                raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
+
+    def document(self) -> tuple[dict[str, Any], list[str]]:
+        """A config made from the table, and what should be known of it.
+
+        Raises:
+            ConfigError: the table cannot be used.
+        """
+        assert self.path is not None
+        measured, notes = command.read_tables(str(self.path), self.reading)
+        n = measured.workers if self.workers is None else self.workers
+        document: dict[str, Any] = {
+            "name": self.path.name.split(".")[0] or "trace",
+            "workers": n,
+            **MADE,
+        }
+        if self.replay:
+            if len(measured.tables) > 1:
+                loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
+                text = f"{self.path} has several loads; choose one of {loads} (--load)"
+                raise ConfigError(f"--replay: {text}")
+            document["delay"] = self._replayed("first" if n < measured.workers else None)
+        else:
+            ks = command.k_range(None, measured.workers)
+            found = investigate(
+                measured.tables, self.reading.load, ks, lambda done, total: None, measured.hosts, ()
+            )
+            document |= {"delay": found.chosen.section, "load_law": found.load_law}
+            notes.append(f"delays fitted to {self.path.name}: {', '.join(found.chosen.why)}")
+        if len(measured.tables) == 1:
+            text = f"{self.path.name} has one load, so the load law is assumed: proportional"
+            notes.append(text)
+        if self.loss is not None:
+            data: dict[str, Any] = {"dataset": self.dataset or "synthetic"}
+            if self.dataset is None:
+                data |= {"rows": ROWS_A_WORKER * n, "features": FEATURES}
+                notes.append(
+                    "the problem is synthetic: times to its target rank the schemes, and "
+                    "are not those of your training"
+                )
+            document["problem"] = {"loss": self.loss, **data}
+            document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
+        elif self.dataset is not None:
+            raise at("--dataset", self.dataset, "needs --loss as well")
+        return document, notes
+
+    def _replayed(self, hosts: str | None) -> dict[str, Any]:
+        """The section of a delay model that draws whole rounds of the table."""
+        reading = self.reading
+        options = {
+            "columns": dict(reading.columns) or None,
+            "drop": list(reading.drop) or None,
+            "unit": reading.unit,
+            "load": reading.load,
+            "hosts": hosts,
+            "missing": reading.missing,
+            "retries": reading.retries,
+        }
+        given = {key: value for key, value in options.items() if value is not None}
+        return {"model": "trace", "path": str(self.path), "resample": "rounds", **given}
+
+
+MOST_WORKERS = 2000
+
+SEARCHED, LONGEST, LARGEST = 64, 20.0, 2**30
+"""Replications of a run of the search, and the seconds and bytes that one may take."""
+
+ROUNDS = 200
+"""Rounds that are drawn to see what is typical."""
+
+TODAY = {"name": "uncoded", "label": "uncoded"}
+"""The scheme of today where a config names none."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scenario:
+    """A cluster and, if any, its problem.
+
+    Attributes:
+        name: of the config or the table.
+        base: the config without its schemes, every default written out.
+        given: sections of the schemes that the config compares, with their labels.
+        catalogue: what a config can name.
+        features: p; 0 without a problem.
+        unit_delay: seconds, median unit delay.
+        worker_time: seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1.
+        notes: what should be known of the input, a line each.
+        data_dir: where the public data sets lie.
+    """
+
+    name: str
+    base: Mapping[str, Any]
+    given: tuple[Mapping[str, Any], ...]
+    catalogue: Catalogue
+    features: int
+    unit_delay: float
+    worker_time: tuple[float, float, float]
+    notes: tuple[str, ...]
+    data_dir: Path | None
+
+    @property
+    def workers(self) -> int:
+        """The number of workers n."""
+        return int(self.base["workers"])
+
+    @property
+    def iterations(self) -> int:
+        """Iterations T of the config."""
+        return int(self.base["iterations"])
+
+    @property
+    def typical(self) -> float:
+        """Seconds, median time of a worker with one partition."""
+        return self.worker_time[0]
+
+
+def read_scenario(
+    document: Mapping[str, Any], data_dir: Path | None, notes: Sequence[str] = ()
+) -> Scenario:
+    """Read a config; it may leave its schemes out.
+
+    Raises:
+        ConfigError: it is bad, has a grid, or its data are missing.
+    """
+    if document.get("sweep"):
+        keys = ", ".join(map(str, document["sweep"]))
+        raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
+    whole = {"schemes": None, **document}
+    whole["schemes"] = whole["schemes"] or [TODAY]
+    grid, left_out = _possible(cells(whole, data_dir), data_dir)
+    first = grid[0]
+    settings = first.settings
+    _, learning = build.both(first, data_dir)
+    model, law, n = settings.delay, settings.load_law, settings.workers
+    rounds = min(ROUNDS, model.rounds_available() or ROUNDS)
+    tape = Tape(model, n, settings.seed, 0)
+    one, two = (law.worker_times(tape, np.full(n, load), 0, rounds) for load in (1, 2))
+    finite = np.where(np.isfinite(one), one, np.nan)
+    if not np.isfinite(finite).any():
+        raise ConfigError("delay: no worker ever arrives in the first rounds")
+    lines = [*notes, *left_out, *build.warnings(settings)]
+    if isinstance(model, ReplayedDelays):
+        lines.append(
+            "every replication replays the same delays, so that intervals say nothing of other "
+            "days; {model: trace, resample: rounds} draws whole rounds anew"
+        )
+    slowest = float(np.nanmean(np.nanmax(finite, axis=1)))
+    times = _finite_median(one), _finite_median(two), slowest
+    if times[0] <= 0:
+        raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
+    return Scenario(
+        name=settings.name,
+        base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
+        given=tuple({**cell.scheme, "label": cell.label} for cell in grid),
+        catalogue=catalogue_of(whole),
+        features=0 if learning is None else learning.problem.features,
+        unit_delay=_finite_median(tape.rows(0, rounds)),
+        worker_time=times,
+        notes=tuple(dict.fromkeys(lines)),
+        data_dir=data_dir,
+    )
+
+
+def _finite_median(seconds: FloatArray) -> float:
+    return float(np.nanmedian(np.where(np.isfinite(seconds), seconds, np.nan)))
+
+
+def _possible(grid: Sequence[Cell], data_dir: Path | None) -> tuple[list[Cell], list[str]]:
+    """The cells that can be built, and a line for each other one: of a list of values, some may not
+    suit the rest.
+
+    Raises:
+        ConfigError: there is none, one takes too long for a search of some hundred schemes, or data
+            are missing.
+    """
+    settings = grid[0].settings
+    if settings.workers > MOST_WORKERS:
+        raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
+    found = check(grid, data_dir, Room.here(Path()))
+    possible = [cell for cell in grid if cell.key in found.estimates]
+    for cell in possible:
+        need = found.estimates[cell.key]
+        share = SEARCHED / cell.settings.replications
+        seconds, memory = need.seconds * share, need.memory * share
+        if seconds > LONGEST or memory > LARGEST:
+            takes = f"about {seconds:.3g} s and {size(memory)} for one of many runs"
+            valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
+            text = f"{cell.label} takes {takes}; must be {valid}: take fewer"
+            raise at("iterations", settings.iterations, text)
+    left_out = [
+        f"{cell.label} is left out: {found.impossible[cell.key]}"
+        for cell in grid
+        if cell.key in found.impossible
+    ]
+    return possible, left_out
