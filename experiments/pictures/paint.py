@@ -62,7 +62,8 @@ def figure(picture: Picture) -> Figure:
             _label_once(panels, picture)
         if picture.heading:
             drawn.suptitle(text(picture.heading), fontsize=9.5)
-        style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
+        if picture.legend:
+            style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
     return drawn
 
 

@@ -231,7 +231,7 @@ class Picture:
         share: the axis that all panels have in common, if any; ``rows``: the panels of a row have
             their vertical axis in common.
         heading: above all panels.
-        legend: entries side by side, where so many fit.
+        legend: entries side by side, where so many fit; 0 for no legend in a file.
         last: entries that stand at the end of the legend.
         names_left: titles are set flush left.
         heights: of the rows of panels, relative to each other; empty where all are alike.

@@ -1,147 +1,133 @@
-"""The answer in sentences: verdict, reasons, and what to do next."""
+"""The answer in sentences: verdict, reasons, what to do next, and how it was found."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from .contender import Contender, mean, ratio
+from ..page.answer import Answer
+from ..page.numbers import number, percent, sentence
+from .candidates import LEFT_OUT
+from .contender import MARGIN, Contender, mean, ratio
 from .measure import SHUFFLED
+from .search import CLOCKED, SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5
 """So few say little of a long training."""
 
 NAMED = 3
-"""Schemes that are named in a line."""
+"""Schemes that are named in a sentence."""
 
 NO_CODING = "coding does not pay"
 
 
-def number(value: float, digits: int = 4) -> str:
-    """A number for people."""
-    return "-" if not np.isfinite(value) else f"{value:.{digits}g}"
+def answer(found: Recommendation, config: str, command: str) -> Answer:
+    """The answer of ``answer.json``.
 
-
-def percent(share: float) -> str:
-    """``38.2 %``, never ``-0.0 %``."""
-    return f"{round(100 * share, 1) + 0.0:.1f} %"
-
-
-def sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}."
+    Args:
+        found: what was found.
+        config: path of the ready config.
+        command: the command line that asked.
+    """
+    scenario = found.question.scenario
+    steps = tuple(next_steps(found, config))
+    reasons = tuple(why(found))
+    return Answer(
+        "recommend", scenario.name, verdict(found), reasons, steps, command, scenario.notes
+    )
 
 
 def verdict(found: Recommendation) -> str:
-    """The answer, one sentence. A scheme's name does not begin it, since it has no capital."""
-    return sentence(_verdict(found))
-
-
-def _verdict(found: Recommendation) -> str:
-    goal = found.question.goal
+    """The answer in one sentence, which begins with no scheme's name: that has no capital."""
+    winner, goal = found.winner, found.question.goal
     if not found.reached:
-        there = np.isfinite(found.winner.values).sum()
-        return (
-            f"no scheme reaches the goal in every run: {found.winner.label} does in {there} of "
-            f"{len(found.winner.values)}; give more iterations or an easier target"
+        there, all_ = np.isfinite(winner.values).sum(), len(winner.values)
+        return sentence(
+            f"no scheme reaches the goal in every run: {winner.label} does in {there} of {all_}; "
+            "give more iterations or an easier target"
         )
-    winner = found.winner
     value = f"{number(mean(winner.values))}{goal.unit} {goal.phrase}"
-    pays = _coding_pays(found)
+    coded = [one for one in (winner, *found.tied) if one.coded]
+    pays = bool(coded) or not _codes_searched(found)
     if found.tied:
-        names, end = listed([winner, *found.tied]), f", about {value}{_beside_today(found)}"
-        apart = "cannot be told apart"
-        return f"the best {apart}: {names}{end}" if pays else f"{NO_CODING}: {names} {apart}{end}"
-    if winner is found.today:
-        text = f"keep {winner.label}, nothing is better: {value}{_next_best(found)}"
-        return text if pays else f"{NO_CODING}: {text}"
-    end = f"{value}{_beside_today(found)}"
-    if pays:
-        return f"the best is {winner.label}, {end}"
-    return f"{NO_CODING}: {winner.label} is best, {end}"
+        names, end = _listed([winner, *found.tied]), f"about {value}{_beside_today(found)}"
+        text = f"the best cannot be told apart: {names}, {end}"
+        without = f"{names} cannot be told apart, {end}"
+    elif winner is found.today:
+        text = without = f"keep {winner.label}, nothing is better: {value}{_next_best(found)}"
+    else:
+        text = f"the best is {winner.label}, {value}{_beside_today(found)}"
+        without = f"{winner.label} is best, {value}{_beside_today(found)}"
+    return sentence(text if pays else f"{NO_CODING}: {without}")
 
 
-def listed(entries: Sequence[Contender]) -> str:
+def _listed(contenders: Sequence[Contender]) -> str:
     """``A, B and 2 more``."""
-    names = [entry.label for entry in entries[:NAMED]]
-    more = len(entries) - len(names)
-    if more:
-        return f"{', '.join(names)} and {more} more"
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-def _coding_pays(found: Recommendation) -> bool:
-    """Whether a code is among the best, or none was searched."""
-    coded = [e for e in (found.winner, *found.tied) if e.coded]
-    return bool(coded) or not _codes_searched(found)
+    names = [one.label for one in contenders[:NAMED]]
+    last = f"{len(contenders) - NAMED} more" if len(contenders) > NAMED else names.pop()
+    return " and ".join([*([", ".join(names)] if names else []), last])
 
 
 def _codes_searched(found: Recommendation) -> bool:
-    return any(entry.coded for entry in found.contenders)
+    return any(one.coded for one in found.contenders)
 
 
 def _beside_today(found: Recommendation) -> str:
-    """How much less than today's scheme, which cannot be the winner."""
+    """How much less than today's scheme, which is not the winner."""
     today = found.today
-    if today is found.winner or today in found.tied:
+    if today in found.tied:
         return ""
     middle, low, high = ratio(found.winner.values, today.values)
     if np.isnan(middle):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
-    less = f"{percent(1 - middle)} less ({percent(1 - high)} to {percent(1 - low)})"
-    if today.breaks:
-        return f"; {less} than {today.label}, the scheme of today, which breaks a limit"
-    return f", {less} than {today.label}, the scheme of today"
+    less = f"{percent(1 - middle, 1 - high, 1 - low)} less than {today.label}, the scheme of today"
+    return f"; {less}, which breaks a limit" if today.breaks else f", {less}"
 
 
 def _next_best(found: Recommendation) -> str:
-    others = [e for e in found.finalists if e is not found.winner and not e.breaks]
+    others = [one for one in found.finalists if one is not found.winner and not one.breaks]
     if not others:
         return ""
     middle, low, high = ratio(others[0].values, found.winner.values)
     if np.isnan(middle):
         return ""
-    more = f"{percent(middle - 1)} more ({percent(low - 1)} to {percent(high - 1)})"
-    return f"; {others[0].label}, the next, takes {more}"
+    more = percent(middle - 1, low - 1, high - 1)
+    return f"; {others[0].label}, the next, takes {more} more"
 
 
 def why(found: Recommendation) -> list[str]:
     """What the answer rests on, a sentence each."""
-    return [*map(sentence, _whys(found))]
-
-
-def _whys(found: Recommendation) -> Iterator[str]:
     if not found.reached:
-        return
-    yield from _clocks(found)
+        return []
+    reasons = [*_clocks(found)]
     if _codes_searched(found) and not found.winner.coded:
-        yield _no_coding(found)
-    yield _tuning(found)
-    yield from how_far(found)
+        reasons.append(_no_coding(found))
+    reasons.append(_tuning(found))
+    reasons += [f"{words}: {_holds(found, name)}" for name, words in CHANGES.items()]
+    return [*map(sentence, reasons)]
 
 
 def _clocks(found: Recommendation) -> Iterator[str]:
     """An iteration's time, and how many are needed, beside today's scheme."""
-    winner, today = found.winner, found.today
-    assert winner.final is not None
-    mine = winner.final
-    each = float(mine.iteration_time.mean())
-    text = f"an iteration of {winner.label} takes {number(each)} s, mean decoding error "
-    text += f"{mine.error:.3g}"
+    mine, today = found.winner.final, found.today.final
+    assert mine is not None
+    text = f"an iteration of {found.winner.label} takes {number(mine.iteration_time.mean())} s"
+    text += f", mean decoding error {mine.error:.3g}"
     if mine.staleness:
         text += f", gradients {mine.staleness:.3g} updates old"
+    needed = np.inf
     if np.isfinite(mine.to_target).any():
-        text += f", {np.nanmean(mine.to_target[0]):.3g} iterations"
-    if today is not winner and today.final is not None:
-        other = today.final
-        text += f"; one of {today.label} {number(float(other.iteration_time.mean()))} s"
-        text += f", error {other.error:.3g}"
-        if np.isfinite(other.to_target).any():
-            text += f", {np.nanmean(other.to_target[0]):.3g} iterations"
+        needed = np.nanmean(mine.to_target[0])
+        text += f", {needed:.3g} iterations"
+    if today is not None and today is not mine:
+        text += f"; one of {found.today.label} {number(today.iteration_time.mean())} s"
+        text += f", error {today.error:.3g}"
+        if np.isfinite(today.to_target).any():
+            text += f", {np.nanmean(today.to_target[0]):.3g} iterations"
     yield text
-    needed = np.nanmean(mine.to_target[0]) if np.isfinite(mine.to_target).any() else np.inf
     if needed < FEW_ITERATIONS:
         yield (
             f"{needed:.3g} iterations reach the target: it is too easy to say much; give a lower "
@@ -164,10 +150,8 @@ def _no_coding(found: Recommendation) -> str:
     if best.final is not None:
         middle, low, high = ratio(best.values, found.winner.values)
         if not np.isnan(middle):
-            return (
-                f"{text}; the best code, {best.label}, takes {middle:.2f} times as long "
-                f"({low:.2f} to {high:.2f})"
-            )
+            times = f"{middle:.2f} times as long ({low:.2f} to {high:.2f})"
+            return f"{text}; the best code, {best.label}, takes {times}"
     return f"{text}; the best code, {best.label}, was ruled out: {best.reason}"
 
 
@@ -179,91 +163,93 @@ def _tuning(found: Recommendation) -> str:
             "nothing was trained: an update counts 1 / (rho + staleness) exact iterations, rho "
             "from its decoding weights (a yardstick; a problem in the config is better)"
         )
-    common = f"{question.common_rate:.4g}"
-    first = found.untuned[0]
-    names = [e.label for e in found.untuned[:NAMED]]
-    text = "every scheme has its own best learning rate of one grid of powers of 2"
-    assert found.winner.final is not None
-    at_common = found.winner.final.at(question.common_rate)
+    first, winner = found.untuned[0], found.winner
     assert first.final is not None
+    assert winner.final is not None
+    names = ", ".join(one.label for one in found.untuned[:NAMED])
+    text = (
+        "every scheme has its own best learning rate of one grid of powers of 2; at the common "
+        f"rate {question.common_rate:.4g}"
+    )
     if not np.isfinite(first.final.at(question.common_rate)).all():
-        return f"{text}; at the common rate {common} none of them reaches the goal in every run"
-    if first is found.winner:
-        text += f"; at the common rate {common} it would be first as well"
-        return text + f" ({', '.join(names)})"
-    reached = "" if np.isfinite(at_common).all() else ", where the best does not always arrive"
-    return f"{text}; at the common rate {common} the ranking would be {', '.join(names)}{reached}"
+        return f"{text} none of them reaches the goal in every run"
+    if first is winner:
+        return f"{text} it would be first as well ({names})"
+    reached = np.isfinite(winner.final.at(question.common_rate)).all()
+    rest = "" if reached else ", where the best does not always arrive"
+    return f"{text} the ranking would be {names}{rest}"
 
 
-DIALS = {
+CHANGES = {
     "load": "cost of partitions beyond the first",
     "tail": "tail, delays beyond the median",
     "persistence": "persistence",
 }
+"""What is changed about the delays, in words."""
 
 
-def how_far(found: Recommendation) -> list[str]:
-    """For each dial how far it may be turned before another scheme is better."""
-    return [f"{DIALS[name]}: {_dial(found, name)}" for name in DIALS]
-
-
-def _dial(found: Recommendation, name: str) -> str:
-    rows = [m for m in found.sensitivities if m.perturbation.name == name]
+def _holds(found: Recommendation, name: str) -> str:
+    """How far one thing about the delays can change before another scheme is better."""
+    rows = [each for each in found.sensitivities if each.perturbation.name == name]
     if not rows:
         return "not tried"
     changed = _changed(found, rows)
     if name == "persistence":
+        texts = [
+            f"{'shuffled each round' if value == SHUFFLED else f'kept with probability {value:g}'}"
+            f": {text}"
+            for value, text in changed.items()
+        ]
         held = "the answer holds from delays shuffled each round to kept with probability 0.9"
-        texts = [f"{_persistence(value)} {text}" for value, text in changed.items()]
-        return "; ".join(texts) if texts else held
-    values = sorted({m.perturbation.value for m in rows})
+        return "; ".join(texts) or held
+    values = sorted({each.perturbation.value for each in rows})
     if not changed:
         return f"the answer holds from {values[0]:g} to {values[-1]:g} times"
     below = [value for value in changed if value < 1]
     above = [value for value in changed if value > 1]
-    parts = []
-    for side, nearest, end in ((below, max, values[0]), (above, min, values[-1])):
-        if side:
-            at = nearest(side)
-            parts.append(f"at {at:g} times {changed[at]}")
-        else:
-            parts.append(f"the answer holds {'down' if end < 1 else 'up'} to {end:g} times")
-    return ", ".join(parts)
+    down = f"the answer holds down to {values[0]:g} times"
+    up = f"the answer holds up to {values[-1]:g} times"
+    if below:
+        down = f"at {max(below):g} times {changed[max(below)]}"
+    if above:
+        up = f"at {min(above):g} times {changed[min(above)]}"
+    return f"{down}, {up}"
 
 
 def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, str]:
-    """Where the answer does not hold, by the value of the dial, and what is so there."""
+    """Where the answer does not hold, by the changed value, and what is so there."""
     here = found.winner.label
     changed: dict[float, str] = {}
-    for m in rows:
-        if m.perturbation.value not in changed and _another(found, m):
-            only = f"{m.contender.label} always reaches the goal and {here} does not"
-            changed[m.perturbation.value] = only if m.alone else f"{m.contender.label} is better"
-    for m in rows:
-        if not np.isfinite(m.best):
-            changed.setdefault(m.perturbation.value, f"{here} does not always reach the goal")
+    for each in rows:
+        if each.perturbation.value not in changed and _another(found, each):
+            label = each.contender.label
+            alone = f"{label} always reaches the goal and {here} does not"
+            changed[each.perturbation.value] = alone if each.alone else f"{label} is better"
+    for each in rows:
+        if not np.isfinite(each.best):
+            text = f"{here} does not always reach the goal"
+            changed.setdefault(each.perturbation.value, text)
     return dict(sorted(changed.items()))
 
 
-def _persistence(value: float) -> str:
-    return "shuffled each round:" if value == SHUFFLED else f"kept with probability {value:g}:"
-
-
-def _another(found: Recommendation, moved: Sensitivity) -> bool:
+def _another(found: Recommendation, each: Sensitivity) -> bool:
     """Whether another scheme, and not just another number of arrivals, is better."""
-    scheme = moved.contender.scheme != found.winner.scheme
-    return moved.beats and (scheme or moved.contender.coded != found.winner.coded)
+    one, winner = each.contender, found.winner
+    return each.beats and (one.scheme != winner.scheme or one.coded != winner.coded)
 
 
-def following(found: Recommendation, config: str) -> list[str]:
+def next_steps(found: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
-    steps = [f"run it: `erasurehead run {config}`"]
     if not found.reached:
         return ["give more iterations, or an easier --target, and ask again"]
+    steps = [f"run it: `erasurehead run {config}`"]
     if found.tied:
-        cheap = min([found.winner, *found.tied], key=lambda e: _cost(found, e))
-        steps.insert(0, f"take the cheaper one: {cheap.label} costs fewest worker-seconds")
-    if any(_another(found, m) for m in found.sensitivities if m.perturbation.name == "load"):
+        best = [found.winner, *found.tied]
+        cheapest = min(best, key=lambda one: found.costs(one)["worker_seconds"])
+        steps.insert(0, f"take the cheaper one: {cheapest.label} costs fewest worker-seconds")
+    if any(
+        _another(found, each) for each in found.sensitivities if each.perturbation.name == "load"
+    ):
         steps.append(
             "measure how a worker's time grows with its load, since the answer depends on it: "
             "`erasurehead measure --loads 1,2,3 --output measured.csv`, then "
@@ -274,5 +260,28 @@ def following(found: Recommendation, config: str) -> list[str]:
     return steps
 
 
-def _cost(found: Recommendation, entry: Contender) -> float:
-    return found.costs(entry)["worker_seconds"]
+def method(found: Recommendation) -> list[str]:
+    """How it was found, a paragraph each."""
+    stages = Counter(one.stage or "stayed" for one in found.contenders)
+    told = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    text = (
+        f"{len(found.contenders)} schemes were looked at: {told}. Closed forms rule out who is "
+        "slower than a scheme with gradients at least as good by more than "
+        f"{percent(min(MARGIN.values()))}; where there is none, the clock of {CLOCKED} runs, with "
+        f"{percent(max(MARGIN.values()))}. "
+    )
+    if found.question.trains:
+        text += (
+            f"Learning rates are chosen on trial delays (the seed after the config's): {TRIAL} "
+            f"replications by factors of {SPACING:g}, then {TUNED} by factors of 2, on one grid "
+            "for all, around the best rate of the exact gradient. "
+        )
+    text += (
+        "Then all race on common delays, those of the config's seed: after each heat whoever is "
+        "surely behind the leader (99.9 % paired interval of the ratio) leaves, and the last where "
+        f"too many are left. The last heat has {len(found.winner.values)} replications. Intervals "
+        "are 95 %, of the paired ratio of geometric means; the best of several is flattered a "
+        "little. Cannot be told apart: the interval does not exclude 1."
+    )
+    left_out = [f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items()]
+    return [text, *left_out]

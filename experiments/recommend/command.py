@@ -10,33 +10,36 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from .. import console, terminal
 from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
 from ..guard import postponed
-from ..pictures import style
-from ..run import files, outputs, store
+from ..page import terminal
+from ..page.answer import ANSWER, write_answer
+from ..page.content import Page
+from ..page.markdown import as_markdown
+from ..pictures import paint, style
+from ..run import files, store
 from ..run.files import locked
-from ..run.outputs import MANIFEST, Answer, origin_of, provenance, to_json
+from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from ..run.pool import open_lanes
-from .answer import following, verdict, why
-from .page import NAMES, markdown, pictures, show
+from .answer import answer, method
+from .page import WINNER, page
 from .question import Question, Request, ask
 from .scenario import MeasuredConfig
 from .study import Recommendation, recommended, tables
 
-REPORT, CONFIG = "report.md", "winner.yaml"
-
+REPORT = "report.md"
 TABLES = ("ranking", "candidates", "sensitivity", "rates")
+CHARTS = ("ranking", "front", "sensitivity")
 FORMATS = ("png", "svg")
 
 FILES = (
     REPORT,
-    CONFIG,
-    outputs.NAME,
+    WINNER,
+    ANSWER,
     MANIFEST,
     *(f"{name}.{kind}" for name in TABLES for kind in ("csv", "parquet")),
-    *(f"{name}.{kind}" for name in NAMES for kind in FORMATS),
+    *(f"{name}.{kind}" for name in CHARTS for kind in FORMATS),
 )
 
 
@@ -88,52 +91,43 @@ def answer_question(question: Question, output: Path | None, jobs: int, said: st
     if origin_of(folder) is not None:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
     with locked(folder, FILES):
-        with console.progress("stages") as report, open_lanes(jobs) as lanes:
+        with terminal.progress("stages") as report, open_lanes(jobs) as lanes:
             found = recommended(question, lanes, report)
-        write(found, folder, said, time.monotonic() - began)
-    show(found, str(folder / CONFIG))
+        written = write(found, folder, said, time.monotonic() - began)
+    terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
 
 
-def write(found: Recommendation, output: Path, said: str, seconds: float) -> None:
-    """Write everything under ``output``, in place of an earlier answer.
+def write(found: Recommendation, output: Path, said: str, seconds: float) -> Page:
+    """Write everything under ``output``, in place of an earlier answer; returns the page.
 
     Args:
         found: what was found.
         output: the folder.
-        said: how it was asked, for a shell.
+        said: the command line.
         seconds: how long it took.
     """
-    # All is made before the first file is written. The manifest goes first and comes last: what
-    # lies beside it answers one question.
-    config = str(output / CONFIG)
     scenario = found.question.scenario
-    asked = asdict(found.question.request)
     mark = _mark(found.question)
+    winner = write_yaml(winner_config(found))
     frames = tables(found)
-    content = {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
-    for name, draw in pictures(found).items():
-        figure = draw(found)
-        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
-    content[CONFIG] = write_yaml(winner_config(found)).encode()
-    content[REPORT] = markdown(found, config).encode()
-    answer = Answer(
-        "recommend",
-        scenario.name,
-        verdict(found),
-        tuple(why(found)),
-        tuple(following(found, config)),
-        said,
-        scenario.notes,
-    )
     manifest = {
         **provenance(),
         "command": "recommend",
-        "question": {**asked, "mark": mark},
+        "question": {**asdict(found.question.request), "mark": mark},
         "seed": scenario.base["seed"],
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
+    answered = answer(found, str(output / WINNER), said)
+    whole = page(frames, answered, manifest, winner, method(found))
+    content = {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
+    for name, chart in whole.charts.items():
+        figure = paint.figure(chart.picture)
+        content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
+    content[WINNER] = winner.encode()
+    content[REPORT] = as_markdown(whole, {name: f"{name}.png" for name in whole.charts}).encode()
+    # The manifest goes first and comes last: what lies beside it answers one question.
     with postponed():
         files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
         for name, frame in frames.items():
@@ -141,8 +135,9 @@ def write(found: Recommendation, output: Path, said: str, seconds: float) -> Non
             files.write_table(output / f"{name}.parquet", frame, facts)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
-        outputs.write(answer, output)
+        write_answer(answered, output)
         files.write_bytes(output / MANIFEST, to_json(manifest))
+    return whole
 
 
 def _mark(question: Question) -> str:

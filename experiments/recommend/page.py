@@ -1,382 +1,391 @@
-"""The findings as a page."""
+"""The page of a recommendation, made from its tables."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .. import terminal
-from ..console import Column, show_columns
-from ..markdown import plain, table, wrapped
+from ...sim.types import FloatArray
+from ..page.answer import Answer, json_at, read_answer, table_at, text_at
+from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.numbers import counted, interval, number, plain
 from ..pictures import style
-from ..pictures.looks import INK, MUTED, look
-from .answer import following, number, percent, verdict, why
-from .candidates import LEFT_OUT
-from .contender import MARGIN, mean, ratio
-from .search import CLOCKED, SPACING, TRIAL, TUNED
-from .study import Recommendation, tables
+from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+WINNER, MANIFEST = "winner.yaml", "manifest.json"
 
+MOST_ROWS, MOST_NAMED = 12, 8
+"""Schemes in the picture of the ranking, and those that the picture of the front names."""
 
-# The recommendation in the terminal.
+WIDE = 4.0
+"""Numbers that differ by more than this factor are drawn on a logarithmic axis."""
 
+FLOOR = 1e-3
+"""Where an exact scheme stands on a logarithmic axis of decoding errors."""
 
-LISTED = 12
-"""Schemes that are listed."""
-
-
-def show(found: Recommendation, config: str) -> None:
-    """Print verdict, reasons, the ranking and what to do next."""
-    terminal.say(verdict(found))
-    terminal.say_all(why(found))
-    terminal.say("")
-    left_out = show_columns(_columns(found))
-    terminal.say("")
-    if left_out:
-        titles = ", ".join(column.title for column in left_out)
-        terminal.say(f"too narrow for {titles}: see ranking.csv")
-    terminal.say_all(f"next: {text}" for text in following(found, config))
+CHANGES = {
+    "load": "further partitions cost (times)",
+    "tail": "delays beyond the median (times)",
+    "persistence": "chance to keep a delay",
+}
+"""What is changed about the delays: the labels of axes."""
 
 
-def _columns(found: Recommendation) -> list[Column]:
-    rows = tables(found)["ranking"].head(LISTED).to_dict("records")
-    return [
-        Column.of("scheme", [str(row["label"]) for row in rows]),
-        Column(found.question.goal.column, [number(row["value"]) for row in rows], 1),
-        Column("relative", [number(row["ratio"]) for row in rows], 2),
-        Column("95 % interval", [_range(row["ratio_low"], row["ratio_high"]) for row in rows], 3),
-        Column("own rate", [number(row["rate"]) for row in rows], 4),
-        Column("at common rate", [number(row["value_at_common_rate"]) for row in rows], 6),
-        Column("s / iteration", [number(row["iteration_time"]) for row in rows], 7),
-        Column("error", [number(row["error"], 3) for row in rows], 8),
-        Column("held", [f"{row['load']:g}" for row in rows], 5),
+def read(directory: Path) -> Page:
+    """The page again, from what ``recommend`` left in a folder.
+
+    Raises:
+        ConfigError: the result is not whole.
+    """
+    answer = read_answer(directory)
+    manifest = json_at(directory / MANIFEST)
+    ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high")
+    looked_at = ("scheme", "label", "stage", "value", "error", "front")
+    tables = {
+        "ranking": table_at(directory / "ranking.parquet", ranked),
+        "candidates": table_at(directory / "candidates.parquet", looked_at),
+        "sensitivity": _sensitivity_at(directory / "sensitivity.csv"),
+    }
+    return page(tables, answer, manifest, text_at(directory / WINNER))
+
+
+def _sensitivity_at(path: Path) -> pd.DataFrame:
+    """The table; empty where nothing was changed."""
+    try:
+        table = pd.read_csv(path)
+    except (OSError, ValueError):
+        return pd.DataFrame()
+    wanted = {"dial", "times", "label", "scheme", "value", "ratio", "ratio_low", "ratio_high"}
+    return table if wanted <= {*table.columns} else pd.DataFrame()
+
+
+def page(
+    tables: Mapping[str, pd.DataFrame],
+    answer: Answer,
+    manifest: Mapping[str, Any],
+    config: str,
+    method: Sequence[str] = (),
+) -> Page:
+    """What is said of a recommendation.
+
+    Args:
+        tables: ``ranking``, ``candidates`` and ``sensitivity``.
+        answer: in sentences.
+        manifest: what was asked, and where the result comes from.
+        config: the winner's.
+        method: how it was found, paragraphs.
+    """
+    ranking, candidates = tables["ranking"], tables["candidates"]
+    asked = [
+        (name.replace("_", " "), str(value))
+        for name, value in (manifest.get("question") or {}).items()
+        if value not in (None, []) and name != "mark"
     ]
+    versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
+    return Page(
+        answer,
+        question=[("subject", answer.subject), *asked],
+        sections=[
+            Section("ranked", "Ranking", [_ranking_table(ranking), *_ranking_chart(ranking)]),
+            Section(
+                "compromises",
+                "Time, error and cost",
+                [_front_table(ranking, candidates), *_front_chart(ranking, candidates)],
+                "No other scheme is better in all three: time, error and worker-seconds.",
+            ),
+            Section("changes", "How far it holds", [*_sensitivity(tables["sensitivity"], ranking)]),
+            Section("looked-at", "All that was looked at", [_candidates_table(candidates)]),
+        ],
+        provenance=[
+            ("seed", str(manifest.get("seed"))),
+            ("commit", str(manifest.get("commit"))),
+            ("computed in", f"{manifest.get('wall_seconds')} s"),
+            ("versions", versions),
+        ],
+        config=config,
+        method=method,
+    )
 
 
-def _range(low: float, high: float) -> str:
-    return "-" if np.isnan(low) else f"{low:.4f} to {high:.4f}"
+def _quantity(ranking: pd.DataFrame) -> str:
+    """What the goal makes small, with its unit."""
+    seconds = str(ranking["goal"].iloc[0]) == "seconds"
+    return "time to the goal (s)" if seconds else "loss at the end of the budget"
 
 
-# Three pictures: the ranking, the front, and how far the answer holds.
+def _values(table: pd.DataFrame, name: str) -> FloatArray:
+    """A column as numbers; NaN for what is not finite, or not there."""
+    values = np.array(table.get(name, np.full(len(table), np.nan)), dtype=np.float64)
+    return np.where(np.isfinite(values), values, np.nan)
 
 
-NAMES = ("ranking", "front", "sensitivity")
-"""Of all pictures."""
-
-FEW = 12
-"""Schemes in a picture of the ranking."""
-
-NAMED = 6
-"""Schemes of the front that are named."""
+def _looks(*tables: pd.DataFrame) -> dict[str, Look]:
+    """The look of each label: the same in all pictures of a page."""
+    pairs = pd.concat([table[["label", "scheme"]] for table in tables]).drop_duplicates("label")
+    return variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
 
 
-def pictures(found: Recommendation) -> dict[str, Callable[[Recommendation], Figure]]:
-    """Those that have something to show, by name: where the goal is never reached, none has."""
-    shown: dict[str, Callable[[Recommendation], Figure]] = {}
-    if tables(found)["ranking"]["ratio"].notna().any():
-        shown["ranking"] = draw_ranking
-    if not _measured(tables(found)["candidates"]).empty:
-        shown["front"] = draw_front
-    if tables(found)["sensitivity"]["ratio"].notna().any():
-        shown["sensitivity"] = draw_sensitivity
-    return shown
+def _numbers(row: Mapping[Any, Any], *names: str) -> list[TableCell]:
+    return [number(row.get(name, np.nan)) for name in names]
+
+
+def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
+    return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))
+
+
+def _ranking_table(ranking: pd.DataFrame) -> Table:
+    columns = [
+        "scheme", _quantity(ranking), "relative (95 %)", "own rate", "load", "at common rate",
+        "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
+    ]  # fmt: skip
+    rows = [
+        [
+            plain(row["label"]),
+            _value(row),
+            _ratio(row),
+            *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
+            _ratio(row, "to_today"),
+            *_numbers(row, "worker_seconds", "bytes"),
+            TableCell("; ".join(_remarks(row)) or "-"),
+        ]
+        for row in ranking.to_dict("records")
+    ]
+    return capped("ranking-table", "", columns, rows, "ranking.parquet", brief=MOST_ROWS)
+
+
+def _value(row: Mapping[Any, Any]) -> TableCell:
+    """The mean; or in how many replications the goal is reached, where it is not in all."""
+    reached, replications = row.get("reached"), row.get("replications")
+    if reached == replications:
+        return number(row["value"])
+    return TableCell(f"in {reached} of {replications} runs", np.nan)
+
+
+def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
+    if row.get("today"):
+        yield "today's"
+    if row.get("breaks"):
+        yield f"breaks a limit: {row['breaks']}"
+    if row.get("left"):
+        yield f"left the race after {row['replications']} replications"
+    elif row.get("tied") and row.get("rank", 1) > 1:
+        yield "cannot be told apart"
+
+
+def _ranking_chart(ranking: pd.DataFrame) -> Iterator[Chart]:
+    """Ratios to the recommended scheme: filled at a scheme's own learning rate, hollow at the
+    common one."""
+    known = ranking[np.isfinite(_values(ranking, "ratio"))]
+    rows = known.head(MOST_ROWS)
+    if rows.empty:
+        return
+    looks = _looks(ranking)
+    x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
+    untuned = _values(rows, "value_at_common_rate") / _values(ranking, "value")[0]
+    end = len(rows) - 0.4
+    marks: list[Mark] = [Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, end]), width=1.0)]
+    for place, label in enumerate(map(str, rows["label"])):
+        y = np.array([float(place)])
+        bars = np.nan_to_num([[x[place] - low[place]], [high[place] - x[place]]])
+        marks.append(Points(looks[label], x[place : place + 1], y, dx=bars))
+        if np.isfinite(untuned[place]):
+            same = replace(looks[label], title="")
+            marks.append(Points(same, untuned[place : place + 1], y, hollow=True))
+    log = _wide(np.concatenate([x, untuned]))
+    axis = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
+    names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
+    remarks = [_in_the_table(len(ranking) - len(rows))]
+    words = "Ratio to the recommended scheme on the same delays, with its 95 % interval"
+    if np.isfinite(untuned).any():
+        remarks.insert(0, "filled: own learning rate; hollow: the common one")
+        words += "; filled at a scheme's own learning rate, hollow at the common one"
+    picture = Picture(
+        [Panel(axis, names, marks)],
+        columns=1,
+        width=style.TWO_PANELS,
+        height=1.5 + 0.34 * max(2, len(rows)),
+        heading="; ".join(filter(None, remarks)),
+        legend=0,
+        last=(NO_DIFFERENCE.title,),
+    )
+    yield Chart("ranking", "How far behind", f"{words}.", picture)
+
+
+NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
+
+
+def _wide(values: FloatArray) -> bool:
+    known = values[np.isfinite(values)]
+    return bool(known.size and 0 < known.min() * WIDE < known.max())
+
+
+def _in_the_table(more: int) -> str:
+    noun = counted(more, "more scheme is", "more schemes are")
+    return f"{noun} in the table" if more else ""
 
 
 def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
-    """Candidates that have a place in the picture of the front."""
-    return candidates[candidates["value"].notna() & candidates["error"].notna()]
+    """Candidates with a value and an error: the front first, and the best of each first."""
+    known = candidates[np.isfinite(_values(candidates, "value") + _values(candidates, "error"))]
+    ordered = known.sort_values(["front", "value"], ascending=[False, True], kind="stable")
+    return ordered.drop_duplicates("label")
 
 
-def draw_ranking(found: Recommendation) -> Figure:
-    """Ratios to the recommended scheme: filled at a scheme's own rate, open at the common one."""
-    frame = tables(found)["ranking"]
-    frame = frame[frame["ratio"].notna()].head(FEW)
-    best = mean(found.winner.values)
-    with style.applied():
-        figure = style.blank(style.TWO_PANELS, 1.5 + 0.34 * max(2, len(frame)))
-        axes = figure.subplots()
-        for y, row in enumerate(frame.to_dict("records")):
-            mine = look(str(row["scheme"]))
-            axes.plot((row["ratio_low"], row["ratio_high"]), (y, y), color=mine.colour)
-            axes.plot(row["ratio"], y, marker="o", color=mine.colour, linestyle="none")
-            untuned = row["value_at_common_rate"] / best
-            if np.isfinite(untuned):
-                axes.plot(
-                    untuned, y, marker="o", color=mine.colour, markerfacecolor="white",
-                    linestyle="none",
-                )  # fmt: skip
-        axes.axvline(1, color=MUTED, linewidth=1, zorder=0)
-        axes.set_yticks(range(len(frame)), [style.text(str(x)) for x in frame["label"]])
-        axes.set_ylim(len(frame) - 0.5, -0.5)
-        if frame[["ratio", "value_at_common_rate"]].max().max() > 4 * frame["ratio"].min():
-            style.log_axis(axes.xaxis, (1, 2, 5))
-        goal = found.question.goal
-        what = "loss" if goal.kind == "budget" else "time"
-        axes.set_xlabel(f"{what}, relative to the best (bars: 95 %)")
-        if found.question.trains:
-            rate = f"{found.question.common_rate:.3g}"
-            axes.set_title(f"filled: own learning rate; open: {rate} for all", loc="right")
-    return figure
+def _front_table(ranking: pd.DataFrame, candidates: pd.DataFrame) -> Table:
+    columns = ["scheme", _quantity(ranking), "error", "worker-seconds", "load"]
+    rows = [
+        [plain(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
+        for row in _measured(candidates).to_dict("records")
+        if row["front"]
+    ]
+    return capped("front-table", "", columns, rows, "candidates.parquet")
 
 
-def draw_front(found: Recommendation) -> Figure:
+def _front_chart(ranking: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[Chart]:
     """Time over decoding error; the darker, the fewer worker-seconds. Ringed: the front."""
-    frame = _measured(tables(found)["candidates"])
-    cost = frame["worker_seconds"].notna()
-    with style.applied():
-        figure = style.blank(style.TWO_PANELS, 4.9)
-        axes = figure.subplots()
-        error = np.maximum(frame["error"].to_numpy(float), FLOOR)
-        value = frame["value"].to_numpy(float)
-        axes.plot(
-            error[~cost], value[~cost], marker="o", linestyle="none", color=MUTED, markersize=3
-        )
-        if cost.any():
-            from matplotlib.colors import LogNorm
-
-            seconds = np.maximum(frame.loc[cost, "worker_seconds"].to_numpy(float), 1e-12)
-            spread = seconds.max() > seconds.min()
-            shown = axes.scatter(
-                error[cost], value[cost], c=seconds, cmap="viridis", s=22,
-                norm=LogNorm() if spread else None, zorder=3,
-            )  # fmt: skip
-            figure.colorbar(shown, label="worker-seconds")
-        front = frame[frame["front"]].sort_values("value")
-        axes.scatter(
-            np.maximum(front["error"], FLOOR), front["value"], s=70, facecolors="none",
-            edgecolors=INK, zorder=4,
-        )  # fmt: skip
-        for place, row in enumerate(front.head(NAMED).to_dict("records"), 1):
-            at = (max(float(row["error"]), FLOOR), float(row["value"]))
-            axes.annotate(str(place), at, xytext=(7, 4), textcoords="offset points", fontsize=9)
-            title = f"{place}: {style.text(str(row['label']))}"
-            axes.plot([], [], linestyle="none", label=title)
-        style.log_axis(axes.xaxis)
-        style.log_axis(axes.yaxis, (1, 2, 5))
-        axes.set_xlabel(f"mean decoding error (left edge: exact, at {FLOOR:g})")
-        goal = found.question.goal
-        axes.set_ylabel(
-            "loss after the budget" if goal.kind == "budget" else "time to the goal (s)"
-        )
-        axes.set_title("grey: known by theory alone; ringed: no other better in all three")
-        style.legend_below(figure, 2)
-    return figure
+    table = _measured(candidates)
+    if table.empty:
+        return
+    looks = _looks(ranking, table)
+    cost = _values(table, "worker_seconds")
+    colours = _cost_colours(cost)
+    x, y = np.maximum(_values(table, "error"), FLOOR), _values(table, "value")
+    marks: list[Mark] = []
+    for place, row in enumerate(table.to_dict("records")):
+        named = place < MOST_NAMED
+        title = str(row["label"]) if named else "other schemes"
+        look = replace(looks[str(row["label"])], colour=colours[place], title=title)
+        here = slice(place, place + 1)
+        size = 6.0 if named else 4.0
+        marks.append(Points(look, x[here], y[here], ringed=bool(row["front"]), size=size))
+    known = np.flatnonzero(np.isfinite(cost))
+    ends = sorted(known, key=lambda place: cost[place])[:: max(1, len(known) - 1)]
+    keys = {f"{cost[place]:.3g} worker-seconds": colours[place] for place in ends}
+    if len(known) < len(table):
+        keys["known by theory alone"] = MUTED
+    nothing = np.empty(0)
+    marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
+    log = _wide(y)
+    error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
+    value = Axis(_quantity(ranking), log=log, ticks=(1, 2, 5) if log else ())
+    picture = Picture(
+        [Panel(error, value, marks)],
+        columns=1,
+        width=style.TWO_PANELS,
+        height=4.9,
+        legend=2,
+        last=tuple(keys),
+    )
+    words = (
+        "What is known of each scheme. The darker, the fewer worker-seconds; ringed: no other is "
+        "better in all three."
+    )
+    yield Chart("front", "Time over error", words, picture)
 
 
-FLOOR = 1e-3
-"""Where an exact scheme stands on an axis of powers of 10."""
+def _cost_colours(cost: FloatArray) -> list[str]:
+    """Dark for few worker-seconds, light for many, by their logarithm; grey where unknown."""
+    logs = np.log(np.maximum(cost, 1e-12))
+    low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
+    steps = ramp(SHADES)
+    shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
+    return [
+        steps[round(float(share) * (SHADES - 1))] if np.isfinite(log) else MUTED
+        for share, log in zip(shares, logs, strict=True)
+    ]
 
 
-TITLES = {
-    "load": ("cost of further\npartitions (times)", "load law"),
-    "tail": ("delays beyond\nthe median (times)", "tail"),
-    "persistence": ("a delay stays\nwith probability", "persistence"),
-}
+SHADES = 24
+"""Colours of worker-seconds."""
 
 
-def draw_sensitivity(found: Recommendation) -> Figure:
-    """Ratios to the recommended scheme as one thing about the delays changes."""
-    frame = tables(found)["sensitivity"]
-    labels = list(dict.fromkeys(frame["label"]))
-    with style.applied():
-        figure = style.blank(style.TWO_PANELS + 1, 3.6 + 0.22 * len(labels))
-        panels = figure.subplots(1, len(TITLES), sharey=True)
-        for axes, (dial, (label, title)) in zip(panels, TITLES.items(), strict=True):
-            part = frame[frame["dial"] == dial]
-            for place, name in enumerate(labels):
-                _line(axes, found, part[part["label"] == name], dial, name, place)
-            if dial != "persistence":
-                axes.set_xscale("log", base=2)
-                axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-            else:
-                axes.set_xticks([-0.5, 0, 0.5, 0.9], ["anew", "as is", "0.5", "0.9"])
-            axes.set_xlabel(label)
-            axes.set_title(title)
-        panels[0].set_ylabel("relative to the best as is")
-        style.log_axis(panels[0].yaxis, (1, 2, 5))
-        style.legend_below(figure, 2)
-    return figure
-
-
-def _line(
-    axes: Axes, found: Recommendation, rows: pd.DataFrame, dial: str, name: str, place: int
-) -> None:
-    """One scheme over one dial, with what it does on the delays as they are."""
-    as_is = 0.0 if dial == "persistence" else 1.0
-    entry = next(m.contender for m in found.sensitivities if m.contender.label == name)
-    x = rows["times"].to_numpy(float)
-    x = np.where(x < 0, -0.5, x)
-    y, low, high = (rows[column].to_numpy(float) for column in ("ratio", "ratio_low", "ratio_high"))
-    if entry.final is not None:
-        now = ratio(entry.values, found.winner.values)
-        x = np.append(x, as_is)
-        y, low, high = (np.append(a, b) for a, b in zip((y, low, high), now, strict=True))
-    order = np.argsort(x)
-    x, y, low, high = x[order], y[order], low[order], high[order]
-    mine = look(str(entry.section["name"]))
-    shown: Any = {"color": mine.colour, "marker": ("o", "s", "^", "D", "v", "X")[place % 6]}
-    dashes = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)))[place % 3]
-    axes.plot(x, y, label=style.text(name), linestyle=dashes, **shown)
-    axes.fill_between(x, low, high, color=mine.colour, alpha=0.2, linewidth=0)
-
-
-# ``report.md``: the answer, and everything behind it.
-
-
-REPORT_LISTED = 25
-"""Schemes that are listed of each kind; the tables have all."""
-
-CAPTIONS = {
-    "ranking": "The best schemes relative to the recommended one",
-    "front": "Time over decoding error",
-    "sensitivity": "Ratios on changed delays",
-}
-
-
-def markdown(found: Recommendation, config: str) -> str:
-    """The whole report.
-
-    Args:
-        study: what was found.
-        config: path of the ready config.
-    """
-    lines = [f"# Recommended for {plain(found.question.scenario.name)}", ""]
-    lines += [f"**{plain(verdict(found))}**", ""]
-    lines += [*(f"- {plain(text)}" for text in why(found)), ""]
-    lines += ["## Next", "", *(f"- {text}" for text in following(found, config)), ""]
-    lines += ["## Ranking", "", *_ranking(found), ""]
-    lines += _picture(found, "ranking")
-    lines += ["## Time, error and cost", "", *_front(found), "", *_picture(found, "front")]
-    lines += ["## How far it holds", "", *_sensitivity(found), "", *_picture(found, "sensitivity")]
-    lines += ["## Ruled out", "", *_ruled_out(found), ""]
-    notes = found.question.scenario.notes
-    lines += [*(f"- {plain(note)}" for note in notes), *([""] if notes else [])]
-    return "\n".join(map(wrapped, [*lines, *_method(found)]))
-
-
-def _picture(found: Recommendation, name: str) -> list[str]:
-    return [f"![{CAPTIONS[name]}]({name}.png)", ""] if name in pictures(found) else []
-
-
-def _ranking(found: Recommendation) -> list[str]:
-    goal, rows = found.question.goal, []
-    for row in tables(found)["ranking"].head(REPORT_LISTED).to_dict("records"):
-        reached = row["reached"] == row["replications"]
-        rows.append(
-            [
-                f"{row['rank']}",
-                str(row["label"]) + (" (today)" if row["today"] else ""),
-                number(row["value"]) if reached else f"{row['reached']} of {row['replications']}",
-                _report_range(row, "ratio"),
-                f"{row['rate']:.4g}" if found.question.trains else "-",
-                number(row["value_at_common_rate"]),
-                number(row["iteration_time"]),
-                number(row["error"], 3),
-                f"{row['load']:g}",
-                number(row["worker_seconds"], 3),
-                _remark(row),
-            ]
-        )
-    header = ["rank", "scheme", f"{goal.column}", "relative (95 %)", "rate", "at common rate"]
-    header += ["s an iteration", "decoding error", "partitions held", "worker-seconds", ""]
-    return table(header, rows)
-
-
-def _remark(row: Mapping[Any, Any]) -> str:
-    if row["breaks"]:
-        return f"breaks a limit: {row['breaks']}"
-    if row["left"]:
-        return f"left the race after {row['replications']} replications"
-    return "cannot be told apart" if row["tied"] and row["rank"] > 1 else ""
-
-
-def _report_range(row: Mapping[Any, Any], name: str) -> str:
-    if not np.isfinite(row[name]):
-        return "-"
-    return f"{row[name]:.3f} ({row[f'{name}_low']:.3f} to {row[f'{name}_high']:.3f})"
-
-
-def _front(found: Recommendation) -> list[str]:
-    frame = tables(found)["candidates"]
-    front = frame[frame["front"]].sort_values("value").head(REPORT_LISTED)
+def _sensitivity(table: pd.DataFrame, ranking: pd.DataFrame) -> Iterator[Chart | Table]:
+    """Ratios on changed delays; nothing where the goal is not reached."""
+    if table.empty:
+        return
+    columns = ["changed", "to", "scheme", "value", "relative (95 %)"]
     rows = [
         [
-            str(row["label"]),
+            plain(row["dial"]),
+            plain("shuffled" if row["times"] < 0 else f"{row['times']:g}"),
+            plain(row["label"]),
             number(row["value"]),
-            number(row["error"], 3),
-            number(row["worker_seconds"], 3),
-            f"{row['load']:g}",
+            _ratio(row),
         ]
-        for row in front.to_dict("records")
+        for row in table.to_dict("records")
     ]
-    head = ["scheme", found.question.goal.column, "decoding error", "worker-seconds"]
-    text = "No other scheme is better in all three: time, error and worker-seconds."
-    return [text, "", *table([*head, "partitions held"], rows)]
-
-
-def _sensitivity(found: Recommendation) -> list[str]:
-    frame = tables(found)["sensitivity"]
-    if frame.empty:
-        return ["Not asked: the goal is not reached."]
-    rows = [
-        [
-            str(row["dial"]),
-            "shuffled" if row["times"] < 0 else f"{row['times']:g}",
-            str(row["label"]),
-            number(row["value"]),
-            _report_range(row, "ratio"),
-        ]
-        for row in frame.to_dict("records")
-    ]
-    text = (
+    note = (
         "load: what partitions beyond the first add to a worker's time, times this; tail: what a "
         "delay exceeds the median by, times this; persistence: a worker keeps the delay of its "
         "round before with this probability, or the delays of a round are shuffled. Learning "
         "rates stay as they are. There is no value where a scheme does not reach the goal in every "
         "run, and no relative one where it or the recommended one does not."
     )
-    return [text, "", *table(["changed", "to", "scheme", "value", "relative (95 %)"], rows)]
+    file = "sensitivity.parquet"
+    yield capped("sensitivity-table", "", columns, rows, file, note)
+    if np.isfinite(_values(table, "ratio")).any():
+        yield _sensitivity_chart(table, ranking)
 
 
-def _ruled_out(found: Recommendation) -> list[str]:
-    frame = tables(found)["candidates"]
-    frame = frame[frame["stage"] != "stayed"]
-    counts = Counter(frame["stage"])
-    told = ", ".join(f"{count} {stage}" for stage, count in counts.items())
-    lines = [f"{len(found.contenders)} schemes were looked at; {told}.", ""]
-    shown = frame[frame["stage"] != "cannot be built"].sort_values("value").head(REPORT_LISTED)
-    rows = [[str(r["label"]), str(r["stage"]), str(r["reason"])] for r in shown.to_dict("records")]
-    if rows:
-        lines += [*table(["scheme", "left", "why"], rows), ""]
-    lines += [f"- {name} was not searched: {reason}" for name, reason in LEFT_OUT.items()]
-    return lines
-
-
-def _method(found: Recommendation) -> list[str]:
-    text = (
-        "Closed forms rule out who is slower than a scheme with gradients at least as good by more "
-        f"than {percent(min(MARGIN.values()))}; where there is none, the clock of {CLOCKED} runs, "
-        f"with {percent(max(MARGIN.values()))}. "
+def _sensitivity_chart(table: pd.DataFrame, ranking: pd.DataFrame) -> Chart:
+    looks = _looks(ranking, table)
+    # What a scheme does on the delays as they are stands in the ranking.
+    now = ranking[ranking["label"].isin(table["label"])].assign(times=np.nan)
+    log = _wide(np.concatenate([_values(table, "ratio"), _values(now, "ratio")]))
+    y = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
+    panels = []
+    for dial, own in table.groupby("dial", sort=False):
+        as_is = 0.0 if dial == "persistence" else 1.0
+        rows = pd.concat([own, now.assign(times=as_is)])
+        times = sorted(rows["times"].unique())
+        marks: list[Mark] = []
+        for label, line in rows.groupby("label", sort=False):
+            line = line.drop_duplicates("times").sort_values("times")
+            x = np.searchsorted(times, line["times"]).astype(np.float64)
+            middle, low, high = (_values(line, f"ratio{end}") for end in ("", "_low", "_high"))
+            marks.append(Curve(looks[str(label)], x, middle, low, high))
+        names = ["shuffled" if time < 0 else f"{time:g}" for time in times]
+        if dial == "persistence":
+            names[times.index(as_is)] = "as is"
+        places = tuple(float(place) for place in range(len(times)))
+        x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names), places=places)
+        panels.append(Panel(x_axis, y, marks, str(dial)))
+    words = (
+        "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )
-    if found.question.trains:
-        text += (
-            f"Learning rates are chosen on trial delays (the seed after the config's): {TRIAL} "
-            f"replications by factors of {SPACING}, then {TUNED} by factors of 2, on one grid for "
-            "all, around the best rate of the exact gradient. "
+    if not np.isfinite(_values(table, "ratio")).all():
+        words += (
+            " Nothing is shown where a scheme or the recommended one does not reach the goal in "
+            "every run."
         )
-    text += (
-        "Then all race on common delays, those of the config's seed: after each heat whoever is "
-        "surely behind the leader (99.9 % paired interval of the ratio) leaves, and the last where "
-        f"too many are left. The last heat has {len(found.winner.values)} replications. "
-        "Intervals are 95 %, of the paired ratio of geometric means; the best of several is "
-        "flattered a little. "
-        "Cannot be told apart: the interval does not exclude 1."
+    picture = Picture(
+        panels,
+        columns=len(panels),
+        width=style.TWO_PANELS + 1,
+        height=3.6 + 0.22 * table["label"].nunique(),
+        share="y",
+        legend=2,
     )
-    return ["## How it was found", "", text, ""]
+    return Chart("sensitivity", "What if the cluster differs", words, picture)
+
+
+def _candidates_table(candidates: pd.DataFrame) -> Table:
+    columns = ["scheme", "left", "why", "value", "s / iteration", "known by", "load", "error"]
+    rows = [
+        [
+            plain(row["label"]),
+            plain(row["stage"]),
+            plain(row.get("reason") or "-"),
+            *_numbers(row, "value", "iteration_time"),
+            plain(row.get("known_by") or "-"),
+            *_numbers(row, "load", "error"),
+        ]
+        for row in candidates.to_dict("records")
+    ]
+    return capped("candidates-table", "", columns, rows, "candidates.parquet")

@@ -16,7 +16,7 @@ PAGES = {
     "fit": (("fit.parquet",), "report.kinds.fit"),
     "whatif": (("whatif.parquet",), "whatif.page"),
     "compare": (("comparison.csv",), "report.kinds.compare"),
-    "recommend": (("candidates.parquet",), "report.kinds.recommend"),
+    "recommend": (("candidates.parquet",), "recommend.page"),
     "run": ((*outputs.FILES, "cells"), "report.kinds.run"),
 }
 """Commands whose results have a page: files of which one is there, and the module that reads them.
