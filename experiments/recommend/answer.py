@@ -263,9 +263,9 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
 def method(found: Recommendation) -> list[str]:
     """How it was found, a paragraph each."""
     stages = Counter(one.stage or "stayed" for one in found.contenders)
-    told = ", ".join(f"{count} {stage}" for stage, count in stages.items())
+    told = "; ".join(f"{stage}: {count}" for stage, count in stages.items())
     text = (
-        f"{len(found.contenders)} schemes were looked at: {told}. Closed forms rule out who is "
+        f"{len(found.contenders)} schemes were looked at ({told}). Closed forms rule out who is "
         "slower than a scheme with gradients at least as good by more than "
         f"{percent(min(MARGIN.values()))}; where there is none, the clock of {CLOCKED} runs, with "
         f"{percent(max(MARGIN.values()))}. "

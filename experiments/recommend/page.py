@@ -31,7 +31,7 @@ FLOOR = 1e-3
 
 CHANGES = {
     "load": "further partitions cost (times)",
-    "tail": "delays beyond the median (times)",
+    "tail": "delays beyond median (times)",
     "persistence": "chance to keep a delay",
 }
 """What is changed about the delays: the labels of axes."""
@@ -82,6 +82,8 @@ def page(
         method: how it was found, paragraphs.
     """
     ranking, candidates = tables["ranking"], tables["candidates"]
+    sensitivity, measured = tables["sensitivity"], _measured(candidates)
+    looks = _looks(ranking, sensitivity, measured.head(MOST_NAMED))
     asked = [
         (name.replace("_", " "), str(value))
         for name, value in (manifest.get("question") or {}).items()
@@ -92,14 +94,18 @@ def page(
         answer,
         question=[("subject", answer.subject), *asked],
         sections=[
-            Section("ranked", "Ranking", [_ranking_table(ranking), *_ranking_chart(ranking)]),
+            Section(
+                "ranked",
+                "Ranking",
+                [_ranking_table(ranking), *_ranking_chart(ranking, looks)],
+            ),
             Section(
                 "compromises",
                 "Time, error and cost",
-                [_front_table(ranking, candidates), *_front_chart(ranking, candidates)],
+                [_front_table(ranking, measured), *_front_chart(ranking, measured, looks)],
                 "No other scheme is better in all three: time, error and worker-seconds.",
             ),
-            Section("changes", "How far it holds", [*_sensitivity(tables["sensitivity"], ranking)]),
+            Section("changes", "How far it holds", [*_sensitivity(sensitivity, ranking, looks)]),
             Section("looked-at", "All that was looked at", [_candidates_table(candidates)]),
         ],
         provenance=[
@@ -127,16 +133,21 @@ def _values(table: pd.DataFrame, name: str) -> FloatArray:
 
 def _looks(*tables: pd.DataFrame) -> dict[str, Look]:
     """The look of each label: the same in all pictures of a page."""
-    pairs = pd.concat([table[["label", "scheme"]] for table in tables]).drop_duplicates("label")
-    return variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
+    named: dict[str, str] = {}
+    for table in tables:
+        for row in table.to_dict("records"):
+            named.setdefault(str(row["label"]), str(row["scheme"]))
+    return variants([*named.items()])
 
 
 def _numbers(row: Mapping[Any, Any], *names: str) -> list[TableCell]:
-    return [number(row.get(name, np.nan)) for name in names]
+    values = [row.get(name, np.nan) for name in names]
+    return [number(value if np.isfinite(value) else np.nan) for value in values]
 
 
 def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
-    return interval(*(row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high")))
+    value, low, high = (row.get(f"{name}{end}", np.nan) for end in ("", "_low", "_high"))
+    return interval(value, low, high, digits=4)
 
 
 def _ranking_table(ranking: pd.DataFrame) -> Table:
@@ -178,14 +189,13 @@ def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
         yield "cannot be told apart"
 
 
-def _ranking_chart(ranking: pd.DataFrame) -> Iterator[Chart]:
+def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator[Chart]:
     """Ratios to the recommended scheme: filled at a scheme's own learning rate, hollow at the
     common one."""
     known = ranking[np.isfinite(_values(ranking, "ratio"))]
     rows = known.head(MOST_ROWS)
     if rows.empty:
         return
-    looks = _looks(ranking)
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
     untuned = _values(rows, "value_at_common_rate") / _values(ranking, "value")[0]
     end = len(rows) - 0.4
@@ -237,37 +247,37 @@ def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("label")
 
 
-def _front_table(ranking: pd.DataFrame, candidates: pd.DataFrame) -> Table:
+def _front_table(ranking: pd.DataFrame, measured: pd.DataFrame) -> Table:
     columns = ["scheme", _quantity(ranking), "error", "worker-seconds", "load"]
     rows = [
         [plain(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
-        for row in _measured(candidates).to_dict("records")
+        for row in measured.to_dict("records")
         if row["front"]
     ]
     return capped("front-table", "", columns, rows, "candidates.parquet")
 
 
-def _front_chart(ranking: pd.DataFrame, candidates: pd.DataFrame) -> Iterator[Chart]:
+def _front_chart(
+    ranking: pd.DataFrame, measured: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[Chart]:
     """Time over decoding error; the darker, the fewer worker-seconds. Ringed: the front."""
-    table = _measured(candidates)
-    if table.empty:
+    if measured.empty:
         return
-    looks = _looks(ranking, table)
-    cost = _values(table, "worker_seconds")
+    cost = _values(measured, "worker_seconds")
     colours = _cost_colours(cost)
-    x, y = np.maximum(_values(table, "error"), FLOOR), _values(table, "value")
+    x, y = np.maximum(_values(measured, "error"), FLOOR), _values(measured, "value")
     marks: list[Mark] = []
-    for place, row in enumerate(table.to_dict("records")):
-        named = place < MOST_NAMED
-        title = str(row["label"]) if named else "other schemes"
-        look = replace(looks[str(row["label"])], colour=colours[place], title=title)
+    for place, row in enumerate(measured.to_dict("records")):
+        look, size = Look("", "o", "none", "other schemes"), 4.0
+        if place < MOST_NAMED:
+            look, size = looks[str(row["label"])], 6.0
         here = slice(place, place + 1)
-        size = 6.0 if named else 4.0
+        look = replace(look, colour=colours[place])
         marks.append(Points(look, x[here], y[here], ringed=bool(row["front"]), size=size))
     known = np.flatnonzero(np.isfinite(cost))
     ends = sorted(known, key=lambda place: cost[place])[:: max(1, len(known) - 1)]
     keys = {f"{cost[place]:.3g} worker-seconds": colours[place] for place in ends}
-    if len(known) < len(table):
+    if len(known) < len(measured):
         keys["known by theory alone"] = MUTED
     nothing = np.empty(0)
     marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
@@ -293,7 +303,7 @@ def _cost_colours(cost: FloatArray) -> list[str]:
     """Dark for few worker-seconds, light for many, by their logarithm; grey where unknown."""
     logs = np.log(np.maximum(cost, 1e-12))
     low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
-    steps = ramp(SHADES)
+    steps = ramp(SHADES + 10)[10:]  # lighter than ink, so that a ring shows
     shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
     return [
         steps[round(float(share) * (SHADES - 1))] if np.isfinite(log) else MUTED
@@ -305,7 +315,9 @@ SHADES = 24
 """Colours of worker-seconds."""
 
 
-def _sensitivity(table: pd.DataFrame, ranking: pd.DataFrame) -> Iterator[Chart | Table]:
+def _sensitivity(
+    table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
+) -> Iterator[Chart | Table]:
     """Ratios on changed delays; nothing where the goal is not reached."""
     if table.empty:
         return
@@ -330,11 +342,16 @@ def _sensitivity(table: pd.DataFrame, ranking: pd.DataFrame) -> Iterator[Chart |
     file = "sensitivity.parquet"
     yield capped("sensitivity-table", "", columns, rows, file, note)
     if np.isfinite(_values(table, "ratio")).any():
-        yield _sensitivity_chart(table, ranking)
+        yield _sensitivity_chart(table, ranking, looks)
 
 
-def _sensitivity_chart(table: pd.DataFrame, ranking: pd.DataFrame) -> Chart:
-    looks = _looks(ranking, table)
+def _sensitivity_chart(
+    table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
+) -> Chart:
+    whole = np.isfinite(_values(table, "ratio")).all()
+    table = table.groupby("label", sort=False).filter(
+        lambda rows: np.isfinite(_values(rows, "ratio")).any()
+    )
     # What a scheme does on the delays as they are stands in the ranking.
     now = ranking[ranking["label"].isin(table["label"])].assign(times=np.nan)
     log = _wide(np.concatenate([_values(table, "ratio"), _values(now, "ratio")]))
@@ -359,7 +376,7 @@ def _sensitivity_chart(table: pd.DataFrame, ranking: pd.DataFrame) -> Chart:
     words = (
         "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )
-    if not np.isfinite(_values(table, "ratio")).all():
+    if not whole:
         words += (
             " Nothing is shown where a scheme or the recommended one does not reach the goal in "
             "every run."
@@ -386,6 +403,6 @@ def _candidates_table(candidates: pd.DataFrame) -> Table:
             plain(row.get("known_by") or "-"),
             *_numbers(row, "load", "error"),
         ]
-        for row in candidates.to_dict("records")
+        for row in candidates.sort_values("value", kind="stable").to_dict("records")
     ]
     return capped("candidates-table", "", columns, rows, "candidates.parquet")
