@@ -18,10 +18,12 @@ from .options import (
     DataDir,
     DryRun,
     Jobs,
+    MeasuredJob,
     MeasuredTable,
     OnCluster,
     Output,
     Scheduler,
+    SearchRequest,
     Set,
     Slow,
     TableOptions,
@@ -373,54 +375,9 @@ def recommend(
         typer.Argument(metavar="[CONFIG.yaml]", help="The cluster, its problem, today's schemes."),
     ] = None,
     set_: Set = None,
-    trace: Annotated[
-        Path | None, typer.Option("--trace", help="Instead of a config, measured delays.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            parser=whole(1, 10**6),
-            metavar="N",
-            help="With --trace; default those of the table.",
-        ),
-    ] = None,
-    loss: Annotated[
-        str | None, typer.Option("--loss", help="With --trace: what is trained; default nothing.")
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="With --loss; default synthetic.")
-    ] = None,
-    replay: Annotated[
-        bool, typer.Option("--replay", help="With --trace: draw measured rounds, fit no law.")
-    ] = False,
-    target: Annotated[
-        float | None,
-        typer.Option(
-            "--target",
-            help="Loss to reach soonest; without a problem, exact iterations.",
-        ),
-    ] = None,
-    budget: Annotated[
-        float | None, typer.Option("--budget", help="Seconds in which the loss is to be least.")
-    ] = None,
-    max_load: Annotated[
-        float | None, typer.Option("--max-load", help="Partitions that a worker can hold.")
-    ] = None,
-    max_worker_seconds: Annotated[
-        float | None,
-        typer.Option("--max-worker-seconds", help="Computing, of all workers, to the goal."),
-    ] = None,
-    max_bytes: Annotated[
-        float | None, typer.Option("--max-bytes", help="Of messages heard, to the goal.")
-    ] = None,
-    max_error: Annotated[
-        float | None, typer.Option("--max-error", help="Mean decoding error of an update.")
-    ] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
-    ] = None,
     *,
+    job: MeasuredJob,
+    request: SearchRequest,
     table: TableOptions,
     jobs: Annotated[
         int,
@@ -438,11 +395,9 @@ def recommend(
         processes.prepare()
 
     from .recommend.command import answer_question, read_question
-    from .recommend.question import Request
     from .recommend.scenario import MeasuredConfig
 
-    request = Request(target, budget, max_load, max_worker_seconds, max_bytes, max_error, only)
-    measured = MeasuredConfig(trace, workers, loss, dataset, replay, table.reading())
+    measured = MeasuredConfig(job, table.reading())
     question = read_question(config, set_ or [], measured, request, data_dir)
     answer_question(question, output, jobs, _said())
 

@@ -144,6 +144,64 @@ class TableOptions:
         return Reading(roles, drop, self.unit, self.missing, self.retries, self.load)
 
 
+@dataclass(frozen=True)
+class MeasuredJob:
+    """Measured delays in place of a config, and what is trained on them, for ``recommend``."""
+
+    trace: Annotated[
+        Path | None, typer.Option("--trace", help="Instead of a config, measured delays.")
+    ] = None
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            parser=whole(1, 10**6),
+            metavar="N",
+            help="With --trace; default those of the table.",
+        ),
+    ] = None
+    loss: Annotated[
+        str | None, typer.Option("--loss", help="With --trace: what is trained; default nothing.")
+    ] = None
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", help="With --loss; default synthetic.")
+    ] = None
+    replay: Annotated[
+        bool, typer.Option("--replay", help="With --trace: draw measured rounds, fit no law.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class SearchRequest:
+    """What ``recommend`` searches for, as its options say it."""
+
+    target: Annotated[
+        float | None,
+        typer.Option(
+            "--target", help="Loss to reach soonest; without a problem, exact iterations."
+        ),
+    ] = None
+    budget: Annotated[
+        float | None, typer.Option("--budget", help="Seconds in which the loss is to be least.")
+    ] = None
+    max_load: Annotated[
+        float | None, typer.Option("--max-load", help="Partitions that a worker can hold.")
+    ] = None
+    max_worker_seconds: Annotated[
+        float | None,
+        typer.Option("--max-worker-seconds", help="Computing, of all workers, to the goal."),
+    ] = None
+    max_bytes: Annotated[
+        float | None, typer.Option("--max-bytes", help="Of messages heard, to the goal.")
+    ] = None
+    max_error: Annotated[
+        float | None, typer.Option("--max-error", help="Mean decoding error of an update.")
+    ] = None
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
+    ] = None
+
+
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields."""
     signature = inspect.signature(command, eval_str=True)

@@ -13,6 +13,7 @@ from typing import Any
 from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
 from ..guard import postponed
+from ..options import SearchRequest
 from ..page import terminal
 from ..page.answer import ANSWER, write_answer
 from ..page.content import Page
@@ -24,7 +25,7 @@ from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from ..run.pool import open_lanes
 from .answer import answer, method
 from .page import WINNER, page
-from .question import Question, Request, ask
+from .question import Question, ask
 from .scenario import MeasuredConfig
 from .study import Recommendation, recommended, tables
 
@@ -47,7 +48,7 @@ def read_question(
     config: Path | None,
     overrides: Sequence[str],
     measured: MeasuredConfig,
-    request: Request,
+    request: SearchRequest,
     data_dir: Path | None,
 ) -> Question:
     """Read a question from a config, or from a measured table.
@@ -63,7 +64,7 @@ def read_question(
         ConfigError: the question cannot be answered.
     """
     measured.refuse_without_table()
-    if (config is None) == (measured.path is None):
+    if (config is None) == (measured.job.trace is None):
         raise ConfigError("recommend: give a config, or --trace with measured delays")
     if config is not None:
         return ask(load(config, overrides), request, data_dir)

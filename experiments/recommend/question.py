@@ -16,6 +16,7 @@ from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import cells
 from ..config.errors import at, one_of
+from ..options import SearchRequest
 from .scenario import TODAY, Scenario, read_scenario
 
 
@@ -89,51 +90,43 @@ class Limits:
         return None
 
 
-@dataclass(frozen=True)
-class Request:
-    """Goal, limits and schemes as the command line gives them, not checked."""
+def read_limits(request: SearchRequest, features: int) -> Limits:
+    """The limits of a request.
 
-    target: float | None = None
-    budget: float | None = None
-    max_load: float | None = None
-    max_worker_seconds: float | None = None
-    max_bytes: float | None = None
-    max_error: float | None = None
-    only: str | None = None
+    Args:
+        request: as the options say it.
+        features: p; 0 without a problem, where messages have no size.
 
-    def limits(self, features: int) -> Limits:
-        """The limits.
+    Raises:
+        ConfigError: one is not a number that can be kept.
+    """
+    for name in ("max_load", "max_worker_seconds", "max_bytes", "max_error"):
+        value, least = getattr(request, name), 1.0 if name == "max_load" else 0.0
+        if value is not None and not (math.isfinite(value) and value >= least):
+            option = f"--{name.replace('_', '-')}"
+            raise at(option, value, f"must be a number of at least {least:g}")
+    if request.max_bytes is not None and not features:
+        text = "needs a problem, which says how long a gradient is"
+        raise at("--max-bytes", request.max_bytes, text)
+    return Limits(
+        request.max_load, request.max_worker_seconds, request.max_bytes, request.max_error
+    )
 
-        Args:
-            features: p; 0 without a problem, where messages have no size.
 
-        Raises:
-            ConfigError: one is not a number that can be kept.
-        """
-        for name in ("max_load", "max_worker_seconds", "max_bytes", "max_error"):
-            value, least = getattr(self, name), 1.0 if name == "max_load" else 0.0
-            if value is not None and not (math.isfinite(value) and value >= least):
-                option = f"--{name.replace('_', '-')}"
-                raise at(option, value, f"must be a number of at least {least:g}")
-        if self.max_bytes is not None and not features:
-            text = "needs a problem, which says how long a gradient is"
-            raise at("--max-bytes", self.max_bytes, text)
-        return Limits(self.max_load, self.max_worker_seconds, self.max_bytes, self.max_error)
+def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:
+    """Names of the schemes that are searched; empty: all.
 
-    def schemes(self, catalogue: Catalogue) -> tuple[str, ...]:
-        """Names of the schemes that are searched; empty: all.
-
-        Raises:
-            ConfigError: there is no such scheme.
-        """
-        if self.only is None:
-            return ()
-        names = tuple(dict.fromkeys(part.strip() for part in self.only.split(",")))
-        known: Mapping[str, Any] = catalogue["schemes"].classes
-        for name in names:
-            if name not in known:
-                raise at("--only", name, one_of(known, name))
-        return names
+    Raises:
+        ConfigError: there is no such scheme.
+    """
+    if request.only is None:
+        return ()
+    names = tuple(dict.fromkeys(part.strip() for part in request.only.split(",")))
+    known: Mapping[str, Any] = catalogue["schemes"].classes
+    for name in names:
+        if name not in known:
+            raise at("--only", name, one_of(known, name))
+    return names
 
 
 DOUBLINGS = 40
@@ -219,7 +212,7 @@ class Question:
     scenario: Scenario
     goal: Goal
     limits: Limits
-    request: Request
+    request: SearchRequest
     only: tuple[str, ...]
     exact_rate: float
     common_rate: float
@@ -232,7 +225,7 @@ class Question:
 
 def ask(
     document: Mapping[str, Any],
-    request: Request,
+    request: SearchRequest,
     data_dir: Path | None,
     notes: Sequence[str] | None = None,
 ) -> Question:
@@ -240,7 +233,7 @@ def ask(
 
     Args:
         document: the config.
-        request: goal, limits and schemes.
+        request: goal, limits and schemes, as the options say them.
         data_dir: where the public data sets lie.
         notes: what should be known of the table that the config was made from; ``None``: it is the
             user's own, and its learning rate is that of the untuned comparison.
@@ -249,8 +242,8 @@ def ask(
         ConfigError: one of them is bad.
     """
     scenario = read_scenario(document, data_dir, notes or ())
-    limits = request.limits(scenario.features)
-    only = request.schemes(scenario.catalogue)
+    limits = read_limits(request, scenario.features)
+    only = read_schemes(request, scenario.catalogue)
     goal, exact = _goal(scenario, request)
     exact_rate = common_rate = np.nan if exact is None else exact.rate
     if notes is None and exact is not None:
@@ -258,7 +251,7 @@ def ask(
     return Question(scenario, goal, limits, request, only, exact_rate, common_rate)
 
 
-def _goal(scenario: Scenario, request: Request) -> tuple[Goal, ExactDescent | None]:
+def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescent | None]:
     """The goal, and what the exact gradient does; the config's ``target_loss`` counts where no
     target is given, and without a problem a target is a number of exact iterations.
 

@@ -19,6 +19,7 @@ from ..config.cells import Cell, catalogue_of, cells
 from ..config.errors import ConfigError, at
 from ..fit import command
 from ..fit.study import investigate
+from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
 
 MADE = {"iterations": 100, "replications": 32}
@@ -30,22 +31,15 @@ ROWS_A_WORKER, FEATURES = 40, 20
 
 @dataclass(frozen=True)
 class MeasuredConfig:
-    """Measured delays in place of a config, and what is trained on them.
+    """A config that is made from a measured table.
 
     Attributes:
-        path: the table; ``None`` where there is a config.
-        workers: n; ``None``: as many as the table has.
-        loss: of the problem; ``None``: timing only.
-        dataset: of the problem; ``None``: synthetic.
-        replay: draw whole measured rounds at random instead of fitting a law to them.
-        reading: what the file does not say of itself.
+        job: the table, and what is trained: nothing without a loss. There is no table where
+            there is a config.
+        reading: what the table does not say of itself.
     """
 
-    path: Path | None
-    workers: int | None = None
-    loss: str | None = None
-    dataset: str | None = None
-    replay: bool = False
+    job: MeasuredJob
     reading: Reading = AS_IT_IS
 
     def refuse_without_table(self) -> None:
@@ -54,72 +48,70 @@ class MeasuredConfig:
         Raises:
             ConfigError: one of them is given.
         """
-        given: dict[str, object] = {"workers": self.workers, "loss": self.loss}
-        given |= {"dataset": self.dataset}
-        given |= {k: v for k, v in vars(self.reading).items() if v != getattr(AS_IT_IS, k)}
-        given |= {"replay": self.replay or None}
-        for option, value in given.items():
-            if value is not None and self.path is None:
+        usual = vars(MeasuredJob()) | vars(AS_IT_IS)
+        for option, value in (vars(self.job) | vars(self.reading)).items():
+            if value != usual[option] and self.job.trace is None:
                 raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
 
     def document(self) -> tuple[dict[str, Any], list[str]]:
-        """A config made from the table, and what should be known of it.
+        """The config, and what should be known of it.
 
         Raises:
             ConfigError: the table cannot be used.
         """
-        assert self.path is not None
-        measured, notes = command.read_tables(str(self.path), self.reading)
-        n = measured.workers if self.workers is None else self.workers
+        job, path = self.job, self.job.trace
+        assert path is not None
+        measured, notes = command.read_tables(str(path), self.reading)
+        n = measured.workers if job.workers is None else job.workers
         document: dict[str, Any] = {
-            "name": self.path.name.split(".")[0] or "trace",
+            "name": path.name.split(".")[0] or "trace",
             "workers": n,
             **MADE,
         }
-        if self.replay:
+        if job.replay:
             if len(measured.tables) > 1:
                 loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
-                text = f"{self.path} has several loads; choose one of {loads} (--load)"
+                text = f"{path} has several loads; choose one of {loads} (--load)"
                 raise ConfigError(f"--replay: {text}")
-            document["delay"] = self._replayed("first" if n < measured.workers else None)
+            hosts = "first" if n < measured.workers else None
+            document["delay"] = _replayed(path, self.reading, hosts)
         else:
             ks = command.k_range(None, measured.workers)
             found = investigate(
-                measured.tables, self.reading.load, ks, lambda done, total: None, measured.hosts, ()
+                measured.tables, self.reading.load, ks, lambda done, total: None, measured.hosts
             )
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
-            notes.append(f"delays fitted to {self.path.name}: {', '.join(found.chosen.why)}")
+            notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
         if len(measured.tables) == 1:
-            text = f"{self.path.name} has one load, so the load law is assumed: proportional"
-            notes.append(text)
-        if self.loss is not None:
-            data: dict[str, Any] = {"dataset": self.dataset or "synthetic"}
-            if self.dataset is None:
+            notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
+        if job.loss is not None:
+            data: dict[str, Any] = {"dataset": job.dataset or "synthetic"}
+            if job.dataset is None:
                 data |= {"rows": ROWS_A_WORKER * n, "features": FEATURES}
                 notes.append(
                     "the problem is synthetic: times to its target rank the schemes, and "
                     "are not those of your training"
                 )
-            document["problem"] = {"loss": self.loss, **data}
+            document["problem"] = {"loss": job.loss, **data}
             document["optimizer"] = {"rule": "gd", "learning_rate": 1.0}
-        elif self.dataset is not None:
-            raise at("--dataset", self.dataset, "needs --loss as well")
+        elif job.dataset is not None:
+            raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
 
-    def _replayed(self, hosts: str | None) -> dict[str, Any]:
-        """The section of a delay model that draws whole rounds of the table."""
-        reading = self.reading
-        options = {
-            "columns": dict(reading.columns) or None,
-            "drop": list(reading.drop) or None,
-            "unit": reading.unit,
-            "load": reading.load,
-            "hosts": hosts,
-            "missing": reading.missing,
-            "retries": reading.retries,
-        }
-        given = {key: value for key, value in options.items() if value is not None}
-        return {"model": "trace", "path": str(self.path), "resample": "rounds", **given}
+
+def _replayed(path: Path, reading: Reading, hosts: str | None) -> dict[str, Any]:
+    """The section of a delay model that draws whole rounds of the table."""
+    options = {
+        "columns": dict(reading.columns) or None,
+        "drop": list(reading.drop) or None,
+        "unit": reading.unit,
+        "load": reading.load,
+        "hosts": hosts,
+        "missing": reading.missing,
+        "retries": reading.retries,
+    }
+    given = {key: value for key, value in options.items() if value is not None}
+    return {"model": "trace", "path": str(path), "resample": "rounds", **given}
 
 
 MOST_WORKERS = 2000

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import study
-from erasurehead.experiments.recommend.question import Request, ask
+from erasurehead.experiments.recommend.question import ask
 from tests.golden.tables import Kept, columns, machine
 
 FILE = Path(__file__).parent / "golden.json"
@@ -25,9 +26,12 @@ TRAINED = {
     "optimizer": {"rule": "gd", "learning_rate": 0.1},
 }
 SEARCHES = {
-    "bare": (BARE, Request(only="uncoded,erasurehead,k_batch_async")),
-    "trained": (TRAINED, Request(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
-    "budget": (TRAINED, Request(budget=8.0, max_load=2, only="uncoded,fractional_repetition")),
+    "bare": (BARE, SearchRequest(only="uncoded,erasurehead,k_batch_async")),
+    "trained": (TRAINED, SearchRequest(only="uncoded,ignore_stragglers,k_async,adaptive_k")),
+    "budget": (
+        TRAINED,
+        SearchRequest(budget=8.0, max_load=2, only="uncoded,fractional_repetition"),
+    ),
 }
 
 

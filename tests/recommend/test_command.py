@@ -13,10 +13,11 @@ import yaml
 
 from erasurehead.delay_models.tables.measured import Reading
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.measure import Performance
-from erasurehead.experiments.recommend.question import Request, ask
+from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
 from tests.tools import inside, process
@@ -123,7 +124,7 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
 
 def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
-    question = ask(yaml.safe_load(config.read_text()), Request(), None)
+    question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
     search = Search(question, (), lambda done, total: None)
     uncoded, rates = Contender(0, {"name": "uncoded"}, True), {0: (question.exact_rate,)}
     race, trial = (
@@ -150,16 +151,16 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text("\n".join(["a,b,c", *(",".join(map(str, row)) for row in seconds)]) + "\n")
     reading = Reading(unit="s")
-    drawn, _ = MeasuredConfig(path, 2, "logistic", None, True, reading).document()
+    drawn, _ = MeasuredConfig(MeasuredJob(path, 2, "logistic", None, True), reading).document()
     assert drawn["delay"]["resample"] == "rounds"
-    fitted, notes = MeasuredConfig(path, 50, None, None, False, reading).document()
+    fitted, notes = MeasuredConfig(MeasuredJob(path, 50), reading).document()
     assert any(note.startswith("delays fitted to t.csv") for note in notes)
     for document, workers in ((drawn, 2), (fitted, 50)):
         scenario = read_scenario(document, None)
         assert scenario.workers == workers
         assert scenario.typical == pytest.approx(np.median(seconds), rel=0.25)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
-        MeasuredConfig(path, 2, None, "iris", True, reading).document()
+        MeasuredConfig(MeasuredJob(path, 2, None, "iris", True), reading).document()
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.answer import verdict, why
-from erasurehead.experiments.recommend.question import Request
 from erasurehead.experiments.recommend.study import Recommendation, recommended
 from erasurehead.sim.theory import (
     ExponentialTime,
@@ -30,7 +30,7 @@ WORK = 0.05
 def ask(only: str | None = None, max_error: float | None = None, **document: Any) -> Recommendation:
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
-    asked = question.ask(whole, Request(only=only, max_error=max_error), None)
+    asked = question.ask(whole, SearchRequest(only=only, max_error=max_error), None)
     return recommended(asked, (), lambda done, total: None)
 
 
