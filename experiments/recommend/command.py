@@ -73,14 +73,14 @@ def read_question(
     return ask(document, request, data_dir, notes)
 
 
-def answer_question(question: Question, output: Path | None, jobs: int, said: str) -> None:
+def answer_question(question: Question, output: Path | None, jobs: int, command: str) -> None:
     """Search, and answer in the terminal and in a folder.
 
     Args:
         question: what is asked.
         output: the folder; ``None``: one of the config's name.
         jobs: schemes simulated at the same time.
-        said: the command line.
+        command: the command line.
 
     Raises:
         ConfigError: nothing keeps the limits, or the answer cannot be written.
@@ -94,24 +94,24 @@ def answer_question(question: Question, output: Path | None, jobs: int, said: st
     with locked(folder, FILES):
         with terminal.progress("stages") as report, open_lanes(jobs) as lanes:
             found = recommended(question, lanes, report)
-        written = write(found, folder, said, time.monotonic() - began)
+        written = write(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
 
 
-def write(found: Recommendation, output: Path, said: str, seconds: float) -> Page:
+def write(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
     """Write everything under ``output``, in place of an earlier answer; returns the page.
 
     Args:
         found: what was found.
         output: the folder.
-        said: the command line.
+        command: the command line.
         seconds: how long it took.
     """
     scenario = found.question.scenario
     mark = _mark(found.question)
     winner = write_yaml(winner_config(found))
-    frames = tables(found)
+    kept = tables(found)
     manifest = {
         **provenance(),
         "command": "recommend",
@@ -120,9 +120,9 @@ def write(found: Recommendation, output: Path, said: str, seconds: float) -> Pag
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
-    answered = answer(found, str(output / WINNER), said)
-    whole = page(frames, answered, manifest, winner, method(found))
-    content = {f"{name}.csv": frame.to_csv(index=False).encode() for name, frame in frames.items()}
+    answered = answer(found, str(output / WINNER), command)
+    whole = page(kept, answered, manifest, winner, method(found))
+    content = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in kept.items()}
     for name, chart in whole.charts.items():
         figure = paint.figure(chart.picture)
         content |= {f"{name}.{kind}": style.rendered(figure, kind) for kind in FORMATS}
@@ -131,9 +131,9 @@ def write(found: Recommendation, output: Path, said: str, seconds: float) -> Pag
     # The manifest goes first and comes last: what lies beside it answers one question.
     with postponed():
         files.remove(output / name for name in (MANIFEST, *(n for n in FILES if n != MANIFEST)))
-        for name, frame in frames.items():
+        for name, table in kept.items():
             facts = {b"erasurehead.question": mark.encode()}
-            files.write_table(output / f"{name}.parquet", frame, facts)
+            files.write_table(output / f"{name}.parquet", table, facts)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
         write_answer(answered, output)

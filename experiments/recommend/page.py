@@ -84,6 +84,7 @@ def page(
     ranking, candidates = tables["ranking"], tables["candidates"]
     sensitivity, measured = tables["sensitivity"], _measured(candidates)
     looks = _looks(ranking, sensitivity, measured.head(MOST_NAMED))
+    quantity = _quantity(ranking)
     asked = [
         (name.replace("_", " "), str(value))
         for name, value in (manifest.get("question") or {}).items()
@@ -97,12 +98,12 @@ def page(
             Section(
                 "ranked",
                 "Ranking",
-                [_ranking_table(ranking), *_ranking_chart(ranking, looks)],
+                [_ranking_table(ranking, quantity), *_ranking_chart(ranking, looks)],
             ),
             Section(
                 "compromises",
                 "Time, error and cost",
-                [_front_table(ranking, measured), *_front_chart(ranking, measured, looks)],
+                [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)],
                 "No other scheme is better in all three: time, error and worker-seconds.",
             ),
             Section("changes", "How far it holds", [*_sensitivity(sensitivity, ranking, looks)]),
@@ -150,9 +151,9 @@ def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:
     return interval(value, low, high, digits=4)
 
 
-def _ranking_table(ranking: pd.DataFrame) -> Table:
+def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
     columns = [
-        "scheme", _quantity(ranking), "relative (95 %)", "own rate", "load", "at common rate",
+        "scheme", quantity, "relative (95 %)", "own rate", "load", "at common rate",
         "s / iteration", "error", "to today's (95 %)", "worker-seconds", "bytes", "remark",
     ]  # fmt: skip
     rows = [
@@ -200,21 +201,21 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     untuned = _values(rows, "value_at_common_rate") / _values(ranking, "value")[0]
     end = len(rows) - 0.4
     marks: list[Mark] = [Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, end]), width=1.0)]
-    for place, label in enumerate(map(str, rows["label"])):
-        y = np.array([float(place)])
-        bars = np.nan_to_num([[x[place] - low[place]], [high[place] - x[place]]])
-        marks.append(Points(looks[label], x[place : place + 1], y, dx=bars))
-        if np.isfinite(untuned[place]):
-            same = replace(looks[label], title="")
-            marks.append(Points(same, untuned[place : place + 1], y, hollow=True))
+    for i, label in enumerate(map(str, rows["label"])):
+        y = np.array([float(i)])
+        bars = np.nan_to_num([[x[i] - low[i]], [high[i] - x[i]]])
+        marks.append(Points(looks[label], x[i : i + 1], y, dx=bars))
+        if np.isfinite(untuned[i]):
+            same = replace(looks[label], title="")  # no entry of its own in a legend
+            marks.append(Points(same, untuned[i : i + 1], y, hollow=True))
     log = _wide(np.concatenate([x, untuned]))
     axis = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
     names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
     remarks = [_in_the_table(len(ranking) - len(rows))]
-    words = "Ratio to the recommended scheme on the same delays, with its 95 % interval"
+    caption = "Ratio to the recommended scheme on the same delays, with its 95 % interval"
     if np.isfinite(untuned).any():
         remarks.insert(0, "filled: own learning rate; hollow: the common one")
-        words += "; filled at a scheme's own learning rate, hollow at the common one"
+        caption += "; filled at a scheme's own learning rate, hollow at the common one"
     picture = Picture(
         [Panel(axis, names, marks)],
         columns=1,
@@ -224,7 +225,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
         legend=0,
         last=(NO_DIFFERENCE.title,),
     )
-    yield Chart("ranking", "How far behind", f"{words}.", picture)
+    yield Chart("ranking", "How far behind", f"{caption}.", picture)
 
 
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
@@ -247,8 +248,8 @@ def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("label")
 
 
-def _front_table(ranking: pd.DataFrame, measured: pd.DataFrame) -> Table:
-    columns = ["scheme", _quantity(ranking), "error", "worker-seconds", "load"]
+def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
+    columns = ["scheme", quantity, "error", "worker-seconds", "load"]
     rows = [
         [plain(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
         for row in measured.to_dict("records")
@@ -258,7 +259,7 @@ def _front_table(ranking: pd.DataFrame, measured: pd.DataFrame) -> Table:
 
 
 def _front_chart(
-    ranking: pd.DataFrame, measured: pd.DataFrame, looks: Mapping[str, Look]
+    measured: pd.DataFrame, quantity: str, looks: Mapping[str, Look]
 ) -> Iterator[Chart]:
     """Time over decoding error; the darker, the fewer worker-seconds. Ringed: the front."""
     if measured.empty:
@@ -267,23 +268,23 @@ def _front_chart(
     colours = _cost_colours(cost)
     x, y = np.maximum(_values(measured, "error"), FLOOR), _values(measured, "value")
     marks: list[Mark] = []
-    for place, row in enumerate(measured.to_dict("records")):
+    for i, row in enumerate(measured.to_dict("records")):
         look, size = Look("", "o", "none", "other schemes"), 4.0
-        if place < MOST_NAMED:
+        if i < MOST_NAMED:
             look, size = looks[str(row["label"])], 6.0
-        here = slice(place, place + 1)
-        look = replace(look, colour=colours[place])
-        marks.append(Points(look, x[here], y[here], ringed=bool(row["front"]), size=size))
+        coloured = replace(look, colour=colours[i])
+        ringed = bool(row["front"])
+        marks.append(Points(coloured, x[i : i + 1], y[i : i + 1], ringed=ringed, size=size))
     known = np.flatnonzero(np.isfinite(cost))
-    ends = sorted(known, key=lambda place: cost[place])[:: max(1, len(known) - 1)]
-    keys = {f"{cost[place]:.3g} worker-seconds": colours[place] for place in ends}
+    extremes = sorted(known, key=lambda i: cost[i])[:: max(1, len(known) - 1)]
+    keys = {f"{cost[i]:.3g} worker-seconds": colours[i] for i in extremes}
     if len(known) < len(measured):
         keys["known by theory alone"] = MUTED
     nothing = np.empty(0)
     marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
     log = _wide(y)
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
-    value = Axis(_quantity(ranking), log=log, ticks=(1, 2, 5) if log else ())
+    value = Axis(quantity, log=log, ticks=(1, 2, 5) if log else ())
     picture = Picture(
         [Panel(error, value, marks)],
         columns=1,
@@ -292,11 +293,11 @@ def _front_chart(
         legend=2,
         last=tuple(keys),
     )
-    words = (
+    caption = (
         "What is known of each scheme. The darker, the fewer worker-seconds; ringed: no other is "
         "better in all three."
     )
-    yield Chart("front", "Time over error", words, picture)
+    yield Chart("front", "Time over error", caption, picture)
 
 
 def _cost_colours(cost: FloatArray) -> list[str]:
@@ -370,14 +371,13 @@ def _sensitivity_chart(
         names = ["shuffled" if time < 0 else f"{time:g}" for time in times]
         if dial == "persistence":
             names[times.index(as_is)] = "as is"
-        places = tuple(float(place) for place in range(len(times)))
-        x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names), places=places)
+        x_axis = Axis(CHANGES.get(str(dial), str(dial)), names=tuple(names))
         panels.append(Panel(x_axis, y, marks, str(dial)))
-    words = (
+    caption = (
         "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )
     if not whole:
-        words += (
+        caption += (
             " Nothing is shown where a scheme or the recommended one does not reach the goal in "
             "every run."
         )
@@ -389,7 +389,7 @@ def _sensitivity_chart(
         share="y",
         legend=2,
     )
-    return Chart("sensitivity", "What if the cluster differs", words, picture)
+    return Chart("sensitivity", "What if the cluster differs", caption, picture)
 
 
 def _candidates_table(candidates: pd.DataFrame) -> Table:

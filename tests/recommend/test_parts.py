@@ -1,13 +1,19 @@
-"""The parts by hand: what an update counts, changed delays, the front, and what is searched."""
+"""The parts by hand: what an update counts, changed delays, what is searched, and the page."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from erasurehead.experiments.config.catalogue import BUILT_IN
+from erasurehead.experiments.page.answer import Answer
+from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.pictures.looks import MUTED
+from erasurehead.experiments.pictures.picture import Points
+from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.candidates import LEFT_OUT, SearchSpace, neighbours
 from erasurehead.experiments.recommend.contender import behind, mean, order, ratio
 from erasurehead.experiments.recommend.measure import (
@@ -140,3 +146,82 @@ def test_neighbours_lie_half_way() -> None:
     found = [section["wait_for"] for section in neighbours(tried[1], tried)]
     assert found == [9, 15]
     assert not list(neighbours({"name": "uncoded"}, tried))
+
+
+def ends(column: str, value: float) -> dict[str, float]:
+    """A mean and its interval, as columns."""
+    return {column: value, f"{column}_low": 0.9 * value, f"{column}_high": 1.1 * value}
+
+
+RANKING = pd.DataFrame(
+    [
+        {"rank": rank, "scheme": scheme, "label": label, "goal": "seconds", "reached": reached,
+         "replications": 4, "tied": False, "rate": 0.5, "load": rank, "left": "", "breaks": "",
+         "value_at_common_rate": common, "today": rank == 3,
+         **ends("value", value), **ends("ratio", value / 2), **ends("to_today", value / 9)}
+        for rank, scheme, label, reached, value, common in (
+            (1, "erasurehead", "erasurehead load=3", 4, 2.0, 3.0),
+            (2, "erasurehead", "erasurehead load=2", 4, 3.0, np.inf),
+            (3, "uncoded", "uncoded", 3, np.nan, 9.0),
+        )
+    ]
+)  # fmt: skip
+CANDIDATES = pd.DataFrame(
+    [
+        {"scheme": "erasurehead", "label": label, "stage": "stayed", "reason": "", "value": value,
+         "error": error, "worker_seconds": cost, "front": front}
+        for label, value, error, cost, front in (
+            ("erasurehead load=3", 2.0, 1.0, 10.0, True),
+            ("erasurehead load=2", 3.0, 2.0, 90.0, False),
+            ("erasurehead load=4", 4.0, 0.0, np.nan, False),
+        )
+    ]
+)  # fmt: skip
+CHANGED = pd.DataFrame(
+    [
+        {"dial": dial, "times": times, "scheme": "erasurehead", "label": label, "value": 1.0,
+         **ends("ratio", ratio)}
+        for dial, times in (("load", 0.5), ("persistence", SHUFFLED))
+        for label, ratio in (("erasurehead load=3", 1.0), ("erasurehead load=2", 1.5))
+    ]
+)  # fmt: skip
+TABLES = {"ranking": RANKING, "candidates": CANDIDATES, "sensitivity": CHANGED}
+
+
+def points(name: str) -> list[Points]:
+    """The points of a picture of the page."""
+    charts = page.page(TABLES, Answer("recommend", "demo", "Yes."), {}, "").charts
+    return [mark for mark in charts[name].picture.panels[0].marks if isinstance(mark, Points)]
+
+
+def test_the_common_rate_is_a_hollow_marker_beside_the_own_one() -> None:
+    """Where it reaches the goal; catches a ratio to the scheme's own value."""
+    hollow = [(mark.x[0], mark.y[0]) for mark in points("ranking") if mark.hollow]
+    filled = [(mark.x[0], mark.y[0]) for mark in points("ranking") if not mark.hollow]
+    assert hollow == [(1.5, 0.0)]
+    assert filled == [(1.0, 0.0), (1.5, 1.0)]
+
+
+def test_costs_are_colours_and_unknown_ones_grey() -> None:
+    """Dark for few worker-seconds, light for many; markers stay those of the scheme."""
+    known = {mark.look.title: mark for mark in points("front") if len(mark.x)}
+    cheap, dear, theory = (known[f"erasurehead load={load}"] for load in (3, 2, 4))
+    assert cheap.ringed
+    assert not dear.ringed
+    assert sum(bytes.fromhex(cheap.look.colour[1:])) < sum(bytes.fromhex(dear.look.colour[1:]))
+    assert theory.look.colour == MUTED
+    ranked = {mark.look.title: mark.look for mark in points("ranking")}
+    assert cheap.look.marker == ranked["erasurehead load=3"].marker
+    keys = [mark.look.title for mark in points("front") if not len(mark.x)]
+    assert keys == ["10 worker-seconds", "90 worker-seconds", "known by theory alone"]
+
+
+def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
+    whole = page.page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
+    text = as_markdown(whole, {name: f"{name}.png" for name in whole.charts})
+    assert "in 3 of 4 runs" in text
+    assert "inf" not in text
+    assert [*whole.charts] == ["ranking", "front", "sensitivity"]
+    load, persistence = whole.charts["sensitivity"].picture.panels
+    assert load.x.names == ("0.5", "1")
+    assert persistence.x.names == ("shuffled", "as is")
