@@ -45,7 +45,7 @@ def read(directory: Path) -> Page:
     """
     answer = read_answer(directory)
     manifest = json_at(directory / MANIFEST)
-    ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high")
+    ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high", "breaks")
     looked_at = ("scheme", "label", "stage", "value", "error", "front")
     tables = {
         "ranking": table_at(directory / "ranking.parquet", ranked),
@@ -198,7 +198,9 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     if rows.empty:
         return
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
-    untuned = _values(rows, "value_at_common_rate") / _values(ranking, "value")[0]
+    allowed = ranking["breaks"].fillna("") == ""  # the best may break a limit
+    best = _values(ranking[allowed], "value")[0]
+    untuned = _values(rows, "value_at_common_rate") / best
     end = len(rows) - 0.4
     marks: list[Mark] = [Curve(NO_DIFFERENCE, np.ones(2), np.array([-0.6, end]), width=1.0)]
     for i, label in enumerate(map(str, rows["label"])):
@@ -211,7 +213,8 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     log = _wide(np.concatenate([x, untuned]))
     axis = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
     names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
-    remarks = [_in_the_table(len(ranking) - len(rows))]
+    more = counted(len(ranking) - len(rows), "more scheme is", "more schemes are")
+    remarks = [f"{more} in the table"] if len(ranking) > len(rows) else []
     caption = "Ratio to the recommended scheme on the same delays, with its 95 % interval"
     if np.isfinite(untuned).any():
         remarks.insert(0, "filled: own learning rate; hollow: the common one")
@@ -221,7 +224,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
         columns=1,
         width=style.TWO_PANELS,
         height=1.5 + 0.34 * max(2, len(rows)),
-        heading="; ".join(filter(None, remarks)),
+        heading="; ".join(remarks),
         legend=0,
         last=(NO_DIFFERENCE.title,),
     )
@@ -234,11 +237,6 @@ NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 def _wide(values: FloatArray) -> bool:
     known = values[np.isfinite(values)]
     return bool(known.size and 0 < known.min() * WIDE < known.max())
-
-
-def _in_the_table(more: int) -> str:
-    noun = counted(more, "more scheme is", "more schemes are")
-    return f"{noun} in the table" if more else ""
 
 
 def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
