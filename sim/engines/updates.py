@@ -1,18 +1,22 @@
-"""Which messages make the updates of a scheme without a barrier."""
+"""Schemes without a barrier: which messages are accepted, when the model is updated, who restarts.
+
+``Decisions`` is the master's mind as one state machine, and ``Trajectory`` what is kept of it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import chain
-from typing import final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ..types import FloatArray, IntArray, Stream
+from ..schemes.barrierless import Barrierless, Stops
+from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
 
-# The messages that made the updates of a scheme without a barrier.
-
+if TYPE_CHECKING:
+    from .run import Run
 
 Heard = tuple[int, int, float, float]
 """A message: worker, version, seconds to compute, and the instant at which it arrived."""
@@ -81,9 +85,6 @@ class Accepted:
         return last, times - before
 
 
-# Which workers have been counted since the last update, where each counts once.
-
-
 STANDSTILL = 100_000
 """Messages of one worker at one instant, all in vain, after which nothing more is expected."""
 
@@ -111,41 +112,6 @@ class Standstill:
     def clear(self) -> None:
         """Forget the messages noted so far: an update was made."""
         self._again.clear()
-
-
-@final
-class Distinct:
-    """Workers that were counted, and whether enough others are left.
-
-    Life cycle: ``has`` is asked of every message; ``clear`` at each update.
-
-    Args:
-        lost: workers of whom nothing more comes; others keep this set up to date.
-        workers: n.
-    """
-
-    def __init__(self, lost: set[int], workers: int) -> None:
-        self._lost, self._n = lost, workers
-        self._counted: set[int] = set()
-
-    def has(self, worker: int) -> bool:
-        """Whether a worker was counted before; else it is now."""
-        if worker in self._counted:
-            return True
-        self._counted.add(worker)
-        return False
-
-    def clear(self) -> None:
-        """Forget who was counted: an update was made."""
-        self._counted.clear()
-
-    def hopeless(self, missing: int) -> list[int]:
-        """Whom the master waits for in vain, if fewer can still be counted than are missing."""
-        never = self._lost - self._counted
-        return sorted(never) if self._n - len(self._counted) - len(never) < missing else []
-
-
-# Cycles of updates, one of each worker: what Ringleader's master keeps in mind.
 
 
 @final
@@ -198,9 +164,6 @@ class Cycle:
         return sorted(never) if never and (self._collecting or never == self.needed) else []
 
 
-# The messages of schemes that use any number of them in an update.
-
-
 @final
 class Streams:
     """Messages, gathered one replication after the other.
@@ -246,3 +209,188 @@ class Streams:
     def useful(self) -> FloatArray:
         """``(R, n)`` seconds of each worker that went into these messages."""
         return np.stack(self._useful)
+
+
+@final
+class Decisions:
+    """Which messages are accepted, when the model is updated, and who starts anew.
+
+    It hears messages and knows neither a clock nor a network nor a model. The event engine and the
+    master of ``live`` both ask it, so they decide alike.
+
+    Life cycle: ``decide`` the messages of each instant, in order, until ``done``.
+
+    Args:
+        scheme: its four choices.
+        iterations: iterations T.
+
+    Attributes:
+        version: updates so far; whoever starts anew gets the model of this version.
+        accepted: messages in the order in which they were accepted; K make an update.
+        heard: every message where updates come in cycles, also those that make no update.
+        ends: messages of ``heard`` up to each update.
+    """
+
+    def __init__(self, scheme: Barrierless, iterations: int) -> None:
+        self.scheme = scheme
+        self.version = 0
+        self.accepted: list[Heard] = []
+        self.heard: list[Heard] = []
+        self.ends: list[int] = []
+        self._updates = scheme.updates(iterations)
+        self._per_iteration = self._updates // iterations
+        self._missing = scheme.gradients
+        self._senders: set[int] | None = set() if scheme.distinct else None
+        self._cycle = Cycle(scheme.workers) if scheme.cycles else None
+        self._standstill = Standstill() if scheme.distinct or scheme.cycles else None
+        self._stops = scheme.stops is not Stops.NOBODY
+
+    def decide(
+        self, messages: Sequence[tuple[int, int, float]], given: Sequence[int], now: float
+    ) -> tuple[list[int], list[int]]:
+        """Decide all messages of one instant, in the order of workers.
+
+        Args:
+            messages: worker, version and seconds of each.
+            given: ``(n,)`` the version of the model that each worker was given last.
+            now: the instant.
+
+        Returns:
+            Who starts anew with the newest model, in order; an update stops some of them. And who
+            has delivered and rests, if only until the restarts of this instant.
+        """
+        before, oldest, restarts = self.version, self.scheme.oldest, self.scheme.restarts_at_once
+        senders, cycle, standstill = self._senders, self._cycle, self._standstill
+        starting: list[int] = []
+        resting: list[int] = []
+        for worker, version, seconds in sorted(messages) if len(messages) > 1 else messages:
+            if cycle:
+                self.heard.append((worker, version, seconds, now))
+            if (
+                self.version - version >= oldest
+                or (senders is not None and worker in senders)
+                or (cycle and not cycle.hear(worker))
+            ):
+                starting.append(worker)
+                if standstill:
+                    standstill.note(worker, now)
+                continue
+            self.accepted.append((worker, version, seconds, now))
+            if senders is not None:
+                senders.add(worker)
+            (starting if restarts else resting).append(worker)
+            self._missing -= 1
+            if not self._missing:
+                if not restarts:
+                    starting += self.resting
+                self._update()
+                if self.done:
+                    return [], resting
+        if self._stops and self.version > before:
+            starting = self._stopped(starting, given)
+        return (sorted(starting) if len(starting) > 1 else starting), resting
+
+    @property
+    def done(self) -> bool:
+        """Whether the last update has been made."""
+        return self.version == self._updates
+
+    @property
+    def iteration(self) -> int:
+        """The iteration that the next update belongs to, from 1."""
+        return self.version // self._per_iteration + 1
+
+    @property
+    def resting(self) -> list[int]:
+        """Workers that have delivered and wait for the next update."""
+        if self.scheme.restarts_at_once:
+            return []
+        return [worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]]
+
+    @property
+    def endless(self) -> int | None:
+        """A worker that delivers in vain again and again while time stands still, if any does."""
+        return self._standstill.endless if self._standstill else None
+
+    def missing(self) -> list[int]:
+        """Workers of whom nothing was accepted since the last update; of a cycle, who is needed."""
+        if self._cycle:
+            return sorted(self._cycle.needed)
+        heard = {worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]}
+        return [worker for worker in range(self.scheme.workers) if worker not in heard]
+
+    def hopeless(self, lost: Set[int]) -> list[int]:
+        """Whom the master waits for in vain while others go on for ever; nobody if there is hope.
+
+        Args:
+            lost: workers of whom nothing more comes, unless they are started anew.
+        """
+        if self._cycle:
+            return self._cycle.hopeless(lost)
+        if self._senders is None:
+            return []
+        never = lost - self._senders
+        left = self.scheme.workers - len(self._senders) - len(never)
+        return sorted(never) if left < self._missing else []
+
+    def _update(self) -> None:
+        self.version += 1
+        self._missing = self.scheme.gradients
+        self.ends.append(len(self.heard))
+        if self._senders is not None:
+            self._senders.clear()
+        if self._standstill:
+            self._standstill.clear()
+
+    def _stopped(self, starting: list[int], given: Sequence[int]) -> list[int]:
+        """Who starts anew after an update that stops somebody."""
+        if self.scheme.stops is Stops.EVERYBODY:
+            return list(range(self.scheme.workers))
+        delivered = set(starting)
+        stale = [
+            worker
+            for worker, version in enumerate(given)
+            if self.version - version >= self.scheme.oldest and worker not in delivered
+        ]
+        return starting + stale
+
+
+@final
+class Trajectory:
+    """The trace of a run without a barrier, filled one replication after the other.
+
+    Life cycle: ``add`` each replication in order; then ``trace``.
+    """
+
+    def __init__(self, run: Run, scheme: Barrierless) -> None:
+        self._run, self._n = run, scheme.workers
+        shape = len(run.tapes), run.updates, scheme.gradients
+        self._accepted = Accepted.empty(shape, seconds=True)
+        self._streams = Streams(scheme.workers) if scheme.cycles else None
+        self._workers: list[tuple[FloatArray, list[int], FloatArray]] = []
+
+    def add(
+        self, decisions: Decisions, busy: FloatArray, dead: list[int], down: FloatArray
+    ) -> None:
+        """The next replication.
+
+        Args:
+            decisions: what was decided, to the last update.
+            busy, down: ``(n,)`` seconds.
+            dead: ``(U,)`` workers that were down at each update.
+        """
+        self._accepted.replication(len(self._workers)).fill(decisions.accepted)
+        if self._streams:
+            worker, version, seconds, _ = np.array(decisions.heard).T
+            ends = np.array(decisions.ends)
+            self._streams.add(worker.astype(np.int64), version, seconds, ends)
+        self._workers.append((busy, dead, down))
+
+    def trace(self, engine: str, fails: bool) -> Trace:
+        """The trace, once every replication is there."""
+        accepted, streams = self._accepted, self._streams
+        busy, dead, down = zip(*self._workers, strict=True)
+        useful = streams.useful if streams else accepted.useful(self._n)
+        work = Work(np.stack(busy), useful, *accepted.blame(), np.array(dead), np.stack(down))
+        heard = streams.heard if streams else Messages(accepted.worker, accepted.version)
+        return Trace(accepted.times, heard, work, engine, self._run.seed, fails)

@@ -9,10 +9,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from itertools import count, repeat
 from math import inf
-from typing import Any, Protocol, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
-import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
@@ -24,31 +23,11 @@ from ..tapes import TapeColumn, columns
 from .master import RECEPTION, Call, call
 from .worker import TOO_OFTEN, Uplink
 
-
-class Employer(Protocol):
-    """What workers need of the master."""
-
-    env: simpy.Environment
-    version: int
-
-    @property
-    def iteration(self) -> int:
-        """The iteration that the next update belongs to, from 1."""
-
-    def hear(self, worker: int, version: int, seconds: float) -> None:
-        """Take a message that arrives now.
-
-        Args:
-            worker: who sent it.
-            version: of the model that its gradient was computed on.
-            seconds: that it took to compute.
-        """
-
-    def missing(self) -> list[int]:
-        """Workers of whom nothing was accepted since the last update."""
+if TYPE_CHECKING:
+    from .barrierless import BarrierlessMaster
 
 
-class Workers(ABC):
+class BarrierlessWorkers(ABC):
     """The workers, as the master sees them; abstract.
 
     Attributes:
@@ -66,7 +45,7 @@ class Workers(ABC):
     dead: int = 0
 
     @abstractmethod
-    def employ(self, master: Employer) -> None:
+    def employ(self, master: BarrierlessMaster) -> None:
         """Get to know the master; nobody starts yet."""
 
     @abstractmethod
@@ -83,7 +62,7 @@ class Workers(ABC):
 
 
 @final
-class IdealWorkers(Workers):
+class IdealWorkers(BarrierlessWorkers):
     """Workers that never fail, behind a network that takes no time: one timeout per task.
 
     Args:
@@ -102,7 +81,7 @@ class IdealWorkers(Workers):
         self._resting = [False] * n
 
     @override
-    def employ(self, master: Employer) -> None:
+    def employ(self, master: BarrierlessMaster) -> None:
         self._master, self._env = master, master.env
 
     @override
@@ -155,7 +134,7 @@ class IdealWorkers(Workers):
 
 
 @final
-class RealWorkers(Workers):
+class RealWorkers(BarrierlessWorkers):
     """Workers behind a network, that can crash and come back.
 
     A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A
@@ -188,7 +167,7 @@ class RealWorkers(Workers):
         self._crashes, self._crashes_of = [0] * n, [-1] * n
 
     @override
-    def employ(self, master: Employer) -> None:
+    def employ(self, master: BarrierlessMaster) -> None:
         self._master, self._env = master, master.env
         cluster, r = self._cluster, self._replication
         resends = None if cluster.resends is None else cluster.resends[r]
@@ -293,7 +272,7 @@ class RealWorkers(Workers):
             self._crashed_at[worker] = None
             self.dead -= 1
             if not self._resting[worker]:
-                self.versions[worker] = self._master.version
+                self.versions[worker] = self._master.decisions.version
                 self._on_its_way[worker] = False  # it has this model now
                 self._begin(worker)
 
@@ -303,7 +282,8 @@ class RealWorkers(Workers):
         Raises:
             NeverEnough: workers crash so often that no update can be expected.
         """
-        version = self._master.version
+        decisions = self._master.decisions
+        version = decisions.version
         if self._crashes_of[worker] != version:
             self._crashes[worker], self._crashes_of[worker] = 0, version
         self._crashes[worker] += 1
@@ -314,7 +294,7 @@ class RealWorkers(Workers):
             ]
             if all(often[j] or self._endless[j] for j in range(len(often))):
                 crashes = self._crashes[worker]
-                raise NeverEnough(self._master.iteration, self._master.missing(), crashes=crashes)
+                raise NeverEnough(decisions.iteration, decisions.missing(), crashes=crashes)
 
     def _book_down_time(self, worker: int, crashed_at: float) -> None:
         now = self._env.now
