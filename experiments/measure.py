@@ -18,8 +18,8 @@ from .config.build import Training
 from .config.cells import cells
 from .config.errors import ConfigError, at
 from .live.masters import arrivals
-from .live.worker import Employment, Held, Listen, Vector, Work, parts_of
-from .live.workers import LineCrew, hired
+from .live.worker import Computation, HeldPartitions, Listen, Setup, Vector, parts_of
+from .live.workers import hired
 from .run import files
 
 # What a probe computes: products of matrices, or gradients of a config's problem.
@@ -27,7 +27,7 @@ from .run import files
 
 @final
 @dataclass(frozen=True)
-class Products(Work):
+class Products(Computation):
     """As many products of two square matrices as the load says.
 
     Attributes:
@@ -51,7 +51,7 @@ class Products(Work):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Gradients(Held):
+class Gradients(HeldPartitions):
     """The sum of the gradients of as many partitions as the load says, from a worker's own one on.
 
     Attributes:
@@ -79,7 +79,7 @@ class Workload:
         model: ``(p,)`` sent with each task, as in training; empty for tasks without data.
     """
 
-    works: Sequence[Work]
+    works: Sequence[Computation]
     model: FloatArray
 
 
@@ -135,18 +135,16 @@ def measured(
     """
     rows: list[tuple[object, ...]] = []
     works, total = tasks.works, rounds * len(loads)
-    with hired(len(works), scheduler) as staff:
-        crew = LineCrew(staff.lines, staff.names, 1.0)
-        crew.employ([Employment(work, slow=slow.get(j, 1.0)) for j, work in enumerate(works)])
-        crew.settle()
-        crew.start_clock()
+    with hired(len(works), scheduler) as workers:
+        workers.set_up([Setup(work, slow=slow.get(j, 1.0)) for j, work in enumerate(works)])
+        workers.start_clock()
         zero, done = time.time(), 0
         for number, (turn, load) in enumerate(_turns(loads, rounds)):
-            start = crew.now()
+            start = workers.now()
             for worker in range(len(works)):
-                crew.give(worker, number, [0.0], (load, tasks.model))
-            for told in arrivals(crew, len(works), done + 1):
-                place = told.worker, staff.hosts[told.worker], turn, load
+                workers.give(worker, number, [0.0], (load, tasks.model))
+            for told in arrivals(workers, len(works), done + 1):
+                place = told.worker, workers.hosts[told.worker], turn, load
                 times = zero + start, zero + told.now, told.seconds, told.now - start
                 rows.append((*place, *times))
             if turn >= 0:

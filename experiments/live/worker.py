@@ -26,11 +26,12 @@ from ...sim.numerics import one_thread
 from ...sim.problems.base import Problem
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed, Scheme
+from ...sim.schemes.ringleader import InCycles, OneOfEach
 from ...sim.types import ComplexArray, FloatArray
 
 # What a master and its workers say to each other.
 #
-# A worker gets its ``Work`` once, and then one ``Task`` after another; for each message of a task
+# A worker gets its ``Setup`` once, and then one ``Task`` after another; for each message of a task
 # it answers with a ``Reply``. Instants and waits here are real seconds.
 
 
@@ -107,7 +108,7 @@ Listen = Callable[[], None]
 """Called between pieces of the work; raises ``Ended`` to stop it."""
 
 
-class Work(ABC):
+class Computation(ABC):
     """What a worker holds and computes; abstract."""
 
     @abstractmethod
@@ -129,7 +130,7 @@ class Work(ABC):
 
 @final
 @dataclass(frozen=True)
-class Nothing(Work):
+class Nothing(Computation):
     """No data: times alone are of interest. Messages are empty."""
 
     @override
@@ -140,7 +141,7 @@ class Nothing(Work):
 
 
 @dataclass(frozen=True, eq=False)
-class Held(Work):
+class HeldPartitions(Computation):
     """Partitions that a worker holds; abstract.
 
     Attributes:
@@ -167,7 +168,7 @@ class Held(Work):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Encoded(Held):
+class EncodedSum(HeldPartitions):
     """Message j is the sum of B_ji g_i over the partitions of its row of B; the argument is beta.
 
     Attributes:
@@ -193,7 +194,7 @@ class Encoded(Held):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Single(Held):
+class SingleGradient(HeldPartitions):
     """The gradient of one partition; the argument is the partition and beta."""
 
     @override
@@ -206,16 +207,16 @@ class Single(Held):
 
 @final
 @dataclass(frozen=True, eq=False)
-class Employment:
+class Setup:
     """What a worker is told first.
 
     Attributes:
-        work: what it computes.
+        computation: what it computes.
         policy: what it does with unfinished work when the next task comes.
         slow: how many times as long its computing takes, at least 1; the rest of it waits.
     """
 
-    work: Work = field(default_factory=Nothing)
+    computation: Computation = field(default_factory=Nothing)
     policy: Policy = Policy.CANCEL
     slow: float = 1.0
 
@@ -229,7 +230,7 @@ ENTRIES = 2**18
 SUPPORTED = (
     "every code with an encoding matrix (uncoded, ignore_stragglers, fractional_repetition, "
     "cyclic_repetition, erasurehead, ...) and asynchronous, k_async, k_batch_async, k_batch_sync, "
-    "rennala, ringmaster"
+    "rennala, ringmaster, malenia, ringleader"
 )
 
 
@@ -250,13 +251,13 @@ def refusal(run: Run, injected: bool) -> str | None:
 
 
 def supported(scheme: Scheme) -> bool:
-    """Whether a message is a sum of whole gradients, and the master a plain one."""
+    """Whether a message is a sum of whole gradients, and a live master knows the updates."""
     if type(scheme) is Fixed:
         return scheme.message_size >= 1
-    return type(scheme) is Barrierless and not (scheme.distinct or scheme.cycles)
+    return type(scheme) in (Barrierless, OneOfEach, InCycles)
 
 
-def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
+def computations(scheme: Scheme, problem: Problem | None) -> list[Computation]:
     """What each worker computes.
 
     Where a gradient is that of a partition drawn at random, every worker holds all the data.
@@ -268,13 +269,13 @@ def works(scheme: Scheme, problem: Problem | None) -> list[Work]:
         code, m = sparse.csr_array(scheme.assignment.encoding), scheme.messages
         rows = [code[worker * m : (worker + 1) * m] for worker in range(scheme.workers)]
         return [
-            Encoded({int(i): parts[i] for i in np.unique(own.indices)}, problem.rows, own)
+            EncodedSum({int(i): parts[i] for i in np.unique(own.indices)}, problem.rows, own)
             for own in rows
         ]
     assert isinstance(scheme, Barrierless)
     if scheme.own_data:
-        return [Single({i: part}, problem.rows) for i, part in enumerate(parts)]
-    return [Single(dict(enumerate(parts)), problem.rows)] * scheme.workers
+        return [SingleGradient({i: part}, problem.rows) for i, part in enumerate(parts)]
+    return [SingleGradient(dict(enumerate(parts)), problem.rows)] * scheme.workers
 
 
 def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
@@ -325,12 +326,12 @@ def serve(line: Connection, alone: bool = False) -> None:
         alone: whether to end this process at once then, whatever it computes.
     """
     try:
-        employment: Employment = line.recv()
+        setup: Setup = line.recv()
         orders: SimpleQueue[Order] = SimpleQueue()
         listening = threading.Thread(target=_read, args=(line, orders, alone), daemon=True)
         listening.start()
         with one_thread():
-            Worker(line, employment, orders).work()
+            LiveWorker(line, setup, orders).serve()
     except (EOFError, OSError):  # the master is gone
         pass
 
@@ -347,21 +348,19 @@ def _read(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
 
 
 @final
-class Worker:
-    """One worker.
+class LiveWorker:
+    """A real worker.
 
-    Life cycle: ``work`` until ``End`` comes.
+    Life cycle: ``serve`` until ``End`` comes.
     """
 
-    def __init__(
-        self, line: Connection, employment: Employment, orders: SimpleQueue[Order]
-    ) -> None:
+    def __init__(self, line: Connection, setup: Setup, orders: SimpleQueue[Order]) -> None:
         self._line, self._orders = line, orders
-        self._work, self._policy = employment.work, employment.policy
-        self._slow = employment.slow
+        self._computation, self._policy = setup.computation, setup.policy
+        self._slow = setup.slow
         self._waiting: deque[Order] = deque()
 
-    def work(self) -> None:
+    def serve(self) -> None:
         """One order after another."""
         busy = 0.0  # on tasks that were dropped, too
         while True:
@@ -412,7 +411,7 @@ class Worker:
                 value = task.argument
             elif wait < inf:
                 computing = time.perf_counter()
-                value = self._work.compute(place, task.argument, done, self._listen)
+                value = self._computation.compute(place, task.argument, done, self._listen)
                 spent = time.perf_counter() - computing
                 if self._slow > 1:
                     self._sleep(computing + self._slow * spent)

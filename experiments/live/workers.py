@@ -1,4 +1,4 @@
-"""The workers as a master sees them: processes of this machine, or a Dask cluster."""
+"""The workers as a master sees them: processes of this machine, or of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -24,9 +24,7 @@ from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
 from ..run import processes
 from ..run.dask import connected
-from .worker import Drop, Employment, Idle, Order, Reply, Task, Vector, process, serve
-
-# The workers as a master sees them: it gives them tasks and hears of messages and deaths.
+from .worker import Drop, Idle, Order, Reply, Setup, Task, Vector, process, serve
 
 
 @final
@@ -64,7 +62,7 @@ class Death:
 Event = Arrival | Death
 
 
-class Crew(Protocol):
+class LiveWorkers(Protocol):
     """What a master needs; seconds are those of the config. Tests have one that simulates."""
 
     def start_clock(self) -> None:
@@ -90,17 +88,25 @@ class Crew(Protocol):
 
 
 @final
-class LineCrew:
+class ConnectedWorkers:
     """Workers at the other ends of lines.
 
     Args:
         lines: one to each worker.
-        names: how a person finds each worker: its host and process.
+        names: how a person finds each worker: its number, process and host.
+        hosts: the host of each.
+
+    Attributes:
         scale: real seconds that one second of the config takes.
     """
 
-    def __init__(self, lines: Sequence[Connection], names: Sequence[str], scale: float) -> None:
-        self._lines, self._names, self._scale = lines, names, scale
+    scale = 1.0
+
+    def __init__(
+        self, lines: Sequence[Connection], names: Sequence[str], hosts: Sequence[str]
+    ) -> None:
+        self.names, self.hosts = names, hosts
+        self._lines = lines
         self._selector = selectors.DefaultSelector()
         for worker, line in enumerate(lines):
             self._selector.register(line, selectors.EVENT_READ, worker)
@@ -110,10 +116,11 @@ class LineCrew:
         self._busy = [0.0] * len(lines)
         self._dropping: list[int] = []
 
-    def employ(self, employments: Sequence[Employment]) -> None:
-        """Give each worker its data."""
-        for worker, employment in enumerate(employments):
-            self._tell(worker, employment)
+    def set_up(self, setups: Sequence[Setup]) -> None:
+        """Give each worker its data, and wait until all have it."""
+        for worker, setup in enumerate(setups):
+            self._tell(worker, setup)
+        self.settle()
 
     def start_clock(self) -> None:
         """It is 0 s now."""
@@ -121,7 +128,7 @@ class LineCrew:
 
     def now(self) -> float:
         """Seconds of the config since the clock was started."""
-        return (time.perf_counter() - self._zero) / self._scale
+        return (time.perf_counter() - self._zero) / self.scale
 
     def give(
         self,
@@ -132,13 +139,13 @@ class LineCrew:
         empty: bool = False,
     ) -> None:
         """Give a worker its next task."""
-        scaled = tuple([wait * self._scale for wait in waits])
+        scaled = tuple([wait * self.scale for wait in waits])
         self._tell(worker, Task(number, scaled, argument, empty))
 
     def hear(self, until: float) -> Sequence[Event]:
         """What has happened since, in order; waits for something until an instant."""
         events, self._deaths = self._deaths, []
-        left = None if until == inf else max(0.0, until - self.now()) * self._scale
+        left = None if until == inf else max(0.0, until - self.now()) * self.scale
         if left is None and not any(self._alive):
             return events  # nothing more can come
         for key, _ in self._selector.select(0.0 if events else left):
@@ -149,7 +156,7 @@ class LineCrew:
 
     def name(self, worker: int) -> str:
         """How a person finds a worker."""
-        return self._names[worker]
+        return self.names[worker]
 
     def settle(self) -> FloatArray:
         """Have every worker drop what it does; returns how long each has been busy, ``(n,)``."""
@@ -170,14 +177,14 @@ class LineCrew:
         except (EOFError, OSError):
             return self._dies(worker)
         if isinstance(told, Idle):
-            self._busy[worker] = told.busy / self._scale
+            self._busy[worker] = told.busy / self.scale
             self._dropping.remove(worker)
             return None
-        seconds = told.seconds / self._scale
+        seconds = told.seconds / self.scale
         self._busy[worker] += seconds
         return Arrival(worker, told.number, told.place, told.value, seconds, self.now(), told.late)
 
-    def _tell(self, worker: int, what: Order | Employment) -> None:
+    def _tell(self, worker: int, what: Order | Setup) -> None:
         if not self._alive[worker]:
             return
         with suppress(OSError):  # what it had sent before is still read; then its line ends
@@ -203,31 +210,12 @@ class LineCrew:
         self._selector.close()
 
 
-# Where workers come from: processes of this machine, or a Dask cluster. Both run one program.
-
-
 PATIENCE = 60.0
 """Seconds that a worker of a cluster has to call the master."""
 
 
-@final
-@dataclass(frozen=True)
-class Staff:
-    """Workers that listen.
-
-    Attributes:
-        lines: one to each.
-        names: how a person finds each: its number, process and host.
-        hosts: the host of each.
-    """
-
-    lines: Sequence[Connection]
-    names: Sequence[str]
-    hosts: Sequence[str]
-
-
 @contextmanager
-def hired(workers: int, scheduler: str | None) -> Iterator[Staff]:
+def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
     """So many workers; they end with this context, or with this process, however it ends.
 
     Args:
@@ -237,17 +225,15 @@ def hired(workers: int, scheduler: str | None) -> Iterator[Staff]:
     Raises:
         ConfigError: the cluster cannot be reached, or is too small.
     """
-    with _local(workers) if scheduler is None else _on_cluster(workers, scheduler) as staff:
+    with _local(workers) if scheduler is None else _on_cluster(workers, scheduler) as hands:
         try:
-            yield staff
+            yield hands
         finally:
-            for line in staff.lines:
-                with suppress(OSError):
-                    line.close()
+            hands.close()
 
 
 @contextmanager
-def _local(workers: int) -> Iterator[Staff]:
+def _local(workers: int) -> Iterator[ConnectedWorkers]:
     """One process each, forked from the server that has imported the libraries."""
     processes.prepare()
     context: Any = multiprocessing.get_context("forkserver" if processes.SERVER else "spawn")
@@ -263,7 +249,7 @@ def _local(workers: int) -> Iterator[Staff]:
             started.append(each)
     try:
         names = [f"{each.name} (process {each.pid})" for each in started]
-        yield Staff(lines, names, [platform.node()] * workers)
+        yield ConnectedWorkers(lines, names, [platform.node()] * workers)
     finally:
         for line in lines:
             with suppress(OSError):
@@ -273,36 +259,36 @@ def _local(workers: int) -> Iterator[Staff]:
 
 
 @contextmanager
-def _on_cluster(workers: int, scheduler: str) -> Iterator[Staff]:
+def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
     """One long task each, that calls the master by itself: Dask's own way takes milliseconds."""
     with connected(scheduler) as client:
-        places = _places(client, workers, scheduler)
+        addresses = _addresses(client, workers, scheduler)
         host = client.scheduler.address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
         key = secrets.token_bytes(16)
         with Listener((_address_towards(host), 0), backlog=workers, authkey=key) as listener:
             futures = [
                 client.submit(
-                    call, listener.address, key, worker, workers=[place], pure=False, retries=0
+                    call, listener.address, key, worker, workers=[address], pure=False, retries=0
                 )
-                for worker, place in enumerate(places)
+                for worker, address in enumerate(addresses)
             ]
-            staff = _accepted(listener, futures, workers, scheduler)
-        yield staff
+            accepted = _accepted(listener, futures, workers, scheduler)
+        yield accepted
 
 
-def _places(client: Any, workers: int, scheduler: str) -> list[str]:
+def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
     """The address of the Dask worker of each worker: different ones as far as there are any."""
     threads: dict[str, int] = client.nthreads()
-    places = [
+    addresses = [
         address
         for turn in range(max(threads.values(), default=0))
         for address, number in threads.items()
         if turn < number
     ]
-    if len(places) < workers:
-        valid = f"the cluster has {len(places)} threads, and {workers} workers need one each"
+    if len(addresses) < workers:
+        valid = f"the cluster has {len(addresses)} threads, and {workers} workers need one each"
         raise at("--scheduler", scheduler, valid)
-    return places[:workers]
+    return addresses[:workers]
 
 
 def _address_towards(host: str) -> str:
@@ -312,7 +298,9 @@ def _address_towards(host: str) -> str:
         return str(probe.getsockname()[0])
 
 
-def _accepted(listener: Listener, futures: Sequence[Any], workers: int, scheduler: str) -> Staff:
+def _accepted(
+    listener: Listener, futures: Sequence[Any], workers: int, scheduler: str
+) -> ConnectedWorkers:
     calls: SimpleQueue[Connection] = SimpleQueue()
 
     def accept() -> None:
@@ -334,7 +322,7 @@ def _accepted(listener: Listener, futures: Sequence[Any], workers: int, schedule
         worker, host, number = line.recv()
         lines[worker] = line, f"worker {worker} (process {number} on {host})", host
     ordered, names, hosts = zip(*(lines[worker] for worker in range(workers)), strict=True)
-    return Staff(ordered, names, hosts)
+    return ConnectedWorkers(ordered, names, hosts)
 
 
 def call(address: tuple[str, int], key: bytes, worker: int) -> None:

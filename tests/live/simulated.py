@@ -1,4 +1,4 @@
-"""A crew whose workers are simulated: real gradients, a virtual clock, no processes."""
+"""Live workers that are simulated: real gradients, a virtual clock, no processes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.live.worker import Work
+from erasurehead.experiments.live.worker import Computation
 from erasurehead.experiments.live.workers import Arrival, Death, Event
 from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.types import FloatArray
@@ -25,28 +25,31 @@ def nobody() -> None:
 class Person:
     """A worker: its task, the tasks that wait, and when it was last free."""
 
-    work: Work
+    computation: Computation
     task: int = -1
     began: float = inf
     waiting: deque[tuple[int, Sequence[float], Any]] = field(default_factory=deque)
     alive: bool = True
 
 
-class SimulatedCrew:
+class SimulatedWorkers:
     """Workers that follow a policy to the letter; messages take no time.
 
     Args:
-        works: what each computes.
+        computations: of each worker.
         policy: what it does with unfinished work.
         deaths: instants at which workers die, by worker.
     """
 
     def __init__(
-        self, works: Sequence[Work], policy: Policy, deaths: dict[int, float] | None = None
+        self,
+        computations: Sequence[Computation],
+        policy: Policy,
+        deaths: dict[int, float] | None = None,
     ) -> None:
-        self.people = [Person(work) for work in works]
+        self.people = [Person(each) for each in computations]
         self.policy = policy
-        self.busy = np.zeros(len(works))
+        self.busy = np.zeros(len(computations))
         self.clock = 0.0
         self.heap: list[tuple[float, int, int, int, float, Any]] = []
         self.deaths = deaths or {}
@@ -82,7 +85,7 @@ class SimulatedCrew:
         since = 0.0
         for place, wait in enumerate(waits):
             if wait < inf:
-                value = person.work.compute(place, argument, done, nobody)
+                value = person.computation.compute(place, argument, done, nobody)
                 last = place + 1 == len(waits)
                 content = (place, wait - since, value, last)
                 heapq.heappush(self.heap, (self.clock + wait, worker, number, place, wait, content))

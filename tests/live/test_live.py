@@ -23,12 +23,20 @@ from erasurehead.experiments.compare import (
     ratio_of_means,
 )
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.live.cell import difference, learned, play_all, trace_of
-from erasurehead.experiments.live.worker import Employment, works
-from erasurehead.experiments.live.workers import LineCrew, hired
+from erasurehead.experiments.live.cell import (
+    difference,
+    learned,
+    play_all,
+    steps_of,
+    trace_of,
+)
+from erasurehead.experiments.live.masters import Session
+from erasurehead.experiments.live.worker import Setup, computations
+from erasurehead.experiments.live.workers import hired
 from erasurehead.experiments.measure import Gradients, Products, gradients
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.pictures.records import LIVE, read_records
+from erasurehead.experiments.run.compute import learn
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES
@@ -95,8 +103,8 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
     scheme = SCHEMES["fractional_repetition"](load=2).build(4)
     tapes = [Tape(ShiftedExponential(shift=0.01, rate=100.0), 4, 0, 0)]
     run, learning = Run(scheme, tapes, Proportional(), 30), problem(4)
-    with hired(4, None) as staff:
-        pid = int(re.findall(r"process (\d+)", staff.names[2])[0])
+    with hired(4, None) as workers:
+        pid = int(re.findall(r"process (\d+)", workers.names[2])[0])
         rounds = 0
 
         def report() -> None:
@@ -106,17 +114,33 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
                 os.kill(pid, signal.SIGKILL)
                 until(lambda: not alive(pid))
 
-        crew = LineCrew(staff.lines, staff.names, 1.0)
-        crew.employ([Employment(work) for work in works(scheme, learning.problem)])
-        crew.settle()
-        played = play_all(run, learning, crew, report=report)
-    trace = trace_of(run, played)
+        workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
+        found = play_all(Session(run, workers, learning, report=report))
+    trace = trace_of(run, found)
     assert trace.work is not None
     assert trace.work.dead[0].tolist() == [0] * 5 + [1] * 25
     assert not trace.heard.arrived[0, 6:, 2].any()  # type: ignore[union-attr]
-    models = np.stack([each.models for each in played if each.models is not None])
-    said = difference(learning, run, trace, played, learned(learning.problem, models))
+    steps = steps_of(run, trace, found)
+    said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
     assert said.model <= 1e-9
+
+
+def test_one_gradient_of_each_worker_on_real_processes() -> None:
+    """Malenia and Ringleader: from the same arrivals the simulator finds the same models."""
+    learning = problem(4)
+    tapes = [Tape(ShiftedExponential(shift=0.002, rate=200.0), 4, 0, 0)]
+    for name in ("malenia", "ringleader"):
+        scheme = SCHEMES[name]().build(4)
+        run = Run(scheme, tapes, Proportional(), 5)
+        with hired(4, None) as workers:
+            workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
+            found = play_all(Session(run, workers, learning))
+        trace = trace_of(run, found)
+        assert trace.work is not None
+        assert (trace.work.busy <= trace.times[0, -1] + 0.1).all()
+        steps = steps_of(run, trace, found)
+        said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
+        assert said.model <= 1e-9
 
 
 def alive(pid: int) -> bool:

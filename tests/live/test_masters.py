@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from queue import SimpleQueue
 from typing import Any, cast
@@ -15,26 +15,33 @@ from typing_extensions import override
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import Exponential
 from erasurehead.experiments.config.build import Training
-from erasurehead.experiments.live.cell import difference, learned, play_all, trace_of
-from erasurehead.experiments.live.masters import CannotEnd, Played
+from erasurehead.experiments.live.cell import (
+    difference,
+    learned,
+    play_all,
+    steps_of,
+    trace_of,
+)
+from erasurehead.experiments.live.masters import CannotEnd, LiveMaster, Session
 from erasurehead.experiments.live.worker import (
+    Computation,
     Drop,
-    Employment,
     End,
     Ended,
     Idle,
     Listen,
+    LiveWorker,
     Order,
     Reply,
-    Single,
+    Setup,
+    SingleGradient,
     Task,
     Vector,
-    Work,
-    Worker,
+    computations,
     parts_of,
     supported,
-    works,
 )
+from erasurehead.experiments.run.compute import learn
 from erasurehead.sim.engines.cluster import Cluster, Policy
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
@@ -44,8 +51,9 @@ from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
 from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.types import FloatArray, Rounds
-from tests.live.simulated import SimulatedCrew, nobody
+from erasurehead.sim.types import FloatArray, Rounds, Stream
+from tests.live.simulated import SimulatedWorkers, nobody
+from tests.tools import TableTape
 
 # The live masters against the event engine: the same decisions, and the same models.
 #
@@ -88,15 +96,16 @@ def run_of(scheme: Scheme, policy: Policy = Policy.CANCEL, replications: int = 2
     return Run(scheme, tapes, Additive(seconds_per_partition=0.25), ROUNDS, policy)
 
 
-def played(run: Run, learning: Training, deaths: dict[int, float] | None = None) -> list[Played]:
-    crew = SimulatedCrew(works(run.scheme, learning.problem), run.policy, deaths)
-    return play_all(run, learning, crew)
+def played(
+    run: Run, learning: Training, deaths: dict[int, float] | None = None
+) -> list[LiveMaster]:
+    held = computations(run.scheme, learning.problem)
+    return play_all(Session(run, SimulatedWorkers(held, run.policy, deaths), learning))
 
 
-def same_models(run: Run, learning: Training, found: list[Played]) -> float:
-    models = np.stack([each.models for each in found if each.models is not None])
-    trace = trace_of(run, found)
-    said = difference(learning, run, trace, found, learned(learning.problem, models))
+def same_models(run: Run, learning: Training, found: list[LiveMaster]) -> float:
+    steps = steps_of(run, trace_of(run, found), found)
+    said = difference(learned(learning.problem, found), learn(learning, steps, run.iterations))
     return max(said.model, said.loss)
 
 
@@ -134,8 +143,9 @@ def test_updates_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> 
     expected, found = simulate(run, "event"), played(run, learning)
     got = trace_of(run, found)
     np.testing.assert_allclose(got.times, expected.times, rtol=1e-12)
-    for name in ("message", "version"):
-        np.testing.assert_array_equal(getattr(got.heard, name), getattr(expected.heard, name))
+    assert type(got.heard) is type(expected.heard)
+    for name, array in vars(expected.heard).items():
+        np.testing.assert_array_equal(getattr(got.heard, name), array, err_msg=name)
     assert got.work is not None
     assert expected.work is not None
     for name in ("busy", "useful", "margin"):
@@ -148,7 +158,8 @@ def test_updates_are_the_event_engines(family: SchemeFamily, scheme: Scheme) -> 
 def test_schemes_that_the_issue_names_are_run() -> None:
     names = {scheme.name for _, scheme in SCHEMES_HERE}
     wanted = "uncoded ignore_stragglers fractional_repetition cyclic_repetition erasurehead"
-    assert {*wanted.split(), "asynchronous", "k_async", "rennala"} <= names
+    barrierless = "asynchronous k_async rennala malenia ringleader"
+    assert {*wanted.split(), *barrierless.split()} <= names
 
 
 def test_a_code_goes_on_without_a_dead_worker() -> None:
@@ -166,6 +177,32 @@ def test_a_code_goes_on_without_a_dead_worker() -> None:
     assert not trace.heard.arrived[0, 2:, 1].any()
     assert trace.work.down[0, 1] == pytest.approx(trace.times[0, -1] - instant)
     assert same_models(run, learning, found) <= 1e-9
+
+
+def test_ringleader_keeps_what_comes_too_late_for_the_cycle() -> None:
+    """Workers twice as fast as others send several gradients a cycle; each counts in a mean.
+
+    Catches a table that is not emptied, one that loses what was kept, and a mean of all messages.
+    """
+    scheme = SCHEMES["ringleader"]().build(WORKERS)
+    run, learning = run_of(scheme, replications=1), problem(WORKERS)
+    table = np.linspace(1.0, 2.5, WORKERS) + np.random.default_rng(3).random((400, WORKERS))
+    run = replace(run, tapes=[TableTape(table)])
+    found = played(run, learning)
+    heard = trace_of(run, found).heard
+    assert isinstance(heard, Stream)
+    assert len(heard.message) > 1.4 * run.updates, "some gradients make no update"
+    assert same_models(run, learning, found) <= 1e-9
+
+
+@pytest.mark.parametrize(("name", "iteration"), [("malenia", 2), ("ringleader", 2)])
+def test_one_gradient_of_each_is_needed(name: str, iteration: int) -> None:
+    """Worker 3 dies at once after the first iteration: the others would go on for ever."""
+    run = run_of(SCHEMES[name]().build(WORKERS), replications=1)
+    learning = problem(WORKERS)
+    whole = trace_of(run, played(run, learning)).times[0, run.updates // ROUNDS - 1]
+    with pytest.raises(CannotEnd, match=rf"^iteration {iteration} can never end: worker 3 died$"):
+        played(run, learning, {3: float(np.nextafter(whole, inf))})
 
 
 @pytest.mark.parametrize("policy", Policy)
@@ -197,7 +234,7 @@ DROPPED = -1
 
 
 @dataclass
-class Overtaken(Work):
+class Overtaken(Computation):
     """Orders come while it computes task 0; ``log`` has each half of its work."""
 
     orders: SimpleQueue[Order]
@@ -253,7 +290,7 @@ def test_tasks_that_come_while_a_worker_computes(policy: Policy, log: list[int])
     orders = Finite()
     orders.put(Task(0, (0.0,), 0))
     line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Task(2, (0.0,), 2)])
-    Worker(cast(Any, line), Employment(work, policy), orders).work()
+    LiveWorker(cast(Any, line), Setup(work, policy), orders).serve()
     assert work.log == log
     assert line.heard == [number for number in range(3) if log.count(number) == 2]
 
@@ -263,7 +300,7 @@ def test_drop_ends_a_task_in_the_middle_and_those_that_wait(policy: Policy) -> N
     orders = Finite()
     orders.put(Task(0, (0.0,), 0))
     line, work = Line(orders), Overtaken(orders, [Task(1, (0.0,), 1), Drop()])
-    Worker(cast(Any, line), Employment(work, policy), orders).work()
+    LiveWorker(cast(Any, line), Setup(work, policy), orders).serve()
     assert work.log == [0]
     assert line.heard == [DROPPED]
 
@@ -278,7 +315,7 @@ def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
         [4] * 6 + [3],
         [4] * 6 + [2],
     ]
-    work = Single(dict(enumerate(pieces)), learning.problem.rows)
+    work = SingleGradient(dict(enumerate(pieces)), learning.problem.rows)
     for partition in range(3):
         whole = learning.problem.partition_gradient(partition, beta)
         found = work.compute(0, (partition, beta), {}, nobody)
