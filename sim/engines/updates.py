@@ -18,8 +18,11 @@ from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
 if TYPE_CHECKING:
     from .run import Run
 
+Message = tuple[int, int, float]
+"""A gradient that has come: its worker, the version of its model, and seconds to compute it."""
+
 Heard = tuple[int, int, float, float]
-"""A message: worker, version, seconds to compute, and the instant at which it arrived."""
+"""The same of a message that was decided, and the instant."""
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ class Decisions:
         accepted: messages in the order in which they were accepted; K make an update.
         heard: every message where updates come in cycles, also those that make no update.
         ends: messages of ``heard`` up to each update.
+        endless: a worker that delivers in vain again and again while time stands still, if any.
     """
 
     def __init__(self, scheme: Barrierless, iterations: int) -> None:
@@ -237,21 +241,24 @@ class Decisions:
         self.accepted: list[Heard] = []
         self.heard: list[Heard] = []
         self.ends: list[int] = []
+        self.endless: int | None = None
         self._updates = scheme.updates(iterations)
         self._per_iteration = self._updates // iterations
         self._missing = scheme.gradients
         self._senders: set[int] | None = set() if scheme.distinct else None
         self._cycle = Cycle(scheme.workers) if scheme.cycles else None
         self._standstill = Standstill() if scheme.distinct or scheme.cycles else None
-        self._stops = scheme.stops is not Stops.NOBODY
+        # Read for each message: attributes of the scheme would cost a second look-up.
+        self._k, self._oldest = scheme.gradients, scheme.oldest
+        self._restarts, self._stops = scheme.restarts_at_once, scheme.stops is not Stops.NOBODY
 
     def decide(
-        self, messages: Sequence[tuple[int, int, float]], given: Sequence[int], now: float
+        self, messages: Sequence[Message], given: Sequence[int], now: float
     ) -> tuple[list[int], list[int]]:
         """Decide all messages of one instant, in the order of workers.
 
         Args:
-            messages: worker, version and seconds of each.
+            messages: in any order.
             given: ``(n,)`` the version of the model that each worker was given last.
             now: the instant.
 
@@ -259,7 +266,7 @@ class Decisions:
             Who starts anew with the newest model, in order; an update stops some of them. And who
             has delivered and rests, if only until the restarts of this instant.
         """
-        before, oldest, restarts = self.version, self.scheme.oldest, self.scheme.restarts_at_once
+        before, oldest, restarts = self.version, self._oldest, self._restarts
         senders, cycle, standstill = self._senders, self._cycle, self._standstill
         starting: list[int] = []
         resting: list[int] = []
@@ -274,17 +281,28 @@ class Decisions:
                 starting.append(worker)
                 if standstill:
                     standstill.note(worker, now)
+                    self.endless = standstill.endless
                 continue
             self.accepted.append((worker, version, seconds, now))
             if senders is not None:
                 senders.add(worker)
-            (starting if restarts else resting).append(worker)
+            if restarts:
+                starting.append(worker)
+            else:
+                resting.append(worker)
             self._missing -= 1
             if not self._missing:
                 if not restarts:
                     starting += self.resting
-                self._update()
-                if self.done:
+                self.version += 1
+                self._missing = self._k
+                if senders is not None:
+                    senders.clear()
+                if cycle:
+                    self.ends.append(len(self.heard))
+                if standstill:
+                    standstill.clear()
+                if self.version == self._updates:
                     return [], resting
         if self._stops and self.version > before:
             starting = self._stopped(starting, given)
@@ -305,18 +323,13 @@ class Decisions:
         """Workers that have delivered and wait for the next update."""
         if self.scheme.restarts_at_once:
             return []
-        return [worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]]
-
-    @property
-    def endless(self) -> int | None:
-        """A worker that delivers in vain again and again while time stands still, if any does."""
-        return self._standstill.endless if self._standstill else None
+        return [worker for worker, *_ in self.accepted[self.version * self._k :]]
 
     def missing(self) -> list[int]:
         """Workers of whom nothing was accepted since the last update; of a cycle, who is needed."""
         if self._cycle:
             return sorted(self._cycle.needed)
-        heard = {worker for worker, *_ in self.accepted[self.version * self.scheme.gradients :]}
+        heard = {worker for worker, *_ in self.accepted[self.version * self._k :]}
         return [worker for worker in range(self.scheme.workers) if worker not in heard]
 
     def hopeless(self, lost: Set[int]) -> list[int]:
@@ -332,15 +345,6 @@ class Decisions:
         never = lost - self._senders
         left = self.scheme.workers - len(self._senders) - len(never)
         return sorted(never) if left < self._missing else []
-
-    def _update(self) -> None:
-        self.version += 1
-        self._missing = self.scheme.gradients
-        self.ends.append(len(self.heard))
-        if self._senders is not None:
-            self._senders.clear()
-        if self._standstill:
-            self._standstill.clear()
 
     def _stopped(self, starting: list[int], given: Sequence[int]) -> list[int]:
         """Who starts anew after an update that stops somebody."""

@@ -21,7 +21,7 @@ from ...schemes.barrierless import Barrierless
 from ...types import FloatArray, Trace
 from ..run import Recorder
 from ..tapes import CheckedTape, TapeColumn, columns_of
-from ..updates import Decisions, Trajectory
+from ..updates import Decisions, Message, Trajectory
 from .barrierless_workers import BarrierlessWorkers, IdealWorkers, RealWorkers
 from .master import DECISION, END_OF_TIME, GIVING_UP, Call
 
@@ -90,7 +90,7 @@ class BarrierlessMaster:
         self._may_stall = scheme.distinct or scheme.cycles
         self._max_wait = run.cluster.max_wait
         self._recorder = recorder
-        self._inbox: list[tuple[int, int, float]] = []
+        self._inbox: list[Message] = []
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
 
     def run(self) -> None:
@@ -111,28 +111,37 @@ class BarrierlessMaster:
 
     def hear(self, worker: int, version: int, seconds: float) -> None:
         """Hear a message: a gradient at a version, that took its worker ``seconds`` to compute."""
-        env, inbox = self.env, self._inbox
+        env, inbox, message = self.env, self._inbox, (worker, version, seconds)
         now = env.now
-        inbox.append((worker, version, seconds))
-        if env.peek() > now:
-            self._decide(now)
-        elif len(inbox) == 1:
-            Call(env, DECISION, lambda _: self._decide(env.now))
+        if not inbox:
+            if env.peek() > now:  # nothing else comes at this instant
+                self._decide([message], now)
+                return
+            Call(env, DECISION, self._decide_all)
+        inbox.append(message)
 
-    def _decide(self, now: float) -> None:
+    def _decide_all(self, _: Event) -> None:
+        inbox, self._inbox = self._inbox, []
+        self._decide(inbox, self.env.now)
+
+    def _decide(self, messages: list[Message], now: float) -> None:
         """Decide all messages of this instant, then have workers start again."""
         decisions, workers = self.decisions, self._workers
-        inbox, self._inbox = self._inbox, []
         before = decisions.version
-        starting, resting = decisions.decide(inbox, workers.versions, now)
+        starting, resting = decisions.decide(messages, workers.versions, now)
         for worker in resting:
             workers.rest(worker)
-        if decisions.version > before:
-            self._updated(before, now)
-            if decisions.version == self._updates:
+        version = decisions.version
+        if version > before:
+            self.dead += [workers.dead] * (version - before)
+            if self._recorder is not None:
+                self._record(before, now, self._recorder)
+            if self._max_wait is not None:
+                self._watch()
+            if version == self._updates:
                 return
         for worker in starting:
-            workers.start(worker, decisions.version)
+            workers.start(worker, version)
         if self._may_stall:
             self._require_hope()
 
@@ -146,25 +155,17 @@ class BarrierlessMaster:
         if decisions.endless is not None:
             missing = decisions.missing()
             raise NeverEnough(decisions.iteration, missing, endless=decisions.endless)
-        never = decisions.hopeless(self._workers.lost)
+        never = decisions.hopeless(self._workers.lost) if self._workers.lost else None
         if never:
             raise NeverEnough(decisions.iteration, never)
 
-    def _updated(self, before: int, now: float) -> None:
-        """Note the updates of this instant, and set the alarm of the next one."""
-        version = self.decisions.version
-        self.dead += [self._workers.dead] * (version - before)
-        if self._recorder is not None:
-            for update in range(before, version):
-                self._record(update, now, self._recorder)
-        self._watch()
-
-    def _record(self, update: int, now: float, recorder: Recorder) -> None:
-        """Note the master's wait for an update, that the first message of this instant ended."""
+    def _record(self, before: int, now: float, recorder: Recorder) -> None:
+        """Note the waits for the updates of this instant; its first message ended each."""
         accepted, k = self.decisions.accepted, self.decisions.scheme.gradients
-        opened = accepted[update * k - 1][3] if update else 0.0
-        last = next(worker for worker, *_, heard in accepted[update * k :] if heard == now)
-        recorder.round_ended(update, opened, now, last)
+        for update in range(before, self.decisions.version):
+            opened = accepted[update * k - 1][3] if update else 0.0
+            last = next(worker for worker, *_, heard in accepted[update * k :] if heard == now)
+            recorder.round_ended(update, opened, now, last)
 
     def _watch(self) -> None:
         """Give up if no update has come after ``max_wait``."""
