@@ -136,9 +136,9 @@ def _run(
     timeline: Path | None = None,
 ) -> None:
     if scheduler is None and jobs > 1 and not dry_run:
-        from .run import processes
+        from .run import lanes
 
-        processes.prepare()  # before the imports below: the server makes them at the same time
+        lanes.prepare()  # before the imports below: the server makes them at the same time
 
     from . import console
     from .config.document import load
@@ -259,9 +259,9 @@ def reproduce(
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     if jobs > 1:
-        from .run import processes
+        from .run import lanes
 
-        processes.prepare()
+        lanes.prepare()
 
     from .reproduce.base import Effort
     from .reproduce.command import make_figures
@@ -390,9 +390,9 @@ def recommend(
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
     if jobs > 1:
-        from .run import processes
+        from .run import lanes
 
-        processes.prepare()
+        lanes.prepare()
 
     from .recommend.command import answer_question, read_question
     from .recommend.scenario import MeasuredConfig

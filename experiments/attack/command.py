@@ -18,7 +18,8 @@ from ..config.cells import resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..pictures import paint, style
-from ..run import files, store
+from ..run import files
+from ..run.compute import code_fingerprint
 from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
 from .page import picture
 from .study import Found, Subject, subjects, table
@@ -89,7 +90,7 @@ class Plan:
     def origin(self) -> Origin:
         """Of the table: the config, its cells, what was asked for, and the code that answered."""
         asked = json.dumps([self.counts, self.budget, self.samples])
-        return Origin.of(self.config, [*self.found.keys, asked], store.code_fingerprint())
+        return Origin.of(self.config, [*self.found.keys, asked], code_fingerprint())
 
 
 def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int) -> Plan:

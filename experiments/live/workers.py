@@ -22,7 +22,7 @@ import numpy as np
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
-from ..run import processes
+from ..run import lanes
 from ..run.dask import connected
 from .worker import Drop, Idle, Order, Reply, Setup, Task, Vector, process, serve
 
@@ -235,10 +235,10 @@ def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
 @contextmanager
 def _local(workers: int) -> Iterator[ConnectedWorkers]:
     """One process each, forked from the server that has imported the libraries."""
-    processes.prepare()
-    context: Any = multiprocessing.get_context("forkserver" if processes.SERVER else "spawn")
+    lanes.prepare()
+    context: Any = multiprocessing.get_context("forkserver" if lanes.SERVER else "spawn")
     lines, started = [], []
-    with processes.without_main(), processes.undisturbed():
+    with lanes.without_main(), lanes.undisturbed():
         for worker in range(workers):
             line, far = context.Pipe()
             each = context.Process(target=process, args=(far,), name=f"worker {worker}")

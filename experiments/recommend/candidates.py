@@ -28,7 +28,7 @@ from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell
 from ..config.codec import plain
-from ..run.processes import Share
+from ..run.lanes import Share
 from .measure import REFUSALS, Refused, Simulation
 from .question import Goal
 

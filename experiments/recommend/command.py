@@ -19,10 +19,11 @@ from ..page.answer import ANSWER, write_answer
 from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
-from ..run import files, store
+from ..run import files
+from ..run.compute import code_fingerprint
 from ..run.files import locked
+from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
-from ..run.pool import open_lanes
 from .answer import answer, method
 from .page import WINNER, page
 from .question import Question, ask
@@ -145,7 +146,7 @@ def _mark(question: Question) -> str:
     """Equal for the same question to the same code."""
     asked = [json.dumps(question.scenario.base), asdict(question.request)]
     text = json.dumps(asked, sort_keys=True, default=str)
-    return sha256(f"{text}\n{store.code_fingerprint()}".encode()).hexdigest()[:16]
+    return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
 
 
 def winner_config(found: Recommendation) -> dict[str, Any]:

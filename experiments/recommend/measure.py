@@ -29,8 +29,7 @@ from ..config.errors import ConfigError
 from ..config.settings import Settings, section, validate
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
-from ..run.pool import Died, map_unordered
-from ..run.processes import Lane, Share
+from ..run.lanes import Died, Lane, Share, map_unordered
 from ..run.tuning import Runs, clock, replayed
 from .question import Goal
 

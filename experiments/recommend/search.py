@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..config.errors import ConfigError
-from ..run.pool import Died, map_unordered
-from ..run.processes import Lane
+from ..run.lanes import Died, Lane, map_unordered
 from .candidates import CLOCK, Expected, Profile, SearchSpace, neighbours, profile
 from .contender import (
     Contender,

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..config.errors import ConfigError
-from ..run.processes import Lane
+from ..run.lanes import Lane
 from ..run.records import interval_columns, mean_interval
 from .contender import (
     LIMITS,

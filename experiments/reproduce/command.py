@@ -17,8 +17,7 @@ from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
 from ..pictures import style
 from ..run.files import locked, remove, write_bytes, write_table
-from ..run.pool import Died, map_unordered, open_lanes
-from ..run.processes import Share
+from ..run.lanes import Died, Share, map_unordered, open_lanes
 from . import FIGURES, figure_named
 from .base import FULL, Effort, PaperFigure
 

@@ -17,10 +17,19 @@ from .. import guard
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
-from . import files, store, timeline
-from .compute import CellResult, compute
+from . import files, timeline
+from .compute import (
+    CellResult,
+    cell_path,
+    code_fingerprint,
+    compute,
+    read_cell,
+    remove_leftovers,
+    write_cell,
+)
 from .estimate import Checked, Room, check, require_fits
 from .files import locked
+from .lanes import Died, Lane, Share, map_unordered, open_lanes
 from .outputs import (
     CONFIG,
     FILES,
@@ -35,10 +44,7 @@ from .outputs import (
     origin_of,
     to_json,
 )
-from .pool import Died, map_unordered, open_lanes
-from .processes import Lane, Share
 from .records import Finished, iterations_table, summary_table, workers_table
-from .store import code_fingerprint
 
 # What a worker process does with one cell; any error is that cell's alone.
 
@@ -162,7 +168,7 @@ def plan(document: Mapping[str, Any], output: Path, options: Options) -> Plan:
     grid = cells(document, options.data_dir)
     checked = check(grid, options.data_dir, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    todo = [cell for key, cell in possible.items() if store.read_cell(output, key) is None]
+    todo = [cell for key, cell in possible.items() if read_cell(output, key) is None]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
     return Plan(grid, checked, todo)
 
@@ -203,7 +209,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
-                store.write_cell(output, cell.key, result)
+                write_cell(output, cell.key, result)
                 seconds[cell.key] = round(done.seconds, 3)
             else:
                 failed[cell.key] = result
@@ -221,7 +227,11 @@ def _lanes(planned: Plan, options: Options) -> AbstractContextManager[Sequence[L
     """Where to compute; no more lanes than would have something to do."""
     if not planned.todo:
         return nullcontext(())
-    return open_lanes(min(options.jobs, max(len(planned.todo), 2)), options.scheduler, options.tell)
+    if options.scheduler is not None:
+        from .dask import cluster
+
+        return cluster(options.scheduler, options.tell)
+    return open_lanes(min(options.jobs, max(len(planned.todo), 2)))
 
 
 def _compute(
@@ -240,7 +250,7 @@ def _compute(
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:
     """The numbers of a cell if they may be kept under its key; otherwise why not."""
-    if done.code != store.code_fingerprint():
+    if done.code != code_fingerprint():
         return "computed by other code, or other versions of the libraries, than are installed here"
     changed = [str(file.path) for file in cell.inputs if not file.unchanged()]
     if changed:
@@ -250,11 +260,9 @@ def _trusted(cell: Cell, done: Done) -> CellResult | str:
 
 def _kept(output: Path, cell: Cell) -> CellResult:
     """A cell as it is on disk: tables do not depend on which run computed it."""
-    result = store.read_cell(output, cell.key)
+    result = read_cell(output, cell.key)
     if result is None:
-        raise ConfigError(
-            f"{store.cell_path(output, cell.key)}: vanished while the run was going on"
-        )
+        raise ConfigError(f"{cell_path(output, cell.key)}: vanished while the run was going on")
     return result
 
 
@@ -276,7 +284,7 @@ def write_result(
     """
     text = write_yaml(config)
     keys = [cell.key for cell, _ in outcome.finished]
-    code = store.code_fingerprint()
+    code = code_fingerprint()
     origin = Origin.of(config, keys, code if live is None else f"{code} live {live['began']}")
     if origin_of(output) != origin:
         clear(output)
@@ -302,4 +310,4 @@ def write_result(
     if live is not None:
         facts["live"] = live
     files.write_bytes(output / MANIFEST, to_json(facts))
-    store.remove_leftovers(output)
+    remove_leftovers(output)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from ..config.errors import ConfigError, at
-from .processes import Item, Lane, Result, Task, Tell
+from .lanes import Item, Lane, Result, Task, Tell
 
 PATIENCE = 8.0
 """Seconds that a scheduler has to answer: a busy one may be importing what a task needs."""
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 @contextmanager
-def cluster(address: str, tell: Tell) -> Iterator[Sequence[Lane]]:
+def cluster(address: str, tell: Tell = lambda line: None) -> Iterator[Sequence[Lane]]:
     """The one lane that computes on the cluster behind ``address``.
 
     The workers need this package and, for public data sets, the data directory at the same path;
@@ -147,7 +147,7 @@ class ClusterLane(Lane):
     def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
         outcome: Future[Result] = Future()
         try:
-            future = self._executor.submit(_call, task, item)
+            future = self._executor.submit(task, item, _tell_nobody)
         except Exception:  # the client has been closed, as it does when it gives up
             raise self._gone() from None
         future.add_done_callback(partial(self._hand_on, outcome))
@@ -177,9 +177,5 @@ class ClusterLane(Lane):
         return "the worker processes of the cluster died that computed it: out of memory?"
 
 
-def _call(task: Task[Item, Result], item: Item) -> Result:
-    return task(item, _nobody)
-
-
-def _nobody(share: float) -> None:
-    """Nobody is told how far a task on a cluster is."""
+def _tell_nobody(share: float) -> None:
+    """Nobody hears how far a task on a cluster is."""

@@ -73,7 +73,7 @@ def told(case: Case, folder: Path, refused: bool | None = None) -> Iterator[str]
     if refused is not None and (ending.code == 2) != refused:
         yield f"disk: exit code {ending.code}"
     for cell in (folder / OUT).glob("cells/*.parquet"):
-        if judge.store.read_cell(folder / OUT, cell.stem) is None:
+        if judge.read_cell(folder / OUT, cell.stem) is None:
             yield f"disk: {cell.name} is not whole"
     yield from judge.picture_faults(folder)
 

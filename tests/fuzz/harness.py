@@ -44,7 +44,7 @@ PRELOADED = (
     ),
     *(
         "erasurehead.experiments.run.compute",
-        "erasurehead.experiments.run.processes",
+        "erasurehead.experiments.run.lanes",
         "erasurehead.experiments.config.schema",
     ),
     *(

@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import read_yaml
 from erasurehead.experiments.page.answer import read_answer
-from erasurehead.experiments.run import outputs, store
+from erasurehead.experiments.run import outputs
+from erasurehead.experiments.run.compute import read_cell
 from tests.fuzz.harness import Ending, Snapshot
 from tests.fuzz.values import Case
 
@@ -162,7 +163,7 @@ def run_faults(output: Path, code: int) -> Iterator[str]:
             if set(pd.read_parquet(output / name, columns=["cell"])["cell"]) != set(keys):
                 yield f"folder: {name} has other cells than the manifest"
         for key in keys:
-            if store.read_cell(output, key) is None:
+            if read_cell(output, key) is None:
                 yield f"folder: cell {key} cannot be read"
     except Exception as error:
         yield f"folder: {type(error).__name__}: {error}"

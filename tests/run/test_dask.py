@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.run.pool import Died, map_unordered, open_lanes
-from erasurehead.experiments.run.processes import Share
+from erasurehead.experiments.run.dask import cluster as on_cluster
+from erasurehead.experiments.run.lanes import Died, Share, map_unordered
 from tests.run.commands import PATIENCE, ROOT, assert_same_tables, finish, sweep, until
 from tests.run.test_pool import fatal_at, process_of
 from tests.run.test_sweep import GRID
@@ -107,12 +107,11 @@ def mute() -> Iterator[str]:
 CONNECT = """
 import sys
 from erasurehead.experiments.run import dask
-from erasurehead.experiments.run.pool import open_lanes
 from erasurehead.experiments.config.errors import ConfigError
 dask.PATIENCE = 2.0
 for address in sys.argv[1:]:
     try:
-        with open_lanes(1, address):
+        with dask.cluster(address):
             print("connected?")
     except ConfigError as error:
         print(error)
@@ -152,7 +151,7 @@ def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_pa
 
 def test_a_single_thread_computes_everything(tmp_path: Path) -> None:
     """And this process nothing. Catches a client that computes while the cluster looks on."""
-    with dask_cluster(tmp_path, 1) as cluster, open_lanes(1, cluster.address) as lanes:
+    with dask_cluster(tmp_path, 1) as cluster, on_cluster(cluster.address) as lanes:
         found = {pid for _, pid in map_unordered(process_of, range(20), lanes)}
         assert found == {cluster.workers[0].pid}
 
@@ -181,7 +180,7 @@ def test_without_workers_it_waits_and_says_so(tmp_path: Path) -> None:
             if (tmp_path / "started").exists():
                 cluster.workers[0].kill()
 
-        with open_lanes(1, cluster.address, tell) as lanes:
+        with on_cluster(cluster.address, tell) as lanes:
             found = sorted(map_unordered(partial(held, tmp_path), range(4), lanes, report))
     assert found == [(item, item) for item in range(4)]
     assert told == 2 * [f"{cluster.address}: {WAITING}"]
@@ -192,7 +191,7 @@ def test_a_task_that_kills_workers_fails_and_no_other(tmp_path: Path) -> None:
     bad = (0, 5)
     with (
         dask_cluster(tmp_path / "dask", 6, deaths=0) as cluster,
-        open_lanes(1, cluster.address) as lanes,
+        on_cluster(cluster.address) as lanes,
     ):
         found = dict(map_unordered(partial(fatal_at, bad, tmp_path), range(8), lanes))
     died = Died("the worker processes of the cluster died that computed it: out of memory?")
@@ -208,5 +207,5 @@ def test_a_scheduler_that_goes_away_is_one_clear_line(tmp_path: Path) -> None:
                 cluster.scheduler.kill()
 
         line = f"^--scheduler = {cluster.address!r}: {GONE}$"
-        with pytest.raises(ConfigError, match=line), open_lanes(1, cluster.address) as lanes:
+        with pytest.raises(ConfigError, match=line), on_cluster(cluster.address) as lanes:
             list(map_unordered(partial(held, tmp_path), range(4), lanes, report))

@@ -205,7 +205,7 @@ from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.estimate import check
-from erasurehead.experiments.run import run, Options
+from erasurehead.experiments.run.command import Options, run
 document, small = json.loads(sys.argv[1])
 run(small, Path(sys.argv[2]) / "small", Options())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

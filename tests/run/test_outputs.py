@@ -25,11 +25,11 @@ from erasurehead.experiments.page.answer import (
 )
 from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run import command, store
+from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import Options, plan, run
+from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
-from erasurehead.experiments.run.pool import Died
 
 # An output folder tells one story, and a plan tells it before it happens.
 
@@ -198,7 +198,7 @@ def test_tables_of_other_cells_are_refused(out: Path, monkeypatch: pytest.Monkey
     """The config is the same, but a file that it names, or the code, was another."""
     old = (out / "summary.parquet").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(store, "code_fingerprint", lambda: "other code")
+        patch.setattr("erasurehead.experiments.run.compute.code_fingerprint", lambda: "other code")
         patch.setattr(command, "code_fingerprint", lambda: "other code")
         go(DOCUMENT, out)
     assert len(pd.read_parquet(out / "timeline.parquet")) == 0

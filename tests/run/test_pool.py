@@ -14,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
-from erasurehead.experiments.run.pool import Died, map_unordered, open_lanes
-from erasurehead.experiments.run.processes import Item, Lane, Result, Share, Task, processes
+from erasurehead.experiments.run.lanes import (
+    Died,
+    Item,
+    Lane,
+    Result,
+    Share,
+    Task,
+    map_unordered,
+    open_lanes,
+    processes,
+)
 from tests.run.commands import PATIENCE, ROOT, until
 
 
@@ -183,7 +192,7 @@ def test_no_more_tasks_are_handed_out_than_needed() -> None:
 
 
 SCRIPT = """
-from erasurehead.experiments.run.pool import map_unordered, open_lanes
+from erasurehead.experiments.run.lanes import map_unordered, open_lanes
 from tests.run.test_pool import square
 print("once")
 with open_lanes(2) as lanes:

@@ -16,8 +16,16 @@ import pytest
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.run import files, store
-from erasurehead.experiments.run.compute import CellResult, compute
+from erasurehead.experiments.run import files
+from erasurehead.experiments.run.compute import (
+    SOURCES,
+    CellResult,
+    cell_path,
+    compute,
+    read_cell,
+    remove_leftovers,
+    write_cell,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -34,9 +42,9 @@ def result() -> CellResult:
 
 
 def test_a_cell_comes_back_as_it_was(tmp_path: Path, result: CellResult) -> None:
-    assert store.read_cell(tmp_path, "k") is None
-    store.write_cell(tmp_path, "k", result)
-    back = store.read_cell(tmp_path, "k")
+    assert read_cell(tmp_path, "k") is None
+    write_cell(tmp_path, "k", result)
+    back = read_cell(tmp_path, "k")
     assert back is not None
     pd.testing.assert_frame_equal(back.iterations, result.iterations)
     pd.testing.assert_frame_equal(back.replications, result.replications)
@@ -48,8 +56,8 @@ def test_a_cell_comes_back_as_it_was(tmp_path: Path, result: CellResult) -> None
 
 def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResult) -> None:
     """A disk that forgets: never other numbers, never a traceback."""
-    store.write_cell(tmp_path, "k", result)
-    path = store.cell_path(tmp_path, "k")
+    write_cell(tmp_path, "k", result)
+    path = cell_path(tmp_path, "k")
     content = path.read_bytes()
     rng = np.random.default_rng(0)
     noticed = 0
@@ -57,7 +65,7 @@ def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResu
         damaged = bytearray(content)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        back = store.read_cell(tmp_path, "k")
+        back = read_cell(tmp_path, "k")
         noticed += back is None
         if back is not None:
             times = back.iterations["time"].to_numpy()
@@ -70,16 +78,16 @@ def test_any_flipped_bit_is_noticed_or_harmless(tmp_path: Path, result: CellResu
 def test_cells_of_other_code_are_not_trusted(
     tmp_path: Path, result: CellResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store.write_cell(tmp_path, "k", result)
-    monkeypatch.setattr(store, "code_fingerprint", lambda: "another")
-    assert store.read_cell(tmp_path, "k") is None
+    write_cell(tmp_path, "k", result)
+    monkeypatch.setattr("erasurehead.experiments.run.compute.code_fingerprint", lambda: "another")
+    assert read_cell(tmp_path, "k") is None
 
 
 def test_the_file_of_another_cell_is_not_trusted(tmp_path: Path, result: CellResult) -> None:
     """Catches the numbers of one cell under another one's name."""
-    store.write_cell(tmp_path, "k", result)
-    store.cell_path(tmp_path, "k").rename(store.cell_path(tmp_path, "other"))
-    assert store.read_cell(tmp_path, "other") is None
+    write_cell(tmp_path, "k", result)
+    cell_path(tmp_path, "k").rename(cell_path(tmp_path, "other"))
+    assert read_cell(tmp_path, "other") is None
 
 
 def test_the_fingerprint_covers_every_module_that_computes() -> None:
@@ -97,7 +105,7 @@ def test_the_fingerprint_covers_every_module_that_computes() -> None:
     ours = [f.relative_to(root).as_posix() for f in files if f.is_relative_to(root)]
     assert len(ours) > 50
     idle = ("__init__.py", "experiments/__init__.py")  # compute nothing
-    uncovered = [f for f in ours if not f.startswith(store.SOURCES) and f not in idle]
+    uncovered = [f for f in ours if not f.startswith(SOURCES) and f not in idle]
     assert uncovered == []
 
 
@@ -186,7 +194,7 @@ def test_leftovers_of_dead_processes_go_and_nothing_else(tmp_path: Path) -> None
     ]
     for path in [leftover, *kept]:
         path.write_bytes(b"")
-    store.remove_leftovers(tmp_path)
+    remove_leftovers(tmp_path)
     assert not leftover.exists()
     assert all(path.exists() for path in kept)
 
@@ -204,8 +212,8 @@ def test_a_cell_that_memory_is_too_short_for_is_not_taken_for_a_damaged_one(
         def short(*_: object, error: Exception = error, **__: object) -> None:
             raise error
 
-        monkeypatch.setattr(store, "read_arrow", short)
+        monkeypatch.setattr("erasurehead.experiments.run.compute.read_arrow", short)
         with pytest.raises(type(error)):
-            store.read_cell(tmp_path, "key")
+            read_cell(tmp_path, "key")
     monkeypatch.undo()
-    assert store.read_cell(tmp_path, "key") is None
+    assert read_cell(tmp_path, "key") is None

@@ -1,11 +1,8 @@
-"""Lanes that are processes of this machine, started while the command itself still starts.
+"""Tasks are computed in lanes: processes of this machine, or a cluster (``dask.py``).
 
-Each lane is an executor with one process, so that a process that dies takes no other lane with it,
-and there is no doubt at which task it died. The processes are forked from a server that has
-imported the libraries once: a short sweep would otherwise wait for every process to import them.
-
-A process holds one end of a line, and this process the other. The line carries the share that is
-done of the running task; when it closes, however that happens, the process at its end exits.
+A lane takes tasks and computes them in the order in which it got them. A lane whose process died
+says so, and is ready for the next task; the task at which it died is tried once more, when no other
+task waits and the lane has nothing else to do: then there is no doubt which task is to blame.
 """
 
 from __future__ import annotations
@@ -17,31 +14,34 @@ import sys
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import (
+    FIRST_COMPLETED,
+    BrokenExecutor,
+    Future,
+    ProcessPoolExecutor,
+    wait,
+)
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from copy import copy
+from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
 Item = TypeVar("Item")
-
-
 Result = TypeVar("Result")
-
 
 Share = Callable[[float], None]
 """Called by a task with the share of its work that is done, 0 to 1."""
 
-
 Task = Callable[[Item, Share], Result]
-
 
 Tell = Callable[[str], None]
 """Called with a line that the user should see at once."""
@@ -78,9 +78,148 @@ class Lane(ABC):
         return 0.0
 
 
+TRIES = 2
+"""How often a task is started whose process dies."""
+
+LOOK = 0.5
+"""Seconds between two looks at how far the running tasks are."""
+
+
+@dataclass(frozen=True)
+class Died:
+    """In place of a result: the process died each time it computed this task."""
+
+    reason: str
+
+
+def map_unordered(
+    task: Task[Item, Result],
+    items: Iterable[Item],
+    lanes: Sequence[Lane],
+    progress: Callable[[float], None] = lambda done: None,
+) -> Iterator[tuple[Item, Result | Died]]:
+    """Compute ``task`` for every item; each result is given as soon as it is there.
+
+    Args:
+        task: a function of a module, if there are lanes; called with the item and with a function
+            that takes the share of its work that is done.
+        items: started in this order.
+        lanes: where to compute; none means here, one after the other.
+        progress: called with the number of tasks done, parts of running ones included.
+
+    Raises: whatever a task raises.
+
+    At any time, a lane holds its running tasks and at most as many that wait for them to end.
+    """
+    if lanes:
+        yield from _Work(task, items, lanes, progress).results()
+        return
+    done = 0
+
+    def tell(share: float) -> None:
+        progress(done + share)
+
+    for item in items:
+        yield item, task(item, tell)
+        done += 1
+        tell(0.0)
+
+
+@dataclass
+class _Attempt(Generic[Item]):
+    item: Item
+    deaths: int = 0
+
+
+class _Work(Generic[Item, Result]):
+    """Tasks that wait, and those that lanes have; the oldest of a lane comes first."""
+
+    def __init__(
+        self,
+        task: Task[Item, Result],
+        items: Iterable[Item],
+        lanes: Sequence[Lane],
+        progress: Callable[[float], None],
+    ) -> None:
+        self.task = task
+        self.waiting = deque(_Attempt(item) for item in items)
+        self.suspects = deque[_Attempt[Item]]()
+        self.taken: dict[Lane, dict[Future[Result], _Attempt[Item]]] = {lane: {} for lane in lanes}
+        self.progress = progress
+        self.done = 0
+
+    def results(self) -> Iterator[tuple[Item, Result | Died]]:
+        self._hand_out()
+        while futures := [future for taken in self.taken.values() for future in taken]:
+            wait(futures, LOOK, FIRST_COMPLETED)
+            found = [pair for lane in self.taken for pair in self._collect(lane)]
+            self._hand_out()  # before the caller looks at the results, so that nobody waits for it
+            for done, pair in enumerate(found, start=self.done + 1):
+                yield pair
+                self.done = done
+            self.progress(self.done + sum(lane.share() for lane in self.taken))
+
+    def _hand_out(self) -> None:
+        """One task for every free slot; then one to come next, unless few are left."""
+        slots = {lane: lane.slots() for lane in self.taken}
+        for ahead in (1, 2):
+            for lane, taken in self.taken.items():
+                least = 0 if ahead == 1 else sum(slots.values())  # a short queue is left to all
+                while len(self.waiting) > least and len(taken) < ahead * slots[lane]:
+                    self._give(lane, self.waiting.popleft())
+        for lane, taken in self.taken.items():
+            if self.suspects and not self.waiting and not taken:
+                self._give(lane, self.suspects.popleft())
+
+    def _give(self, lane: Lane, attempt: _Attempt[Item]) -> None:
+        self.taken[lane][self._submit(lane, attempt.item)] = attempt
+
+    def _submit(self, lane: Lane, item: Item) -> Future[Result]:
+        while True:
+            try:
+                return lane.submit(self.task, item)
+            except Exception as error:  # died while it had nothing to do: no task is to blame
+                if not lane.is_death(error):
+                    raise
+                lane.revive()
+
+    def _collect(self, lane: Lane) -> Iterator[tuple[Item, Result | Died]]:
+        """The finished tasks of a lane; of those lost in a death, the oldest is to blame."""
+        taken = self.taken[lane]
+        errors = [future.exception() for future in taken if future.done()]
+        reason = lane.revive() if any(map(lane.is_death, errors)) else ""
+        lost = []
+        for future in [future for future in taken if future.done()]:
+            attempt = taken.pop(future)
+            error = future.exception()
+            if error is None:
+                yield attempt.item, future.result()
+            elif not lane.is_death(error):
+                raise error
+            else:
+                lost.append(attempt)
+        blamed = lost[:1] if lane.blames_one else lost
+        for attempt in blamed:
+            attempt.deaths += 1
+            if attempt.deaths == TRIES:
+                yield attempt.item, Died(reason)
+            else:
+                self.suspects.append(attempt)
+        self.waiting.extendleft(reversed(lost[len(blamed) :]))
+
+
+# Processes of this machine, started while the command itself still starts.
+#
+# Each lane is an executor with one process, so that a process that dies takes no other lane with
+# it. The processes are forked from a server that has imported the libraries once: a short sweep
+# would otherwise wait for every process to import them.
+#
+# A process holds one end of a pipe, and this process the other. The pipe carries the share that is
+# done of the running task; when it closes, however that happens, the process at its end exits.
+
 PRELOADED = [
     "erasurehead.experiments.run.command",
-    "erasurehead.experiments.run.processes",
+    "erasurehead.experiments.run.lanes",
     "sklearn.metrics",
 ]
 """What a process needs for its first cell."""
@@ -100,6 +239,11 @@ def prepare() -> None:
         multiprocessing.set_forkserver_preload(PRELOADED)
         with undisturbed():
             forkserver.ensure_running()
+
+
+def open_lanes(jobs: int) -> AbstractContextManager[Sequence[Lane]]:
+    """The lanes of this machine for so many jobs; none for one job: compute right here."""
+    return processes(jobs) if jobs > 1 else nullcontext(())
 
 
 @contextmanager
@@ -250,12 +394,12 @@ def _begin(line: connection.Connection) -> None:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # no traceback when nobody reads a result
     _FarEnd.line = line
-    threading.Thread(target=_exit_when_closed, args=(line,), daemon=True).start()
 
+    def exit_when_closed() -> None:
+        connection.wait([line])  # nothing is ever sent this way, so it has been closed
+        os._exit(1)
 
-def _exit_when_closed(line: connection.Connection) -> None:
-    connection.wait([line])  # nothing is ever sent this way, so it has been closed
-    os._exit(1)
+    threading.Thread(target=exit_when_closed, daemon=True).start()
 
 
 def _call(task: Task[Item, Result], item: Item) -> Result:
