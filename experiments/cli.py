@@ -1,14 +1,25 @@
 """The program: ``erasurehead`` after installation, ``python -m experiments`` in a checkout.
 
 Exit codes: 0 done, 1 a check or a cell failed, 2 bad input, 70 a fault of ours, 130 interrupted.
+Nothing that is imported here is a library, so that errors of imports can be told, too.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
-from functools import partial
+import tempfile
+import traceback
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
 
-from . import guard
+from .config.errors import line, of_the_user
+from .page.terminal import tell
 
 DEBUG = "--debug"
 """Understood in any place of the command line."""
@@ -16,17 +27,172 @@ DEBUG = "--debug"
 
 def main() -> None:
     """Run the command line; every error is one line on stderr."""
-    with guard.one_line(sys.argv[1:]):  # before the first import that takes a while
-        arguments = [each for each in sys.argv[1:] if each != DEBUG]
-        code = guard.run(partial(_run, arguments), debug=DEBUG in sys.argv[1:])
+    arguments = [each for each in sys.argv[1:] if each != DEBUG]
+
+    def command() -> int | None:
+        from .commands import app  # takes a while, and may fail
+
+        code: int | None = app(arguments, standalone_mode=False)
+        return code
+
+    with stopped_by_ctrl_c(arguments):
+        code = guarded(command, debug=DEBUG in sys.argv[1:])
     sys.exit(code)
 
 
-def _run(arguments: list[str]) -> int | None:
-    from .commands import app
+# Ctrl-C: one line, exit code 130, whatever the command is doing at the moment.
+#
+# Nothing needs to be tidied up: files are whole or absent at any time, and processes that compute
+# cells end when this one does. So the command stops at once, instead of raising
+# ``KeyboardInterrupt`` in the middle of an import, a finalizer or a thread's lock. Only while
+# files are written that belong together does Ctrl-C wait a moment (``run.files.postponed``).
 
-    code: int | None = app(arguments, standalone_mode=False)
+
+INTERRUPTED = 130
+GOES_ON = b"interrupted; run the same command again to go on\n"
+STARTS_OVER = b"interrupted; run the same command again to start over\n"
+RESUMED = ("run", "sweep")
+"""Commands that find again what an interrupted one has finished."""
+
+SHOW_CURSOR = b"\x1b[?25h\n"
+"""A progress bar hides it."""
+
+STDERR = 2
+
+
+@contextmanager
+def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
+    """Within this context Ctrl-C stops the command; not where someone else decides about Ctrl-C.
+
+    Args:
+        arguments: of the command line, the command among them.
+    """
+    command = next((each for each in arguments if not each.startswith("-")), "")
+    words = GOES_ON if command in RESUMED else STARTS_OVER
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        try:
+            os.write(STDERR, SHOW_CURSOR + words if os.isatty(STDERR) else words)
+        finally:
+            os._exit(INTERRUPTED)
+
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    try:
+        signal.signal(signal.SIGINT, stop)
+    except ValueError:  # not in the main thread
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Whatever goes wrong becomes one line and an exit code: what the user can mend is exit code 2,
+# anything else is a fault of ours, with the traceback in a file.
+
+
+BAD_INPUT, INTERNAL, NOBODY_READS = 2, 70, 1
+
+
+def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
+    """Run a command; returns its exit code.
+
+    Args:
+        command: returns its exit code; ``None`` is 0.
+        debug: show the traceback of every error, besides its line.
+
+    Raises:
+        SystemExit: as the command does, and ``KeyboardInterrupt``.
+    """
+    for stream in (sys.stdout, sys.stderr):  # escape what the terminal's encoding cannot say
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    with warnings.catch_warnings():
+        warnings.showwarning = lambda message, *_, **__: tell(
+            f"warning: {' '.join(str(message).split())}"
+        )
+        try:
+            code = command() or 0
+            sys.stdout.flush()
+        except Exception as error:
+            code = _report(error, debug)
+        finally:
+            _flush()
     return code
+
+
+def _report(error: Exception, debug: bool) -> int:
+    """Say in one line what happened; returns the exit code."""
+    if isinstance(error, BrokenPipeError):
+        return NOBODY_READS
+    if _is(error, "typer.exceptions", "Abort") or _is(error, "click.exceptions", "Abort"):
+        return INTERRUPTED
+    if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown, or is the message
+        return BAD_INPUT
+    if debug:
+        for each in _details(error).splitlines():
+            tell(each, len(each) * 10)
+    mistake = of_the_user(error)
+    if mistake is not None:
+        tell(f"error: {mistake}")
+        return BAD_INPUT
+    text = str(error).strip()
+    what = line(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120)
+    file = _kept(_details(error))
+    where = "run it again with --debug for details" if file is None else f"details in {file}"
+    tell(f"internal error: {what} ({where}; please report)")
+    return INTERNAL
+
+
+def _is(error: BaseException, module: str, name: str) -> bool:
+    """Whether it is of a class whose module may never have been imported."""
+    kind = getattr(sys.modules.get(module), name, None)
+    return isinstance(kind, type) and isinstance(error, kind)
+
+
+def _details(error: BaseException) -> str:
+    """The traceback, and what ran where."""
+    from platform import platform, python_version
+
+    ran = f"{' '.join(map(repr, sys.argv))}\nPython {python_version()} on {platform()}\n"
+    return ran + "".join(traceback.format_exception(error))
+
+
+def _kept(details: str) -> Path | None:
+    """Write the details where the user's programs keep such things; returns the file, if any."""
+    for folder in (_state, tempfile.gettempdir):
+        with contextlib.suppress(OSError, RuntimeError, ValueError):
+            place = Path(folder())
+            place.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(".txt", "error-", place)
+            with open(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+                file.write(details)
+            return Path(name)
+    return None
+
+
+def _state() -> Path:
+    """The folder for what programs note, by the XDG convention."""
+    given = os.environ.get("XDG_STATE_HOME", "")
+    base = Path(given) if os.path.isabs(given) else Path.home() / ".local" / "state"
+    return base / "erasurehead"
+
+
+def _flush() -> None:
+    """Write what is left to write; if that fails, it must not fail again when Python ends."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (AttributeError, ValueError):  # no such stream, or closed
+            continue
+        except OSError:
+            with contextlib.suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -15,8 +15,8 @@ from ..sim.engines.cluster import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.errors import ConfigError, at, one_of
-from .config.network import FailureSettings
 from .config.schema import described, first_sentence
+from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES
 

@@ -16,8 +16,8 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments import listing
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.network import FailureSettings
 from erasurehead.experiments.config.schema import Described, described
+from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.sim.engines.cluster import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from erasurehead.experiments import guard
+from erasurehead.experiments.cli import guarded
 from tests.tools import inside
 
 ROOT = Path(__file__).parent.parent
@@ -49,8 +49,8 @@ def failing(error: BaseException) -> Callable[[], None]:
 
 
 def test_a_command_that_works_gives_its_code() -> None:
-    assert guard.run(lambda: None) == 0
-    assert guard.run(lambda: 1) == 1
+    assert guarded(lambda: None) == 0
+    assert guarded(lambda: 1) == 1
 
 
 MEMORY = "not enough memory"
@@ -71,7 +71,7 @@ MINE: list[tuple[Exception, str]] = [
 def test_what_the_user_can_mend_is_bad_input(
     error: Exception, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert guard.run(failing(error)) == 2
+    assert guarded(failing(error)) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert text in said
@@ -84,7 +84,7 @@ def test_anything_else_is_a_fault_of_ours(
 ) -> None:
     """One line on the terminal, and the traceback in a file of the user alone."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert guard.run(failing(IndexError("a\x1b[31mb\n\ud800" + "long" * 200))) == 70
+    assert guarded(failing(IndexError("a\x1b[31mb\n\ud800" + "long" * 200))) == 70
     said = capsys.readouterr().err
     found = re.fullmatch(
         r"internal error: IndexError: a\\x1b\[31mb\\n\\ud800.*"
@@ -108,10 +108,10 @@ def test_a_folder_for_details_that_cannot_be_written(
     (tmp_path / "file").touch()
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    assert guard.run(failing(IndexError("x"))) == 70
+    assert guarded(failing(IndexError("x"))) == 70
     assert f"(details in {tmp_path}/error-" in capsys.readouterr().err
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "file"))
-    assert guard.run(failing(IndexError())) == 70
+    assert guarded(failing(IndexError())) == 70
     text = "internal error: IndexError (run it again with --debug for details; please report)\n"
     assert capsys.readouterr().err == text
 
@@ -120,7 +120,7 @@ def test_debug_shows_where(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert guard.run(failing(IndexError("a\x1bb")), debug=True) == 70
+    assert guarded(failing(IndexError("a\x1bb")), debug=True) == 70
     said = capsys.readouterr().err
     assert "Traceback (most recent call last)" in said
     assert "\x1b" not in said
@@ -132,14 +132,14 @@ def test_a_warning_of_a_library_is_one_line(capsys: pytest.CaptureFixture[str]) 
         warnings.simplefilter("always")
         warnings.warn("Glyph 1\n missing\x07", UserWarning, stacklevel=1)
 
-    assert guard.run(command) == 0
+    assert guarded(command) == 0
     assert capsys.readouterr().err == "warning: Glyph 1 missing\\x07\n"
 
 
 def test_interrupts_and_exits_pass() -> None:
     for error in (KeyboardInterrupt, SystemExit):
         with pytest.raises(error):
-            guard.run(failing(error()))
+            guarded(failing(error()))
 
 
 @pytest.mark.parametrize(

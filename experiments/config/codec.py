@@ -7,8 +7,9 @@ which is a pydantic dataclass. A field that holds a delay model reads a nested s
 
 from __future__ import annotations
 
+import re
 import typing
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from ...delay_models import DelayModel
 from ...delay_models.base import EndlessDelays, refuse_endless
 from ...sim.problems import ProblemConfig
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import Catalogue
-from .errors import ConfigError, fault, faulty_keys, from_validation, one_of
+from .errors import ConfigError, one_of, quoted
 
 DEEPEST = 20
 """How deep delay models may be nested; a YAML file can even hold itself."""
@@ -245,3 +247,99 @@ def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
         yield [], value
     elif isinstance(value, list):
         yield from (([i], entry) for i, entry in enumerate(value) if isinstance(entry, bool))
+
+
+# What pydantic says, as one line.
+
+
+def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
+    """An error of our own in pydantic's form, so that outer sections put their place before it."""
+    error = PydanticCustomError("fault_of_value", "{text}", {"text": text})
+    details = InitErrorDetails(type=error, loc=tuple(loc), input=value)
+    return ValidationError.from_exception_data("config", [details])
+
+
+def faulty_keys(keys: Iterable[str], texts: Iterable[str]) -> ValidationError:
+    """As ``fault``, of keys rather than their values."""
+    details = [
+        InitErrorDetails(
+            type=PydanticCustomError("fault_of_place", "{text}", {"text": text}),
+            loc=(key,),
+            input=None,
+        )
+        for key, text in zip(keys, texts, strict=True)
+    ]
+    return ValidationError.from_exception_data("config", details)
+
+
+_BRANCH = re.compile(
+    r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
+)
+"""What pydantic adds to a place to say which of several allowed types it tried."""
+
+
+def from_validation(error: ValidationError, place: str) -> ConfigError:
+    """Turn pydantic's report into one line; ``place`` is where the section stands."""
+    problems = error.errors(include_url=False)
+    first = problems[0]
+    path = _path(place, first["loc"])
+    tried = [other for other in problems if _path(place, other["loc"]) == path]
+    rest = len(problems) - len(tried)
+    more = f" (and {rest} more)" if rest else ""
+    match first["type"]:
+        case "missing" | "missing_argument":
+            return ConfigError(f"{path}: missing{more}")
+        case "value_error":
+            text = str(first["ctx"]["error"])
+            return ConfigError(f"{path}: {text}{more}" if path else f"{text}{more}")
+        case "fault_of_place":
+            return ConfigError(f"{path}: {first['msg']}{more}")
+        case "fault_of_value":
+            return ConfigError(f"{path} = {quoted(first['input'])}: {first['msg']}{more}")
+        case _:
+            reasons = dict.fromkeys(map(_valid, tried))
+            valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
+            return ConfigError(f"{path} = {quoted(first['input'])}: {valid}{more}")
+
+
+WORDS = {
+    "int_type": "be an integer",
+    "int_parsing": "be an integer",
+    "int_parsing_size": "be an integer",
+    "int_from_float": "be an integer",
+    "float_type": "be a number",
+    "float_parsing": "be a number",
+    "finite_number": "be a finite number",
+    "string_type": "be text",
+    "string_unicode": "be text",
+    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
+    "string_too_long": "have at most {max_length} characters",
+    "string_too_short": "have at least {min_length} characters",
+    "bool_type": "be true or false",
+    "bool_parsing": "be true or false",
+    "dict_type": "be a section: keys with values",
+    "list_type": "be a list",
+    "tuple_type": "be a list",
+    "too_short": "have at least {min_length} items",
+    "too_long": "have at most {max_length} items",
+    "none_required": "be null",
+    "is_instance_of": "be a {class}",
+}
+"""What pydantic means, by the type of its error."""
+
+
+def _valid(problem: Mapping[str, Any]) -> str:
+    """What a value must do or be, as the end of a sentence that begins with ``must``."""
+    if problem["type"] in WORDS:
+        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
+    text: str = problem["msg"]
+    return text.replace("Input should ", "").replace("Value error, ", "")
+
+
+def _path(place: str, loc: Iterable[int | str]) -> str:
+    for part in loc:
+        if isinstance(part, int):
+            place += f"[{part}]"
+        elif not _BRANCH.fullmatch(part):
+            place += f".{part}" if place else part
+    return place

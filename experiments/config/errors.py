@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import errno
+import os
 import re
+import tempfile
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
-
-from pydantic import ValidationError
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 # Text from outside (labels, names, paths, libraries' words) as it may be shown: as data.
 #
@@ -82,7 +82,7 @@ class ConfigError(ValueError):
 
 def at(place: str, value: Any, valid: str) -> ConfigError:
     """Make the one line: ``delay.rate = -1: must be greater than 0``."""
-    return ConfigError(f"{place} = {_short(value)}: {valid}")
+    return ConfigError(f"{place} = {quoted(value)}: {valid}")
 
 
 LONGEST = 260
@@ -105,99 +105,83 @@ def one_of(valid: Iterable[str], given: Any) -> str:
     return f"must be one of: {', '.join(names)}{hint}"
 
 
-def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
-    """An error of our own in pydantic's form, so that outer sections put their place before it."""
-    error = PydanticCustomError("fault_of_value", "{text}", {"text": text})
-    details = InitErrorDetails(type=error, loc=tuple(loc), input=value)
-    return ValidationError.from_exception_data("config", [details])
-
-
-def faulty_keys(keys: Iterable[str], texts: Iterable[str]) -> ValidationError:
-    """As ``fault``, of keys rather than their values."""
-    details = [
-        InitErrorDetails(
-            type=PydanticCustomError("fault_of_place", "{text}", {"text": text}),
-            loc=(key,),
-            input=None,
-        )
-        for key, text in zip(keys, texts, strict=True)
-    ]
-    return ValidationError.from_exception_data("config", details)
-
-
-_BRANCH = re.compile(
-    r"(choice|constrained|function|literal|is-instance|lax-or-strict|nullable)\b.*"
-)
-"""What pydantic adds to a place to say which of several allowed types it tried."""
-
-
-def from_validation(error: ValidationError, place: str) -> ConfigError:
-    """Turn pydantic's report into one line; ``place`` is where the section stands."""
-    problems = error.errors(include_url=False)
-    first = problems[0]
-    path = _path(place, first["loc"])
-    tried = [other for other in problems if _path(place, other["loc"]) == path]
-    rest = len(problems) - len(tried)
-    more = f" (and {rest} more)" if rest else ""
-    match first["type"]:
-        case "missing" | "missing_argument":
-            return ConfigError(f"{path}: missing{more}")
-        case "value_error":
-            text = str(first["ctx"]["error"])
-            return ConfigError(f"{path}: {text}{more}" if path else f"{text}{more}")
-        case "fault_of_place":
-            return ConfigError(f"{path}: {first['msg']}{more}")
-        case "fault_of_value":
-            return ConfigError(f"{path} = {_short(first['input'])}: {first['msg']}{more}")
-        case _:
-            reasons = dict.fromkeys(map(_valid, tried))
-            valid = f"must {' or '.join(reasons).replace(' or be ', ' or ')}"
-            return ConfigError(f"{path} = {_short(first['input'])}: {valid}{more}")
-
-
-WORDS = {
-    "int_type": "be an integer",
-    "int_parsing": "be an integer",
-    "int_parsing_size": "be an integer",
-    "int_from_float": "be an integer",
-    "float_type": "be a number",
-    "float_parsing": "be a number",
-    "finite_number": "be a finite number",
-    "string_type": "be text",
-    "string_unicode": "be text",
-    "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
-    "string_too_long": "have at most {max_length} characters",
-    "string_too_short": "have at least {min_length} characters",
-    "bool_type": "be true or false",
-    "bool_parsing": "be true or false",
-    "dict_type": "be a section: keys with values",
-    "list_type": "be a list",
-    "tuple_type": "be a list",
-    "too_short": "have at least {min_length} items",
-    "too_long": "have at most {max_length} items",
-    "none_required": "be null",
-    "is_instance_of": "be a {class}",
-}
-"""What pydantic means, by the type of its error."""
-
-
-def _valid(problem: Mapping[str, Any]) -> str:
-    """What a value must do or be, as the end of a sentence that begins with ``must``."""
-    if problem["type"] in WORDS:
-        return WORDS[problem["type"]].format_map(problem.get("ctx", {}))
-    text: str = problem["msg"]
-    return text.replace("Input should ", "").replace("Value error, ", "")
-
-
-def _path(place: str, loc: Iterable[int | str]) -> str:
-    for part in loc:
-        if isinstance(part, int):
-            place += f"[{part}]"
-        elif not _BRANCH.fullmatch(part):
-            place += f".{part}" if place else part
-    return place
-
-
-def _short(value: Any) -> str:
+def quoted(value: Any) -> str:
+    """A value as an error shows it, in at most 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+# What the user can mend: a config, an option, a path that cannot be read or written, too little
+# space or memory. Anything else is a fault of ours.
+
+
+OF_THE_MACHINE = (
+    errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
+)  # fmt: skip
+"""What no path is to blame for, when the system names none."""
+
+SHORT_OF_MEMORY = (
+    "cannot allocate memory",
+    "failed to map segment",
+    "can't start new thread",
+    "failed to launch worker thread",
+)
+"""How libraries say that memory is short, besides ``MemoryError``."""
+
+REMEDY = (
+    "take smaller data, fewer replications, workers or jobs, or more memory (is there a limit, "
+    "as by ulimit -v?)"
+)
+
+INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value error, )?")
+"""How the parser of the command line begins; the values it quotes from another library."""
+
+
+def of_the_user(error: BaseException) -> str | None:
+    """What the user can do something about, in words; ``None`` for a fault of ours."""
+    if isinstance(error, ConfigError):
+        return str(error)
+    if hasattr(error, "format_message"):  # the command line's parser
+        return _usage(error)
+    if is_memory(error):
+        return out_of_memory(error)
+    if isinstance(error, OSError) and error.strerror:
+        if error.filename not in (None, ""):
+            name = error.filename  # a descriptor is a number
+            path = os.fsdecode(name) if isinstance(name, str | bytes) else name
+            return f"{path}: {error.strerror}"
+        if error.errno in OF_THE_MACHINE:
+            places = f"where results, this text and temporary files go (TMPDIR = {_temporary()})"
+            return f"{error.strerror} {places}"
+    return None
+
+
+def is_memory(error: BaseException) -> bool:
+    """Whether memory was short."""
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError) and error.errno in (errno.ENOMEM, errno.EAGAIN):
+        return True
+    text = str(error).lower()
+    return any(words in text for words in SHORT_OF_MEMORY)
+
+
+def out_of_memory(error: BaseException) -> str:
+    """The one line, with what a library says about the amount."""
+    said = shortened(str(error).strip(), 100) if isinstance(error, MemoryError) else ""
+    return f"not enough memory{f' ({said})' if said else ''}: {REMEDY}"
+
+
+def _usage(error: Any) -> str:
+    """A wrong option or argument."""
+    message = INVALID.sub(r"\1: ", error.format_message()).rstrip(".")
+    message = message.replace("Input should be", "must be")
+    command = getattr(error.ctx, "command_path", "erasurehead")
+    return f"{message} (see {command} --help)"
+
+
+def _temporary() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:
+        return os.environ.get("TMPDIR", "unset")

@@ -20,8 +20,7 @@ from ...sim.engines.cluster import Network
 from ...sim.problems.losses import ProblemSettings
 from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
-from .network import FailureSettings
-from .settings import ADAPTERS, AUTO, FIELDS, Settings
+from .settings import ADAPTERS, AUTO, FIELDS, FailureSettings, Settings
 
 # A field in words: type, range, unit, default and meaning, read from the class that has it.
 #

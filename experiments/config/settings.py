@@ -12,7 +12,7 @@ from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
-from annotated_types import Ge, Le
+from annotated_types import Ge, Le, Lt
 from pydantic import (
     AllowInfNan,
     BaseModel,
@@ -23,8 +23,10 @@ from pydantic import (
     TypeAdapter,
     ValidationInfo,
 )
+from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
+from ...delay_models.base import Part, PositiveSeconds, Seconds
 from ...sim.engines.cluster import Network, Policy
 from ...sim.fields import not_bool
 from ...sim.load_laws import LoadLaw, Proportional
@@ -32,10 +34,9 @@ from ...sim.optimizers import Optimizer
 from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
 from .catalogue import BUILT_IN, Catalogue
-from .codec import Reader, located, plain, require_known, takes_list
+from .codec import Reader, fault, located, plain, require_known, takes_list
 from .document import MOST_POINTS, set_dotted
-from .errors import at, escaped, fault, is_plain, shortened
-from .network import FailureSettings, read_failures, read_network
+from .errors import at, escaped, is_plain, shortened
 
 # What a config says, as objects: one point of a grid, checked.
 
@@ -190,6 +191,51 @@ def _schemes(reader: Reader, value: Any) -> tuple[Entry, ...]:
     return tuple(entries)
 
 
+@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+class FailureSettings:
+    """What can go wrong.
+
+    Args:
+        time_to_failure: how long a worker stays up; ``None``: for ever.
+        time_to_repair: how long it is down then; ``None``: for good.
+        message_loss: probability that an attempt to send a message is lost.
+        retry_after: seconds until a lost message is sent again.
+        max_wait: seconds after which a round that has not ended stops the run.
+    """
+
+    time_to_failure: Part | None = None
+    time_to_repair: Part | None = None
+    message_loss: Annotated[float, Ge(0), Lt(1), AllowInfNan(False)] = 0.0
+    retry_after: Seconds = 0.0
+    max_wait: PositiveSeconds | None = None
+
+    def __post_init__(self) -> None:
+        """A repair without failures, or workers that fail without ever being up, is a mistake."""
+        if self.time_to_repair is not None and self.time_to_failure is None:
+            raise ValueError("time_to_repair needs time_to_failure")
+        if self.time_to_failure is not None and self.time_to_failure.mean() == 0:
+            raise ValueError("time_to_failure must be longer than 0 s on average")
+        if self.message_loss > 0 and self.retry_after == 0:
+            raise ValueError("message_loss needs retry_after, in seconds, greater than 0")
+
+
+def _network(reader: Reader, value: Any) -> Network:
+    """Read a ``network`` section.
+
+    Raises:
+        ValidationError: an unknown key or a bad value.
+    """
+    built: Network = reader.build(Network, value)
+    if built.channels is not None and built.bandwidth is None:
+        raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per second")
+    return built
+
+
+def _failures(reader: Reader, value: Any) -> FailureSettings:
+    built: FailureSettings = reader.build(FailureSettings, value)
+    return built
+
+
 class Settings(BaseModel):
     """One point of a grid, as objects.
 
@@ -227,8 +273,8 @@ class Settings(BaseModel):
     schemes: Annotated[tuple[Entry, ...], _by(_schemes)]
     problem: Annotated[ProblemConfig, _by(Reader.problem)] | None = None
     optimizer: Annotated[Optimizer, _named("optimizers")] | None = None
-    network: Annotated[Network, _by(read_network)] | None = None
-    failures: Annotated[FailureSettings, _by(read_failures)] | None = None
+    network: Annotated[Network, _by(_network)] | None = None
+    failures: Annotated[FailureSettings, _by(_failures)] | None = None
     target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
     plugins: list[str] = []
     sweep: dict[str, list[Any]] = {}

@@ -14,8 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from markupsafe import Markup
 from typing_extensions import override
 
-from .. import guard
-from ..config.errors import at, line
+from ..config.errors import at, line, of_the_user
 from ..page.html import environment, script_hash, text
 from .drawing import ClosedForms, draw
 from .sliders import CONTROLS, Slider, chosen, document
@@ -49,7 +48,7 @@ def answer(query: str, theory: ClosedForms) -> dict[str, object]:
         patient = given.pop("patient", "") == "1"
         return draw(document(chosen(given)), theory, patient)
     except Exception as error:
-        mistake = guard.of_the_user(error)
+        mistake = of_the_user(error)
         fault = f"internal error: {type(error).__name__}: {error}; please report"
         return {"error": line(fault if mistake is None else mistake)}
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..config.document import load, override, write_yaml
 from ..config.errors import ConfigError
-from ..guard import postponed
 from ..options import SearchRequest
 from ..page import terminal
 from ..page.answer import ANSWER, write_answer
@@ -21,7 +20,7 @@ from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
 from ..run.compute import code_fingerprint
-from ..run.files import locked
+from ..run.files import locked, postponed
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from .answer import answer, method

@@ -13,10 +13,9 @@ from typing import Any
 import pandas as pd
 
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from .. import guard
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import ConfigError
+from ..config.errors import ConfigError, is_memory, out_of_memory
 from . import files, timeline
 from .compute import (
     CellResult,
@@ -77,8 +76,8 @@ def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
     except EXPECTED as error:
         result = str(error)
     except Exception as error:
-        short = guard.is_memory(error)
-        result = guard.out_of_memory(error) if short else f"{type(error).__name__}: {error}"
+        short = is_memory(error)
+        result = out_of_memory(error) if short else f"{type(error).__name__}: {error}"
     return Done(result, time.monotonic() - began, code_fingerprint())
 
 

@@ -25,8 +25,7 @@ from ...sim.steps import EXACT, Dense, Steps
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.cells import Cell
-from ..config.errors import at
-from ..guard import is_memory
+from ..config.errors import at, is_memory
 from .files import TEMPORARY, alive, read_arrow, write_arrow
 
 # One cell, from objects to numbers: engine, decoder, learner. A pure function of the cell.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -336,3 +337,21 @@ def _same(handle: int, path: Path) -> bool:
 def _process(content: bytes) -> int | None:
     text = content.strip()
     return int(text) if text.isdigit() and len(text) < 20 else None
+
+
+@contextmanager
+def postponed() -> Iterator[None]:
+    """Within this context Ctrl-C waits for the end of the context: for a moment's work, such as
+    writing files that belong together."""
+    came: list[int] = []
+    try:
+        before = signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    except ValueError:  # not in the main thread, where Ctrl-C does not come
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)
