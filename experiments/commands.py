@@ -17,6 +17,7 @@ from .options import (
     Config,
     DataDir,
     DryRun,
+    Formats,
     Jobs,
     MeasuredJob,
     MeasuredTable,
@@ -256,6 +257,7 @@ def reproduce(
     jobs: Annotated[
         int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Figures made at the same time.")
     ] = 1,
+    format_: Formats = "png,svg",
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     if jobs > 1:
@@ -267,7 +269,8 @@ def reproduce(
     from .reproduce.command import make_figures
 
     with terminal.progress("figures") as report:
-        summary = make_figures(figures or [], Effort(0, full, data_dir), output, jobs, report)
+        effort, formats = Effort(0, full, data_dir), format_.split(",")
+        summary = make_figures(figures or [], effort, output, jobs, report, formats)
     terminal.say(str(summary))
 
 
@@ -458,9 +461,7 @@ def plot(
     kind: Annotated[
         str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
     ] = None,
-    format_: Annotated[
-        str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
-    ] = "png,svg",
+    format_: Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
     from .pictures.command import write_pictures

@@ -58,6 +58,9 @@ Scheduler = Annotated[
     str | None,
     typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
 ]
+Formats = Annotated[
+    str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
+]
 DryRun = Annotated[
     bool,
     typer.Option(

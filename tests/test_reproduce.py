@@ -16,6 +16,8 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks
+from erasurehead.experiments.pictures.svg.marks import Sheet
+from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named
 from erasurehead.experiments.reproduce.backlog import spans
 from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_text
@@ -440,12 +442,14 @@ def test_who_does_not_arrive_is_said(frames: Frames) -> None:
     )
 
 
-UNITS = ("(s)", "$n$", "$d$", "$r/n$", "loss", "error", "iteration", "faster", "persistence")
+UNITS = ("(s)", "workers n", "load d", "r/n", "loss", "error", "iteration", "faster", "persistence")
 UNITS += ("relative",)
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
+    picture = small(name).picture(frames[name])
+    assert draw_picture(picture, name, name, Sheet()).entries, "the page's renderer draws it, too"
     figure = small(name).draw(frames[name])
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
@@ -523,6 +527,15 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = inside("reproduce", "iteration_time_workers", "--output", out)
     assert (done.returncode, done.stdout.strip()) == (0, str(out / "summary.md"))
     assert (out / "iteration_time_workers.png").stat().st_size > 10_000
+    done = inside("reproduce", "iteration_time_workers", "--output", out, "--format", "svg,pdf")
+    assert done.returncode == 0
+    made = {path.suffix for path in out.glob("iteration_time_workers.*")}
+    assert made == {".svg", ".pdf", ".parquet", ".md"}
+    assert "](iteration_time_workers.svg)" in (out / "summary.md").read_text()
+    wrong = inside("reproduce", "--output", tmp_path / "none", "--format", "gif")
+    assert wrong.returncode == 2
+    assert wrong.stderr.startswith("error: --format = 'gif'")
+    assert not (tmp_path / "none").exists()
     wrong = inside("reproduce", "nothing", "--output", out)
     assert wrong.returncode == 2
     assert wrong.stderr.count("\n") == 1

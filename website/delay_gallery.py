@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
-from typing import TYPE_CHECKING
-
 import numpy as np
 import yaml
 
@@ -12,13 +9,11 @@ from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain as section_of
 from erasurehead.experiments.config.schema import first_sentence
-from erasurehead.experiments.pictures import style
-from erasurehead.experiments.pictures.looks import INK
+from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.looks import INK, SOLID, Look
+from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
 from website.config_keys import fields
 from website.markdown import plain
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 HEAD = """# Gallery of delay models
 
@@ -51,11 +46,9 @@ def pictures() -> dict[str, str | bytes]:
     """Address in the site and bytes (PNG) of each picture."""
     found: dict[str, str | bytes] = {}
     for name, family in MODELS.items():
-        if shown := family.examples()[:1]:
-            file = BytesIO()
-            with style.applied():
-                _draw(shown[0]).savefig(file, format="png", dpi=110, metadata={"Software": None})
-            found[_address(name)] = file.getvalue()
+        if examples := family.examples()[:1]:
+            drawn = paint.figure(picture_of(examples[0]))
+            found[_address(name)] = style.rendered(drawn, "png")
     return found
 
 
@@ -79,22 +72,31 @@ def _mean(model: DelayModel) -> str:
     return "" if mean is None else f"; mean {mean:.3g} s"
 
 
-def _draw(model: DelayModel) -> Figure:
+def picture_of(model: DelayModel) -> Picture:
     """Survival of all delays, and one run as a heat map."""
     tables = np.stack(
         [model.sample(np.random.default_rng(seed), ROUNDS, WORKERS) for seed in range(BLOCKS)]
     )
     ordered = np.sort(tables, axis=None)
     longer = 1 - np.arange(1, ordered.size + 1) / ordered.size
-    figure = style.blank(style.TWO_PANELS, 1.9)
-    left, right = figure.subplots(1, 2, width_ratios=(1, 1.5))
-    left.step(np.concatenate([[0.0], ordered]), np.concatenate([[1.0], longer]), color=INK)
-    left.set(xlabel="t (s)", ylabel="P(delay > t)", ylim=(0, 1.02))
-    left.set_xlim(0, 1.05 * float(np.quantile(ordered, 1 - REST)))
-    shades = right.imshow(
-        tables[0].T, aspect="auto", interpolation="nearest", cmap="viridis", vmin=0.0
+    x, y = np.concatenate([[0.0], ordered]), np.concatenate([[1.0], longer])
+    places = (0, 4, 8)
+    most = 1.05 * float(np.quantile(ordered, 1 - REST))
+    return Picture(
+        [
+            Panel(
+                Axis("t (s)", low=0.0, high=most),
+                Axis("P(delay > t)", low=0.0, high=1.02),
+                [Curve(Look(INK, "", SOLID, ""), x, y, steps=True)],
+            ),
+            Panel(
+                Axis("round"),
+                Axis("worker", names=tuple(map(str, places)), places=places),
+                [Heat(tables[0].T, "delay (s)")],
+                grid=False,
+            ),
+        ],
+        columns=2,
+        width=style.TWO_PANELS,
+        height=1.9,
     )
-    right.set(xlabel="round", ylabel="worker")
-    right.grid(visible=False)
-    figure.colorbar(shades, ax=right, pad=0.02).set_label("delay (s)")
-    return figure

@@ -35,9 +35,7 @@ def write_pictures(
     """
     if kind is not None and kind not in KINDS:
         raise at("--kind", kind, one_of(KINDS, kind))
-    for name in formats:
-        if name not in style.FORMATS:
-            raise at("--format", name, one_of(style.FORMATS, name))
+    style.check_formats(formats)
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     with locked(directory):  # no run may clear the folder while pictures of its tables are made

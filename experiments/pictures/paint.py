@@ -120,7 +120,7 @@ def _curve(axes: Axes, mark: Curve) -> None:
         axes.errorbar(
             mark.x,
             mark.y,
-            yerr=np.stack([mark.y - mark.low, mark.high - mark.y]),
+            yerr=np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0),
             color=look.colour,
             linestyle=look.line,
             linewidth=mark.width,
@@ -160,8 +160,7 @@ def _points(axes: Axes, mark: Points) -> None:
             markersize=mark.size,
             markeredgewidth=1.1,
             label=entry(look.title),
-            clip_on=False,
-            zorder=3,
+            clip_on=not len(mark.x),  # no points without clipping would spoil the layout
         )
         return
     axes.errorbar(
@@ -173,7 +172,7 @@ def _points(axes: Axes, mark: Points) -> None:
         marker=look.marker,
         markersize=mark.size + 2 * mark.ringed,
         markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
-        markeredgewidth=2.2 if look.marker in STROKES else None,
+        markeredgewidth=min(2.2, 0.4 * mark.size) if look.marker in STROKES else None,
         linestyle="none",
         label=entry(look.title) or None,
     )

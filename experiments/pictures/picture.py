@@ -16,6 +16,10 @@ Band = Literal["quantiles", "ci"]
 interval of their mean."""
 
 
+Align = Literal["left", "center", "right"]
+"""What of a text is at its place."""
+
+
 @dataclass(frozen=True)
 class Axis:
     """An axis of a panel.
@@ -72,7 +76,7 @@ class Points:
         x, y: ``(P,)``.
         dx, dy: ``(2, P)`` lengths of the error bars below and above; ``None`` without.
         ringed: whether the points stand out.
-        hollow: small white marks with a coloured edge, above everything else.
+        hollow: white marks with a coloured edge, drawn even across the edge of the panel.
         size: of a marker, in points.
     """
 
@@ -154,7 +158,7 @@ class Texts:
     x: FloatArray
     y: FloatArray
     words: Sequence[str]
-    align: Literal["left", "center", "right"] = "left"
+    align: Align = "left"
     bold: bool = False
     colour: str = INK
     size: float = 8.5

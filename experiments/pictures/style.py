@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config.errors import escaped, in_ascii, shortened
+from ..config.errors import at, escaped, in_ascii, one_of, shortened
 from ..run.files import write_bytes
 from .looks import GRID, INK
 
@@ -220,6 +220,17 @@ METADATA: dict[str, dict[str, None]] = {
 """The formats of pictures, and what would make two files of the same figure differ."""
 
 FORMATS = tuple(METADATA)
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Refuse formats that pictures do not have.
+
+    Raises:
+        ConfigError: one of them is none of ``FORMATS``.
+    """
+    for name in formats:
+        if name not in FORMATS:
+            raise at("--format", name, one_of(FORMATS, name))
 
 
 def save(figure: Figure, stem: Path, formats: Sequence[str] = ("png", "svg")) -> list[Path]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -16,16 +16,12 @@ from ...sim.theory import expected_decoding_error
 from ...sim.types import FloatArray, Trace
 from ..pictures import looks, style
 from ..pictures.kinds.losses import pareto
-from ..pictures.looks import look
+from ..pictures.looks import MUTED, SOLID, Look, look
+from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, RunsFigure, estimate_text, markdown_table
+from .base import Effort, RunsFigure, arrays, bars, estimate_text, markdown_table
 from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persistent
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 # Every synchronous scheme at several loads, for the comparison of them all.
 #
@@ -131,27 +127,23 @@ DELAYS: dict[str, Section] = {
 """Three delay laws of one mean."""
 
 EXACT = "exact"
-FRONT, OTHERS, LATE = "Pareto front", "others", "others, with late gradients"
-GREY = "#b4b4b4"
+GREY = "#B4B4B4"
+FRONT = Look(MUTED, "", SOLID, "Pareto front")
+OTHERS = Look(GREY, "o", "none", "others")
+LATE = Look(GREY, "x", "none", "others, with late gradients")
 
 SEVERAL = ("multi_message", "partial_stragglers", "block_coordinate")
 """Exact schemes whose workers send several messages a round."""
 
-LEADER: Any = {
-    "arrowstyle": "-",
-    "color": looks.MUTED,
-    "linewidth": 0.6,
-    "relpos": (1, 0.5),  # from the end of the name
-    "shrinkA": 1,
-    "shrinkB": 4,
-}
+LEADER = Look(MUTED, "", SOLID, "")
 """The line from a name to its point."""
 
 UNSEEN = 1e-12
 """A measured error that is 0 but for rounding."""
 
-LINEAR, STRIP = 1e-3, 6e-4
-"""Errors below the first are on a linear axis; half the height of the strip of exact schemes."""
+LINEAR, LOW, STRIP = 1e-3, 0.7, 0.4
+"""Errors below the first are on a linear axis, on which it is so high, in decades; half the height
+of the strip of exact schemes."""
 
 ROOM, NAME, GAP = 0.33, 0.94, 0.08
 """Where the axis begins, in times of the fastest member; where a name ends, in times of its point;
@@ -169,7 +161,6 @@ class Atlas(RunsFigure):
 
     name: ClassVar[str] = "atlas"
     title: ClassVar[str] = "All schemes on one clock"
-    height: ClassVar[float] = 9.2
 
     replications: int = 8
     schemes: tuple[str, ...] = tuple(SCHEMES)
@@ -197,13 +188,17 @@ class Atlas(RunsFigure):
         front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
         return frame.assign(on_front=front, iterations=self.iterations)
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per delay law."""
-        panels = figure.subplots(len(DELAYS), 1)
-        for axes, (delays, part) in zip(panels, frame.groupby("delays", sort=False), strict=True):
-            _panel(axes, str(delays), part)
-        panels[-1].set_xlabel("mean iteration time (s)")
-        style.legend_below(figure, 3, last=[OTHERS, LATE])
+        return Picture(
+            [_panel(str(law), part) for law, part in frame.groupby("delays", sort=False)],
+            columns=1,
+            width=style.TWO_PANELS,
+            height=9.2,
+            share="rows",
+            last=[OTHERS.title, LATE.title],
+            names_left=True,
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""
@@ -297,83 +292,75 @@ def _measured(run: Run, trace: Trace) -> dict[str, Any]:
     }
 
 
-def _panel(axes: Axes, delays: str, part: pd.DataFrame) -> None:
+def _panel(delays: str, part: pd.DataFrame) -> Panel:
     """All members under one delay law, in grey, and the front in colour with its names."""
-    for late, marker, label in ((False, "o", OTHERS), (True, "x", LATE)):
-        rest = part[~part["on_front"] & (part["late"] == late)]
-        axes.plot(rest["iteration_time"], rest["error"], marker, color=GREY, ms=3.5, label=label)
-    front = part[part["on_front"]].sort_values(["iteration_time", "error"])
-    axes.plot(
-        front["iteration_time"],
-        front["error"],
-        color=looks.MUTED,
-        lw=1.2,
-        drawstyle="steps-post",
-        label=FRONT,
-        zorder=1,
-    )
-    for _, row in front.iterrows():
-        _point(axes, row, "")
-    for _, row in part[part["scheme"] == "uncoded"].iterrows():
-        _point(axes, row, looks.look("uncoded").title)
-    _scale(axes, part)
-    axes.set_title(delays, loc="left")
-    axes.set_ylabel("decoding error\nper partition")
-    _names(axes, front)
-
-
-def _point(axes: Axes, row: pd.Series, label: str) -> None:
-    look = looks.look(row["scheme"])
-    axes.errorbar(
-        row["iteration_time"],
-        row["error"],
-        xerr=row["iteration_time_se"],
-        yerr=None if row["formula"] else row["measured_error_se"],
-        color=look.colour,
-        marker=look.marker,
-        markersize=7,
-        linestyle="none",
-        label=label,
-        zorder=3,
-    )
-
-
-def _scale(axes: Axes, part: pd.DataFrame) -> None:
-    """Logarithmic, but for errors below ``LINEAR``: so 0 has its place."""
-    style.log_axis(axes.xaxis, ticks=(1, 2, 3, 5))
+    columns = ("iteration_time", "error")
     fastest, slowest = part["iteration_time"].min(), part["iteration_time"].max()
-    axes.set_xlim(float(fastest) * ROOM, float(slowest) * 1.1)
-    axes.set_yscale("symlog", linthresh=LINEAR, linscale=0.7)
-    axes.axhspan(-STRIP, STRIP, color=looks.GRID, alpha=0.6, lw=0, zorder=0)
-    axes.set_ylim(-STRIP, 2 * float(part["error"].max()))
-    ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < part["error"].max()]
-    axes.set_yticks([0.0, *ticks], [EXACT, *(f"{tick:g}" for tick in ticks)], minor=False)
-    axes.set_yticks([], minor=True)
+    x = Axis("mean iteration time (s)", True, (1, 2, 3, 5), fastest * ROOM, slowest * 1.1)
+    most = float(part["error"].max())
+    ticks = [tick for tick in (LINEAR, 0.01, 0.1, 1.0, 10.0) if tick < most]
+    high = float(height_of(np.array([2 * most]))[0])
+    y = Axis(
+        "decoding error\nper partition",
+        low=-STRIP,
+        high=high,
+        names=(EXACT, *(f"{tick:g}" for tick in ticks)),
+        places=(0.0, *height_of(np.array(ticks))),
+    )
+    assert x.low is not None
+    assert x.high is not None
+    strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
+    marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
+    for late, look_ in ((False, OTHERS), (True, LATE)):
+        rest = part[~part["on_front"] & (part["late"] == late)]
+        seconds, error = arrays(rest, *columns)
+        marks.append(Points(look_, seconds, height_of(error), size=3.5))
+    front = part[part["on_front"]].sort_values(["iteration_time", "error"])
+    seconds, error = arrays(front, *columns)
+    marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
+    marks += _names(front, y)
+    marks += [_point(row, "") for _, row in front.iterrows()]
+    uncoded = part[part["scheme"] == "uncoded"]
+    marks += [_point(row, looks.look("uncoded").title) for _, row in uncoded.iterrows()]
+    return Panel(x, y, marks, delays)
 
 
-def _names(axes: Axes, front: pd.DataFrame) -> None:
+def height_of(error: FloatArray) -> FloatArray:
+    """Where errors are drawn: powers of ten one apart above ``LINEAR``, linear below, 0 at 0."""
+    with np.errstate(divide="ignore"):
+        return np.where(error < LINEAR, LOW * error / LINEAR, LOW + np.log10(error / LINEAR))
+
+
+def _point(row: pd.Series, title: str) -> Points:
+    error = float(row["error"])
+    half = 0.0 if row["formula"] else float(row["measured_error_se"])
+    middle, low, high = (
+        height_of(np.array([value])) for value in (error, max(error - half, 0.0), error + half)
+    )
+    seconds = np.array([row["iteration_time"]])
+    dx = np.full((2, 1), row["iteration_time_se"])
+    look_ = replace(looks.look(row["scheme"]), title=title)
+    return Points(look_, seconds, middle, dx, bars(middle, low, high), size=7.0)
+
+
+def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     """Names left of their points, where nothing is: what is there would be on the front itself.
 
     Equal points share a name. Names that would touch are moved apart, with lines to their points.
     """
+    assert y.low is not None
+    assert y.high is not None
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
-    firsts = [same.iloc[0] for same in points]
-    ends = np.array([(row["iteration_time"], row["error"]) for row in firsts])
-    data = axes.transData.transform(ends)
-    wanted = axes.transAxes.inverted().transform(data)[:, 1]
-    for same, row, place in zip(points, firsts, apart(wanted, GAP), strict=True):
-        text = axes.annotate(
-            "\n".join(same["member"]),
-            (row["iteration_time"], row["error"]),
-            (0, place),
-            xycoords="data",
-            textcoords=("data", "axes fraction"),
-            ha="right",
-            va="center",
-            fontsize=8.5,
-            arrowprops=LEADER,
-        )
-        text.set_x(row["iteration_time"] * NAME)
+    firsts = pd.DataFrame([same.iloc[0] for same in points])
+    seconds, error = arrays(firsts, "iteration_time", "error")
+    heights = height_of(error)
+    span = y.high - y.low
+    places = y.low + span * apart((heights - y.low) / span, GAP)
+    for x, at, place in zip(seconds, heights, places, strict=True):
+        ends = np.array([x * NAME, x]), np.array([place, at])
+        yield Curve(LEADER, *ends, width=0.6)
+    words = ["\n".join(same["member"]) for same in points]
+    yield Texts(0.985 * NAME * seconds, places, words, align="right")
 
 
 def apart(wanted: FloatArray, gap: float) -> FloatArray:

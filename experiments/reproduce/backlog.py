@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise, starmap
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -13,9 +13,20 @@ from ...sim.engines.cluster import Policy
 from ...sim.schemes.base import Fixed
 from ...sim.types import FloatArray
 from ..pictures import looks, style
+from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
 from . import base
-from .base import POLICY_MARKERS, CodedFigure, Effort, estimate_text, markdown_table
+from .base import (
+    POLICY_MARKERS,
+    CodedFigure,
+    Effort,
+    arrays,
+    curve_of,
+    estimate_text,
+    key,
+    markdown_table,
+)
 from .clusters import (
     MEAN,
     SLOW_SHARE,
@@ -25,12 +36,12 @@ from .clusters import (
     persistent,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
-LINES = {Policy.CANCEL: "-", Policy.FINISH: (0, (5, 1.5)), Policy.QUEUE: (0, (1.5, 1.2))}
+LINES: dict[Policy, LineStyle] = {
+    Policy.CANCEL: SOLID,
+    Policy.FINISH: DASHED,
+    Policy.QUEUE: DOTTED,
+}
 
 OWN_WORK = "a worker's own work per round"
 
@@ -46,7 +57,6 @@ class Backlog(CodedFigure):
 
     name: ClassVar[str] = "backlog"
     title: ClassVar[str] = "Backlogs: stragglers that work through every round"
-    height: ClassVar[float] = 5.0
 
     persistences: tuple[float, ...] = (0.0, 0.5, 0.9, 0.98, 1.0)
     iterations: int = 1000
@@ -80,73 +90,60 @@ class Backlog(CodedFigure):
                     rows += [facts | span for span in spans(trace.intervals)]
         return pd.DataFrame(rows)
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: ErasureHead over the rounds. Right: the last rounds against persistence."""
-        left, right = figure.subplots(1, 2)
-        self._over_rounds(left, frame[frame["scheme"] == "erasurehead"])
-        self._against_persistence(right, _last(frame))
-        for scheme in frame["scheme"].unique():
-            look = looks.look(str(scheme))
-            right.plot([], [], color=look.colour, lw=3, label=look.title)
-        for policy in SHOWN:
-            right.plot(
-                [],
-                [],
-                color=looks.MUTED,
-                linestyle=LINES[policy],
-                marker=POLICY_MARKERS[policy],
-                label=f"{policy.value} unfinished work",
-            )
-        style.legend_below(figure, 3)
+        return Picture(
+            [
+                self._over_rounds(frame[frame["scheme"] == "erasurehead"]),
+                self._against_persistence(_last(frame)),
+            ],
+            columns=2,
+            width=style.TWO_PANELS,
+            height=5.0,
+        )
 
-    def _over_rounds(self, axes: Axes, frame: pd.DataFrame) -> None:
+    def _over_rounds(self, frame: pd.DataFrame) -> Panel:
         colours = looks.ramp(len(self.persistences))
         queued = frame[frame["policy"] == Policy.QUEUE.value]
-        for colour, (persistence, rows) in zip(colours, queued.groupby("persistence"), strict=True):
-            axes.errorbar(
-                rows["middle"],
-                rows["iteration_time"],
-                yerr=1.96 * rows["standard_error"],
-                color=colour,
-                lw=1.6,
-                label=f"queue, persistence {persistence:g}",
+        marks: list[Mark] = [
+            _curve(Look(colour, "", SOLID, f"queue, persistence {persistence:g}"), rows, "middle")
+            for colour, (persistence, rows) in zip(
+                colours, queued.groupby("persistence"), strict=True
             )
+        ]
         cancelled = frame[(frame["policy"] == Policy.CANCEL.value) & (frame["persistence"] == 0)]
-        axes.plot(
-            cancelled["middle"],
-            cancelled["iteration_time"],
-            color=looks.MUTED,
-            ls="--",
-            lw=1.4,
-            label="cancel, persistence 0",
+        dashed = Look(MUTED, "", "--", "cancel, persistence 0")
+        marks.append(curve_of(cancelled, "middle", "iteration_time", dashed, width=1.4))
+        marks.append(Rules(OWN_WORK, y=frame["own_work"].to_numpy(dtype=float)[:1], line=":"))
+        return Panel(
+            Axis("iteration", True),
+            Axis("mean iteration time (s)", low=0.0),
+            marks,
+            "ErasureHead, over the rounds",
         )
-        axes.axhline(frame["own_work"].iloc[0], color=looks.INK, lw=1, ls=":", label=OWN_WORK)
-        style.log_axis(axes.xaxis)
-        axes.set_ylim(bottom=0)
-        axes.set_xlabel("iteration")
-        axes.set_ylabel("mean iteration time (s)")
-        axes.set_title("ErasureHead, over the rounds")
 
-    def _against_persistence(self, axes: Axes, frame: pd.DataFrame) -> None:
-        places = range(len(self.persistences))
-        for scheme, of_scheme in frame.groupby("scheme", sort=False):
-            look = looks.look(str(scheme))
+    def _against_persistence(self, frame: pd.DataFrame) -> Panel:
+        places = {persistence: place for place, persistence in enumerate(self.persistences)}
+        placed = frame.assign(place=frame["persistence"].map(places))
+        marks: list[Mark] = []
+        for scheme, of_scheme in placed.groupby("scheme", sort=False):
+            colour = looks.look(str(scheme)).colour
             for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
                 rows = of_scheme[of_scheme["policy"] == policy.value]
-                axes.errorbar(
-                    places,
-                    rows["iteration_time"],
-                    yerr=1.96 * rows["standard_error"],
-                    color=look.colour,
-                    linestyle=LINES[policy],
-                    marker=POLICY_MARKERS[policy],
-                    lw=1.4,
-                )
-        axes.set_xticks(list(places), [f"{p:g}" for p in self.persistences])
-        style.log_axis(axes.yaxis, ticks=(1, 2, 3, 5))
-        axes.set_xlabel("persistence of slow workers")
-        axes.set_ylabel("mean iteration time (s)")
-        axes.set_title("last rounds, by policy")
+                look = Look(colour, POLICY_MARKERS[policy], LINES[policy], "")
+                marks.append(_curve(look, rows, "place"))
+        for scheme in frame["scheme"].unique():
+            own = looks.look(str(scheme))
+            marks.append(key(Look(own.colour, "", SOLID, own.title), 3.0))
+        for policy in SHOWN:
+            title = f"{policy.value} unfinished work"
+            marks.append(key(Look(MUTED, POLICY_MARKERS[policy], LINES[policy], title)))
+        return Panel(
+            Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
+            Axis("mean iteration time (s)", True, (1, 2, 3, 5)),
+            marks,
+            "last rounds, by policy",
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """The last rounds, and how far they are from the first."""
@@ -214,6 +211,12 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
             }
         )
     return found
+
+
+def _curve(look: Look, rows: pd.DataFrame, along: str) -> Curve:
+    """Mean iteration times with their 95 % intervals."""
+    x, mean, error = arrays(rows, along, "iteration_time", "standard_error")
+    return Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error, width=1.5, bars=True)
 
 
 def _last(frame: pd.DataFrame) -> pd.DataFrame:

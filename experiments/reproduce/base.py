@@ -17,7 +17,9 @@ from ...sim.problems import Problem
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures import style
+from ..pictures import paint
+from ..pictures.looks import MUTED, SOLID, Look
+from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
 
@@ -60,6 +62,58 @@ def interval(middle: float, low: float, high: float) -> str:
     return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
 
+# Marks of pictures, from columns of a table.
+
+
+def arrays(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
+    """Columns of a table as they are drawn."""
+    return [rows[column].to_numpy(dtype=float) for column in columns]
+
+
+def curve_of(
+    rows: pd.DataFrame, x: str, y: str, look: Look, interval: bool = False, **how: Any
+) -> Curve:
+    """A line through two columns of a table.
+
+    Args:
+        rows: the table.
+        x, y: the columns.
+        look: how it is drawn.
+        interval: with bars from column ``<y>_low`` to ``<y>_high``.
+        how: other fields of the curve.
+    """
+    across, up = arrays(rows, x, y)
+    low, high = arrays(rows, f"{y}_low", f"{y}_high") if interval else (None, None)
+    return Curve(look, across, up, low, high, bars=interval, **how)
+
+
+def points_of(
+    rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any
+) -> Points:
+    """Points of two columns of a table.
+
+    Args:
+        rows: the table.
+        x, y: the columns.
+        look: how they are drawn.
+        error: the column of standard errors; bars are 95 % intervals.
+        how: other fields of the points.
+    """
+    dy = 1.96 * np.stack(arrays(rows, error, error)) if error else None
+    across, up = arrays(rows, x, y)
+    return Points(look, across, up, dy=dy, **how)
+
+
+def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
+    """Error bars, ``(2, P)``, from the ends of an interval, ``(P,)`` each."""
+    return np.maximum([middle - low, high - middle], 0.0)
+
+
+def key(look: Look, width: float = 1.8) -> Curve:
+    """An entry of the legend that stands for no line of its own."""
+    return Curve(look, np.empty(0), np.empty(0), width=width)
+
+
 # What a figure is: numbers first, then a picture and a text made from those numbers alone.
 
 
@@ -100,19 +154,13 @@ class PaperFigure(ABC):
     title: ClassVar[str]
     """The heading of its part of the summary."""
 
-    height: ClassVar[float] = 3.9
-    """Inches."""
-
-    width: ClassVar[float] = style.TWO_PANELS
-    """Inches."""
-
     @abstractmethod
     def compute(self, effort: Effort) -> pd.DataFrame:
         """Simulate; returns everything that picture and text need, as one tidy table."""
 
     @abstractmethod
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
-        """Paint the picture of a table on an empty figure."""
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """The picture of a table that ``compute`` returned."""
 
     @abstractmethod
     def report(self, frame: pd.DataFrame) -> str:
@@ -120,11 +168,8 @@ class PaperFigure(ABC):
 
     @final
     def draw(self, frame: pd.DataFrame) -> Figure:
-        """The picture of a table that ``compute`` returned."""
-        with style.applied():
-            figure = style.blank(self.width, self.height)
-            self.paint(figure, frame)
-        return figure
+        """The picture, drawn."""
+        return paint.figure(self.picture(frame))
 
 
 @dataclass(frozen=True)
@@ -181,11 +226,11 @@ QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)
 LAWS = ("proportional", "additive")
 
 LAW_TITLES = {
-    "proportional": "proportional law: $d$ (work + delay)",
-    "additive": "additive law: $d$ work + delay",
+    "proportional": "proportional law: d (work + delay)",
+    "additive": "additive law: d work + delay",
 }
 
-THEORY = "lines: theory"
+THEORY = Look(MUTED, "", SOLID, "lines: theory")
 """What legends say of the lines under simulated points."""
 
 BREAST_CANCER: Section = {

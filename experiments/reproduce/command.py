@@ -33,13 +33,19 @@ laptop; `--full` has {full} times the replications, and the public data sets who
 
 
 def make_figures(
-    names: Sequence[str], effort: Effort, output: Path, jobs: int, report: Report
+    names: Sequence[str],
+    effort: Effort,
+    output: Path,
+    jobs: int,
+    report: Report,
+    formats: Sequence[str] = ("png", "svg"),
 ) -> Path:
     """Make figures (all of them when none is named); returns the summary's path.
 
     Raises:
-        ConfigError: an unknown figure; nothing has been written.
+        ConfigError: an unknown figure or format; nothing has been written.
     """
+    style.check_formats(formats)
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
@@ -52,7 +58,7 @@ def make_figures(
     summary = output / "summary.md"
     with locked(output):
         with open_lanes(jobs) as lanes:
-            task = partial(_make, effort, output)
+            task = partial(_make, effort, output, formats)
             for made, result in map_unordered(task, wanted, lanes, progress):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
@@ -60,11 +66,15 @@ def make_figures(
     return summary
 
 
-def _make(effort: Effort, output: Path, figure: PaperFigure, share: Share) -> None:
-    make(figure, effort, output)
+def _make(
+    effort: Effort, output: Path, formats: Sequence[str], figure: PaperFigure, share: Share
+) -> None:
+    make(figure, effort, output, formats)
 
 
-def make(figure: PaperFigure, effort: Effort, output: Path) -> None:
+def make(
+    figure: PaperFigure, effort: Effort, output: Path, formats: Sequence[str] = ("png", "svg")
+) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
     The text goes first and comes last: without it, a figure is not in the summary.
@@ -75,13 +85,9 @@ def make(figure: PaperFigure, effort: Effort, output: Path) -> None:
     pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
     remove([output / f"{figure.name}.md", *pictures])
     write_table(data, frame)
-    redraw(figure, pd.read_parquet(data), output)
-
-
-def redraw(figure: PaperFigure, frame: pd.DataFrame, output: Path) -> None:
-    """Write pictures and text of a figure's table."""
-    style.save(figure.draw(frame), output / figure.name)
-    write_bytes(output / f"{figure.name}.md", figure.report(frame).encode())
+    kept = pd.read_parquet(data)
+    style.save(figure.draw(kept), output / figure.name, formats)
+    write_bytes(output / f"{figure.name}.md", figure.report(kept).encode())
 
 
 def _summary(output: Path) -> str:
@@ -90,7 +96,8 @@ def _summary(output: Path) -> str:
         text = output / f"{name}.md"
         if text.is_file():
             title = figure_named(name).title
-            image = f"![{title}]({name}.png)"
+            kind = next((k for k in style.FORMATS if (output / f"{name}.{k}").is_file()), "png")
+            image = f"{'' if kind == 'pdf' else '!'}[{title}]({name}.{kind})"
             body = text.read_text(encoding="utf-8")
             parts.append(f"## {title}\n\n{image}\n\n{body}")
     return "\n".join(parts)

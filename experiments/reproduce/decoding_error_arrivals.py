@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,21 @@ from ...sim.types import FloatArray
 from ..config import build
 from ..config.cells import cells
 from ..pictures import style
-from ..pictures.looks import MUTED, Look, variants
+from ..pictures.looks import Look, variants
+from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
-from .base import QUICK_WORK, THEORY, Effort, PaperFigure, clock, estimate_text, markdown_table
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from .base import (
+    QUICK_WORK,
+    THEORY,
+    Effort,
+    PaperFigure,
+    clock,
+    curve_of,
+    estimate_text,
+    key,
+    markdown_table,
+    points_of,
+)
 
 LEAST_SHOWN = 1e-3
 """Errors per partition below this are left out of the picture."""
@@ -44,8 +53,6 @@ class DecodingErrorArrivals(PaperFigure):
 
     name: ClassVar[str] = "decoding_error_arrivals"
     title: ClassVar[str] = "Decoding error against arrivals"
-    width: ClassVar[float] = style.ONE_PANEL + 0.6
-    height: ClassVar[float] = 4.3
 
     workers: int = 60
     loads: tuple[int, ...] = (2, 3, 4, 5, 6)
@@ -100,33 +107,29 @@ class DecodingErrorArrivals(PaperFigure):
             "rounds": errors.size,
         }
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load, in shares of the partitions."""
-        axes = figure.subplots()
-        looks = _looks(frame)
-        for label, rows in frame.groupby(_labels(frame), sort=False):
-            look = looks[str(label)]
-            per_partition = rows["theory"] / rows["workers"]
-            heard = rows["arrivals"] / rows["workers"]
-            shown = per_partition > 0
-            axes.plot(heard[shown], per_partition[shown], color=look.colour, linestyle=look.line)
-            seen = rows["rounds_with_error"] >= LEAST_ROUNDS
-            axes.errorbar(
-                heard[seen],
-                (rows["simulated"] / rows["workers"])[seen],
-                yerr=(1.96 * rows["standard_error"] / rows["workers"])[seen],
-                color=look.colour,
-                marker=look.marker,
-                linestyle="none",
-                label=look.title,
-            )
-        style.log_axis(axes.yaxis)
-        axes.set_ylim(LEAST_SHOWN, 30)
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("share of workers heard, $r/n$")
-        axes.set_ylabel("decoding error per partition,\n" + r"$\Vert w - 1\Vert^2 / n$")
-        axes.plot([], [], color=MUTED, label=THEORY)
-        style.legend_below(figure, 2, last=[THEORY])
+        own = _looks(frame)
+        shares = frame.assign(
+            **{
+                column: frame[column] / frame["workers"]
+                for column in ("theory", "arrivals", "simulated", "standard_error")
+            }
+        )
+        marks: list[Mark] = []
+        for label, rows in shares.groupby(_labels(frame), sort=False):
+            look = own[str(label)]
+            line = replace(look, marker="", title="")
+            marks.append(curve_of(rows[rows["theory"] > 0], "arrivals", "theory", line))
+            seen = rows[rows["rounds_with_error"] >= LEAST_ROUNDS]
+            marks.append(points_of(seen, "arrivals", "simulated", look, "standard_error"))
+        panel = Panel(
+            Axis("share of workers heard, r/n", low=0.0, high=1.0),
+            Axis("decoding error per partition,\n‖w − 1‖² / n", True, low=LEAST_SHOWN, high=30.0),
+            [*marks, key(THEORY)],
+        )
+        width = style.ONE_PANEL + 0.6
+        return Picture([panel], 1, width, 4.3, legend=2, last=[THEORY.title])
 
     def report(self, frame: pd.DataFrame) -> str:
         """What is lost at r = n/2, and the largest z."""

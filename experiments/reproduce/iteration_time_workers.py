@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ from ...sim.theory.mean_times import (
 from ..config import build
 from ..config.cells import cells
 from ..pictures import looks, style
+from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from .base import (
     EVEN_WORK,
@@ -31,13 +32,13 @@ from .base import (
     Effort,
     PaperFigure,
     clock,
+    curve_of,
     estimate_text,
     five_schemes,
+    key,
     markdown_table,
+    points_of,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 @final
@@ -108,33 +109,26 @@ class IterationTimeWorkers(PaperFigure):
             case _:
                 return mean_erasurehead(loaded, n, d, n // 2)
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
-        for axes, law in zip(figure.subplots(1, 2), LAWS, strict=True):
-            part = frame[frame["load_law"] == law]
-            for scheme, rows in part.groupby("scheme", sort=False):
-                look = looks.look(str(scheme))
-                seen = rows[rows["rounds"] > 0]
-                axes.plot(rows["workers"], rows["theory"], color=look.colour, linestyle=look.line)
-                axes.errorbar(
-                    seen["workers"],
-                    seen["simulated"],
-                    yerr=1.96 * seen["standard_error"],
-                    color=look.colour,
-                    marker=look.marker,
-                    linestyle="none",
-                    label=look.title,
-                )
-            style.log_axis(axes.xaxis)
-            ticks = part.loc[part["rounds"] > 0, "workers"].unique()[::2]
-            axes.set_xticks(ticks, [str(n) for n in ticks])
-            axes.set_xticks([], minor=True)
-            axes.set_ylim(bottom=0)
-            axes.set_title(LAW_TITLES[law])
-            axes.set_xlabel("workers $n$")
-            axes.set_ylabel("mean iteration time (s)")
-        axes.plot([], [], color=looks.MUTED, label=THEORY)
-        style.legend_below(figure, last=[THEORY])
+        panels = [self._panel(law, frame[frame["load_law"] == law]) for law in LAWS]
+        return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY.title])
+
+    def _panel(self, law: str, part: pd.DataFrame) -> Panel:
+        marks: list[Mark] = []
+        for scheme, rows in part.groupby("scheme", sort=False):
+            look = looks.look(str(scheme))
+            line = replace(look, marker="", title="")
+            marks.append(curve_of(rows, "workers", "theory", line))
+            seen = rows[rows["rounds"] > 0]
+            marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
+        ticks = part.loc[part["rounds"] > 0, "workers"].unique()[::2]
+        return Panel(
+            Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks)),
+            Axis("mean iteration time (s)", low=0.0),
+            [*marks, key(THEORY)],
+            LAW_TITLES[law],
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """Growth per doubling, crossings, and the largest z."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -21,14 +22,22 @@ from ..config import build
 from ..config.cells import cells
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
-from .base import QUICK_WORK, WORKERS, Effort, RunsFigure, clock, markdown_table
+from .base import (
+    QUICK_WORK,
+    WORKERS,
+    Effort,
+    RunsFigure,
+    arrays,
+    clock,
+    curve_of,
+    key,
+    markdown_table,
+)
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-BOUND, CONSTANT = "bound with E[V] of each step", "bound with the largest V"
+BOUND = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
+CONSTANT = Look(MUTED, "", (0, (4, 1.5)), "bound with the largest V")
 
 
 @final
@@ -45,7 +54,6 @@ class LossIterationFloor(RunsFigure):
 
     name: ClassVar[str] = "loss_iteration_floor"
     title: ClassVar[str] = "Loss against iteration, and the noise floor"
-    height: ClassVar[float] = 4.1
 
     arrivals: tuple[int, ...] = (15, 6, 10, 20)
     load: int = 3
@@ -122,40 +130,28 @@ class LossIterationFloor(RunsFigure):
             }
         )
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: one r with both bounds. Right: several r, each with the close bound."""
-        left, right = figure.subplots(1, 2, sharey=True)
-        looks = self._looks(frame)
-        first = next(iter(r for r in frame["arrivals"].unique() if r != WORKERS))
-        for axes, shown in ((left, [first]), (right, self._arrivals(frame))):
-            for r in (*shown, WORKERS):
-                rows = frame[frame["arrivals"] == r]
-                _line(axes, rows, looks[_label(r)])
-                if r != WORKERS:
-                    colour = looks[_label(r)].colour
-                    axes.plot(
-                        rows["iteration"], rows["bound"], color=colour, ls=(0, (1, 1)), lw=1.4
-                    )
+        first = next(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
         rows = frame[frame["arrivals"] == first]
-        left.plot(
-            rows["iteration"],
-            rows["bound_constant"],
-            color=MUTED,
-            ls=(0, (4, 1.5)),
-            lw=1.4,
-            label=CONSTANT,
+        constant = curve_of(rows, "iteration", "bound_constant", CONSTANT, width=1.4)
+        several = self._arrivals(frame)
+        own = self._looks(frame)
+        low = float(frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()) / 30
+        y = Axis("mean loss above its minimum", True, low=low)
+        x = Axis("iteration")
+        left = [*_lines(frame, [first], own), constant, key(BOUND, 1.4)]
+        return Picture(
+            [
+                Panel(x, y, left, f"r = {first}, with both bounds"),
+                Panel(x, y, _lines(frame, several, own), "several r"),
+            ],
+            columns=2,
+            width=style.TWO_PANELS,
+            height=4.1,
+            share="y",
+            last=[*(_label(r) for r in (*several, WORKERS)), BOUND.title, CONSTANT.title],
         )
-        left.plot([], [], color=MUTED, ls=(0, (1, 1)), lw=1.4, label=BOUND)
-        style.log_axis(left.yaxis)
-        lowest = frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()
-        left.set_ylim(bottom=lowest / 30)
-        left.set_ylabel("mean loss above its minimum")
-        left.set_title(f"$r$ = {first}, with both bounds")
-        right.set_title("several $r$")
-        for axes in (left, right):
-            axes.set_xlabel("iteration")
-        order = [_label(r) for r in (*self._arrivals(frame), WORKERS)]
-        style.legend_below(figure, 3, last=[*order, BOUND, CONSTANT])
 
     def _arrivals(self, frame: pd.DataFrame) -> list[int]:
         return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
@@ -211,19 +207,17 @@ class LossIterationFloor(RunsFigure):
         )
 
 
-def _line(axes: Axes, rows: pd.DataFrame, look: Look) -> None:
-    every = max(1, len(rows) // 8)
-    low = rows["mean_gap"] - 1.96 * rows["standard_error"]
-    high = rows["mean_gap"] + 1.96 * rows["standard_error"]
-    axes.fill_between(rows["iteration"], low, high, color=look.colour, alpha=0.2, lw=0)
-    axes.plot(
-        rows["iteration"],
-        rows["mean_gap"],
-        color=look.colour,
-        marker=look.marker,
-        markevery=(every // 2, every),
-        label=look.title,
-    )
+def _lines(frame: pd.DataFrame, arrivals: Sequence[int], own: Mapping[str, Look]) -> list[Mark]:
+    """Mean losses of some r and of full gradient descent, and the bounds of the former."""
+    marks: list[Mark] = []
+    for r in (*arrivals, WORKERS):
+        rows, look = frame[frame["arrivals"] == r], own[_label(r)]
+        x, mean, error = arrays(rows, "iteration", "mean_gap", "standard_error")
+        marks.append(Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error))
+        if r != WORKERS:
+            dotted = replace(BOUND, colour=look.colour, title="")
+            marks.append(curve_of(rows, "iteration", "bound", dotted, width=1.4))
+    return marks
 
 
 def _label(arrivals: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -11,14 +11,11 @@ import pandas as pd
 from ...sim.metrics import time_to_target
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
-from ..pictures import looks, paint, style
+from ..pictures import looks, style
 from ..pictures.kinds.losses import curve, loss_at, loss_axis, spread
-from ..pictures.picture import Axis, Panel, Points
+from ..pictures.picture import Axis, Panel, Picture, Points
 from . import base
 from .base import CodedFigure, Effort, markdown_table, mean_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 DRAWN, EXACT_STREAM = "exponential", "authors_stream"
 """Delay models: random draws for bands, and the one table that the authors' program draws."""
@@ -132,23 +129,19 @@ class LossTimeFigure(CodedFigure):
             frames.append(kept.assign(**names, **size, left_out=""))
         return pd.concat(frames, ignore_index=True)
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per data set."""
-        drawn = frame[frame["left_out"] == ""]
-        datasets = list(drawn["dataset"].unique())
-        columns = 2 if len(datasets) > 1 else 1
-        rows = -(-len(datasets) // columns)
-        figure.set_figheight(3.1 * rows + 0.8)
-        grid = figure.subplots(rows, columns, squeeze=False)
-        for axes, dataset in zip(grid.flat, datasets, strict=False):
-            part = drawn[(drawn["dataset"] == dataset) & (drawn["delays"] == DRAWN)]
-            paint.panel(axes, self._panel(part))
-            axes.set_title(EXPERIMENTS[dataset].title)
-        for axes in grid.flat[len(datasets) :]:
-            axes.remove()
-        style.legend_below(figure)
+        drawn = frame[(frame["left_out"] == "") & (frame["delays"] == DRAWN)]
+        parts = dict(list(drawn.groupby("dataset", sort=False)))
+        columns = 2 if len(parts) > 1 else 1
+        return Picture(
+            [self._panel(str(dataset), part) for dataset, part in parts.items()],
+            columns=columns,
+            width=style.TWO_PANELS,
+            height=3.1 * -(-len(parts) // columns) + 0.8,
+        )
 
-    def _panel(self, part: pd.DataFrame) -> Panel:
+    def _panel(self, dataset: str, part: pd.DataFrame) -> Panel:
         curves, ends = [], []
         for scheme in part["scheme"].unique():
             times, losses = _runs_of(part, scheme)
@@ -160,7 +153,8 @@ class LossTimeFigure(CodedFigure):
             ends.append(Points(end, line.x[-1:], line.y[-1:], size=11))
         first = part.loc[part["iteration"] == FIRST_SHOWN, "time"].min()
         x = Axis("simulated time (s)", log=True, ticks=(1,), low=first)
-        return Panel(x, loss_axis(curves, "training loss"), [*curves, *ends])
+        y = loss_axis(curves, "training loss")
+        return Panel(x, y, [*curves, *ends], EXPERIMENTS[dataset].title)
 
     def report(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import ClassVar, final
 
+import numpy as np
 import pandas as pd
 
 from ...sim.engines.cluster import Policy
 from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style
+from ..pictures.looks import MUTED, Look
+from ..pictures.picture import Axis, Panel, Picture, Points, Rules
 from ..run.records import ratio_interval
 from . import base
-from .base import POLICY_MARKERS, CodedFigure, Effort, interval, markdown_table, mean_text
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from .base import POLICY_MARKERS, CodedFigure, Effort, bars, interval, markdown_table, mean_text
 
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
@@ -40,7 +39,6 @@ class Policies(CodedFigure):
 
     name: ClassVar[str] = "policies"
     title: ClassVar[str] = "What becomes of unfinished work"
-    height: ClassVar[float] = 4.2
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per policy, scheme and replication."""
@@ -60,37 +58,39 @@ class Policies(CodedFigure):
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
         return pd.concat(frames, ignore_index=True)
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: seconds per iteration. Right: speed-up over uncoded under the same policy."""
-        left, right = figure.subplots(1, 2, sharey=True)
         schemes = list(frame["scheme"].unique())
+        seconds, speedups = [], []
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
-                look = looks.look(scheme)
-                seconds = _values(frame, policy, scheme, "iteration_time")
-                _point(left, seconds.mean(), (seconds.min(), seconds.max()), y, look, policy)
-                middle, low, high = _speedup(frame, policy, scheme)
+                look = Look(looks.look(scheme).colour, POLICY_MARKERS[policy], "none", "")
+                own = _values(frame, policy, scheme, "iteration_time")
+                seconds.append(_point(look, y, own.mean(), own.min(), own.max()))
                 if scheme != "uncoded":
-                    _point(right, middle, (low, high), y, look, policy)
-        for policy in POLICIES:
-            left.plot(
-                [],
-                [],
-                POLICY_MARKERS[policy],
-                color=looks.MUTED,
-                linestyle="none",
-                label=MEANING[policy],
-            )
-        left.set_yticks(range(len(schemes)), [_two_lines(scheme) for scheme in schemes])
-        left.set_ylim(len(schemes) - 0.5, -0.5)
-        left.set_xlim(left=0)
-        left.set_xlabel("mean iteration time (s)")
-        right.axvline(1.0, color=looks.INK, lw=1)
-        style.log_axis(right.xaxis, ticks=(1, 2, 5))
-        right.set_xlim(left=0.8)
-        right.set_xlabel("times faster to the target\nthan uncoded, same policy")
-        style.legend_below(figure, 2)
+                    speedups.append(_point(look, y, *_speedup(frame, policy, scheme)))
+        nothing = np.empty(0)
+        keys = [
+            Points(Look(MUTED, POLICY_MARKERS[policy], "none", MEANING[policy]), nothing, nothing)
+            for policy in POLICIES
+        ]
+        names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
+        rows = Axis("", low=len(schemes) - 0.5, high=-0.5, names=names)
+        ratio = Axis(
+            "times faster to the target\nthan uncoded, same policy", True, (1, 2, 5), low=0.8
+        )
+        return Picture(
+            [
+                Panel(Axis("mean iteration time (s)", low=0.0), rows, [*seconds, *keys]),
+                Panel(ratio, rows, [Rules("", x=np.ones(1)), *speedups]),
+            ],
+            columns=2,
+            width=style.TWO_PANELS,
+            height=4.2,
+            share="rows",
+            legend=2,
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration and speed-up for each scheme and policy."""
@@ -155,20 +155,10 @@ def _speedup(frame: pd.DataFrame, policy: Policy, scheme: str) -> tuple[float, f
     return ratio_interval(*times)
 
 
-def _point(
-    axes: Axes,
-    middle: float,
-    ends: tuple[float, float],
-    y: float,
-    look: looks.Look,
-    policy: Policy,
-) -> None:
-    axes.plot(ends, (y, y), color=look.colour, lw=1.4)
-    axes.plot(middle, y, marker=POLICY_MARKERS[policy], color=look.colour)
-
-
-def _two_lines(scheme: str) -> str:
-    return looks.look(scheme).title.replace(" ", "\n")
+def _point(look: Look, y: float, middle: float, low: float, high: float) -> Points:
+    """A mean or ratio in a row, with a bar from ``low`` to ``high``."""
+    ends = bars(*(np.array([value]) for value in (middle, low, high)))
+    return Points(look, np.array([middle]), np.array([y]), dx=ends)
 
 
 FIGURE = Policies()

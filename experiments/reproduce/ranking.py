@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures import looks, style
+from ..pictures.looks import INK, Look
+from ..pictures.picture import (
+    Align,
+    Axis,
+    Bars,
+    Fill,
+    Mark,
+    Panel,
+    Picture,
+    Points,
+    Rules,
+    Texts,
+    legend_key,
+)
 from ..run.records import interval_columns, mean_and_error, ratio_interval
 from . import base
 from .base import CodedFigure, Effort, estimate_text, markdown_table
@@ -21,10 +36,6 @@ from .clusters import (
     RankedCluster,
     clusters,
 )
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
 INEXACT = ("ignore_stragglers", "drop_compute", "erasurehead")
@@ -38,12 +49,23 @@ DARKEST = 3.0
 CLOSE = 1.01
 """Schemes are equally fast when they differ by less than this factor."""
 
-FASTER, SLOWER_THAN, BEST, BOLD = (
-    "faster than uncoded",
-    "slower than uncoded",
-    "box: fastest exact scheme",
-    "bold: fastest of all",
-)
+FASTER, SLOWER_THAN = "faster than uncoded", "slower than uncoded"
+
+HEAD = 1.6
+"""Rows above the first cluster, for the names of the schemes."""
+
+
+def _colour(ratio: float) -> str:
+    """Blue for faster, red for slower, white for equal; told apart by the numbers in grey."""
+    from matplotlib import colormaps
+    from matplotlib.colors import to_hex
+
+    share = np.log(ratio) / np.log(DARKEST)
+    return to_hex(colormaps["RdBu_r"](0.5 + 0.36 * float(np.clip(share, -1, 1))))
+
+
+BEST = Fill(INK, "", "box: fastest exact scheme", height=0.84, outline=True)
+BOLD = Look(INK, "", "none", "bold: fastest of all")
 
 
 @final
@@ -53,7 +75,6 @@ class Ranking(CodedFigure):
 
     name: ClassVar[str] = "ranking"
     title: ClassVar[str] = "Who wins depends on the cluster"
-    height: ClassVar[float] = 8.6
 
     iterations: int = 200
     replications: int = 32
@@ -113,27 +134,26 @@ class Ranking(CodedFigure):
             {"name": name, **extra.get(name, {"load": self.load})} for name in (*EXACT, *INEXACT)
         ]
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """One block of rows per group of clusters, one column per scheme."""
-        groups = list(dict.fromkeys(frame["group"]))
-        heights = [frame.loc[frame["group"] == group, "cluster"].nunique() for group in groups]
-        panels = figure.subplots(len(groups), 1, height_ratios=heights, sharex=True)
-        for axes, group in zip(panels, groups, strict=True):
-            _block(axes, frame[frame["group"] == group])
-            axes.annotate(
-                group, (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points"
-            )
-        columns = [_two_lines(scheme) for scheme in (*EXACT, *INEXACT)]
-        panels[-1].set_xticks(range(len(columns)), columns, fontsize=9)
-        panels[-1].set_xlabel("mean iteration time: uncoded in seconds (s), others relative to it")
-        panels[0].tick_params(axis="x", labeltop=True, pad=18, labelsize=9)
-        for label, colour in ((FASTER, _colour(0.5)), (SLOWER_THAN, _colour(2.0))):
-            panels[0].fill_between([], [], [], facecolor=colour, label=label)
-        panels[0].fill_between(
-            [], [], [], facecolor="white", edgecolor=looks.INK, linewidth=1.6, label=BEST
+        groups = dict(list(frame.groupby("group", sort=False)))
+        heights: list[float] = [part["cluster"].nunique() for part in groups.values()]
+        heights[0] += HEAD
+        panels = [
+            _block(str(group), part, HEAD if place == 0 else 0)
+            for place, (group, part) in enumerate(groups.items())
+        ]
+        return Picture(
+            panels,
+            columns=1,
+            width=style.TWO_PANELS,
+            height=8.9,
+            share="x",
+            legend=2,
+            last=[FASTER, SLOWER_THAN, BEST.title, BOLD.title],
+            names_left=True,
+            heights=heights,
         )
-        panels[0].plot([], [], linestyle="none", label=BOLD)
-        style.legend_below(figure, 2, [FASTER, SLOWER_THAN, BEST, BOLD])
 
     def report(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""
@@ -227,47 +247,70 @@ def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
     return frame[frame["scheme"] == scheme].iloc[0]
 
 
-def _block(axes: Axes, frame: pd.DataFrame) -> None:
+def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
+    """Some clusters as rows of cells.
+
+    Args:
+        group: what they are called.
+        frame: their numbers.
+        head: rows above them that name the columns; 0 for none.
+    """
     names = list(dict.fromkeys(frame["cluster"]))
     schemes = (*EXACT, *INEXACT)
+    columns = tuple(_two_lines(scheme) for scheme in schemes)
+    marks: list[Mark] = []
     for y, name in enumerate(names):
         own = frame[frame["cluster"] == name]
         for x, scheme in enumerate(schemes):
-            row = _row(own, scheme)
-            axes.barh(y, 1, left=x - 0.5, height=1, color=_colour(float(row["ratio"])), lw=0)
-            if row["fastest_exact"]:
-                box = axes.barh(y, 0.94, left=x - 0.47, height=0.84, color="none", zorder=3)
-                box[0].set(edgecolor=looks.INK, linewidth=1.6)
-            _write(axes, x, y, row)
-    axes.set_yticks(range(len(names)), names, fontsize=9)
-    axes.set_xlim(-0.5, len(schemes) - 0.5)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.axvline(len(EXACT) - 0.5, color=looks.INK, lw=1.0)
-    axes.grid(visible=False)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
+            marks += _cell_marks(x, y, _row(own, scheme))
+    marks.append(Rules("", x=np.array([len(EXACT) - 0.5])))
+    if head:
+        places = np.arange(len(columns), dtype=float)
+        above = np.full(len(columns), -0.5 - head / 2)
+        marks.append(Texts(places, above, columns, "center", size=9.0))
+    nothing = np.empty(0)
+    marks += [
+        legend_key(Fill(_colour(0.5), "", FASTER)),
+        legend_key(Fill(_colour(2.0), "", SLOWER_THAN)),
+    ]
+    marks.append(legend_key(BEST))
+    marks.append(Points(BOLD, nothing, nothing))
+    return Panel(
+        Axis(
+            "mean iteration time: uncoded in s, others relative to it",
+            low=-0.5,
+            high=len(schemes) - 0.5,
+            names=columns,
+        ),
+        Axis("", low=len(names) - 0.5, high=-0.5 - head, names=tuple(names)),
+        marks,
+        group.replace("stragglers that stay", "stragglers stay"),
+        grid=False,
+    )
 
 
-def _write(axes: Axes, x: int, y: int, row: pd.Series) -> None:
-    dark = np.dot(_colour(float(row["ratio"]))[:3], (0.3, 0.59, 0.11)) < 0.5
-    ink = "white" if dark else looks.INK
-    weight = "bold" if row["fastest"] else "normal"
-    place: dict[str, Any] = {"va": "center_baseline", "color": ink}
+def _cell_marks(x: int, y: int, row: pd.Series) -> Iterator[Mark]:
+    """A cell: its shade, a box around the fastest exact scheme, and the number."""
+    colour = _colour(float(row["ratio"]))
+    at = np.array([float(y)])
+    start = np.array([x - 0.5])
+    yield Bars(Fill(colour, "", "", height=1.0), at, start, start + 1.0)
+    if row["fastest_exact"]:
+        yield Bars(replace(BEST, title=""), at, start + 0.03, start + 0.97)
+    red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    ink = "#FFFFFF" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
+    bold = bool(row["fastest"])
+
+    def text(shift: float, words: str, align: Align, size: float) -> Texts:
+        return Texts(np.array([x + shift]), at, [words], align, bold and size > 8, ink, size)
+
     if row["scheme"] == "uncoded":
-        axes.text(x, y, f"{row['iteration_time']:#.3g} s", ha="center", weight=weight, **place)
+        yield text(0.0, f"{row['iteration_time']:#.3g} s", "center", 10.0)
         return
-    axes.text(x + 0.02, y, f"{row['ratio']:.2f}", ha="right", weight=weight, **place)
+    yield text(0.02, f"{row['ratio']:.2f}", "right", 10.0)
     half = f"{_half(row):.2f}".removeprefix("0")
     if half != ".00":
-        axes.text(x + 0.07, y, f"±{half}", ha="left", fontsize=7.5, **place)
-
-
-def _colour(ratio: float) -> Any:
-    """Blue for faster, red for slower, white for equal; told apart by the numbers in grey."""
-    from matplotlib import colormaps
-
-    share = np.log(ratio) / np.log(DARKEST)
-    return colormaps["RdBu_r"](0.5 + 0.36 * float(np.clip(share, -1, 1)))
+        yield text(0.07, f"±{half}", "left", 7.5)
 
 
 def _two_lines(scheme: str) -> str:

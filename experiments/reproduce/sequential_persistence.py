@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from ..pictures import style
+from ..pictures.picture import Axis, Panel, Picture
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base, sequential_members
-from .base import Effort, RunsFigure, interval, markdown_table
+from .base import Effort, RunsFigure, curve_of, interval, markdown_table
 from .clusters import MEAN, SLOWER, WORK, additive, persistent
 from .sequential_members import (
     EXACT,
@@ -36,10 +37,6 @@ from .sequential_members import (
     waiting,
 )
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 Section = dict[str, Any]
 
 SLOW, CONSTANT = 0.05, 0.9
@@ -51,8 +48,8 @@ LOAD_LAWS: dict[str, Section] = {
 }
 
 TITLES = {
-    "proportional": "proportional law: $d$ × delay",
-    "additive": f"additive law: {WORK:g} s × $d$ + delay",
+    "proportional": "proportional law: d × delay",
+    "additive": f"additive law: {WORK:g} s × d + delay",
 }
 
 
@@ -68,7 +65,6 @@ class SequentialPersistence(RunsFigure):
 
     name: ClassVar[str] = "sequential_persistence"
     title: ClassVar[str] = "Where sequential coding pays"
-    height: ClassVar[float] = 7.2
 
     persistences: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     replications: int = 32
@@ -141,36 +137,36 @@ class SequentialPersistence(RunsFigure):
             for row in _rows(measure, families, waits):
                 yield {**row, "trials": trial["replications"]}
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """A row of panels for each measure, a column for each load law."""
-        rows = figure.subplots(len(MEASURES), len(LOAD_LAWS), sharex=True, sharey="row")
-        for panels, measure in zip(rows, MEASURES, strict=True):
-            for axes, law in zip(panels, LOAD_LAWS, strict=True):
-                self._panel(axes, frame[(frame["measure"] == measure) & (frame["load_law"] == law)])
-            panels[0].set_ylabel(f"{measure} (s)")
-            style.log_axis(panels[0].yaxis, ticks=(1, 2, 5))
-        for axes, title in zip(rows[0], TITLES.values(), strict=True):
-            axes.set_title(title)
-        for axes in rows[-1]:
-            axes.set_xlabel("persistence of slow workers")
-        style.legend_below(figure, 3)
+        return Picture(
+            [self._panel(measure, law, frame) for measure in MEASURES for law in LOAD_LAWS],
+            columns=len(LOAD_LAWS),
+            width=style.TWO_PANELS,
+            height=7.2,
+            share="rows",
+        )
 
-    def _panel(self, axes: Axes, frame: pd.DataFrame) -> None:
+    def _panel(self, measure: str, law: str, frame: pd.DataFrame) -> Panel:
+        part = frame[(frame["measure"] == measure) & (frame["load_law"] == law)]
         places = {persistence: place for place, persistence in enumerate(self.persistences)}
-        for family, look in LOOKS.items():
-            rows = frame[frame["family"] == family]
-            middle = rows["seconds"]
-            axes.errorbar(
-                rows["persistence"].map(places),
-                middle,
-                yerr=[middle - rows["seconds_low"], rows["seconds_high"] - middle],
-                color=look.colour,
-                marker=look.marker,
-                linestyle=look.line,
-                linewidth=1.4,
-                label=look.title,
-            )
-        axes.set_xticks(list(places.values()), [f"{p:g}" for p in places])
+        placed = part.assign(place=part["persistence"].map(places))
+        return Panel(
+            Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
+            Axis(f"{measure} (s)", True, (1, 2, 5)),
+            [
+                curve_of(
+                    placed[placed["family"] == family],
+                    "place",
+                    "seconds",
+                    look,
+                    interval=True,
+                    width=1.4,
+                )
+                for family, look in LOOKS.items()
+            ],
+            TITLES[law] if measure == MEASURES[0] else "",
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """Where sequential codes pay, why, and all numbers."""

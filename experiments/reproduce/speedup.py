@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
 from ..pictures import looks, style
+from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import interval_columns, ratio_interval
 from . import base
-from .base import WORKS, Effort, RunsFigure, interval, markdown_table
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from .base import WORKS, Effort, RunsFigure, curve_of, interval, markdown_table, points_of
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
+
+FILLED = looks.Look(looks.MUTED, "o", "none", f"filled: work {WORKS[0]:g} s")
+OPEN = looks.Look(looks.MUTED, "o", "none", f"open: work {WORKS[1]:g} s")
 
 
 @final
@@ -36,7 +36,6 @@ class Speedup(RunsFigure):
 
     name: ClassVar[str] = "speedup"
     title: ClassVar[str] = "Speed-up to a target loss"
-    height: ClassVar[float] = 4.2
 
     loads: tuple[int, ...] = (2, 3, 5, 6)
     wait_for: int = 15
@@ -94,25 +93,23 @@ class Speedup(RunsFigure):
             for scheme in EXACT
         ]
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """Speed-up against load, one panel per load law."""
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, law in zip(panels, base.LAWS, strict=True):
-            for work in WORKS:
-                part = frame[(frame["load_law"] == law) & (frame["work"] == work)]
-                for scheme, rows in part.groupby("scheme", sort=False):
-                    _line(axes, rows, looks.look(str(scheme)), filled=work == WORKS[0])
-            axes.axhline(1.0, color=looks.INK, lw=1)
-            axes.set_xticks(sorted(frame["load"].unique()))
-            axes.set_xlabel("load $d$")
-            axes.set_title(base.LAW_TITLES[law])
-        panels[0].set_ylim(0.9 * min(0.5, frame["speedup"].min()), 1.15 * frame["speedup"].max())
-        style.log_axis(panels[0].yaxis, ticks=(1, 2, 5))
-        panels[0].set_ylabel("times faster to the target loss")
-        notes = [f"filled: work {WORKS[0]:g} s", f"open: work {WORKS[1]:g} s"]
-        for note, fill in zip(notes, (looks.MUTED, "white"), strict=True):
-            panels[0].plot([], [], "o", color=looks.MUTED, markerfacecolor=fill, label=note)
-        style.legend_below(figure, 3, last=notes)
+        ticks = sorted(frame["load"].unique())
+        x = Axis("load d", names=tuple(map(str, ticks)), places=tuple(ticks))
+        low, high = 0.9 * min(0.5, frame["speedup"].min()), 1.15 * frame["speedup"].max()
+        y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
+        return Picture(
+            [
+                Panel(x, y, _marks(frame[frame["load_law"] == law]), base.LAW_TITLES[law])
+                for law in base.LAWS
+            ],
+            columns=2,
+            width=style.TWO_PANELS,
+            height=4.2,
+            share="y",
+            last=[FILLED.title, OPEN.title],
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""
@@ -170,19 +167,22 @@ def _rounds(result: CellResult, target: float) -> float:
     return float(reached.groupby("replication")["iteration"].min().mean())
 
 
-def _line(axes: Axes, rows: pd.DataFrame, look: looks.Look, filled: bool) -> None:
-    middle = rows["speedup"]
-    axes.errorbar(
-        rows["load"],
-        middle,
-        yerr=[middle - rows["speedup_low"], rows["speedup_high"] - middle],
-        color=look.colour,
-        marker=look.marker,
-        linestyle=look.line,
-        linewidth=1.4,
-        markerfacecolor=look.colour if filled else "white",
-        label=f"over {look.title}" if filled else None,
-    )
+def _marks(part: pd.DataFrame) -> list[Mark]:
+    """A line for each work and exact scheme: with filled markers where work is quick, else open."""
+    marks: list[Mark] = [Rules("", y=np.ones(1))]
+    for (work, scheme), rows in part.groupby(["work", "scheme"], sort=False):
+        own = looks.look(str(scheme))
+        if work == WORKS[0]:
+            own = replace(own, title=f"over {own.title}")
+            marks.append(curve_of(rows, "load", "speedup", own, interval=True, width=1.4))
+        else:
+            own = replace(own, title="")
+            line = replace(own, marker="")
+            marks.append(curve_of(rows, "load", "speedup", line, interval=True, width=1.4))
+            marks.append(points_of(rows, "load", "speedup", own, hollow=True))
+    nothing = np.empty(0)
+    keys = (Points(FILLED, nothing, nothing), Points(OPEN, nothing, nothing, hollow=True))
+    return [*marks, *keys]
 
 
 def _where(slower: pd.DataFrame) -> str:

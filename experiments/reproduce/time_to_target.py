@@ -4,26 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..pictures import looks, style
-from ..pictures.looks import Look, look
+from ..pictures import style
+from ..pictures.looks import MUTED, Look, look
+from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
 from . import base, sequential_members
-from .base import CodedFigure, Effort, interval, markdown_table
+from .base import CodedFigure, Effort, bars, curve_of, interval, markdown_table
 from .loss_time import EXPERIMENTS
 from .ranking import PATIENCE
 from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
 
 # The schemes whose time to a target is compared: all families, their parameters by one rule.
 
@@ -95,10 +91,11 @@ def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 """Kinds of rows: a rate that was tried on other delays; rates on the delays that are shown."""
 
+AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 NEVER = "some replications do not reach it in these runs"
 
-OPEN: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markersize": 6}
-ARROW: dict[str, Any] = {"marker": ">", "markerfacecolor": "white", "markersize": 6}
+GREY = Look(MUTED, "o", "none", "")
+"""Of the legend's entries that stand for all schemes."""
 
 
 @final
@@ -177,72 +174,98 @@ class TimeToTarget(CodedFigure):
                 numbers = _numbers(found[rate], target, exact)
                 yield {**facts, "kind": kind, "rate": rate, **numbers}
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
+    def picture(self, frame: pd.DataFrame) -> Picture:
         """A column for each load law: ratios to uncoded above, seconds over the rate below."""
         datasets = list(dict.fromkeys(frame["dataset"]))
-        figure.set_figheight(6.8 * len(datasets) + 0.9)
-        grid = figure.subplots(
-            2 * len(datasets), 2, height_ratios=[1.7, 1] * len(datasets), sharex="row", sharey="row"
+        panels = []
+        for dataset in datasets:
+            own = frame[frame["dataset"] == dataset]
+            parts = [own[own["load_law"] == law] for law in base.LAWS]
+            ratios = [self._ratios(part, law) for part, law in zip(parts, base.LAWS, strict=True)]
+            title = EXPERIMENTS[dataset].title
+            rates = [self._rates(part[part["kind"] == GRID], title) for part in parts]
+            panels += [*ratios, *rates]
+        return Picture(
+            panels,
+            columns=len(base.LAWS),
+            width=style.TWO_PANELS,
+            height=6.8 * len(datasets) + 0.9,
+            share="rows",
+            legend=1,
+            last=[AT_OWN, AT_COMMON, NEVER],
+            heights=(1.7, 1.0) * len(datasets),
         )
-        for place, dataset in enumerate(datasets):
-            above, below = grid[2 * place], grid[2 * place + 1]
-            for column, law in enumerate(base.LAWS):
-                part = frame[(frame["dataset"] == dataset) & (frame["load_law"] == law)]
-                self._ratios(above[column], part)
-                self._rates(below[column], part[part["kind"] == GRID])
-                above[column].set_title(f"{law} law")
-            below[0].set_ylabel(f"{EXPERIMENTS[dataset].title}:\ntime to target (s)")
-        style.legend_below(figure, 1)
 
-    def _ratios(self, axes: Axes, frame: pd.DataFrame) -> None:
+    def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
         schemes = self._schemes()
         exact = _row(frame[frame["kind"] == OWN], "uncoded")["seconds"]
-        beside: dict[str, Any] = {"xycoords": ("axes fraction", "data"), "va": "center"}
-        beside |= {"textcoords": "offset points", "fontsize": 8}
-        for y, (scheme, one) in enumerate(schemes.items()):
+        marks: list[Mark] = [Rules("", x=np.ones(1))]
+        rates = []
+        for place, (scheme, one) in enumerate(schemes.items()):
+            y = np.array([float(place)])
             for kind in (COMMON, OWN):
                 row = _row(frame[frame["kind"] == kind], scheme)
-                look: dict[str, Any] = {"linestyle": "none", "color": one.look.colour}
                 if row["reached"] < row["replications"]:
-                    look |= ARROW
-                    axes.plot(row["elapsed"] / exact, y, **look)
+                    late = Look(one.look.colour, ">", "none", "")
+                    x = np.array([row["elapsed"] / exact])
+                    marks.append(Points(late, x, y, hollow=True))
                     continue
-                axes.plot((row["ratio_low"], row["ratio_high"]), (y, y), color=one.look.colour)
-                look |= {"marker": one.look.marker, "markersize": 6} if kind == OWN else OPEN
-                axes.plot(row["ratio"], y, **look)
-            own = _row(frame[frame["kind"] == OWN], scheme)
-            axes.annotate(_power(own["rate"]) if own["reached"] else "–", (1, y), (3, 0), **beside)
-        axes.annotate("rate", (1, -1), (3, 0), **beside)
-        axes.set_yticks(range(len(schemes)), [one.look.title for one in schemes.values()])
-        axes.tick_params(axis="y", labelsize=9)
-        axes.set_ylim(len(schemes) - 0.4, -0.6)
-        axes.axvline(1.0, color=looks.INK, lw=1, zorder=0.5)
-        style.log_axis(axes.xaxis, ticks=(1, 2, 5))
-        axes.set_xlabel("time to target\nrelative to uncoded")
-        grey: dict[str, Any] = {"color": looks.MUTED, "linestyle": "none"}
-        axes.plot([], [], marker="o", label=f"at its {OWN}, written beside", **grey)
-        axes.plot([], [], label=f"at {COMMON}", **grey, **OPEN)
-        axes.plot([], [], label=NEVER, **grey, **ARROW)
-
-    def _rates(self, axes: Axes, frame: pd.DataFrame) -> None:
-        for scheme, one in self._schemes().items():
-            rows = frame[frame["scheme"] == scheme]
-            axes.plot(
-                rows["rate"],
-                rows["seconds"],
-                color=one.look.colour,
-                linestyle=one.look.line,
-                marker=one.look.marker,
-                markersize=4.5,
-                linewidth=1.1,
+                x, *ends = (np.array([row[f"ratio{end}"]]) for end in ("", "_low", "_high"))
+                marker = one.look.marker if kind == OWN else ""
+                own = Look(one.look.colour, marker, "none", "")
+                marks.append(Points(own, x, y, dx=bars(x, *ends)))
+                if kind == COMMON:
+                    marks.append(Points(replace(own, marker="o"), x, y, hollow=True))
+            best_rate = _row(frame[frame["kind"] == OWN], scheme)
+            rates.append(_power(best_rate["rate"]) if best_rate["reached"] else "–")
+        every = np.concatenate([mark.x for mark in marks if isinstance(mark, Points)])
+        low, high = float(np.nanmin(every)), float(np.nanmax(every))
+        right = high * (high / low) ** 0.22
+        words = Texts(np.full(len(rates) + 1, right), np.arange(-1.0, len(rates)), ("rate", *rates))
+        nothing = np.empty(0)
+        keys = [
+            Points(replace(grey, title=title), nothing, nothing, hollow=hollow)
+            for grey, title, hollow in (
+                (GREY, AT_OWN, False),
+                (GREY, AT_COMMON, True),
+                (replace(GREY, marker=">"), NEVER, True),
             )
+        ]
+        return Panel(
+            Axis("time to target\nrelative to uncoded", True, (1, 2, 5), 0.8 * low, 1.02 * right),
+            Axis(
+                "",
+                low=len(schemes) - 0.4,
+                high=-1.6,
+                names=tuple(one.look.title for one in schemes.values()),
+            ),
+            [*marks, replace(words, align="right", size=8.0), *keys],
+            f"{law} law",
+        )
+
+    def _rates(self, frame: pd.DataFrame, dataset: str) -> Panel:
         rates = sorted(frame["rate"].unique())
-        axes.set_xscale("log", base=2)
-        axes.set_xticks(rates[::3], [_power(rate) for rate in rates[::3]])
-        axes.minorticks_off()
-        style.log_axis(axes.yaxis, ticks=(1, 2, 5))
-        axes.set_xlim(rates[0] / 1.4, rates[-1] * 1.4)
-        axes.set_xlabel("learning rate of every iteration")
+        return Panel(
+            Axis(
+                "learning rate of every iteration",
+                log=True,
+                low=rates[0] / 1.4,
+                high=rates[-1] * 1.4,
+                names=tuple(map(_power, rates[::3])),
+                places=tuple(rates[::3]),
+            ),
+            Axis(f"{dataset}:\ntime to target (s)", True, (1, 2, 5)),
+            [
+                curve_of(
+                    frame[frame["scheme"] == scheme],
+                    "rate",
+                    "seconds",
+                    replace(one.look, title=""),
+                    width=1.1,
+                )
+                for scheme, one in self._schemes().items()
+            ],
+        )
 
     def report(self, frame: pd.DataFrame) -> str:
         """The rule, who wins, what one common rate would have said, and all numbers."""

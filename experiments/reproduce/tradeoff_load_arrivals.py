@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import Any, ClassVar, final
 
 import numpy as np
 import pandas as pd
@@ -12,16 +12,14 @@ from ...sim.metrics import per_replication
 from ...sim.theory.convergence import least_squares_spectrum
 from ..pictures import style
 from ..pictures.kinds.losses import pareto
-from ..pictures.looks import INK, MUTED, Look, look, variants
+from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
+from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import WORKS, Effort, RunsFigure, estimate_text, markdown_table
+from .base import WORKS, Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-
-FRONT = "Pareto front"
+FRONT = Look(INK, "o", "none", "Pareto front")
+STAIRS = Look(MUTED, "", SOLID, "")
 
 CLOSE = 1.2
 """The text names the fastest scheme whose loss is at most this many times the exact one."""
@@ -39,7 +37,6 @@ class TradeoffLoadArrivals(RunsFigure):
 
     name: ClassVar[str] = "tradeoff_load_arrivals"
     title: ClassVar[str] = "Runtime against loss over load and arrivals"
-    height: ClassVar[float] = 6.8
 
     loads: tuple[int, ...] = (1, 2, 3, 5, 6)
     arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)
@@ -101,64 +98,38 @@ class TradeoffLoadArrivals(RunsFigure):
         problem = base.problem(document, effort)
         return least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
 
-    def paint(self, figure: Figure, frame: pd.DataFrame) -> None:
-        """One line per load along r, one panel per load law."""
-        panels = figure.subplots(len(WORKS), 2, sharey=True)
-        looks = self._looks(frame)
-        for row, work in zip(panels, WORKS, strict=True):
-            for axes, law in zip(row, base.LAWS, strict=True):
-                of_law = (frame["load_law"] == law) & (frame["work"] == work)
-                self._panel(axes, frame[of_law], looks)
-                style.log_axis(axes.xaxis, ticks=(1, 2, 5))
-                title = base.LAW_TITLES[law] if work == WORKS[0] else ""
-                axes.set_title(f"{title}\nwork {work:g} s".strip())
-            row[0].set_ylabel(f"loss above its minimum\nafter {self.iterations} iterations")
-        for axes in panels[-1]:
-            axes.set_xlabel("mean iteration time (s)")
-        style.log_axis(panels[0][0].yaxis, ticks=(1, 2, 3, 5))
-        style.legend_below(figure, 3, last=[FRONT])
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """One line per load along r, one panel per load law and work."""
+        own = self._looks(frame)
+        return Picture(
+            [self._panel(law, work, frame, own) for work in WORKS for law in base.LAWS],
+            columns=len(base.LAWS),
+            width=style.TWO_PANELS,
+            height=6.8,
+            share="y",
+            last=[FRONT.title],
+        )
 
-    def _panel(self, axes: Axes, part: pd.DataFrame, looks: dict[str, Look]) -> None:
+    def _panel(self, law: str, work: float, frame: pd.DataFrame, own: dict[str, Look]) -> Panel:
+        part = frame[(frame["load_law"] == law) & (frame["work"] == work)]
+        x, y = "iteration_time", "loss_above_minimum"
         front = part[part["on_front"]].sort_values("iteration_time")
-        axes.plot(
-            front["iteration_time"],
-            front["loss_above_minimum"],
-            color=MUTED,
-            lw=1,
-            drawstyle="steps-post",
-            zorder=1,
-        )
-        axes.plot(
-            front["iteration_time"],
-            front["loss_above_minimum"],
-            linestyle="none",
-            marker="o",
-            markersize=10,
-            markerfacecolor="none",
-            markeredgecolor=INK,
-            label=FRONT,
-        )
+        marks: list[Mark] = [
+            points_of(front, x, y, FRONT, hollow=True, size=10.0),
+            curve_of(front, x, y, STAIRS, steps=True, width=1.0),
+        ]
         ours = part["scheme"] == "erasurehead"
         for load, rows in part[ours].groupby("load"):
-            own = looks[_label(load)]
-            axes.plot(
-                rows["iteration_time"],
-                rows["loss_above_minimum"],
-                color=own.colour,
-                marker=own.marker,
-                lw=1.2,
-                label=own.title,
-            )
+            marks.append(curve_of(rows, x, y, own[_label(load)], width=1.2))
         for scheme, rows in part[~ours].groupby("scheme", sort=False):
-            own = look(str(scheme))
-            axes.plot(
-                rows["iteration_time"],
-                rows["loss_above_minimum"],
-                color=own.colour,
-                marker=own.marker,
-                linestyle="none",
-                label=own.title,
-            )
+            marks.append(points_of(rows, x, y, look(str(scheme))))
+        title = base.LAW_TITLES[law] if work == WORKS[0] else ""
+        return Panel(
+            Axis("mean iteration time (s)", True, (1, 2, 5)),
+            Axis(f"loss above its minimum\nafter {self.iterations} iterations", True, (1, 2, 3, 5)),
+            marks,
+            f"{title}\nwork {work:g} s".strip(),
+        )
 
     def _looks(self, frame: pd.DataFrame) -> dict[str, Look]:
         loads = sorted(frame.loc[frame["scheme"] == "erasurehead", "load"].unique())
