@@ -585,11 +585,10 @@ def compare(
     ] = Path("results/compare"),
 ) -> None:
     """Compare two results of the same schemes, such as simulated and measured ones."""
-    from . import compare, console
+    from . import compare
 
-    table, written = compare.compare(first, second, output, _said())
-    console.show_comparison(table)
-    terminal.say_all(map(str, written))
+    terminal.show(compare.compare(first, second, output, _said()))
+    terminal.say(f"table and pictures in {output}/")
 
 
 @app.command(name="list", epilog=example("list schemes"))

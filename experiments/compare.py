@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,9 @@ from scipy.special import stdtrit
 
 from ..sim.types import FloatArray
 from .config.errors import ConfigError
-from .page.answer import ANSWER, Answer, write_answer
+from .page.answer import ANSWER, Answer, image_at, read_answer, table_at, write_answer
+from .page.content import Chart, Image, Page, Section, Table, capped
+from .page.numbers import interval, left_out, number, plain
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
@@ -22,7 +25,24 @@ from .run import files
 from .run.files import locked
 from .run.records import CONFIDENCE, interval_columns
 
-# Which cells of two results belong together, and what both have of them.
+TABLE = "comparison.csv"
+PICTURE = "comparison"
+FILES = (ANSWER, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
+
+NUMBERS = ("first", "second", "difference", "ratio", "ratio_low", "ratio_high", "correlation")
+
+CAPTION = "Iterations", "Each iteration of both results, and their losses on the clock."
+
+MOST_RATIOS = 30
+"""Rows of the picture of ratios."""
+
+MOST_POINTS = 300
+"""Iterations of a scheme that are drawn; of more, so many at equal distances."""
+
+MARKS = 12
+"""Points along a curve."""
+
+COLUMNS = ("time", "iteration_time", "train_loss")
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,9 +60,6 @@ class Pair:
     swept: dict[str, str]
     first: dict[str, FloatArray]
     second: dict[str, FloatArray]
-
-
-COLUMNS = ("time", "iteration_time", "train_loss")
 
 
 def pairs(first: Records, second: Records) -> list[Pair]:
@@ -95,9 +112,6 @@ def _pair(name: list[str], keys: list[str], one: pd.DataFrame, two: pd.DataFrame
     first, second = ({c: values[:r, :t] for c, values in side.items()} for side in wide)
     label, scheme, *values = name
     return Pair(label, scheme, dict(zip(keys, values, strict=True)), first, second)
-
-
-# The numbers of a comparison, one row for each scheme.
 
 
 def ratio_of_means(a: FloatArray, b: FloatArray) -> tuple[float, float, float]:
@@ -153,14 +167,11 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-# A comparison in a few sentences.
-
-
 def answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:
     """What ``answer.json`` says.
 
     Args:
-        table: of ``experiments.compare``.
+        table: a row per scheme and point of the sweep.
         first, second: what the two results are called.
         command: how it was asked.
     """
@@ -207,21 +218,112 @@ def _why(
     return lines
 
 
-# The picture of a comparison: iteration times against each other, and losses on the clock.
+def page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
+    """What is said of two results.
+
+    Args:
+        table: a row per scheme and point of the sweep.
+        said: the answer.
+        iterations: the picture of iterations, which needs more than the table.
+    """
+    words = "Ratio of mean iteration times, with its 95 % interval."
+    ratios = Chart("ratios", "Second over first", words, ratio_picture(table))
+    return Page(
+        said,
+        question=[
+            ("results", said.subject),
+            ("iterations", str(int(table["iterations"].max()))),
+            ("replications", str(int(table["replications"].max()))),
+        ],
+        sections=[
+            Section("pictures", "Side by side", [ratios, *iterations]),
+            Section("table", "All numbers", [_numbers(table)]),
+        ],
+        provenance=[("made by", "erasurehead compare")],
+    )
 
 
-MOST_POINTS = 300
-"""Iterations of a scheme that are shown; of more, so many at equal distances."""
+def read(directory: Path) -> Page:
+    """The page of a folder that ``compare`` has written.
 
-MARKS = 12
-"""Points along a curve."""
+    Raises:
+        ConfigError: the result is not whole.
+    """
+    said = read_answer(directory)
+    table = table_at(directory / TABLE, ("label", "scheme", *NUMBERS))
+    return page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
+
+
+def ratio_picture(table: pd.DataFrame) -> Picture:
+    """A row for each scheme (and point), its ratio with an interval."""
+    rows = table.head(MOST_RATIOS)
+    pairs = rows[["label", "scheme"]].drop_duplicates("label")
+    looks = variants([(str(a), str(b)) for a, b in pairs.itertuples(index=False)])
+    marks: list[Mark] = []
+    for place, row in enumerate(rows.to_dict("records")):
+        x = np.array([row["ratio"]], dtype=float)
+        ends = np.array([[row["ratio"] - row["ratio_low"]], [row["ratio_high"] - row["ratio"]]])
+        look = looks[str(row["label"])]
+        marks.append(Points(look, x, np.array([float(place)]), dx=np.nan_to_num(ends)))
+    line = Look(MUTED, "", DASHED, "no difference")
+    ends = np.array([-0.6, len(rows) - 0.4])
+    marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
+    more = len(table) - len(rows)
+    names = tuple(_named(row) for row in rows.to_dict("records"))
+    return Picture(
+        [
+            Panel(
+                Axis("ratio of mean iteration times, second over first"),
+                Axis("", low=len(rows) - 0.4, high=-0.6, names=names),
+                marks,
+            )
+        ],
+        1,
+        style.ONE_PANEL,
+        3.4,
+        heading=left_out(more, "row"),
+        last=(line.title,),
+    )
+
+
+def _swept(columns: Sequence[str]) -> Sequence[str]:
+    """The keys of a sweep stand between the scheme and the replications."""
+    return columns[2 : columns.index("replications")] if "replications" in columns else []
+
+
+def _named(row: Mapping[Any, Any]) -> str:
+    """The scheme, and its point of a sweep."""
+    point = ", ".join(str(row[key]) for key in _swept([*row]))
+    return f"{row['label']} ({point})" if point else str(row["label"])
+
+
+def _numbers(table: pd.DataFrame) -> Table:
+    own = [str(name) for name in table.columns]
+    swept = _swept(own)
+    losses = "loss_difference" in own
+    columns = ["scheme", *swept, "first (s)", "second (s)", "ratio (95 %)", "correlation"]
+    rows = [
+        [
+            plain(row["label"]),
+            *(plain(row[key]) for key in swept),
+            number(row["first"]),
+            number(row["second"]),
+            interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
+            number(row["correlation"]),
+            *([number(row["loss_difference"])] if losses else []),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns += ["largest loss difference"] if losses else []
+    keys = 1 + len(swept)
+    return capped("comparison-table", "", columns, rows, TABLE, brief=40, keys=keys)
 
 
 def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:
     """Two panels, of the first point of a sweep.
 
     Args:
-        pairs: of ``experiments.compare``.
+        pairs: what both results have.
         first, second: what the two results are called.
     """
     shown = [pair for pair in pairs if pair.swept == pairs[0].swept]
@@ -270,21 +372,8 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
     return Panel(Axis("time (s)"), loss_axis(curves), [*curves, *marks], title)
 
 
-# ``erasurehead compare``: reads two results, writes the table and the picture.
-
-
-TABLE = "comparison.csv"
-PICTURE = "comparison"
-FILES = (ANSWER, TABLE, f"{PICTURE}.png", f"{PICTURE}.svg")
-
-
-def compare(
-    first: Path, second: Path, output: Path, command: str = ""
-) -> tuple[pd.DataFrame, list[Path]]:
-    """Compare two results scheme by scheme, the first as what is expected.
-
-    Returns:
-        The table, and the files written.
+def compare(first: Path, second: Path, output: Path, command: str = "") -> Page:
+    """Compare two results scheme by scheme, the first as what is expected, and write the files.
 
     Raises:
         ConfigError: one is no result, they have no scheme in common, or ``output`` is one of them.
@@ -293,16 +382,16 @@ def compare(
         if output.resolve() == directory.resolve():
             raise ConfigError(f"--output = {str(output)!r}: must not be one of the two results")
     one, two = read_records(first), read_records(second)
-    together = pairs(one, two)
+    together, names = pairs(one, two), _names(one, two)
     table = comparison_table(together)
-    names = _names(one, two)
+    said = answer(table, *names, command)
+    chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
     with locked(output, FILES):
         files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
-        picture = comparison_picture(together, *names)
-        written = style.save(paint.figure(picture), output / PICTURE)
-        write_answer(answer(table, *names, command), output)
-    return table, [output / TABLE, *written, output / ANSWER]
+        style.save(paint.figure(chart.picture), output / PICTURE)
+        write_answer(said, output)
+    return page(table, said, [chart])
 
 
 def _names(one: Records, two: Records) -> tuple[str, str]:

@@ -34,37 +34,6 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         terminal.tell(f"failed: {cell.label}{_place(cell)}: {reason}")
 
 
-COMPARED = {
-    "first": "first (s)",
-    "second": "second (s)",
-    "ratio": "ratio",
-    "correlation": "correlation",
-    "loss_difference": "largest loss difference",
-}
-
-
-def show_comparison(table: pd.DataFrame) -> None:
-    """Mean iteration times of two results, their ratio and correlation, and losses."""
-    own = [name for name in table if str(name) not in COMPARED]
-    swept = [str(name) for name in own[2 : own.index("replications")]]
-    columns = [Column.of("scheme", [*table["label"]])]
-    columns += [Column.of(key, [*map(_short, table[key])]) for key in swept]
-    for rank, (name, title) in enumerate(COMPARED.items(), start=1):
-        if name == "ratio":
-            cells = [_interval(row) for _, row in table.iterrows()]
-        elif name in table:
-            cells = [f"{value:.4g}" for value in table[name]]
-        else:
-            continue
-        columns.append(Column(title, cells, rank))
-    show_columns(columns)
-
-
-def _interval(row: pd.Series) -> str:
-    """A ratio and its interval."""
-    return f"{row['ratio']:.4g} [{row['ratio_low']:.4g}, {row['ratio_high']:.4g}]"
-
-
 MOST_ROWS = 40
 """Rows of a plan that are shown."""
 

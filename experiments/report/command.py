@@ -15,7 +15,7 @@ from ..run.files import locked
 PAGES = {
     "fit": (("fit.parquet",), "report.kinds.fit"),
     "whatif": (("whatif.parquet",), "whatif.page"),
-    "compare": (("comparison.csv",), "report.kinds.compare"),
+    "compare": (("comparison.csv",), "compare"),
     "recommend": (("candidates.parquet",), "recommend.page"),
     "run": ((*outputs.FILES, "cells"), "report.kinds.run"),
 }
