@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 # Draws what a picture shows with matplotlib.
 
 
+STRONG = "#D55E00"
+"""Of names that stand out."""
+
+SEPARATE = 32
+"""Rows of a heat map that white lines keep apart; of more, the lines would cover them."""
+
 ALPHA = 0.18
 """Of bands: several may lie over each other."""
 
@@ -212,10 +218,22 @@ def _heat(axes: Axes, mark: Heat) -> None:
     )
     axes.set_yticks(np.arange(1, len(mark.values)) - 0.5, minor=True)
     axes.grid(visible=False)
-    axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
+    if len(mark.values) <= SEPARATE:
+        axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
     axes.tick_params(which="minor", length=0)
     label = text(mark.label)
-    axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
+    bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
+    if mark.log and top < 100 * low:
+        style.log_axis(bar.ax.yaxis, _mantissas(top / low))
+
+
+def _mantissas(ratio: float) -> tuple[float, ...]:
+    """Which numbers are labelled on a logarithmic axis that spans this ratio."""
+    if ratio > 8:
+        return (1, 2, 5)
+    if ratio > 2.5:
+        return (1, 1.5, 2, 3, 4, 6, 8)
+    return (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.3, 2.6, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
 
 def _scale(axis: Any, shown: Axis) -> None:
@@ -231,6 +249,9 @@ def _scale(axis: Any, shown: Axis) -> None:
     if shown.names is not None:
         places = range(len(shown.names)) if shown.places is None else shown.places
         axis.set_ticks(list(places), [*map(text, shown.names)], fontsize=8.5)
+        for place, label in zip(places, axis.get_ticklabels(), strict=True):
+            if place in shown.strong:
+                label.set(color=STRONG, fontweight="bold")
 
 
 def _same_ends(panels: list[Axes], shown: list[Axis]) -> None:

@@ -31,6 +31,7 @@ class Axis:
         low, high: its ends; ``None`` to fit the marks. ``low > high`` turns it around.
         names: names at 0, 1, ... instead of numbers; ``None`` for numbers, ``()`` for none.
         places: where ticks stand, instead of where the renderer puts them.
+        strong: the places whose names stand out, bold and red.
     """
 
     label: str
@@ -40,6 +41,7 @@ class Axis:
     high: float | None = None
     names: tuple[str, ...] | None = None
     places: tuple[float, ...] | None = None
+    strong: frozenset[float] = frozenset()
 
 
 @dataclass(frozen=True, eq=False)

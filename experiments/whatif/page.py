@@ -384,6 +384,7 @@ def _hosts_axis(study: Study, table: pd.DataFrame) -> Axis:
         high=-0.5,
         names=tuple(shortened(names[row], TICKS) for row in chosen),
         places=tuple(map(float, chosen)),
+        strong=frozenset(float(row) for row in chosen if names[row] in standing),
     )
 
 

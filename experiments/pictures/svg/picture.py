@@ -188,7 +188,8 @@ def _axes(
         lines.append(f"M{place(x.start)} {place(at)}H{place(right)}")
         for number, part in enumerate(name):
             shift = 4 + LINE * (number - (len(name) - 1) / 2)
-            yield text.format("tk", "end", place(x.start - 6), place(at + shift), part)
+            kind = "tk strong" if value in panel.y.strong else "tk"
+            yield text.format(kind, "end", place(x.start - 6), place(at + shift), part)
     if panel.grid:
         yield Markup('<path class="grid" d="{}"/>').format("".join(lines))
     yield Markup('<path class="axis" d="M{} {}V{}H{}"/>').format(
