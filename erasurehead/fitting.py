@@ -17,9 +17,13 @@ import pandas as pd
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.measured import Missing, Retries, Role, Unit, as_fields
 from erasurehead.delay_models.tables.read import Measured, Reading
+from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
-from erasurehead.experiments.fit import candidates, command, page, study
-from erasurehead.experiments.fit.study import Findings, investigate
+from erasurehead.experiments.fit import command, page
+from erasurehead.experiments.fit.study import Findings, study, tables
+from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import locked
 from erasurehead.plots import managed
 from erasurehead.progress import Progress, reporting
@@ -59,51 +63,59 @@ class Fitted:
     @property
     def config(self) -> dict[str, Any]:
         """A small config with both sections, for ``run``."""
-        subject = self.findings.main.subject
-        iterations = max(1, min(100, len(subject.rounds)))
-        return candidates.runnable("fitted", self.delay, self.load_law, subject.workers, iterations)
+        return self.findings.config
 
     @cached_property
+    def _tables(self) -> dict[str, pd.DataFrame]:
+        return tables(self.findings)
+
+    @cached_property
+    def _page(self) -> Page:
+        answer = page.answer(self.findings, self.source)
+        return page.page(self._tables, answer, write_yaml(self.config))
+
+    @property
     def table(self) -> pd.DataFrame:
         """One row per family, the best first; as ``fit.parquet``."""
-        return study.fit_table(self.findings)
+        return self._tables["fit"]
 
-    @cached_property
+    @property
     def order_statistics(self) -> pd.DataFrame:
         """One row per family and k: mean k-th smallest delay of a round, measured and predicted."""
-        return study.order_table(self.findings)
+        return self._tables["order_statistics"]
 
-    @cached_property
+    @property
     def workers(self) -> pd.DataFrame:
         """One row per worker: how slow, how often, how long, at what cost, with intervals."""
-        return study.workers_table(self.findings)
+        return self._tables["workers"]
 
     @property
     def report(self) -> str:
         """Everything in words and tables, as Markdown."""
-        return page.markdown_report(self.findings, self.source)
+        return as_markdown(self._page, {name: f"{name}.png" for name in command.CHARTS})
 
     @property
     def plot(self) -> FittedPlots:
         """Pictures: ``fitted.plot.quantiles()``, ``fitted.plot.order_statistics()``."""
-        return FittedPlots(self.findings)
+        return FittedPlots(self._page)
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
         with locked(Path(output)):
-            return command.write_findings(self.findings, self.source, Path(output))
+            command.write(self.findings, self.source, Path(output))
+        return [Path(output) / name for name in command.FILES]
 
     def __repr__(self) -> str:
         return f"<{self._title()}>"
 
     def _repr_html_(self) -> str:
         shown = self.table[["family", "parameters", "aic", "ks", "order_error", "held_out"]]
-        delay = escape(page.blocks(self.findings))
+        delay = escape(self.findings.sections)
         return f"<p>{escape(self._title())}</p><pre>{delay}</pre>{shown.to_html(border=0)}"
 
     def _title(self) -> str:
-        subject = self.findings.main.subject
-        size = f"{len(subject.rounds)} rounds of {subject.workers} workers"
+        rounds, workers = self.findings.main.delays.rounds.shape
+        size = f"{rounds} rounds of {workers} workers"
         return f"Fitted {self.source}: {size}, delay model {self.delay['model']}"
 
 
@@ -112,15 +124,15 @@ class Fitted:
 class FittedPlots:
     """Pictures of a fit, on axes of pyplot. Each method returns the first panel."""
 
-    _findings: Findings
+    _page: Page
 
     def quantiles(self) -> Axes:
         """Measured quantiles against those of each family."""
-        return managed(page.draw_quantiles(self._findings)).axes[0]
+        return managed(paint.figure(self._page.charts["qq"].picture)).axes[0]
 
     def order_statistics(self) -> Axes:
         """How long a master waits for k workers, measured and predicted; two panels."""
-        return managed(page.draw_order_statistics(self._findings)).axes[0]
+        return managed(paint.figure(self._page.charts["order_statistics"].picture)).axes[0]
 
 
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
@@ -170,8 +182,7 @@ def fit(
     except ConfigError as error:
         raise ConfigError(_as_in_python(str(error))) from None
     with reporting(progress, "fits") as told:
-        notes = tuple(measured.notes)
-        findings = investigate(measured.tables, load, ks, told, measured.hosts, notes)
+        findings = study(measured, ks, load, told)
     return Fitted(findings, source, tuple(warnings))
 
 

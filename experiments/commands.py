@@ -304,8 +304,7 @@ def fit(
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
-    from .fit.page import terminal_report
-    from .fit.study import investigate
+    from .fit.study import study
     from .run.files import locked
 
     reading = table.reading()
@@ -315,11 +314,10 @@ def fit(
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target, command.FILES), terminal.progress("fits") as report:
-        findings = investigate(
-            measured.tables, reading.load, ks, report, measured.hosts, tuple(measured.notes)
-        )
-        command.write_findings(findings, trace.name, target, _said())
-    terminal.say_all(terminal_report(findings).splitlines())
+        findings = study(measured, ks, reading.load, report)
+        page = command.write(findings, trace.name, target, _said())
+    terminal.show(page)
+    terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")
 
 

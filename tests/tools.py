@@ -6,16 +6,18 @@ import contextlib
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import matplotlib
 import numpy as np
 from matplotlib import pyplot
 
+from erasurehead.delay_models.tables.measured import Measured
 from erasurehead.experiments.cli import main
 from erasurehead.sim.types import FloatArray
 
@@ -107,3 +109,9 @@ class TableTape:
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         return self.table[start:stop]
+
+
+def numbered(tables: Mapping[Any, np.ndarray]) -> Measured:
+    """Tables of delays of workers without names, by load."""
+    (n,) = {table.shape[1] for table in tables.values()}
+    return Measured(tuple(map(str, range(n))), tables)

@@ -9,7 +9,7 @@ is fuller, is taken only if it does better.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,10 +18,11 @@ import numpy as np
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
+from .cold import UnitDelays
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
 from .law import TwoLogNormals
-from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, Subject, factors_of
+from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
 from .variance import Memory, Variance
 from .workers import Workers, with_own_laws, without
 
@@ -95,7 +96,7 @@ class Candidate:
 
 
 def choose(
-    subject: Subject,
+    delays: UnitDelays,
     fits: Sequence[Fit],
     variance: Variance | None,
     memory: Memory | None,
@@ -105,14 +106,14 @@ def choose(
     """The section to simulate with.
 
     Args:
-        subject: what was measured.
+        delays: what was measured.
         fits: of its bulk, at least one.
         variance: of the bulk.
         memory: of the bulk.
         ks: the order statistics to compare.
         workers: each by itself: one that is slower for good must be so in the section.
     """
-    tables = subject.bulk_tables
+    tables = delays.bulk_tables
     held_out = halves(tables)
     competing = held_out or [Half(tuple(tables), np.concatenate(tables))]
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
@@ -123,7 +124,7 @@ def choose(
         if isinstance(recipe, Factors) and not recipe.parts:
             tried.append(Tried(recipe, known[recipe.family.name]))
             continue
-        found = [_predicted(recipe, half, subject.workers, ks) for half in competing]
+        found = [_predicted(recipe, half, delays.workers, ks) for half in competing]
         tried.append(Tried(recipe, score(found, measured)))
     taken = tried[0]
     for each in tried[1:]:
@@ -137,12 +138,12 @@ def choose(
         count = len(workers.lasting)
         why.append(f"a law with spells for {count} worker{'s' if count > 1 else ''}")
     else:
-        section = taken.recipe.section(subject.bulk, tables)
-    if subject.cold is not None:
-        section = subject.cold.section(section)
-        why.append(f"cold starts in {subject.cold.hit} of {subject.cold.rounds} rounds")
-    predicted = simulated_order_statistics(delay_model(section), subject.workers, ks)
-    error = order_error(predicted, observed_order_statistics(subject.rounds, ks))
+        section = taken.recipe.section(delays.bulk, tables)
+    if delays.cold is not None:
+        section = delays.cold.section(section)
+        why.append(f"cold starts in {delays.cold.hit} of {delays.cold.rounds} rounds")
+    predicted = simulated_order_statistics(delay_model(section), delays.workers, ks)
+    error = order_error(predicted, observed_order_statistics(delays.rounds, ks))
     return Candidate(section, predicted, error, tuple(why), tuple(tried), taken)
 
 
@@ -229,20 +230,3 @@ def mixture_of(fits: Sequence[Fit]) -> TwoLogNormals | None:
     """The fitted mixture of two lognormals, if it could be fitted."""
     laws = (fit.law for fit in fits)
     return next((law for law in laws if isinstance(law, TwoLogNormals)), None)
-
-
-def runnable(
-    name: str, section: Mapping[str, Any], law: Mapping[str, Any], workers: int, iterations: int
-) -> dict[str, Any]:
-    """A whole small config with this ``delay:`` and ``load_law:``, for ``erasurehead run``."""
-    most = max(1, min(workers - 1, round(0.9 * workers)))
-    return {
-        "name": name,
-        "workers": workers,
-        "iterations": iterations,
-        "replications": 32,
-        "seed": 0,
-        "delay": dict(section),
-        "load_law": dict(law),
-        "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": most}],
-    }

@@ -12,6 +12,7 @@ from scipy import special
 
 from ...delay_models.base import FloatArray
 from .law import rounded, rounded_to_4
+from .load import unit_delays
 
 # How many workers a cold start hits at once, and whether they are next to each other.
 #
@@ -316,3 +317,79 @@ def _clumped(total: int, hit: int, rounds: int, gap: float) -> bool:
     thrown.sort(axis=1)
     distinct = 1 + np.count_nonzero(np.diff(thrown, axis=1), axis=1)
     return float(np.mean(distinct <= hit)) <= BY_CHANCE
+
+
+FEWEST_ROUNDS = 3
+"""Rounds without a cold start that are needed to compare order statistics with."""
+
+
+@dataclass(frozen=True, eq=False)
+class UnitDelays:
+    """Unit delays of one load, or of all loads together.
+
+    Attributes:
+        label: the load, ``"all"`` for all of them, or ``""`` where the table has no loads.
+        tables: ``(rounds, n)`` unit delays in seconds, one per load.
+        cold: the cold starts among them.
+    """
+
+    label: str
+    tables: tuple[FloatArray, ...]
+    cold: Cold | None
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return int(self.tables[0].shape[1])
+
+    @property
+    def rounds(self) -> FloatArray:
+        """All rounds, ``(R, n)`` seconds."""
+        return np.concatenate(self.tables)
+
+    @property
+    def bulk_tables(self) -> list[FloatArray]:
+        """Rounds without a cold start, per load and in their order; all, if nearly all are hit."""
+        if self.cold is None:
+            return list(self.tables)
+        kept = [t[~cold.any(axis=1)] for t, cold in zip(self.tables, self.cold.cells, strict=True)]
+        if sum(map(len, kept)) < FEWEST_ROUNDS:
+            return list(self.tables)
+        return [table for table in kept if len(table)]
+
+    @property
+    def bulk_rounds(self) -> FloatArray:
+        """``bulk_tables`` in one, ``(R, n)`` seconds."""
+        return np.concatenate(self.bulk_tables)
+
+    @property
+    def bulk(self) -> FloatArray:
+        """Every delay that is not a cold start, ``(N,)`` seconds."""
+        if self.cold is None:
+            return self.rounds.ravel()
+        return np.concatenate([t[~c] for t, c in zip(self.tables, self.cold.cells, strict=True)])
+
+
+def by_load(
+    tables: Mapping[float | None, FloatArray], law: Mapping[str, Any], load: float | None
+) -> list[UnitDelays]:
+    """The unit delays of each load; first those that the config is made from.
+
+    Args:
+        tables: ``{load: (rounds, n) seconds}``.
+        law: the load law.
+        load: fit this load alone; ``None`` pools all loads.
+    """
+    units = {key: t if key is None else unit_delays(t, key, law) for key, t in tables.items()}
+    each = [
+        UnitDelays("" if key is None else f"{key:g}", (t,), find_cold_starts([t]))
+        for key, t in units.items()
+    ]
+    if len(each) == 1:
+        return each
+    if load is None and law["kind"] != "per_partition":
+        pooled = tuple(units.values())
+        return [UnitDelays("all", pooled, find_cold_starts(pooled)), *each]
+    wanted = load if load is not None else min(key for key in units if key)
+    first = each[[*units].index(wanted)]
+    return [first, *(one for one in each if one is not first)] if load is None else [first]

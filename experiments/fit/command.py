@@ -1,4 +1,4 @@
-"""``erasurehead fit``: reads a measured table, answers, and writes what it found."""
+"""``erasurehead fit``: reads a measured table, and writes what was found."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import AS_IT_IS
-from ...delay_models.tables.read import Measured, Reading, TableError, read_measured
+from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
+from ...delay_models.tables.read import read_measured
 from ...delay_models.trace import unit_warnings
 from ...sim.files import short
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..page.answer import ANSWER, write_answer
-from ..pictures import style
+from ..page.content import Page
+from ..page.markdown import as_markdown
+from ..pictures import paint, style
 from ..run import files
-from .candidates import runnable
-from .page import answer, draw_order_statistics, draw_quantiles, markdown_report
-from .study import Findings, fit_table, order_table, workers_table
+from .page import DELAY, answer, page
+from .study import Findings
+from .study import tables as tables_of
 
 FEWEST = 10
 """The smallest number of delays that can be fitted."""
@@ -37,9 +39,7 @@ MOST_FITTED = 20_000_000
 
 
 def read_tables(
-    path: str,
-    reading: Reading = AS_IT_IS,
-    allow_large: bool = False,
+    path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
     """Read a table of delays that can be fitted.
 
@@ -61,11 +61,8 @@ def read_tables(
     tables, warnings = _where_all_arrive(path, measured)
     load = reading.load
     if load is not None and load not in tables:
-        valid = (
-            "the table has no column load"
-            if None in tables
-            else f"must be one of {short([*tables])}"
-        )
+        listed = short([*tables])
+        valid = "the table has no column load" if None in tables else f"must be one of {listed}"
         raise at("--load", load, valid)
     smallest = min(table.size for table in tables.values())
     if smallest < FEWEST:
@@ -101,11 +98,6 @@ def _where_all_arrive(
     return tables, [f"{lost} rounds in which a worker never arrives are not fitted"]
 
 
-K_RANGE = re.compile(r"0*([0-9]+):0*([0-9]+)")
-LONGEST = 20
-"""Digits that are read of a number; one with so many is too large in any case."""
-
-
 def k_range(text: str | None, workers: int) -> Sequence[int]:
     """Order statistics from ``A:B``, both included; default n/2 to n.
 
@@ -116,10 +108,10 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     """
     if text is None:
         return _thin(range(max(1, workers // 2), workers + 1))
-    match = K_RANGE.fullmatch(text)
+    match = re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)
     if match is None:
         raise at("--k-range", text, "must be A:B, two whole numbers")
-    first, last = (number[:LONGEST] for number in match.groups())
+    first, last = (number[:20] for number in match.groups())  # 20 digits are too many anyway
     if not 1 <= int(first) <= int(last) <= workers:
         raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
     return _thin(range(int(first), int(last) + 1))
@@ -131,38 +123,45 @@ def _thin(ks: Sequence[int]) -> Sequence[int]:
     return [int(k) for k in np.linspace(ks[0], ks[-1], MOST_KS).round()]
 
 
-PICTURES = {"qq": draw_quantiles, "order_statistics": draw_order_statistics}
-FRAMES = {
-    "fit.parquet": fit_table,
-    "order_statistics.parquet": order_table,
-    "workers.parquet": workers_table,
-}
-TEXTS = ("delay.yaml", "report.md")
+TABLES = (
+    "fit",
+    "order_statistics",
+    "quantiles",
+    "candidates",
+    "loads",
+    "load_laws",
+    "workers",
+)
+CHARTS = ("qq", "order_statistics")
+REPORT = "report.md"
 FILES = (
     ANSWER,
-    *FRAMES,
-    *TEXTS,
-    *(f"{name}.{kind}" for name in PICTURES for kind in ("png", "svg")),
+    *(f"{name}.parquet" for name in TABLES),
+    DELAY,
+    REPORT,
+    *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
 )
 
 
-def write_findings(findings: Findings, source: str, output: Path, command: str = "") -> list[Path]:
-    """Write tables, pictures, report, answer and config under ``output``; returns the files.
+def write(findings: Findings, source: str, output: Path, command: str = "") -> Page:
+    """Write tables, pictures, report, config and answer under ``output``; returns the page.
 
-    The answer goes first and comes last: what lies beside it is of one table.
+    Args:
+        findings: what was found.
+        source: the table's name.
+        output: the folder.
+        command: how to ask again.
     """
-    subject = findings.main.subject
-    iterations = max(1, min(100, len(subject.rounds)))
-    config = runnable(
-        "fitted", findings.chosen.section, findings.load_law, subject.workers, iterations
-    )
-    texts = (write_yaml(config), markdown_report(findings, source))
-    files.remove(output / name for name in (ANSWER, *reversed([*FRAMES, *TEXTS])))
-    for name, table_of in FRAMES.items():
-        files.write_table(output / name, table_of(findings))
-    for name, draw in PICTURES.items():
-        style.save(draw(findings), output / name)
-    for name, text in zip(TEXTS, texts, strict=True):
-        files.write_bytes(output / name, text.encode())
-    write_answer(answer(findings, source, command), output)
-    return [output / name for name in FILES]
+    config, found = write_yaml(findings.config), tables_of(findings)
+    whole = page(found, answer(findings, source, command), config)
+    report = as_markdown(whole, {name: f"{name}.png" for name in CHARTS})
+    # The answer goes first and comes last: what lies beside it is of one table.
+    files.remove(output / name for name in FILES)
+    for name, table in found.items():
+        files.write_table(output / f"{name}.parquet", table)
+    for name in CHARTS:
+        style.save(paint.figure(whole.charts[name].picture), output / name)
+    files.write_bytes(output / DELAY, config.encode())
+    files.write_bytes(output / REPORT, report.encode())
+    write_answer(whole.answer, output)
+    return whole

@@ -183,6 +183,18 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     )
 
 
+def positive_law(growth: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:
+    """The ``load_law:`` section; a load costs no more than leaves every unit delay positive."""
+    section = growth.section()
+    if section["kind"] == "additive":
+        most = min(float(t.min()) / key for key, t in tables.items() if key)
+        section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
+    if section["kind"] == "steps":
+        least = min(float(t.min()) for key, t in tables.items() if key != min(growth.loads))
+        section["seconds"] = [min(seconds, least * 0.999) for seconds in section["seconds"]]
+    return section
+
+
 def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> FloatArray:
     """The delays X of which a load law makes a table's seconds; ``(rounds, n)``, >= 0.
 

@@ -1,50 +1,58 @@
-"""The report of a fit: words, tables and pictures."""
+"""What is said of a fit: sentences from its findings, and the page from its tables."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from ...delay_models.base import FloatArray
-from ..config.document import write_yaml
-from ..page.answer import Answer
-from ..page.markdown import plain, table, wrapped
+from ..page.answer import Answer, read_answer, table_at, text_at
+from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.numbers import counted, interval, number, percent, plain, sentence
 from ..pictures import style
-from ..pictures.looks import GRID, MUTED, Look
-from .goodness import observed_order_statistics
+from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from .load import LoadFit
-from .study import CONFIG, Answers, Findings, named, shown_places, standing_rows
+from .study import CONFIG, ESTIMATES, MARKED, Findings, LoadFindings
 from .variance import Memory, Variance
+from .workers import Workers
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+DELAY = "delay.yaml"
 
+NEEDED = {
+    "fit": ("load", "family", "held_out", "order_error", "aic", "ks", "parameters", "delays"),
+    "order_statistics": ("load", "family", "k", "observed", "predicted", "ratio"),
+    "quantiles": ("family", "level", "fitted", "measured", "marked"),
+    "candidates": ("candidate", "held_out", "bias", "taken"),
+    "loads": ("load", "rounds", "median", "spread", "worker", "round", "persistence"),
+    "load_laws": ("law", "misfit", "holds"),
+    "workers": ("host", "stands_out", "slower", "slow", "cost"),
+}
+"""Tables that every fit leaves, with the columns that an older version may not have written."""
 
-# Workers in words and numbers: a part of the report, and ``workers.parquet``.
+MAY_BE_EMPTY = ("load_laws", "workers")
 
-
-# The pictures of a fit: quantiles against quantiles, and how long a master waits for k workers.
-
-
-LOOKS: dict[str, Look] = {
-    CONFIG: Look("#000000", "o", (0, (5, 1.5)), "fitted config"),
-    "mixture": Look("#D55E00", "P", "-", "two lognormals"),
-    "lognormal": Look("#0072B2", "s", (0, (5, 1.5)), "lognormal"),
-    "gamma": Look("#009E73", "^", (0, (1.5, 1.2)), "gamma"),
-    "weibull": Look("#CC79A7", "v", (0, (6, 1.5, 1.5, 1.5)), "Weibull"),
-    "shifted_exponential": Look("#E69F00", "D", "-", "shifted exponential"),
-    "exponential": Look("#56B4E9", "X", (0, (5, 1.5)), "exponential"),
-    "pareto": Look("#A89A00", "<", (0, (1.5, 1.2)), "Pareto"),
+FAMILY_LOOKS = {
+    CONFIG: Look("#000000", "o", DASHED, "fitted config"),
+    "mixture": Look("#D55E00", "P", SOLID, "two lognormals"),
+    "lognormal": Look("#0072B2", "s", DASHED, "lognormal"),
+    "gamma": Look("#009E73", "^", DOTTED, "gamma"),
+    "weibull": Look("#CC79A7", "v", LONG, "Weibull"),
+    "shifted_exponential": Look("#E69F00", "D", SOLID, "shifted exponential"),
+    "exponential": Look("#56B4E9", "X", DASHED, "exponential"),
+    "pareto": Look("#A89A00", "<", DOTTED, "Pareto"),
     "empirical": Look("#7A7A7A", "*", (0, (3, 1)), "empirical"),
 }
 """How a family is drawn: its own colour, line and marker in every picture."""
 
-POINTS = 400
-MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
-"""Levels that carry a marker."""
+MEASURED = Look(MUTED, "", SOLID, "measured")
+WITHOUT_COLD_STARTS = Look(GRID, "", SOLID, "measured, no cold starts")
+DIAGONAL = Look(MUTED, "", SOLID, "")
 
 REACH = 3.0
 """How far fitted quantiles are shown beyond the measured ones."""
@@ -52,334 +60,102 @@ REACH = 3.0
 SMALLEST = 1e-12
 """Seconds that stand for 0 on a logarithmic axis."""
 
-LOWEST, HIGHEST = 0.5, 2.0
-"""Ratios that are shown; larger and smaller ones are outside the picture."""
+RATIOS = Axis("predicted / measured", True, (1, 1.25, 1.5, 2, 5, 7, 8, 9), 0.5, 2.0)
+
+MOST_KS = 6
+"""Order statistics that have a column in the ranking of the families."""
+
+LAGS = (1, 2, 5, 10)
+"""At which the correlation of being slow is told."""
+
+WIDEST = {"slow": 0.5, "correlation": 1.0}
+"""Half of what is possible: an interval as wide holds everything that might matter."""
+
+UNKNOWN = "cannot tell"
 
 
-def draw_quantiles(findings: Findings) -> Figure:
-    """Fitted quantiles on the horizontal axis, measured ones on the vertical, both logarithmic."""
-    answer = findings.main
-    sample = np.sort(answer.subject.bulk)
-    size = len(sample)
-    edge = 0.5 / size
-    levels = np.concatenate([np.geomspace(edge, 0.5, POINTS), 1 - np.geomspace(0.5, edge, POINTS)])
-    levels = np.unique(np.concatenate([levels, [m for m in MARKED if edge < m < 1 - edge]]))
-    marks = [int(np.argmin(np.abs(levels - m))) for m in MARKED if edge < m < 1 - edge]
-    measured = np.quantile(sample, levels, method="hazen")
-    positive = sample[sample > 0]
-    low, high = float(positive[0]), float(sample[-1])
-    with style.applied():
-        figure = style.blank(style.ONE_PANEL, 4.9)
-        axes = figure.subplots()
-        axes.plot([low / 10, high * 10], [low / 10, high * 10], color=MUTED, linewidth=1)
-        for fit in answer.fits:
-            look = LOOKS[fit.family.name]
-            axes.plot(
-                fit.law.isf(1 - levels),
-                measured,
-                color=look.colour,
-                linestyle=look.line,
-                marker=look.marker,
-                markevery=marks,
-                label=look.title,
-            )
-        for axis in (axes.xaxis, axes.yaxis):
-            style.log_axis(axis, (1, 2, 5))
-        axes.set_xlim(low / 1.15, high * REACH)
-        axes.set_ylim(low / 1.15, high * 1.15)
-        what = _delays(findings)
-        axes.set_xlabel("quantile of the fitted law (s)")
-        axes.set_ylabel(f"measured quantile of {what} (s)")
-        shown = ", ".join(f"{m:g}" for m in MARKED)
-        axes.set_title(f"best on the grey diagonal; markers at levels\n{shown}", fontsize=9.5)
-        style.legend_below(figure, 2)
-    return figure
-
-
-def draw_order_statistics(findings: Findings) -> Figure:
-    """Left: mean seconds until the k-th arrival. Right: predicted over measured."""
-    subject = findings.main.subject
-    ks = np.array(findings.ks)
-    whole = np.maximum(observed_order_statistics(subject.rounds, findings.ks), SMALLEST)
-    with style.applied():
-        figure = style.blank(style.TWO_PANELS, 4.1)
-        seconds, ratio = figure.subplots(1, 2)
-        title = "measured" if subject.cold is None else "measured, all rounds"
-        seconds.plot(ks, whole, color=MUTED, linewidth=4, label=title)
-        if subject.cold is not None:
-            bulk = observed_order_statistics(subject.bulk_rounds, findings.ks)
-            label = "measured, no cold starts"
-            seconds.plot(ks, bulk, color=GRID, linewidth=4, label=label)
-        ratio.axhline(1.0, color=MUTED, linewidth=4)
-        for fit in findings.main.fits:
-            _lines(seconds, ratio, fit.family.name, ks, fit.predicted, fit.ratio)
-        _lines(
-            seconds, ratio, CONFIG, ks, findings.chosen.predicted, findings.chosen.predicted / whole
-        )
-        seconds.set_ylim(whole.min() * 0.9, whole.max() * 1.6)
-        style.log_axis(seconds.yaxis, (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8))
-        ratio.set_ylim(LOWEST, HIGHEST)
-        style.log_axis(ratio.yaxis)
-        ticks = [0.5, 0.7, 0.8, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0]
-        ratio.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-        ratio.set_yticks([], minor=True)
-        for axes in (seconds, ratio):
-            axes.set_xlabel(f"arrivals waited for, k of {subject.workers}")
-        seconds.set_ylabel("mean k-th smallest (s)")
-        seconds.set_title(f"{_delays(findings)} of a round", fontsize=9.5)
-        ratio.set_ylabel("predicted / measured")
-        style.legend_below(figure, 3)
-    return figure
-
-
-def _lines(
-    seconds: Any, ratio: Any, name: str, ks: FloatArray, predicted: FloatArray, shares: FloatArray
-) -> None:
-    look = LOOKS[name]
-    for axes, values in ((seconds, predicted), (ratio, shares)):
-        axes.plot(
-            ks,
-            np.where(np.isfinite(values), values, np.nan),
-            color=look.colour,
-            linestyle=look.line,
-            marker=look.marker,
-            markevery=max(1, len(ks) // 6),
-            label=look.title,
-        )
-
-
-def _delays(findings: Findings) -> str:
-    """What the seconds of a picture are: with several loads, the load has been taken out."""
-    return "delays" if findings.load is None else "unit delays"
-
-
-# The findings in words and tables: ``report.md``, and the short text of the terminal.
-
-
-def blocks(findings: Findings) -> str:
-    """The ``delay:`` and ``load_law:`` sections, ready for a config."""
-    return write_yaml({"delay": findings.chosen.section, "load_law": findings.load_law})
-
-
-def terminal_report(findings: Findings) -> str:
-    """What the terminal shows: the ranking, the other answers in a line each, the sections."""
-    lines = [*table(*_families(findings.main, findings.ks)), ""]
-    lines += _answers(findings)
-    return "\n".join([*lines, "", blocks(findings)])
-
-
-def markdown_report(findings: Findings, source: str) -> str:
-    """The whole ``report.md``."""
-    ks, main = findings.ks, findings.main
-    lines = [f"# Delays in {plain(source)}", "", *_what(findings), ""]
-    lines += ["## The config", "", *_chosen(findings), "", "```yaml"]
-    lines += [blocks(findings).rstrip(), "```", ""]
-    lines += ["## Candidates", "", *_candidates(findings), ""]
-    lines += ["## Families", "", *_families_text(findings), ""]
-    lines += [*table(*_families(main, ks)), ""]
-    lines += [f"- {name} cannot be fitted: {why}" for name, why in main.refused.items()]
-    lines += ["", "![Q-Q](qq.png)", "", "![Order statistics](order_statistics.png)", ""]
-    if findings.load is not None:
-        lines += ["## Load", "", *_load(findings), ""]
-    lines += ["## Variance, memory, cold starts", "", *_answers(findings), ""]
-    lines += ["## Workers", "", *_workers(findings), ""]
-    if len(findings.answers) > 1:
-        lines += ["## Each load", "", *_each(findings), ""]
-    return "\n".join(map(wrapped, lines))
+# The findings in sentences.
 
 
 def answer(findings: Findings, source: str, command: str = "") -> Answer:
-    """The findings in a few sentences, for ``answer.json``."""
-    main, low, high = findings.main, findings.ks[0], findings.ks[-1]
-    n, model = main.subject.workers, findings.chosen.section["model"]
-    off = _percent(findings.chosen.error)
+    """Which model simulates the workers, and what else was found.
+
+    Args:
+        findings: what was found.
+        source: the table's name.
+        command: how to ask again.
+    """
+    main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
+    unseen = ""
+    if len(chosen.taken.held_out.apart) > 1:
+        unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
     why = [
-        f"{'; '.join(findings.chosen.why).capitalize()}.",
-        f"Of one law for all delays, {best.family.name} predicts arrivals best: off by "
-        f"{_percent(best.order_error)}.",
-        *(_begun(line.removeprefix("- ")) + "." for line in _answers(findings)),
+        f"{'; '.join(chosen.why)}{'; all loads are pooled' * (len(main.delays.tables) > 1)}",
+        f"of one law for all delays, {best.family.name} predicts arrivals best: off by "
+        f"{percent(best.order_error)}",
     ]
-    steps = [
-        "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
-        f"`erasurehead whatif {shlex.quote(source)}` says which hosts to blame, and what mending "
-        "them would save.",
-    ]
+    if findings.load is not None:
+        why.append(f"load: {load_words(findings.load)}")
+    if main.variance is not None:
+        why.append(f"variance: {variance_words(main.variance)}")
+    why.append(f"memory: {memory_words(main.memory)}")
+    why.append(f"cold starts: {cold_words(main)}")
+    why += worker_words(findings.workers, findings.measured.hosts)
+    refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
         source,
-        f"Delay model {model} simulates these workers: its mean k-th arrivals are off by {off} on "
-        f"average, k = {low} to {high} of {n}.",
-        tuple(why),
-        tuple(steps),
+        f"Delay model {chosen.section['model']} simulates these workers: its mean k-th arrivals "
+        f"are off by {percent(chosen.error)} on average, k = {ks[0]} to {ks[-1]} of "
+        f"{findings.measured.workers}{unseen}.",
+        tuple(map(sentence, why)),
+        (
+            "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
+            f"`erasurehead whatif {shlex.quote(source)}` says which hosts to blame, and what "
+            "mending them would save.",
+        ),
         command,
-        findings.notes,
+        (*findings.measured.notes, *refused),
     )
 
 
-def _begun(text: str) -> str:
-    """With a capital, and the names of hosts as they are."""
-    return text[:1].upper() + text[1:]
-
-
-def _what(findings: Findings) -> list[str]:
-    shapes = [t.shape for t in findings.tables.values()]
-    rounds = sum(shape[0] for shape in shapes)
-    loads = [f"{key:g}" for key in findings.tables if key is not None]
-    where = f", loads {', '.join(loads)}" if loads else ""
-    text = f"{shapes[0][1]} workers, {rounds} rounds{where}. Times are seconds."
-    if findings.load is not None:
-        text += " Families are fitted to unit delays: seconds with the load taken out."
-    return [text, *([""] if findings.notes else []), *(f"- {note}" for note in findings.notes)]
-
-
-def _chosen(findings: Findings) -> list[str]:
-    low, high = findings.ks[0], findings.ks[-1]
-    error = findings.chosen.error
-    pooled = "All loads are pooled; `--load` fits one alone. " if _pooled(findings) else ""
-    return [
-        f"{pooled}{'; '.join(findings.chosen.why)}. Its mean k-th arrivals are off by "
-        f"{_percent(error)} on average for k = {low} to {high} of {findings.main.subject.workers}"
-        f"{_unseen(findings)}."
-    ]
-
-
-def _unseen(findings: Findings) -> str:
-    held_out = findings.chosen.taken.held_out
-    if len(held_out.apart) == 1:
-        return ""
-    return f", and by {_percent(held_out.error)} where rounds were held out"
-
-
-def _pooled(findings: Findings) -> bool:
-    return len(findings.main.subject.tables) > 1
-
-
-def _candidates(findings: Findings) -> list[str]:
-    chosen = findings.chosen
-    header = ["candidate", "held-out error", "error of both halves together", "taken"]
-    rows = [
-        [
-            tried.recipe.words,
-            _percent(tried.held_out.error),
-            _percent(tried.held_out.bias),
-            "yes" if tried is chosen.taken else "",
-        ]
-        for tried in chosen.tried
-    ]
-    low, high = findings.ks[0], findings.ks[-1]
-    if len(chosen.taken.held_out.apart) == 1:
-        how = (
-            "There are too few rounds to hold some out: the errors are those of the fitted rounds."
-        )
-    else:
-        how = (
-            "Each is fitted to one half of the rounds (the first, or every second) and predicts "
-            "the mean k-th arrivals of the other, in both directions: the held-out error. It "
-            "holds what the halves differ by, whatever is predicted; that cancels out where both "
-            "halves are taken together, each still predicted from the other."
-        )
-    text = f"From simple to full, errors over k = {low} to {high}. {how} A fuller one is taken"
-    text += " only where it predicts better. Cold starts, if any, are left out."
-    return [text, "", *table(header, rows)]
-
-
-def _families_text(findings: Findings) -> list[str]:
-    low, high = findings.ks[0], findings.ks[-1]
-    return [
-        f"Maximum likelihood, ranked by the order statistics k = {low} to {high} of rounds that "
-        "were *held out*. An error is the mean over k of |log(predicted / measured)| of the mean "
-        "k-th arrival of a round; *order error* is that of the fitted rounds themselves. A small "
-        "AIC or KS does not make a law good there. Cold starts, if any, are left out.",
-    ]
-
-
-def _families(answer: Answers, ks: Sequence[int]) -> tuple[list[str], list[list[str]]]:
-    if not answer.fits:
-        return ["family"], []
-    shown = shown_places(len(ks))
-    best = min(fit.aic for fit in answer.fits)
-    header = [
-        "family",
-        "held out",
-        "order error",
-        "AIC - best",
-        "KS",
-        *(f"k={ks[place]}" for place in shown),
-    ]
-    rows = [
-        [
-            fit.family.name,
-            _percent(fit.held_out.error),
-            _percent(fit.order_error),
-            f"{fit.aic - best:.1f}",
-            f"{fit.ks:.3f}",
-            *(f"{fit.ratio[place]:.3f}" for place in shown),
-        ]
-        for fit in answer.fits
-    ]
-    return header, rows
-
-
-def _answers(findings: Findings) -> list[str]:
-    main = findings.main
-    lines = []
-    if findings.load is not None:
-        load = findings.load
-        lines.append(
-            f"- load: seconds = {load.intercept:.4g} + {load.slope:.4g} load "
-            f"(R squared {load.r_squared:.3f}); {_law(load)}"
-        )
-    if main.variance is not None:
-        lines.append(f"- variance: {_variance(main.variance)}")
-    lines.append(f"- memory: {_memory(main.memory)}")
-    lines.append(f"- cold starts: {_cold(main)}")
-    return [*lines, *named(findings.workers, findings.hosts)]
-
-
-def _workers(findings: Findings) -> list[str]:
-    workers = findings.workers
-    if workers is None or not workers.standing:
-        return [line.removeprefix("- ") for line in named(workers, findings.hosts)]
-    return [
-        "Those that are the slowest more often, or for longer, than chance explains, with 95 % "
-        "intervals. A round is slow for a worker that takes more than "
-        f"{workers.level:.2f} times the round's median. The costs are what a median worker in its "
-        "place would save. All workers are in `workers.parquet`.",
-        "",
-        *table(*standing_rows(workers, findings.hosts)),
-    ]
-
-
-def _law(load: LoadFit) -> str:
+def load_words(load: LoadFit) -> str:
+    """How seconds grow with the load, and which load law holds."""
     law = load.section()
+    text = (
+        f"seconds = {number(load.intercept)} + {number(load.slope)} load "
+        f"(R squared {load.r_squared:.3f}); "
+    )
     if load.kind == "partly_proportional":
-        return f"{law['fixed']:.3g} of the time at load 1 is the same at every load"
+        return f"{text}{law['fixed']:.3g} of the time at load 1 is the same at every load"
     if load.kind != "steps":
-        return f"the {load.kind} law holds"
+        return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
-    return f"a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
+    return f"{text}a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
 
 
-def _variance(variance: Variance) -> str:
-    parts = [f"{part} {variance.share(part):.1%}" for part in ("worker", "round", "rest")]
+def variance_words(variance: Variance) -> str:
+    """Where the variance of delays comes from."""
+    parts = [f"{part} {percent(variance.share(part))}" for part in ("worker", "round", "rest")]
     return (
         f"{', '.join(parts)} (chance of a worker part so large: {variance.worker_chance:.3f}, "
         f"of a round part: {variance.round_chance:.3f})"
     )
 
 
-def _memory(memory: Memory | None) -> str:
+def memory_words(memory: Memory | None) -> str:
+    """Whether slow workers stay slow."""
     if memory is None:
         return "cannot be told (too few rounds)"
-    lags = [lag for lag in (1, 2, 5, 10) if lag <= len(memory.correlation)]
-    decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
     low, high = memory.interval
     if memory.unknown:
         return (
             f"cannot tell: persistence between {low:.2f} and {high:.2f}, which is none and a lot; "
             "more rounds would show"
         )
+    lags = [lag for lag in LAGS if lag <= len(memory.correlation)]
+    decay = ", ".join(f"{memory.correlation[lag - 1]:.3f}" for lag in lags)
     verdict = "slow workers stay slow for a while" if memory.significant else "none that matters"
     lasting = "; the rest lasts: some workers are always slower" if memory.static > 0.05 else ""
     return (
@@ -389,65 +165,305 @@ def _memory(memory: Memory | None) -> str:
     )
 
 
-def _cold(answer: Answers) -> str:
-    cold = answer.subject.cold
+def cold_words(found: LoadFindings) -> str:
+    """How many rounds have cold starts, and how many workers they hit at once."""
+    cold = found.delays.cold
     if cold is None:
         return "none"
-    return (
-        f"{cold.hit} of {cold.rounds} rounds have delays beyond {cold.beyond:.3g} s, "
-        f"{cold.clump:.1f} at once"
+    rounds = counted(cold.rounds, "round has", "rounds have")
+    return f"{cold.hit} of {rounds} delays beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
+
+
+def worker_words(workers: Workers | None, hosts: tuple[str, ...]) -> list[str]:
+    """A line for each worker that stands out."""
+    if workers is None:
+        return ["workers: cannot be told (too few rounds or workers)"]
+    if not workers.standing:
+        return ["workers: none is slow more often, or for longer, than chance explains"]
+    lines = []
+    for j in workers.standing:
+        slower, slow, spell = (e.value[j] for e in (workers.slower, workers.slow, workers.spell))
+        in_a_row = f", for {spell:.1f} rounds in a row" if np.isfinite(spell) else ""
+        lines.append(
+            f"worker {hosts[j]} stands out: {slower:.2f} times as slow as the median worker, slow "
+            f"in {percent(slow)} of rounds{in_a_row}; costs {workers.cost.value[j]:.3g} s a round"
+        )
+    return lines
+
+
+# The page, from the tables alone, so that ``report`` can make it again.
+
+
+def read(directory: Path) -> Page:
+    """The page again, from what ``fit`` left in a folder.
+
+    Raises:
+        ConfigError: the result is not whole.
+    """
+    answer = read_answer(directory)
+    found = {
+        name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)
+        for name, columns in NEEDED.items()
+    }
+    return page(found, answer, text_at(directory / DELAY))
+
+
+def page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
+    """What is said of a fit.
+
+    Args:
+        tables: see ``study.tables``.
+        answer: in sentences.
+        config: ``delay.yaml``.
+    """
+    fits, loads, ks = tables["fit"], tables["loads"], tables["order_statistics"]["k"]
+    labels = [label for label in loads["load"] if label not in ("", "all")]
+    unit = "unit delays: seconds with the load taken out" if labels else "seconds"
+    charts = [_order_chart(tables), _quantiles(tables)]
+    sections: list[tuple[str, str, list[Chart | Table]]] = [
+        ("families", "Families", [families(tables), *charts]),
+        ("candidates", "Candidates", [candidates(tables["candidates"])]),
+        ("load", "Load", [load_laws(tables["load_laws"]), load_medians(loads)]),
+        ("workers", "Workers", [workers_table(tables["workers"])]),
+        ("each-load", "Each load", [each_load(loads, fits)] if len(loads) > 1 else []),
+    ]
+    return Page(
+        answer,
+        question=[
+            ("table", answer.subject),
+            ("order statistics", f"k = {ks.min()} to {ks.max()}"),
+            ("delays", f"{int(fits['delays'].iloc[0])}, of {int(loads['rounds'].iloc[0])} rounds"),
+            ("loads", ", ".join(labels) or "one"),
+            ("families are fitted to", unit),
+        ],
+        sections=[
+            Section(ident, title, said)
+            for ident, title, parts in sections
+            if (said := [part for part in parts if isinstance(part, Chart) or part.rows])
+        ],
+        provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
+        config=config,
     )
 
 
-def _load(findings: Findings) -> list[str]:
-    load = findings.load
-    assert load is not None
+def families(tables: Mapping[str, pd.DataFrame]) -> Table:
+    """The ranking, a row for each load and family, with the ratios of some order statistics."""
+    fits, orders = tables["fit"], tables["order_statistics"]
+    ks = orders["k"].unique()
+    some = ks[np.unique(np.linspace(0, len(ks) - 1, MOST_KS).round()).astype(int)]
+    ratios = orders.set_index(["load", "family", "k"])["ratio"]
+    best = fits.groupby("load")["aic"].transform("min")
     rows = [
-        [f"{d:g}", f"{m:.4g}", f"{s:.4g}"]
-        for d, m, s in zip(load.loads, load.locations, load.spreads, strict=True)
+        [
+            plain(row["family"]),
+            plain(row["load"]),
+            percent(row["held_out"]),
+            percent(row["order_error"]),
+            TableCell(f"{row['aic'] - least:.1f}", row["aic"] - least),
+            TableCell(f"{row['ks']:.3f}", row["ks"]),
+            *(_ratio(ratios.get((row["load"], row["family"], k), np.nan)) for k in some),
+            number(row["parameters"]),
+        ]
+        for row, least in zip(fits.to_dict("records"), best, strict=True)
     ]
-    misfits = ", ".join(f"{kind} {misfit:.3g}" for kind, misfit in sorted(load.misfits.items()))
-    return [
-        f"Median seconds = {load.intercept:.4g} + {load.slope:.4g} load, R squared "
-        f"{load.r_squared:.4f}. Misfit of each law to medians and spreads (smaller is better; 1e6 "
-        f"means excluded): {misfits}. So the load law is **{load.kind}**: {_law(load)}.",
-        "",
-        *table(["load", "median (s)", "mean distance from it (s)"], rows),
-    ]
+    columns = ["family", "load", "held out", "order error", "AIC - best", "KS"]
+    columns += [*(f"k={k}" for k in some), "parameters"]
+    note = (
+        f"Maximum likelihood, ranked by the order statistics k = {ks[0]} to {ks[-1]} of rounds "
+        "that were held out. An error is the mean over k of |log(predicted / measured)| of the "
+        "mean k-th arrival of a round; the order error is that of the fitted rounds themselves; "
+        "a column k=... is predicted / measured. A small AIC or KS does not make a law good there. "
+        "Cold starts, if any, are left out."
+    )
+    brief = int((fits["load"] == fits["load"].iloc[0]).sum())
+    return capped("families-table", "", columns, rows, "fit.parquet", note, brief)
 
 
-def _each(findings: Findings) -> list[str]:
+def _ratio(value: float) -> TableCell:
+    return TableCell(f"{value:.3f}", float(value))
+
+
+def candidates(table: pd.DataFrame) -> Table:
+    """The delay sections that competed."""
+    rows = [
+        [
+            plain(row["candidate"]),
+            percent(row["held_out"]),
+            percent(row["bias"]),
+            plain(bool(row["taken"])),
+        ]
+        for row in table.to_dict("records")
+    ]
+    columns = ["candidate", "held-out error", "error of both halves together", "taken"]
+    note = (
+        "From simple to full. Each is fitted to one half of the rounds (the first, or every "
+        "second) and predicts the mean k-th arrivals of the other, in both directions: the "
+        "held-out error. It holds what the halves differ by, whatever is predicted; that cancels "
+        "out where both halves are taken together, each still predicted from the other. A fuller "
+        "one is taken only where it predicts better. With too few rounds to hold some out, the "
+        "errors are those of the fitted rounds. Cold starts, if any, are left out."
+    )
+    return capped("candidates-table", "", columns, rows, "candidates.parquet", note)
+
+
+def load_laws(table: pd.DataFrame) -> Table:
+    """How far each load law is from the medians and spreads of the loads."""
+    rows = [
+        [plain(row["law"]), number(row["misfit"], digits=3), plain(bool(row["holds"]))]
+        for row in table.to_dict("records")
+    ]
+    note = "Misfit of each law to medians and spreads: smaller is better, 1e+06 means excluded."
+    columns = ["load law", "misfit", "holds"]
+    return capped("load-laws", "", columns, rows, "load_laws.parquet", note)
+
+
+def load_medians(loads: pd.DataFrame) -> Table:
+    """What was measured at each load."""
+    rows = [
+        [plain(row["load"]), number(row["median"]), number(row["spread"])]
+        for row in loads.to_dict("records")
+        if np.isfinite(row["median"])
+    ]
+    columns = ["load", "median (s)", "mean distance from it (s)"]
+    return capped("load-medians", "", columns, rows, "loads.parquet")
+
+
+def workers_table(table: pd.DataFrame) -> Table:
+    """How slow each worker is, and what it costs, those that stand out first."""
+    columns = [
+        "worker",
+        "times as slow (95 %)",
+        "slow rounds",
+        "rounds in a row",
+        "correlation at lag 1",
+        "costs (s a round)",
+        "stands out",
+    ]
+    rows = [
+        [
+            plain(row["host"]),
+            *(_estimate(row, name) for name in ESTIMATES),
+            plain(bool(row["stands_out"])),
+        ]
+        for row in table.to_dict("records")
+    ]
+    note = (
+        "First those that are the slowest more often, or for longer, than chance explains. A round "
+        "is slow for a worker that takes much more than the round's median. The costs are what a "
+        "median worker in its place would save."
+    )
+    return capped("workers-table", "", columns, rows, "workers.parquet", note)
+
+
+def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:
+    """With its 95 % interval, or that nothing can be told where that is as wide as can be."""
+    value, low, high = row[name], row[f"{name}_low"], row[f"{name}_high"]
+    known = np.isfinite(high - low) and high - low < WIDEST.get(name, np.inf)
+    if not np.isfinite(value):
+        return TableCell(UNKNOWN, np.nan)
+    if name == "slow":
+        cell = percent(value, low, high) if known else percent(value)
+    else:
+        cell = interval(value, low, high) if known else number(value, digits=3)
+    return cell if known else TableCell(f"{cell} ({UNKNOWN})", cell.order)
+
+
+def each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
+    """What was found at each load."""
     rows = []
-    for answer in findings.answers:
-        if not answer.fits:
+    for row in loads.to_dict("records"):
+        own = fits[fits["load"] == row["load"]]
+        if own.empty:
             continue
-        first, memory = answer.fits[0], answer.memory
-        aic = min(answer.fits, key=lambda fit: fit.aic)
+        first, aic = own.iloc[0], own.loc[own["aic"].idxmin()]
+        cold, chance = int(row["cold_rounds"]), row["persistence_chance"]
         rows.append(
             [
-                answer.subject.label,
-                f"{first.family.name} ({_percent(first.held_out.error)})",
-                f"{aic.family.name} (KS {aic.ks:.3f})",
-                "-" if answer.variance is None else f"{answer.variance.share('worker'):.1%}",
-                "-" if answer.variance is None else f"{answer.variance.share('round'):.1%}",
-                "-" if memory is None else f"{memory.persistence:.3f} ({memory.chance:.3f})",
-                _cold(answer),
+                plain(row["load"]),
+                TableCell(f"{first['family']} ({percent(first['held_out'])})"),
+                TableCell(f"{aic['family']} (KS {aic['ks']:.3f})"),
+                percent(row["worker"]),
+                percent(row["round"]),
+                TableCell("-" if np.isnan(chance) else f"{row['persistence']:.3f} ({chance:.3f})"),
+                TableCell(
+                    f"{cold} of {row['rounds']} rounds, {row['cold_at_once']:.1f} at once"
+                    if cold
+                    else "none"
+                ),
             ]
         )
-    header = [
-        "load",
-        "best order statistics",
-        "best AIC",
-        "worker",
-        "round",
-        "persistence (chance)",
-    ]
-    return [
-        "Families are fitted to unit delays: what the load law leaves when the load is taken out.",
-        "",
-        *table([*header, "cold starts"], rows),
-    ]
+    columns = ["load", "best order statistics", "best AIC", "worker", "round"]
+    columns += ["persistence (chance)", "cold starts"]
+    note = "Families are fitted to unit delays: what the load law leaves."
+    return capped("each-load-table", "", columns, rows, "loads.parquet", note)
 
 
-def _percent(error: float) -> str:
-    return f"{error:.1%}" if np.isfinite(error) else "infinite"
+# Pictures.
+
+
+def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
+    """Left: mean seconds until the k-th arrival. Right: predicted over measured."""
+    orders, cold = tables["order_statistics"], bool(tables["loads"]["cold_rounds"].iloc[0])
+    own = orders[orders["load"] == orders["load"].iloc[0]]
+    own = own.replace([np.inf, -np.inf], np.nan)
+    config, laws = (own[(own["family"] == CONFIG) == is_config] for is_config in (True, False))
+    k = config["k"].to_numpy(dtype=float)
+    whole = np.maximum(config["observed"].to_numpy(dtype=float), SMALLEST)
+    measured = replace(MEASURED, title="measured, all rounds") if cold else MEASURED
+    left: list[Mark] = [Curve(measured, k, whole, width=4)]
+    right: list[Mark] = [Curve(DIAGONAL, k[[0, -1]], np.ones(2), width=4)]
+    if cold:
+        bulk = laws[laws["family"] == laws["family"].iloc[0]]["observed"].to_numpy(dtype=float)
+        left.append(Curve(WITHOUT_COLD_STARTS, k, bulk, width=4))
+    for family, rows in [*laws.groupby("family", sort=False), (CONFIG, config)]:
+        look = _look(family)
+        left.append(Curve(look, k, rows["predicted"].to_numpy(dtype=float)))
+        right.append(Curve(look, k, rows["ratio"].to_numpy(dtype=float)))
+    mantissas = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+    seconds = Axis("mean k-th smallest (s)", True, mantissas, whole.min() * 0.9, whole.max() * 1.6)
+    arrivals = Axis("arrivals waited for, k")
+    title = f"{_what(tables)} of a round"
+    picture = Picture(
+        [Panel(arrivals, seconds, left, title), Panel(arrivals, RATIOS, right)],
+        columns=2,
+        width=style.TWO_PANELS,
+        height=4.1,
+    )
+    words = (
+        "Left: mean seconds until k workers have answered. Right: the same, predicted over "
+        "measured; 1 is right."
+    )
+    return Chart("order_statistics", "Waiting for the k-th arrival", words, picture)
+
+
+def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
+    """Fitted quantiles on the horizontal axis, measured ones on the vertical, both logarithmic."""
+    table = tables["quantiles"]
+    positive = table.loc[table["measured"] > 0, "measured"]
+    low, high = float(positive.min()), float(positive.max())
+    ends = np.array([low / 10, high * 10])
+    marks: list[Mark] = [Curve(DIAGONAL, ends, ends, width=1)]
+    for family, rows in table.replace([np.inf], np.nan).groupby("family", sort=False):
+        x, y = (rows[name].to_numpy(dtype=float) for name in ("fitted", "measured"))
+        marked = tuple(map(int, np.flatnonzero(rows["marked"])))
+        marks.append(Curve(_look(family), x, y, marked=marked))
+    fitted = Axis("quantile of the fitted law (s)", True, (1, 2, 5), low / 1.15, high * REACH)
+    what = f"measured quantile of {_what(tables)} (s)"
+    measured = Axis(what, True, (1, 2, 5), low / 1.15, high * 1.15)
+    title = f"best on the grey diagonal; markers at levels\n{', '.join(f'{m:g}' for m in MARKED)}"
+    panel = Panel(fitted, measured, marks, title)
+    picture = Picture([panel], columns=1, width=style.ONE_PANEL, height=4.9, legend=2)
+    words = (
+        "Measured quantiles against those of each family. On the diagonal the law is right; "
+        "beyond it the measured tail is longer, or shorter."
+    )
+    return Chart("qq", "Quantiles", words, picture)
+
+
+def _look(family: object) -> Look:
+    return FAMILY_LOOKS.get(str(family), Look(MUTED, "o", SOLID, str(family)))
+
+
+def _what(tables: Mapping[str, pd.DataFrame]) -> str:
+    """What the seconds of a picture are: with several loads, the load has been taken out."""
+    return "delays" if tables["loads"]["load"].iloc[0] == "" else "unit delays"

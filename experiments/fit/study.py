@@ -3,42 +3,50 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...delay_models.base import FloatArray
+from ...delay_models.tables.measured import Measured
+from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from .candidates import Candidate, choose, mixture_of
+from .cold import UnitDelays, by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, fit_families, halves, observed_order_statistics
-from .load import LoadFit, measure_load
-from .recipes import Subject, subjects
+from .load import LoadFit, measure_load, positive_law
 from .variance import Memory, Variance, measure_memory, split_variance
-from .workers import Estimates, Workers, describe, without
+from .workers import Estimates, Workers, judge_workers, without
 
-# Everything that is found out about a measured table, in order.
+CONFIG = "config"
+"""What tables call the whole ``delay:`` section, beside the families."""
 
+ESTIMATES = ("slower", "slow", "spell", "correlation", "cost")
+"""What is estimated of each worker, each with its interval."""
 
-Report = Callable[[int, int], None]
+LEVELS = 400
+"""Quantiles on each side of the median that are compared."""
+
+MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
+"""Levels that carry a marker in the picture."""
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """What was found in one subject.
+class LoadFindings:
+    """What was found in the unit delays of one load, or of all loads together.
 
     Attributes:
-        subject: the delays.
+        delays: the unit delays.
         fits: every family fitted to the bulk, best order statistics of held-out rounds first.
         refused: families that cannot fit, with the reason.
         variance: split into worker, round and rest, of the bulk.
-        memory: persistence, of the bulk; but for workers with spells of their own.
+        memory: persistence, of the bulk without workers that have spells of their own.
     """
 
-    subject: Subject
+    delays: UnitDelays
     fits: list[Fit]
     refused: dict[str, str]
     variance: Variance | None
@@ -50,191 +58,217 @@ class Findings:
     """What was found in a table.
 
     Attributes:
-        tables: ``{load: (rounds, n) seconds}``.
+        measured: the table.
         ks: the order statistics that families are ranked by.
         load: how delays grow with the load; ``None`` where there is one load.
         load_law: the ``load_law:`` section.
-        answers: one per subject; the first is what the config is made from.
+        loads: one for each load, and one for all together; the config is made from the first.
         chosen: the ``delay:`` section.
-        hosts: names of the workers.
-        notes: what should be known of the table, a line each.
         workers: each by itself; ``None`` where too little was measured.
     """
 
-    tables: Mapping[float | None, FloatArray]
+    measured: Measured
     ks: Sequence[int]
     load: LoadFit | None
     load_law: dict[str, Any]
-    answers: list[Answers]
+    loads: list[LoadFindings]
     chosen: Candidate
-    hosts: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    workers: Workers | None = None
+    workers: Workers | None
 
     @property
-    def main(self) -> Answers:
-        """The subject of the config."""
-        return self.answers[0]
+    def main(self) -> LoadFindings:
+        """What the config is made from."""
+        return self.loads[0]
+
+    @property
+    def sections(self) -> str:
+        """``delay:`` and ``load_law:`` as YAML, to be pasted into a config."""
+        return write_yaml({"delay": self.chosen.section, "load_law": self.load_law})
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """A whole small config with the fitted sections, for ``erasurehead run``."""
+        n = self.measured.workers
+        most = max(1, min(n - 1, round(0.9 * n)))
+        return {
+            "name": "fitted",
+            "workers": n,
+            "iterations": max(1, min(100, len(self.main.delays.rounds))),
+            "replications": 32,
+            "seed": 0,
+            "delay": dict(self.chosen.section),
+            "load_law": dict(self.load_law),
+            "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": most}],
+        }
 
 
-def investigate(
-    tables: Mapping[float | None, FloatArray],
-    load: float | None,
+def study(
+    measured: Measured,
     ks: Sequence[int],
-    report: Report,
-    hosts: tuple[str, ...] = (),
-    notes: tuple[str, ...] = (),
+    load: float | None = None,
+    report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Findings:
     """Fit everything.
 
     Args:
-        tables: ``{load: (rounds, n) seconds}``, all with the same n.
-        load: make the config from this load alone.
+        measured: a table without missing delays.
         ks: which order statistics, 1 is the smallest.
-        report: progress.
-        hosts: names of the workers; their numbers if empty.
-        notes: what should be known of the table.
+        load: make the config from this load alone.
+        report: told of progress: steps done, and in all.
 
     Raises:
         ConfigError: nothing can be fitted.
     """
-    loads = measure_load({key: t for key, t in tables.items() if key is not None})
-    law = {"kind": "proportional"} if loads is None else positive_law(loads, tables)
-    wanted = subjects(tables, law, load)
-    workers = describe(wanted[0].tables)
-    lasting = () if workers is None else workers.lasting
+    tables = measured.tables
+    growth = measure_load({key: t for key, t in tables.items() if key is not None})
+    law = {"kind": "proportional"} if growth is None else positive_law(growth, tables)
+    wanted = by_load(tables, law, load)
+    workers = judge_workers(wanted[0].tables)
+    spells = () if workers is None else workers.lasting
     steps = 2 * len(wanted) + 1
-    answers: list[Answers] = []
-    for index, subject in enumerate(wanted):
+    found: list[LoadFindings] = []
+    for index, delays in enumerate(wanted):
         report(2 * index, steps)
-        bulk, whole = subject.bulk, subject.bulk_tables
+        whole = delays.bulk_tables
         held_out = halves(whole)
         families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
-        fits, refused = fit_families(families, bulk, subject.bulk_rounds, ks, held_out)
+        fits, refused = fit_families(families, delays.bulk, delays.bulk_rounds, ks, held_out)
         report(2 * index + 1, steps)
         mixture = mixture_of(fits)
-        variance = split_variance(whole)
-        memory = None if mixture is None else measure_memory(without(whole, lasting), mixture)
-        answers.append(Answers(subject, fits, refused, variance, memory))
-    first = answers[0]
+        memory = None if mixture is None else measure_memory(without(whole, spells), mixture)
+        found.append(LoadFindings(delays, fits, refused, split_variance(whole), memory))
+    first = found[0]
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     report(steps - 1, steps)
-    chosen = choose(first.subject, first.fits, first.variance, first.memory, ks, workers)
+    chosen = choose(first.delays, first.fits, first.variance, first.memory, ks, workers)
     report(steps, steps)
-    hosts = hosts or tuple(map(str, range(first.subject.workers)))
-    return Findings(tables, ks, loads, law, answers, chosen, hosts, notes, workers)
+    return Findings(measured, ks, growth, law, found, chosen, workers)
 
 
-def positive_law(loads: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:
-    """The load law; what a load costs is capped where a unit delay would become negative."""
-    section = loads.section()
-    if section["kind"] == "additive":
-        most = min(float(t.min()) / key for key, t in tables.items() if key)
-        section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
-    if section["kind"] == "steps":
-        least = min(float(t.min()) for key, t in tables.items() if key != min(loads.loads))
-        section["seconds"] = [min(seconds, least * 0.999) for seconds in section["seconds"]]
-    return section
+def tables(findings: Findings) -> dict[str, pd.DataFrame]:
+    """All that is kept of the findings, each by the name of its file; docs/traces.md has columns.
 
-
-# The findings as tidy tables.
-
-
-CONFIG = "config"
-"""The family's name of the whole ``delay:`` section, beside the families."""
-
-
-def fit_table(findings: Findings) -> pd.DataFrame:
-    """One row per subject and family, best prediction of held-out rounds first.
-
-    Columns: ``load`` (``all`` pools all loads), ``family``, ``delay`` (the section, JSON),
-    ``parameters`` (how many), ``delays`` (how many were fitted), ``log_likelihood``, ``aic``,
-    ``ks``, ``order_error`` (of the rounds that were fitted), ``held_out`` (of rounds that were
-    not), ``rank_order``, ``rank_aic``.
+    ``fit``: a row per load and family, best prediction of held-out rounds first.
+    ``order_statistics``: a row per load, family and k. ``quantiles``: of the delays that the config
+    is made from, a row per family and level. ``candidates``: the delay sections that competed, from
+    simple to full. ``loads``: a row per load. ``load_laws``: a row per law. ``workers``: a row per
+    worker, those that stand out first.
     """
-    rows = []
-    for answer in findings.answers:
-        aics = sorted(fit.aic for fit in answer.fits)
-        for rank, fit in enumerate(answer.fits, start=1):
-            rows.append(
-                {
-                    "load": answer.subject.label,
-                    "family": fit.family.name,
-                    "delay": json.dumps(fit.law.section()),
-                    "parameters": len(fit.family.parameters),
-                    "delays": len(answer.subject.bulk),
-                    "log_likelihood": fit.log_likelihood,
-                    "aic": fit.aic,
-                    "ks": fit.ks,
-                    "order_error": fit.order_error,
-                    "held_out": fit.held_out.error,
-                    "rank_order": rank,
-                    "rank_aic": 1 + aics.index(fit.aic),
-                }
-            )
-    return pd.DataFrame(rows)
+    growth, chosen = findings.load, findings.chosen
+    tried = [
+        {
+            "candidate": each.recipe.words,
+            "held_out": each.held_out.error,
+            "bias": each.held_out.bias,
+            "taken": each is chosen.taken,
+        }
+        for each in chosen.tried
+    ]
+    misfits = {} if growth is None else growth.misfits
+    laws = [(law, misfit, growth and law == growth.kind) for law, misfit in sorted(misfits.items())]
+    return {
+        "fit": pd.DataFrame([row for one in findings.loads for row in _fit_rows(one)]),
+        "order_statistics": _order_statistics(findings),
+        "quantiles": _quantiles(findings.main),
+        "candidates": pd.DataFrame(tried),
+        "loads": pd.DataFrame([*_load_rows(findings)]),
+        "load_laws": pd.DataFrame(laws, columns=["law", "misfit", "holds"]),
+        "workers": worker_table(findings.workers, findings.measured.hosts),
+    }
 
 
-def order_table(findings: Findings) -> pd.DataFrame:
-    """One row per subject, family and k: mean k-th smallest delay of a round, seconds.
+def _fit_rows(found: LoadFindings) -> Iterator[dict[str, object]]:
+    aics = sorted(fit.aic for fit in found.fits)
+    for rank, fit in enumerate(found.fits, start=1):
+        yield {
+            "load": found.delays.label,
+            "family": fit.family.name,
+            "delay": json.dumps(fit.law.section()),
+            "parameters": len(fit.family.parameters),
+            "delays": len(found.delays.bulk),
+            "log_likelihood": fit.log_likelihood,
+            "aic": fit.aic,
+            "ks": fit.ks,
+            "order_error": fit.order_error,
+            "held_out": fit.held_out.error,
+            "rank_order": rank,
+            "rank_aic": 1 + aics.index(fit.aic),
+        }
 
-    Columns: ``load``, ``family`` (``config``: the whole section, against all rounds; families:
-    against rounds without cold starts), ``k``, ``observed``, ``predicted``, ``ratio``.
-    """
-    ks = np.array(findings.ks)
-    whole = observed_order_statistics(findings.main.subject.rounds, findings.ks)
-    parts = [(findings.main.subject.label, CONFIG, whole, findings.chosen.predicted)]
-    for answer in findings.answers:
-        label = answer.subject.label
-        parts += [(label, f.family.name, f.observed, f.predicted) for f in answer.fits]
+
+def _order_statistics(findings: Findings) -> pd.DataFrame:
+    """The config's against those of all rounds, families' against rounds without cold starts."""
+    whole = observed_order_statistics(findings.main.delays.rounds, findings.ks)
+    parts = [(findings.main.delays.label, CONFIG, whole, findings.chosen.predicted)]
+    for one in findings.loads:
+        parts += [(one.delays.label, f.family.name, f.observed, f.predicted) for f in one.fits]
+    frames = []
     with np.errstate(divide="ignore", invalid="ignore"):  # a delay of 0 s has no ratio
-        frames = [_orders(ks, *part) for part in parts]
+        for load, family, observed, predicted in parts:
+            columns = {
+                "load": load,
+                "family": family,
+                "k": np.array(findings.ks),
+                "observed": observed,
+                "predicted": predicted,
+                "ratio": predicted / observed,
+            }
+            frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)
 
 
-def workers_table(findings: Findings) -> pd.DataFrame:
-    """One row per worker; see ``hosts.worker_table``."""
-    return worker_table(findings.workers, findings.hosts)
+def _quantiles(found: LoadFindings) -> pd.DataFrame:
+    """Fitted and measured ones at levels that are dense at both ends; ``marked`` in the picture."""
+    sample = np.sort(found.delays.bulk)
+    edge = 0.5 / len(sample)
+    marks = [level for level in MARKED if edge < level < 1 - edge]
+    low, high = np.geomspace(edge, 0.5, LEVELS), 1 - np.geomspace(0.5, edge, LEVELS)
+    levels = np.unique(np.concatenate([low, high, marks]))
+    measured = np.quantile(sample, levels, method="hazen")
+    frames = [
+        pd.DataFrame(
+            {
+                "family": fit.family.name,
+                "level": levels,
+                "fitted": fit.law.isf(1 - levels),
+                "measured": measured,
+                "marked": np.isin(levels, marks),
+            }
+        )
+        for fit in found.fits
+    ]
+    return pd.concat(frames, ignore_index=True)
 
 
-def _orders(
-    ks: np.ndarray, load: str, family: str, observed: FloatArray, predicted: FloatArray
-) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "load": load,
-            "family": family,
-            "k": ks,
-            "observed": observed,
-            "predicted": predicted,
-            "ratio": predicted / observed,
-        }
-    )
-
-
-def shown_places(count: int) -> list[int]:
-    """Which of so many order statistics are shown: at most six, with the first and the last."""
-    return [int(place) for place in np.unique(np.linspace(0, count - 1, 6).round())]
-
-
-COLUMNS = ("slower", "slow", "spell", "correlation", "cost")
-
-
-TITLES = {
-    "slower": "times as slow",
-    "slow": "slow rounds",
-    "spell": "rounds in a row",
-    "correlation": "correlation at lag 1",
-    "cost": "costs (s a round)",
-}
-
-
-UNKNOWN = "cannot tell"
-
-
-WIDEST = {"slow": 0.5, "correlation": 1.0}
-"""Half of what is possible: an interval as wide holds everything that might matter."""
+def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
+    """What was found at each load; of loads that were not fitted only what was measured."""
+    growth, tables = findings.load, findings.measured.tables
+    known: dict[str, dict[str, object]] = {}
+    if growth is not None:
+        for load, median, spread in zip(
+            growth.loads, growth.locations, growth.spreads, strict=True
+        ):
+            measured = {"rounds": len(tables[load]), "median": median, "spread": spread}
+            known[f"{load:g}"] = {"delays": 0, **measured, "cold_rounds": 0}
+    for one in findings.loads:
+        label, variance, memory, cold = one.delays.label, one.variance, one.memory, one.delays.cold
+        row: dict[str, object] = {"load": label, "rounds": len(one.delays.rounds)}
+        row |= {"median": np.nan, "spread": np.nan} | known.pop(label, {})
+        row["delays"] = len(one.delays.bulk)
+        for part in ("worker", "round", "rest"):
+            row[part] = np.nan if variance is None else variance.share(part)
+        row["worker_chance"] = np.nan if variance is None else variance.worker_chance
+        row["round_chance"] = np.nan if variance is None else variance.round_chance
+        row["persistence"] = np.nan if memory is None else memory.persistence
+        low, high = (np.nan, np.nan) if memory is None else memory.interval
+        row |= {"persistence_low": low, "persistence_high": high}
+        row["persistence_chance"] = np.nan if memory is None else memory.chance
+        row["cold_rounds"] = 0 if cold is None else cold.hit
+        row["cold_beyond"] = np.nan if cold is None else cold.beyond
+        row["cold_at_once"] = np.nan if cold is None else cold.clump
+        yield row
+    yield from ({"load": label} | row for label, row in known.items())
 
 
 def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
@@ -246,54 +280,15 @@ def worker_table(workers: Workers | None, hosts: Sequence[str]) -> pd.DataFrame:
     interval. No rows where there are too few rounds or workers.
     """
     order = [] if workers is None else [*workers.order]
+    standing = () if workers is None else workers.standing
     columns: dict[str, object] = {
         "worker": np.array(order, dtype=np.int64),
         "host": pd.array([hosts[j] for j in order], dtype="string"),
-        "stands_out": np.array(
-            [workers is not None and j in workers.standing for j in order], bool
-        ),
+        "stands_out": np.array([j in standing for j in order], bool),
     }
-    for name in COLUMNS:
+    for name in ESTIMATES:
         found: Estimates | None = None if workers is None else getattr(workers, name)
         for field, end in (("value", ""), ("low", "_low"), ("high", "_high")):
             values = np.empty(0) if found is None else getattr(found, field)[order]
             columns[name + end] = values
     return pd.DataFrame(columns)
-
-
-def named(workers: Workers | None, hosts: Sequence[str]) -> list[str]:
-    """A line for each worker that stands out."""
-    if workers is None:
-        return ["- workers: cannot be told (too few rounds or workers)"]
-    if not workers.standing:
-        return ["- workers: none is slow more often, or for longer, than chance explains"]
-    return [f"- worker {hosts[j]} stands out: {_sentence(workers, j)}" for j in workers.standing]
-
-
-def standing_rows(workers: Workers, hosts: Sequence[str]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of a table of those that stand out."""
-    rows = [
-        [hosts[j], *(_with_interval(name, getattr(workers, name), j) for name in COLUMNS)]
-        for j in workers.standing
-    ]
-    return ["worker", *TITLES.values()], rows
-
-
-def _sentence(workers: Workers, j: int) -> str:
-    slower, slow, spell = workers.slower.value[j], workers.slow.value[j], workers.spell.value[j]
-    parts = [f"{slower:.2f} times as slow as the median worker", f"slow in {slow:.1%} of rounds"]
-    if np.isfinite(spell):
-        parts.append(f"for {spell:.1f} rounds in a row")
-    return f"{', '.join(parts)}; costs {workers.cost.value[j]:.3g} s a round"
-
-
-def _with_interval(name: str, found: Estimates, j: int) -> str:
-    value, low, high = found.value[j], found.low[j], found.high[j]
-    width = high - low
-    if not np.isfinite(width) or width >= WIDEST.get(name, np.inf):
-        return UNKNOWN if not np.isfinite(value) else f"{_number(name, value)} ({UNKNOWN})"
-    return f"{_number(name, value)} ({_number(name, low)} to {_number(name, high)})"
-
-
-def _number(name: str, value: float) -> str:
-    return f"{value:.1%}" if name == "slow" else f"{value:.3g}"

@@ -107,7 +107,7 @@ class Workers:
         )
 
 
-def describe(tables: Sequence[FloatArray]) -> Workers | None:
+def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     """Of ``(rounds, n)`` tables; ``None`` with few rounds or workers, or a round's median of 0 s.
 
     Cost: a sort of every round, and a thousand means for each of ``JUDGED`` workers.

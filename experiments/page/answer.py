@@ -97,8 +97,8 @@ def _question(arguments: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def table_at(path: Path, columns: Sequence[str]) -> pd.DataFrame:
-    """Read a table, Parquet or CSV, that has these columns and some rows.
+def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:
+    """Read a table, Parquet or CSV, that has these columns and, unless it may be empty, some rows.
 
     Raises:
         ConfigError: it cannot be read, or is not such a table.
@@ -112,7 +112,7 @@ def table_at(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ConfigError(f"{path}: cannot be read: {reason}") from None
     missing = [column for column in columns if column not in frame.columns]
-    if missing or frame.empty:
+    if missing or (frame.empty and not may_be_empty):
         what = f"has no column {missing[0]}" if missing else "has no rows"
         raise ConfigError(f"{path}: {what}; run the same command again")
     return frame

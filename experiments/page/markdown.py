@@ -29,6 +29,8 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
     if answer.next:
         lines += ["## Next", "", *(f"- {plain(text)}" for text in answer.next), ""]
     lines += ["## The question", "", *(f"- {t}: {plain(text)}" for t, text in page.question), ""]
+    if page.config:
+        lines += ["## The config", "", f"```yaml\n{page.config.rstrip()}\n```", ""]
     for section in page.sections:
         parts = [*_parts(section, pictures)]
         if parts:

@@ -147,7 +147,7 @@ def _curve(axes: Axes, mark: Curve) -> None:
         linestyle=look.line,
         linewidth=mark.width,
         marker=look.marker,
-        markevery=(every // 2, every),
+        markevery=[*mark.marked] or (every // 2, every),
         drawstyle="steps-post" if mark.steps else "default",
         label=entry(look.title) or None,
     )

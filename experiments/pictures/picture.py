@@ -56,6 +56,7 @@ class Curve:
         steps: a staircase that changes at each point, instead of straight lines.
         width: of the line, in points.
         bars: the spread is a bar at each point (along the vertical axis), not a band.
+        marked: which points carry a marker; eight at equal distances if empty.
     """
 
     look: Look
@@ -67,6 +68,7 @@ class Curve:
     steps: bool = False
     width: float = 1.8
     bars: bool = False
+    marked: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells
 from ..config.errors import ConfigError, at
 from ..fit import command
-from ..fit.study import investigate
+from ..fit.study import study
 from ..options import MeasuredJob
 from ..run.estimate import Room, check, size
 
@@ -77,9 +77,7 @@ class MeasuredConfig:
             document["delay"] = _replayed(path, self.reading, hosts)
         else:
             ks = command.k_range(None, measured.workers)
-            found = investigate(
-                measured.tables, self.reading.load, ks, lambda done, total: None, measured.hosts
-            )
+            found = study(measured, ks, self.reading.load)
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
         if len(measured.tables) == 1:

@@ -13,7 +13,7 @@ from ..run import files, outputs
 from ..run.files import locked
 
 PAGES = {
-    "fit": (("fit.parquet",), "report.kinds.fit"),
+    "fit": (("fit.parquet",), "fit.page"),
     "whatif": (("whatif.parquet",), "whatif.page"),
     "compare": (("comparison.csv",), "compare"),
     "recommend": (("candidates.parquet",), "recommend.page"),

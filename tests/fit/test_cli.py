@@ -14,15 +14,15 @@ import pytest
 import yaml
 
 from erasurehead.delay_models import MODELS
-from erasurehead.delay_models.tables.read import read_all_loads
+from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
-from erasurehead.experiments.fit.command import k_range, read_tables, write_findings
+from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.law import ScipyLaw
-from erasurehead.experiments.fit.study import investigate
-from tests.tools import inside
+from erasurehead.experiments.fit.study import study
+from tests.tools import inside, numbered
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
 LAMBDA = Path(TRACES or "") / "lambda_cnn_desktop_canada.csv.gz"
@@ -65,7 +65,13 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     out, stdout = fitted
     names = {path.name for path in out.iterdir()}
     pictures = {f"{stem}.{kind}" for stem in ("qq", "order_statistics") for kind in ("png", "svg")}
-    tables = {"fit.parquet", "order_statistics.parquet", "workers.parquet"}
+    tables = {
+        f"{stem}.parquet"
+        for stem in (
+            *("fit", "order_statistics", "workers"),
+            *("quantiles", "candidates", "loads", "load_laws"),
+        )
+    }
     assert names == pictures | tables | {"report.md", "answer.json", "delay.yaml"}
     fits = pd.read_parquet(out / "fit.parquet")
     assert list(fits.columns) == [
@@ -170,7 +176,7 @@ def test_one_load_and_a_range(fitted: tuple[Path, str], tmp_path: Path) -> None:
 def test_the_config_predicts_what_was_measured(model: dict[str, Any]) -> None:
     """Through whatever parts it takes; within 5 % from half of the workers to all."""
     table = delay_model(model).sample(np.random.default_rng(5), 200, 30)
-    found = investigate({None: table}, None, range(15, 31), lambda done, total: None)
+    found = study(numbered({None: table}), range(15, 31))
     assert found.chosen.error < 0.05, found.chosen.section
     if model["model"] in ("heterogeneous", "round_effects"):
         assert found.chosen.section["model"] == model["model"]
@@ -186,7 +192,7 @@ def test_a_single_clump_is_predicted_around_its_edge() -> None:
     table[27, 40:45] += 25.0
     table[27, 100:104] += 36.7
     ks = range(240, 257)
-    found = investigate({None: table}, None, ks, lambda done, total: None)
+    found = study(numbered({None: table}), ks)
     measured = np.sort(table, axis=1)[:, np.array(ks) - 1].mean(axis=0)
     np.testing.assert_allclose(found.chosen.predicted, measured, rtol=0.1)
 
@@ -229,11 +235,11 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     """Whatever a file holds, the config can be built, and every file is written."""
     tables = odd_tables()[name]
     workers = next(iter(tables.values())).shape[1]
-    found = investigate(tables, None, k_range(None, workers), lambda done, total: None)
+    found = study(numbered(tables), k_range(None, workers))
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
-    written = write_findings(found, name, tmp_path)
-    assert sorted(written) == sorted(tmp_path.iterdir())
-    assert len(written) == 10
+    write(found, name, tmp_path)
+    assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
+    assert len(FILES) == 14
 
 
 def test_mixed_units_are_a_warning(tmp_path: Path) -> None:
@@ -314,8 +320,8 @@ def test_a_table_of_many_workers_has_a_report(tmp_path: Path) -> None:
     measured, _ = read_tables(str(wide(tmp_path / "t.csv", table)))
     ks = k_range("1:2500", 2500)
     assert len(ks) < 2500
-    found = investigate(measured.tables, None, ks, lambda done, total: None)
-    write_findings(found, "t.csv", tmp_path / "out")
+    found = study(measured, ks)
+    write(found, "t.csv", tmp_path / "out")
     report = (tmp_path / "out" / "report.md").read_text()
     (header,) = [line for line in report.splitlines() if "order error |" in line]
     shown = [int(cell.strip()[2:]) for cell in header.split("|") if cell.strip()[:2] == "k="]
@@ -370,8 +376,9 @@ def test_no_pickle_is_ever_loaded(tmp_path: Path) -> None:
 @pytest.mark.parametrize("load", [0.0, 0.25, 0.5, 0.75, 1.0])
 def test_measured_calls_are_predicted_at_every_load(load: float) -> None:
     """Serverless calls of 256 workers: mean round times of k-of-n within 10 % of the trace."""
-    tables = read_all_loads(str(LAMBDA))
-    found = investigate(tables, load, range(128, 257), lambda done, total: None)
+    measured_calls = read_measured(str(LAMBDA))
+    tables = measured_calls.tables
+    found = study(measured_calls, range(128, 257), load)
     assert found.load_law["kind"] == "additive"
     assert found.load is not None
     assert found.load.slope == pytest.approx(1.127, abs=0.001)

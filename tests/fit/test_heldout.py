@@ -17,8 +17,9 @@ from erasurehead.experiments.fit.goodness import (
     score,
 )
 from erasurehead.experiments.fit.lognormals import split_factors
-from erasurehead.experiments.fit.study import Findings, investigate
+from erasurehead.experiments.fit.study import Findings, study
 from tests.fit.walled import drawn, in_launches, walled
+from tests.tools import numbered
 
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]
 
@@ -26,7 +27,7 @@ Generator = Callable[[np.random.Generator, int, int], np.ndarray]
 def found(table: np.ndarray, first: int = 0) -> Findings:
     workers = table.shape[1]
     ks = range(first or workers // 2, workers + 1)
-    return investigate({None: table}, None, ks, lambda done, total: None)
+    return study(numbered({None: table}), ks)
 
 
 def test_every_round_is_held_out_once_in_each_split() -> None:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.fit.load import measure_load, unit_delays
-from erasurehead.experiments.fit.page import terminal_report
-from erasurehead.experiments.fit.study import investigate
+from erasurehead.experiments.fit.page import answer
+from erasurehead.experiments.fit.study import study
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,
@@ -16,6 +16,7 @@ from erasurehead.sim.load_laws import (
     Proportional,
 )
 from erasurehead.sim.types import FloatArray
+from tests.tools import numbered
 
 # A share of a task's time that does not grow with its load: found, and not where there is none.
 
@@ -137,7 +138,7 @@ def test_more_work_never_takes_less_time() -> None:
 
 
 def test_the_report_says_so() -> None:
-    found = investigate(load_steps_tables(MEDIANS), None, range(32, 65), lambda done, total: None)
+    found = study(numbered(load_steps_tables(MEDIANS)), range(32, 65))
     assert found.load_law["kind"] == "steps"
-    assert "loads step instead of slope" in terminal_report(found)
+    assert "loads step instead of slope" in " ".join(answer(found, "t.csv").why)
     assert found.chosen.error < 0.02

@@ -10,12 +10,13 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.page import markdown_report
+from erasurehead.experiments.fit.page import answer, page, worker_words
 from erasurehead.experiments.fit.recipes import OwnLaws
-from erasurehead.experiments.fit.study import investigate, named, standing_rows, worker_table
+from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Memory
-from erasurehead.experiments.fit.workers import describe, with_own_laws
-from tests.tools import inside
+from erasurehead.experiments.fit.workers import judge_workers, with_own_laws
+from erasurehead.experiments.page.markdown import as_markdown
+from tests.tools import inside, numbered
 
 CONSTANT, SPELLED = 17, 42
 
@@ -36,14 +37,14 @@ def planted(seed: int, rounds: int, n: int = 64) -> np.ndarray:
 
 def test_exactly_the_planted_hosts_are_named() -> None:
     """Not those with a spike or two. In the words of the report as in the table."""
-    hosts = [f"node{j}" for j in range(64)]
+    hosts = tuple(f"node{j}" for j in range(64))
     for seed in range(5):
-        workers = describe([planted(seed, 500)])
+        workers = judge_workers([planted(seed, 500)])
         assert workers is not None
         assert {*workers.standing} == {CONSTANT, SPELLED}
-        lines = named(workers, hosts)
+        lines = worker_words(workers, hosts)
         assert len(lines) == 2
-        assert {line.split()[2] for line in lines} == {"node17", "node42"}
+        assert {line.split()[1] for line in lines} == {"node17", "node42"}
 
 
 @pytest.mark.slow
@@ -51,7 +52,7 @@ def test_exactly_the_planted_hosts_are_named_in_many_tables() -> None:
     hits = 0
     for rounds in (300, 500, 1000):
         for seed in range(100, 140):
-            workers = describe([planted(seed, rounds)])
+            workers = judge_workers([planted(seed, rounds)])
             assert workers is not None
             hits += {*workers.standing} == {CONSTANT, SPELLED}
     assert hits >= 0.95 * 120
@@ -60,7 +61,7 @@ def test_exactly_the_planted_hosts_are_named_in_many_tables() -> None:
 def test_what_was_planted_is_told() -> None:
     """Intervals hold the truth: 1.35 times, spells as long as they are, and their cost."""
     table = planted(0, 1000)
-    workers = describe([table])
+    workers = judge_workers([table])
     assert workers is not None
     assert workers.slower.low[CONSTANT] < 1.35 < workers.slower.high[CONSTANT]
     assert workers.slower.high[CONSTANT] - workers.slower.low[CONSTANT] < 0.05
@@ -81,7 +82,7 @@ def test_by_hand() -> None:
     tables = [np.ones((10, 5)), np.ones((4, 5))]
     tables[0][[2, 3, 4, 8], 2] = 3.0
     tables[1][[0, 1], 2] = 3.0
-    workers = describe(tables)
+    workers = judge_workers(tables)
     assert workers is not None
     assert workers.slow.value[2] == pytest.approx(6 / 14)
     assert workers.spell.value[2] == pytest.approx(2.0)
@@ -108,15 +109,15 @@ def test_by_hand() -> None:
 def test_nobody_stands_out_where_all_are_alike(model: DelayModel) -> None:
     """Twice the stated 1 % and the 0.1 % of spells: at most 3 of 20 (p = 1e-3)."""
     tables = [model.sample(np.random.default_rng(seed), 200, 32) for seed in range(20)]
-    found = [describe([table]) for table in tables]
+    found = [judge_workers([table]) for table in tables]
     assert sum(bool(workers and workers.standing) for workers in found) <= 3
 
 
 def test_too_little_is_no_table() -> None:
     for table in (np.ones((5, 9)), np.ones((20, 2)), np.zeros((20, 5))):
-        assert describe([table]) is None
-    assert len(worker_table(None, [])) == 0
-    assert "cannot be told" in named(None, [])[0]
+        assert judge_workers([table]) is None
+    assert len(worker_table(None, ())) == 0
+    assert "cannot be told" in worker_words(None, ())[0]
 
 
 def test_a_slower_host_is_slower_in_the_model() -> None:
@@ -124,23 +125,25 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
     rng = np.random.default_rng(1)
     table = rng.lognormal(0, 0.1, (100, 40))
     table[:, 7] *= 1.35
-    found = investigate({None: table}, None, range(20, 41), lambda done, total: None)
+    found = study(numbered({None: table}), range(20, 41))
     section = found.chosen.section
     if section["model"] == "heterogeneous":
         assert section["factors"][7] == pytest.approx(1.35, abs=0.05)
     else:
         assert np.argmax(section["ranks"]) == 7
     assert found.workers is not None
-    assert "7" in [row[0] for row in standing_rows(found.workers, found.hosts)[1]]
-    report = markdown_report(found, "t\u202e.csv")
+    made = page(tables(found), answer(found, "t\u202e.csv"), "")
+    (rows,) = [table.rows for table in made.tables if table.file == "workers.parquet"]
+    assert "7" in [row[0].text for row in rows if row[-1].text == "yes"]
+    report = as_markdown(made, {})
     assert "| 7" in report
-    assert report.startswith("# Delays in t\\u202e.csv\n")
+    assert report.startswith("# fit: t\\u202e.csv\n")
 
 
 def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     """Catches a memory for everybody, and factors or ranks that move to the next worker."""
     table = planted(1, 600)
-    found = investigate({None: table}, None, range(32, 65), lambda done, total: None)
+    found = study(numbered({None: table}), range(32, 65))
     section = found.chosen.section
     while section["model"] != "own_laws":
         section = section["base"]
@@ -152,7 +155,7 @@ def test_spells_of_one_host_are_its_own_in_the_model() -> None:
     assert share == pytest.approx(slow.mean(), abs=0.02)
     assert law["slow"]["median"] / law["fast"]["median"] == pytest.approx(1.8, abs=0.1)
     rows = delay_model(found.chosen.section).sample(np.random.default_rng(0), 20_000, 64)
-    again = describe([rows])
+    again = judge_workers([rows])
     assert again is not None
     assert {*again.standing} == {CONSTANT, SPELLED}
     assert found.chosen.error < 0.02
@@ -177,7 +180,7 @@ def test_names_are_in_what_is_written(tmp_path: Path) -> None:
     pd.DataFrame(table, columns=[f"node{j}" for j in range(48)]).to_csv(path, index=False)
     done = inside("fit", path, "--output", tmp_path / "out")
     assert done.returncode == 0, done.stderr
-    assert "worker node17 stands out: 1.3" in done.stdout
+    assert "Worker node17 stands out: 1.3" in done.stdout
     rows = pd.read_parquet(tmp_path / "out" / "workers.parquet")
     assert set(rows[rows.stands_out].host) == {"node17", "node42"}
     assert len(rows) == 48
@@ -191,7 +194,7 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     spells = np.repeat(rng.random(40) < 0.3, 10)
     table = middles * rng.lognormal(0, [0.02, 0.05, 0.01, 0.03], (400, 4))
     table[:, 1] *= np.where(spells, 3.0, 1.0)
-    workers = describe([table])
+    workers = judge_workers([table])
     assert workers is not None
     others = [np.delete(table, 1, axis=1)]
     section = with_own_laws(OwnLaws().section(others[0], others), [table], workers)

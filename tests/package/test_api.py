@@ -219,7 +219,7 @@ def test_it_has_tables_report_and_pictures(
 ) -> None:
     assert fitted.table["rank_order"].iloc[0] == 1
     assert set(fitted.order_statistics["k"]) == {3, 4, 5, 6}
-    assert fitted.report.startswith("# Delays in the table")
+    assert fitted.report.startswith("# fit: the table")
     assert fitted.plot.quantiles().has_data()
     assert len(fitted.plot.order_statistics().figure.axes) == 2
     assert (tmp_path / "delay.yaml") in fitted.save(tmp_path)

@@ -344,7 +344,8 @@ def _curve(mark: Curve, at: Place) -> tuple[Markup, Values]:
         )
     if mark.look.marker:
         every = 1 if mark.bars else max(1, len(x) // MARKED)
-        parts += _uses(mark.look, x[every // 2 :: every], y[every // 2 :: every], 5.5, at.sheet)
+        marked = [*mark.marked] or slice(every // 2, None, every)
+        parts += _uses(mark.look, x[marked], y[marked], 5.5, at.sheet)
     values: Values = {"kind": "curve", "x": readable(mark.x[places]), "y": readable(mark.y[places])}
     if mark.steps:
         values["steps"] = 1
