@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from erasurehead.experiments.config.catalogue import with_plugins
-from erasurehead.experiments.conformance import CHECKS, Nonconforming, Subject
+from erasurehead.experiments.conformance import CHECKS, Nonconforming, SchemeUnderTest
 from erasurehead.sim.schemes import SchemeFamily
 
 __all__ = ["CHECKS", "Nonconforming", "check_scheme"]
@@ -50,12 +50,12 @@ def check_scheme(
     family = _named(scheme, plugins, fields) if isinstance(scheme, str) else scheme
     if unknown := set(only) - set(CHECKS):
         raise ValueError(f"no check {', '.join(sorted(unknown))}; valid: {', '.join(CHECKS)}")
-    subject = Subject(family, workers)
-    subject.scheme  # noqa: B018 - an invalid parameter is no finding
+    tested = SchemeUnderTest(family, workers)
+    tested.scheme  # noqa: B018 - an invalid parameter is no finding
     found = {}
     for name in only:
         try:
-            found[name] = CHECKS[name](subject)
+            found[name] = CHECKS[name](tested)
         except Nonconforming as error:
             raise Nonconforming(f"{family.name}, {name}: {error}") from None
     return found

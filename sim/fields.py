@@ -42,11 +42,11 @@ Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False),
 
 
 Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]
-"""A part of a whole."""
+"""A fraction between 0 and 1."""
 
 
 def require_divisor(value: int, workers: int, field: str = "load") -> None:
-    """Groups of equal size need it to divide the number of workers."""
+    """Refuse a group size that does not divide the number of workers."""
     if workers % value:
         refuse_naming(
             field,
@@ -57,7 +57,7 @@ def require_divisor(value: int, workers: int, field: str = "load") -> None:
 
 
 def require_at_most_workers(field: str, value: int, workers: int) -> None:
-    """A count of workers cannot exceed the cluster."""
+    """Refuse a count of workers that exceeds the cluster."""
     if value > workers:
         valid = f"must be between 1 and workers = {workers}"
         raise InvalidParameter(field, value, valid, {field: workers})
@@ -69,11 +69,11 @@ def refuse_naming(
     """Refuse a number, and name those that are allowed: all of them, or the nearest.
 
     Args:
-        field: its name.
-        value: what was given.
-        allowed: at least one.
-        rule: why, as a clause.
-        shown: how many are named.
+        field: the field's name.
+        value: the refused number.
+        allowed: numbers that are allowed; at least one.
+        rule: the reason, as a clause.
+        shown: at most so many are named.
     """
     near = sorted(allowed, key=lambda other: abs(other - value))
     named = ", ".join(map(str, sorted(near[:shown])))

@@ -25,16 +25,16 @@ from numpy.typing import NDArray
 MOST_CELLS = 50_000_000
 """Numbers that a file may hold, unless the caller allows more: 400 MB in memory."""
 
-REMEDY = "unless most_cells in the config, or --allow-large of fit, allows more"
+HOW_TO_ALLOW = "unless most_cells in the config, or --allow-large of fit, allows more"
 
 HEADERS = {
     (1, 0): np.lib.format.read_array_header_1_0,
     (2, 0): np.lib.format.read_array_header_2_0,
 }
-"""Versions of arrays of numbers; later ones are for names of fields."""
+"""Readers of a header by its version; later versions are for named fields, not for numbers."""
 
 ENCRYPTED = 1
-"""The bit of a ZIP member's flags."""
+"""The bit of a ZIP member's flags that says it is encrypted."""
 
 
 class UnusableFile(ValueError):
@@ -67,8 +67,6 @@ def require_regular(path: Path) -> None:
 def reading(form: str) -> Iterator[None]:
     """Turn whatever a library raises at a damaged file into one line.
 
-    A reader of a format that meets damage raises what its inner parts raise: ``RuntimeError``,
-    ``RecursionError``, ``zlib.error``, ``tokenize.TokenError``... There is no list of them.
 
     Args:
         form: the format, for the line.
@@ -84,12 +82,14 @@ def reading(form: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise UnusableFile(f"cannot be read as {form}: memory is short") from error
+    # Everything, since there is no list of what the inner parts of a library raise: RuntimeError,
+    # RecursionError, zlib.error, tokenize.TokenError...
     except Exception as error:
         raise UnusableFile(f"cannot be read as {form}: {_reason(error)}") from error
 
 
 def _reason(error: Exception) -> str:
-    """Its first line, without the file's name and not too long."""
+    """The first line of an error, without the file's name, in at most 200 letters."""
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     line = (text.strip() or type(error).__name__).splitlines()[0]
     return line if len(line) <= 200 else f"{line[:197]}..."
@@ -110,7 +110,7 @@ def require_cells(cells: int, most: int | None) -> None:
     """
     if most is not None and cells > most:
         shown = f"{cells:,} numbers or more" if cells < 10**15 else "10^15 numbers or more"
-        raise UnusableFile(f"holds {shown}; must be at most {most:,}, {REMEDY}")
+        raise UnusableFile(f"holds {shown}; must be at most {most:,}, {HOW_TO_ALLOW}")
 
 
 def read_npz(
@@ -120,8 +120,8 @@ def read_npz(
 
     Args:
         path: the file.
-        choose: from the names that the file holds to those that are wanted.
-        most: cells that the wanted arrays may have together.
+        choose: selects the wanted arrays from the names in the file.
+        most: numbers that the wanted arrays may have together.
 
     Raises:
         UnusableFile: it is no NPZ, damaged, encrypted, too large, or holds other things.
@@ -139,11 +139,16 @@ def read_npz(
             wanted = choose(list(members))
             counts = [_count(archive, name, members[name]) for name in wanted]
             require_cells(sum(counts), most)
-            return {name: _array(archive, members[name]) for name in wanted}
+            found = dict[str, np.ndarray]()
+            for name in wanted:
+                with archive.open(members[name]) as member:
+                    array = np.lib.format.read_array(member, allow_pickle=False)
+                    found[name] = np.asarray(array)
+            return found
 
 
 def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
-    """How many numbers an array says that it has, if it can have them."""
+    """How many numbers the header of an array promises; refused if the file is too short for it."""
     if info.flag_bits & ENCRYPTED:
         raise UnusableFile(f"array {name} is encrypted")
     try:
@@ -166,11 +171,6 @@ def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
     if header + count * dtype.itemsize > info.file_size:
         raise UnusableFile(f"array {name} has shape {short(shape)}, and ends early")
     return count
-
-
-def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
-    with archive.open(info) as member:
-        return np.asarray(np.lib.format.read_array(member, allow_pickle=False))
 
 
 def floats(array: np.ndarray) -> NDArray[np.float64]:

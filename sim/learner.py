@@ -1,4 +1,18 @@
-"""From the master's updates to losses: the learner replays what the master applied."""
+"""From the master's updates to losses: the learner replays what the master applied.
+
+Timing does not depend on gradient values, so the learner sees steps and nothing else. (A scheme
+that looks at losses is trained along the way, with ``Learner`` itself.) All replications are
+columns of one matrix, trained in blocks of a fixed width.
+
+Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
+one reuses the margins of its version. A step with few partitions takes two products with their rows
+alone, and so does a renewal of a few entries of a table of gradients. Held gradients take the two
+products of a dense step. Losses are evaluated at iterations only, in one product with the training
+rows and one with the test rows; after dense steps the margins are already there. Equal features of
+sparse data are merged first, which changes nothing but the cost.
+
+A model that diverges is a result too: its losses become infinite or NaN, without a warning.
+"""
 
 from __future__ import annotations
 
@@ -15,41 +29,38 @@ from .numerics import one_thread
 from .optimizers import Optimizer
 from .problems.base import Problem, product
 from .steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
-from .types import BoolArray, FloatArray, IntArray
-
-# Gradients that are held for several rounds, as the slopes of their rows.
+from .types import FloatArray, IntArray
 
 
 @final
-class Layers:
-    """Each layer holds one gradient of every partition, of a few replications side by side.
+class HeldGradients:
+    """d gradients of every partition, for a few replications side by side; all zero at first.
 
-    A row's share of a gradient is its features times its slope, so held gradients are mixed row by
-    row before the one product with ``X^T``.
+    A row's part of a gradient is its features times its slope. So the slopes are kept, which
+    are mixed row by row before the one product with ``X^T``.
 
     Args:
         problem: data and loss.
-        layers: d.
+        held: d.
         width: replications.
     """
 
-    def __init__(self, problem: Problem, layers: int, width: int) -> None:
+    def __init__(self, problem: Problem, held: int, width: int) -> None:
         self._problem = problem
-        self._slopes = np.zeros((layers, problem.rows, width))
+        self._slopes = np.zeros((held, problem.rows, width))
 
-    def mixed(self, fresh: BoolArray, weights: FloatArray, margins: FloatArray) -> FloatArray:
-        """Renew some gradients, and ``(p, width)`` decode a weighted sum of all.
+    def mixed(self, step: Held, margins: FloatArray) -> FloatArray:
+        """Renew some gradients and decode the weighted sum of all: ``(p, width)``.
 
         Args:
-            fresh: ``(width, d, k)`` which are taken anew.
-            weights: ``(width, d, k)`` what each weighs in the decoded gradient.
+            step: which are taken anew, and the weights.
             margins: ``(N, width)`` of the newest model.
 
-        Cost: one product, and two passes over N numbers for each layer and replication.
+        Cost: one product, and two passes over N numbers for each of the d and each replication.
         """
         problem, slopes = self._problem, self._problem.slopes(margins)
-        renewed = np.ascontiguousarray(fresh.transpose(1, 2, 0))
-        scaled = np.ascontiguousarray(weights.transpose(1, 2, 0)) / problem.rows
+        renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
+        scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
         for rows, owner in problem.pieces(slopes.shape[1]):
             newest, mixed = slopes[rows], np.zeros_like(slopes[rows])
             for held, renew, weight in zip(self._slopes[:, rows], renewed, scaled, strict=True):
@@ -59,25 +70,21 @@ class Layers:
         return problem.gradient_from_slopes(slopes)
 
 
-# A table of gradients that is renewed one entry at a time, and the sum of it.
-
-
 @final
-class Entries:
-    """The tables of a few replications, side by side; every entry is zero at first.
+class GradientTables:
+    """Tables of gradients and their sums, one for each replication; every entry is zero at first.
 
     The sum follows each change, so a renewal costs a few passes over p numbers, however many
-    entries there are. After as many renewals as entries it is added up anew, which is one pass more
-    for each renewal, so that rounding does not pile up in a long run.
+    entries there are.
 
     Args:
         width: replications.
-        entries: of each table.
+        size: entries of each table.
         features: p.
     """
 
-    def __init__(self, width: int, entries: int, features: int) -> None:
-        self._contents = np.zeros((width, entries, features))
+    def __init__(self, width: int, size: int, features: int) -> None:
+        self._contents = np.zeros((width, size, features))
         self._total = np.zeros((width, features))
         self._renewals = np.zeros(width, dtype=np.int64)
 
@@ -87,13 +94,13 @@ class Entries:
         return self._total.T
 
     def renew(self, column: int, entry: int, gradient: FloatArray, share: float = 1.0) -> None:
-        """Mix ``(p,)`` a gradient into an entry of one table, or replace the entry by it.
+        """Replace an entry of one table, or mix a gradient into it.
 
         Args:
-            column: which table.
+            column: which replication's table.
             entry: which entry.
-            gradient: the new one.
-            share: of it in the entry; the rest is what was there.
+            gradient: ``(p,)`` the new gradient.
+            share: weight of the new gradient; the old content has the rest.
         """
         contents, total = self._contents[column], self._total[column]
         change = gradient - contents[entry]
@@ -104,6 +111,8 @@ class Entries:
             contents[entry] += change
         total += change
         self._renewals[column] += 1
+        # Rounding must not pile up in a long run. Adding up anew after as many renewals as there
+        # are entries costs one more pass per renewal.
         if self._renewals[column] % len(contents) == 0:
             contents.sum(axis=0, out=total)
 
@@ -113,36 +122,31 @@ class Entries:
         self._total[:] = 0.0
 
 
-# From the master's updates to losses: the learner replays what the master applied.
-#
-# Timing does not depend on gradient values (a scheme that looks at losses trains along the way,
-# with ``Models`` itself), so the learner sees steps and nothing else. All replications are columns
-# of one matrix, trained in blocks of a fixed width.
-#
-# Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a
-# stale one reuses the margins of its version. A step with few partitions takes two products with
-# their rows alone, and so does one that renews a few entries of a table of gradients
-# (``sim.learner``). Held gradients take the two products of a dense step (``sim.learner``). Losses
-# are evaluated at iterations alone, in one product with the training rows and one with the test
-# rows; after dense steps the margins are there already. Equal features of sparse data are merged
-# first, which changes nothing but the cost (``sim.problems.merging``).
-#
-# Memory: the models of the ``depth`` latest updates are remembered where gradients are stale, and
-# gradients where there is a table of them, or where some are held.
-#
-# Bytes: blocks have a fixed width and matrix products run on one thread, so the result is a
-# function of the arguments alone, not of the machine's number of cores or its load. A model that
-# diverges is a result too: its losses become infinite or NaN, without a warning.
-
-
+# A fixed width, because a matrix product rounds differently at another shape: so the losses are a
+# function of the arguments alone, not of the machine.
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""
 
 REMEMBERED = 2 * 2**30
 """Bytes of past models and gradients that may be kept."""
 
-Report = Callable[[int, int], None]
+Progress = Callable[[int, int], None]
 """Called with iterations done and iterations in all."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """How much of the past the learner keeps.
+
+    Attributes:
+        models: how many updates back a gradient may be taken.
+        table: gradients in the table of ``Renewal``; 0: no table.
+        held: d of ``Held``; 0: none is held.
+    """
+
+    models: int = 0
+    table: int = 0
+    held: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +173,7 @@ def train(
     initial: FloatArray,
     steps: Steps,
     iterations: int,
-    report: Report | None = None,
+    progress: Progress | None = None,
 ) -> Learned:
     """Train R models, each on the gradients that its own replication decoded.
 
@@ -179,41 +183,38 @@ def train(
         initial: ``(p,)`` the start of every replication.
         steps: the master's updates. Where every one is exact, one model is trained and all
             replications share it: the arrays returned are read-only views.
-        iterations: T; the updates of each are as many.
-        report: told of each iteration.
+        iterations: T; each has the same number of updates.
+        progress: told of each iteration.
 
     Raises:
         InvalidParameter: past models or gradients do not fit into memory.
     """
     replications, updates = steps.times.shape
-    with training():
+    with training_context():
         exact = steps.exact
-        require_memory(problem, steps)
-        width = 1 if exact else replications
-        kept = steps.depth, steps.entries, steps.layers
-        learner = Learner(problem, optimizer, initial, width, *kept)
+        past = Past(steps.depth, steps.table_size, steps.held)
+        require_memory_for(past, problem, steps)
+        learner = Learner(problem, optimizer, initial, 1 if exact else replications, past)
         for t in range(iterations):
             for u in range(t * updates // iterations, (t + 1) * updates // iterations):
                 learner.update(None if exact else steps.step(u))
             learner.evaluate()
-            if report is not None:
-                report(t + 1, iterations)
+            if progress is not None:
+                progress(t + 1, iterations)
         learned = learner.learned()
     return _shared(learned, replications) if exact else learned
 
 
 class Learner:
-    """All replications on their way: blocks of models, and the losses at each iteration so far.
+    """The models of all replications in training, and their losses so far.
 
     Life cycle: made at the start, whose losses it evaluates; ``update`` and ``evaluate`` as often
-    as wanted; ``learned`` at the end. Use it within ``training()``.
+    as wanted; ``learned`` at the end. Use it within ``training_context()``.
 
     Args:
         problem, optimizer, initial: as for ``train``.
         replications: R.
-        depth: how many updates back a gradient may reach.
-        entries: of a table of gradients; 0: none.
-        layers: of held gradients; 0: none.
+        past: how much of the past is kept.
     """
 
     def __init__(
@@ -222,21 +223,22 @@ class Learner:
         optimizer: Optimizer,
         initial: FloatArray,
         replications: int,
-        depth: int = 0,
-        entries: int = 0,
-        layers: int = 0,
+        past: Past = Past(),
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
-        kept = depth, entries, layers
+        blocks = [
+            slice(first, min(first + BLOCK, replications))
+            for first in range(0, replications, BLOCK)
+        ]
         self._blocks = [
-            (part, Models(self._problem, optimizer, start, part.stop - part.start, *kept))
-            for part in _parts(replications)
+            (block, Models(self._problem, optimizer, start, block.stop - block.start, past))
+            for block in blocks
         ]
         self._losses: list[FloatArray] = []
         self.evaluate()
 
     def update(self, step: Step | None, align: bool = False) -> None:
-        """One update of every replication; see ``Models.update``."""
+        """Apply one update to every replication; see ``Models.update``."""
         for part, models in self._blocks:
             models.update(None if step is None else step.columns(part), align)
 
@@ -246,7 +248,7 @@ class Learner:
         return np.concatenate([models.alignment for _, models in self._blocks])
 
     def evaluate(self) -> FloatArray:
-        """Note the losses of the models as they are; returns the training losses, ``(R,)``."""
+        """Record the losses of the current models; returns the training losses, ``(R,)``."""
         losses = np.empty((2, self._blocks[-1][0].stop))
         for part, models in self._blocks:
             losses[0, part], losses[1, part] = models.losses()
@@ -254,7 +256,7 @@ class Learner:
         return np.asarray(losses[0])
 
     def learned(self) -> Learned:
-        """What became of the models."""
+        """The losses at every evaluation so far, and the current models."""
         train_loss, test_loss = np.stack(self._losses, axis=-1)
         final = np.hstack([models.beta for _, models in self._blocks])
         auc = self._problem.test_auc(final)
@@ -269,14 +271,14 @@ class Learner:
 
 
 @contextmanager
-def training() -> Iterator[None]:
-    """The context that training needs: one thread, no warnings of divergence."""
+def training_context() -> Iterator[None]:
+    """The context that training needs: one thread, and no warnings of divergence."""
     with one_thread(), np.errstate(over="ignore", invalid="ignore"):
         yield
 
 
 class Models:
-    """A few replications, side by side.
+    """The models of a few replications, side by side.
 
     Life cycle: ``losses`` and ``update`` in any order; each update moves on by one.
 
@@ -285,9 +287,7 @@ class Models:
         optimizer: the rule of the updates.
         initial: ``(p,)`` the start of every replication.
         width: replications.
-        depth: how many updates back a gradient may reach.
-        entries: of a table of gradients; 0: none.
-        layers: of held gradients; 0: none.
+        past: how much of the past is kept.
 
     Attributes:
         updates: updates so far.
@@ -300,40 +300,41 @@ class Models:
         optimizer: Optimizer,
         initial: FloatArray,
         width: int,
-        depth: int = 0,
-        entries: int = 0,
-        layers: int = 0,
+        past: Past,
     ) -> None:
         self._problem, self._optimizer = problem, optimizer
         self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
         margins = problem.margins(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
-        self._points: deque[FloatArray] = deque(maxlen=depth + 1)
-        self._margins_at: deque[FloatArray | None] = deque(maxlen=depth + 1)
+        self._points: deque[FloatArray] = deque(maxlen=past.models + 1)
+        self._margins_at: deque[FloatArray | None] = deque(maxlen=past.models + 1)
         self._gradient: FloatArray | None = None
-        self._entries = Entries(width, entries, problem.features)
-        self._layers = Layers(problem, layers, width)
+        self._tables = GradientTables(width, past.table, problem.features)
+        self._held = HeldGradients(problem, past.held, width)
         self.alignment = np.zeros(width)
         self.updates = 0
         self._remember()
 
     @property
     def beta(self) -> FloatArray:
-        """The models, ``(p, width)``."""
+        """The current models, ``(p, width)``."""
         return self._state[0]
 
     def losses(self) -> tuple[FloatArray, FloatArray | float]:
         """Training and test loss, ``(width,)`` each; NaN without a test set."""
         test = self._problem.test_loss(self.beta)
-        train_loss = self._problem.loss_from_margins(self._newest_margins())
-        return train_loss, np.nan if test is None else test
+        margins = self._margins[-1]
+        if margins is None:
+            margins = self._margins[-1] = self._problem.margins(self.beta)
+        return self._problem.loss_from_margins(margins), np.nan if test is None else test
 
     def update(self, step: Step | None, align: bool = False) -> None:
-        """One update; ``None`` when every partition weighs 1 at the newest model.
+        """Apply one update.
 
         Args:
-            step: of this block's replications.
-            align: also keep ``alignment``.
+            step: that of these replications; ``None`` when every partition has weight 1 and its
+                gradient is taken at the newest model.
+            align: also compute ``alignment``.
         """
         problem, t = self._problem, self.updates + 1
         gradient = self._decoded(step)
@@ -348,12 +349,6 @@ class Models:
         self._margins.append(problem.margins(self.beta) if dense else None)
         self.updates = t
         self._remember()
-
-    def _newest_margins(self) -> FloatArray:
-        margins = self._margins[-1]
-        if margins is None:
-            margins = self._margins[-1] = self._problem.margins(self.beta)
-        return margins
 
     def _remember(self) -> None:
         """Keep where the next gradient is taken: the point itself, and its margins if known."""
@@ -372,7 +367,7 @@ class Models:
             case Renewal():
                 return self._renewed(step)
             case Held():
-                return self._layers.mixed(step.fresh, step.weights, self._margins_of(0))
+                return self._held.mixed(step, self._margins_of(0))
         return self._dense(step)
 
     def _dense(self, step: Dense | None) -> FloatArray:
@@ -407,48 +402,44 @@ class Models:
         return gradient
 
     def _renewed(self, step: Renewal) -> FloatArray:
-        """The table's sum, one new gradient at a time."""
+        """The table's sum after its renewal, one new gradient at a time."""
         lags: IntArray = self.updates - step.version
         if step.clear:
-            self._entries.clear()
+            self._tables.clear()
         for column, place in zip(*np.nonzero(step.entry >= 0), strict=True):
             partition, lag = int(step.partition[column, place]), int(lags[column, place])
             part = self._single(partition, lag, int(column))
             share = 1.0 if step.share is None else float(step.share[column, place])
-            self._entries.renew(int(column), int(step.entry[column, place]), part, share)
-        return self._entries.total * step.scale
+            self._tables.renew(int(column), int(step.entry[column, place]), part, share)
+        return self._tables.total * step.scale
 
     def _single(self, partition: int, lag: int, column: int) -> FloatArray:
         """``(p,)`` the gradient of one partition at a past model of one replication."""
         return self._problem.partition_gradient(partition, self._points[-1 - lag][:, column])
 
 
-def require_memory(problem: Problem, steps: Steps) -> None:
-    """Refuse to remember more past models and gradients than fit into memory.
+def require_memory_for(past: Past, problem: Problem, steps: Steps) -> None:
+    """Refuse to keep more past models and gradients than fit into memory.
 
     Raises:
         InvalidParameter: naming the number of replications.
     """
-    numbers = steps.depth * (problem.features + (0 if steps.sparse else problem.rows))
-    numbers += steps.entries * problem.features + steps.layers * problem.rows
+    numbers = past.models * (problem.features + (0 if steps.sparse else problem.rows))
+    numbers += past.table * problem.features + past.held * problem.rows
     replications = len(steps.times)
     kept = numbers * replications * 8
     if kept > REMEMBERED:
         raise InvalidParameter(
             "replications",
             replications,
-            f"past models and gradients (up to {steps.depth} updates old) take "
+            f"past models and gradients (up to {past.models} updates old) take "
             f"{kept / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
             "replications or iterations",
         )
 
 
-def _parts(columns: int) -> list[slice]:
-    return [slice(start, min(start + BLOCK, columns)) for start in range(0, columns, BLOCK)]
-
-
 def _shared(one: Learned, replications: int) -> Learned:
-    """One model's training as that of every replication, without copying it."""
+    """What one model learned, as that of every replication; nothing is copied."""
 
     def rows(values: FloatArray | None) -> FloatArray | None:
         if values is None:

@@ -55,7 +55,7 @@ class LoadLaw(ABC):
             tape, loads, start, stop: as in ``worker_times``.
             messages: m.
             shares: ``(m,)`` share of its load that a worker has done by each message, ascending to
-                1; after the i-th of m messages i/m unless given.
+                1; by the i-th of m messages i/m unless given.
 
         Returns:
             ``(stop - start, n m)`` seconds, worker by worker.
@@ -63,9 +63,11 @@ class LoadLaw(ABC):
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
         once = _ReadOnce(tape)
-        done = [
-            self.worker_times(once, part, start, stop) for part in _parts(loads, messages, shares)
-        ]
+        if shares is None:  # product first: a whole partition stays a whole number
+            parts = [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
+        else:
+            parts = [np.asarray(loads * share) for share in shares]
+        done = [self.worker_times(once, part, start, stop) for part in parts]
         return np.stack(done, axis=-1).reshape(stop - start, -1)
 
     def task_times(
@@ -88,15 +90,8 @@ class LoadLaw(ABC):
         return np.stack(times, axis=-1).reshape(stop - start, -1)
 
 
-def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> list[FloatArray]:
-    """What a worker has done of its load by each message; a whole partition is a whole number."""
-    if shares is None:
-        return [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
-    return [np.asarray(loads * share) for share in shares]
-
-
 class _OfTape:
-    """What is read from another tape; abstract."""
+    """A tape that reads another tape; abstract."""
 
     def __init__(self, tape: TapeLike) -> None:
         self._tape = tape
@@ -112,27 +107,27 @@ class _OfTape:
 
 @final
 class _LaterStreams(_OfTape):
-    """A tape whose first streams are used up."""
+    """A tape without its first streams, which earlier tasks have used."""
 
     def __init__(self, tape: TapeLike, used: int) -> None:
         super().__init__(tape)
         self._used = used
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Rows of the stream so much further on."""
+        """Unit delays of the stream that lies ``used`` further on."""
         return self._tape.rows(start, stop, self._used + stream)
 
 
 @final
 class _ReadOnce(_OfTape):
-    """A tape that draws the rows of each stream once, for a task that is looked at in parts."""
+    """A tape that draws the rows of each stream once, for a task that is computed in parts."""
 
     def __init__(self, tape: TapeLike) -> None:
         super().__init__(tape)
         self._rows = dict[int, FloatArray]()
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Always the same rows."""
+        """The rows of the first call, whatever is asked for later."""
         if stream not in self._rows:
             self._rows[stream] = self._tape.rows(start, stop, stream)
         return self._rows[stream]
@@ -195,15 +190,15 @@ class Additive(LoadLaw):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Steps(LoadLaw):
-    """T = X + what the load costs, which jumps at some loads and is the same between them.
+class StepCosts(LoadLaw):
+    """T = X + the cost of the load, a step function: it jumps at some loads and is flat between.
 
     Measured on AWS Lambda: 1.46 s without work, 1.63 to 1.70 s with any.
 
     Args:
-        loads: where it jumps, ascending.
-        seconds: what a load costs from there on, ascending; a load below the first costs nothing,
-            and one beyond the last costs as much as the last.
+        loads: where the cost jumps, ascending.
+        seconds: the cost from each of these loads on, ascending. A load below the first costs
+            nothing, and one beyond the last costs as much as the last.
 
     Raises:
         ValueError: not as many loads as seconds, or either does not ascend.
@@ -223,7 +218,7 @@ class Steps(LoadLaw):
             raise ValueError("seconds must ascend: more work takes no less time")
 
     def cost(self, loads: Loads | float) -> FloatArray:
-        """Seconds that loads cost, elementwise."""
+        """Seconds that each load costs, elementwise."""
         place = np.searchsorted(self.loads, loads, side="right")
         return np.asarray(np.array((0.0, *self.seconds))[place])
 
@@ -276,7 +271,7 @@ class PerPartition(LoadLaw):
 
 
 def _sum(tape: TapeLike, parts: Sequence[FloatArray], start: int, stop: int) -> list[FloatArray]:
-    """Running sums over streams i of ``parts[i]`` draws; nothing takes no time."""
+    """Running sums over streams i of ``parts[i]`` draws; a part of 0 takes no time."""
     total, sums = np.zeros((stop - start, tape.workers)), list[FloatArray]()
     for stream, part in enumerate(parts):
         if np.any(part > 0):
@@ -293,5 +288,5 @@ LOAD_LAWS: dict[str, type[LoadLaw]] = {
     "partly_proportional": PartlyProportional,
     "additive": Additive,
     "per_partition": PerPartition,
-    "steps": Steps,
+    "steps": StepCosts,
 }

@@ -3,7 +3,8 @@
 Each metric stands here once, with its name, title and unit. The summary, the terminal's table, the
 paired comparison, trade-off pictures and ``docs/results.md`` all read ``METRICS``.
 
-To add a metric: one entry in ``_ALL``.
+To add a metric: one entry in ``_ALL``. If it needs a column that no table has yet, add that in
+``experiments/run/records.py``.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class CellRecords(Protocol):
-    """What is recorded of one cell."""
+    """The records of one cell."""
 
     @property
     def iterations(self) -> pd.DataFrame:
@@ -29,11 +30,11 @@ class CellRecords(Protocol):
 
     @property
     def replications(self) -> pd.DataFrame:
-        """One row per replication: numbers of the whole run."""
+        """One row per replication, with numbers of the whole run."""
 
 
 ROUNDING = 1e-12
-"""What is left of a zero that is the difference of two sums, both of the order of 1."""
+"""Round-off of a zero that is the difference of two sums of the order of 1."""
 
 Of = Callable[[CellRecords], FloatArray | None]
 
@@ -50,7 +51,7 @@ class Metric:
         meaning: one phrase for the documentation.
         heading: title of its column in the terminal; empty if it is not shown there.
         compared: whether the summary compares it with the first scheme, replication by replication.
-        rounding: a mean below this is the rounding of a zero.
+        rounding: a mean below this is round-off, and shown as zero.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""What NumPy offers, but not fast for many short rows, or not with the same bits on any machine."""
+"""What NumPy does slowly for many short rows, and linear algebra that rounds alike everywhere."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from .types import FloatArray
-
-# Array primitives that NumPy has, but not fast for many short rows.
-
 
 SHORT = 256
 """Rows shorter than this are reduced faster column by column."""
@@ -29,18 +26,15 @@ def row_max(table: FloatArray) -> FloatArray:
     return np.asarray(columns.max(axis=0).reshape(table.shape[:-1]))
 
 
-# Linear algebra on one thread: the bits of a product or a solve depend on the number of threads.
-#
-# So a table depends neither on a machine's cores, nor on how many cells are computed side by side.
-
-
 @contextmanager
 def one_thread() -> Iterator[None]:
     """The context in which everything is computed that ends up in a table.
 
-    NumPy and SciPy have a BLAS each, and only one that has been loaded can be limited: a solver
-    that imported SciPy's later would use all cores.
+    The bits of a product or a solve depend on the number of threads. On one thread, a table depends
+    neither on a machine's cores nor on how many cells are computed side by side.
     """
+    # NumPy and SciPy have a BLAS each, and only one that is loaded can be limited: a solver that
+    # imported SciPy's later would use all cores.
     import scipy.linalg  # noqa: F401
 
     with threadpool_limits(1):

@@ -57,7 +57,7 @@ class Optimizer(ABC):
         return 0.0
 
     def point(self, state: State, t: int) -> FloatArray:
-        """That point itself; by default beta, not a copy."""
+        """The point at which iteration t takes its gradient; by default beta, not a copy."""
         return state[0]
 
     @abstractmethod
@@ -75,7 +75,7 @@ class Optimizer(ABC):
 @final
 @dataclass(frozen=True, config=STRICT)
 class GradientDescent(Optimizer):
-    """beta <- beta - rate * gradient."""
+    """Plain gradient descent: beta' = beta - rate * gradient."""
 
     rule: ClassVar[str] = "gd"
 
@@ -111,7 +111,7 @@ class Accelerated(Optimizer):
 
     @override
     def init(self, beta: FloatArray) -> State:
-        """The model, and u = 0."""
+        """The model beta, and u = 0."""
         return beta, np.zeros_like(beta)
 
     @override

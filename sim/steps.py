@@ -23,10 +23,10 @@ EXACT = 1e-9
 """A partition weight this close to 1 counts as 1: the difference is a decoder's round-off."""
 
 WEIGHTS_AT_ONCE = 2**22
-"""Partition weights decoded together: 32 MiB."""
+"""Partition weights that are decoded together: 32 MiB."""
 
 WEIGHTS_KEPT = 2**26
-"""Partition weights kept for the learner, 512 MiB; those of a larger run are decoded again."""
+"""Partition weights that are kept for the learner: 512 MiB. A larger run decodes them again."""
 
 
 @final
@@ -36,7 +36,8 @@ class Dense:
 
     Attributes:
         weights: ``(R, k)`` partition weights.
-        version: ``(R,)`` updates of the model at which the gradient was taken; ``None``: all.
+        version: ``(R,)`` updates of the model at which the gradient was taken; ``None``: the
+            newest model.
     """
 
     weights: FloatArray
@@ -76,12 +77,13 @@ class Renewal:
     The learner keeps the table; at first every entry is zero.
 
     Attributes:
-        entry: ``(R, F)`` which entries; -1 pads.
-        partition: ``(R, F)`` of what partition each new gradient is.
+        entry: ``(R, F)`` the entries that are renewed; -1 pads.
+        partition: ``(R, F)`` the partition of each new gradient.
         version: ``(R, F)`` updates of the model at which it was taken.
         scale: ``(R,)`` the decoded gradient is this times the sum of all entries.
-        share: ``(R, F)`` of the new gradient in its entry, the rest is what was there; ``None``: 1.
-        clear: whether all entries are made zero before.
+        share: ``(R, F)`` weight of the new gradient in its entry; the old content has the rest.
+            ``None``: 1.
+        clear: whether all entries are set to zero first.
     """
 
     entry: IntArray
@@ -106,8 +108,8 @@ class Held:
     The learner holds them; at first all are zero.
 
     Attributes:
-        fresh: ``(R, d, k)`` which are taken anew, at the newest model.
-        weights: ``(R, d, k)`` what each weighs in the decoded gradient.
+        fresh: ``(R, d, k)`` bool, which are taken anew, at the newest model.
+        weights: ``(R, d, k)`` the weight of each in the decoded gradient.
     """
 
     fresh: BoolArray
@@ -134,11 +136,11 @@ class Steps(ABC):
 
     @abstractmethod
     def step(self, u: int) -> Step:
-        """Update u, from 0."""
+        """What update u is made of; u counts from 0."""
 
     @abstractmethod
     def arrived(self, together: int = 1) -> IntArray:
-        """``(R, U / together)`` workers whose messages so many updates were made of."""
+        """``(R, U / together)`` how many workers' messages each group of updates was made of."""
 
     @property
     @abstractmethod
@@ -162,13 +164,13 @@ class Steps(ABC):
         return 0
 
     @property
-    def entries(self) -> int:
-        """Entries of the table of gradients that the learner keeps; 0 without one."""
+    def table_size(self) -> int:
+        """Gradients in the table that the learner keeps for ``Renewal``; 0 without one."""
         return 0
 
     @property
-    def layers(self) -> int:
-        """Gradients of every partition that the learner holds, as d of ``Held``; 0 without any."""
+    def held(self) -> int:
+        """Gradients of every partition that the learner keeps: d of ``Held``; 0 without any."""
         return 0
 
     @property
@@ -190,7 +192,7 @@ class DecodedRounds(Steps):
         partitions: k.
         lag: rounds between reading a model and applying its gradient.
         checked: how many of the R U rounds are decoded to measure ``recovered`` and ``error``,
-            evenly spread; these of the others are NaN. ``None``: all.
+            evenly spread; those of the others are NaN. ``None``: all.
     """
 
     def __init__(

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .files import (
+    HOW_TO_ALLOW,
     MOST_CELLS,
-    REMEDY,
     UnusableFile,
     reading,
     require_cells,
@@ -29,36 +29,36 @@ from .files import (
 )
 
 BYTES_PER_CELL = 20
-"""Of a CSV, at most, on average: the longest way to write a number, and its comma."""
+"""The most bytes that a number of a CSV takes on average: its longest form and a comma."""
 
 LONGEST_LINE = 2**25
-"""Bytes of a line of a CSV."""
+"""The most bytes in a line of a CSV."""
 
 MOST_COLUMNS = 200_000
-"""Of a CSV: pandas takes some 50 microseconds for each."""
+"""The most columns of a CSV: pandas takes some 50 microseconds for each."""
 
 MOST_PARTS = 50_000
-"""Columns times row groups of a Parquet file: each takes some 10 kB to read."""
+"""The most columns times row groups of a Parquet file: each takes some 10 kB to read."""
 
 LARGEST_FOOTER = 2**24
-"""Bytes of what a Parquet file says of itself; it takes twenty times as many in memory."""
+"""The most bytes of a Parquet file's metadata, which takes twenty times as many in memory."""
 
 LONGEST_TEXT = 10_000
-"""Characters of a text in a Parquet file."""
+"""The most characters of a text in a Parquet file."""
 
 BLOCK = 2**20
 """Bytes that are read at a time."""
 
 TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
-"""Types that a Parquet file can hold as numbers in a dictionary."""
+"""Types that a Parquet file can store as indices into a dictionary."""
 
 
 def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.DataFrame:
-    """``pandas.read_csv`` of a file, gzipped or not, that is looked through first.
+    """``pandas.read_csv`` of a file, gzipped or not, whose size is checked first.
 
     Args:
         path: the file.
-        most: cells that it may have.
+        most: the most cells that it may have.
         options: for pandas.
 
     Raises:
@@ -67,18 +67,18 @@ def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.Da
     require_regular(path)
     with reading("csv.gz" if path.suffix == ".gz" else "csv"):
         try:
-            warnings.simplefilter("error", pd.errors.ParserWarning)  # until ``reading`` ends
-            looked_through = _looked_through(path, most, options.get("sep", ",").encode())
-            frame: pd.DataFrame = pd.read_csv(looked_through, low_memory=False, **options)
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # until the context ends
+            _require_size(path, most, options.get("sep", ",").encode())
+            frame: pd.DataFrame = pd.read_csv(path, low_memory=False, **options)
             return frame
         except pd.errors.ParserWarning:
             raise UnusableFile("a row has more cells than the header") from None
 
 
-def _looked_through(path: Path, most: int | None, separator: bytes) -> Path:
-    """The path, if its text is not too large. Cost: one pass, 0.3 s for 100 MB of gzip."""
+def _require_size(path: Path, most: int | None, separator: bytes) -> None:
+    """Refuse a text that is too large. Cost: one pass, 0.3 s for 100 MB of gzip."""
     if most is None:
-        return path
+        return
     total = line = separators = columns = 0
     first = True
     with ExitStack() as stack:
@@ -98,10 +98,11 @@ def _looked_through(path: Path, most: int | None, separator: bytes) -> Path:
                     raise UnusableFile(f"has more than {MOST_COLUMNS:,} columns")
             require_cells(separators, most)
             if total > BYTES_PER_CELL * most:
-                raise UnusableFile(f"is longer than {BYTES_PER_CELL * most:,} bytes, {REMEDY}")
+                raise UnusableFile(
+                    f"is longer than {BYTES_PER_CELL * most:,} bytes, {HOW_TO_ALLOW}"
+                )
             if line > LONGEST_LINE:
                 raise UnusableFile(f"has a line of more than {LONGEST_LINE:,} bytes")
-    return path
 
 
 def read_parquet(
@@ -111,7 +112,7 @@ def read_parquet(
 
     Args:
         path: the file.
-        most: cells that it may have.
+        most: the most cells that it may have.
         columns: those that are wanted; ``None``: all.
 
     Raises:
@@ -141,14 +142,14 @@ def read_parquet(
                 )
             require_cells(facts.num_rows * facts.num_columns, most)
             wanted = columns and [name for name in columns if name in schema.names]
-            table = _counted(file, wanted, most)
-        frame: pd.DataFrame = _plain(table).to_pandas()
+            table = _rows_of(file, wanted, most)
+        frame: pd.DataFrame = _without_dictionaries(table).to_pandas()
         return frame
 
 
 def _require_footer(path: Path) -> None:
-    """Refuse a file that says too much of itself; how much stands before the last four bytes."""
-    with path.open("rb") as file:
+    """Refuse a file with too much metadata."""
+    with path.open("rb") as file:  # the size of the metadata stands before the last four bytes
         end = file.seek(0, 2)
         file.seek(max(end - 8, 0))
         size = int.from_bytes(file.read(4), "little")
@@ -159,11 +160,9 @@ def _require_footer(path: Path) -> None:
         )
 
 
-def _counted(file: pq.ParquetFile, columns: list[str] | None, most: int | None) -> pa.Table:
-    """Read a file whose numbers of rows need not be true: cells are counted as they come.
-
-    Column chunks say how many values they have, too, but a damaged one ends the process when asked.
-    """
+def _rows_of(file: pq.ParquetFile, columns: list[str] | None, most: int | None) -> pa.Table:
+    """Read a file and count its cells as they come, since its metadata need not be true."""
+    # Column chunks say how many values they have, too, but asking a damaged one ends the process.
     batches: list[pa.RecordBatch] = []
     cells = 0
     for batch in file.iter_batches(columns=columns):
@@ -173,8 +172,8 @@ def _counted(file: pq.ParquetFile, columns: list[str] | None, most: int | None) 
     return pa.Table.from_batches(batches) if batches else file.read(columns=columns)
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """Texts as they are. A dictionary can say a long text many times, so long ones are refused."""
+def _without_dictionaries(table: pa.Table) -> pa.Table:
+    """Decode texts from their dictionary; a long one, which it can repeat cheaply, is refused."""
     for index, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
             column = table.column(index)

@@ -16,11 +16,11 @@ from erasurehead.experiments.verify import compare_settings, grid
 from erasurehead.experiments.verify.compare import (
     Comparison,
     at_most,
+    binomial_z,
     bound,
     bound_of_each,
-    mean,
+    compare_mean,
     same,
-    share,
 )
 from erasurehead.experiments.verify.grid import cases
 from erasurehead.experiments.verify.table import TableRow, Verification, summary
@@ -33,7 +33,7 @@ from erasurehead.sim.theory.convergence import ErasureBound
 from erasurehead.sim.theory.decoding_error import GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw
 
-GRID = grid.grid()
+GRID = grid.whole_grid()
 
 
 def settings(workers=30, delay="exponential", law="proportional"):
@@ -54,7 +54,7 @@ def few(chosen):
 
 def run(monkeypatch, tmp_path, chosen, *options):
     """Exit code, printed text and table of the command on a part of the grid."""
-    monkeypatch.setattr(grid, "grid", lambda: chosen)
+    monkeypatch.setattr(grid, "whole_grid", lambda: chosen)
     arguments = ["verify", *options, "--output", str(tmp_path)]
     done = CliRunner().invoke(app, arguments, catch_exceptions=False)
     return done.exit_code, done.stdout, pd.read_parquet(tmp_path / "verify.parquet")
@@ -327,9 +327,9 @@ def test_scores_have_the_law_that_the_bound_assumes():
     """Catches a standard error without its root, and a variance of the wrong binomial."""
     rng = np.random.default_rng(1)
     tables = rng.exponential(2.0, (2000, 500))
-    means = [mean(table, 2.0).z for table in tables]
+    means = [compare_mean(table, 2.0).z for table in tables]
     quantile = -2.0 * np.log(0.1)
-    shares = [share(int(np.sum(table <= quantile)), 500, 0.9) for table in tables]
+    shares = [binomial_z(int(np.sum(table <= quantile)), 500, 0.9) for table in tables]
     limits = [at_most(table, np.full(500, 2.0), 1.0).z for table in tables]
     for scores in (means, shares, limits):
         assert abs(np.mean(scores)) < 0.15  # the skew of 500 samples moves it a little
@@ -341,20 +341,20 @@ def test_scores_have_the_law_that_the_bound_assumes():
 def test_what_does_not_vary_must_agree():
     """Catches a zero standard error that lets anything pass, or nothing."""
     fives = np.full(10, 5.0)
-    assert mean(fives, 5.0).z == 0.0
-    assert mean(fives, 5.0 + 1e-9).z == np.inf
+    assert compare_mean(fives, 5.0).z == 0.0
+    assert compare_mean(fives, 5.0 + 1e-9).z == np.inf
     assert same(fives, 5.0).z == 0.0
     assert same(np.append(fives, 5.1), 5.0).z == np.inf
     assert at_most(fives, np.full(10, 6.0), 5.0).z == 0.0
     assert at_most(fives, np.full(10, 4.0), 5.0).z == np.inf
-    assert share(10, 10, 1.0) == 0.0
-    assert share(9, 10, 1.0) == np.inf
+    assert binomial_z(10, 10, 1.0) == 0.0
+    assert binomial_z(9, 10, 1.0) == np.inf
 
 
 def test_nothing_that_is_not_a_number_passes():
     """Catches NaN, which compares false with any bound, and a one-sided |z|."""
     assert Comparison(np.nan, 1.0, np.nan).excess == np.inf
-    assert mean(np.array([1.0, np.nan, 2.0]), 1.5).excess == np.inf
+    assert compare_mean(np.array([1.0, np.nan, 2.0]), 1.5).excess == np.inf
     assert Comparison(1.0, 2.0, -50.0, one_sided=True).excess == -50.0
     assert Comparison(1.0, 2.0, -50.0).excess == 50.0
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...sim.attack import Effort, Worst, attack
+from ...sim.attack import SearchBudget, Worst, worst_sets
 from ...sim.numerics import one_thread
 from ..config.cells import resolved
 from ..config.document import write_yaml
@@ -77,7 +77,7 @@ class Plan:
         config: the resolved config.
         found: its codes.
         counts: numbers of stragglers for each code, in their order.
-        budget, samples: see ``sim.attack.Effort``.
+        budget, samples: see ``sim.attack.SearchBudget``.
     """
 
     config: Mapping[str, Any]
@@ -114,7 +114,7 @@ def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, sam
 def compute(planned: Plan, report: Report) -> pd.DataFrame:
     """Search the worst stragglers of every code; returns the table.
 
-    Cost: for each code and number of stragglers as ``sim.attack.attack``.
+    Cost: for each code and number of stragglers as ``sim.attack.worst_sets``.
     """
     with one_thread():
         return table(_found(planned, report))
@@ -124,13 +124,13 @@ def _found(planned: Plan, report: Report) -> Iterator[tuple[Subject, Worst]]:
     total, done = sum(map(len, planned.counts)), 0
     report(done, total)
     for subject, wanted in zip(planned.found.subjects, planned.counts, strict=True):
-        effort = Effort(planned.budget, planned.samples, subject.seed)
+        effort = SearchBudget(planned.budget, planned.samples, subject.seed)
 
         def ceiling(stragglers: int, subject: Subject = subject) -> float | None:
             bound = subject.bound(stragglers)
             return None if bound is None else bound.value
 
-        for worst in attack(subject.code, wanted, effort, ceiling):
+        for worst in worst_sets(subject.code, wanted, effort, ceiling):
             done += 1
             report(done, total)
             yield subject, worst

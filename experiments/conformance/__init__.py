@@ -10,9 +10,9 @@
 ``engines``    batch and event engine, to the bit
 ``refusals``   a refused number comes with one that is accepted
 
-A check is a function of a ``Subject`` that raises ``Nonconforming``, or returns in a few words what
-it has confirmed; empty where the scheme gives it nothing to check. ``erasurehead.testing`` is the
-door for the authors of plugins.
+A check is a function of a ``SchemeUnderTest`` that raises ``Nonconforming``, or returns in a few
+words what it has confirmed: an empty text where the scheme has nothing to check. Authors of plugins
+use it through ``erasurehead.testing``.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping
 
 from .codes import check_decoding, check_error, check_exactness, check_loads, check_unbiased
 from .rounds import check_engines, check_refusals, check_stopping, check_values
-from .subject import Nonconforming, Subject
+from .tested import Nonconforming, SchemeUnderTest
 
-Check = Callable[[Subject], str]
+Check = Callable[[SchemeUnderTest], str]
 
 CHECKS: Mapping[str, Check] = {
     "values": check_values,
@@ -37,4 +37,4 @@ CHECKS: Mapping[str, Check] = {
     "refusals": check_refusals,
 }
 
-__all__ = ["CHECKS", "Check", "Nonconforming", "Subject"]
+__all__ = ["CHECKS", "Check", "Nonconforming", "SchemeUnderTest"]

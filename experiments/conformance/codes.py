@@ -1,4 +1,4 @@
-"""Loads, decoding, exactness, error and unbiasedness of a code."""
+"""Checks of a code: loads, decoding, exactness, decoding error and unbiasedness."""
 
 from __future__ import annotations
 
@@ -12,142 +12,134 @@ from ...sim.schemes.random_codes import Shares
 from ...sim.steps import Dense, Sparse, Step
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
-from .subject import BOUND, Subject, require, simulated
-
-# Who computes what: supports against loads, and copies of every partition.
+from .tested import BOUND, SchemeUnderTest, ensure, simulated_steps
 
 
-def check_loads(subject: Subject) -> str:
+def check_loads(tested: SchemeUnderTest) -> str:
     """A worker's load is what its rows of B hold, in n-th parts of the data; copies are as claimed.
 
-    Of a scheme without a fixed encoding matrix, loads are finite and at least 0.
+    Loads of a scheme without a fixed encoding matrix are finite and at least 0.
     """
-    scheme = subject.scheme
-    require(scheme.workers == subject.workers, f"has {scheme.workers} workers")
-    if (fixed := subject.fixed) is not None:
+    scheme = tested.scheme
+    ensure(scheme.workers == tested.workers, f"has {scheme.workers} workers")
+    if (fixed := tested.fixed) is not None:
         return _held(fixed)
-    if subject.rounds is None:
+    if tested.rounds is None:
         return ""
-    planned = np.asarray(subject.first_round().loads)
-    require(planned.shape[-1] == subject.workers, f"plans {planned.shape[-1]} loads")
+    planned = np.asarray(tested.first_round().loads)
+    ensure(planned.shape[-1] == tested.workers, f"plans {planned.shape[-1]} loads")
     usable = np.all(np.isfinite(planned)) and planned.min() >= 0
-    require(usable, "plans a load that is no number of at least 0")
+    ensure(usable, "plans a load that is no number of at least 0")
     return f"mean load {planned.mean():.4g}"
 
 
 def _held(scheme: Fixed) -> str:
     code, n, k = scheme.assignment, scheme.workers, scheme.partitions
     b, m = code.encoding.toarray(), code.messages
-    require(b.shape == (n * m, k), f"B has shape {b.shape}, not {(n * m, k)}")
+    ensure(b.shape == (n * m, k), f"B has shape {b.shape}, not {(n * m, k)}")
     support = (b != 0).reshape(n, m, k).any(axis=1)
     held = b.sum(axis=1) if isinstance(code, Shares) else np.count_nonzero(support, axis=1)
     declared = np.asarray(code.loads, dtype=np.float64)
-    require(declared.shape == (n,), f"loads has shape {declared.shape}, not {(n,)}")
+    ensure(declared.shape == (n,), f"loads has shape {declared.shape}, not {(n,)}")
     wrong = np.flatnonzero(np.abs(declared - held * n / k) > 1e-9 * n)
     if wrong.size:
         j = wrong[0]
         text = f"worker {j} declares a load of {declared[j]:g}; its rows of B hold"
-        require(False, f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
+        ensure(False, f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
     copies = np.count_nonzero(support, axis=0)
     if (claimed := scheme.claims.copies) is not None:
         wrong = np.flatnonzero(copies != claimed)
         if wrong.size:
             i = wrong[0]
-            require(False, f"claims {claimed} copies; partition {i} is held by {copies[i]} workers")
+            ensure(False, f"claims {claimed} copies; partition {i} is held by {copies[i]} workers")
         return f"mean load {declared.mean():.4g}, {claimed} copies of each partition"
     return f"mean load {declared.mean():.4g}"
 
 
-# A decoder's two answers are one, and every row of a table has its own.
+def check_decoding(tested: SchemeUnderTest) -> str:
+    """``partition_weights`` is ``decoding_vector @ B``; messages that are missing weigh nothing.
 
-
-def check_decoding(subject: Subject) -> str:
-    """``partition_weights`` is ``decoding_vector @ B``, row by row, and listens to arrivals alone.
-
-    Tables of any shape come as engines hand them over: replications x rounds x messages.
+    A table of any shape (replications x rounds x messages) is decoded as its rows are.
     """
-    scheme = subject.fixed
+    scheme = tested.fixed
     if scheme is None:
         return ""
     decoder = scheme.decoder
-    arrived = subject.arrivals(1, rows=300)
+    arrived = tested.arrivals(1, rows=300)
     vector, weights = decoder.decoding_vector(arrived), decoder.partition_weights(arrived)
-    require(vector.shape == arrived.shape, f"decoding_vector has shape {vector.shape}")
+    ensure(vector.shape == arrived.shape, f"decoding_vector has shape {vector.shape}")
     shape = (*arrived.shape[:-1], scheme.partitions)
-    require(weights.shape == shape, f"partition_weights has shape {weights.shape}, not {shape}")
-    require(not np.any(vector[~arrived]), "the decoder weighs a message that has not arrived")
+    ensure(weights.shape == shape, f"partition_weights has shape {weights.shape}, not {shape}")
+    ensure(not np.any(vector[~arrived]), "the decoder weighs a message that has not arrived")
     expected = (vector @ scheme.assignment.encoding.toarray()).real
     scale = 1 + float(np.abs(vector).max())
     away = float(np.abs(weights - expected).max())
-    require(away <= 1e-9 * scale, f"partition_weights is {away:.3g} away from decoding_vector @ B")
+    ensure(away <= 1e-9 * scale, f"partition_weights is {away:.3g} away from decoding_vector @ B")
     few, tall = arrived[:30], arrived[:30].reshape(2, 5, 3, -1)
     for answer, found in ((decoder.decoding_vector, vector), (decoder.partition_weights, weights)):
         each = np.array([answer(row) for row in few])
         together = answer(tall).reshape(each.shape)
         away = float(max(np.abs(each - found[:30]).max(), np.abs(together - each).max()))
-        require(away <= 1e-9 * scale, f"{answer.__name__} of a table is {away:.3g} off its rows'")
+        ensure(away <= 1e-9 * scale, f"{answer.__name__} of a table is {away:.3g} off its rows'")
     return "both answers agree"
-
-
-# Exact schemes are exact: at every stop, and with any stragglers that they tolerate.
 
 
 EXACT = 1e-8
 """Partition weights this close to 1 are exact but for round-off."""
 
 
-def check_exactness(subject: Subject) -> str:
+def check_exactness(tested: SchemeUnderTest) -> str:
     """Every set of arrivals that ends a round decodes to ones, where the scheme says so.
 
     All sets up to 2^12, else 4,000 random ones; rounds of a simulation where the plan changes. With
     ``claims.tolerates`` of s, a round ends without any s workers, each of C(n, s) patterns up to
     5,000, else 2,000 random ones. A scheme that says it is not exact must not be.
     """
-    scheme = subject.scheme
+    scheme = tested.scheme
     found = []
-    if (fixed := subject.fixed) is not None:
+    if (fixed := tested.fixed) is not None:
         if fixed.stopping.timed:
-            require(not fixed.exact, "claims to be exact, but a deadline can end its rounds")
+            ensure(not fixed.exact, "claims to be exact, but a deadline can end its rounds")
         elif fixed.exact is not None:
-            found.append(_at_every_stop(subject, fixed))
-    elif scheme.exact and not subject.sees_losses:
-        error = float(simulated(subject, replications=2, iterations=60).error.max())
-        require(error <= EXACT, f"claims to be exact; a round's decoding error is {error:.3g}")
+            found.append(_at_every_stop(tested, fixed))
+    elif scheme.exact and not tested.sees_losses:
+        error = float(simulated_steps(tested, replications=2, iterations=60).error.max())
+        ensure(error <= EXACT, f"claims to be exact; a round's decoding error is {error:.3g}")
         found.append("exact in 120 rounds")
     if scheme.claims.tolerates is not None:
-        found.append(_without_any(subject, scheme.claims.tolerates))
+        found.append(_without_any(tested, scheme.claims.tolerates))
     return ", ".join(found)
 
 
-def _at_every_stop(subject: Subject, scheme: Fixed) -> str:
-    messages = subject.workers * scheme.messages
+def _at_every_stop(tested: SchemeUnderTest, scheme: Fixed) -> str:
+    messages = tested.workers * scheme.messages
     if messages <= 12:
         masks = np.array([*itertools.product([False, True], repeat=messages)])
     else:
-        masks = np.concatenate([subject.arrivals(4, rows=4000), np.ones((1, messages), dtype=bool)])
+        masks = np.concatenate([tested.arrivals(4, rows=4000), np.ones((1, messages), dtype=bool)])
     enough = masks[scheme.stopping.enough(masks)]
     weights = scheme.weights(enough)
     away = np.abs(weights - 1).max(axis=1)
     if not scheme.exact:
         text = "says that it is not exact, but every set of arrivals that ends a round decodes so"
-        require(messages > 12 or away.max() > EXACT, text)
+        ensure(messages > 12 or away.max() > EXACT, text)
         return ""
-    require(away.max() <= EXACT, f"claims to be exact; {_number(scheme, enough, away)}")
+    ensure(away.max() <= EXACT, f"claims to be exact; {_number(scheme, enough, away)}")
     return f"exact at {len(enough)} stops"
 
 
-def _without_any(subject: Subject, stragglers: int) -> str:
-    scheme = subject.rounds
+def _without_any(tested: SchemeUnderTest, stragglers: int) -> str:
+    scheme = tested.rounds
     if scheme is None:
         return ""
-    arrived = subject.without(stragglers)
-    ends = subject.first_round().stopping.enough(arrived)
+    arrived = tested.without(stragglers)
+    ends = tested.first_round().stopping.enough(arrived)
     if not np.all(ends):
         lost = np.flatnonzero(~arrived[np.argmin(ends)][:: scheme.messages])
-        require(False, f"claims to tolerate {stragglers} stragglers, but waits for {lost.tolist()}")
+        ensure(False, f"claims to tolerate {stragglers} stragglers, but waits for {lost.tolist()}")
     away = np.abs(scheme.weights(arrived) - 1).max(axis=1)
     text = f"claims to tolerate {stragglers} stragglers; {_number(scheme, arrived, away)}"
-    require(away.max() <= EXACT, text)
+    ensure(away.max() <= EXACT, text)
     return f"{len(arrived)} patterns of {stragglers} stragglers: {_number(scheme, arrived, away)}"
 
 
@@ -166,35 +158,40 @@ def _number(scheme: object, arrived: BoolArray, away: np.ndarray) -> str:
     return f"{text}, max |a| {largest:.3g}, condition number {number:.3g}"
 
 
-# The decoding error against what is known of it.
-
-
 ORDERS = 4000
+"""Random orders of arrival in which the decoding error is measured."""
 
 
-def check_error(subject: Subject) -> str:
+def check_error(tested: SchemeUnderTest) -> str:
     """Mean and largest ``||w - 1||^2`` over 4,000 random orders of arrival.
 
     The mean is within 4.9 standard errors of the closed form (``sim.theory``) and of the scheme's
     own claim; no set of arrivals goes beyond a bound of its number of stragglers.
     """
-    scheme = subject.fixed
+    scheme = tested.fixed
     if scheme is None or scheme.messages > 1 or scheme.patience is not None:
         return ""
     known, cases = expected_decoding_error(scheme), worst_cases(scheme)
     claims, bounded = scheme.claims, not isinstance(cases, NoFormula)
     if known is None and claims.mean_error is None and claims.largest_error is None and not bounded:
         return ""
-    arrived = _at_stops(scheme)
+    ranks = np.tile(np.arange(1.0, scheme.workers + 1), (ORDERS, 1))
+    ranks = np.random.default_rng(9).permuted(ranks, axis=1)  # taken for seconds by time limits
+    arrived = np.asarray(ranks <= scheme.stopping.stopping_delay(ranks)[:, None])
     found = decoding_error(scheme.weights(arrived))
     said = []
     for source, value in (("formula", known), ("claim", claims.mean_error)):
-        if value is not None:
-            said.append(_mean(found, value, source))
+        if value is None:
+            continue
+        mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
+        text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
+        near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
+        ensure(near, f"{text}; its {source} says {value:.5g}")
+        said.append(f"{text}, {source} {value:.5g}")
     if claims.largest_error is not None:
         said.append(_largest(found, claims.largest_error, "claim"))
     if not isinstance(cases, NoFormula):
-        stragglers = subject.workers - np.count_nonzero(arrived, axis=1)
+        stragglers = tested.workers - np.count_nonzero(arrived, axis=1)
         bounds = {s: worst_bound(cases, s) for s in np.unique(stragglers).tolist()}
         said += [
             _largest(found[stragglers == s], bound.value, f"{bound.source} bound")
@@ -204,55 +201,42 @@ def check_error(subject: Subject) -> str:
     return "; ".join(said)
 
 
-def _mean(found: FloatArray, value: float, source: str) -> str:
-    mean, spread = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
-    text = f"mean decoding error {mean:.5g} +- {spread:.2g}"
-    near = abs(mean - value) <= max(BOUND * spread, 1e-9 * (1 + value))
-    require(near, f"{text}; its {source} says {value:.5g}")
-    return f"{text}, {source} {value:.5g}"
-
-
 def _largest(found: FloatArray, value: float, source: str) -> str:
     most = float(found.max())
     text = f"a decoding error of {most:.5g} is above its {source} {value:.5g}"
-    require(most <= value + 1e-9 * (1 + value), text)
+    ensure(most <= value + 1e-9 * (1 + value), text)
     return f"largest {most:.5g}, {source} {value:.5g}"
-
-
-def _at_stops(scheme: Fixed) -> BoolArray:
-    """``(ORDERS, n)`` who has arrived when a round ends; time limits count ranks for seconds."""
-    ranks = np.tile(np.arange(1.0, scheme.workers + 1), (ORDERS, 1))
-    ranks = np.random.default_rng(9).permuted(ranks, axis=1)
-    return np.asarray(ranks <= scheme.stopping.stopping_delay(ranks)[:, None])
-
-
-# Declared unbiasedness, by Monte Carlo.
 
 
 SETS = 20_000
 REPLICATIONS, UPDATES = 400, 25
 
 
-def check_unbiased(subject: Subject) -> str:
+def check_unbiased(tested: SchemeUnderTest) -> str:
     """Every partition's mean weight is 1 within 4.9 standard errors.
 
     Under ``RandomOrder`` over 400 runs of 25 updates, whose means are independent; with chances
     of one's own over 20,000 sets of arrivals.
     """
-    claimed = subject.scheme.claims.unbiased
+    claimed = tested.scheme.claims.unbiased
     if claimed is None:
         return ""
     if isinstance(claimed, Independent):
-        require(len(claimed.chances) == subject.workers, f"claims {len(claimed.chances)} chances")
-        samples = _independent(subject, np.array(claimed.chances))
+        ensure(len(claimed.chances) == tested.workers, f"claims {len(claimed.chances)} chances")
+        scheme = tested.rounds
+        ensure(scheme is not None, "claims unbiased sums of rounds, but has none")
+        assert scheme is not None
+        draws = np.random.default_rng(3).random((SETS, tested.workers))
+        heard = draws >= np.array(claimed.chances)
+        samples = np.asarray(scheme.weights(np.repeat(heard, scheme.messages, axis=1)))
     else:
-        if subject.sees_losses:
+        if tested.sees_losses:
             return ""
-        samples = _in_random_order(subject)
+        samples = _in_random_order(tested)
     z, mean = _z(samples), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
     text = f"claims to be unbiased; partition {i} weighs {mean[i]:.4g} on average (z = {z[i]:.1f})"
-    require(abs(z[i]) <= BOUND, text)
+    ensure(abs(z[i]) <= BOUND, text)
     return f"unbiased: largest |z| {abs(z[i]):.2f} of {len(z)} partitions"
 
 
@@ -265,20 +249,12 @@ def _z(samples: FloatArray) -> FloatArray:
     return np.where(error < 1e-12, certain, away / np.maximum(error, 1e-12))
 
 
-def _independent(subject: Subject, chances: FloatArray) -> FloatArray:
-    scheme = subject.rounds
-    require(scheme is not None, "claims unbiased sums of rounds, but has none")
-    assert scheme is not None
-    heard = np.random.default_rng(3).random((SETS, subject.workers)) >= chances
-    return np.asarray(scheme.weights(np.repeat(heard, scheme.messages, axis=1)))
-
-
-def _in_random_order(subject: Subject) -> FloatArray:
+def _in_random_order(tested: SchemeUnderTest) -> FloatArray:
     """``(R, k)`` mean weights of each run's updates."""
-    iterations = max(2, UPDATES // subject.scheme.updates(1))
-    steps = simulated(subject, REPLICATIONS, iterations)
+    iterations = max(2, UPDATES // tested.scheme.updates(1))
+    steps = simulated_steps(tested, REPLICATIONS, iterations)
     updates = steps.times.shape[1]
-    total = np.zeros((REPLICATIONS, subject.scheme.partitions))
+    total = np.zeros((REPLICATIONS, tested.scheme.partitions))
     for u in range(updates):
         total += _weights(steps.step(u), total.shape)
     return np.asarray(total / updates)
@@ -288,7 +264,7 @@ def _weights(step: Step, shape: tuple[int, ...]) -> FloatArray:
     if isinstance(step, Dense):
         return step.weights
     kind = type(step).__name__
-    require(isinstance(step, Sparse), f"claims unbiased sums, but an update is a {kind}")
+    ensure(isinstance(step, Sparse), f"claims unbiased sums, but an update is a {kind}")
     assert isinstance(step, Sparse)
     found = np.zeros(shape)
     here = step.partition >= 0

@@ -1,4 +1,4 @@
-"""Stopping rules, engines, values and refusals."""
+"""Checks of a scheme's stopping rule, of both engines, of its values and of its refusals."""
 
 from __future__ import annotations
 
@@ -23,15 +23,13 @@ from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.stopping import StoppingRule, Tally, stopping_delay_by_bisection
 from ...sim.types import FloatArray, Trace
-from .subject import Subject, require
-
-# Telling a tally of a round as a master does: arrivals in order, and the alarms it wants.
+from .tested import SchemeUnderTest, ensure
 
 
-def told(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
-    """When the tally first says yes; messages of an instant come before its alarms.
+def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
+    """When the tally of a stopping rule ends a round, told of arrivals as a master tells it.
 
-    Infinite delays never arrive.
+    Messages of an instant come before its alarms; infinite delays never arrive.
 
     Raises:
         Nonconforming: a yes is taken back.
@@ -52,39 +50,36 @@ def told(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
         set_alarms(now)
         if yes:
             ended = min(ended, now)
-        require(yes == (ended <= now), "the tally of the stopping rule takes back a yes")
+        ensure(yes == (ended <= now), "the tally of the stopping rule takes back a yes")
     return ended
 
 
-# Stopping rules are monotone, and their fast answers are those of the definition.
-
-
-def check_stopping(subject: Subject) -> str:
+def check_stopping(tested: SchemeUnderTest) -> str:
     """More arrivals, or earlier ones, never end a round later; delays full of ties.
 
     Whatever is enough stays enough with more arrivals, and everybody is enough unless time decides.
     Earlier messages never end a round later, unless the rule says that it is not ``monotone``. The
     rule's own ``stopping_delay`` is the bisection of ``enough``, and its tally says the same.
     """
-    if subject.rounds is None:
+    if tested.rounds is None:
         return ""
-    planned = subject.first_round().stopping
+    planned = tested.first_round().stopping
     rule = planned.of(0)
-    arrived = subject.arrivals(2)
-    more = arrived | subject.arrivals(3)
+    arrived = tested.arrivals(2)
+    more = arrived | tested.arrivals(3)
     text = "stops at some arrivals, and not at these and others"
-    require(np.all(rule.enough(more) >= rule.enough(arrived)), text)
+    ensure(np.all(rule.enough(more) >= rule.enough(arrived)), text)
     if not rule.timed:
-        require(np.all(rule.enough(np.ones_like(arrived))), "does not stop when all have arrived")
+        ensure(np.all(rule.enough(np.ones_like(arrived))), "does not stop when all have arrived")
     messages = arrived.shape[1]
     delays = np.random.default_rng(6).integers(0, 5, (200, messages)).astype(np.float64) * 0.1
     found = _ends(rule, delays)
     if not rule.timed:
         expected = stopping_delay_by_bisection(rule, delays)
-        require(np.array_equal(found, expected), "stopping_delay differs from what enough says")
+        ensure(np.array_equal(found, expected), "stopping_delay differs from what enough says")
     for row, ended in zip(delays, found, strict=True):
-        said = told(rule.tally(messages), row)
-        require(said == ended, f"its tally stops at {said:g} s, stopping_delay says {ended:g} s")
+        said = tally_end(rule.tally(messages), row)
+        ensure(said == ended, f"its tally stops at {said:g} s, stopping_delay says {ended:g} s")
     if not rule.monotone:
         return "not monotone, as it says"
     _earlier(rule, np.random.default_rng(7).random((400, messages)))
@@ -94,7 +89,7 @@ def check_stopping(subject: Subject) -> str:
 
 def _ends(rule: StoppingRule, delays: FloatArray) -> FloatArray:
     ended = rule.stopping_delay(delays)
-    require(ended.shape == delays.shape[:-1], f"stopping_delay has shape {ended.shape}")
+    ensure(ended.shape == delays.shape[:-1], f"stopping_delay has shape {ended.shape}")
     return ended
 
 
@@ -109,26 +104,29 @@ def _earlier(rule: StoppingRule, delays: FloatArray) -> None:
     worse = np.flatnonzero(after > before)
     if worse.size:
         r = worse[0]
-        require(False, f"ends at {after[r]:.3g} s, {before[r]:.3g} s with later messages")
-
-
-# Both engines say the same, to the bit.
+        ensure(False, f"ends at {after[r]:.3g} s, {before[r]:.3g} s with later messages")
 
 
 LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25), PerPartition())
 
 
-def check_engines(subject: Subject) -> str:
+def check_engines(tested: SchemeUnderTest) -> str:
     """Times, arrivals, busy and useful seconds are equal, under every policy and load law.
 
     A scheme that sees losses is not compared here: its rounds need a problem. What the batch engine
     refuses is run by the event engine alone.
     """
-    if subject.sees_losses:
+    if tested.sees_losses:
         return ""
-    tapes = [Tape(Gamma(shape=0.6, scale=0.5), subject.workers, 7, r) for r in range(2)]
-    for policy, law in _settings():
-        run = Run(subject.scheme, tapes, law, 40, policy)
+    tapes = [Tape(Gamma(shape=0.6, scale=0.5), tested.workers, 7, r) for r in range(2)]
+    pairs = [
+        (policy, law)
+        for p, policy in enumerate(Policy)
+        for i, law in enumerate(LAWS)
+        if p == 0 or i == p % len(LAWS)  # all laws under the first policy, one under each other
+    ]
+    for policy, law in pairs:
+        run = Run(tested.scheme, tapes, law, 40, policy)
         slow = simulate(run, "event")
         refused = run.refusal()
         if refused is not None:
@@ -137,16 +135,8 @@ def check_engines(subject: Subject) -> str:
         one, two = arrays(slow), arrays(fast)
         for name in one:
             text = f"engines differ in {name} under {policy.value}, {law.kind}"
-            require(np.array_equal(one[name], two[name]), text)
+            ensure(np.array_equal(one[name], two[name]), text)
     return "equal to the bit"
-
-
-def _settings() -> Iterator[tuple[Policy, LoadLaw]]:
-    """Every policy and every law, and both for the first of each."""
-    for p, policy in enumerate(Policy):
-        for i, law in enumerate(LAWS):
-            if p == 0 or i == p % len(LAWS):
-                yield policy, law
 
 
 def arrays(trace: Trace) -> dict[str, Any]:
@@ -158,44 +148,37 @@ def arrays(trace: Trace) -> dict[str, Any]:
     return found
 
 
-# Engines, processes and tables share schemes: nobody can change one, and all can travel.
-
-
-def check_values(subject: Subject) -> str:
+# Engines, processes and tables share schemes.
+def check_values(tested: SchemeUnderTest) -> str:
     """Family, scheme and its parts are frozen, have a hash, and come back from a pickle."""
-    scheme, family = subject.scheme, subject.family
-    require(family.name == scheme.name, f"the scheme is called {scheme.name}, not {family.name}")
+    scheme, family = tested.scheme, tested.family
+    ensure(family.name == scheme.name, f"the scheme is called {scheme.name}, not {family.name}")
     parts: list[Any] = [family, scheme]
-    if (fixed := subject.fixed) is not None:
+    if (fixed := tested.fixed) is not None:
         parts += [fixed.assignment, fixed.stopping, fixed.decoder]
     for part in parts:
         kind = type(part).__name__
         hash(part)
-        require(_frozen(part), f"{kind} can be changed; make it a frozen dataclass")
-        require(type(pickle.loads(pickle.dumps(part))) is type(part), f"{kind} cannot be pickled")
-    require(pickle.loads(pickle.dumps(family)) == family, "a pickled family is another one")
+        try:
+            part.anything = 1
+        except dataclasses.FrozenInstanceError:
+            frozen = True
+        else:
+            frozen = False
+        ensure(frozen, f"{kind} can be changed; make it a frozen dataclass")
+        ensure(type(pickle.loads(pickle.dumps(part))) is type(part), f"{kind} cannot be pickled")
+    ensure(pickle.loads(pickle.dumps(family)) == family, "a pickled family is another one")
     travelled = pickle.loads(pickle.dumps(scheme))
-    require(travelled.workers == subject.workers, f"has {scheme.workers} workers when pickled")
-    require(scheme.updates(7) >= 7, "fewer updates than iterations")
+    ensure(travelled.workers == tested.workers, f"has {scheme.workers} workers when pickled")
+    ensure(scheme.updates(7) >= 7, "fewer updates than iterations")
     return "frozen values"
-
-
-def _frozen(part: Any) -> bool:
-    try:
-        part.anything = 1
-    except dataclasses.FrozenInstanceError:
-        return True
-    return False
-
-
-# Whoever refuses a number names one that is accepted.
 
 
 CLUSTERS = (*range(1, 34), 64)
 """Numbers of workers that the family is built for as it is."""
 
 
-def check_refusals(subject: Subject) -> str:
+def check_refusals(tested: SchemeUnderTest) -> str:
     """Each refusal names a field of the family, in one line, and for a number one that works.
 
     The family is built for 1 to 33 and 64 workers, and with other whole numbers in each of its
@@ -204,7 +187,7 @@ def check_refusals(subject: Subject) -> str:
     that is nearer is accepted.
     """
     refused = {}
-    for family, workers in _variations(subject):
+    for family, workers in _variations(tested):
         error = _refusal(family, workers)
         if error is not None:
             _named(family, workers, error)
@@ -212,8 +195,8 @@ def check_refusals(subject: Subject) -> str:
     return f"refusals of {', '.join(refused)} name what is accepted" if refused else ""
 
 
-def _variations(subject: Subject) -> Iterator[tuple[SchemeFamily, int]]:
-    n, family = subject.workers, subject.family
+def _variations(tested: SchemeUnderTest) -> Iterator[tuple[SchemeFamily, int]]:
+    n, family = tested.workers, tested.family
     for workers in (*CLUSTERS, n):
         yield family, workers
     for field in dataclasses.fields(family):  # type: ignore[arg-type]
@@ -241,19 +224,19 @@ def _named(family: SchemeFamily, workers: int, error: InvalidParameter) -> None:
         where = f"refuses {error.field} = {error.value!r} with {workers} workers"
         fields = {field.name for field in dataclasses.fields(family)}  # type: ignore[arg-type]
         text = f"{where}; it has no field {error.field}"
-        require(error.field.partition(".")[0] in fields, text)
-        require("\n" not in str(error), f"{where} in more than one line")
+        ensure(error.field.partition(".")[0] in fields, text)
+        ensure("\n" not in str(error), f"{where} in more than one line")
         number = isinstance(error.value, int | float) and not isinstance(error.value, bool)
         if not error.nearest:
-            require(not number, f"{where} and names no value that works: give nearest")
+            ensure(not number, f"{where} and names no value that works: give nearest")
             return
         if "." in error.field:  # a part of another field
             return
-        require(error.field not in seen, f"{where} again, with the value that it has named")
+        ensure(error.field not in seen, f"{where} again, with the value that it has named")
         seen.add(error.field)
         for name, value in error.nearest.items():
             shown = re.search(rf"(?<![\w.]){re.escape(_written(value))}(?![\w.]*\w)", error.valid)
-            require(shown, f"{where}; its message does not name {name} = {_written(value)}")
+            ensure(shown, f"{where}; its message does not name {name} = {_written(value)}")
         _nearer(family, workers, error, where)
         nearest = dict(error.nearest)
         workers = nearest.pop("workers", workers)
@@ -276,7 +259,7 @@ def _nearer(family: SchemeFamily, workers: int, error: InvalidParameter, where: 
             continue
         found = _refusal(near, workers)
         nearer = found is None or found.field != error.field
-        require(not nearer, f"{where} and names {named}; {other} is nearer and accepted")
+        ensure(not nearer, f"{where} and names {named}; {other} is nearer and accepted")
 
 
 def _written(value: Any) -> str:

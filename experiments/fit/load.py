@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression
 
 from ...delay_models.base import FloatArray
-from ...sim.load_laws import PartlyProportional, Steps
+from ...sim.load_laws import PartlyProportional, StepCosts
 from ..run.records import mean_and_error
 from .law import rounded
 
@@ -211,7 +211,7 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
 
 def step_cost(law: Mapping[str, Any], load: float) -> float:
     """Seconds that a load costs under a section of the load law ``steps``."""
-    return float(Steps(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
+    return float(StepCosts(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
 
 
 def _multiples(growth: FloatArray, locations: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ...sim.engines.run import Run
 from ...sim.engines.updates import Trajectory
-from ...sim.learner import Learned, training
+from ...sim.learner import Learned, training_context
 from ...sim.problems.base import Problem
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import Fixed
@@ -149,7 +149,7 @@ def play(
     if reason is not None:
         raise ConfigError(reason)
     slow = dict(how.slow)
-    with hired(run.scheme.workers, how.scheduler) as workers, training():
+    with hired(run.scheme.workers, how.scheduler) as workers, training_context():
         workers.scale = how.scale
         held = computations(run.scheme, None if learning is None else learning.problem)
         workers.set_up([Setup(each, run.policy, slow.get(j, 1.0)) for j, each in enumerate(held)])

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ...sim.learner import Learner, training
+from ...sim.learner import Learner, training_context
 from ...sim.types import FloatArray
 from ..config import build
 from ..config.catalogue import Catalogue
@@ -187,7 +187,7 @@ def exact_descent(
 def _descend(learning: build.Training, rate: float, iterations: int) -> ExactDescent:
     optimizer = replace(learning.optimizer, learning_rate=rate)
     bare = replace(learning.problem, X_test=None, y_test=None)
-    with training():
+    with training_context():
         learner = Learner(bare, optimizer, learning.initial, 1)
         for _ in range(iterations):
             learner.update(None)

@@ -16,7 +16,7 @@ import pyarrow as pa
 from ...sim.engines.run import Engine, Recorder, Run
 from ...sim.engines.simulate import rounds, simulate
 from ...sim.errors import InvalidParameter
-from ...sim.learner import Learned, Learner, Report, train, training
+from ...sim.learner import Learned, Learner, Progress, train, training_context
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
@@ -50,13 +50,15 @@ class CellResult:
     conditioning: Conditioning | None = None
 
 
-def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = None) -> CellResult:
+def compute(
+    cell: Cell, data_dir: Path | None = None, progress: Progress | None = None
+) -> CellResult:
     """Run a cell.
 
     Args:
         cell: what to run.
         data_dir: where the public data sets lie.
-        report: told of each iteration that the models have learned.
+        progress: told of each iteration that the models have learned.
 
     Raises:
         ConfigError: the cell cannot be built.
@@ -72,13 +74,13 @@ def compute(cell: Cell, data_dir: Path | None = None, report: Report | None = No
     with one_thread():
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
             assert learning is not None  # a config without a problem is refused
-            trace, losses = learn_along(run, run.scheme, learning, engine, report)
+            trace, losses = learn_along(run, run.scheme, learning, engine, progress)
             steps = run.scheme.steps(trace)
         else:
             trace = simulate(run, engine)
             steps = run.scheme.outline(trace) if learning is None else run.scheme.steps(trace)
             if learning is not None:
-                losses = learn(learning, steps, run.iterations, report)
+                losses = learn(learning, steps, run.iterations, progress)
         return result(run, trace, steps, losses, cell.settings.target_loss)
 
 
@@ -104,7 +106,7 @@ def result(
 
 
 def learn(
-    learning: build.Training, steps: Steps, iterations: int, report: Report | None = None
+    learning: build.Training, steps: Steps, iterations: int, progress: Progress | None = None
 ) -> Learned:
     """Train on a finished run's updates.
 
@@ -113,7 +115,7 @@ def learn(
     """
     problem, optimizer, initial = learning.problem, learning.optimizer, learning.initial
     try:
-        return train(problem, optimizer, initial, steps, iterations, report)
+        return train(problem, optimizer, initial, steps, iterations, progress)
     except InvalidParameter as error:
         raise at(error.field, error.value, error.valid) from None
 
@@ -123,19 +125,19 @@ def learn_along(
     scheme: RoundScheme,
     learning: build.Training,
     engine: Engine = "auto",
-    report: Report | None = None,
+    progress: Progress | None = None,
     recorder: Recorder | None = None,
 ) -> tuple[Trace, Learned]:
     """Run a scheme that looks at losses: engine and learner take turns."""
     course = rounds(run, engine, recorder)
-    with training():
+    with training_context():
         learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))
         outcome, done = next(course), 0
         while True:
             learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
             done += 1
-            if report is not None:
-                report(done, run.iterations)
+            if progress is not None:
+                progress(done, run.iterations)
             try:
                 outcome = course.send((learner.evaluate(), learner.alignment))
             except StopIteration as end:

@@ -1,14 +1,8 @@
 """Simulated against closed form: the simulator and the theory check each other.
 
-``grid``            what is verified
-``simulation``      rounds by either engine
-``compare``         z-scores, and the bound for a whole table
-``iteration_time``  mean and quantile of a round's duration
-``decoding``        the decoding error
-``moments``         first and second moment of the decoded gradient
-``convergence``     the bound on the loss
-``problem``         the least-squares problem behind the last two
-``table``           rows, verdicts, output
+``grid``     what is verified, and its simulation by either engine
+``compare``  each comparison with a closed form, as a z-score
+``table``    rows, verdicts, output
 
 The two sides share the scheme's parameters, but no code that computes a time or a gradient.
 Matrix products run on one thread, so that a table is the same on every number of cores.
@@ -17,12 +11,12 @@ Matrix products run on one thread, so that a table is the same on every number o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from ...sim.numerics import one_thread
-from ..page.terminal import progress, say
+from ..page import terminal
 from ..run.estimate import Room, free_memory, require_memory
 from ..run.files import locked
 from . import compare, grid, table
@@ -37,11 +31,11 @@ COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
     compare.compare_losses,
 )
 
-Report = Callable[[int, int], None]
-"""Called with cells done and cells in all."""
+Progress = Callable[[int, int], None]
+"""Called with schemes done and schemes in all."""
 
 MEMORY = 1500
-"""Bytes for a round of one scheme."""
+"""Bytes that a round of one scheme takes."""
 
 
 def compare_settings(
@@ -49,7 +43,7 @@ def compare_settings(
     replications: int,
     engine: Engine = "batch",
     seed: int = 0,
-    report: Report = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Verification:
     """Simulate every scheme of every setting and compare it with the theory.
 
@@ -58,21 +52,26 @@ def compare_settings(
         replications: independent rounds of each scheme, rounded up to thousands.
         engine: which engine simulates.
         seed: of the tapes.
-        report: progress.
+        progress: told after each scheme.
 
     Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of memory per round.
     """
     total = sum(len(setting.families) for setting in settings)
     rows: list[TableRow] = []
     done = 0
-    report(done, total)
+    progress(done, total)
     with one_thread():
         for setting in settings:
+            names = setting.workers, setting.delay_label, setting.law_label
             simulated = cases(setting, replications, engine, seed)
             for label, case in zip(setting.labels, simulated, strict=True):
-                rows += _rows(setting, label, case)
+                rows += [
+                    TableRow(*names, label, name, outcome)
+                    for compared in COMPARISONS
+                    for name, outcome in compared(case)
+                ]
                 done += 1
-                report(done, total)
+                progress(done, total)
     return Verification(rows)
 
 
@@ -93,18 +92,10 @@ def verify_grid(
     require_memory(MEMORY * replications, room, what, "take fewer")
     began = time.monotonic()
     with nullcontext() if output is None else locked(output, table.FILES):
-        with progress("schemes") as report:
-            result = compare_settings(grid.grid(), replications, engine, seed, report)
+        with terminal.progress("schemes") as progress:
+            result = compare_settings(grid.whole_grid(), replications, engine, seed, progress)
         table.show_verification(result, time.monotonic() - began)
         if output is not None:
             table.write_verification(result, output)
-            say(f"results in {output}/")
+            terminal.say(f"results in {output}/")
     return not result.failed
-
-
-def _rows(setting: Setting, label: str, case: Case) -> Iterator[TableRow]:
-    for comparison in COMPARISONS:
-        for name, outcome in comparison(case):
-            yield TableRow(
-                setting.workers, setting.delay_label, setting.law_label, label, name, outcome
-            )

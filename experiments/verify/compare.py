@@ -1,4 +1,8 @@
-"""Simulated against closed form, as z-scores, and the bound for a whole table."""
+"""Simulated numbers against closed forms, as z-scores, and the bound for a whole table.
+
+A z-score is (simulated - expected) / standard error. A number that is the same in every round has
+no standard error; it must agree to a tolerance, and its z is 0 or infinite.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +26,8 @@ from ..run.records import mean_and_error
 from . import grid
 from .grid import RUN, Case
 
-# How far a simulated number may be from a closed form: z-scores, and exact comparisons.
-#
-# A z-score is (simulated - expected) / standard error. Where a number does not vary from round to
-# round there is no standard error; then it must agree to a tolerance, and z is 0 or infinite.
-
-
 ROUNDING = 1e-12
-"""Relative tolerance of numbers that do not vary."""
+"""Relative tolerance for numbers that are the same in every round."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class NotComparable:
-    """There is a closed form, but this simulation cannot test it, and why."""
+    """The reason why this simulation cannot test a closed form that exists."""
 
     reason: str
 
@@ -70,10 +68,10 @@ class NotComparable:
 Outcome: TypeAlias = Comparison | NoFormula | NotComparable
 
 Quantities: TypeAlias = "list[tuple[str, Outcome]]"
-"""Outcomes with the names of what was compared."""
+"""The names of the compared quantities, each with its outcome."""
 
 
-def mean(samples: FloatArray, expected: float) -> Comparison:
+def compare_mean(samples: FloatArray, expected: float) -> Comparison:
     """A sample mean, by its standard error: ``(N,)`` independent samples.
 
     Needs a third moment: with any finite variance the limit is the normal law, but a mean of heavy
@@ -104,11 +102,11 @@ def at_most(samples: FloatArray, bounds: FloatArray, scale: float) -> Comparison
 
 
 def _mean_and_error(samples: FloatArray) -> tuple[float, float]:
-    """Of all samples: one that is NaN must fail the comparison, not be left out."""
+    """Mean and standard error; NaN if any sample is, so that it fails instead of being left out."""
     return (np.nan, np.nan) if np.isnan(samples).any() else mean_and_error(samples)
 
 
-def share(hits: int, rounds: int, probability: float) -> float:
+def binomial_z(hits: int, rounds: int, probability: float) -> float:
     """z of a count of hits in independent rounds, by its binomial standard error."""
     error = np.sqrt(rounds * probability * (1.0 - probability))
     over = hits - rounds * probability
@@ -141,9 +139,6 @@ def bound(comparisons: int, chance: float) -> float:
     return float(-special.ndtri(chance / (2 * max(1, comparisons))))
 
 
-# How wrong the decoded gradient is: the mean decoding error ``||w - 1||^2``.
-
-
 EXACT = 1e-9
 """Relative tolerance of a decoded gradient that is exact but for the decoder's round-off."""
 
@@ -151,27 +146,22 @@ TIES = NotComparable("ties: all who arrive at the stopping instant count, here e
 
 
 def compare_decoding_error(case: Case) -> Quantities:
-    """The mean decoding error."""
-    return [("decoding error, mean", _error(case))]
-
-
-def _error(case: Case) -> Outcome:
-    errors = case.decoded.error.ravel()
+    """The mean over rounds of the decoding error ``||w - 1||^2``."""
+    outcome: Outcome
+    errors, erased = case.decoded.error.ravel(), group_erasure(case.scheme)
     if case.scheme.exact:
-        return same(errors, 0.0, EXACT**2, scale=case.scheme.partitions)
-    erased = group_erasure(case.scheme)
-    if isinstance(erased, NoFormula):
-        return erased
-    if isinstance(case.setting.delay, Deterministic):
-        return TIES
-    return mean(errors, erased.decoding_error)
-
-
-# How long a round lasts: mean and 90 % quantile.
+        outcome = same(errors, 0.0, EXACT**2, scale=case.scheme.partitions)
+    elif isinstance(erased, NoFormula):
+        outcome = erased
+    elif isinstance(case.setting.delay, Deterministic):
+        outcome = TIES
+    else:
+        outcome = compare_mean(errors, erased.decoding_error)
+    return [("decoding error, mean", outcome)]
 
 
 LEVEL = 0.9
-"""The quantile that is compared."""
+"""The quantile of the iteration time that is compared."""
 
 INSTANT = 1e-9
 """Relative width within which two times count as equal: a difference of absolute times is rounded,
@@ -202,7 +192,7 @@ def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
         return NotComparable("the variance is infinite: a mean has no standard error")
     if index <= 3.0:
         return NotComparable("the third moment is infinite: a mean is far from normal")
-    found = mean(seconds, law.mean())
+    found = compare_mean(seconds, law.mean())
     variance = law.variance()
     if found.varies or not variance > 0.0:
         return found
@@ -229,16 +219,15 @@ def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     instant = expected * (1.0 + INSTANT)
     hits = int(np.count_nonzero(seconds <= instant))
     chance = float(law.cdf(instant))
-    z = share(hits, seconds.size, chance)
+    z = binomial_z(hits, seconds.size, chance)
     # More rounds below the expected quantile than expected: the simulated one is smaller.
     simulated = float(np.quantile(seconds, LEVEL))
     return Comparison(simulated, expected, 0.0 - z, varies=chance < 1.0)
 
 
-# First and second moment of the decoded gradient u, for fixed partition gradients.
-#
-# The first is a vector; it is compared along the gradient, where a wrong scale shows, and along a
-# random direction, where a partition that is heard too often shows up.
+# First and second moment of the decoded gradient u, for fixed partition gradients. The first is a
+# vector. It is compared along the gradient, where a wrong scale shows, and along a random
+# direction, where a partition that is heard too often shows.
 
 
 NAMES = (
@@ -267,10 +256,10 @@ def compare_moments(case: Case) -> Quantities:
     along, across = gradient / length, grid.direction()
     expected = closed.mean_gradient(groups)
     outcomes = (
-        mean(decoded @ along, float(expected @ along)),
-        mean(decoded @ across, float(expected @ across)),
-        mean(_squares(decoded), closed.mean_square(groups)),
-        mean(_squares(decoded - gradient), closed.mean_square_error(groups)),
+        compare_mean(decoded @ along, float(expected @ along)),
+        compare_mean(decoded @ across, float(expected @ across)),
+        compare_mean(_squares(decoded), closed.mean_square(groups)),
+        compare_mean(_squares(decoded - gradient), closed.mean_square_error(groups)),
     )
     return list(zip(NAMES, outcomes, strict=True))
 
@@ -296,7 +285,7 @@ STEPS = (1, 20)
 """Iterations after which the loss is held to the bound."""
 
 CONDITIONS = (1.0, 3.0)
-"""Spectra of the problems: with all eigenvalues equal the bound is close to the loss."""
+"""Condition numbers of the problems; at 1 the bound is close to the loss."""
 
 HORIZON = STEPS[-1]
 
@@ -323,7 +312,10 @@ def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Compar
     spectrum = least_squares_spectrum(np.asarray(fixed.X), fixed.y)
     step = 1.0 / (spectrum.smoothness * erased.scale * erased.heard)
     weights = case.weights.reshape(-1, HORIZON, case.scheme.partitions)
-    gaps = _losses(fixed, step, weights) - spectrum.minimum
+    steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
+    rule = GradientDescent(learning_rate=step)
+    losses = train(fixed, rule, grid.start(), steps, HORIZON).train_loss  # (R, T + 1)
+    gaps = losses - spectrum.minimum
     spreads = group_spreads(fixed, grid.start(), weights, step, erased.size)
     gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
     bound = ErasureBound(
@@ -342,13 +334,6 @@ def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
     base = bound.bound_along(np.zeros(horizon))
     response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])
     return np.asarray(base + spreads @ response)
-
-
-def _losses(fixed: Problem, step: float, weights: FloatArray) -> FloatArray:
-    """Losses of every run, by the learner: ``(R, T + 1)``."""
-    steps = GivenWeights(np.zeros(weights.shape[:2]), weights)
-    rule = GradientDescent(learning_rate=step)
-    return train(fixed, rule, grid.start(), steps, weights.shape[1]).train_loss
 
 
 def group_spreads(

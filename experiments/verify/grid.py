@@ -1,4 +1,8 @@
-"""What is verified, and the rounds that either engine simulates of it."""
+"""What is verified: clusters x delays x load laws x schemes, simulated by either engine.
+
+A *setting* is one cluster with one delay model and one load law. Its schemes read one tape, and
+every setting has a tape of its own.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +39,13 @@ from ..config.codec import plain
 from ..config.settings import shown_field
 
 # The least-squares problems on which gradients and losses are verified: small and always the same.
-#
 # Each partition's rows have their own centre, so that its gradient has its own direction and
 # erasing it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are
 # equal the convergence bound is almost an equality, and where they differ its rate matters.
 
 
 ROWS = 10
-"""Rows in a partition."""
+"""Rows in each partition of the problem."""
 
 FEATURES = 8
 
@@ -72,12 +75,6 @@ def direction() -> FloatArray:
     """A random direction of length 1, used nowhere else: ``(FEATURES,)``."""
     v = np.random.default_rng(2**20).standard_normal(FEATURES)
     return np.asarray(v / np.linalg.norm(v))
-
-
-# What is verified: clusters x delays x load laws x schemes.
-#
-# A *setting* is one cluster with one delay model and one load law; its schemes read one tape, and
-# every setting has a tape of its own.
 
 
 DELAYS: tuple[DelayModel, ...] = (
@@ -160,40 +157,26 @@ class Setting:
         return name_and_fields(self.law.kind, self.law)
 
 
-def grid() -> tuple[Setting, ...]:
+def whole_grid() -> tuple[Setting, ...]:
     """Every setting, in the table's order."""
-    return tuple(
-        Setting(index, n, delay, law, _families(all_families, n, law), _learns(delay, law))
-        for index, (n, all_families, delay, law) in enumerate(_product())
-    )
-
-
-def _product() -> Iterator[tuple[int, tuple[SchemeFamily, ...], DelayModel, LoadLaw]]:
+    found = list[Setting]()
     for n, families, delays in ((30, THIRTY, DELAYS), (12, TWELVE, DELAYS[::4])):
+        # At load 1 a sum of draws is a single draw: there is nothing new to verify.
+        loaded = tuple(f for f in families if fixed(f, n).assignment.loads.max() > 1)
         for delay in delays:
             for law in LAWS:
-                yield n, families, delay, law
-
-
-def _families(
-    families: tuple[SchemeFamily, ...], workers: int, law: LoadLaw
-) -> tuple[SchemeFamily, ...]:
-    """With one partition per worker a sum of draws is a single draw: nothing new to verify."""
-    if not isinstance(law, PerPartition):
-        return families
-    return tuple(f for f in families if fixed(f, workers).assignment.loads.max() > 1)
+                chosen = loaded if isinstance(law, PerPartition) else families
+                # Decoding depends on the order of arrivals only: one setting a cluster is enough.
+                learns = isinstance(delay, Exponential) and isinstance(law, Proportional)
+                found.append(Setting(len(found), n, delay, law, chosen, learns))
+    return tuple(found)
 
 
 def fixed(family: SchemeFamily, workers: int) -> Fixed:
-    """Build a scheme whose plan never changes."""
+    """Build a scheme whose plan never changes, for n workers."""
     scheme = family.build(workers)
     assert isinstance(scheme, Fixed)
     return scheme
-
-
-def _learns(delay: DelayModel, law: LoadLaw) -> bool:
-    """Decoding depends on the order of arrivals only, so one setting per cluster is enough."""
-    return isinstance(delay, Exponential) and isinstance(law, Proportional)
 
 
 def name_and_fields(name: str, instance: object) -> str:
@@ -207,7 +190,7 @@ def name_and_fields(name: str, instance: object) -> str:
     return " ".join([name, *shown])
 
 
-# Rounds for the table, by the engines that every run uses.
+# The simulation uses the engines that every run uses.
 #
 # Under the policy ``cancel`` and with independent delays every round is an independent repetition
 # of the same experiment, so a few long runs hold as many replications as rounds.
@@ -219,7 +202,7 @@ RUN = 1000
 """Rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round."""
 
 TAPES_AT_ONCE = 8
-"""Tapes that are remembered together: 2 MiB a stream for 30 workers."""
+"""Tapes that are kept in memory together: 2 MiB a stream for 30 workers."""
 
 SETTINGS_APART = 2**24
 """Replication numbers kept for each setting, so that no two settings share a tape."""
@@ -291,31 +274,25 @@ def cases(setting: Setting, rounds: int, engine: Engine, seed: int) -> Iterator[
     """
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
-    for tapes in _tapes(setting, rounds, seed):
+    first = setting.index * SETTINGS_APART
+    replications = range(first, first - (-rounds // RUN))
+    for start in range(0, len(replications), TAPES_AT_ONCE):
+        group = replications[start : start + TAPES_AT_ONCE]
+        tapes = [Remembered(Tape(setting.delay, setting.workers, seed, r)) for r in group]
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
             one = Run(scheme, tapes, setting.law, RUN)
             parts.append(simulate(one, engine, work=False))
     for scheme in schemes:
-        trace = _joined(traces[_timing(scheme)])
+        parts = traces[_timing(scheme)]
+        times = np.concatenate([part.times for part in parts])
+        arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
+        trace = Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)
         steps = scheme.steps(trace)
         assert isinstance(steps, DecodedRounds)
         yield Case(setting, scheme, trace, steps)
 
 
 def _timing(scheme: Fixed) -> object:
+    """What the times of a scheme depend on."""
     return scheme.assignment, scheme.stopping
-
-
-def _tapes(setting: Setting, rounds: int, seed: int) -> Iterator[list[Remembered]]:
-    first = setting.index * SETTINGS_APART
-    replications = range(first, first - (-rounds // RUN))
-    for start in range(0, len(replications), TAPES_AT_ONCE):
-        group = replications[start : start + TAPES_AT_ONCE]
-        yield [Remembered(Tape(setting.delay, setting.workers, seed, r)) for r in group]
-
-
-def _joined(parts: list[Trace]) -> Trace:
-    arrived = [part.heard.arrived for part in parts if isinstance(part.heard, Rounds)]
-    times = np.concatenate([part.times for part in parts])
-    return Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)

@@ -1,4 +1,4 @@
-"""The rows, the verdict on each, and how they are shown and kept."""
+"""The rows of the table, the verdict on each, the terminal's page and the files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Verification:
 
     @cached_property
     def bound(self) -> float:
-        """The largest z that passes."""
+        """The largest |z| that passes."""
         random = [o for o in (row.outcome for row in self.rows) if isinstance(o, Comparison)]
         return bound(sum(found.varies for found in random), CHANCE)
 
@@ -107,7 +107,7 @@ FILES = ("verify.parquet", "verify.csv")
 
 
 def write_verification(result: Verification, output: Path) -> None:
-    """Write both files; those of before go first."""
+    """Write both files, after removing those of an earlier run."""
     frame = result.frame()
     parquet, csv = (output / name for name in FILES)
     files.remove([csv, parquet])
@@ -138,7 +138,8 @@ def _show_setting(
             found, verdict = row.outcome, result.verdict(row)
             if isinstance(found, Comparison):
                 closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
-                line = _line(row.quantity, f"{found.simulated:.6g}", closed, _score(found), verdict)
+                z = "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
+                line = _line(row.quantity, f"{found.simulated:.6g}", closed, z, verdict)
             else:
                 line = f"    {row.quantity:<34} {verdict}: {found.reason}"
             style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
@@ -147,10 +148,6 @@ def _show_setting(
 
 def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) -> str:
     return f"    {quantity:<34} {simulated:>14} {expected:>16} {z:>10}  {verdict}".rstrip()
-
-
-def _score(found: Comparison) -> str:
-    return "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
 
 
 def summary(result: Verification, seconds: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is attacked: an encoding matrix and a decoder; and sets that theory suggests."""
+"""What is attacked, an encoding matrix with its decoder, and sets of stragglers to try."""
 
 from __future__ import annotations
 
@@ -18,11 +18,8 @@ from ..schemes.decoders import Decoder, decoding_error
 from ..schemes.partly_uncoded import PartlyUncoded
 from ..types import BoolArray, FloatArray, IntArray
 
-# Sets of s stragglers among n workers, as masks: ``(N, n)`` bool.
-
-
 MASK_CELLS = 2**20
-"""Entries of the masks that are made at once."""
+"""Numbers in the masks that are made at once."""
 
 
 def mask(members: IntArray, workers: int) -> BoolArray:
@@ -33,7 +30,7 @@ def mask(members: IntArray, workers: int) -> BoolArray:
 
 
 def every_set(workers: int, stragglers: int) -> Iterator[BoolArray]:
-    """All C(n, s) sets in lexicographic order, some thousand at a time."""
+    """All C(n, s) sets as ``(N, n)`` masks, in lexicographic order, some thousand at a time."""
     order = combinations(range(workers), stragglers)
     step = max(1, MASK_CELLS // workers)
     while some := list(islice(order, step)):
@@ -43,24 +40,21 @@ def every_set(workers: int, stragglers: int) -> Iterator[BoolArray]:
 def random_sets(
     workers: int, stragglers: int, count: int, rng: np.random.Generator
 ) -> Iterator[BoolArray]:
-    """Independent uniformly random sets, some thousand at a time."""
+    """Independent uniformly random sets as ``(N, n)`` masks, some thousand at a time."""
     step = max(1, MASK_CELLS // workers)
     for start in range(0, count, step):
         draws = rng.random((min(step, count - start), workers))
         yield mask(np.argsort(draws, axis=1)[:, :stragglers], workers)
 
 
-# What is attacked: an encoding matrix and a decoder, whoever is waited for.
-
-
 DECODED_CELLS = 2**22
-"""Numbers of all the sets together that are decoded at once: 32 MiB."""
+"""Numbers in the sets that are decoded at once: 32 MiB."""
 
 
 @final
 @dataclass(frozen=True)
 class NoCode:
-    """A scheme that is no such code, and why."""
+    """The reason why a scheme has no ``Code``."""
 
     reason: str
 
@@ -137,8 +131,7 @@ def code_of(scheme: Scheme) -> Code | NoCode:
             return NoCode("it has no rounds")
 
 
-# Sets of stragglers that theory suggests: whole partitions lost, extremes of singular vectors.
-
+# Sets that theory suggests: all holders of some partitions, and extremes of singular vectors.
 
 DENSE = 2000
 """Workers, or partitions, up to which all singular vectors are computed."""

@@ -1,4 +1,13 @@
-"""A set of stragglers, and what one change of it would do to the error."""
+"""A set of stragglers, and what one change of it would do to the error.
+
+``ByDecoding``     any code: every changed set is decoded
+``CommonWeights``  one weight for all arrivals: changes are foreseen from sums of rows
+``LeastSquares``   least squares: changes are foreseen from one inverse
+
+The last two foresee thousands of changes at the cost of a few decodings, up to rounding, and only
+roughly for a complex code, whose imaginary part the master drops. A search goes by what they
+foresee; what it reports, it has decoded.
+"""
 
 from __future__ import annotations
 
@@ -16,16 +25,6 @@ from ..schemes.decoders import CommonWeight, Optimal
 from ..schemes.graph_assignment import ByComponent
 from ..types import BoolArray, FloatArray, IntArray
 from .code import Code
-
-# Where a search stands: a set of stragglers, and what one change of it would do to the error.
-#
-# ``ByDecoding``       any code: every changed set is decoded (``sim.attack.positions``)
-# ``CommonWeights``    a common weight for all arrivals: from sums (``sim.attack.positions``)
-# ``LeastSquares``     least squares: from one inverse (``sim.attack.positions``)
-#
-# The last two foresee thousands of changes at the cost of a few decodings, up to rounding; roughly
-# of a complex code, whose imaginary part the master drops. A search goes by what they foresee;
-# what it reports, it has decoded.
 
 
 class Position(ABC):
@@ -78,9 +77,6 @@ def allowed(errors: FloatArray, stragglers: BoolArray) -> FloatArray:
     return np.where(stragglers | np.isnan(errors), -np.inf, errors)
 
 
-# Any code: what a change would do is found by decoding.
-
-
 @final
 class ByDecoding(Position):
     """Decodes every set that it is asked for.
@@ -122,9 +118,6 @@ class ByDecoding(Position):
         errors = np.full(len(stragglers), -np.inf)
         errors[free] = self._code.errors(sets)
         return allowed(errors, stragglers)
-
-
-# A common weight for all arrivals: the error follows from the sum of their rows.
 
 
 @final
@@ -182,8 +175,6 @@ class CommonWeights(Position):
         return np.asarray(c * c * square - 2.0 * c * total + self._matrix.shape[1])
 
 
-# Least squares: what one worker more or less does to the error, from one inverse.
-#
 # With F the rows that arrived and a ridge e, M = B_F B_F^H + e I and a = M^-1 B_F 1, the least of
 # ||B_F^H a - 1||^2 + e ||a||^2 is k - (B_F 1)^H a. Without row j it is larger by |a_j|^2 /
 # (M^-1)_jj, and the inverse is updated by one outer product (the leave-one-out formula of
@@ -192,7 +183,7 @@ class CommonWeights(Position):
 
 
 RIDGE = 1e-8
-"""Of the mean square of a row."""
+"""The ridge e, in units of the mean square of a row."""
 
 
 @final
@@ -295,15 +286,12 @@ def _inverse(gram: np.ndarray, stragglers: BoolArray) -> np.ndarray:
     return inverse
 
 
-# Where a search begins: nobody straggles, with the fastest foresight that the decoder allows.
-
-
 LARGEST = 2**24
-"""Entries of an n x n table: 128 MiB, 4096 workers."""
+"""Numbers in the largest n x n table: 128 MiB, 4096 workers."""
 
 
 def nobody_straggles(code: Code) -> Position:
-    """The empty set of stragglers of a code."""
+    """The empty set of stragglers, with the fastest foresight that the decoder allows."""
     nobody = np.zeros(code.workers, dtype=np.bool_)
     if code.assignment.messages > 1:
         return ByDecoding(code, nobody)

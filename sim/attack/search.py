@@ -1,4 +1,8 @@
-"""The worst set of s stragglers: of all where that is possible, else the worst one found."""
+"""The worst set of s stragglers: the exact one where all can be decoded, else the worst found.
+
+Every reported error was decoded by the scheme's own decoder. So it is the maximum, or a lower bound
+of it; a lower bound that reaches a known upper bound is the maximum as well.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +27,8 @@ from .code import (
 )
 from .positions import Position, nobody_straggles
 
-# Many sets of stragglers decoded: the worst of them, and their mean.
-
-
 SAME = 1e-9
-"""Of k: errors that close are the same up to rounding."""
+"""Errors that differ by less than this times k are the same up to rounding."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,10 +37,10 @@ class Survey:
 
     Attributes:
         worst: ``(W, n)`` the worst sets, the worst first; of equals the first.
-        errors: ``(W,)`` theirs.
-        mean: of all sets.
-        spread: standard error of the mean, if the sets are random ones; NaN of a single one.
-        sets: how many.
+        errors: ``(W,)`` the errors of these sets.
+        mean: the mean error over all sets.
+        spread: standard error of the mean, if the sets are random; NaN for a single set.
+        sets: number of sets in the mean.
     """
 
     worst: BoolArray
@@ -84,14 +85,13 @@ def worst_first(errors: FloatArray, same: float) -> np.ndarray:
     return np.argsort(-np.nan_to_num(rounded, nan=-np.inf), kind="stable")
 
 
-# From a set of stragglers to a worse one, by changes of one worker at a time.
-
+# A local search: from a set of stragglers to a worse one, by changing one worker at a time.
 
 GAIN = 1e-6
-"""Of k: a smaller gain is rounding."""
+"""A gain below this times k is rounding."""
 
-STEPS = 10
-"""At least so many steps share the tries of a search."""
+LEAST_STEPS = 10
+"""A search by swaps divides its tries among at least this many steps."""
 
 
 def extended(position: Position, stragglers: int, tries: int) -> Position:
@@ -143,7 +143,7 @@ def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) ->
     """
     n = len(position.stragglers)
     others = n - int(np.count_nonzero(position.stragglers))
-    most, left, moved = max(1, tries // STEPS // others), tries, False
+    most, left, moved = max(1, tries // LEAST_STEPS // others), tries, False
     while left >= others:
         members = np.flatnonzero(position.stragglers)
         count = min(len(members), most, left // others)
@@ -159,13 +159,7 @@ def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) ->
     return Climbed(position, tries - left, moved)
 
 
-# The worst set of s stragglers: by enumeration where that is possible, else the worst one found.
-#
-# Whatever is reported was decoded by the scheme's own decoder, so that every error is one that a
-# set of stragglers really causes: the exact maximum, or a lower bound of it. A lower bound that
-# reaches a known upper bound is the maximum, too.
-
-
+# The values of ``found_by``.
 ENUMERATION = "enumeration"
 HOLDERS = "all holders"
 ONE_BY_ONE = "one by one"
@@ -174,27 +168,28 @@ RANDOM = "random"
 SWAPS = " + swaps"
 
 ORDERS = 8
-"""Orders in which partitions are lost: the first chosen by number, the others at random."""
+"""Orders of losing all holders of partition after partition: one breaks ties by number, the others
+at random."""
 
 LUCKY = 8
-"""The worst random sets from which a search goes on."""
+"""The search by swaps starts from this many of the worst random sets."""
 
 FORESIGHT = 50
-"""How many swaps are looked at for each set that might be decoded, where they are foreseen."""
+"""Swaps per decoding of the budget, where the error after a swap is foreseen without decoding."""
 
 MOST_SETS, LEAST_SETS = 50_000, 500
-"""Sets that are decoded for each s, unless told otherwise."""
+"""Limits of the default budget: sets that are decoded for each s."""
 
 
 @dataclass(frozen=True)
-class Effort:
+class SearchBudget:
     """How much to search.
 
     Attributes:
-        budget: sets that are decoded for each s, beside the sample; all of them, if there are no
-            more. ``None``: as many as take ten seconds or so, at most ``MOST_SETS``.
+        budget: sets that are decoded for each s, besides the sample. If there are no more sets, all
+            are decoded. ``None``: as many as take about ten seconds, at most ``MOST_SETS``.
         samples: random sets for the mean.
-        seed: of random sets; all codes of n workers get the same.
+        seed: seed of the random sets, which are the same for all codes of n workers.
     """
 
     budget: int | None = None
@@ -202,7 +197,7 @@ class Effort:
     seed: int = 0
 
     def sets(self, code: Code) -> int:
-        """The budget for a code."""
+        """How many sets of a code may be decoded for each s."""
         if self.budget is not None:
             return self.budget
         return int(min(MOST_SETS, max(LEAST_SETS, DECODING / max(code.decoder.operations, 1.0))))
@@ -218,9 +213,9 @@ class Worst:
         members: the workers, from 0.
         exact: whether no set of s stragglers is worse.
         found_by: how it was found.
-        mean: the mean error over random sets of s stragglers, or over all.
+        mean: the mean error over random sets of s stragglers, or over all sets.
         mean_error: standard error of the mean; 0 over all sets.
-        sets: in the mean.
+        sets: number of sets in the mean.
     """
 
     stragglers: int
@@ -233,10 +228,10 @@ class Worst:
     sets: int
 
 
-def attack(
+def worst_sets(
     code: Code,
     counts: Sequence[int],
-    effort: Effort,
+    budget: SearchBudget,
     ceiling: Callable[[int], float | None] = lambda stragglers: None,
 ) -> Iterator[Worst]:
     """Find the worst set for each number of stragglers.
@@ -244,7 +239,7 @@ def attack(
     Args:
         code: what to attack.
         counts: numbers of stragglers s, ascending, 0 to n.
-        effort: how much to search.
+        budget: how much to search.
         ceiling: an upper bound of the error for s stragglers; a set that reaches it ends
             the search.
 
@@ -254,7 +249,7 @@ def attack(
     decodings. Least squares add O(n^3) operations for each start. About ten seconds with n = 1000,
     d = 5 and optimal decoding, 0.1 s with n = 30.
     """
-    search = _Search(code, effort)
+    search = _Search(code, budget)
     for count in counts:
         yield search.worst(count, ceiling(count))
 
@@ -271,9 +266,9 @@ class _Hints:
     """What a code suggests for every number of stragglers.
 
     Attributes:
-        orders: ``(n,)`` each, in which workers are lost so that partition after partition is.
+        orders: orders of all workers, ``(n,)`` each, that lose partition after partition.
         vectors: ``(n, v)`` singular vectors.
-        nobody: the empty set.
+        nobody: the position in which nobody straggles.
     """
 
     orders: Sequence[IntArray]
@@ -292,57 +287,51 @@ class _Hints:
 class _Search:
     """Remembers between numbers of stragglers what a code suggests, and the worst set so far."""
 
-    def __init__(self, code: Code, effort: Effort) -> None:
-        self._code, self._effort, self._budget = code, effort, effort.sets(code)
+    def __init__(self, code: Code, budget: SearchBudget) -> None:
+        self._code, self._seed, self._samples = code, budget.seed, budget.samples
+        self._budget = budget.sets(code)
         self._before: BoolArray = np.zeros(code.workers, dtype=np.bool_)
 
     @cached_property
     def _hints(self) -> _Hints:
-        return _Hints.of(self._code, self._effort.seed)
+        return _Hints.of(self._code, self._seed)
 
     def worst(self, count: int, ceiling: float | None) -> Worst:
-        enumerated = comb(self._code.workers, count) <= max(1, self._budget)
-        found = self._all(count) if enumerated else self._some(count, ceiling)
-        members = np.array(found.members, dtype=np.int64)
-        self._before = mask(members, self._code.workers)
+        n = self._code.workers
+        if comb(n, count) <= max(1, self._budget):
+            seen = survey(self._code, every_set(n, count))
+            worst = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION)
+            found = _reported(worst, True, replace(seen, spread=0.0))
+        else:
+            found = self._searched(count, ceiling)
+        self._before = mask(np.array(found.members, dtype=np.int64), n)
         return found
 
-    def _all(self, count: int) -> Worst:
-        seen = survey(self._code, every_set(self._code.workers, count))
-        worst = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION)
-        return _reported(worst, True, replace(seen, spread=0.0))
-
-    def _some(self, count: int, ceiling: float | None) -> Worst:
+    def _searched(self, count: int, ceiling: float | None) -> Worst:
         """Stops as soon as the upper bound is reached."""
-        effort, rng = self._effort, np.random.default_rng([self._effort.seed, count])
-        random = random_sets(self._code.workers, count, effort.samples, rng)
-        seen = survey(self._code, random, LUCKY)
+        n, hints = self._code.workers, self._hints
+        rng = np.random.default_rng([self._seed, count])
+        seen = survey(self._code, random_sets(n, count, self._samples, rng), LUCKY)
+        holders_lost = [(mask(order[:count], n), HOLDERS) for order in hints.orders]
+        singular = ((masks, SINGULAR) for masks in extremes(hints.vectors, count))
+        found = self._certified([*holders_lost, *singular])
         lucky = zip(seen.worst, seen.errors, strict=True)
-        found = [*self._suggested(count), *(_Start(m, float(e), RANDOM) for m, e in lucky)]
-        for more in (self._one_by_one, self._improved):
-            if self._reaches(found, ceiling):
-                break
-            found += more(found, count, rng)
+        found += [_Start(masks, float(error), RANDOM) for masks, error in lucky]
+        if not self._reaches(found, ceiling):
+            found += self._one_by_one(count)
+        if not self._reaches(found, ceiling):
+            found += self._improved(found, rng)
         return _reported(self._largest(found), self._reaches(found, ceiling), seen)
 
-    def _suggested(self, count: int) -> list[_Start]:
-        lost = [(mask(order[:count], self._code.workers), HOLDERS) for order in self._hints.orders]
-        ends = ((masks, SINGULAR) for masks in extremes(self._hints.vectors, count))
-        return self._certified([*lost, *ends])
-
-    def _one_by_one(
-        self, found: Sequence[_Start], count: int, rng: np.random.Generator
-    ) -> list[_Start]:
-        """The worst set of the number of stragglers before, with more workers."""
+    def _one_by_one(self, count: int) -> list[_Start]:
+        """The worst set of the previous number of stragglers, extended by more workers."""
         nobody = self._hints.nobody
         if not nobody.foresees and self._code.workers > self._budget:
             return []
         position = extended(nobody.at(self._before), count, self._budget)
         return self._certified([(position.stragglers, ONE_BY_ONE)])
 
-    def _improved(
-        self, found: Sequence[_Start], count: int, rng: np.random.Generator
-    ) -> list[_Start]:
+    def _improved(self, found: Sequence[_Start], rng: np.random.Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""
         nobody, k = self._hints.nobody, self._code.partitions
         tries = self._budget * (FORESIGHT if nobody.foresees else 1)
@@ -358,7 +347,7 @@ class _Search:
         return self._certified(better)
 
     def _certified(self, found: Sequence[tuple[BoolArray, str]]) -> list[_Start]:
-        """Decoded by the scheme's own decoder; what it cannot decode is no candidate."""
+        """The sets with their errors, found by the scheme's own decoder; undecodable sets drop."""
         if not found:
             return []
         errors = self._code.errors(np.array([masks for masks, _ in found]))
@@ -370,7 +359,7 @@ class _Search:
         return found[int(worst_first(errors, SAME * self._code.partitions)[0])]
 
     def _reaches(self, found: Sequence[_Start], ceiling: float | None) -> bool:
-        """Whether the worst is as bad as the bound; it is worse where a decoder loses digits."""
+        """Whether the worst reaches the bound, up to the digits that a decoder loses."""
         if ceiling is None:
             return False
         return abs(self._largest(found).error - ceiling) <= SAME * self._code.partitions

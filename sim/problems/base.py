@@ -1,4 +1,11 @@
-"""A problem: training data in partitions, a loss, and its gradient for many models at once."""
+"""A problem: training data in partitions, a loss, and its gradient for many models at once.
+
+Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves all R replications.
+The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
+with the training data, whatever n and k are. Decoding is linear: the decoded gradient is
+sum_i w_i g_i over the partitions, one weighted pass over the data. So it does not matter here which
+worker computes what.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +23,7 @@ from scipy import sparse
 from ..errors import InvalidParameter
 from ..types import FloatArray, IntArray
 
-# Data matrices, dense or sparse: the product with models, and equal features merged into one.
+# Equal features are merged into one.
 #
 # One-hot data have many columns that are equal on every training row: two values that occur once,
 # in the same row, or a value that implies another. Their gradients are equal in every iteration.
@@ -39,7 +46,7 @@ def product(matrix: Any, columns: FloatArray) -> FloatArray:
 def class_basis(X: Csr) -> Csr:
     """The classes of equal columns of X, as an orthonormal basis S: ``(N, p) -> (p, q)``.
 
-    TapeColumn c of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero
+    Column c of S is ``1/sqrt(size)`` on the members of class c; columns of X without a non-zero
     are in no class. Then ``X S S^T = X``. Classes are in order of their number of non-zeros, the
     most first, and then of their first row: products with X S walk through memory almost in order.
 
@@ -71,7 +78,7 @@ def class_basis(X: Csr) -> Csr:
 
 
 def merge(X: Csr, basis: Csr) -> Csr:
-    """``X S`` with sorted indices."""
+    """The product ``X S``, with sorted indices."""
     merged = sparse.csr_array(X @ basis)
     merged.sort_indices()
     return merged
@@ -82,21 +89,11 @@ def append_column(X: Csr, column: FloatArray) -> Csr:
     return sparse.csr_array(sparse.hstack([X, sparse.csr_array(column[:, None])], format="csr"))
 
 
-# What a problem is: training data in partitions, a loss, and its gradient for many models at once.
-#
-# Every model is a column: ``beta`` is ``(p, R)``, and so one matrix product serves all R
-# replications. The margins ``X beta`` are handed from the loss to the gradient, so that an
-# iteration costs two products with the training data, whatever n and k are.
-#
-# Not modelled here: which worker computes which part. Decoding is linear, so the decoded gradient
-# is sum_i w_i g_i over the partitions, one weighted pass over the data.
-
-
 ROUND_OFF = 1e-12
 """A vector this much shorter than the one it was computed from counts as zero."""
 
-ENTRIES_AT_ONCE = 2**15
-"""Entries of a temporary, 256 KiB: several fit in the second-level cache."""
+NUMBERS_AT_ONCE = 2**15
+"""Numbers of a temporary, 256 KiB: several fit in the second-level cache."""
 
 Task: TypeAlias = Literal["classification", "regression"]
 
@@ -247,7 +244,7 @@ class Problem(ABC):
         return self._mean_loss(product(self.X_test, beta), self.y_test)
 
     def _mean_loss(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """``(N, R)``, ``(N,) -> (R,)``."""
+        """The mean loss over rows: margins ``(N, R)`` and targets ``(N,)`` -> ``(R,)``."""
         total = np.zeros(margins.shape[1])
         for rows in _in_cache(margins.shape):
             total += self.row_losses(margins[rows], targets[rows]).sum(axis=0)
@@ -275,7 +272,7 @@ class Problem(ABC):
         return np.hstack(blocks)
 
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
-        """The same problem with equal features of sparse data merged; see ``matrices``.
+        """The same problem with equal features of sparse data merged; see ``class_basis``.
 
         Args:
             initial: ``(p,)`` the start. The part of it that the classes do not span becomes the
@@ -311,5 +308,5 @@ class Problem(ABC):
 
 def _in_cache(shape: tuple[int, ...]) -> Iterator[slice]:
     """Rows of an ``(N, R)`` array, a few at a time: temporaries of all would leave the cache."""
-    step = max(1, ENTRIES_AT_ONCE // shape[1])
+    step = max(1, NUMBERS_AT_ONCE // shape[1])
     return (slice(start, start + step) for start in range(0, shape[0], step))

@@ -18,7 +18,7 @@ from ..types import FloatArray
 from .base import Problem, Task, product
 from .datasets.base import STRICT, Dataset, DatasetFamily
 
-# The losses. To add one: a final subclass of ``Problem`` and a line in ``LOSSES``.
+# To add a loss: a final subclass of ``Problem`` and a line in ``LOSSES``.
 
 
 @final
@@ -35,7 +35,7 @@ class SquaredLoss(Problem):
 
     @override
     def row_slopes(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """2 (x.beta - y)."""
+        """The derivative 2 (x.beta - y)."""
         residuals = margins - targets[:, None]
         residuals *= 2.0
         return residuals
@@ -99,22 +99,17 @@ LOSSES: dict[str, type[Problem]] = {
 }
 
 
-# From the ``problem`` section of a config to a problem and its start.
-#
-# The section is one flat mapping: the fields of ``ProblemSettings`` and, beside them, the fields
-# of the data set that it names.
-#
-# Randomness: data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))``
-# with s = 0, 1, 2. The tapes of delays use longer keys, so nothing else reads these streams, and
-# none of them depends on the scheme or on the replication.
-
-
+# Data, start and shuffle draw from ``SeedSequence(seed, spawn_key=(2**32 - 1, s))`` with s = 0, 1,
+# 2. The tapes of delays use longer keys, so nothing else reads these streams, and none of them
+# depends on the scheme or on the replication.
 DATA_STREAM, START_STREAM, SHUFFLE_STREAM = range(3)
 
 
 @dataclass(frozen=True, config=STRICT)
 class ProblemSettings:
-    """The fields that every problem has, with any data set.
+    """The fields of a config's ``problem`` section that do not depend on the data set.
+
+    The section is flat: beside these fields stand those of the data set that it names.
 
     Args:
         loss: a name in ``LOSSES``.

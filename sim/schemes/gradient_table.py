@@ -134,7 +134,7 @@ class TableSteps(Steps):
 
     @property
     @override
-    def entries(self) -> int:
+    def table_size(self) -> int:
         return self._partitions
 
     @cached_property

@@ -200,7 +200,7 @@ class PipelinedSteps(Steps):
 
     @property
     @override
-    def layers(self) -> int:
+    def held(self) -> int:
         return self._load
 
     @property

@@ -257,5 +257,5 @@ class CycleSteps(Steps):
 
     @property
     @override
-    def entries(self) -> int:
+    def table_size(self) -> int:
         return self._n

@@ -26,7 +26,7 @@ CELLS = 2**20
 
 @dataclass(frozen=True)
 class NoFormula:
-    """There is no closed form, and why."""
+    """The reason why there is no closed form."""
 
     reason: str
 
@@ -63,11 +63,11 @@ class Arrivals:
             raise InvalidParameter("size", None, "must be given when low and high differ")
 
     def either(self, other: Arrivals) -> Arrivals | NoFormula:
-        """The rule "this or that"."""
+        """The rule that ends a round as soon as one of the two does."""
         return self._join(other, min(self.low, other.low), min(self.high, other.high))
 
     def both(self, other: Arrivals) -> Arrivals | NoFormula:
-        """The rule "this and that"."""
+        """The rule that ends a round once both would end it."""
         return self._join(other, max(self.low, other.low), max(self.high, other.high))
 
     def _join(self, other: Arrivals, low: int, high: int) -> Arrivals | NoFormula:
@@ -107,20 +107,16 @@ class Arrivals:
         head = np.asarray(special.betainc(n - split + 1, split, missing))
         if split == self.high:
             return head
-        flat, gone = np.ravel(reached()), np.ravel(missing)
-        rest = np.empty(flat.shape)
-        step = max(1, CELLS // (self.high - split))
-        for start in range(0, flat.size, step):
-            part = slice(start, start + step)
-            rest[part] = self._sum(flat[part], gone[part], split)
-        return head + rest.reshape(head.shape)
-
-    def _sum(self, reached: FloatArray, missing: FloatArray, split: int) -> FloatArray:
         m = np.arange(split, self.high, dtype=np.float64)
-        n = self.workers
         choose = special.gammaln(n + 1) - special.gammaln(m + 1) - special.gammaln(n - m + 1)
-        log = choose + special.xlogy(m, reached[:, None]) + special.xlogy(n - m, missing[:, None])
-        return np.asarray(np.exp(log) @ self.not_enough[split : self.high])
+        done, gone = np.ravel(reached())[:, None], np.ravel(missing)[:, None]
+        rest = np.empty(len(done))
+        step = max(1, CELLS // (self.high - split))
+        for start in range(0, len(done), step):
+            part = slice(start, start + step)
+            log = choose + special.xlogy(m, done[part]) + special.xlogy(n - m, gone[part])
+            rest[part] = np.exp(log) @ self.not_enough[split : self.high]
+        return head + rest.reshape(head.shape)
 
 
 def uncovered_after(workers: int, load: int, wait_for: int) -> FloatArray:
@@ -163,7 +159,7 @@ class Demand:
     """A rule as arrivals and deadlines: the round lasts ``max(earliest, min(A, latest))``.
 
     Attributes:
-        arrivals: what ends at the random time A, or ``None`` for a deadline alone.
+        arrivals: the rule that is met at the random time A, or ``None`` for a deadline alone.
         earliest: seconds before which the round never ends.
         latest: seconds at which it always ends.
     """

@@ -21,7 +21,7 @@ import numpy as np
 from ..errors import InvalidParameter
 from ..schemes.assignments import Assignment, Groups
 from ..schemes.base import Fixed, Scheme
-from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
+from ..schemes.decoders import CommonWeight, OnePerGroup, Optimal, SumArrived
 from ..types import FloatArray
 from .arrivals import NoFormula, demand
 from .valid import require_count, require_group, require_non_negative, require_positive
@@ -86,7 +86,8 @@ class GroupErasure:
     def mean_square(self, groups: FloatArray) -> float:
         """E||u||^2, from the groups' summed gradients ``(G, p)``."""
         both = self.heard - self.contrast  # 1 - 2 pi_1 + pi_2
-        return self.scale**2 * (both * _square(groups) + self.contrast * _spread(groups))
+        spread = float(np.sum(np.square(groups)))
+        return self.scale**2 * (both * _square(groups) + self.contrast * spread)
 
     def mean_square_error(self, groups: FloatArray) -> float:
         """E||u - grad f||^2, from the groups' summed gradients ``(G, p)``."""
@@ -96,7 +97,8 @@ class GroupErasure:
             - 2.0 * self.contrast * excess
             + self.two_erased
         )
-        return across * _square(groups) + self.scale**2 * self.contrast * _spread(groups)
+        spread = float(np.sum(np.square(groups)))
+        return across * _square(groups) + self.scale**2 * self.contrast * spread
 
 
 def _log_erased(n: int, held: int, r: int) -> float:
@@ -110,10 +112,6 @@ def _log_erased(n: int, held: int, r: int) -> float:
 def _square(groups: FloatArray) -> float:
     total = groups.sum(axis=0)
     return float(total @ total)
-
-
-def _spread(groups: FloatArray) -> float:
-    return float(np.sum(np.square(groups)))
 
 
 def one_step_error(workers: int, partitions: int, load: int, arrivals: int) -> float:
@@ -221,7 +219,8 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
     """
     if not isinstance(scheme, Fixed):
         return NoFormula("the plan changes from round to round, or there are no rounds")
-    n, d = scheme.workers, _repetition(scheme)
+    n = scheme.workers
+    d = scheme.assignment.load if isinstance(scheme.assignment, Groups) else None
     if scheme.exact:
         return GroupErasure(n, 1, n)
     if scheme.patience is not None:
@@ -233,8 +232,10 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
         return asked
     if asked.arrivals is None or not asked.timeless:
         return NoFormula("a deadline leaves the number of arrivals random")
-    r = asked.arrivals.high
-    match _plain(scheme.decoder, d):
+    r, decoder = asked.arrivals.high, scheme.decoder
+    if isinstance(decoder, Optimal) and d is not None:
+        decoder = OnePerGroup(d)  # which is optimal for fractional repetition
+    match decoder:
         case OnePerGroup(size, scale) if size == d and asked.arrivals.size in (None, size):
             return GroupErasure(n, size, r, scale)
         case SumArrived(rescale) if d == 1:
@@ -279,16 +280,3 @@ def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float
     others = float(np.square(b.sum(axis=0)).sum()) - own
     pairs = (r - 1) / (n - 1) if n > 1 else 0.0
     return k - 2 * weight * r / n * float(b.sum()) + weight**2 * r / n * (own + pairs * others)
-
-
-def _repetition(scheme: Fixed) -> int | None:
-    if isinstance(scheme.assignment, Groups):
-        return scheme.assignment.load
-    return None
-
-
-def _plain(decoder: Decoder, load: int | None) -> Decoder:
-    """Optimal decoding of fractional repetition is one message per group."""
-    if isinstance(decoder, Optimal) and load is not None:
-        return OnePerGroup(load)
-    return decoder

@@ -1,4 +1,10 @@
-"""The law of a round's duration under the straggler policy ``cancel``."""
+"""The law of a round's duration under the straggler policy ``cancel``.
+
+Sources: order statistics for the first k arrivals; cover of groups, Tandon et al., Gradient Coding
+(arXiv 1612.03301); the rule that stops at r arrivals or at cover is our derivation.
+
+Not modelled: unequal loads, workers that remember the past, policies other than ``cancel``.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +24,6 @@ from ..types import BoolArray, FloatArray
 from .arrivals import Demand, NoFormula, demand
 from .valid import require_count
 from .worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
-
-# Two numerical tools for laws of which only a monotone function is known.
-#
-# Both take arrays, so that a law is asked for thousands of instants at once.
-
 
 ORDER = 12
 """Gauss-Legendre nodes on a panel."""
@@ -89,14 +90,6 @@ def _panels(
     half = 0.5 * (right - left)[:, None]
     values = function(left[:, None] + half * (1.0 + nodes))
     return np.asarray((half * values) @ weights)
-
-
-# The law of a round's duration under the straggler policy ``cancel``.
-#
-# Sources: order statistics for the first k arrivals; cover of groups, Tandon et al., Gradient
-# Coding (arXiv 1612.03301); the rule that stops at r arrivals or at cover is our derivation.
-#
-# Not modelled: unequal loads, workers that remember the past, policies other than ``cancel``.
 
 
 LEVELS = np.concatenate(
@@ -241,8 +234,8 @@ def scheme_iteration_time(
 ) -> IterationTimeLaw | NoFormula:
     """``iteration_time_law`` of a scheme, given the unit delay and the load law.
 
-    Of ``drop_compute`` it is known where the micro-batch under way is dropped: a round is then the
-    shorter of the last worker's time and tau.
+    For ``drop_compute`` it is known only if the micro-batch under way is dropped: a round then
+    takes the last worker's time, or tau if that is shorter.
 
     Returns:
         ``NoFormula`` when the plan changes, when a worker gives up by itself or sends several

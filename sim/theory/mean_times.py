@@ -1,4 +1,7 @@
-"""Mean iteration times in elementary terms: exponential delays, and schemes without a barrier."""
+"""Mean iteration times in elementary terms: exponential delays, and schemes without a barrier.
+
+Every function raises ``InvalidParameter`` for an impossible argument.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from .iteration_time import IterationTimeLaw
 from .valid import require_count, require_group, require_non_negative, require_positive
 from .worker_time import WorkerTime
 
-# Mean iteration times in elementary terms, for exponential and shifted exponential delays.
+# Exponential and shifted exponential delays.
 #
 # A worker's time is ``offset + scale * Exp(1)``. After the offset the next arrival among n - m
 # workers comes after scale / (n - m) on average (Renyi's representation of exponential order
@@ -20,8 +23,6 @@ from .worker_time import WorkerTime
 #
 # Sources: Tandon et al. (arXiv 1612.03301) and Dutta et al. (arXiv 1803.01113) for the first k
 # arrivals; cover and ErasureHead are our derivation.
-#
-# All raise ``InvalidParameter`` for an impossible argument.
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class ExponentialTime:
 
 
 def proportional_time(shift: float, rate: float, load: int) -> ExponentialTime:
-    """load * (shift + Exp(rate))."""
+    """A worker's time under the proportional law: load * (shift + Exp(rate))."""
     require_non_negative("shift", shift)
     require_positive("rate", rate)
     require_count("load", load)
@@ -47,7 +48,7 @@ def proportional_time(shift: float, rate: float, load: int) -> ExponentialTime:
 def additive_time(
     shift: float, rate: float, load: int, seconds_per_partition: float
 ) -> ExponentialTime:
-    """load * seconds_per_partition + shift + Exp(rate)."""
+    """A worker's time under the additive law: load * seconds_per_partition + shift + Exp(rate)."""
     require_non_negative("shift", shift)
     require_positive("rate", rate)
     require_count("load", load)
@@ -91,15 +92,13 @@ def mean_erasurehead(time: ExponentialTime, workers: int, load: int, wait_for: i
     return time.offset + time.scale * float(np.sum(uncovered / out))
 
 
-# Mean seconds between updates when workers do not all wait for each other.
+# Updates when workers do not all wait for each other: mean seconds between two of them.
 #
 # One gradient takes one unit delay X, independent of all others. K = ``wait_for``; K = 1 without a
 # barrier is fully asynchronous descent; ``gradient_table`` has its times.
 #
 # Source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race (arXiv
 # 1803.01113). ``mean_k_batch_async`` is a long-run average (elementary renewal theorem).
-#
-# All raise ``InvalidParameter`` for an impossible argument.
 
 
 def mean_k_sync(workers: int, wait_for: int, rate: float) -> float:

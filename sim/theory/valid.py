@@ -10,7 +10,7 @@ from ..fields import require_divisor
 
 
 def require_count(field: str, value: int, least: int = 1, **most: int) -> None:
-    """A whole number from ``least`` on; up to ``most``, given by its name: ``workers=30``."""
+    """Require a whole number >= ``least``; a limit is given by its name, such as ``workers=30``."""
     valid = f"must be a whole number >= {least}"
     for name, limit in most.items():
         valid = f"must be a whole number between {least} and {name} = {limit}"
@@ -20,19 +20,19 @@ def require_count(field: str, value: int, least: int = 1, **most: int) -> None:
 
 
 def require_group(load: int, workers: int) -> None:
-    """Groups of ``load`` workers: the load divides the number of workers."""
+    """Require a load that divides the number of workers."""
     require_count("workers", workers)
     require_count("load", load)
     require_divisor(load, workers)
 
 
 def require_positive(field: str, value: float) -> None:
-    """A finite number > 0."""
+    """Require a finite number > 0."""
     if not (isfinite(value) and value > 0):
         raise InvalidParameter(field, value, "must be a finite number > 0")
 
 
 def require_non_negative(field: str, value: float) -> None:
-    """A finite number >= 0."""
+    """Require a finite number >= 0."""
     if not (isfinite(value) and value >= 0):
         raise InvalidParameter(field, value, "must be a finite number >= 0")

@@ -1,4 +1,12 @@
-"""The law of one worker's time in a round, and what follows from it before a run."""
+"""The law of one worker's time in a round, and what follows from it before a run.
+
+With X the unit delay and d the load: ``proportional`` T = d X, ``partly_proportional``
+T = (f + (1 - f) d) X, ``additive`` T = d tau + X, ``per_partition`` T = X_1 + ... + X_d.
+
+A law is a plain callable, seconds -> P(X <= seconds), elementwise; a delay model's ``cdf`` is one.
+A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` cannot represent a
+probability below about 1e-16, so the mean of a heavy tail (Pareto with alpha near 1) needs it.
+"""
 
 from __future__ import annotations
 
@@ -10,22 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
-from ..load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional, Steps
+from ..load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional, StepCosts
 from ..schemes.drop_compute import Cut
 from ..types import FloatArray
 from .arrivals import NoFormula
 from .valid import require_count, require_non_negative, require_positive
-
-# The law of one worker's time in a round, from the law of its unit delay X and a load law.
-#
-# ``proportional`` T = d X, ``partly_proportional`` T = (f + (1 - f) d) X, ``additive`` T = d tau +
-# X, ``per_partition`` T = X_1 + ... + X_d.
-#
-# A law is a plain callable, seconds -> P(X <= seconds), elementwise; a delay model's ``cdf`` is
-# one. A second callable ``sf``, seconds -> P(X > seconds), is optional: ``1 - cdf`` cannot
-# represent a probability below about 1e-16, so the mean of a heavy tail (Pareto with alpha near 1)
-# needs it.
-
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""
@@ -45,7 +42,7 @@ class UnitDelay(Protocol):
 
 
 COARSEST = 1e-10
-"""Smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
+"""The smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +111,7 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
             return _known(delay.cdf, delay.sf, scale=float(law.growth(load)))
         case Additive(seconds_per_partition=seconds):
             return additive_worker_time(delay.cdf, load, seconds, delay.sf)
-        case Steps():
+        case StepCosts():
             require_count("load", load)
             return _known(delay.cdf, delay.sf, offset=float(law.cost(load)))
         case PerPartition():
@@ -145,7 +142,7 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
             return _known(delay.cdf, delay.sf, scale=float(law.growth(share)))
         case Additive(seconds_per_partition=seconds):
             return _known(delay.cdf, delay.sf, offset=share * seconds)
-        case Steps():
+        case StepCosts():
             return _known(delay.cdf, delay.sf, offset=float(law.cost(share)))
         case PerPartition():
             total = delay if done == 1 else delay.sum_of(done)
@@ -181,7 +178,7 @@ def _known(
     return WorkerTime(cdf, sf, scale, offset)
 
 
-# How much a worker does that stops by itself after some time.
+# Workers that stop by themselves after some time.
 #
 # Source: Giladi and others, DropCompute (NeurIPS 2023). With S_m the time of the first m of M
 # micro-batches, a worker that drops the one under way at tau does sum_m P(S_m <= tau) of them on
@@ -234,10 +231,8 @@ def normal_pieces_done(pieces: int, patience: float, mean: float, deviation: flo
     return float(ndtr((patience - m * mean) / (deviation * np.sqrt(m))).sum())
 
 
-# What is known of workers' times before a run: in closed form, or else from a simulated sample.
-#
-# The sample is drawn with a seed of its own, always the same, so that a scheme is a function of
-# the config alone.
+# What is known of workers' times before a run, in closed form or else from a sample. The sample
+# always has the same seed, so that a scheme is a function of the config alone.
 
 
 REPETITIONS, ROUNDS = 64, 256
@@ -331,7 +326,7 @@ class DelayForesight:
 @final
 @dataclass(frozen=True, eq=False)
 class _Table:
-    """A table of unit delays as a tape."""
+    """A tape of the given unit delays, ``(rounds, n)``, the same for every stream."""
 
     table: FloatArray
 
@@ -344,5 +339,5 @@ class _Table:
         return len(self.table)
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """The rows, for every stream."""
+        """``(stop - start, n)`` unit delays; ``stream`` is ignored."""
         return self.table[start:stop]

@@ -46,8 +46,8 @@ class Bound:
 
     Attributes:
         value: the bound.
-        attained: whether some set of stragglers is as bad as that.
-        source: what it is.
+        attained: whether some set of stragglers reaches it.
+        source: what kind of bound it is.
     """
 
     value: float
@@ -60,7 +60,7 @@ class WorstCase(ABC):
 
     @abstractmethod
     def bound(self, stragglers: int) -> Bound | None:
-        """For s stragglers; ``None`` where nothing is known."""
+        """The bound for s stragglers; ``None`` where nothing is known."""
 
 
 @final
@@ -84,8 +84,8 @@ class Tolerant(WorstCase):
 class GroupsLost(WorstCase):
     """Groups of d workers hold the same d partitions; one whose members all straggle is lost.
 
-    So it is with d classes of n / d workers, of which the master takes the most complete one: s
-    stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
+    The same holds for d classes of n / d workers, of which the master takes the most complete one:
+    s stragglers leave floor(s / d) workers, with d partitions each, missing in every class.
 
     The worst s stragglers are floor(s / d) whole groups. With l partitions lost the error is
     l + (n - l) (c - 1)^2, where each group that was heard has the weight c. It is linear in l: for
@@ -258,7 +258,9 @@ def _spectral(scheme: Fixed) -> list[Spectral]:
     d = _common_sum(b)
     if d is None or (weights is not None and d.real < 0):
         return []
-    others = _others(singular_values(b), abs(d) * sqrt(n / k))
+    values = singular_values(b)
+    # That of the all-ones vector need not be the largest.
+    others = np.delete(values, int(np.argmin(np.abs(values - abs(d) * sqrt(n / k)))))
     alike = n == k and len(others) == n - 1 and np.ptp(others) <= SAME * abs(d)
     return [Spectral(n, k, abs(d), float(others.max()), bool(alike), weights)]
 
@@ -273,13 +275,8 @@ def _common_sum(b: sparse.csr_array) -> complex | None:
     return d
 
 
-def _others(values: FloatArray, common: float) -> FloatArray:
-    """The singular values without that of the all-ones vector, which need not be the largest."""
-    return np.delete(values, int(np.argmin(np.abs(values - common))))
-
-
 def _weights(decoder: Decoder) -> tuple[float, ...] | NoFormula | None:
-    """Those of a common weight, ``None`` for least squares and what is exact where that is."""
+    """The common weight of m arrivals; ``None`` for a decoder as good as least squares."""
     match decoder:
         case CommonWeight(weights=weights):
             return weights

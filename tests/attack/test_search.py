@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typing_extensions import override
 
-from erasurehead.sim.attack import Code, Effort, NoCode, Worst, attack, code_of
+from erasurehead.sim.attack import Code, NoCode, SearchBudget, Worst, code_of, worst_sets
 from erasurehead.sim.attack.code import every_set, mask, random_sets
 from erasurehead.sim.attack.positions import ByDecoding, Position, nobody_straggles
 from erasurehead.sim.errors import InvalidParameter
@@ -82,7 +82,7 @@ def test_large_tables_are_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
 # The worst set of stragglers: codes checked by hand, and the search beside all sets.
 
 
-SEARCHED = Effort(budget=0, samples=50)
+SEARCHED = SearchBudget(budget=0, samples=50)
 """Nothing is enumerated."""
 
 
@@ -92,18 +92,18 @@ def code(name: str, workers: int, **fields: object) -> Code:
     return found
 
 
-def worst(attacked: Code, stragglers: int, effort: Effort | None = None) -> Worst:
-    (found,) = attack(attacked, [stragglers], effort or Effort())
+def worst(attacked: Code, stragglers: int, budget: SearchBudget | None = None) -> Worst:
+    (found,) = worst_sets(attacked, [stragglers], budget or SearchBudget())
     return found
 
 
 @pytest.mark.parametrize("name", ["erasurehead", "fractional_repetition"])
-@pytest.mark.parametrize("effort", [Effort(), Effort(budget=1000, samples=50)])
-def test_repetition_loses_whole_groups(name: str, effort: Effort) -> None:
+@pytest.mark.parametrize("budget", [SearchBudget(), SearchBudget(budget=1000, samples=50)])
+def test_repetition_loses_whole_groups(name: str, budget: SearchBudget) -> None:
     """d floor(s / d) partitions, whether sets are enumerated or searched."""
     fields = {"wait_for": 6} if name == "erasurehead" else {}
     attacked = code(name, 12, load=3, **fields)
-    found = attack(attacked, range(13), effort)
+    found = worst_sets(attacked, range(13), budget)
     assert [each.error for each in found] == [3 * (s // 3) for s in range(13)]
 
 
@@ -132,7 +132,7 @@ def _edges_among_arrivals() -> list[int]:
 
 def test_all_sets_are_alike_in_a_design() -> None:
     attacked = code("block_design", 7, load=3, wait_for=4)
-    for found in attack(attacked, range(1, 7), Effort()):
+    for found in worst_sets(attacked, range(1, 7), SearchBudget()):
         expected = design_error(7, 3, 7 - found.stragglers)
         assert found.error == pytest.approx(expected, abs=1e-9)
         assert found.mean == pytest.approx(expected, abs=1e-9)
@@ -145,7 +145,7 @@ def test_all_sets_are_alike_in_a_design() -> None:
 def test_exact_codes_break_when_a_partition_has_no_holder(name: str) -> None:
     """0 up to d - 1 stragglers; all d holders of a partition cost at least its weight."""
     attacked = code(name, 11, load=4)
-    found = [each.error for each in attack(attacked, range(6), Effort())]
+    found = [each.error for each in worst_sets(attacked, range(6), SearchBudget())]
     assert max(found[:4]) < 1e-12
     assert min(found[4:]) > 1 - 1e-9
 
@@ -165,7 +165,7 @@ def test_exact_codes_break_when_a_partition_has_no_holder(name: str) -> None:
 def test_a_search_reports_what_it_decoded(name: str, fields: dict[str, object]) -> None:
     """A certified lower bound: the error of these members, at most that of the worst set."""
     attacked = code(name, 12, **fields)
-    for found in attack(attacked, range(1, 12), SEARCHED):
+    for found in worst_sets(attacked, range(1, 12), SEARCHED):
         members = np.array(found.members)
         assert len(set(found.members)) == found.stragglers
         assert attacked.errors(mask(members, 12)[None])[0] == pytest.approx(found.error, abs=1e-9)
@@ -177,7 +177,7 @@ def test_a_search_reports_what_it_decoded(name: str, fields: dict[str, object]) 
 
 def test_a_search_by_swaps_leaves_no_swap_that_helps() -> None:
     attacked = code("bernoulli", 14, load=3, wait_for=9)
-    found = worst(attacked, 5, Effort(budget=1500, samples=20))
+    found = worst(attacked, 5, SearchBudget(budget=1500, samples=20))
     assert not found.exact
     inside = np.array(found.members)
     outside = np.setdiff1d(np.arange(14), inside)
@@ -191,23 +191,23 @@ def test_a_search_by_swaps_leaves_no_swap_that_helps() -> None:
 
 def test_a_lower_bound_that_reaches_the_upper_bound_is_exact() -> None:
     attacked = code("erasurehead", 12, load=3, wait_for=6)
-    (found,) = attack(attacked, [6], SEARCHED, lambda stragglers: 6.0)
+    (found,) = worst_sets(attacked, [6], SEARCHED, lambda stragglers: 6.0)
     assert (found.error, found.exact, found.found_by) == (6.0, True, "all holders")
     for ceiling in (6.5, 5.5):  # not reached; exceeded, as when a decoder loses digits
-        (found,) = attack(attacked, [6], SEARCHED, lambda stragglers, most=ceiling: most)
+        (found,) = worst_sets(attacked, [6], SEARCHED, lambda stragglers, most=ceiling: most)
         assert not found.exact
 
 
 def test_optimal_decoding_never_gains_from_one_straggler_more() -> None:
     """Each search goes on from the worst set of the count before."""
     attacked = code("regular_graph", 40, load=3, wait_for=20)
-    errors = [each.error for each in attack(attacked, range(0, 24, 3), SEARCHED)]
+    errors = [each.error for each in worst_sets(attacked, range(0, 24, 3), SEARCHED)]
     assert np.all(np.diff(errors) >= -1e-9)
 
 
 def test_the_mean_is_that_of_random_sets() -> None:
     attacked = code("regular_graph", 14, load=3, wait_for=7)
-    sampled = worst(attacked, 5, Effort(budget=0, samples=4000))
+    sampled = worst(attacked, 5, SearchBudget(budget=0, samples=4000))
     everything = worst(attacked, 5)
     assert everything.sets == comb(14, 5)
     assert abs(sampled.mean - everything.mean) <= BOUND * sampled.mean_error
@@ -225,9 +225,9 @@ def test_a_search_leaves_the_code_as_it_was(name: str) -> None:
 
 def test_the_same_numbers_twice() -> None:
     attacked = code("bernoulli", 20, load=3, wait_for=9)
-    first = [*attack(attacked, range(0, 10, 3), SEARCHED)]
-    assert first == [*attack(attacked, range(0, 10, 3), SEARCHED)]
-    other = [*attack(attacked, [6], Effort(budget=0, samples=50, seed=1))]
+    first = [*worst_sets(attacked, range(0, 10, 3), SEARCHED)]
+    assert first == [*worst_sets(attacked, range(0, 10, 3), SEARCHED)]
+    other = [*worst_sets(attacked, [6], SearchBudget(budget=0, samples=50, seed=1))]
     assert other[0].mean != first[2].mean
 
 
@@ -236,7 +236,7 @@ def test_sets_that_cannot_be_decoded_are_left_out() -> None:
     attacked = Code(NeedsTheFirst.assignment, NeedsTheFirst())
     found = worst(attacked, 1)
     assert (found.sets, found.members, found.error) == (2, (1,), 1.0)
-    found = worst(attacked, 1, Effort(budget=0, samples=30))
+    found = worst(attacked, 1, SearchBudget(budget=0, samples=30))
     assert found.members != (0,)
     assert found.mean == 1.0
 
@@ -320,7 +320,9 @@ def test_an_error_is_certified_and_below_every_bound(example: SchemeFamily, budg
         assert code.reason
         return
     cases = worst_cases(scheme)
-    for found in attack(code, [0, 1, 2, 5, 11, workers], Effort(budget=budget, samples=10)):
+    for found in worst_sets(
+        code, [0, 1, 2, 5, 11, workers], SearchBudget(budget=budget, samples=10)
+    ):
         (error,) = code.errors(mask(np.array(found.members, dtype=np.int64), workers)[None])
         assert len(set(found.members)) == found.stragglers
         assert error == pytest.approx(found.error, abs=1e-8)

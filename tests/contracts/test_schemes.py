@@ -10,7 +10,7 @@ import pytest
 
 from erasurehead import testing
 from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.experiments.conformance import CHECKS, Subject
+from erasurehead.experiments.conformance import CHECKS, SchemeUnderTest
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed
@@ -47,13 +47,13 @@ def test_registry_names_match(name: str) -> None:
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("family", EXAMPLES, ids=repr)
 def test_conformance(family: SchemeFamily, check: str) -> None:
-    CHECKS[check](Subject(family, WORKERS))
+    CHECKS[check](SchemeUnderTest(family, WORKERS))
 
 
 @pytest.mark.parametrize("family", LARGE, ids=repr)
 def test_exact_codes_of_thirty_workers(family: SchemeFamily) -> None:
     """2,000 random patterns of stragglers, or all of them where they are few."""
-    assert "stragglers" in CHECKS["exactness"](Subject(family, 30))
+    assert "stragglers" in CHECKS["exactness"](SchemeUnderTest(family, 30))
 
 
 def test_every_kind_of_claim_is_checked() -> None:

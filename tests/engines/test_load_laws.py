@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.load_laws import PartlyProportional, Proportional, Steps
+from erasurehead.sim.load_laws import PartlyProportional, Proportional, StepCosts
 from erasurehead.sim.theory.worker_time import piece_time_at, worker_time_at
 from tests.tools import inside
 
@@ -60,7 +60,7 @@ def test_a_share_is_between_0_and_1(fixed: float) -> None:
 # The load law of steps: by hand, in parts, in closed form, and refused where it makes no sense.
 
 
-LOAD_STEPS_LAW = Steps(loads=(0.5, 1.0, 3.0), seconds=(0.2, 0.3, 1.0))
+LOAD_STEPS_LAW = StepCosts(loads=(0.5, 1.0, 3.0), seconds=(0.2, 0.3, 1.0))
 
 
 def test_it_jumps_at_the_loads_and_nowhere_else() -> None:
@@ -103,7 +103,7 @@ def test_its_closed_form_is_that_of_the_delay_later_by_the_cost() -> None:
 )
 def test_what_makes_no_sense_is_refused(fields: dict[str, tuple[float, ...]], word: str) -> None:
     with pytest.raises(ValidationError, match=word):
-        Steps(**fields)
+        StepCosts(**fields)
 
 
 def test_a_config_may_have_it(tmp_path: Path) -> None:

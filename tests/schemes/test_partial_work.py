@@ -9,7 +9,7 @@ import pytest
 from scipy.integrate import quad
 
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.experiments.conformance.rounds import told
+from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.engines.cluster import Cluster, Network, Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
@@ -259,6 +259,6 @@ def test_rules_of_places_agree_with_their_definition(rule: StoppingRule) -> None
     expected = stopping_delay_by_bisection(rule, delays)
     np.testing.assert_array_equal(rule.stopping_delay(delays), expected)
     for row, ended in zip(delays, expected, strict=True):
-        assert told(rule.tally(8), row) == ended
-        assert told(Later(rule, 0.25).tally(8), row) == ended + 0.25
+        assert tally_end(rule.tally(8), row) == ended
+        assert tally_end(Later(rule, 0.25).tally(8), row) == ended + 0.25
     np.testing.assert_array_equal(Later(rule, 0.25).stopping_delay(delays), expected + 0.25)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.conformance.rounds import told
+from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
@@ -220,7 +220,7 @@ def test_the_tally_says_the_same_as_the_rule(
     delays = opened + np.where(dead, np.inf, row)
     (ended,) = rule.stopping_delay(delays[None], np.array([opened]))
     assert rule.of(0).stopping_delay(delays, opened) == ended
-    assert told(rule.of(0).tally(6, opened), delays, opened) == ended
+    assert tally_end(rule.of(0).tally(6, opened), delays, opened) == ended
     assert rule.enough(np.isfinite(delays)[None])[0] == (idle or not dead.any())
 
 

@@ -14,7 +14,7 @@ from erasurehead.sim.engines.cluster import Policy
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.learner import Entries, train
+from erasurehead.sim.learner import GradientTables, train
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
@@ -184,10 +184,10 @@ def test_one_worker_descends_the_whole_gradient() -> None:
 
 def test_the_sum_stays_exact_in_a_long_run() -> None:
     """Gradients shrink by 39 orders of magnitude; what rounding left of the first is gone."""
-    table, rng = Entries(1, 4, 3), np.random.default_rng(0)
+    table, rng = GradientTables(1, 4, 3), np.random.default_rng(0)
     for renewal in range(40):
         table.renew(0, renewal % 4, 10.0 ** (15 - renewal) * rng.standard_normal(3))
-    latest = Entries(1, 4, 3)
+    latest = GradientTables(1, 4, 3)
     rng = np.random.default_rng(0)
     for renewal in range(40):
         gradient = 10.0 ** (15 - renewal) * rng.standard_normal(3)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from erasurehead.experiments.conformance.rounds import told
+from erasurehead.experiments.conformance.rounds import tally_end
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Encoded, Pieces
@@ -99,12 +99,12 @@ def test_stopping_delay_with_dead_workers(rule: StoppingRule) -> None:
 @settings(max_examples=60, deadline=None)
 def test_tally_says_the_same_as_stopping_delay(rule: StoppingRule, delays: np.ndarray) -> None:
     """On the round's own clock and on another, the rule's own tally and the default one."""
-    assert told(rule.tally(MESSAGES), delays) == rule.stopping_delay(delays)
+    assert tally_end(rule.tally(MESSAGES), delays) == rule.stopping_delay(delays)
     opened = 0.3
     ended = rule.stopping_delay(opened + delays, opened)
-    assert told(rule.tally(MESSAGES, opened), opened + delays, opened) == ended
+    assert tally_end(rule.tally(MESSAGES, opened), opened + delays, opened) == ended
     if not rule.timed:
-        assert told(Tally(rule, MESSAGES), delays) == rule.stopping_delay(delays)
+        assert tally_end(Tally(rule, MESSAGES), delays) == rule.stopping_delay(delays)
 
 
 def at_least_seven(arrived: np.ndarray) -> bool:
@@ -233,8 +233,8 @@ def test_no_arrivals_can_be_enough() -> None:
     rule = FirstKEach(np.array([0, 1, 2]))
     np.testing.assert_array_equal(rule.stopping_delay(np.tile(row, (3, 1)) + 5, 5.0), [5, 6, 7])
     for r, ended in enumerate((5.0, 6.0, 7.0)):
-        assert told(rule.of(r).tally(2, 5.0), row + 5, 5.0) == ended
-        assert told(Tally(rule.of(r), 2), row + 5, 5.0) == ended
+        assert tally_end(rule.of(r).tally(2, 5.0), row + 5, 5.0) == ended
+        assert tally_end(Tally(rule.of(r), 2), row + 5, 5.0) == ended
         assert stopping_delay_by_bisection(rule.of(r), row + 5, 5.0) == ended
 
 

@@ -15,9 +15,6 @@ from scipy import sparse
 from ...types import FloatArray, IntArray
 from ..base import Matrix, Task
 
-# What a data set is, and what a family of data sets (the thing a config names) must offer.
-
-
 STRICT = ConfigDict(extra="forbid")
 """Every data set family is a pydantic dataclass with this setting: an unknown field is an error."""
 
@@ -59,7 +56,7 @@ class DatasetFamily(ABC):
 
     @property
     def entries(self) -> int | None:
-        """Numbers in the arrays, where the fields say it; ``None``: only reading them tells."""
+        """How many numbers the arrays hold, if the fields say it; ``None``: only reading tells."""
         return None
 
     @abstractmethod
@@ -76,9 +73,6 @@ class DatasetFamily(ABC):
             DataNotFound: a file that users bring themselves is not there.
             InvalidParameter: a file or a field cannot be used.
         """
-
-
-# Turning columns of a table into features.
 
 
 def category_codes(column: ArrayLike) -> tuple[IntArray, int]:

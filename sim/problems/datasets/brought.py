@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Where data files that users bring themselves are looked for. Nothing is ever downloaded.
-
-
 DATA_VARIABLE = "ERASUREHEAD_DATA"
 """Environment variable that names the user's data directory; read when a data set is loaded."""
 
@@ -82,10 +79,10 @@ def require_columns(
     needed: Sequence[str | int],
     numbers: Sequence[str | int] = (),
 ) -> None:
-    """The file must be the one that the loader was written for, with no empty cell.
+    """Refuse a file that is not the one that the loader was written for, or has empty cells.
 
     Args:
-        dataset, file, table: what was read, and from where.
+        dataset, file, table: the data set's name, its file, and what was read from it.
         needed: columns that must be there.
         numbers: those that must hold numbers.
 
@@ -110,9 +107,6 @@ def require_columns(
 
 WRONG_FILE = "is it the right file?"
 CUT_SHORT = "was the download cut short?"
-
-
-# Data from a user's own NPZ file.
 
 
 ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
@@ -203,7 +197,7 @@ class File(DatasetFamily):
         return InvalidParameter("path", self.path, defect)
 
 
-# Public data sets that users bring themselves, encoded as in the authors' experiments.
+# Public data sets, encoded as in the authors' experiments.
 #
 # A constant column is appended; then every column, numbers included, becomes one 0/1 feature per
 # distinct value of the whole table (training and test rows together); then 80 % of the rows are
@@ -252,11 +246,11 @@ class PublicDataset(DatasetFamily):
     """Patterns of its file's name, the preferred first."""
 
     origin: ClassVar[str]
-    """Where users get it."""
+    """The address at which users get the file."""
 
     @override
     def file(self, data_dir: Path | None) -> Path:
-        """In ``data_dir``, or where ERASUREHEAD_DATA says: see ``find_file``."""
+        """The first file found in ``data_dir`` or ERASUREHEAD_DATA; see ``find_file``."""
         return find_file(self.name, self.files, self.origin, data_dir)
 
 

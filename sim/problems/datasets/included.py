@@ -15,8 +15,6 @@ from ...types import FloatArray
 from ..base import Task
 from .base import STRICT, Dataset, DatasetFamily, split, with_constant
 
-# Data drawn from the run's seed.
-
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -74,9 +72,8 @@ class Synthetic(DatasetFamily):
         return Dataset(task, X[:rows], y[:rows], X[rows:], y[rows:])
 
 
-# Small real data sets that come with scikit-learn, so that a real-data run needs no file.
-#
-# scikit-learn is imported when a data set is loaded: it takes half a second.
+# Small real data sets that come with scikit-learn, which is imported when one is loaded: that takes
+# half a second.
 #
 # Both are split 80/20 with seed 0, their features are standardised with the training rows' mean
 # and standard deviation, and a constant column is appended.

@@ -1,4 +1,4 @@
-"""What is checked, how a check says no, and the plainest run of a scheme."""
+"""The scheme under test, how a check fails, and a plain run of the scheme."""
 
 from __future__ import annotations
 
@@ -19,30 +19,25 @@ from ...sim.schemes.base import Fixed, Round, RoundScheme, Sees
 from ...sim.steps import Steps
 from ...sim.types import BoolArray
 
-# What is checked, and how a check says no.
-
-
 BOUND = 4.9
-"""The z that a standard normal exceeds, either way, with probability 1e-6."""
+"""A standard normal is beyond this, on either side, with probability 1e-6."""
 
-PATTERNS = 5000
-"""Patterns of stragglers that are all tried; of more, ``DRAWN`` random ones are."""
-
-DRAWN = 2000
+PATTERNS, DRAWN = 5000, 2000
+"""Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones."""
 
 
 class Nonconforming(AssertionError):
-    """A scheme does not do what it says, or what every scheme must do; the message is one line."""
+    """A scheme breaks what it claims, or what every scheme must keep; the message is one line."""
 
 
-def require(condition: object, text: str) -> None:
+def ensure(condition: object, text: str) -> None:
     """Raise ``Nonconforming`` with this line unless the condition holds."""
     if not condition:
         raise Nonconforming(text)
 
 
 @dataclass(frozen=True)
-class Subject:
+class SchemeUnderTest:
     """A family and the scheme that it builds for some workers."""
 
     family: SchemeFamily
@@ -50,7 +45,7 @@ class Subject:
 
     @cached_property
     def scheme(self) -> Scheme:
-        """Raises ``InvalidParameter`` where the family refuses so many workers."""
+        """The built scheme; raises ``InvalidParameter`` where the family refuses the workers."""
         return self.family.build(self.workers)
 
     @property
@@ -81,7 +76,7 @@ class Subject:
         return rng.random((rows, messages)) < rng.random((rows, 1))
 
     def without(self, stragglers: int) -> BoolArray:
-        """``(rows, n m)``: all messages but those of so many workers, of whom nothing comes.
+        """``(rows, n m)`` bool: everything has arrived but the messages of so many workers.
 
         Every pattern where there are at most ``PATTERNS``, else ``DRAWN`` random ones.
         """
@@ -97,11 +92,10 @@ class Subject:
         return np.repeat(heard, self.rounds.messages, axis=1)
 
 
-# A short run under the plainest assumptions: independent exponential times, an ideal cluster.
-
-
-def simulated(subject: Subject, replications: int, iterations: int, seed: int = 11) -> Steps:
-    """The updates of a run with a mean of one second for one partition."""
-    tapes = [Tape(Exponential(rate=1.0), subject.workers, seed, r) for r in range(replications)]
-    run = Run(subject.scheme, tapes, Proportional(), iterations, seed=seed)
-    return subject.scheme.steps(simulate(run, work=False))
+def simulated_steps(
+    tested: SchemeUnderTest, replications: int, iterations: int, seed: int = 11
+) -> Steps:
+    """The updates of a run on an ideal cluster: exponential times, mean one second a partition."""
+    tapes = [Tape(Exponential(rate=1.0), tested.workers, seed, r) for r in range(replications)]
+    run = Run(tested.scheme, tapes, Proportional(), iterations, seed=seed)
+    return tested.scheme.steps(simulate(run, work=False))
