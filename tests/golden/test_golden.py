@@ -9,12 +9,9 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from tests.golden.configs import documents
-from tests.golden.tables import FILE, machine, tables
+from tests.golden.tables import FILE, machine, require_same, tables
 
 GOLDEN = json.loads(FILE.read_text())
-ROUNDING = 1e-11
-"""``code_residual`` is rounding and nothing else: 4e-12 on one processor, 5e-12 on another."""
-
 SAME_MACHINE = GOLDEN["machine"] == machine()
 
 
@@ -32,11 +29,4 @@ def test_tables_are_the_golden_ones(name: str, folder: Path) -> None:
     """Whatever number of threads is allowed: the simulator takes one."""
     with threadpool_limits(2):
         expected, found = GOLDEN["tables"][name], tables(documents(folder)[name], folder)
-    for table, columns in expected.items():
-        assert list(found[table]) == list(columns), table
-        for column, kept in columns.items():
-            if SAME_MACHINE or kept["mean"] is None:
-                assert found[table][column]["hash"] == kept["hash"], f"{table}.{column}"
-            else:
-                mean = pytest.approx(kept["mean"], rel=1e-6, abs=ROUNDING)
-                assert found[table][column]["mean"] == mean, f"{table}.{column}"
+    require_same(expected, found, SAME_MACHINE)

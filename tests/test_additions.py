@@ -1,0 +1,321 @@
+"""Five additions, each with the edits that CONTRIBUTING names and no other.
+
+An addition is registered in a process of its own, before anything is imported that reads the
+registry, as a line in the registry's file would do. Then it must be found wherever its kind is
+listed, checked, computed, drawn or documented.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+import typer
+import yaml
+from pydantic.dataclasses import dataclass
+
+from erasurehead.delay_models import MODELS, base
+from erasurehead.sim import fields
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.assignments import Groups
+from erasurehead.sim.schemes.base import Fixed, SchemeFamily
+from erasurehead.sim.schemes.decoders import SumArrived
+from erasurehead.sim.schemes.stopping import FirstK
+from erasurehead.sim.types import FloatArray
+from tests.tools import inside
+
+ROOT = Path(__file__).parents[1]
+
+CONFIG: dict[str, Any] = {
+    "name": "small",
+    "workers": 6,
+    "iterations": 5,
+    "replications": 3,
+    "delay": {"model": "exponential", "rate": 1.0},
+    "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 4}],
+}
+
+
+def in_a_process(check: Callable[[Path], None], folder: Path) -> None:
+    """Call a function of this module in a process that has imported nothing yet."""
+    program = f"import sys, pathlib; from {__name__} import {check.__name__} as check; "
+    program += "check(pathlib.Path(sys.argv[1]))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def said(*arguments: object) -> str:
+    """What a command prints when it succeeds."""
+    done = inside(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def made(folder: Path, **changes: Any) -> Path:
+    """The output of a run, with its pictures and its report."""
+    config, output = folder / "small.yaml", folder / "out"
+    config.write_text(yaml.safe_dump(CONFIG | changes))
+    said("run", config, "--output", output)
+    said("plot", output, "--format", "svg")
+    said("report", output)
+    return output
+
+
+def text_of(page: Path) -> str:
+    """A report without its line breaks."""
+    return " ".join(page.read_text(encoding="utf-8").split())
+
+
+# A delay law.
+
+
+@dataclass(frozen=True, config=base.STRICT)
+class Uniform(base.IndependentDelays):
+    """Any time up to ``longest_time`` is equally likely.
+
+    Args:
+        longest_time: no task takes longer.
+    """
+
+    longest_time: base.PositiveSeconds
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+        return self.longest_time * rng.random(shape)
+
+    def cdf(self, seconds: Any) -> FloatArray:
+        return np.clip(np.asarray(seconds) / self.longest_time, 0, 1)
+
+    def longest(self) -> float:
+        return self.longest_time
+
+    @classmethod
+    def examples(cls) -> tuple[base.DelayModel, ...]:
+        return (cls(longest_time=2.0),)
+
+
+def with_a_delay_law(folder: Path) -> None:
+    MODELS["uniform"] = Uniform
+
+    from erasurehead import theory
+    from erasurehead.sim.load_laws import Proportional
+    from erasurehead.sim.schemes.uncoded import Uncoded
+    from tests.contracts import test_delay_models as contracts
+    from website import config_keys, delay_gallery
+
+    assert Uniform(longest_time=2.0) in contracts.INDEPENDENT
+    contracts.test_samples_are_delays(Uniform(longest_time=2.0))
+    contracts.test_samples_follow_the_cdf(Uniform(longest_time=2.0))
+    assert "Any time up to longest_time is equally likely." in said("list", "delays")
+    assert "longest_time" in said("schema")
+    output = made(folder, delay={"model": "uniform", "longest_time": 2.0})
+    assert "uniform" in text_of(output / "report.html")
+    law = theory.scheme_iteration_time(Uncoded().build(6), Uniform(2.0), Proportional())
+    assert not isinstance(law, theory.NoFormula)
+    np.testing.assert_allclose(law.mean(), 2 * 6 / 7)
+    for page in (config_keys.page(), delay_gallery.page()):
+        assert "uniform\n\nAny time up to " in page
+    assert "delays/uniform.png" in delay_gallery.pictures()
+
+
+def test_a_delay_law(tmp_path: Path) -> None:
+    in_a_process(with_a_delay_law, tmp_path)
+
+
+# A scheme.
+
+
+@dataclass(frozen=True, config=fields.STRICT)
+class Majority(SchemeFamily):
+    """Take what more than half of the workers send.
+
+    Facts:
+        load: 1 partition a worker.
+        stop: at the arrival after the n/2-th.
+        decoding: the sum.
+        error: as for ``ignore_stragglers``.
+        time: E[T_(n/2 + 1)].
+        source: this test.
+        confirmed: ``test_additions.py``: ``test_a_scheme``.
+        ours: everything.
+    """
+
+    name: ClassVar[str] = "majority"
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (cls(),)
+
+    def build(self, workers: int) -> Fixed:
+        rule = FirstK(workers // 2 + 1)
+        return Fixed(self.name, Groups(workers, 1), rule, SumArrived(), exact=None)
+
+
+def with_a_scheme(folder: Path) -> None:
+    SCHEMES["majority"] = Majority
+
+    from erasurehead import testing
+    from erasurehead.experiments import atlas
+    from erasurehead.experiments.config.catalogue import BUILT_IN
+    from erasurehead.experiments.pictures.looks import LOOKS, look
+    from tests import test_atlas
+    from tests.recommend import test_parts
+    from website import config_keys
+
+    testing.check_scheme(Majority())
+    assert "Take what more than half of the workers send." in said("list", "schemes")
+    assert "majority" in said("schema")
+    output = made(folder, schemes=[{"name": "uncoded"}, {"name": "majority"}])
+    assert "majority" in text_of(output / "report.html")
+    assert "majority" not in LOOKS, "a scheme needs no look of its own"
+    assert look("majority").colour in (output / "plots" / "iteration_time.svg").read_text().upper()
+    test_atlas.test_an_entry_is_complete("majority")
+    test_atlas.test_what_an_entry_names_exists("majority")
+    assert "## majority\n\nTake what more than half of the workers send.\n" in atlas.page(
+        SCHEMES, BUILT_IN
+    )
+    assert atlas.portrait(*Majority.portrait(), BUILT_IN).panels
+    test_parts.test_every_scheme_is_searched_or_left_out_with_a_reason()
+    assert "### majority\n\nTake what more than half of the workers send." in config_keys.page()
+
+
+def test_a_scheme(tmp_path: Path) -> None:
+    in_a_process(with_a_scheme, tmp_path)
+
+
+# A column.
+
+
+def with_a_column(folder: Path) -> None:
+    from erasurehead.sim.metrics import METRICS, Metric
+
+    METRICS["slowest"] = Metric(  # type: ignore[index]
+        "slowest",
+        "slowest iteration",
+        "s",
+        lambda records: (
+            records.iterations.groupby("replication")["iteration_time"].max().to_numpy()
+        ),
+        "the longest iteration of a run",
+        heading="s, slowest",
+        compared=True,
+    )
+
+    import pandas as pd
+
+    import erasurehead as eh
+    from tests.golden import tables as golden
+
+    config = folder / "small.yaml"
+    config.write_text(yaml.safe_dump(CONFIG))
+    assert "s, slowest" in said("run", config, "--output", folder / "out")
+    said("report", folder / "out")
+    assert "slowest iteration (s)" in text_of(folder / "out" / "report.html")
+    summary = pd.read_parquet(folder / "out" / "summary.parquet")
+    added = {f"slowest_{end}" for end in ("mean", "se", "difference", "ratio")}
+    assert added <= set(summary)
+    longest = eh.load(folder / "out").iterations.groupby(["label", "replication"])
+    means = longest["iteration_time"].max().groupby("label").mean()
+    np.testing.assert_allclose(summary.set_index("label")["slowest_mean"], means[summary["label"]])
+    said("compare", folder / "out", folder / "out", "--output", folder / "compared")
+    found = golden.tables({**CONFIG, "name": "golden"}, folder)
+    wanted = {
+        table: {name: value for name, value in columns.items() if not name.startswith("slowest")}
+        for table, columns in found.items()
+    }
+    assert set(found["summary"]) - set(wanted["summary"]) >= added
+    golden.require_same(wanted, found, bits=True)
+
+
+def test_a_column(tmp_path: Path) -> None:
+    """A metric: in the terminal, the summary, the report; and golden tables stay golden."""
+    in_a_process(with_a_column, tmp_path)
+
+
+# A kind of picture.
+
+
+def with_a_kind_of_picture(folder: Path) -> None:
+
+    from erasurehead.experiments.pictures.base import PictureKind
+    from erasurehead.experiments.pictures.kinds import KINDS
+    from erasurehead.experiments.pictures.looks import look
+    from erasurehead.experiments.pictures.picture import Axis, Curve, Panel, Picture
+
+    class Straight(PictureKind):
+        """A straight line."""
+
+        name = "straight"
+        title = "A straight line"
+        caption = "It rises from left to right."
+        rank = 15
+
+        def obstacle(self, records: Any) -> str | None:
+            return None
+
+        def show(self, records: Any, band: Any = None) -> Picture:
+            line = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
+            return Picture([Panel(Axis("x"), Axis("y"), [line])], 1, 4.8, 3.0)
+
+    KINDS["straight"] = Straight()
+
+    from website import figures
+
+    output = made(folder)
+    assert (output / "plots" / "straight.svg").exists()
+    assert str(output) in said("plot", output, "--kind", "straight", "--format", "png")
+    page = text_of(output / "report.html")
+    assert "A straight line" in page
+    assert "It rises from left to right." in page
+    assert "straight" in inside("plot", output, "--kind", "curved").stderr
+    assert "| `straight` | A straight line | It rises from left to right. |" in figures.page(
+        folder, ""
+    )
+
+
+def test_a_kind_of_picture(tmp_path: Path) -> None:
+    in_a_process(with_a_kind_of_picture, tmp_path)
+
+
+# A command.
+
+
+def with_a_command(folder: Path) -> None:
+    from erasurehead.experiments import commands
+
+    @commands.app.command(epilog=commands.example("count results/demo"))
+    def count(
+        directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run.")],
+    ) -> None:
+        """Count the cells of a result."""
+        from erasurehead.experiments import terminal
+        from erasurehead.experiments.pictures.records import read_records
+
+        terminal.say(f"{len(read_records(directory).summary)} cells")
+
+    from tests import test_commands
+    from website import command_line
+
+    output = made(folder)
+    assert said("count", output) == "2 cells\n"
+    assert "Count the cells of a result." in said("--help")
+    assert "Example: erasurehead count results/demo" in said("count", "--help")
+    assert "count" in test_commands.COMMANDS
+    missing = inside("count", folder / "nothing")
+    assert missing.returncode == 2
+    assert len(missing.stderr.splitlines()) == 1
+    page = command_line.page()
+    assert "[`count`](#count)" in page
+    assert "For example: `erasurehead count results/demo`" in page
+
+
+def test_a_command(tmp_path: Path) -> None:
+    in_a_process(with_a_command, tmp_path)
