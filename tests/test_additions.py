@@ -166,7 +166,7 @@ def with_a_scheme(folder: Path) -> None:
     from erasurehead.experiments import atlas
     from erasurehead.experiments.config.catalogue import BUILT_IN
     from erasurehead.experiments.pictures.looks import LOOKS, look
-    from tests import test_atlas
+    from tests import test_atlas, test_comparison
     from tests.recommend import test_parts
     from website import config_keys
 
@@ -183,6 +183,7 @@ def with_a_scheme(folder: Path) -> None:
         SCHEMES, BUILT_IN
     )
     assert atlas.portrait(*Majority.portrait(), BUILT_IN).panels
+    test_comparison.test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason()
     test_parts.test_every_scheme_is_searched_or_left_out_with_a_reason()
     assert "### majority\n\nTake what more than half of the workers send." in config_keys.page()
 
@@ -261,7 +262,7 @@ def with_a_kind_of_picture(folder: Path) -> None:
         def obstacle(self, records: Any) -> str | None:
             return None
 
-        def show(self, records: Any, band: Any = None) -> Picture:
+        def picture(self, records: Any, band: Any = None) -> Picture:
             line = Curve(look("uncoded"), np.arange(3.0), np.arange(3.0))
             return Picture([Panel(Axis("x"), Axis("y"), [line])], 1, 4.8, 3.0)
 

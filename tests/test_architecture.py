@@ -1,8 +1,4 @@
-"""The import direction of the design, checked from the source.
-
-types -> {schemes, problems, optimizers} -> {engines, learner, theory, attack} -> experiments
--> erasurehead; delay_models stands beside sim; simpy is imported in sim/engines/ only.
-"""
+"""The directions of imports that the design promises, checked from the source."""
 
 from __future__ import annotations
 
@@ -11,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
@@ -22,68 +19,45 @@ Node = TypeVar("Node", bound=ast.AST)
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("sim", "delay_models", "experiments", "erasurehead")
 
-SHARED = ("sim.files", "sim.tables")
-"""Read files, and may be imported from everywhere, but by each other in one direction only."""
+LAYERS = [
+    line.split()
+    for line in """
+    sim.errors sim.types sim.files
+    sim.fields sim.load_laws sim.metrics sim.numerics sim.steps sim.tables
+    delay_models sim.optimizers sim.problems sim.schemes
+    sim.attack sim.engines sim.learner sim.theory
+    experiments.config experiments.conformance
+    experiments.run experiments.page experiments.pictures experiments.guard experiments.options
+    experiments.verify experiments.attack experiments.live experiments.explore experiments.console
+    experiments.compare experiments.reproduce experiments.measure experiments.whatif
+    experiments.fit experiments.atlas experiments.listing
+    experiments.recommend experiments.report
+    experiments.commands
+    experiments.cli
+    erasurehead experiments.__main__
+    """.strip().splitlines()
+]
+"""Packages and modules from below to above: each imports what stands in the lines above its own."""
 
-MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "sim/files.py": (),
-    "sim/tables.py": ("sim.files",),
-}
-"""What of SHARED; all of it where nothing is said."""
+LIBRARIES = {"experiments.run", "experiments.page", "experiments.pictures", "experiments.guard"}
+"""These may import each other, in no circle of modules."""
+
+SHARED = ("sim.files", "sim.tables")
+"""Read files; ``delay_models``, which stands beside ``sim``, may import them."""
 
 FORBIDDEN = {
-    "sim": ("delay_models", "experiments"),
-    "delay_models": ("sim", "experiments"),
-    "sim/types.py": ("sim.",),
-    "sim/errors.py": ("sim.",),
-    "sim/files.py": ("sim",),
-    "sim/tables.py": ("sim",),
-    "sim/schemes": (
-        "sim.engines",
-        "sim.learner",
-        "sim.theory",
-        "sim.problems",
-        "sim.optimizers",
-    ),
-    "sim/problems": (
-        "sim.engines",
-        "sim.learner",
-        "sim.theory",
-        "sim.schemes",
-        "sim.optimizers",
-    ),
-    "sim/optimizers.py": (
-        "sim.engines",
-        "sim.learner",
-        "sim.theory",
-        "sim.schemes",
-    ),
-    "sim/engines": (
-        "sim.learner",
-        "sim.theory",
-        "sim.problems",
-        "sim.optimizers",
-    ),
-    "sim/learner.py": (
-        "sim.engines",
-        "sim.theory",
-        "sim.schemes",
-    ),
-    "sim/theory": ("sim.engines", "sim.learner", "sim.attack"),
-    "sim/attack": (
-        "sim.engines",
-        "sim.learner",
-        "sim.theory",
-        "sim.problems",
-        "sim.optimizers",
-    ),
-    "experiments/pictures": (
+    "sim": ("delay_models",),
+    "delay_models": ("sim",),
+    "sim.engines": ("sim.problems", "sim.optimizers"),
+    "sim.attack": ("sim.problems", "sim.optimizers"),
+    "experiments.pictures": (
         "sim.engines",
         "sim.learner",
         "experiments.run.command",
         "experiments.run.compute",
     ),
 }
+"""What the layers alone would allow."""
 
 
 @cache
@@ -96,43 +70,64 @@ def trees() -> dict[str, ast.Module]:
     }
 
 
-def imports(path: str) -> set[str]:
-    """The modules that a file imports; ours without ``erasurehead.`` before them."""
-    found: set[str] = set()
-    for node in ast.walk(trees()[path]):
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            above = path.split("/")[: -node.level or None] if node.level else []
-            source = ".".join([*above, *filter(None, [node.module])])
-            found |= {source, *(f"{source}.{alias.name}".lstrip(".") for alias in node.names)}
-    return {name.removeprefix("erasurehead.") for name in found if name}
+@cache
+def imports() -> dict[str, set[str]]:
+    """Of each module what it imports, also in functions and for types; ours without
+    ``erasurehead.`` before them."""
+    paths = {p.removesuffix(".py").removesuffix("/__init__").replace("/", "."): p for p in trees()}
+    found: dict[str, set[str]] = {module: set() for module in paths}
+    for module, path in paths.items():
+        for node in ast.walk(trees()[path]):
+            if isinstance(node, ast.Import):
+                found[module] |= {each.name.removeprefix("erasurehead.") for each in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                above = path.split("/")[: -node.level] if node.level else []
+                source = ".".join([*above, *filter(None, [node.module])])
+                source = source.removeprefix("erasurehead.")
+                names = {each.name: f"{source}.{each.name}" for each in node.names}
+                found[module] |= {name if name in paths else source for name in names.values()}
+        found[module].discard(module)
+    return found
 
 
 def within(module: str, package: str) -> bool:
-    return module == package or module.startswith(package.rstrip(".") + ".")
+    return module == package or module.startswith(f"{package}.")
+
+
+def place(module: str) -> tuple[int, str]:
+    """The line of ``LAYERS``, and the package or module in it."""
+    found = [(i, each) for i, line in enumerate(LAYERS) for each in line if within(module, each)]
+    assert found or module in FOLDERS, f"{module}: add it to LAYERS"
+    return max(found, key=lambda pair: len(pair[1]), default=(0, module))
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_imports_go_one_way(folder: str) -> None:
-    paths = [path for path in trees() if path.startswith(f"{folder}/")]
-    assert paths
-    for path in paths:
-        require_one_way(path)
+    """Catches an import from a line further down, or from another package of the same line."""
+    assert len(LAYERS) <= 14
+    for module, targets in imports().items():
+        for target in targets if within(module, folder) else ():
+            if target.partition(".")[0] in FOLDERS:
+                (high, mine), (low, theirs) = place(module), place(target)
+                same = mine == theirs or {mine, theirs} <= LIBRARIES
+                assert low < high or (low == high and same), f"{module} imports {target}"
+            for package, refused in FORBIDDEN.items():
+                if within(module, package) and not any(within(target, each) for each in SHARED):
+                    assert not any(within(target, each) for each in refused), (module, target)
+            assert within(module, "sim.engines") or not within(target, "simpy"), module
 
 
-def require_one_way(path: str) -> None:
-    modules = imports(path)
-    allowed = MAY_IMPORT.get(path, SHARED)
-    for place, packages in FORBIDDEN.items():
-        if path == place or path.startswith(place + "/"):
-            wrong = {m for m in modules for package in packages if within(m, package)}
-            wrong = {m for m in wrong if not any(within(m, shared) for shared in allowed)}
-            assert not wrong, f"{path} imports {wrong}"
-    if path != "experiments/__main__.py" and not path.startswith("erasurehead/"):
-        assert not any(within(m, "erasurehead") for m in modules), f"{path} imports erasurehead"
-    if not path.startswith("sim/engines/"):
-        assert not any(within(m, "simpy") for m in modules), f"{path} imports simpy"
+def test_no_module_imports_itself_through_others() -> None:
+    """``CycleError`` names the modules of a circle."""
+    TopologicalSorter(imports()).prepare()
+
+
+def test_the_layout_of_the_design_has_every_package() -> None:
+    text = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    layout = text[text.index("## Layout") : text.index("## Two engines")]
+    packages = [path for path in trees() if path.count("/") == 2 and path.endswith("__init__.py")]
+    for package in packages:
+        assert f"{Path(package).parent.name}/`" in layout, package
 
 
 TERMINAL = "experiments/page/terminal.py"

@@ -36,14 +36,16 @@ DOCS = ROOT / "docs"
 every_scheme = pytest.mark.parametrize("name", SCHEMES)
 
 
+REMEDY = "run: erasurehead atlas --output docs"
+
+
 def test_the_page_is_that_of_the_registry() -> None:
-    """If it fails: ``erasurehead atlas --output docs``."""
-    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(SCHEMES, BUILT_IN)
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(SCHEMES, BUILT_IN), REMEDY
 
 
 def test_every_scheme_has_its_picture_and_no_other() -> None:
     files = list((DOCS / FOLDER).iterdir())
-    assert {file.stem for file in files} == {*SCHEMES, COMPARISON}
+    assert {file.stem for file in files} == {*SCHEMES, COMPARISON}, REMEDY
     assert sum(file.stat().st_size for file in files) < 1.5e6
 
 
@@ -52,7 +54,8 @@ def test_an_entry_is_complete(name: str) -> None:
     """Catches a scheme without facts, and a fact under a key that the page does not know."""
     entry = entry_of(SCHEMES[name])
     assert set(entry.facts) == set(FACTS)
-    assert NOT_SAID not in entry.facts.values()
+    missing = [key for key, fact in entry.facts.items() if fact == NOT_SAID]
+    assert not missing, f"the docstring says nothing under Facts of {', '.join(missing)}"
     assert all(entry.prose)
     for text in (*entry.prose, *entry.facts.values()):
         assert text.count("``") % 2 == 0, text
@@ -145,7 +148,7 @@ def test_a_scheme_without_facts_has_a_section() -> None:
 
 @pytest.mark.slow
 def test_the_pictures_are_those_of_the_registry(tmp_path: Path) -> None:
-    """To the byte with the pinned matplotlib; if it fails: ``erasurehead atlas --output docs``.
+    """To the byte with the pinned matplotlib.
 
     The comparison has numbers of a library of linear algebra, which rounds as the machine does.
     """
@@ -155,4 +158,4 @@ def test_the_pictures_are_those_of_the_registry(tmp_path: Path) -> None:
     write_atlas(tmp_path, lambda done, total: None)
     for name in SCHEMES:
         file = f"{FOLDER}/{name}.png"
-        assert (tmp_path / file).read_bytes() == (DOCS / file).read_bytes(), name
+        assert (tmp_path / file).read_bytes() == (DOCS / file).read_bytes(), f"{name}; {REMEDY}"

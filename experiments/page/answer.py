@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,35 +18,13 @@ import pyarrow as pa
 
 from ..config.errors import ConfigError
 from ..run import files
+from .content import Answer as Answer
 from .content import Image
 
 ANSWER = "answer.json"
 
 WHERE = ("--output", "--jobs")
 """Options that say where results go and how they are computed, and not what they are."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The answer to one question.
-
-    Attributes:
-        kind: the command that answered.
-        subject: what was asked about, such as the name of a table.
-        verdict: the answer, one sentence.
-        why: what it rests on, a sentence each.
-        next: what to do with it, a sentence each; commands stand between backticks.
-        command: how to ask again; empty where no command line was used.
-        notes: what should be known of the input, a line each.
-    """
-
-    kind: str
-    subject: str
-    verdict: str
-    why: tuple[str, ...] = ()
-    next: tuple[str, ...] = ()
-    command: str = ""
-    notes: tuple[str, ...] = ()
 
 
 def write_answer(answer: Answer, output: Path) -> None:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ..pictures.picture import Picture
-    from .answer import Answer
 
 MOST_ROWS = 400
 """Rows of a table that a page shows; the tables on disk have all."""
@@ -130,6 +129,29 @@ class Section:
     title: str
     parts: Sequence[Chart | Image | Table]
     words: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to one question.
+
+    Attributes:
+        kind: the command that answered.
+        subject: what was asked about, such as the name of a table.
+        verdict: the answer, one sentence.
+        why: what it rests on, a sentence each.
+        next: what to do with it, a sentence each; commands stand between backticks.
+        command: how to ask again; empty where no command line was used.
+        notes: what should be known of the input, a line each.
+    """
+
+    kind: str
+    subject: str
+    verdict: str
+    why: tuple[str, ...] = ()
+    next: tuple[str, ...] = ()
+    command: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

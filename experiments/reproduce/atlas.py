@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...sim.engines.run import Run
 from ...sim.schemes import SCHEMES
+from ...sim.schemes.base import RoundScheme
 from ...sim.theory import expected_decoding_error
 from ...sim.types import FloatArray, Trace
 from ..pictures import looks, style
@@ -25,8 +26,8 @@ from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persisten
 
 # Every synchronous scheme at several loads, for the comparison of them all.
 #
-# A scheme has as many members as its fields have choices here. A new scheme with rounds gets its
-# line in ``MEMBERS``, or its reason in ``LEFT_OUT``.
+# A scheme has as many members as its fields have choices in ``GRID``. One without a line there is
+# left out, with its reason in ``LEFT_OUT`` if there is one.
 
 
 Section = dict[str, Any]
@@ -43,7 +44,7 @@ LEFT_OUT = {
     "matrix": "is whatever you bring",
     "adaptive_k": "decides by the losses of a problem",
 }
-"""Schemes with rounds that are not compared, and why."""
+"""Why some schemes with rounds are not compared."""
 
 GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     "uncoded": {},
@@ -90,6 +91,18 @@ def timed(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]:
         "drop_compute": {"pieces": (PIECES,), "patience": patience, "cut": ("after", "at")},
         "mindflayer": {"trials": (1, 2), "patience": patience},
     }
+
+
+def left_out() -> dict[str, str]:
+    """The schemes with rounds that are not compared, and why."""
+    compared = GRID | timed(MEAN + WORK)
+    others = {
+        name: "has no line in this comparison"
+        for name, family in SCHEMES.items()
+        if name not in compared | LEFT_OUT
+        and isinstance(family.examples()[0].build(12), RoundScheme)
+    }
+    return LEFT_OUT | others
 
 
 SHORT = {
@@ -208,7 +221,7 @@ class Atlas(RunsFigure):
             for _, part in frame[frame["on_front"]].groupby("delays", sort=False)
             for row in part.sort_values(["iteration_time", "error"]).itertuples()
         ]
-        left_out = "; ".join(f"{name} {why}" for name, why in LEFT_OUT.items())
+        reasons = "; ".join(f"{name} {why}" for name, why in left_out().items())
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
             f"{len(names)} synchronous schemes with several loads and waits, "
@@ -228,7 +241,7 @@ class Atlas(RunsFigure):
             "The front is what no other member beats in both. Members whose gradients are those of "
             f"older models ({late}) are not on it, since their error says nothing of that.\n\n"
             f"{_findings(frame)}\n\n"
-            f"Left out: {left_out}; and schemes without rounds, whose updates mean something else. "
+            f"Left out: {reasons}; and schemes without rounds, whose updates mean something else. "
             "Names: d load or degree, r arrivals waited for, μ tolerance, κ of the adaptive "
             "deadline, τ patience, B trials, λ stragglers of a sequential code.\n\n"
             "The fronts:\n\n"

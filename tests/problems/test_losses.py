@@ -201,7 +201,7 @@ def test_rows_may_be_looked_at_a_few_at_a_time(
     weights = np.random.default_rng(3).random((columns, PARTITIONS))
     losses = problem.row_losses(problem.X @ beta, problem.y).mean(axis=0)
     parts = [problem.partition_gradients(beta[:, j]) @ weights[j] for j in range(columns)]
-    monkeypatch.setattr(base, "ENTRIES_AT_ONCE", at_once)
+    monkeypatch.setattr(base, "NUMBERS_AT_ONCE", at_once)
     np.testing.assert_allclose(problem.loss(beta), losses, rtol=1e-14)
     np.testing.assert_allclose(
         problem.gradient(beta, weights), np.transpose(parts) / ROWS, rtol=1e-12, atol=1e-15
