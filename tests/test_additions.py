@@ -297,7 +297,7 @@ def with_a_command(folder: Path) -> None:
         directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run.")],
     ) -> None:
         """Count the cells of a result."""
-        from erasurehead.experiments import terminal
+        from erasurehead.experiments.page import terminal
         from erasurehead.experiments.pictures.records import read_records
 
         terminal.say(f"{len(read_records(directory).summary)} cells")

@@ -27,7 +27,8 @@ LAYERS = [
     delay_models sim.optimizers sim.problems sim.schemes
     sim.attack sim.engines sim.learner sim.theory
     experiments.config experiments.conformance
-    experiments.run experiments.page experiments.pictures experiments.guard experiments.options
+    experiments.run experiments.options
+    experiments.page experiments.pictures
     experiments.verify experiments.attack experiments.live experiments.explore experiments.console
     experiments.compare experiments.reproduce experiments.measure experiments.whatif
     experiments.fit experiments.atlas experiments.listing
@@ -39,7 +40,7 @@ LAYERS = [
 ]
 """Packages and modules from below to above: each imports what stands in the lines above its own."""
 
-LIBRARIES = {"experiments.run", "experiments.page", "experiments.pictures", "experiments.guard"}
+LIBRARIES = {"experiments.page", "experiments.pictures"}
 """These may import each other, in no circle of modules."""
 
 SHARED = ("sim.files", "sim.tables")

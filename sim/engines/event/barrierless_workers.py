@@ -9,9 +9,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from itertools import count, repeat
 from math import inf
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
+from simpy import Environment
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
@@ -20,11 +21,19 @@ from ...types import FloatArray
 from ..cluster import Cluster
 from ..run import Recorder
 from ..tapes import TapeColumn, columns
+from ..updates import Decisions
 from .master import RECEPTION, Call, call
 from .worker import TOO_OFTEN, Uplink
 
-if TYPE_CHECKING:
-    from .barrierless import BarrierlessMaster
+
+class Listener(Protocol):
+    """What workers need of their master."""
+
+    env: Environment
+    decisions: Decisions
+
+    def hear(self, worker: int, version: int, seconds: float) -> None:
+        """Receive a message that took so many seconds to compute."""
 
 
 class BarrierlessWorkers(ABC):
@@ -45,7 +54,7 @@ class BarrierlessWorkers(ABC):
     dead: int = 0
 
     @abstractmethod
-    def employ(self, master: BarrierlessMaster) -> None:
+    def employ(self, master: Listener) -> None:
         """Get to know the master; nobody starts yet."""
 
     @abstractmethod
@@ -81,7 +90,7 @@ class IdealWorkers(BarrierlessWorkers):
         self._resting = [False] * n
 
     @override
-    def employ(self, master: BarrierlessMaster) -> None:
+    def employ(self, master: Listener) -> None:
         self._master, self._env = master, master.env
 
     @override
@@ -167,7 +176,7 @@ class RealWorkers(BarrierlessWorkers):
         self._crashes, self._crashes_of = [0] * n, [-1] * n
 
     @override
-    def employ(self, master: BarrierlessMaster) -> None:
+    def employ(self, master: Listener) -> None:
         self._master, self._env = master, master.env
         cluster, r = self._cluster, self._replication
         resends = None if cluster.resends is None else cluster.resends[r]
