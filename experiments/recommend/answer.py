@@ -1,4 +1,7 @@
-"""The answer in sentences: verdict, reasons, what to do next, and how it was found."""
+"""The answer in sentences: verdict, reasons, what to do next, and how it was found.
+
+It reads the whole search. The page reads tables alone, so that a report need not load the search.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ import numpy as np
 from ..page.answer import Answer
 from ..page.numbers import number, percent, sentence
 from .candidates import LEFT_OUT
-from .contender import MARGIN, Contender, mean, ratio
+from .contender import MARGIN, Contender, mean_to_goal, ratio
 from .measure import SHUFFLED
 from .search import CLOCKED, SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
@@ -24,7 +27,7 @@ NAMED = 3
 NO_CODING = "coding does not pay"
 
 
-def answer(found: Recommendation, config: str, command: str) -> Answer:
+def answered(found: Recommendation, config: str, command: str) -> Answer:
     """The answer of ``answer.json``.
 
     Args:
@@ -49,7 +52,7 @@ def verdict(found: Recommendation) -> str:
             f"no scheme reaches the goal in every run: {winner.label} does in {there} of {all_}; "
             "give more iterations or an easier target"
         )
-    value = f"{number(mean(winner.values))}{goal.unit} {goal.phrase}"
+    value = f"{number(mean_to_goal(winner.values))}{goal.unit} {goal.phrase}"
     coded = [one for one in (winner, *found.tied) if one.coded]
     pays = bool(coded) or not _codes_searched(found)
     if found.tied:
@@ -163,19 +166,17 @@ def _tuning(found: Recommendation) -> str:
             "nothing was trained: an update counts 1 / (rho + staleness) exact iterations, rho "
             "from its decoding weights (a yardstick; a problem in the config is better)"
         )
-    first, winner = found.untuned[0], found.winner
-    assert first.final is not None
-    assert winner.final is not None
+    first, winner, common = found.untuned[0], found.winner, question.common_rate
     names = ", ".join(one.label for one in found.untuned[:NAMED])
     text = (
         "every scheme has its own best learning rate of one grid of powers of 2; at the common "
-        f"rate {question.common_rate:.4g}"
+        f"rate {common:.4g}"
     )
-    if not np.isfinite(first.final.at(question.common_rate)).all():
+    if not np.isfinite(first.at(common)).all():
         return f"{text} none of them reaches the goal in every run"
     if first is winner:
         return f"{text} it would be first as well ({names})"
-    reached = np.isfinite(winner.final.at(question.common_rate)).all()
+    reached = np.isfinite(winner.at(common)).all()
     rest = "" if reached else ", where the best does not always arrive"
     return f"{text} the ranking would be {names}{rest}"
 
@@ -226,7 +227,7 @@ def _changed(found: Recommendation, rows: Sequence[Sensitivity]) -> dict[float, 
             alone = f"{label} always reaches the goal and {here} does not"
             changed[each.perturbation.value] = alone if each.alone else f"{label} is better"
     for each in rows:
-        if not np.isfinite(each.best):
+        if not np.isfinite(each.best).all():
             text = f"{here} does not always reach the goal"
             changed.setdefault(each.perturbation.value, text)
     return dict(sorted(changed.items()))

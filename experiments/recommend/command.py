@@ -23,7 +23,7 @@ from ..run.compute import code_fingerprint
 from ..run.files import locked, postponed
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
-from .answer import answer, method
+from .answer import answered, method
 from .page import WINNER, page
 from .question import Question, ask
 from .scenario import MeasuredConfig
@@ -94,12 +94,12 @@ def answer_question(question: Question, output: Path | None, jobs: int, command:
     with locked(folder, FILES):
         with terminal.progress("stages") as report, open_lanes(jobs) as lanes:
             found = recommended(question, lanes, report)
-        written = write(found, folder, command, time.monotonic() - began)
+        written = write_recommendation(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
 
 
-def write(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
+def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
     """Write everything under ``output``, in place of an earlier answer; returns the page.
 
     Args:
@@ -120,8 +120,8 @@ def write(found: Recommendation, output: Path, command: str, seconds: float) -> 
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
-    answered = answer(found, str(output / WINNER), command)
-    whole = page(kept, answered, manifest, winner, method(found))
+    answer = answered(found, str(output / WINNER), command)
+    whole = page(kept, answer, manifest, winner, method(found))
     content = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in kept.items()}
     for name, chart in whole.charts.items():
         figure = paint.figure(chart.picture)
@@ -136,7 +136,7 @@ def write(found: Recommendation, output: Path, command: str, seconds: float) -> 
             files.write_table(output / f"{name}.parquet", table, facts)
         for name, bytes_of in content.items():
             files.write_bytes(output / name, bytes_of)
-        write_answer(answered, output)
+        write_answer(answer, output)
         files.write_bytes(output / MANIFEST, to_json(manifest))
     return whole
 

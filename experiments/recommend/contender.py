@@ -23,7 +23,7 @@ NO_DIFFERENCE = 1e-12
 """Relative: two means this close are equal, but for rounding."""
 
 
-def mean(values: FloatArray) -> float:
+def mean_to_goal(values: FloatArray) -> float:
     """Mean of ``(R,)``; infinite where a replication does not reach the goal."""
     # A mean over the replications that do reach it would flatter.
     return float(values.mean()) if np.isfinite(values).all() else np.inf
@@ -100,7 +100,7 @@ class Contender:
 
     @property
     def scheme(self) -> str:
-        """Its registry name."""
+        """Its name in the registry of schemes."""
         return str(self.section["name"])
 
     @property
@@ -124,8 +124,12 @@ class Contender:
     @property
     def values(self) -> FloatArray:
         """Final values at its own rate, ``(R,)``."""
+        return self.at(self.rate)
+
+    def at(self, rate: float) -> FloatArray:
+        """Final values at one of its rates, ``(R,)``."""
         assert self.final is not None
-        return self.final.at(self.rate)
+        return self.final.at(rate)
 
     def leave(self, stage: str, reason: str) -> None:
         """Note that it left, and why."""

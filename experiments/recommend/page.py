@@ -23,8 +23,9 @@ WINNER, MANIFEST = "winner.yaml", "manifest.json"
 MOST_ROWS, MOST_NAMED = 12, 8
 """Schemes in the picture of the ranking, and those that the picture of the front names."""
 
-WIDE = 4.0
-"""Numbers that differ by more than this factor are drawn on a logarithmic axis."""
+WIDE, DECADES = 4.0, 100.0
+"""Numbers that differ by more than the first factor are drawn on a logarithmic axis; by more than
+the second, on one that names powers of ten alone."""
 
 FLOOR = 1e-3
 """Where an exact scheme stands on a logarithmic axis of decoding errors."""
@@ -84,7 +85,8 @@ def page(
     ranking, candidates = tables["ranking"], tables["candidates"]
     sensitivity, measured = tables["sensitivity"], _measured(candidates)
     looks = _looks(ranking, sensitivity, measured.head(MOST_NAMED))
-    quantity = _quantity(ranking)
+    seconds = str(ranking["goal"].iloc[0]) == "seconds"
+    quantity = "time to the goal (s)" if seconds else "loss at the end of the budget"
     asked = [
         (name.replace("_", " "), str(value))
         for name, value in (manifest.get("question") or {}).items()
@@ -103,10 +105,17 @@ def page(
             Section(
                 "compromises",
                 "Time, error and cost",
-                [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)],
+                [*_front_table(measured, quantity), *_front_chart(measured, quantity, looks)],
                 "No other scheme is better in all three: time, error and worker-seconds.",
             ),
-            Section("changes", "How far it holds", [*_sensitivity(sensitivity, ranking, looks)]),
+            Section(
+                "changes",
+                "How far it holds",
+                [
+                    *_sensitivity_table(sensitivity),
+                    *_sensitivity_chart(sensitivity, ranking, looks),
+                ],
+            ),
             Section("looked-at", "All that was looked at", [_candidates_table(candidates)]),
         ],
         provenance=[
@@ -118,12 +127,6 @@ def page(
         config=config,
         method=method,
     )
-
-
-def _quantity(ranking: pd.DataFrame) -> str:
-    """What the goal makes small, with its unit."""
-    seconds = str(ranking["goal"].iloc[0]) == "seconds"
-    return "time to the goal (s)" if seconds else "loss at the end of the budget"
 
 
 def _values(table: pd.DataFrame, name: str) -> FloatArray:
@@ -210,8 +213,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
         if np.isfinite(untuned[i]):
             same = replace(looks[label], title="")  # no entry of its own in a legend
             marks.append(Points(same, untuned[i : i + 1], y, hollow=True))
-    log = _wide(np.concatenate([x, untuned]))
-    axis = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
+    axis = _axis("ratio to the recommended scheme", x, untuned)
     names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
     more = counted(len(ranking) - len(rows), "more scheme is", "more schemes are")
     remarks = [f"{more} in the table"] if len(ranking) > len(rows) else []
@@ -234,9 +236,13 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
 
 
-def _wide(values: FloatArray) -> bool:
-    known = values[np.isfinite(values)]
-    return bool(known.size and 0 < known.min() * WIDE < known.max())
+def _axis(label: str, *values: FloatArray) -> Axis:
+    """An axis for these values: logarithmic where they differ much."""
+    known = np.concatenate(values)
+    known = known[np.isfinite(known)]
+    log = bool(known.size and 0 < known.min() * WIDE < known.max())
+    near = log and known.max() < DECADES * known.min()
+    return Axis(label, log=log, ticks=(1, 2, 5) if near else ())
 
 
 def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -246,14 +252,15 @@ def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("label")
 
 
-def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
+def _front_table(measured: pd.DataFrame, quantity: str) -> Iterator[Table]:
     columns = ["scheme", quantity, "error", "worker-seconds", "load"]
     rows = [
         [plain(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
         for row in measured.to_dict("records")
         if row["front"]
     ]
-    return capped("front-table", "", columns, rows, "candidates.parquet")
+    if rows:
+        yield capped("front-table", "", columns, rows, "candidates.parquet")
 
 
 def _front_chart(
@@ -280,11 +287,9 @@ def _front_chart(
         keys["known by theory alone"] = MUTED
     nothing = np.empty(0)
     marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
-    log = _wide(y)
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
-    value = Axis(quantity, log=log, ticks=(1, 2, 5) if log else ())
     picture = Picture(
-        [Panel(error, value, marks)],
+        [Panel(error, _axis(quantity, y), marks)],
         columns=1,
         width=style.TWO_PANELS,
         height=4.9,
@@ -314,10 +319,7 @@ SHADES = 24
 """Colours of worker-seconds."""
 
 
-def _sensitivity(
-    table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
-) -> Iterator[Chart | Table]:
-    """Ratios on changed delays; nothing where the goal is not reached."""
+def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
     if table.empty:
         return
     columns = ["changed", "to", "scheme", "value", "relative (95 %)"]
@@ -340,21 +342,20 @@ def _sensitivity(
     )
     file = "sensitivity.parquet"
     yield capped("sensitivity-table", "", columns, rows, file, note)
-    if np.isfinite(_values(table, "ratio")).any():
-        yield _sensitivity_chart(table, ranking, looks)
 
 
 def _sensitivity_chart(
     table: pd.DataFrame, ranking: pd.DataFrame, looks: Mapping[str, Look]
-) -> Chart:
-    whole = np.isfinite(_values(table, "ratio")).all()
-    table = table.groupby("label", sort=False).filter(
-        lambda rows: np.isfinite(_values(rows, "ratio")).any()
-    )
+) -> Iterator[Chart]:
+    """Ratios on changed delays; nothing where the goal is not reached."""
+    known = np.isfinite(_values(table, "ratio"))
+    if not known.any():
+        return
+    table = table[table["label"].isin(table[known]["label"])]
     # What a scheme does on the delays as they are stands in the ranking.
     now = ranking[ranking["label"].isin(table["label"])].assign(times=np.nan)
-    log = _wide(np.concatenate([_values(table, "ratio"), _values(now, "ratio")]))
-    y = Axis("ratio to the recommended scheme", log=log, ticks=(1, 2, 5) if log else ())
+    ratios = _values(table, "ratio"), _values(now, "ratio")
+    y = _axis("ratio to the recommended scheme", *ratios)
     panels = []
     for dial, own in table.groupby("dial", sort=False):
         as_is = 0.0 if dial == "persistence" else 1.0
@@ -374,7 +375,7 @@ def _sensitivity_chart(
     caption = (
         "Below 1, another scheme is better than the recommended one. Bands: paired 95 % intervals."
     )
-    if not whole:
+    if not known.all():
         caption += (
             " Nothing is shown where a scheme or the recommended one does not reach the goal in "
             "every run."
@@ -387,7 +388,7 @@ def _sensitivity_chart(
         share="y",
         legend=2,
     )
-    return Chart("sensitivity", "What if the cluster differs", caption, picture)
+    yield Chart("sensitivity", "What if the cluster differs", caption, picture)
 
 
 def _candidates_table(candidates: pd.DataFrame) -> Table:

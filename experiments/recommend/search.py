@@ -17,7 +17,7 @@ from .contender import (
     behind,
     cannot_win,
     final_order,
-    mean,
+    mean_to_goal,
     order,
     remaining,
     require_some,
@@ -223,7 +223,7 @@ def clock_all(search: Search, contenders: Sequence[Contender], part: Progress) -
             one.refuse(clocked.reason)
             continue
         one.clocked = clocked
-        value = np.nan if search.question.trains else mean(clocked.values[0])
+        value = np.nan if search.question.trains else mean_to_goal(clocked.values[0])
         if one.expected is None:
             fresh = clocked.staleness == 0 and not one.barrierless
             seconds = float(clocked.iteration_time.mean())
@@ -438,7 +438,7 @@ def race(search: Search) -> None:
                 one.refuse(final.reason)
                 continue
             one.final = final
-            one.keep_limits(question, one.costs(question, final, mean(one.values)))
+            one.keep_limits(question, one.costs(question, final, mean_to_goal(one.values)))
         require_some(search.contenders)
         _leave_behind(search, replications, most)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..run.lanes import Lane
 from ..run.records import interval_columns, mean_interval
@@ -18,7 +19,7 @@ from .contender import (
     NO_DIFFERENCE,
     Contender,
     final_order,
-    mean,
+    mean_to_goal,
     order,
     ratio,
     trial_order,
@@ -34,36 +35,37 @@ FEW = 6
 """Schemes that run on changed delays, at most."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sensitivity:
     """One scheme on changed delays, beside the recommended one.
 
     Attributes:
         perturbation: what is changed.
         contender: the scheme.
-        value: mean of what the goal makes small; infinite where it is not always reached.
-        ratio, low, high: to the recommended scheme on the same delays, with a 95 % interval; NaN
-            where one of the two does not always reach the goal.
-        best: the same mean of the recommended scheme.
+        values: what the goal makes small, ``(R,)``; NaN where it is not reached.
+        best: the same of the recommended scheme, on the same delays.
     """
 
     perturbation: Perturbation
     contender: Contender
-    value: float
-    ratio: float
-    low: float
-    high: float
-    best: float
+    values: FloatArray
+    best: FloatArray
+
+    @property
+    def ratio(self) -> tuple[float, float, float]:
+        """The ratio to the recommended scheme, with a 95 % interval; NaN where one of the two does
+        not always reach the goal."""
+        return ratio(self.values, self.best)
 
     @property
     def beats(self) -> bool:
         """Whether it is surely better than the recommended scheme here."""
-        return bool(self.high < 1) or self.alone
+        return self.ratio[2] < 1 or self.alone
 
     @property
     def alone(self) -> bool:
         """Whether it reaches the goal in every run where the recommended scheme does not."""
-        return bool(np.isfinite(self.value) and not np.isfinite(self.best))
+        return bool(np.isfinite(self.values).all() and not np.isfinite(self.best).all())
 
 
 def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensitivity]:
@@ -85,15 +87,15 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
             simulations.append(replace(plain, index=len(simulations), perturbation=change))
     report = search.progress((STAGES - 1, 1.0), len(simulations))
     found = simulate_all(simulations, search.lanes, report)
-    rows = []
+    rows: list[Sensitivity] = []
     for place, change in enumerate(changes):
         own = found[place * len(chosen) : (place + 1) * len(chosen)]
         best = own[0]
-        for one, result in zip(chosen, own, strict=True):
-            if isinstance(result, Performance) and isinstance(best, Performance):
-                mine, first = result.values[0], best.values[0]
-                row = Sensitivity(change, one, mean(mine), *ratio(mine, first), mean(first))
-                rows.append(row)
+        rows += [
+            Sensitivity(change, one, result.values[0], best.values[0])
+            for one, result in zip(chosen, own, strict=True)
+            if isinstance(result, Performance) and isinstance(best, Performance)
+        ]
     return rows
 
 
@@ -152,7 +154,7 @@ class Recommendation:
 
     @property
     def question(self) -> Question:
-        """What was asked."""
+        """The question that was asked."""
         return self.search.question
 
     @property
@@ -173,7 +175,7 @@ class Recommendation:
     def costs(self, one: Contender) -> dict[str, float]:
         """Load, worker-seconds, bytes and error of a scheme of the race."""
         assert one.final is not None
-        return one.costs(self.question, one.final, mean(one.values))
+        return one.costs(self.question, one.final, mean_to_goal(one.values))
 
     @property
     def ranked(self) -> list[Contender]:
@@ -220,16 +222,13 @@ def recommended(
         rest = [one for one in finalists if one is not winner]
         changed = sensitivities(search, [winner, *rest])
     report(STAGES, STAGES)
-    untuned = sorted(finalists, key=lambda one: _untuned(one, question)) if question.trains else []
+    untuned: list[Contender] = []
+    if question.trains:
+        untuned = sorted(finalists, key=lambda one: order(one.at(question.common_rate)))
     ties = [one for one in allowed[1:] if ratio(one.values, winner.values)[1] <= 1 + NO_DIFFERENCE]
     return Recommendation(
         search, tuple(finalists), winner, tuple(ties), tuple(untuned), tuple(changed)
     )
-
-
-def _untuned(one: Contender, question: Question) -> tuple[float, float]:
-    assert one.final is not None
-    return order(one.final.at(question.common_rate))
 
 
 def tables(found: Recommendation) -> dict[str, pd.DataFrame]:
@@ -267,7 +266,7 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
             "tied": one is winner or one in found.tied,
             "rate": one.rate,
             "value_at_common_rate": (
-                mean(final.at(question.common_rate)) if question.trains else np.nan
+                mean_to_goal(one.at(question.common_rate)) if question.trains else np.nan
             ),
             "rank_at_common_rate": places.get(one.index, np.nan),
             "iteration_time": float(final.iteration_time.mean()),
@@ -319,9 +318,9 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
 def _best_known(one: Contender) -> float:
     """What the goal makes small, from the latest stage that measured it."""
     if one.final is not None:
-        return mean(one.values)
+        return mean_to_goal(one.values)
     if one.trial is not None:
-        return mean(one.trial.at(one.rate))
+        return mean_to_goal(one.trial.at(one.rate))
     return np.nan if one.expected is None else one.expected.value
 
 
@@ -343,9 +342,9 @@ def _sensitivity(found: Recommendation) -> pd.DataFrame:
     rows = []
     for each in found.sensitivities:
         change, one = each.perturbation, each.contender
-        value = each.value if np.isfinite(each.value) else np.nan
-        names = [change.name, change.value, one.scheme, one.label]
-        rows.append([*names, value, each.ratio, each.low, each.high])
+        value = mean_to_goal(each.values)
+        known = value if np.isfinite(value) else np.nan
+        rows.append([change.name, change.value, one.scheme, one.label, known, *each.ratio])
     return pd.DataFrame(rows, columns=columns)
 
 

@@ -15,7 +15,7 @@ from erasurehead.experiments.pictures.looks import MUTED
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.candidates import LEFT_OUT, SearchSpace, neighbours
-from erasurehead.experiments.recommend.contender import behind, mean, order, ratio
+from erasurehead.experiments.recommend.contender import behind, mean_to_goal, order, ratio
 from erasurehead.experiments.recommend.measure import (
     SHUFFLED,
     Perturbation,
@@ -103,7 +103,7 @@ def test_persistence_repeats_and_dealing_anew_permutes() -> None:
 def test_who_does_not_always_arrive_is_not_flattered() -> None:
     lucky, sure = np.array([1.0, np.nan, 1.0]), np.array([5.0, 5.0, 5.5])
     assert order(sure) < order(lucky)
-    assert mean(lucky) == np.inf
+    assert mean_to_goal(lucky) == np.inf
     assert np.isnan(ratio(lucky, sure)[0])
     assert not behind(sure, sure)
     assert behind(sure * 1.5, sure)
