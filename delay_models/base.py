@@ -1,4 +1,25 @@
-"""What a delay model is: a law for the unit time X of each worker in each round."""
+"""What a delay model is: a law for the unit time X of each worker in each round.
+
+A model is a frozen dataclass whose fields are its configuration, such as ``Exponential(rate=2.0)``.
+It is *independent* (every cell of the table is an independent draw from one law), a *replay* (a
+fixed table, such as a measured trace), or a *process* (such as ``Markov`` or ``ColdStarts``):
+workers and rounds have *conditions* (a speed, a Markov state, a common factor) under which the
+delays of tasks are drawn.
+
+A table is made in three steps, which the tape takes block by block:
+
+1. ``start``: the state before round 0;
+2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
+3. ``delays``: one delay for each worker and round, under those conditions.
+
+The first two read a generator that all streams of a replication share, the third one the stream's
+own generator. So workers and rounds have the same conditions for all tasks of a round, while the
+draws of the tasks differ. The signatures make sure that state and conditions cannot depend on a
+task's own draw.
+
+Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
+depend on what the master or other workers do.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +34,11 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
 from typing_extensions import override
 
-# How long a delay may be.
-#
-# Engines read an infinite time as "never": the task of a dead worker. So a law whose draws
-# overflow (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill
-# workers, and a law whose draws come close would overflow in the sums and squares that follow.
-# This is known before anything is drawn: a draw is made from finitely many random bits, so every
-# law has a longest draw, ``DelayModel.longest``. Code that makes a model from a user's numbers
-# calls ``refuse_endless``; a tape does not, so drawing costs nothing extra.
-
+# Engines read an infinite time as "never": the task of a dead worker. So a law whose draws overflow
+# (a lognormal with sigma 300, an exponential with rate 1e-320) would silently kill workers, and one
+# whose draws come close would overflow in sums and squares. This is known before anything is drawn:
+# a draw is made from finitely many random bits, so every law has a longest one. Code that makes a
+# model from a user's numbers calls ``refuse_endless``; a tape does not, so drawing costs nothing.
 
 LONGEST = 1e150
 """Seconds: sums and squares of delays up to here do not overflow."""
@@ -81,29 +98,6 @@ def gamma_end(shape: float) -> float:
     b (1 + z / sqrt(9 b))^3 with b = shape - 1/3 and z a normal draw. Both are below the bound.
     """
     return 2 * shape + 1000
-
-
-# What a delay model is: a law for the unit time X of each worker in each round.
-#
-# A model is a frozen dataclass whose fields are its configuration, such as
-# ``Exponential(rate=2.0)``. It is *independent* (every cell of the table is an independent draw
-# from one law), a *replay* (a fixed table, such as a measured trace), or a *process* (such as
-# ``Markov`` or ``ColdStarts``): workers and rounds have *conditions* (a speed, a Markov state, a
-# common factor) under which the delays of tasks are drawn.
-#
-# A table is made in three steps, which the tape takes block by block:
-#
-# 1. ``start``: the state before round 0;
-# 2. ``evolve``: from the state to the conditions of the next rounds, and the state after them;
-# 3. ``delays``: one delay for each worker and round, under those conditions.
-#
-# The first two read a generator that all streams of a replication share, the third one the
-# stream's own generator. So workers and rounds have the same conditions for all tasks of a round,
-# while the draws of the tasks differ. The signatures make sure that state and conditions cannot
-# depend on a task's own draw.
-#
-# Not modelled here: how a worker's time grows with its load (``sim.load_laws``), and delays that
-# depend on what the master or other workers do.
 
 
 FloatArray = NDArray[np.float64]

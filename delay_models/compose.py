@@ -15,8 +15,6 @@ from .base import STRICT, DelayModel, FloatArray, Part, Positive, Seconds
 from .mixture import Markov
 from .parametric import Gamma, LogNormal, Weibull
 
-# Models around another model: what wrappers share, and the two simplest, scaled and shifted.
-
 
 class Around(DelayModel):
     """A model that changes the delays of another one, ``base``; abstract."""
@@ -153,16 +151,13 @@ class Shifted(Affine):
         return (Shifted(by=0.5, base=Weibull(shape=0.7, scale=1.5)),)
 
 
-# Some workers follow laws of their own: the one bad host of a cluster, and all others alike.
-
-
 @final
 @dataclass(frozen=True, config=STRICT)
 class OwnLaws(Around):
     """Each worker named has a model of its own; all others follow ``base``.
 
-    With ``markov`` for one worker, that one has spells while nobody else does; with ``markov`` as
-    ``base``, every worker has some.
+    So a cluster has one bad host, and all others are alike. With ``markov`` for one worker, that
+    one has spells while nobody else does; with ``markov`` as ``base``, every worker has some.
 
     Args:
         base: delays of the others; any model.

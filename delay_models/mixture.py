@@ -23,12 +23,6 @@ from .base import (
 )
 from .parametric import Gamma, LogNormal, ShiftedExponential
 
-# Mixtures: each cell takes one of several laws, at random.
-#
-# ``Mixed`` is about the law of one cell alone, so that models with a memory, whose cells are
-# mixtures too, can use it.
-
-
 SUM_TOLERANCE = 1e-6
 """How far from 1 the sum of given weights may be; they are then divided by their sum."""
 
@@ -40,6 +34,7 @@ Law: TypeAlias = "tuple[Sequence[float], Sequence[DelayModel]]"
 class Mixed(DelayModel):
     """A model in which the law of one cell is a mixture of laws; abstract.
 
+    Nothing is said of how cells depend on each other, so models with a memory can use this, too.
     ``cdf``, ``sf``, ``ppf`` and ``mean`` follow from the parts; they are ``None`` where a part's
     are, and where there is no ``mixed``. Cost: ``ppf`` finds roots, about ten times ``cdf``.
     """
@@ -166,12 +161,6 @@ class Mixture(Mixed, IndependentDelays):
         )
 
 
-# Stragglers that stay: each worker is slow or fast, and moves between the two from round to round.
-#
-# Source: E. N. Gilbert, "Capacity of a burst-noise channel", Bell System Technical Journal 39
-# (1960); E. O. Elliott, ibid. 42 (1963): a two-state Markov chain with a law in each state.
-
-
 BoolArray = NDArray[np.bool_]
 
 
@@ -197,6 +186,9 @@ class Markov(Mixed):
 
     Cost: one uniform draw and about five array passes per cell, no loop over rounds; then one or
     two draws of a delay.
+
+    Source: E. N. Gilbert, "Capacity of a burst-noise channel", Bell System Technical Journal 39
+    (1960); E. O. Elliott, ibid. 42 (1963): a two-state Markov chain with a law in each state.
     """
 
     slow_to_slow: Probability

@@ -15,8 +15,15 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tables.measured import Missing, Retries, Role, Unit, as_fields
-from erasurehead.delay_models.tables.read import Measured, Reading
+from erasurehead.delay_models.tables.measured import (
+    Measured,
+    Missing,
+    Reading,
+    Retries,
+    Role,
+    Unit,
+    as_fields,
+)
 from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.fit import command, page

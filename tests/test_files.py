@@ -17,11 +17,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from erasurehead.delay_models.tables.read import TableError, read_all_loads, read_delays
+from erasurehead.delay_models.tables.measured import TableError
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.files import UnusableFile, read_npz, require_regular
 from erasurehead.sim.problems.datasets.brought import File
 from erasurehead.sim.tables import MOST_COLUMNS, read_csv, read_parquet
+from tests.tools import read_all_loads, read_delays
 
 
 def member(header: str, data: bytes = b"") -> bytes:

@@ -17,7 +17,8 @@ import matplotlib
 import numpy as np
 from matplotlib import pyplot
 
-from erasurehead.delay_models.tables.measured import Measured
+from erasurehead.delay_models.tables.measured import Measured, Reading
+from erasurehead.delay_models.tables.read import read_measured, read_one_load
 from erasurehead.experiments.cli import main
 from erasurehead.sim.types import FloatArray
 
@@ -115,3 +116,14 @@ def numbered(tables: Mapping[Any, np.ndarray]) -> Measured:
     """Tables of delays of workers without names, by load."""
     (n,) = {table.shape[1] for table in tables.values()}
     return Measured(tuple(map(str, range(n))), tables)
+
+
+def read_delays(path: str, load: float | None = None) -> FloatArray:
+    """One load of a measured table, ``(rounds, workers)`` seconds."""
+    (table,) = read_one_load(path, Reading(load=load)).tables.values()
+    return table
+
+
+def read_all_loads(path: str) -> Mapping[float | None, FloatArray]:
+    """Every load of a measured table."""
+    return read_measured(path).tables

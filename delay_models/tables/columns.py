@@ -11,12 +11,6 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, short
 from ..base import FloatArray
-from .measured import TableError
-
-# What the name of a column says: whose or what it is, and in which unit.
-#
-# ``durationMs``, ``duration_ms``, ``Duration (ms)`` and ``duration [ms]`` are one name.
-
 
 A_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 """How many of each unit. Dividing by it is exact to the last bit, multiplying by 1e-3 is not."""
@@ -73,7 +67,7 @@ NOT_WORKERS = frozenset(
 
 @dataclass(frozen=True)
 class Name:
-    """A column's name, taken apart.
+    """A column's name, taken apart: ``durationMs``, ``Duration (ms)``, ``duration_ms`` are one.
 
     Attributes:
         whole: in small letters with ``_`` between its words.
@@ -126,9 +120,6 @@ def of_rounds(names: list[str]) -> bool:
     return len(whole) > 1 and sum(ROUND_COLUMN.fullmatch(name) is not None for name in whole) > 1
 
 
-# A column of a file as numbers.
-
-
 NUMBERS = "fiu"
 """Kinds of numbers in NumPy: floats, integers, without a sign."""
 
@@ -147,20 +138,19 @@ GROUPED = re.compile(r"\d{1,3}([,.' \u00a0\u202f]\d{3})*([.,]\d+)?")
 
 
 def numbers(
-    path: str, column: pd.Series, what: str, remedy: str = "", gaps: bool = False
+    column: pd.Series, what: str, remedy: str = "", gaps: bool = False
 ) -> tuple[FloatArray, NDArray[np.int64]]:
     """The column as numbers, and the places of cells that say that something failed.
 
     Args:
-        path: of the file, for errors.
         column: what was read.
         what: the numbers are of.
         remedy: what could be done about texts.
         gaps: read "timeout" and the like as NaN.
 
     Raises:
-        TableError: naming the place of the first cell that is no number. Booleans and dates are no
-            numbers.
+        UnusableFile: naming the place of the first cell that is no number; Booleans and dates are
+            none.
     """
     if column.dtype.kind in NUMBERS:
         return column.to_numpy(dtype=np.float64, na_value=np.nan), NONE
@@ -169,17 +159,17 @@ def numbers(
             with reading("numbers"):
                 values = pd.to_numeric(column, errors="coerce")
         except UnusableFile as error:
-            raise TableError(path, f"column {short(column.name)}: {error}") from error
+            raise UnusableFile(f"column {short(column.name)}: {error}") from error
         bad = np.flatnonzero(values.isna())
         failed = [place for place in bad if _failed(column.iloc[place])] if gaps else []
         absent = column.iloc[bad].isna().to_numpy() if gaps else np.zeros(len(bad), bool)
         bad = np.setdiff1d(bad[~absent], failed)
         if len(bad):
-            raise TableError(path, _no_number(column, int(bad[0]), what, remedy))
+            raise UnusableFile(_no_number(column, int(bad[0]), what, remedy))
         if gaps and values.dtype.kind in NUMBERS and not values.isna().all():
             return values.to_numpy(dtype=np.float64, na_value=np.nan), np.array(failed, np.int64)
     kind = f"column {short(column.name)} holds {short(column.dtype)}"
-    raise TableError(path, f"{kind}; valid: numbers of {what}")
+    raise UnusableFile(f"{kind}; valid: numbers of {what}")
 
 
 def _failed(cell: object) -> bool:

@@ -1,4 +1,10 @@
-"""The files that a table of delays can be in, and what each must look like before it is read."""
+"""The files that a table of delays can be in, and what each must look like before it is read.
+
+A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or 1, 2,
+3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one name
+before numbered workers: an index. So is everything that pandas would repair silently: two columns
+of one name, a row with more cells than the header.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +22,6 @@ from ...sim.files import MOST_CELLS, UnusableFile, floats, read_npz, reading, re
 from ...sim.tables import read_csv, read_parquet
 from ..base import FloatArray
 from .columns import role_of
-from .measured import TableError
-
-# What separates the cells of a text file, and what its decimals look like.
-
 
 HEAD = 2**16
 """Bytes that are looked at."""
@@ -39,8 +41,8 @@ def separators(path: str) -> tuple[str, str]:
     Commas and points, unless every line has as many semicolons, or tabs, as the others.
 
     Raises:
-        TableError: numbers with a comma could be 1.234 or 1234, or only spaces separate cells.
-        UnusableFile: the file cannot be read.
+        UnusableFile: numbers with a comma could be 1.234 or 1234, only spaces separate cells, or
+            the file cannot be read.
     """
     lines = _head(path)
     bare = [QUOTED.sub("", line) for line in lines]
@@ -48,11 +50,11 @@ def separators(path: str) -> tuple[str, str]:
         counts = {line.count(separator) for line in bare}
         if len(counts) == 1 and counts != {0}:
             cells = [cell.strip().strip('"') for line in lines for cell in line.split(separator)]
-            return separator, _decimal(path, cells)
+            return separator, _decimal(cells)
     if bare and not any("," in line for line in bare):
         rows = [line.split() for line in bare[-2:]]
         if all(len(row) > 1 and all(map(NUMBER.fullmatch, row)) for row in rows):
-            raise TableError(path, "spaces separate the cells; write commas, semicolons or tabs")
+            raise UnusableFile("spaces separate the cells; write commas, semicolons or tabs")
     return ",", "."
 
 
@@ -67,13 +69,13 @@ def _head(path: str) -> list[str]:
     with reading("csv.gz" if path.endswith(".gz") else "csv"), opened(Path(path)) as file:
         block = file.read(HEAD)
     if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise TableError(path, "cannot be read as csv: UTF-16; save it as UTF-8")
+        raise UnusableFile("cannot be read as csv: UTF-16; save it as UTF-8")
     text = block.decode("utf-8-sig", "replace").replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n") if len(block) < HEAD else text.split("\n")[:-1]
     return [line for line in lines if line.strip()][:LINES]
 
 
-def _decimal(path: str, cells: list[str]) -> str:
+def _decimal(cells: list[str]) -> str:
     """A comma, if every number with a comma is a decimal fraction; a point, if there is none."""
     commas = [cell for cell in cells if COMMA_NUMBER.fullmatch(cell)]
     if not commas:
@@ -82,16 +84,8 @@ def _decimal(path: str, cells: list[str]) -> str:
         number = short(commas[0])
         plain = number.replace(",", "")
         meant = f"{number.replace(',', '.')} or {plain}"
-        raise TableError(path, f"{number!r} could be {meant}; write numbers with a decimal point")
+        raise UnusableFile(f"{number!r} could be {meant}; write numbers with a decimal point")
     return ","
-
-
-# The files that a table of delays can be in, and what each must look like before it is read.
-#
-# A CSV's first row is a header if it holds names, or if it numbers the workers: 0, 1, 2, ... or 1,
-# 2, 3, ... A row that mixes names and numbers could be either, so it is an error, unless it is one
-# name before numbered workers: an index. So is everything that pandas would repair silently: two
-# columns of one name, a row with more cells than the header.
 
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
@@ -107,23 +101,20 @@ def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatA
         most: cells that it may have; ``None``: any number.
 
     Raises:
-        TableError: the file is missing, empty, of an unknown kind, too large, or not what its
+        UnusableFile: the file is missing, empty, of an unknown kind, too large, or not what its
             ending says.
     """
     file = Path(path)
-    try:
-        require_regular(file)
-        if file.stat().st_size == 0:
-            raise TableError(path, "the file is empty")
-        if path.endswith(".npz"):
-            return _read_npz(path, most)
-        if path.endswith(".parquet"):
-            return _with_its_index(read_parquet(file, most))
-        if path.endswith(TEXTS):
-            return _read_text(path, most)
-    except UnusableFile as error:
-        raise TableError(path, str(error)) from error
-    raise TableError(path, f"unknown ending; valid: {', '.join(ENDINGS)}")
+    require_regular(file)
+    if file.stat().st_size == 0:
+        raise UnusableFile("the file is empty")
+    if path.endswith(".npz"):
+        return _read_npz(path, most)
+    if path.endswith(".parquet"):
+        return _with_its_index(read_parquet(file, most))
+    if path.endswith(TEXTS):
+        return _read_text(path, most)
+    raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
 
 
 def _with_its_index(frame: pd.DataFrame) -> pd.DataFrame:
@@ -139,16 +130,16 @@ def _read_text(path: str, most: int | None) -> pd.DataFrame:
     separator, decimal = separators(path)
     form = {"sep": separator, "decimal": decimal}
     first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False, **form)
-    header = 0 if _is_header(path, [str(text).strip() for text in first.iloc[0]]) else None
+    header = 0 if _is_header([str(text).strip() for text in first.iloc[0]]) else None
     frame = read_csv(file, None, header=header, index_col=False, **form)
     if header == 0:
         frame.columns = frame.columns.map(str).str.strip()
     elif all(str(text).strip().isdigit() for text in first.iloc[0]):
-        _require_a_round(path, frame)
+        _require_a_round(frame)
     return frame
 
 
-def _is_header(path: str, cells: list[str]) -> bool:
+def _is_header(cells: list[str]) -> bool:
     """Whether the first row names the columns; refuses one that could be either."""
     with reading("csv"):
         numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
@@ -159,14 +150,13 @@ def _is_header(path: str, cells: list[str]) -> bool:
     ]
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"the first row mixes names and numbers: {short(found[0])!r} is not a number; name "
             "every column, or none",
         )
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
-        raise TableError(path, f"two columns are named {short(twice[0])!r}")
+        raise UnusableFile(f"two columns are named {short(twice[0])!r}")
     return bool(found) or _counts([cell for cell in cells if cell])
 
 
@@ -177,7 +167,7 @@ def _counts(cells: list[str]) -> bool:
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
 
 
-def _require_a_round(path: str, frame: pd.DataFrame) -> None:
+def _require_a_round(frame: pd.DataFrame) -> None:
     """Refuse a first row that is rather the workers' numbers than a round: 10, 11, 12, ..."""
     if len(frame) < 2 or frame.shape[1] < 3:
         return
@@ -187,8 +177,7 @@ def _require_a_round(path: str, frame: pd.DataFrame) -> None:
     steps = np.diff(first)
     if np.all(steps > 0) and (np.all(steps == 1) or np.any(second != np.round(second))):
         numbers = short(", ".join(f"{number:g}" for number in first))
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"the first row, {numbers}, rather numbers the workers than holds delays; "
             "write it as names (w10, w11, ...) or with decimal points (10.0, 11.0, ...)",
         )
@@ -205,8 +194,7 @@ def _read_npz(path: str, most: int | None) -> FloatArray:
 
     ((name, array),) = read_npz(Path(path), choose, most).items()
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"array {name} has shape {array.shape} and type {array.dtype}; "
             "valid: a 2-D table of numbers, rounds x workers",
         )

@@ -41,29 +41,29 @@ def _is_batch_time(name: str) -> bool:
     return parse(name).whole.startswith("batch_time")
 
 
-def new_measurements(path: str, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
+def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     """Each worker's new measurements in the order of time: columns worker, round, seconds.
 
     Workers hold their values for different times, so they have different numbers of measurements;
     of each the first so many are kept, as many as the worker with the fewest has.
 
     Raises:
-        TableError: a worker or a time is missing, or sampled twice.
+        UnusableFile: a worker or a time is missing, or sampled twice.
     """
     name = next(name for name in frame.columns if _is_batch_time(str(name)))
     samples = pd.DataFrame(
         {
             "worker": frame["worker"],
-            "time": numbers(path, frame["time"], "the time")[0],
-            "seconds": numbers(path, frame[name], "seconds")[0],
+            "time": numbers(frame["time"], "the time")[0],
+            "seconds": numbers(frame[name], "seconds")[0],
         }
     )
     if samples.isna().any(axis=None):
         row = int(np.flatnonzero(samples.isna().any(axis=1))[0]) + 1
-        raise TableError(path, f"row {row}: a worker, a time or a batch time is missing")
+        raise UnusableFile(f"row {row}: a worker, a time or a batch time is missing")
     if samples.duplicated(["worker", "time"]).any():
         row = int(np.flatnonzero(samples.duplicated(["worker", "time"]))[0]) + 1
-        raise TableError(path, f"row {row}: a worker was sampled twice at one time; keep one")
+        raise UnusableFile(f"row {row}: a worker was sampled twice at one time; keep one")
     samples = samples.sort_values(["worker", "time"], kind="stable")
     held = samples["seconds"].eq(samples.groupby("worker")["seconds"].shift())
     new = samples[~held].copy()
@@ -123,7 +123,8 @@ def read_profiles(path: str, most: int | None) -> pd.DataFrame:
     """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``.
 
     Raises:
-        TableError: there is no such trace, or one holds no steps, or two are of one rank and step.
+        UnusableFile: there is no such trace.
+        TableError: one of them holds no steps, or holds one twice.
     """
     frames = []
     for file in _files(path):
@@ -144,17 +145,17 @@ def _files(path: str) -> list[Path]:
     if folder.is_dir():
         found = sorted(file for file in folder.iterdir() if file.name.endswith(ENDINGS))
         if not found:
-            raise TableError(
-                path, "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
+            raise UnusableFile(
+                "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
             )
     elif folder.exists() or not any(c in path for c in "*?["):
         return [folder]
     else:
         found = sorted(Path(file) for file in glob.iglob(path))
         if not found:
-            raise TableError(path, "no file has such a name")
+            raise UnusableFile("no file has such a name")
     if len(found) > MOST_FILES:
-        raise TableError(path, f"{len(found)} files; must be at most {MOST_FILES}")
+        raise UnusableFile(f"{len(found)} files; must be at most {MOST_FILES}")
     return found
 
 

@@ -13,29 +13,25 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import A_SECOND, NONE, NUMBERS, numbers, parse, role_of
-from .measured import REMEDY, Part, Reading, Repair, TableError, layouts
+from .measured import REMEDY, Part, Reading, Repair, layouts
 from .wide import SECONDS_AT_MOST
-
-# Seconds between a start and an end: numbers, or ISO time stamps.
-
 
 LATEST = 1e11
 """Seconds since 1970: a larger number is another unit."""
 
 
-def between(path: str, start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
-    """How long each call took; NaN where a stamp is missing.
+def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
+    """How long each call took, from numbers or ISO time stamps; NaN where one is missing.
 
     The difference is taken before anything is rounded: nanoseconds since 1970 are no doubles.
 
     Raises:
-        TableError: they are no times, of two kinds, in an unknown unit, or end before they start.
+        UnusableFile: they are no times, of two kinds, in an unknown unit, or end before they start.
     """
     kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
     if all(kinds):
         if unit is None and max(float(start.max()), float(end.max())) > LATEST:
-            raise TableError(
-                path,
+            raise UnusableFile(
                 f"column {short(start.name)} holds {start.max():.15g}, too large for seconds since "
                 "1970: say --unit ms, us or ns",
             )
@@ -43,29 +39,26 @@ def between(path: str, start: pd.Series, end: pd.Series, unit: str | None) -> Fl
         seconds = seconds / A_SECOND[unit or "s"]
     elif any(kinds):
         names = f"{short(start.name)} and {short(end.name)}"
-        raise TableError(path, f"columns {names}: one holds numbers and one does not")
+        raise UnusableFile(f"columns {names}: one holds numbers and one does not")
     else:
-        gone = _stamps(path, end) - _stamps(path, start)
+        gone = _stamps(end) - _stamps(start)
         seconds = gone.to_numpy() / np.timedelta64(1, "s")
     if np.any(seconds < 0):
         row = int(np.flatnonzero(seconds < 0)[0]) + 1
-        raise TableError(
-            path, f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
+        raise UnusableFile(
+            f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
         )
     return np.asarray(seconds, dtype=np.float64)
 
 
-def _stamps(path: str, column: pd.Series) -> pd.Series:
+def _stamps(column: pd.Series) -> pd.Series:
     try:
         with reading("time stamps"):
             return pd.to_datetime(column, format="ISO8601", utc=True)
     except UnusableFile as error:
-        raise TableError(
-            path, f"column {short(column.name)}: {error}; valid: ISO 8601, 2026-01-31T12:00:00.5Z"
+        raise UnusableFile(
+            f"column {short(column.name)}: {error}; valid: ISO 8601, 2026-01-31T12:00:00.5Z"
         ) from error
-
-
-# Several rows of one worker and round: calls that were tried again, or two runs in one file.
 
 
 MOST_RUNS = 50
@@ -78,23 +71,21 @@ Calls = pd.DataFrame
 
 
 def one_each(
-    path: str,
     calls: Calls,
     others: pd.DataFrame,
     labels: tuple[Sequence[str], NDArray[np.float64]],
     reading: Reading,
 ) -> tuple[Calls, list[Repair]]:
-    """One row for each worker and round.
+    """One row for each worker and round: calls may have been tried again.
 
     Args:
-        path: of the file, for errors.
         calls: in the order of the file.
         others: the file's other columns, one of which may tell the rows apart.
         labels: names of the workers, numbers of the rounds.
         reading: what several rows are.
 
     Raises:
-        TableError: rows are repeated, and it was not said what that means; or the file holds
+        UnusableFile: rows are repeated, and it was not said what that means; or the file holds
             several runs, which nothing can mean.
     """
     twice = calls.duplicated(["worker", "round"])
@@ -103,16 +94,14 @@ def one_each(
         return calls, []
     restart = _restart(calls)
     if restart is not None:
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"round numbers begin again at row {restart + 1}: two runs in one file, or rows out of "
             f"order? {_tells_apart(calls, others) or SPLIT}",
         )
     if reading.retries == "refuse":
         row = calls[twice].iloc[0]
         worker, number = labels[0][int(row["worker"])], labels[1][int(row["round"])]
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep one): "
             + (_tells_apart(calls, others) or "if calls were tried again, --retries last or sum"),
         )
@@ -150,9 +139,6 @@ def _tells_apart(calls: Calls, others: pd.DataFrame) -> str | None:
     return None
 
 
-# Long tables: one row per call, with columns for the worker, the round and the seconds.
-
-
 MOST_LOADS = 1000
 """Loads that a table may have: with more, the column is something else."""
 
@@ -160,17 +146,17 @@ CANONICAL = ("worker", "round", "seconds")
 """Columns that need no choice whatever else there is."""
 
 
-def roles(path: str, columns: list[str], reading: Reading) -> dict[str, str] | None:
+def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     """Role to column of a long table; ``None`` for a wide one.
 
     Raises:
-        TableError: several columns could have one role, or one role has no column.
+        UnusableFile: several columns could have one role, or one role has no column.
     """
     said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
     for role, name in said.items():
         if name not in columns:
-            raise TableError(
-                path, f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
+            raise UnusableFile(
+                f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
             )
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
@@ -191,11 +177,10 @@ def roles(path: str, columns: list[str], reading: Reading) -> dict[str, str] | N
             return None  # a wide table, of whose columns none may have such a name
         lacking = [role for role in ("worker", "round") if role not in found]
         lacking += [] if timed else ["seconds"]
-        raise TableError(path, f"no column is the {' or the '.join(lacking)}; {layouts()}")
+        raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {layouts()}")
     if "seconds" in found and {"start", "end"} <= {*found}:
         both = f"{short(found['seconds'][0])}, or {found['start'][0]} and {found['end'][0]}"
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"the seconds could be {both}: say --columns seconds={short(found['seconds'][0])}, or "
             f"--columns start={short(found['start'][0])},end={short(found['end'][0])}",
         )
@@ -203,8 +188,7 @@ def roles(path: str, columns: list[str], reading: Reading) -> dict[str, str] | N
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     for role, candidates in found.items():
         if len(candidates) > 1:
-            raise TableError(
-                path,
+            raise UnusableFile(
                 f"columns {short(' and '.join(candidates))} could each be the {role}: say "
                 f"--columns {role}={short(candidates[0])}",
             )
@@ -215,33 +199,31 @@ class LongTable:
     """A long table, of which each load becomes a part when it is asked for.
 
     Args:
-        path: of the file, for errors.
         frame: its columns.
         role: role to column.
         reading: the caller's choices.
         most: cells that a part may have.
 
     Raises:
-        TableError: naming the first defect.
+        UnusableFile: naming the first defect.
     """
 
     def __init__(
         self,
-        path: str,
         frame: pd.DataFrame,
         role: Mapping[str, str],
         reading: Reading,
         most: int | None,
     ) -> None:
-        self._path, self._reading, self._most, self._role = path, reading, most, role
-        seconds, self._failed, self._repairs = _seconds(path, frame, role, reading)
+        self._reading, self._most, self._role = reading, most, role
+        seconds, self._failed, self._repairs = _seconds(frame, role, reading)
         self._calls = pd.DataFrame({"seconds": seconds})
-        self._hosts, self._calls["worker"] = _workers(path, frame[role["worker"]])
-        self._rounds, self._calls["round"] = _numbered(path, frame[role["round"]], "round")
+        self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
+        self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         self._others = frame.drop(columns=[*role.values()]).reset_index(drop=True)
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
-            self._rows = _loads(path, frame[role["load"]])
+            self._rows = _loads(frame[role["load"]])
 
     @property
     def loads(self) -> list[float | None]:
@@ -252,47 +234,44 @@ class LongTable:
         """The calls at a load.
 
         Raises:
-            TableError: rows are repeated or missing.
+            UnusableFile: rows are repeated or missing.
         """
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
         others = self._others if rows is None else self._others.iloc[rows]
         labels = (self._hosts, self._rounds)
         failed = int(np.isin(self._failed, calls.index).sum())
-        calls, retried = one_each(self._path, calls, others, labels, self._reading)
-        hosts, table = _table(self._path, calls, self._hosts, self._reading, self._most)
+        calls, retried = one_each(calls, others, labels, self._reading)
+        hosts, table = _table(calls, self._hosts, self._reading, self._most)
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[np.unique(calls["round"])])]
         if "seconds" not in self._reading.columns:
-            _require_no_clock(self._path, self._role, table)
+            _require_no_clock(self._role, table)
         failed = min(failed, int(np.isnan(table).sum()))
         return Part(hosts, table, failed, tuple(repairs))
 
 
 def _seconds(
-    path: str, frame: pd.DataFrame, role: Mapping[str, str], reading: Reading
+    frame: pd.DataFrame, role: Mapping[str, str], reading: Reading
 ) -> tuple[FloatArray, NDArray[np.int64], list[Repair]]:
     """Seconds of every row, the rows that failed, and what had to be assumed."""
     if "seconds" not in role:
         start, end = role["start"], role["end"]
-        unit = _agreed(path, start, reading)
-        if _agreed(path, end, reading) != unit:
-            raise TableError(
-                path, f"columns {short(start)} and {short(end)} are in different units"
-            )
-        return between(path, frame[start], frame[end], unit), NONE, []
+        unit = _agreed(start, reading)
+        if _agreed(end, reading) != unit:
+            raise UnusableFile(f"columns {short(start)} and {short(end)} are in different units")
+        return between(frame[start], frame[end], unit), NONE, []
     name = role["seconds"]
     column = frame[name]
     if column.dtype.kind == "m":
         return column.to_numpy() / np.timedelta64(1, "s"), NONE, []
-    unit = _agreed(path, name, reading)
+    unit = _agreed(name, reading)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."
-    values, failed = numbers(path, column, what, remedy, reading.missing != "refuse")
+    values, failed = numbers(column, what, remedy, reading.missing != "refuse")
     if unit is None:
         middle = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
         if middle >= SECONDS_AT_MOST or column.dtype.kind in "iu":
-            raise TableError(
-                path,
+            raise UnusableFile(
                 f"column {short(name)} says no unit and is typically {middle:.6g}: say --unit s, "
                 "ms, us or ns",
             )
@@ -301,37 +280,35 @@ def _seconds(
     return values if unit == "s" else values / A_SECOND[unit], failed, []
 
 
-def _agreed(path: str, name: str, reading: Reading) -> str | None:
+def _agreed(name: str, reading: Reading) -> str | None:
     """The unit that the column's name, or the caller, says."""
     unit = parse(name).unit
     if unit is not None and unit not in A_SECOND:
-        raise TableError(
-            path, f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
+        raise UnusableFile(
+            f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
         )
     if unit is not None and reading.unit not in (None, unit):
         said = f"--unit {reading.unit} was given"
-        raise TableError(path, f"column {short(name)} says {unit}, but {said}; rename the column")
+        raise UnusableFile(f"column {short(name)} says {unit}, but {said}; rename the column")
     return unit or reading.unit
 
 
-def _numbered(
-    path: str, column: pd.Series, what: str
-) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """The different numbers, ascending, and for each row which of them it has."""
-    values, _ = numbers(path, column, f"the {what}")
+    values, _ = numbers(column, f"the {what}")
     if not np.isfinite(values).all():
-        raise TableError(path, f"a {what} is missing or infinite")
+        raise UnusableFile(f"a {what} is missing or infinite")
     codes, different = pd.factorize(values, sort=True)
     return np.asarray(different, dtype=np.float64), np.asarray(codes, dtype=np.int64)
 
 
-def _workers(path: str, column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
+def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
     """The workers' names in order, numbers within names by size, and which one each row has."""
     if column.dtype.kind != "O":
-        different, codes = _numbered(path, column, "worker")
+        different, codes = _numbered(column, "worker")
         return [repr(value).removesuffix(".0") for value in different.tolist()], codes
     if column.isna().any():
-        raise TableError(path, "a worker is missing")
+        raise UnusableFile("a worker is missing")
     codes, found = pd.factorize(column.astype(str).str.strip())
     texts = [str(text) for text in found]
     order = sorted(range(len(texts)), key=lambda place: _natural(texts[place]))
@@ -349,12 +326,12 @@ def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     )
 
 
-def _loads(path: str, column: pd.Series) -> dict[float | None, NDArray[np.int64] | None]:
-    values, codes = _numbered(path, column, "load")
+def _loads(column: pd.Series) -> dict[float | None, NDArray[np.int64] | None]:
+    values, codes = _numbered(column, "load")
     if (values < 0).any():
-        raise TableError(path, "a load is negative")
+        raise UnusableFile("a load is negative")
     if len(values) > MOST_LOADS:
-        raise TableError(path, f"holds {len(values)} different loads; must be at most {MOST_LOADS}")
+        raise UnusableFile(f"holds {len(values)} different loads; must be at most {MOST_LOADS}")
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes, minlength=len(values)))
     pieces = np.split(order, ends[:-1])
@@ -362,7 +339,7 @@ def _loads(path: str, column: pd.Series) -> dict[float | None, NDArray[np.int64]
 
 
 def _table(
-    path: str, calls: pd.DataFrame, hosts: list[str], reading: Reading, most: int | None
+    calls: pd.DataFrame, hosts: list[str], reading: Reading, most: int | None
 ) -> tuple[tuple[str, ...], FloatArray]:
     """The calls as ``(rounds, n)`` seconds, NaN where a row is missing."""
     workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
@@ -370,8 +347,7 @@ def _table(
     cells = len(workers) * len(rounds)
     lacking = cells - len(calls)
     if lacking and reading.missing == "refuse":
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers: "
             f"{lacking} delays are missing; {REMEDY}",
         )
@@ -403,13 +379,12 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     return [Repair("gap", lost, text)]
 
 
-def _require_no_clock(path: str, role: Mapping[str, str], table: FloatArray) -> None:
+def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
     """Refuse seconds that only grow: they say when, not how long."""
     rounds, n = table.shape
     if "seconds" in role and n >= 2 and rounds >= 10 and np.all(np.diff(table, axis=0) > 0):
         name = short(role["seconds"])
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"column {name} grows from round to round for every worker: a clock? give a start and "
             f"an end, or say --columns seconds={name} if it is how long each round took",
         )

@@ -9,11 +9,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from ...sim.files import short
+from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray
-
-# How a table is refused, and the layouts that are accepted.
-
 
 OPTION = re.compile(r"--(columns|drop|unit|missing|retries) ")
 
@@ -40,9 +37,6 @@ def as_fields(text: str) -> str:
     return OPTION.sub(r"\1: ", text)
 
 
-# How a table is to be read where the file does not say it.
-
-
 Unit = Literal["s", "ms", "us", "ns"]
 Missing = Literal["refuse", "drop-rounds", "never"]
 Retries = Literal["refuse", "last", "sum"]
@@ -55,7 +49,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 @dataclass(frozen=True)
 class Reading:
-    """The caller's choices.
+    """How a table is to be read, where the file does not say it itself.
 
     Attributes:
         columns: role to column name. ``round`` alone names the index column of a wide table; an
@@ -95,9 +89,6 @@ def parse_columns(text: str | None) -> dict[Role, str]:
 
 AS_IT_IS = Reading()
 """Nothing is said beyond what the file says."""
-
-
-# What was measured: a table of delays for each load, with the workers' names.
 
 
 @dataclass(frozen=True)
@@ -163,7 +154,7 @@ class Part:
 
     Attributes:
         hosts: names of the workers.
-        table: ``(rounds, n)`` seconds, NaN where there is none.
+        table: ``(rounds, n)`` seconds, NaN where there is none until that is settled.
         failed: how many of these say that the call failed.
         repairs: what was done to the rows.
     """
@@ -174,27 +165,23 @@ class Part:
     repairs: tuple[Repair, ...] = ()
 
 
-# Delays that are missing: nothing becomes 0 s, and whatever is left out is counted.
-
-
 REMEDY = "--missing drop-rounds or never says what it means"
 
 
-def complete(path: str, part: Part, reading: Reading) -> tuple[FloatArray, list[Repair]]:
-    """The table without gaps.
+def complete(part: Part, reading: Reading) -> Part:
+    """The part without gaps.
 
     Args:
-        path: of the file, for errors.
         part: what was read.
         reading: what a missing delay is.
 
     Raises:
-        TableError: a delay is missing or infinite and nothing was said about that; one is negative
-            or too long; or no round is left.
+        UnusableFile: a delay is missing or infinite and nothing was said about that; one is
+            negative or too long; or no round is left.
     """
     hosts, table, failed = part.hosts, part.table, part.failed
     if table.size == 0:
-        raise TableError(path, "the table has no cells")
+        raise UnusableFile("the table has no cells")
     absent, endless = np.isnan(table), np.isinf(table)
     refuses = reading.missing == "refuse"
     for bad, said in (
@@ -208,11 +195,11 @@ def complete(path: str, part: Part, reading: Reading) -> tuple[FloatArray, list[
             place = f"the delay of round {row}, worker {short(hosts[column])}"
             count = "the only such cell" if bad.sum() == 1 else f"{int(bad.sum())} such cells"
             defect, _, remedy = said.partition("; ")
-            raise TableError(path, f"{place} {defect} ({count}); {remedy}")
+            raise UnusableFile(f"{place} {defect} ({count}); {remedy}")
     zero = table == 0
     gone = absent | endless | zero
     if refuses or not gone.any():
-        return table, []
+        return part
     counts = {
         "missing": int(absent.sum()) - failed,
         "timeout": failed,
@@ -227,18 +214,17 @@ def complete(path: str, part: Part, reading: Reading) -> tuple[FloatArray, list[
     if reading.missing == "drop-rounds":
         if rounds.all():
             worst = int(np.argmax(gone.sum(axis=0)))
-            raise TableError(
-                path,
+            raise UnusableFile(
                 f"{total}; no round has every worker; leave worker {short(hosts[worst])} out, of "
                 f"whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing, or say "
                 "--missing never",
             )
         text = f"{total}: {hit} of {len(table)} rounds are left out"
-        repairs = [Repair("dropped", hit, text)]
+        repair = Repair("dropped", hit, text)
         table = table[~rounds]
     else:
         text = f"{total}, in {hit} of {len(table)} rounds: these workers never arrive there"
-        repairs = [Repair("never", int(gone.sum()), text)]
+        repair = Repair("never", int(gone.sum()), text)
         table = np.where(gone, np.inf, table)
-    counted = [Repair(kind, count) for kind, count in counts.items() if count]
-    return table, repairs + counted
+    counted = (Repair(kind, count) for kind, count in counts.items() if count)
+    return replace(part, table=table, repairs=(*part.repairs, repair, *counted))

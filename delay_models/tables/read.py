@@ -1,42 +1,33 @@
-"""Reads a table of measured delays, in one of the layouts of docs/traces.md; doubts its unit."""
+"""Reads a table of measured delays, in one of the layouts of docs/traces.md.
+
+*Wide*: one row per round and one column per worker, with or without a header (a first row of 0, 1,
+2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with columns
+``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
+Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), and
+traces of PyTorch's profiler. A pickle is never loaded.
+
+A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
+place and, where there is one, the remedy; whatever is left out or mended is counted. The modules
+that look at a file raise ``UnusableFile``; only here is it known what the caller calls the file.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
-from ..base import FloatArray
 from .files import read_file
 from .formats import is_pai, is_profile, new_measurements, read_profiles
 from .long import LongTable, roles
 from .measured import AS_IT_IS, Measured, Part, Reading, Repair, TableError, complete
 from .wide import read_wide
 
-# Signs that a table is not in seconds throughout: ratios that milliseconds among seconds show.
-#
-# These are warnings, not errors: a worker may really be 300 times slower than another.
-
-
-# Reads a table of measured delays, in one of the layouts of docs/traces.md.
-#
-# *Wide*: one row per round and one column per worker, with or without a header (a first row of
-# 0, 1,
-# 2, ... or 1, 2, 3, ... numbers the workers, it is not a round). *Long*: a row per call, with
-# columns
-# ``worker, round, seconds`` and perhaps ``load``, or of other names (``host, step, duration_ms``).
-# Formats: CSV and TSV, gzipped or not, Parquet, NPZ (one 2-D array, or one named ``seconds``), and
-# traces of PyTorch's profiler. A pickle is never loaded.
-#
-# A file is read rightly or not at all. Every defect is one ``TableError`` that names the file, the
-# place and, where there is one, the remedy; whatever is left out or mended is counted.
-
-
-__all__ = ["Measured", "Reading", "TableError", "read_all_loads", "read_delays", "read_measured"]
+Load = float | None
+"""A key of ``Measured.tables``."""
 
 
 def read_measured(
@@ -53,9 +44,9 @@ def read_measured(
         TableError: the file is missing, unreadable, empty, ragged, could mean several things, or
             holds a value that is not a valid delay.
     """
-    with _one_line(path):
-        held = _Held(path, reading, most)
-        return _together(path, {load: held.complete(load) for load in held.loads})
+    with _named(path):
+        loads, part, repairs = _opened(path, reading, most)
+        return _together({load: complete(part(load), reading) for load in loads}, repairs)
 
 
 def read_one_load(
@@ -70,60 +61,32 @@ def read_one_load(
     Raises:
         TableError: as ``read_measured``; or there is no such load.
     """
-    with _one_line(path):
-        held = _Held(path, reading, most)
-        load = _choose(path, held.loads, reading.load)
-        return _together(path, {reading.load: held.complete(load)})
-
-
-def read_delays(path: str, load: float | None = None, most: int | None = MOST_CELLS) -> FloatArray:
-    """Read one load of a table of delays, ``(rounds, workers)`` seconds, finite and >= 0.
-
-    Raises:
-        TableError: as ``read_measured``.
-    """
-    (table,) = read_one_load(path, Reading(load=load), most).tables.values()
-    return table
-
-
-def read_all_loads(path: str, most: int | None = MOST_CELLS) -> dict[float | None, FloatArray]:
-    """Read every load of a table of delays, by load; the key is ``None`` without a column load.
-
-    Returns:
-        ``(rounds, workers)`` seconds at each load, loads ascending.
-
-    Raises:
-        TableError: as ``read_measured``.
-    """
-    return {**read_measured(path, most=most).tables}
+    with _named(path):
+        loads, part, repairs = _opened(path, reading, most)
+        chosen = _choose(loads, reading.load)
+        return _together({reading.load: complete(part(chosen), reading)}, repairs)
 
 
 @contextmanager
-def _one_line(path: str) -> Iterator[None]:
+def _named(path: str) -> Iterator[None]:
+    """Errors name the file."""
     try:
         yield
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
 
 
-class _Held:
-    """What the file holds, by load."""
-
-    def __init__(self, path: str, reading: Reading, most: int | None) -> None:
-        self._path, self._reading = path, reading
-        frame, self._repairs = _frame(path, reading, most)
-        role = roles(path, [*frame.columns], reading)
-        self._long = None if role is None else LongTable(path, frame, role, reading, most)
-        self._wide = read_wide(path, frame, reading) if role is None else None
-        self.loads: list[float | None] = [None] if self._long is None else self._long.loads
-
-    def complete(self, load: float | None) -> Part:
-        """One load, without gaps."""
-        part = self._wide if self._long is None else self._long.part(load)
-        assert part is not None
-        table, repairs = complete(self._path, part, self._reading)
-        first = self._repairs if load == self.loads[0] else []
-        return replace(part, table=table, repairs=(*first, *part.repairs, *repairs))
+def _opened(
+    path: str, reading: Reading, most: int | None
+) -> tuple[list[Load], Callable[[Load], Part], list[Repair]]:
+    """The loads of a file, what it holds at each, and what was done to the file as a whole."""
+    frame, repairs = _frame(path, reading, most)
+    role = roles([*frame.columns], reading)
+    if role is None:
+        wide = read_wide(frame, reading)
+        return [None], lambda load: wide, repairs
+    table = LongTable(frame, role, reading, most)
+    return table.loads, table.part, repairs
 
 
 def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame, list[Repair]]:
@@ -133,42 +96,42 @@ def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame,
     held = read_file(path, most)
     frame = pd.DataFrame(held) if isinstance(held, np.ndarray) else held
     if frame.empty:
-        raise TableError(path, f"the table has no {'cells' if held is not frame else 'rows'}")
+        raise UnusableFile(f"the table has no {'cells' if held is not frame else 'rows'}")
     frame.columns = frame.columns.map(str)
     for name in (*reading.drop, *filter(None, reading.columns.values())):
         if name not in frame.columns:
             listed = ", ".join(frame.columns[:20])
-            raise TableError(path, f"no column is named {short(name)!r}; there are {short(listed)}")
+            raise UnusableFile(f"no column is named {short(name)!r}; there are {short(listed)}")
     frame = frame.drop(columns=[*reading.drop])
     if is_pai([*frame.columns]) and not reading.columns:
-        return new_measurements(path, frame)
+        return new_measurements(frame)
     return frame, []
 
 
-def _choose(path: str, loads: list[float | None], load: float | None) -> float | None:
+def _choose(loads: list[Load], load: Load) -> Load:
     if load is None and len(loads) == 1:
         return loads[0]
     if load in loads:
         return load
     if None in loads:
-        raise TableError(path, "load was given, but the table has no column load (a long table)")
+        raise UnusableFile("load was given, but the table has no column load (a long table)")
     valid = short([load if load is None or load % 1 else int(load) for load in loads])
     if load is None:
-        raise TableError(path, f"several loads are in the table; say which: load = {valid}")
-    raise TableError(path, f"no row has load = {load}; valid: {valid}")
+        raise UnusableFile(f"several loads are in the table; say which: load = {valid}")
+    raise UnusableFile(f"no row has load = {load}; valid: {valid}")
 
 
-def _together(path: str, parts: Mapping[float | None, Part]) -> Measured:
+def _together(parts: Mapping[Load, Part], repairs: list[Repair]) -> Measured:
     """The parts with the same workers, those that every load has."""
     first = next(iter(parts.values()))
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
-    repairs = [repair for part in parts.values() for repair in part.repairs]
+    repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
     if all(len(part.hosts) == len(shared) for part in parts.values()):
         return Measured(
             first.hosts, {load: part.table for load, part in parts.items()}, tuple(repairs)
         )
     if not shared:
-        raise TableError(path, "no worker was measured at every load; say which load is wanted")
+        raise UnusableFile("no worker was measured at every load; say which load is wanted")
     hosts = tuple(host for host in first.hosts if host in shared)
     widths = sorted({len(part.hosts) for part in parts.values()})
     left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())

@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ...sim.files import short
+from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 from .columns import A_SECOND, no_worker, numbers, of_rounds, parse
-from .measured import Part, Reading, TableError
+from .measured import Part, Reading
 
 Flags = NDArray[np.bool_]
 
@@ -34,63 +34,60 @@ EPOCH = 1e8
 """Seconds: numbers beyond this that never fall are dates, counted from 1970."""
 
 
-def read_wide(path: str, frame: pd.DataFrame, reading: Reading) -> Part:
+def read_wide(frame: pd.DataFrame, reading: Reading) -> Part:
     """Read a wide table.
 
     Args:
-        path: of the file, for errors.
         frame: its columns.
         reading: the caller's choices; ``columns`` may name the index.
 
     Raises:
-        TableError: a column is not a worker's, or holds something else than numbers.
+        UnusableFile: a column is not a worker's, or holds something else than numbers.
     """
     index = reading.columns.get("round")
-    order = None if not index else _order(path, frame[index])
+    order = None if not index else _order(frame[index])
     if index:
         frame = frame.drop(columns=index)
     found = [str(name) for name in frame.columns]
     if not found:
-        raise TableError(path, "the table has no cells")
+        raise UnusableFile("the table has no cells")
     if index != "":
-        _require_workers(path, found)
+        _require_workers(found)
     gaps = reading.missing != "refuse"
     remedy = "--drop leaves a column out"
-    columns = [numbers(path, column, "seconds", remedy, gaps) for _, column in frame.items()]
+    columns = [numbers(column, "seconds", remedy, gaps) for _, column in frame.items()]
     table = np.column_stack([values for values, _ in columns])
     if order is not None:
         table = table[order]
     if index is None:
-        require_delays(path, found, table)
-    hosts, a_second = _unit(path, found, table, reading)
+        require_delays(found, table)
+    hosts, a_second = _unit(found, table, reading)
     if a_second != 1:
         table = table / a_second
     return Part(hosts, table, sum(len(failed) for _, failed in columns))
 
 
-def _require_workers(path: str, found: list[str]) -> None:
+def _require_workers(found: list[str]) -> None:
     """Refuse columns that are no worker's by their names."""
     nameless = [name for name in found if name.startswith("Unnamed: ")]
     if nameless:
         place = int(nameless[0].removeprefix("Unnamed: ")) + 1
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}",
         )
     others = [name for name in found if no_worker(name)]
     if others:
         remedy = f"--columns round={short(others[0])} if it numbers the rounds, --drop "
         remedy += f"{short(','.join(others))} if not"
-        raise TableError(path, f"column {short(others[0])} is no worker's by its name: {remedy}")
+        raise UnusableFile(f"column {short(others[0])} is no worker's by its name: {remedy}")
     if of_rounds(found):
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"columns are named after rounds ({short(found[0])}): write a row per round and a "
             "column per worker (transpose the table)",
         )
 
 
-def _order(path: str, column: pd.Series) -> NDArray[np.int64] | None:
+def _order(column: pd.Series) -> NDArray[np.int64] | None:
     """The order of the rounds that an index gives; ``None`` where rows are in it."""
     if column.dtype.kind not in "fiu":
         return None
@@ -100,24 +97,22 @@ def _order(path: str, column: pd.Series) -> NDArray[np.int64] | None:
         return None
     if len(np.unique(values)) < len(values):
         again = int(np.flatnonzero(steps <= 0)[0]) + 2
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"round numbers of column {short(column.name)} begin again at row {again}: two runs in "
             "one file? split it there",
         )
     return np.argsort(values, kind="stable")
 
 
-def require_delays(path: str, found: list[str], table: FloatArray) -> None:
+def require_delays(found: list[str], table: FloatArray) -> None:
     """Refuse columns that count, or are clocks.
 
     Args:
-        path: of the file, for errors.
         found: names of the columns.
         table: ``(rounds, n)`` numbers, perhaps with NaN.
 
     Raises:
-        TableError: naming the column and the remedy.
+        UnusableFile: naming the column and the remedy.
     """
     strange = no_delays(table)
     if not strange.any():
@@ -126,13 +121,11 @@ def require_delays(path: str, found: list[str], table: FloatArray) -> None:
     head = ", ".join(f"{number:.15g}" for number in table[:3, place])
     name = short(found[place])
     if strange.all() and len(found) > 1:
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"every column only counts or grows ({name}: {head}, ...): clocks or indices; say "
             "--columns round= (nothing) if these are delays",
         )
-    raise TableError(
-        path,
+    raise UnusableFile(
         f"column {name} counts or is a clock ({head}, ...), no worker's delays: say --columns "
         f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's",
     )
@@ -199,29 +192,26 @@ def _facts(table: FloatArray) -> Flags:
     return np.stack([whole, fractions, up, even, never_falls, dates, counts])
 
 
-def _unit(
-    path: str, found: list[str], table: FloatArray, reading: Reading
-) -> tuple[tuple[str, ...], float]:
+def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[str, ...], float]:
     """The workers' names without a unit, and how many units are a second."""
     units = [parse(name).unit for name in found]
     first = units[0]
     if first is not None and all(unit == first for unit in units):
         if first not in A_SECOND:
-            raise TableError(path, f"columns are in {first} by their names; give seconds")
+            raise UnusableFile(f"columns are in {first} by their names; give seconds")
         if reading.unit is None and first == "us":
-            raise TableError(
-                path, f"column {short(found[0])} ends in us: if microseconds, say --unit us"
+            raise UnusableFile(
+                f"column {short(found[0])} ends in us: if microseconds, say --unit us"
             )
         if reading.unit not in (None, first):
             said = f"--unit {reading.unit} was given"
-            raise TableError(path, f"column {short(found[0])} says {first}, but {said}; rename it")
+            raise UnusableFile(f"column {short(found[0])} says {first}, but {said}; rename it")
         return tuple(map(_without_unit, found)), A_SECOND[first]
     usual, count = Counter(units).most_common(1)[0]
     if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
         odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
         other = found[units.index(usual)]
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"columns {short(odd)} and {short(other)} say different units: --drop what is no "
             "worker's, or rename them",
         )
@@ -230,8 +220,7 @@ def _unit(
     finite = table[np.isfinite(table)]
     middle = float(np.median(finite)) if finite.size else 0.0
     if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):
-        raise TableError(
-            path,
+        raise UnusableFile(
             f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns",
         )
     return tuple(found), 1.0

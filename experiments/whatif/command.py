@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import AS_IT_IS
-from ...delay_models.tables.read import Measured, Reading, TableError, read_measured
+from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
+from ...delay_models.tables.read import read_measured
 from ...delay_models.trace import unit_warnings
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers

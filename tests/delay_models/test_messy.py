@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from erasurehead.delay_models.tables.read import Reading, TableError, read_measured
+from erasurehead.delay_models.tables.measured import Reading, TableError
+from erasurehead.delay_models.tables.read import read_measured
 from tests.delay_models.layouts import (
     HOSTS,
     MILLISECONDS,

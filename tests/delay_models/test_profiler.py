@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from erasurehead.delay_models.tables.read import TableError, read_measured
+from erasurehead.delay_models.tables.measured import TableError
+from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.fit.command import read_tables
 
 FOLDER = Path(__file__).parent / "profiler"

@@ -18,7 +18,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from erasurehead.delay_models.tables.read import TableError, read_all_loads, read_delays
+from erasurehead.delay_models.tables.measured import TableError
+from tests.tools import read_all_loads, read_delays
 
 LONG = "worker,round,seconds\n"
 

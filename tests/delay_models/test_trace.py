@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from scipy import stats
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.tables.read import TableError, read_delays
+from erasurehead.delay_models.tables.measured import TableError
+from tests.tools import read_delays
 
 TABLE = np.random.default_rng(0).exponential(1.0, (5, 3))
 

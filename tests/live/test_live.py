@@ -15,7 +15,6 @@ import pytest
 
 from erasurehead.delay_models import Tape
 from erasurehead.delay_models.parametric import ShiftedExponential
-from erasurehead.delay_models.tables.read import read_all_loads
 from erasurehead.experiments.compare import (
     Pair,
     comparison_picture,
@@ -43,7 +42,7 @@ from erasurehead.sim.schemes import SCHEMES
 from tests.live.simulated import nobody
 from tests.live.test_masters import problem
 from tests.run.commands import PATIENCE, kill, session_of, signalled, start, until, workers_of
-from tests.tools import inside
+from tests.tools import inside, read_all_loads
 
 # Real workers: processes of this machine, few and with short delays. No test waits for time.
 
