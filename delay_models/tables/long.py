@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import A_SECOND, NONE, NUMBERS, numbers, parse, role_of
-from .measured import REMEDY, Part, Reading, Repair, layouts
+from .measured import REMEDY, RawTable, Reading, Repair, layouts
 from .wide import SECONDS_AT_MOST
 
 LATEST = 1e11
@@ -230,7 +230,7 @@ class LongTable:
         """Ascending; ``[None]`` without a column load."""
         return [*self._rows]
 
-    def part(self, load: float | None) -> Part:
+    def part(self, load: float | None) -> RawTable:
         """The calls at a load.
 
         Raises:
@@ -247,7 +247,7 @@ class LongTable:
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
         failed = min(failed, int(np.isnan(table).sum()))
-        return Part(hosts, table, failed, tuple(repairs))
+        return RawTable(hosts, table, failed, tuple(repairs))
 
 
 def _seconds(

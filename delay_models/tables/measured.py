@@ -149,7 +149,7 @@ class Measured:
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class RawTable:
     """What the file holds at one load, before it is known what a missing delay means.
 
     Attributes:
@@ -168,7 +168,7 @@ class Part:
 REMEDY = "--missing drop-rounds or never says what it means"
 
 
-def complete(part: Part, reading: Reading) -> Part:
+def complete(part: RawTable, reading: Reading) -> RawTable:
     """The part without gaps.
 
     Args:

@@ -20,10 +20,9 @@ import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
-from .files import read_file
-from .formats import is_pai, is_profile, new_measurements, read_profiles
+from .files import is_pai, is_profile, new_measurements, read_file, read_profiles
 from .long import LongTable, roles
-from .measured import AS_IT_IS, Measured, Part, Reading, Repair, TableError, complete
+from .measured import AS_IT_IS, Measured, RawTable, Reading, Repair, TableError, complete
 from .wide import read_wide
 
 Load = float | None
@@ -78,7 +77,7 @@ def _named(path: str) -> Iterator[None]:
 
 def _opened(
     path: str, reading: Reading, most: int | None
-) -> tuple[list[Load], Callable[[Load], Part], list[Repair]]:
+) -> tuple[list[Load], Callable[[Load], RawTable], list[Repair]]:
     """The loads of a file, what it holds at each, and what was done to the file as a whole."""
     frame, repairs = _frame(path, reading, most)
     role = roles([*frame.columns], reading)
@@ -121,7 +120,7 @@ def _choose(loads: list[Load], load: Load) -> Load:
     raise UnusableFile(f"no row has load = {load}; valid: {valid}")
 
 
-def _together(parts: Mapping[Load, Part], repairs: list[Repair]) -> Measured:
+def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured:
     """The parts with the same workers, those that every load has."""
     first = next(iter(parts.values()))
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import FloatArray
 from .columns import A_SECOND, no_worker, numbers, of_rounds, parse
-from .measured import Part, Reading
+from .measured import RawTable, Reading
 
 Flags = NDArray[np.bool_]
 
@@ -34,7 +34,7 @@ EPOCH = 1e8
 """Seconds: numbers beyond this that never fall are dates, counted from 1970."""
 
 
-def read_wide(frame: pd.DataFrame, reading: Reading) -> Part:
+def read_wide(frame: pd.DataFrame, reading: Reading) -> RawTable:
     """Read a wide table.
 
     Args:
@@ -64,7 +64,7 @@ def read_wide(frame: pd.DataFrame, reading: Reading) -> Part:
     hosts, a_second = _unit(found, table, reading)
     if a_second != 1:
         table = table / a_second
-    return Part(hosts, table, sum(len(failed) for _, failed in columns))
+    return RawTable(hosts, table, sum(len(failed) for _, failed in columns))
 
 
 def _require_workers(found: list[str]) -> None:

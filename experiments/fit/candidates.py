@@ -3,7 +3,7 @@
 The base law is the family with the best AIC, the one that predicts held-out rounds best, or the
 empirical one. Around it go a factor or a rank for each worker or round, where workers or rounds
 differ at all, and memory, where there is some. The fullest has a law for each worker. All of them
-predict the order statistics of rounds that they have not seen (``heldout``), and a later one, which
+predict the order statistics of rounds that they have not seen, and a later one, which
 is fuller, is taken only if it does better.
 """
 
@@ -22,7 +22,7 @@ from .cold import UnitDelays
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
 from .law import TwoLogNormals
-from .recipes import Factors, OwnLaws, Parts, Ranked, Recipe, States, factors_of
+from .recipes import Factors, LawsOfWorkers, Parts, Ranked, Recipe, States, factors_of
 from .variance import Memory, Variance
 from .workers import Workers, with_own_laws, without
 
@@ -54,6 +54,25 @@ that error alone, whatever repeats the measured rounds would win."""
 CELLS_OF_HALF = 250_000
 RUNS = 20
 SEED = 20190405
+
+
+@dataclass(frozen=True, eq=False)
+class LoadFindings:
+    """What was found in the unit delays of one load, or of all loads together.
+
+    Attributes:
+        delays: the unit delays.
+        fits: every family fitted to the bulk, best order statistics of held-out rounds first.
+        refused: families that cannot fit, with the reason.
+        variance: split into worker, round and rest, of the bulk.
+        memory: persistence, of the bulk without workers that have spells of their own.
+    """
+
+    delays: UnitDelays
+    fits: list[Fit]
+    refused: dict[str, str]
+    variance: Variance | None
+    memory: Memory | None
 
 
 @dataclass(frozen=True)
@@ -95,42 +114,36 @@ class Candidate:
     taken: Tried
 
 
-def choose(
-    delays: UnitDelays,
-    fits: Sequence[Fit],
-    variance: Variance | None,
-    memory: Memory | None,
-    ks: Sequence[int],
-    workers: Workers | None = None,
-) -> Candidate:
+def choose(found: LoadFindings, ks: Sequence[int], workers: Workers | None) -> Candidate:
     """The section to simulate with.
 
     Args:
-        delays: what was measured.
-        fits: of its bulk, at least one.
-        variance: of the bulk.
-        memory: of the bulk.
+        found: of what the section is made for; at least one family fits.
         ks: the order statistics to compare.
         workers: each by itself: one that is slower for good must be so in the section.
     """
+    delays = found.delays
     tables = delays.bulk_tables
     held_out = halves(tables)
     competing = held_out or [Half(tuple(tables), np.concatenate(tables))]
     measured = [observed_order_statistics(half.held_out, ks) for half in competing]
-    known = {fit.family.name: fit.held_out for fit in fits}
+    known = {fit.family.name: fit.held_out for fit in found.fits}
     tried: list[Tried] = []
-    parts = _parts(variance, workers is not None and workers.differ)
-    for recipe in _recipes(fits, tables, parts, memory, bool(held_out)):
+    parts = _parts(found.variance, workers is not None and workers.differ)
+    for recipe in _recipes(found, parts, bool(held_out)):
         if isinstance(recipe, Factors) and not recipe.parts:
             tried.append(Tried(recipe, known[recipe.family.name]))
             continue
-        found = [_predicted(recipe, half, delays.workers, ks) for half in competing]
-        tried.append(Tried(recipe, score(found, measured)))
+        models = [delay_model(recipe.section(half.sample, half.seen)) for half in competing]
+        of_halves = [
+            simulated_order_statistics(model, delays.workers, ks, CELLS_OF_HALF) for model in models
+        ]
+        tried.append(Tried(recipe, score(of_halves, measured)))
     taken = tried[0]
     for each in tried[1:]:
         if each.beats(taken):
             taken = each
-    why = taken.recipe.words.split("; ")
+    why = taken.recipe.text.split("; ")
     if workers is not None and workers.lasting:
         others = without(tables, workers.lasting)
         sample = np.concatenate([table.ravel() for table in others])
@@ -164,29 +177,18 @@ def simulated_order_statistics(
     return np.asarray(total / RUNS)
 
 
-def _predicted(recipe: Recipe, half: Half, workers: int, ks: Sequence[int]) -> FloatArray:
-    model = delay_model(recipe.section(half.sample, half.seen))
-    return simulated_order_statistics(model, workers, ks, CELLS_OF_HALF)
-
-
-def _recipes(
-    fits: Sequence[Fit],
-    tables: Sequence[FloatArray],
-    parts: Sequence[Parts],
-    memory: Memory | None,
-    held_out: bool,
-) -> Iterator[Recipe]:
+def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Iterator[Recipe]:
     """What competes, from simple to full.
 
     Without rounds to hold out, nothing competes that could follow every delay it is fitted to.
     """
-    mixture = mixture_of(fits)
+    tables, memory, mixture = found.delays.bulk_tables, found.memory, mixture_of(found.fits)
     if memory is not None and memory.significant and mixture is not None:
         yield from (States(mixture, FAMILIES["mixture"], memory, part) for part in parts)
         if held_out:
             yield from (Ranked(part, spells=True) for part in parts)
         return
-    bases = _bases(fits)
+    bases = _bases(found.fits)
     for part in parts:
         if not part:
             yield from (Factors(fit.family, fit.law) for fit in bases)
@@ -196,17 +198,17 @@ def _recipes(
             yield factors_of([EMPIRICAL], tables, part)
             yield Ranked(part)
     if held_out and any(part.worker for part in parts):
-        yield from (OwnLaws(by_round) for by_round in sorted({part.round for part in parts}))
+        yield from (LawsOfWorkers(by_round) for by_round in sorted({part.round for part in parts}))
 
 
 def _bases(fits: Sequence[Fit]) -> list[Fit]:
     """The classic family with the best AIC, the one that predicts best, and the empirical law."""
     classic = [fit for fit in fits if fit.family.name != EMPIRICAL.name]
-    free = [fit for fit in fits if fit.family.name == EMPIRICAL.name]
+    empirical = [fit for fit in fits if fit.family.name == EMPIRICAL.name]
     if not classic:
-        return free
+        return empirical
     best = [min(classic, key=lambda fit: fit.aic), classic[0]]
-    return [*best[: 1 + (best[0] is not best[1])], *free]
+    return [*best[: 1 + (best[0] is not best[1])], *empirical]
 
 
 def _parts(variance: Variance | None, differ: bool) -> list[Parts]:

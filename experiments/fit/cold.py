@@ -14,14 +14,12 @@ from ...delay_models.base import FloatArray
 from .law import rounded, rounded_to_4
 from .load import unit_delays
 
-# How many workers a cold start hits at once, and whether they are next to each other.
-#
-# The number is binomial, or nearly always the same. Both laws have one parameter, the mean size,
-# so the one under which the observed sizes are more likely is taken; but where sizes vary so much
-# more that a binomial law makes it in ``CHANCE`` of tables, they are kept as they were seen. The
-# difference matters to a master that waits for nearly all other workers: when always 9 of 256 are
-# cold, the 247th arrival is warm, but with a binomial clump of mean 9 it is cold every second
-# time.
+# How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
+# one parameter, the mean size, so the one under which the observed sizes are more likely is taken;
+# but where sizes vary so much more that a binomial law makes it in ``CHANCE`` of tables, they are
+# kept as they were seen. The difference matters to a master that waits for nearly all other
+# workers: when always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of
+# mean 9 it is cold every second time.
 
 
 FEWEST = 0.2
@@ -143,23 +141,18 @@ def _untruncated(mean: float, probability: float) -> float:
     return max(size, least)
 
 
-# Finds rounds with cold starts: a few delays far longer than all others, in clumps.
-#
 # *A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled
 # log-spacings i log(Xi / X(i+1)) of any tail that falls like a power are independent exponential
 # draws with one mean, and those of a lighter tail shrink outwards. So if c log(Xc / X(c+1)) is far
 # larger than the mean H of the next m spacings, the c largest delays are another kind of event.
-# Under
-# a power tail its ratio to H has the F(2, 2m) distribution: P(ratio > q) = (1 + q/m)**-m. Every
-# c up
-# to ``MOST`` of all delays is tried, the best is kept, and its chance is multiplied by how many
-# were tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
+# Under a power tail its ratio to H has the F(2, 2m) distribution: P(ratio > q) = (1 + q/m)**-m.
+# Every c up to ``MOST`` of all delays is tried, the best is kept, and its chance is multiplied by
+# how many were tried. A lone outlier in a Pareto sample is therefore never taken for a cold start.
 #
 # *In clumps.* c delays thrown at random into R rounds would hit R (1 - (1 - 1/R)**c) of them. Where
 # four or more hit about as many as that, they are the slow part of a mixture, and stay in; fewer
-# must
-# be far out (``FAR``). So are workers that are always slow. Where they are most of their round, it
-# is a slow round.
+# must be far out (``FAR``). So are workers that are always slow. Where they are most of their
+# round, it is a slow round.
 #
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
 
@@ -262,7 +255,8 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     counts = np.concatenate([cell.sum(axis=1) for cell in cells])
     total, hit, rounds = int(counts.sum()), int((counts > 0).sum()), len(counts)
     workers = tables[0].shape[1]
-    if counts.max() > workers / 2 or not _clumped(total, hit, rounds, _gap_of(values, threshold)):
+    times = float(values[values > threshold].min() / values[values <= threshold].max())
+    if counts.max() > workers / 2 or not _clumped(total, hit, rounds, times):
         return None
     return Cold(cells, threshold, rounds, counts[counts > 0], workers, _start_ups(tables, cells))
 
@@ -298,15 +292,17 @@ def _gap(values: FloatArray) -> float | None:
     return float(np.sqrt(largest[best] * largest[best + 1]))
 
 
-def _gap_of(values: FloatArray, threshold: float) -> float:
-    """How many times as long the shortest cold start is as the longest other delay."""
-    return float(values[values > threshold].min() / values[values <= threshold].max())
+def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
+    """Whether so few rounds are hit in few random placements only.
 
-
-def _clumped(total: int, hit: int, rounds: int, gap: float) -> bool:
-    """Whether so few rounds are hit in few random placements only."""
+    Args:
+        total: cold starts.
+        hit: rounds that have some.
+        rounds: all of them.
+        times: how many times as long the shortest one is as the longest other delay.
+    """
     if total < FEWEST_IN_CLUMPS:
-        return gap >= FAR
+        return times >= FAR
     if total > MANY:
         free = (1 - 1 / rounds) ** total
         both = (1 - 2 / rounds) ** total if rounds > 1 else 0.0

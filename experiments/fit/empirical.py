@@ -17,19 +17,15 @@ from ...delay_models.empirical import Empirical
 from .law import CannotFit, Family, Law, require_spread, rounded, rounded_to_4
 from .variance import components
 
-# The law as it was measured: smoothed quantiles, and a fitted tail beyond the last one.
-#
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
 # ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
 # comes out right: quantiles read off one by one, with straight lines between them, are too long
 # wherever the quantile function bends upwards, as before every tail.
 #
 # *Tail.* Delays beyond the last quantile get a generalized Pareto law from their
-# probability-weighted
-# moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1), scale 2 a0 a1 / (a0 -
-# 2 a1)
-# in the sign convention of ``Empirical``. Where that law would end before the longest delay, it
-# ends just behind it, at the same mean: that is a wall.
+# probability-weighted moments, a0 = E[X] and a1 = E[X (1 - F(X))]: shape 2 - a0 / (a0 - 2 a1),
+# scale 2 a0 a1 / (a0 - 2 a1) in the sign convention of ``Empirical``. Where that law would end
+# before the longest delay, it ends just behind it, at the same mean: that is a wall.
 #
 # Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
 # distribution, Technometrics 29 (1987); the rest is our own.

@@ -25,11 +25,11 @@ from .lognormals import TwoLogNormalsFamily
 
 # Families whose fit is a formula: exponential, shifted exponential, Pareto.
 #
-# The likelihood of a law that begins at an unknown point is greatest when it begins at the
-# smallest observation, which is always too late: the minimum of N draws lies 1/(N rate) above the
-# shift on average. The estimates here are the maximum-likelihood ones with that bias removed (they
-# are the minimum-variance unbiased ones). Moving the start by its bias lowers the log-likelihood
-# by about 1; the AIC is taken at the law that is reported.
+# The likelihood of a law that begins at an unknown point is greatest when it begins at the smallest
+# observation, which is always too late: the minimum of N draws lies 1/(N rate) above the shift on
+# average. The estimates here are the maximum-likelihood ones with that bias removed (they are the
+# minimum-variance unbiased ones). Moving the start by its bias lowers the log-likelihood by about
+# 1; the AIC is taken at the law that is reported.
 #
 # Source: own derivation from the minimum's law; the estimators are classical (Johnson, Kotz and
 # Balakrishnan, Continuous Univariate Distributions 1, 1994, chapters 19 and 20).

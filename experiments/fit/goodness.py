@@ -13,8 +13,6 @@ from ...delay_models.base import FloatArray
 from ...delay_models.parametric import Pareto
 from .law import CannotFit, Family, Law, ScipyLaw, fitted
 
-# Rounds that a candidate has not seen: halves of a table, each predicted from the other one.
-#
 # A law with many parameters follows whatever it is fitted to, so candidates are compared by the
 # order statistics of rounds that were held out. The first half predicts the second one and the
 # other way round; so do every second round and the rounds between them. The former shows what has
@@ -114,8 +112,6 @@ def order_error(predicted: FloatArray, observed: FloatArray) -> float:
     return error if np.isfinite(error) else float("inf")
 
 
-# How well a law fits: AIC, Kolmogorov-Smirnov distance, and the order statistics it predicts.
-#
 # A master that waits for k of n workers waits for the k-th smallest delay of a round. A law may
 # have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
 # lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.

@@ -16,8 +16,6 @@ from typing_extensions import override
 from ...delay_models.base import LONGEST, FloatArray
 from ...delay_models.parametric import LogNormal, ScipyDelays
 
-# Families of laws, which are fitted; and laws, with a density and a config section: the result.
-#
 # A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
 # seconds.
 
@@ -202,18 +200,3 @@ def rounded(value: float) -> float:
 def rounded_to_4(value: float) -> float:
     """Four significant digits: enough for a factor or a probability."""
     return float(f"{value:.4g}")
-
-
-# Where the variance of delays comes from: the worker, the round, or the cell itself.
-#
-# Two-way random effects, X[t, j] = m + round[t] + worker[j] + rest[t, j], without replication.
-# With R rounds, n workers and the mean squares of the analysis of variance, E MS_worker = rest + R
-# worker, E MS_round = rest + n round, E MS_rest = rest; the components are the solutions, those
-# below zero set to zero. Several tables (one per load) are pooled: each has its own mean and
-# effects, and sums of squares and degrees of freedom are added.
-#
-# Whether a component is there at all is asked by permutation, since delays are far from normal:
-# worker effects by permuting each round among the workers, round effects by permuting each
-# worker's delays among the rounds.
-#
-# Source: Searle, Casella and McCulloch, Variance Components (1992), chapter 4.

@@ -15,12 +15,11 @@ from ...sim.load_laws import PartlyProportional, StepCosts
 from ..run.records import mean_and_error
 from .law import rounded
 
-# The share of a task's time that does not grow with its load, if there clearly is one.
-#
-# It is seen in the mean logarithm of a round's delays, which is log(f + (1 - f) d) and a constant
-# under ``partly_proportional``, however the workers' speeds differ. Some rounds are slow for
-# everybody, and some stretches of rounds are: so the standard error of the mean over T rounds is
-# that of the means of about sqrt(T) batches of successive rounds.
+# The share of a task's time that does not grow with its load is seen in the mean logarithm of a
+# round's delays, which is log(f + (1 - f) d) and a constant under ``partly_proportional``, however
+# the workers' speeds differ. Some rounds are slow for everybody, and some stretches of rounds are:
+# so the standard error of the mean over T rounds is that of the means of about sqrt(T) batches of
+# successive rounds.
 
 
 CLEAR = 4.0
@@ -57,8 +56,6 @@ def _error(rounds: FloatArray) -> float:
     return mean_and_error(np.array(batches))[1]
 
 
-# How delays grow with the load: the slope, and which load law holds.
-#
 # At each load, the *location* is the median delay and the *spread* the mean distance from it. The
 # laws say
 #
@@ -69,11 +66,11 @@ def _error(rounds: FloatArray) -> float:
 #
 # Each is fitted to locations and spreads by least squares, and its misfit is the root mean square
 # over loads of two numbers without unit: the error of the location in units of the spread, and the
-# error of log(spread). The law with the smallest misfit holds. So a law is judged by how the
-# spread changes as well as by the slope: locations that grow in proportion are proportional only
-# if the spread does too. ``partly_proportional`` has one number more, f, and so competes only
-# where there clearly is such a share (``fixed_share``), and holds only if it halves the misfit of
-# all others. Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
+# error of log(spread). The law with the smallest misfit holds. So a law is judged by how the spread
+# changes as well as by the slope: locations that grow in proportion are proportional only if the
+# spread does too. ``partly_proportional`` has one number more, f, and so competes only where there
+# clearly is such a share (``fixed_share``), and holds only if it halves the misfit of all others.
+# Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
 #
 # The line is also fitted to the locations by ordinary least squares, and reported with R squared.
 # Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more

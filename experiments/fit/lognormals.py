@@ -23,12 +23,11 @@ from .law import (
 )
 from .variance import components
 
-# A mixture of two lognormals, fitted by expectation-maximisation from several seeded starts.
-#
-# Starts are split points of the sorted sample and random splits; each runs on a subsample, the
-# best goes on with the whole sample, and a quasi-Newton search ends it, since EM slows down near
-# the maximum. The likelihood of a mixture is unbounded too (one part may sit on a single value),
-# so a part's sigma is at least ``NARROWEST`` of the whole sample's.
+# Two lognormals are fitted by expectation-maximisation from several seeded starts. These are split
+# points of the sorted sample and random splits; each runs on a subsample, the best goes on with the
+# whole sample, and a quasi-Newton search ends it, since EM slows down near the maximum. The
+# likelihood of a mixture is unbounded too (one part may sit on a single value), so a part's sigma
+# is at least ``NARROWEST`` of the whole sample's.
 
 
 NARROWEST = 1e-3
@@ -112,7 +111,9 @@ def _ended(
     normals = expectation_maximisation(logs, second, floor, FULL_STEPS)
     normals = polish(logs, normals, floor, search)
     fast, slow = np.argsort(normals.means)
-    laws = [LogNormal(float(np.exp(m)), s) for m, s in zip(*_fields(normals), strict=True)]
+    laws = [
+        LogNormal(float(np.exp(m)), s) for m, s in zip(normals.means, normals.sigmas, strict=True)
+    ]
     share = normals.share if slow == 1 else 1 - normals.share
     return TwoLogNormals(laws[fast], laws[slow], share)
 
@@ -197,13 +198,6 @@ def _maximise(logs: FloatArray, second: FloatArray, floor: float) -> Normals:
     return Normals(share, (float(means[0]), float(means[1])), (float(sigmas[0]), float(sigmas[1])))
 
 
-def _fields(normals: Normals) -> tuple[tuple[float, float], tuple[float, float]]:
-    return normals.means, normals.sigmas
-
-
-# Multiplicative effects: a factor for each worker and for each round, and a law of the latter.
-
-
 NARROWEST_FACTORS = 0.1
 FEWEST_FACTORS = 10
 
@@ -273,9 +267,5 @@ def factor_law(factors: FloatArray) -> dict[str, Any]:
     two = fit_two_lognormals(factors, narrowest=NARROWEST_FACTORS)
     single = LogNormal(median=float(np.exp(mean)), sigma=sigma).distribution().logpdf(factors).sum()
     gain = float(two.logpdf(factors).sum() - single)
-    return two.section() if gain > 1.5 * np.log(len(factors)) and _apart(two) else one
-
-
-def _apart(two: TwoLogNormals) -> bool:
-    """Whether each part holds at least about one round."""
-    return 1e-3 < two.slow_share < 1 - 1e-3
+    both = 1e-3 < two.slow_share < 1 - 1e-3  # each part holds at least about one round
+    return two.section() if gain > 1.5 * np.log(len(factors)) and both else one

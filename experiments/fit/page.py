@@ -17,8 +17,9 @@ from ..page.numbers import counted, interval, number, percent, plain, sentence
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
+from .candidates import LoadFindings
 from .load import LoadFit
-from .study import CONFIG, ESTIMATES, MARKED, Findings, LoadFindings
+from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory, Variance
 from .workers import Workers
 
@@ -96,12 +97,12 @@ def answer(findings: Findings, source: str, command: str = "") -> Answer:
         f"{percent(best.order_error)}",
     ]
     if findings.load is not None:
-        why.append(f"load: {load_words(findings.load)}")
+        why.append(f"load: {_load_sentence(findings.load)}")
     if main.variance is not None:
-        why.append(f"variance: {variance_words(main.variance)}")
-    why.append(f"memory: {memory_words(main.memory)}")
-    why.append(f"cold starts: {cold_words(main)}")
-    why += worker_words(findings.workers, findings.measured.hosts)
+        why.append(f"variance: {_variance_sentence(main.variance)}")
+    why.append(f"memory: {_memory_sentence(main.memory)}")
+    why.append(f"cold starts: {_cold_sentence(main)}")
+    why += worker_sentences(findings.workers, findings.measured.hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
         "fit",
@@ -120,7 +121,7 @@ def answer(findings: Findings, source: str, command: str = "") -> Answer:
     )
 
 
-def load_words(load: LoadFit) -> str:
+def _load_sentence(load: LoadFit) -> str:
     """How seconds grow with the load, and which load law holds."""
     law = load.section()
     text = (
@@ -135,7 +136,7 @@ def load_words(load: LoadFit) -> str:
     return f"{text}a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
 
 
-def variance_words(variance: Variance) -> str:
+def _variance_sentence(variance: Variance) -> str:
     """Where the variance of delays comes from."""
     parts = [f"{part} {percent(variance.share(part))}" for part in ("worker", "round", "rest")]
     return (
@@ -144,7 +145,7 @@ def variance_words(variance: Variance) -> str:
     )
 
 
-def memory_words(memory: Memory | None) -> str:
+def _memory_sentence(memory: Memory | None) -> str:
     """Whether slow workers stay slow."""
     if memory is None:
         return "cannot be told (too few rounds)"
@@ -165,7 +166,7 @@ def memory_words(memory: Memory | None) -> str:
     )
 
 
-def cold_words(found: LoadFindings) -> str:
+def _cold_sentence(found: LoadFindings) -> str:
     """How many rounds have cold starts, and how many workers they hit at once."""
     cold = found.delays.cold
     if cold is None:
@@ -174,7 +175,7 @@ def cold_words(found: LoadFindings) -> str:
     return f"{cold.hit} of {rounds} delays beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
 
 
-def worker_words(workers: Workers | None, hosts: tuple[str, ...]) -> list[str]:
+def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[str]:
     """A line for each worker that stands out."""
     if workers is None:
         return ["workers: cannot be told (too few rounds or workers)"]
@@ -221,11 +222,11 @@ def page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Pag
     unit = "unit delays: seconds with the load taken out" if labels else "seconds"
     charts = [_order_chart(tables), _quantiles(tables)]
     sections: list[tuple[str, str, list[Chart | Table]]] = [
-        ("families", "Families", [families(tables), *charts]),
-        ("candidates", "Candidates", [candidates(tables["candidates"])]),
-        ("load", "Load", [load_laws(tables["load_laws"]), load_medians(loads)]),
-        ("workers", "Workers", [workers_table(tables["workers"])]),
-        ("each-load", "Each load", [each_load(loads, fits)] if len(loads) > 1 else []),
+        ("families", "Families", [_families(tables), *charts]),
+        ("candidates", "Candidates", [_candidates(tables["candidates"])]),
+        ("load", "Load", [_load_laws(tables["load_laws"]), _load_medians(loads)]),
+        ("workers", "Workers", [_workers_table(tables["workers"])]),
+        ("each-load", "Each load", [_each_load(loads, fits)] if len(loads) > 1 else []),
     ]
     return Page(
         answer,
@@ -246,12 +247,13 @@ def page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Pag
     )
 
 
-def families(tables: Mapping[str, pd.DataFrame]) -> Table:
+def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
     """The ranking, a row for each load and family, with the ratios of some order statistics."""
     fits, orders = tables["fit"], tables["order_statistics"]
     ks = orders["k"].unique()
     some = ks[np.unique(np.linspace(0, len(ks) - 1, MOST_KS).round()).astype(int)]
-    ratios = orders.set_index(["load", "family", "k"])["ratio"]
+    shown = orders[orders["k"].isin(some)]
+    of = {key: rows["ratio"] for key, rows in shown.groupby(["load", "family"])}
     best = fits.groupby("load")["aic"].transform("min")
     rows = [
         [
@@ -261,7 +263,7 @@ def families(tables: Mapping[str, pd.DataFrame]) -> Table:
             percent(row["order_error"]),
             TableCell(f"{row['aic'] - least:.1f}", row["aic"] - least),
             TableCell(f"{row['ks']:.3f}", row["ks"]),
-            *(_ratio(ratios.get((row["load"], row["family"], k), np.nan)) for k in some),
+            *(TableCell(f"{ratio:.3f}", float(ratio)) for ratio in of[row["load"], row["family"]]),
             number(row["parameters"]),
         ]
         for row, least in zip(fits.to_dict("records"), best, strict=True)
@@ -279,11 +281,7 @@ def families(tables: Mapping[str, pd.DataFrame]) -> Table:
     return capped("families-table", "", columns, rows, "fit.parquet", note, brief)
 
 
-def _ratio(value: float) -> TableCell:
-    return TableCell(f"{value:.3f}", float(value))
-
-
-def candidates(table: pd.DataFrame) -> Table:
+def _candidates(table: pd.DataFrame) -> Table:
     """The delay sections that competed."""
     rows = [
         [
@@ -306,7 +304,7 @@ def candidates(table: pd.DataFrame) -> Table:
     return capped("candidates-table", "", columns, rows, "candidates.parquet", note)
 
 
-def load_laws(table: pd.DataFrame) -> Table:
+def _load_laws(table: pd.DataFrame) -> Table:
     """How far each load law is from the medians and spreads of the loads."""
     rows = [
         [plain(row["law"]), number(row["misfit"], digits=3), plain(bool(row["holds"]))]
@@ -317,7 +315,7 @@ def load_laws(table: pd.DataFrame) -> Table:
     return capped("load-laws", "", columns, rows, "load_laws.parquet", note)
 
 
-def load_medians(loads: pd.DataFrame) -> Table:
+def _load_medians(loads: pd.DataFrame) -> Table:
     """What was measured at each load."""
     rows = [
         [plain(row["load"]), number(row["median"]), number(row["spread"])]
@@ -328,7 +326,7 @@ def load_medians(loads: pd.DataFrame) -> Table:
     return capped("load-medians", "", columns, rows, "loads.parquet")
 
 
-def workers_table(table: pd.DataFrame) -> Table:
+def _workers_table(table: pd.DataFrame) -> Table:
     """How slow each worker is, and what it costs, those that stand out first."""
     columns = [
         "worker",
@@ -368,7 +366,7 @@ def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:
     return cell if known else TableCell(f"{cell} ({UNKNOWN})", cell.order)
 
 
-def each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
+def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
     """What was found at each load."""
     rows = []
     for row in loads.to_dict("records"):
@@ -429,11 +427,11 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
         width=style.TWO_PANELS,
         height=4.1,
     )
-    words = (
+    how_to_read = (
         "Left: mean seconds until k workers have answered. Right: the same, predicted over "
         "measured; 1 is right."
     )
-    return Chart("order_statistics", "Waiting for the k-th arrival", words, picture)
+    return Chart("order_statistics", "Waiting for the k-th arrival", how_to_read, picture)
 
 
 def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
@@ -453,11 +451,11 @@ def _quantiles(tables: Mapping[str, pd.DataFrame]) -> Chart:
     title = f"best on the grey diagonal; markers at levels\n{', '.join(f'{m:g}' for m in MARKED)}"
     panel = Panel(fitted, measured, marks, title)
     picture = Picture([panel], columns=1, width=style.ONE_PANEL, height=4.9, legend=2)
-    words = (
+    how_to_read = (
         "Measured quantiles against those of each family. On the diagonal the law is right; "
         "beyond it the measured tail is longer, or shorter."
     )
-    return Chart("qq", "Quantiles", words, picture)
+    return Chart("qq", "Quantiles", how_to_read, picture)
 
 
 def _look(family: object) -> Look:

@@ -1,4 +1,8 @@
-"""What is fitted of a table, and how a delay section is made for it."""
+"""Ways to build a delay section from measured rounds; ``candidates`` chooses between them.
+
+A recipe is fitted twice: to halves of the table, to see what it predicts of the other half, and to
+all of it, if it is chosen.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +31,6 @@ from .law import (
 from .lognormals import factor_law, split_factors
 from .variance import Memory
 
-# What is fitted: unit delays, with the load taken out and the cold starts marked.
-
-
-# Ways to build a delay section from measured rounds, each of which can be tried on any rounds.
-#
-# A recipe is fitted twice: to halves of the table, to see what it predicts of the other half, and
-# to all of it, if it is chosen.
-
-
 Section = dict[str, Any]
 
 FEWEST_OF_ONE = 64
@@ -53,8 +48,8 @@ class Parts:
         return self.worker or self.round
 
     @property
-    def words(self) -> list[str]:
-        """Of each effect, whose it is."""
+    def names(self) -> list[str]:
+        """``worker`` and ``round``, as far as there are such effects."""
         return [part for part in ("worker", "round") if getattr(self, part)]
 
 
@@ -72,7 +67,7 @@ class Recipe(ABC):
 
     @property
     @abstractmethod
-    def words(self) -> str:
+    def text(self) -> str:
         """What it is made of."""
 
 
@@ -100,7 +95,7 @@ class Factors(Recipe):
 
     @property
     @override
-    def words(self) -> str:
+    def text(self) -> str:
         return _joined(f"base law: {self.family.name}", self.parts, "a factor for each")
 
 
@@ -155,7 +150,7 @@ class States(Recipe):
 
     @property
     @override
-    def words(self) -> str:
+    def text(self) -> str:
         text = f"memory: persistence {self.memory.persistence:.2f}"
         return _joined(text, self.parts, "a factor for each")
 
@@ -180,13 +175,13 @@ class Ranked(Recipe):
 
     @property
     @override
-    def words(self) -> str:
+    def text(self) -> str:
         text = "base law: empirical" + (", spells on ranks" if self.spells else "")
         return _joined(text, self.parts, "a rank for each")
 
 
 @dataclass(frozen=True)
-class OwnLaws(Recipe):
+class LawsOfWorkers(Recipe):
     """A law for each worker, and a factor for each round if it says so.
 
     Where workers differ more than a worker does from round to round, they may also differ in how
@@ -213,7 +208,7 @@ class OwnLaws(Recipe):
 
     @property
     @override
-    def words(self) -> str:
+    def text(self) -> str:
         return _joined("a law for each worker", Parts(round=self.round), "a factor for each")
 
 
@@ -228,7 +223,7 @@ def _of_one(sample: FloatArray) -> Section:
 
 
 def _joined(text: str, parts: Parts, each: str) -> str:
-    return "; ".join([text, *(f"{each} {word}" for word in parts.words)])
+    return "; ".join([text, *(f"{each} {word}" for word in parts.names)])
 
 
 def _multiplied(

@@ -13,12 +13,12 @@ import pandas as pd
 from ...delay_models.tables.measured import Measured
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
-from .candidates import Candidate, choose, mixture_of
-from .cold import UnitDelays, by_load
+from .candidates import Candidate, LoadFindings, choose, mixture_of
+from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
-from .goodness import Fit, fit_families, halves, observed_order_statistics
+from .goodness import fit_families, halves, observed_order_statistics
 from .load import LoadFit, measure_load, positive_law
-from .variance import Memory, Variance, measure_memory, split_variance
+from .variance import measure_memory, split_variance
 from .workers import Estimates, Workers, judge_workers, without
 
 CONFIG = "config"
@@ -32,25 +32,6 @@ LEVELS = 400
 
 MARKED = (0.01, 0.1, 0.5, 0.9, 0.99, 0.999)
 """Levels that carry a marker in the picture."""
-
-
-@dataclass(frozen=True, eq=False)
-class LoadFindings:
-    """What was found in the unit delays of one load, or of all loads together.
-
-    Attributes:
-        delays: the unit delays.
-        fits: every family fitted to the bulk, best order statistics of held-out rounds first.
-        refused: families that cannot fit, with the reason.
-        variance: split into worker, round and rest, of the bulk.
-        memory: persistence, of the bulk without workers that have spells of their own.
-    """
-
-    delays: UnitDelays
-    fits: list[Fit]
-    refused: dict[str, str]
-    variance: Variance | None
-    memory: Memory | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +122,7 @@ def study(
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     report(steps - 1, steps)
-    chosen = choose(first.delays, first.fits, first.variance, first.memory, ks, workers)
+    chosen = choose(first, ks, workers)
     report(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers)
 
@@ -158,7 +139,7 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     growth, chosen = findings.load, findings.chosen
     tried = [
         {
-            "candidate": each.recipe.words,
+            "candidate": each.recipe.text,
             "held_out": each.held_out.error,
             "bias": each.held_out.bias,
             "taken": each is chosen.taken,

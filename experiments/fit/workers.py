@@ -25,12 +25,9 @@ from ..whatif.rounds import (
 )
 from .law import lognormal_section, rounded_to_4
 
-# Each worker by itself: how slow, how often, how long at a stretch, and what it costs.
-#
 # A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more
-# than
-# ``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that. Who
-# *stands out* is asked as ``whatif`` asks it: who is the slowest of a round more often, or for
+# than ``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that.
+# Who *stands out* is asked as ``whatif`` asks it: who is the slowest of a round more often, or for
 # longer, than chance explains. That counts a spell of slow rounds once; so whoever has a spell that
 # is longer than chance makes any of them stands out, too.
 
@@ -177,11 +174,11 @@ def _alone(found: Slowest, worker: int) -> FloatArray:
     return np.where(who == worker, first - second, 0.0)
 
 
-Lengths = list[NDArray[np.int64]]
+Runs = list[NDArray[np.int64]]
 """Of each worker, how many rounds each run of slow rounds lasts."""
 
 
-def _runs_of_all(slow: NDArray[np.bool_]) -> Lengths:
+def _runs_of_all(slow: NDArray[np.bool_]) -> Runs:
     padded = np.pad(slow, ((1, 1), (0, 0)))
     turns = padded[1:] != padded[:-1]
     found = []
@@ -191,23 +188,23 @@ def _runs_of_all(slow: NDArray[np.bool_]) -> Lengths:
     return found
 
 
-def _spells(tables: Sequence[Lengths]) -> Estimates:
-    """Mean length of runs of slow rounds, by Student's interval of the lengths."""
+def _spells(tables: Sequence[Runs]) -> Estimates:
+    """Mean length of runs of slow rounds, by Student's interval of their lengths."""
     n = len(tables[0])
     value, low, high = (np.full(n, np.nan) for _ in range(3))
     for j in range(n):
-        lengths = np.concatenate([table[j] for table in tables])
-        if not len(lengths):
+        runs = np.concatenate([table[j] for table in tables])
+        if not len(runs):
             continue
-        value[j] = lengths.mean()
-        if len(lengths) >= FEWEST_SPELLS:
-            error = float(lengths.std(ddof=1)) / np.sqrt(len(lengths))
-            reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(lengths) - 1)) * error
+        value[j] = runs.mean()
+        if len(runs) >= FEWEST_SPELLS:
+            error = float(runs.std(ddof=1)) / np.sqrt(len(runs))
+            reach = float(stats.t.isf((1 - CONFIDENCE) / 2, len(runs) - 1)) * error
             low[j], high[j] = max(1.0, value[j] - reach), value[j] + reach
     return Estimates(value, low, high)
 
 
-def _long_spells(slow: NDArray[np.bool_], tables: Sequence[Lengths]) -> NDArray[np.bool_]:
+def _long_spells(slow: NDArray[np.bool_], tables: Sequence[Runs]) -> NDArray[np.bool_]:
     """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``.
 
     A slow worker stays slow with the probability p with which the others do, or with its own share
@@ -216,12 +213,12 @@ def _long_spells(slow: NDArray[np.bool_], tables: Sequence[Lengths]) -> NDArray[
     """
     n = slow.shape[1]
     every = [np.concatenate([table[j] for table in tables]) for j in range(n)]
-    spells = np.array([len(lengths) for lengths in every])
-    rounds = np.array([lengths.sum() for lengths in every])
+    spells = np.array([len(runs) for runs in every])
+    rounds = np.array([runs.sum() for runs in every])
     stays = rounds - spells
     own = rounds / len(slow)
     others = (stays.sum() - stays + 1) / (rounds.sum() - rounds + 10)
-    longest = np.array([lengths.max(initial=1) for lengths in every])
+    longest = np.array([runs.max(initial=1) for runs in every])
     chance = max(1, spells.sum()) * np.maximum(own, others) ** (longest - 1.0)
     return np.asarray(chance <= CHANCE)
 
@@ -235,9 +232,6 @@ def _correlations(tables: Sequence[FloatArray]) -> Estimates:
     value = np.clip(products / np.where(squares > 0, squares, 1.0), -0.999, 0.999)
     reach = float(stats.norm.isf((1 - CONFIDENCE) / 2)) / np.sqrt(max(pairs - 2, 1))
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
-
-
-# Workers with spells get laws of their own in the fitted section; the others are as they were.
 
 
 Section = dict[str, Any]

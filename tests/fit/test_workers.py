@@ -10,8 +10,8 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.page import answer, page, worker_words
-from erasurehead.experiments.fit.recipes import OwnLaws
+from erasurehead.experiments.fit.page import answer, page, worker_sentences
+from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Memory
 from erasurehead.experiments.fit.workers import judge_workers, with_own_laws
@@ -42,7 +42,7 @@ def test_exactly_the_planted_hosts_are_named() -> None:
         workers = judge_workers([planted(seed, 500)])
         assert workers is not None
         assert {*workers.standing} == {CONSTANT, SPELLED}
-        lines = worker_words(workers, hosts)
+        lines = worker_sentences(workers, hosts)
         assert len(lines) == 2
         assert {line.split()[1] for line in lines} == {"node17", "node42"}
 
@@ -117,7 +117,7 @@ def test_too_little_is_no_table() -> None:
     for table in (np.ones((5, 9)), np.ones((20, 2)), np.zeros((20, 5))):
         assert judge_workers([table]) is None
     assert len(worker_table(None, ())) == 0
-    assert "cannot be told" in worker_words(None, ())[0]
+    assert "cannot be told" in worker_sentences(None, ())[0]
 
 
 def test_a_slower_host_is_slower_in_the_model() -> None:
@@ -197,7 +197,7 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     workers = judge_workers([table])
     assert workers is not None
     others = [np.delete(table, 1, axis=1)]
-    section = with_own_laws(OwnLaws().section(others[0], others), [table], workers)
+    section = with_own_laws(LawsOfWorkers().section(others[0], others), [table], workers)
     assert workers.lasting == (1,)
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
