@@ -16,7 +16,7 @@ from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks
-from erasurehead.experiments.pictures.svg.marks import Sheet
+from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named
 from erasurehead.experiments.reproduce.backlog import spans
@@ -449,7 +449,9 @@ UNITS += ("relative",)
 @pytest.mark.parametrize("name", FIGURES)
 def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> None:
     picture = small(name).picture(frames[name])
-    assert draw_picture(picture, name, name, Sheet()).entries, "the page's renderer draws it, too"
+    assert draw_picture(picture, name, name, PageStyle()).entries, (
+        "the page's renderer draws it, too"
+    )
     figure = small(name).draw(frames[name])
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends

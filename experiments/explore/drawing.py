@@ -31,7 +31,7 @@ from ..pictures.kinds.losses import (
 )
 from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points
-from ..pictures.svg.marks import Sheet
+from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
 from ..run.records import mean_and_error
 
@@ -136,13 +136,13 @@ def draw(config: Mapping[str, Any], theory: ClosedForms, patient: bool = True) -
         Chart("loss-time", "Loss against time", "", loss_time(runs)),
         Chart("time-error", "Time against error", "", time_error(runs, known)),
     ]
-    sheet = Sheet()
-    section = drawn(Section("explored", "Pictures", [*charts, _table(runs, known)]), sheet)
-    light, dark = sheet.inks.css()
+    page_style = PageStyle()
+    section = drawn(Section("explored", "Pictures", [*charts, _table(runs, known)]), page_style)
+    light, dark = page_style.colours.css()
     parts: Any = environment().get_template("parts.html.j2").module
     return {
         "html": str(parts.section(section)),
-        "definitions": str(sheet.symbols.definitions()),
+        "definitions": str(page_style.symbols.definitions()),
         "inks": f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}",
         "values": values_of([section]),
         "config": write_yaml(config),

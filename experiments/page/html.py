@@ -16,8 +16,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..config.errors import escaped
-from ..pictures.svg.marks import Sheet
-from ..pictures.svg.picture import DrawnPicture, Entry, draw_picture
+from ..pictures.svg.marks import PageStyle
+from ..pictures.svg.picture import DrawnPicture, LegendEntry, draw_picture
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"
@@ -33,7 +33,7 @@ class Part:
     of: Chart | Image | Table
     drawn: DrawnPicture | None = None
     source: str = ""
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LegendEntry, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class DrawnSection:
 
     of: Section
     parts: list[Part]
-    legend: tuple[Entry, ...]
+    legend: tuple[LegendEntry, ...]
 
 
 def as_html(page: Page) -> str:
@@ -50,17 +50,17 @@ def as_html(page: Page) -> str:
 
     Cost: about 0.3 s for 60 cells.
     """
-    sheet = Sheet()
-    sections = [drawn(section, sheet) for section in page.sections if section.parts]
+    page_style = PageStyle()
+    sections = [drawn(section, page_style) for section in page.sections if section.parts]
     values = values_of(sections)
-    light, dark = sheet.inks.css()
+    light, dark = page_style.colours.css()
     script = text("pictures.js") + text("page.js")
     template = environment().get_template("page.html.j2")
     page_text = template.render(
         page=page,
         sections=sections,
         values=json_text(values),
-        definitions=sheet.symbols.definitions(),
+        definitions=page_style.symbols.definitions(),
         style=Markup(text("page.css")),
         light=Markup(light),
         dark=Markup(dark),
@@ -81,14 +81,14 @@ def values_of(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
     }
 
 
-def drawn(section: Section, sheet: Sheet) -> DrawnSection:
+def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     """One legend for all pictures that name the same schemes, above them; notes stay below each."""
-    parts = [*_parts(section, sheet)]
+    parts = [*_parts(section, page_style)]
     pictures = [part.drawn for part in parts if part.drawn is not None]
     named = [{entry.key for entry in each.entries if entry.key >= 0} for each in pictures]
     named = [keys for keys in named if keys]
     common = set.union(*named) if len(named) > 1 and set.intersection(*named) else set()
-    legend: dict[int, Entry] = {}
+    legend: dict[int, LegendEntry] = {}
     for each in pictures if common else ():
         for entry in each.entries:
             if entry.key in common:
@@ -107,11 +107,11 @@ def drawn(section: Section, sheet: Sheet) -> DrawnSection:
     return DrawnSection(section, own, tuple(legend.values()))
 
 
-def _parts(section: Section, sheet: Sheet) -> Iterator[Part]:
+def _parts(section: Section, page_style: PageStyle) -> Iterator[Part]:
     for part in section.parts:
         match part:
             case Chart():
-                drawn = draw_picture(part.picture, part.title, part.ident, sheet)
+                drawn = draw_picture(part.picture, part.title, part.ident, page_style)
                 yield Part("chart", part, drawn)
             case Image():
                 data = base64.b64encode(part.png).decode("ascii")
@@ -165,7 +165,7 @@ def environment() -> Environment:
 
 @cache
 def text(name: str) -> str:
-    """A script or a style sheet."""
+    """A script or a style page_style."""
     return (resources("erasurehead.experiments.page") / TEMPLATES / name).read_text(
         encoding="utf-8"
     )

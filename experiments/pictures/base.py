@@ -88,7 +88,7 @@ class PictureKind(ABC):
         picture = self.picture(chosen, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
-        paint.panel(axes, picture.panels[0])
+        paint.add_panel(axes, picture.panels[0])
         axes.legend()
         return axes
 

@@ -1,4 +1,4 @@
-"""Draws pictures with matplotlib; text from outside as it may be shown there."""
+"""Draws pictures with matplotlib. The other renderer is ``svg``."""
 
 from __future__ import annotations
 
@@ -9,21 +9,11 @@ import numpy as np
 from . import style
 from .looks import INK, shade
 from .picture import Axis, Bars, Curve, Heat, Mark, Panel, Picture, Points, Rules, Texts
-from .style import entry, text
+from .style import drawable, entry
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-
-# Texts in pictures: drawn as they are, never read as formulas, and only with glyphs there are.
-#
-# matplotlib takes what stands between two dollar signs for mathematics, leaves entries of a legend
-# out that begin with an underscore, and draws a box for a character that its font lacks. An SVG
-# with a control character is no XML.
-
-
-# Draws what a picture shows with matplotlib.
 
 
 STRONG = "#D55E00"
@@ -54,40 +44,40 @@ def figure(picture: Picture) -> Figure:
         )
         panels = list(grid.flat[: len(picture.panels)])
         for axes, own in zip(panels, picture.panels, strict=True):
-            panel(axes, own, picture.names_left)
+            add_panel(axes, own, picture.names_left)
         for axes in grid.flat[len(panels) :]:
             axes.remove()
         if picture.share == "y":
-            _same_ends(panels, [own.y for own in picture.panels])
+            _same_limits(panels, [own.y for own in picture.panels])
             _one_scale(panels)
         if picture.share == "rows":
             for start in range(0, len(panels), picture.columns):
                 row = slice(start, start + picture.columns)
-                _same_ends(panels[row], [own.y for own in picture.panels[row]])
+                _same_limits(panels[row], [own.y for own in picture.panels[row]])
         if picture.share:
             _label_once(panels, picture)
         if picture.heading:
-            drawn.suptitle(text(picture.heading), fontsize=9.5)
+            drawn.suptitle(drawable(picture.heading), fontsize=9.5)
         if picture.legend:
             style.legend_below(drawn, picture.legend, [*map(entry, picture.last)])
     return drawn
 
 
-def panel(axes: Axes, shown: Panel, names_left: bool = False) -> None:
+def add_panel(axes: Axes, panel: Panel, names_left: bool = False) -> None:
     """Draw one panel on axes of any figure."""
-    for mark in shown.marks:
-        draw_mark(axes, mark)
-    _scale(axes.xaxis, shown.x)
-    _scale(axes.yaxis, shown.y)
-    if not shown.grid:
+    for mark in panel.marks:
+        add_mark(axes, mark)
+    _scale(axes.xaxis, panel.x)
+    _scale(axes.yaxis, panel.y)
+    if not panel.grid:
         axes.grid(visible=False)
-    if shown.title:
-        axes.set_title(text(shown.title), fontsize=9.5, loc="left" if names_left else "center")
-    if shown.remark:
-        style.remark(axes, text(shown.remark))
+    if panel.title:
+        axes.set_title(drawable(panel.title), fontsize=9.5, loc="left" if names_left else "center")
+    if panel.remark:
+        style.remark(axes, drawable(panel.remark))
 
 
-def draw_mark(axes: Axes, mark: Mark) -> None:
+def add_mark(axes: Axes, mark: Mark) -> None:
     """Draw one mark; its entry of the legend is its artist's label."""
     match mark:
         case Curve():
@@ -108,7 +98,7 @@ def draw_mark(axes: Axes, mark: Mark) -> None:
                 axes.text(
                     x,
                     y,
-                    text(words),
+                    drawable(words),
                     ha=mark.align,
                     va="center",
                     color=mark.colour,
@@ -206,7 +196,7 @@ def _bars(axes: Axes, mark: Bars) -> None:
 def _heat(axes: Axes, mark: Heat) -> None:
     from matplotlib.colors import LogNorm, Normalize
 
-    low, top = mark.ends
+    low, top = mark.limits
     norm: Any = LogNorm(low, top) if mark.log else Normalize(low, top)
     image = axes.imshow(
         np.maximum(mark.values, low) if mark.log else mark.values,
@@ -221,7 +211,7 @@ def _heat(axes: Axes, mark: Heat) -> None:
     if len(mark.values) <= SEPARATE:
         axes.grid(visible=True, which="minor", axis="y", color="white", linewidth=2)
     axes.tick_params(which="minor", length=0)
-    label = text(mark.label)
+    label = drawable(mark.label)
     bar = axes.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.02, label=label)
     if mark.log and top < 100 * low:
         style.log_axis(bar.ax.yaxis, _mantissas(top / low))
@@ -236,28 +226,29 @@ def _mantissas(ratio: float) -> tuple[float, ...]:
     return (1, 1.1, 1.2, 1.3, 1.4, 1.5, 1.7, 2, 2.3, 2.6, 3, 3.5, 4, 5, 6, 7, 8, 9)
 
 
-def _scale(axis: Any, shown: Axis) -> None:
+def _scale(axis: Any, asked: Axis) -> None:
     """Label, scale, ends and ticks of ``axes.xaxis`` or ``axes.yaxis``."""
-    axis.set_label_text(text(shown.label))
+    axis.set_label_text(drawable(asked.label))
     ends = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
-    if shown.low is not None and shown.high is not None:
-        ends(shown.low, shown.high)  # first: a logarithm finds no margins around 1e149
-    if shown.log:
-        style.log_axis(axis, shown.ticks)
-    if shown.low is not None or shown.high is not None:
-        ends(shown.low, shown.high)
-    if shown.names is not None:
-        places = range(len(shown.names)) if shown.places is None else shown.places
-        axis.set_ticks(list(places), [*map(text, shown.names)], fontsize=8.5)
-        for place, label in zip(places, axis.get_ticklabels(), strict=True):
-            if place in shown.strong:
-                label.set(color=STRONG, fontweight="bold")
+    if asked.low is not None and asked.high is not None:
+        ends(asked.low, asked.high)  # first: a logarithm finds no margins around 1e149
+    if asked.log:
+        style.log_axis(axis, asked.ticks)
+    if asked.low is not None or asked.high is not None:
+        ends(asked.low, asked.high)
+    if asked.names is not None:
+        places = range(len(asked.names)) if asked.places is None else asked.places
+        axis.set_ticks(list(places), [*map(drawable, asked.names)], fontsize=8.5)
+        if asked.strong:
+            for place, label in zip(places, axis.get_ticklabels(), strict=True):
+                if place in asked.strong:
+                    label.set(color=STRONG, fontweight="bold")
 
 
-def _same_ends(panels: list[Axes], shown: list[Axis]) -> None:
+def _same_limits(panels: list[Axes], asked: list[Axis]) -> None:
     """Where panels share a vertical axis, it spans what each of them asks for."""
-    lows = [axis.low for axis in shown if axis.low is not None]
-    highs = [axis.high for axis in shown if axis.high is not None]
+    lows = [axis.low for axis in asked if axis.low is not None]
+    highs = [axis.high for axis in asked if axis.high is not None]
     if lows and highs:
         turned = lows[0] > highs[0]
         ends = (max(lows), min(highs)) if turned else (min(lows), max(highs))

@@ -193,7 +193,7 @@ class Heat:
         return self.extent or (-0.5, self.values.shape[1] - 0.5)
 
     @property
-    def ends(self) -> tuple[float, float]:
+    def limits(self) -> tuple[float, float]:
         """The values of the lightest and the darkest shade."""
         known = self.values[np.isfinite(self.values)]
         top = (float(known.max()) if known.size else 0.0) or 1.0

@@ -50,21 +50,30 @@ MOST = 240
 """Characters that are shown of a longer text."""
 
 
-def text(words: str) -> str:
+# Texts come from outside. matplotlib takes what stands between two dollar signs for mathematics,
+# leaves entries of a legend out that begin with an underscore, and draws a box for a character
+# that its font lacks; an SVG with a control character is no XML.
+
+
+def drawable(words: str) -> str:
     """What matplotlib is told so that it draws these words; their lines stay lines."""
     return "\n".join(_line(part) for part in words.split("\n"))
 
 
 def entry(words: str) -> str:
     """The same, for an entry of a legend."""
-    found = text(words)
+    found = drawable(words)
     return f" {found}" if found.startswith("_") else found
 
 
 def _line(words: str) -> str:
     plain = shortened(escaped(words), MOST)
     if not plain.isascii():
-        plain = "".join(each if each.isascii() or _has(each) else in_ascii(each) for each in plain)
+        known = [_characters(font) for font in fonts()]
+        plain = "".join(
+            each if each.isascii() or any(ord(each) in font for font in known) else in_ascii(each)
+            for each in plain
+        )
     if len(plain) > WIDEST:
         plain = "\n".join(textwrap.wrap(plain, WIDEST, break_on_hyphens=False)) or plain
     return plain.replace("$", r"\$")
@@ -77,10 +86,6 @@ def fonts() -> tuple[str, ...]:
 
     installed = {font.name for font in font_manager.fontManager.ttflist}
     return (FONT, *(name for name in MORE_FONTS if name in installed))
-
-
-def _has(character: str) -> bool:
-    return any(ord(character) in _characters(font) for font in fonts())
 
 
 @cache
@@ -199,17 +204,13 @@ CHARACTER, HANDLE = 0.075, 0.65
 
 def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
     """How many columns of a legend fit into a width in inches; entries go down the columns."""
+    widths = [max(map(len, label.split("\n"))) for label in labels]
     for count in range(min(columns, len(labels)), 1, -1):
-        lengths = np.array_split([_width(label) for label in labels], count)
+        lengths = np.array_split(widths, count)
         needed = sum(HANDLE + CHARACTER * column.max() for column in lengths)
         if needed <= width:
             return count
     return 1
-
-
-def _width(label: str) -> int:
-    """Characters of its longest line."""
-    return max(map(len, label.split("\n")))
 
 
 METADATA: dict[str, dict[str, None]] = {

@@ -589,7 +589,7 @@ def test_every_marker_can_be_drawn(name: str, hollow: bool) -> None:
     """Letters are markers in another way than symbols are."""
     one = np.ones(1)
     axes = Figure().subplots()
-    paint.draw_mark(axes, Points(look(name), one, one, hollow=hollow))
+    paint.add_mark(axes, Points(look(name), one, one, hollow=hollow))
     assert [line.get_marker() for line in axes.lines] == [look(name).marker]
 
 

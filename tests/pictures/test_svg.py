@@ -24,12 +24,12 @@ from erasurehead.experiments.pictures.picture import (
     Rules,
     Texts,
 )
-from erasurehead.experiments.pictures.svg.marks import DARK, LEAST, Sheet, contrast, on_dark
+from erasurehead.experiments.pictures.svg.marks import DARK, LEAST, PageStyle, contrast, on_dark
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.pictures.svg.scale import (
     Scale,
-    ends,
     kept,
+    limits,
     linear_ticks,
     log_ticks,
     tick_text,
@@ -77,12 +77,12 @@ def test_an_axis_reaches_around_its_marks_unless_it_says_how_far() -> None:
     curve = Curve(
         LOOK, np.array([0.0, 10.0]), np.array([1.0, np.nan]), np.zeros(2), np.full(2, 3.0)
     )
-    assert ends(Axis("x"), [curve], "x") == pytest.approx((-0.5, 10.5))
-    assert ends(Axis("y"), [curve], "y") == pytest.approx((-0.15, 3.15))
-    assert ends(Axis("y", low=0.0), [curve], "y") == pytest.approx((0.0, 3.15))
-    assert ends(Axis("y", low=5.0, high=-1.0), [curve], "y") == (5.0, -1.0)
-    assert ends(Axis("x"), [Heat(np.zeros((2, 4)))], "x") == (-0.5, 3.5)
-    low, high = ends(Axis("y", log=True), [curve], "y")
+    assert limits(Axis("x"), [curve], "x") == pytest.approx((-0.5, 10.5))
+    assert limits(Axis("y"), [curve], "y") == pytest.approx((-0.15, 3.15))
+    assert limits(Axis("y", low=0.0), [curve], "y") == pytest.approx((0.0, 3.15))
+    assert limits(Axis("y", low=5.0, high=-1.0), [curve], "y") == (5.0, -1.0)
+    assert limits(Axis("x"), [Heat(np.zeros((2, 4)))], "x") == (-0.5, 3.5)
+    low, high = limits(Axis("y", log=True), [curve], "y")
     assert 0 < low < 1 < high, "values that are not positive are no obstacle"
 
 
@@ -128,7 +128,10 @@ def test_what_a_pointer_reads_is_what_was_given() -> None:
     points = Points(LOOK, np.array([5.0]), np.array([2.0]), np.array([[1.0], [2.0]]))
     bars = Bars(Fill("#E69F00", "///", "bar"), np.array([1.0]), np.array([0.0]), np.array([4.0]))
     drawn = draw_picture(
-        whole(Curve(LOOK, x, x**2), points, bars, Rules("end", np.array([3.0]))), "p", "p", Sheet()
+        whole(Curve(LOOK, x, x**2), points, bars, Rules("end", np.array([3.0]))),
+        "p",
+        "p",
+        PageStyle(),
     )
     curve, read, bar = drawn.panels[0].values["marks"]
     assert curve["x"][0] == 0
@@ -141,7 +144,9 @@ def test_what_a_pointer_reads_is_what_was_given() -> None:
 
 
 def test_texts_are_escaped_and_described() -> None:
-    drawn = draw_picture(whole(Curve(LOOK, np.arange(2.0), np.arange(2.0))), "p<i>", "p", Sheet())
+    drawn = draw_picture(
+        whole(Curve(LOOK, np.arange(2.0), np.arange(2.0))), "p<i>", "p", PageStyle()
+    )
     svg = str(drawn.panels[0].svg)
     assert "<b>" not in svg
     assert "<remark>" not in svg
@@ -153,7 +158,7 @@ def test_texts_are_escaped_and_described() -> None:
 def test_a_wide_table_of_shades_stays_small() -> None:
     values = np.random.default_rng(0).random((100, 400))
     values[0, 0] = np.nan
-    drawn = draw_picture(whole(Heat(values, "s", log=True)), "p", "p", Sheet())
+    drawn = draw_picture(whole(Heat(values, "s", log=True)), "p", "p", PageStyle())
     panel = drawn.panels[0]
     assert len(panel.svg) < 150_000
     assert panel.values["marks"][0]["v"][0][0] is None
@@ -166,7 +171,7 @@ def test_a_long_name_beside_the_axis_is_folded_and_not_cut() -> None:
     y = Axis("", low=0.5, high=-0.5, names=(name,))
     bar = Bars(Fill("#000000", "", "a"), np.zeros(1), np.zeros(1), np.ones(1))
     picture = Picture([Panel(Axis("share"), y, [bar])], 1, 4.8, 3.0)
-    [panel] = draw_picture(picture, "p", "p", Sheet()).panels
+    [panel] = draw_picture(picture, "p", "p", PageStyle()).panels
     found = re.findall(r'text-anchor="end" x="([\d.]+)" y="[\d.]+">([^<]+)<', panel.svg)
     assert " ".join(text for _, text in found) == name
     assert all(float(x) >= 6.0 * len(text) for x, text in found)
@@ -176,7 +181,7 @@ def test_a_hidden_scheme_takes_its_whole_bar_along() -> None:
     """Parts of a bar without a title of their own belong to the titled part before them."""
     ones = (np.zeros(1), np.zeros(1), np.ones(1))
     marks = [Bars(Fill("#000000", "", "a"), *ones), Bars(Fill("#AAAAAA", "/", ""), *ones)]
-    svg = str(draw_picture(whole(*marks), "p", "p", Sheet()).panels[0].svg)
+    svg = str(draw_picture(whole(*marks), "p", "p", PageStyle()).panels[0].svg)
     assert len(re.findall(r'class="mark \w+" data-k="0"', svg)) == 2
 
 
@@ -190,7 +195,7 @@ def test_bars_rules_texts_and_outlines_are_drawn_by_both() -> None:
         Bars(Fill("#222222", "", "", outline=True), x, x, x + 1),
     )
     picture = whole(*marks)
-    svg = draw_picture(picture, "p", "p", Sheet()).panels[0].svg
+    svg = draw_picture(picture, "p", "p", PageStyle()).panels[0].svg
     for part in (">&lt;one&gt;<", 'text-anchor="end" font-weight="bold"', ">two<", ">lines<"):
         assert part in svg
     assert 'class="ol"' in svg
@@ -204,7 +209,9 @@ def test_panels_of_a_row_share_their_vertical_axis() -> None:
     x = np.arange(3.0)
     panels = [Panel(Axis("t (s)"), Axis("y"), [Curve(LOOK, x, k * x)]) for k in (1, 5, 2, 3)]
     picture = Picture(panels, 2, 4.8, 3.0, share="rows", heights=(2, 1))
-    ends = [panel.values["y"]["ends"] for panel in draw_picture(picture, "p", "p", Sheet()).panels]
+    ends = [
+        panel.values["y"]["ends"] for panel in draw_picture(picture, "p", "p", PageStyle()).panels
+    ]
     assert ends[0] == ends[1] != ends[2] == ends[3]
     limits = [axes.get_ylim() for axes in paint.figure(picture).axes]
     assert limits[0] == limits[1] != limits[2] == limits[3]

@@ -57,19 +57,19 @@ def test_a_dollar_is_a_dollar() -> None:
     from matplotlib.text import Text
 
     for text in ("$x$", r"\$5", "5 $", r"a\b"):
-        shown, formula = Text(0, 0, "")._preprocess_math(style.text(text))
+        shown, formula = Text(0, 0, "")._preprocess_math(style.drawable(text))
         assert (shown, formula) == (text, False)
 
 
 def test_plain_texts_stay() -> None:
     for text in ("ErasureHead, d = 3", "±2 µs", "two\nlines"):
-        assert style.text(text) == style.entry(text) == text
+        assert style.drawable(text) == style.entry(text) == text
 
 
 def test_what_no_font_has_is_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(style, "fonts", lambda: (style.FONT,))
-    assert style.text("快") == r"\u5feb"
-    assert style.text("é") == "é"
+    assert style.drawable("快") == r"\u5feb"
+    assert style.drawable("é") == "é"
 
 
 def test_a_long_text_is_broken_into_lines() -> None:

@@ -15,9 +15,9 @@ from ....sim.types import FloatArray
 from ...config.errors import escaped
 from ..looks import INK, LineStyle, Look, shade
 from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules, Texts
-from .scale import Scale, kept, place, readable
+from .scale import Scale, kept, readable, tenth
 
-# Markers, line styles and hatches of matplotlib as SVG: drawn once, used everywhere.
+# Markers, line styles and hatches of matplotlib as SVG. A page defines each once.
 
 
 PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
@@ -85,7 +85,7 @@ def _marker(code: str, name: str) -> str:
     return f'<path id="{name}" class="{kind}" d="{"".join(steps)}"/>'
 
 
-# Colours by name, so that a page can show each of them on white and on black.
+# Colours are classes of the style sheet, so that a page has a light and a dark form.
 
 
 DARK = "#15181d"
@@ -99,7 +99,7 @@ GREY = 16
 
 
 @dataclass
-class Inks:
+class PageColours:
     """The colours of a page, each with the name of a class of the style sheet."""
 
     known: dict[str, str] = field(default_factory=dict)
@@ -142,21 +142,18 @@ def _luminance(colour: str) -> float:
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-# What the pictures of one page share: colours, markers, and the numbers of their schemes.
-
-
 @dataclass
-class Sheet:
-    """One page.
+class PageStyle:
+    """What all pictures of one page share.
 
     Attributes:
-        inks: its colours.
+        colours: its colours.
         symbols: its markers and hatches.
         keys: the number of each entry of the legends, by title: a scheme has one number on the
             whole page, so that it can be hidden in all pictures at once.
     """
 
-    inks: Inks = field(default_factory=Inks)
+    colours: PageColours = field(default_factory=PageColours)
     symbols: Symbols = field(default_factory=Symbols)
     keys: dict[str, int] = field(default_factory=dict)
 
@@ -165,7 +162,7 @@ class Sheet:
         return self.keys.setdefault(title, len(self.keys))
 
 
-# A table of values as shades: a small image, stretched, whatever its size.
+# A table of values is a small image, a pixel for each value, which the browser stretches.
 
 
 MOST_READ = 60_000
@@ -181,11 +178,11 @@ def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
         '<image class="heat" x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none" '
         'href="{}"/>'
     ).format(
-        *map(place, (min(left, right), min(top, bottom), abs(right - left), abs(bottom - top))),
+        *map(tenth, (min(left, right), min(top, bottom), abs(right - left), abs(bottom - top))),
         source(shades(mark.values, mark)),
     )
     lines = Markup("").join(
-        Markup('<path class="gap" d="M{} {}H{}"/>').format(place(left), place(at), place(right))
+        Markup('<path class="gap" d="M{} {}H{}"/>').format(tenth(left), tenth(at), tenth(right))
         for at in y(np.arange(1, rows, dtype=np.float64) - 0.5)
         if rows <= 24
     )
@@ -205,7 +202,7 @@ def shades(values: FloatArray, mark: Heat) -> bytes:
     from matplotlib import colormaps
     from PIL import Image
 
-    low, high = mark.ends
+    low, high = mark.limits
     with np.errstate(invalid="ignore", divide="ignore"):
         if mark.log:
             values, low, high = np.log(np.maximum(values, low)), np.log(low), np.log(high)
@@ -224,25 +221,25 @@ def source(png: bytes) -> str:
 
 def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     """Which shade is which value: flush right at a place, one line high."""
-    low, high = mark.ends
+    low, high = mark.limits
     steps = np.geomspace(low, high, 48) if mark.log else np.linspace(low, high, 48)
     return Markup(
         '<text class="tk" text-anchor="end" x="{0}" y="{1}">{2}</text>'
         '<image x="{3}" y="{4}" width="72" height="9" preserveAspectRatio="none" href="{5}"/>'
         '<text class="tk" text-anchor="end" x="{6}" y="{1}">{7}</text>'
     ).format(
-        place(right),
-        place(y),
+        tenth(right),
+        tenth(y),
         f"{high:.3g} {mark.label}".strip(),
-        place(right - 78 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
-        place(y - 8.5),
+        tenth(right - 78 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
+        tenth(y - 8.5),
         source(shades(steps[None, :], mark)),
-        place(right - 83 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
+        tenth(right - 83 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
         f"{low:.3g}",
     )
 
 
-# Each mark of a panel as SVG, and the values that a pointer reads there.
+# The marks.
 
 
 UNIT = 1.25
@@ -268,18 +265,18 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Place:
+class PanelScales:
     """Where a mark is drawn.
 
     Attributes:
         x, y: the scales.
-        sheet: of the page.
+        page_style: what all pictures of the page share.
         owner: the title under which a mark without one is hidden and read; by colour.
     """
 
     x: Scale
     y: Scale
-    sheet: Sheet
+    page_style: PageStyle
     owner: Mapping[str, str]
 
     def title(self, look: Look | Fill) -> str:
@@ -287,7 +284,7 @@ class Place:
         return look.title or self.owner.get(look.colour, "")
 
 
-def draw(mark: Mark, at: Place, title: str) -> Drawn:
+def draw_mark(mark: Mark, at: PanelScales, title: str) -> Drawn:
     """Draw a mark.
 
     Args:
@@ -296,34 +293,34 @@ def draw(mark: Mark, at: Place, title: str) -> Drawn:
         title: the entry of the legend that it belongs to; empty for none.
     """
     group = Markup('<g class="mark {}"{}>{}</g>')
-    key = Markup(' data-k="{}"').format(at.sheet.key(title)) if title else Markup("")
+    key = Markup(' data-k="{}"').format(at.page_style.key(title)) if title else Markup("")
     match mark:
         case Curve():
             parts, values = _curve(mark, at)
-            ink = at.sheet.inks.name(mark.look.colour)
+            ink = at.page_style.colours.name(mark.look.colour)
         case Points():
             parts, values = _points(mark, at)
-            ink = at.sheet.inks.name(mark.look.colour)
+            ink = at.page_style.colours.name(mark.look.colour)
         case Bars():
             parts, values = _bars(mark, at)
-            ink = at.sheet.inks.name(mark.fill.colour)
+            ink = at.page_style.colours.name(mark.fill.colour)
         case Rules():
             parts, values = _rules(mark, at), {}
-            ink = at.sheet.inks.name(INK)
+            ink = at.page_style.colours.name(INK)
         case Texts():
             parts, values = _texts(mark, at), {}
-            ink = at.sheet.inks.name(mark.colour)
+            ink = at.page_style.colours.name(mark.colour)
         case Heat():
             parts, values = heat_image(mark, at.x, at.y)
             ink = ""
     if values:
         values["t"] = title
-        values["k"] = at.sheet.key(title) if title else -1
+        values["k"] = at.page_style.key(title) if title else -1
         values["i"] = ink
     return Drawn(group.format(ink, key, parts), values)
 
 
-def _curve(mark: Curve, at: Place) -> tuple[Markup, Values]:
+def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
     ends = [(mark.low, mark.high)] if mark.low is not None and mark.high is not None else []
     scale, along, middle = (at.y, x, y) if mark.across == "y" else (at.x, y, x)
@@ -340,12 +337,12 @@ def _curve(mark: Curve, at: Place) -> tuple[Markup, Values]:
     pattern = dashes(mark.look.line, mark.width * UNIT)
     if mark.look.line != "none":
         parts += Markup('<path class="ln" stroke-width="{}"{} d="{}"/>').format(
-            place(mark.width * UNIT), _dashed(pattern), d
+            tenth(mark.width * UNIT), _dashed(pattern), d
         )
     if mark.look.marker:
         every = 1 if mark.bars else max(1, len(x) // MARKED)
         marked = [*mark.marked] or slice(every // 2, None, every)
-        parts += _uses(mark.look, x[marked], y[marked], 5.5, at.sheet)
+        parts += _uses(mark.look, x[marked], y[marked], 5.5, at.page_style)
     values: Values = {"kind": "curve", "x": readable(mark.x[places]), "y": readable(mark.y[places])}
     if mark.steps:
         values["steps"] = 1
@@ -368,11 +365,11 @@ def _line(x: FloatArray, y: FloatArray, steps: bool) -> str:
         if not (np.isfinite(px) and np.isfinite(py)):
             pen = False
             continue
-        here = f"{place(px)} {place(py)}"
+        here = f"{tenth(px)} {tenth(py)}"
         if not pen:
             parts.append(f"M{here}")
         elif steps:
-            parts.append(f"H{place(px)}V{place(py)}")
+            parts.append(f"H{tenth(px)}V{tenth(py)}")
         elif here != last:
             parts.append(f"L{here}")
         pen, last = True, here
@@ -398,23 +395,23 @@ def _bars_at(x: FloatArray, low: FloatArray, high: FloatArray) -> Markup:
     """Vertical bars, where both ends are known."""
     known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high) & (low != high)
     d = "".join(
-        f"M{place(at)} {place(a)}V{place(b)}"
+        f"M{tenth(at)} {tenth(a)}V{tenth(b)}"
         for at, a, b in zip(x[known], low[known], high[known], strict=True)
     )
     return Markup('<path class="ln" stroke-width="1.8" d="{}"/>').format(d) if d else Markup("")
 
 
-def _uses(look: Look, x: FloatArray, y: FloatArray, size: float, sheet: Sheet) -> Markup:
-    name, scale = sheet.symbols.marker(look.marker), place(size * UNIT)
+def _uses(look: Look, x: FloatArray, y: FloatArray, size: float, page_style: PageStyle) -> Markup:
+    name, scale = page_style.symbols.marker(look.marker), tenth(size * UNIT)
     use = Markup('<use href="#{}" transform="translate({} {})scale({})"/>')
     known = np.isfinite(x) & np.isfinite(y)
     return Markup("").join(
-        use.format(name, place(px), place(py), scale)
+        use.format(name, tenth(px), tenth(py), scale)
         for px, py in zip(x[known], y[known], strict=True)
     )
 
 
-def _points(mark: Points, at: Place) -> tuple[Markup, Values]:
+def _points(mark: Points, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
     parts = Markup("")
     values: Values = {"kind": "points", "x": readable(mark.x), "y": readable(mark.y)}
@@ -428,9 +425,9 @@ def _points(mark: Points, at: Place) -> tuple[Markup, Values]:
         values[name] = [readable(middle - lengths[0]), readable(middle + lengths[1])]
         known = np.isfinite(low) & np.isfinite(high) & (low != high)
         d = "".join(
-            f"M{place(a)} {place(o)}H{place(b)}"
+            f"M{tenth(a)} {tenth(o)}H{tenth(b)}"
             if name == "dx"
-            else f"M{place(o)} {place(a)}V{place(b)}"
+            else f"M{tenth(o)} {tenth(a)}V{tenth(b)}"
             for a, b, o in zip(
                 low[known], high[known], (y if name == "dx" else x)[known], strict=True
             )
@@ -439,13 +436,13 @@ def _points(mark: Points, at: Place) -> tuple[Markup, Values]:
             parts += Markup('<path class="ln" stroke-width="1.8" d="{}"/>').format(d)
     if mark.look.marker:
         size = mark.size + 2 * mark.ringed
-        uses = _uses(mark.look, x, y, size, at.sheet)
+        uses = _uses(mark.look, x, y, size, at.page_style)
         kind = "hollow" if mark.hollow else "ringed" if mark.ringed else ""
         parts += Markup('<g class="{}">{}</g>').format(kind, uses) if kind else uses
     return parts, values if len(mark.x) else {}
 
 
-def _bars(mark: Bars, at: Place) -> tuple[Markup, Values]:
+def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
     """All bars of a kind as one path, and once more for the hatch."""
     if not len(mark.rows):
         return Markup(""), {}
@@ -453,14 +450,14 @@ def _bars(mark: Bars, at: Place) -> tuple[Markup, Values]:
     half = mark.fill.height / 2
     top, bottom = at.y(mark.rows - half), at.y(mark.rows + half)
     d = "".join(
-        f"M{place(a)} {place(c)}H{place(b)}V{place(e)}H{place(a)}Z"
+        f"M{tenth(a)} {tenth(c)}H{tenth(b)}V{tenth(e)}H{tenth(a)}Z"
         for a, b, c, e in zip(left, right, top, bottom, strict=True)
-        if np.isfinite([a, b, c, e]).all() and place(a) != place(b)
+        if np.isfinite([a, b, c, e]).all() and tenth(a) != tenth(b)
     )
     parts = Markup('<path class="{}" d="{}"/>').format("ol" if mark.fill.outline else "br", d)
     if mark.fill.hatch:
         parts += Markup('<path fill="url(#{})" d="{}"/>').format(
-            at.sheet.symbols.hatch(mark.fill.hatch), d
+            at.page_style.symbols.hatch(mark.fill.hatch), d
         )
     values: Values = {
         "kind": "bars",
@@ -471,11 +468,11 @@ def _bars(mark: Bars, at: Place) -> tuple[Markup, Values]:
     return parts, values
 
 
-def _rules(mark: Rules, at: Place) -> Markup:
-    ends = f"{place(at.y.start)}V{place(at.y.end)}"
-    d = "".join(f"M{place(x)} {ends}" for x in at.x(mark.x) if np.isfinite(x))
+def _rules(mark: Rules, at: PanelScales) -> Markup:
+    ends = f"{tenth(at.y.start)}V{tenth(at.y.end)}"
+    d = "".join(f"M{tenth(x)} {ends}" for x in at.x(mark.x) if np.isfinite(x))
     d += "".join(
-        f"M{place(at.x.start)} {place(y)}H{place(at.x.end)}" for y in at.y(mark.y) if np.isfinite(y)
+        f"M{tenth(at.x.start)} {tenth(y)}H{tenth(at.x.end)}" for y in at.y(mark.y) if np.isfinite(y)
     )
     dashed = _dashed(dashes(mark.line, 1.0))
     return Markup('<path class="rule"{} d="{}"/>').format(dashed, d) if d else Markup("")
@@ -488,7 +485,7 @@ LINE = 13.0
 """Units between the lines of a text."""
 
 
-def _texts(mark: Texts, at: Place) -> Markup:
+def _texts(mark: Texts, at: PanelScales) -> Markup:
     """Each line of each text as an element of its own."""
     line = Markup('<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>')
     weight, parts = "bold" if mark.bold else "normal", Markup("")
@@ -496,5 +493,5 @@ def _texts(mark: Texts, at: Place) -> Markup:
         lines = [*map(escaped, words.split("\n"))]
         for number, part in enumerate(lines):
             middle = y + 4 + LINE * (number - (len(lines) - 1) / 2)
-            parts += line.format(ANCHORS[mark.align], weight, place(x), place(middle), part)
+            parts += line.format(ANCHORS[mark.align], weight, tenth(x), tenth(middle), part)
     return parts

@@ -13,10 +13,20 @@ from markupsafe import Markup
 from ...config.errors import escaped, shortened
 from ..looks import INK, MUTED, Look
 from ..picture import Axis, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from .marks import LINE, Place, Sheet, colour_bar, dashes, draw
-from .scale import Ends, Scale, ends, linear_ticks, log_ticks, place, readable, said, tick_text
+from .marks import LINE, PageStyle, PanelScales, colour_bar, dashes, draw_mark
+from .scale import (
+    Limits,
+    Scale,
+    limits,
+    linear_ticks,
+    log_ticks,
+    readable,
+    said,
+    tenth,
+    tick_text,
+)
 
-# A panel as one SVG, with axes, what a screen reader says of it, and what a pointer reads.
+# A panel.
 
 
 CHARACTER = 6.3
@@ -35,13 +45,13 @@ TOP, BOTTOM, RIGHT = 26.0, 42.0, 14.0
 
 
 @dataclass(frozen=True)
-class Frame:
+class PanelLayout:
     """The size of a drawing, and the ends that its axes share with others."""
 
     width: float
     height: float
-    x: Ends
-    y: Ends
+    x: Limits
+    y: Limits
     x_log: bool
     y_log: bool
 
@@ -66,7 +76,12 @@ class DrawnPanel:
 
 
 def draw_panel(
-    panel: Panel, name: str, ident: str, frame: Frame, sheet: Sheet, owner: Mapping[str, str]
+    panel: Panel,
+    name: str,
+    ident: str,
+    layout: PanelLayout,
+    page_style: PageStyle,
+    owner: Mapping[str, str],
 ) -> DrawnPanel:
     """Draw a panel.
 
@@ -74,55 +89,59 @@ def draw_panel(
         panel: what it shows.
         name: what the whole picture is called.
         ident: an identifier that no other part of the page has.
-        frame: its size and ends.
-        sheet: of the page.
+        layout: its size and ends.
+        page_style: of the page.
         owner: titles of colours, for marks without a title.
     """
-    room = int((MOST_LEFT * frame.width - BESIDE) / CHARACTER)
-    ticks = [(at, _folded(lines, room)) for at, lines in _ticks(panel.y, frame.y, frame.y_log)]
+    room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
+    ticks = [(at, _folded(lines, room)) for at, lines in _ticks(panel.y, layout.y, layout.y_log)]
     longest = max((len(line) for _, lines in ticks for line in lines), default=0)
-    left = min(BESIDE + CHARACTER * longest, MOST_LEFT * frame.width)
-    x = Scale(*frame.x, left, frame.width - RIGHT, frame.x_log)
-    y = Scale(*frame.y, frame.height - BOTTOM, TOP, frame.y_log)
-    at = Place(x, y, sheet, owner)
-    drawn = [draw(mark, at, title) for mark, title in _titled(panel.marks, at)]
+    left = min(BESIDE + CHARACTER * longest, MOST_LEFT * layout.width)
+    x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
+    y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
+    at = PanelScales(x, y, page_style, owner)
+    drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, at)]
     title = tuple(escaped(line) for line in panel.title.split("\n") if line)
     label = ": ".join([name, ", ".join(title)] if title else [name])
     clip = f"{ident}-clip"
     heats = [mark for mark in panel.marks if isinstance(mark, Heat)]
     parts = [
-        Markup('<desc id="{}-desc">{}</desc>').format(ident, described(panel, frame)),
+        Markup('<desc id="{}-desc">{}</desc>').format(ident, alt_text(panel, layout)),
         Markup('<clipPath id="{}"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>').format(
-            clip, *map(place, (left - 1, TOP - 1, frame.width - RIGHT - left + 2,
-                               frame.height - BOTTOM - TOP + 2)),
+            clip, *map(tenth, (left - 1, TOP - 1, layout.width - RIGHT - left + 2,
+                               layout.height - BOTTOM - TOP + 2)),
         ),
-        *_axes(panel, x, y, ticks, frame),
+        *_axes(panel, x, y, ticks, layout),
         Markup('<g clip-path="url(#{})">{}</g>').format(
             clip, Markup("").join(each.svg for each in drawn)
         ),
-        *(colour_bar(mark, frame.width - RIGHT, TOP - 9) for mark in heats[:1]),
+        *(colour_bar(mark, layout.width - RIGHT, TOP - 9) for mark in heats[:1]),
     ]  # fmt: skip
     if panel.remark:
         parts.append(
             Markup('<text class="rm" text-anchor="end" x="{}" y="{}">{}</text>').format(
-                place(frame.width - RIGHT - 4), place(TOP + 12), escaped(panel.remark)
+                tenth(layout.width - RIGHT - 4), tenth(TOP + 12), escaped(panel.remark)
             )
         )
     svg = Markup(
         '<svg id="{0}" class="panel" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
         'aria-describedby="{0}-desc">{4}</svg>'
     ).format(
-        ident, place(frame.width), place(frame.height), shortened(label), Markup("").join(parts)
+        ident,
+        tenth(layout.width),
+        tenth(layout.height),
+        shortened(label),
+        Markup("").join(parts),
     )
     values = {
         "x": _axis_values(panel.x, x),
         "y": _axis_values(panel.y, y),
         "marks": [each.values for each in drawn if each.values],
     }
-    return DrawnPanel(ident, title, svg, values, frame.width)
+    return DrawnPanel(ident, title, svg, values, layout.width)
 
 
-def _titled(marks: Sequence[Mark], at: Place) -> Iterator[tuple[Mark, str]]:
+def _titled(marks: Sequence[Mark], at: PanelScales) -> Iterator[tuple[Mark, str]]:
     """Each mark with the entry of the legend under which it is hidden."""
     before = ""
     for mark in marks:
@@ -137,19 +156,19 @@ def _titled(marks: Sequence[Mark], at: Place) -> Iterator[tuple[Mark, str]]:
         yield mark, title
 
 
-def frame_of(panel: Panel, width: float, height: float) -> Frame:
+def layout_of(panel: Panel, width: float, height: float) -> PanelLayout:
     """The ends of a panel that shares no axis."""
-    return Frame(
+    return PanelLayout(
         width,
         height,
-        ends(panel.x, panel.marks, "x"),
-        ends(panel.y, panel.marks, "y"),
+        limits(panel.x, panel.marks, "x"),
+        limits(panel.y, panel.marks, "y"),
         panel.x.log,
         panel.y.log,
     )
 
 
-def _ticks(axis: Axis, reach: Ends, log: bool) -> list[tuple[float, list[str]]]:
+def _ticks(axis: Axis, reach: Limits, log: bool) -> list[tuple[float, list[str]]]:
     """Places and names, as lines."""
     if axis.names is not None:
         places = axis.places if axis.places is not None else range(len(axis.names))
@@ -172,33 +191,33 @@ def _folded(lines: list[str], room: int) -> list[str]:
 
 
 def _axes(
-    panel: Panel, x: Scale, y: Scale, ticks: list[tuple[float, list[str]]], frame: Frame
+    panel: Panel, x: Scale, y: Scale, ticks: list[tuple[float, list[str]]], layout: PanelLayout
 ) -> Iterator[Markup]:
     bottom, right = y.start, x.end
     text = Markup('<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>')
     lines = []
-    for value, name in _fitting(_ticks(panel.x, frame.x, frame.x_log), x):
+    for value, name in _fitting(_ticks(panel.x, layout.x, layout.x_log), x):
         at = float(x(np.array([value]))[0])
-        lines.append(f"M{place(at)} {place(bottom)}V{place(y.end)}")
-        yield text.format("tk", "middle", place(at), place(bottom + 15), " ".join(name))
+        lines.append(f"M{tenth(at)} {tenth(bottom)}V{tenth(y.end)}")
+        yield text.format("tk", "middle", tenth(at), tenth(bottom + 15), " ".join(name))
     for value, name in ticks:
         at = float(y(np.array([value]))[0])
         if not (y.end - 1 <= at <= y.start + 1):
             continue
-        lines.append(f"M{place(x.start)} {place(at)}H{place(right)}")
+        lines.append(f"M{tenth(x.start)} {tenth(at)}H{tenth(right)}")
         for number, part in enumerate(name):
             shift = 4 + LINE * (number - (len(name) - 1) / 2)
             kind = "tk strong" if value in panel.y.strong else "tk"
-            yield text.format(kind, "end", place(x.start - 6), place(at + shift), part)
+            yield text.format(kind, "end", tenth(x.start - 6), tenth(at + shift), part)
     if panel.grid:
         yield Markup('<path class="grid" d="{}"/>').format("".join(lines))
     yield Markup('<path class="axis" d="M{} {}V{}H{}"/>').format(
-        place(x.start), place(y.end), place(bottom), place(right)
+        tenth(x.start), tenth(y.end), tenth(bottom), tenth(right)
     )
     middle = (x.start + right) / 2
-    yield text.format("al", "middle", place(middle), place(bottom + 34), escaped(panel.x.label))
+    yield text.format("al", "middle", tenth(middle), tenth(bottom + 34), escaped(panel.x.label))
     if panel.y.label:
-        yield text.format("al", "start", "6", place(TOP - 11), escaped(panel.y.label))
+        yield text.format("al", "start", "6", tenth(TOP - 11), escaped(panel.y.label))
 
 
 def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[float, list[str]]]:
@@ -228,10 +247,10 @@ def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
     return values
 
 
-def described(panel: Panel, frame: Frame) -> str:
+def alt_text(panel: Panel, layout: PanelLayout) -> str:
     """The panel in words, for who cannot see it: axes, and where every scheme begins and ends."""
-    sentences = [_said_axis("Horizontal", panel.x, frame.x, frame.x_log)]
-    sentences.append(_said_axis("Vertical", panel.y, frame.y, frame.y_log))
+    sentences = [_said_axis("Horizontal", panel.x, layout.x, layout.x_log)]
+    sentences.append(_said_axis("Vertical", panel.y, layout.y, layout.y_log))
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
     sentences += spoken[:MOST_SAID]
     if len(spoken) > MOST_SAID:
@@ -241,7 +260,7 @@ def described(panel: Panel, frame: Frame) -> str:
     return " ".join(sentences)
 
 
-def _said_axis(which: str, axis: Axis, reach: Ends, log: bool) -> str:
+def _said_axis(which: str, axis: Axis, reach: Limits, log: bool) -> str:
     scale = ", logarithmic" if log else ""
     label = escaped(axis.label) or "rows"
     if axis.names is not None:
@@ -274,13 +293,13 @@ def _said_mark(mark: Mark) -> str:
             return f"{escaped(mark.fill.title)}: {len(mark.rows)} bars."
         case Heat():
             rows, columns = mark.values.shape
-            low, high = mark.ends
+            low, high = mark.limits
             return f"{rows} rows of {columns} shades, from {said(low)} to {said(high)}."
         case _:
             return ""
 
 
-# A picture for a page: its panels, the entries of its legend, and its remarks.
+# A picture: its panels, which may share axes, and one legend.
 
 
 ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
@@ -303,7 +322,7 @@ MOST_TITLE = 120
 
 
 @dataclass(frozen=True)
-class Entry:
+class LegendEntry:
     """An entry of a legend.
 
     Attributes:
@@ -329,31 +348,31 @@ class DrawnPicture:
     """
 
     panels: list[DrawnPanel]
-    entries: list[Entry]
+    entries: list[LegendEntry]
     heading: str
     wide: bool
 
 
-def draw_picture(picture: Picture, name: str, ident: str, sheet: Sheet) -> DrawnPicture:
+def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle) -> DrawnPicture:
     """Draw a picture.
 
     Args:
         picture: what it shows.
         name: what it is called.
         ident: an identifier that begins all of its own.
-        sheet: of the page.
+        page_style: of the page.
     """
     rows = any(_rows(panel) for panel in picture.panels)
     several = len(picture.panels) > 1 and not rows
-    frames = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
-    frames = _shared(picture, frames)
+    layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
+    layouts = _shared(picture, layouts)
     owner = _owners(picture.panels)
     panels = [
-        draw_panel(panel, name, f"{ident}-{place_}", frame, sheet, owner)
-        for place_, (panel, frame) in enumerate(zip(picture.panels, frames, strict=True), start=1)
+        draw_panel(panel, name, f"{ident}-{place_}", layout, page_style, owner)
+        for place_, (panel, layout) in enumerate(zip(picture.panels, layouts, strict=True), start=1)
     ]
-    wide = len(picture.panels) > 1 or any(frame.width == WIDE for frame in frames)
-    return DrawnPicture(panels, _entries(picture, sheet), escaped(picture.heading), wide)
+    wide = len(picture.panels) > 1 or any(layout.width == WIDE for layout in layouts)
+    return DrawnPicture(panels, _entries(picture, page_style), escaped(picture.heading), wide)
 
 
 def _rows(panel: Panel) -> int:
@@ -366,48 +385,48 @@ def _rows(panel: Panel) -> int:
     return round(abs(panel.y.low - panel.y.high))
 
 
-def _frame(panel: Panel, several: bool, alone: bool) -> Frame:
+def _frame(panel: Panel, several: bool, alone: bool) -> PanelLayout:
     rows = _rows(panel)
     if not rows:
         size = (SEVERAL, LOW) if several else (ONE, TALL)
-        return frame_of(panel, *size)
+        return layout_of(panel, *size)
     most = ROW[1] if alone else CROWDED
     height = 70 + rows * min(most, max(ROW[0], ROWS / rows))
     few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
     bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
-    return frame_of(panel, ONE if few and bars <= 3 * rows else WIDE, max(height, 130.0))
+    return layout_of(panel, ONE if few and bars <= 3 * rows else WIDE, max(height, 130.0))
 
 
-def _shared(picture: Picture, frames: list[Frame]) -> list[Frame]:
+def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
     """The same ends where panels share an axis; one kind of horizontal axis beside each other."""
-    if len(frames) < 2:
-        return frames
+    if len(layouts) < 2:
+        return layouts
     if picture.share == "rows":
         found, size = [], picture.columns
-        for start in range(0, len(frames), size):
+        for start in range(0, len(layouts), size):
             row = replace(picture, panels=picture.panels[start : start + size], share="y")
-            found += _shared(row, frames[start : start + size])
+            found += _shared(row, layouts[start : start + size])
         return found
     if picture.share == "y":
-        turned = frames[0].y[0] > frames[0].y[1]
-        low, high = (pick(end for f in frames for end in f.y) for pick in (min, max))
+        turned = layouts[0].y[0] > layouts[0].y[1]
+        low, high = (pick(end for f in layouts for end in f.y) for pick in (min, max))
         reach = (high, low) if turned else (low, high)
-        log = all(frame.y_log for frame in frames) or (
-            any(frame.y_log for frame in frames) and low > 0
+        log = all(layout.y_log for layout in layouts) or (
+            any(layout.y_log for layout in layouts) and low > 0
         )
-        frames = [replace(frame, y=reach, y_log=log) for frame in frames]
-        if any(frame.x_log for frame in frames):
-            frames = [_logarithmic(p, f) for p, f in zip(picture.panels, frames, strict=True)]
+        layouts = [replace(layout, y=reach, y_log=log) for layout in layouts]
+        if any(layout.x_log for layout in layouts):
+            layouts = [_logarithmic(p, f) for p, f in zip(picture.panels, layouts, strict=True)]
     if picture.share == "x":
-        low, high = (pick(end for f in frames for end in f.x) for pick in (min, max))
-        frames = [replace(frame, x=(low, high)) for frame in frames]
-    return frames
+        low, high = (pick(end for f in layouts for end in f.x) for pick in (min, max))
+        layouts = [replace(layout, x=(low, high)) for layout in layouts]
+    return layouts
 
 
-def _logarithmic(panel: Panel, frame: Frame) -> Frame:
+def _logarithmic(panel: Panel, layout: PanelLayout) -> PanelLayout:
     axis = replace(panel.x, log=True, low=None, high=None)
-    own = frame_of(replace(panel, x=axis), frame.width, frame.height)
-    return replace(frame, x=own.x, x_log=True)
+    own = layout_of(replace(panel, x=axis), layout.width, layout.height)
+    return replace(layout, x=own.x, x_log=True)
 
 
 def _owners(panels: Sequence[Panel]) -> dict[str, str]:
@@ -420,7 +439,7 @@ def _owners(panels: Sequence[Panel]) -> dict[str, str]:
     return {colour: title for colour, title in owners.items() if colour not in (INK, MUTED)}
 
 
-def _entries(picture: Picture, sheet: Sheet) -> list[Entry]:
+def _entries(picture: Picture, page_style: PageStyle) -> list[LegendEntry]:
     marks: dict[str, Mark] = {}
     for panel in picture.panels:
         for mark in panel.marks:
@@ -431,10 +450,10 @@ def _entries(picture: Picture, sheet: Sheet) -> list[Entry]:
     order += [title for title in picture.last if title in marks]
     fixed = set(picture.last)
     return [
-        Entry(
+        LegendEntry(
             shortened(escaped(title), MOST_TITLE),
-            swatch(marks[title], sheet),
-            -1 if title in fixed or isinstance(marks[title], Rules) else sheet.key(title),
+            swatch(marks[title], page_style),
+            -1 if title in fixed or isinstance(marks[title], Rules) else page_style.key(title),
         )
         for title in order
     ]
@@ -452,50 +471,50 @@ def _title(mark: Mark) -> str:
             return ""
 
 
-def swatch(mark: Mark, sheet: Sheet) -> Markup:
+def swatch(mark: Mark, page_style: PageStyle) -> Markup:
     """A small drawing of a mark, for a legend."""
     match mark:
         case Curve():
-            parts = _line(mark.look, mark.width, sheet)
-            ink = sheet.inks.name(mark.look.colour)
+            parts = _line(mark.look, mark.width, page_style)
+            ink = page_style.colours.name(mark.look.colour)
         case Points():
-            parts = _line(replace(mark.look, line="none"), 1.0, sheet)
+            parts = _line(replace(mark.look, line="none"), 1.0, page_style)
             if mark.hollow:
                 parts = Markup('<g class="hollow">{}</g>').format(parts)
             if not mark.look.marker:
                 parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
-            ink = sheet.inks.name(mark.look.colour)
+            ink = page_style.colours.name(mark.look.colour)
         case Bars():
-            parts, ink = _box(mark.fill, sheet), sheet.inks.name(mark.fill.colour)
+            parts, ink = _box(mark.fill, page_style), page_style.colours.name(mark.fill.colour)
         case _:
-            parts, ink = Markup('<path class="rule" d="M14 1V15"/>'), sheet.inks.name(INK)
+            parts, ink = Markup('<path class="rule" d="M14 1V15"/>'), page_style.colours.name(INK)
     return Markup('<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>').format(
         ink, parts
     )
 
 
-def _line(look: Look, width: float, sheet: Sheet) -> Markup:
+def _line(look: Look, width: float, page_style: PageStyle) -> Markup:
     parts = Markup("")
     if look.line != "none":
         pattern = dashes(look.line, width * 1.25)
         dashed = Markup(' stroke-dasharray="{}"').format(pattern) if pattern else ""
         parts += Markup('<path class="ln" stroke-width="{}"{} d="M1 8H27"/>').format(
-            place(width * 1.25), dashed
+            tenth(width * 1.25), dashed
         )
     if look.marker:
-        name = sheet.symbols.marker(look.marker)
+        name = page_style.symbols.marker(look.marker)
         parts += Markup('<use href="#{}" transform="translate(14 8)scale(7.5)"/>').format(name)
     return parts
 
 
-def _box(fill: Fill, sheet: Sheet) -> Markup:
+def _box(fill: Fill, page_style: PageStyle) -> Markup:
     parts = Markup('<path class="{}" d="M3 2H25V14H3Z"/>').format("ol" if fill.outline else "br")
     if fill.hatch:
-        name = sheet.symbols.hatch(fill.hatch)
+        name = page_style.symbols.hatch(fill.hatch)
         parts += Markup('<path fill="url(#{})" d="M3 2H25V14H3Z"/>').format(name)
     return parts
 
 
-def titles(entries: Sequence[Entry]) -> Iterator[str]:
+def titles(entries: Sequence[LegendEntry]) -> Iterator[str]:
     """Titles of the entries that can be hidden."""
     return (entry.title for entry in entries if entry.key >= 0)

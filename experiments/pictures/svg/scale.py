@@ -11,14 +11,14 @@ import numpy as np
 from ....sim.types import FloatArray
 from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
-# Numbers of a drawing and of what a pointer reads: short, and the same on every machine.
+# Numbers are written short, so that pages are small and the same on every machine.
 
 
 DIGITS = 4
 """Of the values that a pointer reads."""
 
 
-def place(value: float) -> str:
+def tenth(value: float) -> str:
     """A place in a drawing, to a tenth of a unit."""
     text = f"{value:.1f}"
     return text.removesuffix(".0") if text not in ("-0.0", "0.0") else "0"
@@ -41,7 +41,7 @@ def said(value: float) -> str:
     return f"{value:.{DIGITS}g}" if np.isfinite(value) else "none"
 
 
-# Fewer points for the same line.
+# A line of a thousand points looks the same with fifty.
 
 
 TOLERANCE = 0.25
@@ -95,7 +95,7 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
     return chosen
 
 
-# From values to places, and where ticks stand.
+# Scales and ticks.
 
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -180,15 +180,15 @@ def tick_text(value: float, log: bool = False) -> str:
     return f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
 
 
-# How far an axis reaches: what it asks for, or around its marks.
+# The limits of an axis.
 
 
 MARGIN = 0.05
 
-Ends = tuple[float, float]
+Limits = tuple[float, float]
 
 
-def ends(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Ends:
+def limits(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Limits:
     """Low and high end of an axis; the low one is the larger where the axis is turned around."""
     low, high = axis.low, axis.high
     if axis.log:
@@ -205,7 +205,7 @@ def ends(axis: Axis, marks: Sequence[Mark], along: Literal["x", "y"]) -> Ends:
     return (fitted[0] if low is None else float(low), fitted[1] if high is None else float(high))
 
 
-def _around(least: float, most: float, log: bool) -> Ends:
+def _around(least: float, most: float, log: bool) -> Limits:
     if log:
         if least <= 0:
             return 0.1, 1.0
