@@ -436,20 +436,21 @@ def attack(
     ] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
-    from .attack import command, page
+    from .attack import command
+    from .attack.page import page
     from .config.document import load
     from .run.files import locked
 
     document = load(config, set_ or [])
     planned = command.plan(document, stragglers, budget, samples)
-    target = output or Path("results/attack") / str(document.get("name", "run"))
+    name = str(document.get("name", "run"))
+    target = output or Path("results/attack") / name
     command.require_own(target, planned.config)
     with locked(target, command.FILES):
         with terminal.progress("stragglers") as report:
             frame = command.compute(planned, report)
         command.write(planned, frame, target)
-    page.show(frame)
-    terminal.say_all(planned.found.left_out)
+    terminal.show(page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
 
 

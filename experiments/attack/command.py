@@ -22,10 +22,7 @@ from ..run import files
 from ..run.compute import code_fingerprint
 from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
 from .page import picture
-from .study import Found, Subject, subjects, table
-
-# ``--stragglers``: which numbers of stragglers are looked at.
-
+from .study import AttackedCode, AttackedCodes, codes_of, table
 
 RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
 VALID = "must be numbers or ranges A:B (both included), with commas between"
@@ -59,29 +56,23 @@ def straggler_numbers(text: str | None, workers: int) -> Sequence[int]:
     return sorted(found)
 
 
-# ``erasurehead attack``: the search for every code of a config, and what it leaves in a folder.
-
-
 PARQUET, CSV, *PICTURES = ATTACK
 FILES = (CONFIG, *ATTACK)
 
-Report = Callable[[int, int], None]
-"""Called with numbers of stragglers done, of all codes, and in all."""
-
 
 @dataclass(frozen=True)
-class Plan:
+class AttackPlan:
     """What is going to be attacked.
 
     Attributes:
         config: the resolved config.
-        found: its codes.
+        attacked: its codes.
         counts: numbers of stragglers for each code, in their order.
         budget, samples: see ``sim.attack.SearchBudget``.
     """
 
     config: Mapping[str, Any]
-    found: Found
+    attacked: AttackedCodes
     counts: list[list[int]] = field(repr=False)
     budget: int | None
     samples: int
@@ -90,10 +81,12 @@ class Plan:
     def origin(self) -> Origin:
         """Of the table: the config, its cells, what was asked for, and the code that answered."""
         asked = json.dumps([self.counts, self.budget, self.samples])
-        return Origin.of(self.config, [*self.found.keys, asked], code_fingerprint())
+        return Origin.of(self.config, [*self.attacked.keys, asked], code_fingerprint())
 
 
-def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int) -> Plan:
+def plan(
+    document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int
+) -> AttackPlan:
     """Read a config and find its codes. Writes nothing.
 
     Args:
@@ -106,34 +99,40 @@ def plan(document: Mapping[str, Any], asked: str | None, budget: int | None, sam
         ConfigError: the config or an option is bad, or there is no code.
     """
     config = resolved(document)
-    found = subjects(document)
-    wanted = [[*straggler_numbers(asked, subject.code.workers)] for subject in found.subjects]
-    return Plan(config, found, wanted, budget, samples)
+    attacked = codes_of(document)
+    wanted = [[*straggler_numbers(asked, one.code.workers)] for one in attacked.codes]
+    return AttackPlan(config, attacked, wanted, budget, samples)
 
 
-def compute(planned: Plan, report: Report) -> pd.DataFrame:
+def compute(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
     """Search the worst stragglers of every code; returns the table.
+
+    Args:
+        planned: what is attacked.
+        progress: called with numbers of stragglers done, of all codes, and in all.
 
     Cost: for each code and number of stragglers as ``sim.attack.worst_sets``.
     """
     with one_thread():
-        return table(_found(planned, report))
+        return table(_found(planned, progress))
 
 
-def _found(planned: Plan, report: Report) -> Iterator[tuple[Subject, Worst]]:
+def _found(
+    planned: AttackPlan, progress: Callable[[int, int], None]
+) -> Iterator[tuple[AttackedCode, Worst]]:
     total, done = sum(map(len, planned.counts)), 0
-    report(done, total)
-    for subject, wanted in zip(planned.found.subjects, planned.counts, strict=True):
-        effort = SearchBudget(planned.budget, planned.samples, subject.seed)
+    progress(done, total)
+    for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
+        effort = SearchBudget(planned.budget, planned.samples, attacked.seed)
 
-        def ceiling(stragglers: int, subject: Subject = subject) -> float | None:
-            bound = subject.bound(stragglers)
+        def ceiling(stragglers: int, code: AttackedCode = attacked) -> float | None:
+            bound = code.bound(stragglers)
             return None if bound is None else bound.value
 
-        for worst in worst_sets(subject.code, wanted, effort, ceiling):
+        for worst in worst_sets(attacked.code, wanted, effort, ceiling):
             done += 1
-            report(done, total)
-            yield subject, worst
+            progress(done, total)
+            yield attacked, worst
 
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:
@@ -146,7 +145,7 @@ def require_own(output: Path, config: Mapping[str, Any]) -> None:
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 
 
-def write(planned: Plan, frame: pd.DataFrame, output: Path) -> list[Path]:
+def write(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
     """Write config, table and pictures under ``output``; returns the files.
 
     The CSV goes first and comes last: what lies beside it is of one config.

@@ -1,74 +1,24 @@
-"""An attack in words for the terminal, and as a picture."""
+"""The worst stragglers of each code as words, tables and a picture, from the table alone."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 
 import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..page import terminal
-from ..page.terminal import Column, show_columns
+from ..page.answer import Answer
+from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.numbers import NOTHING, counted, number, plain
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
-from .study import LOSS, beginning, rounding
-
-# An attack in the terminal: for each code where it begins to lose something, and its table.
-
+from .study import LOSS
 
 MEMBERS = 8
 """Stragglers that are named."""
-
-
-def show(frame: pd.DataFrame) -> None:
-    """Print a line and a table for each code, with a row for each number of stragglers."""
-    left_out = dict[str, None]()
-    for (label, workers), rows in frame.groupby(["label", "workers"], sort=False):
-        terminal.say(f"{label} ({workers} workers): {beginning(rows)}")
-        if (lost := rounding(rows)) is not None:
-            terminal.say(f"{label}: {lost}")
-        left_out |= dict.fromkeys(column.title for column in show_columns(_columns(rows)))
-        terminal.say("")
-    if left_out:
-        terminal.say(f"too narrow for {', '.join(left_out)}: see attack.csv")
-
-
-def _columns(rows: pd.DataFrame) -> list[Column]:
-    return [
-        Column("stragglers", [str(s) for s in rows["stragglers"]], 1),
-        Column("worst error", [_number(error) for error in rows["worst_error"]], 2),
-        Column("which is", ["exact" if exact else "a lower bound" for exact in rows["exact"]], 4),
-        Column("upper bound", [_number(bound) for bound in rows["bound"]], 5),
-        Column("random sets", [_mean(row) for _, row in rows.iterrows()], 3),
-        Column("found by", [*rows["found_by"]], 6),
-        Column("the worst stragglers", [_members(text) for text in rows["worst_set"]], 7),
-    ]
-
-
-def _number(value: float) -> str:
-    if pd.isna(value):
-        return "-"
-    return "0" if abs(value) <= LOSS else f"{value:.4g}"
-
-
-def _mean(row: pd.Series) -> str:
-    mean, error = row["random_mean"], row["random_se"]
-    if error == 0 or pd.isna(error):
-        return _number(mean)
-    sign = "±" if terminal.says("±") else "+-"
-    return f"{_number(mean)} {sign}{error:.1g}"
-
-
-def _members(text: str) -> str:
-    members = text.split()
-    return " ".join(members[:MEMBERS]) + (" ..." if len(members) > MEMBERS else "")
-
-
-# Worst, random and bound over the number of stragglers, from the table alone.
-
 
 WORST = Look(MUTED, "", SOLID, "worst set (hollow: lower bound)")
 RANDOM = Look(MUTED, "", DASHED, "mean of random sets")
@@ -79,6 +29,108 @@ PANEL, LINE = 3.3, 0.22
 
 THIN, THICK = 1.6, 3.2
 """Points: of codes that decode alike, the first is the widest line and remains visible."""
+
+
+def page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
+    """What is said of an attack.
+
+    Args:
+        frame: its table.
+        name: of the config.
+        left_out: a line for each scheme that is not attacked.
+        command: how it was asked.
+    """
+    codes = {
+        f"{label} ({workers} workers)": rows
+        for (label, workers), rows in frame.groupby(["label", "workers"], sort=False)
+    }
+    why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
+    why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
+    answer = Answer(
+        "attack",
+        name,
+        f"The worst stragglers of {counted(len(codes), 'code')}.",
+        (*why, *left_out),
+        command=command,
+    )
+    words = "Error per partition of the worst stragglers, of random ones, and the upper bound."
+    return Page(
+        answer,
+        question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
+        sections=[
+            Section(
+                "picture", "Codes", [Chart("attack", "Decoding errors", words, picture(frame))]
+            ),
+            Section("table", "All numbers", [_table(*code) for code in codes.items()]),
+        ],
+    )
+
+
+def rounding(rows: pd.DataFrame) -> str | None:
+    """From how many stragglers on a decoder's rounding costs more than the bound allows, in words.
+
+    Args:
+        rows: of one code.
+    """
+    above = rows[rows["worst_error"] > rows["bound"] + LOSS]
+    if above.empty:
+        return None
+    s = above["stragglers"].iloc[0]
+    return f"from s = {s} on the decoder loses so many digits that errors exceed the upper bound"
+
+
+def beginning(rows: pd.DataFrame) -> str:
+    """From how many stragglers on a code loses something, in words.
+
+    Args:
+        rows: of one code.
+    """
+    lost = rows[rows["worst_error"] > LOSS]
+    if lost.empty:
+        most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
+        return f"no error {'with' if proven else 'was found with'} up to {most} stragglers"
+    first = lost.iloc[0]
+    k = first["partitions"]
+    error = f"{first['worst_error']:.4g} of {k}"
+    if first["stragglers"] == 0:
+        return f"an error of {error} without stragglers"
+    before = rows[rows["stragglers"] < first["stragglers"]]
+    if before.empty:
+        return f"an error of {error} with {counted(first['stragglers'], 'straggler')}"
+    none = "no error" if bool(before["exact"].all()) else "no error was found"
+    most, s = before["stragglers"].max(), first["stragglers"]
+    gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"
+    return f"{none} up to s = {most}{gap}; the first, {error}, at s = {s}"
+
+
+def _table(title: str, rows: pd.DataFrame) -> Table:
+    columns = ["stragglers", "worst error", "random sets", "which is", "upper bound", "found by"]
+    columns += ["the worst stragglers"]
+    cells = [
+        [
+            plain(row["stragglers"]),
+            _error(row["worst_error"]),
+            _error(row["random_mean"], row["random_se"]),
+            plain("exact" if row["exact"] else "a lower bound"),
+            _error(row["bound"]),
+            plain(row["found_by"]),
+            plain(_members(row["worst_set"])),
+        ]
+        for row in rows.to_dict("records")
+    ]
+    return capped(title, title, columns, cells, "attack.csv", brief=40)
+
+
+def _error(value: float, error: float = np.nan) -> TableCell:
+    """A decoding error; what is rounding is 0."""
+    if pd.isna(value):
+        return NOTHING
+    return number(0.0 if abs(value) <= LOSS else value, error)
+
+
+def _members(text: str) -> str:
+    members = text.split()
+    return " ".join(members[:MEMBERS]) + (" ..." if len(members) > MEMBERS else "")
 
 
 def picture(frame: pd.DataFrame) -> Picture:

@@ -15,16 +15,15 @@ from ...sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
 from ..config import build
 from ..config.cells import Cell, cells
 from ..config.errors import ConfigError, at
-from ..page.numbers import counted
-
-# The codes of a config: what is attacked, and what is left out for which reason.
-
 
 MOST_WORKERS = 20_000
 
+LOSS = 1e-6
+"""An error up to here is rounding."""
+
 
 @dataclass(frozen=True, eq=False)
-class Subject:
+class AttackedCode:
     """A code of a config.
 
     Attributes:
@@ -47,45 +46,45 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Found:
+class AttackedCodes:
     """What a config holds.
 
     Attributes:
-        subjects: its codes, in the config's order.
+        codes: those that are attacked, in the config's order.
         left_out: a line for each scheme that is not attacked.
         keys: of all cells, for the table's origin.
     """
 
-    subjects: list[Subject]
+    codes: list[AttackedCode]
     left_out: list[str]
     keys: list[str]
 
 
-def subjects(document: Mapping[str, Any]) -> Found:
+def codes_of(document: Mapping[str, Any]) -> AttackedCodes:
     """The codes of a config; what differs in nothing that an attack sees is named once.
 
     Raises:
         ConfigError: the config is bad, or holds no code.
     """
-    found, lines, known = list[Subject](), list[str](), set[str]()
+    found, lines, known = list[AttackedCode](), list[str](), set[str]()
     grid = cells(document)
     for cell in grid:
         said = json.dumps([cell.settings.workers, cell.settings.seed, cell.scheme], sort_keys=True)
         if said in known:
             continue
         known.add(said)
-        subject = _subject(cell, found)
-        if isinstance(subject, Subject):
-            found.append(subject)
+        attacked = _attacked(cell, found)
+        if isinstance(attacked, AttackedCode):
+            found.append(attacked)
         else:
-            lines.append(f"{cell.label}: {subject}")
+            lines.append(f"{cell.label}: {attacked}")
     if not found:
         reasons = "; ".join(dict.fromkeys(lines))
         raise ConfigError(f"schemes: none is a code with an encoding matrix: {reasons}")
-    return Found(found, [*dict.fromkeys(lines)], [cell.key for cell in grid])
+    return AttackedCodes(found, [*dict.fromkeys(lines)], [cell.key for cell in grid])
 
 
-def _subject(cell: Cell, before: Sequence[Subject]) -> Subject | str:
+def _attacked(cell: Cell, before: Sequence[AttackedCode]) -> AttackedCode | str:
     """The code of a cell, or why there is none."""
     workers, name = cell.settings.workers, str(cell.scheme["name"])
     if workers > MOST_WORKERS:
@@ -105,10 +104,10 @@ def _subject(cell: Cell, before: Sequence[Subject]) -> Subject | str:
             return f"left out: the same code and decoder as {other.label}"
     cases = worst_cases(scheme)
     known = () if isinstance(cases, NoFormula) else cases
-    return Subject(_label(cell, code, before), name, code, known, seed)
+    return AttackedCode(_label(cell, code, before), name, code, known, seed)
 
 
-def _label(cell: Cell, code: Code, before: Sequence[Subject]) -> str:
+def _label(cell: Cell, code: Code, before: Sequence[AttackedCode]) -> str:
     """The cell's label; with its place in the grid where another code has the same."""
     taken = {(other.label, other.code.workers) for other in before}
     if (cell.label, code.workers) not in taken:
@@ -117,25 +116,18 @@ def _label(cell: Cell, code: Code, before: Sequence[Subject]) -> str:
     return f"{cell.label} [{place}]"
 
 
-# The numbers of an attack as a table: one row per code and number of stragglers.
+def table(found: Iterable[tuple[AttackedCode, Worst]]) -> pd.DataFrame:
+    """One row per code and number of stragglers; ``docs/results.md`` has the columns."""
+    return pd.DataFrame([_row(attacked, worst) for attacked, worst in found])
 
 
-LOSS = 1e-6
-"""An error up to here is rounding."""
-
-
-def table(found: Iterable[tuple[Subject, Worst]]) -> pd.DataFrame:
-    """Columns as ``docs/results.md`` has them."""
-    return pd.DataFrame([_row(subject, worst) for subject, worst in found])
-
-
-def _row(subject: Subject, worst: Worst) -> dict[str, object]:
-    k = subject.code.partitions
-    bound = subject.bound(worst.stragglers)
+def _row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
+    k = attacked.code.partitions
+    bound = attacked.bound(worst.stragglers)
     return {
-        "label": subject.label,
-        "scheme": subject.scheme,
-        "workers": subject.code.workers,
+        "label": attacked.label,
+        "scheme": attacked.scheme,
+        "workers": attacked.code.workers,
         "partitions": k,
         "stragglers": worst.stragglers,
         "worst_error": worst.error,
@@ -150,40 +142,3 @@ def _row(subject: Subject, worst: Worst) -> dict[str, object]:
         "random_sets": worst.sets,
         "worst_set": " ".join(map(str, worst.members)),
     }
-
-
-def rounding(rows: pd.DataFrame) -> str | None:
-    """From how many stragglers on a decoder's rounding costs more than the bound allows, in words.
-
-    Args:
-        rows: of one code.
-    """
-    above = rows[rows["worst_error"] > rows["bound"] + LOSS]
-    if above.empty:
-        return None
-    s = above["stragglers"].iloc[0]
-    return f"from s = {s} on the decoder loses so many digits that errors exceed the upper bound"
-
-
-def beginning(rows: pd.DataFrame) -> str:
-    """From how many stragglers on a code loses something, in words.
-
-    Args:
-        rows: of one code.
-    """
-    lost = rows[rows["worst_error"] > LOSS]
-    if lost.empty:
-        most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
-        return f"no error {'with' if proven else 'was found with'} up to {most} stragglers"
-    first = lost.iloc[0]
-    k = first["partitions"]
-    error = f"{first['worst_error']:.4g} of {k}"
-    if first["stragglers"] == 0:
-        return f"an error of {error} without stragglers"
-    before = rows[rows["stragglers"] < first["stragglers"]]
-    if before.empty:
-        return f"an error of {error} with {counted(first['stragglers'], 'straggler')}"
-    none = "no error" if bool(before["exact"].all()) else "no error was found"
-    most, s = before["stragglers"].max(), first["stragglers"]
-    gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"
-    return f"{none} up to s = {most}{gap}; the first, {error}, at s = {s}"

@@ -13,8 +13,14 @@ import yaml
 
 from erasurehead.experiments.attack import command
 from erasurehead.experiments.attack.command import straggler_numbers
-from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, picture
-from erasurehead.experiments.attack.study import beginning, rounding
+from erasurehead.experiments.attack.page import (
+    BOUND,
+    RANDOM,
+    WORST,
+    beginning,
+    picture,
+    rounding,
+)
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import Options, run
@@ -35,7 +41,7 @@ DOCUMENT: dict[str, Any] = {
 }
 
 
-def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.Plan, pd.DataFrame]:
+def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackPlan, pd.DataFrame]:
     planned = command.plan({**DOCUMENT, **changes}, asked, 100, 20)
     return planned, command.compute(planned, lambda done, total: None)
 
