@@ -5,6 +5,8 @@ What is for a table is a ``TableCell``; in a sentence it is its text: ``f"saves 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -86,7 +88,7 @@ def left_out(number: int, noun: str, of: str = "") -> str:
     return f"{named}{f' {of}' if of else ''} {'is' if number == 1 else 'are'} not shown"
 
 
-def enumerated(names: list[str] | tuple[str, ...], most: int) -> str:
+def enumerated(names: Sequence[str], most: int) -> str:
     """The first names, with commas, and how many more there are: ``a, b and 3 more``."""
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

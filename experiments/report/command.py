@@ -17,7 +17,7 @@ PAGES = {
     "whatif": (("whatif.parquet",), "whatif.page"),
     "compare": (("comparison.csv",), "compare"),
     "recommend": (("candidates.parquet",), "recommend.page"),
-    "run": ((*outputs.FILES, "cells"), "report.kinds.run"),
+    "run": ((*outputs.FILES, "cells"), "report.page"),
 }
 """Commands whose results have a page: files of which one is there, and the module that reads them.
 

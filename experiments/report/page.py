@@ -1,4 +1,4 @@
-"""The report of a run, a sweep, or a live run."""
+"""The page of a run, a sweep or a live run: their folders hold the same tables."""
 
 from __future__ import annotations
 
@@ -6,66 +6,56 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any, ClassVar, final
+from typing import Any
 
-from typing_extensions import override
-
-from ....sim.metrics import METRICS
-from ...config.document import write_yaml
-from ...page.answer import Answer, json_at
-from ...page.content import Chart, Command, Page, Section, Table, capped
-from ...page.numbers import interval, number, plain
-from ...pictures.base import ReportSection
-from ...pictures.kinds import ranked
-from ...pictures.records import Records, read_records, short_text
-from ...run import outputs
-from .base import ReportKind
-from .heat_maps import heat_maps
-from .overview import overview
+from ...sim.metrics import METRICS
+from ..config.document import write_yaml
+from ..page.answer import Answer, json_at
+from ..page.content import Chart, Command, Page, Section, Table, capped
+from ..page.numbers import interval, number, plain
+from ..pictures.base import ReportSection
+from ..pictures.kinds import ranked
+from ..pictures.records import Records, read_records, short_text
+from ..run import outputs
+from .pictures import heat_maps, overview
 from .verdict import Verdict, judged
 
-ASKED = (
+TOLD = (
     "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
     "network", "failures", "target_loss",
 )  # fmt: skip
 """Sections of a config that are told in words."""
 
 
-@final
-class RunReport(ReportKind):
-    """Of ``run``, ``sweep`` and ``live``: their folders hold the same tables."""
+def read(directory: Path) -> Page:
+    """The page of a folder that ``run``, ``sweep`` or ``live`` has written.
 
-    name: ClassVar[str] = "run"
-
-    @override
-    def holds(self, directory: Path) -> bool:
-        return any((directory / name).exists() for name in (*outputs.FILES, "cells"))
-
-    @override
-    def read(self, directory: Path) -> Page:
-        records = read_records(directory)
-        manifest = json_at(directory / outputs.MANIFEST)
-        config = dict(records.config or {})
-        swept = config.get("sweep")
-        kind = "live" if "live" in manifest else "sweep" if swept else "run"
-        found = judged(records)
-        title = str(config.get("name", directory.resolve().name))
-        answer = Answer(
-            kind,
-            title,
-            found.verdict,
-            tuple(found.why),
-            tuple(_next(records, kind, found)),
-            notes=tuple(str(line) for line in manifest.get("warnings", [])),
-        )
-        return Page(
-            answer,
-            question=_question(config, records),
-            sections=[*_sections(records)],
-            provenance=_provenance(manifest, records),
-            commands=_commands(kind, title),
-            config=write_yaml(config) if config else "",
-        )
+    Raises:
+        ConfigError: the result is not whole.
+    """
+    records = read_records(directory)
+    manifest = json_at(directory / outputs.MANIFEST)
+    config = dict(records.config or {})
+    swept = config.get("sweep")
+    kind = "live" if "live" in manifest else "sweep" if swept else "run"
+    found = judged(records)
+    title = str(config.get("name", directory.resolve().name))
+    answer = Answer(
+        kind,
+        title,
+        found.verdict,
+        tuple(found.why),
+        tuple(_next(records, kind, found)),
+        notes=tuple(str(line) for line in manifest.get("warnings", [])),
+    )
+    return Page(
+        answer,
+        question=_question(config, records),
+        sections=[*_sections(records)],
+        provenance=_provenance(manifest, records),
+        commands=_commands(kind, title),
+        config=write_yaml(config) if config else "",
+    )
 
 
 SECTIONS: dict[ReportSection, str] = {
@@ -130,7 +120,7 @@ def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, st
     facts = [("schemes", some)]
     facts += [
         (key.replace("_", " "), _section(config[key]))
-        for key in ASKED
+        for key in TOLD
         if config.get(key) is not None and key not in sweep
     ]
     facts += [(f"swept: {key}", _listed(values)) for key, values in sweep.items()]
@@ -234,6 +224,3 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
             "others than these: `erasurehead recommend config.yaml`."
         )
     return lines
-
-
-read = RunReport().read

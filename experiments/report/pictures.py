@@ -1,4 +1,4 @@
-"""A sweep at one glance: a number of every scheme over the first swept key."""
+"""Pictures that only the page of a run has: a sweep at one glance, and workers over rounds."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-from ....sim.metrics import METRICS
-from ....sim.types import FloatArray
-from ...page.content import Chart
-from ...page.numbers import left_out
-from ...pictures import style
-from ...pictures.looks import Look, variants
-from ...pictures.picture import Axis, Curve, Panel, Picture
-from ...pictures.records import Records, short_text
+from ...sim.metrics import METRICS
+from ...sim.types import FloatArray
+from ..page.content import Chart
+from ..page.numbers import left_out
+from ..pictures import style
+from ..pictures.kinds.gantt import without_rounds
+from ..pictures.looks import Look, variants
+from ..pictures.picture import Axis, Curve, Heat, Panel, Picture
+from ..pictures.records import Records, short_text
 
-SHOWN = ("time_to_target", "iteration_time", "final_train_loss")
+OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss")
 """Metrics of an overview, those that the summary has."""
 
 MOST_PANELS = 6
@@ -38,7 +39,7 @@ def overview(records: Records) -> Iterator[Chart]:
         return
     along = max(keys, key=lambda key: (is_numeric_dtype(records.summary[key]), lengths[key]))
     others = [key for key in keys if key != along]
-    for name in SHOWN:
+    for name in OVERVIEW:
         if f"{name}_mean" in records.summary:
             metric = METRICS[name]
             title = f"{metric.title[:1].upper()}{metric.title[1:]} over {along}"
@@ -107,3 +108,45 @@ def _curves(
 def _column(rows: pd.DataFrame, name: str) -> FloatArray:
     values = rows[name].to_numpy(dtype=np.float64)
     return np.where(np.isfinite(values), values, np.nan)
+
+
+MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200
+
+
+def heat_maps(records: Records) -> Iterator[Chart]:
+    """A picture with a panel for each of the first schemes with rounds; none without a timeline."""
+    if records.timeline is None:
+        return
+    spans = records.timeline
+    spans = spans[(spans["worker"] >= 0) & spans["kind"].isin(["computing", "cancelled"])]
+    spans = spans.assign(seconds=spans["end"] - spans["start"])
+    free = without_rounds(records.iterations)
+    labels = [label for label in dict.fromkeys(spans["label"]) if label not in free]
+    panels, cut = [], False
+    for label in labels[:MOST_SCHEMES]:
+        own = spans[spans["label"] == label]
+        table = own.pivot_table(
+            index="worker", columns="iteration", values="seconds", aggfunc="sum"
+        )
+        cut |= table.shape[0] > MOST_WORKERS or table.shape[1] > MOST_ROUNDS
+        table = table.iloc[:MOST_WORKERS, :MOST_ROUNDS]
+        values = table.to_numpy(dtype=np.float64)
+        names = tuple(str(worker) for worker in table.index)
+        rounds = (float(table.columns[0]) - 0.5, float(table.columns[-1]) + 0.5)
+        step = max(1, len(names) // 12)
+        places = tuple(range(0, len(names), step))
+        axis = Axis("worker", names=names[::step], places=places)
+        heat = Heat(values, "s", extent=rounds)
+        panels.append(Panel(Axis("round"), axis, [heat], str(label), grid=False))
+    if not panels:
+        return
+    words = (
+        "Seconds that each worker computed in each round of the first replication, until it was "
+        "done or cancelled. A dark row is a slow worker, a dark column a slow round."
+    )
+    if cut:
+        words += f" The first {MOST_WORKERS} workers and {MOST_ROUNDS} rounds."
+    if len(labels) > len(panels):
+        words += f" The first {len(panels)} of {len(labels)} schemes with rounds."
+    picture = Picture(panels, 1, style.TWO_PANELS, 3.0 * len(panels), names_left=True)
+    yield Chart("heat-map", "Workers over rounds", words, picture)

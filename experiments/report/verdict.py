@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ....sim.metrics import METRICS, time_to_target
-from ....sim.types import FloatArray
-from ...pictures.records import Records
-from ...run.records import ratio_interval
+from ...sim.metrics import METRICS, time_to_target
+from ...sim.types import FloatArray
+from ..page.numbers import enumerated
+from ..pictures.records import Records
+from ..run.records import ratio_interval
 
 NAMED = 3
 """Schemes that a sentence names."""
@@ -77,7 +78,7 @@ def _run(records: Records) -> Verdict:
     if single:
         verdict += " One replication: how sure that is cannot be told."
     elif tied:
-        verdict += f" {_listed(tied)} may be as fast."
+        verdict += f" {enumerated(tied, NAMED)} may be as fast."
     return Verdict(verdict, _why(records, values, name, best, first), bool(tied) and not single)
 
 
@@ -116,12 +117,6 @@ def _times(interval: tuple[float, float, float]) -> str:
     return f"{ratio:.3g} times as long{ends}"
 
 
-def _listed(labels: list[str]) -> str:
-    named = ", ".join(labels[:NAMED])
-    more = len(labels) - NAMED
-    return f"{named} and {more} more" if more > 0 else named
-
-
 def _why(
     records: Records, values: Mapping[str, FloatArray], name: str, best: str, first: str
 ) -> list[str]:
@@ -145,7 +140,9 @@ def _why(
             )
     absent = [label for label, _ in records.labels() if label not in values]
     if absent and name == "time_to_target":
-        lines.append(f"Not every replication of {_listed(absent)} reaches the target loss.")
+        lines.append(
+            f"Not every replication of {enumerated(absent, NAMED)} reaches the target loss."
+        )
     return lines
 
 

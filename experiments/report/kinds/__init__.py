@@ -1,1 +1,0 @@
-"""Pages of commands that do not have one of their own yet."""
