@@ -12,13 +12,16 @@ from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page.answer import Answer, json_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
-from ..page.numbers import interval, number, plain
+from ..page.numbers import enumerated, interval, number, plain
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
 from .pictures import heat_maps, overview
 from .verdict import Verdict, judged
+
+NAMED = 8
+"""Schemes, and values of a sweep, that the question names."""
 
 TOLD = (
     "workers", "iterations", "replications", "delay", "load_law", "policy", "problem", "optimizer",
@@ -116,14 +119,15 @@ def _shown(value: Any) -> Any:
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
     sweep = config.get("sweep") or {}
     labels = [label for label, _ in records.labels()]
-    some = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-    facts = [("schemes", some)]
+    facts = [("schemes", enumerated(labels, NAMED))]
     facts += [
         (key.replace("_", " "), _section(config[key]))
         for key in TOLD
         if config.get(key) is not None and key not in sweep
     ]
-    facts += [(f"swept: {key}", _listed(values)) for key, values in sweep.items()]
+    for key, values in sweep.items():
+        texts = map(short_text, values) if isinstance(values, list) else [str(values)]
+        facts.append((f"swept: {key}", enumerated([*texts], NAMED)))
     return facts
 
 
@@ -138,13 +142,6 @@ def _section(value: Any) -> str:
         )
         return ", ".join(part for part in (first, plain_) if part)
     return "none" if value is None else short_text(value)
-
-
-def _listed(values: Any) -> str:
-    if not isinstance(values, list):
-        return str(values)
-    shown = [short_text(value) for value in values[:8]]
-    return ", ".join(shown) + (f" and {len(values) - 8} more" if len(values) > 8 else "")
 
 
 def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
