@@ -1,4 +1,4 @@
-"""The page of a recommendation, made from its tables."""
+"""The page of a recommendation, made from its tables; ``report`` makes it again from the folder."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
-from ..page.content import Chart, Page, Section, Table, TableCell, capped
+from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
 from ..page.numbers import counted, interval, number, plain
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+
+Parts = list[Chart | Image | Table]
 
 WINNER, MANIFEST = "winner.yaml", "manifest.json"
 
@@ -93,29 +95,18 @@ def page(
         if value not in (None, []) and name != "mark"
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
+    ranked: Parts = [_ranking_table(ranking, quantity), *_ranking_chart(ranking, looks)]
+    front: Parts = [*_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
+    changed: Parts = [*_sensitivity_table(sensitivity)]
+    changed += _sensitivity_chart(sensitivity, ranking, looks)
+    best = "No other scheme is better in all three: time, error and worker-seconds."
     return Page(
         answer,
         question=[("subject", answer.subject), *asked],
         sections=[
-            Section(
-                "ranked",
-                "Ranking",
-                [_ranking_table(ranking, quantity), *_ranking_chart(ranking, looks)],
-            ),
-            Section(
-                "compromises",
-                "Time, error and cost",
-                [*_front_table(measured, quantity), *_front_chart(measured, quantity, looks)],
-                "No other scheme is better in all three: time, error and worker-seconds.",
-            ),
-            Section(
-                "changes",
-                "How far it holds",
-                [
-                    *_sensitivity_table(sensitivity),
-                    *_sensitivity_chart(sensitivity, ranking, looks),
-                ],
-            ),
+            Section("ranked", "Ranking", ranked),
+            Section("compromises", "Time, error and cost", front, best),
+            Section("changes", "How far it holds", changed),
             Section("looked-at", "All that was looked at", [_candidates_table(candidates)]),
         ],
         provenance=[
