@@ -562,11 +562,12 @@ def measure(
     from .live.masters import CannotEnd
 
     document = None if config is None else load(config, set_ or [])
-    tasks = measure.tasks_of(document, data_dir, workers, size)
-    wanted, factors = measure.loads_of(loads), dict(slowed(slow or []))
+    workload = measure.read_workload(document, data_dir, workers, size)
+    wanted, factors = measure.read_loads(loads), dict(slowed(slow or []))
+    probe = measure.Probe(workload, wanted, rounds, scheduler, factors)
     try:
         with terminal.progress("rounds") as report:
-            table = measure.measure(tasks, wanted, rounds, scheduler, factors, output, report)
+            table = measure.measure(probe, output, report)
     except CannotEnd as error:
         terminal.tell(f"failed: {error}")
         raise typer.Exit(1) from None

@@ -22,7 +22,14 @@ from .live.worker import Computation, HeldPartitions, Listen, Setup, Vector, par
 from .live.workers import hired
 from .run import files
 
-# What a probe computes: products of matrices, or gradients of a config's problem.
+COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
+
+STRETCH = 5
+"""Rounds of a load in a row."""
+
+MOST_LOADS = 1000
+LARGEST = 20_000
+"""Rows of the matrices: three of them take 10 GB."""
 
 
 @final
@@ -75,123 +82,23 @@ class Workload:
     """What is measured: tasks whose argument is a load and a model.
 
     Attributes:
-        works: what each worker computes.
+        tasks: what each worker computes.
         model: ``(p,)`` sent with each task, as in training; empty for tasks without data.
     """
 
-    works: Sequence[Computation]
+    tasks: Sequence[Computation]
     model: FloatArray
-
-
-def products(size: int, workers: int) -> Workload:
-    """The same products of matrices for every worker."""
-    return Workload([Products(size)] * workers, np.empty(0))
 
 
 def gradients(learning: Training, workers: int) -> Workload:
     """Gradients of k = n partitions, of which each worker begins with its own."""
     problem = replace(learning.problem, partitions=workers)
     parts = dict(enumerate(parts_of(problem)))
-    works = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
-    return Workload(works, learning.initial)
+    tasks = [Gradients(parts, problem.rows, worker) for worker in range(workers)]
+    return Workload(tasks, learning.initial)
 
 
-# The probe: every worker does the same task at the same time, round after round.
-
-
-COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
-
-STRETCH = 5
-"""Rounds of a load in a row."""
-
-
-def measured(
-    tasks: Workload,
-    loads: Sequence[int],
-    rounds: int,
-    scheduler: str | None,
-    slow: dict[int, float],
-    report: Callable[[int, int], None],
-) -> pd.DataFrame:
-    """Measure.
-
-    Args:
-        tasks: what the workers compute.
-        loads: partitions, or products, of a task.
-        rounds: rounds of each load.
-        scheduler: address of a Dask cluster; ``None``: processes of this machine.
-        slow: how many times as long the computing of some workers takes.
-        report: progress, in rounds.
-
-    Returns:
-        One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
-        the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
-        ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
-        worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
-
-    Raises:
-        CannotEnd: a worker died.
-        ConfigError: the cluster cannot be reached, or is too small.
-    """
-    rows: list[tuple[object, ...]] = []
-    works, total = tasks.works, rounds * len(loads)
-    with hired(len(works), scheduler) as workers:
-        workers.set_up([Setup(work, slow=slow.get(j, 1.0)) for j, work in enumerate(works)])
-        workers.start_clock()
-        zero, done = time.time(), 0
-        for number, (turn, load) in enumerate(_turns(loads, rounds)):
-            start = workers.now()
-            for worker in range(len(works)):
-                workers.give(worker, number, [0.0], (load, tasks.model))
-            for told in arrivals(workers, len(works), done + 1):
-                place = told.worker, workers.hosts[told.worker], turn, load
-                times = zero + start, zero + told.now, told.seconds, told.now - start
-                rows.append((*place, *times))
-            if turn >= 0:
-                done += 1
-                report(done, total)
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
-    return table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
-
-
-def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
-    """Round and load of each turn; round -1 is not recorded.
-
-    The loads take turns, so that a machine that becomes slower does not look like a load law; in
-    stretches, so that a round follows one of its own kind, as in training.
-    """
-    for first in range(0, rounds, STRETCH):
-        for load in loads:
-            yield -1, load
-            for turn in range(first, min(first + STRETCH, rounds)):
-                yield turn, load
-
-
-# ``erasurehead measure``: real tasks on real workers, as a table that ``fit`` reads.
-
-
-MOST_LOADS = 1000
-LARGEST = 20_000
-"""Rows of the matrices: three of them take 10 GB."""
-
-
-def loads_of(text: str) -> list[int]:
-    """Loads from ``1,2,3``.
-
-    Raises:
-        ConfigError: it is not that.
-    """
-    valid = "must be whole numbers from 1 on with commas between, such as 1,2,3, none twice"
-    try:
-        loads = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise at("--loads", text, valid) from None
-    if not loads or min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
-        raise at("--loads", text, valid)
-    return loads
-
-
-def tasks_of(
+def read_workload(
     document: Mapping[str, Any] | None, data_dir: Path | None, workers: int | None, size: int
 ) -> Workload:
     """What to measure.
@@ -208,7 +115,7 @@ def tasks_of(
     if document is None:
         if not 1 <= size <= LARGEST:
             raise at("--size", size, f"must be from 1 to {LARGEST}")
-        return products(size, workers or 4)
+        return Workload([Products(size)] * (workers or 4), np.empty(0))
     cell = cells(document, data_dir)[0]
     own = cell.settings.workers
     if workers not in (None, own):
@@ -219,28 +126,105 @@ def tasks_of(
     return gradients(learning, own)
 
 
-def measure(
-    tasks: Workload,
-    loads: list[int],
-    rounds: int,
-    scheduler: str | None,
-    slow: dict[int, float],
-    output: Path,
-    report: Callable[[int, int], None],
-) -> pd.DataFrame:
+def read_loads(text: str) -> list[int]:
+    """Loads from ``1,2,3``.
+
+    Raises:
+        ConfigError: it is not that.
+    """
+    valid = "must be whole numbers from 1 on with commas between, such as 1,2,3, none twice"
+    try:
+        loads = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise at("--loads", text, valid) from None
+    if not loads or min(loads) < 1 or len(set(loads)) < len(loads) or len(loads) > MOST_LOADS:
+        raise at("--loads", text, valid)
+    return loads
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Probe:
+    """A measurement: every worker does the same task at the same time, round after round.
+
+    Attributes:
+        workload: what the workers compute.
+        loads: partitions, or products, of a task.
+        rounds: rounds of each load.
+        scheduler: address of a Dask cluster; ``None``: processes of this machine.
+        slow: how many times as long the computing of some workers takes.
+    """
+
+    workload: Workload
+    loads: Sequence[int]
+    rounds: int
+    scheduler: str | None
+    slow: Mapping[int, float]
+
+    def run(self, report: Callable[[int, int], None]) -> pd.DataFrame:
+        """Measure; ``report`` is told of rounds done, and in all.
+
+        Returns:
+            One row per task with the columns ``COLUMNS``. All instants are the master's: ``start``
+            is the broadcast of the round and ``end`` the arrival of the answer, in seconds since
+            1970; ``seconds`` lie between them, as does the delay that a simulation draws. The
+            worker itself worked for ``busy`` of these seconds; the rest is messages, and waiting
+            for a processor.
+
+        Raises:
+            CannotEnd: a worker died.
+            ConfigError: the cluster cannot be reached, or is too small.
+        """
+        rows: list[tuple[object, ...]] = []
+        tasks, total = self.workload.tasks, self.rounds * len(self.loads)
+        with hired(len(tasks), self.scheduler) as workers:
+            workers.set_up(
+                [Setup(task, slow=self.slow.get(j, 1.0)) for j, task in enumerate(tasks)]
+            )
+            workers.start_clock()
+            zero, done = time.time(), 0
+            for number, (turn, load) in enumerate(self._turns()):
+                start = workers.now()
+                for worker in range(len(tasks)):
+                    workers.give(worker, number, [0.0], (load, self.workload.model))
+                for arrival in arrivals(workers, len(tasks), done + 1):
+                    place = arrival.worker, workers.hosts[arrival.worker], turn, load
+                    times = zero + start, zero + arrival.now, arrival.seconds, arrival.now - start
+                    rows.append((*place, *times))
+                if turn >= 0:
+                    done += 1
+                    report(done, total)
+        table = pd.DataFrame(rows, columns=list(COLUMNS))
+        table = table[table["round"] >= 0]
+        return table.sort_values(["round", "load", "worker"], ignore_index=True)
+
+    def _turns(self) -> Iterator[tuple[int, int]]:
+        """Round and load of each turn; round -1 is not recorded.
+
+        The loads take turns, so that a machine that becomes slower does not look like a load law;
+        in stretches, so that a round follows one of its own kind, as in training.
+        """
+        for first in range(0, self.rounds, STRETCH):
+            for load in self.loads:
+                yield -1, load
+                for turn in range(first, min(first + STRETCH, self.rounds)):
+                    yield turn, load
+
+
+def measure(probe: Probe, output: Path, report: Callable[[int, int], None]) -> pd.DataFrame:
     """Measure and write the table.
 
     Raises:
-        ConfigError: the file cannot be written, or a load or worker does not exist.
+        ConfigError: the file cannot be written, or a worker does not exist.
         CannotEnd: a worker died.
     """
     if output.suffix != ".csv":
         raise at("--output", str(output), "must end in .csv")
-    for worker in slow:
-        if worker >= len(tasks.works):
-            valid = f"must be a worker from 0 to {len(tasks.works) - 1}"
-            raise at("--slow", worker, valid)
+    last = len(probe.workload.tasks) - 1
+    for worker in probe.slow:
+        if worker > last:
+            raise at("--slow", worker, f"must be a worker from 0 to {last}")
     files.require_file(output)
-    table = measured(tasks, loads, rounds, scheduler, slow, report)
+    table = probe.run(report)
     files.write_bytes(output, table.to_csv(index=False).encode())
     return table

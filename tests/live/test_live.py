@@ -309,14 +309,14 @@ def test_measured_tasks_are_a_table_that_fit_reads(tmp_path: Path) -> None:
 def test_a_task_is_as_many_gradients_as_its_load() -> None:
     """Worker j's task of load 2 is the sum of the gradients of partitions j and j + 1."""
     learning = problem(3)
-    tasks = gradients(learning, 3)
-    beta = tasks.model
-    for worker, work in enumerate(tasks.works):
-        assert isinstance(work, Gradients)
+    workload = gradients(learning, 3)
+    beta = workload.model
+    for worker, task in enumerate(workload.tasks):
+        assert isinstance(task, Gradients)
         expected = sum(
             learning.problem.partition_gradient((worker + i) % 3, beta) for i in range(2)
         )
-        np.testing.assert_allclose(work.compute(0, (2, beta), {}, nobody), expected, rtol=1e-9)
+        np.testing.assert_allclose(task.compute(0, (2, beta), {}, nobody), expected, rtol=1e-9)
     assert Products(5).compute(0, (3, beta), {}, nobody).shape == (5,)
 
 
