@@ -12,7 +12,6 @@ import numpy as np
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
 from ...delay_models.tables.read import read_measured
-from ...delay_models.trace import unit_warnings
 from ...sim.files import short
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
@@ -75,10 +74,10 @@ def read_tables(
         if np.ptp(table) == 0:
             model = f"{{model: deterministic, value: {table.flat[0]:g}}}"
             raise ConfigError(f"{path}: all delays are equal; nothing to fit: use {model}")
-    warnings += [*measured.notes, *unit_warnings(tables, measured.hosts)]
+    measured = replace(measured, tables=tables)
+    warnings += measured.warnings
     if load is not None and len(tables) > 1 and len(tables[load]) < 2:
         warnings.append(f"one round at load {load:g}: workers and rounds cannot be told apart")
-    measured = replace(measured, tables=tables)
     return measured, [f"{path}: {line}" for line in warnings]
 
 

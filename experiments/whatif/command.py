@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,7 +13,6 @@ import pandas as pd
 from ...delay_models.base import FloatArray
 from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
 from ...delay_models.tables.read import read_measured
-from ...delay_models.trace import unit_warnings
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
@@ -72,9 +71,8 @@ def read_tables(
         tables = {load: tables[load]}
     for table in tables.values():
         _require_usable(path, table, measured.hosts)
-    warnings = [*measured.notes, *unit_warnings(tables, measured.hosts)]
-    found = Measured(measured.hosts, tables, measured.repairs)
-    return found, [f"{path}: {line}" for line in warnings]
+    measured = replace(measured, tables=tables)
+    return measured, [f"{path}: {line}" for line in measured.warnings]
 
 
 def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
-from erasurehead.delay_models.trace import unit_warnings
+from erasurehead.delay_models.tables.measured import unit_warnings
 from erasurehead.experiments.fit.cold import find_cold_starts
 from erasurehead.experiments.fit.load import measure_load, unit_delays
 from erasurehead.experiments.fit.lognormals import fit_two_lognormals
