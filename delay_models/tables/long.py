@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
 from .columns import A_SECOND, NONE, NUMBERS, numbers, parse, role_of
-from .measured import REMEDY, RawTable, Reading, Repair, layouts
+from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair
 from .wide import SECONDS_AT_MOST
 
 LATEST = 1e11
@@ -177,7 +177,7 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
             return None  # a wide table, of whose columns none may have such a name
         lacking = [role for role in ("worker", "round") if role not in found]
         lacking += [] if timed else ["seconds"]
-        raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {layouts()}")
+        raise UnusableFile(f"no column is the {' or the '.join(lacking)}; {LAYOUTS}")
     if "seconds" in found and {"start", "end"} <= {*found}:
         both = f"{short(found['seconds'][0])}, or {found['start'][0]} and {found['end'][0]}"
         raise UnusableFile(

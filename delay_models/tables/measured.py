@@ -24,12 +24,11 @@ class TableError(ValueError):
         self.defect = defect
 
 
-def layouts() -> str:
-    """The accepted layouts in one phrase, for every error that needs it."""
-    return (
-        "valid: rounds x workers; or columns worker, round, seconds, or the like of host, step, "
-        "duration_ms; else say --columns worker=...,round=...,seconds=..."
-    )
+LAYOUTS = (
+    "valid: rounds x workers; or columns worker, round, seconds, or the like of host, step, "
+    "duration_ms; else say --columns worker=...,round=...,seconds=..."
+)
+"""The accepted layouts in one phrase, for every error that needs it."""
 
 
 def as_fields(text: str) -> str:
