@@ -41,7 +41,7 @@ from .reproduce.base import Effort
 from .run import timeline
 from .run.files import locked, write_bytes
 
-# What is known of a scheme, read from its docstring.
+# What is known of a scheme stands in its docstring.
 
 
 FACTS = {
@@ -62,7 +62,7 @@ SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Entry:
+class SchemeEntry:
     """A section of the page.
 
     Attributes:
@@ -78,12 +78,12 @@ class Entry:
     facts: Mapping[str, str]
 
 
-def entry_of(family: type[SchemeFamily]) -> Entry:
+def entry_of(family: type[SchemeFamily]) -> SchemeEntry:
     """The section of a scheme; where no ``source`` is given, the module's is taken."""
     facts = section_of(family, "Facts")
     facts.setdefault("source", _source_of_module(family))
     said = {key: facts.get(key) or NOT_SAID for key in FACTS}
-    return Entry(family.name, tuple(prose_of(family)), names(family), said)
+    return SchemeEntry(family.name, tuple(prose_of(family)), names(family), said)
 
 
 def _source_of_module(family: type) -> str:
@@ -92,7 +92,7 @@ def _source_of_module(family: type) -> str:
     return " ".join(found["text"].split()) if found else ""
 
 
-# The page as Markdown, which GitHub and mkdocs show alike.
+# The page, in Markdown that GitHub and mkdocs show alike.
 
 
 FOLDER = "atlas"
@@ -153,7 +153,7 @@ LEFT_OUT = """## What is left out
 """
 
 
-def page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
+def atlas_page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
     """The whole page.
 
     Args:
@@ -168,7 +168,7 @@ def page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
     return "\n".join([heading, table, "", *sections, LEFT_OUT])
 
 
-def _section(entry: Entry, family: type[SchemeFamily], names: Catalogue) -> str:
+def _section(entry: SchemeEntry, family: type[SchemeFamily], names: Catalogue) -> str:
     shown, workers = family.portrait()
     scheme = shown.build(workers)
     lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]
@@ -242,7 +242,7 @@ def _cell(text: str) -> str:
     return _code(text).replace("|", "\\|")
 
 
-# The picture of a scheme: its encoding matrix, or else the first rounds of a run.
+# A scheme is drawn as its encoding matrix or, without one worth a look, as its first rounds.
 
 
 DELAY = {"model": "shifted_exponential", "shift": 0.5, "rate": 2.0}
@@ -353,7 +353,7 @@ def _clock(cell: Cell, rounds: bool) -> Picture:
     return Picture([panel], columns=1, width=ONE_PANEL, height=2.9, legend=2)
 
 
-# ``erasurehead atlas``: the page and its pictures.
+# The command.
 
 
 PAGE = "atlas.md"
@@ -382,5 +382,5 @@ def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
             frame = comparison.compute(Effort())
         style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
         report(len(families) + 1, len(families) + 1)
-        write_bytes(path, page(families, names).encode())
+        write_bytes(path, atlas_page(families, names).encode())
     return path

@@ -507,7 +507,7 @@ def explore(
     """Open a local page with sliders that redraw loss, time and error as you move them."""
     import webbrowser
 
-    from .explore.server import Server, serve
+    from .explore.server import Server, serve_pages
 
     server = Server(port)
 
@@ -516,7 +516,7 @@ def explore(
         if not no_browser:
             webbrowser.open(server.address)
 
-    serve(server, ready)
+    serve_pages(server, ready)
 
 
 @app.command(epilog=example("measure --workers 8 --loads 1,2,3 --output measured.csv"))

@@ -17,8 +17,8 @@ from erasurehead.experiments.atlas import (
     FOLDER,
     NOT_SAID,
     PAGE,
+    atlas_page,
     entry_of,
-    page,
     portrait,
     promised,
     worst,
@@ -40,7 +40,7 @@ REMEDY = "run: erasurehead atlas --output docs"
 
 
 def test_the_page_is_that_of_the_registry() -> None:
-    assert (DOCS / PAGE).read_text(encoding="utf-8") == page(SCHEMES, BUILT_IN), REMEDY
+    assert (DOCS / PAGE).read_text(encoding="utf-8") == atlas_page(SCHEMES, BUILT_IN), REMEDY
 
 
 def test_every_scheme_has_its_picture_and_no_other() -> None:
@@ -141,7 +141,7 @@ class Bare(SchemeFamily):
 
 def test_a_scheme_without_facts_has_a_section() -> None:
     """A plugin's class needs no more than a scheme does."""
-    text = page({"bare": Bare}, BUILT_IN)
+    text = atlas_page({"bare": Bare}, BUILT_IN)
     assert "## bare\n\nSays nothing of itself.\n" in text
     assert text.count(NOT_SAID) == len(FACTS)
 

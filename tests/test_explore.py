@@ -15,9 +15,18 @@ import yaml
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.explore.drawing import ClosedForms, simulated
-from erasurehead.experiments.explore.server import Server, answer, page
-from erasurehead.experiments.explore.sliders import CONTROLS, LAWS, Choice, chosen, delay, document
+from erasurehead.experiments.explore.drawing import ClosedForms, run_cell
+from erasurehead.experiments.explore.server import (
+    CONTROLS,
+    LAWS,
+    Choice,
+    Server,
+    chosen,
+    delay,
+    document,
+    respond,
+    start_page,
+)
 from erasurehead.experiments.run.compute import compute
 from tests.report.results import Reader
 
@@ -48,7 +57,7 @@ def test_the_arrays_are_those_of_a_run() -> None:
     """To the bit, of each scheme, under a policy and delays that leave nothing out."""
     query = {"slow": "3", "persistence": "0.5", "policy": "queue", "n": "12", "r": "8"}
     for cell in cells(document(chosen(query))):
-        ours, rows = simulated(cell), compute(cell).iterations
+        ours, rows = run_cell(cell), compute(cell).iterations
         shape = ours.times.shape
         np.testing.assert_array_equal(ours.times, rows["time"].to_numpy().reshape(shape))
         np.testing.assert_array_equal(ours.losses, rows["train_loss"].to_numpy().reshape(shape))
@@ -59,11 +68,11 @@ def test_the_arrays_are_those_of_a_run() -> None:
 def test_closed_forms_stand_beside_what_was_simulated() -> None:
     """Uncoded, exponential delays: shift + tau + mean times the harmonic number of n."""
     theory = ClosedForms()
-    quick = answer("n=10&d=2&r=5", theory)
+    quick = respond("n=10&d=2&r=5", theory)
     assert quick["more"] is True
-    whole = answer("n=10&d=2&r=5&patient=1", theory)
+    whole = respond("n=10&d=2&r=5&patient=1", theory)
     assert whole["more"] is False
-    assert answer("n=10&d=2&r=5&rate=0.1", theory)["more"] is False, "they are known by now"
+    assert respond("n=10&d=2&r=5&rate=0.1", theory)["more"] is False, "they are known by now"
     expected = 0.5 + 0.1 + sum(1 / k for k in range(1, 11))
     assert f"{expected:.4g}" in str(whole["html"])
     assert "closed form" in Reader(str(whole["html"])).words
@@ -90,7 +99,7 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     ids=lambda value: value[:20],
 )
 def test_a_wrong_slider_is_one_line(query: str, words: str) -> None:
-    said = str(answer(query, ClosedForms())["error"])
+    said = str(respond(query, ClosedForms())["error"])
     assert words in said
     assert "\n" not in said
     assert len(said) <= 300
@@ -102,17 +111,17 @@ def test_every_end_of_every_slider_is_answered() -> None:
     for control in CONTROLS:
         ends = control.names if isinstance(control, Choice) else (control.low, control.high)
         for end in ends:
-            found = answer(f"n=12&r=6&{control.name}={end}", ClosedForms())
+            found = respond(f"n=12&r=6&{control.name}={end}", ClosedForms())
             assert "html" in found or "internal" not in str(found["error"]), found
 
 
 def test_the_page_names_every_control() -> None:
-    made = Reader(page())
+    made = Reader(start_page())
     assert made.faults == []
     names = {a["id"] for a in (*made.all("input"), *made.all("select"))}
     assert names == {control.name for control in CONTROLS}
     assert {a["for"] for a in made.all("label")} == names
-    assert "http" not in page().replace("http-equiv", "")
+    assert "http" not in start_page().replace("http-equiv", "")
 
 
 @pytest.fixture
@@ -135,7 +144,7 @@ def asked(server: Server, path: str, **headers: str) -> bytes:
 
 def test_it_serves_this_machine_alone(server: Server) -> None:
     assert server.server_address[0] == "127.0.0.1"
-    assert asked(server, "/").decode() == page()
+    assert asked(server, "/").decode() == start_page()
     assert "error" in json.loads(asked(server, "/draw?n=1"))
     with pytest.raises(HTTPError, match="404"):
         asked(server, "/etc/passwd")

@@ -29,7 +29,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
     MULTIPLEXED,
     parameters,
-    timed,
+    timed_members,
 )
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from erasurehead.experiments.reproduce.time_to_target import Grid
@@ -358,7 +358,7 @@ def test_members_are_the_best_on_other_delays(frames: Frames) -> None:
         "load_law": {"kind": "proportional"},
     }
     members = EXACT[MULTIPLEXED]
-    tried = timed(document, members, lambda member, staleness: (1.0, 1.0), Effort(seed=1))
+    tried = timed_members(document, members, lambda member, staleness: (1.0, 1.0), Effort(seed=1))
     seconds = [one.seconds["mean iteration time"].mean() for one in tried]
     best = members[int(np.argmin(seconds))]
     keys = ["measure", "load_law", "persistence", "family"]
@@ -435,7 +435,7 @@ def test_who_does_not_arrive_is_said(frames: Frames) -> None:
     assert late["seconds"].isna().all()
     shown = late[late["kind"] != "grid"]
     assert "asynchronous" in set(shown["scheme"])
-    text = small("time_to_target").report(frame)
+    text = small("time_to_target").text(frame)
     assert text.count(" arrive in ") + text.count(" arrive |") >= len(shown)
     assert all(
         looks.look(name).title in text for name in ("ringleader", "pipelined", "erasurehead")
@@ -465,7 +465,7 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) -> None:
-    text = small(name).report(frames[name])
+    text = small(name).text(frames[name])
     assert "| --- |" in text
     assert "nan" not in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
@@ -478,7 +478,7 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
     monkeypatch.delenv("ERASUREHEAD_DATA", raising=False)
     loss_time = replace(figure_named("loss_time"), iterations=4, replications=1)  # type: ignore[type-var]
     frame = loss_time.compute(Effort(full=True, data_dir=tmp_path))
-    text = loss_time.report(frame)
+    text = loss_time.text(frame)
     for title in ("Amazon", "Covertype", "KC House"):
         [line] = [line for line in text.splitlines() if line.startswith(title)]
         assert "left out" in line

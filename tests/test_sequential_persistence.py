@@ -13,8 +13,8 @@ from erasurehead.experiments.reproduce.sequential_members import (
     MULTIPLEXED,
     REPEAT,
     TARGET,
-    grid,
-    timed,
+    members_text,
+    timed_members,
     until,
 )
 
@@ -50,7 +50,7 @@ def test_without_stragglers_a_code_costs_its_load(
         ),
     ]
     document = CONSTANT_DELAYS | {"load_law": load_law}
-    found = timed(document, members, lambda member, staleness: (1.0, ROUNDS), Effort())
+    found = timed_members(document, members, lambda member, staleness: (1.0, ROUNDS), Effort())
     extra = (0, 0, 0, 1)
     for one, load, rounds, lag in zip(found, (1, 2, 3, 10 / 6), extra, (0, 0, 1, 1), strict=True):
         second = load * MEAN if work is None else load * work + MEAN
@@ -69,5 +69,6 @@ def test_until_counts_from_the_first_iteration() -> None:
 
 def test_the_text_names_every_family_and_its_choices() -> None:
     assert (
-        "selective repeat: λ = 2, 4, 8 or 15, (B, W) = (1, 2), (1, 4), (2, 3) or (4, 5)" in grid()
+        "selective repeat: λ = 2, 4, 8 or 15, (B, W) = (1, 2), (1, 4), (2, 3) or (4, 5)"
+        in members_text()
     )

@@ -35,7 +35,7 @@ from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
 from ..run.records import mean_and_error
 
-# A scheme's run as arrays: what the pictures need of a cell, and no tables.
+# A run as arrays: quicker than the tables of ``erasurehead run``.
 
 
 Estimate = tuple[float, float]
@@ -75,7 +75,7 @@ class Simulated:
         return mean_and_error(self.losses[:, -1])
 
 
-def simulated(cell: Cell) -> Simulated:
+def run_cell(cell: Cell) -> Simulated:
     """Run a cell with rounds and a problem; as ``experiments.run.compute``, without its tables.
 
     Raises:
@@ -89,7 +89,7 @@ def simulated(cell: Cell) -> Simulated:
     return Simulated(cell.label, cell.scheme["name"], times, losses, steps.error.mean(axis=1))
 
 
-# From a config to two pictures and a table, in a fraction of a second.
+# The pictures and the table of a config.
 
 
 THEORY = Look(INK, "o", "none", "hollow: closed form")
@@ -108,14 +108,16 @@ MOST_KNOWN = 2000
 
 
 @dataclass(frozen=True)
-class Known:
+class ClosedForm:
     """What is known of a scheme without a run; ``None`` where there is no closed form."""
 
     seconds: float | None
     error: float | None
 
 
-def draw(config: Mapping[str, Any], theory: ClosedForms, patient: bool = True) -> dict[str, Any]:
+def drawn_page(
+    config: Mapping[str, Any], theory: ClosedForms, patient: bool = True
+) -> dict[str, Any]:
     """What the page shows: HTML, what a pointer reads, colours, and the config as YAML.
 
     Args:
@@ -129,9 +131,9 @@ def draw(config: Mapping[str, Any], theory: ClosedForms, patient: bool = True) -
     Cost: about 0.1 s, and with ``patient`` up to 0.3 s more.
     """
     made = cells(config)
-    runs = [simulated(cell) for cell in made]
+    runs = [run_cell(cell) for cell in made]
     found = {cell.label: theory.of(cell, patient) for cell in made}
-    known = {label: one or Known(None, None) for label, one in found.items()}
+    known = {label: one or ClosedForm(None, None) for label, one in found.items()}
     charts = [
         Chart("loss-time", "Loss against time", "", loss_time(runs)),
         Chart("time-error", "Time against error", "", time_error(runs, known)),
@@ -154,9 +156,9 @@ class ClosedForms:
     """The closed forms that were asked for, each worked out once."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, ClosedForm] = {}
 
-    def of(self, cell: Cell, patient: bool) -> Known | None:
+    def of(self, cell: Cell, patient: bool) -> ClosedForm | None:
         """Those of a cell; ``None`` where they would have to be worked out now."""
         text = json.dumps([cell.document[key] for key in TIMING], sort_keys=True)
         if text not in self._known and patient:
@@ -166,7 +168,7 @@ class ClosedForms:
         return self._known.get(text)
 
 
-def closed_form(cell: Cell) -> Known:
+def closed_form(cell: Cell) -> ClosedForm:
     """Mean iteration time and decoding error, where theory has them."""
     settings = cell.settings
     scheme = settings.schemes[0].family.build(settings.workers)
@@ -174,8 +176,8 @@ def closed_form(cell: Cell) -> Known:
     law = scheme_iteration_time(scheme, settings.delay, settings.load_law) if cancelled else None
     seconds = None if law is None or isinstance(law, NoFormula) else float(law.mean())
     if scheme.exact:
-        return Known(seconds, 0.0)
-    return Known(seconds, expected_decoding_error(scheme) if cancelled else None)
+        return ClosedForm(seconds, 0.0)
+    return ClosedForm(seconds, expected_decoding_error(scheme) if cancelled else None)
 
 
 def loss_time(runs: Sequence[Simulated]) -> Picture:
@@ -191,7 +193,7 @@ def loss_time(runs: Sequence[Simulated]) -> Picture:
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
 
 
-def time_error(runs: Sequence[Simulated], known: Mapping[str, Known]) -> Picture:
+def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Picture:
     """Mean iteration time against mean decoding error; closed forms as hollow marks."""
     marks: list[Mark] = []
     theory: list[Mark] = []
@@ -218,7 +220,7 @@ def _look(run: Simulated) -> Look:
     return Look(own.colour, own.marker, own.line, run.label)
 
 
-def _table(runs: Sequence[Simulated], known: Mapping[str, Known]) -> Table:
+def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
     columns = ["scheme", "s / iteration", "closed form", "error", "closed form", "final loss"]
     rows = []
     for run in runs:

@@ -1,23 +1,226 @@
-"""Serves the page to this machine alone."""
+"""``erasurehead explore``: the sliders, the config that they make, and the server of the page."""
 
 from __future__ import annotations
 
 import json
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import final
+from math import exp, gamma
+from typing import Any, final
 from urllib.parse import parse_qsl, urlsplit
 
 from markupsafe import Markup
 from typing_extensions import override
 
-from ..config.errors import at, line, of_the_user
+from ..config.errors import ConfigError, at, line, of_the_user, one_of
 from ..page.html import environment, script_hash, text
-from .drawing import ClosedForms, draw
-from .sliders import CONTROLS, Slider, chosen, document
+from .drawing import ClosedForms, drawn_page
+
+# The config that the sliders make. ``erasurehead run`` takes it as well.
+
+
+WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
+
+REPLICATIONS, ITERATIONS = 8, 40
+"""Few enough for a picture that follows the hand, and enough for a band."""
+
+
+def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The config of a choice.
+
+    Args:
+        chosen: of ``experiments.explore.server``.
+    """
+    d, r = int(chosen["d"]), int(chosen["r"])
+    law: dict[str, Any] = {"kind": chosen["load_law"]}
+    if law["kind"] == "additive":
+        law["seconds_per_partition"] = chosen["tau"]
+    return {
+        "name": "explored",
+        "workers": int(chosen["n"]),
+        "iterations": ITERATIONS,
+        "replications": REPLICATIONS,
+        "seed": 0,
+        "policy": chosen["policy"],
+        "delay": delay(chosen),
+        "load_law": law,
+        "schemes": [
+            {"name": "uncoded", "label": "uncoded"},
+            {"name": "ignore_stragglers", "wait_for": r, "label": "ignore stragglers"},
+            {"name": "fractional_repetition", "load": d, "label": "fractional repetition"},
+            {"name": "cyclic_mds", "load": d, "decoder": "lagrange", "label": "cyclic MDS"},
+            {"name": "erasurehead", "load": d, "wait_for": r, "label": "ErasureHead"},
+        ],
+        "problem": {"loss": "least_squares", "dataset": "synthetic", "rows": 240, "features": 8},
+        "optimizer": {"rule": "gd", "learning_rate": chosen["rate"]},
+    }
+
+
+def delay(chosen: Mapping[str, Any]) -> dict[str, Any]:
+    """The delay model: a law, and perhaps workers that are slow for a while.
+
+    The share of slow workers is the same whatever the persistence p: a slow worker stays slow with
+    probability s + p (1 - s), a fast one becomes slow with s (1 - p), whose stationary share is s.
+    """
+    base = _law(chosen["law"], chosen["shift"], chosen["mean"])
+    times, s, p = chosen["slow"], chosen["share"], chosen["persistence"]
+    if times == 1:
+        return base
+    slow = {"model": "scaled", "by": times, "base": base}
+    if p == 0:
+        return {"model": "mixture", "weights": [1 - s, s], "components": [base, slow]}
+    stays, becomes = s + p * (1 - s), s * (1 - p)
+    chain = {"slow_to_slow": round(stays, 6), "fast_to_slow": round(becomes, 6)}
+    return {"model": "markov", **chain, "fast": base, "slow": slow}
+
+
+def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
+    """Shift and a random part with this mean."""
+    match law:
+        case "weibull":
+            scale = mean / gamma(1 + 1 / WEIBULL)
+            return {"model": "weibull", "shape": WEIBULL, "scale": scale, "shift": shift}
+        case "lognormal":
+            median = mean / exp(SIGMA**2 / 2)
+            return {"model": "lognormal", "median": median, "sigma": SIGMA, "shift": shift}
+        case "pareto":
+            base = {"model": "pareto", "alpha": ALPHA, "scale": mean * (ALPHA - 1) / ALPHA}
+            return {"model": "shifted", "by": shift, "base": base}
+        case "gamma":
+            return {"model": "gamma", "shape": SHAPE, "scale": mean / SHAPE, "shift": shift}
+        case _:
+            return {"model": "shifted_exponential", "shift": shift, "rate": 1 / mean}
+
+
+# The sliders, and how their values in an address are read.
+
+
+@dataclass(frozen=True)
+class Slider:
+    """A number that is chosen.
+
+    Attributes:
+        name: in the address.
+        title: for people, with the unit.
+        low, high, step: what it can be.
+        start: what it is at first.
+        hint: what it means.
+    """
+
+    name: str
+    title: str
+    low: float
+    high: float
+    step: float
+    start: float
+    hint: str = ""
+
+    def read(self, text: str) -> float:
+        """What was chosen.
+
+        Raises:
+            ConfigError: it is no number between the ends.
+        """
+        try:
+            value = float(text) if len(text) <= LONGEST else float("nan")
+        except ValueError:
+            value = float("nan")
+        if not self.low <= value <= self.high:
+            raise at(self.name, text, f"must be a number from {self.low:g} to {self.high:g}")
+        if self.step == 1 and value != int(value):
+            raise at(self.name, text, "must be a whole number")
+        return value
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One of some names."""
+
+    name: str
+    title: str
+    names: Mapping[str, str]
+    start: str
+    hint: str = ""
+
+    def read(self, text: str) -> str:
+        """What was chosen.
+
+        Raises:
+            ConfigError: it is none of the names.
+        """
+        if text not in self.names:
+            raise at(self.name, text, one_of(self.names, text))
+        return text
+
+
+LONGEST = 32
+"""Characters of a number."""
+
+LAWS = {
+    "exponential": "exponential",
+    "weibull": "Weibull, shape 0.6",
+    "lognormal": "lognormal, sigma 1",
+    "pareto": "Pareto, alpha 2.5",
+    "gamma": "gamma, shape 4",
+}
+
+CONTROLS: tuple[Slider | Choice, ...] = (
+    Slider("n", "workers n", 4, 60, 1, 30),
+    Slider("d", "load d", 1, 10, 1, 3, "partitions that a worker of a code computes in a round"),
+    Slider("r", "arrivals r", 1, 60, 1, 15, "after how many ErasureHead and the others go on"),
+    Choice("law", "law of the random delay", LAWS, "exponential"),
+    Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
+    Slider("mean", "mean of the random delay (s)", 0.05, 3, 0.05, 1.0),
+    Choice(
+        "load_law",
+        "load law",
+        {
+            "additive": "additive: computing is predictable",
+            "proportional": "proportional: slow at every partition",
+            "per_partition": "per partition: a draw for each",
+        },
+        "additive",
+    ),
+    Slider("tau", "seconds a partition (additive)", 0, 1, 0.02, 0.1),
+    Slider("slow", "a slow worker takes so many times as long", 1, 8, 0.5, 1),
+    Slider("share", "share of slow workers", 0.02, 0.5, 0.02, 0.1),
+    Slider(
+        "persistence", "persistence of being slow", 0, 0.98, 0.02, 0, "0: drawn anew each round"
+    ),
+    Choice(
+        "policy",
+        "straggler policy",
+        {
+            "cancel": "cancel: stragglers stop at once",
+            "finish": "finish, then the newest model",
+            "queue": "queue: finish every model",
+            "drain": "drain: the master waits for all",
+        },
+        "cancel",
+    ),
+    Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
+)
+
+
+def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
+    """What all sliders say; those that are not told are where they begin.
+
+    Raises:
+        ConfigError: one of them is not what it can be, or there is no such slider.
+    """
+    known = {control.name for control in CONTROLS}
+    for name in query:
+        if name not in known:
+            raise ConfigError(f"{name[:LONGEST]}: {one_of(known, name)}")
+    return {each.name: each.read(query.get(each.name, str(each.start))) for each in CONTROLS}
+
+
+# The server, for this machine alone.
+
 
 HOST = "127.0.0.1"
 
@@ -25,7 +228,7 @@ MOST_TEXT = 2000
 """Characters of an address."""
 
 
-def page() -> str:
+def start_page() -> str:
     """The page before anything is drawn."""
     script = text("pictures.js") + text("explore.js")
     return environment().get_template("explore.html.j2").render(
@@ -36,7 +239,7 @@ def page() -> str:
     )  # fmt: skip
 
 
-def answer(query: str, theory: ClosedForms) -> dict[str, object]:
+def respond(query: str, theory: ClosedForms) -> dict[str, object]:
     """What is drawn for the query of an address, or ``error``: one line.
 
     Args:
@@ -46,7 +249,7 @@ def answer(query: str, theory: ClosedForms) -> dict[str, object]:
     try:
         given = dict(parse_qsl(query, keep_blank_values=True))
         patient = given.pop("patient", "") == "1"
-        return draw(document(chosen(given)), theory, patient)
+        return drawn_page(document(chosen(given)), theory, patient)
     except Exception as error:
         mistake = of_the_user(error)
         fault = f"internal error: {type(error).__name__}: {error}; please report"
@@ -67,7 +270,7 @@ class Server(ThreadingHTTPServer):
             raise at("--port", port, valid) from None
         self.drawing = threading.Lock()
         self.theory = ClosedForms()
-        self.front = page().encode()
+        self.front = start_page().encode()
 
     @override
     def handle_error(self, request: object, client_address: object) -> None:
@@ -101,7 +304,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.front)
         elif found.path == "/draw":
             with self.server.drawing:
-                said = answer(found.query, self.server.theory)
+                said = respond(found.query, self.server.theory)
             self._send(HTTPStatus.OK, "application/json", json.dumps(said).encode())
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
@@ -123,7 +326,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the terminal is for people."""
 
 
-def serve(server: Server, ready: Callable[[], None]) -> None:
+def serve_pages(server: Server, ready: Callable[[], None]) -> None:
     """Serve until Ctrl-C, or a polite request to end.
 
     Args:

@@ -157,6 +157,7 @@ def _points(axes: Axes, mark: Points) -> None:
             markeredgewidth=1.1,
             label=entry(look.title),
             clip_on=not len(mark.x),  # no points without clipping would spoil the layout
+            zorder=2 if mark.beneath else 3,
         )
         return
     axes.errorbar(

@@ -80,7 +80,8 @@ class Points:
         x, y: ``(P,)``.
         dx, dy: ``(2, P)`` lengths of the error bars below and above; ``None`` without.
         ringed: whether the points stand out.
-        hollow: white marks with a coloured edge, drawn even across the edge of the panel.
+        hollow: white marks with a coloured edge, above everything else.
+        beneath: hollow marks that later marks may cover.
         size: of a marker, in points.
     """
 
@@ -91,6 +92,7 @@ class Points:
     dy: FloatArray | None = None
     ringed: bool = False
     hollow: bool = False
+    beneath: bool = False
     size: float = 6.0
 
 

@@ -21,13 +21,11 @@ from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, RunsFigure, arrays, bars, estimate_text, markdown_table
+from .base import Effort, RunsFigure, bars, column_arrays, estimate_text, markdown_table
 from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persistent
 
-# Every synchronous scheme at several loads, for the comparison of them all.
-#
-# A scheme has as many members as its fields have choices in ``GRID``. One without a line there is
-# left out, with its reason in ``LEFT_OUT`` if there is one.
+# What is compared. A scheme has as many members as its fields have choices in ``GRID``. One without
+# a line there is left out, with its reason in ``LEFT_OUT`` if there is one.
 
 
 Section = dict[str, Any]
@@ -70,7 +68,7 @@ GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     "adaptive_deadline": {"kappa": (1.0, 2.0, 4.0)},
     "sequential": {"B": (1,), "W": (2,), "stragglers": (4, 8), "tolerance": (1.0,)},
 }
-"""Fields of each scheme, all combinations; those of ``timed`` come on top."""
+"""Fields of each scheme, all combinations; those of ``fields_in_seconds`` come on top."""
 
 
 def members(mean_time: float) -> Iterator[Section]:
@@ -79,12 +77,12 @@ def members(mean_time: float) -> Iterator[Section]:
     Args:
         mean_time: mean seconds of a partition, for fields in seconds.
     """
-    for name, choices in (GRID | timed(mean_time)).items():
+    for name, choices in (GRID | fields_in_seconds(mean_time)).items():
         for values in product(*choices.values()):
             yield {"name": name, **dict(zip(choices, values, strict=True))}
 
 
-def timed(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]:
+def fields_in_seconds(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]:
     """Fields in seconds: multiples of the mean time of a partition."""
     patience = tuple(round(factor * mean_time, 6) for factor in (0.75, 1.0, 1.25, 1.5))
     return {
@@ -95,7 +93,7 @@ def timed(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]:
 
 def left_out() -> dict[str, str]:
     """The schemes with rounds that are not compared, and why."""
-    compared = GRID | timed(MEAN + WORK)
+    compared = GRID | fields_in_seconds(MEAN + WORK)
     others = {
         name: "has no line in this comparison"
         for name, family in SCHEMES.items()
@@ -127,7 +125,7 @@ def title(member: Section) -> str:
     return ", ".join([look(str(member["name"])).title, *fields])
 
 
-# Every synchronous scheme at several loads: seconds against error, and what nothing beats.
+# The figure.
 
 
 PERSISTENCE = 0.9
@@ -213,7 +211,7 @@ class Atlas(RunsFigure):
             names_left=True,
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """The fronts, who is fastest among the exact, and what is left out."""
         names = list(dict.fromkeys(frame["scheme"]))
         rows = [
@@ -326,10 +324,10 @@ def _panel(delays: str, part: pd.DataFrame) -> Panel:
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
     for late, look_ in ((False, OTHERS), (True, LATE)):
         rest = part[~part["on_front"] & (part["late"] == late)]
-        seconds, error = arrays(rest, *columns)
+        seconds, error = column_arrays(rest, *columns)
         marks.append(Points(look_, seconds, height_of(error), size=3.5))
     front = part[part["on_front"]].sort_values(["iteration_time", "error"])
-    seconds, error = arrays(front, *columns)
+    seconds, error = column_arrays(front, *columns)
     marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
     marks += _names(front, y)
     marks += [_point(row, "") for _, row in front.iterrows()]
@@ -365,7 +363,7 @@ def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     assert y.high is not None
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
     firsts = pd.DataFrame([same.iloc[0] for same in points])
-    seconds, error = arrays(firsts, "iteration_time", "error")
+    seconds, error = column_arrays(firsts, "iteration_time", "error")
     heights = height_of(error)
     span = y.high - y.low
     places = y.low + span * apart((heights - y.low) / span, GAP)

@@ -21,7 +21,7 @@ from .base import (
     POLICY_MARKERS,
     CodedFigure,
     Effort,
-    arrays,
+    column_arrays,
     curve_of,
     estimate_text,
     key,
@@ -145,7 +145,7 @@ class Backlog(CodedFigure):
             "last rounds, by policy",
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """The last rounds, and how far they are from the first."""
         last = _last(frame)
         header = ["scheme", "policy", *(f"{p:g}" for p in self.persistences)]
@@ -215,7 +215,7 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
 
 def _curve(look: Look, rows: pd.DataFrame, along: str) -> Curve:
     """Mean iteration times with their 95 % intervals."""
-    x, mean, error = arrays(rows, along, "iteration_time", "standard_error")
+    x, mean, error = column_arrays(rows, along, "iteration_time", "standard_error")
     return Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error, width=1.5, bars=True)
 
 

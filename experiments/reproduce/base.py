@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Tables in Markdown.
+# Texts of the Markdown files.
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Sequence[str]], names: int = 1) -> str:
@@ -55,7 +55,7 @@ def mean_text(values: FloatArray) -> str:
     return "–" if np.isnan(values).any() else estimate_text(*mean_and_error(values))
 
 
-def interval(middle: float, low: float, high: float) -> str:
+def ratio_text(middle: float, low: float, high: float) -> str:
     """A ratio and the ends of its interval."""
     if not np.isfinite(middle):
         return "–"
@@ -65,7 +65,7 @@ def interval(middle: float, low: float, high: float) -> str:
 # Marks of pictures, from columns of a table.
 
 
-def arrays(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
+def column_arrays(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
     """Columns of a table as they are drawn."""
     return [rows[column].to_numpy(dtype=float) for column in columns]
 
@@ -82,8 +82,8 @@ def curve_of(
         interval: with bars from column ``<y>_low`` to ``<y>_high``.
         how: other fields of the curve.
     """
-    across, up = arrays(rows, x, y)
-    low, high = arrays(rows, f"{y}_low", f"{y}_high") if interval else (None, None)
+    across, up = column_arrays(rows, x, y)
+    low, high = column_arrays(rows, f"{y}_low", f"{y}_high") if interval else (None, None)
     return Curve(look, across, up, low, high, bars=interval, **how)
 
 
@@ -99,8 +99,8 @@ def points_of(
         error: the column of standard errors; bars are 95 % intervals.
         how: other fields of the points.
     """
-    dy = 1.96 * np.stack(arrays(rows, error, error)) if error else None
-    across, up = arrays(rows, x, y)
+    dy = 1.96 * np.stack(column_arrays(rows, error, error)) if error else None
+    across, up = column_arrays(rows, x, y)
     return Points(look, across, up, dy=dy, **how)
 
 
@@ -114,7 +114,7 @@ def key(look: Look, width: float = 1.8) -> Curve:
     return Curve(look, np.empty(0), np.empty(0), width=width)
 
 
-# What a figure is: numbers first, then a picture and a text made from those numbers alone.
+# What a figure is. Picture and text are made from the table alone, so that both can be made anew.
 
 
 FULL = 8
@@ -163,12 +163,12 @@ class PaperFigure(ABC):
         """The picture of a table that ``compute`` returned."""
 
     @abstractmethod
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Caption and tables in Markdown; every number in them comes from the table."""
 
     @final
     def draw(self, frame: pd.DataFrame) -> Figure:
-        """The picture, drawn."""
+        """Draw the picture of a table with matplotlib."""
         return paint.figure(self.picture(frame))
 
 
@@ -241,7 +241,7 @@ BREAST_CANCER: Section = {
 POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
 
 
-def clock(law: str, work: float) -> dict[str, Section]:
+def delays_and_law(law: str, work: float) -> dict[str, Section]:
     """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays."""
     if law == "additive":
         return {

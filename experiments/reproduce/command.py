@@ -87,7 +87,7 @@ def make(
     write_table(data, frame)
     kept = pd.read_parquet(data)
     style.save(figure.draw(kept), output / figure.name, formats)
-    write_bytes(output / f"{figure.name}.md", figure.report(kept).encode())
+    write_bytes(output / f"{figure.name}.md", figure.text(kept).encode())
 
 
 def _summary(output: Path) -> str:

@@ -22,8 +22,8 @@ from .base import (
     THEORY,
     Effort,
     PaperFigure,
-    clock,
     curve_of,
+    delays_and_law,
     estimate_text,
     key,
     markdown_table,
@@ -85,7 +85,7 @@ class DecodingErrorArrivals(PaperFigure):
             "iterations": effort.times(self.rounds),
             "seed": effort.seed,
             "schemes": [section],
-            **clock("additive", QUICK_WORK),
+            **delays_and_law("additive", QUICK_WORK),
         }
         run = build.timing(cells(document)[0])
         return np.asarray(run.scheme.steps(simulate(run, work=False)).error[0])
@@ -131,7 +131,7 @@ class DecodingErrorArrivals(PaperFigure):
         width = style.ONE_PANEL + 0.6
         return Picture([panel], 1, width, 4.3, legend=2, last=[THEORY.title])
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """What is lost at r = n/2, and the largest z."""
         known = frame[(frame["rounds_with_error"] >= LEAST_ROUNDS) & (frame["load"] > 1)]
         z = ((known["simulated"] - known["theory"]) / known["standard_error"]).abs()

@@ -31,8 +31,8 @@ from .base import (
     THEORY,
     Effort,
     PaperFigure,
-    clock,
     curve_of,
+    delays_and_law,
     estimate_text,
     five_schemes,
     key,
@@ -79,7 +79,7 @@ class IterationTimeWorkers(PaperFigure):
             "workers": n,
             "seed": effort.seed,
             "schemes": sections,
-            **clock(law, EVEN_WORK),
+            **delays_and_law(law, EVEN_WORK),
         }
         rounds = effort.times(self.rounds)
         points = []
@@ -130,7 +130,7 @@ class IterationTimeWorkers(PaperFigure):
             LAW_TITLES[law],
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Growth per doubling, crossings, and the largest z."""
         seen = frame[frame["rounds"] > 0]
         z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()

@@ -29,9 +29,9 @@ from .base import (
     WORKERS,
     Effort,
     RunsFigure,
-    arrays,
-    clock,
+    column_arrays,
     curve_of,
+    delays_and_law,
     key,
     markdown_table,
 )
@@ -83,7 +83,7 @@ class LossIterationFloor(RunsFigure):
                 "test_rows": 0,
             },
             optimizer={"rule": "gd", "learning_rate": step},
-            **clock("additive", QUICK_WORK),
+            **delays_and_law("additive", QUICK_WORK),
         )
 
     def _training(self, arrivals: int, step: float, effort: Effort) -> build.Training:
@@ -160,7 +160,7 @@ class LossIterationFloor(RunsFigure):
         pairs = [(_label(r), "erasurehead") for r in reversed(self._arrivals(frame))]
         return variants([*pairs, (_label(WORKERS), "uncoded")])
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Rate, floors, and how close the bound is."""
         ours = frame[frame["arrivals"] != WORKERS]
         slack = (ours["mean_gap"] - ours["bound"]) / ours["standard_error"].clip(lower=1e-300)
@@ -212,7 +212,7 @@ def _lines(frame: pd.DataFrame, arrivals: Sequence[int], own: Mapping[str, Look]
     marks: list[Mark] = []
     for r in (*arrivals, WORKERS):
         rows, look = frame[frame["arrivals"] == r], own[_label(r)]
-        x, mean, error = arrays(rows, "iteration", "mean_gap", "standard_error")
+        x, mean, error = column_arrays(rows, "iteration", "mean_gap", "standard_error")
         marks.append(Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error))
         if r != WORKERS:
             dotted = replace(BOUND, colour=look.colour, title="")

@@ -109,7 +109,7 @@ class LossTimeFigure(CodedFigure):
     def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
         experiment = EXPERIMENTS[dataset]
         many = self.replications_public if experiment.public else effort.times(self.replications)
-        clock = base.clock("additive", base.QUICK_WORK)
+        clock = base.delays_and_law("additive", base.QUICK_WORK)
         if delays == EXACT_STREAM:
             clock["delay"] = {"model": "authors_stream", "scale": 1 / base.RATE}
         document = {
@@ -156,7 +156,7 @@ class LossTimeFigure(CodedFigure):
         y = loss_axis(curves, "training loss")
         return Panel(x, y, [*curves, *ends], EXPERIMENTS[dataset].title)
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration, time to the loss of half a run, final loss; what was left out."""
         drawn = frame[frame["left_out"] == ""]
         parts = [self._table(drawn, dataset) for dataset in drawn["dataset"].unique()]

@@ -16,7 +16,7 @@ from ..pictures.looks import MUTED, Look
 from ..pictures.picture import Axis, Panel, Picture, Points, Rules
 from ..run.records import ratio_interval
 from . import base
-from .base import POLICY_MARKERS, CodedFigure, Effort, bars, interval, markdown_table, mean_text
+from .base import POLICY_MARKERS, CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text
 
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
@@ -46,7 +46,7 @@ class Policies(CodedFigure):
             effort,
             schemes=base.five_schemes(self.load, self.wait_for),
             **base.BREAST_CANCER,
-            **base.clock("additive", base.QUICK_WORK),
+            **base.delays_and_law("additive", base.QUICK_WORK),
         )
         target = base.half_way_loss(document, effort)
         frames = []
@@ -92,7 +92,7 @@ class Policies(CodedFigure):
             legend=2,
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration and speed-up for each scheme and policy."""
         rows, speedups = [], {}
         for scheme in frame["scheme"].unique():
@@ -105,7 +105,7 @@ class Policies(CodedFigure):
                         looks.look(scheme).title,
                         policy.value,
                         mean_text(seconds),
-                        interval(*speedups[scheme, policy]),
+                        ratio_text(*speedups[scheme, policy]),
                         mean_text(_values(frame, policy, scheme, "time_to_target")),
                         mean_text(_values(frame, policy, scheme, "final_train_loss")),
                         f"{wasted.mean():.1%}",

@@ -155,7 +155,7 @@ class Ranking(CodedFigure):
             heights=heights,
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""
         schemes = (*EXACT, *INEXACT)
         rows = []

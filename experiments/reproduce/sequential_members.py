@@ -22,7 +22,7 @@ from ..run.tuning import Runs, trained
 from . import base
 from .base import Effort
 
-# One target loss for all schemes of a figure, and the runs of each at several learning rates.
+# Training at several learning rates, and what is known before any scheme runs.
 
 
 Section = dict[str, Any]
@@ -34,12 +34,12 @@ RATES = tuple(2.0**k for k in range(-7, 5))
 """The grid of learning rates."""
 
 
-def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
+def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
     """The problem of a document without schemes and optimizer."""
     return base.problem({**document, "schemes": [{"name": "uncoded"}], **_any_rate()}, effort)
 
 
-def train(
+def training_runs(
     document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
 ) -> tuple[Run, Iterator[Runs]]:
     """One scheme on the delays and the problem of a document, at each rate."""
@@ -54,7 +54,7 @@ def _any_rate() -> Section:
     return {"optimizer": {"rule": RULE, "learning_rate": 1.0}}
 
 
-# The codes that are compared over persistence: families, their members, and their clocks.
+# The families of codes that are compared. Each has several members; a figure shows the best one.
 
 
 TOLERANCE = 0.5
@@ -141,11 +141,13 @@ class Timed:
     seconds: Mapping[str, FloatArray]
 
 
-Path = Callable[[Section, int], tuple[float, float]]
+BestRate = Callable[[Section, int], tuple[float, float]]
 """An exact scheme and its staleness -> the best learning rate, and iterations to the target."""
 
 
-def timed(document: Section, members: Sequence[Section], path: Path, effort: Effort) -> list[Timed]:
+def timed_members(
+    document: Section, members: Sequence[Section], best_rate: BestRate, effort: Effort
+) -> list[Timed]:
     """Exact schemes, whose gradients need no delays: their clocks are enough."""
     labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
     clocks = base.clocks({**document, "schemes": labelled}, effort)
@@ -153,9 +155,9 @@ def timed(document: Section, members: Sequence[Section], path: Path, effort: Eff
     for member, (_, run, trace) in zip(members, clocks, strict=True):
         staleness = trace.times.shape[1] - run.iterations
         times = trace.times[:, staleness:]
-        rate, iterations = path(member, staleness)
+        rate, iterations = best_rate(member, staleness)
         seconds = {ITERATION: times[:, -1] / run.iterations, TARGET: until(times, iterations)}
-        found.append(Timed(member, load(run.scheme), staleness, rate, iterations, seconds))
+        found.append(Timed(member, load_of(run.scheme), staleness, rate, iterations, seconds))
     return found
 
 
@@ -163,12 +165,12 @@ def trained_inexact(
     document: Section, member: Section, rates: Sequence[float], target: float, effort: Effort
 ) -> list[Timed]:
     """An inexact scheme at each rate, which has to be trained on the delays."""
-    run, several = train(document, member, rates, effort)
+    run, several = training_runs(document, member, rates, effort)
     found = []
     for rate, runs in zip(rates, several, strict=True):
         seconds = {ITERATION: runs.times[:, -1] / run.iterations, TARGET: runs.seconds(target)}
         iterations = mean_and_error(runs.iterations(target))[0]
-        found.append(Timed(member, load(run.scheme), 0, rate, iterations, seconds))
+        found.append(Timed(member, load_of(run.scheme), 0, rate, iterations, seconds))
     return found
 
 
@@ -188,7 +190,7 @@ def until(times: FloatArray, iterations: float) -> FloatArray:
     return np.asarray(times[:, int(iterations) - 1])
 
 
-def load(scheme: Scheme) -> float:
+def load_of(scheme: Scheme) -> float:
     """Partitions that a worker computes in a round."""
     if isinstance(scheme, SelectiveRepeat | Multiplexed):
         return float(scheme.load)
@@ -206,7 +208,7 @@ def parameters(section: Section) -> str:
     return ", ".join(f"{name} = {value}" for name, value in shown.items())
 
 
-def grid() -> str:
+def members_text() -> str:
     """The members that a family has to choose from, as a text."""
     texts = []
     for family, members in (EXACT | INEXACT).items():

@@ -15,7 +15,7 @@ from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, target_loss
 from ..run.tuning import best as best_of
 from . import base, sequential_members
-from .base import Effort, RunsFigure, curve_of, interval, markdown_table
+from .base import Effort, RunsFigure, curve_of, markdown_table, ratio_text
 from .clusters import MEAN, SLOWER, WORK, additive, persistent
 from .sequential_members import (
     EXACT,
@@ -28,11 +28,11 @@ from .sequential_members import (
     SEQUENTIAL,
     TARGET,
     TOLERANCE,
-    Path,
+    BestRate,
     Timed,
-    grid,
+    members_text,
     parameters,
-    timed,
+    timed_members,
     trained_inexact,
     waiting,
 )
@@ -88,16 +88,16 @@ class SequentialPersistence(RunsFigure):
         ]
         return pd.DataFrame(rows)
 
-    def _paths(self, training: Section, effort: Effort) -> tuple[float, Path]:
+    def _paths(self, training: Section, effort: Effort) -> tuple[float, BestRate]:
         """The target, and what each staleness needs to reach it."""
         always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
         document = {**self.document(effort, **always), "replications": 1}
-        target = target_loss(sequential_members.problem(document, effort))
+        target = target_loss(sequential_members.problem_alone(document, effort))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:
             if staleness not in known:
-                _, several = sequential_members.train(
+                _, several = sequential_members.training_runs(
                     document, member, sequential_members.RATES, effort
                 )
                 counts = [runs.iterations(target) for runs in several]
@@ -108,17 +108,17 @@ class SequentialPersistence(RunsFigure):
         return target, path
 
     def _cluster(
-        self, cluster: Section, training: Section, target: float, path: Path, effort: Effort
+        self, cluster: Section, training: Section, target: float, path: BestRate, effort: Effort
     ) -> Iterator[dict[str, Any]]:
         shown = self.document(effort, **cluster)
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
         chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
         for family, members in EXACT.items():
-            tried = timed(trial, members, path, other)
+            tried = timed_members(trial, members, path, other)
             for measure in MEASURES:
                 best = tried[best_of([one.seconds[measure] for one in tried])]
-                [chosen[measure][family]] = timed(shown, [best.section], path, effort)
+                [chosen[measure][family]] = timed_members(shown, [best.section], path, effort)
         for family, members in INEXACT.items():
             tried = [
                 one
@@ -168,7 +168,7 @@ class SequentialPersistence(RunsFigure):
             TITLES[law] if measure == MEASURES[0] else "",
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Where sequential codes pay, why, and all numbers."""
         target = float(frame["target"].iloc[0])
         by_time = frame[frame["measure"] == ITERATION]
@@ -189,9 +189,10 @@ class SequentialPersistence(RunsFigure):
             "its last job count.\n\n"
             "Each family is shown by its best member, chosen by one rule on other delays "
             f"({int(frame['trials'].max())} replications): the least {ITERATION} (above) or "
-            f"{TARGET} (below; inexact schemes in both). There is {grid()}; μ = {TOLERANCE:g}. "
-            f"The target, {target:.4g}, lies {SHARE:.0%} of the way from the zero model's "
-            "loss to that of the best model (breast cancer data, logistic, gradient descent); each "
+            f"{TARGET} (below; inexact schemes in both). There is {members_text()}; "
+            f"μ = {TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the "
+            "zero model's loss to that of the best model (breast cancer data, logistic, gradient "
+            "descent); each "
             f"scheme has the best of the learning rates {sequential_members.RATES[0]:.3g} to "
             f"{sequential_members.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
             "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
@@ -321,7 +322,7 @@ def _ratios(frame: pd.DataFrame) -> str:
             own = frame[(frame["load_law"] == law) & (frame["family"] == family)]
             column = "seconds" if family == "uncoded" else "to_uncoded"
             cells = [
-                interval(row[column], row[f"{column}_low"], row[f"{column}_high"])
+                ratio_text(row[column], row[f"{column}_low"], row[f"{column}_high"])
                 for _, row in own.iterrows()
             ]
             rows.append([law, look.title, *cells])

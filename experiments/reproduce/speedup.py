@@ -14,7 +14,7 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import interval_columns, ratio_interval
 from . import base
-from .base import WORKS, Effort, RunsFigure, curve_of, interval, markdown_table, points_of
+from .base import WORKS, Effort, RunsFigure, curve_of, markdown_table, points_of, ratio_text
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
 
@@ -42,7 +42,7 @@ class Speedup(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
-        sections = base.BREAST_CANCER | base.clock("additive", base.QUICK_WORK)
+        sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK)
         document = self.document(effort, **sections)
         target = base.half_way_loss(document, effort)
         rows = [
@@ -67,7 +67,7 @@ class Speedup(RunsFigure):
             ],
             target_loss=target,
             **base.BREAST_CANCER,
-            **base.clock(law, work),
+            **base.delays_and_law(law, work),
         )
         done = base.results(document, effort)
         results = {cell.scheme["name"]: result for cell, result in done}
@@ -111,12 +111,12 @@ class Speedup(RunsFigure):
             last=[FILLED.title, OPEN.title],
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """The speed-ups with their intervals, and what they are made of."""
         rows = []
         for (law, work, load), part in frame.groupby(["load_law", "work", "load"], sort=False):
             ratios = [
-                interval(row["speedup"], row["speedup_low"], row["speedup_high"])
+                ratio_text(row["speedup"], row["speedup_low"], row["speedup_high"])
                 for _, row in part.iterrows()
             ]
             ours, exact = (

@@ -16,12 +16,12 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
 from . import base, sequential_members
-from .base import CodedFigure, Effort, bars, curve_of, interval, markdown_table
+from .base import CodedFigure, Effort, bars, curve_of, markdown_table, ratio_text
 from .loss_time import EXPERIMENTS
 from .ranking import PATIENCE
 from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
 
-# The schemes whose time to a target is compared: all families, their parameters by one rule.
+# What is compared: schemes of all families, whose parameters come from one rule.
 
 
 Section = dict[str, Any]
@@ -85,7 +85,7 @@ def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
     }
 
 
-# Time to a target loss over all families, each scheme at its own best learning rate.
+# The figure.
 
 
 GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
@@ -149,22 +149,22 @@ class TimeToTarget(CodedFigure):
         shown = self.document(
             effort,
             problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
-            **base.clock(law, base.QUICK_WORK),
+            **base.delays_and_law(law, base.QUICK_WORK),
         )
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(sequential_members.problem(shown, effort))
+        target = target_loss(sequential_members.problem_alone(shown, effort))
         common, exact = np.nan, np.empty(0)
         for scheme, one in self._schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, several = sequential_members.train(trial, dict(one.section), rates, other)
+            _, several = sequential_members.training_runs(trial, dict(one.section), rates, other)
             tried = list(several)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
             if scheme == "uncoded":
                 common = own
-            _, both = sequential_members.train(
+            _, both = sequential_members.training_runs(
                 shown, dict(one.section), sorted({own, common}), effort
             )
             found = dict(zip(sorted({own, common}), both, strict=True))
@@ -215,7 +215,8 @@ class TimeToTarget(CodedFigure):
                 own = Look(one.look.colour, marker, "none", "")
                 marks.append(Points(own, x, y, dx=bars(x, *ends)))
                 if kind == COMMON:
-                    marks.append(Points(replace(own, marker="o"), x, y, hollow=True))
+                    ring = replace(own, marker="o")
+                    marks.append(Points(ring, x, y, hollow=True, beneath=True))
             best_rate = _row(frame[frame["kind"] == OWN], scheme)
             rates.append(_power(best_rate["rate"]) if best_rate["reached"] else "–")
         every = np.concatenate([mark.x for mark in marks if isinstance(mark, Points)])
@@ -267,7 +268,7 @@ class TimeToTarget(CodedFigure):
             ],
         )
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """The rule, who wins, what one common rate would have said, and all numbers."""
         parts = [
             self._cluster_report(str(dataset), str(law), part)
@@ -395,13 +396,13 @@ def _parameters(one: Contestant) -> str:
 
 def _seconds(row: pd.Series) -> str:
     if row["reached"] == row["replications"]:
-        return interval(row["seconds"], row["seconds_low"], row["seconds_high"])
+        return ratio_text(row["seconds"], row["seconds_low"], row["seconds_high"])
     return f"{row['reached']} of {row['replications']} arrive in {row['elapsed']:.1f} s"
 
 
 def _ratio(row: pd.Series) -> str:
     if row["reached"] == row["replications"]:
-        return interval(row["ratio"], row["ratio_low"], row["ratio_high"])
+        return ratio_text(row["ratio"], row["ratio_low"], row["ratio_high"])
     return f"{row['reached']} of {row['replications']} arrive"
 
 

@@ -64,9 +64,10 @@ class TradeoffLoadArrivals(RunsFigure):
             schemes=self._schemes(),
             problem={"loss": "least_squares", "dataset": "diabetes"},
             optimizer={"rule": "gd", "learning_rate": 0.1},
-            **base.clock(law, work),
+            **base.delays_and_law(law, work),
         )
-        minimum = self._minimum(document, effort)
+        problem = base.problem(document, effort)
+        minimum = least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
         rows = []
         for cell, result in base.results(document, effort):
             runs = per_replication(result)
@@ -94,10 +95,6 @@ class TradeoffLoadArrivals(RunsFigure):
         )
         return frame.assign(on_front=on_front)
 
-    def _minimum(self, document: dict[str, Any], effort: Effort) -> float:
-        problem = base.problem(document, effort)
-        return least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
-
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load along r, one panel per load law and work."""
         own = self._looks(frame)
@@ -115,7 +112,7 @@ class TradeoffLoadArrivals(RunsFigure):
         x, y = "iteration_time", "loss_above_minimum"
         front = part[part["on_front"]].sort_values("iteration_time")
         marks: list[Mark] = [
-            points_of(front, x, y, FRONT, hollow=True, size=10.0),
+            points_of(front, x, y, FRONT, hollow=True, beneath=True, size=10.0),
             curve_of(front, x, y, STAIRS, steps=True, width=1.0),
         ]
         ours = part["scheme"] == "erasurehead"
@@ -135,7 +132,7 @@ class TradeoffLoadArrivals(RunsFigure):
         loads = sorted(frame.loc[frame["scheme"] == "erasurehead", "load"].unique())
         return variants([(_label(load), "erasurehead") for load in loads])
 
-    def report(self, frame: pd.DataFrame) -> str:
+    def text(self, frame: pd.DataFrame) -> str:
         """Every point of the fronts, and the cheapest scheme that is nearly exact."""
         groups = list(frame[frame["on_front"]].groupby(["work", "load_law"], sort=False))
         rows = []

@@ -55,7 +55,7 @@ def test_runs_at_a_rate_are_those_of_a_config() -> None:
     """Catches a clock, a rate or an iteration of asynchronous updates that differs."""
     rates = (0.01, 0.001)
     for scheme in ({"name": "uncoded"}, {"name": "asynchronous"}):
-        _, several = sequential_members.train(DATA, scheme, rates, Effort())
+        _, several = sequential_members.training_runs(DATA, scheme, rates, Effort())
         for rate, runs in zip(rates, several, strict=True):
             optimizer = {"rule": sequential_members.RULE, "learning_rate": rate}
             document = DATA | {"schemes": [scheme], "optimizer": optimizer}
@@ -72,5 +72,7 @@ def test_every_scheme_suits_every_data_set() -> None:
         loss = EXPERIMENTS[grid.dataset].loss
         document = DATA | {"problem": {"loss": loss, "dataset": grid.dataset, "l2": "1/rows"}}
         for one in contestants(figure.load, figure.wait_for, 0.02).values():
-            run, _ = sequential_members.train(document, dict(one.section), grid.rates, Effort())
+            run, _ = sequential_members.training_runs(
+                document, dict(one.section), grid.rates, Effort()
+            )
             assert run.iterations == DATA["iterations"]

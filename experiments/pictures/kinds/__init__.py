@@ -9,9 +9,8 @@ from __future__ import annotations
 from ..base import PictureKind
 from .delays import DelaysKind
 from .gantt import GanttKind
-from .losses import LossIterationKind, LossTimeKind
+from .losses import LossIterationKind, LossTimeKind, TradeoffKind
 from .times import IterationTimeKind, UtilisationKind, WorkersKind
-from .tradeoff import TradeoffKind
 
 KINDS: dict[str, PictureKind] = {
     kind.name: kind

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar, final
+from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -144,18 +144,15 @@ def _sample(cell: Cell, alone: bool) -> Sample:
         replications = 1
     tapes = [Tape(model, n, settings.seed, r) for r in range(replications)]
     seconds = np.concatenate([tape.rows(0, rounds) for tape in tapes])
-    said = {k: v for k, v in cell.swept.items() if _concerns_delays(k)}
-    swept = ", ".join(_said(key, value) for key, value in said.items())
+    concerned = ("delay", "workers", "seed", "iterations")
+    swept = ", ".join(
+        short_text(value)
+        if key == "delay"
+        else f"{key.removeprefix('delay.')} = {short_text(value)}"
+        for key, value in cell.swept.items()
+        if key.split(".")[0] in concerned
+    )
     return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)
-
-
-def _concerns_delays(key: str) -> bool:
-    return key.split(".")[0] in ("delay", "workers", "seed", "iterations")
-
-
-def _said(key: str, value: Any) -> str:
-    text = short_text(value)
-    return text if key == "delay" else f"{key.removeprefix('delay.')} = {text}"
 
 
 def _density(drawn: list[Sample], looks: list[Look]) -> Panel:

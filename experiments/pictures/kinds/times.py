@@ -19,9 +19,6 @@ from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture,
 from ..records import Records
 from .losses import band_key, spread
 
-# How long iterations last: their distribution, not only their mean.
-
-
 LEVELS = np.linspace(0.0, 1.0, 401)
 LONG_TAIL = 30.0
 """From this ratio of the 99.9 % quantile to the median on, the axis is logarithmic."""
@@ -74,9 +71,6 @@ class IterationTimeKind(PanelKind):
     @override
     def last(self, band: Band) -> tuple[str, ...]:
         return (BANDS[band],)
-
-
-# What the workers' time was spent on.
 
 
 HEIGHT = 0.7
@@ -153,9 +147,6 @@ class UtilisationKind(PanelKind):
         names = tuple(label for label, _ in records.labels())
         named = replace(panel, y=replace(panel.y, label="", names=names))
         return replace(picture, panels=[named])
-
-
-# Who delayed us: how often each worker ended a round, and how many seconds that cost.
 
 
 MOST_ROWS = 12
