@@ -135,7 +135,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Past:
+class Kept:
     """How much of the past the learner keeps.
 
     Attributes:
@@ -192,9 +192,9 @@ def train(
     replications, updates = steps.times.shape
     with training_context():
         exact = steps.exact
-        past = Past(steps.depth, steps.table_size, steps.held)
-        require_memory_for(past, problem, steps)
-        learner = Learner(problem, optimizer, initial, 1 if exact else replications, past)
+        kept = Kept(steps.depth, steps.table_size, steps.held)
+        require_memory_for(kept, problem, steps)
+        learner = Learner(problem, optimizer, initial, 1 if exact else replications, kept)
         for t in range(iterations):
             for u in range(t * updates // iterations, (t + 1) * updates // iterations):
                 learner.update(None if exact else steps.step(u))
@@ -214,7 +214,7 @@ class Learner:
     Args:
         problem, optimizer, initial: as for ``train``.
         replications: R.
-        past: how much of the past is kept.
+        kept: how much of the past is kept.
     """
 
     def __init__(
@@ -223,7 +223,7 @@ class Learner:
         optimizer: Optimizer,
         initial: FloatArray,
         replications: int,
-        past: Past = Past(),
+        kept: Kept = Kept(),
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
         blocks = [
@@ -231,7 +231,7 @@ class Learner:
             for first in range(0, replications, BLOCK)
         ]
         self._blocks = [
-            (block, Models(self._problem, optimizer, start, block.stop - block.start, past))
+            (block, Models(self._problem, optimizer, start, block.stop - block.start, kept))
             for block in blocks
         ]
         self._losses: list[FloatArray] = []
@@ -287,7 +287,7 @@ class Models:
         optimizer: the rule of the updates.
         initial: ``(p,)`` the start of every replication.
         width: replications.
-        past: how much of the past is kept.
+        kept: how much of the past is kept.
 
     Attributes:
         updates: updates so far.
@@ -300,17 +300,17 @@ class Models:
         optimizer: Optimizer,
         initial: FloatArray,
         width: int,
-        past: Past,
+        kept: Kept,
     ) -> None:
         self._problem, self._optimizer = problem, optimizer
         self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
         margins = problem.margins(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
-        self._points: deque[FloatArray] = deque(maxlen=past.models + 1)
-        self._margins_at: deque[FloatArray | None] = deque(maxlen=past.models + 1)
+        self._points: deque[FloatArray] = deque(maxlen=kept.models + 1)
+        self._margins_at: deque[FloatArray | None] = deque(maxlen=kept.models + 1)
         self._gradient: FloatArray | None = None
-        self._tables = GradientTables(width, past.table, problem.features)
-        self._held = HeldGradients(problem, past.held, width)
+        self._tables = GradientTables(width, kept.table, problem.features)
+        self._held = HeldGradients(problem, kept.held, width)
         self.alignment = np.zeros(width)
         self.updates = 0
         self._remember()
@@ -418,22 +418,22 @@ class Models:
         return self._problem.partition_gradient(partition, self._points[-1 - lag][:, column])
 
 
-def require_memory_for(past: Past, problem: Problem, steps: Steps) -> None:
+def require_memory_for(kept: Kept, problem: Problem, steps: Steps) -> None:
     """Refuse to keep more past models and gradients than fit into memory.
 
     Raises:
         InvalidParameter: naming the number of replications.
     """
-    numbers = past.models * (problem.features + (0 if steps.sparse else problem.rows))
-    numbers += past.table * problem.features + past.held * problem.rows
+    numbers = kept.models * (problem.features + (0 if steps.sparse else problem.rows))
+    numbers += kept.table * problem.features + kept.held * problem.rows
     replications = len(steps.times)
-    kept = numbers * replications * 8
-    if kept > REMEMBERED:
+    size = numbers * replications * 8
+    if size > REMEMBERED:
         raise InvalidParameter(
             "replications",
             replications,
-            f"past models and gradients (up to {past.models} updates old) take "
-            f"{kept / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
+            f"past models and gradients (up to {kept.models} updates old) take "
+            f"{size / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
             "replications or iterations",
         )
 

@@ -132,14 +132,14 @@ def check_engines(tested: SchemeUnderTest) -> str:
         if refused is not None:
             return f"event engine alone: {refused}"
         fast = simulate(run, "batch")
-        one, two = arrays(slow), arrays(fast)
+        one, two = trace_arrays(slow), trace_arrays(fast)
         for name in one:
             text = f"engines differ in {name} under {policy.value}, {law.kind}"
             ensure(np.array_equal(one[name], two[name]), text)
     return "equal to the bit"
 
 
-def arrays(trace: Trace) -> dict[str, Any]:
+def trace_arrays(trace: Trace) -> dict[str, Any]:
     """Everything that a trace says, by name."""
     found: dict[str, Any] = {"times": trace.times}
     for part in (trace.heard, trace.work):

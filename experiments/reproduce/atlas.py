@@ -91,7 +91,7 @@ def fields_in_seconds(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]
     }
 
 
-def left_out() -> dict[str, str]:
+def not_compared() -> dict[str, str]:
     """The schemes with rounds that are not compared, and why."""
     compared = GRID | fields_in_seconds(MEAN + WORK)
     others = {
@@ -219,7 +219,7 @@ class Atlas(RunsFigure):
             for _, part in frame[frame["on_front"]].groupby("delays", sort=False)
             for row in part.sort_values(["iteration_time", "error"]).itertuples()
         ]
-        reasons = "; ".join(f"{name} {why}" for name, why in left_out().items())
+        reasons = "; ".join(f"{name} {why}" for name, why in not_compared().items())
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
             f"{len(names)} synchronous schemes with several loads and waits, "

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from erasurehead.experiments.conformance.rounds import arrays
+from erasurehead.experiments.conformance.rounds import trace_arrays as arrays
 from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
 from erasurehead.sim.engines.run import Recorder, Run
 from erasurehead.sim.engines.simulate import simulate
