@@ -128,8 +128,8 @@ def _write(
 ) -> dict[str, str]:
     """Write the tables; returns the failures."""
     events = output / EVENTS if timeline else None
-    with reporting(progress, "cells") as report:
-        told = replace(options, timeline=events, report=report)
+    with reporting(progress, "cells") as callback:
+        told = replace(options, timeline=events, progress=callback)
         return _failures(run_document(found, output, told))
 
 

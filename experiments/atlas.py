@@ -359,7 +359,7 @@ def _clock(cell: Cell, rounds: bool) -> Picture:
 PAGE = "atlas.md"
 
 
-def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
+def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
     """Write ``atlas.md``, a picture of each scheme and the comparison; returns the page's path.
 
     Installed plugins have their sections too. The comparison is the figure ``atlas`` of
@@ -367,20 +367,20 @@ def write_atlas(output: Path, report: Callable[[int, int], None]) -> Path:
 
     Args:
         output: the folder of the page.
-        report: called with pictures done and pictures in all.
+        progress: called with pictures done and pictures in all.
     """
     names, comparison = with_plugins(), Atlas()
     families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes
     path = output / PAGE
     with locked(output):
-        report(0, len(families) + 1)
+        progress(0, len(families) + 1)
         for done, (name, family) in enumerate(families.items(), start=1):
             picture = paint.figure(portrait(*family.portrait(), names))
             style.save(picture, output / FOLDER / name, ("png",))
-            report(done, len(families) + 1)
+            progress(done, len(families) + 1)
         with one_thread():
             frame = comparison.compute(Effort())
         style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
-        report(len(families) + 1, len(families) + 1)
+        progress(len(families) + 1, len(families) + 1)
         write_bytes(path, atlas_page(families, names).encode())
     return path

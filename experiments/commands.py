@@ -157,9 +157,9 @@ def _run(
         return
     if timeline is not None:
         files.require_file(timeline)
-    with terminal.progress("cells") as report:
+    with terminal.progress("cells") as progress:
         say = terminal.say
-        options = Options(jobs, scheduler, data_dir, timeline, allow_large, report, say)
+        options = Options(jobs, scheduler, data_dir, timeline, allow_large, progress, say)
         outcome = run_document(document, target, options)
     console.show_outcome(outcome, target)
     if outcome.failed:
@@ -199,8 +199,8 @@ def live(
     document = load(config, set_ or [])
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
     target = output or Path("results") / f"{document.get('name', 'run')}-live"
-    with terminal.progress("iterations") as report:
-        options = command.Options(how, data_dir, allow_large, report, terminal.say)
+    with terminal.progress("iterations") as progress:
+        options = command.Options(how, data_dir, allow_large, progress, terminal.say)
         outcome, facts = command.run(document, target, options)
     console.show_outcome(outcome, target)
     show(outcome, facts)
@@ -268,9 +268,9 @@ def reproduce(
     from .reproduce.base import Effort
     from .reproduce.command import make_figures
 
-    with terminal.progress("figures") as report:
+    with terminal.progress("figures") as progress:
         effort, formats = Effort(0, full, data_dir), format_.split(",")
-        summary = make_figures(figures or [], effort, output, jobs, report, formats)
+        summary = make_figures(figures or [], effort, output, jobs, progress, formats)
     terminal.say(str(summary))
 
 
@@ -283,8 +283,8 @@ def atlas(
     """Write a reference page of every scheme: what it does, what is known, sources."""
     from .atlas import write_atlas
 
-    with terminal.progress("pictures") as report:
-        page = write_atlas(output, report)
+    with terminal.progress("pictures") as progress:
+        page = write_atlas(output, progress)
     terminal.say(str(page))
 
 
@@ -313,8 +313,8 @@ def fit(
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with locked(target, command.FILES), terminal.progress("fits") as report:
-        findings = study(measured, ks, reading.load, report)
+    with locked(target, command.FILES), terminal.progress("fits") as progress:
+        findings = study(measured, ks, reading.load, progress)
         page = command.write(findings, trace.name, target, _said())
     terminal.show(page)
     terminal.say_all(findings.sections.splitlines())
@@ -360,8 +360,8 @@ def whatif(
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
     with locked(target, command.file_names(measured.tables)):
-        with terminal.progress("loads") as report:
-            studies = command.investigate(measured, tried, report)
+        with terminal.progress("loads") as progress:
+            studies = command.investigate(measured, tried, progress)
         said = answer(studies, trace.name, measured.notes, _said())
         page = command.write(measured, studies, said, target)
     terminal.show(page)
@@ -447,8 +447,8 @@ def attack(
     target = output or Path("results/attack") / name
     command.require_own(target, planned.config)
     with locked(target, command.FILES):
-        with terminal.progress("stragglers") as report:
-            frame = command.compute(planned, report)
+        with terminal.progress("stragglers") as progress:
+            frame = command.compute(planned, progress)
         command.write(planned, frame, target)
     terminal.show(page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
@@ -465,8 +465,8 @@ def plot(
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
     from .pictures.command import write_pictures
 
-    with terminal.progress("pictures") as report:
-        written, left_out = write_pictures(directory, kind, format_.split(","), report)
+    with terminal.progress("pictures") as progress:
+        written, left_out = write_pictures(directory, kind, format_.split(","), progress)
     terminal.say_all([*map(str, written), *left_out])
 
 
@@ -566,8 +566,8 @@ def measure(
     wanted, factors = measure.read_loads(loads), dict(slowed(slow or []))
     probe = measure.Probe(workload, wanted, rounds, scheduler, factors)
     try:
-        with terminal.progress("rounds") as report:
-            table = measure.measure(probe, output, report)
+        with terminal.progress("rounds") as progress:
+            table = measure.measure(probe, output, progress)
     except CannotEnd as error:
         terminal.tell(f"failed: {error}")
         raise typer.Exit(1) from None

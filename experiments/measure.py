@@ -161,8 +161,8 @@ class Probe:
     scheduler: str | None
     slow: Mapping[int, float]
 
-    def run(self, report: Callable[[int, int], None]) -> pd.DataFrame:
-        """Measure; ``report`` is told of rounds done, and in all.
+    def run(self, progress: Callable[[int, int], None]) -> pd.DataFrame:
+        """Measure; ``progress`` is told of rounds done, and in all.
 
         Returns:
             One row per task with the columns ``COLUMNS``. All instants are the master's: ``start``
@@ -193,7 +193,7 @@ class Probe:
                     rows.append((*place, *times))
                 if turn >= 0:
                     done += 1
-                    report(done, total)
+                    progress(done, total)
         table = pd.DataFrame(rows, columns=list(COLUMNS))
         table = table[table["round"] >= 0]
         return table.sort_values(["round", "load", "worker"], ignore_index=True)
@@ -211,7 +211,7 @@ class Probe:
                     yield turn, load
 
 
-def measure(probe: Probe, output: Path, report: Callable[[int, int], None]) -> pd.DataFrame:
+def measure(probe: Probe, output: Path, progress: Callable[[int, int], None]) -> pd.DataFrame:
     """Measure and write the table.
 
     Raises:
@@ -225,6 +225,6 @@ def measure(probe: Probe, output: Path, report: Callable[[int, int], None]) -> p
         if worker > last:
             raise at("--slow", worker, f"must be a worker from 0 to {last}")
     files.require_file(output)
-    table = probe.run(report)
+    table = probe.run(progress)
     files.write_bytes(output, table.to_csv(index=False).encode())
     return table

@@ -4,7 +4,7 @@ Each metric stands here once, with its name, title and unit. The summary, the te
 paired comparison, trade-off pictures and ``docs/results.md`` all read ``METRICS``.
 
 To add a metric: one entry in ``_ALL``. If it needs a column that no table has yet, add that in
-``experiments/run/records.py``.
+``experiments/run/compute.py``.
 """
 
 from __future__ import annotations

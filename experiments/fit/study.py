@@ -87,7 +87,7 @@ def study(
     measured: Measured,
     ks: Sequence[int],
     load: float | None = None,
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Findings:
     """Fit everything.
 
@@ -95,7 +95,7 @@ def study(
         measured: a table without missing delays.
         ks: which order statistics, 1 is the smallest.
         load: make the config from this load alone.
-        report: told of progress: steps done, and in all.
+        progress: told of progress: steps done, and in all.
 
     Raises:
         ConfigError: nothing can be fitted.
@@ -109,21 +109,21 @@ def study(
     steps = 2 * len(wanted) + 1
     found: list[LoadFindings] = []
     for index, delays in enumerate(wanted):
-        report(2 * index, steps)
+        progress(2 * index, steps)
         whole = delays.bulk_tables
         held_out = halves(whole)
         families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
         fits, refused = fit_families(families, delays.bulk, delays.bulk_rounds, ks, held_out)
-        report(2 * index + 1, steps)
+        progress(2 * index + 1, steps)
         mixture = mixture_of(fits)
         memory = None if mixture is None else measure_memory(without(whole, spells), mixture)
         found.append(LoadFindings(delays, fits, refused, split_variance(whole), memory))
     first = found[0]
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
-    report(steps - 1, steps)
+    progress(steps - 1, steps)
     chosen = choose(first, ks, workers)
-    report(steps, steps)
+    progress(steps, steps)
     return Findings(measured, ks, growth, law, found, chosen, workers)
 
 

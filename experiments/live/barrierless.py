@@ -114,7 +114,7 @@ class LiveBarrierlessMaster(LiveMaster):
         self.descent.update(gradient)
         if version % self._together == 0:
             self.descent.keep()
-            self._session.report()
+            self._session.progress()
 
     def _require_hope(self) -> None:
         """Give up where no update can come any more.

@@ -130,7 +130,7 @@ class Facts:
 
 
 def play(
-    cell: Cell, how: How, data_dir: Path | None = None, report: Callable[[], None] = lambda: None
+    cell: Cell, how: How, data_dir: Path | None = None, progress: Callable[[], None] = lambda: None
 ) -> tuple[CellResult, Facts]:
     """Run a cell on real workers.
 
@@ -138,7 +138,7 @@ def play(
         cell: what to run.
         how: on which workers.
         data_dir: where the public data sets lie.
-        report: called after each iteration.
+        progress: called after each iteration.
 
     Raises:
         ConfigError: the cell cannot be built, or not be run on real workers.
@@ -155,7 +155,7 @@ def play(
         workers.set_up([Setup(each, run.policy, slow.get(j, 1.0)) for j, each in enumerate(held)])
         model = np.empty(0) if learning is None else learning.initial
         message, everybody = _cost(workers, len(held), model)
-        session = Session(run, workers, learning, how.injected, report, next_task=2 * EMPTY + 2)
+        session = Session(run, workers, learning, how.injected, progress, next_task=2 * EMPTY + 2)
         masters = play_all(session)
     trace = trace_of(run, masters)
     steps = steps_of(run, trace, masters)

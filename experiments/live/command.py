@@ -18,7 +18,7 @@ from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
 from ..page import terminal
 from ..run import files
-from ..run.command import Outcome, Report, silent, tell_nobody, write_result
+from ..run.command import Outcome, Progress, silent, tell_nobody, write_result
 from ..run.compute import CellResult
 from ..run.estimate import Room, check
 from ..run.files import locked
@@ -74,14 +74,14 @@ class Options:
         how: on which workers.
         data_dir: where the public data sets lie.
         allow_large: run also what takes longer than a day.
-        report: progress, in iterations.
+        progress: progress, in iterations.
         tell: called with a line that the user should see while the run goes on.
     """
 
     how: How
     data_dir: Path | None = None
     allow_large: bool = False
-    report: Report = silent
+    progress: Progress = silent
     tell: Any = tell_nobody
 
 
@@ -143,12 +143,12 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> tuple[Ou
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         done = 0
-        options.report(0, total)
+        options.progress(0, total)
 
         def count() -> None:
             nonlocal done
             done += 1
-            options.report(done, total)
+            options.progress(done, total)
 
         for cell in possible:
             started, before = time.monotonic(), done

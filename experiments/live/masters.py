@@ -112,7 +112,7 @@ class Session:
         workers: the real workers.
         training: the problem and the optimizer; ``None``: times alone are of interest.
         injected: whether the config's delays are slept out.
-        report: called after each iteration.
+        progress: called after each iteration.
         next_task: number of the next task.
         died: when each dead worker died, in seconds since the replication began.
     """
@@ -121,7 +121,7 @@ class Session:
     workers: LiveWorkers
     training: Training | None = None
     injected: bool = True
-    report: Callable[[], None] = lambda: None
+    progress: Callable[[], None] = lambda: None
     next_task: int = 0
     died: dict[int, float] = field(default_factory=dict)
 
@@ -213,7 +213,7 @@ class LiveRoundMaster(LiveMaster):
             values = self._round(t)
             self.descent.update(self._decoded(t, values))
             self.descent.keep()
-            self._session.report()
+            self._session.progress()
             if self._session.run.policy.drains and t + 1 < len(self.times):
                 self._drain(t)
 

@@ -16,7 +16,7 @@ def write_pictures(
     directory: Path,
     kind: str | None = None,
     formats: Sequence[str] = ("png", "svg"),
-    report: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[list[Path], list[str]]:
     """Draw one kind, or all that can be drawn, under ``directory/plots``.
 
@@ -24,7 +24,7 @@ def write_pictures(
         directory: the output of a run or sweep.
         kind: which; all for ``None``.
         formats: some of ``style.FORMATS``.
-        report: called with pictures done and pictures in all.
+        progress: called with pictures done and pictures in all.
 
     Returns:
         The files written, and for each kind that was left out a line that says why.
@@ -47,8 +47,8 @@ def write_pictures(
             raise ConfigError(f"{directory}: {name} cannot be drawn: {reason}")
         drawn = {name: chosen for name, chosen in wanted.items() if name not in obstacles}
         written: list[Path] = []
-        report(0, len(drawn))
+        progress(0, len(drawn))
         for done, (name, chosen) in enumerate(drawn.items(), start=1):
             written += style.save(chosen.draw(records), directory / "plots" / name, formats)
-            report(done, len(drawn))
+            progress(done, len(drawn))
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

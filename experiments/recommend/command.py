@@ -92,8 +92,8 @@ def answer_question(question: Question, output: Path | None, jobs: int, command:
     if origin_of(folder) is not None:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
     with locked(folder, FILES):
-        with terminal.progress("stages") as report, open_lanes(jobs) as lanes:
-            found = recommended(question, lanes, report)
+        with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
+            found = recommended(question, lanes, progress)
         written = write_recommendation(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")

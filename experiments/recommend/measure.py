@@ -369,11 +369,11 @@ LONGEST, LARGEST = 60.0, 2**30
 def simulate_all(
     simulations: Sequence[Simulation],
     lanes: Sequence[Lane],
-    report: Callable[[float], None],
+    progress: Callable[[float], None],
 ) -> list[Performance | Refused]:
     """Run simulations, in lanes if there are any; results in the order of the simulations."""
     found: dict[int, Performance | Refused] = {}
-    for one, result in map_unordered(performance, simulations, lanes, report):
+    for one, result in map_unordered(performance, simulations, lanes, progress):
         found[one.index] = Refused(result.reason) if isinstance(result, Died) else result
     return [found[one.index] for one in simulations]
 

@@ -49,7 +49,7 @@ class Search:
     Attributes:
         question: what is asked.
         lanes: where to compute; none: here.
-        report: called with the stages that are done, and how many there are.
+        progress: called with the stages that are done, and how many there are.
         contenders: the schemes of the config, and then all that are searched; in place ``i`` the
             one of index ``i``.
         horizon: seconds that uncoded takes for the config's iterations; NaN before its clock ran.
@@ -57,7 +57,7 @@ class Search:
 
     question: Question
     lanes: Sequence[Lane]
-    report: Callable[[float, int], None]
+    progress: Callable[[float, int], None]
     contenders: list[Contender] = field(default_factory=list)
     horizon: float = np.nan
 
@@ -119,12 +119,12 @@ class Search:
             self.simulation(one, replications, chosen.get(one.index, ()), delays)
             for one in contenders
         ]
-        return simulate_all(simulations, self.lanes, self.progress(part, len(simulations)))
+        return simulate_all(simulations, self.lanes, self.part_of_progress(part, len(simulations)))
 
-    def progress(self, part: Progress, count: int) -> Callable[[float], None]:
+    def part_of_progress(self, part: Progress, count: int) -> Callable[[float], None]:
         """Tells the report how many of ``count`` simulations are done."""
         start, length = part
-        return lambda done: self.report(start + length * done / max(1, count), STAGES)
+        return lambda done: self.progress(start + length * done / max(1, count), STAGES)
 
     def run(self) -> list[Contender]:
         """Go through all stages; returns the finalists, the best first.
@@ -201,9 +201,9 @@ def screen_by_clock(search: Search) -> None:
 def build_all(search: Search, contenders: Sequence[Contender], part: Progress) -> None:
     """Build schemes, and note what is known of each without simulating it."""
     simulations = [search.simulation(one, 1) for one in contenders]
-    report = search.progress(part, len(simulations))
+    progress = search.part_of_progress(part, len(simulations))
     found: dict[int, Profile | Refused | Died] = {}
-    for simulation, known in map_unordered(profile, simulations, search.lanes, report):
+    for simulation, known in map_unordered(profile, simulations, search.lanes, progress):
         found[simulation.index] = known
     for one in contenders:
         match found[one.index]:

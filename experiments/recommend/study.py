@@ -85,8 +85,8 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
             rate = one.rate if one.rate > 0 else question.exact_rate
             plain = search.simulation(one, replications, (rate,) if question.trains else ())
             simulations.append(replace(plain, index=len(simulations), perturbation=change))
-    report = search.progress((STAGES - 1, 1.0), len(simulations))
-    found = simulate_all(simulations, search.lanes, report)
+    progress = search.part_of_progress((STAGES - 1, 1.0), len(simulations))
+    found = simulate_all(simulations, search.lanes, progress)
     rows: list[Sensitivity] = []
     for place, change in enumerate(changes):
         own = found[place * len(chosen) : (place + 1) * len(chosen)]
@@ -199,19 +199,19 @@ class Recommendation:
 
 
 def recommended(
-    question: Question, lanes: Sequence[Lane], report: Callable[[float, int], None]
+    question: Question, lanes: Sequence[Lane], progress: Callable[[float, int], None]
 ) -> Recommendation:
     """Search, and ask how far the answer holds.
 
     Args:
         question: what is asked.
         lanes: where to compute; none: here.
-        report: called with the stages that are done, and how many there are.
+        progress: called with the stages that are done, and how many there are.
 
     Raises:
         ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
     """
-    search = Search(question, lanes, report)
+    search = Search(question, lanes, progress)
     finalists = search.run()
     allowed = [one for one in finalists if not one.breaks]
     if not allowed:
@@ -221,7 +221,7 @@ def recommended(
     if np.isfinite(winner.values).all():
         rest = [one for one in finalists if one is not winner]
         changed = sensitivities(search, [winner, *rest])
-    report(STAGES, STAGES)
+    progress(STAGES, STAGES)
     untuned: list[Contender] = []
     if question.trains:
         untuned = sorted(finalists, key=lambda one: order(one.at(question.common_rate)))

@@ -21,7 +21,7 @@ from ..run.lanes import Died, Share, map_unordered, open_lanes
 from . import FIGURES, figure_named
 from .base import FULL, Effort, PaperFigure
 
-Report = Callable[[float, int], None]
+Progress = Callable[[float, int], None]
 """Called with figures done and figures in all."""
 
 HEADING = """# Reproduction
@@ -37,7 +37,7 @@ def make_figures(
     effort: Effort,
     output: Path,
     jobs: int,
-    report: Report,
+    progress: Progress,
     formats: Sequence[str] = ("png", "svg"),
 ) -> Path:
     """Make figures (all of them when none is named); returns the summary's path.
@@ -51,15 +51,15 @@ def make_figures(
             raise at("figure", name, one_of(FIGURES, name))
     wanted = [figure_named(name) for name in FIGURES if not names or name in names]
 
-    def progress(done: float) -> None:
-        report(done, len(wanted))
+    def figures_done(done: float) -> None:
+        progress(done, len(wanted))
 
-    progress(0)
+    figures_done(0)
     summary = output / "summary.md"
     with locked(output):
         with open_lanes(jobs) as lanes:
             task = partial(_make, effort, output, formats)
-            for made, result in map_unordered(task, wanted, lanes, progress):
+            for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
         write_bytes(summary, _summary(output).encode())

@@ -88,7 +88,7 @@ def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
 # left, and the tables do not depend on which run computed which cell, or with how many jobs.
 
 
-Report = Callable[[float, int], None]
+Progress = Callable[[float, int], None]
 """Called with cells done, parts of running ones included, and cells in all."""
 
 
@@ -110,7 +110,7 @@ class Options:
         data_dir: where the public data sets lie.
         allow_large: run also what this machine seems too small for.
         timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
-        report: progress.
+        progress: progress.
         tell: called with a line that the user should see while the run goes on.
     """
 
@@ -119,7 +119,7 @@ class Options:
     data_dir: Path | None = None
     timeline: Path | None = None
     allow_large: bool = False
-    report: Report = silent
+    progress: Progress = silent
     tell: Callable[[str], None] = tell_nobody
 
 
@@ -240,11 +240,11 @@ def _compute(
     todo, total = planned.todo, len(planned.checked.estimates)
     before = total - len(todo)
 
-    def report(done: float) -> None:
-        options.report(before + done, total)
+    def progress(done: float) -> None:
+        options.progress(before + done, total)
 
-    report(0)
-    yield from map_unordered(partial(work, options.data_dir), todo, lanes, report)
+    progress(0)
+    yield from map_unordered(partial(work, options.data_dir), todo, lanes, progress)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:

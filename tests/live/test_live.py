@@ -106,7 +106,7 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
         pid = int(re.findall(r"process (\d+)", workers.names[2])[0])
         rounds = 0
 
-        def report() -> None:
+        def progress() -> None:
             nonlocal rounds
             rounds += 1
             if rounds == 5:
@@ -114,7 +114,7 @@ def test_a_code_goes_on_when_a_worker_is_killed() -> None:
                 until(lambda: not alive(pid))
 
         workers.set_up([Setup(each) for each in computations(scheme, learning.problem)])
-        found = play_all(Session(run, workers, learning, report=report))
+        found = play_all(Session(run, workers, learning, progress=progress))
     trace = trace_of(run, found)
     assert trace.work is not None
     assert trace.work.dead[0].tolist() == [0] * 5 + [1] * 25

@@ -104,7 +104,7 @@ def test_what_stands_in_the_way_is_known_before_anything_is_computed(
     (out / place).symlink_to(target)
     told: list[float] = []
     with pytest.raises(ConfigError, match=f"^{out / place}: "):
-        running.run(DOCUMENT, out, running.Options(report=lambda done, _: told.append(done)))
+        running.run(DOCUMENT, out, running.Options(progress=lambda done, _: told.append(done)))
     assert told == []
     assert names(out) == {place}
     assert (out / place).is_symlink()

@@ -204,7 +204,7 @@ def test_a_file_replaced_during_a_run_is_no_result(tmp_path: Path) -> None:
     def replaced(done: int, total: int) -> None:
         np.savez(path, seconds=np.full((5, 12), 2.0))
 
-    outcome = run(document, tmp_path / "out", Options(report=replaced))
+    outcome = run(document, tmp_path / "out", Options(progress=replaced))
     assert len(outcome.failed) == 5
     assert all(str(path) in reason for _, reason in outcome.failed)
     assert cells_of(tmp_path / "out") == 0
