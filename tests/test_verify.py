@@ -127,7 +127,7 @@ def test_engines_and_neighbours_do_not_change_a_number():
 
 
 def first_k_late(self, delays, opened=0.0):
-    return np.sort(delays, axis=-1)[..., min(self.k, delays.shape[-1] - 1)]
+    return np.sort(delays, axis=-1)[..., min(self.first, delays.shape[-1] - 1)]
 
 
 def shift_forgotten(self, tape, loads, start, stop):
@@ -290,7 +290,7 @@ def test_wrong_code_fails_in_the_right_rows(monkeypatch, tmp_path, name):
 def test_a_wrong_event_engine_fails(monkeypatch, tmp_path):
     """The event engine counts arrivals by a tally of its own."""
     right = FirstK.tally
-    early = lambda self, n, opened: right(FirstK(self.k - 1), n, opened)  # noqa: E731
+    early = lambda self, n, opened: right(FirstK(self.first - 1), n, opened)  # noqa: E731
     monkeypatch.setattr(FirstK, "tally", early)
     options = "--replications", "1000", "--engine", "event"
     code, _, frame = run(monkeypatch, tmp_path, few(settings(12)), *options)

@@ -12,7 +12,7 @@ from ..errors import EngineRefused
 from ..load_laws import LoadLaw
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import Round, RoundOutcome, RoundScheme, Scheme, State
-from ..schemes.places import Later
+from ..schemes.deadlines import Later
 from ..schemes.stopping import StoppingRule
 from ..types import FloatArray, TapeLike, Trace
 from .cluster import IDEAL, Cluster, Policy

@@ -15,8 +15,9 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray, IntArray
 from .base import Claims, RandomOrder, Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
+from .deadlines import DeadlineEach
 from .decoders import SumArrived
-from .stopping import DeadlineEach, FirstK, FirstKEach
+from .stopping import FirstK, FirstKEach
 
 Count = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 

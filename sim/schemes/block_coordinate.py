@@ -28,7 +28,7 @@ from .base import (
     Sees,
     State,
 )
-from .places import PerPlace
+from .coverage import PerPlace
 
 Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 

@@ -22,8 +22,7 @@ from .base import Fixed, SchemeFamily
 from .codes import Loaded, Stopped
 from .decoders import Decoder, products
 from .random_codes import plain
-from .stop import FirstArrivals
-from .stopping import Opened, StoppingRule, Tally
+from .stopping import FirstK, Opened, StoppingRule, Tally
 
 
 @final
@@ -62,7 +61,7 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
             cls(load=3),
             cls(load=1),
             cls(load=12),
-            cls(load=5, stop=FirstArrivals(first=3)),
+            cls(load=5, stop=FirstK(first=3)),
         )
 
     @override

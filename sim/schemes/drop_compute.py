@@ -19,7 +19,7 @@ from ..fields import STRICT, Seconds, not_bool
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
 from .base import Claims, RandomOrder, Round, RoundScheme, SchemeFamily, Sees, State
-from .places import last_of_each
+from .coverage import last_of_each
 
 Cut = Literal["after", "at"]
 

@@ -1,5 +1,8 @@
 """ErasureHead: an approximate gradient code.
 
+``ErasureHead.build`` puts it together: groups of workers that hold the same partitions, a round that
+stops at r arrivals or when every group is covered, and one message of each group heard.
+
 Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
 Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of the
 authors' code.
@@ -17,9 +20,9 @@ from ..fields import STRICT, Seconds, require_divisor
 from .assignments import Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Decoded, Loaded, decoder_of
+from .deadlines import Deadline, Window
 from .decoders import OnePerGroup
-from .stop import InWindow
-from .stopping import CoverGroups, Deadline
+from .stopping import CoverGroups
 
 
 @final
@@ -79,7 +82,7 @@ class ErasureHead(Decoded, Loaded):
             cls(load=12, wait_for=1),
             cls(load=4, wait_for=5, rescale=True),
             cls(load=3, wait_for=6, deadline=0.9),
-            cls(load=3, stop=InWindow(window=0.5, at_least=3)),
+            cls(load=3, stop=Window(window=0.5, at_least=3)),
             cls(load=3, wait_for=6, decoder="one_step"),
         )
 
@@ -90,6 +93,7 @@ class ErasureHead(Decoded, Loaded):
         """
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
+        # A round stops at the r-th arrival (or by `stop`), or earlier, when every group is covered.
         rule = self.rule(code) | CoverGroups(self.load)
         exact = None if self.wait_for is None else self.wait_for > workers - self.load
         early = "stop" if self.wait_for is None else None

@@ -28,7 +28,8 @@ from .codes import Decoded, Seeded, scheme_of
 from .decoders import Decoder, Optimal, unbiased
 from .graph_codes import regular_graph
 from .random_codes import plain
-from .stop import DecodableWithin, FirstArrivals, Latest
+from .stop import DecodableWithin, Latest
+from .stopping import FirstK
 
 Degree = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 """d, workers that hold a block."""
@@ -67,7 +68,7 @@ class GraphAssignment(Seeded, Decoded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        late = Latest(all=(FirstArrivals(first=5), DecodableWithin(decodable=1.0)))
+        late = Latest(all=(FirstK(first=5), DecodableWithin(decodable=1.0)))
         return (
             cls(degree=3, wait_for=6),
             cls(degree=4, wait_for=8, decoder="one_step", code_seed=1),

@@ -18,7 +18,8 @@ from .assignments import Encoded
 from .base import Fixed, SchemeFamily
 from .codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
 from .decoders import least_error, unbiased
-from .stop import Covered, Earliest, FirstArrivals
+from .stop import Covered, Earliest
+from .stopping import FirstK
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -63,7 +64,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
         return (
             cls(load=3, wait_for=6),
             cls(load=4, wait_for=9, decoder="one_step", code_seed=2),
-            cls(load=3, stop=Earliest(any=(Covered(cover=True), FirstArrivals(first=10)))),
+            cls(load=3, stop=Earliest(any=(Covered(cover=True), FirstK(first=10)))),
         )
 
     @override

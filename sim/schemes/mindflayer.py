@@ -29,7 +29,7 @@ from .base import (
     Sees,
     State,
 )
-from .places import last_of_each
+from .coverage import last_of_each
 
 
 @final

@@ -14,9 +14,10 @@ from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_div
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
+from .coverage import CoverPartitions
 from .decoders import OnePerPartition
-from .stop import FirstArrivals, Stop, ending, refuse_beside_stop
-from .stopping import CoverPartitions, FirstK, StoppingRule
+from .stop import Stop, ending, refuse_beside_stop
+from .stopping import FirstK, StoppingRule
 
 # Partial work: a worker sends each partition's gradient as soon as it is computed.
 
@@ -85,7 +86,7 @@ class MultiMessage(SchemeFamily):
             cls(load=3, assignment="fractional"),
             cls(load=4, assignment="fractional", order="rotated", wait_for=20),
             cls(load=5, order="rotated"),
-            cls(load=3, stop=FirstArrivals(first=9)),
+            cls(load=3, stop=FirstK(first=9)),
         )
 
     def build(self, workers: int) -> Fixed:

@@ -15,7 +15,7 @@ from typing_extensions import override
 from ..types import BoolArray, FloatArray
 from .base import Claims, Fixed, Round, RoundScheme, Sees, State
 from .conditioning import Conditioning
-from .places import AtPlace, PerPlace
+from .coverage import AtPlace, PerPlace
 
 
 @final

@@ -20,9 +20,10 @@ from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
 from .base import Claims, Fixed, Independent, SchemeFamily
 from .codes import Counted, Decoded, Loaded, Seeded, scheme_of
+from .deadlines import Deadline
 from .decoders import CommonWeight, Decoder, products
-from .stop import ByDeadline, Covered, DecodableWithin
-from .stopping import Deadline, FirstK
+from .stop import Covered, DecodableWithin
+from .stopping import FirstK
 
 # Sparse random codes: independent entries, alike everywhere or denser within communities.
 #
@@ -213,7 +214,7 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     def examples(cls) -> tuple[SchemeFamily, ...]:
         return (
             cls(load=3, wait_for=6),
-            cls(load=2, straggle_probability=0.25, stop=ByDeadline(deadline=0.9)),
+            cls(load=2, straggle_probability=0.25, stop=Deadline(deadline=0.9)),
             cls(load=12, wait_for=9, straggle_probability=0.1, code_seed=4),
         )
 

@@ -13,9 +13,9 @@ from .assignments import CyclicCode, CyclicMds, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
 from .cyclic_decoders import Banded, Interpolated
+from .deadlines import Deadline
 from .decoders import Decoder, OnePerGroup, Optimal, SumArrived
 from .partly_uncoded import PartlyUncoded
-from .stop import ByDeadline, FirstArrivals
 from .stopping import CoverGroups, FirstK
 
 LEAST_SQUARES = 512
@@ -67,8 +67,8 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
             cls(load=1),
             cls(load=12),
             cls(load=3, partial=0.4),
-            cls(load=3, stop=FirstArrivals(first=6)),
-            cls(load=3, stop=FirstArrivals(first=6), decoder="one_step"),
+            cls(load=3, stop=FirstK(first=6)),
+            cls(load=3, stop=FirstK(first=6), decoder="one_step"),
         )
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
@@ -137,7 +137,7 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
             cls(load=12),
             cls(load=3, code_seed=5),
             cls(load=3, partial=0.4),
-            cls(load=3, stop=ByDeadline(deadline=0.9)),
+            cls(load=3, stop=Deadline(deadline=0.9)),
             cls(load=4, decoder="elimination"),
         )
 

@@ -18,7 +18,8 @@ from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
 from .base import Round, RoundOutcome, RoundScheme, SchemeFamily
-from .stopping import Clocked, Opened, Tally, Window
+from .deadlines import Clocked, Window
+from .stopping import Opened, Tally
 
 # When a sequential code's round ends: a window, as long as the stragglers fit its model.
 

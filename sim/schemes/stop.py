@@ -1,4 +1,4 @@
-"""``stop``: when a round ends, chosen in the config, for any code.
+"""``stop``: the stopping rules that a config can name, for any code.
 
     stop: {first: 15}                          a number of arrivals
     stop: {cover: true}                        every partition is held by somebody who arrived
@@ -9,6 +9,7 @@
     stop: {all: [{first: 10}, {deadline: 1}]}  the latest of several
 
 A round also ends when everybody has arrived. ``cover`` and ``decodable`` may be written as words.
+``first``, ``deadline`` and ``window`` are the rules themselves; the others need to know the code.
 """
 
 from __future__ import annotations
@@ -24,10 +25,11 @@ from pydantic.dataclasses import dataclass, rebuild_dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, Tolerance, WaitFor, not_bool
-from . import stopping
+from ..fields import STRICT, not_bool
 from .assignments import Assignment, Groups, Pieces
-from .stopping import CoverGroups, CoverPartitions, FirstK, StoppingRule
+from .coverage import CoverPartitions, Decodable, cover_of
+from .deadlines import Deadline, Window
+from .stopping import CoverGroups, FirstK, StoppingRule
 
 Error = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 """A decoding error ||w - 1||^2."""
@@ -39,11 +41,11 @@ def _yes(value: Any) -> Any:
     return value
 
 
-class Ending(ABC):
-    """A choice of when a round ends; abstract."""
+class ForCode(ABC):
+    """A choice that becomes a stopping rule once the code is known; abstract."""
 
     @abstractmethod
-    def rule(self, code: Assignment) -> StoppingRule:
+    def on(self, code: Assignment) -> StoppingRule:
         """The stopping rule for a code.
 
         Raises:
@@ -53,23 +55,7 @@ class Ending(ABC):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class FirstArrivals(Ending):
-    """A number of arrivals.
-
-    Args:
-        first: r, messages that end a round.
-    """
-
-    first: WaitFor
-
-    @override
-    def rule(self, code: Assignment) -> FirstK:
-        return FirstK(_count("stop.first", self.first, code))
-
-
-@final
-@dataclass(frozen=True, config=STRICT)
-class Covered(Ending):
+class Covered(ForCode):
     """Every partition is held by somebody who arrived.
 
     Args:
@@ -79,50 +65,15 @@ class Covered(Ending):
     cover: Annotated[Literal[True], BeforeValidator(_yes)]
 
     @override
-    def rule(self, code: Assignment) -> StoppingRule:
+    def on(self, code: Assignment) -> StoppingRule:
         if isinstance(code, Groups):
             return CoverGroups(code.load)
-        return CoverPartitions(code) if isinstance(code, Pieces) else stopping.cover_of(code)
+        return CoverPartitions(code) if isinstance(code, Pieces) else cover_of(code)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class ByDeadline(Ending):
-    """A time from the opening.
-
-    Args:
-        deadline: seconds.
-    """
-
-    deadline: Seconds
-
-    @override
-    def rule(self, code: Assignment) -> StoppingRule:
-        return stopping.Deadline(self.deadline)
-
-
-@final
-@dataclass(frozen=True, config=STRICT)
-class InWindow(Ending):
-    """At (1 + window) times the first arrival, both counted from the opening.
-
-    Args:
-        window: how much longer than the first message another may take.
-        at_least: arrivals before which the round never ends.
-    """
-
-    window: Tolerance
-    at_least: WaitFor = 1
-
-    @override
-    def rule(self, code: Assignment) -> StoppingRule:
-        least = FirstK(_count("stop.at_least", self.at_least, code))
-        return stopping.Window(self.window) & least
-
-
-@final
-@dataclass(frozen=True, config=STRICT)
-class DecodableWithin(Ending):
+class DecodableWithin(ForCode):
     """Least squares over what arrived leaves a decoding error of at most this.
 
     Args:
@@ -132,13 +83,13 @@ class DecodableWithin(Ending):
     decodable: Error
 
     @override
-    def rule(self, code: Assignment) -> StoppingRule:
-        return stopping.Decodable(code, self.decodable)
+    def on(self, code: Assignment) -> StoppingRule:
+        return Decodable(code, self.decodable)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Earliest(Ending):
+class Earliest(ForCode):
     """The earliest of several.
 
     Args:
@@ -148,13 +99,13 @@ class Earliest(Ending):
     any: tuple[Stop, ...]
 
     @override
-    def rule(self, code: Assignment) -> StoppingRule:
+    def on(self, code: Assignment) -> StoppingRule:
         return reduce(StoppingRule.__or__, _rules("any", self.any, code))
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Latest(Ending):
+class Latest(ForCode):
     """The latest of several.
 
     Args:
@@ -164,30 +115,22 @@ class Latest(Ending):
     all: tuple[Stop, ...]
 
     @override
-    def rule(self, code: Assignment) -> StoppingRule:
+    def on(self, code: Assignment) -> StoppingRule:
         return reduce(StoppingRule.__and__, _rules("all", self.all, code))
 
 
-def _rules(name: str, endings: tuple[Ending, ...], code: Assignment) -> list[StoppingRule]:
-    if not endings:
+def _rules(name: str, stops: tuple[Stop, ...], code: Assignment) -> list[StoppingRule]:
+    if not stops:
         raise InvalidParameter(f"stop.{name}", [], "must have at least one entry")
-    return [ending.rule(code) for ending in endings]
+    return [stop.on(code) for stop in stops]
 
 
-def _count(field: str, value: int, code: Assignment) -> int:
-    messages = code.workers * code.messages
-    if value > messages:
-        valid = f"must be between 1 and {messages}"
-        raise InvalidParameter(field, value, valid, {field: messages})
-    return value
-
-
-KINDS: dict[str, type[Ending]] = {
-    "first": FirstArrivals,
+KINDS: dict[str, type[StoppingRule | ForCode]] = {
+    "first": FirstK,
     "cover": Covered,
     "decodable": DecodableWithin,
-    "deadline": ByDeadline,
-    "window": InWindow,
+    "deadline": Deadline,
+    "window": Window,
     "any": Earliest,
     "all": Latest,
 }
@@ -209,11 +152,11 @@ def _spelled_out(value: Any) -> Any:
 
 
 Stop = Annotated[
-    Annotated[FirstArrivals, Tag("choice-first")]
+    Annotated[FirstK, Tag("choice-first")]
     | Annotated[Covered, Tag("choice-cover")]
     | Annotated[DecodableWithin, Tag("choice-decodable")]
-    | Annotated[ByDeadline, Tag("choice-deadline")]
-    | Annotated[InWindow, Tag("choice-window")]
+    | Annotated[Deadline, Tag("choice-deadline")]
+    | Annotated[Window, Tag("choice-window")]
     | Annotated[Earliest, Tag("choice-any")]
     | Annotated[Latest, Tag("choice-all")],
     Discriminator(
@@ -240,12 +183,12 @@ def refuse_beside_stop(**others: object) -> None:
             raise InvalidParameter(field, value, "must be left out, since stop is given")
 
 
-def ending(stop: Ending, code: Assignment) -> StoppingRule:
+def ending(stop: Stop, code: Assignment) -> StoppingRule:
     """The rule of a choice; a round ends in any case when everybody has arrived.
 
     Raises:
         InvalidParameter: the choice cannot work with the code.
     """
-    rule = stop.rule(code)
+    rule = stop.on(code)
     everybody = FirstK(code.workers * code.messages)
     return rule if isinstance(rule, FirstK) else everybody | rule

@@ -1,12 +1,12 @@
-"""When the master stops waiting.
+"""When the master stops waiting: what a stopping rule is, and the rules that count arrivals.
 
-``FirstK``                          a number of arrivals: k-sync, MDS codes
-``CoverGroups``                     every group of workers: fractional repetition
-``CoverPartitions``                 every partition: partial work
-``CoverSupport``, ``Decodable``     every partition, or nearly the exact gradient, of any code
-``Deadline``, ``Window``            time is up, from the opening or from the first arrival
-``FirstK(r) | CoverGroups(d)``      either: ErasureHead
-``FirstK(r) & Window(mu)``          both: a window, but at least r arrivals
+``FirstK``                       a number of arrivals: k-sync, MDS codes
+``CoverGroups``                  every group of workers: fractional repetition
+``FirstK(r) | CoverGroups(d)``   either: ErasureHead
+``FirstK(r) & Deadline(s)``      both: a deadline, but at least r arrivals
+
+Rules of time are in ``deadlines.py``, those that ask what the messages carry in ``coverage.py``;
+``stop.py`` has what a config can name.
 
 A rule says ``enough(arrived)`` for any set of arrivals, and that is all a new rule has to say. It
 is monotone: more arrivals never turn a yes into a no. Engines ask in two ways that mean the same:
@@ -22,17 +22,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from itertools import pairwise
+from functools import lru_cache
 from typing import final
 
 import numpy as np
 from typing_extensions import override
 
+from ..errors import InvalidParameter
+from ..fields import STRICT, WaitFor
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
-from .assignments import Assignment, Pieces
-from .decoders import Optimal, decoding_error
+from .assignments import Assignment
 
 Opened = FloatArray | float
 """``(...)`` when each round started, in seconds on the clock of the arrivals."""
@@ -79,7 +79,18 @@ class StoppingRule(ABC):
     """When the master has enough; abstract.
 
     n stands for the number of messages of a round: with several per worker, that of all of them.
+    Three rules are named in the config; their fields are its keys, and pydantic checks them there.
     """
+
+    __pydantic_config__ = STRICT
+
+    def on(self, code: Assignment) -> StoppingRule:
+        """The rule for a code that the config chose it for (``sim.schemes.stop``).
+
+        Raises:
+            InvalidParameter: it can never be satisfied by the code's messages.
+        """
+        return self
 
     @abstractmethod
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -134,6 +145,14 @@ class StoppingRule(ABC):
     @final
     def __and__(self, other: StoppingRule) -> AllOf:
         return AllOf(self, other)
+
+
+def require_messages(field: str, value: int, code: Assignment) -> None:
+    """A count of arrivals cannot exceed a round's messages."""
+    messages = code.workers * code.messages
+    if value > messages:
+        valid = f"must be between 1 and {messages}"
+        raise InvalidParameter(field, value, valid, {field: messages})
 
 
 def stopping_delay_by_bisection(
@@ -257,29 +276,38 @@ class _PairTally(Tally):
 @final
 @dataclass(frozen=True)
 class FirstK(StoppingRule):
-    """Stop at k arrivals, whoever they are; k = 0: as soon as the round opens."""
+    """A number of arrivals, whoever they are.
 
-    k: int
+    Args:
+        first: r, messages that end a round.
+    """
+
+    first: WaitFor  # a plan may also say 0: its round ends as it opens
+
+    @override
+    def on(self, code: Assignment) -> FirstK:
+        require_messages("stop.first", self.first, code)
+        return self
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.k)
+        return np.asarray(np.count_nonzero(arrived, axis=-1) >= self.first)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The k-th smallest delay. Cost: one partition, or one pass for k = 1 and k = n."""
+        """The r-th smallest delay. Cost: one partition, or one pass for the first and the last."""
         n = delays.shape[-1]
-        if self.k == n:
+        if self.first == n:
             return row_max(delays)
-        if self.k == 1:
+        if self.first == 1:
             return np.asarray(delays.min(axis=-1))
-        if self.k == 0:
+        if self.first == 0:
             return np.broadcast_to(np.asarray(opened, dtype=np.float64), delays.shape[:-1])
-        return np.asarray(np.partition(delays, self.k - 1, axis=-1)[..., self.k - 1])
+        return np.asarray(np.partition(delays, self.first - 1, axis=-1)[..., self.first - 1])
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _CountTally(self.k)
+        return _CountTally(self.first)
 
 
 @final
@@ -346,7 +374,7 @@ class CoverGroups(StoppingRule):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _CoverTally(messages // self.size, _groups(messages, self.size))
+        return CoverTally(messages // self.size, _groups(messages, self.size))
 
 
 @lru_cache(maxsize=32)
@@ -369,36 +397,7 @@ def _earliest(delays: FloatArray, size: int) -> FloatArray:
     return earliest
 
 
-@final
-@dataclass(frozen=True)
-class CoverPartitions(StoppingRule):
-    """Stop when every partition has arrived in at least one message.
-
-    Args:
-        pieces: which messages carry each partition.
-    """
-
-    pieces: Pieces
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        return np.asarray(arrived[..., self.pieces.carriers].any(axis=-1).all(axis=-1))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the partitions' earliest messages. Cost: one gather, d passes."""
-        carriers = self.pieces.carriers
-        earliest = delays[..., carriers[:, 0]]
-        for messages in carriers.T[1:]:
-            np.minimum(earliest, delays[..., messages], out=earliest)
-        return row_max(earliest)
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _CoverTally(self.pieces.partitions, self.pieces.carried)
-
-
-class _CoverTally(Tally):
+class CoverTally(Tally):
     """Counts down the parts not yet covered; ``part_of`` gives each message's part."""
 
     def __init__(self, parts: int, part_of: Sequence[int]) -> None:
@@ -418,245 +417,3 @@ class _CoverTally(Tally):
     @override
     def ring(self, now: float) -> bool:
         return self.missing == 0
-
-
-@final
-@dataclass(frozen=True)
-class CoverSupport(StoppingRule):
-    """Stop when every partition is held by somebody who arrived; ``cover_of`` makes it.
-
-    A partition that nobody holds is never covered.
-
-    Args:
-        holders: the messages that carry partition 0, then those of partition 1, and so on.
-        starts: ``(k + 1,)`` where each partition's part of ``holders`` begins.
-    """
-
-    holders: tuple[int, ...]
-    starts: tuple[int, ...]
-
-    @cached_property
-    def _arrays(self) -> tuple[IntArray, IntArray]:
-        return np.array(self.holders, dtype=np.int64), np.array(self.starts, dtype=np.int64)
-
-    @property
-    def _possible(self) -> bool:
-        return bool(np.all(np.diff(self._arrays[1]) > 0))
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        if not self._possible:
-            return np.zeros(arrived.shape[:-1], dtype=np.bool_)
-        holders, starts = self._arrays
-        heard = np.logical_or.reduceat(arrived[..., holders], starts[:-1], axis=-1)
-        return np.asarray(heard.all(axis=-1))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the partitions' earliest messages. Cost: one gather of nnz(B)."""
-        if not self._possible:
-            return np.full(delays.shape[:-1], np.inf)
-        holders, starts = self._arrays
-        return row_max(np.minimum.reduceat(delays[..., holders], starts[:-1], axis=-1))
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _SupportTally(len(self.starts) - 1, self._carried)
-
-    @cached_property
-    def _carried(self) -> tuple[tuple[int, ...], ...]:
-        """The partitions that each message carries."""
-        holders, starts = self._arrays
-        carried: list[list[int]] = [[] for _ in range(int(holders.max(initial=-1)) + 1)]
-        for partition, (start, stop) in enumerate(pairwise(starts)):
-            for message in holders[start:stop]:
-                carried[message].append(partition)
-        return tuple(map(tuple, carried))
-
-
-def cover_of(code: Assignment) -> CoverSupport:
-    """The rule that stops when every partition of a code is covered."""
-    by_partition = code.encoding.tocsc()
-    by_partition.sort_indices()
-    return CoverSupport(tuple(by_partition.indices.tolist()), tuple(by_partition.indptr.tolist()))
-
-
-class _SupportTally(Tally):
-    """Keeps the partitions not yet covered."""
-
-    def __init__(self, partitions: int, carried: Sequence[Sequence[int]]) -> None:
-        self.alarms = []
-        self._carried = carried
-        self._missing = set(range(partitions))
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        if message < len(self._carried):
-            self._missing.difference_update(self._carried[message])
-        return not self._missing
-
-    @override
-    def ring(self, now: float) -> bool:
-        return not self._missing
-
-
-@final
-@dataclass(frozen=True)
-class Decodable(StoppingRule):
-    """Stop when least squares over what arrived leaves ||w - 1||^2 <= ``error``.
-
-    Monotone, since another message can always be given the weight 0.
-
-    Args:
-        code: the encoding matrix.
-        error: the largest decoding error.
-
-    Cost: log2(n) least-squares solutions a round, and one per arrival in the event engine.
-    """
-
-    code: Assignment
-    error: float
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        return decoding_error(self._decoder.partition_weights(arrived)) <= self.error
-
-    @cached_property
-    def _decoder(self) -> Optimal:
-        """Kept, since it makes the matrix dense."""
-        return Optimal(self.code)
-
-
-class Clocked(StoppingRule):
-    """A rule of arrivals and of absolute instants; abstract."""
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
-
-
-class _Timed(StoppingRule):
-    """A rule of time alone; abstract."""
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
-
-    @property
-    @override
-    def only_timed(self) -> bool:
-        return True
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        """Arrivals alone never satisfy it."""
-        return np.zeros(arrived.shape[:-1], dtype=np.bool_)
-
-
-@final
-@dataclass(frozen=True)
-class Deadline(_Timed):
-    """Stop ``seconds`` after the round started, whoever has arrived."""
-
-    seconds: float
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        return np.full(delays.shape[:-1], np.asarray(opened) + self.seconds)
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        tally = _TimeTally(opened + self.seconds)
-        if self.seconds < np.inf:
-            tally.alarms.append(self.seconds)
-        return tally
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class DeadlineEach(_Timed):
-    """Stop ``seconds[r]`` after the round started in replication r.
-
-    Args:
-        seconds: ``(R,)``; may be infinite.
-    """
-
-    seconds: FloatArray
-
-    @override
-    def of(self, replication: int) -> Deadline:
-        return Deadline(float(self.seconds[replication]))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """Each replication's own deadline, whatever arrives: ``(R, n)`` -> ``(R,)`` seconds."""
-        return np.asarray(opened) + self.seconds
-
-
-class _TimeTally(Tally):
-    """Over from an instant on."""
-
-    def __init__(self, over: float) -> None:
-        self.alarms = []
-        self.over = over
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        return now >= self.over
-
-    @override
-    def ring(self, now: float) -> bool:
-        return now >= self.over
-
-
-@final
-@dataclass(frozen=True)
-class Window(_Timed):
-    """Stop at (1 + ``tolerance``) times the first arrival, both counted from the opening.
-
-    So the deadline moves with the fastest worker, lucky or not.
-    """
-
-    tolerance: float
-
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
-
-    def closes(self, first: FloatArray, opened: Opened) -> FloatArray:
-        """When the window closes, given the first arrival; one addition after it."""
-        with np.errstate(invalid="ignore"):  # where nobody ever arrives
-            extra = self.tolerance * (first - opened)
-        return np.where(np.isinf(first), np.inf, first + extra)
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        return self.closes(np.asarray(delays.min(axis=-1)), opened)
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _WindowTally(self.tolerance, opened)
-
-
-class _WindowTally(_TimeTally):
-    """Sets its alarm at the first arrival."""
-
-    def __init__(self, tolerance: float, opened: float) -> None:
-        super().__init__(np.inf)
-        self._tolerance, self._opened = tolerance, opened
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        if self.over == np.inf:
-            extra = self._tolerance * (now - self._opened)
-            self.over = now + extra
-            self.alarms.append(extra)
-        return now >= self.over

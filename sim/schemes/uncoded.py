@@ -11,9 +11,10 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Seconds, Tolerance, WaitFor, require_at_most_workers
 from .assignments import Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
+from .deadlines import Deadline, Window
 from .decoders import SumArrived
-from .stop import ByDeadline, FirstArrivals, Latest, Stop, ending, refuse_beside_stop
-from .stopping import Deadline, FirstK, StoppingRule, Window
+from .stop import Latest, Stop, ending, refuse_beside_stop
+from .stopping import FirstK, StoppingRule
 
 
 @final
@@ -95,7 +96,7 @@ class IgnoreStragglers(SchemeFamily):
             cls(wait_for=8, rescale=False),
             cls(deadline=0.9),
             cls(wait_for=9, deadline=0.9),
-            cls(stop=Latest(all=(FirstArrivals(first=4), ByDeadline(deadline=0.5)))),
+            cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5)))),
         )
 
     def build(self, workers: int) -> Fixed:

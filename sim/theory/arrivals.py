@@ -16,7 +16,8 @@ import numpy as np
 from scipy import special
 
 from ..errors import InvalidParameter
-from ..schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK, StoppingRule
+from ..schemes.deadlines import Deadline
+from ..schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 from ..types import FloatArray
 from .valid import require_count, require_group
 

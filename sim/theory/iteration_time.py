@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 from ..errors import InvalidParameter
 from ..load_laws import LoadLaw
 from ..schemes.base import Fixed, Scheme
+from ..schemes.deadlines import Deadline
 from ..schemes.drop_compute import TimeLimited
-from ..schemes.stopping import Deadline, FirstK, StoppingRule
+from ..schemes.stopping import FirstK, StoppingRule
 from ..types import BoolArray, FloatArray
 from .arrivals import Demand, NoFormula, demand
 from .valid import require_count

@@ -18,8 +18,9 @@ from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Groups
 from erasurehead.sim.schemes.base import Fixed, Round, RoundOutcome, RoundScheme, Sees
+from erasurehead.sim.schemes.deadlines import Deadline, Window
 from erasurehead.sim.schemes.decoders import SumArrived
-from erasurehead.sim.schemes.stopping import Deadline, FirstK, FirstKEach, Window
+from erasurehead.sim.schemes.stopping import FirstK, FirstKEach
 from erasurehead.sim.types import BoolArray, FloatArray, IntArray, Trace
 from tests.engines.agreement import arrays, both
 from tests.engines.strategies import dead_shares, laws, policies, steps

@@ -22,8 +22,9 @@ from erasurehead.sim.schemes.assignments import (
 )
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.conditioning import PROBES
+from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.decoders import Decoder, Optimal
-from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.types import BoolArray, FloatArray
 
 # Who holds what: supports, loads and messages of each assignment.

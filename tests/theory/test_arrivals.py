@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.schemes.deadlines import Deadline
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import (
     bound_k_async,
     mean_asynchronous,

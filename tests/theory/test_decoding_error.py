@@ -14,8 +14,9 @@ from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, assignments
 from erasurehead.sim.schemes.base import Fixed
+from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.decoders import OnePerGroup, Optimal, SumArrived, decoding_error
-from erasurehead.sim.schemes.stopping import CoverGroups, Deadline, FirstK
+from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import NoFormula
 from erasurehead.sim.theory.decoding_error import (
     GroupErasure,

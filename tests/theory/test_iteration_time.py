@@ -14,7 +14,8 @@ from scipy import special, stats
 from erasurehead.delay_models import MODELS
 from erasurehead.sim.load_laws import PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, Deadline, FirstK
+from erasurehead.sim.schemes.deadlines import Deadline
+from erasurehead.sim.schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK
 from erasurehead.sim.theory import (
     NoFormula,
     WorkerTime,

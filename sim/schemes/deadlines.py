@@ -1,0 +1,235 @@
+"""Stopping rules of time: from the opening, from the first arrival, after another rule.
+
+``Deadline``   so many seconds after the opening
+``Window``     at so many times the first arrival
+``Later``      so many seconds after another rule
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from typing_extensions import override
+
+from ..fields import Seconds, Tolerance, WaitFor
+from ..types import BoolArray, FloatArray
+from .assignments import Assignment
+from .stopping import FirstK, Opened, StoppingRule, Tally, require_messages
+
+
+class Clocked(StoppingRule):
+    """A rule of arrivals and of absolute instants; abstract."""
+
+    @property
+    @override
+    def timed(self) -> bool:
+        return True
+
+    @property
+    @override
+    def needs_clock(self) -> bool:
+        return True
+
+
+class _Timed(StoppingRule):
+    """A rule of time alone; abstract."""
+
+    @property
+    @override
+    def timed(self) -> bool:
+        return True
+
+    @property
+    @override
+    def only_timed(self) -> bool:
+        return True
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        """Arrivals alone never satisfy it."""
+        return np.zeros(arrived.shape[:-1], dtype=np.bool_)
+
+
+@final
+@dataclass(frozen=True)
+class Deadline(_Timed):
+    """A time from the opening, whoever has arrived.
+
+    Args:
+        deadline: seconds.
+    """
+
+    deadline: Seconds
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        return np.full(delays.shape[:-1], np.asarray(opened) + self.deadline)
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        tally = _TimeTally(opened + self.deadline)
+        if self.deadline < np.inf:
+            tally.alarms.append(self.deadline)
+        return tally
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class DeadlineEach(_Timed):
+    """Stop ``seconds[r]`` after the round started in replication r.
+
+    Args:
+        seconds: ``(R,)``; may be infinite.
+    """
+
+    seconds: FloatArray
+
+    @override
+    def of(self, replication: int) -> Deadline:
+        return Deadline(float(self.seconds[replication]))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """Each replication's own deadline, whatever arrives: ``(R, n)`` -> ``(R,)`` seconds."""
+        return np.asarray(opened) + self.seconds
+
+
+class _TimeTally(Tally):
+    """Over from an instant on."""
+
+    def __init__(self, over: float) -> None:
+        self.alarms = []
+        self.over = over
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        return now >= self.over
+
+    @override
+    def ring(self, now: float) -> bool:
+        return now >= self.over
+
+
+@final
+@dataclass(frozen=True)
+class Window(Clocked):
+    """At (1 + window) times the first arrival, both counted from the opening.
+
+    So the deadline moves with the fastest worker, lucky or not.
+
+    Args:
+        window: how much longer than the first message another may take.
+        at_least: arrivals before which the round never ends.
+    """
+
+    window: Tolerance
+    at_least: WaitFor = 1
+
+    @override
+    def on(self, code: Assignment) -> Window:
+        require_messages("stop.at_least", self.at_least, code)
+        return self
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        """Time aside, so many arrivals."""
+        return FirstK(self.at_least).enough(arrived)
+
+    def closes(self, first: FloatArray, opened: Opened) -> FloatArray:
+        """When the window closes, given the first arrival; one addition after it."""
+        with np.errstate(invalid="ignore"):  # where nobody ever arrives
+            extra = self.window * (first - opened)
+        return np.where(np.isinf(first), np.inf, first + extra)
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        closed = self.closes(np.asarray(delays.min(axis=-1)), opened)
+        if self.at_least == 1:
+            return closed
+        return np.maximum(closed, FirstK(self.at_least).stopping_delay(delays, opened))
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _WindowTally(self, opened)
+
+
+class _WindowTally(Tally):
+    """Sets its alarm at the first arrival."""
+
+    def __init__(self, rule: Window, opened: float) -> None:
+        self.alarms = []
+        self._window, self._missing, self._opened = rule.window, rule.at_least, opened
+        self._over = np.inf
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        self._missing -= 1
+        if self._over == np.inf:
+            extra = self._window * (now - self._opened)
+            self._over = now + extra
+            self.alarms.append(extra)
+        return self.ring(now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        return now >= self._over and self._missing <= 0
+
+
+@final
+@dataclass(frozen=True)
+class Later(Clocked):
+    """Stop some seconds after another rule would: the master has enough, and asks for it.
+
+    Args:
+        rule: the other rule.
+        seconds: how much later.
+    """
+
+    rule: StoppingRule
+    seconds: float
+
+    @property
+    @override
+    def monotone(self) -> bool:
+        return self.rule.monotone
+
+    @override
+    def of(self, replication: int) -> Later:
+        return Later(self.rule.of(replication), self.seconds)
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        """Whether there is enough to ask for."""
+        return self.rule.enough(arrived)
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        return self.rule.stopping_delay(delays, opened) + self.seconds
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _LaterTally(self.rule.tally(messages, opened), self.seconds)
+
+
+class _LaterTally(Tally):
+    """Sets an alarm when the other tally says yes."""
+
+    def __init__(self, inner: Tally, seconds: float) -> None:
+        self._inner, self._seconds, self._over = inner, seconds, np.inf
+        self.alarms = inner.alarms
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        return self._note(self._inner.arrive(message, now), now)
+
+    @override
+    def ring(self, now: float) -> bool:
+        return self._note(self._inner.ring(now), now)
+
+    def _note(self, enough: bool, now: float) -> bool:
+        if enough and self._over == np.inf:
+            self._over = now + self._seconds
+            self.alarms.append(self._seconds)
+        return now >= self._over
