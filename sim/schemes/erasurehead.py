@@ -1,7 +1,7 @@
 """ErasureHead: an approximate gradient code.
 
-``ErasureHead.build`` puts it together: groups of workers that hold the same partitions, a round that
-stops at r arrivals or when every group is covered, and one message of each group heard.
+``ErasureHead.build`` puts it together: groups of workers that hold the same partitions, a round
+that stops at r arrivals or when every group is covered, and one message of each group heard.
 
 Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
 Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of the

@@ -22,7 +22,7 @@ from ...types import FloatArray, Trace
 from ..run import Recorder
 from ..tapes import CheckedTape, TapeColumn, columns_of
 from ..updates import Decisions, Message, Trajectory
-from .barrierless_workers import BarrierlessWorkers, IdealWorkers, RealWorkers
+from .barrierless_workers import BarrierlessWorkers, IdealBarrierlessWorkers, NetworkedBarrierlessWorkers
 from .master import DECISION, END_OF_TIME, GIVING_UP, Call
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
         tasks = task_columns(run, replication)
         workers: BarrierlessWorkers
         if run.cluster.ideal:
-            workers = IdealWorkers(tasks, noted)
+            workers = IdealBarrierlessWorkers(tasks, noted)
         else:
-            workers = RealWorkers(tasks, run.cluster, replication, noted)
+            workers = NetworkedBarrierlessWorkers(tasks, run.cluster, replication, noted)
         master = BarrierlessMaster(run, scheme, workers, noted)
         master.run()
         trajectory.add(master.decisions, workers.busy, master.dead, workers.down)

@@ -1,6 +1,6 @@
 """Workers without a barrier: each computes one task after another, at its own pace.
 
-``IdealWorkers`` never fail and have a network that takes no time; ``RealWorkers`` have the rest.
+``IdealBarrierlessWorkers`` never fail and have a network that takes no time; ``NetworkedBarrierlessWorkers`` have the rest.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class BarrierlessWorkers(ABC):
 
 
 @final
-class IdealWorkers(BarrierlessWorkers):
+class IdealBarrierlessWorkers(BarrierlessWorkers):
     """Workers that never fail, behind a network that takes no time: one timeout per task.
 
     Args:
@@ -143,7 +143,7 @@ class IdealWorkers(BarrierlessWorkers):
 
 
 @final
-class RealWorkers(BarrierlessWorkers):
+class NetworkedBarrierlessWorkers(BarrierlessWorkers):
     """Workers behind a network, that can crash and come back.
 
     A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A

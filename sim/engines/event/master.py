@@ -73,7 +73,7 @@ def call(event: Event, action: Action) -> None:
 # Not modelled here: time that the master itself needs.
 
 
-class Crew(ABC):
+class RoundWorkers(ABC):
     """The workers, as the master sees them; abstract.
 
     Attributes:
@@ -127,7 +127,7 @@ class Master:
 
     def __init__(
         self,
-        crew: Crew,
+        crew: RoundWorkers,
         workers: int,
         messages: int,
         rounds: int,

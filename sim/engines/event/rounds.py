@@ -16,7 +16,7 @@ from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..cluster import Cluster, Policy
 from ..run import Recorder, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape, TapeColumn, columns
-from .master import RECEPTION, Call, Crew, Master, call
+from .master import RECEPTION, Call, RoundWorkers, Master, call
 from .worker import Uplink, Worker
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ Process = Generator[Event, int, None]
 
 
 @final
-class IdealCrew(Crew):
+class IdealRoundWorkers(RoundWorkers):
     """Workers of an ideal cluster.
 
     Between two openings of rounds an ideal worker computes without a pause from the first instant
@@ -89,7 +89,7 @@ class IdealCrew(Crew):
         self.recorder.span(worker, kind, self.began[worker], now, self.task[worker])
 
 
-def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
+def cancelling_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> Process:
     """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
 
     The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
@@ -120,7 +120,7 @@ def cancelling_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
                 call(Timeout(env, offsets[message], (current, message)), arrive)
 
 
-def diligent_worker(crew: IdealCrew, master: Master, worker: int) -> Process:
+def diligent_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> Process:
     """The other policies: the worker always finishes what it has begun.
 
     Under ``queue`` it takes every model in order; under ``finish`` the newest one, and under
@@ -165,7 +165,7 @@ RealProcess = Generator[Event, object, None]
 
 
 @final
-class RealCrew(Crew):
+class NetworkedRoundWorkers(RoundWorkers):
     """Workers of a cluster with a network, lost messages and failures.
 
     Args:
@@ -292,12 +292,12 @@ def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> C
 
 def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None) -> Master:
     noted = recorder if replication == 0 else None
-    crew: Crew
+    crew: RoundWorkers
     if run.cluster.ideal:
-        crew = IdealCrew(scheme.workers, run.policy, noted)
+        crew = IdealRoundWorkers(scheme.workers, run.policy, noted)
     else:
         sizes = scheme.message_sizes
-        crew = RealCrew(scheme.workers, run.policy, run.cluster, replication, noted, sizes)
+        crew = NetworkedRoundWorkers(scheme.workers, run.policy, run.cluster, replication, noted, sizes)
     return Master(
         crew,
         scheme.workers,

@@ -122,7 +122,7 @@ simulation has spent about a tenth of a second on each such worker.
 """
 
 
-class WorkerHost(Protocol):
+class Surroundings(Protocol):
     """What a worker needs of its crew.
 
     Attributes:
@@ -158,7 +158,7 @@ class Worker:
         crashes: how often it has crashed in round ``crashes_in``.
     """
 
-    def __init__(self, crew: WorkerHost, master: Master, index: int) -> None:
+    def __init__(self, crew: Surroundings, master: Master, index: int) -> None:
         self.crew, self.master, self.env, self.index = crew, master, master.env, index
         self.under_way = 0
         self.attempt = 0
