@@ -22,7 +22,11 @@ from ...types import FloatArray, Trace
 from ..run import Recorder
 from ..tapes import CheckedTape, TapeColumn, columns_of
 from ..updates import Decisions, Message, Trajectory
-from .barrierless_workers import BarrierlessWorkers, IdealBarrierlessWorkers, NetworkedBarrierlessWorkers
+from .barrierless_workers import (
+    BarrierlessWorkers,
+    IdealBarrierlessWorkers,
+    NetworkedBarrierlessWorkers,
+)
 from .master import DECISION, END_OF_TIME, GIVING_UP, Call
 
 if TYPE_CHECKING:
@@ -100,7 +104,7 @@ class BarrierlessMaster:
             NeverEnough: no update can happen any more, or none has for ``max_wait``.
         """
         workers, decisions, step = self._workers, self.decisions, self.env.step
-        workers.employ(self)
+        workers.employ(self.env, decisions, self.hear)
         for worker in range(decisions.scheme.workers):
             workers.start(worker, 0)
         self._watch()

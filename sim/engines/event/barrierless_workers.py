@@ -1,18 +1,18 @@
 """Workers without a barrier: each computes one task after another, at its own pace.
 
-``IdealBarrierlessWorkers`` never fail and have a network that takes no time; ``NetworkedBarrierlessWorkers`` have the rest.
+They are ideal (they never fail, and their network takes no time), or on a network and can crash.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from itertools import count, repeat
 from math import inf
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import numpy as np
-from simpy import Environment
+import simpy
 from simpy.events import Event, Timeout
 from typing_extensions import override
 
@@ -25,15 +25,8 @@ from ..updates import Decisions
 from .master import RECEPTION, Call, call
 from .worker import TOO_OFTEN, Uplink
 
-
-class Listener(Protocol):
-    """What workers need of their master."""
-
-    env: Environment
-    decisions: Decisions
-
-    def hear(self, worker: int, version: int, seconds: float) -> None:
-        """Receive a message that took so many seconds to compute."""
+Hear = Callable[[int, int, float], None]
+"""Tells the master of a message that arrives now: its worker, version, and seconds to compute."""
 
 
 class BarrierlessWorkers(ABC):
@@ -54,8 +47,8 @@ class BarrierlessWorkers(ABC):
     dead: int = 0
 
     @abstractmethod
-    def employ(self, master: Listener) -> None:
-        """Get to know the master; nobody starts yet."""
+    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
+        """Get to know the clock and the master; nobody starts yet."""
 
     @abstractmethod
     def start(self, worker: int, version: int) -> None:
@@ -90,8 +83,8 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
         self._resting = [False] * n
 
     @override
-    def employ(self, master: Listener) -> None:
-        self._master, self._env = master, master.env
+    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
+        self._env, self._decisions, self._hear = env, decisions, hear
 
     @override
     def start(self, worker: int, version: int) -> None:
@@ -117,7 +110,7 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
         if task is self._under_way[worker]:
             if self._recorder is not None:
                 self._ends(worker, "computing")
-            self._master.hear(worker, self.versions[worker], seconds)
+            self._hear(worker, self.versions[worker], seconds)
 
     @override
     def rest(self, worker: int) -> None:
@@ -176,17 +169,17 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         self._crashes, self._crashes_of = [0] * n, [-1] * n
 
     @override
-    def employ(self, master: Listener) -> None:
-        self._master, self._env = master, master.env
+    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
+        self._env, self._decisions, self._hear = env, decisions, hear
         cluster, r = self._cluster, self._replication
         resends = None if cluster.resends is None else cluster.resends[r]
-        self._uplink = Uplink(master.env, cluster.network, resends)
+        self._uplink = Uplink(env, cluster.network, resends)
         if cluster.failures is not None:
             ups = columns(cluster.failures[r].up)
             repairs = cluster.failures[r].down
             downs = repeat(None) if repairs is None else columns(repairs)
             for worker, (up, down) in enumerate(zip(ups, downs, strict=False)):
-                master.env.process(self._fate(worker, up, down))
+                env.process(self._fate(worker, up, down))
 
     @override
     def start(self, worker: int, version: int) -> None:
@@ -230,7 +223,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
             if valid():
                 if self._recorder is not None:
                     self._recorder.span(worker, "sending", began + seconds, env.now, version)
-                self._master.hear(worker, version, seconds)
+                self._hear(worker, version, seconds)
 
         call(Timeout(env, seconds), computed)
         self._uplink.carry(worker, 0, row, seconds, valid, arrive)
@@ -281,7 +274,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
             self._crashed_at[worker] = None
             self.dead -= 1
             if not self._resting[worker]:
-                self.versions[worker] = self._master.decisions.version
+                self.versions[worker] = self._decisions.version
                 self._on_its_way[worker] = False  # it has this model now
                 self._begin(worker)
 
@@ -291,7 +284,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         Raises:
             NeverEnough: workers crash so often that no update can be expected.
         """
-        decisions = self._master.decisions
+        decisions = self._decisions
         version = decisions.version
         if self._crashes_of[worker] != version:
             self._crashes[worker], self._crashes_of[worker] = 0, version

@@ -1,4 +1,4 @@
-"""The master of the event engine."""
+"""The master of schemes with rounds in the event engine, and the order of events in an instant."""
 
 from __future__ import annotations
 
@@ -11,12 +11,10 @@ import simpy
 from simpy.events import Event, EventPriority
 
 from ...errors import NeverEnough
+from ...schemes.base import RoundScheme
 from ...schemes.stopping import StoppingRule, Tally
 from ...types import BoolArray, FloatArray
-from ..run import Recorder
-
-# SimPy events that call a function at an instant, in a given order within it.
-
+from ..run import Recorder, Run
 
 END_OF_TIME = EventPriority(0)
 """Before everything else that would happen at infinity, for that never happens."""
@@ -63,8 +61,6 @@ def call(event: Event, action: Action) -> None:
     event.callbacks.append(action)
 
 
-# The master of the event engine.
-#
 # Life of a round: the master opens it and broadcasts the model (one shared event); workers compute
 # and report; the master keeps a tally of the stopping rule, and once that says *enough* it decides
 # at the very end of that instant, so that every message of the instant counts. Under ``drain`` it
@@ -108,16 +104,14 @@ class Master:
     until ``done``.
 
     Args:
-        crew: the workers.
-        workers: n.
-        messages: messages per worker.
-        rounds: number of rounds T.
-        drains: wait for every worker before the next round (policy ``drain``).
-        max_wait: seconds after which an undecided round stops the run.
+        run: what to simulate.
+        scheme: its scheme.
+        workers: the workers.
         recorder: where the timeline goes, if anywhere.
 
     Attributes:
         env: the SimPy environment, whose clock is in seconds.
+        n, messages: number of workers, and messages of each.
         round: the current round, from 0; -1 before the first.
         offsets: for each round, when each message is computed after its worker began.
         times, masks, last, margin, dead: as in ``Trace``, without the axis R.
@@ -126,42 +120,34 @@ class Master:
     """
 
     def __init__(
-        self,
-        crew: RoundWorkers,
-        workers: int,
-        messages: int,
-        rounds: int,
-        drains: bool,
-        max_wait: float | None = None,
-        recorder: Recorder | None = None,
+        self, run: Run, scheme: RoundScheme, workers: RoundWorkers, recorder: Recorder | None
     ) -> None:
         self.env = simpy.Environment()
-        self.rounds = rounds
-        self.workers = workers
-        self.messages = messages
+        self.rounds = rounds = run.updates
+        self.n, self.messages = scheme.workers, scheme.messages
         self.recorder = recorder
-        self.crew = crew
+        self.workers = workers
         self.round = -1
         self.ready = self.done = False
         self.broadcast = Event(self.env)
         self.offsets: list[list[float]] = []
-        self.useful = [0.0] * workers
+        self.useful = [0.0] * self.n
         self.times = np.empty(rounds)
-        self.masks = np.zeros((rounds, workers * messages), dtype=np.bool_)
+        self.masks = np.zeros((rounds, self.n * self.messages), dtype=np.bool_)
         self.last = np.full(rounds, -1, dtype=np.int64)
         self.margin = np.zeros(rounds)
         self.dead = np.zeros(rounds, dtype=np.int64)
         self.opened = 0.0
-        self._drains = drains
-        self._max_wait = max_wait
+        self._drains = run.policy.drains
+        self._max_wait = run.cluster.max_wait
         self._alarm = -inf
         self._decided = False
         self._tally: Tally
-        self._arrived = bytearray(workers * messages)
+        self._arrived = bytearray(self.n * self.messages)
         self.instants: list[float] = []
         self._latest, self._before, self._last = -1.0, 0.0, -1
         Call(self.env, END_OF_TIME, self._nothing_more, inf)
-        crew.employ(self)
+        workers.employ(self)
         Call(self.env, DECISION, self._listen)
 
     def advance(self) -> None:
@@ -180,9 +166,9 @@ class Master:
         self.ready = False
         self.opened = self.env.now
         self.offsets.append(offsets)
-        self._tally = stopping.tally(self.workers * self.messages, self.opened)
-        self._arrived = bytearray(self.workers * self.messages)
-        self.instants = [inf] * (self.workers * self.messages)
+        self._tally = stopping.tally(self.n * self.messages, self.opened)
+        self._arrived = bytearray(self.n * self.messages)
+        self.instants = [inf] * (self.n * self.messages)
         self._decided = False
         self._latest, self._before, self._last = -1.0, self.opened, -1
         if self._tally.alarms:
@@ -223,14 +209,14 @@ class Master:
 
     def rested(self) -> None:
         """Note that everybody may have come to rest; matters under ``drain`` only."""
-        resting = self._decided and self.crew.resting == self.workers
+        resting = self._decided and self.workers.resting == self.n
         if self._drains and resting and self.env.now > self.times[self.round]:
             Call(self.env, DECISION, self._close)
 
     def missing(self) -> list[int]:
         """The workers that the master waits for, when nothing more can happen."""
         if self._decided:
-            waited_for = self.crew.unfinished()
+            waited_for = self.workers.unfinished()
         else:
             waited_for = ~self.arrived[self.messages - 1 :: self.messages]
         return [int(worker) for worker in np.flatnonzero(waited_for)]
@@ -278,16 +264,16 @@ class Master:
     def _decide(self, event: Event) -> None:
         now, t = self.env.now, self.round
         self.masks[t] = self.arrived
-        self.dead[t] = self.crew.dead
+        self.dead[t] = self.workers.dead
         if self._latest == now:
             self.last[t], self.margin[t] = self._last, now - self._before
         if self.recorder is not None:
             self.recorder.round_ended(t, self.opened, now, int(self.last[t]))
-        if not self._drains or self.crew.resting == self.workers or t + 1 == self.rounds:
+        if not self._drains or self.workers.resting == self.n or t + 1 == self.rounds:
             self._close(event)
 
     def _close(self, _: Event) -> None:
         """Book the workers' time since the round opened; then the next one can open."""
         self.done = self.round + 1 == self.rounds
-        self.crew.settle(self.opened, self.env.now, self.done)
+        self.workers.settle(self.opened, self.env.now, self.done)
         self.ready = True

@@ -1,4 +1,4 @@
-"""Schemes with rounds in the event engine: the ideal crew, the real crew, and the run."""
+"""Schemes with rounds in the event engine: ideal workers, workers on a network, and the run."""
 
 from __future__ import annotations
 
@@ -13,23 +13,19 @@ from simpy.events import Event, Timeout
 from ...schemes.base import RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
-from ..cluster import Cluster, Policy
+from ..cluster import Policy
 from ..run import Recorder, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape, TapeColumn, columns
-from .master import RECEPTION, Call, RoundWorkers, Master, call
+from .master import RECEPTION, Call, Master, RoundWorkers, call
 from .worker import Uplink, Worker
 
 if TYPE_CHECKING:
     from ..run import Course, Run
 
 
-# The ideal crew: workers that never fail, behind a network that takes no time.
-#
-# One SimPy process per worker, one timeout per message. This is the fast path of the event engine;
-# ``engines.event.real`` has workers behind a network that can crash.
+# Ideal workers are the fast path: one SimPy process per worker, one timeout per message.
 
-
-Process = Generator[Event, int, None]
+IdealProcess = Generator[Event, int, None]
 
 
 @final
@@ -52,7 +48,7 @@ class IdealRoundWorkers(RoundWorkers):
     def employ(self, master: Master) -> None:
         """One process per worker."""
         work = cancelling_worker if self.policy.interrupts else diligent_worker
-        for worker in range(master.workers):
+        for worker in range(master.n):
             master.env.process(work(self, master, worker))
 
     def settle(self, opened: float, now: float, over: bool) -> None:
@@ -89,7 +85,7 @@ class IdealRoundWorkers(RoundWorkers):
         self.recorder.span(worker, kind, self.began[worker], now, self.task[worker])
 
 
-def cancelling_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> Process:
+def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
     """Policy ``cancel``: each broadcast replaces whatever the worker was doing.
 
     The abandoned timeout stays in SimPy's heap and says nothing when it fires: that costs less
@@ -106,27 +102,27 @@ def cancelling_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> P
         if of_round == current:
             now = env.now
             if message == final_message:
-                crew.rests(worker, now)
+                workers.rests(worker, now)
             master.hear(message, current, now - since)
             since = now
 
     while True:
         current = yield master.broadcast
         since = env.now
-        crew.begins(worker, current, since)
+        workers.begins(worker, current, since)
         offsets = master.offsets[current]
         for message in range(first, final_message + 1):
             if offsets[message] < inf:
                 call(Timeout(env, offsets[message], (current, message)), arrive)
 
 
-def diligent_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> Process:
+def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
     """The other policies: the worker always finishes what it has begun.
 
     Under ``queue`` it takes every model in order; under ``finish`` the newest one, and under
     ``drain`` the two are the same.
     """
-    env, next_round = master.env, crew.policy.next_round
+    env, next_round = master.env, workers.policy.next_round
     first, final_message = worker * master.messages, (worker + 1) * master.messages - 1
     last, since = -1, 0.0
 
@@ -142,26 +138,22 @@ def diligent_worker(crew: IdealRoundWorkers, master: Master, worker: int) -> Pro
             yield master.broadcast
         last = next_round(last, master.round)
         since = env.now
-        crew.begins(worker, last, since)
+        workers.begins(worker, last, since)
         offsets = master.offsets[last]
         for message in range(first, final_message):
             if offsets[message] < inf:
                 call(Timeout(env, offsets[message], message), arrive)
         yield Timeout(env, offsets[final_message])
         now = env.now
-        crew.rests(worker, now)
+        workers.rests(worker, now)
         master.hear(final_message, last, now - since)
         master.rested()
 
 
-# The real crew: workers behind a network, that can crash and come back.
-#
-# Here is what comes to the workers from outside: models, crashes and repairs. What they make of it
-# is in ``engines.event.worker``, and what becomes of their messages in
-# ``sim.engines.event.worker``.
+# Behind a network, models, crashes and repairs come to the workers from outside: that is here. What
+# a worker makes of them, and how its messages travel, is in ``worker.py``.
 
-
-RealProcess = Generator[Event, object, None]
+NetworkedProcess = Generator[Event, object, None]
 
 
 @final
@@ -169,37 +161,29 @@ class NetworkedRoundWorkers(RoundWorkers):
     """Workers of a cluster with a network, lost messages and failures.
 
     Args:
-        workers: number of workers n.
-        policy: what a worker does with unfinished work.
-        cluster: what surrounds the workers.
+        run: what to simulate.
+        scheme: its scheme.
         replication: index into the cluster's sequences.
         recorder: where the timeline goes, if anywhere.
-        sizes: of a worker's messages.
     """
 
     def __init__(
-        self,
-        workers: int,
-        policy: Policy,
-        cluster: Cluster,
-        replication: int,
-        recorder: Recorder | None,
-        sizes: Sequence[float],
+        self, run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None
     ) -> None:
-        self.policy = policy
+        cluster, n = run.cluster, scheme.workers
+        self.policy = run.policy
         self.recorder = recorder
-        self._network, self._sizes = cluster.network, sizes
+        self._network, self._sizes = cluster.network, scheme.message_sizes
         self._resends = None if cluster.resends is None else cluster.resends[replication]
         self._failures = None if cluster.failures is None else cluster.failures[replication]
-        self.resting = workers
-        self.busy = np.zeros(workers)
-        self.down = np.zeros(workers)
+        self.resting = n
+        self.busy, self.down = np.zeros(n), np.zeros(n)
         self.workers: list[Worker] = []
         self.uplink: Uplink
 
     def employ(self, master: Master) -> None:
         """A courier for the models, and per worker a process for its failures."""
-        self.workers = [Worker(self, master, j) for j in range(master.workers)]
+        self.workers = [Worker(self, master, j) for j in range(master.n)]
         self.uplink = Uplink(master.env, self._network, self._resends, self._sizes)
         master.env.process(self._courier(master))
         if self._failures is not None:
@@ -208,9 +192,9 @@ class NetworkedRoundWorkers(RoundWorkers):
             for worker, up, down in zip(self.workers, ups, downs, strict=False):
                 master.env.process(self._fate(master, worker, up, down))
 
-    def _courier(self, master: Master) -> RealProcess:
+    def _courier(self, master: Master) -> NetworkedProcess:
         """Carry each model to each worker."""
-        n = master.workers
+        n = master.n
         delays = [0.0] * n if self._network is None else self._network.downlink(n).tolist()
         while True:
             of_round = yield master.broadcast
@@ -220,7 +204,7 @@ class NetworkedRoundWorkers(RoundWorkers):
 
     def _fate(
         self, master: Master, worker: Worker, up: TapeColumn, down: TapeColumn | None
-    ) -> RealProcess:
+    ) -> NetworkedProcess:
         """Crash and repair one worker, over and over; without a repair it never comes back."""
         for life in count():
             yield Timeout(master.env, up[life])
@@ -244,8 +228,6 @@ class NetworkedRoundWorkers(RoundWorkers):
         return bool(waited_for) and all(self.workers[j].hopeless for j in waited_for)
 
 
-# Schemes with rounds in the event engine.
-#
 # Cost: about one SimPy timeout per worker and round, plus one shared event per round; the
 # benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 
@@ -292,21 +274,12 @@ def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> C
 
 def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None) -> Master:
     noted = recorder if replication == 0 else None
-    crew: RoundWorkers
+    workers: RoundWorkers
     if run.cluster.ideal:
-        crew = IdealRoundWorkers(scheme.workers, run.policy, noted)
+        workers = IdealRoundWorkers(scheme.workers, run.policy, noted)
     else:
-        sizes = scheme.message_sizes
-        crew = NetworkedRoundWorkers(scheme.workers, run.policy, run.cluster, replication, noted, sizes)
-    return Master(
-        crew,
-        scheme.workers,
-        scheme.messages,
-        run.updates,
-        run.policy.drains,
-        run.cluster.max_wait,
-        noted,
-    )
+        workers = NetworkedRoundWorkers(run, scheme, replication, noted)
+    return Master(run, scheme, workers, noted)
 
 
 def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[float]]:
@@ -322,12 +295,12 @@ def _trace(run: Run, masters: Sequence[Master]) -> Trace:
         times=np.stack([master.times for master in masters]),
         heard=Rounds(np.stack([master.masks for master in masters])),
         work=Work(
-            busy=np.stack([master.crew.busy for master in masters]),
+            busy=np.stack([master.workers.busy for master in masters]),
             useful=np.stack([np.array(master.useful) for master in masters]),
             last=np.stack([master.last for master in masters]),
             margin=np.stack([master.margin for master in masters]),
             dead=np.stack([master.dead for master in masters]),
-            down=np.stack([master.crew.down for master in masters]),
+            down=np.stack([master.workers.down for master in masters]),
         ),
         engine="event",
         seed=run.seed,

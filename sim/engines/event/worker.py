@@ -122,8 +122,8 @@ simulation has spent about a tenth of a second on each such worker.
 """
 
 
-class Surroundings(Protocol):
-    """What a worker needs of its crew.
+class WorkerHost(Protocol):
+    """What a worker needs of the collection that it is in.
 
     Attributes:
         policy: what it does with unfinished work.
@@ -158,8 +158,8 @@ class Worker:
         crashes: how often it has crashed in round ``crashes_in``.
     """
 
-    def __init__(self, crew: Surroundings, master: Master, index: int) -> None:
-        self.crew, self.master, self.env, self.index = crew, master, master.env, index
+    def __init__(self, host: WorkerHost, master: Master, index: int) -> None:
+        self.host, self.master, self.env, self.index = host, master, master.env, index
         self.under_way = 0
         self.attempt = 0
         self.void_until = 0
@@ -173,13 +173,13 @@ class Worker:
         self.crashes, self.crashes_in, self.counted_from = 0, -1, 0.0
 
     def under_way_changes(self, by: int) -> None:
-        """Keep the crew's count of resting workers."""
+        """Keep the count of resting workers."""
         before = self.under_way
         self.under_way += by
         if before == 0:
-            self.crew.resting -= 1
+            self.host.resting -= 1
         elif self.under_way == 0:
-            self.crew.resting += 1
+            self.host.resting += 1
             self.master.rested()
 
     def receive(self, model: Event) -> None:
@@ -187,7 +187,7 @@ class Worker:
         of_round: Any = model.value
         if not self.is_down and of_round > self.newest:
             self.newest = of_round
-            if self.crew.policy.interrupts:
+            if self.host.policy.interrupts:
                 self._drop("cancelled")
             self._begin_next()
         self.under_way_changes(-1)
@@ -204,14 +204,14 @@ class Worker:
             self.last -= 1
         self.is_down, self.for_good = True, repair == inf
         self.crashed_at = self.env.now
-        self.crew.dead += 1
+        self.host.dead += 1
         self._count_crash()
 
     def repair(self) -> None:
         """Be up again, with the newest model."""
         self._book_down_time()
         self.is_down = False
-        self.crew.dead -= 1
+        self.host.dead -= 1
         self.newest = self.master.round
         self._begin_next()
 
@@ -239,13 +239,13 @@ class Worker:
         self.crashes += 1
         if self.crashes % TOO_OFTEN == 0:
             frozen, self.counted_from = now == self.counted_from, now
-            if frozen or self.crew.hopeless(self.master.waits_for()):
+            if frozen or self.host.hopeless(self.master.waits_for()):
                 raise NeverEnough(this_round + 1, self.master.missing(), crashes=self.crashes)
 
     def _begin_next(self) -> None:
         if self.is_down or self.began is not None or self.last >= self.newest:
             return
-        self.last = self.crew.policy.next_round(self.last, self.newest)
+        self.last = self.host.policy.next_round(self.last, self.newest)
         self.began = self.env.now
         self.attempt += 1
         self.under_way_changes(+1)
@@ -273,7 +273,7 @@ class Worker:
         of_round, attempt, began = self.last, self.attempt, self.env.now
         self.sending += 1
         self.under_way_changes(+1)
-        self.crew.uplink.carry(
+        self.host.uplink.carry(
             self.index,
             message % self.master.messages,
             of_round,
@@ -287,8 +287,8 @@ class Worker:
     ) -> None:
         if not self._valid(attempt):
             return
-        if self.crew.recorder is not None:
-            self.crew.recorder.span(self.index, "sending", computed, self.env.now, of_round)
+        if self.host.recorder is not None:
+            self.host.recorder.span(self.index, "sending", computed, self.env.now, of_round)
         self.sending -= 1
         self.master.hear(message, of_round, seconds)
         self.under_way_changes(-1)
@@ -309,12 +309,12 @@ class Worker:
 
     def _book(self, began: float, kind: str) -> None:
         now = self.env.now
-        self.crew.busy[self.index] += now - began
-        if self.crew.recorder is not None:
-            self.crew.recorder.span(self.index, kind, began, now, self.last)
+        self.host.busy[self.index] += now - began
+        if self.host.recorder is not None:
+            self.host.recorder.span(self.index, kind, began, now, self.last)
 
     def _book_down_time(self) -> None:
         now = self.env.now
-        self.crew.down[self.index] += now - self.crashed_at
-        if self.crew.recorder is not None:
-            self.crew.recorder.span(self.index, "dead", self.crashed_at, now, -1)
+        self.host.down[self.index] += now - self.crashed_at
+        if self.host.recorder is not None:
+            self.host.recorder.span(self.index, "dead", self.crashed_at, now, -1)
