@@ -76,7 +76,7 @@ def test_a_wall_is_not_run_through() -> None:
     findings = found(table[:20])
     assert worst(findings, table[20:], range(1, 257)) < 0.10
     assert "base law: empirical" in findings.chosen.why
-    factors = [t for t in findings.chosen.tried if "factor" in t.recipe.words]
+    factors = [t for t in findings.chosen.tried if "factor" in t.recipe.text]
     assert all(t.held_out.error > 4 * findings.chosen.taken.held_out.error for t in factors)
 
 
