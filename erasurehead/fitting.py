@@ -33,7 +33,7 @@ from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import locked
 from erasurehead.plots import managed
-from erasurehead.progress import Progress, reporting
+from erasurehead.progress import ShowProgress, reporting
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -155,7 +155,7 @@ def fit(
     unit: Unit | None = None,
     missing: Missing = "refuse",
     retries: Retries = "refuse",
-    progress: Progress = None,
+    progress: ShowProgress = None,
 ) -> Fitted:
     """Fit delay models to a table of measured delays.
 

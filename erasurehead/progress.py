@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from html import escape
 from importlib import import_module
 
-from erasurehead.experiments.run.command import Progress as Callback
+from erasurehead.experiments.run.command import Progress
 
-Progress = bool | Callback | None
+ShowProgress = bool | Progress | None
 """``None``: a bar in a terminal or notebook. ``False``: no bar. A function: it is called instead,
 with what is done and what there is in all."""
 
@@ -20,20 +20,20 @@ PAUSE = 0.1
 
 
 @contextmanager
-def reporting(progress: Progress, unit: str) -> Iterator[Callback]:
+def reporting(progress: ShowProgress, unit: str) -> Iterator[Progress]:
     """Where a long call reports to."""
     if progress is False:
         yield lambda done, total: None
     elif callable(progress):
         yield progress
     elif in_notebook():
-        with _notebook_bar(unit) as callback:
-            yield callback
+        with _notebook_bar(unit) as bar:
+            yield bar
     else:
         from erasurehead.experiments.page import terminal
 
-        with terminal.progress(unit) as callback:
-            yield callback
+        with terminal.progress(unit) as bar:
+            yield bar
 
 
 def in_notebook() -> bool:
@@ -44,13 +44,13 @@ def in_notebook() -> bool:
 
 
 @contextmanager
-def _notebook_bar(unit: str) -> Iterator[Callback]:
-    """One line of HTML, replaced as work goes on; it appears with the first call."""
+def _notebook_bar(unit: str) -> Iterator[Progress]:
+    """One line of HTML, replaced as work goes on; it appears with the first report."""
     display = import_module("IPython.display")
     began = time.monotonic()
     place, shown = None, began
 
-    def update(done: float, total: int) -> None:
+    def show(done: float, total: int) -> None:
         nonlocal place, shown
         now = time.monotonic()
         html = display.HTML(bar(unit, done, total, now - began))
@@ -60,7 +60,7 @@ def _notebook_bar(unit: str) -> Iterator[Callback]:
             shown = now
             place.update(html)
 
-    yield update
+    yield show
 
 
 def bar(unit: str, done: float, total: int, seconds: float) -> str:

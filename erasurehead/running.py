@@ -14,10 +14,10 @@ import numpy as np
 from erasurehead.experiments.config import document
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.pictures.records import read_records
-from erasurehead.experiments.run.command import Options, Outcome
+from erasurehead.experiments.run.command import Outcome, RunOptions
 from erasurehead.experiments.run.command import run as run_document
 from erasurehead.experiments.run.outputs import EVENTS
-from erasurehead.progress import Progress, reporting
+from erasurehead.progress import ShowProgress, reporting
 from erasurehead.result import Result
 
 Config = str | os.PathLike[str] | Mapping[str, Any]
@@ -35,7 +35,7 @@ def run(
     data_dir: Folder = None,
     timeline: bool = False,
     allow_large: bool = False,
-    progress: Progress = None,
+    progress: ShowProgress = None,
 ) -> Result:
     """Run every scheme of a config.
 
@@ -68,7 +68,7 @@ def sweep(
     jobs: int = 1,
     data_dir: Folder = None,
     allow_large: bool = False,
-    progress: Progress = None,
+    progress: ShowProgress = None,
 ) -> Result:
     """Run a config at every point of a grid: as ``run``, but several values make an axis of it.
 
@@ -102,18 +102,18 @@ def load(directory: str | os.PathLike[str]) -> Result:
     return Result.of(Path(directory))
 
 
-def _options(jobs: int, data_dir: Folder, allow_large: bool) -> Options:
+def _options(jobs: int, data_dir: Folder, allow_large: bool) -> RunOptions:
     if isinstance(jobs, bool) or jobs < 1:
         raise at("jobs", jobs, "must be a whole number of at least 1")
     data = None if data_dir is None else Path(data_dir)
-    return Options(jobs=jobs, data_dir=data, allow_large=allow_large)
+    return RunOptions(jobs=jobs, data_dir=data, allow_large=allow_large)
 
 
 def _run(
     found: dict[str, Any],
     output: Folder,
-    options: Options,
-    progress: Progress,
+    options: RunOptions,
+    progress: ShowProgress,
     timeline: bool = False,
 ) -> Result:
     if output is not None:
@@ -124,12 +124,12 @@ def _run(
 
 
 def _write(
-    found: dict[str, Any], output: Path, options: Options, progress: Progress, timeline: bool
+    found: dict[str, Any], output: Path, options: RunOptions, progress: ShowProgress, timeline: bool
 ) -> dict[str, str]:
     """Write the tables; returns the failures."""
     events = output / EVENTS if timeline else None
-    with reporting(progress, "cells") as callback:
-        told = replace(options, timeline=events, progress=callback)
+    with reporting(progress, "cells") as shown:
+        told = replace(options, timeline=events, progress=shown)
         return _failures(run_document(found, output, told))
 
 

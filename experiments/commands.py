@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,16 +15,14 @@ from .options import (
     MOST_ROUNDS,
     MOST_SETS,
     AllowLarge,
-    Config,
     DataDir,
-    DryRun,
     Formats,
-    Jobs,
+    GivenConfig,
+    LaneOptions,
     MeasuredJob,
     MeasuredTable,
     OnCluster,
-    Output,
-    Scheduler,
+    OutputOptions,
     SearchRequest,
     Set,
     Slow,
@@ -91,11 +90,10 @@ def init(
 
 
 @app.command(epilog=example("run demo.yaml --set workers=24"))
+@grouped
 def run(
-    config: Config,
-    set_: Set = None,
-    output: Output = None,
-    data_dir: DataDir = None,
+    given: GivenConfig,
+    where: OutputOptions,
     timeline: Annotated[
         Path | None,
         typer.Option(
@@ -103,73 +101,62 @@ def run(
             help="Also write what every worker did in one replication, for ui.perfetto.dev.",
         ),
     ] = None,
-    dry_run: DryRun = False,
-    allow_large: AllowLarge = False,
 ) -> None:
     """Run every scheme of a config and write the tables."""
-    _run(config, set_ or [], output, data_dir, 1, None, dry_run, allow_large, timeline)
+    _run(given, where, LaneOptions(), timeline)
 
 
 @app.command(epilog=example("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2"))
-def sweep(
-    config: Config,
-    set_: Set = None,
-    jobs: Jobs = 1,
-    scheduler: Scheduler = None,
-    output: Output = None,
-    data_dir: DataDir = None,
-    dry_run: DryRun = False,
-    allow_large: AllowLarge = False,
-) -> None:
+@grouped
+def sweep(given: GivenConfig, lanes: LaneOptions, where: OutputOptions) -> None:
     """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
-    _run(config, set_ or [], output, data_dir, jobs, scheduler, dry_run, allow_large)
+    if lanes.scheduler is None and not where.dry_run:
+        _prepare(lanes.jobs)
+    _run(given, where, lanes)
+
+
+def _prepare(jobs: int) -> None:
+    """Before a command's imports: the processes that it will need make them at the same time."""
+    if jobs > 1:
+        from .run.lanes import prepare
+
+        prepare()
 
 
 def _run(
-    config: Path,
-    overrides: list[str],
-    output: Path | None,
-    data_dir: Path | None,
-    jobs: int,
-    scheduler: str | None,
-    dry_run: bool,
-    allow_large: bool,
-    timeline: Path | None = None,
+    given: GivenConfig, where: OutputOptions, lanes: LaneOptions, timeline: Path | None = None
 ) -> None:
-    if scheduler is None and jobs > 1 and not dry_run:
-        from .run import lanes
-
-        lanes.prepare()  # before the imports below: the server makes them at the same time
-
     from . import console
-    from .config.document import load
-    from .run import files
-    from .run.command import Options, plan, require_room
-    from .run.command import run as run_document
+    from .run import command, files
 
-    document = load(config, overrides)
-    target = output or Path("results") / str(document.get("name", "run"))
-    if dry_run:
-        options = Options(jobs, scheduler, data_dir, allow_large=allow_large)
-        planned = plan(document, target, options)
-        console.show_plan(planned, target, jobs)
-        require_room(planned, target, options)
+    document = given.document()
+    target = where.output or Path("results") / str(document.get("name", "run"))
+    options = command.RunOptions(
+        jobs=lanes.jobs,
+        scheduler=lanes.scheduler,
+        data_dir=where.data_dir,
+        timeline=timeline,
+        allow_large=where.allow_large,
+        tell=terminal.say,
+    )
+    if where.dry_run:
+        planned = command.plan(document, target, options)
+        console.show_plan(planned, target, lanes.jobs)
+        command.require_room(planned, target, options)
         return
     if timeline is not None:
         files.require_file(timeline)
     with terminal.progress("cells") as progress:
-        say = terminal.say
-        options = Options(jobs, scheduler, data_dir, timeline, allow_large, progress, say)
-        outcome = run_document(document, target, options)
+        outcome = command.run(document, target, replace(options, progress=progress))
     console.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)
 
 
 @app.command(epilog=example("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02"))
+@grouped
 def live(
-    config: Config,
-    set_: Set = None,
+    given: GivenConfig,
     scheduler: OnCluster = None,
     time_scale: Annotated[
         float,
@@ -192,18 +179,16 @@ def live(
 ) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from . import console
-    from .config.document import load
     from .live import command
-    from .live.command import show
 
-    document = load(config, set_ or [])
+    document = given.document()
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
     target = output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
         options = command.Options(how, data_dir, allow_large, progress, terminal.say)
         outcome, facts = command.run(document, target, options)
     console.show_outcome(outcome, target)
-    show(outcome, facts)
+    command.show(outcome, facts)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -260,10 +245,7 @@ def reproduce(
     format_: Formats = "png,svg",
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
-    if jobs > 1:
-        from .run import lanes
-
-        lanes.prepare()
+    _prepare(jobs)
 
     from .reproduce.base import Effort
     from .reproduce.command import make_figures
@@ -390,10 +372,7 @@ def recommend(
     data_dir: DataDir = None,
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
-    if jobs > 1:
-        from .run import lanes
-
-        lanes.prepare()
+    _prepare(jobs)
 
     from .recommend.command import answer_question, read_question
     from .recommend.scenario import MeasuredConfig
@@ -404,9 +383,9 @@ def recommend(
 
 
 @app.command(epilog=example("attack demo.yaml --stragglers 0:6"))
+@grouped
 def attack(
-    config: Config,
-    set_: Set = None,
+    given: GivenConfig,
     stragglers: Annotated[
         str | None,
         typer.Option(
@@ -438,10 +417,9 @@ def attack(
     """Find the worst stragglers for each code of a config."""
     from .attack import command
     from .attack.page import page
-    from .config.document import load
     from .run.files import locked
 
-    document = load(config, set_ or [])
+    document = given.document()
     planned = command.plan(document, stragglers, budget, samples)
     name = str(document.get("name", "run"))
     target = output or Path("results/attack") / name

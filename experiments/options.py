@@ -38,34 +38,18 @@ MOST_ROUNDS = 10**7
 """Rounds that ``verify`` may simulate of each scheme: 15 GB."""
 
 
-Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG.yaml", help="What to run; init writes an example.")
-]
 Set = Annotated[
     list[str] | None,
     typer.Option(
         "--set", metavar="KEY=VALUE", help="Change dotted.key; several values v1,v2 make a sweep."
     ),
 ]
-Output = Annotated[
-    Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
-]
 DataDir = Annotated[
     Path | None,
     typer.Option("--data-dir", help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
 ]
-Scheduler = Annotated[
-    str | None,
-    typer.Option("--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."),
-]
 Formats = Annotated[
     str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
-]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run", help="Show cells, engines and estimated cost; compute and write nothing."
-    ),
 ]
 AllowLarge = Annotated[
     bool,
@@ -92,9 +76,59 @@ Slow = Annotated[
     ),
 ]
 JOBS = whole(1, MOST_JOBS)
-Jobs = Annotated[
-    int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time.")
-]
+
+
+@dataclass(frozen=True)
+class GivenConfig:
+    """A config, and what the command line changes in it."""
+
+    config: Annotated[
+        Path, typer.Argument(metavar="CONFIG.yaml", help="What to run; init writes an example.")
+    ]
+    set_: Set = None
+
+    def document(self) -> dict[str, Any]:
+        """The config as it is to be run.
+
+        Raises:
+            ConfigError: it cannot be read, or a change does not fit.
+        """
+        from .config.document import load
+
+        return load(self.config, self.set_ or [])
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where a run or sweep reads and writes, and whether it does."""
+
+    output: Annotated[
+        Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
+    ] = None
+    data_dir: DataDir = None
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Show cells, engines and estimated cost; compute and write nothing."
+        ),
+    ] = False
+    allow_large: AllowLarge = False
+
+
+@dataclass(frozen=True)
+class LaneOptions:
+    """Where a sweep computes its cells."""
+
+    jobs: Annotated[
+        int,
+        typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time."),
+    ] = 1
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            "--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

@@ -31,9 +31,9 @@ DOCUMENT = {
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
-    from erasurehead.experiments.run.command import Options
+    from erasurehead.experiments.run.command import RunOptions
 
-    return run(DOCUMENT, tmp_path_factory.mktemp("out"), Options())
+    return run(DOCUMENT, tmp_path_factory.mktemp("out"), RunOptions())
 
 
 def shown(

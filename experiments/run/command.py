@@ -67,7 +67,7 @@ class Done:
     code: str
 
 
-def work(data_dir: Path | None, cell: Cell, share: Share) -> Done:
+def compute_cell(data_dir: Path | None, cell: Cell, share: Share) -> Done:
     """Compute one cell, and say how far it is."""
     began = time.monotonic()
     result: CellResult | str
@@ -93,7 +93,7 @@ Progress = Callable[[float, int], None]
 
 
 def silent(done: float, total: int) -> None:
-    """Report progress to nobody."""
+    """Progress progress to nobody."""
 
 
 def tell_nobody(line: str) -> None:
@@ -101,7 +101,7 @@ def tell_nobody(line: str) -> None:
 
 
 @dataclass(frozen=True)
-class Options:
+class RunOptions:
     """How to run; nothing here changes a number.
 
     Attributes:
@@ -110,7 +110,7 @@ class Options:
         data_dir: where the public data sets lie.
         allow_large: run also what this machine seems too small for.
         timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
-        progress: progress.
+        progress: called as cells are done.
         tell: called with a line that the user should see while the run goes on.
     """
 
@@ -157,7 +157,7 @@ class Plan:
     todo: list[Cell]
 
 
-def plan(document: Mapping[str, Any], output: Path, options: Options) -> Plan:
+def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan:
     """Check every cell of a config, and find out which are on disk. Writes nothing.
 
     Raises:
@@ -172,7 +172,7 @@ def plan(document: Mapping[str, Any], output: Path, options: Options) -> Plan:
     return Plan(grid, checked, todo)
 
 
-def require_room(planned: Plan, output: Path, options: Options) -> None:
+def require_room(planned: Plan, output: Path, options: RunOptions) -> None:
     """Refuse a plan for which this machine is too small, unless that is allowed.
 
     Raises:
@@ -183,7 +183,7 @@ def require_room(planned: Plan, output: Path, options: Options) -> None:
         require_fits(needs, Room.here(output), options.jobs, options.scheduler is None)
 
 
-def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
+def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
     """Run every cell of a config and write the tables under ``output``.
 
     Raises:
@@ -222,7 +222,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> Outcome:
     return outcome
 
 
-def _lanes(planned: Plan, options: Options) -> AbstractContextManager[Sequence[Lane]]:
+def _lanes(planned: Plan, options: RunOptions) -> AbstractContextManager[Sequence[Lane]]:
     """Where to compute; no more lanes than would have something to do."""
     if not planned.todo:
         return nullcontext(())
@@ -234,7 +234,7 @@ def _lanes(planned: Plan, options: Options) -> AbstractContextManager[Sequence[L
 
 
 def _compute(
-    planned: Plan, options: Options, lanes: Sequence[Lane]
+    planned: Plan, options: RunOptions, lanes: Sequence[Lane]
 ) -> Iterator[tuple[Cell, Done | Died]]:
     """Compute what is to do, and give each cell as it is done."""
     todo, total = planned.todo, len(planned.checked.estimates)
@@ -244,7 +244,7 @@ def _compute(
         options.progress(before + done, total)
 
     progress(0)
-    yield from map_unordered(partial(work, options.data_dir), todo, lanes, progress)
+    yield from map_unordered(partial(compute_cell, options.data_dir), todo, lanes, progress)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:

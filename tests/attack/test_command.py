@@ -23,7 +23,7 @@ from erasurehead.experiments.attack.page import (
 )
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.files import locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from tests.tools import inside
@@ -109,7 +109,7 @@ def test_one_folder_one_story(tmp_path: Path) -> None:
     command.write(planned, frame, tmp_path)
     make_way(tmp_path, {**planned.config, "seed": 7})
     assert not any((tmp_path / name).exists() for name in ATTACK)
-    run(DOCUMENT, tmp_path / "out", Options())
+    run(DOCUMENT, tmp_path / "out", RunOptions())
     command.require_own(tmp_path / "out", command.plan(DOCUMENT, "1", 1, 2).config)
     with pytest.raises(ConfigError, match="another config; give another --output"):
         command.require_own(tmp_path / "out", planned.config | {"seed": 7})

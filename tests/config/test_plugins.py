@@ -19,7 +19,7 @@ from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.cells import Cell, cells, resolved
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
 from erasurehead.sim.schemes import SCHEMES
 from tests.tools import ROOT, inside
@@ -132,7 +132,7 @@ def test_a_plugin_runs_in_this_process_and_in_others(tmp_path: Path, file: Path)
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump(BASE | {"plugins": ["code/my_code.py"]}))
     one, two, again = tmp_path / "one", tmp_path / "two", tmp_path / "again"
-    run(with_plugin(file), one, Options())
+    run(with_plugin(file), one, RunOptions())
     erasurehead("sweep", config, "--jobs", 2, "--output", two)
     erasurehead("run", two / "config.yaml", "--output", again)
     assert summary(one) == summary(two) == summary(again)
@@ -140,9 +140,9 @@ def test_a_plugin_runs_in_this_process_and_in_others(tmp_path: Path, file: Path)
 
 
 def test_a_plugin_on_a_dask_cluster(tmp_path: Path, file: Path) -> None:
-    run(with_plugin(file), tmp_path / "one", Options())
+    run(with_plugin(file), tmp_path / "one", RunOptions())
     with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
-        options = Options(scheduler=cluster.scheduler_address)
+        options = RunOptions(scheduler=cluster.scheduler_address)
         outcome = run(with_plugin(file), tmp_path / "two", options)
     assert outcome.failed == []
     assert summary(tmp_path / "one") == summary(tmp_path / "two")
@@ -224,7 +224,7 @@ def test_a_field_that_takes_a_list_is_one_scheme(file: Path) -> None:
 
 def test_an_installed_plugin_needs_no_mention(installed: Path, tmp_path: Path) -> None:
     out, two = tmp_path / "one", tmp_path / "two"
-    run(BASE, out, Options())
+    run(BASE, out, RunOptions())
     config = tmp_path / "c.yaml"
     config.write_text(yaml.safe_dump(BASE))
     erasurehead("sweep", config, "--jobs", 2, "--output", two, site=installed)

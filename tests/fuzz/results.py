@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from erasurehead.experiments.config.document import write_yaml
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from tests.fuzz.values import NUMBERS, TEXTS, Case, Command
 
 DOCUMENT = {
@@ -39,7 +39,7 @@ def _whole() -> dict[str, bytes]:
     """A run's folder."""
     with tempfile.TemporaryDirectory() as name:
         output = Path(name) / "out"
-        run(DOCUMENT, output, Options(timeline=output / "timeline.json"))
+        run(DOCUMENT, output, RunOptions(timeline=output / "timeline.json"))
         found = [path for path in sorted(output.rglob("*")) if path.is_file()]
         return {str(path.relative_to(name)): path.read_bytes() for path in found}
 

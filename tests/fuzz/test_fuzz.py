@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from erasurehead.experiments.config.document import load, read_yaml
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from tests.fuzz import judge, labels
 from tests.fuzz.__main__ import KINDS, made
 from tests.fuzz.harness import Ending, snapshot
@@ -73,7 +73,7 @@ def whole(tmp_path: Path) -> Path:
     """The output of a run."""
     schemes = [{"name": "uncoded"}, {"name": "multi_message", "load": 2}]
     document = {"workers": 3, "iterations": 3, "delay": {"model": "exponential", "rate": 1}}
-    run({**document, "schemes": schemes}, tmp_path / "out", Options())
+    run({**document, "schemes": schemes}, tmp_path / "out", RunOptions())
     return tmp_path / "out"
 
 

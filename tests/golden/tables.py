@@ -19,7 +19,7 @@ import pytest
 import sklearn  # loads the libraries that threadpoolctl looks at
 from threadpoolctl import threadpool_info
 
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from tests.golden.configs import Document
 
 FILE = Path(__file__).parent / "golden.json"
@@ -50,7 +50,7 @@ def machine() -> dict[str, str]:
 def tables(document: Document, folder: Path) -> Kept:
     """Run a config and describe its tables, the cells' names left out."""
     output = folder / str(document["name"])
-    outcome = run(document, output, Options())
+    outcome = run(document, output, RunOptions())
     assert not outcome.failed, outcome.failed
     return {table: columns(pd.read_parquet(output / f"{table}.parquet")) for table in TABLES}
 

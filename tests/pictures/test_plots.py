@@ -34,14 +34,14 @@ from erasurehead.experiments.pictures.picture import Axis, Band, Bars, Curve, Pa
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
 from erasurehead.experiments.report.command import write_report
 from erasurehead.experiments.run import timeline
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.records import mean_interval
 from erasurehead.sim.schemes import SCHEMES
 from tests.test_cli import BASE, LEARNING
 from tests.tools import inside
 from website.figures import page
 
-QUIET = Options(1, None)
+QUIET = RunOptions(1, None)
 
 VECTOR = ("svg",)
 """One format, where the question is whether a picture can be drawn at all."""

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.config.catalogue import load_plugin
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.load_laws import Proportional
 
@@ -40,7 +40,7 @@ def document(names: list[str], **more: Any) -> dict[str, Any]:
 
 
 def tables(folder: Path, names: list[str], jobs: int = 1, **more: Any) -> pd.DataFrame:
-    outcome = run(document(names, **more), folder, Options(jobs=jobs))
+    outcome = run(document(names, **more), folder, RunOptions(jobs=jobs))
     assert not outcome.failed, outcome.failed
     return pd.read_parquet(folder / "iterations.parquet").drop(columns="cell")
 

@@ -14,7 +14,7 @@ import erasurehead
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run import estimate
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import (
     Estimate,
     Room,
@@ -63,7 +63,7 @@ def test_what_is_too_large_is_one_line_and_writes_nothing(
     change: dict[str, Any], said: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ConfigError, match=said) as refused:
-        run(SMALL | change, tmp_path / "out", Options())
+        run(SMALL | change, tmp_path / "out", RunOptions())
     assert "\n" not in str(refused.value)
     assert len(str(refused.value)) < 300
     assert "--allow-large" in str(refused.value)
@@ -79,7 +79,7 @@ def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         erasurehead.sweep(LEARNING, set={"seed": [1, 2]})
     assert not erasurehead.run(LEARNING, allow_large=True).failed
     assert not erasurehead.sweep(LEARNING, set={"seed": [1, 2]}, allow_large=True).failed
-    assert not run(LEARNING, tmp_path / "out", Options(allow_large=True)).failed
+    assert not run(LEARNING, tmp_path / "out", RunOptions(allow_large=True)).failed
 
 
 def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,12 +205,12 @@ from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.estimate import check
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 document, small = json.loads(sys.argv[1])
-run(small, Path(sys.argv[2]) / "small", Options())
+run(small, Path(sys.argv[2]) / "small", RunOptions())
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 (need,) = check(cells(document), None).estimates.values()
-run(document, Path(sys.argv[2]) / "large", Options())
+run(document, Path(sys.argv[2]) / "large", RunOptions())
 peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 print(json.dumps([need.memory, peak]))
 """
@@ -250,6 +250,6 @@ def test_estimates_of_memory_are_right_within_a_factor(
 def test_a_cell_has_an_estimate_of_its_disk(tmp_path: Path) -> None:
     document = SMALL | {"iterations": 20_000}
     (estimate,) = check(cells(document), None).estimates.values()
-    run(document, tmp_path, Options())
+    run(document, tmp_path, RunOptions())
     found = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert 0.5 < estimate.disk / found < 3

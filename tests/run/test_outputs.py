@@ -27,7 +27,7 @@ from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
-from erasurehead.experiments.run.command import Options, plan, run
+from erasurehead.experiments.run.command import RunOptions, plan, run
 from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
 
@@ -46,7 +46,7 @@ TABLES = {"iterations.parquet", "summary.parquet", "workers.parquet"}
 
 def go(document: Mapping[str, Any], out: Path) -> tuple[running.Outcome, list[str]]:
     said: list[str] = []
-    return run(document, out, Options(tell=said.append)), said
+    return run(document, out, RunOptions(tell=said.append)), said
 
 
 def names(folder: Path) -> set[str]:
@@ -57,7 +57,7 @@ def names(folder: Path) -> set[str]:
 def out(tmp_path: Path) -> Path:
     """A run, its pictures and a timeline, and files of the user."""
     out = tmp_path / "out"
-    run(DOCUMENT, out, Options(timeline=out / "timeline.json"))
+    run(DOCUMENT, out, RunOptions(timeline=out / "timeline.json"))
     write_pictures(out, "workers")
     (out / "notes.txt").write_text("mine")
     (out / "plots" / "notes.txt").write_text("mine too")
@@ -104,7 +104,7 @@ def test_what_stands_in_the_way_is_known_before_anything_is_computed(
     (out / place).symlink_to(target)
     told: list[float] = []
     with pytest.raises(ConfigError, match=f"^{out / place}: "):
-        running.run(DOCUMENT, out, running.Options(progress=lambda done, _: told.append(done)))
+        running.run(DOCUMENT, out, running.RunOptions(progress=lambda done, _: told.append(done)))
     assert told == []
     assert names(out) == {place}
     assert (out / place).is_symlink()
@@ -224,7 +224,7 @@ def test_a_result_that_was_replaced_is_not_mixed_with_the_new_one(out: Path) -> 
 
 def test_a_timeline_of_another_run_is_not_drawn(out: Path, tmp_path: Path) -> None:
     events = tmp_path / "t.json"
-    run(DOCUMENT, out, Options(timeline=events))
+    run(DOCUMENT, out, RunOptions(timeline=events))
     assert write_pictures(out, "gantt")[0]
     timeline, origin = (out / "timeline.parquet").read_bytes(), origin_of(out)
     assert json.loads(events.read_text())["otherData"] == asdict(origin)  # type: ignore[arg-type]
@@ -263,7 +263,7 @@ def test_a_plan_says_what_would_run_and_writes_nothing(
 ) -> None:
     network = {"bandwidth": 1e6, "message_bytes": 1e3, "channels": 2}
     document = DOCUMENT | {"sweep": {"network": [None, network]}}
-    show_plan(plan(document, tmp_path / "out", Options()), tmp_path / "out", 2)
+    show_plan(plan(document, tmp_path / "out", RunOptions()), tmp_path / "out", 2)
     lines = capsys.readouterr().out.splitlines()
     assert not list(tmp_path.iterdir())
     assert ["batch" in line for line in lines[1:5]] == [True, True, False, False]
@@ -276,7 +276,7 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
     grown = DOCUMENT | {
         "schemes": [*DOCUMENT["schemes"], {"name": "ignore_stragglers", "wait_for": 5}]
     }
-    show_plan(plan(grown, out, Options()), out, 1)
+    show_plan(plan(grown, out, RunOptions()), out, 1)
     lines = capsys.readouterr().out.splitlines()
     assert ["finished" in line for line in lines[1:4]] == [True, True, False]
     assert names(out) >= TABLES
@@ -284,7 +284,7 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
 
 def test_longer_cells_have_longer_estimates_and_come_first(tmp_path: Path) -> None:
     document = DOCUMENT | {"sweep": {"iterations": [10, 1000, 100], "engine": ["batch", "event"]}}
-    planned = plan(document, tmp_path, Options())
+    planned = plan(document, tmp_path, RunOptions())
     order = [cell.settings.iterations for cell in planned.todo if cell.settings.engine == "event"]
     assert order == sorted(order, reverse=True)
     seconds = [planned.checked.estimates[cell.key].seconds for cell in planned.todo]

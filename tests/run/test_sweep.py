@@ -19,7 +19,7 @@ from scipy.stats import ttest_1samp, ttest_ind
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import command, files, records
-from erasurehead.experiments.run.command import Options, run
+from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.compute import cell_path, compute
 from erasurehead.sim.metrics import per_replication
 from tests.run.commands import (
@@ -204,7 +204,7 @@ def test_a_file_replaced_during_a_run_is_no_result(tmp_path: Path) -> None:
     def replaced(done: int, total: int) -> None:
         np.savez(path, seconds=np.full((5, 12), 2.0))
 
-    outcome = run(document, tmp_path / "out", Options(progress=replaced))
+    outcome = run(document, tmp_path / "out", RunOptions(progress=replaced))
     assert len(outcome.failed) == 5
     assert all(str(path) in reason for _, reason in outcome.failed)
     assert cells_of(tmp_path / "out") == 0
@@ -215,7 +215,7 @@ def test_other_code_on_a_worker_is_no_result(
 ) -> None:
     """A cluster's workers may have another version installed than the one that asks."""
     monkeypatch.setattr(command, "code_fingerprint", lambda: "another")
-    outcome = run(GRID | {"sweep": {}}, tmp_path / "out", Options())
+    outcome = run(GRID | {"sweep": {}}, tmp_path / "out", RunOptions())
     assert len(outcome.failed) == 5
     assert "other code" in outcome.failed[0][1]
     assert cells_of(tmp_path / "out") == 0
