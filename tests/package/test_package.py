@@ -6,6 +6,7 @@ import inspect
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -70,6 +71,57 @@ def test_our_parts_have_one_name(name: str) -> None:
     done = python(ROOT, "-c", f"import {name}")
     *_, last = done.stderr.splitlines()
     assert last.startswith(f"ImportError: {name} is a part of erasurehead: write ")
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package alone, as a wheel leaves it: no links, no checkout around it."""
+    folder = tmp_path_factory.mktemp("installed")
+    shutil.copytree(
+        ROOT / "erasurehead",
+        folder / "erasurehead",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    return folder
+
+
+def alone(installed: Path, folder: Path, program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a folder that comes first on the path, and then the package alone."""
+    path = f"import sys; sys.path[:0] = {[str(folder), str(installed)]!r}"
+    return subprocess.run(
+        [sys.executable, "-I", "-c", f"{path}\n{program}"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_packages_of_others_with_our_names_do_not_disturb(installed: Path, tmp_path: Path) -> None:
+    """Catches a part of ours that is imported by a name which is somebody else's package here."""
+    for name in ("sim.py", "delay_models.py", "experiments/__init__.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("raise SystemExit('not ours')")
+    program = "import erasurehead as eh; print(eh.__file__, eh.run, eh.fit, eh.theory.__name__)"
+    done = alone(installed, tmp_path, program)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"{installed / 'erasurehead'}/__init__.py ")
+
+
+def test_a_plugin_with_an_old_name_is_told_where_there_is_no_module_sim(
+    installed: Path, tmp_path: Path
+) -> None:
+    """From a wheel the import of ``sim`` fails by itself; the line is the one of a checkout."""
+    (tmp_path / "my_code.py").write_text("\nfrom sim.schemes import SchemeFamily\n")
+    program = (
+        "from erasurehead.experiments.config.catalogue import load_plugin\n"
+        "try:\n    load_plugin('my_code.py')\n"
+        "except ValueError as error:\n    print(error)"
+    )
+    done = alone(installed, tmp_path, program)
+    assert (done.returncode, done.stderr) == (0, "")
+    (said,) = done.stdout.splitlines()
+    assert said.startswith("plugins: my_code.py: line 2: ")
+    assert "write erasurehead.sim" in said
 
 
 def test_both_ways_to_start_are_one_program() -> None:
