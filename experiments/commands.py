@@ -85,7 +85,7 @@ def init(
     """Write a commented example config into the working directory."""
     from . import listing
 
-    path = listing.write(name, Path())
+    path = listing.write_example(name, Path())
     terminal.say(f"{path} written; now: erasurehead run {path}")
 
 
@@ -583,7 +583,7 @@ def list_(
     """List what a config can name, with the type, unit, range and default of every field."""
     from . import listing
 
-    listing.show(what)
+    listing.show_list(what)
 
 
 @app.command(epilog=example("schema > erasurehead.schema.json"))

@@ -15,7 +15,7 @@ from ..sim.engines.cluster import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.errors import ConfigError, at, one_of
-from .config.schema import described, first_sentence
+from .config.schema import field_rows, first_sentence
 from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES
@@ -27,14 +27,14 @@ FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
 
 
-def names() -> list[str]:
+def example_names() -> list[str]:
     """The examples there are."""
     return sorted(
         file.name.removesuffix(SUFFIX) for file in FOLDER.iterdir() if file.name.endswith(SUFFIX)
     )
 
 
-def write(name: str, folder: Path) -> Path:
+def write_example(name: str, folder: Path) -> Path:
     """Copy an example to ``folder``; returns where it is now.
 
     Raises:
@@ -42,8 +42,8 @@ def write(name: str, folder: Path) -> Path:
             be written.
     """
     name = name.removesuffix(SUFFIX)
-    if name not in names():
-        raise at("example", name, one_of(names(), name))
+    if name not in example_names():
+        raise at("example", name, one_of(example_names(), name))
     path = folder / f"{name}{SUFFIX}"
     try:
         with path.open("xb") as file:
@@ -88,7 +88,7 @@ def sections() -> dict[str, Entries]:
     return {name: (kinds | others)[name] for name in PLACES}
 
 
-def show(what: str | None) -> None:
+def show_list(what: str | None) -> None:
     """Print what a config can name, with type, unit, range and default of every field.
 
     Args:
@@ -123,7 +123,7 @@ def _show_section(console: Console, title: str, entries: Entries) -> None:
 
 
 def _show_fields(console: Console, family: type) -> None:
-    rows = described(family)
+    rows = field_rows(family)
     if not rows:
         return
     shown: dict[str, Callable[..., str]] = {

@@ -16,7 +16,7 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments import listing
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.schema import Described, described
+from erasurehead.experiments.config.schema import FieldRow, field_rows
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.sim.engines.cluster import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
@@ -101,15 +101,15 @@ def test_init_and_run_in_an_empty_folder(tmp_path: Path) -> None:
     assert (tmp_path / "results/demo/summary.parquet").is_file()
 
 
-@pytest.mark.parametrize("name", listing.names())
+@pytest.mark.parametrize("name", listing.example_names())
 def test_init_writes_every_example_and_overwrites_nothing(name: str, tmp_path: Path) -> None:
-    path = listing.write(name, tmp_path)
+    path = listing.write_example(name, tmp_path)
     assert path == tmp_path / f"{name}.yaml"
     assert path.read_bytes() == (ROOT / "experiments/configs" / path.name).read_bytes()
     assert isinstance(yaml.safe_load(path.read_text()), dict)
     path.write_text("mine")
     with pytest.raises(ConfigError, match=f"{name}.yaml: exists already"):
-        listing.write(f"{name}.yaml", tmp_path)
+        listing.write_example(f"{name}.yaml", tmp_path)
     assert path.read_text() == "mine"
 
 
@@ -132,14 +132,14 @@ CLASSES = [
 ]
 
 
-def by_name(family: type) -> dict[str, Described]:
-    return {field.name: field for field in described(family)}
+def by_name(family: type) -> dict[str, FieldRow]:
+    return {field.name: field for field in field_rows(family)}
 
 
 @pytest.mark.parametrize("family", CLASSES, ids=lambda family: family.__name__)
 def test_every_field_is_described_in_plain_words(family: type) -> None:
     """Catches an annotation that nobody but Python can read."""
-    rows = described(family)
+    rows = field_rows(family)
     assert [row.name for row in rows] == [f.name for f in fields(family)]  # type: ignore[arg-type]
     for row in rows:
         assert row.value
@@ -168,23 +168,23 @@ def test_it_fits_the_terminal(
     width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    listing.show(None)
+    listing.show_list(None)
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= width
     for entries in listing.sections().values():
         assert all(f"\n{name} " in out or f"\n{name}\n" in out for name in entries)
-    assert all(f" {row.name} " in out for family in CLASSES for row in described(family))
+    assert all(f" {row.name} " in out for family in CLASSES for row in field_rows(family))
     assert "iteration_time_workers" in out
 
 
 def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
-    listing.show("problems")
+    listing.show_list("problems")
     old = capsys.readouterr().out
-    listing.show("data")
+    listing.show_list("data")
     assert old == capsys.readouterr().out
     assert "breast_cancer" in old
     with pytest.raises(ConfigError, match="did you mean schemes"):
-        listing.show("scheme")
+        listing.show_list("scheme")
 
 
 def test_listing_needs_no_slow_library() -> None:
@@ -194,7 +194,7 @@ def test_listing_needs_no_slow_library() -> None:
     """
     program = (
         "import sys; from scipy import sparse; needed = {*sys.modules};"
-        "from erasurehead.experiments import listing; listing.show(None);"
+        "from erasurehead.experiments import listing; listing.show_list(None);"
         "slow = {'pandas', 'pyarrow', 'matplotlib', 'sklearn', 'networkx', 'scipy.stats',"
         "'scipy.linalg', 'scipy.special', 'scipy.io', 'scipy.sparse.csgraph'};"
         "print(slow & ({*sys.modules} - needed))"

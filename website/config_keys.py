@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from erasurehead.experiments.config.schema import described, first_sentence, schema
+from erasurehead.experiments.config.schema import field_rows, first_sentence, schema
 from erasurehead.experiments.listing import PLACES, sections
 from website.markdown import code, plain, table
 
@@ -48,7 +48,7 @@ def fields(family: type) -> str:
     """The fields of a class as a table; nothing where it has none."""
     rows = [
         (code(row.name), plain(row.value), plain(row.unit), code(row.default), plain(row.meaning))
-        for row in described(family)
+        for row in field_rows(family)
     ]
     return table(["field", "value", "unit", "default", "meaning"], rows) if rows else ""
 

@@ -302,7 +302,7 @@ def sized(network: Network | None, features: int | None, gradients: float = 1.0)
 def cluster_of(
     net: Network | None, trouble: FailureSettings | None, workers: int, seed: int, replications: int
 ) -> Cluster:
-    """The surroundings of a run, with a tape for each kind of trouble and replication."""
+    """The cluster of a run, with a tape for each kind of trouble and replication."""
     if net is None and trouble is None:
         return IDEAL
     trouble = trouble or FailureSettings()

@@ -19,7 +19,7 @@ from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
-from .settings import FIELDS, Entry, Settings, counted, section, validate
+from .settings import FIELDS, SchemeEntry, Settings, section, validate, with_worker_count
 
 # What a cell's numbers depend on, as one hash. Two ways to say one thing have one hash.
 
@@ -255,7 +255,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     given = anchored(document, Path.cwd())
     sweep, catalogue = _sweep(given), catalogue_of(given)
-    whole = counted(given, sweep, catalogue)
+    whole = with_worker_count(given, sweep, catalogue)
     base = {key: value for key, value in whole.items() if key != "sweep"}
     try:
         settings = validate(base, catalogue)
@@ -273,7 +273,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _written(given: list[Any], entries: tuple[Entry, ...], catalogue: Catalogue) -> list[Any]:
+def _written(given: list[Any], entries: tuple[SchemeEntry, ...], catalogue: Catalogue) -> list[Any]:
     """The ``schemes`` section: fields that list several values keep their list."""
     sections = []
     for index, scheme in enumerate(given):
@@ -307,7 +307,7 @@ class _Grid:
 
     def __init__(self, document: Mapping[str, Any], catalogue: Catalogue, inputs: Inputs) -> None:
         self._sweep = _sweep(document)
-        whole = counted(document, self._sweep, catalogue)
+        whole = with_worker_count(document, self._sweep, catalogue)
         self._base = {key: value for key, value in whole.items() if key != "sweep"}
         self._catalogue, self._inputs = catalogue, inputs
         self._touched: dict[str, list[int]] = {}
@@ -389,7 +389,7 @@ class _Grid:
         if name == "plugins":
             paths = [Path(plugin.name) for plugin in used]
             files = tuple(self._inputs.hashed(path) for path in paths if path.is_file())
-        if isinstance(value, Entry):
+        if isinstance(value, SchemeEntry):
             section["label"] = value.label
         return Read(value, section, text, files, frozenset(code))
 

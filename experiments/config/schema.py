@@ -39,7 +39,7 @@ SIGNS = {Ge: ">=", Gt: ">", Le: "<=", Lt: "<"}
 
 
 @dataclass(frozen=True)
-class Described:
+class FieldRow:
     """A field, in words.
 
     Attributes:
@@ -57,7 +57,7 @@ class Described:
     meaning: str
 
 
-def described(family: type) -> list[Described]:
+def field_rows(family: type) -> list[FieldRow]:
     """The fields that a section of this class can have, in their order."""
     hints = typing.get_type_hints(family, include_extras=True)
     meanings = meanings_of(family)
@@ -66,7 +66,7 @@ def described(family: type) -> list[Described]:
         if field.init:
             value, unit = _value(hints[field.name])
             default = "required" if field.default is MISSING else _default(field.default)
-            found.append(Described(field.name, value, unit, default, meanings.get(field.name, "")))
+            found.append(FieldRow(field.name, value, unit, default, meanings.get(field.name, "")))
     return found
 
 
@@ -260,7 +260,7 @@ def _object(family: Any) -> Schema:
     """The fields of a class, with their meanings."""
     section = _json_schema(TypeAdapter(family))
     properties = section.get("properties", {})
-    for field in described(family):
+    for field in field_rows(family):
         unit = f" ({field.unit})" if field.unit else ""
         if field.meaning or unit:
             properties[field.name]["description"] = f"{field.meaning}{unit}".strip()

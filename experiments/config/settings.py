@@ -50,7 +50,7 @@ Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 
 @dataclass(frozen=True)
-class Entry:
+class SchemeEntry:
     """A scheme of a config.
 
     Attributes:
@@ -78,20 +78,22 @@ def _named(kind: str) -> PlainValidator:
     return _by(lambda reader, value: reader.named(kind, value))
 
 
-def _entries(reader: Reader, section: Any) -> tuple[Entry, ...]:
+def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     """The schemes that one entry of ``schemes`` stands for."""
     if isinstance(section, Mapping):
         return tuple(_entry(reader, *single) for single in _singles(reader, section))
     return (_entry(reader, section, {}),)
 
 
-def _entry(reader: Reader, section: Any, swept: Mapping[str, Any]) -> Entry:
+def _entry(reader: Reader, section: Any, swept: Mapping[str, Any]) -> SchemeEntry:
     label, said = None, section
     if isinstance(section, Mapping):
         label = section.get("label")
         said = {key: value for key, value in section.items() if key != "label"}
     family = reader.named("schemes", said)
-    return Entry(family, _label(reader, family, said) if label is None else _given(label), swept)
+    return SchemeEntry(
+        family, _label(reader, family, said) if label is None else _given(label), swept
+    )
 
 
 def _given(label: Any) -> str:
@@ -173,9 +175,9 @@ _BY_NAME = TypeAdapter(dict[str, Annotated[Any, _by(_entries)]])
 """Puts a scheme's name into the place of an error."""
 
 
-def _schemes(reader: Reader, value: Any) -> tuple[Entry, ...]:
+def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
     """Every scheme of the config; labels tell them apart."""
-    entries: list[Entry] = []
+    entries: list[SchemeEntry] = []
     for index, section in enumerate(_LIST.validate_python(value)):
         if isinstance(section, Mapping) and section.get("name") in reader.names("schemes"):
             named = {section["name"]: section}
@@ -270,7 +272,7 @@ class Settings(BaseModel):
     policy: Policy = Policy.CANCEL
     delay: Annotated[DelayModel, _named("delays")]
     load_law: Annotated[LoadLaw, _named("load_laws")] = Proportional()
-    schemes: Annotated[tuple[Entry, ...], _by(_schemes)]
+    schemes: Annotated[tuple[SchemeEntry, ...], _by(_schemes)]
     problem: Annotated[ProblemConfig, _by(Reader.problem)] | None = None
     optimizer: Annotated[Optimizer, _named("optimizers")] | None = None
     network: Annotated[Network, _by(_network)] | None = None
@@ -316,7 +318,7 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
 AUTO = "auto"
 
 
-def counted(
+def with_worker_count(
     document: Mapping[str, Any], sweep: Mapping[str, list[Any]], catalogue: Catalogue
 ) -> dict[str, Any]:
     """The document with the number of workers that its delays have, where it says ``auto``.

@@ -32,7 +32,7 @@ CGROUPS = (
 """Limit and use of a container, of both versions."""
 
 
-def read(path: str) -> str:
+def file_text(path: str) -> str:
     """The text of a file; empty if there is none, as on other systems than Linux."""
     try:
         return Path(path).read_text()
@@ -40,7 +40,7 @@ def read(path: str) -> str:
         return ""
 
 
-def free_memory(text: Callable[[str], str] = read) -> int | None:
+def free_memory(text: Callable[[str], str] = file_text) -> int | None:
     """Bytes that this process may still take, by every limit that is known; ``None``: none is.
 
     Args:
