@@ -15,9 +15,9 @@ from erasurehead.experiments.reproduce.atlas import (
     LEFT_OUT,
     Atlas,
     apart,
+    fields_in_seconds,
     members,
     not_compared,
-    timed,
     title,
 )
 from erasurehead.experiments.reproduce.base import WORKERS, Effort
@@ -131,7 +131,7 @@ def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None
         for name, family in SCHEMES.items()
         if isinstance(family.examples()[0].build(12), RoundScheme)
     }
-    compared = set(GRID) | set(timed(1.0))
+    compared = set(GRID) | set(fields_in_seconds(1.0))
     assert compared | set(not_compared()) == with_rounds
     assert not compared & set(not_compared())
     assert set(not_compared()) >= set(LEFT_OUT)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,12 @@ def test_other_code_on_a_worker_is_no_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cluster's workers may have another version installed than the one that asks."""
-    monkeypatch.setattr(command, "code_fingerprint", lambda: "another")
+    computed_here = command.compute_cell
+
+    def computed_elsewhere(*arguments: Any) -> Any:
+        return replace(computed_here(*arguments), code="another")
+
+    monkeypatch.setattr(command, "compute_cell", computed_elsewhere)
     outcome = run(GRID | {"sweep": {}}, tmp_path / "out", RunOptions())
     assert len(outcome.failed) == 5
     assert "other code" in outcome.failed[0][1]
