@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from itertools import chain
 from typing import Annotated, Any
 
 import numpy as np
@@ -190,7 +190,8 @@ class DelayModel(ABC):
     def parts(self) -> tuple[DelayModel, ...]:
         """The models that this one is made of: those in its fields."""
         values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        return tuple(part for value in values for part in _models(value))
+        entries = (value if isinstance(value, tuple) else (value,) for value in values)
+        return tuple(part for part in chain.from_iterable(entries) if isinstance(part, DelayModel))
 
     def warnings(self) -> tuple[str, ...]:
         """What a user should look at before believing a run: one line each, those of the parts."""
@@ -222,11 +223,6 @@ class DelayModel(ABC):
         """How many workers the model must have: a column each; ``None`` means up to as many."""
         wanted = (part.workers_required() for part in self.parts())
         return next((number for number in wanted if number is not None), None)
-
-
-def _models(value: Any) -> Iterable[DelayModel]:
-    values = value if isinstance(value, tuple) else (value,)
-    return (entry for entry in values if isinstance(entry, DelayModel))
 
 
 def _model(value: Any, info: ValidationInfo) -> Any:

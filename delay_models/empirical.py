@@ -181,7 +181,11 @@ class Empirical(DelayModel):
         above = 1 - (1 - self.tail) * (place + part) / last
         if self.tail > 0:
             excess = np.maximum(x - q[-1], 0.0) / self.tail_scale
-            tail = self.tail * _power_tail(excess, self.tail_shape)
+            shape = self.tail_shape  # of a generalized Pareto law
+            beyond = (
+                np.maximum(1 + shape * excess, 0.0) ** (-1 / shape) if shape else np.exp(-excess)
+            )
+            tail = self.tail * beyond
             above = np.where(x > q[-1], tail, above)
         return np.asarray(np.where(x < q[0], 1.0, above))
 
@@ -219,10 +223,3 @@ class Empirical(DelayModel):
             Empirical(quantiles=walled, tail=0.05, tail_scale=0.8, worker=0.3, round=0.2),
             Empirical(quantiles=walled, spells=0.6, persistence=0.8),
         )
-
-
-def _power_tail(excess: FloatArray, shape: float) -> FloatArray:
-    """P(excess > x) of a generalized Pareto law of scale 1."""
-    if shape == 0:
-        return np.exp(-excess)
-    return np.asarray(np.maximum(1 + shape * excess, 0.0) ** (-1 / shape))

@@ -198,15 +198,11 @@ class Markov(Mixed):
     slow_share: Probability | None = None
 
     def __post_init__(self) -> None:
-        if self._never_changes and self.slow_share is None:
+        if (self.slow_to_slow, self.fast_to_slow, self.slow_share) == (1, 0, None):
             raise ValueError(
                 "slow_share is missing; with slow_to_slow = 1 and fast_to_slow = 0 nobody ever "
                 "changes, so it must say which share of workers is slow"
             )
-
-    @property
-    def _never_changes(self) -> bool:
-        return self.slow_to_slow == 1 and self.fast_to_slow == 0
 
     @property
     def persistence(self) -> float:

@@ -65,9 +65,11 @@ class Tape:
             return self.model.replay(start, stop, self.workers)
         length = self.block_rounds
         first, last = start // length, max(start, stop - 1) // length
-        blocks = [
-            self._block(stream, b, self._drawn(stop - b * length)) for b in range(first, last + 1)
-        ]
+        blocks = []
+        for b in range(first, last + 1):
+            drawn, own = self._drawn(stop - b * length), self._generator(stream, b)
+            conditions = None if self.model.independent else self._conditions(b, drawn)
+            blocks.append(self.model.delays(conditions, own, drawn, self.workers))
         table = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
         return table[start - first * length : stop - first * length]
 
@@ -76,11 +78,6 @@ class Tape:
         if not (self.model.independent and self.model.row_by_row):
             return self.block_rounds
         return min(-(-needed // ROWS_AT_ONCE) * ROWS_AT_ONCE, self.block_rounds)
-
-    def _block(self, stream: int, block: int, rows: int) -> FloatArray:
-        conditions = None if self.model.independent else self._conditions(block, rows)
-        own = self._generator(stream, block)
-        return self.model.delays(conditions, own, rows, self.workers)
 
     def _conditions(self, block: int, length: int) -> Any:
         """Conditions in a block, found by walking from the last state that is remembered."""

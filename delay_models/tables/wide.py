@@ -206,7 +206,8 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
         if reading.unit not in (None, first):
             said = f"--unit {reading.unit} was given"
             raise UnusableFile(f"column {short(found[0])} says {first}, but {said}; rename it")
-        return tuple(map(_without_unit, found)), A_SECOND[first]
+        unit_at_end = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
+        return tuple(unit_at_end.sub("", name) or name for name in found), A_SECOND[first]
     usual, count = Counter(units).most_common(1)[0]
     if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
         odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
@@ -224,7 +225,3 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
             f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns",
         )
     return tuple(found), 1.0
-
-
-def _without_unit(name: str) -> str:
-    return re.sub(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$", "", name) or name

@@ -7,10 +7,10 @@ import numpy as np
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import RoundScheme, Sees
 from ..types import Trace
-from .batch import barrierless as batch_barrierless
-from .batch import rounds as batch_rounds
-from .event import barrierless as event_barrierless
-from .event import rounds as event_rounds
+from .batch.barrierless import batch_barrierless
+from .batch.rounds import batch_course, batch_rounds
+from .event.barrierless import event_barrierless
+from .event.rounds import event_course, event_rounds
 from .run import Course, Engine, Recorder, Run
 
 
@@ -41,14 +41,14 @@ def simulate(
     with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
         if isinstance(run.scheme, Barrierless):
             if batch:
-                return batch_barrierless.simulate(run, heard, work)
-            return event_barrierless.simulate(run, recorder)
+                return batch_barrierless(run, heard, work)
+            return event_barrierless(run, recorder)
         scheme = _with_rounds(run)
         if scheme.sees is Sees.LOSSES:
             raise ValueError(f"{scheme.name} sees losses: a run needs a problem and a learner")
         if batch:
-            return batch_rounds.simulate(run, scheme, heard, work)
-        return event_rounds.simulate(run, scheme, recorder)
+            return batch_rounds(run, scheme, heard, work)
+        return event_rounds(run, scheme, recorder)
 
 
 def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) -> Course:
@@ -64,8 +64,8 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
     """
     scheme = _with_rounds(run)
     if run.chosen("event" if recorder is not None else engine) == "batch":
-        return batch_rounds.course(run, scheme)
-    return event_rounds.course(run, scheme, recorder)
+        return batch_course(run, scheme)
+    return event_course(run, scheme, recorder)
 
 
 def _with_rounds(run: Run) -> RoundScheme:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from typing import Annotated, ClassVar, Literal, final
 
@@ -13,9 +14,6 @@ from typing_extensions import override
 from ..fields import STRICT, WaitFor, not_bool, require_at_most_workers
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
-
-# The asynchronous family of Dutta et al.
-
 
 Data = Literal["sampled", "own"]
 """Whose gradient a task is: of a partition drawn at random, or always of the worker's own."""
@@ -29,6 +27,25 @@ class AsynchronousFamily(SchemeFamily):
 
     data: Data
     delay_adaptive: bool
+
+    def accepting_all(self, workers: int, gradients: int) -> Barrierless:
+        """A scheme that accepts every gradient and stops nobody."""
+        own, adaptive = self.data == "own", self.delay_adaptive
+        return Barrierless(self.name, workers, gradients, own_data=own, delay_adaptive=adaptive)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Batched(AsynchronousFamily):
+    """An update takes ``wait_for`` gradients; abstract."""
+
+    wait_for: WaitFor
+    data: Data = "sampled"
+    delay_adaptive: bool = False
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
 
 
 @final
@@ -71,12 +88,12 @@ class Asynchronous(AsynchronousFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
-        return barrierless(self, workers, 1)
+        return self.accepting_all(workers, 1)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class KAsync(AsynchronousFamily):
+class KAsync(Batched):
     """An update for every ``wait_for`` gradients of different workers, which wait for it.
 
     Cost: the event engine's, hundreds of times a worker-round of ``erasurehead``: when a worker
@@ -106,10 +123,6 @@ class KAsync(AsynchronousFamily):
 
     name: ClassVar[str] = "k_async"
 
-    wait_for: WaitFor
-    data: Data = "sampled"
-    delay_adaptive: bool = False
-
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
@@ -118,12 +131,12 @@ class KAsync(AsynchronousFamily):
     @override
     def build(self, workers: int) -> Barrierless:
         require_at_most_workers("wait_for", self.wait_for, workers)
-        return barrierless(self, workers, self.wait_for, restarts_at_once=False)
+        return replace(self.accepting_all(workers, self.wait_for), restarts_at_once=False)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class KBatchAsync(AsynchronousFamily):
+class KBatchAsync(Batched):
     """An update for every ``wait_for`` gradients of any workers; nobody waits.
 
     Cost: that of ``asynchronous`` for each gradient.
@@ -148,23 +161,14 @@ class KBatchAsync(AsynchronousFamily):
 
     name: ClassVar[str] = "k_batch_async"
 
-    wait_for: WaitFor
-    data: Data = "sampled"
-    delay_adaptive: bool = False
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
-
     @override
     def build(self, workers: int) -> Barrierless:
-        return barrierless(self, workers, self.wait_for)
+        return self.accepting_all(workers, self.wait_for)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class KBatchSync(SchemeFamily):
+class KBatchSync(Batched):
     """An update for every ``wait_for`` gradients at the current model; then all start anew.
 
     Cost: a gradient takes the batch engine some twenty times as long as a worker-round of
@@ -190,47 +194,15 @@ class KBatchSync(SchemeFamily):
 
     name: ClassVar[str] = "k_batch_sync"
 
-    wait_for: WaitFor
-    data: Data = "sampled"
-    delay_adaptive: bool = False
-
-    @classmethod
-    @override
-    def examples(cls) -> tuple[SchemeFamily, ...]:
-        return cls(wait_for=5, data="own"), cls(wait_for=1), cls(wait_for=30)
-
     @override
     def build(self, workers: int) -> Barrierless:
-        return Barrierless(
-            self.name,
-            workers,
-            self.wait_for,
-            oldest=1,
-            stops=Stops.EVERYBODY,
-            own_data=self.data == "own",
-        )
-
-
-def barrierless(
-    family: AsynchronousFamily, workers: int, gradients: int, restarts_at_once: bool = True
-) -> Barrierless:
-    """A scheme that accepts every gradient and stops nobody."""
-    return Barrierless(
-        family.name,
-        workers,
-        gradients,
-        restarts_at_once=restarts_at_once,
-        own_data=family.data == "own",
-        delay_adaptive=family.delay_adaptive,
-    )
-
-
-# Asynchronous methods that refuse gradients that are too old.
+        scheme = self.accepting_all(workers, self.wait_for)
+        return replace(scheme, oldest=1, stops=Stops.EVERYBODY, delay_adaptive=False)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Rennala(SchemeFamily):
+class Rennala(AsynchronousFamily):
     """An update for every ``batch`` gradients that were all taken at the current model.
 
     Cost: a gradient takes the batch engine some ten times as long as a worker-round of
@@ -272,20 +244,13 @@ class Rennala(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
-        return Barrierless(
-            self.name,
-            workers,
-            self.batch,
-            oldest=1,
-            stops=Stops.EVERYBODY if self.on_stale == "interrupt" else Stops.NOBODY,
-            own_data=self.data == "own",
-            delay_adaptive=self.delay_adaptive,
-        )
+        stops = Stops.EVERYBODY if self.on_stale == "interrupt" else Stops.NOBODY
+        return replace(self.accepting_all(workers, self.batch), oldest=1, stops=stops)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Ringmaster(SchemeFamily):
+class Ringmaster(AsynchronousFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
 
     Cost: a gradient takes the batch engine some fifteen times as long as a worker-round of
@@ -324,12 +289,6 @@ class Ringmaster(SchemeFamily):
 
     @override
     def build(self, workers: int) -> Barrierless:
-        return Barrierless(
-            self.name,
-            workers,
-            1,
-            oldest=inf if self.oldest is None else self.oldest,
-            stops=Stops.STALE if self.stops and self.oldest is not None else Stops.NOBODY,
-            own_data=self.data == "own",
-            delay_adaptive=self.delay_adaptive,
-        )
+        oldest = inf if self.oldest is None else self.oldest
+        stops = Stops.STALE if self.stops and self.oldest is not None else Stops.NOBODY
+        return replace(self.accepting_all(workers, 1), oldest=oldest, stops=stops)

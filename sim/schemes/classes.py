@@ -21,7 +21,7 @@ from .assignments import Encoded
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Stopped
 from .decoders import Decoder, products
-from .random_codes import plain
+from .random_codes import plain_code
 from .stopping import FirstK, Opened, StoppingRule, Tally
 
 
@@ -72,7 +72,7 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
         for j in range(workers):
             place, size = j // self.load, len(range(j % self.load, workers, self.load))
             rows.append(np.arange(place * workers // size, (place + 1) * workers // size))
-        code = plain(rows, workers)
+        code = plain_code(rows, workers)
         rule = self.rule_for(code, CompleteClass(self.load))
         decoder = BestClass(code, self.load)
         exact, claims = self.always_exact, self.claims_of(self.load)

@@ -1,7 +1,7 @@
 """The fields that codes share: when a round ends, and how it is decoded.
 
 A code is an encoding matrix; with a stopping rule and a decoder it is a scheme. Families of codes
-inherit the fields from here, say what their own rule and decoder are, and call ``scheme_of``.
+inherit the fields from here, say what their own rule and decoder are, and call ``coded_scheme``.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Seeded(SchemeFamily):
     code_seed: Seed = 0
 
 
-def scheme_of(
+def coded_scheme(
     family: Decoded,
     code: Assignment,
     load: float,
@@ -169,7 +169,7 @@ def decoder_of(
     fixed: CommonWeight | None = None,
     optimal: Decoder | None = None,
 ) -> Decoder:
-    """The decoder of a name; arguments as for ``scheme_of``.
+    """The decoder of a name; arguments as for ``coded_scheme``.
 
     Raises:
         InvalidParameter: it cannot decode the code.

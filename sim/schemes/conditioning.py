@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..types import BoolArray
 from .assignments import Assignment
 from .decoders import Decoder
 from .stopping import StoppingRule, stopping_delay_by_bisection
@@ -55,7 +54,10 @@ def conditioning(
     if not decoder.solves:
         return None
     encoding = assignment.encoding
-    arrived = _enough(stopping, encoding.shape[0])
+    messages = encoding.shape[0]
+    ranks = np.tile(np.arange(messages, dtype=np.float64), (PROBES, 1))
+    ranks = np.random.default_rng(0).permuted(ranks, axis=1)
+    arrived = ranks <= stopping_delay_by_bisection(stopping, ranks)[:, None]
     vectors = decoder.decoding_vector(arrived)
     weights = np.asarray((encoding.T @ vectors.T).T)
     return Conditioning(
@@ -63,10 +65,3 @@ def conditioning(
         largest_weight=float(np.abs(vectors).max()),
         residual=float(np.linalg.norm(weights - 1.0, axis=1).max()),
     )
-
-
-def _enough(stopping: StoppingRule, messages: int) -> BoolArray:
-    """``(PROBES, messages)``: who has arrived when the arrivals are enough, in random orders."""
-    ranks = np.tile(np.arange(messages, dtype=np.float64), (PROBES, 1))
-    ranks = np.random.default_rng(0).permuted(ranks, axis=1)
-    return ranks <= stopping_delay_by_bisection(stopping, ranks)[:, None]

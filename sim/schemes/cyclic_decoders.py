@@ -19,7 +19,7 @@ from typing_extensions import override
 
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicMds, UniformLoad
-from .decoders import Decoder, Optimal, distinct, products
+from .decoders import Decoder, Optimal, distinct_rows, products
 
 AT_ONCE = 64
 """Factors of a product that are multiplied together."""
@@ -39,7 +39,7 @@ class Cyclic(Decoder):
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
+        masks, inverse = distinct_rows(arrived.reshape(-1, arrived.shape[-1]))
         enough = np.count_nonzero(masks, axis=1) > self.assignment.n - self.assignment.load
         vectors = np.zeros(masks.shape, dtype=self.assignment.encoding.dtype)
         for place in np.flatnonzero(enough):

@@ -103,8 +103,8 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
 #
 # ``SumArrived``                      everything that arrived
 # ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
-# ``CommonWeight``                    everything that arrived, by a weight that depends on its
-# number ``Optimal``                         least squares, for any code
+# ``CommonWeight``                    everything that arrived, weighed by its number
+# ``Optimal``                         least squares, for any code
 #
 # Exact decoders of cyclic codes stand in ``sim.schemes.cyclic_decoders``.
 #
@@ -326,7 +326,12 @@ class Optimal(Decoder):
         encoding = self.assignment.encoding
         if self._large:
             return of_distinct(arrived, lambda masks: solve(encoding, masks))
-        return solve_each(arrived, self._solved, encoding.dtype)
+        ones = np.ones(self.assignment.partitions)
+        return solve_each(
+            arrived,
+            lambda mask: np.linalg.lstsq(self._encoding[mask].T, ones, rcond=None)[0],
+            encoding.dtype,
+        )
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
@@ -334,10 +339,6 @@ class Optimal(Decoder):
         if not self._large:
             return np.asarray((vectors @ self._encoding).real)
         return products(vectors, self.assignment.encoding)
-
-    def _solved(self, mask: BoolArray) -> np.ndarray:
-        target = np.ones(self.assignment.partitions)
-        return np.asarray(np.linalg.lstsq(self._encoding[mask].T, target, rcond=None)[0])
 
 
 def solve_each(
@@ -365,7 +366,7 @@ def solve_each(
 
 def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) -> np.ndarray:
     """Decoding vectors ``(..., n)``; ``solve``, ``(N, n) -> (N, n)``, sees each set once."""
-    masks, inverse = distinct(arrived.reshape(-1, arrived.shape[-1]))
+    masks, inverse = distinct_rows(arrived.reshape(-1, arrived.shape[-1]))
     return np.asarray(solve(masks)[inverse.ravel()].reshape(arrived.shape))
 
 
@@ -376,7 +377,7 @@ def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> 
     return np.ascontiguousarray(weights).reshape(*vectors.shape[:-1], encoding.shape[1])
 
 
-def distinct(masks: BoolArray) -> tuple[BoolArray, IntArray]:
+def distinct_rows(masks: BoolArray) -> tuple[BoolArray, IntArray]:
     """Distinct rows of ``(N, n)`` masks, and which of them each row is; sorted as packed bits."""
     packed = np.packbits(masks, axis=1)
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ..fields import STRICT, Seconds, not_bool
 from ..steps import DecodedRounds
-from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
+from ..types import BoolArray, FloatArray, Rounds, Trace
 from .base import Claims, RandomOrder, Round, RoundScheme, SchemeFamily, Sees, State
 from .coverage import last_of_each
 
@@ -171,7 +171,9 @@ class TimeLimited(RoundScheme):
         arrived = trace.heard.arrived.copy()
         own = arrived.reshape(*arrived.shape[:-1], self.n, self.messages)
         for r, mine in enumerate(own):
-            first = _first(mine.shape[:2], self.pieces, trace.seed, r)
+            sequence = np.random.SeedSequence(trace.seed, spawn_key=(FIRST, r))
+            rng = np.random.Generator(np.random.PCG64(sequence))
+            first = rng.integers(0, self.pieces, mine.shape[:2])
             place = (np.arange(self.pieces) - first[..., None]) % self.pieces
             mine[..., :-1] = np.take_along_axis(mine[..., :-1], place, axis=-1)
         return DecodedRounds(trace.times, arrived, self.weights, self.n, self.partitions)
@@ -179,9 +181,3 @@ class TimeLimited(RoundScheme):
 
 FIRST = 2**32 - 3
 """Key of the random first pieces; tapes, data sets and other schemes use others."""
-
-
-def _first(shape: tuple[int, ...], pieces: int, seed: int, replication: int) -> IntArray:
-    """With which piece each worker begins, ``(U, n)``; a replication has a stream of its own."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(FIRST, replication))
-    return np.random.Generator(np.random.PCG64(sequence)).integers(0, pieces, shape)

@@ -24,10 +24,10 @@ from ..fields import STRICT, not_bool, refuse_naming
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, Seeded, scheme_of
+from .codes import Decoded, Seeded, coded_scheme
 from .decoders import Decoder, Optimal, unbiased
 from .graph_codes import regular_graph
-from .random_codes import plain
+from .random_codes import plain_code
 from .stop import DecodableWithin, Latest
 from .stopping import FirstK
 
@@ -85,9 +85,9 @@ class GraphAssignment(Seeded, Decoded):
             refuse_naming("degree", self.degree, fit, rule)
         graph = regular_graph("degree", self.degree, vertices, self.code_seed)
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
-        code = plain([np.array(edge) for edge in edges], vertices)
+        code = plain_code([np.array(edge) for edge in edges], vertices)
         fixed, optimal = unbiased(code, 2.0), ByComponent(code)
-        return scheme_of(self, code, 2.0, fixed=fixed, optimal=optimal, copies=self.degree)
+        return coded_scheme(self, code, 2.0, fixed=fixed, optimal=optimal, copies=self.degree)
 
 
 @final

@@ -16,7 +16,7 @@ from ..fields import STRICT, refuse_naming, require_at_most_workers
 from ..types import IntArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, DecoderName, Loaded, Seeded, scheme_of
+from .codes import Decoded, DecoderName, Loaded, Seeded, coded_scheme
 from .decoders import least_error, unbiased
 from .stop import Covered, Earliest
 from .stopping import FirstK
@@ -72,7 +72,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
         """Needs a d-regular graph on so many vertices."""
         code = random_regular(self.load, workers, self.code_seed)
         fixed = unbiased(code, self.load)
-        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
+        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 @final
@@ -125,9 +125,10 @@ class Expander(Seeded, Decoded, Loaded):
             case "paley":
                 code = _paley(self.load, workers)
             case "circulant":
-                code = _circulant(self.load, workers)
+                require_at_most_workers("load", self.load, workers)
+                code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
         fixed = unbiased(code, self.load)
-        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
+        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 def random_regular(load: int, workers: int, seed: int) -> Encoded:
@@ -176,11 +177,6 @@ def _paley(load: int, workers: int) -> Encoded:
         valid = f"must be (workers - 1) / 2 = {half} for a Paley graph"
         raise InvalidParameter("load", load, valid, {"load": half})
     return shifted(np.unique(np.arange(1, workers) ** 2 % workers), workers)
-
-
-def _circulant(load: int, workers: int) -> Encoded:
-    require_at_most_workers("load", load, workers)
-    return shifted(np.array(circulant_offsets(load, workers)), workers)
 
 
 def shifted(offsets: IntArray, workers: int) -> Encoded:
@@ -291,7 +287,7 @@ class BlockDesign(Decoded, Loaded):
             raise _without_design(workers, self.load)
         code = shifted(np.array(block), workers)
         fixed = least_error(code)
-        return scheme_of(self, code, self.load, fixed=fixed, copies=self.load)
+        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
 
 
 def base_block(workers: int, load: int) -> tuple[int, ...] | None:

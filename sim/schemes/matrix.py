@@ -33,7 +33,7 @@ from ..files import (
 )
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, scheme_of
+from .codes import Decoded, coded_scheme
 from .stop import Covered, DecodableWithin
 
 EXAMPLE = Path(__file__).with_name("example_matrix.csv")
@@ -93,7 +93,7 @@ class Matrix(Decoded):
         if self.decoder == "one_step" and load <= 0:
             valid = "must be optimal, fixed or sum: the entries of B do not add up to more than 0"
             raise InvalidParameter("decoder", self.decoder, valid)
-        return scheme_of(self, code, load)
+        return coded_scheme(self, code, load)
 
 
 def read_matrix(path: Path) -> sparse.csr_array:
@@ -147,20 +147,17 @@ def _from_npz(path: Path) -> sparse.csr_array:
 
     found = read_npz(path, choose)
     if len(found) == 1:
-        return _dense(*found.values())
+        (array,) = found.values()
+        if array.ndim != 2 or array.dtype.kind not in "fiub":
+            text = f"array has shape {array.shape} and type {array.dtype}"
+            raise UnusableFile(f"{text}; valid: numbers in rows and columns")
+        return sparse.csr_array(array.astype(np.float64))
     data, indices, indptr, shape = (found[name] for name in SPARSE)
     with reading("sparse"):
         rows, columns = (int(size) for size in shape)
         matrix = sparse.csr_array((data, indices, indptr), shape=(rows, columns))
         matrix.check_format(full_check=True)
     return matrix.astype(np.float64)
-
-
-def _dense(array: np.ndarray) -> sparse.csr_array:
-    if array.ndim != 2 or array.dtype.kind not in "fiub":
-        text = f"array has shape {array.shape} and type {array.dtype}"
-        raise UnusableFile(f"{text}; valid: numbers in rows and columns")
-    return sparse.csr_array(array.astype(np.float64))
 
 
 def _from_matrix_market(path: Path) -> sparse.csr_array:

@@ -91,11 +91,7 @@ class MultiMessage(SchemeFamily):
 
     def build(self, workers: int) -> Fixed:
         """Any load up to workers; with groups, one that divides workers."""
-        require_at_most_workers("load", self.load, workers)
-        if self.assignment == "fractional":
-            require_divisor(self.load, workers)
-        fractional, rotated = self.assignment == "fractional", self.order == "rotated"
-        pieces = Pieces(workers, self.load, fractional, rotated)
+        pieces = _pieces(self, workers)
         rule: StoppingRule = CoverPartitions(pieces)
         if self.stop is not None:
             refuse_beside_stop(wait_for=self.wait_for)
@@ -167,11 +163,16 @@ class PartialStragglers(SchemeFamily):
     @override
     def build(self, workers: int) -> Reporting:
         """Any load up to workers; with groups, one that divides workers."""
-        require_at_most_workers("load", self.load, workers)
-        if self.assignment == "fractional":
-            require_divisor(self.load, workers)
-        rotated = self.order == "rotated"
-        return Reporting(Pieces(workers, self.load, self.assignment == "fractional", rotated))
+        return Reporting(_pieces(self, workers))
+
+
+def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
+    """Who computes what in which order."""
+    require_at_most_workers("load", family.load, workers)
+    fractional = family.assignment == "fractional"
+    if fractional:
+        require_divisor(family.load, workers)
+    return Pieces(workers, family.load, fractional, family.order == "rotated")
 
 
 @final

@@ -19,7 +19,7 @@ from ..fields import STRICT, Seconds, Share, not_bool, require_at_most_workers, 
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
 from .base import Claims, Fixed, Independent, SchemeFamily
-from .codes import Counted, Decoded, Loaded, Seeded, scheme_of
+from .codes import Counted, Decoded, Loaded, Seeded, coded_scheme
 from .deadlines import Deadline
 from .decoders import CommonWeight, Decoder, products
 from .stop import Covered, DecodableWithin
@@ -82,7 +82,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
         if self.pruned:
             counts = np.minimum(counts, 2 * self.load)
         rows = [rng.choice(workers, count, replace=False, shuffle=False) for count in counts]
-        return scheme_of(self, plain(rows, workers), self.load)
+        return coded_scheme(self, plain_code(rows, workers), self.load)
 
 
 @final
@@ -151,10 +151,10 @@ class StochasticBlock(Seeded, Decoded, Loaded):
             inner = first + rng.choice(b, near[j], replace=False, shuffle=False)
             outer = rng.choice(n - b, far[j], replace=False, shuffle=False)
             rows.append(np.concatenate([inner, outer + b * (outer >= first)]))
-        return scheme_of(self, plain(rows, n), d)
+        return coded_scheme(self, plain_code(rows, n), d)
 
 
-def plain(rows: Sequence[IntArray], partitions: int) -> Encoded:
+def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
     """The code in which a worker sends the sum of the partitions that it holds.
 
     Args:

@@ -11,11 +11,9 @@ from typing_extensions import override
 
 from ..fields import STRICT
 from ..steps import DecodedRounds, Renewal, Steps
-from ..types import BoolArray, FloatArray, IntArray, Stream, Trace
+from ..types import FloatArray, IntArray, Stream, Trace
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
-
-# Every worker's gradients at one model, averaged by worker.
 
 
 @final
@@ -77,14 +75,9 @@ class OneOfEach(Barrierless):
     def steps(self, trace: Trace) -> Steps:
         """Every partition weighs 1 in every update."""
         everybody = np.broadcast_to(True, (*trace.times.shape, self.n))
-        return DecodedRounds(trace.times, everybody, _weights, self.n, self.n)
-
-
-def _weights(arrived: BoolArray) -> FloatArray:
-    return arrived.astype(np.float64)
-
-
-# Asynchronous descent in cycles: exactly one update for each worker.
+        return DecodedRounds(
+            trace.times, everybody, lambda all_: all_.astype(np.float64), self.n, self.n
+        )
 
 
 @final

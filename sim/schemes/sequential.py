@@ -21,8 +21,6 @@ from .base import Round, RoundOutcome, RoundScheme, SchemeFamily
 from .deadlines import Clocked, Window
 from .stopping import Opened, Tally
 
-# When a sequential code's round ends: a window, as long as the stragglers fit its model.
-
 
 @final
 @plain_dataclass(frozen=True, eq=False)
@@ -118,45 +116,9 @@ class _BurstTally(Tally):
         return self._over
 
 
-# The multiplexed sequential code: every round works on many jobs at once.
-
-
-@final
-@plain_dataclass(frozen=True, eq=False)
-class Jobs:
-    """What a multiplexed code remembers, the newest round or job first.
-
-    Attributes:
-        round: rounds so far.
-        counted: ``(R, W - 1, n)`` who straggled in each round.
-        lacking: ``(R, W - 2 + B, n)`` pieces of each job that a worker has tried and not delivered.
-    """
-
-    round: int
-    counted: BoolArray
-    lacking: IntArray
-
-
-@final
 @plain_dataclass(frozen=True)
-class Multiplexed(RoundScheme):
-    """W - 1 + B mini-tasks a round, one for each of as many jobs.
-
-    A job's data are cut into W - 1 pieces for each worker and B groups, each coded with an (n,
-    lambda) code. In rounds t, ..., t + W - 2 a worker computes its pieces of job t, one a round;
-    in the B rounds after those its result for one group each, unless it still lacks a piece: then
-    it delivers that instead. A straggler's results are lost, those of all mini-tasks. Job t is
-    decoded after round t + W - 2 + B from all pieces and n - lambda results of each group.
-
-    Under the straggler model (``BurstWindow``) that is always so. Whoever lacks a pieces at first
-    straggled a times within B rounds, is in time in the rounds in which it makes up for them, and
-    still lacks one at the g-th group only if it straggled less than W rounds before. So those who
-    do not deliver for a group are stragglers of one window: at most lambda.
-
-    Mini-tasks are equally long: a piece is 1/(W - 1 + B/(lambda + 1)) of a partition, and a coded
-    result covers lambda + 1 parts. With lambda = n there is no code, and the B rounds are for
-    missing pieces alone. Rounds before the first and after the last job take as long as others, as
-    if there had been jobs before and were jobs after them.
+class SequentialCode(RoundScheme):
+    """What both codes are made of; abstract.
 
     Args:
         n: number of workers, and of partitions.
@@ -179,6 +141,59 @@ class Multiplexed(RoundScheme):
     @override
     def workers(self) -> int:
         return self.n
+
+    def stopping(
+        self, counted: BoolArray, spare: int, strict: BoolArray, idle: BoolArray
+    ) -> BurstWindow:
+        """When a round ends, after stragglers ``counted (R, W - 1, n)``, the newest round first."""
+        return BurstWindow(
+            tolerance=self.tolerance,
+            spare=spare,
+            stragglers=self.stragglers,
+            strict=strict,
+            recent=np.asarray(counted.any(axis=1)),
+            banned=np.asarray(counted[:, self.burst - 1 :].any(axis=1)),
+            idle=idle,
+        )
+
+
+@final
+@plain_dataclass(frozen=True, eq=False)
+class Jobs:
+    """What a multiplexed code remembers, the newest round or job first.
+
+    Attributes:
+        round: rounds so far.
+        counted: ``(R, W - 1, n)`` who straggled in each round.
+        lacking: ``(R, W - 2 + B, n)`` pieces of each job that a worker has tried and not delivered.
+    """
+
+    round: int
+    counted: BoolArray
+    lacking: IntArray
+
+
+@final
+@plain_dataclass(frozen=True)
+class Multiplexed(SequentialCode):
+    """W - 1 + B mini-tasks a round, one for each of as many jobs.
+
+    A job's data are cut into W - 1 pieces for each worker and B groups, each coded with an (n,
+    lambda) code. In rounds t, ..., t + W - 2 a worker computes its pieces of job t, one a round;
+    in the B rounds after those its result for one group each, unless it still lacks a piece: then
+    it delivers that instead. A straggler's results are lost, those of all mini-tasks. Job t is
+    decoded after round t + W - 2 + B from all pieces and n - lambda results of each group.
+
+    Under the straggler model (``BurstWindow``) that is always so. Whoever lacks a pieces at first
+    straggled a times within B rounds, is in time in the rounds in which it makes up for them, and
+    still lacks one at the g-th group only if it straggled less than W rounds before. So those who
+    do not deliver for a group are stragglers of one window: at most lambda.
+
+    Mini-tasks are equally long: a piece is 1/(W - 1 + B/(lambda + 1)) of a partition, and a coded
+    result covers lambda + 1 parts. With lambda = n there is no code, and the B rounds are for
+    missing pieces alone. Rounds before the first and after the last job take as long as others, as
+    if there had been jobs before and were jobs after them.
+    """
 
     @property
     def lag(self) -> int:
@@ -209,15 +224,7 @@ class Multiplexed(RoundScheme):
     @override
     def plan(self, state: Jobs) -> Round:
         nobody = np.zeros(len(state.counted), dtype=np.bool_)
-        stopping = BurstWindow(
-            tolerance=self.tolerance,
-            spare=0,
-            stragglers=self.stragglers,
-            strict=~nobody,
-            recent=np.asarray(state.counted.any(axis=1)),
-            banned=np.asarray(state.counted[:, self.burst - 1 :].any(axis=1)),
-            idle=nobody,
-        )
+        stopping = self.stopping(state.counted, spare=0, strict=~nobody, idle=nobody)
         return Round(np.full(self.n, self.load), stopping)
 
     @override
@@ -252,9 +259,6 @@ class Multiplexed(RoundScheme):
         everybody = np.ones_like(arrived[:, self.lag :])
         applied = times[:, self.lag :]
         return DecodedRounds(applied, everybody, self.weights, self.n, self.n, lag=self.lag)
-
-
-# Sequential gradient codes: a straggler's result may be delivered some rounds later.
 
 
 @final
@@ -362,7 +366,7 @@ class Past:
 
 @final
 @plain_dataclass(frozen=True)
-class SelectiveRepeat(RoundScheme):
+class SelectiveRepeat(SequentialCode):
     """Job t is computed in round t, what is missing of it again in round t + B.
 
     Job t needs n - s results of an (n, s) code. If v > s workers have not delivered job t - B in
@@ -375,28 +379,10 @@ class SelectiveRepeat(RoundScheme):
     different, hence at most lambda, and these (W - 1 + B)/B rounds make up for s each.
 
     Args:
-        n: number of workers, and of partitions.
-        burst: B.
-        window: W.
-        stragglers: lambda.
-        tolerance: mu.
         jobs: number of jobs T; known within a run.
     """
 
-    n: int
-    burst: int
-    window: int
-    stragglers: int
-    tolerance: float
     jobs: int | None = None
-
-    name = "sequential"
-    exact = True
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @property
     def spare(self) -> int:
@@ -424,15 +410,8 @@ class SelectiveRepeat(RoundScheme):
     @override
     def plan(self, state: Past) -> Round:
         repeating, idle = self._repeating(state), self._idle(state)
-        stopping = BurstWindow(
-            tolerance=self.tolerance,
-            spare=self.spare,
-            stragglers=self.stragglers,
-            strict=np.asarray(repeating.any(axis=-1)),
-            recent=np.asarray(state.counted.any(axis=1)),
-            banned=np.asarray(state.counted[:, self.burst - 1 :].any(axis=1)),
-            idle=idle,
-        )
+        strict = np.asarray(repeating.any(axis=-1))
+        stopping = self.stopping(state.counted, self.spare, strict, idle)
 
         def nothing_to_do(times: FloatArray) -> FloatArray:
             return np.where(idle[:, None], 0.0, times)

@@ -147,10 +147,6 @@ def _kind(value: Any) -> str | None:
     return f"choice-{found[0]}" if found else None
 
 
-def _spelled_out(value: Any) -> Any:
-    return WORDS.get(value, value) if isinstance(value, str) else value
-
-
 Stop = Annotated[
     Annotated[FirstK, Tag("choice-first")]
     | Annotated[Covered, Tag("choice-cover")]
@@ -164,7 +160,7 @@ Stop = Annotated[
         custom_error_type="stop",
         custom_error_message="Input should be a section with one of: " + ", ".join(KINDS),
     ),
-    BeforeValidator(_spelled_out),
+    BeforeValidator(lambda value: WORDS.get(value, value) if isinstance(value, str) else value),
 ]
 """The field ``stop``."""
 

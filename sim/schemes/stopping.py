@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 from typing_extensions import override
@@ -178,6 +178,7 @@ def stopping_delay_by_bisection(
 class _Pair(StoppingRule):
     """Two rules as one; abstract."""
 
+    needed: ClassVar[int]
     left: StoppingRule
     right: StoppingRule
 
@@ -205,11 +206,18 @@ class _Pair(StoppingRule):
     def of(self, replication: int) -> StoppingRule:
         return type(self)(self.left.of(replication), self.right.of(replication))
 
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        parts = self.left.tally(messages, opened), self.right.tally(messages, opened)
+        return _PairTally(*parts, self.needed)
+
 
 @final
 @dataclass(frozen=True)
 class AnyOf(_Pair):
     """Stop as soon as either rule says so; write ``left | right``."""
+
+    needed: ClassVar[int] = 1
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -221,16 +229,13 @@ class AnyOf(_Pair):
             self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
         )
 
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        parts = self.left.tally(messages, opened), self.right.tally(messages, opened)
-        return _PairTally(*parts, needed=1)
-
 
 @final
 @dataclass(frozen=True)
 class AllOf(_Pair):
     """Stop when both rules say so; write ``left & right``."""
+
+    needed: ClassVar[int] = 2
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -243,11 +248,6 @@ class AllOf(_Pair):
         return np.maximum(
             self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
         )
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        parts = self.left.tally(messages, opened), self.right.tally(messages, opened)
-        return _PairTally(*parts, needed=2)
 
 
 class _PairTally(Tally):

@@ -47,7 +47,9 @@ class Block:
     lost: BoolArray
 
 
-def arrivals(run: Run, scheme: Barrierless, replication: int, seconds: bool) -> Iterator[Block]:
+def arrival_blocks(
+    run: Run, scheme: Barrierless, replication: int, seconds: bool
+) -> Iterator[Block]:
     """All messages of one replication; ends when nothing more can arrive.
 
     Cost: per message a draw, a sort of a block, and about fifteen passes over arrays that stay in

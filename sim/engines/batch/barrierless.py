@@ -12,7 +12,7 @@ from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless, Stops
 from ...types import FloatArray, IntArray, Messages, Trace
 from ..updates import Accepted, Cycle, Standstill, Streams
-from .arrivals import Block, arrivals
+from .arrivals import Block, arrival_blocks
 from .booking import unresting
 from .interrupted import interrupted
 
@@ -107,7 +107,7 @@ class Fresh:
 def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:
     """Run the replications.
 
-    Cost: that of ``arrivals``, and a turn of a Python loop for each message.
+    Cost: that of ``arrival_blocks``, and a turn of a Python loop for each message.
 
     Raises:
         NeverEnough: nobody is left whose message makes an update, or time stands still.
@@ -116,7 +116,7 @@ def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True)
     streams = Streams(scheme.workers)
     for r in range(len(run.tapes)):
         decisions = _CycleDecisions(scheme.workers, run.updates, run.iterations)
-        for block in arrivals(run, scheme, r, work):
+        for block in arrival_blocks(run, scheme, r, work):
             decisions.take(block)
             if not decisions.missing:
                 break
@@ -226,12 +226,12 @@ class _CycleDecisions:
 # everybody, see ``engines.batch.interrupted``.
 
 
-def simulate(run: Run, heard: bool = True, work: bool = True) -> Trace:
-    """Run the replications; see ``engines.run.simulate``.
+def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
+    """Run the replications; see ``engines.simulate.simulate``.
 
-    Cost: that of ``arrivals``, and three passes to write a message down; where old messages are
-    dropped also one turn of a Python loop. Where updates come in cycles, that of ``cycles``; where
-    an update stops everybody, that of ``interrupted``.
+    Cost: that of ``arrival_blocks``, and three passes to write a message down; where old messages
+    are dropped also one turn of a Python loop. Where updates come in cycles, that of ``cycles``;
+    where an update stops everybody, that of ``interrupted``.
     """
     scheme = run.scheme
     assert isinstance(scheme, Barrierless)
@@ -256,7 +256,7 @@ def _undisturbed(run: Run, scheme: Barrierless, replication: int, accepted: Acce
         NeverEnough: nothing more can arrive, and the last update has not happened.
     """
     decisions = _Decisions(scheme, accepted)
-    for block in arrivals(run, scheme, replication, accepted.seconds is not None):
+    for block in arrival_blocks(run, scheme, replication, accepted.seconds is not None):
         decisions.take(block)
         if decisions.missing == 0:
             return

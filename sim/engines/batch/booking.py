@@ -114,7 +114,7 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
 # From instants to a trace: who was heard, what the workers did, which round never ends.
 
 
-def check(
+def refuse_endless(
     part: TraceArrays,
     opened: FloatArray,
     drained: FloatArray | None,

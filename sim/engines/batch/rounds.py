@@ -14,7 +14,7 @@ from ...types import FloatArray, Trace
 from ..cluster import Cluster, Policy
 from ..run import plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
-from .booking import TraceArrays, all_in, blame, book, check, useful_pieces
+from .booking import TraceArrays, all_in, blame, book, refuse_endless, useful_pieces
 
 if TYPE_CHECKING:
     from ..run import Course, Run
@@ -106,7 +106,7 @@ class CoupledRounds:
         begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
         part = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
-        check(part, opened, drained, lambda r, t: arrive[r, t])
+        refuse_endless(part, opened, drained, lambda r, t: arrive[r, t])
         self._free = self._free.copy()  # it may be part of what is used up here
         book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
         self._first, self._count = self._first + self._count, 0
@@ -170,11 +170,14 @@ class NetworkedRounds:
         policy, m, one = self._policy, self._result.messages, self._result.rounds(t, t + 1)
         opened = self._now[:, None]
         self._begun[:, t] = policy.begins(opened + self._downlink, self._free)
-        arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + self._sent(t))
+        sent = np.tile(self._fixed, self._begun.shape[2])
+        if self._resent is not None:
+            sent = sent + np.repeat(self._resent[:, t], m, axis=1)
+        arrive = np.repeat(self._begun[:, t], m, axis=1) + (offsets + sent)
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
         ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        check(one, opened, drained, lambda r, _: arrive[r])
+        refuse_endless(one, opened, drained, lambda r, _: arrive[r])
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
@@ -195,13 +198,6 @@ class NetworkedRounds:
             self._begun[:, t][skips] = np.inf
             self._done[:, t][skips] = np.inf
         return RoundOutcome(duration, arrived, arrival=arrival)
-
-    def _sent(self, t: int) -> FloatArray:
-        """Seconds from computing each message to its arrival, ``(r, n m)`` or one row."""
-        fixed = np.tile(self._fixed, self._begun.shape[2])
-        if self._resent is None:
-            return fixed
-        return np.asarray(fixed + np.repeat(self._resent[:, t], len(self._fixed), axis=1))
 
     def finish(self) -> None:
         """Add up each worker's tasks, each from its begin until it is done, told, or the end."""
@@ -247,10 +243,10 @@ CACHED = 2**15
 """Cells of independent rounds that are worked on together: 256 KiB stay in the cache."""
 
 
-def simulate(
+def batch_rounds(
     run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True, budget: int = BUDGET
 ) -> Trace:
-    """Run all replications; see ``engines.run.simulate``.
+    """Run all replications; see ``engines.simulate.simulate``.
 
     Args:
         run: what to simulate.
@@ -262,7 +258,7 @@ def simulate(
     addition and one comparison, and with ``work`` about ten passes more.
     """
     if scheme.sees is not Sees.NOTHING:
-        return to_the_end(course(run, scheme, heard, work))
+        return to_the_end(batch_course(run, scheme, heard, work))
     plan = plan_of(run, scheme, scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     result = TraceArrays.empty(
@@ -301,10 +297,10 @@ def simulate(
     return result.trace(run.seed)
 
 
-def course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
-    """All replications together, a round at a time; see ``engines.run.rounds``.
+def batch_course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
+    """All replications together, a round at a time; see ``engines.simulate.rounds``.
 
-    Cost: about thirty NumPy calls a round beside the passes of ``simulate``.
+    Cost: about thirty NumPy calls a round beside the passes of ``batch_rounds``.
     """
     shape = (len(run.tapes), run.updates, scheme.workers)
     result = TraceArrays.empty(shape, scheme.messages, heard, work)
@@ -335,7 +331,7 @@ def _independent_rounds(
     opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
-    check(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
+    refuse_endless(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
     if part.arrived is not None or part.work is not None:
         book(part, opened, None, opened[:, :, None] + offsets, drained)
     return np.asarray(after[:, -1].copy())

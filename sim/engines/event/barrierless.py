@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
-def simulate(run: Run, recorder: Recorder | None = None) -> Trace:
+def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
     """Run the replications, one after the other; see ``engines.simulate.simulate``."""
     scheme = run.scheme
     assert isinstance(scheme, Barrierless)

@@ -22,7 +22,7 @@ from ..cluster import Cluster
 from ..run import Recorder
 from ..tapes import TapeColumn, columns
 from ..updates import Decisions
-from .master import RECEPTION, Call, call
+from .master import RECEPTION, Call
 from .worker import TOO_OFTEN, Uplink
 
 Hear = Callable[[int, int, float], None]
@@ -225,7 +225,7 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
                     self._recorder.span(worker, "sending", began + seconds, env.now, version)
                 self._hear(worker, version, seconds)
 
-        call(Timeout(env, seconds), computed)
+        Timeout(env, seconds).callbacks.append(computed)
         self._uplink.carry(worker, 0, row, seconds, valid, arrive)
 
     @override

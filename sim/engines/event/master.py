@@ -56,11 +56,6 @@ class Call(Event):
         env.schedule(self, priority=priority, delay=seconds)
 
 
-def call(event: Event, action: Action) -> None:
-    """Call ``action`` when the event happens."""
-    event.callbacks.append(action)
-
-
 # Life of a round: the master opens it and broadcasts the model (one shared event); workers compute
 # and report; the master keeps a tally of the stopping rule, and once that says *enough* it decides
 # at the very end of that instant, so that every message of the instant counts. Under ``drain`` it

@@ -16,7 +16,7 @@ from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..cluster import Policy
 from ..run import Recorder, plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape, TapeColumn, columns
-from .master import RECEPTION, Call, Master, RoundWorkers, call
+from .master import RECEPTION, Call, Master, RoundWorkers
 from .worker import Uplink, Worker
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def cancelling_worker(workers: IdealRoundWorkers, master: Master, worker: int) -
         offsets = master.offsets[current]
         for message in range(first, final_message + 1):
             if offsets[message] < inf:
-                call(Timeout(env, offsets[message], (current, message)), arrive)
+                Timeout(env, offsets[message], (current, message)).callbacks.append(arrive)
 
 
 def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> IdealProcess:
@@ -142,7 +142,7 @@ def diligent_worker(workers: IdealRoundWorkers, master: Master, worker: int) -> 
         offsets = master.offsets[last]
         for message in range(first, final_message):
             if offsets[message] < inf:
-                call(Timeout(env, offsets[message], message), arrive)
+                Timeout(env, offsets[message], message).callbacks.append(arrive)
         yield Timeout(env, offsets[final_message])
         now = env.now
         workers.rests(worker, now)
@@ -232,13 +232,13 @@ class NetworkedRoundWorkers(RoundWorkers):
 # benchmark ``benchmarks/event_engine.py`` reports the ratio to raw timeouts.
 
 
-def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:
-    """Run the replications, one after the other; see ``engines.run.simulate``.
+def event_rounds(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Trace:
+    """Run the replications, one after the other; see ``engines.simulate.simulate``.
 
     A scheme that looks at arrivals is asked for its plan for all replications together.
     """
     if scheme.sees is not Sees.NOTHING:
-        return to_the_end(course(run, scheme, recorder))
+        return to_the_end(event_course(run, scheme, recorder))
     stopping = plan_of(run, scheme, scheme.start(len(run.tapes))).stopping
     masters = []
     for replication in range(len(run.tapes)):
@@ -251,8 +251,8 @@ def simulate(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) ->
     return _trace(run, masters)
 
 
-def course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
-    """All replications together, a round at a time; see ``engines.run.rounds``."""
+def event_course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
+    """All replications together, a round at a time; see ``engines.simulate.rounds``."""
     group = range(len(run.tapes))
     masters = [_master(run, scheme, r, recorder) for r in group]
     for master in masters:

@@ -14,7 +14,7 @@ from ...types import FloatArray, TapeLike
 from ..cluster import Network, Policy
 from ..run import Recorder
 from ..tapes import columns
-from .master import Master, call
+from .master import Master
 
 # How messages reach the master: latency, losses, transfer, and waiting for a channel.
 #
@@ -79,7 +79,7 @@ class Uplink:
         seconds = computed + sent
         transfer = self._transfer[place]
         if self._channels is None or transfer == 0:
-            call(Timeout(self._env, seconds), arrive)
+            Timeout(self._env, seconds).callbacks.append(arrive)
         else:
             self._env.process(self._through(self._channels, transfer, seconds, wanted, arrive))
 
@@ -259,7 +259,8 @@ class Worker:
                 since = offsets[message]
         if offsets[messages[-1]] < inf:
             attempt = self.attempt
-            call(Timeout(self.env, offsets[messages[-1]]), lambda _: self._finish(attempt))
+            ended = Timeout(self.env, offsets[messages[-1]])
+            ended.callbacks.append(lambda _: self._finish(attempt))
 
     def _finish(self, attempt: int) -> None:
         if attempt == self.attempt and self.began is not None:
