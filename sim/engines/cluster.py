@@ -71,13 +71,8 @@ class Network:
         return np.asarray(self.broadcast_latency + np.arange(workers) * self.dispatch_skew)
 
 
-# What a worker does with unfinished work when the next model is broadcast.
-#
-# Both engines read the rules below; they are written nowhere else.
-
-
 class Policy(StrEnum):
-    """The straggler policies.
+    """What a worker does with unfinished work at the next broadcast; both engines read it here.
 
     With S_t the start of round t, E_t its end and x the worker's time in it:
 
@@ -125,11 +120,6 @@ class Policy(StrEnum):
         return begun > told if self is Policy.FINISH else None
 
 
-# What surrounds the workers of one run: a network, lost messages, failures, patience.
-#
-# The ideal cluster, in which every one of these is absent, is the default everywhere.
-
-
 @dataclasses.dataclass(frozen=True)
 class Failures:
     """When the workers of one replication crash and come back.
@@ -145,7 +135,7 @@ class Failures:
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """The surroundings; sequences have one entry per replication.
+    """What surrounds the workers of a run, by default nothing; one entry per replication.
 
     Attributes:
         network: latencies, sizes, contention; ``None``: messages take no time.

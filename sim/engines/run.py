@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
 
-# What each worker did and when, for one replication.
-
-
 @dataclass(frozen=True)
 class Span:
     """One thing that one worker did.
@@ -62,18 +59,12 @@ class Recorder:
         self.spans.append(Span(-1, "waiting", opened, now, of_round + 1, ended_by))
 
 
-# One run, and the only way to call an engine.
-#
-# A ``Run`` is everything that decides when updates happen. Whoever has one cannot forget the
-# network.
-
-
 Engine = Literal["auto", "batch", "event"]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A scheme, the delays of its workers, and what surrounds them.
+    """A scheme, the delays of its workers, and what surrounds them: all that decides its updates.
 
     Attributes:
         scheme: what to run.
@@ -121,9 +112,6 @@ Feedback: TypeAlias = "tuple[FloatArray, FloatArray] | None"
 
 Course: TypeAlias = Generator[RoundOutcome, Feedback, Trace]
 """A run, round by round: yields what happened, takes feedback, returns the trace."""
-
-
-# Schemes that are asked for each round's plan: what both engines do around a round.
 
 
 Play = Callable[[int, StoppingRule, FloatArray], RoundOutcome]

@@ -99,8 +99,6 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
     return np.asarray(squares)
 
 
-# How the master combines the messages that arrived.
-#
 # ``SumArrived``                      everything that arrived
 # ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
 # ``CommonWeight``                    everything that arrived, weighed by its number

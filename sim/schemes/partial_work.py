@@ -19,8 +19,6 @@ from .decoders import OnePerPartition
 from .stop import Stop, ending, refuse_beside_stop
 from .stopping import FirstK, StoppingRule
 
-# Partial work: a worker sends each partition's gradient as soon as it is computed.
-
 
 @final
 @dataclass(frozen=True, config=STRICT)
@@ -108,9 +106,6 @@ class MultiMessage(SchemeFamily):
         exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
         claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
         return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, claims=claims)
-
-
-# Partial work without its traffic: workers report progress, and send one combination at the end.
 
 
 @final

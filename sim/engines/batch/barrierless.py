@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
-# Which messages are fresh enough, where the master drops those that are too old.
-
-
 @final
 class Fresh:
     """Finds the messages that the master accepts, block by block.
@@ -98,14 +95,8 @@ class Fresh:
         np.cumsum(block, out=block)
 
 
-# Updates that come in cycles, in the batch engine: arrivals first, then decisions.
-#
-# Nobody is stopped or kept waiting, so arrivals depend on no decision: see
-# ``engines.batch.arrivals``.
-
-
 def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:
-    """Run the replications.
+    """Run the replications of a scheme whose updates come in cycles.
 
     Cost: that of ``arrival_blocks``, and a turn of a Python loop for each message.
 
@@ -115,7 +106,7 @@ def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True)
     accepted = Accepted.empty((len(run.tapes), run.updates, 1), seconds=False)
     streams = Streams(scheme.workers)
     for r in range(len(run.tapes)):
-        decisions = _CycleDecisions(scheme.workers, run.updates, run.iterations)
+        decisions = _CycleDecisions(run)
         for block in arrival_blocks(run, scheme, r, work):
             decisions.take(block)
             if not decisions.missing:
@@ -135,10 +126,10 @@ class _CycleDecisions:
         missing: updates that have not happened yet.
     """
 
-    def __init__(self, workers: int, updates: int, iterations: int) -> None:
-        self._cycle, self._standstill = Cycle(workers), Standstill()
-        self._updates, self.missing = updates, updates
-        self._per_iteration = updates // iterations
+    def __init__(self, run: Run) -> None:
+        self._cycle, self._standstill = Cycle(run.scheme.workers), Standstill()
+        self._updates = self.missing = run.updates
+        self._per_iteration = run.updates // run.iterations
         self._ends: list[int] = []
         self._decided = 0
         self._when: list[FloatArray] = []
@@ -219,8 +210,6 @@ class _CycleDecisions:
         streams.add(worker, version, seconds, ends)
 
 
-# Schemes without a barrier in the batch engine.
-#
 # Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
 # ``engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
 # everybody, see ``engines.batch.interrupted``.

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...errors import NeverEnough
 from ...numerics import row_max
+from ...schemes.base import RoundScheme
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..updates import Accepted
 
-# The arrays of a trace while the batch engine fills them.
+if TYPE_CHECKING:
+    from ..run import Run
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,18 @@ class TraceArrays:
     max_wait: float | None = None
 
     @classmethod
-    def empty(
-        cls, shape: tuple[int, int, int], messages: int, heard: bool, work: bool
-    ) -> TraceArrays:
-        """Arrays for (R, T, n); ``None`` for what is not recorded."""
-        r, t, n = shape
+    def empty(cls, run: Run, scheme: RoundScheme, heard: bool, work: bool) -> TraceArrays:
+        """Arrays for a run; ``None`` for what is not recorded."""
+        r, t, n, m = len(run.tapes), run.updates, scheme.workers, scheme.messages
         return cls(
             times=np.empty((r, t)),
-            arrived=np.empty((r, t, n * messages), dtype=np.bool_) if heard else None,
-            work=no_work(shape) if work else None,
-            messages=messages,
+            arrived=np.empty((r, t, n * m), dtype=np.bool_) if heard else None,
+            work=no_work((r, t, n)) if work else None,
+            messages=m,
+            max_wait=run.cluster.max_wait,
         )
 
-    def part(self, group: range, start: int, stop: int, max_wait: float | None) -> TraceArrays:
+    def part(self, group: range, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
         rows, rounds = slice(group.start, group.stop), slice(start, stop)
         work = self.work
@@ -70,12 +72,12 @@ class TraceArrays:
             messages=self.messages,
             first=start,
             ends_run=stop == self.times.shape[1],
-            max_wait=max_wait,
+            max_wait=self.max_wait,
         )
 
     def rounds(self, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a part that has all rounds."""
-        return self.part(range(len(self.times)), start, stop, self.max_wait)
+        return self.part(range(len(self.times)), start, stop)
 
     def trace(self, seed: int) -> Trace:
         """The trace, once every round is filled."""
@@ -109,9 +111,6 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
     work.busy[:] = times[:, -1:]
     last, margin = accepted.blame()
     return replace(work, useful=useful, last=last, margin=margin)
-
-
-# From instants to a trace: who was heard, what the workers did, which round never ends.
 
 
 def refuse_endless(

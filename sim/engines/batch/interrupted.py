@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from ..run import Run
 
 
-# The next tasks of workers that each read the tape at their own pace.
-
-
 ROWS_AHEAD = 16
 """Tasks of each worker that a short run reads beside two for each update."""
 
@@ -57,10 +54,8 @@ class Tasks:
         self._next += tasks
 
 
-# Updates from distinct workers that stop everybody, in the batch engine.
-#
-# An update comes with the K-th of the workers' first messages. What a worker sends after its own
-# is dropped, and all that matters of it is how many rows of the tape it uses.
+# With distinct workers an update comes with the K-th of the workers' first messages. What a worker
+# sends after its own is dropped, and all that matters of it is how many rows of the tape it uses.
 
 
 AT_ONCE = 8
@@ -130,9 +125,7 @@ def _use_until(
         reached, going = finish[:, -1], on
 
 
-# Schemes without a barrier in the batch engine, where every update stops everybody.
-#
-# Then an update is a fresh start for all: only which rows of the tape are next passes from one to
+# An update is a fresh start for all: only which rows of the tape are next passes from one to
 # the next. One loop over updates, vectorised over replications, workers and tasks.
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 import numpy as np
@@ -11,7 +11,6 @@ from ...errors import NeverEnough
 from ...schemes.base import Round, RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..cluster import Cluster, Policy
 from ..run import plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
 from .booking import TraceArrays, all_in, blame, book, refuse_endless, useful_pieces
@@ -39,16 +38,15 @@ class CoupledRounds:
 
     Args:
         result: where everything goes.
-        policy: what workers do with unfinished work.
-        workers: n.
+        run, scheme: what to simulate.
 
     Cost: per round some eight NumPy calls and the stopping rule; per message the ten passes of
     ``book``.
     """
 
-    def __init__(self, result: TraceArrays, policy: Policy, workers: int) -> None:
-        (r, rounds), n, m = result.times.shape, workers, result.messages
-        self._result, self._policy = result, policy
+    def __init__(self, result: TraceArrays, run: Run, scheme: RoundScheme) -> None:
+        (r, rounds), n, m = result.times.shape, scheme.workers, result.messages
+        self._result, self._policy = result, run.policy
         self._now, self._free = np.zeros((r, 1)), np.zeros((r, n))
         block = max(1, min(rounds, CELLS // (r * n * m)))
         # Of the rounds that are not booked yet.
@@ -129,30 +127,24 @@ class NetworkedRounds:
 
     Args:
         result: where everything goes.
-        policy: what workers do with unfinished work.
-        workers: n.
-        cluster: the network and the tapes of lost messages.
+        run, scheme: what to simulate.
         group: which replications.
-        sizes: ``(m,)`` of a worker's messages.
     """
 
-    def __init__(
-        self,
-        result: TraceArrays,
-        policy: Policy,
-        workers: int,
-        cluster: Cluster,
-        group: range,
-        sizes: Sequence[float],
-    ) -> None:
-        (r, rounds), n, m = result.times.shape, workers, result.messages
-        network = cluster.network
-        self._result, self._policy = result, policy
+    def __init__(self, result: TraceArrays, run: Run, scheme: RoundScheme, group: range) -> None:
+        (r, rounds), n, m = result.times.shape, scheme.workers, result.messages
+        network, resends = run.cluster.network, run.cluster.resends
+        self._result, self._policy = result, run.policy
         self._downlink = np.zeros(n) if network is None else network.downlink(n)
         self._fixed = np.zeros(m)
         if network is not None:
-            self._fixed += network.uplink_latency + network.transfer * np.array(sizes)
-        self._resent = _resent(cluster, group, rounds)
+            self._fixed += network.uplink_latency + network.transfer * np.array(
+                scheme.message_sizes
+            )
+        # ``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost.
+        self._resent: FloatArray | None = None
+        if resends is not None:
+            self._resent = np.stack([CheckedTape(resends[r]).rows(0, rounds) for r in group])
         self._now, self._free = np.zeros(r), np.zeros((r, n))
         self._begun, self._done, self._until = (np.empty((r, rounds, n)) for _ in range(3))
         self._useful = np.zeros((r, rounds, m, n))
@@ -213,15 +205,6 @@ class NetworkedRounds:
         work.useful[:] = np.add.accumulate(flat, axis=1)[:, -1]
 
 
-def _resent(cluster: Cluster, group: range, rounds: int) -> FloatArray | None:
-    """``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost."""
-    if cluster.resends is None:
-        return None
-    return np.stack([CheckedTape(cluster.resends[r]).rows(0, rounds) for r in group])
-
-
-# Schemes with rounds in the batch engine.
-#
 # Where rounds are independent (a plan that never changes, an ideal cluster, policies ``cancel``
 # and ``drain``) there is no loop over them: stopping delays come first, a cumulative sum gives the
 # clock, and absolute times give the masks. Elsewhere one loop over rounds, vectorised over
@@ -261,9 +244,7 @@ def batch_rounds(
         return to_the_end(batch_course(run, scheme, heard, work))
     plan = plan_of(run, scheme, scheme.start(len(run.tapes)))
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
-    result = TraceArrays.empty(
-        (len(run.tapes), rounds, scheme.workers), scheme.messages, heard, work
-    )
+    result = TraceArrays.empty(run, scheme, heard, work)
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
     block = run.tapes[0].block_rounds if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
@@ -277,14 +258,14 @@ def batch_rounds(
 
     def run_group(group: range) -> None:
         tapes = [CheckedTape(tape) for tape in run.tapes[group.start : group.stop]]
-        whole = result.part(group, 0, rounds, run.cluster.max_wait)
+        whole = result.part(group, 0, rounds)
         loop = None if independent else _loop(run, scheme, whole, group)
         now = np.zeros(len(group))
         for start in range(0, rounds, block):
             stop = min(start + block, rounds)
             table = np.stack([offsets(tape, start, stop) for tape in tapes])
             if loop is None:
-                part = result.part(group, start, stop, run.cluster.max_wait)
+                part = result.part(group, start, stop)
                 now = _independent_rounds(plan, table, now, part, policy.drains)
                 continue
             for t in range(start, stop):
@@ -302,10 +283,8 @@ def batch_course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool =
 
     Cost: about thirty NumPy calls a round beside the passes of ``batch_rounds``.
     """
-    shape = (len(run.tapes), run.updates, scheme.workers)
-    result = TraceArrays.empty(shape, scheme.messages, heard, work)
-    group = range(len(run.tapes))
-    loop = _loop(run, scheme, result.part(group, 0, run.updates, run.cluster.max_wait), group)
+    result = TraceArrays.empty(run, scheme, heard, work)
+    loop = _loop(run, scheme, result, range(len(run.tapes)))
     yield from play_rounds(run, scheme, loop.round)
     loop.finish()
     return result.trace(run.seed)
@@ -315,9 +294,8 @@ def _loop(
     run: Run, scheme: RoundScheme, whole: TraceArrays, group: range
 ) -> CoupledRounds | NetworkedRounds:
     if run.cluster.ideal:
-        return CoupledRounds(whole, run.policy, scheme.workers)
-    sizes = scheme.message_sizes
-    return NetworkedRounds(whole, run.policy, scheme.workers, run.cluster, group, sizes)
+        return CoupledRounds(whole, run, scheme)
+    return NetworkedRounds(whole, run, scheme, group)
 
 
 def _independent_rounds(

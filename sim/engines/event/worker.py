@@ -272,6 +272,18 @@ class Worker:
     def _send(self, message: int, computed: float, seconds: float) -> None:
         """Have a message arrive once it is computed, which takes ``seconds`` of the task."""
         of_round, attempt, began = self.last, self.attempt, self.env.now
+
+        def deliver(_: Event) -> None:
+            if not self._valid(attempt):
+                return
+            if self.host.recorder is not None:
+                self.host.recorder.span(
+                    self.index, "sending", began + computed, self.env.now, of_round
+                )
+            self.sending -= 1
+            self.master.hear(message, of_round, seconds)
+            self.under_way_changes(-1)
+
         self.sending += 1
         self.under_way_changes(+1)
         self.host.uplink.carry(
@@ -280,19 +292,8 @@ class Worker:
             of_round,
             computed,
             lambda: self._valid(attempt),
-            lambda _: self._deliver(attempt, message, of_round, seconds, began + computed),
+            deliver,
         )
-
-    def _deliver(
-        self, attempt: int, message: int, of_round: int, seconds: float, computed: float
-    ) -> None:
-        if not self._valid(attempt):
-            return
-        if self.host.recorder is not None:
-            self.host.recorder.span(self.index, "sending", computed, self.env.now, of_round)
-        self.sending -= 1
-        self.master.hear(message, of_round, seconds)
-        self.under_way_changes(-1)
 
     def _valid(self, attempt: int) -> bool:
         return attempt > self.void_until
