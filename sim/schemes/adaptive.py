@@ -14,7 +14,15 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray, IntArray
-from .base import Claims, RandomOrder, Round, RoundOutcome, RoundScheme, SchemeFamily, Sees
+from .base import (
+    Claims,
+    OfWorkers,
+    RandomOrder,
+    Round,
+    RoundOutcome,
+    SchemeFamily,
+    Sees,
+)
 from .deadlines import DeadlineEach
 from .decoders import SumArrived
 from .stopping import FirstK, FirstKEach
@@ -107,7 +115,7 @@ class Progress:
 
 @final
 @plain_dataclass(frozen=True)
-class GrowingK(RoundScheme):
+class GrowingK(OfWorkers):
     """One partition a worker, r arrivals, their sum times n/m; see ``AdaptiveK``.
 
     Args:
@@ -118,7 +126,6 @@ class GrowingK(RoundScheme):
 
     sees: ClassVar[Sees] = Sees.LOSSES
 
-    n: int
     wait_for: int
     step: int
     burn_in: int
@@ -127,11 +134,6 @@ class GrowingK(RoundScheme):
     exact: bool | None = False
 
     name = "adaptive_k"
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @override
     def start(self, replications: int) -> Progress:
@@ -222,7 +224,7 @@ class AdaptiveDeadline(SchemeFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class RobustDeadline(RoundScheme):
+class RobustDeadline(OfWorkers):
     """One partition a worker, a deadline from past arrivals, their sum times n/m.
 
     The deadline of a round is known when it opens, so among workers whose times are independent of
@@ -235,7 +237,6 @@ class RobustDeadline(RoundScheme):
         exact: True where everybody is waited for.
     """
 
-    n: int
     kappa: float
     at_least: int
     rounds: int
@@ -243,11 +244,6 @@ class RobustDeadline(RoundScheme):
 
     name = "adaptive_deadline"
     claims = Claims(copies=1, unbiased=RandomOrder())
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @override
     def start(self, replications: int) -> FloatArray:

@@ -19,11 +19,6 @@ from .conditioning import PROBES, Conditioning, conditioning
 from .decoders import Decoder
 from .stopping import StoppingRule
 
-# What a scheme promises beyond being exact; the conformance tests hold it to that.
-#
-# Nothing is claimed unless it is said: a scheme whose claims are the default is tested for what
-# every scheme must keep.
-
 
 @dataclass(frozen=True)
 class RandomOrder:
@@ -47,7 +42,7 @@ Stragglers: TypeAlias = RandomOrder | Independent
 
 @dataclass(frozen=True)
 class Claims:
-    """What a scheme promises; ``None`` where it promises nothing.
+    """What a scheme promises beyond being exact, for the conformance tests; ``None``: nothing.
 
     Attributes:
         copies: workers that hold each partition.
@@ -256,6 +251,18 @@ class RoundScheme(Scheme):
         return DecodedRounds(
             trace.times, trace.heard.arrived, self.weights, self.workers, self.partitions
         )
+
+
+@dataclass(frozen=True)
+class OfWorkers(RoundScheme):
+    """A scheme with rounds that is made for ``n`` workers, without a code; abstract."""
+
+    n: int
+
+    @property
+    @override
+    def workers(self) -> int:
+        return self.n
 
 
 @dataclass(frozen=True)

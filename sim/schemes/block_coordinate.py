@@ -22,8 +22,8 @@ from .base import (
     Claims,
     Foresight,
     ForesightedFamily,
+    OfWorkers,
     Round,
-    RoundScheme,
     SchemeFamily,
     Sees,
     State,
@@ -113,7 +113,7 @@ def optimal_split(times: FloatArray) -> FloatArray:
 
 @final
 @plain_dataclass(frozen=True)
-class Levels(RoundScheme):
+class Levels(OfWorkers):
     """Levels of coordinates, each with a gradient code of its own; see ``BlockCoordinate``.
 
     Args:
@@ -123,7 +123,6 @@ class Levels(RoundScheme):
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
-    n: int
     split: tuple[float, ...]
 
     name = "block_coordinate"
@@ -134,11 +133,6 @@ class Levels(RoundScheme):
     def claims(self) -> Claims:
         """The first level that has coordinates needs the most workers."""
         return Claims(tolerates=self.levels[0])
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @property
     def levels(self) -> tuple[int, ...]:

@@ -18,7 +18,7 @@ from typing_extensions import override
 from ..fields import STRICT, Seconds, not_bool
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, Rounds, Trace
-from .base import Claims, RandomOrder, Round, RoundScheme, SchemeFamily, Sees, State
+from .base import Claims, OfWorkers, RandomOrder, Round, SchemeFamily, Sees, State
 from .coverage import last_of_each
 
 Cut = Literal["after", "at"]
@@ -88,7 +88,7 @@ class DropCompute(SchemeFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class TimeLimited(RoundScheme):
+class TimeLimited(OfWorkers):
     """M pieces a worker, as many as it does in time; see ``DropCompute``.
 
     Partition j M + i is the i-th micro-batch of worker j. A worker's messages are its pieces in the
@@ -104,7 +104,6 @@ class TimeLimited(RoundScheme):
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
-    n: int
     pieces: int
     patience: float
     sharp: bool
@@ -117,11 +116,6 @@ class TimeLimited(RoundScheme):
     def claims(self) -> Claims:
         """Sharply cut, a round may be without any piece, and then its gradient is 0."""
         return Claims(copies=1, unbiased=None if self.sharp else RandomOrder())
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @property
     @override

@@ -70,7 +70,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         """Needs a d-regular graph on so many vertices."""
-        code = random_regular(self.load, workers, self.code_seed)
+        code = random_regular(self, workers)
         fixed = unbiased(code, self.load)
         return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
 
@@ -121,7 +121,7 @@ class Expander(Seeded, Decoded, Loaded):
         """Needs a graph of its kind with this load."""
         match self.graph:
             case "random":
-                code = random_regular(self.load, workers, self.code_seed)
+                code = random_regular(self, workers)
             case "paley":
                 code = _paley(self.load, workers)
             case "circulant":
@@ -131,13 +131,13 @@ class Expander(Seeded, Decoded, Loaded):
         return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
 
 
-def random_regular(load: int, workers: int, seed: int) -> Encoded:
+def random_regular(family: RegularGraph | Expander, workers: int) -> Encoded:
     """The adjacency matrix of a random d-regular graph on n vertices.
 
     Raises:
         InvalidParameter: there is none.
     """
-    return Encoded(adjacency(regular_graph("load", load, workers, seed)))
+    return Encoded(adjacency(regular_graph("load", family.load, workers, family.code_seed)))
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:

@@ -22,9 +22,9 @@ from .base import (
     Claims,
     Foresight,
     ForesightedFamily,
+    OfWorkers,
     RandomOrder,
     Round,
-    RoundScheme,
     SchemeFamily,
     Sees,
     State,
@@ -90,7 +90,7 @@ class MindFlayer(ForesightedFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class Clipped(RoundScheme):
+class Clipped(OfWorkers):
     """B clipped trials a worker; see ``MindFlayer``.
 
     A worker's messages are its trials that succeed, which only count, and a last one with their
@@ -105,18 +105,12 @@ class Clipped(RoundScheme):
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
-    n: int
     trials: int
     patience: float
     chances: tuple[float, ...]
 
     name = "mindflayer"
     claims = Claims(copies=1, unbiased=RandomOrder())
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @property
     @override

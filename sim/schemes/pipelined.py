@@ -16,7 +16,7 @@ from typing_extensions import override
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
 from ..steps import Held, Steps
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
-from .base import Round, RoundScheme, SchemeFamily, Sees, State
+from .base import OfWorkers, Round, SchemeFamily, Sees, State
 from .stopping import FirstK
 
 
@@ -80,7 +80,7 @@ class Pipelined(SchemeFamily):
 
 @final
 @plain_dataclass(frozen=True)
-class LatestSums(RoundScheme):
+class LatestSums(OfWorkers):
     """One partition a worker and round, r arrivals, sums of the latest; see ``Pipelined``.
 
     Args:
@@ -91,17 +91,11 @@ class LatestSums(RoundScheme):
 
     sees: ClassVar[Sees] = Sees.NOTHING
 
-    n: int
     load: int
     wait_for: int
     exact: bool | None = False
 
     name = "pipelined"
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     @override
     def plan(self, state: State = None) -> Round:

@@ -17,7 +17,7 @@ from ..fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most
 from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
-from .base import Round, RoundOutcome, RoundScheme, SchemeFamily
+from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
 from .deadlines import Clocked, Window
 from .stopping import Opened, Tally
 
@@ -117,7 +117,7 @@ class _BurstTally(Tally):
 
 
 @plain_dataclass(frozen=True)
-class SequentialCode(RoundScheme):
+class SequentialCode(OfWorkers):
     """What both codes are made of; abstract.
 
     Args:
@@ -128,7 +128,6 @@ class SequentialCode(RoundScheme):
         tolerance: mu.
     """
 
-    n: int
     burst: int
     window: int
     stragglers: int
@@ -136,11 +135,6 @@ class SequentialCode(RoundScheme):
 
     name = "sequential"
     exact = True
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.n
 
     def stopping(
         self, counted: BoolArray, spare: int, strict: BoolArray, idle: BoolArray
