@@ -78,8 +78,8 @@ class Fitted:
 
     @cached_property
     def _page(self) -> Page:
-        answer = page.answer(self.findings, self.source)
-        return page.page(self._tables, answer, write_yaml(self.config))
+        answer = page.fit_answer(self.findings, self.source)
+        return page.fit_page(self._tables, answer, write_yaml(self.config))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -109,7 +109,7 @@ class Fitted:
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
         with locked(Path(output)):
-            command.write(self.findings, self.source, Path(output))
+            command.write_fit(self.findings, self.source, Path(output))
         return [Path(output) / name for name in command.FILES]
 
     def __repr__(self) -> str:

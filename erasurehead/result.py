@@ -12,7 +12,7 @@ from typing import Any, final
 import pandas as pd
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.numbers import counted
+from erasurehead.experiments.page.numbers import number_of
 from erasurehead.experiments.pictures.records import Records, read_config, read_records, read_table
 from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
 from erasurehead.plots import Plots
@@ -113,7 +113,7 @@ class Result:
     def _title(self) -> str:
         table = self.summary
         name = self.config.get("name", "run")
-        cells = counted(len(table), "cell")
+        cells = number_of(len(table), "cell")
         size = ", ".join(_span(table, key) for key in ("workers", "iterations"))
         failed = f", {len(self.failed)} failed" if self.failed else ""
         where = "in memory" if self.directory is None else f"in {self.directory}"

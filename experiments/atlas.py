@@ -31,7 +31,7 @@ from .config.catalogue import Catalogue, with_plugins
 from .config.cells import Cell, cells
 from .config.codec import names, plain
 from .config.schema import prose_of, section_of
-from .page.numbers import counted
+from .page.numbers import number_of
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.picture import Axis, Heat, Panel, Picture
@@ -192,9 +192,11 @@ def promised(scheme: Scheme) -> str:
     exact = {True: "exact", False: "not exact", None: "exact or not, as who arrives decides"}
     words = [exact[scheme.exact]]
     if claims.copies is not None:
-        words.append(f"{counted(claims.copies, 'worker holds', 'workers hold')} each partition")
+        words.append(f"{number_of(claims.copies, 'worker holds', 'workers hold')} each partition")
     if claims.tolerates:
-        words.append(f"any {counted(claims.tolerates, 'straggler is', 'stragglers are')} tolerated")
+        words.append(
+            f"any {number_of(claims.tolerates, 'straggler is', 'stragglers are')} tolerated"
+        )
     match claims.unbiased:
         case RandomOrder():
             words.append("unbiased if workers are alike")
@@ -344,7 +346,7 @@ def _numbers(count: int) -> tuple[str, ...]:
 
 def _clock(cell: Cell, rounds: bool) -> Picture:
     """What every worker did until the last update."""
-    spans = timeline.table(timeline.record([cell]))
+    spans = timeline.timeline_table(timeline.record([cell]))
     free = () if rounds else (cell.label,)
     spans = gantt.classified(spans, free)
     end = float(spans.loc[spans["worker"] < 0, "end"].max())

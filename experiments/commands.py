@@ -140,7 +140,7 @@ def _run(
         tell=terminal.say,
     )
     if where.dry_run:
-        planned = command.plan(document, target, options)
+        planned = command.plan_attack(document, target, options)
         console.show_plan(planned, target, lanes.jobs)
         command.require_room(planned, target, options)
         return
@@ -185,10 +185,10 @@ def live(
     how = command.how(scheduler, time_scale, not no_injection, slow or [])
     target = output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
-        options = command.Options(how, data_dir, allow_large, progress, terminal.say)
-        outcome, facts = command.run(document, target, options)
+        options = command.LiveOptions(how, data_dir, allow_large, progress, terminal.say)
+        outcome, facts = command.run_live(document, target, options)
     console.show_outcome(outcome, target)
-    command.show(outcome, facts)
+    command.show_live(outcome, facts)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -297,7 +297,7 @@ def fit(
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target, command.FILES), terminal.progress("fits") as progress:
         findings = study(measured, ks, reading.load, progress)
-        page = command.write(findings, trace.name, target, _said())
+        page = command.write_fit(findings, trace.name, target, _said())
     terminal.show(page)
     terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")
@@ -333,10 +333,10 @@ def whatif(
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
     from .run.files import locked
     from .whatif import command
-    from .whatif.page import answer
+    from .whatif.page import whatif_answer
 
     reading = table.reading()
-    measured, warnings = command.read_tables(str(trace), reading, allow_large)
+    measured, warnings = command.read_whatif_tables(str(trace), reading, allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
     for line in warnings:
         terminal.tell(f"warning: {line}")
@@ -344,8 +344,8 @@ def whatif(
     with locked(target, command.file_names(measured.tables)):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        said = answer(studies, trace.name, measured.notes, _said())
-        page = command.write(measured, studies, said, target)
+        said = whatif_answer(studies, trace.name, measured.notes, _said())
+        page = command.write_whatif(measured, studies, said, target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")
 
@@ -416,19 +416,19 @@ def attack(
 ) -> None:
     """Find the worst stragglers for each code of a config."""
     from .attack import command
-    from .attack.page import page
+    from .attack.page import attack_page
     from .run.files import locked
 
     document = given.document()
-    planned = command.plan(document, stragglers, budget, samples)
+    planned = command.plan_attack(document, stragglers, budget, samples)
     name = str(document.get("name", "run"))
     target = output or Path("results/attack") / name
     command.require_own(target, planned.config)
     with locked(target, command.FILES):
         with terminal.progress("stragglers") as progress:
-            frame = command.compute(planned, progress)
-        command.write(planned, frame, target)
-    terminal.show(page(frame, name, planned.attacked.left_out, _said()))
+            frame = command.attack_codes(planned, progress)
+        command.write_attack(planned, frame, target)
+    terminal.show(attack_page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
 
 
@@ -565,7 +565,7 @@ def compare(
     """Compare two results of the same schemes, such as simulated and measured ones."""
     from . import compare
 
-    terminal.show(compare.compare(first, second, output, _said()))
+    terminal.show(compare.compare_results(first, second, output, _said()))
     terminal.say(f"table and pictures in {output}/")
 
 

@@ -15,7 +15,7 @@ from ..sim.types import FloatArray
 from .config.errors import ConfigError
 from .page.answer import ANSWER, Answer, image_at, read_answer, table_at, write_answer
 from .page.content import Chart, Image, Page, Section, Table, capped
-from .page.numbers import interval, left_out, number, plain
+from .page.numbers import interval, left_out, number, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
@@ -167,7 +167,7 @@ def _correlation(a: FloatArray, b: FloatArray) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
-def answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:
+def comparison_answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:
     """What ``answer.json`` says.
 
     Args:
@@ -218,7 +218,7 @@ def _why(
     return lines
 
 
-def page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
+def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
     """What is said of two results.
 
     Args:
@@ -243,7 +243,7 @@ def page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image])
     )
 
 
-def read(directory: Path) -> Page:
+def read_comparison(directory: Path) -> Page:
     """The page of a folder that ``compare`` has written.
 
     Raises:
@@ -251,7 +251,7 @@ def read(directory: Path) -> Page:
     """
     said = read_answer(directory)
     table = table_at(directory / TABLE, ("label", "scheme", *NUMBERS))
-    return page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
+    return comparison_page(table, said, image_at(directory / f"{PICTURE}.png", PICTURE, *CAPTION))
 
 
 def ratio_picture(table: pd.DataFrame) -> Picture:
@@ -304,8 +304,8 @@ def _numbers(table: pd.DataFrame) -> Table:
     columns = ["scheme", *swept, "first (s)", "second (s)", "ratio (95 %)", "correlation"]
     rows = [
         [
-            plain(row["label"]),
-            *(plain(row[key]) for key in swept),
+            plain_cell(row["label"]),
+            *(plain_cell(row[key]) for key in swept),
             number(row["first"]),
             number(row["second"]),
             interval(row["ratio"], row["ratio_low"], row["ratio_high"]),
@@ -372,7 +372,7 @@ def _losses(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: s
     return Panel(Axis("time (s)"), loss_axis(curves), [*curves, *marks], title)
 
 
-def compare(first: Path, second: Path, output: Path, command: str = "") -> Page:
+def compare_results(first: Path, second: Path, output: Path, command: str = "") -> Page:
     """Compare two results scheme by scheme, the first as what is expected, and write the files.
 
     Raises:
@@ -384,14 +384,14 @@ def compare(first: Path, second: Path, output: Path, command: str = "") -> Page:
     one, two = read_records(first), read_records(second)
     together, names = pairs(one, two), _names(one, two)
     table = comparison_table(together)
-    said = answer(table, *names, command)
+    said = comparison_answer(table, *names, command)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
     with locked(output, FILES):
         files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
         style.save(paint.figure(chart.picture), output / PICTURE)
         write_answer(said, output)
-    return page(table, said, [chart])
+    return comparison_page(table, said, [chart])
 
 
 def _names(one: Records, two: Records) -> tuple[str, str]:

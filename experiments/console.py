@@ -11,7 +11,7 @@ import pandas as pd
 from ..sim.metrics import METRICS, Metric
 from .config.cells import Cell
 from .page import terminal
-from .page.numbers import counted
+from .page.numbers import number_of
 from .page.terminal import Column, show_columns
 from .run.command import Outcome, Plan
 
@@ -25,7 +25,7 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         if left_out:
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
-        computed = counted(len(outcome.seconds), "cell")
+        computed = number_of(len(outcome.seconds), "cell")
         terminal.say(f"{computed} computed, {len(outcome.finished)} in all")
     terminal.say(f"results in {output}/")
     for text in outcome.warnings:
@@ -75,7 +75,7 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
         cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
     else:
         cost = "all are finished"
-    terminal.say(f"{len(needs)} of {counted(len(rows), 'cell')} to compute: {cost}")
+    terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {cost}")
     terminal.say(f"nothing was computed or written; results would be in {output}/")
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.console import COLUMNS, show_outcome
-from erasurehead.experiments.page.numbers import counted, left_out
+from erasurehead.experiments.page.numbers import left_out, number_of
 from erasurehead.experiments.page.terminal import Column, fitting, show_columns
 from erasurehead.experiments.run.command import Outcome, run
 
@@ -130,11 +130,11 @@ def test_a_pipe_keeps_a_column_of_one_character(
 
 @pytest.mark.parametrize(("number", "text"), [(0, "0 cells"), (1, "1 cell"), (2, "2 cells")])
 def test_a_noun_follows_its_number(number: int, text: str) -> None:
-    assert counted(number, "cell") == text
+    assert number_of(number, "cell") == text
 
 
 def test_a_verb_follows_its_number() -> None:
-    assert [counted(n, "worker is", "workers are") for n in (1, 2)] == [
+    assert [number_of(n, "worker is", "workers are") for n in (1, 2)] == [
         "1 worker is",
         "2 workers are",
     ]

@@ -22,7 +22,7 @@ from ..run import files
 from ..run.compute import code_fingerprint
 from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
 from .page import picture
-from .study import AttackedCode, AttackedCodes, codes_of, table
+from .study import AttackedCode, AttackedCodes, attack_table, codes_of
 
 RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
 VALID = "must be numbers or ranges A:B (both included), with commas between"
@@ -84,7 +84,7 @@ class AttackPlan:
         return Origin.of(self.config, [*self.attacked.keys, asked], code_fingerprint())
 
 
-def plan(
+def plan_attack(
     document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int
 ) -> AttackPlan:
     """Read a config and find its codes. Writes nothing.
@@ -104,7 +104,7 @@ def plan(
     return AttackPlan(config, attacked, wanted, budget, samples)
 
 
-def compute(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
+def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
     """Search the worst stragglers of every code; returns the table.
 
     Args:
@@ -114,7 +114,7 @@ def compute(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.Dat
     Cost: for each code and number of stragglers as ``sim.attack.worst_sets``.
     """
     with one_thread():
-        return table(_found(planned, progress))
+        return attack_table(_found(planned, progress))
 
 
 def _found(
@@ -145,7 +145,7 @@ def require_own(output: Path, config: Mapping[str, Any]) -> None:
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 
 
-def write(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
+def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
     """Write config, table and pictures under ``output``; returns the files.
 
     The CSV goes first and comes last: what lies beside it is of one config.

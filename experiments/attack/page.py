@@ -11,7 +11,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..page.answer import Answer
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import NOTHING, counted, number, plain
+from ..page.numbers import NOTHING, number, number_of, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
@@ -31,7 +31,7 @@ THIN, THICK = 1.6, 3.2
 """Points: of codes that decode alike, the first is the widest line and remains visible."""
 
 
-def page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
+def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
     """What is said of an attack.
 
     Args:
@@ -49,7 +49,7 @@ def page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) 
     answer = Answer(
         "attack",
         name,
-        f"The worst stragglers of {counted(len(codes), 'code')}.",
+        f"The worst stragglers of {number_of(len(codes), 'code')}.",
         (*why, *left_out),
         command=command,
     )
@@ -96,7 +96,7 @@ def beginning(rows: pd.DataFrame) -> str:
         return f"an error of {error} without stragglers"
     before = rows[rows["stragglers"] < first["stragglers"]]
     if before.empty:
-        return f"an error of {error} with {counted(first['stragglers'], 'straggler')}"
+        return f"an error of {error} with {number_of(first['stragglers'], 'straggler')}"
     none = "no error" if bool(before["exact"].all()) else "no error was found"
     most, s = before["stragglers"].max(), first["stragglers"]
     gap = "" if s == most + 1 else f" ({most + 1} to {s - 1} not looked at)"
@@ -108,13 +108,13 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
     columns += ["the worst stragglers"]
     cells = [
         [
-            plain(row["stragglers"]),
+            plain_cell(row["stragglers"]),
             _error(row["worst_error"]),
             _error(row["random_mean"], row["random_se"]),
-            plain("exact" if row["exact"] else "a lower bound"),
+            plain_cell("exact" if row["exact"] else "a lower bound"),
             _error(row["bound"]),
-            plain(row["found_by"]),
-            plain(_members(row["worst_set"])),
+            plain_cell(row["found_by"]),
+            plain_cell(_members(row["worst_set"])),
         ]
         for row in rows.to_dict("records")
     ]

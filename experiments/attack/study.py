@@ -116,7 +116,7 @@ def _label(cell: Cell, code: Code, before: Sequence[AttackedCode]) -> str:
     return f"{cell.label} [{place}]"
 
 
-def table(found: Iterable[tuple[AttackedCode, Worst]]) -> pd.DataFrame:
+def attack_table(found: Iterable[tuple[AttackedCode, Worst]]) -> pd.DataFrame:
     """One row per code and number of stragglers; ``docs/results.md`` has the columns."""
     return pd.DataFrame([_row(attacked, worst) for attacked, worst in found])
 

@@ -17,7 +17,7 @@ from ..config.cells import Cell, cells
 from ..config.document import write_yaml
 from ..page.content import Chart, Section, Table, capped
 from ..page.html import drawn, environment, values_of
-from ..page.numbers import number, plain
+from ..page.numbers import number, plain_cell
 from ..pictures.kinds.losses import (
     BANDS,
     DIVERGED,
@@ -230,7 +230,7 @@ def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
         )
         rows.append(
             [
-                plain(run.label),
+                plain_cell(run.label),
                 number(*run.seconds),
                 number(seconds),
                 number(*run.error) if run.error[0] > ROUNDING else number(0.0),

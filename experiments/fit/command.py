@@ -20,7 +20,7 @@ from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
-from .page import DELAY, answer, page
+from .page import DELAY, fit_answer, fit_page
 from .study import Findings
 from .study import tables as tables_of
 
@@ -142,7 +142,7 @@ FILES = (
 )
 
 
-def write(findings: Findings, source: str, output: Path, command: str = "") -> Page:
+def write_fit(findings: Findings, source: str, output: Path, command: str = "") -> Page:
     """Write tables, pictures, report, config and answer under ``output``; returns the page.
 
     Args:
@@ -152,7 +152,7 @@ def write(findings: Findings, source: str, output: Path, command: str = "") -> P
         command: how to ask again.
     """
     config, found = write_yaml(findings.config), tables_of(findings)
-    whole = page(found, answer(findings, source, command), config)
+    whole = fit_page(found, fit_answer(findings, source, command), config)
     report = as_markdown(whole, {name: f"{name}.png" for name in CHARTS})
     # The answer goes first and comes last: what lies beside it is of one table.
     files.remove(output / name for name in FILES)

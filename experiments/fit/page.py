@@ -13,7 +13,7 @@ import pandas as pd
 
 from ..page.answer import Answer, read_answer, table_at, text_at
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import counted, interval, number, percent, plain, sentence
+from ..page.numbers import interval, number, number_of, percent, plain_cell, sentence
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
@@ -78,7 +78,7 @@ UNKNOWN = "cannot tell"
 # The findings in sentences.
 
 
-def answer(findings: Findings, source: str, command: str = "") -> Answer:
+def fit_answer(findings: Findings, source: str, command: str = "") -> Answer:
     """Which model simulates the workers, and what else was found.
 
     Args:
@@ -171,7 +171,7 @@ def _cold_sentence(found: LoadFindings) -> str:
     cold = found.delays.cold
     if cold is None:
         return "none"
-    rounds = counted(cold.rounds, "round has", "rounds have")
+    rounds = number_of(cold.rounds, "round has", "rounds have")
     return f"{cold.hit} of {rounds} delays beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
 
 
@@ -195,7 +195,7 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
 # The page, from the tables alone, so that ``report`` can make it again.
 
 
-def read(directory: Path) -> Page:
+def read_fit(directory: Path) -> Page:
     """The page again, from what ``fit`` left in a folder.
 
     Raises:
@@ -206,10 +206,10 @@ def read(directory: Path) -> Page:
         name: table_at(directory / f"{name}.parquet", columns, name in MAY_BE_EMPTY)
         for name, columns in NEEDED.items()
     }
-    return page(found, answer, text_at(directory / DELAY))
+    return fit_page(found, answer, text_at(directory / DELAY))
 
 
-def page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
+def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
     """What is said of a fit.
 
     Args:
@@ -257,8 +257,8 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
     best = fits.groupby("load")["aic"].transform("min")
     rows = [
         [
-            plain(row["family"]),
-            plain(row["load"]),
+            plain_cell(row["family"]),
+            plain_cell(row["load"]),
             percent(row["held_out"]),
             percent(row["order_error"]),
             TableCell(f"{row['aic'] - least:.1f}", row["aic"] - least),
@@ -285,10 +285,10 @@ def _candidates(table: pd.DataFrame) -> Table:
     """The delay sections that competed."""
     rows = [
         [
-            plain(row["candidate"]),
+            plain_cell(row["candidate"]),
             percent(row["held_out"]),
             percent(row["bias"]),
-            plain(bool(row["taken"])),
+            plain_cell(bool(row["taken"])),
         ]
         for row in table.to_dict("records")
     ]
@@ -307,7 +307,7 @@ def _candidates(table: pd.DataFrame) -> Table:
 def _load_laws(table: pd.DataFrame) -> Table:
     """How far each load law is from the medians and spreads of the loads."""
     rows = [
-        [plain(row["law"]), number(row["misfit"], digits=3), plain(bool(row["holds"]))]
+        [plain_cell(row["law"]), number(row["misfit"], digits=3), plain_cell(bool(row["holds"]))]
         for row in table.to_dict("records")
     ]
     note = "Misfit of each law to medians and spreads: smaller is better, 1e+06 means excluded."
@@ -318,7 +318,7 @@ def _load_laws(table: pd.DataFrame) -> Table:
 def _load_medians(loads: pd.DataFrame) -> Table:
     """What was measured at each load."""
     rows = [
-        [plain(row["load"]), number(row["median"]), number(row["spread"])]
+        [plain_cell(row["load"]), number(row["median"]), number(row["spread"])]
         for row in loads.to_dict("records")
         if np.isfinite(row["median"])
     ]
@@ -339,9 +339,9 @@ def _workers_table(table: pd.DataFrame) -> Table:
     ]
     rows = [
         [
-            plain(row["host"]),
+            plain_cell(row["host"]),
             *(_estimate(row, name) for name in ESTIMATES),
-            plain(bool(row["stands_out"])),
+            plain_cell(bool(row["stands_out"])),
         ]
         for row in table.to_dict("records")
     ]
@@ -377,7 +377,7 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
         cold, chance = int(row["cold_rounds"]), row["persistence_chance"]
         rows.append(
             [
-                plain(row["load"]),
+                plain_cell(row["load"]),
                 TableCell(f"{first['family']} ({percent(first['held_out'])})"),
                 TableCell(f"{aic['family']} (KS {aic['ks']:.3f})"),
                 percent(row["worker"]),

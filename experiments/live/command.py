@@ -35,7 +35,7 @@ SAME = 1e-9
 """Models this close, of their length, are the same up to round-off."""
 
 
-def show(outcome: Outcome, facts: Sequence[Facts]) -> None:
+def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
     """What messages cost, and whether the simulator finds the same models."""
     if not facts:
         return
@@ -67,7 +67,7 @@ LONGEST = 86_400.0
 
 
 @dataclass(frozen=True)
-class Options:
+class LiveOptions:
     """How to run live.
 
     Attributes:
@@ -116,7 +116,9 @@ def slowed(given: list[str]) -> tuple[tuple[int, float], ...]:
     return tuple(pairs)
 
 
-def run(document: Mapping[str, Any], output: Path, options: Options) -> tuple[Outcome, list[Facts]]:
+def run_live(
+    document: Mapping[str, Any], output: Path, options: LiveOptions
+) -> tuple[Outcome, list[Facts]]:
     """Run every cell of a config on real workers, one after the other; write the tables.
 
     Returns:
@@ -169,7 +171,7 @@ def run(document: Mapping[str, Any], output: Path, options: Options) -> tuple[Ou
     return outcome, facts
 
 
-def _check(grid: list[Cell], options: Options) -> int:
+def _check(grid: list[Cell], options: LiveOptions) -> int:
     """Refuse what cannot run, and say how long the rest takes; returns iterations in all.
 
     Raises:

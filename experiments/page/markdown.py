@@ -24,17 +24,19 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
         pictures: the file of each chart that has one, by the chart's identifier.
     """
     answer = page.answer
-    lines = [f"# {answer.kind}: {plain(answer.subject)}", "", f"**{plain(answer.verdict)}**", ""]
-    lines += [*(f"- {plain(text)}" for text in (*answer.why, *answer.notes)), ""]
+    lines = [f"# {answer.kind}: {plain_text(answer.subject)}", ""]
+    lines += [f"**{plain_text(answer.verdict)}**", ""]
+    lines += [*(f"- {plain_text(text)}" for text in (*answer.why, *answer.notes)), ""]
     if answer.next:
-        lines += ["## Next", "", *(f"- {plain(text)}" for text in answer.next), ""]
-    lines += ["## The question", "", *(f"- {t}: {plain(text)}" for t, text in page.question), ""]
+        lines += ["## Next", "", *(f"- {plain_text(text)}" for text in answer.next), ""]
+    asked = (f"- {title}: {plain_text(text)}" for title, text in page.question)
+    lines += ["## The question", "", *asked, ""]
     if page.config:
         lines += ["## The config", "", f"```yaml\n{page.config.rstrip()}\n```", ""]
     for section in page.sections:
         parts = [*_parts(section, pictures)]
         if parts:
-            words = [plain(section.words), ""] if section.words else []
+            words = [plain_text(section.words), ""] if section.words else []
             lines += [f"## {section.title}", "", *words, *parts]
     if page.method:
         lines += ["## How to read this", ""]
@@ -49,7 +51,7 @@ def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
                 if not part.rows:
                     continue
                 yield from [f"### {part.title}", ""] if part.title else []
-                yield from [plain(part.note), ""] if part.note else []
+                yield from [plain_text(part.note), ""] if part.note else []
                 yield from table(part.columns, [[*map(str, row)] for row in part.rows[:LISTED]])
                 yield ""
                 if len(part.rows) > LISTED:
@@ -58,17 +60,17 @@ def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
             case Chart() | Image():
                 if part.ident in pictures:
                     yield from [f"![{part.title}]({pictures[part.ident]})", ""]
-                    yield from [plain(part.words), ""] if part.words else []
+                    yield from [plain_text(part.words), ""] if part.words else []
 
 
-def plain(text: str) -> str:
+def plain_text(text: str) -> str:
     """A text in one line that cannot end a cell, nor act on a terminal."""
     return escaped(text.replace("\n", " ")).replace("|", "\\|")
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     """A table's lines, columns aligned."""
-    whole = [list(header), *([plain(str(cell)) for cell in row] for row in rows)]
+    whole = [list(header), *([plain_text(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[i]) for row in whole) for i in range(len(header))]
     lines = [
         "| " + " | ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)) + " |"

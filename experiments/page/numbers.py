@@ -49,7 +49,7 @@ def _hundredfold(value: float) -> str:
     return f"{rounded:.1f}" if abs(rounded) < 100 else f"{rounded:.0f}"
 
 
-def plain(value: object) -> TableCell:
+def plain_cell(value: object) -> TableCell:
     """Whatever a column holds."""
     if isinstance(value, bool | np.bool_):
         return TableCell("yes" if value else "no")
@@ -63,7 +63,7 @@ def sentence(text: str) -> str:
     return f"{text[:1].upper()}{text[1:]}."
 
 
-def counted(number: int, one: str, more: str = "") -> str:
+def number_of(number: int, one: str, more: str = "") -> str:
     """The number and its noun: ``1 cell``, ``3 cells``.
 
     Args:
@@ -84,7 +84,7 @@ def left_out(number: int, noun: str, of: str = "") -> str:
     """
     if number == 0:
         return ""
-    named = counted(number, f"more {noun}", f"more {noun}s")
+    named = number_of(number, f"more {noun}", f"more {noun}s")
     return f"{named}{f' {of}' if of else ''} {'is' if number == 1 else 'are'} not shown"
 
 

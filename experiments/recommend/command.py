@@ -24,10 +24,10 @@ from ..run.files import locked, postponed
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from .answer import answered, method
-from .page import WINNER, page
+from .page import WINNER, recommendation_page
 from .question import Question, ask
 from .scenario import MeasuredConfig
-from .study import Recommendation, recommended, tables
+from .study import Recommendation, recommendation_tables, recommended
 
 REPORT = "report.md"
 TABLES = ("ranking", "candidates", "sensitivity", "rates")
@@ -111,7 +111,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
     scenario = found.question.scenario
     mark = _mark(found.question)
     winner = write_yaml(winner_config(found))
-    kept = tables(found)
+    kept = recommendation_tables(found)
     manifest = {
         **provenance(),
         "command": "recommend",
@@ -121,7 +121,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
         "warnings": list(scenario.notes),
     }
     answer = answered(found, str(output / WINNER), command)
-    whole = page(kept, answer, manifest, winner, method(found))
+    whole = recommendation_page(kept, answer, manifest, winner, method(found))
     content = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in kept.items()}
     for name, chart in whole.charts.items():
         figure = paint.figure(chart.picture)

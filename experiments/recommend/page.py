@@ -13,7 +13,7 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
 from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
-from ..page.numbers import counted, interval, number, plain
+from ..page.numbers import interval, number, number_of, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
@@ -40,7 +40,7 @@ CHANGES = {
 """What is changed about the delays: the labels of axes."""
 
 
-def read(directory: Path) -> Page:
+def read_recommendation(directory: Path) -> Page:
     """The page again, from what ``recommend`` left in a folder.
 
     Raises:
@@ -55,7 +55,7 @@ def read(directory: Path) -> Page:
         "candidates": table_at(directory / "candidates.parquet", looked_at),
         "sensitivity": _sensitivity_at(directory / "sensitivity.csv"),
     }
-    return page(tables, answer, manifest, text_at(directory / WINNER))
+    return recommendation_page(tables, answer, manifest, text_at(directory / WINNER))
 
 
 def _sensitivity_at(path: Path) -> pd.DataFrame:
@@ -68,7 +68,7 @@ def _sensitivity_at(path: Path) -> pd.DataFrame:
     return table if wanted <= {*table.columns} else pd.DataFrame()
 
 
-def page(
+def recommendation_page(
     tables: Mapping[str, pd.DataFrame],
     answer: Answer,
     manifest: Mapping[str, Any],
@@ -152,7 +152,7 @@ def _ranking_table(ranking: pd.DataFrame, quantity: str) -> Table:
     ]  # fmt: skip
     rows = [
         [
-            plain(row["label"]),
+            plain_cell(row["label"]),
             _value(row),
             _ratio(row),
             *_numbers(row, "rate", "load", "value_at_common_rate", "iteration_time", "error"),
@@ -206,7 +206,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
             marks.append(Points(same, untuned[i : i + 1], y, hollow=True))
     axis = _axis("ratio to the recommended scheme", x, untuned)
     names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
-    more = counted(len(ranking) - len(rows), "more scheme is", "more schemes are")
+    more = number_of(len(ranking) - len(rows), "more scheme is", "more schemes are")
     remarks = [f"{more} in the table"] if len(ranking) > len(rows) else []
     caption = "Ratio to the recommended scheme on the same delays, with its 95 % interval"
     if np.isfinite(untuned).any():
@@ -246,7 +246,7 @@ def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
 def _front_table(measured: pd.DataFrame, quantity: str) -> Iterator[Table]:
     columns = ["scheme", quantity, "error", "worker-seconds", "load"]
     rows = [
-        [plain(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
+        [plain_cell(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
         for row in measured.to_dict("records")
         if row["front"]
     ]
@@ -316,9 +316,9 @@ def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
     columns = ["changed", "to", "scheme", "value", "relative (95 %)"]
     rows = [
         [
-            plain(row["dial"]),
-            plain("shuffled" if row["times"] < 0 else f"{row['times']:g}"),
-            plain(row["label"]),
+            plain_cell(row["dial"]),
+            plain_cell("shuffled" if row["times"] < 0 else f"{row['times']:g}"),
+            plain_cell(row["label"]),
             number(row["value"]),
             _ratio(row),
         ]
@@ -386,11 +386,11 @@ def _candidates_table(candidates: pd.DataFrame) -> Table:
     columns = ["scheme", "left", "why", "value", "s / iteration", "known by", "load", "error"]
     rows = [
         [
-            plain(row["label"]),
-            plain(row["stage"]),
-            plain(row.get("reason") or "-"),
+            plain_cell(row["label"]),
+            plain_cell(row["stage"]),
+            plain_cell(row.get("reason") or "-"),
             *_numbers(row, "value", "iteration_time"),
-            plain(row.get("known_by") or "-"),
+            plain_cell(row.get("known_by") or "-"),
             *_numbers(row, "load", "error"),
         ]
         for row in candidates.sort_values("value", kind="stable").to_dict("records")

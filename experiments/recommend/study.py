@@ -231,7 +231,7 @@ def recommended(
     )
 
 
-def tables(found: Recommendation) -> dict[str, pd.DataFrame]:
+def recommendation_tables(found: Recommendation) -> dict[str, pd.DataFrame]:
     """All that is kept of a recommendation, by the names of its files."""
     return {
         "ranking": _ranking(found),

@@ -13,16 +13,14 @@ from ..run import files, outputs
 from ..run.files import locked
 
 PAGES = {
-    "fit": (("fit.parquet",), "fit.page"),
-    "whatif": (("whatif.parquet",), "whatif.page"),
-    "compare": (("comparison.csv",), "compare"),
-    "recommend": (("candidates.parquet",), "recommend.page"),
-    "run": ((*outputs.FILES, "cells"), "report.page"),
+    "fit": (("fit.parquet",), "fit.page", "read_fit"),
+    "whatif": (("whatif.parquet",), "whatif.page", "read_whatif"),
+    "compare": (("comparison.csv",), "compare", "read_comparison"),
+    "recommend": (("candidates.parquet",), "recommend.page", "read_recommendation"),
+    "run": ((*outputs.FILES, "cells"), "report.page", "read_run"),
 }
-"""Commands whose results have a page: files of which one is there, and the module that reads them.
-
-To add one: give its ``page.py`` a function ``read(directory) -> Page``, and add a line here. The
-first that finds a file of its own in a folder makes the page.
+"""Commands whose results have a page: files of which one is there, and the module and function
+``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
 """
 
 
@@ -34,10 +32,11 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
     """
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
-    for names, module in PAGES.values():
+    for names, module, function in PAGES.values():
         if any((directory / name).exists() for name in names):
             # imported here, since a page needs the code of its own command and of no other
-            reader: Callable[[Path], Page] = import_module(f"...{module}", __name__).read
+            code = import_module(f"...{module}", __name__)
+            reader: Callable[[Path], Page] = getattr(code, function)
             return reader
     commands = ", ".join(PAGES)
     raise ConfigError(f"{directory}: holds no result; must be the output of {commands}")

@@ -12,7 +12,7 @@ from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page.answer import Answer, json_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
-from ..page.numbers import enumerated, interval, number, plain
+from ..page.numbers import enumerated, interval, number, plain_cell
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
 from ..pictures.records import Records, read_records, short_text
@@ -30,7 +30,7 @@ TOLD = (
 """Sections of a config that are told in words."""
 
 
-def read(directory: Path) -> Page:
+def read_run(directory: Path) -> Page:
     """The page of a folder that ``run``, ``sweep`` or ``live`` has written.
 
     Raises:
@@ -102,7 +102,7 @@ def _table(records: Records) -> Table:
             columns.append(f"{metric.title}, ratio")
     rows = []
     for row in summary.head(10_000).to_dict("records"):
-        cells = [plain(row["label"]), *(plain(_shown(row[key])) for key in keys)]
+        cells = [plain_cell(row["label"]), *(plain_cell(_shown(row[key])) for key in keys)]
         for metric in metrics:
             cells.append(number(*metric.estimate(row)))
             if metric in compared:

@@ -218,7 +218,9 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
         write_result(config, output, outcome, time.monotonic() - began)
         if options.timeline is not None:
-            timeline.write([c for c, _ in finished], options.timeline, output, options.data_dir)
+            timeline.write_timeline(
+                [c for c, _ in finished], options.timeline, output, options.data_dir
+            )
     return outcome
 
 

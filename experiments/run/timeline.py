@@ -51,7 +51,7 @@ def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
     return timelines
 
 
-def table(timelines: Timelines) -> pd.DataFrame:
+def timeline_table(timelines: Timelines) -> pd.DataFrame:
     """One row per span, with the scheme's ``label`` and the fields of ``Span``."""
     pairs = [(label, span) for label, spans in timelines.items() for span in spans]
     rows = [{"label": label, **asdict(span)} for label, span in pairs]
@@ -104,7 +104,9 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
             yield arrow | place | {"ph": "f", "bp": "e", "ts": end}
 
 
-def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None) -> None:
+def write_timeline(
+    finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None
+) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
 
     Both carry the origin of the result in ``output``.
@@ -113,4 +115,4 @@ def write(finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | N
     origin = outputs.origin_of(output)
     files.write_bytes(file, trace_events(timelines, origin))
     facts = {} if origin is None else origin.facts
-    files.write_table(output / outputs.TIMELINE, table(timelines), facts)
+    files.write_table(output / outputs.TIMELINE, timeline_table(timelines), facts)

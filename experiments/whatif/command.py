@@ -22,7 +22,7 @@ from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
 from . import page
-from .study import Study, study
+from .study import Study, study_load
 
 SHORTEST = 1e-150
 """Seconds: products and quotients of delays down to here are numbers; so are those of 0 s."""
@@ -44,7 +44,7 @@ class Trials:
     quantiles: tuple[float, ...] = (0.95, 0.99)
 
 
-def read_tables(
+def read_whatif_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
     """Read a table of delays that questions can be asked of, and warnings.
@@ -142,7 +142,7 @@ def investigate(
     found = list[Study]()
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
-        found.append(study(table, measured.hosts, load, tried.counts, tried.quantiles))
+        found.append(study_load(table, measured.hosts, load, tried.counts, tried.quantiles))
     progress(len(found), len(found))
     return found
 
@@ -162,7 +162,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
     return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
 
 
-def write(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
+def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say.
 
     The answer goes first and comes last: what lies beside it is of one table. Each Parquet file
@@ -186,7 +186,7 @@ def write(measured: Measured, studies: Sequence[Study], said: Answer, output: Pa
         if name in CSV:
             csv = frame.to_csv(index=False).encode()
             files.write_bytes((output / name).with_suffix(".csv"), csv)
-    whole = page.page(studies, said)
+    whole = page.whatif_page(studies, said)
     drawn = {ident: c for ident, c in whole.charts.items() if ident.startswith(PICTURES)}
     for ident, chart in drawn.items():
         style.save(paint.figure(chart.picture), output / ident)

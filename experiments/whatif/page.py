@@ -14,7 +14,7 @@ from ...sim.types import FloatArray
 from ..config.errors import shortened
 from ..page.answer import Answer, read_answer, table_at
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import counted, interval, number, percent, plain, sentence
+from ..page.numbers import interval, number, number_of, percent, plain_cell, sentence
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
@@ -65,7 +65,7 @@ METHOD = (
 )
 
 
-def verdict(study: Study) -> str:
+def whatif_verdict(study: Study) -> str:
     """What an engineer should know first, in one line."""
     standing = study.standing
     saved = [study.change(rounds.REPLACE, m + 1)["share"] for m in range(len(standing))]
@@ -149,7 +149,9 @@ def facts(study: Study) -> list[str]:
     return lines
 
 
-def answer(studies: Sequence[Study], source: str, notes: Sequence[str], command: str) -> Answer:
+def whatif_answer(
+    studies: Sequence[Study], source: str, notes: Sequence[str], command: str
+) -> Answer:
     """The findings in a few sentences.
 
     Args:
@@ -164,8 +166,8 @@ def answer(studies: Sequence[Study], source: str, notes: Sequence[str], command:
 
     grouped = [one.blocks for one in studies if one.blocks is not None]
     made = [
-        f"Intervals are made from {counted(each.count, 'block')} of "
-        f"{counted(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
+        f"Intervals are made from {number_of(each.count, 'block')} of "
+        f"{number_of(each.length, 'consecutive round')}, drawn {DRAWS} times with a fixed seed."
         for each in grouped[:1]
     ]
     most = max(1, min(8, studies[0].workers - 1))
@@ -177,7 +179,7 @@ def answer(studies: Sequence[Study], source: str, notes: Sequence[str], command:
     return Answer(
         "whatif",
         source,
-        " ".join(said(study, verdict(study)) for study in studies),
+        " ".join(said(study, whatif_verdict(study)) for study in studies),
         tuple(said(study, fact) for study in studies for fact in facts(study)),
         steps,
         command,
@@ -185,7 +187,7 @@ def answer(studies: Sequence[Study], source: str, notes: Sequence[str], command:
     )
 
 
-def read(directory: Path) -> Page:
+def read_whatif(directory: Path) -> Page:
     """The page of a folder that ``whatif`` has written.
 
     Raises:
@@ -209,10 +211,10 @@ def read(directory: Path) -> Page:
         return Study(load, slowdown, hosts, changes, heat_map, timeline)
 
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
-    return page([*map(of, loads)], found)
+    return whatif_page([*map(of, loads)], found)
 
 
-def page(studies: Sequence[Study], found: Answer) -> Page:
+def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
     """What is said of a table: read from its tables alone, so that it can be said again."""
     ends = {one: mark(one.load if len(studies) > 1 else None) for one in studies}
     most = [*ends.items()][:MOST_LOADS]
@@ -255,7 +257,7 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     header += ["slowdown left", "endless rounds that end"]
     rows = [
         [
-            plain(row["text"]),
+            plain_cell(row["text"]),
             number(row["seconds"]),
             _share(row),
             interval(row["saved"], row["saved_low"], row["saved_high"]),
@@ -271,7 +273,7 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     header = ["part of a step", "s a step (95 %)", "share"]
     rows = [
         [
-            plain(PARTS.get(row["part"], ("", "a step"))[1]),
+            plain_cell(PARTS.get(row["part"], ("", "a step"))[1]),
             interval(row["seconds"], row["seconds_low"], row["seconds_high"], 4),
             percent(row["share"]),
         ]
@@ -283,7 +285,7 @@ def _tables(study: Study, end: str) -> Iterator[Table]:
     header += ["rounds it ends", "blame (s a step)"]
     rows = [
         [
-            plain(f"{row['host']}{' (stands out)' if row['stands_out'] else ''}"),
+            plain_cell(f"{row['host']}{' (stands out)' if row['stands_out'] else ''}"),
             interval(row["alone"], row["alone_low"], row["alone_high"]),
             percent(row["alone_share"]),
             number(row["factor"]),

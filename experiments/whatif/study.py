@@ -86,7 +86,7 @@ class Study:
         return found[(found["change"] == kind) & (found["count"] == count)].iloc[0]
 
 
-def study(
+def study_load(
     table: FloatArray,
     names: Sequence[str],
     load: float | None = None,

@@ -13,14 +13,7 @@ import yaml
 
 from erasurehead.experiments.attack import command
 from erasurehead.experiments.attack.command import straggler_numbers
-from erasurehead.experiments.attack.page import (
-    BOUND,
-    RANDOM,
-    WORST,
-    beginning,
-    picture,
-    rounding,
-)
+from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, beginning, picture, rounding
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
@@ -42,8 +35,8 @@ DOCUMENT: dict[str, Any] = {
 
 
 def attacked(asked: str | None = "0:5", **changes: Any) -> tuple[command.AttackPlan, pd.DataFrame]:
-    planned = command.plan({**DOCUMENT, **changes}, asked, 100, 20)
-    return planned, command.compute(planned, lambda done, total: None)
+    planned = command.plan_attack({**DOCUMENT, **changes}, asked, 100, 20)
+    return planned, command.attack_codes(planned, lambda done, total: None)
 
 
 def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,7 +65,7 @@ def test_columns(tmp_path: Path) -> None:
     assert frame.loc[exact, "exact"].all()
     assert set(frame.loc[frame["found_by"] == "enumeration", "random_se"]) == {0.0}
     assert frame["worst_set"].str.split().str.len().tolist() == frame["stragglers"].tolist()
-    command.write(planned, frame, tmp_path)
+    command.write_attack(planned, frame, tmp_path)
     again = pd.read_parquet(tmp_path / "attack.parquet")
     pd.testing.assert_frame_equal(again, frame)
 
@@ -80,7 +73,7 @@ def test_columns(tmp_path: Path) -> None:
 def test_the_same_bytes_twice(tmp_path: Path) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        command.write(*attacked(), tmp_path / name)
+        command.write_attack(*attacked(), tmp_path / name)
     for name in command.FILES:
         assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
 
@@ -96,21 +89,21 @@ def origin(output: Path) -> Origin | None:
 
 def test_a_table_says_what_it_is_made_from(tmp_path: Path) -> None:
     planned, frame = attacked()
-    command.write(planned, frame, tmp_path)
+    command.write_attack(planned, frame, tmp_path)
     assert origin(tmp_path) == planned.origin
     other, _ = attacked(seed=3)
     assert other.origin.config != planned.origin.config
-    assert command.plan(DOCUMENT, "0:5", 99, 20).origin.cells != planned.origin.cells
+    assert command.plan_attack(DOCUMENT, "0:5", 99, 20).origin.cells != planned.origin.cells
 
 
 def test_one_folder_one_story(tmp_path: Path) -> None:
     """Beside another config's result nothing is written; another run takes the files away."""
     planned, frame = attacked()
-    command.write(planned, frame, tmp_path)
+    command.write_attack(planned, frame, tmp_path)
     make_way(tmp_path, {**planned.config, "seed": 7})
     assert not any((tmp_path / name).exists() for name in ATTACK)
     run(DOCUMENT, tmp_path / "out", RunOptions())
-    command.require_own(tmp_path / "out", command.plan(DOCUMENT, "1", 1, 2).config)
+    command.require_own(tmp_path / "out", command.plan_attack(DOCUMENT, "1", 1, 2).config)
     with pytest.raises(ConfigError, match="another config; give another --output"):
         command.require_own(tmp_path / "out", planned.config | {"seed": 7})
 
@@ -189,12 +182,12 @@ def test_bad_counts(text: str) -> None:
 
 def test_a_config_without_codes_is_refused() -> None:
     with pytest.raises(ConfigError, match="none is a code with an encoding matrix"):
-        command.plan({**DOCUMENT, "schemes": [{"name": "asynchronous"}]}, None, None, 20)
+        command.plan_attack({**DOCUMENT, "schemes": [{"name": "asynchronous"}]}, None, None, 20)
 
 
 def test_too_many_workers_are_refused() -> None:
     with pytest.raises(ConfigError, match="workers = 30000: must be at most 20000"):
-        command.plan({**DOCUMENT, "workers": 30_000}, None, None, 20)
+        command.plan_attack({**DOCUMENT, "workers": 30_000}, None, None, 20)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from erasurehead.delay_models.tables.read import read_measured
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.fit.candidates import simulated_order_statistics
-from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write
+from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.law import ScipyLaw
 from erasurehead.experiments.fit.study import study
@@ -237,7 +237,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     workers = next(iter(tables.values())).shape[1]
     found = study(numbered(tables), k_range(None, workers))
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
-    write(found, name, tmp_path)
+    write_fit(found, name, tmp_path)
     assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
     assert len(FILES) == 14
 
@@ -321,7 +321,7 @@ def test_a_table_of_many_workers_has_a_report(tmp_path: Path) -> None:
     ks = k_range("1:2500", 2500)
     assert len(ks) < 2500
     found = study(measured, ks)
-    write(found, "t.csv", tmp_path / "out")
+    write_fit(found, "t.csv", tmp_path / "out")
     report = (tmp_path / "out" / "report.md").read_text()
     (header,) = [line for line in report.splitlines() if "order error |" in line]
     shown = [int(cell.strip()[2:]) for cell in header.split("|") if cell.strip()[:2] == "k="]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.fit.load import measure_load, unit_delays
-from erasurehead.experiments.fit.page import answer
+from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.sim.load_laws import (
     Additive,
@@ -140,5 +140,5 @@ def test_more_work_never_takes_less_time() -> None:
 def test_the_report_says_so() -> None:
     found = study(numbered(load_steps_tables(MEDIANS)), range(32, 65))
     assert found.load_law["kind"] == "steps"
-    assert "loads step instead of slope" in " ".join(answer(found, "t.csv").why)
+    assert "loads step instead of slope" in " ".join(fit_answer(found, "t.csv").why)
     assert found.chosen.error < 0.02

@@ -10,7 +10,7 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
-from erasurehead.experiments.fit.page import answer, page, worker_sentences
+from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
 from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
 from erasurehead.experiments.fit.variance import Memory
@@ -132,7 +132,7 @@ def test_a_slower_host_is_slower_in_the_model() -> None:
     else:
         assert np.argmax(section["ranks"]) == 7
     assert found.workers is not None
-    made = page(tables(found), answer(found, "t\u202e.csv"), "")
+    made = fit_page(tables(found), fit_answer(found, "t\u202e.csv"), "")
     (rows,) = [table.rows for table in made.tables if table.file == "workers.parquet"]
     assert "7" in [row[0].text for row in rows if row[-1].text == "yes"]
     report = as_markdown(made, {})

@@ -61,7 +61,7 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, document in documents.items():
         run(document, root / name, QUIET)
         if name != "timing":
-            timeline.write(cells(document), root / f"{name}.json", root / name)
+            timeline.write_timeline(cells(document), root / f"{name}.json", root / name)
     return {name: root / name for name in documents}
 
 
@@ -274,7 +274,7 @@ def test_gantt_calls_no_message_late_where_there_are_no_rounds(tmp_path: Path) -
     schemes = [{"name": "erasurehead", "load": 2, "wait_for": 3}, {"name": "asynchronous"}]
     document = BASE | {"schemes": schemes, "policy": "finish"}
     run(document, tmp_path, QUIET)
-    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    timeline.write_timeline(cells(document), tmp_path / "timeline.json", tmp_path)
     records = read_records(tmp_path)
     assert gantt.without_rounds(records.iterations) == {"asynchronous"}
     for panel, word, late in zip(
@@ -352,7 +352,7 @@ def test_delays_of_no_time_at_all_can_be_drawn(kind: str, tmp_path: Path) -> Non
     """No warning, such as of a logarithmic axis without a positive number, either."""
     document = BASE | {"delay": {"model": "deterministic", "value": 0.0}}
     run(document, tmp_path, QUIET)
-    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    timeline.write_timeline(cells(document), tmp_path / "timeline.json", tmp_path)
     assert write_pictures(tmp_path, kind, VECTOR)[0]
 
 
@@ -401,7 +401,7 @@ def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) 
     if document["problem"] is None:
         del document["target_loss"]
     run(document, tmp_path, QUIET)
-    timeline.write(cells(document), tmp_path / "timeline.json", tmp_path)
+    timeline.write_timeline(cells(document), tmp_path / "timeline.json", tmp_path)
     written, left_out = write_pictures(tmp_path, None, VECTOR)
     expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
     expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()

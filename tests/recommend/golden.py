@@ -39,7 +39,7 @@ def tables(name: str) -> Kept:
     """Every table of a search."""
     document, request = SEARCHES[name]
     found = study.recommended(ask(document, request, None), (), lambda done, total: None)
-    return {table: columns(frame) for table, frame in study.tables(found).items()}
+    return {table: columns(frame) for table, frame in study.recommendation_tables(found).items()}
 
 
 if __name__ == "__main__":

@@ -190,7 +190,7 @@ TABLES = {"ranking": RANKING, "candidates": CANDIDATES, "sensitivity": CHANGED}
 
 def points(name: str) -> list[Points]:
     """The points of a picture of the page."""
-    charts = page.page(TABLES, Answer("recommend", "demo", "Yes."), {}, "").charts
+    charts = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "").charts
     return [mark for mark in charts[name].picture.panels[0].marks if isinstance(mark, Points)]
 
 
@@ -217,7 +217,7 @@ def test_costs_are_colours_and_unknown_ones_grey() -> None:
 
 
 def test_the_report_says_who_misses_the_goal_and_what_holds_as_is() -> None:
-    whole = page.page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
+    whole = page.recommendation_page(TABLES, Answer("recommend", "demo", "Yes."), {}, "")
     text = as_markdown(whole, {name: f"{name}.png" for name in whole.charts})
     assert "in 3 of 4 runs" in text
     assert "inf" not in text

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import erasurehead as eh
-from erasurehead.experiments.compare import answer
+from erasurehead.experiments.compare import comparison_answer
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.console import show_plan
 from erasurehead.experiments.page.answer import (
@@ -332,7 +332,7 @@ def test_a_comparison_in_words() -> None:
         ratio_high=[3.0, 9.0],
         loss_difference=[0.0, 0.25],
     )
-    said = answer(table, "a", "b")
+    said = comparison_answer(table, "a", "b")
     assert "takes 4 times as long as one of a (2 to 8), over the 2 schemes" in said.verdict
     assert said.why[0].startswith("1 of 2 ratios")
     assert "code 1: 2 s an iteration in a, 16 s in b" in said.why[1]
@@ -341,4 +341,7 @@ def test_a_comparison_in_words() -> None:
 
 def test_equal_results_are_called_equal() -> None:
     table = rows(first=[1.0], second=[1.0], ratio=[1.0], ratio_low=[1.0], ratio_high=[1.0])
-    assert answer(table, "a", "b").verdict == "Iterations of b take exactly as long as those of a."
+    assert (
+        comparison_answer(table, "a", "b").verdict
+        == "Iterations of b take exactly as long as those of a."
+    )

@@ -79,7 +79,7 @@ def test_trace_event_file(changes: dict[str, Any]) -> None:
 def test_busy_time_is_the_recorded_utilisation(changes: dict[str, Any]) -> None:
     """The spans of the first replication add up to what the tables say."""
     grid = cells(document(**changes))
-    spans = timeline.table(timeline.record(grid))
+    spans = timeline.timeline_table(timeline.record(grid))
     for cell in grid:
         result = compute(cell)
         mine = spans[(spans.label == cell.label) & spans.kind.isin(["computing", "cancelled"])]
@@ -109,7 +109,7 @@ def test_who_delayed_us() -> None:
 def test_command_writes_both_files(tmp_path: Path) -> None:
     timelines = timeline.record(cells(document()))
     assert set(timelines) == {"uncoded", "erasurehead load=3 wait_for=15"}
-    timeline.write(cells(document()), tmp_path / "t.json", tmp_path / "out")
+    timeline.write_timeline(cells(document()), tmp_path / "t.json", tmp_path / "out")
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
     frame = pd.read_parquet(tmp_path / "out" / "timeline.parquet")
     assert list(frame.columns) == timeline.COLUMNS
@@ -124,7 +124,7 @@ def test_messages_have_the_size_of_the_data() -> None:
         "optimizer": {"rule": "gd", "learning_rate": 0.1},
     }
     (cell, *_) = cells(document(**changes))
-    spans = timeline.table(timeline.record([cell]))
+    spans = timeline.timeline_table(timeline.record([cell]))
     assert spans[spans.worker == -1].end.max() == compute(cell).iterations.time.max()
 
 

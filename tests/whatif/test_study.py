@@ -8,9 +8,9 @@ import pytest
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.experiments.whatif import rounds
 from erasurehead.experiments.whatif.intervals import block_length, blocks
-from erasurehead.experiments.whatif.page import verdict
+from erasurehead.experiments.whatif.page import whatif_verdict
 from erasurehead.experiments.whatif.rounds import shrunk, slowdown, slowest, standing_out, waits
-from erasurehead.experiments.whatif.study import Study, study
+from erasurehead.experiments.whatif.study import Study, study_load
 
 # Every number of a table of two rounds and three workers, worked out by hand.
 
@@ -36,7 +36,7 @@ def standing(found: Study) -> tuple[int, ...]:
 
 @pytest.fixture(scope="module")
 def found() -> Study:
-    return study(TABLE, ("a", "b", "c"), counts=[1], quantiles=[0.5])
+    return study_load(TABLE, ("a", "b", "c"), counts=[1], quantiles=[0.5])
 
 
 def test_a_step_and_its_medians(found: Study) -> None:
@@ -124,7 +124,7 @@ def test_those_who_are_late_together_share_the_blame() -> None:
 def test_a_worker_that_never_arrives() -> None:
     """Its rounds are no part of the times; replacing it, or not waiting for it, ends them."""
     table = np.vstack([TABLE, [[1.0, 2.0, np.inf], [1.0, np.inf, np.inf]]])
-    found = study(table, ("a", "b", "c"), counts=[1], quantiles=[0.5])
+    found = study_load(table, ("a", "b", "c"), counts=[1], quantiles=[0.5])
     assert found.seconds() == 5.5
     assert found.rounds == (2, 2)
     assert (4 * hosts(found, "missing")).tolist() == [0, 1, 2]
@@ -150,7 +150,7 @@ def seconds(table: FloatArray) -> float:
 
 
 def asked(table: FloatArray) -> Study:
-    return study(table, NAMES, counts=[1, 2, 3], quantiles=[0.98])
+    return study_load(table, NAMES, counts=[1, 2, 3], quantiles=[0.98])
 
 
 def test_one_slow_host() -> None:
@@ -166,7 +166,7 @@ def test_one_slow_host() -> None:
     assert found.change("without workers")["saved"] == pytest.approx(planted, rel=0.02)
     assert hosts(found, "factor")[7] == pytest.approx(1.35, rel=0.02)
     assert hosts(found, "alone")[7] == pytest.approx(saving["saved"])
-    assert verdict(found).startswith("replacing host gpu-07 by a median one saves 1")
+    assert whatif_verdict(found).startswith("replacing host gpu-07 by a median one saves 1")
 
 
 def test_one_host_with_long_spells() -> None:
@@ -181,7 +181,7 @@ def test_one_host_with_long_spells() -> None:
     assert found.seconds("rest") > 5 * found.seconds("workers")
     assert found.blocks is not None
     assert found.blocks.length > 10
-    assert "host gpu-30 " in verdict(found)
+    assert "host gpu-30 " in whatif_verdict(found)
 
 
 def test_two_slow_hosts_hide_each_other() -> None:
@@ -193,7 +193,7 @@ def test_two_slow_hosts_hide_each_other() -> None:
     assert set(standing(found)) == {7, 50}
     assert two == pytest.approx(planted, rel=0.02)
     assert one < 0.25 * planted
-    said = verdict(found)
+    said = whatif_verdict(found)
     assert said.startswith("replacing hosts gpu-")
     assert "alone" in said
 
@@ -218,7 +218,7 @@ def test_slow_rounds() -> None:
     planted = seconds(table) - seconds(healthy())
     assert found.change("without rounds")["saved"] == pytest.approx(planted, rel=0.02)
     assert standing(found) == ()
-    assert verdict(found).startswith("no single host matters")
+    assert whatif_verdict(found).startswith("no single host matters")
 
 
 def test_random_spikes() -> None:
@@ -234,7 +234,7 @@ def test_random_spikes() -> None:
     waited = found.change(rounds.WAIT, 1)["saved"]
     assert waited == pytest.approx(seconds(table) - seconds(healthy()), rel=0.02)
     assert found.seconds("rest") == pytest.approx(found.seconds() - 1.0, rel=0.02)
-    assert "the tail is random" in verdict(found)
+    assert "the tail is random" in whatif_verdict(found)
 
 
 def test_everything_at_once_names_exactly_the_two() -> None:
@@ -252,7 +252,7 @@ def test_nothing_planted(spread: float) -> None:
     table = np.random.default_rng(4).lognormal(0.0, spread, (ROUNDS, WORKERS))
     found = asked(table)
     assert found.seconds("workers") < 0.02 * (found.seconds() - found.seconds("typical"))
-    assert verdict(found).startswith("no single host matters")
+    assert whatif_verdict(found).startswith("no single host matters")
 
 
 def test_chance_makes_hosts_stand_out_in_one_table_of_a_hundred() -> None:
@@ -270,12 +270,12 @@ def test_chance_makes_hosts_stand_out_in_one_table_of_a_hundred() -> None:
 @pytest.mark.parametrize("shape", [(1, 5), (2, 1), (3, 2), (40, 3), (7, 300)])
 def test_parts_add_up_whatever_the_table(shape: tuple[int, int]) -> None:
     table = np.random.default_rng(6).gamma(0.7, 1.0, shape)
-    found = study(table, [f"gpu-{worker}" for worker in range(shape[1])])
+    found = study_load(table, [f"gpu-{worker}" for worker in range(shape[1])])
     whole = sum(map(found.seconds, rounds.CAUSES))
     assert whole == pytest.approx(found.seconds() - found.seconds("typical"), rel=1e-12, abs=1e-15)
     median = found.change(rounds.MEDIAN_WORKER)["seconds"]
     assert hosts(found, "blame").sum() == pytest.approx(found.seconds() - median, rel=1e-9)
-    verdict(found)
+    whatif_verdict(found)
 
 
 def test_parts_are_the_planted_factors() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ...page.numbers import counted, left_out
+from ...page.numbers import left_out, number_of
 from .. import style
 from ..base import PictureKind, ReportSection
 from ..looks import INK, Look
@@ -188,6 +188,6 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
             places=tuple(places),
         ),
         marks,
-        f"{spans['label'].iloc[0]}: {counted(number, what)}",
+        f"{spans['label'].iloc[0]}: {number_of(number, what)}",
         grid=False,
     )

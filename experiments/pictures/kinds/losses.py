@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ....sim.metrics import METRICS
 from ....sim.types import BoolArray, FloatArray
-from ...page.numbers import counted
+from ...page.numbers import number_of
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points, legend_key
@@ -272,7 +272,7 @@ class TradeoffKind(PanelKind):
         drawn = records.summary.loc[_drawn(records), "label"].nunique()
         if drawn < 2:
             return (
-                f"{counted(drawn, 'scheme ends', 'schemes end')} with a loss that can be drawn; "
+                f"{number_of(drawn, 'scheme ends', 'schemes end')} with a loss that can be drawn; "
                 "the others diverged"
             )
         return None
