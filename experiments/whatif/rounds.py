@@ -16,11 +16,8 @@ from scipy import stats
 
 from ...delay_models.base import FloatArray
 
-# A large table in pieces, so that what is computed of it takes little memory beside it.
-
-
 PIECE = 2_000_000
-"""Cells of a piece: 16 MB."""
+"""Cells of a piece, 16 MB: what is computed of a large table takes little memory beside it."""
 
 
 def pieces(count: int, across: int) -> Iterator[slice]:
@@ -34,9 +31,6 @@ def round_medians(table: FloatArray) -> FloatArray:
     """Each round's median over its workers: ``(R, n)`` -> ``(R,)`` seconds."""
     parts = [np.median(table[rows], axis=1) for rows in pieces(*table.shape)]
     return np.concatenate(parts)
-
-
-# The slowest workers of each round: all that the end of a round depends on.
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +93,6 @@ def slowest(table: FloatArray, count: int) -> Slowest:
     return Slowest(seconds, workers, n)
 
 
-# How much slower each worker is than the median worker, in what lasts.
-
-
 RUNS = 10
 """Runs of consecutive rounds from whose medians the error of a worker's factor is told."""
 
@@ -114,7 +105,7 @@ def worker_factors(table: FloatArray, medians: FloatArray) -> FloatArray:
 
     A worker's factor is the median over rounds of its delay over the round's median. The largest
     of many such numbers is large by chance alone, so what cannot be told from chance is taken back:
-    factors within the reach of chance (each has a standard error from ``PARTS`` runs of rounds) are
+    factors within the reach of chance (each has a standard error from ``RUNS`` runs of rounds) are
     shrunk towards 1 by the share of their variance that the errors explain; those beyond it stay.
 
     Args:
@@ -161,9 +152,6 @@ def shrunk(factors: FloatArray, errors: FloatArray, freedom: int) -> FloatArray:
     spread = float(np.mean((near - 1) ** 2)) if len(near) else 0.0
     kept = max(0.0, 1 - typical / spread) if spread > 0 else 0.0
     return np.where(far, factors, 1 + kept * (factors - 1))
-
-
-# Why rounds take longer than the ideal: workers, rounds, and the rest, adding up to the whole.
 
 
 WORKERS, ROUNDS, REST = CAUSES = ("workers", "rounds", "rest")
@@ -229,9 +217,6 @@ def slowdown(table: FloatArray, medians: FloatArray, factors: FloatArray) -> Slo
     real = table.max(axis=1)
     typical = float(np.median(medians))
     return Slowdown(real, medians, np.concatenate(alike), typical, float(factors.max()))
-
-
-# The changes that are tried: each says how long every round would have taken.
 
 
 IDEAL, MEDIAN_WORKER, WITHOUT = "ideal", "median of the round", "without"
@@ -313,9 +298,6 @@ def default_counts(workers: int) -> list[int]:
     """Numbers of hosts: 1, 2, 3, 5, and 1, 2, 5 and 10 % of them, up to half."""
     shares = (int(np.ceil(share * workers)) for share in (0.01, 0.02, 0.05, 0.1))
     return sorted({m for m in (1, 2, 3, 5, *shares) if m <= workers // 2})
-
-
-# Which hosts the job waits for: the seconds that each costs, and who stands out from chance.
 
 
 DRAWS = 199

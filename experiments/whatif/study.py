@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from ...delay_models.base import FloatArray
 from . import rounds
 from .intervals import Blocks, blocks
-from .rounds import Change, Slowest
+from .rounds import Change
 
 HOURS = 24.0
 
@@ -105,85 +106,24 @@ def study_load(
 
     Cost: a sort of every round, and four times the table's memory at most.
     """
-    whole = np.isfinite(table).all(axis=1)
-    missing = ~np.isfinite(table[~whole])
-    table = table if whole.all() else table[whole]
-    n = table.shape[1]
-    asked = rounds.default_counts(n) if counts is None else counts
-    medians = rounds.round_medians(table)
-    slowest = rounds.slowest(table, max([rounds.MOST, *asked]) + 2)
-    factors = rounds.worker_factors(table, medians)
-    slow = rounds.slowdown(table, medians, factors)
-    blame = rounds.waits(table, medians)
-    grouped = blocks(_series(slowest, blame, medians))
-    standing = rounds.standing_out(slowest, blame, grouped.of_rounds)
-    others = np.argsort(-blame, kind="stable")
-    order = [*standing, *others[~np.isin(others, standing)].tolist()]
+    asked = rounds.default_counts(table.shape[1]) if counts is None else counts
+    found = _Load(table, names, max([rounds.MOST, *asked]))
+    numbers = sorted({*asked, *range(1, len(found.standing) + 1)})
     tried = chain(
-        rounds.of_causes(slow),
-        rounds.of_hosts(slowest, order, sorted({*asked, *range(1, len(standing) + 1)})),
-        rounds.of_timeouts(table, medians, quantiles),
+        rounds.of_causes(found.slow),
+        rounds.of_hosts(found.slowest, found.order, numbers),
+        rounds.of_timeouts(found.table, found.medians, quantiles),
     )
-    seconds, typical = float(slow.real.mean()), slow.typical
-    parts = {"typical": {"seconds": typical}}
-    parts |= {name: _estimate("seconds", part, grouped) for name, part in slow.parts().items()}
-    parts["step"] = {"seconds": seconds}
-    columns = ["load", "part", "seconds", "seconds_low", "seconds_high", "share"]
-    slowdown = pd.DataFrame(
-        [
-            {"load": load, "part": name, **part, "share": part["seconds"] / seconds}
-            for name, part in parts.items()
-        ],
-        columns=columns,
+    tables = (
+        found.slowdown(),
+        found.hosts(),
+        pd.DataFrame([found.change(each) for each in tried]),
+        found.heat_map(),
+        found.timeline(),
     )
-    changes = [
-        {
-            "load": load,
-            "change": change.kind,
-            "count": change.count,
-            "hosts": ", ".join(names[host] for host in change.hosts[:LISTED]),
-            "quantile": change.quantile,
-            "timeout": change.timeout,
-            "seconds": float(change.seconds.mean()),
-            **_saving(change, slow.real, grouped),
-            "slowdown": float(change.seconds.mean()) / typical,
-            "rounds_ended": len(table) + _ended(change, missing),
-            "text": change_name(change, names, typical),
-        }
-        for change in tried
-    ]
-    alone, ended = rounds.slow_alone(slowest)
-    low, high = _alone_intervals(slowest, alone, grouped)
-    place = np.empty(n, dtype=np.int64)
-    place[order] = np.arange(1, n + 1)
-    hosts = pd.DataFrame(
-        {
-            "load": np.full(n, np.nan if load is None else load),
-            "host": [*names],
-            "worker": np.arange(n),
-            "alone": alone,
-            "alone_low": low,
-            "alone_high": high,
-            "alone_share": alone / seconds,
-            "blame": blame,
-            "factor": factors,
-            "ends": ended,
-            "mean": table.mean(axis=0),
-            "missing": missing.sum(axis=0) / (len(table) + len(missing)),
-            "stands_out": np.isin(np.arange(n), standing),
-            "order": place,
-        }
-    ).sort_values(["alone", "blame"], ascending=False, kind="stable")
-    timeline = _host_rows(names, load, *_timeline(table, order))
-    return Study(
-        load,
-        slowdown.astype({"load": float}),
-        hosts,
-        pd.DataFrame(changes).astype({"load": float}),
-        _host_rows(names, load, *_heat_map(table, order)),
-        timeline.assign(step=slow.real[timeline["round"]]),
-        grouped,
-    )
+    for one in tables:
+        one.insert(0, "load", np.nan if load is None else float(load))
+    return Study(load, *tables, found.blocks)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -204,110 +144,164 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
     }[change.kind]
 
 
-def _estimate(name: str, series: FloatArray, grouped: Blocks) -> dict[str, float]:
-    """The mean of ``(R,)``, with its interval."""
-    value = float(series.mean())
-    low, high = grouped.interval(value, grouped.means(series))
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+class _Load:
+    """The rounds of one load in which all workers arrive, and the tables made of them.
 
-
-def _saving(change: Change, real: FloatArray, grouped: Blocks) -> dict[str, float]:
-    """What a change saves: seconds a round, a share of them, and hours that a day takes less."""
-    saved = real - change.seconds
-    found = _estimate("saved", saved, grouped)
-    share = found["saved"] / float(real.mean())
-    # a ratio of means, each of the same resampled rounds
-    shares = share, *grouped.interval(share, grouped.means(saved) / grouped.means(real))
-    for name, scale in (("share", 1.0), ("hours_a_day", HOURS)):
-        for end, value in zip(("", "_low", "_high"), shares, strict=True):
-            found[f"{name}{end}"] = scale * value
-    return found
-
-
-def _ended(change: Change, missing: NDArray[np.bool_]) -> int:
-    """Of the rounds that never end, those that end after the change."""
-    match change.kind:
-        case rounds.REPLACE | rounds.DROP:
-            return int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
-        case rounds.WAIT:
-            return int((missing.sum(axis=1) <= change.count).sum())
-        case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
-            return len(missing)
-        case _:
-            return 0
-
-
-def _series(slowest: Slowest, blame: FloatArray, medians: FloatArray) -> Iterator[FloatArray]:
-    """What the blocks must be long enough for: rounds as a whole, and the worst hosts' spells."""
-    first, worker, second = slowest.without(())
-    yield first
-    yield medians
-    yield first - second
-    for host in np.argsort(-blame, kind="stable")[:3]:
-        yield np.where(worker == host, first - second, 0.0)
-
-
-def _alone_intervals(
-    slowest: Slowest, alone: FloatArray, grouped: Blocks
-) -> tuple[FloatArray, FloatArray]:
-    """Intervals of what the costliest hosts cost alone, ``(n,)`` each."""
-    low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
-    first, worker, second = slowest.without(())
-    for host in np.argsort(-alone, kind="stable")[:JUDGED] if slowest.of > 1 else ():
-        series = np.where(worker == host, first - second, 0.0)
-        low[host], high[host] = grouped.interval(float(alone[host]), grouped.means(series))
-    return low, high
-
-
-def _heat_map(
-    table: FloatArray, order: list[int]
-) -> tuple[list[int], NDArray[np.int64], FloatArray]:
-    """Hosts of the rows, the first rounds of the columns, and ``(hosts, columns)`` seconds."""
-    count, n = table.shape
-    hosts = list(range(n)) if n <= ALL else order[:SOME]
-    run = -(-count // COLUMNS)
-    first = np.arange(0, count, run)
-    sums = np.add.reduceat(table[:, hosts].T, first, axis=1)
-    return hosts, first, sums / np.diff(first, append=count)
-
-
-def _timeline(
-    table: FloatArray, order: list[int]
-) -> tuple[list[int], NDArray[np.int64], FloatArray]:
-    """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all, as ``_heat_map``.
-
-    Of more than ``LINES`` hosts, half are those to blame most and half any others.
+    Args:
+        table: as ``study_load`` has it.
+        names: of the hosts.
+        most: hosts that are replaced, dropped or not waited for, at most.
     """
-    real, n, half = table.max(axis=1), table.shape[1], LINES // 2
-    start = 0
-    if len(real) > ROUNDS:
-        sums = np.cumsum(np.concatenate([[0.0], real]))
-        means = (sums[ROUNDS:] - sums[:-ROUNDS]) / ROUNDS
-        start = int(np.argmin(np.abs(means - real.mean())))
-    hosts = list(range(n))
-    if n > LINES:
-        others = sorted(order[half:])
-        some = [others[int(i)] for i in np.linspace(0, len(others) - 1, LINES - half)]
-        hosts = sorted([*order[:half], *some])
-    window = table[start : start + ROUNDS, hosts].T
-    return hosts, np.arange(start, start + window.shape[1]), window
 
+    def __init__(self, table: FloatArray, names: Sequence[str], most: int) -> None:
+        whole = np.isfinite(table).all(axis=1)
+        self.names = names
+        self.table = table if whole.all() else table[whole]
+        self.missing = ~np.isfinite(table[~whole])
+        self.medians = rounds.round_medians(self.table)
+        self.slowest = rounds.slowest(self.table, most + 2)
+        self.factors = rounds.worker_factors(self.table, self.medians)
+        self.slow = rounds.slowdown(self.table, self.medians, self.factors)
+        self.blame = rounds.waits(self.table, self.medians)
+        self.seconds = float(self.slow.real.mean())
+        self.first, self.worker, second = self.slowest.without(())
+        self.gaps = self.first - second
+        self.blocks = blocks(self._series())
+        self.standing = rounds.standing_out(self.slowest, self.blame, self.blocks.of_rounds)
+        others = np.argsort(-self.blame, kind="stable")
+        self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
 
-def _host_rows(
-    names: Sequence[str],
-    load: float | None,
-    hosts: Sequence[int],
-    first: NDArray[np.int64],
-    seconds: FloatArray,
-) -> pd.DataFrame:
-    """A row for each host and round (the first of a run), from ``(hosts, columns)`` seconds."""
-    columns = seconds.shape[1]
-    return pd.DataFrame(
-        {
-            "load": np.nan if load is None else float(load),
-            "host": np.repeat([names[host] for host in hosts], columns),
-            "worker": np.repeat(hosts, columns),
-            "round": np.tile(first, len(hosts)),
-            "seconds": seconds.ravel(),
+    def _series(self) -> Iterator[FloatArray]:
+        """What blocks must be long enough for: rounds as a whole, and the worst hosts' spells."""
+        yield self.first
+        yield self.medians
+        yield self.gaps
+        for host in np.argsort(-self.blame, kind="stable")[:3]:
+            yield np.where(self.worker == host, self.gaps, 0.0)
+
+    def _estimate(self, name: str, series: FloatArray) -> dict[str, float]:
+        """The mean of ``(R,)``, with its interval."""
+        value = float(series.mean())
+        low, high = self.blocks.interval(value, self.blocks.means(series))
+        return {name: value, f"{name}_low": low, f"{name}_high": high}
+
+    def slowdown(self) -> pd.DataFrame:
+        """The seconds of a mean step, a row per cause."""
+        rows: list[dict[str, Any]] = [{"part": "typical", "seconds": self.slow.typical}]
+        for name, part in self.slow.parts().items():
+            rows.append({"part": name, **self._estimate("seconds", part)})
+        rows.append({"part": "step", "seconds": self.seconds})
+        table = pd.DataFrame(rows, columns=["part", "seconds", "seconds_low", "seconds_high"])
+        return table.assign(share=table["seconds"] / self.seconds)
+
+    def change(self, change: Change) -> dict[str, Any]:
+        """A row of the table of changes."""
+        seconds, typical = float(change.seconds.mean()), self.slow.typical
+        return {
+            "change": change.kind,
+            "count": change.count,
+            "hosts": ", ".join(self.names[host] for host in change.hosts[:LISTED]),
+            "quantile": change.quantile,
+            "timeout": change.timeout,
+            "seconds": seconds,
+            **self._saving(change),
+            "slowdown": seconds / typical,
+            "rounds_ended": len(self.table) + self._ended(change),
+            "text": change_name(change, self.names, typical),
         }
-    )
+
+    def _saving(self, change: Change) -> dict[str, float]:
+        """What a change saves: seconds a round, a share of them, and hours of a day."""
+        saved = self.slow.real - change.seconds
+        found = self._estimate("saved", saved)
+        share = found["saved"] / self.seconds
+        # a ratio of means, each of the same resampled rounds
+        ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
+        shares = share, *self.blocks.interval(share, ratios)
+        for name, scale in (("share", 1.0), ("hours_a_day", HOURS)):
+            for end, value in zip(("", "_low", "_high"), shares, strict=True):
+                found[f"{name}{end}"] = scale * value
+        return found
+
+    def _ended(self, change: Change) -> int:
+        """Of the rounds that never end, those that end after the change."""
+        missing = self.missing
+        match change.kind:
+            case rounds.REPLACE | rounds.DROP:
+                return int((~np.delete(missing, change.hosts, axis=1).any(axis=1)).sum())
+            case rounds.WAIT:
+                return int((missing.sum(axis=1) <= change.count).sum())
+            case rounds.BACKUP | rounds.IDEAL | rounds.MEDIAN_WORKER:
+                return len(missing)
+            case _:
+                return 0
+
+    def hosts(self) -> pd.DataFrame:
+        """The hosts, a row each, the one that costs most alone first."""
+        n = len(self.names)
+        alone, ended = rounds.slow_alone(self.slowest)
+        low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
+        for host in np.argsort(-alone, kind="stable")[:JUDGED] if self.slowest.of > 1 else ():
+            means = self.blocks.means(np.where(self.worker == host, self.gaps, 0.0))
+            low[host], high[host] = self.blocks.interval(float(alone[host]), means)
+        place = np.empty(n, dtype=np.int64)
+        place[self.order] = np.arange(1, n + 1)
+        return pd.DataFrame(
+            {
+                "host": [*self.names],
+                "worker": np.arange(n),
+                "alone": alone,
+                "alone_low": low,
+                "alone_high": high,
+                "alone_share": alone / self.seconds,
+                "blame": self.blame,
+                "factor": self.factors,
+                "ends": ended,
+                "mean": self.table.mean(axis=0),
+                "missing": self.missing.sum(axis=0) / (len(self.table) + len(self.missing)),
+                "stands_out": np.isin(np.arange(n), self.standing),
+                "order": place,
+            }
+        ).sort_values(["alone", "blame"], ascending=False, kind="stable")
+
+    def heat_map(self) -> pd.DataFrame:
+        """Means of the hosts' seconds over runs of rounds; of many hosts, those most to blame."""
+        count, n = self.table.shape
+        hosts = list(range(n)) if n <= ALL else self.order[:SOME]
+        first = np.arange(0, count, -(-count // COLUMNS))
+        sums = np.add.reduceat(self.table[:, hosts].T, first, axis=1)
+        return self._rows(hosts, first, sums / np.diff(first, append=count))
+
+    def timeline(self) -> pd.DataFrame:
+        """``ROUNDS`` consecutive rounds whose slowdown is nearest to that of all.
+
+        Of more than ``LINES`` hosts, half are those to blame most and half any others.
+        """
+        real, n, half = self.slow.real, len(self.names), LINES // 2
+        start = 0
+        if len(real) > ROUNDS:
+            sums = np.cumsum(np.concatenate([[0.0], real]))
+            means = (sums[ROUNDS:] - sums[:-ROUNDS]) / ROUNDS
+            start = int(np.argmin(np.abs(means - self.seconds)))
+        hosts = list(range(n))
+        if n > LINES:
+            others = sorted(self.order[half:])
+            some = [others[int(i)] for i in np.linspace(0, len(others) - 1, LINES - half)]
+            hosts = sorted([*self.order[:half], *some])
+        window = self.table[start : start + ROUNDS, hosts].T
+        table = self._rows(hosts, np.arange(start, start + window.shape[1]), window)
+        return table.assign(step=real[table["round"]])
+
+    def _rows(
+        self, hosts: Sequence[int], first: NDArray[np.int64], seconds: FloatArray
+    ) -> pd.DataFrame:
+        """A row for each host and round (the first of a run), from ``(hosts, columns)`` seconds."""
+        columns = len(first)
+        return pd.DataFrame(
+            {
+                "host": np.repeat([self.names[host] for host in hosts], columns),
+                "worker": np.repeat(hosts, columns),
+                "round": np.tile(first, len(hosts)),
+                "seconds": seconds.ravel(),
+            }
+        )
