@@ -28,9 +28,6 @@ from .cell import Facts, How, play
 from .masters import CannotEnd
 from .worker import refusal
 
-# What a live run says in the terminal besides its table.
-
-
 SAME = 1e-9
 """Models this close, of their length, are the same up to round-off."""
 
@@ -57,9 +54,6 @@ def show_live(outcome: Outcome, facts: Sequence[Facts]) -> None:
             f"from the same arrivals the simulator finds the same models, to {max(known):.1g} "
             "of their length"
         )
-
-
-# ``erasurehead live``: every cell of a config on real workers, and the tables of a run.
 
 
 LONGEST = 86_400.0

@@ -29,11 +29,8 @@ from ...sim.schemes.base import Fixed, Scheme
 from ...sim.schemes.ringleader import InCycles, OneOfEach
 from ...sim.types import ComplexArray, FloatArray
 
-# What a master and its workers say to each other.
-#
 # A worker gets its ``Setup`` once, and then one ``Task`` after another; for each message of a task
 # it answers with a ``Reply``. Instants and waits here are real seconds.
-
 
 Vector = FloatArray | ComplexArray
 
@@ -221,9 +218,6 @@ class Setup:
     slow: float = 1.0
 
 
-# What of a scheme and its problem each worker holds, and which schemes have such workers.
-
-
 ENTRIES = 2**18
 """Entries of X, 2 MiB: under a millisecond of work."""
 
@@ -304,14 +298,6 @@ def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
     ]
 
 
-# A worker: it waits for a task, computes, sleeps out the task's delay, and sends its messages.
-#
-# A delay is the time that a whole task takes: computing is part of it, and where computing takes
-# longer, the message is late. A worker listens while it sleeps, and between pieces of its work
-# while it computes: a new task ends the one before at once under ``cancel``, and is kept for later
-# under the other policies.
-
-
 def process(line: Connection) -> None:
     """A worker that is a process of this machine; it ends when its line closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the command's business
@@ -349,7 +335,11 @@ def _read(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
 
 @final
 class LiveWorker:
-    """A real worker.
+    """A real worker: it waits for a task, computes, sleeps out its delay, and sends its messages.
+
+    A delay is the time that a whole task takes: computing is part of it, and where computing takes
+    longer, the message is late. A worker listens while it sleeps, and between pieces of its work: a
+    new task ends the one before at once under ``cancel``, and is kept under the other policies.
 
     Life cycle: ``serve`` until ``End`` comes.
     """

@@ -175,7 +175,10 @@ class ConnectedWorkers:
         try:
             told: Reply | Idle = self._lines[worker].recv()
         except (EOFError, OSError):
-            return self._dies(worker)
+            self._close(worker)
+            if worker in self._dropping:
+                self._dropping.remove(worker)
+            return Death(worker, self.now())
         if isinstance(told, Idle):
             self._busy[worker] = told.busy / self.scale
             self._dropping.remove(worker)
@@ -189,12 +192,6 @@ class ConnectedWorkers:
             return
         with suppress(OSError):  # what it had sent before is still read; then its line ends
             self._lines[worker].send(what)
-
-    def _dies(self, worker: int) -> Death:
-        self._close(worker)
-        if worker in self._dropping:
-            self._dropping.remove(worker)
-        return Death(worker, self.now())
 
     def _close(self, worker: int) -> None:
         self._alive[worker] = False

@@ -157,9 +157,6 @@ def _listed(question: Question) -> list[Contender]:
     return [Contender(i, section, i < len(given)) for i, section in enumerate(sections)]
 
 
-# The first two stages: theory and the clock say who cannot win, before anything is trained.
-
-
 CLOCKED = 8
 """Replications of the clock that screens."""
 
@@ -270,10 +267,8 @@ def _drop_doubles(search: Search) -> None:
             one.leave(SCREENED, f"does the same as {same.label}")
 
 
-# The third stage: each scheme's own learning rate. Rates are chosen on trial delays and schemes
-# compared on the config's, so that no scheme is flattered by the choice of its rate.
-
-
+# Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
+# flattered by the choice of its rate.
 TRIAL, TUNED = 4, 16
 """Replications on which rates are tried by factors of 4, and then by factors of 2."""
 
@@ -402,9 +397,6 @@ def _slower(question: Question, mine: tuple[float, float], best: tuple[float, fl
         return f"reaches the goal in {mine[0]:.0f} trial replications less than the best"
     value = f"{mine[1]:.4g}{question.goal.unit} {question.goal.phrase}"
     return f"{value} at its best rate, {mine[1] / best[1]:.3g} times the best"
-
-
-# The fourth stage: a race on the delays of the config's seed, the same for all.
 
 
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))

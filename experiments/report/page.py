@@ -102,7 +102,9 @@ def _table(records: Records) -> Table:
             columns.append(f"{metric.title}, ratio")
     rows = []
     for row in summary.head(10_000).to_dict("records"):
-        cells = [plain_cell(row["label"]), *(plain_cell(_shown(row[key])) for key in keys)]
+        point = (row[key] for key in keys)
+        shorter = (short_text(value) if isinstance(value, str) else value for value in point)
+        cells = [plain_cell(row["label"]), *map(plain_cell, shorter)]
         for metric in metrics:
             cells.append(number(*metric.estimate(row)))
             if metric in compared:
@@ -110,10 +112,6 @@ def _table(records: Records) -> Table:
                 cells.append(interval(*ends))
         rows.append(cells)
     return capped("summary", "", columns, rows, outputs.SUMMARY)
-
-
-def _shown(value: Any) -> Any:
-    return short_text(value) if isinstance(value, str) else value
 
 
 def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, str]]:
