@@ -140,7 +140,7 @@ def _run(
         tell=terminal.say,
     )
     if where.dry_run:
-        planned = command.plan_attack(document, target, options)
+        planned = command.plan(document, target, options)
         console.show_plan(planned, target, lanes.jobs)
         command.require_room(planned, target, options)
         return

@@ -179,7 +179,7 @@ def with_a_scheme(folder: Path) -> None:
     assert look("majority").colour in (output / "plots" / "iteration_time.svg").read_text().upper()
     test_atlas.test_an_entry_is_complete("majority")
     test_atlas.test_what_an_entry_names_exists("majority")
-    assert "## majority\n\nTake what more than half of the workers send.\n" in atlas.page(
+    assert "## majority\n\nTake what more than half of the workers send.\n" in atlas.atlas_page(
         SCHEMES, BUILT_IN
     )
     assert atlas.portrait(*Majority.portrait(), BUILT_IN).panels

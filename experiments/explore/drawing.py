@@ -61,7 +61,7 @@ class Simulated:
 
     @property
     def seconds(self) -> Estimate:
-        """Seconds per iteration."""
+        """Mean seconds of an iteration, and its standard error."""
         return mean_and_error(self.times[:, -1] / (self.times.shape[1] - 1))
 
     @property

@@ -89,7 +89,7 @@ def study(
     load: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Findings:
-    """Fit everything.
+    """Fit load law, workers, families and memory, and choose the ``delay:`` section.
 
     Args:
         measured: a table without missing delays.

@@ -34,15 +34,15 @@ class Table:
     """A table that can be sorted and filtered.
 
     Attributes:
-        ident: of the page's part.
+        ident: an identifier, unique in the page.
         title: above it; empty where the section says it.
-        columns: their titles; where a terminal is narrow, the last ones go first.
+        columns: their titles; a narrow terminal drops the last ones first.
         rows: as many cells each.
         note: what is to be known of it, such as how many rows are left out.
         numbers: which columns hold numbers.
         file: where all rows and columns are.
         brief: rows that the terminal prints; 0 for none.
-        keys: columns that tell rows apart, the first ones; they never go.
+        keys: columns that tell rows apart, the first ones; never dropped.
     """
 
     ident: str
@@ -138,7 +138,7 @@ class Answer:
     Attributes:
         kind: the command that answered.
         subject: what was asked about, such as the name of a table.
-        verdict: the answer, one sentence.
+        verdict: the answer, one sentence or a few.
         why: what it rests on, a sentence each.
         next: what to do with it, a sentence each; commands stand between backticks.
         command: how to ask again; empty where no command line was used.
@@ -167,7 +167,8 @@ class Page:
     """A whole page.
 
     Attributes:
-        answer: which command asked what, the verdict, why, and what to do next: ``answer.json``.
+        answer: which command asked what, the verdict, why, and what to do next; it is saved as
+            ``answer.json``.
         question: what was asked, as terms and values.
         sections: pictures and tables.
         provenance: where it comes from, as terms and values.

@@ -28,8 +28,8 @@ from .measure import Performance, Perturbation, Simulation, perturbations, simul
 from .question import Question
 from .search import STAGES, Search
 
-REPLICATIONS, QUICK_REPLICATIONS = 16, 64
-"""Replications on changed delays with a problem, and without one."""
+TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64
+"""Replications on changed delays with a training problem, and without one."""
 
 FEW = 6
 """Schemes that run on changed delays, at most."""
@@ -42,7 +42,7 @@ class Sensitivity:
     Attributes:
         perturbation: what is changed.
         contender: the scheme.
-        values: what the goal makes small, ``(R,)``; NaN where it is not reached.
+        values: ``(R,)`` of the quantity that is minimised; NaN where the goal is not reached.
         best: the same of the recommended scheme, on the same delays.
     """
 
@@ -77,7 +77,7 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
     """
     question = search.question
     chosen = _few(search, finalists)
-    replications = REPLICATIONS if question.trains else QUICK_REPLICATIONS
+    replications = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
     changes = perturbations(question.scenario.unit_delay)
     simulations: list[Simulation] = []
     for change in changes:
@@ -316,7 +316,7 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
 
 
 def _best_known(one: Contender) -> float:
-    """What the goal makes small, from the latest stage that measured it."""
+    """The quantity that is minimised, from the latest stage that measured it."""
     if one.final is not None:
         return mean_to_goal(one.values)
     if one.trial is not None:

@@ -29,7 +29,7 @@ MATTERS = 0.02
 """Share of the job's time from which a saving is worth a word."""
 
 NEARLY = 0.9
-"""Of what all hosts that stand out save together; the fewest that save so much are named."""
+"""Name the fewest hosts that together save this share of what all hosts that stand out save."""
 
 NAMED, TICKS = 4, 24
 """Hosts that are named in a sentence, and beside a picture."""
@@ -47,7 +47,7 @@ SAVES = Look("#0072B2", "o", SOLID, "share of a step that it saves, with its 95 
 SPANS = {"computing": "#0072B2", "the slowest of the round": "#D55E00", "waiting": GRID}
 
 MOST_CHANGES, MOST_LOADS = 24, 4
-"""Of a picture, and of the page."""
+"""Changes in a picture, and loads that have pictures."""
 
 METHOD = (
     "A step ends with its slowest worker. A delay is that of a typical task, times a lasting "
@@ -57,11 +57,11 @@ METHOD = (
     "the median among all who were late, so that hosts that are slow together have theirs. A "
     "host *stands out* if it ends more rounds, or costs more, than chance explains (1 % of "
     "tables without such hosts name one). Hosts were chosen from the rounds that they are "
-    "judged by, so of hosts that do not stand out, savings are flattered. Dropped hosts leave "
+    "judged by, so savings of hosts that do not stand out are overestimated. Dropped hosts leave "
     "their work to the others under a proportional load law; where a task has a fixed part, "
     "dropping costs less.",
-    "Intervals: 95 %, bootstrap of blocks of rounds, for the hosts, time-outs and factors as they "
-    "are. Hours a day: what 24 hours of such rounds take less.",
+    "Intervals: 95 %, bootstrap of blocks of rounds, with hosts, time-outs and factors kept as "
+    "they are. Hours a day: what 24 hours of such rounds would save.",
 )
 
 
@@ -215,7 +215,7 @@ def read_whatif(directory: Path) -> Page:
 
 
 def whatif_page(studies: Sequence[Study], found: Answer) -> Page:
-    """What is said of a table: read from its tables alone, so that it can be said again."""
+    """The page, made from the saved tables alone, so that ``report`` can make it again."""
     ends = {one: mark(one.load if len(studies) > 1 else None) for one in studies}
     most = [*ends.items()][:MOST_LOADS]
     some = f"The first {MOST_LOADS} of {len(studies)} loads." if len(ends) > MOST_LOADS else ""

@@ -22,7 +22,7 @@ Message = tuple[int, int, float]
 """A gradient that has come: its worker, the version of its model, and seconds to compute it."""
 
 Heard = tuple[int, int, float, float]
-"""The same of a message that was decided, and the instant."""
+"""A decided message: worker, version, seconds to compute, and the instant of its arrival."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class Cycle:
         return True
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Whom the master waits for in vain, if no update can come any more; else nobody.
+        """Workers that block the next update for ever; none if it can still come.
 
         Args:
             lost: workers of whom nothing more comes.
@@ -224,7 +224,7 @@ class Decisions:
     Life cycle: ``decide`` the messages of each instant, in order, until ``done``.
 
     Args:
-        scheme: its four choices.
+        scheme: says what counts, when an update is made, and who is stopped or waits.
         iterations: iterations T.
 
     Attributes:
@@ -263,8 +263,8 @@ class Decisions:
             now: the instant.
 
         Returns:
-            Who starts anew with the newest model, in order; an update stops some of them. And who
-            has delivered and rests, if only until the restarts of this instant.
+            Workers that start anew with the newest model, in order, those whose task an update
+            stopped among them; and workers that have delivered and are idle.
         """
         before, oldest, restarts = self.version, self._oldest, self._restarts
         senders, cycle, standstill = self._senders, self._cycle, self._standstill
@@ -333,7 +333,7 @@ class Decisions:
         return [worker for worker in range(self.scheme.workers) if worker not in heard]
 
     def hopeless(self, lost: Set[int]) -> list[int]:
-        """Whom the master waits for in vain while others go on for ever; nobody if there is hope.
+        """Workers that block the next update for ever while others go on; none if it can come.
 
         Args:
             lost: workers of whom nothing more comes, unless they are started anew.

@@ -79,13 +79,13 @@ class StoppingRule(ABC):
     """When the master has enough; abstract.
 
     n stands for the number of messages of a round: with several per worker, that of all of them.
-    Three rules are named in the config; their fields are its keys, and pydantic checks them there.
+    Of rules that a config can name (``sim.schemes.stop``) the fields are keys, checked by pydantic.
     """
 
     __pydantic_config__ = STRICT
 
     def on(self, code: Assignment) -> StoppingRule:
-        """The rule for a code that the config chose it for (``sim.schemes.stop``).
+        """This rule, adapted to a code that the config asks it of (``sim.schemes.stop``).
 
         Raises:
             InvalidParameter: it can never be satisfied by the code's messages.
@@ -239,7 +239,7 @@ class AllOf(_Pair):
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        """Both, but a part of time alone does not count."""
+        """Both; a deadline alone is ignored, since no arrival satisfies it."""
         parts = [part for part in (self.left, self.right) if not part.only_timed]
         return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
 
