@@ -289,9 +289,8 @@ class Optimal(Decoder):
     (arXiv 1711.06771), optimal decoding.
 
     Cost: for each distinct set of arrivals one n x k least-squares solve, O(n k^2); of matrices
-    with more than ``DENSE`` entries some hundred products with the sparse B, see
-    ``sim.schemes.decoders``, so that large codes that are badly conditioned are not solved
-    exactly.
+    with more than ``DENSE`` entries some hundred products with the sparse B (``solve``), so that
+    large codes that are badly conditioned are not solved exactly.
     """
 
     solves: ClassVar[bool] = True

@@ -138,9 +138,8 @@ class NetworkedRounds:
         self._downlink = np.zeros(n) if network is None else network.downlink(n)
         self._fixed = np.zeros(m)
         if network is not None:
-            self._fixed += network.uplink_latency + network.transfer * np.array(
-                scheme.message_sizes
-            )
+            sizes = np.array(scheme.message_sizes)
+            self._fixed += network.uplink_latency + network.transfer * sizes
         # ``(r, T, n)`` seconds that lost messages cost; ``None``: none are lost.
         self._resent: FloatArray | None = None
         if resends is not None:

@@ -277,9 +277,8 @@ class Worker:
             if not self._valid(attempt):
                 return
             if self.host.recorder is not None:
-                self.host.recorder.span(
-                    self.index, "sending", began + computed, self.env.now, of_round
-                )
+                sent = began + computed
+                self.host.recorder.span(self.index, "sending", sent, self.env.now, of_round)
             self.sending -= 1
             self.master.hear(message, of_round, seconds)
             self.under_way_changes(-1)
