@@ -62,7 +62,7 @@ SOURCE = re.compile(r"^Sources?: (?P<text>(?:.+\n?)+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class SchemeEntry:
+class AtlasEntry:
     """A section of the page.
 
     Attributes:
@@ -78,12 +78,12 @@ class SchemeEntry:
     facts: Mapping[str, str]
 
 
-def entry_of(family: type[SchemeFamily]) -> SchemeEntry:
+def entry_of(family: type[SchemeFamily]) -> AtlasEntry:
     """The section of a scheme; where no ``source`` is given, the module's is taken."""
     facts = section_of(family, "Facts")
     facts.setdefault("source", _source_of_module(family))
     said = {key: facts.get(key) or NOT_SAID for key in FACTS}
-    return SchemeEntry(family.name, tuple(prose_of(family)), names(family), said)
+    return AtlasEntry(family.name, tuple(prose_of(family)), names(family), said)
 
 
 def _source_of_module(family: type) -> str:
@@ -168,7 +168,7 @@ def atlas_page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> 
     return "\n".join([heading, table, "", *sections, LEFT_OUT])
 
 
-def _section(entry: SchemeEntry, family: type[SchemeFamily], names: Catalogue) -> str:
+def _section(entry: AtlasEntry, family: type[SchemeFamily], names: Catalogue) -> str:
     shown, workers = family.portrait()
     scheme = shown.build(workers)
     lines = [f"## {entry.name}", "", "\n\n".join(map(_code, entry.prose)), ""]

@@ -113,7 +113,7 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
     return replace(work, useful=useful, last=last, margin=margin)
 
 
-def refuse_endless(
+def refuse_never_enough(
     part: TraceArrays,
     opened: FloatArray,
     drained: FloatArray | None,

@@ -13,7 +13,7 @@ from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
 from ..run import plan_of, play_rounds, to_the_end
 from ..tapes import CheckedTape
-from .booking import TraceArrays, all_in, blame, book, refuse_endless, useful_pieces
+from .booking import TraceArrays, all_in, blame, book, refuse_never_enough, useful_pieces
 
 if TYPE_CHECKING:
     from ..run import Course, Run
@@ -104,7 +104,7 @@ class CoupledRounds:
         begun, arrive = self._begun[:, rounds], self._arrive[:, rounds]
         part = self._result.rounds(self._first, self._first + self._count)
         drained = ready if self._policy.drains else None
-        refuse_endless(part, opened, drained, lambda r, t: arrive[r, t])
+        refuse_never_enough(part, opened, drained, lambda r, t: arrive[r, t])
         self._free = self._free.copy()  # it may be part of what is used up here
         book(part, opened, begun if self._policy.couples_rounds else None, arrive, drained)
         self._first, self._count = self._first + self._count, 0
@@ -168,7 +168,7 @@ class NetworkedRounds:
         one.times[:, 0] = ended = stopping.stopping_delay(arrive, self._now)
         ready = np.maximum(ended, all_in(arrive, m)) if policy.drains else ended
         drained = ready[:, None] if policy.drains else None
-        refuse_endless(one, opened, drained, lambda r, _: arrive[r])
+        refuse_never_enough(one, opened, drained, lambda r, _: arrive[r])
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
@@ -308,7 +308,7 @@ def _independent_rounds(
     opened, after = instants[:, :-1], instants[:, 1:]
     np.add(opened, delay, out=part.times)
     drained = after if drains else None
-    refuse_endless(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
+    refuse_never_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
     if part.arrived is not None or part.work is not None:
         book(part, opened, None, opened[:, :, None] + offsets, drained)
     return np.asarray(after[:, -1].copy())
