@@ -10,8 +10,7 @@ import numpy as np
 
 from benchmarks.timing import Row, paired
 from erasurehead.delay_models import MODELS, Tape
-from erasurehead.sim.engines.cluster import Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme

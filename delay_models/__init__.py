@@ -9,7 +9,7 @@ if __name__ == "delay_models":
         "write erasurehead.delay_models instead of delay_models"
     )
 
-from .base import DelayModel
+from .base import DelayModel, Tape
 from .cold_starts import ColdStarts
 from .compose import OwnLaws, Scaled, Shifted
 from .empirical import Empirical
@@ -25,7 +25,6 @@ from .parametric import (
     Weibull,
 )
 from .presets import LambdaCnn, LlmRanks
-from .tape import Tape
 from .trace import AuthorsStream, MeasuredTrace
 
 MODELS: dict[str, type[DelayModel]] = {

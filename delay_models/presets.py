@@ -33,27 +33,24 @@ class Preset(Affine):
         return self.base.sum_of(draws)
 
 
-CALLS: dict[float, Mixture] = {
-    0.0: Mixture(
-        weights=(0.785, 0.215),
-        components=(LogNormal(median=0.640, sigma=0.044), LogNormal(median=0.901, sigma=0.258)),
-    ),
-    0.5: Mixture(
-        weights=(0.844, 0.156),
-        components=(LogNormal(median=1.154, sigma=0.029), LogNormal(median=1.445, sigma=0.174)),
-    ),
-    1.0: Mixture(
-        weights=(0.889, 0.111),
-        components=(LogNormal(median=1.780, sigma=0.037), LogNormal(median=2.208, sigma=0.134)),
-    ),
+CALLS = {
+    0.0: (0.785, (0.640, 0.044), (0.901, 0.258)),
+    0.5: (0.844, (1.154, 0.029), (1.445, 0.174)),
+    1.0: (0.889, (1.780, 0.037), (2.208, 0.134)),
 }
-"""Calls without a cold start: two lognormals fitted by maximum likelihood at each load."""
+"""Calls without a cold start at each load: the first one's share, then median (s) and sigma of two
+lognormals, fitted by maximum likelihood."""
 
-START_UP = Mixture(
-    weights=(0.65, 0.35),
-    components=(LogNormal(median=25.1, sigma=0.01), LogNormal(median=36.7, sigma=0.01)),
-)
+START_UP = (0.65, (25.1, 0.01), (36.7, 0.01))
 """Start-ups come in two lengths; with the call itself they were 26 to 40 s."""
+
+
+def _two_lognormals(
+    first_share: float, first: tuple[float, float], second: tuple[float, float]
+) -> Mixture:
+    weights = (first_share, round(1 - first_share, 3))
+    components = tuple(LogNormal(median=median, sigma=sigma) for median, sigma in (first, second))
+    return Mixture(weights=weights, components=components)
 
 
 def _measured(load: float) -> float:
@@ -85,8 +82,8 @@ class LambdaCnn(Preset):
     @cached_property
     @override
     def base(self) -> ColdStarts:
-        calls = CALLS[self.load]
-        return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=START_UP)
+        calls, start_up = _two_lognormals(*CALLS[self.load]), _two_lognormals(*START_UP)
+        return ColdStarts(base=calls, probability=0.09, share=5 / 256, delay=start_up)
 
     @classmethod
     @override

@@ -18,7 +18,7 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows
 from erasurehead.experiments.config.settings import FailureSettings
-from erasurehead.sim.engines.cluster import Network
+from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
 from erasurehead.sim.schemes import SCHEMES

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ...sim.engines.cluster import Policy
-from ...sim.engines.run import Run
+from ...sim.engines.run import Policy, Run
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Fixed, RoundScheme

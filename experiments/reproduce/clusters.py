@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
-from ...sim.engines.cluster import Policy
+from ...sim.engines.run import Policy
 from ..config import build
 
 Section = dict[str, Any]

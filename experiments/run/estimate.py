@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...delay_models.tape import BLOCK_CELLS
+from ...delay_models.base import BLOCK_CELLS
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
-from ...sim.engines.cluster import IDEAL, Policy
-from ...sim.engines.run import Engine, Run
+from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.learner import BLOCK
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import DECODING as DECODING_AT_MOST

@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import ArrayLike
 
 from erasurehead.delay_models import MODELS, DelayModel, Tape
-from erasurehead.delay_models.base import FloatArray
-from erasurehead.delay_models.tape import SHARED, START
+from erasurehead.delay_models.base import SHARED, START, FloatArray
 from tests.statistics import BOUND
 
 

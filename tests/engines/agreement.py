@@ -9,8 +9,7 @@ from typing import Literal
 import numpy as np
 
 from erasurehead.experiments.conformance.rounds import trace_arrays as arrays
-from erasurehead.sim.engines.cluster import IDEAL, Cluster, Policy
-from erasurehead.sim.engines.run import Recorder, Run
+from erasurehead.sim.engines.run import IDEAL, Cluster, Policy, Recorder, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import NeverEnough
 from erasurehead.sim.load_laws import LoadLaw

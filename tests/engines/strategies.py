@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.cluster import Policy
+from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.load_laws import (
     Additive,
     LoadLaw,

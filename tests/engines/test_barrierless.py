@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.build import ImpossibleCell, timing
 from erasurehead.experiments.config.cells import cells
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional

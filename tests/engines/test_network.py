@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from erasurehead.sim.engines.cluster import Cluster, Failures, Network, Policy
-from erasurehead.sim.engines.run import Recorder
+from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Recorder
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme

@@ -42,8 +42,7 @@ from erasurehead.experiments.live.worker import (
     supported,
 )
 from erasurehead.experiments.run.compute import learn
-from erasurehead.sim.engines.cluster import Cluster, Policy
-from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.run import Cluster, Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.load_laws import Additive, Proportional
 from erasurehead.sim.optimizers import Accelerated

@@ -14,9 +14,8 @@ from sklearn.preprocessing import OneHotEncoder
 
 from erasurehead.sim.errors import DataNotFound, InvalidParameter
 from erasurehead.sim.problems import DATASETS
-from erasurehead.sim.problems.datasets.base import Dataset, interactions, one_hot
+from erasurehead.sim.problems.datasets.base import Dataset, Synthetic, interactions, one_hot
 from erasurehead.sim.problems.datasets.brought import AMAZON_COLUMNS, DATA_VARIABLE, KC_COLUMNS
-from erasurehead.sim.problems.datasets.included import Synthetic
 from tests.problems.test_build import build_problem
 
 # Data sets that need no file, and the encodings, on small generated tables.

@@ -18,8 +18,7 @@ from typing_extensions import override
 
 from ...errors import NeverEnough
 from ...types import FloatArray
-from ..cluster import Cluster
-from ..run import Recorder
+from ..run import Cluster, Recorder
 from ..tapes import TapeColumn, columns
 from ..updates import Decisions
 from .master import RECEPTION, Call

@@ -11,8 +11,7 @@ from simpy.events import Event, Timeout
 
 from ...errors import NeverEnough
 from ...types import FloatArray, TapeLike
-from ..cluster import Network, Policy
-from ..run import Recorder
+from ..run import Network, Policy, Recorder
 from ..tapes import columns
 from .master import Master
 

@@ -3,9 +3,8 @@
 To add one: write one frozen dataclass and add one line to ``DATASETS``.
 """
 
-from .base import DatasetFamily
+from .base import BreastCancer, DatasetFamily, Diabetes, Synthetic
 from .brought import Amazon, Covertype, File, KcHousing
-from .included import BreastCancer, Diabetes, Synthetic
 
 DATASETS: dict[str, type[DatasetFamily]] = {
     "synthetic": Synthetic,
