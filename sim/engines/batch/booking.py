@@ -172,15 +172,14 @@ def book(
     arrived = np.less_equal(arrive, ended, out=part.arrived)
     if part.work is None:
         return
-    blame(arrive, opened, part.times, part.work, m)
+    until_end = np.minimum(arrive, ended)
+    blame(arrive, until_end, arrived, opened, part.times, part.work)
     if m > 1 or begun is not None:
         since = opened[:, :, None] if begun is None else begun
         accumulate(part.work.useful, useful_pieces(arrive, since, arrived, m))
-    computed = arrive[:, :, m - 1 :: m]
-    if drained is None:
-        np.minimum(computed, ended, out=computed)
-    elif part.ends_run:  # only the run's end cuts off work that is drained
-        computed[:, -1] = np.minimum(computed[:, -1], ended[:, -1])
+    computed = (until_end if drained is None else arrive)[:, :, m - 1 :: m]
+    if drained is not None and part.ends_run:  # only the run's end cuts off work that is drained
+        computed[:, -1] = until_end[:, -1, m - 1 :: m]
     computed -= opened[:, :, None]
     accumulate(part.work.busy, computed)
     if m == 1 and begun is None:
@@ -239,21 +238,33 @@ def useful_pieces(
 
 
 def blame(
-    arrive: FloatArray, opened: FloatArray, ended: FloatArray, work: Work | None, messages: int
+    arrive: FloatArray,
+    until_end: FloatArray,
+    arrived: BoolArray,
+    opened: FloatArray,
+    ended: FloatArray,
+    work: Work,
 ) -> None:
     """Who ended each round, and how long after the message before; fills ``last`` and ``margin``.
 
     Args:
         arrive: ``(r, t, n m)`` when each message arrives.
+        until_end: the earlier of that and the round's end.
+        arrived: ``(r, t, n m)`` who arrived in time.
         opened, ended: ``(r, t)``.
-        work: where to; ``None``: nowhere.
-        messages: m.
+        work: where to.
+
+    Cost: a comparison, a product and two reductions over ``(r, t, n m)``.
     """
-    if work is None:
-        return
-    at_the_end = arrive == ended[..., None]
+    each, messages = arrive.shape[-1], arrive.shape[-1] // work.busy.shape[-1]
+    early = arrive < ended[..., None]
+    at_the_end = np.greater(arrived, early)
     first = at_the_end.argmax(axis=-1)
-    someone = np.take_along_axis(at_the_end, first[..., None], axis=-1)[..., 0]
-    work.last[:] = np.where(someone, first // messages, -1)
-    before = row_max(np.where(arrive < ended[..., None], arrive, 0.0))
-    work.margin[:] = np.where(someone, ended - np.maximum(before, opened), 0.0)
+    someone = at_the_end.ravel().take(first + np.arange(0, arrive.size, each).reshape(first.shape))
+    last = first if messages == 1 else first // messages
+    # A product: ``where`` guesses each cell, and half of the guesses are wrong.
+    before = row_max(np.multiply(until_end, early))
+    margin = ended - np.maximum(before, opened)
+    work.last[:], work.margin[:] = last, margin
+    if not someone.all():
+        work.last[~someone], work.margin[~someone] = -1, 0.0

@@ -172,7 +172,10 @@ class NetworkedRounds:
         arrived = arrive <= one.times
         if one.arrived is not None:
             one.arrived[:, 0] = arrived
-        blame(arrive[:, None], opened, one.times, one.work, m)
+        if one.work is not None:
+            until_end = np.minimum(arrive, one.times)
+            row = arrive[:, None], until_end[:, None], arrived[:, None]
+            blame(*row, opened, one.times, one.work)
         self._done[:, t] = self._begun[:, t] + offsets[:, m - 1 :: m]
         nothing = np.zeros((len(offsets), 1, 1))
         self._useful[:, t] = useful_pieces(offsets[:, None], nothing, arrived[:, None], m)
@@ -310,7 +313,8 @@ def _independent_rounds(
     drained = after if drains else None
     refuse_never_enough(part, opened, drained, lambda r, t: opened[r, t] + offsets[r, t])
     if part.arrived is not None or part.work is not None:
-        book(part, opened, None, opened[:, :, None] + offsets, drained)
+        arrive = np.add(opened[:, :, None], offsets, out=offsets)
+        book(part, opened, None, arrive, drained)
     return np.asarray(after[:, -1].copy())
 
 
