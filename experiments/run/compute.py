@@ -20,7 +20,7 @@ from ...sim.learner import Learned, Learner, Progress, train, training_context
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.schemes.conditioning import Conditioning
+from ...sim.schemes.decoders import Conditioning
 from ...sim.steps import EXACT, Dense, Steps
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build

@@ -15,7 +15,7 @@ from ...sim.learner import BLOCK
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import DECODING as DECODING_AT_MOST
 from ...sim.schemes.base import Fixed, RoundScheme, Sees
-from ...sim.schemes.conditioning import PROBES
+from ...sim.schemes.decoders import PROBES
 from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
 from ..config.cells import Cell

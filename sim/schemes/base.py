@@ -15,8 +15,7 @@ from ..load_laws import LoadLaw
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
 from .assignments import Assignment
-from .conditioning import PROBES, Conditioning, conditioning
-from .decoders import Decoder
+from .decoders import PROBES, Conditioning, Decoder, conditioning
 from .stopping import StoppingRule
 
 
@@ -325,22 +324,18 @@ class Fixed(RoundScheme):
         checked = None
         if self.exact and self.decoder.operations:
             checked = max(PROBES, int(DECODING / self.decoder.operations))
-        return DecodedRounds(
-            trace.times,
-            trace.heard.arrived,
-            self.weights,
-            self.workers,
-            self.partitions,
-            checked=checked,
-        )
+        heard, size = trace.heard.arrived, (self.workers, self.partitions)
+        return DecodedRounds(trace.times, heard, self.weights, *size, checked=checked)
 
     @override
     def conditioning(self) -> Conditioning | None:
-        """Measured on 16 random sets of arrivals (``sim.schemes.conditioning``).
+        """Measured on 16 random sets of arrivals; ``None`` for a decoder that solves no equations.
 
         Cost: as much as decoding 16 rounds, at most a second; nothing for plain sums.
         """
-        return conditioning(self.assignment, self.stopping, self.decoder)
+        if not self.decoder.solves:
+            return None
+        return conditioning(self.assignment.encoding, self.stopping, self.decoder)
 
 
 class SchemeFamily(ABC):

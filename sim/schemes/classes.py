@@ -20,7 +20,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Stopped
-from .decoders import Decoder, products
+from .decoders import OfCode
 from .random_codes import plain_code
 from .stopping import FirstK, Opened, StoppingRule, Tally
 
@@ -126,25 +126,21 @@ class _ClassTally(Tally):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class BestClass(Decoder):
+class BestClass(OfCode):
     """Add the messages of the class of which most partitions arrived, the lowest of several.
 
     Args:
-        code: the code.
+        assignment: the code.
         classes: how many there are; worker j is of class j mod ``classes``.
     """
 
-    code: Encoded
+    assignment: Encoded
     classes: int
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        covered = arrived * np.asarray(np.diff(self.code.matrix.indptr))
+        covered = arrived * np.asarray(np.diff(self.assignment.matrix.indptr))
         per_class = [covered[..., c :: self.classes].sum(axis=-1) for c in range(self.classes)]
         best = np.argmax(per_class, axis=0)
         own = np.arange(arrived.shape[-1]) % self.classes
         return np.asarray(arrived * (own == best[..., None]), dtype=np.float64)
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.code.encoding)

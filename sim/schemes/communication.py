@@ -22,7 +22,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import UniformLoad, cyclic_support
 from .base import Claims, Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
-from .decoders import Decoder, products, solve_each
+from .decoders import OfCode, least_squares
 from .stopping import FirstK
 
 Parts = Annotated[int, BeforeValidator(not_bool), Ge(1)]
@@ -123,36 +123,27 @@ class ShortMessages(UniformLoad):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class FirstPart(Decoder):
+class FirstPart(OfCode):
     """The weights that decode the first part of the gradient, and nothing of the others.
 
     The other parts have weights of their own, which decode just as well.
-
-    Args:
-        code: the code.
 
     Cost: one least-squares solve of n x k m for each distinct set of arrivals.
     """
 
     solves: ClassVar[bool] = True
 
-    code: ShortMessages
+    assignment: ShortMessages
 
     @property
     @override
     def operations(self) -> float:
-        n, m = self.code.n, self.code.share
+        n, m = self.assignment.n, self.assignment.share
         return 5e4 + 0.6 * m * n**3
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
-        n, m = self.code.n, self.code.share
-        every = self.code.parts.transpose(1, 0, 2).reshape(n, m * n)
+        n, m = self.assignment.n, self.assignment.share
+        every = self.assignment.parts.transpose(1, 0, 2).reshape(n, m * n)
         target = np.concatenate([np.ones(n), np.zeros(n * (m - 1))])
-        return solve_each(
-            arrived, lambda mask: np.linalg.lstsq(every[mask].T, target, rcond=None)[0]
-        )
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.code.encoding)
+        return least_squares(arrived, every, target)

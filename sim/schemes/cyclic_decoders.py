@@ -19,14 +19,14 @@ from typing_extensions import override
 
 from ..types import BoolArray, ComplexArray, FloatArray, IntArray
 from .assignments import CyclicMds, UniformLoad
-from .decoders import Decoder, Optimal, distinct_rows, products
+from .decoders import OfCode, Optimal, of_distinct
 
 AT_ONCE = 64
 """Factors of a product that are multiplied together."""
 
 
 @dataclass(frozen=True, eq=False)
-class Cyclic(Decoder):
+class Cyclic(OfCode):
     """A decoder of a code whose row i has the columns i, ..., i + d - 1 (mod n); abstract."""
 
     solves: ClassVar[bool] = True
@@ -39,18 +39,16 @@ class Cyclic(Decoder):
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        masks, inverse = distinct_rows(arrived.reshape(-1, arrived.shape[-1]))
+        return of_distinct(arrived, self._of_sets)
+
+    def _of_sets(self, masks: BoolArray) -> FloatArray | ComplexArray:
         enough = np.count_nonzero(masks, axis=1) > self.assignment.n - self.assignment.load
         vectors = np.zeros(masks.shape, dtype=self.assignment.encoding.dtype)
         for place in np.flatnonzero(enough):
             vectors[place] = self.solve(np.flatnonzero(~masks[place]))
         if not enough.all():
             vectors[~enough] = Optimal(self.assignment).decoding_vector(masks[~enough])
-        return np.asarray(vectors[inverse.ravel()].reshape(arrived.shape))
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.assignment.encoding)
+        return vectors
 
 
 @final

@@ -9,15 +9,14 @@ from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
-from numpy.typing import DTypeLike
 from scipy import sparse
 from typing_extensions import override
 
-from ..types import BoolArray, ComplexArray, FloatArray, IntArray
+from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment, Pieces
+from .stopping import StoppingRule, stopping_delay_by_bisection
 
 # Least-squares decoding of large sparse codes, many sets of arrivals at a time.
-
 
 STEPS = 300
 """Of the iterative method: enough for a code with a condition number of some hundred."""
@@ -110,7 +109,6 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
 # a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a
 # complex code a is complex, and w is the real part of B^T a.
 
-
 DENSE = 2**18
 """Entries of the largest B that is made dense: 512 workers, 40 ms for a set of arrivals."""
 
@@ -136,6 +134,21 @@ class Decoder(ABC):
     @abstractmethod
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
         """``(..., n)`` bool -> ``(..., k)``, the real part of ``decoding_vector(arrived) @ B``."""
+
+
+@dataclass(frozen=True, eq=False)
+class OfCode(Decoder):
+    """A decoder that gives the weights of a code's messages; abstract.
+
+    Args:
+        assignment: the code.
+    """
+
+    assignment: Assignment
+
+    @override
+    def partition_weights(self, arrived: BoolArray) -> FloatArray:
+        return products(self.decoding_vector(arrived), self.assignment.encoding)
 
 
 def decoding_error(weights: FloatArray) -> FloatArray:
@@ -172,7 +185,7 @@ class SumArrived(Decoder):
 
 @final
 @dataclass(frozen=True)
-class CommonWeight(Decoder):
+class CommonWeight(OfCode):
     """Add what arrived, all with one weight that depends on how many messages that is.
 
     ``unbiased`` and ``least_error`` make the weights.
@@ -182,17 +195,12 @@ class CommonWeight(Decoder):
         weights: ``(n + 1,)`` the weight for 0, 1, ..., n arrivals.
     """
 
-    assignment: Assignment
     weights: tuple[float, ...]
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
         heard = np.count_nonzero(arrived, axis=-1)
         return np.asarray(arrived * np.array(self.weights)[heard][..., None])
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.assignment.encoding)
 
 
 def unbiased(code: Assignment, load: float) -> CommonWeight:
@@ -282,7 +290,7 @@ def _first(arrived: BoolArray) -> BoolArray:
 
 @final
 @dataclass(frozen=True, eq=False)
-class Optimal(Decoder):
+class Optimal(OfCode):
     """The a that minimises ``||B_F^T a - 1||`` over the arrived rows F, of smallest norm.
 
     Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
@@ -294,8 +302,6 @@ class Optimal(Decoder):
     """
 
     solves: ClassVar[bool] = True
-
-    assignment: Assignment
 
     @property
     @override
@@ -320,42 +326,34 @@ class Optimal(Decoder):
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        encoding = self.assignment.encoding
         if self._large:
+            encoding = self.assignment.encoding
             return of_distinct(arrived, lambda masks: solve(encoding, masks))
-        ones = np.ones(self.assignment.partitions)
-        return solve_each(
-            arrived,
-            lambda mask: np.linalg.lstsq(self._encoding[mask].T, ones, rcond=None)[0],
-            encoding.dtype,
-        )
+        return least_squares(arrived, self._encoding, np.ones(self.assignment.partitions))
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        vectors = self.decoding_vector(arrived)
-        if not self._large:
-            return np.asarray((vectors @ self._encoding).real)
-        return products(vectors, self.assignment.encoding)
+        if self._large:
+            return super().partition_weights(arrived)
+        return np.asarray((self.decoding_vector(arrived) @ self._encoding).real)
 
 
-def solve_each(
-    arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray], dtype: DTypeLike = np.float64
-) -> np.ndarray:
-    """Decoding vectors by solving once for each distinct set of arrivals.
+def least_squares(arrived: BoolArray, rows: np.ndarray, target: FloatArray) -> np.ndarray:
+    """The a of smallest norm that minimises ``||rows_F^T a - target||`` for each set F of arrivals.
 
     Args:
         arrived: ``(..., n)``.
-        solve: from an ``(n,)`` set of arrivals to the weights of those who are in it.
-        dtype: of the weights.
+        rows: ``(n, q)``.
+        target: ``(q,)``.
 
     Returns:
         ``(..., n)``, 0 for whatever has not arrived.
     """
 
     def one_by_one(masks: BoolArray) -> np.ndarray:
-        vectors: np.ndarray = np.zeros(masks.shape, dtype=dtype)
+        vectors: np.ndarray = np.zeros(masks.shape, dtype=rows.dtype)
         for vector, mask in zip(vectors, masks, strict=True):
-            vector[mask] = solve(mask)
+            vector[mask] = np.linalg.lstsq(rows[mask].T, target, rcond=None)[0]
         return vectors
 
     return of_distinct(arrived, one_by_one)
@@ -363,8 +361,11 @@ def solve_each(
 
 def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) -> np.ndarray:
     """Decoding vectors ``(..., n)``; ``solve``, ``(N, n) -> (N, n)``, sees each set once."""
-    masks, inverse = distinct_rows(arrived.reshape(-1, arrived.shape[-1]))
-    return np.asarray(solve(masks)[inverse.ravel()].reshape(arrived.shape))
+    flat = arrived.reshape(-1, arrived.shape[-1])
+    packed = np.packbits(flat, axis=1)
+    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
+    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    return np.asarray(solve(flat[first])[inverse.ravel()].reshape(arrived.shape))
 
 
 def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> FloatArray:
@@ -374,9 +375,51 @@ def products(vectors: FloatArray | ComplexArray, encoding: sparse.csr_array) -> 
     return np.ascontiguousarray(weights).reshape(*vectors.shape[:-1], encoding.shape[1])
 
 
-def distinct_rows(masks: BoolArray) -> tuple[BoolArray, IntArray]:
-    """Distinct rows of ``(N, n)`` masks, and which of them each row is; sorted as packed bits."""
-    packed = np.packbits(masks, axis=1)
-    keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-    return masks[first], inverse
+# What rounding makes of a code. Random real coefficients can be badly conditioned: then large
+# multiples of gradients cancel in the decoded sum, and rounding decides how well.
+
+PROBES = 16
+"""Random orders of arrival that are decoded."""
+
+
+@dataclass(frozen=True)
+class Conditioning:
+    """How large a code's numbers are, and how exactly it decodes in double precision.
+
+    Gradients are decoded from products of a weight and a coefficient, so their round-off grows with
+    ``largest_coefficient * largest_weight``.
+
+    Attributes:
+        largest_coefficient: max ``|B_ji|``.
+        largest_weight: max ``|a_j|``, over random sets of arrivals that end a round.
+        residual: max ``||B^T a - 1||`` over the same sets. For an exact code this is what rounding
+            leaves (about 1e-12; far above it the code is exact on paper only), for an approximate
+            one the root of the largest decoding error.
+    """
+
+    largest_coefficient: float
+    largest_weight: float
+    residual: float
+
+
+def conditioning(
+    encoding: sparse.csr_array, stopping: StoppingRule, decoder: Decoder
+) -> Conditioning:
+    """Measure a code on ``PROBES`` random orders of arrival, always the same ones.
+
+    Deadlines are left aside: messages are heard until their number is enough.
+
+    Cost: as much as decoding ``PROBES`` rounds: 0.2 s for ``Optimal`` and n = 300, 0.7 s for
+    ``cyclic_repetition`` with load 10 and n = 20,000.
+    """
+    ranks = np.tile(np.arange(encoding.shape[0], dtype=np.float64), (PROBES, 1))
+    ranks = np.random.default_rng(0).permuted(ranks, axis=1)
+    vectors = decoder.decoding_vector(
+        ranks <= stopping_delay_by_bisection(stopping, ranks)[:, None]
+    )
+    weights = np.asarray((encoding.T @ vectors.T).T)
+    return Conditioning(
+        largest_coefficient=float(np.abs(encoding.data).max()),
+        largest_weight=float(np.abs(vectors).max()),
+        residual=float(np.linalg.norm(weights - 1.0, axis=1).max()),
+    )

@@ -18,7 +18,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import Assignment, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Counted, Loaded
-from .decoders import Decoder, OnePerGroup, products
+from .decoders import Decoder, OfCode, OnePerGroup
 from .graph_codes import shifted
 
 
@@ -81,7 +81,7 @@ class IgnoreArbitrary(Counted, Loaded):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class Apart(Decoder):
+class Apart(OfCode):
     """Add a largest set of arrivals at a distance of at least d from each other, on the circle.
 
     From a given start it is best to go to the nearest arrival that is far enough, and so on. Some
@@ -89,13 +89,12 @@ class Apart(Decoder):
     2 d - 1 starts are enough.
 
     Args:
-        code: worker j holds partitions j, ..., j+d-1 (mod n).
+        assignment: worker j holds partitions j, ..., j+d-1 (mod n).
         distance: d.
 
     Cost: 2 n for each set of arrivals.
     """
 
-    code: Assignment
     distance: int
 
     @override
@@ -128,10 +127,6 @@ class Apart(Decoder):
             gone[rows] += d + (following[rows, place] - place) % n
             rows = rows[gone[rows] <= n - d]
         return vector
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.code.encoding)
 
 
 def _next_arrival(arrived: BoolArray) -> np.ndarray:

@@ -14,8 +14,8 @@ from typing_extensions import override
 
 from ..types import BoolArray, FloatArray
 from .base import Claims, Fixed, Round, RoundScheme, Sees, State
-from .conditioning import Conditioning
 from .coverage import AtPlace, PerPlace
+from .decoders import Conditioning
 
 
 @final

@@ -21,7 +21,7 @@ from .assignments import Assignment, Encoded
 from .base import Claims, Fixed, Independent, SchemeFamily
 from .codes import Counted, Decoded, Loaded, Seeded, coded_scheme
 from .deadlines import Deadline
-from .decoders import CommonWeight, Decoder, products
+from .decoders import CommonWeight, OfCode
 from .stop import Covered, DecodableWithin
 from .stopping import FirstK
 
@@ -334,7 +334,7 @@ class Shares(Assignment):
 
 @final
 @dataclasses.dataclass(frozen=True)
-class OwnWeight(Decoder):
+class OwnWeight(OfCode):
     """Add what arrived, each worker's message with a weight of its own.
 
     Args:
@@ -342,13 +342,8 @@ class OwnWeight(Decoder):
         weights: ``(n,)``.
     """
 
-    assignment: Assignment
     weights: tuple[float, ...]
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray:
         return np.asarray(arrived * np.array(self.weights))
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        return products(self.decoding_vector(arrived), self.assignment.encoding)

@@ -21,9 +21,8 @@ from erasurehead.sim.schemes.assignments import (
     UniformLoad,
 )
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.conditioning import PROBES
 from erasurehead.sim.schemes.deadlines import Deadline
-from erasurehead.sim.schemes.decoders import Decoder, Optimal
+from erasurehead.sim.schemes.decoders import PROBES, Decoder, Optimal
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.types import BoolArray, FloatArray
 

@@ -11,9 +11,9 @@ from scipy import sparse
 from erasurehead.sim.schemes import SCHEMES, decoders
 from erasurehead.sim.schemes.assignments import CyclicCode, CyclicMds, Groups, Pieces
 from erasurehead.sim.schemes.base import DECODING, Fixed
-from erasurehead.sim.schemes.conditioning import PROBES
 from erasurehead.sim.schemes.cyclic_decoders import Banded, Cyclic, Interpolated
 from erasurehead.sim.schemes.decoders import (
+    PROBES,
     OnePerGroup,
     OnePerPartition,
     Optimal,
