@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import special
 
 from ..errors import InvalidParameter
+from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 from ..types import FloatArray
@@ -23,6 +25,10 @@ from .valid import require_count, require_group
 
 CELLS = 2**20
 """Terms of the sum over m that are held in memory at once."""
+
+
+Pick: TypeAlias = Callable[[float, float], Any]
+"""``min`` for the earlier of two rules, ``max`` for the later."""
 
 
 @dataclass(frozen=True)
@@ -63,18 +69,12 @@ class Arrivals:
         elif self.low != self.high:
             raise InvalidParameter("size", None, "must be given when low and high differ")
 
-    def either(self, other: Arrivals) -> Arrivals | NoFormula:
-        """The rule that ends a round as soon as one of the two does."""
-        return self._join(other, min(self.low, other.low), min(self.high, other.high))
-
-    def both(self, other: Arrivals) -> Arrivals | NoFormula:
-        """The rule that ends a round once both would end it."""
-        return self._join(other, max(self.low, other.low), max(self.high, other.high))
-
-    def _join(self, other: Arrivals, low: int, high: int) -> Arrivals | NoFormula:
+    def joined(self, other: Arrivals, pick: Pick) -> Arrivals | NoFormula:
+        """The rule that ends a round as soon as one of the two does, or once both do."""
         if None not in (self.size, other.size) and self.size != other.size:
             return NoFormula(f"covers of groups of {self.size} and of {other.size} are dependent")
         size = self.size if other.size is None else other.size
+        low, high = pick(self.low, other.low), pick(self.high, other.high)
         return Arrivals(self.workers, low, high, None if low == high else size)
 
     @cached_property
@@ -199,32 +199,36 @@ def demand(rule: StoppingRule, workers: int) -> Demand | NoFormula:
                 return a
             if isinstance(b, NoFormula):
                 return b
-            return _either(a, b) if isinstance(rule, AnyOf) else _both(a, b)
+            return _joined(a, b, min if isinstance(rule, AnyOf) else max)
     return NoFormula(f"the stopping rule {type(rule).__name__} has no closed form")
 
 
-_BOUND = NoFormula("a deadline is bound to one part of a rule with two random parts")
-
-
-def _either(a: Demand, b: Demand) -> Demand | NoFormula:
-    latest = min(a.latest, b.latest)
+def _joined(a: Demand, b: Demand, pick: Pick) -> Demand | NoFormula:
+    earliest, latest = pick(a.earliest, b.earliest), pick(a.latest, b.latest)
     if a.arrivals is None or b.arrivals is None:
-        arrivals = a.arrivals or b.arrivals
-        other = a if b.arrivals is None else b
-        return Demand(arrivals, min(other.earliest, latest), latest)
-    if a.earliest or b.earliest:
-        return _BOUND
-    joint = a.arrivals.either(b.arrivals)
-    return joint if isinstance(joint, NoFormula) else Demand(joint, 0.0, latest)
+        return Demand(a.arrivals or b.arrivals, earliest, latest)
+    if max(a.earliest, b.earliest) > 0 if pick is min else min(a.latest, b.latest) < np.inf:
+        return NoFormula("a deadline is bound to one part of a rule with two random parts")
+    joint = a.arrivals.joined(b.arrivals, pick)
+    return joint if isinstance(joint, NoFormula) else Demand(joint, earliest, latest)
 
 
-def _both(a: Demand, b: Demand) -> Demand | NoFormula:
-    earliest = max(a.earliest, b.earliest)
-    if a.arrivals is None or b.arrivals is None:
-        arrivals = a.arrivals or b.arrivals
-        other = a if b.arrivals is None else b
-        return Demand(arrivals, earliest, max(other.latest, earliest))
-    if min(a.latest, b.latest) < np.inf:
-        return _BOUND
-    joint = a.arrivals.both(b.arrivals)
-    return joint if isinstance(joint, NoFormula) else Demand(joint, earliest)
+def first_arrivals(rule: StoppingRule, workers: int) -> Arrivals | NoFormula:
+    """What a rule without a deadline waits for; raises as ``demand`` does."""
+    asked = demand(rule, workers)
+    if isinstance(asked, NoFormula):
+        return asked
+    if asked.arrivals is None or not asked.timeless:
+        return NoFormula("a deadline leaves the number of arrivals random")
+    return asked.arrivals
+
+
+def same_every_round(scheme: Scheme) -> Fixed | NoFormula:
+    """A scheme in whose rounds each worker computes its load once and sends one message."""
+    if not isinstance(scheme, Fixed):
+        return NoFormula("the plan changes from round to round, or there are no rounds")
+    if scheme.patience is not None:
+        return NoFormula("workers give up or start again by themselves")
+    if scheme.assignment.messages > 1:
+        return NoFormula("workers send several messages, which do not arrive independently")
+    return scheme

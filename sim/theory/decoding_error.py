@@ -23,7 +23,7 @@ from ..schemes.assignments import Assignment, Groups
 from ..schemes.base import Fixed, Scheme
 from ..schemes.decoders import CommonWeight, OnePerGroup, Optimal, SumArrived
 from ..types import FloatArray
-from .arrivals import NoFormula, demand
+from .arrivals import NoFormula, first_arrivals, same_every_round
 from .valid import require_count, require_group, require_non_negative, require_positive
 
 
@@ -217,30 +217,25 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
     Knows fractional repetition with one message per group (or optimal decoding, which is the
     same), uncoded sums, and exact schemes; no deadlines, and no ties between arrivals.
     """
-    if not isinstance(scheme, Fixed):
-        return NoFormula("the plan changes from round to round, or there are no rounds")
     n = scheme.workers
-    d = scheme.assignment.load if isinstance(scheme.assignment, Groups) else None
-    if scheme.exact:
+    if isinstance(scheme, Fixed) and scheme.exact:
         return GroupErasure(n, 1, n)
-    if scheme.patience is not None:
-        return NoFormula("workers give up or start again by themselves")
-    if scheme.assignment.messages > 1:
-        return NoFormula("workers send several messages, which do not arrive independently")
-    asked = demand(scheme.stopping, n)
+    plain = same_every_round(scheme)
+    if isinstance(plain, NoFormula):
+        return plain
+    asked = first_arrivals(plain.stopping, n)
     if isinstance(asked, NoFormula):
         return asked
-    if asked.arrivals is None or not asked.timeless:
-        return NoFormula("a deadline leaves the number of arrivals random")
-    r, decoder = asked.arrivals.high, scheme.decoder
+    d = plain.assignment.load if isinstance(plain.assignment, Groups) else None
+    r, decoder = asked.high, plain.decoder
     if isinstance(decoder, Optimal) and d is not None:
         decoder = OnePerGroup(d)  # which is optimal for fractional repetition
     match decoder:
-        case OnePerGroup(size, scale) if size == d and asked.arrivals.size in (None, size):
+        case OnePerGroup(size, scale) if size == d and asked.size in (None, size):
             return GroupErasure(n, size, r, scale)
         case SumArrived(rescale) if d == 1:
             return GroupErasure(n, 1, r, n / r if rescale else 1.0)
-    return NoFormula(f"the decoder {type(scheme.decoder).__name__} has no closed form here")
+    return NoFormula(f"the decoder {type(plain.decoder).__name__} has no closed form here")
 
 
 def expected_decoding_error(scheme: Scheme) -> float | None:
@@ -251,17 +246,13 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
     erased = group_erasure(scheme)
     if not isinstance(erased, NoFormula):
         return erased.decoding_error
-    if not isinstance(scheme, Fixed) or not isinstance(scheme.decoder, CommonWeight):
+    plain = same_every_round(scheme)
+    if isinstance(plain, NoFormula) or not isinstance(plain.decoder, CommonWeight):
         return None
-    if scheme.assignment.messages > 1 or scheme.patience is not None:
+    asked = first_arrivals(plain.stopping, plain.workers)
+    if isinstance(asked, NoFormula) or asked.low != asked.high:
         return None
-    asked = demand(scheme.stopping, scheme.workers)
-    if isinstance(asked, NoFormula) or asked.arrivals is None or not asked.timeless:
-        return None
-    r = asked.arrivals.high
-    if asked.arrivals.low != r:
-        return None
-    return common_weight_error(scheme.assignment, r, scheme.decoder.weights[r])
+    return common_weight_error(plain.assignment, asked.high, plain.decoder.weights[asked.high])
 
 
 def common_weight_error(code: Assignment, arrivals: int, weight: float) -> float:

@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 
 from ..errors import InvalidParameter
 from ..load_laws import LoadLaw
-from ..schemes.base import Fixed, Scheme
+from ..schemes.base import Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.drop_compute import TimeLimited
 from ..schemes.stopping import FirstK, StoppingRule
 from ..types import BoolArray, FloatArray
-from .arrivals import Demand, NoFormula, demand
+from .arrivals import Demand, NoFormula, demand, same_every_round
 from .valid import require_count
 from .worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
 
@@ -151,7 +151,7 @@ class IterationTimeLaw:
         tail = self._tail_beyond(1)
         if not np.isfinite(centre + tail):
             return np.inf
-        return centre + self._above(lambda t: self.sf(t)) + tail - self._below(self.cdf)
+        return centre + integrate(self.sf, self._above) + tail - integrate(self.cdf, self._below)
 
     def variance(self) -> float:
         """E[(T - E[T])^2]; infinite for a tail that is heavy enough.
@@ -163,10 +163,10 @@ class IterationTimeLaw:
         if not np.isfinite(centre + tail):
             return np.inf
         square = (
-            self._above(lambda t: 2.0 * (t - centre) * self.sf(t))
+            integrate(lambda t: 2.0 * (t - centre) * self.sf(t), self._above)
             + tail
             - 2.0 * centre * self._tail_beyond(1)
-            + self._below(lambda t: 2.0 * (centre - t) * self.cdf(t))
+            + integrate(lambda t: 2.0 * (centre - t) * self.cdf(t), self._below)
         )
         return max(0.0, square - (self.mean() - centre) ** 2)
 
@@ -189,11 +189,13 @@ class IterationTimeLaw:
             return median
         return float(self._knots[np.abs(self._knots - median).argmin()])
 
-    def _above(self, function: Callable[[FloatArray], FloatArray]) -> float:
-        return integrate(function, self._knots[self._knots >= self._centre])
+    @property
+    def _above(self) -> FloatArray:
+        return self._knots[self._knots >= self._centre]
 
-    def _below(self, function: Callable[[FloatArray], FloatArray]) -> float:
-        return integrate(function, self._knots[self._knots <= self._centre])
+    @property
+    def _below(self) -> FloatArray:
+        return self._knots[self._knots <= self._centre]
 
     def _tail_beyond(self, power: int) -> float:
         """Integral of ``power * t^(power - 1) * sf(t)`` beyond the last knot.
@@ -244,13 +246,10 @@ def scheme_iteration_time(
     """
     if isinstance(scheme, TimeLimited):
         return _time_limited(scheme, delay, law)
-    if not isinstance(scheme, Fixed):
-        return NoFormula("the plan changes from round to round, or there are no rounds")
-    if scheme.patience is not None:
-        return NoFormula("workers give up or start again by themselves")
-    if scheme.assignment.messages > 1:
-        return NoFormula("workers send several messages, which do not arrive independently")
-    loads = scheme.assignment.loads
+    plain = same_every_round(scheme)
+    if isinstance(plain, NoFormula):
+        return plain
+    loads = plain.assignment.loads
     if loads.min() != loads.max():
         return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
     if loads[0] % 1:
@@ -258,7 +257,7 @@ def scheme_iteration_time(
     worker = worker_time_at(delay, law, int(loads[0]))
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
-    return iteration_time_law(scheme.stopping, scheme.workers, worker)
+    return iteration_time_law(plain.stopping, plain.workers, worker)
 
 
 def _time_limited(

@@ -103,31 +103,17 @@ def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | No
     Raises:
         InvalidParameter: the load is not a whole number >= 1.
     """
-    match law:
-        case Proportional():
-            return proportional_worker_time(delay.cdf, load, delay.sf)
-        case PartlyProportional():
-            require_count("load", load)
-            return _known(delay.cdf, delay.sf, scale=float(law.growth(load)))
-        case Additive(seconds_per_partition=seconds):
-            return additive_worker_time(delay.cdf, load, seconds, delay.sf)
-        case StepCosts():
-            require_count("load", load)
-            return _known(delay.cdf, delay.sf, offset=float(law.cost(load)))
-        case PerPartition():
-            require_count("load", load)
-            total = delay if load == 1 else delay.sum_of(load)
-            return None if total is None else _known(total.cdf, total.sf)
-    return None
+    require_count("load", load)
+    return piece_time_at(delay, law, 1, load)
 
 
 def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> WorkerTime | None:
-    """The law of the time after which a worker has done so many pieces of one partition.
+    """The law of the time after which a worker has done so many pieces of its partitions.
 
     Args:
         delay, law: as for ``worker_time_at``.
-        pieces: M, equal pieces of the partition; per partition each has a draw of its own.
-        done: 1 to M.
+        pieces: M, equal pieces of a partition; per partition each has a draw of its own.
+        done: how many; M d of them are a load of d partitions.
 
     Raises:
         InvalidParameter: a number of pieces that is not a whole number >= 1.

@@ -30,7 +30,7 @@ from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumA
 from ..schemes.graph_assignment import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
 from ..types import FloatArray
-from .arrivals import NoFormula, demand
+from .arrivals import NoFormula, first_arrivals
 from .valid import require_count, require_group, require_non_negative, require_positive
 
 SAME = 1e-9
@@ -224,9 +224,9 @@ def _tolerant(scheme: Fixed) -> list[Tolerant]:
     if isinstance(decoder, BestClass):
         return [Tolerant(decoder.classes - 1)]
     if scheme.exact and code.messages == 1:
-        asked = demand(scheme.stopping, scheme.workers)
-        if not isinstance(asked, NoFormula) and asked.arrivals is not None and asked.timeless:
-            return [Tolerant(scheme.workers - asked.arrivals.high)]
+        asked = first_arrivals(scheme.stopping, scheme.workers)
+        if not isinstance(asked, NoFormula):
+            return [Tolerant(scheme.workers - asked.high)]
     return []
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from erasurehead.sim.schemes import SCHEMES, decoders
+from erasurehead.sim.numerics import sparse_least_squares
+from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import CyclicCode, CyclicMds, Groups, Pieces
 from erasurehead.sim.schemes.base import DECODING, Fixed
 from erasurehead.sim.schemes.cyclic_decoders import Banded, Cyclic, Interpolated
@@ -196,7 +197,7 @@ def test_the_vector_of_smallest_norm(name: str, r: int) -> None:
     """As NumPy's least squares of the dense matrix, where rows also depend on each other."""
     code = sparse_code(name)
     masks = some(code.shape[0], r, 5)
-    for mask, vector in zip(masks, decoders.solve(code, masks), strict=True):
+    for mask, vector in zip(masks, sparse_least_squares(code, masks), strict=True):
         assert not vector[~mask].any()
         rows = code.toarray()[mask]
         exact = np.linalg.lstsq(rows.T, np.ones(code.shape[1]), rcond=None)[0] if r else []
@@ -207,10 +208,10 @@ def test_the_same_bits_alone_and_in_company() -> None:
     """So that the engines, and one more replication, change nothing; easy and hard sets mixed."""
     code = sparse_code("bernoulli")
     masks = np.concatenate([some(90, r, 12) for r in (3, 40, 80)])
-    together = decoders.solve(code, masks)
-    alone = np.concatenate([decoders.solve(code, mask[None]) for mask in masks])
+    together = sparse_least_squares(code, masks)
+    alone = np.concatenate([sparse_least_squares(code, mask[None]) for mask in masks])
     np.testing.assert_array_equal(together, alone)
-    np.testing.assert_array_equal(together[::-1], decoders.solve(code, masks[::-1]))
+    np.testing.assert_array_equal(together[::-1], sparse_least_squares(code, masks[::-1]))
 
 
 # Decoders of large cyclic codes: exact from every set of arrivals, without least squares.
