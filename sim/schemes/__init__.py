@@ -9,7 +9,6 @@ from .adaptive import AdaptiveDeadline, AdaptiveK
 from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala, Ringmaster
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
-from .classes import GeneralizedFractionalRepetition
 from .communication import CommunicationEfficient
 from .drop_compute import DropCompute
 from .erasurehead import ErasureHead
@@ -23,7 +22,12 @@ from .mindflayer import MindFlayer
 from .partial_work import MultiMessage, PartialStragglers
 from .pipelined import Pipelined
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
-from .repetition import CyclicMdsCode, CyclicRepetition, FractionalRepetition
+from .repetition import (
+    CyclicMdsCode,
+    CyclicRepetition,
+    FractionalRepetition,
+    GeneralizedFractionalRepetition,
+)
 from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded

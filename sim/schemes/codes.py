@@ -37,7 +37,7 @@ class Loaded(SchemeFamily):
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
-class Stopped(SchemeFamily):
+class Stopped(Loaded):
     """A code with a stopping rule of its own, which ``stop`` replaces; abstract.
 
     Args:
@@ -47,22 +47,19 @@ class Stopped(SchemeFamily):
 
     stop: Stop | None = None
 
-    def rule_for(self, code: Assignment, own: StoppingRule) -> StoppingRule:
-        """The choice, or else the code's own rule.
+    def scheme(
+        self, code: Assignment, own: StoppingRule, decoder: Decoder, tolerates: int
+    ) -> Fixed:
+        """A code of d copies that is exact with its own rule, after so many stragglers.
 
         Raises:
             InvalidParameter: the choice cannot work with the code.
         """
-        return own if self.stop is None else ending(self.stop, code)
-
-    @property
-    def always_exact(self) -> bool | None:
-        """True with the code's own rule, ``None`` with a choice."""
-        return True if self.stop is None else None
-
-    def claims_of(self, copies: int) -> Claims:
-        """What a code promises that holds so many copies and needs one of each partition."""
-        return Claims(copies=copies, tolerates=copies - 1 if self.stop is None else None)
+        if self.stop is not None:
+            rule, claims = ending(self.stop, code), Claims(copies=self.load)
+            return Fixed(self.name, code, rule, decoder, exact=None, claims=claims)
+        claims = Claims(copies=self.load, tolerates=tolerates)
+        return Fixed(self.name, code, own, decoder, exact=True, claims=claims)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)

@@ -20,7 +20,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray
 from .assignments import UniformLoad, cyclic_support
-from .base import Claims, Fixed, SchemeFamily
+from .base import Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
 from .decoders import OfCode, least_squares
 from .stopping import FirstK
@@ -69,10 +69,8 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
             valid = f"must be between 1 and load = {self.load}"
             raise InvalidParameter("share", self.share, valid, {"share": self.load})
         code = ShortMessages(workers, self.load, self.share, self.code_seed)
-        rule = self.rule_for(code, FirstK(workers - self.load + self.share))
-        exact = self.always_exact
-        claims = Claims(copies=self.load, tolerates=self.load - self.share if exact else None)
-        return Fixed(self.name, code, rule, FirstPart(code), exact, claims=claims)
+        late = self.load - self.share
+        return self.scheme(code, FirstK(workers - late), FirstPart(code), late)
 
 
 @final

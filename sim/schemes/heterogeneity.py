@@ -80,9 +80,8 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
         partitions = self.partitions or workers
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
         code = _code(counts, partitions, self.load, self.code_seed)
-        rule = self.rule_for(code, FirstK(workers - self.load + 1))
-        exact, claims = self.always_exact, self.claims_of(self.load)
-        return Fixed(self.name, code, rule, Optimal(code), exact, claims=claims)
+        late = self.load - 1
+        return self.scheme(code, FirstK(workers - late), Optimal(code), late)
 
 
 def portions(speeds: FloatArray, total: int, most: int) -> IntArray:

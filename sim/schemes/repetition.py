@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from typing import ClassVar, Literal, final
 
+import numpy as np
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Share, require_at_most_workers, require_divisor
-from .assignments import CyclicCode, CyclicMds, Groups
+from ..numerics import row_max
+from ..types import BoolArray, FloatArray
+from .assignments import CyclicCode, CyclicMds, Encoded, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
 from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
-from .cyclic_decoders import Banded, Interpolated
+from .cyclic_decoders import Banded, Cyclic, Interpolated
 from .deadlines import Deadline
-from .decoders import Decoder, OnePerGroup, Optimal, SumArrived
+from .decoders import Decoder, OfCode, OnePerGroup, Optimal, SumArrived
 from .partly_uncoded import PartlyUncoded
-from .stopping import CoverGroups, FirstK
+from .random_codes import plain_code
+from .stopping import CoverGroups, FirstK, Opened, StoppingRule, Tally
 
 LEAST_SQUARES = 512
 """Workers up to which cyclic codes are decoded by least squares, which cost O(n^3)."""
@@ -75,14 +81,12 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
-        rule = self.rule_for(code, CoverGroups(self.load))
         decoder = decoder_of(self.decoder, code, self.load, optimal=OnePerGroup(self.load))
-        exact, claims = self.always_exact, self.claims_of(self.load)
+        coded = self.scheme(code, CoverGroups(self.load), decoder, self.load - 1)
         if self.decoder != "optimal":
             # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
             fair = RandomOrder() if self.decoder == "one_step" and self.stop is None else None
-            exact, claims = None, Claims(copies=self.load, unbiased=fair)
-        coded = Fixed(self.name, code, rule, decoder, exact, claims=claims)
+            coded = replace(coded, exact=None, claims=Claims(copies=self.load, unbiased=fair))
         return _partly(coded, self.partial)
 
 
@@ -144,16 +148,19 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
-        assignment = CyclicCode(workers, self.load, self.code_seed)
-        rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
-        chosen = self.decoder or ("elimination" if workers > LEAST_SQUARES else "least_squares")
-        banded = chosen == "elimination"
-        decoder: Decoder = Banded(assignment) if banded else Optimal(assignment)
-        if self.load == 1:
-            decoder = SumArrived()
-        exact, claims = self.always_exact, self.claims_of(self.load)
-        coded = Fixed(self.name, assignment, rule, decoder, exact, claims=claims)
+        code, late = CyclicCode(workers, self.load, self.code_seed), self.load - 1
+        decoder = _of_cyclic(self.decoder, Banded(code))
+        coded = self.scheme(code, FirstK(workers - late), decoder, late)
         return _partly(coded, self.partial)
+
+
+def _of_cyclic(name: str | None, exact: Cyclic) -> Decoder:
+    """Least squares, unless another decoder is named or the cluster is too large for it."""
+    code = exact.assignment
+    if code.load == 1:
+        return SumArrived()
+    plain = code.n <= LEAST_SQUARES if name is None else name == "least_squares"
+    return Optimal(code) if plain else exact
 
 
 def _partly(code: Fixed, share: float) -> Fixed | PartlyUncoded:
@@ -216,12 +223,132 @@ class CyclicMdsCode(Stopped, Loaded):
         if self.load > largest:
             valid = f"must be between 1 and {largest}"
             raise InvalidParameter("load", self.load, valid, {"load": largest})
-        assignment = CyclicMds(workers, self.load)
-        chosen = self.decoder or ("lagrange" if workers > LEAST_SQUARES else "least_squares")
-        lagrange = chosen == "lagrange"
-        decoder: Decoder = Interpolated(assignment) if lagrange else Optimal(assignment)
-        if self.load == 1:
-            decoder = SumArrived()
-        rule = self.rule_for(assignment, FirstK(workers - self.load + 1))
-        exact, claims = self.always_exact, self.claims_of(self.load)
-        return Fixed(self.name, assignment, rule, decoder, exact, claims=claims)
+        code, late = CyclicMds(workers, self.load), self.load - 1
+        decoder = _of_cyclic(self.decoder, Interpolated(code))
+        return self.scheme(code, FirstK(workers - late), decoder, late)
+
+
+# Fractional repetition for any number of workers.
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GeneralizedFractionalRepetition(Stopped, Loaded):
+    """Workers j, j + d, j + 2 d, ... split all partitions; stop at the first complete class.
+
+    Any d - 1 stragglers leave a class complete. With a ``stop`` the master adds the class of which
+    most partitions arrived. Where d divides the number of workers the loads are
+    all d, and else those of a smaller class are larger.
+
+    Args:
+        load: d, the number of classes, and partitions per worker on average.
+
+    Facts:
+        load: about d partitions a worker: n over the workers in its class, of which there are n/d,
+            rounded down or up.
+        stop: when a class is complete, or by ``stop``.
+        decoding: the sum of the complete class; with a ``stop``, of the class of which most
+            partitions arrived.
+        error: 0.
+        time: the fastest of d classes, of each its slowest member; measured.
+        source: Charalambides, Mahdavifar, Hero, Generalized Fractional Repetition Codes for Binary
+            Coded Computations (arXiv 2109.10484). Class c holds the workers c, c + d, c + 2 d, ...;
+            each class splits all the data among its workers, and the first complete class is
+            enough.
+        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``,
+            ``test_classes_are_as_even_as_can_be``,
+            ``test_classes_of_equal_size_are_fractional_repetition``.
+        ours: which class is added where ``stop`` ends a round before one is complete.
+    """
+
+    name: ClassVar[str] = "generalized_fractional_repetition"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=5),
+            cls(load=3),
+            cls(load=1),
+            cls(load=12),
+            cls(load=5, stop=FirstK(first=3)),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers."""
+        require_at_most_workers("load", self.load, workers)
+        rows = []
+        for j in range(workers):
+            place, size = j // self.load, len(range(j % self.load, workers, self.load))
+            rows.append(np.arange(place * workers // size, (place + 1) * workers // size))
+        code = plain_code(rows, workers)
+        rule, decoder = CompleteClass(self.load), BestClass(code, self.load)
+        return self.scheme(code, rule, decoder, self.load - 1)
+
+
+@final
+@plain_dataclass(frozen=True)
+class CompleteClass(StoppingRule):
+    """Stop when all workers j = c mod ``classes`` have arrived, for some c."""
+
+    classes: int
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        complete = [arrived[..., c :: self.classes].all(axis=-1) for c in range(self.classes)]
+        return np.asarray(np.any(complete, axis=0))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """The earliest of the classes' latest delays. Cost: one pass."""
+        earliest = row_max(delays[..., :: self.classes])
+        for c in range(1, self.classes):
+            np.minimum(earliest, row_max(delays[..., c :: self.classes]), out=earliest)
+        return earliest
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _ClassTally(messages, self.classes)
+
+
+class _ClassTally(Tally):
+    """Counts down the workers missing in each class."""
+
+    def __init__(self, messages: int, classes: int) -> None:
+        self.alarms = []
+        self._missing = [len(range(c, messages, classes)) for c in range(classes)]
+        self._enough = False
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        c = message % len(self._missing)
+        self._missing[c] -= 1
+        self._enough |= self._missing[c] == 0
+        return self._enough
+
+    @override
+    def ring(self, now: float) -> bool:
+        return self._enough
+
+
+@final
+@plain_dataclass(frozen=True)
+class BestClass(OfCode):
+    """Add the messages of the class of which most partitions arrived, the lowest of several.
+
+    Args:
+        assignment: the code.
+        classes: how many there are; worker j is of class j mod ``classes``.
+    """
+
+    assignment: Encoded
+    classes: int
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        covered = arrived * np.asarray(np.diff(self.assignment.matrix.indptr))
+        per_class = [covered[..., c :: self.classes].sum(axis=-1) for c in range(self.classes)]
+        best = np.argmax(per_class, axis=0)
+        own = np.arange(arrived.shape[-1]) % self.classes
+        return np.asarray(arrived * (own == best[..., None]), dtype=np.float64)

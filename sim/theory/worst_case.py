@@ -24,11 +24,11 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..schemes.assignments import CyclicCode, CyclicMds, Groups
 from ..schemes.base import Fixed, Scheme
-from ..schemes.classes import BestClass
 from ..schemes.cyclic_decoders import Cyclic
 from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
 from ..schemes.graph_assignment import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
+from ..schemes.repetition import BestClass
 from ..types import FloatArray
 from .arrivals import NoFormula, first_arrivals
 from .valid import require_count, require_group, require_non_negative, require_positive
