@@ -1,6 +1,6 @@
 """Stopping rules that ask what the messages carry, or which of a worker's messages they are.
 
-``CoverPartitions``, ``CoverSupport``   every partition has arrived
+``CoverPartitions``                     every partition has arrived
 ``Decodable``                           nearly the exact gradient can be decoded
 ``PerPlace``, ``AtPlace``               so many workers' first, second, ... messages
 
@@ -9,7 +9,6 @@ A message's *place* is its number among those of its worker, from 0.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -20,9 +19,9 @@ from typing_extensions import override
 
 from ..numerics import row_max
 from ..types import BoolArray, FloatArray, IntArray
-from .assignments import Assignment, Pieces
+from .assignments import Assignment
 from .decoders import Optimal, decoding_error
-from .stopping import CoverTally, FirstK, Opened, StoppingRule, Tally
+from .stopping import Countdown, CoverTally, FirstK, Opened, StoppingRule, Tally
 
 
 @final
@@ -30,108 +29,53 @@ from .stopping import CoverTally, FirstK, Opened, StoppingRule, Tally
 class CoverPartitions(StoppingRule):
     """Stop when every partition has arrived in at least one message.
 
+    A partition that nobody holds is never covered.
+
     Args:
-        pieces: which messages carry each partition.
+        code: whose messages carry the partitions.
     """
 
-    pieces: Pieces
+    code: Assignment
+
+    @cached_property
+    def _carriers(self) -> IntArray | None:
+        """``(k, most)`` the messages that carry each partition, its first again where there are
+        fewer; ``None`` if one is in no message."""
+        by_partition = self.code.encoding.tocsc()
+        by_partition.sort_indices()
+        counts = np.diff(by_partition.indptr)
+        if not counts.all():
+            return None
+        place = np.arange(counts.max())
+        place = np.where(place < counts[:, None], place, 0)
+        return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + place])
+
+    @cached_property
+    def _carried(self) -> list[list[int]]:
+        """The partitions that each message carries."""
+        b = self.code.encoding
+        return [b.indices[start:stop].tolist() for start, stop in pairwise(b.indptr)]
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
-        return np.asarray(arrived[..., self.pieces.carriers].any(axis=-1).all(axis=-1))
+        if self._carriers is None:
+            return np.zeros(arrived.shape[:-1], dtype=np.bool_)
+        return np.asarray(arrived[..., self._carriers].any(axis=-1).all(axis=-1))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the partitions' earliest messages. Cost: one gather, d passes."""
-        carriers = self.pieces.carriers
-        earliest = delays[..., carriers[:, 0]]
-        for messages in carriers.T[1:]:
+        """The latest of the partitions' earliest messages. Cost: a gather for each copy."""
+        if self._carriers is None:
+            return np.full(delays.shape[:-1], np.inf)
+        first, *others = self._carriers.T
+        earliest = delays[..., first]
+        for messages in others:
             np.minimum(earliest, delays[..., messages], out=earliest)
         return row_max(earliest)
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return CoverTally(self.pieces.partitions, self.pieces.carried)
-
-
-@final
-@dataclass(frozen=True)
-class CoverSupport(StoppingRule):
-    """Stop when every partition is held by somebody who arrived; ``cover_of`` makes it.
-
-    A partition that nobody holds is never covered.
-
-    Args:
-        holders: the messages that carry partition 0, then those of partition 1, and so on.
-        starts: ``(k + 1,)`` where each partition's part of ``holders`` begins.
-    """
-
-    holders: tuple[int, ...]
-    starts: tuple[int, ...]
-
-    @cached_property
-    def _arrays(self) -> tuple[IntArray, IntArray]:
-        return np.array(self.holders, dtype=np.int64), np.array(self.starts, dtype=np.int64)
-
-    @property
-    def _possible(self) -> bool:
-        return bool(np.all(np.diff(self._arrays[1]) > 0))
-
-    @override
-    def enough(self, arrived: BoolArray) -> BoolArray:
-        if not self._possible:
-            return np.zeros(arrived.shape[:-1], dtype=np.bool_)
-        holders, starts = self._arrays
-        heard = np.logical_or.reduceat(arrived[..., holders], starts[:-1], axis=-1)
-        return np.asarray(heard.all(axis=-1))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the partitions' earliest messages. Cost: one gather of nnz(B)."""
-        if not self._possible:
-            return np.full(delays.shape[:-1], np.inf)
-        holders, starts = self._arrays
-        return row_max(np.minimum.reduceat(delays[..., holders], starts[:-1], axis=-1))
-
-    @override
-    def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _SupportTally(len(self.starts) - 1, self._carried)
-
-    @cached_property
-    def _carried(self) -> tuple[tuple[int, ...], ...]:
-        """The partitions that each message carries."""
-        holders, starts = self._arrays
-        carried: list[list[int]] = [[] for _ in range(int(holders.max(initial=-1)) + 1)]
-        for partition, (start, stop) in enumerate(pairwise(starts)):
-            for message in holders[start:stop]:
-                carried[message].append(partition)
-        return tuple(map(tuple, carried))
-
-
-def cover_of(code: Assignment) -> CoverSupport:
-    """The rule that stops when every partition of a code is covered."""
-    by_partition = code.encoding.tocsc()
-    by_partition.sort_indices()
-    return CoverSupport(tuple(by_partition.indices.tolist()), tuple(by_partition.indptr.tolist()))
-
-
-class _SupportTally(Tally):
-    """Keeps the partitions not yet covered."""
-
-    def __init__(self, partitions: int, carried: Sequence[Sequence[int]]) -> None:
-        self.alarms = []
-        self._carried = carried
-        self._missing = set(range(partitions))
-
-    @override
-    def arrive(self, message: int, now: float) -> bool:
-        if message < len(self._carried):
-            self._missing.difference_update(self._carried[message])
-        return not self._missing
-
-    @override
-    def ring(self, now: float) -> bool:
-        return not self._missing
+        return CoverTally(self.code.partitions, self._carried)
 
 
 @final
@@ -195,24 +139,19 @@ class PerPlace(StoppingRule):
         return _PlaceTally(self.needed)
 
 
-class _PlaceTally(Tally):
-    """Counts down at each place."""
+class _PlaceTally(Countdown):
+    """Counts down at each place, and the places that are open."""
 
     def __init__(self, needed: tuple[int, ...]) -> None:
-        self._missing = list(needed)
-        self._open = sum(count > 0 for count in needed)
-        self.alarms = [] if self._open else [0.0]
+        super().__init__(sum(count > 0 for count in needed))
+        self._at_place = list(needed)
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        place = message % len(self._missing)
-        self._missing[place] -= 1
-        self._open -= self._missing[place] == 0
-        return self._open == 0
-
-    @override
-    def ring(self, now: float) -> bool:
-        return self._open == 0
+        place = message % len(self._at_place)
+        self._at_place[place] -= 1
+        self.missing -= self._at_place[place] == 0
+        return self.missing <= 0
 
 
 @final

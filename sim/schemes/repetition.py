@@ -22,7 +22,7 @@ from .deadlines import Deadline
 from .decoders import Decoder, OfCode, OnePerGroup, Optimal, SumArrived
 from .partly_uncoded import PartlyUncoded
 from .random_codes import plain_code
-from .stopping import CoverGroups, FirstK, Opened, StoppingRule, Tally
+from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tally
 
 LEAST_SQUARES = 512
 """Workers up to which cyclic codes are decoded by least squares, which cost O(n^3)."""
@@ -312,24 +312,19 @@ class CompleteClass(StoppingRule):
         return _ClassTally(messages, self.classes)
 
 
-class _ClassTally(Tally):
-    """Counts down the workers missing in each class."""
+class _ClassTally(Countdown):
+    """Counts down the workers missing in each class, and in the one that misses the fewest."""
 
     def __init__(self, messages: int, classes: int) -> None:
-        self.alarms = []
-        self._missing = [len(range(c, messages, classes)) for c in range(classes)]
-        self._enough = False
+        self._missing_in = [len(range(c, messages, classes)) for c in range(classes)]
+        super().__init__(min(self._missing_in))
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        c = message % len(self._missing)
-        self._missing[c] -= 1
-        self._enough |= self._missing[c] == 0
-        return self._enough
-
-    @override
-    def ring(self, now: float) -> bool:
-        return self._enough
+        c = message % len(self._missing_in)
+        self._missing_in[c] -= 1
+        self.missing = min(self.missing, self._missing_in[c])
+        return self.missing <= 0
 
 
 @final

@@ -26,8 +26,8 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, not_bool
-from .assignments import Assignment, Groups, Pieces
-from .coverage import CoverPartitions, Decodable, cover_of
+from .assignments import Assignment, Groups
+from .coverage import CoverPartitions, Decodable
 from .deadlines import Deadline, Window
 from .stopping import CoverGroups, FirstK, StoppingRule
 
@@ -66,9 +66,7 @@ class Covered(ForCode):
 
     @override
     def on(self, code: Assignment) -> StoppingRule:
-        if isinstance(code, Groups):
-            return CoverGroups(code.load)
-        return CoverPartitions(code) if isinstance(code, Pieces) else cover_of(code)
+        return CoverGroups(code.load) if isinstance(code, Groups) else CoverPartitions(code)
 
 
 @final

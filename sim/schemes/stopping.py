@@ -68,7 +68,7 @@ class Tally:
             now: the instant, on the clock of the round's opening.
         """
         self._arrived[message] = True
-        return bool(self._rule.enough(self._arrived))
+        return self.ring(now)
 
     def ring(self, now: float) -> bool:
         """Answer an alarm; True when the master has enough."""
@@ -307,7 +307,7 @@ class FirstK(StoppingRule):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _CountTally(self.first)
+        return Countdown(self.first)
 
 
 @final
@@ -338,18 +338,19 @@ class FirstKEach(StoppingRule):
         return np.where(self.k == 0, opened, found)
 
 
-class _CountTally(Tally):
-    """Counts arrivals down to zero."""
+class Countdown(Tally):
+    """Counts arrivals down; a subclass counts down something else in ``arrive``."""
 
-    def __init__(self, k: int) -> None:
-        self.missing = k
-        self.alarms = [] if k else [0.0]
+    def __init__(self, missing: int) -> None:
+        self.missing = missing
+        self.alarms = [] if missing else [0.0]
 
     @override
     def arrive(self, message: int, now: float) -> bool:
         self.missing -= 1
         return self.missing <= 0
 
+    @final
     @override
     def ring(self, now: float) -> bool:
         return self.missing <= 0
@@ -369,8 +370,17 @@ class CoverGroups(StoppingRule):
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        """The latest of the groups' earliest delays. Cost: one pass."""
-        return row_max(_earliest(delays, self.size))
+        """The latest of the groups' earliest delays. Cost: one pass.
+
+        NumPy reduces a short last axis slowly, so short groups are compared member by member.
+        """
+        size, groups = self.size, delays.shape[-1] // self.size
+        if size > groups:
+            return row_max(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
+        earliest = delays[..., ::size].copy()
+        for member in range(1, size):
+            np.minimum(earliest, delays[..., member::size], out=earliest)
+        return row_max(earliest)
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
@@ -378,42 +388,22 @@ class CoverGroups(StoppingRule):
 
 
 @lru_cache(maxsize=32)
-def _groups(messages: int, size: int) -> tuple[int, ...]:
+def _groups(messages: int, size: int) -> tuple[tuple[int], ...]:
     """The group of each message; remembered, since every round asks."""
-    return tuple(message // size for message in range(messages))
+    return tuple((message // size,) for message in range(messages))
 
 
-def _earliest(delays: FloatArray, size: int) -> FloatArray:
-    """Each group's smallest delay: ``(..., n) -> (..., n / size)``.
+class CoverTally(Countdown):
+    """Counts down the parts not yet covered; ``carried`` gives the parts in each message."""
 
-    NumPy reduces a short last axis slowly, so short groups are compared member by member.
-    """
-    groups = delays.shape[-1] // size
-    if size > groups:
-        return np.asarray(delays.reshape(*delays.shape[:-1], groups, size).min(axis=-1))
-    earliest = delays[..., ::size].copy()
-    for member in range(1, size):
-        np.minimum(earliest, delays[..., member::size], out=earliest)
-    return earliest
-
-
-class CoverTally(Tally):
-    """Counts down the parts not yet covered; ``part_of`` gives each message's part."""
-
-    def __init__(self, parts: int, part_of: Sequence[int]) -> None:
-        self.alarms = []
-        self.part_of = part_of
-        self.covered = bytearray(parts)
-        self.missing = parts
+    def __init__(self, parts: int, carried: Sequence[Sequence[int]]) -> None:
+        super().__init__(parts)
+        self._carried, self._covered = carried, bytearray(parts)
 
     @override
     def arrive(self, message: int, now: float) -> bool:
-        part = self.part_of[message]
-        if not self.covered[part]:
-            self.covered[part] = 1
-            self.missing -= 1
-        return self.missing == 0
-
-    @override
-    def ring(self, now: float) -> bool:
-        return self.missing == 0
+        for part in self._carried[message]:
+            if not self._covered[part]:
+                self._covered[part] = 1
+                self.missing -= 1
+        return self.missing <= 0
