@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import replace
 from typing import Annotated, ClassVar, Literal, final
@@ -33,21 +34,15 @@ class BurstWindow(Clocked):
     it, the round ends when everybody has arrived; and never later than that.
 
     Args:
-        tolerance: mu.
-        spare: s.
-        stragglers: lambda.
+        code: B, lambda, mu and s.
+        counted: ``(R, W - 1, n)`` who straggled in the rounds before, the newest first.
         strict: ``(R,)`` whether somebody repeats a job.
-        recent: ``(R, n)`` who straggled in the W - 1 rounds before.
-        banned: ``(R, n)`` who straggled B to W - 1 rounds ago.
         idle: ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``.
     """
 
-    tolerance: float
-    spare: int
-    stragglers: int
+    code: SequentialCode
+    counted: BoolArray
     strict: BoolArray
-    recent: BoolArray
-    banned: BoolArray
     idle: BoolArray
 
     @property
@@ -58,13 +53,8 @@ class BurstWindow(Clocked):
 
     @override
     def of(self, replication: int) -> BurstWindow:
-        return replace(
-            self,
-            strict=self.strict[replication],
-            recent=self.recent[replication],
-            banned=self.banned[replication],
-            idle=self.idle[replication],
-        )
+        own = self.counted[replication], self.strict[replication], self.idle[replication]
+        return BurstWindow(self.code, *own)
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:
@@ -73,13 +63,15 @@ class BurstWindow(Clocked):
 
     def allows(self, late: BoolArray) -> BoolArray:
         """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
-        exempt = ~self.strict & (np.count_nonzero(late, axis=-1) <= self.spare)
-        few = np.count_nonzero(late | self.recent, axis=-1) <= self.stragglers
-        return np.asarray(exempt | (few & ~(late & self.banned).any(axis=-1)))
+        exempt = ~self.strict & (np.count_nonzero(late, axis=-1) <= self.code.spare)
+        recent = self.counted.any(axis=-2)
+        few = np.count_nonzero(late | recent, axis=-1) <= self.code.stragglers
+        banned = self.counted[..., self.code.burst - 1 :, :].any(axis=-2)
+        return np.asarray(exempt | (few & ~(late & banned).any(axis=-1)))
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        closes = Window(self.tolerance).closes(np.asarray(delays.min(axis=-1)), opened)
+        closes = Window(self.code.tolerance).closes(np.asarray(delays.min(axis=-1)), opened)
         everybody = row_max(delays)
         allowed = self.allows(delays > closes[..., None])
         ended = np.where(allowed, np.minimum(closes, everybody), everybody)
@@ -102,7 +94,7 @@ class _BurstTally(Tally):
     @override
     def arrive(self, message: int, now: float) -> bool:
         if self._closes == np.inf:
-            extra = self._window.tolerance * (now - self._opened)
+            extra = self._window.code.tolerance * (now - self._opened)
             self._closes = now + extra
             self.alarms.append(extra)
         self._late[message] = False
@@ -136,30 +128,36 @@ class SequentialCode(OfWorkers):
     name = "sequential"
     exact = True
 
-    def stopping(
-        self, counted: BoolArray, spare: int, strict: BoolArray, idle: BoolArray
-    ) -> BurstWindow:
-        """When a round ends, after stragglers ``counted (R, W - 1, n)``, the newest round first."""
-        return BurstWindow(
-            tolerance=self.tolerance,
-            spare=spare,
-            stragglers=self.stragglers,
-            strict=strict,
-            recent=np.asarray(counted.any(axis=1)),
-            banned=np.asarray(counted[:, self.burst - 1 :].any(axis=1)),
-            idle=idle,
-        )
+    @property
+    @abstractmethod
+    def lag(self) -> int:
+        """Rounds from a job's first to its last."""
+
+    @property
+    def spare(self) -> int:
+        """s, results of a job that may be missing after its first round."""
+        return 0
+
+    @override
+    def updates(self, iterations: int) -> int:
+        return iterations + self.lag
+
+    @override
+    def start(self, replications: int) -> Past:
+        nobody = np.zeros((replications, self.window - 1, self.n), dtype=np.bool_)
+        return Past(0, nobody, np.zeros((replications, self.lag, self.n), dtype=np.int64))
 
 
 @final
 @plain_dataclass(frozen=True, eq=False)
-class Jobs:
-    """What a multiplexed code remembers, the newest round or job first.
+class Past:
+    """What both codes remember, the newest round or job first.
 
     Attributes:
         round: rounds so far.
-        counted: ``(R, W - 1, n)`` who straggled in each round.
-        lacking: ``(R, W - 2 + B, n)`` pieces of each job that a worker has tried and not delivered.
+        counted: ``(R, W - 1, n)`` who straggled in rounds that count for the straggler model.
+        lacking: ``(R, lag, n)`` what each worker has tried and not delivered: pieces of each job,
+            or 1 where it did not deliver the round's own job.
     """
 
     round: int
@@ -190,8 +188,8 @@ class Multiplexed(SequentialCode):
     """
 
     @property
+    @override
     def lag(self) -> int:
-        """Rounds from a job's first to its last, W - 2 + B."""
         return self.window - 2 + self.burst
 
     @property
@@ -204,25 +202,13 @@ class Multiplexed(SequentialCode):
         return coded * (pieces + self.burst) / (self.burst + pieces * coded)
 
     @override
-    def updates(self, iterations: int) -> int:
-        return iterations + self.lag
-
-    @override
-    def start(self, replications: int) -> Jobs:
-        return Jobs(
-            0,
-            np.zeros((replications, self.window - 1, self.n), dtype=np.bool_),
-            np.zeros((replications, self.lag, self.n), dtype=np.int64),
-        )
-
-    @override
-    def plan(self, state: Jobs) -> Round:
+    def plan(self, state: Past) -> Round:
         nobody = np.zeros(len(state.counted), dtype=np.bool_)
-        stopping = self.stopping(state.counted, spare=0, strict=~nobody, idle=nobody)
+        stopping = BurstWindow(self, state.counted, strict=~nobody, idle=nobody)
         return Round(np.full(self.n, self.load), stopping)
 
     @override
-    def after(self, state: Jobs, outcome: RoundOutcome) -> Jobs:
+    def after(self, state: Past, outcome: RoundOutcome) -> Past:
         """Raises ``RuntimeError`` where a job can never be decoded: the proof would be wrong."""
         late = ~outcome.arrived
         fresh = np.zeros_like(state.lacking[:, :1])
@@ -235,7 +221,7 @@ class Multiplexed(SequentialCode):
             raise RuntimeError(f"a job of round {state.round} cannot be decoded in time")
         lacking = np.concatenate([pieces + late[:, None], left], axis=1)
         counted = np.concatenate([late[:, None], state.counted[:, :-1]], axis=1)
-        return Jobs(state.round + 1, counted, lacking[:, :-1])
+        return Past(state.round + 1, counted, lacking[:, :-1])
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
@@ -343,22 +329,6 @@ class Sequential(SchemeFamily):
 
 
 @final
-@plain_dataclass(frozen=True, eq=False)
-class Past:
-    """What a selective-repeat code remembers, the newest round first.
-
-    Attributes:
-        round: rounds so far.
-        counted: ``(R, W - 1, n)`` who straggled in rounds that count for the straggler model.
-        missing: ``(R, B, n)`` who did not deliver the round's own job.
-    """
-
-    round: int
-    counted: BoolArray
-    missing: BoolArray
-
-
-@final
 @plain_dataclass(frozen=True)
 class SelectiveRepeat(SequentialCode):
     """Job t is computed in round t, what is missing of it again in round t + B.
@@ -379,8 +349,13 @@ class SelectiveRepeat(SequentialCode):
     jobs: int | None = None
 
     @property
+    @override
+    def lag(self) -> int:
+        return self.burst
+
+    @property
+    @override
     def spare(self) -> int:
-        """s, results of a job that may be missing."""
         return -(-self.burst * self.stragglers // (self.window - 1 + self.burst))
 
     @property
@@ -389,23 +364,14 @@ class SelectiveRepeat(SequentialCode):
         return self.spare + 1
 
     @override
-    def updates(self, iterations: int) -> int:
-        return iterations + self.burst
-
-    @override
     def within(self, iterations: int) -> SelectiveRepeat:
         return replace(self, jobs=iterations)
-
-    @override
-    def start(self, replications: int) -> Past:
-        nobody = np.zeros((replications, self.window - 1, self.n), dtype=np.bool_)
-        return Past(0, nobody, nobody[:, : self.burst])
 
     @override
     def plan(self, state: Past) -> Round:
         repeating, idle = self._repeating(state), self._idle(state)
         strict = np.asarray(repeating.any(axis=-1))
-        stopping = self.stopping(state.counted, self.spare, strict, idle)
+        stopping = BurstWindow(self, state.counted, strict, idle)
 
         def nothing_to_do(times: FloatArray) -> FloatArray:
             return np.where(idle[:, None], 0.0, times)
@@ -425,7 +391,7 @@ class SelectiveRepeat(SequentialCode):
         return Past(
             state.round + 1,
             np.concatenate([counted[:, None], state.counted[:, :-1]], axis=1),
-            np.concatenate([(late | repeating)[:, None], state.missing[:, :-1]], axis=1),
+            np.concatenate([(late | repeating)[:, None], state.lacking[:, :-1]], axis=1),
         )
 
     @override
@@ -453,12 +419,12 @@ class SelectiveRepeat(SequentialCode):
 
     def _repeating(self, state: Past) -> BoolArray:
         """``(R, n)`` who computes the job of B rounds ago once more."""
-        missing = state.missing[:, -1]
+        missing = state.lacking[:, -1] > 0
         too_many = np.count_nonzero(missing, axis=1) - self.spare
         return np.asarray(missing & (np.cumsum(missing, axis=1) <= too_many[:, None]))
 
     def _idle(self, state: Past) -> BoolArray:
         """``(R,)`` whether there is neither a new job nor one to repeat."""
         if self.jobs is None or state.round < self.jobs:
-            return np.zeros(len(state.missing), dtype=np.bool_)
+            return np.zeros(len(state.lacking), dtype=np.bool_)
         return np.asarray(~self._repeating(state).any(axis=1))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -20,10 +22,11 @@ from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes.base import RoundOutcome
 from erasurehead.sim.schemes.sequential import (
     BurstWindow,
-    Jobs,
     Multiplexed,
+    Past,
     SelectiveRepeat,
     Sequential,
+    SequentialCode,
 )
 from erasurehead.sim.types import FloatArray, Rounds, Trace
 from tests.engines.agreement import Engine, batch, both_finish, event
@@ -208,15 +211,9 @@ def test_the_tally_says_the_same_as_the_rule(
     opened: float,
 ) -> None:
     """Ties at the end of the window, dead workers, and a late set that shrinks after it."""
-    rule = BurstWindow(
-        tolerance,
-        spare,
-        stragglers,
-        np.array([strict]),
-        recent[None],
-        (banned & recent)[None],
-        np.array([idle]),
-    )
+    code = SimpleNamespace(tolerance=tolerance, spare=spare, stragglers=stragglers, burst=2)
+    counted = np.array([[recent & ~banned, recent & banned]])
+    rule = BurstWindow(cast("SequentialCode", code), counted, np.array([strict]), np.array([idle]))
     delays = opened + np.where(dead, np.inf, row)
     (ended,) = rule.stopping_delay(delays[None], np.array([opened]))
     assert rule.of(0).stopping_delay(delays, opened) == ended
@@ -468,7 +465,7 @@ def test_multiplexed_a_job_that_cannot_be_decoded_is_an_error() -> None:
     late = np.array([[True, True, False, False]])
     with pytest.raises(RuntimeError, match="round 0 cannot be decoded"):
         scheme.after(scheme.start(1), RoundOutcome(np.ones(1), late))
-    lacks = Jobs(5, np.zeros((1, 1, 4), dtype=bool), np.array([[[2, 0, 0, 0]]]))
+    lacks = Past(5, np.zeros((1, 1, 4), dtype=bool), np.array([[[2, 0, 0, 0]]]))
     with pytest.raises(RuntimeError, match="round 5 cannot be decoded"):
         scheme.after(lacks, RoundOutcome(np.ones(1), np.ones((1, 4), dtype=bool)))
 
