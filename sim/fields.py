@@ -15,7 +15,7 @@ from pydantic import AllowInfNan, BeforeValidator, ConfigDict
 from .errors import InvalidParameter
 
 STRICT = ConfigDict(extra="forbid")
-"""Every scheme family is a pydantic dataclass with this setting: an unknown field is an error."""
+"""Every class of a config is a pydantic dataclass with this: an unknown field is an error."""
 
 
 def not_bool(value: Any) -> Any:
@@ -25,10 +25,13 @@ def not_bool(value: Any) -> Any:
     return value
 
 
-Load = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+"""A number of things, of which there is one at least."""
+
+Load = Count
 """d, partitions that a worker computes per round."""
 
-WaitFor = Annotated[int, BeforeValidator(not_bool), Ge(1)]
+WaitFor = Count
 """r, arrivals that end a round."""
 
 Tolerance = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
@@ -40,7 +43,6 @@ Seed = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 Seconds = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False), Unit("s")]
 """A time, from the start of a round."""
 
-
 Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(False)]
 """A fraction between 0 and 1."""
 
@@ -48,12 +50,8 @@ Share = Annotated[float, BeforeValidator(not_bool), Ge(0), Le(1), AllowInfNan(Fa
 def require_divisor(value: int, workers: int, field: str = "load") -> None:
     """Refuse a group size that does not divide the number of workers."""
     if workers % value:
-        refuse_naming(
-            field,
-            value,
-            [d for d in range(1, workers + 1) if workers % d == 0],
-            f"must divide workers = {workers}",
-        )
+        divisors = [d for d in range(1, workers + 1) if workers % d == 0]
+        refuse_naming(field, value, divisors, f"must divide workers = {workers}")
 
 
 def require_at_most_workers(field: str, value: int, workers: int) -> None:

@@ -12,13 +12,12 @@ from typing import Annotated, ClassVar, final
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen, Unit
-from pydantic import AllowInfNan, ConfigDict
+from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from .fields import STRICT
 from .types import FloatArray, Loads, TapeLike
-
-STRICT = ConfigDict(extra="forbid")
 
 
 class LoadLaw(ABC):

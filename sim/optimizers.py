@@ -15,17 +15,15 @@ from typing import Annotated, ClassVar, TypeAlias, final
 
 import numpy as np
 from annotated_types import Gt, Le
-from pydantic import AllowInfNan, ConfigDict
+from pydantic import AllowInfNan
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
+from .fields import STRICT
 from .types import FloatArray
 
 State: TypeAlias = "tuple[FloatArray, ...]"
 """Arrays of the model's shape; the first is the model beta itself."""
-
-STRICT = ConfigDict(extra="forbid")
-"""Every optimizer is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -14,9 +14,10 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
+from ..fields import STRICT
 from ..types import FloatArray
 from .base import Problem, Task, product
-from .datasets.base import STRICT, Dataset, DatasetFamily
+from .datasets.base import Dataset, DatasetFamily
 
 # To add a loss: a final subclass of ``Problem`` and a line in ``LOSSES``.
 
@@ -160,7 +161,12 @@ class ProblemConfig:
         """
         settings = self.settings
         loss = self.losses[settings.loss]
-        data = self.family.load(loss.task, _generator(seed, DATA_STREAM), data_dir)
+
+        def draws(stream: int) -> np.random.Generator:
+            sequence = np.random.SeedSequence(seed, spawn_key=(2**32 - 1, stream))
+            return np.random.Generator(np.random.PCG64(sequence))
+
+        data = self.family.load(loss.task, draws(DATA_STREAM), data_dir)
         if data.task != loss.task:
             valid = ", ".join(
                 name for name, other in self.losses.items() if other.task == data.task
@@ -169,24 +175,18 @@ class ProblemConfig:
                 "loss", settings.loss, f"dataset {settings.dataset} is for {data.task}: {valid}"
             )
         if settings.shuffle:
-            order = _generator(seed, SHUFFLE_STREAM).permutation(len(data.y))
+            order = draws(SHUFFLE_STREAM).permutation(len(data.y))
             data = dataclasses.replace(data, X=data.X[order], y=data.y[order])
         l2 = 1 / len(data.y) if settings.l2 == "1/rows" else settings.l2
         problem = loss(data.X, data.y, partitions, l2, data.X_test, data.y_test)
-        return problem, self._start(data, seed)
+        return problem, self._start(data, draws(START_STREAM))
 
-    def _start(self, data: Dataset, seed: int) -> FloatArray:
+    def _start(self, data: Dataset, rng: np.random.Generator) -> FloatArray:
         if data.initial is not None:
             if self.settings.initial != "zeros":
                 valid = f"leave it out: dataset {self.settings.dataset} brings its own start"
                 raise InvalidParameter("initial", self.settings.initial, valid)
             return data.initial
         if self.settings.initial == "normal":
-            features = int(data.X.shape[1])
-            return _generator(seed, START_STREAM).standard_normal(features)
+            return rng.standard_normal(int(data.X.shape[1]))
         return np.zeros(data.X.shape[1])
-
-
-def _generator(seed: int, stream: int) -> np.random.Generator:
-    key = (2**32 - 1, stream)
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))

@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import Annotated, ClassVar, Literal, final
+from typing import ClassVar, Literal, final
 
-from annotated_types import Ge
-from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from ..fields import STRICT, WaitFor, not_bool, require_at_most_workers
+from ..fields import STRICT, Count, WaitFor, require_at_most_workers
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
 
 Data = Literal["sampled", "own"]
 """Whose gradient a task is: of a partition drawn at random, or always of the worker's own."""
-
-Staleness = Annotated[int, BeforeValidator(not_bool), Ge(1)]
-"""A number of updates."""
 
 
 class AsynchronousFamily(SchemeFamily):
@@ -277,7 +272,7 @@ class Ringmaster(AsynchronousFamily):
 
     name: ClassVar[str] = "ringmaster"
 
-    oldest: Staleness | None = None
+    oldest: Count | None = None
     stops: bool = False
     data: Data = "sampled"
     delay_adaptive: bool = False

@@ -7,25 +7,21 @@ from __future__ import annotations
 
 import dataclasses
 from functools import cached_property
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, not_bool, require_at_most_workers
+from ..fields import STRICT, Count, require_at_most_workers
 from ..types import BoolArray, FloatArray
 from .assignments import UniformLoad, cyclic_support
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
 from .decoders import OfCode, least_squares
 from .stopping import FirstK
-
-Parts = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 
 @final
@@ -54,7 +50,7 @@ class CommunicationEfficient(Stopped, Seeded, Loaded):
 
     name: ClassVar[str] = "communication_efficient"
 
-    share: Parts
+    share: Count
 
     @classmethod
     @override

@@ -11,16 +11,14 @@ side and 2 L / (L + R) for the others; the error is (L - R)^2 / (L + R). A block
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
-from annotated_types import Ge
-from pydantic import BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
-from ..fields import STRICT, not_bool, refuse_naming
+from ..fields import STRICT, Count, refuse_naming
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
@@ -30,9 +28,6 @@ from .graph_codes import regular_graph
 from .random_codes import plain_code
 from .stop import DecodableWithin, Latest
 from .stopping import FirstK
-
-Degree = Annotated[int, BeforeValidator(not_bool), Ge(1)]
-"""d, workers that hold a block."""
 
 AT_ONCE = 2**17
 """Edges of all rounds together that are decoded at once, to bound the memory."""
@@ -63,7 +58,7 @@ class GraphAssignment(Seeded, Decoded):
 
     name: ClassVar[str] = "graph_assignment"
 
-    degree: Degree
+    degree: Count
 
     @classmethod
     @override

@@ -8,14 +8,14 @@ from __future__ import annotations
 from typing import Annotated, ClassVar, final
 
 import numpy as np
-from annotated_types import Ge, Gt
+from annotated_types import Gt
 from pydantic import AllowInfNan, BeforeValidator
 from pydantic.dataclasses import dataclass
 from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, not_bool, require_at_most_workers
+from ..fields import STRICT, Count, not_bool, require_at_most_workers
 from ..types import FloatArray, IntArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
@@ -25,8 +25,6 @@ from .stopping import FirstK
 
 Speed = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
 """Partitions per second, up to a common factor."""
-
-Partitions = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 
 @final
@@ -59,7 +57,7 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
     name: ClassVar[str] = "heterogeneity_aware"
 
     speeds: tuple[Speed, ...]
-    partitions: Partitions | None = None
+    partitions: Count | None = None
 
     @classmethod
     @override

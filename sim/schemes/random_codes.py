@@ -15,7 +15,15 @@ from scipy import sparse
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, Share, not_bool, require_at_most_workers, require_divisor
+from ..fields import (
+    STRICT,
+    Count,
+    Seconds,
+    Share,
+    not_bool,
+    require_at_most_workers,
+    require_divisor,
+)
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
 from .base import Claims, Fixed, Independent, SchemeFamily
@@ -28,10 +36,6 @@ from .stopping import FirstK
 # Sparse random codes: independent entries, alike everywhere or denser within communities.
 #
 # A worker whose row is empty has nothing to compute: its message comes at once, and counts.
-
-
-Community = Annotated[int, BeforeValidator(not_bool), Ge(1)]
-"""b, workers in a community."""
 
 
 @final
@@ -118,7 +122,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
 
     name: ClassVar[str] = "stochastic_block"
 
-    community: Community
+    community: Count
     inside: Share
 
     @classmethod

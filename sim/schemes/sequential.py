@@ -14,7 +14,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Tolerance, not_bool, refuse_naming, require_at_most_workers
+from ..fields import STRICT, Count, Tolerance, not_bool, refuse_naming, require_at_most_workers
 from ..numerics import row_max
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, IntArray, Rounds, Trace
@@ -288,7 +288,7 @@ class Sequential(SchemeFamily):
 
     name: ClassVar[str] = "sequential"
 
-    B: Annotated[int, BeforeValidator(not_bool), Ge(1)]
+    B: Count
     W: Annotated[int, BeforeValidator(not_bool), Ge(2)]
     stragglers: Annotated[int, BeforeValidator(not_bool), Ge(0)]
     tolerance: Tolerance

@@ -10,16 +10,13 @@ from typing import Annotated, ClassVar, final
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import ArrayLike
-from pydantic import ConfigDict
 from pydantic.dataclasses import dataclass as checked_dataclass
 from scipy import sparse
 from typing_extensions import override
 
+from ...fields import STRICT
 from ...types import FloatArray, IntArray
 from ..base import Matrix, Task
-
-STRICT = ConfigDict(extra="forbid")
-"""Every data set family is a pydantic dataclass with this setting: an unknown field is an error."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,11 +107,6 @@ def interactions(columns: list[ArrayLike], skip: frozenset[tuple[int, int]]) -> 
     coded = [category_codes(column) for column in columns]
     pairs = [(i, j) for i in range(len(coded)) for j in range(i + 1, len(coded))]
     return [coded[i][0] * coded[j][1] + coded[j][0] for i, j in pairs if (i, j) not in skip]
-
-
-def with_constant(features: FloatArray) -> FloatArray:
-    """Append a column of ones: ``(N, p) -> (N, p + 1)``."""
-    return np.hstack([features, np.ones((len(features), 1))])
 
 
 def split(task: Task, X: Matrix, y: FloatArray) -> Dataset:
@@ -231,6 +223,6 @@ def _standardised(data: Dataset) -> Dataset:
     centre, spread = data.X.mean(axis=0), data.X.std(axis=0)
 
     def transform(features: FloatArray) -> FloatArray:
-        return with_constant((features - centre) / spread)
+        return np.hstack([(features - centre) / spread, np.ones((len(features), 1))])
 
     return replace(data, X=transform(data.X), X_test=transform(data.X_test))

@@ -14,10 +14,11 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ...errors import DataNotFound, InvalidParameter
+from ...fields import STRICT
 from ...files import MOST_CELLS, UnusableFile, floats, read_npz
 from ...types import FloatArray
 from ..base import Task
-from .base import STRICT, Dataset, DatasetFamily, interactions, one_hot, split
+from .base import Dataset, DatasetFamily, interactions, one_hot, split
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,88 +26,6 @@ if TYPE_CHECKING:
 
 DATA_VARIABLE = "ERASUREHEAD_DATA"
 """Environment variable that names the user's data directory; read when a data set is loaded."""
-
-
-def find_file(dataset: str, names: tuple[str, ...], origin: str, data_dir: Path | None) -> Path:
-    """Return the first file that matches one of ``names``.
-
-    Looks in ``data_dir`` and then in the directory that ERASUREHEAD_DATA names; in each, first in
-    the directory itself and then in its subdirectory ``datasets``; there, for each name in order,
-    first the name itself and then the name with ``.gz``.
-
-    Args:
-        dataset: the data set's name in the config, for the error.
-        names: glob patterns of file names, the preferred first.
-        origin: where users get the file, for the error.
-        data_dir: the directory that the caller was given, if any.
-
-    Raises:
-        DataNotFound: no such file.
-    """
-    given = os.environ.get(DATA_VARIABLE)
-    roots = [data_dir] if data_dir is not None else []
-    roots += [Path(given)] if given else []
-    places = [place for root in roots for place in (root, root / "datasets")]
-    for place in places:
-        for name in names:
-            for pattern in (name, name + ".gz"):
-                matches = sorted(path for path in place.glob(pattern) if path.is_file())
-                if matches:
-                    return matches[0]
-    raise DataNotFound(dataset, names, places, origin)
-
-
-def read_data_file(dataset: str, file: Path, header: bool = True) -> pd.DataFrame:
-    """Read a CSV (possibly gzipped) or Parquet file.
-
-    Raises:
-        InvalidParameter: the file is not readable as what its name says, or far too large.
-    """
-    from ...tables import read_csv, read_parquet
-
-    try:
-        if file.suffix == ".parquet":
-            return read_parquet(file)
-        return read_csv(file, header=0 if header else None)
-    except UnusableFile as error:
-        raise InvalidParameter("dataset", dataset, f"{file} {error}") from error
-
-
-def require_columns(
-    dataset: str,
-    file: Path,
-    table: pd.DataFrame,
-    needed: Sequence[str | int],
-    numbers: Sequence[str | int] = (),
-) -> None:
-    """Refuse a file that is not the one that the loader was written for, or has empty cells.
-
-    Args:
-        dataset, file, table: the data set's name, its file, and what was read from it.
-        needed: columns that must be there.
-        numbers: those that must hold numbers.
-
-    Raises:
-        InvalidParameter: a column is missing, has empty cells, or text among its numbers.
-    """
-    missing = [name for name in needed if name not in table.columns]
-    if missing:
-        names = ", ".join(map(str, missing[:5])) + (", ..." if len(missing) > 5 else "")
-        raise InvalidParameter("dataset", dataset, f"{file} has no column {names}; {WRONG_FILE}")
-    empty = [name for name in needed if table[name].isna().any()]
-    if empty:
-        row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
-        names = ", ".join(map(str, empty[:5])) + (", ..." if len(empty) > 5 else "")
-        text = f"{file} has empty cells in {names}, the first in row {row}; {CUT_SHORT}"
-        raise InvalidParameter("dataset", dataset, text)
-    for name in numbers:
-        if table[name].dtype.kind not in "fiu" or not np.isfinite(table[name]).all():
-            text = f"{file} holds other things than numbers in column {name}; {WRONG_FILE}"
-            raise InvalidParameter("dataset", dataset, text)
-
-
-WRONG_FILE = "is it the right file?"
-CUT_SHORT = "was the download cut short?"
 
 
 ARRAYS = {"X": 2, "y": 1, "X_test": 2, "y_test": 1, "initial": 1}
@@ -250,8 +169,80 @@ class PublicDataset(DatasetFamily):
 
     @override
     def file(self, data_dir: Path | None) -> Path:
-        """The first file found in ``data_dir`` or ERASUREHEAD_DATA; see ``find_file``."""
-        return find_file(self.name, self.files, self.origin, data_dir)
+        """The first file that matches one of ``files``.
+
+        Looks in ``data_dir`` and then in the directory that ERASUREHEAD_DATA names; in each, first
+        in the directory itself and then in its subdirectory ``datasets``; there, for each pattern
+        in order, first the pattern itself and then with ``.gz``.
+        """
+        given = os.environ.get(DATA_VARIABLE)
+        roots = [data_dir] if data_dir is not None else []
+        roots += [Path(given)] if given else []
+        places = [place for root in roots for place in (root, root / "datasets")]
+        for place in places:
+            for name in self.files:
+                for pattern in (name, name + ".gz"):
+                    matches = sorted(path for path in place.glob(pattern) if path.is_file())
+                    if matches:
+                        return matches[0]
+        raise DataNotFound(self.name, self.files, places, self.origin)
+
+    def read(self, file: Path, header: bool = True) -> pd.DataFrame:
+        """Read a CSV (possibly gzipped) or Parquet file.
+
+        Raises:
+            InvalidParameter: it is not readable as what its name says, or far too large.
+        """
+        from ...tables import read_csv, read_parquet
+
+        try:
+            if file.suffix == ".parquet":
+                return read_parquet(file)
+            return read_csv(file, header=0 if header else None)
+        except UnusableFile as error:
+            raise self.unusable(file, str(error)) from error
+
+    def unusable(self, file: Path, defect: str) -> InvalidParameter:
+        """The error of a file that is not what it should be."""
+        return InvalidParameter("dataset", self.name, f"{file} {defect}")
+
+    def require_columns(
+        self,
+        file: Path,
+        table: pd.DataFrame,
+        needed: Sequence[str | int],
+        numbers: Sequence[str | int] = (),
+    ) -> None:
+        """Refuse a file that is not the one that the loader was written for, or has empty cells.
+
+        Args:
+            file, table: the file, and what was read from it.
+            needed: columns that must be there.
+            numbers: those that must hold numbers.
+
+        Raises:
+            InvalidParameter: a column is missing, has empty cells, or text among its numbers.
+        """
+
+        def few(names: Sequence[str | int]) -> str:
+            return ", ".join(map(str, names[:5])) + (", ..." if len(names) > 5 else "")
+
+        missing = [name for name in needed if name not in table.columns]
+        if missing:
+            raise self.unusable(file, f"has no column {few(missing)}; {WRONG_FILE}")
+        empty = [name for name in needed if table[name].isna().any()]
+        if empty:
+            row = int(np.flatnonzero(table[empty[0]].isna())[0]) + 1
+            defect = f"has empty cells in {few(empty)}, the first in row {row}; {CUT_SHORT}"
+            raise self.unusable(file, defect)
+        for name in numbers:
+            if table[name].dtype.kind not in "fiu" or not np.isfinite(table[name]).all():
+                defect = f"holds other things than numbers in column {name}; {WRONG_FILE}"
+                raise self.unusable(file, defect)
+
+
+WRONG_FILE = "is it the right file?"
+CUT_SHORT = "was the download cut short?"
 
 
 @final
@@ -270,9 +261,9 @@ class Amazon(PublicDataset):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
-        table = read_data_file(self.name, file)
+        table = self.read(file)
         needed = ["ACTION", *AMAZON_COLUMNS]
-        require_columns(self.name, file, table, needed, numbers=needed)
+        self.require_columns(file, table, needed, numbers=needed)
         columns: list[ArrayLike] = [table[name].to_numpy() for name in AMAZON_COLUMNS]
         columns += interactions(columns, skip=frozenset({(5, 7), (2, 3)}))
         return _encoded("classification", columns, 2.0 * table["ACTION"].to_numpy() - 1.0)
@@ -294,16 +285,16 @@ class Covertype(PublicDataset):
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
         has_header = ".csv" in file.name
-        table = read_data_file(self.name, file, has_header)
+        table = self.read(file, has_header)
         if table.shape[1] != 55:
-            found = f"{file} has {table.shape[1]} columns; valid: 54 features and the cover type"
-            raise InvalidParameter("dataset", self.name, found)
+            found = f"has {table.shape[1]} columns; valid: 54 features and the cover type"
+            raise self.unusable(file, found)
         if has_header:
-            require_columns(self.name, file, table, ["Cover_Type"])
+            self.require_columns(file, table, ["Cover_Type"])
         else:
             table = table.rename(columns={54: "Cover_Type"})
         every = table.columns.tolist()
-        require_columns(self.name, file, table, every, numbers=every)
+        self.require_columns(file, table, every, numbers=every)
         table = table[table["Cover_Type"].isin([1, 2])]
         cover = table["Cover_Type"].to_numpy()
         features = table.drop(columns="Cover_Type")
@@ -329,8 +320,8 @@ class KcHousing(PublicDataset):
     @override
     def load(self, task: Task, rng: np.random.Generator, data_dir: Path | None) -> Dataset:
         file = self.file(data_dir)
-        table = read_data_file(self.name, file)
-        require_columns(self.name, file, table, ["price", *KC_COLUMNS], numbers=["price"])
+        table = self.read(file)
+        self.require_columns(file, table, ["price", *KC_COLUMNS], numbers=["price"])
         columns: list[ArrayLike] = [table[name].to_numpy() for name in KC_COLUMNS]
         return _encoded("regression", columns, table["price"].to_numpy(dtype=np.float64) / 1e6)
 
