@@ -10,17 +10,13 @@ from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
 from .communication import CommunicationEfficient
-from .drop_compute import DropCompute
 from .erasurehead import ErasureHead
-from .gradient_table import GradientTable
 from .graph_assignment import GraphAssignment
 from .graph_codes import BlockDesign, Expander, RegularGraph
 from .heterogeneity import HeterogeneityAware
 from .ignore_arbitrary import IgnoreArbitrary
 from .matrix import Matrix
-from .mindflayer import MindFlayer
 from .partial_work import MultiMessage, PartialStragglers
-from .pipelined import Pipelined
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
 from .repetition import (
     CyclicMdsCode,
@@ -30,6 +26,8 @@ from .repetition import (
 )
 from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
+from .stale_gradients import GradientTable, Pipelined
+from .time_limits import DropCompute, MindFlayer
 from .uncoded import IgnoreStragglers, TimeWindow, Uncoded
 
 SCHEMES: dict[str, type[SchemeFamily]] = {

@@ -27,7 +27,7 @@ from .deadlines import DeadlineEach
 from .decoders import SumArrived
 from .stopping import FirstK, FirstKEach
 
-Count = Annotated[int, BeforeValidator(not_bool), Ge(0)]
+Number = Annotated[int, BeforeValidator(not_bool), Ge(0)]
 
 
 @final
@@ -69,8 +69,8 @@ class AdaptiveK(SchemeFamily):
 
     wait_for: WaitFor
     step: WaitFor = 1
-    burn_in: Count = 10
-    threshold: Count = 5
+    burn_in: Number = 10
+    threshold: Number = 5
     most: WaitFor | None = None
 
     @classmethod

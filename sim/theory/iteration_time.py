@@ -19,8 +19,8 @@ from ..errors import InvalidParameter
 from ..load_laws import LoadLaw
 from ..schemes.base import Scheme
 from ..schemes.deadlines import Deadline
-from ..schemes.drop_compute import TimeLimited
 from ..schemes.stopping import FirstK, StoppingRule
+from ..schemes.time_limits import TimeLimited
 from ..types import BoolArray, FloatArray
 from .arrivals import Demand, NoFormula, demand, same_every_round
 from .valid import require_count

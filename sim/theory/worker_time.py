@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
 from ..load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional, StepCosts
-from ..schemes.drop_compute import Cut
+from ..schemes.time_limits import Cut
 from ..types import FloatArray
 from .arrivals import NoFormula
 from .valid import require_count, require_non_negative, require_positive

@@ -17,8 +17,7 @@ from erasurehead.sim.engines.run import Cluster, Network, Policy
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
-from erasurehead.sim.schemes.drop_compute import Cut, DropCompute
-from erasurehead.sim.schemes.mindflayer import Clipped, MindFlayer
+from erasurehead.sim.schemes.time_limits import Clipped, Cut, DropCompute, MindFlayer
 from erasurehead.sim.schemes.uncoded import Uncoded
 from erasurehead.sim.theory import (
     IterationTimeLaw,

@@ -1,0 +1,291 @@
+"""Partial work by a time limit: workers stop by themselves, and nobody waits for who is slow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass as plain_dataclass
+from typing import ClassVar, Literal, final
+
+import numpy as np
+from pydantic.dataclasses import dataclass
+from typing_extensions import override
+
+from ..errors import InvalidParameter
+from ..fields import STRICT, Count, Seconds
+from ..steps import DecodedRounds
+from ..types import BoolArray, FloatArray, Rounds, Trace
+from .base import (
+    Claims,
+    Foresight,
+    ForesightedFamily,
+    OfWorkers,
+    RandomOrder,
+    Round,
+    SchemeFamily,
+    Sees,
+    State,
+)
+from .coverage import last_of_each
+
+Cut = Literal["after", "at"]
+
+
+@plain_dataclass(frozen=True)
+class SelfStopping(OfWorkers):
+    """Workers that do pieces of work as far as time allows, and stop by themselves; abstract.
+
+    A worker's messages are the pieces that it does, which only count, and a last one with their
+    sum.
+
+    Args:
+        n: number of workers.
+        pieces: that a worker does at most.
+        patience: seconds.
+    """
+
+    sees: ClassVar[Sees] = Sees.NOTHING
+
+    pieces: int
+    patience: float
+
+    @property
+    @override
+    def messages(self) -> int:
+        return self.pieces + 1
+
+    @property
+    @override
+    def message_sizes(self) -> tuple[float, ...]:
+        return (0.0,) * self.pieces + (1.0,)
+
+    def done(self, messages: BoolArray) -> BoolArray:
+        """Which pieces of each worker arrived: ``(..., n m)`` -> ``(..., n, pieces)``."""
+        return messages.reshape(*messages.shape[:-1], self.n, self.messages)[..., :-1]
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class DropCompute(SchemeFamily):
+    """Every worker cuts its partition into micro-batches and stops by itself after some time.
+
+    The round ends when everybody has stopped and said so: no worker is ignored, only work is. What
+    is done is added up and divided by the share that is done. A worker begins each round with a
+    micro-batch drawn at random and goes round, so that every micro-batch is as likely to be done
+    as any other, and the gradient is unbiased where workers are alike.
+
+    A micro-batch takes an M-th of its partition's time; under the load law ``per_partition`` an
+    M-th of a draw of its own, so that the partition takes the mean of M draws. The time of the
+    synchronisation itself (T_c of the paper) is the network's latency. Where the delay comes before
+    the work (load law ``additive``), the first micro-batch ends late, and ``after`` gains little.
+
+    Cost: a round has M + 1 messages a worker, each a time, a comparison and an entry of the trace:
+    for M = 12 about twenty times a round with one message.
+
+    Args:
+        pieces: M, micro-batches in a worker's partition.
+        patience: tau, seconds after which a worker stops; it never does unless given.
+        cut: ``after``: it finishes the micro-batch under way, and does at least one. ``at``: it
+            drops it.
+
+    Facts:
+        load: at most 1 partition a worker, in M micro-batches.
+        stop: when everybody has stopped by itself.
+        decoding: the sum of what is done, times all micro-batches over those done.
+        error: M n (M n / h - 1) with h of M n micro-batches done, so it is measured; how many one
+            worker does: ``eh.theory.mean_pieces_done``, ``eh.theory.normal_pieces_done``.
+        time: the slowest of n that stop by themselves (``eh.theory.scheme_iteration_time``).
+        source: Giladi, Gottlieb, Shkolnik, Karnieli, Banner, Hoffer, Levy, Soudry, DropCompute:
+            simple and more robust distributed synchronous training via compute variance reduction
+            (NeurIPS 2023).
+        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
+            ``test_published_numbers``, ``test_pieces_and_steps_against_theory``,
+            ``test_the_gradient_is_unbiased``.
+        ours: a worker begins with a random micro-batch and goes round.
+    """
+
+    name: ClassVar[str] = "drop_compute"
+
+    pieces: Count
+    patience: Seconds | None = None
+    cut: Cut = "after"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(pieces=4, patience=0.6),
+            cls(pieces=1, patience=0.5),
+            cls(pieces=4, patience=0.6, cut="at"),
+            cls(pieces=3),
+        )
+
+    @override
+    def build(self, workers: int) -> TimeLimited:
+        """Any number of pieces."""
+        sharp = self.cut == "at"
+        exact = self.patience is None or (self.pieces == 1 and not sharp)
+        patience = np.inf if self.patience is None else self.patience
+        return TimeLimited(workers, self.pieces, patience, sharp, exact)
+
+
+@final
+@plain_dataclass(frozen=True)
+class TimeLimited(SelfStopping):
+    """M pieces a worker, as many as it does in time; see ``DropCompute``.
+
+    Partition j M + i is the i-th micro-batch of worker j.
+
+    Args:
+        n, pieces, patience: n, M and tau, which may be infinite.
+        sharp: drop the piece that is under way at tau; otherwise finish it.
+        exact: whether nobody ever stops early.
+    """
+
+    sharp: bool
+    exact: bool | None = False
+
+    name = "drop_compute"
+
+    @property
+    @override
+    def claims(self) -> Claims:
+        """Sharply cut, a round may be without any piece, and then its gradient is 0."""
+        return Claims(copies=1, unbiased=None if self.sharp else RandomOrder())
+
+    @property
+    @override
+    def partitions(self) -> int:
+        return self.n * self.pieces
+
+    @override
+    def plan(self, state: State = None) -> Round:
+        shares = np.append(np.arange(1, self.pieces + 1) / self.pieces, 1.0)
+        stopping = last_of_each(self.n, self.messages)
+        return Round(np.ones(self.n, dtype=np.int64), stopping, self._stop, shares)
+
+    def _stop(self, times: FloatArray) -> FloatArray:
+        """Pieces in time, and the last message when the worker stops: ``(..., n (M + 1))``."""
+        own = times.reshape(*times.shape[:-1], self.n, self.messages)
+        done = own[..., :-1]
+        if self.sharp:
+            stops = np.minimum(done[..., -1], self.patience)
+        else:
+            first_beyond = np.where(done > self.patience, done, np.inf).min(axis=-1)
+            stops = np.minimum(done[..., -1], first_beyond)
+        sent = np.where(done <= stops[..., None], done, np.inf)
+        return np.concatenate([sent, stops[..., None]], axis=-1).reshape(times.shape)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        """The pieces done, times all pieces over those done; 0 where there is none."""
+        done = self.done(arrived).reshape(*arrived.shape[:-1], self.partitions)
+        count = np.count_nonzero(done, axis=-1)[..., None]
+        return np.asarray(done * (self.partitions / np.maximum(count, 1)))
+
+    @override
+    def steps(self, trace: Trace) -> DecodedRounds:
+        """Each worker begins with a random one of its micro-batches."""
+        assert isinstance(trace.heard, Rounds)
+        arrived = trace.heard.arrived.copy()
+        for r, mine in enumerate(self.done(arrived)):  # a view
+            sequence = np.random.SeedSequence(trace.seed, spawn_key=(FIRST, r))
+            rng = np.random.Generator(np.random.PCG64(sequence))
+            first = rng.integers(0, self.pieces, mine.shape[:2])
+            place = (np.arange(self.pieces) - first[..., None]) % self.pieces
+            mine[:] = np.take_along_axis(mine, place, axis=-1)
+        return DecodedRounds(trace.times, arrived, self.weights, self.n, self.partitions)
+
+
+FIRST = 2**32 - 3
+"""Key of the random first pieces; tapes, data sets and other schemes use others."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class MindFlayer(ForesightedFamily):
+    """Every worker tries ``trials`` times, each time for at most ``patience`` seconds.
+
+    A trial is the gradient of the worker's partition. One that takes longer than the patience is
+    dropped and the next one begins, with a new delay; the round ends when everybody has made all of
+    its trials. It pays off where a task may take for ever but a new one need not: under every load
+    law each trial has a draw of its own (a stream of the tape), while a worker that is slow for a
+    while is slow in all of them.
+
+    With p_j the chance that a trial of worker j succeeds, its S_j gradients weigh S_j/(p_j trials)
+    in all, so the decoded gradient is unbiased. (In the source all workers draw from the same
+    data, and all gradients are divided by the sum of p_j trials: the same where workers are alike.)
+    The chances are known from the delay model, in closed form or from a simulated sample; a worker
+    that can never succeed is refused.
+
+    Cost: B draws and B + 1 messages a worker and round, for B = 3 six times a round with one.
+
+    Args:
+        trials: B, of each worker in a round.
+        patience: t, seconds of a trial.
+
+    Facts:
+        load: B trials of 1 partition a worker, each of at most t seconds.
+        stop: when everybody has made all of its trials.
+        decoding: worker j's S_j gradients, times 1 / (p_j B) each.
+        error: sum_j (1 - p_j) / (p_j B) on average; the decoded gradient is unbiased.
+        time: E[max_j sum of B min(X, t)], at most B t; measured.
+        source: Maranjyan, Shaikh Omar, Richtárik, MindFlayer: Efficient Asynchronous Parallel SGD
+            in the Presence of Heterogeneous and Random Worker Compute Times (arXiv 2410.04285).
+        confirmed: ``schemes/test_foresight.py``: ``test_rounds_by_hand``,
+            ``test_one_second_or_never``, ``test_the_gradient_is_unbiased_under_every_law``;
+            ``test_comparison.py``: ``test_the_error_of_clipped_trials``.
+        ours: each worker has data of its own, where all draw from the same data in the source.
+    """
+
+    name: ClassVar[str] = "mindflayer"
+
+    trials: Count
+    patience: Seconds
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(trials=3, patience=0.8), cls(trials=1, patience=0.5), cls(trials=2, patience=9.0)
+
+    @override
+    def build_for(self, workers: int, foresight: Foresight) -> Clipped:
+        """Needs a patience in which every worker can succeed."""
+        chances = foresight.chances(workers, self.patience)
+        if not chances.min() > 0:
+            worker = int(chances.argmin())
+            valid = f"must be long enough for a partition; worker {worker} never needs so little"
+            raise InvalidParameter("patience", self.patience, valid)
+        return Clipped(workers, self.trials, self.patience, tuple(chances.tolist()))
+
+
+@final
+@plain_dataclass(frozen=True)
+class Clipped(SelfStopping):
+    """B clipped trials a worker, of which those that succeed are done; see ``MindFlayer``.
+
+    Args:
+        n, pieces, patience: n, B and t.
+        chances: p_j of each worker, above 0.
+    """
+
+    chances: tuple[float, ...]
+
+    name = "mindflayer"
+    claims = Claims(copies=1, unbiased=RandomOrder())
+
+    @override
+    def plan(self, state: State = None) -> Round:
+        stopping = last_of_each(self.n, self.messages)
+        return Round(np.ones(self.n, dtype=np.int64), stopping, self._clip, tasks=self.pieces)
+
+    def _clip(self, lengths: FloatArray) -> FloatArray:
+        """Seconds of each trial to message times: ``(..., n B)`` -> ``(..., n (B + 1))``."""
+        own = lengths.reshape(*lengths.shape[:-1], self.n, self.pieces)
+        over = np.cumsum(np.minimum(own, self.patience), axis=-1)
+        sent = np.where(own <= self.patience, over, np.inf)
+        times = np.concatenate([sent, over[..., -1:]], axis=-1)
+        return times.reshape(*lengths.shape[:-1], -1)
+
+    @override
+    def weights(self, arrived: BoolArray) -> FloatArray:
+        successes = np.count_nonzero(self.done(arrived), axis=-1)
+        return np.asarray(successes / (self.pieces * np.array(self.chances)))
