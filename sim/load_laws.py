@@ -61,7 +61,7 @@ class LoadLaw(ABC):
         """
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
-        once = _ReadOnce(tape)
+        once = _Streams(tape)
         if shares is None:  # product first: a whole partition stays a whole number
             parts = [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
         else:
@@ -83,17 +83,18 @@ class LoadLaw(ABC):
         """
         streams = max(1, int(np.ceil(loads.max())))
         times = [
-            self.worker_times(_LaterStreams(tape, task * streams), loads, start, stop)
+            self.worker_times(_Streams(tape, task * streams), loads, start, stop)
             for task in range(tasks)
         ]
         return np.stack(times, axis=-1).reshape(stop - start, -1)
 
 
-class _OfTape:
-    """A tape that reads another tape; abstract."""
+@final
+class _Streams:
+    """A tape from some stream on, which draws each once: a task may be computed in parts."""
 
-    def __init__(self, tape: TapeLike) -> None:
-        self._tape = tape
+    def __init__(self, tape: TapeLike, first: int = 0) -> None:
+        self._tape, self._first, self._rows = tape, first, dict[int, FloatArray]()
 
     @property
     def workers(self) -> int:
@@ -103,32 +104,10 @@ class _OfTape:
     def block_rounds(self) -> int:
         return self._tape.block_rounds
 
-
-@final
-class _LaterStreams(_OfTape):
-    """A tape without its first streams, which earlier tasks have used."""
-
-    def __init__(self, tape: TapeLike, used: int) -> None:
-        super().__init__(tape)
-        self._used = used
-
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Unit delays of the stream that lies ``used`` further on."""
-        return self._tape.rows(start, stop, self._used + stream)
-
-
-@final
-class _ReadOnce(_OfTape):
-    """A tape that draws the rows of each stream once, for a task that is computed in parts."""
-
-    def __init__(self, tape: TapeLike) -> None:
-        super().__init__(tape)
-        self._rows = dict[int, FloatArray]()
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """The rows of the first call, whatever is asked for later."""
+        """The rows of the stream's first call, whatever is asked for later."""
         if stream not in self._rows:
-            self._rows[stream] = self._tape.rows(start, stop, stream)
+            self._rows[stream] = self._tape.rows(start, stop, self._first + stream)
         return self._rows[stream]
 
 
@@ -260,12 +239,10 @@ class PerPartition(LoadLaw):
         """A draw and a sum per message."""
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
-        parts = [np.asarray(loads / messages, dtype=np.float64)] * messages
-        if shares is not None:
-            parts = [
-                np.asarray(loads * share, dtype=np.float64)
-                for share in np.diff(shares, prepend=0.0)
-            ]
+        if shares is None:
+            parts = [np.asarray(loads / messages)] * messages
+        else:
+            parts = [np.asarray(loads * share) for share in np.diff(shares, prepend=0.0)]
         return np.stack(_sum(tape, parts, start, stop), axis=-1).reshape(stop - start, -1)
 
 

@@ -12,7 +12,7 @@ foresee; what it reports, it has decoded.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, Self, final
 
@@ -218,8 +218,7 @@ class LeastSquares(Position):
 
     @override
     def at(self, stragglers: BoolArray) -> LeastSquares:
-        inverse = _inverse(self.gram, stragglers)
-        return LeastSquares(self.gram, self.sums, self.partitions, inverse, stragglers)
+        return replace(self, inverse=_inverse(self.gram, stragglers), stragglers=stragglers)
 
     @cached_property
     def error(self) -> float:
@@ -251,7 +250,7 @@ class LeastSquares(Position):
     def _changed(self, inverse: np.ndarray, worker: int, straggles: bool) -> LeastSquares:
         stragglers = self.stragglers.copy()
         stragglers[worker] = straggles
-        return LeastSquares(self.gram, self.sums, self.partitions, inverse, stragglers)
+        return replace(self, inverse=inverse, stragglers=stragglers)
 
     @override
     def swapping(self, returning: IntArray) -> FloatArray:

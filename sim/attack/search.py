@@ -261,80 +261,64 @@ class _Start:
     found_by: str
 
 
-@dataclass(frozen=True, eq=False)
-class _Hints:
-    """What a code suggests for every number of stragglers.
-
-    Attributes:
-        orders: orders of all workers, ``(n,)`` each, that lose partition after partition.
-        vectors: ``(n, v)`` singular vectors.
-        nobody: the position in which nobody straggles.
-    """
-
-    orders: Sequence[IntArray]
-    vectors: FloatArray
-    nobody: Position
-
-    @classmethod
-    def of(cls, code: Code, seed: int) -> _Hints:
-        held = holders(code)
-        rng = np.random.default_rng([seed, code.workers])
-        tie_breaks = [None, *[rng] * (ORDERS - 1)]
-        orders = [partition_after_partition(held, each) for each in tie_breaks]
-        return cls(orders, singular_vectors(code), nobody_straggles(code))
-
-
 class _Search:
     """Remembers between numbers of stragglers what a code suggests, and the worst set so far."""
 
     def __init__(self, code: Code, budget: SearchBudget) -> None:
-        self._code, self._seed, self._samples = code, budget.seed, budget.samples
-        self._budget = budget.sets(code)
+        self._code, self._budget, self._sets = code, budget, budget.sets(code)
         self._before: BoolArray = np.zeros(code.workers, dtype=np.bool_)
 
     @cached_property
-    def _hints(self) -> _Hints:
-        return _Hints.of(self._code, self._seed)
+    def _orders(self) -> list[IntArray]:
+        """Orders of all workers, ``(n,)`` each, that lose partition after partition."""
+        held = holders(self._code)
+        rng = np.random.default_rng([self._budget.seed, self._code.workers])
+        return [partition_after_partition(held, each) for each in (None, *[rng] * (ORDERS - 1))]
+
+    @cached_property
+    def _vectors(self) -> FloatArray:
+        return singular_vectors(self._code)
+
+    @cached_property
+    def _nobody(self) -> Position:
+        return nobody_straggles(self._code)
 
     def worst(self, count: int, ceiling: float | None) -> Worst:
+        """A search stops as soon as the upper bound is reached."""
         n = self._code.workers
-        if comb(n, count) <= max(1, self._budget):
-            seen = survey(self._code, every_set(n, count))
-            worst = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION)
-            found = _reported(worst, True, replace(seen, spread=0.0))
+        if comb(n, count) <= max(1, self._sets):
+            seen = replace(survey(self._code, every_set(n, count)), spread=0.0)
+            worst, exact = _Start(seen.worst[0], float(seen.errors[0]), ENUMERATION), True
         else:
-            found = self._searched(count, ceiling)
-        self._before = mask(np.array(found.members, dtype=np.int64), n)
-        return found
-
-    def _searched(self, count: int, ceiling: float | None) -> Worst:
-        """Stops as soon as the upper bound is reached."""
-        n, hints = self._code.workers, self._hints
-        rng = np.random.default_rng([self._seed, count])
-        seen = survey(self._code, random_sets(n, count, self._samples, rng), LUCKY)
-        holders_lost = [(mask(order[:count], n), HOLDERS) for order in hints.orders]
-        singular = ((masks, SINGULAR) for masks in extremes(hints.vectors, count))
-        found = self._certified([*holders_lost, *singular])
-        lucky = zip(seen.worst, seen.errors, strict=True)
-        found += [_Start(masks, float(error), RANDOM) for masks, error in lucky]
-        if not self._reaches(found, ceiling):
-            found += self._one_by_one(count)
-        if not self._reaches(found, ceiling):
-            found += self._improved(found, rng)
-        return _reported(self._largest(found), self._reaches(found, ceiling), seen)
+            rng = np.random.default_rng([self._budget.seed, count])
+            samples = random_sets(n, count, self._budget.samples, rng)
+            seen = survey(self._code, samples, LUCKY)
+            holders_lost = [(mask(order[:count], n), HOLDERS) for order in self._orders]
+            singular = ((masks, SINGULAR) for masks in extremes(self._vectors, count))
+            found = self._certified([*holders_lost, *singular])
+            lucky = zip(seen.worst, seen.errors, strict=True)
+            found += [_Start(masks, float(error), RANDOM) for masks, error in lucky]
+            if not self._reaches(found, ceiling):
+                found += self._one_by_one(count)
+            if not self._reaches(found, ceiling):
+                found += self._improved(found, rng)
+            worst, exact = self._largest(found), self._reaches(found, ceiling)
+        self._before = worst.stragglers
+        members, by = tuple(np.flatnonzero(worst.stragglers).tolist()), worst.found_by
+        mean = seen.mean, seen.spread, seen.sets
+        return Worst(count, worst.error, members, exact, by, *mean)
 
     def _one_by_one(self, count: int) -> list[_Start]:
         """The worst set of the previous number of stragglers, extended by more workers."""
-        nobody = self._hints.nobody
-        if not nobody.foresees and self._code.workers > self._budget:
+        if not self._nobody.foresees and self._code.workers > self._sets:
             return []
-        position = extended(nobody.at(self._before), count, self._budget)
+        position = extended(self._nobody.at(self._before), count, self._sets)
         return self._certified([(position.stragglers, ONE_BY_ONE)])
 
     def _improved(self, found: Sequence[_Start], rng: np.random.Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""
-        nobody, k = self._hints.nobody, self._code.partitions
-        tries = self._budget * (FORESIGHT if nobody.foresees else 1)
+        nobody, k = self._nobody, self._code.partitions
+        tries = self._sets * (FORESIGHT if nobody.foresees else 1)
         distinct = {start.stragglers.tobytes(): start for start in reversed(found)}
         better = list[tuple[BoolArray, str]]()
         for start in sorted(distinct.values(), key=lambda start: -start.error):
@@ -363,9 +347,3 @@ class _Search:
         if ceiling is None:
             return False
         return abs(self._largest(found).error - ceiling) <= SAME * self._code.partitions
-
-
-def _reported(worst: _Start, exact: bool, seen: Survey) -> Worst:
-    members = tuple(np.flatnonzero(worst.stragglers).tolist())
-    by, mean = worst.found_by, seen.mean
-    return Worst(len(members), worst.error, members, exact, by, mean, seen.spread, seen.sets)

@@ -119,7 +119,14 @@ class Barrierless(Scheme):
         """K gradients an update, each with weight k / K: along their mean, scaled to all data."""
         assert isinstance(trace.heard, Messages)
         worker, version = trace.heard.message, trace.heard.version
-        partition = worker if self.own_data else _drawn(worker, self.partitions, trace.seed)
+        partition = worker
+        if not self.own_data:  # drawn at random; each replication has a stream of its own
+            partition = np.full(worker.shape, -1, dtype=np.int64)
+            for r, drawn in enumerate(partition):
+                sequence = np.random.SeedSequence(trace.seed, spawn_key=(SAMPLES, r))
+                rng = np.random.Generator(np.random.PCG64(sequence))
+                drawn[:] = rng.integers(0, self.partitions, drawn.shape)
+            partition[worker < 0] = -1
         weight = np.where(
             worker >= 0, self.weight(np.arange(worker.shape[1])[:, None] - version), 0.0
         )
@@ -128,13 +135,3 @@ class Barrierless(Scheme):
 
 SAMPLES = 2**32 - 2
 """Key of the random partitions; tapes and data sets use others."""
-
-
-def _drawn(worker: IntArray, partitions: int, seed: int) -> IntArray:
-    """A random partition for each message, ``(R, U, K)``; replication r has a stream of its own."""
-    drawn = np.full(worker.shape, -1, dtype=np.int64)
-    for r, mine in enumerate(drawn):
-        sequence = np.random.SeedSequence(seed, spawn_key=(SAMPLES, r))
-        rng = np.random.Generator(np.random.PCG64(sequence))
-        mine[:] = rng.integers(0, partitions, mine.shape)
-    return np.where(worker >= 0, drawn, -1)

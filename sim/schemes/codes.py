@@ -6,6 +6,7 @@ inherit the fields from here, say what their own rule and decoder are, and call 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -131,9 +132,7 @@ def coded_scheme(
     family: Decoded,
     code: Assignment,
     load: float,
-    *,
-    fixed: CommonWeight | None = None,
-    optimal: Decoder | None = None,
+    own: Mapping[str, Decoder] = {},
     copies: int | None = None,
 ) -> Fixed:
     """A code with the rule and the decoder that its config chose.
@@ -144,14 +143,14 @@ def coded_scheme(
         family: the config.
         code: the encoding matrix.
         load: d, the (mean) sum of a row's coefficients, for one-step decoding.
-        fixed: the weights of ``fixed``, where the code's paper has some.
-        optimal: a faster least-squares decoder, where the code has one.
+        own: decoders of the code's own, by name: the weights of ``fixed`` where its paper has some,
+            a faster one for ``optimal``.
         copies: workers that hold each partition, where that is the same for all.
 
     Raises:
         InvalidParameter: the choices cannot work with the code.
     """
-    decoder = decoder_of(family.decoder, code, load, fixed=fixed, optimal=optimal)
+    decoder = decoder_of(family.decoder, code, load, own)
     claims = Claims(copies=copies)
     if copies and family.stop is None and decoder == unbiased(code, load):
         claims = Claims(copies=copies, unbiased=RandomOrder())
@@ -159,20 +158,17 @@ def coded_scheme(
 
 
 def decoder_of(
-    name: DecoderName,
-    code: Assignment,
-    load: float,
-    *,
-    fixed: CommonWeight | None = None,
-    optimal: Decoder | None = None,
+    name: DecoderName, code: Assignment, load: float, own: Mapping[str, Decoder] = {}
 ) -> Decoder:
     """The decoder of a name; arguments as for ``coded_scheme``.
 
     Raises:
         InvalidParameter: it cannot decode the code.
     """
+    if name in own:
+        return own[name]
     if name == "optimal":
-        return optimal or Optimal(code)
+        return Optimal(code)
     if np.iscomplexobj(code.encoding):
         valid = "must be optimal, since the code is complex"
         raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
@@ -180,5 +176,5 @@ def decoder_of(
         case "one_step":
             return unbiased(code, load)
         case "fixed":
-            return fixed or least_error(code)
+            return least_error(code)
     return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))

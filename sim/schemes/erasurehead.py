@@ -115,8 +115,8 @@ class ErasureHead(Decoded, Loaded):
         if exact and self.wait_for is not None:
             tolerates = max(workers - self.wait_for, self.load - 1)
         claims = Claims(self.load, tolerates, RandomOrder() if fair else None)
-        optimal = OnePerGroup(self.load, scale)
-        decoder = decoder_of(self.decoder, code, self.load, optimal=optimal)
+        own = {"optimal": OnePerGroup(self.load, scale)}
+        decoder = decoder_of(self.decoder, code, self.load, own)
         return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 

@@ -81,8 +81,8 @@ class GraphAssignment(Seeded, Decoded):
         graph = regular_graph("degree", self.degree, vertices, self.code_seed)
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
         code = plain_code([np.array(edge) for edge in edges], vertices)
-        fixed, optimal = unbiased(code, 2.0), ByComponent(code)
-        return coded_scheme(self, code, 2.0, fixed=fixed, optimal=optimal, copies=self.degree)
+        own = {"fixed": unbiased(code, 2.0), "optimal": ByComponent(code)}
+        return coded_scheme(self, code, 2.0, own, copies=self.degree)
 
 
 @final

@@ -17,7 +17,7 @@ from ..types import IntArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
 from .codes import Decoded, DecoderName, Loaded, Seeded, coded_scheme
-from .decoders import least_error, unbiased
+from .decoders import unbiased
 from .stop import Covered, Earliest
 from .stopping import FirstK
 
@@ -71,8 +71,8 @@ class RegularGraph(Seeded, Decoded, Loaded):
     def build(self, workers: int) -> Fixed:
         """Needs a d-regular graph on so many vertices."""
         code = random_regular(self, workers)
-        fixed = unbiased(code, self.load)
-        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
+        own = {"fixed": unbiased(code, self.load)}
+        return coded_scheme(self, code, self.load, own, copies=self.load)
 
 
 @final
@@ -127,8 +127,8 @@ class Expander(Seeded, Decoded, Loaded):
             case "circulant":
                 require_at_most_workers("load", self.load, workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
-        fixed = unbiased(code, self.load)
-        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
+        own = {"fixed": unbiased(code, self.load)}
+        return coded_scheme(self, code, self.load, own, copies=self.load)
 
 
 def random_regular(family: RegularGraph | Expander, workers: int) -> Encoded:
@@ -282,21 +282,18 @@ class BlockDesign(Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         """Needs a design with so many workers and this load."""
-        block = base_block(workers, self.load)
+        block = designs(workers).get(self.load)
         if block is None:
             raise _without_design(workers, self.load)
         code = shifted(np.array(block), workers)
-        fixed = least_error(code)
-        return coded_scheme(self, code, self.load, fixed=fixed, copies=self.load)
+        return coded_scheme(self, code, self.load, copies=self.load)
 
 
-def base_block(workers: int, load: int) -> tuple[int, ...] | None:
-    """A set of d residues mod v in which every difference but 0 appears equally often."""
-    return _designs(workers).get(load)
+def designs(v: int) -> dict[int, tuple[int, ...]]:
+    """Sets of residues mod v in which every difference but 0 appears equally often, by load.
 
-
-def _designs(v: int) -> dict[int, tuple[int, ...]]:
-    """Base blocks by load: known ones, and what each leaves out."""
+    Known ones, and what each leaves out.
+    """
     found = [(0,), tuple(range(v))]
     if v in BLOCKS:
         found.append(BLOCKS[v])
@@ -324,10 +321,10 @@ def _twin_primes(p: int) -> tuple[int, ...]:
 
 def _without_design(workers: int, load: int) -> InvalidParameter:
     """Names the valid loads of this cluster, and the nearest cluster with a design that codes."""
-    own = sorted(_designs(workers))
+    own = sorted(designs(workers))
     for distance in range(1, workers + 8):
         for other in (workers + distance, workers - distance):
-            loads = [d for d in sorted(_designs(other)) if 1 < d < other - 1] if other > 1 else []
+            loads = [d for d in sorted(designs(other)) if 1 < d < other - 1] if other > 1 else []
             if loads:
                 listed = ", ".join(map(str, loads))
                 valid = (

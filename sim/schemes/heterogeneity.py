@@ -77,7 +77,8 @@ class HeterogeneityAware(Stopped, Seeded, Loaded):
             raise InvalidParameter("speeds", [*self.speeds], f"{valid}, not {len(self.speeds)}")
         partitions = self.partitions or workers
         counts = portions(np.array(self.speeds), partitions * self.load, partitions)
-        code = _code(counts, partitions, self.load, self.code_seed)
+        gaussian = np.random.default_rng(self.code_seed).standard_normal((self.load, workers))
+        code = _code(counts, gaussian, partitions)
         late = self.load - 1
         return self.scheme(code, FirstK(workers - late), Optimal(code), late)
 
@@ -98,12 +99,12 @@ def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
     return parts
 
 
-def _code(counts: IntArray, partitions: int, load: int, seed: int) -> Encoded:
-    """Copies laid one after the other, mod k, and coefficients from the random matrix."""
+def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
+    """Copies laid one after the other, mod k, with coefficients from a random ``(d, n)`` matrix."""
+    load = len(gaussian)
     owner = np.repeat(np.arange(len(counts)), counts)
     held = np.arange(len(owner)) % partitions
     holders = owner[np.argsort(held, kind="stable")].reshape(partitions, load)
-    gaussian = np.random.default_rng(seed).standard_normal((load, len(counts)))
     systems = gaussian.T[holders].transpose(0, 2, 1)
     values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
     columns = np.repeat(np.arange(partitions), load)

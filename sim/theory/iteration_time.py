@@ -245,7 +245,14 @@ def scheme_iteration_time(
         messages, when loads differ, or when the worker's time or the rule has no closed form.
     """
     if isinstance(scheme, TimeLimited):
-        return _time_limited(scheme, delay, law)
+        if not (scheme.sharp or scheme.exact):
+            return NoFormula("how far a worker goes beyond its patience has no closed form")
+        worker = piece_time_at(delay, law, scheme.pieces, scheme.pieces)
+        if worker is None:
+            return NoFormula(f"the time of {scheme.pieces} pieces has no closed form")
+        limit = FirstK(scheme.workers) | Deadline(scheme.patience)
+        rule = FirstK(scheme.workers) if scheme.exact else limit
+        return iteration_time_law(rule, scheme.workers, worker)
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula):
         return plain
@@ -258,17 +265,3 @@ def scheme_iteration_time(
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     return iteration_time_law(plain.stopping, plain.workers, worker)
-
-
-def _time_limited(
-    scheme: TimeLimited, delay: UnitDelay, law: LoadLaw
-) -> IterationTimeLaw | NoFormula:
-    if not (scheme.sharp or scheme.exact):
-        return NoFormula("how far a worker goes beyond its patience has no closed form")
-    worker = piece_time_at(delay, law, scheme.pieces, scheme.pieces)
-    if worker is None:
-        return NoFormula(f"the time of {scheme.pieces} pieces has no closed form")
-    rule: StoppingRule = FirstK(scheme.workers)
-    if not scheme.exact:
-        rule = rule | Deadline(scheme.patience)
-    return iteration_time_law(rule, scheme.workers, worker)

@@ -14,7 +14,7 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
 from erasurehead.sim.schemes.communication import ShortMessages
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
-from erasurehead.sim.schemes.graph_codes import base_block, circulant_offsets, shifted
+from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, shifted
 from erasurehead.sim.schemes.heterogeneity import portions
 from erasurehead.sim.theory import (
     bernoulli_error,
@@ -215,7 +215,7 @@ KNOWN += [(37, 9), (40, 13), (57, 8), (73, 9), (91, 10), (143, 71), (7, 4), (31,
 
 @pytest.mark.parametrize(("workers", "load"), KNOWN)
 def test_every_difference_appears_equally_often(workers: int, load: int) -> None:
-    block = base_block(workers, load)
+    block = designs(workers).get(load)
     assert block is not None
     assert len(block) == load
     differences = [(x - y) % workers for x in block for y in block if x != y]
