@@ -24,7 +24,7 @@ from ..sim.schemes.base import (
     SchemeFamily,
     Sees,
 )
-from ..sim.schemes.partly_uncoded import PartlyUncoded
+from ..sim.schemes.partial_work import PartlyUncoded
 from ..sim.theory import NoFormula, worst_bound, worst_cases
 from .config import build
 from .config.catalogue import Catalogue, with_plugins

@@ -15,7 +15,7 @@ from scipy.sparse.linalg import svds
 from ..schemes.assignments import Assignment
 from ..schemes.base import Fixed, RoundScheme, Scheme
 from ..schemes.decoders import Decoder, decoding_error
-from ..schemes.partly_uncoded import PartlyUncoded
+from ..schemes.partial_work import PartlyUncoded
 from ..types import BoolArray, FloatArray, IntArray
 
 MASK_CELLS = 2**20

@@ -269,15 +269,13 @@ class _Search:
         self._before: BoolArray = np.zeros(code.workers, dtype=np.bool_)
 
     @cached_property
-    def _orders(self) -> list[IntArray]:
-        """Orders of all workers, ``(n,)`` each, that lose partition after partition."""
+    def _hints(self) -> tuple[list[IntArray], FloatArray]:
+        """Orders of all workers that lose partition after partition, and singular vectors."""
         held = holders(self._code)
         rng = np.random.default_rng([self._budget.seed, self._code.workers])
-        return [partition_after_partition(held, each) for each in (None, *[rng] * (ORDERS - 1))]
-
-    @cached_property
-    def _vectors(self) -> FloatArray:
-        return singular_vectors(self._code)
+        tie_breaks = [None, *[rng] * (ORDERS - 1)]
+        orders = [partition_after_partition(held, each) for each in tie_breaks]
+        return orders, singular_vectors(self._code)
 
     @cached_property
     def _nobody(self) -> Position:
@@ -293,13 +291,16 @@ class _Search:
             rng = np.random.default_rng([self._budget.seed, count])
             samples = random_sets(n, count, self._budget.samples, rng)
             seen = survey(self._code, samples, LUCKY)
-            holders_lost = [(mask(order[:count], n), HOLDERS) for order in self._orders]
-            singular = ((masks, SINGULAR) for masks in extremes(self._vectors, count))
+            orders, vectors = self._hints
+            holders_lost = [(mask(order[:count], n), HOLDERS) for order in orders]
+            singular = ((masks, SINGULAR) for masks in extremes(vectors, count))
             found = self._certified([*holders_lost, *singular])
             lucky = zip(seen.worst, seen.errors, strict=True)
             found += [_Start(masks, float(error), RANDOM) for masks, error in lucky]
-            if not self._reaches(found, ceiling):
-                found += self._one_by_one(count)
+            affordable = self._nobody.foresees or n <= self._sets
+            if affordable and not self._reaches(found, ceiling):
+                position = extended(self._nobody.at(self._before), count, self._sets)
+                found += self._certified([(position.stragglers, ONE_BY_ONE)])
             if not self._reaches(found, ceiling):
                 found += self._improved(found, rng)
             worst, exact = self._largest(found), self._reaches(found, ceiling)
@@ -307,13 +308,6 @@ class _Search:
         members, by = tuple(np.flatnonzero(worst.stragglers).tolist()), worst.found_by
         mean = seen.mean, seen.spread, seen.sets
         return Worst(count, worst.error, members, exact, by, *mean)
-
-    def _one_by_one(self, count: int) -> list[_Start]:
-        """The worst set of the previous number of stragglers, extended by more workers."""
-        if not self._nobody.foresees and self._code.workers > self._sets:
-            return []
-        position = extended(self._nobody.at(self._before), count, self._sets)
-        return self._certified([(position.stragglers, ONE_BY_ONE)])
 
     def _improved(self, found: Sequence[_Start], rng: np.random.Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""

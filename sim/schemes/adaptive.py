@@ -14,15 +14,7 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, Tolerance, WaitFor, not_bool, require_at_most_workers
 from ..types import BoolArray, FloatArray, IntArray
-from .base import (
-    Claims,
-    OfWorkers,
-    RandomOrder,
-    Round,
-    RoundOutcome,
-    SchemeFamily,
-    Sees,
-)
+from .base import Claims, OfWorkers, RandomOrder, Round, RoundOutcome, SchemeFamily, Sees
 from .deadlines import DeadlineEach
 from .decoders import SumArrived
 from .stopping import FirstK, FirstKEach

@@ -18,7 +18,12 @@ Data = Literal["sampled", "own"]
 
 
 class AsynchronousFamily(SchemeFamily):
-    """Fields that all of them have; abstract."""
+    """Fields that all of them have; abstract.
+
+    Facts:
+        load: 1 partition a gradient.
+        ours: none but those of ``asynchronous``.
+    """
 
     data: Data
     delay_adaptive: bool
@@ -57,7 +62,6 @@ class Asynchronous(AsynchronousFamily):
         delay_adaptive: a gradient of staleness s counts n / max(n, s) times.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at every gradient.
         decoding: k times the gradient (times n / max(n, staleness) with ``delay_adaptive``).
         error: k (k - 1) for one update, before staleness; unbiased with ``data: sampled``.
@@ -99,7 +103,6 @@ class KAsync(Batched):
         data, delay_adaptive: as for ``asynchronous``.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at K gradients of different workers.
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``, k (k - K) / K with ``own``, before
@@ -113,7 +116,6 @@ class KAsync(Batched):
             ``theory/test_arrivals.py``:
             ``test_k_async_is_k_sync_for_exponential_delays``,
             ``test_k_async_bound_is_an_order_statistic_and_holds``.
-        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_async"
@@ -141,7 +143,6 @@ class KBatchAsync(Batched):
         data, delay_adaptive: as for ``asynchronous``.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at K gradients of any workers.
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``, before staleness.
@@ -151,7 +152,6 @@ class KBatchAsync(Batched):
         confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
             ``test_mean_error_of_an_update``; ``theory/test_arrivals.py``:
             ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
-        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_batch_async"
@@ -175,7 +175,6 @@ class KBatchSync(Batched):
         delay_adaptive: of no effect, since no gradient is stale; for comparison.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at K gradients at the current model; then all start anew.
         decoding: k / K times their sum.
         error: k (k - 1) / K on average with ``data: sampled``.
@@ -184,7 +183,6 @@ class KBatchSync(Batched):
             (arXiv 1803.01113), K-batch-sync.
         confirmed: ``engines/test_barrierless.py``: ``test_k_batch_sync_starts_everybody_anew``,
             ``test_mean_time_of_k_batch_sync``, ``test_mean_error_of_an_update``.
-        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "k_batch_sync"
@@ -211,7 +209,6 @@ class Rennala(AsynchronousFamily):
         delay_adaptive: of no effect, since no gradient is stale; for comparison.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at S gradients that were all taken at the current model.
         decoding: k / S times their sum; stale gradients are dropped.
         error: k (k - 1) / S on average with ``data: sampled``.
@@ -222,7 +219,6 @@ class Rennala(AsynchronousFamily):
         confirmed: ``engines/test_barrierless.py``:
             ``test_rennala_counts_gradients_of_the_current_model``,
             ``test_rennala_that_interrupts_is_k_batch_sync``, ``test_mean_error_of_an_update``.
-        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "rennala"
@@ -257,7 +253,6 @@ class Ringmaster(AsynchronousFamily):
         data, delay_adaptive: as for ``asynchronous``.
 
     Facts:
-        load: 1 partition a gradient.
         stop: an update at every gradient that is less than R updates old.
         decoding: k times the gradient; older ones are dropped.
         error: k (k - 1) for one update, before staleness.
@@ -267,7 +262,6 @@ class Ringmaster(AsynchronousFamily):
             ``test_ringmaster_refuses_gradients_that_are_too_old``,
             ``test_ringmaster_stops_workers_that_have_grown_too_old``,
             ``test_ringmaster_that_refuses_nothing_is_asynchronous``.
-        ours: none but those of ``asynchronous``.
     """
 
     name: ClassVar[str] = "ringmaster"

@@ -73,6 +73,8 @@ class Counted(SchemeFamily):
 
     Facts:
         stop: at the r-th arrival, or by ``stop``.
+        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
     """
 
     wait_for: WaitFor | None = None

@@ -20,7 +20,7 @@ from ..types import BoolArray, FloatArray
 from .assignments import UniformLoad, cyclic_support
 from .base import Fixed, SchemeFamily
 from .codes import Loaded, Seeded, Stopped
-from .decoders import OfCode, least_squares
+from .decoders import OfCode, solve_least_squares
 from .stopping import FirstK
 
 
@@ -140,4 +140,4 @@ class FirstPart(OfCode):
         n, m = self.assignment.n, self.assignment.share
         every = self.assignment.parts.transpose(1, 0, 2).reshape(n, m * n)
         target = np.concatenate([np.ones(n), np.zeros(n * (m - 1))])
-        return least_squares(arrived, every, target)
+        return solve_least_squares(arrived, every, target)

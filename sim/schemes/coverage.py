@@ -51,7 +51,7 @@ class CoverPartitions(StoppingRule):
         return np.asarray(by_partition.indices[by_partition.indptr[:-1, None] + place])
 
     @cached_property
-    def _carried(self) -> list[list[int]]:
+    def carried(self) -> list[list[int]]:
         """The partitions that each message carries."""
         b = self.code.encoding
         return [b.indices[start:stop].tolist() for start, stop in pairwise(b.indptr)]
@@ -75,7 +75,7 @@ class CoverPartitions(StoppingRule):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return CoverTally(self.code.partitions, self._carried)
+        return CoverTally(self.code.partitions, self.carried)
 
 
 @final

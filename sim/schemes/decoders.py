@@ -248,7 +248,7 @@ class Optimal(OfCode):
         if self._large:
             encoding = self.assignment.encoding
             return of_distinct(arrived, lambda masks: sparse_least_squares(encoding, masks))
-        return least_squares(arrived, self._encoding, np.ones(self.assignment.partitions))
+        return solve_least_squares(arrived, self._encoding, np.ones(self.assignment.partitions))
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:
@@ -257,7 +257,7 @@ class Optimal(OfCode):
         return np.asarray((self.decoding_vector(arrived) @ self._encoding).real)
 
 
-def least_squares(arrived: BoolArray, rows: np.ndarray, target: FloatArray) -> np.ndarray:
+def solve_least_squares(arrived: BoolArray, rows: np.ndarray, target: FloatArray) -> np.ndarray:
     """The a of smallest norm that minimises ``||rows_F^T a - target||`` for each set F of arrivals.
 
     Args:

@@ -49,8 +49,6 @@ class GraphAssignment(Seeded, Decoded):
             arrived, times one weight.
         error: (L - R)^2 / (L + R) for each bipartite component, 1 for a block on its own; relative
             to k, at n = 30, d = 3: 0.135, 0.035, 0.0025 with r = 15, 20, 25 (measured).
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_codes.py``: ``test_component_decoding_is_least_squares``,
             ``test_graph_assignments_at_30_workers``.
         ours: a random regular graph, from ``code_seed``.

@@ -47,8 +47,6 @@ class RegularGraph(Seeded, Decoded, Loaded):
     Facts:
         error: k (k - d) (n - r) / (r d (n - 1)) on average with ``one_step``
             (``eh.theory.one_step_error``); less with ``optimal``, measured.
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
         source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random
             Graphs (arXiv 1711.06771), regular graphs with optimal decoding.
         confirmed: ``theory/test_decoding_error.py``:
@@ -92,8 +90,6 @@ class Expander(Seeded, Decoded, Loaded):
         error: at most (lambda / d)^2 n s / (n - s) whoever the s stragglers are
             (``eh.theory.expander_bound``); on average k (k - d) (n - r) / (r d (n - 1))
             (``eh.theory.one_step_error``).
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
         source: Raviv, Tandon, Dimakis, Tamo, Gradient Coding from Cyclic MDS Codes and Expander
             Graphs (arXiv 1707.03858).
         confirmed: ``schemes/test_codes.py``: ``test_paley_13``,
@@ -250,8 +246,6 @@ class BlockDesign(Decoded, Loaded):
         decoding: ``fixed``: the sum of the m arrivals, times d / (d + lambda (m - 1)), which is
             least squares, unless ``decoder`` says otherwise.
         error: n - d^2 r / (d + lambda (r - 1)), whoever arrives (``eh.theory.design_error``).
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
         source: Kadhe, Koyluoglu, Ramchandran, Gradient Coding Based on Block Designs for Mitigating
             Adversarial Stragglers (2019). The designs are difference sets of cyclic groups, as in
             any handbook of combinatorial designs; a test checks every one.

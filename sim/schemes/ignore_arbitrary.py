@@ -37,8 +37,6 @@ class IgnoreArbitrary(Counted, Loaded):
             partitions that they hold.
         error: k (k - h) / h where h of k partitions are held, so it is measured; held on average at
             n = 30, d = 3, r = 10, 15, 20: 18.3, 22.7, 25.8 (cyclic), 21.6, 26.6, 29.1 (fractional).
-        time: E[T_(r)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
-            (``eh.theory.scheme_iteration_time``).
         confirmed: ``schemes/test_codes.py``: ``test_a_largest_set_is_found``,
             ``test_workers_that_share_nothing_are_counted``.
         ours: the search from 2 d - 1 starts, and among several largest sets the first that it

@@ -20,7 +20,7 @@ from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
 from .cyclic_decoders import Banded, Cyclic, Interpolated
 from .deadlines import Deadline
 from .decoders import Decoder, OfCode, OnePerGroup, Optimal, SumArrived
-from .partly_uncoded import PartlyUncoded
+from .partial_work import PartlyUncoded
 from .random_codes import plain_code
 from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tally
 

@@ -66,11 +66,7 @@ class Pipelined(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=8),
-            cls(load=1, wait_for=12),
-            cls(load=12, wait_for=1),
-        )
+        return (cls(load=3, wait_for=8), cls(load=1, wait_for=12), cls(load=12, wait_for=1))
 
     @override
     def build(self, workers: int) -> LatestSums:

@@ -207,6 +207,12 @@ class _Pair(StoppingRule):
         return type(self)(self.left.of(replication), self.right.of(replication))
 
     @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        pick = np.minimum if self.needed == 1 else np.maximum
+        left, right = (part.stopping_delay(delays, opened) for part in (self.left, self.right))
+        return np.asarray(pick(left, right))
+
+    @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
         parts = self.left.tally(messages, opened), self.right.tally(messages, opened)
         return _PairTally(*parts, self.needed)
@@ -223,12 +229,6 @@ class AnyOf(_Pair):
     def enough(self, arrived: BoolArray) -> BoolArray:
         return self.left.enough(arrived) | self.right.enough(arrived)
 
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        return np.minimum(
-            self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
-        )
-
 
 @final
 @dataclass(frozen=True)
@@ -242,12 +242,6 @@ class AllOf(_Pair):
         """Both; a deadline alone is ignored, since no arrival satisfies it."""
         parts = [part for part in (self.left, self.right) if not part.only_timed]
         return np.asarray(np.all([part.enough(arrived) for part in parts or [self.left]], axis=0))
-
-    @override
-    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
-        return np.maximum(
-            self.left.stopping_delay(delays, opened), self.right.stopping_delay(delays, opened)
-        )
 
 
 class _PairTally(Tally):

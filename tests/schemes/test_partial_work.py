@@ -17,8 +17,12 @@ from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Pieces
 from erasurehead.sim.schemes.coverage import AtPlace, PerPlace
 from erasurehead.sim.schemes.deadlines import Later
-from erasurehead.sim.schemes.partial_work import MultiMessage, PartialStragglers, most_before_cover
-from erasurehead.sim.schemes.partly_uncoded import PartlyUncoded
+from erasurehead.sim.schemes.partial_work import (
+    MultiMessage,
+    PartialStragglers,
+    PartlyUncoded,
+    most_before_cover,
+)
 from erasurehead.sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
