@@ -12,12 +12,13 @@ from typing import Annotated, ClassVar, final
 
 import numpy as np
 from annotated_types import Ge, Le, MinLen, Unit
-from pydantic import AllowInfNan
+from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .fields import STRICT
 from .types import FloatArray, Loads, TapeLike
+
+STRICT = ConfigDict(extra="forbid")
 
 
 class LoadLaw(ABC):
@@ -111,23 +112,41 @@ class _Streams:
         return self._rows[stream]
 
 
+class Affine(LoadLaw):
+    """T = growth X + cost, both of the load, from one draw; abstract."""
+
+    def growth(self, loads: Loads | float) -> FloatArray:
+        """How many times X each load takes: 1 unless overridden."""
+        return np.ones(np.shape(loads))
+
+    def cost(self, loads: Loads | float) -> FloatArray:
+        """Seconds that each load takes whatever X is: 0 unless overridden."""
+        return np.zeros(np.shape(loads))
+
+    @override
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
+        """At most a product and a sum per cell."""
+        times, growth, cost = tape.rows(start, stop), self.growth(loads), self.cost(loads)
+        if np.any(growth != 1):
+            times = times * growth
+        return times + cost if np.any(cost) else times
+
+
 @final
 @dataclass(frozen=True, config=STRICT)
-class Proportional(LoadLaw):
+class Proportional(Affine):
     """T = d * X: a slow worker is slow at every partition."""
 
     kind: ClassVar[str] = "proportional"
 
     @override
-    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """One product per cell, none where every load is 1."""
-        unit = tape.rows(start, stop)
-        return unit if np.all(loads == 1) else unit * loads
+    def growth(self, loads: Loads | float) -> FloatArray:
+        return np.asarray(loads, dtype=np.float64)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class PartlyProportional(LoadLaw):
+class PartlyProportional(Affine):
     """T = (fixed + (1 - fixed) d) X: a share of the time at load 1 is the same at every load.
 
     Reading a model, waking up and sending an answer cost a worker as much for one partition as for
@@ -141,19 +160,14 @@ class PartlyProportional(LoadLaw):
 
     fixed: Annotated[float, Ge(0), Le(1)]
 
-    def growth(self, loads: Loads | float) -> FloatArray:
-        """How many times X each load takes."""
-        return np.asarray(self.fixed + (1 - self.fixed) * np.asarray(loads, dtype=np.float64))
-
     @override
-    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """One product per cell."""
-        return tape.rows(start, stop) * self.growth(loads)
+    def growth(self, loads: Loads | float) -> FloatArray:
+        return np.asarray(self.fixed + (1 - self.fixed) * np.asarray(loads, dtype=np.float64))
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Additive(LoadLaw):
+class Additive(Affine):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
     kind: ClassVar[str] = "additive"
@@ -161,14 +175,13 @@ class Additive(LoadLaw):
     seconds_per_partition: Annotated[float, Ge(0), AllowInfNan(False), Unit("s")]
 
     @override
-    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """One sum per cell."""
-        return tape.rows(start, stop) + loads * self.seconds_per_partition
+    def cost(self, loads: Loads | float) -> FloatArray:
+        return np.asarray(loads * self.seconds_per_partition)
 
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class StepCosts(LoadLaw):
+class StepCosts(Affine):
     """T = X + the cost of the load, a step function: it jumps at some loads and is flat between.
 
     Measured on AWS Lambda: 1.46 s without work, 1.63 to 1.70 s with any.
@@ -195,15 +208,10 @@ class StepCosts(LoadLaw):
         if np.any(np.diff(self.seconds) < 0):
             raise ValueError("seconds must ascend: more work takes no less time")
 
+    @override
     def cost(self, loads: Loads | float) -> FloatArray:
-        """Seconds that each load costs, elementwise."""
         place = np.searchsorted(self.loads, loads, side="right")
         return np.asarray(np.array((0.0, *self.seconds))[place])
-
-    @override
-    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        """One sum per cell."""
-        return tape.rows(start, stop) + self.cost(loads)
 
 
 @final

@@ -225,9 +225,8 @@ class Problem(ABC):
     @cached_property
     def _blocks(self) -> list[tuple[slice, Matrix]]:
         """The rows of each partition; views for dense data."""
-        ends = np.cumsum(self.partition_sizes).tolist()
-        cuts = [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
-        return [(rows, self.X[rows]) for rows in cuts]
+        ends = [0, *np.cumsum(self.partition_sizes).tolist()]
+        return [(slice(start, end), self.X[start:end]) for start, end in pairwise(ends)]
 
     def loss(self, beta: FloatArray) -> FloatArray:
         """Mean data loss, without L2: ``(p, R) -> (R,)``."""
@@ -263,13 +262,8 @@ class Problem(ABC):
 
         For the theory; a run does not need them. Cost: two passes over the data, p x k memory.
         """
-        slopes = self.row_slopes(self.margins(beta[:, None]), self.y)
-        ends = np.cumsum(self.partition_sizes)
-        blocks = [
-            product(self.X[end - size : end].T, slopes[end - size : end])
-            for size, end in zip(self.partition_sizes, ends, strict=True)
-        ]
-        return np.hstack(blocks)
+        slopes = self.slopes(self.margins(beta[:, None]))
+        return np.hstack([product(X.T, slopes[rows]) for rows, X in self._blocks])
 
     def merged(self, initial: FloatArray) -> tuple[Self, FloatArray, Csr | None]:
         """The same problem with equal features of sparse data merged; see ``class_basis``.

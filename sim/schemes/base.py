@@ -15,8 +15,8 @@ from ..load_laws import LoadLaw
 from ..steps import DecodedRounds, Steps
 from ..types import BoolArray, FloatArray, Loads, Rounds, TapeLike, Trace
 from .assignments import Assignment
-from .decoders import PROBES, Conditioning, Decoder, conditioning
-from .stopping import StoppingRule
+from .decoders import PROBES, Conditioning, Decoder
+from .stopping import StoppingRule, stopping_delay_by_bisection
 
 
 @dataclass(frozen=True)
@@ -329,13 +329,26 @@ class Fixed(RoundScheme):
 
     @override
     def conditioning(self) -> Conditioning | None:
-        """Measured on 16 random sets of arrivals; ``None`` for a decoder that solves no equations.
+        """Measured on ``PROBES`` random orders of arrival, always the same ones; deadlines aside.
 
-        Cost: as much as decoding 16 rounds, at most a second; nothing for plain sums.
+        ``None`` for a decoder that solves no equations (plain sums and choices).
+
+        Cost: as much as decoding ``PROBES`` rounds: 0.2 s for ``Optimal`` and n = 300, 0.7 s for
+        ``cyclic_repetition`` with load 10 and n = 20,000.
         """
         if not self.decoder.solves:
             return None
-        return conditioning(self.assignment.encoding, self.stopping, self.decoder)
+        encoding = self.assignment.encoding
+        ranks = np.tile(np.arange(encoding.shape[0], dtype=np.float64), (PROBES, 1))
+        ranks = np.random.default_rng(0).permuted(ranks, axis=1)
+        arrived = ranks <= stopping_delay_by_bisection(self.stopping, ranks)[:, None]
+        vectors = self.decoder.decoding_vector(arrived)
+        weights = np.asarray((encoding.T @ vectors.T).T)
+        return Conditioning(
+            largest_coefficient=float(np.abs(encoding.data).max()),
+            largest_weight=float(np.abs(vectors).max()),
+            residual=float(np.linalg.norm(weights - 1.0, axis=1).max()),
+        )
 
 
 class SchemeFamily(ABC):

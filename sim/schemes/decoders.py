@@ -15,7 +15,6 @@ from typing_extensions import override
 from ..numerics import STEPS, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment, Pieces
-from .stopping import StoppingRule, stopping_delay_by_bisection
 
 # ``SumArrived``                      everything that arrived
 # ``OnePerGroup``, ``OnePerPartition``  each part from one of its messages
@@ -319,26 +318,3 @@ class Conditioning:
     largest_coefficient: float
     largest_weight: float
     residual: float
-
-
-def conditioning(
-    encoding: sparse.csr_array, stopping: StoppingRule, decoder: Decoder
-) -> Conditioning:
-    """Measure a code on ``PROBES`` random orders of arrival, always the same ones.
-
-    Deadlines are left aside: messages are heard until their number is enough.
-
-    Cost: as much as decoding ``PROBES`` rounds: 0.2 s for ``Optimal`` and n = 300, 0.7 s for
-    ``cyclic_repetition`` with load 10 and n = 20,000.
-    """
-    ranks = np.tile(np.arange(encoding.shape[0], dtype=np.float64), (PROBES, 1))
-    ranks = np.random.default_rng(0).permuted(ranks, axis=1)
-    vectors = decoder.decoding_vector(
-        ranks <= stopping_delay_by_bisection(stopping, ranks)[:, None]
-    )
-    weights = np.asarray((encoding.T @ vectors.T).T)
-    return Conditioning(
-        largest_coefficient=float(np.abs(encoding.data).max()),
-        largest_weight=float(np.abs(vectors).max()),
-        residual=float(np.linalg.norm(weights - 1.0, axis=1).max()),
-    )

@@ -68,7 +68,8 @@ class RegularGraph(Seeded, Decoded, Loaded):
     @override
     def build(self, workers: int) -> Fixed:
         """Needs a d-regular graph on so many vertices."""
-        code = random_regular(self, workers)
+        graph = regular_graph("load", self.load, workers, self.code_seed)
+        code = Encoded(adjacency(graph))
         own = {"fixed": unbiased(code, self.load)}
         return coded_scheme(self, code, self.load, own, copies=self.load)
 
@@ -117,7 +118,8 @@ class Expander(Seeded, Decoded, Loaded):
         """Needs a graph of its kind with this load."""
         match self.graph:
             case "random":
-                code = random_regular(self, workers)
+                graph = regular_graph("load", self.load, workers, self.code_seed)
+                code = Encoded(adjacency(graph))
             case "paley":
                 code = _paley(self.load, workers)
             case "circulant":
@@ -125,15 +127,6 @@ class Expander(Seeded, Decoded, Loaded):
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
         own = {"fixed": unbiased(code, self.load)}
         return coded_scheme(self, code, self.load, own, copies=self.load)
-
-
-def random_regular(family: RegularGraph | Expander, workers: int) -> Encoded:
-    """The adjacency matrix of a random d-regular graph on n vertices.
-
-    Raises:
-        InvalidParameter: there is none.
-    """
-    return Encoded(adjacency(regular_graph("load", family.load, workers, family.code_seed)))
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:

@@ -309,15 +309,16 @@ class CompleteClass(StoppingRule):
 
     @override
     def tally(self, messages: int, opened: float = 0.0) -> Tally:
-        return _ClassTally(messages, self.classes)
+        classes = range(self.classes)
+        return _ClassTally([len(range(c, messages, self.classes)) for c in classes])
 
 
 class _ClassTally(Countdown):
     """Counts down the workers missing in each class, and in the one that misses the fewest."""
 
-    def __init__(self, messages: int, classes: int) -> None:
-        self._missing_in = [len(range(c, messages, classes)) for c in range(classes)]
-        super().__init__(min(self._missing_in))
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__(min(sizes))
+        self._missing_in = sizes
 
     @override
     def arrive(self, message: int, now: float) -> bool:

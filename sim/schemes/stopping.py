@@ -68,7 +68,7 @@ class Tally:
             now: the instant, on the clock of the round's opening.
         """
         self._arrived[message] = True
-        return self.ring(now)
+        return bool(self._rule.enough(self._arrived))
 
     def ring(self, now: float) -> bool:
         """Answer an alarm; True when the master has enough."""

@@ -213,9 +213,9 @@ def _joined(a: Demand, b: Demand, pick: Pick) -> Demand | NoFormula:
     return joint if isinstance(joint, NoFormula) else Demand(joint, earliest, latest)
 
 
-def first_arrivals(rule: StoppingRule, workers: int) -> Arrivals | NoFormula:
-    """What a rule without a deadline waits for; raises as ``demand`` does."""
-    asked = demand(rule, workers)
+def first_arrivals(scheme: Fixed) -> Arrivals | NoFormula:
+    """What a scheme without a deadline waits for; raises as ``demand`` does."""
+    asked = demand(scheme.stopping, scheme.workers)
     if isinstance(asked, NoFormula):
         return asked
     if asked.arrivals is None or not asked.timeless:

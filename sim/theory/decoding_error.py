@@ -223,7 +223,7 @@ def group_erasure(scheme: Scheme) -> GroupErasure | NoFormula:
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula):
         return plain
-    asked = first_arrivals(plain.stopping, n)
+    asked = first_arrivals(plain)
     if isinstance(asked, NoFormula):
         return asked
     d = plain.assignment.load if isinstance(plain.assignment, Groups) else None
@@ -249,7 +249,7 @@ def expected_decoding_error(scheme: Scheme) -> float | None:
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula) or not isinstance(plain.decoder, CommonWeight):
         return None
-    asked = first_arrivals(plain.stopping, plain.workers)
+    asked = first_arrivals(plain)
     if isinstance(asked, NoFormula) or asked.low != asked.high:
         return None
     return common_weight_error(plain.assignment, asked.high, plain.decoder.weights[asked.high])

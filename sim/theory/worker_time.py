@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
-from ..load_laws import Additive, LoadLaw, PartlyProportional, PerPartition, Proportional, StepCosts
+from ..load_laws import Affine, LoadLaw, PerPartition
 from ..schemes.time_limits import Cut
 from ..types import FloatArray
 from .arrivals import NoFormula
@@ -122,14 +122,8 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
     require_count("done", done)
     share = done / pieces
     match law:
-        case Proportional():
-            return _known(delay.cdf, delay.sf, scale=share)
-        case PartlyProportional():
-            return _known(delay.cdf, delay.sf, scale=float(law.growth(share)))
-        case Additive(seconds_per_partition=seconds):
-            return _known(delay.cdf, delay.sf, offset=share * seconds)
-        case StepCosts():
-            return _known(delay.cdf, delay.sf, offset=float(law.cost(share)))
+        case Affine():
+            return _known(delay.cdf, delay.sf, float(law.growth(share)), float(law.cost(share)))
         case PerPartition():
             total = delay if done == 1 else delay.sum_of(done)
             return None if total is None else _known(total.cdf, total.sf, scale=1 / pieces)

@@ -224,7 +224,7 @@ def _tolerant(scheme: Fixed) -> list[Tolerant]:
     if isinstance(decoder, BestClass):
         return [Tolerant(decoder.classes - 1)]
     if scheme.exact and code.messages == 1:
-        asked = first_arrivals(scheme.stopping, scheme.workers)
+        asked = first_arrivals(scheme)
         if not isinstance(asked, NoFormula):
             return [Tolerant(scheme.workers - asked.high)]
     return []
