@@ -67,10 +67,6 @@ class ColdStarts(Around):
             raise ValueError("sizes say how large a clump is; leave clump out")
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
-        return self.base.start(shared, workers)
-
-    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
@@ -85,19 +81,17 @@ class ColdStarts(Around):
     def _clumps(self, shared: np.random.Generator, hits: int, workers: int) -> NDArray[np.bool_]:
         """Who is in the clump of each hit round, ``(hits, workers)``."""
         lots = shared.random((hits, workers))
-        if self.share is not None and self.neighbours == 0:
-            if self.clump == "binomial":
-                return lots < self.share
-            sizes = np.floor(self.share * workers + shared.random((hits, 1)))
-            return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
-        if self.sizes is not None:
+        scattered = self.share is not None and self.neighbours == 0
+        if self.share is None:
             sizes = shared.choice(np.array(self.sizes), (hits, 1))
-        elif self.clump == "binomial":
-            assert self.share is not None
-            sizes = shared.binomial(workers, self.share, (hits, 1))
-        else:
-            assert self.share is not None
+        elif self.clump == "fixed":
             sizes = np.floor(self.share * workers + shared.random((hits, 1)))
+        elif scattered:
+            return lots < self.share
+        else:
+            sizes = shared.binomial(workers, self.share, (hits, 1))
+        if scattered:
+            return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
         return self._places(lots, shared) < sizes
 
     def _places(self, lots: FloatArray, shared: np.random.Generator) -> NDArray[np.int64]:
@@ -136,25 +130,10 @@ class ColdStarts(Around):
     @classmethod
     @override
     def examples(cls) -> tuple[DelayModel, ...]:
+        law, start_up = LogNormal(median=0.8, sigma=0.1), Deterministic(value=5.0)
+        often: dict[str, Any] = {"base": law, "probability": 0.3, "delay": start_up}
         return (
-            ColdStarts(
-                base=LogNormal(median=0.8, sigma=0.1),
-                probability=0.3,
-                share=0.2,
-                delay=Deterministic(value=5.0),
-            ),
-            ColdStarts(
-                base=LogNormal(median=0.8, sigma=0.1),
-                probability=0.3,
-                share=0.2,
-                delay=Deterministic(value=5.0),
-                clump="fixed",
-            ),
-            ColdStarts(
-                base=LogNormal(median=0.8, sigma=0.1),
-                probability=0.3,
-                delay=Deterministic(value=5.0),
-                sizes=(1, 2, 7),
-                neighbours=0.4,
-            ),
+            ColdStarts(**often, share=0.2),
+            ColdStarts(**often, share=0.2, clump="fixed"),
+            ColdStarts(**often, sizes=(1, 2, 7), neighbours=0.4),
         )

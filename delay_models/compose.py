@@ -26,6 +26,10 @@ class Around(DelayModel):
             """The model whose delays are changed."""
 
     @override
+    def start(self, shared: np.random.Generator, workers: int) -> Any:
+        return self.base.start(shared, workers)
+
+    @override
     def rounds_available(self) -> int | None:
         return self.base.rounds_available()
 
@@ -45,11 +49,8 @@ class Affine(Around):
     def coefficients(self) -> tuple[float, float]:
         """Offset in seconds, >= 0, and factor, > 0."""
 
-    def _forward(self, delays: FloatArray) -> FloatArray:
-        offset, factor = self.coefficients
-        return np.asarray(offset + factor * delays)
-
-    def _backward(self, seconds: ArrayLike) -> FloatArray:
+    def _of_base(self, seconds: ArrayLike) -> FloatArray:
+        """The base's delays that become these."""
         offset, factor = self.coefficients
         return np.asarray((np.asarray(seconds, dtype=np.float64) - offset) / factor)
 
@@ -64,10 +65,6 @@ class Affine(Around):
         return self.base.row_by_row
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
-        return self.base.start(shared, workers)
-
-    @override
     def evolve(
         self, state: Any, shared: np.random.Generator, rounds: int, workers: int
     ) -> tuple[Any, Any]:
@@ -77,20 +74,21 @@ class Affine(Around):
     def delays(
         self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
     ) -> FloatArray:
-        return self._forward(self.base.delays(conditions, own, rounds, workers))
+        offset, factor = self.coefficients
+        return np.asarray(offset + factor * self.base.delays(conditions, own, rounds, workers))
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray | None:
-        return self.base.cdf(self._backward(seconds))
+        return self.base.cdf(self._of_base(seconds))
 
     @override
     def sf(self, seconds: ArrayLike) -> FloatArray | None:
-        return self.base.sf(self._backward(seconds))
+        return self.base.sf(self._of_base(seconds))
 
     @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
-        quantiles = self.base.ppf(probability)
-        return None if quantiles is None else self._forward(quantiles)
+        quantiles, (offset, factor) = self.base.ppf(probability), self.coefficients
+        return None if quantiles is None else np.asarray(offset + factor * quantiles)
 
     @override
     def longest(self) -> float:
@@ -217,11 +215,11 @@ class OwnLaws(Around):
 
     @override
     def longest(self) -> float:
-        return max(part.longest() for part in (self.base, *self.models))
+        return max(part.longest() for part in self.parts())
 
     @override
     def rounds_available(self) -> int | None:
-        limits = (part.rounds_available() for part in (self.base, *self.models))
+        limits = (part.rounds_available() for part in self.parts())
         return min((limit for limit in limits if limit is not None), default=None)
 
     @classmethod

@@ -74,7 +74,7 @@ class Multiplied(Around):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Heterogeneous(Mixed, Multiplied):
+class Heterogeneous(Multiplied, Mixed):
     """Workers of different speed: worker j's delays are those of ``base`` times its own factor.
 
     Args:

@@ -63,6 +63,10 @@ class Mixed(DelayModel):
         return sum(w * mean for w, mean in pairs if w > 0 and mean is not None) / sum(weights)
 
     @override
+    def longest(self) -> float:
+        return max(part.longest() for part in self.parts())
+
+    @override
     def ppf(self, probability: ArrayLike) -> FloatArray | None:
         """By root finding (Chandrupatla's method).
 
@@ -140,10 +144,6 @@ class Mixture(Mixed, IndependentDelays):
             mine = which == index
             delays[mine] = component.sample(rng, 1, int(mine.sum()))[0]
         return delays
-
-    @override
-    def longest(self) -> float:
-        return max(part.longest() for part in self.components)
 
     @property
     @override
@@ -263,10 +263,6 @@ class Markov(Mixed):
         table = self.fast.sample(own, rounds, workers)
         table[conditions] = self.slow.sample(own, 1, int(conditions.sum()))[0]
         return table
-
-    @override
-    def longest(self) -> float:
-        return max(self.fast.longest(), self.slow.longest())
 
     @property
     @override

@@ -114,18 +114,14 @@ def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatA
     if path.endswith(".npz"):
         return _read_npz(path, most)
     if path.endswith(".parquet"):
-        return _with_its_index(read_parquet(file, most))
+        # An index with a name is a column of a long table; of a wide one it numbers the rounds.
+        frame = read_parquet(file, most)
+        named = [name for name in frame.index.names if name is not None]
+        is_long = any(role_of(str(name)) in ("seconds", "start") for name in frame.columns)
+        return frame.reset_index(level=named) if named and is_long else frame
     if path.endswith(TEXTS):
         return _read_text(path, most)
     raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
-
-
-def _with_its_index(frame: pd.DataFrame) -> pd.DataFrame:
-    """An index with a name is a column of a long table; of a wide one it numbers the rounds."""
-    if any(role_of(str(name)) in ("seconds", "start") for name in frame.columns):
-        named = [name for name in frame.index.names if name is not None]
-        return frame.reset_index(level=named) if named else frame
-    return frame
 
 
 def _read_text(path: str, most: int | None) -> pd.DataFrame:
@@ -258,14 +254,11 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
     new["round"] = new.groupby("worker").cumcount()
     most = int(new.groupby("worker").size().min())
     late = int((new["round"] >= most).sum())
-    repairs = [
-        Repair(
-            "hold",
-            int(held.sum()),
-            f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no "
-            f"new measurements; left out. Rounds are each worker's measurements in order",
-        )
-    ]
+    text = (
+        f"{int(held.sum())} of {len(samples)} samples repeat the worker's last one: held, no "
+        "new measurements; left out. Rounds are each worker's measurements in order"
+    )
+    repairs = [Repair("hold", int(held.sum()), text)]
     if late:
         text = f"{late} measurements are left out, so that every worker has {most}"
         repairs.append(Repair("unused", late, text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -70,53 +70,6 @@ Calls = pd.DataFrame
 """Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
 
 
-def one_each(
-    calls: Calls,
-    others: pd.DataFrame,
-    labels: tuple[Sequence[str], NDArray[np.float64]],
-    reading: Reading,
-) -> tuple[Calls, list[Repair]]:
-    """One row for each worker and round: calls may have been tried again.
-
-    Args:
-        calls: in the order of the file.
-        others: the file's other columns, one of which may tell the rows apart.
-        labels: names of the workers, numbers of the rounds.
-        reading: what several rows are.
-
-    Raises:
-        UnusableFile: rows are repeated, and it was not said what that means; or the file holds
-            several runs, which nothing can mean.
-    """
-    twice = calls.duplicated(["worker", "round"])
-    count = int(twice.sum())
-    if not count:
-        return calls, []
-    restart = _restart(calls)
-    if restart is not None:
-        raise UnusableFile(
-            f"round numbers begin again at row {restart + 1}: two runs in one file, or rows out of "
-            f"order? {_tells_apart(calls, others) or SPLIT}",
-        )
-    if reading.retries == "refuse":
-        row = calls[twice].iloc[0]
-        worker, number = labels[0][int(row["worker"])], labels[1][int(row["round"])]
-        raise UnusableFile(
-            f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep one): "
-            + (_tells_apart(calls, others) or "if calls were tried again, --retries last or sum"),
-        )
-    if reading.retries == "last":
-        kept = calls.drop_duplicates(["worker", "round"], keep="last")
-        text = f"{count} rows repeat a worker and round: the last of each counts"
-    else:
-        whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
-        kept = whole.sum(min_count=1).reset_index()
-        unknown = whole.count().to_numpy() < whole.size().to_numpy()
-        kept.loc[unknown, "seconds"] = np.nan
-        text = f"{count} rows repeat a worker and round: their seconds are added"
-    return kept, [Repair("retry", count, text)]
-
-
 def _restart(calls: Calls) -> int | None:
     """The first row where a worker's rounds begin again, if at least half of the workers' do."""
     ordered = calls.sort_values("worker", kind="stable")
@@ -125,18 +78,6 @@ def _restart(calls: Calls) -> int | None:
     if 2 * falls["worker"].nunique() < calls["worker"].nunique():
         return None
     return int(falls.index.min())
-
-
-def _tells_apart(calls: Calls, others: pd.DataFrame) -> str | None:
-    """One or two columns of few values with which every row is another call."""
-    few = [name for name in others.columns if others[name].nunique() <= MOST_RUNS]
-    for names in (*itertools.combinations(few, 1), *itertools.combinations(few[:10], 2)):
-        keys = [pd.factorize(others[name])[0] for name in names]
-        keyed = np.column_stack([calls["worker"], calls["round"], *keys])
-        if not pd.DataFrame(keyed).duplicated().any():
-            shown = short(" and ".join(map(str, names)))
-            return f"{shown} says which: write a file for each"
-    return None
 
 
 MOST_LOADS = 1000
@@ -209,11 +150,7 @@ class LongTable:
     """
 
     def __init__(
-        self,
-        frame: pd.DataFrame,
-        role: Mapping[str, str],
-        reading: Reading,
-        most: int | None,
+        self, frame: pd.DataFrame, role: Mapping[str, str], reading: Reading, most: int | None
     ) -> None:
         self._reading, self._most, self._role = reading, most, role
         seconds, self._failed, self._repairs = _seconds(frame, role, reading)
@@ -223,7 +160,15 @@ class LongTable:
         self._others = frame.drop(columns=[*role.values()]).reset_index(drop=True)
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
         if "load" in role:
-            self._rows = _loads(frame[role["load"]])
+            values, codes = _numbered(frame[role["load"]], "load")
+            if (values < 0).any():
+                raise UnusableFile("a load is negative")
+            if len(values) > MOST_LOADS:
+                text = f"holds {len(values)} different loads; must be at most {MOST_LOADS}"
+                raise UnusableFile(text)
+            order = np.argsort(codes, kind="stable")
+            rows = np.split(order, np.cumsum(np.bincount(codes, minlength=len(values)))[:-1])
+            self._rows = dict(zip(values.tolist(), rows, strict=True))
 
     @property
     def loads(self) -> list[float | None]:
@@ -238,16 +183,73 @@ class LongTable:
         """
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
-        others = self._others if rows is None else self._others.iloc[rows]
-        labels = (self._hosts, self._rounds)
         failed = int(np.isin(self._failed, calls.index).sum())
-        calls, retried = one_each(calls, others, labels, self._reading)
-        hosts, table = _table(calls, self._hosts, self._reading, self._most)
-        repairs = [*self._repairs, *retried, *_gaps(self._rounds[np.unique(calls["round"])])]
+        calls, retried = self._one_each(calls)
+        workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
+        rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
+        cells = len(workers) * len(rounds)
+        lacking = cells - len(calls)
+        if lacking and self._reading.missing == "refuse":
+            raise UnusableFile(
+                f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers: "
+                f"{lacking} delays are missing; {REMEDY}",
+            )
+        require_cells(cells, self._most)
+        table = np.full((len(rounds), len(workers)), np.nan)
+        table[r, w] = calls["seconds"].to_numpy()
+        repairs = [*self._repairs, *retried, *_gaps(self._rounds[rounds])]
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
         failed = min(failed, int(np.isnan(table).sum()))
+        hosts = tuple(self._hosts[worker] for worker in workers)
         return RawTable(hosts, table, failed, tuple(repairs))
+
+    def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
+        """One row for each worker and round: calls may have been tried again.
+
+        Raises:
+            UnusableFile: rows are repeated, and it was not said what that means; or the file holds
+                several runs, which nothing can mean.
+        """
+        twice = calls.duplicated(["worker", "round"])
+        count = int(twice.sum())
+        if not count:
+            return calls, []
+        restart = _restart(calls)
+        if restart is not None:
+            raise UnusableFile(
+                f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
+                f"out of order? {self._tells_apart(calls) or SPLIT}",
+            )
+        if self._reading.retries == "refuse":
+            row = calls[twice].iloc[0]
+            worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
+            raise UnusableFile(
+                f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep "
+                "one): "
+                + (self._tells_apart(calls) or "if calls were tried again, --retries last or sum"),
+            )
+        if self._reading.retries == "last":
+            kept = calls.drop_duplicates(["worker", "round"], keep="last")
+            text = f"{count} rows repeat a worker and round: the last of each counts"
+        else:
+            whole = calls.groupby(["worker", "round"], sort=False)["seconds"]
+            kept = whole.sum(min_count=1).reset_index()
+            unknown = whole.count().to_numpy() < whole.size().to_numpy()
+            kept.loc[unknown, "seconds"] = np.nan
+            text = f"{count} rows repeat a worker and round: their seconds are added"
+        return kept, [Repair("retry", count, text)]
+
+    def _tells_apart(self, calls: Calls) -> str | None:
+        """One or two other columns of few values with which every row is another call."""
+        others = self._others.loc[calls.index]
+        few = [name for name in others.columns if others[name].nunique() <= MOST_RUNS]
+        for names in (*itertools.combinations(few, 1), *itertools.combinations(few[:10], 2)):
+            keys = [pd.factorize(others[name])[0] for name in names]
+            keyed = np.column_stack([calls["worker"], calls["round"], *keys])
+            if not pd.DataFrame(keyed).duplicated().any():
+                return f"{short(' and '.join(map(str, names)))} says which: write a file for each"
+        return None
 
 
 def _seconds(
@@ -324,37 +326,6 @@ def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
         [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces],
         name,
     )
-
-
-def _loads(column: pd.Series) -> dict[float | None, NDArray[np.int64] | None]:
-    values, codes = _numbered(column, "load")
-    if (values < 0).any():
-        raise UnusableFile("a load is negative")
-    if len(values) > MOST_LOADS:
-        raise UnusableFile(f"holds {len(values)} different loads; must be at most {MOST_LOADS}")
-    order = np.argsort(codes, kind="stable")
-    ends = np.cumsum(np.bincount(codes, minlength=len(values)))
-    pieces = np.split(order, ends[:-1])
-    return {float(value): rows for value, rows in zip(values, pieces, strict=True)}
-
-
-def _table(
-    calls: pd.DataFrame, hosts: list[str], reading: Reading, most: int | None
-) -> tuple[tuple[str, ...], FloatArray]:
-    """The calls as ``(rounds, n)`` seconds, NaN where a row is missing."""
-    workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
-    rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
-    cells = len(workers) * len(rounds)
-    lacking = cells - len(calls)
-    if lacking and reading.missing == "refuse":
-        raise UnusableFile(
-            f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers: "
-            f"{lacking} delays are missing; {REMEDY}",
-        )
-    require_cells(cells, most)
-    table = np.full((len(rounds), len(workers)), np.nan)
-    table[r, w] = calls["seconds"].to_numpy()
-    return tuple(hosts[worker] for worker in workers), table
 
 
 MOST_COUNTED = 10**9

@@ -43,8 +43,7 @@ def read_measured(
         TableError: the file is missing, unreadable, empty, ragged, could mean several things, or
             holds a value that is not a valid delay.
     """
-    with _named(path):
-        loads, part, repairs = _opened(path, reading, most)
+    with _opened(path, reading, most) as (loads, part, repairs):
         return _together({load: complete(part(load), reading) for load in loads}, repairs)
 
 
@@ -60,32 +59,28 @@ def read_one_load(
     Raises:
         TableError: as ``read_measured``; or there is no such load.
     """
-    with _named(path):
-        loads, part, repairs = _opened(path, reading, most)
+    with _opened(path, reading, most) as (loads, part, repairs):
         chosen = _choose(loads, reading.load)
         return _together({reading.load: complete(part(chosen), reading)}, repairs)
 
 
 @contextmanager
-def _named(path: str) -> Iterator[None]:
-    """Errors name the file."""
-    try:
-        yield
-    except UnusableFile as error:
-        raise TableError(path, str(error)) from error
-
-
 def _opened(
     path: str, reading: Reading, most: int | None
-) -> tuple[list[Load], Callable[[Load], RawTable], list[Repair]]:
-    """The loads of a file, what it holds at each, and what was done to the file as a whole."""
-    frame, repairs = _frame(path, reading, most)
-    role = roles([*frame.columns], reading)
-    if role is None:
-        wide = read_wide(frame, reading)
-        return [None], lambda load: wide, repairs
-    table = LongTable(frame, role, reading, most)
-    return table.loads, table.part, repairs
+) -> Iterator[tuple[list[Load], Callable[[Load], RawTable], list[Repair]]]:
+    """The loads of a file, what it holds at each, and what was done to the file as a whole; errors
+    name the file."""
+    try:
+        frame, repairs = _frame(path, reading, most)
+        role = roles([*frame.columns], reading)
+        if role is None:
+            wide = read_wide(frame, reading)
+            yield [None], lambda load: wide, repairs
+        else:
+            table = LongTable(frame, role, reading, most)
+            yield table.loads, table.part, repairs
+    except UnusableFile as error:
+        raise TableError(path, str(error)) from error
 
 
 def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame, list[Repair]]:
@@ -126,9 +121,8 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
     repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
     if all(len(part.hosts) == len(shared) for part in parts.values()):
-        return Measured(
-            first.hosts, {load: part.table for load, part in parts.items()}, tuple(repairs)
-        )
+        tables = {load: part.table for load, part in parts.items()}
+        return Measured(first.hosts, tables, tuple(repairs))
     if not shared:
         raise UnusableFile("no worker was measured at every load; say which load is wanted")
     hosts = tuple(host for host in first.hosts if host in shared)
