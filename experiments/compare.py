@@ -72,11 +72,11 @@ def pairs(first: Records, second: Records) -> list[Pair]:
         ConfigError: no scheme is in both.
     """
     keys = swept_keys(first.iterations, first.summary)
-    others = {tuple(name): rows for name, rows in _cells(second, keys)}
+    others = dict(_cells(second, keys))
     found = [
-        _pair(name, keys, rows, others[tuple(name)])
+        _pair(name, keys, rows, others[name])
         for name, rows in _cells(first, keys)
-        if tuple(name) in others
+        if name in others
     ]
     if not found:
         labels = ", ".join(label for label, _ in second.labels())
@@ -87,17 +87,16 @@ def pairs(first: Records, second: Records) -> list[Pair]:
     return found
 
 
-def _cells(records: Records, keys: list[str]) -> Iterator[tuple[list[str], pd.DataFrame]]:
+def _cells(records: Records, keys: list[str]) -> Iterator[tuple[tuple[str, ...], pd.DataFrame]]:
     table = records.iterations
-    known = [key for key in keys if key in table]
-    if known != keys:
+    if not {*keys} <= {*table.columns}:
         return
     names = table[["label", "scheme", *keys]].astype(str)
     for _, rows in table.groupby([names[name] for name in names], sort=False):
-        yield [*map(str, rows[names.columns].iloc[0])], rows
+        yield tuple(map(str, rows[names.columns].iloc[0])), rows
 
 
-def _pair(name: list[str], keys: list[str], one: pd.DataFrame, two: pd.DataFrame) -> Pair:
+def _pair(name: tuple[str, ...], keys: list[str], one: pd.DataFrame, two: pd.DataFrame) -> Pair:
     columns = [c for c in COLUMNS if c in one and c in two]
     wide = [
         {
@@ -138,13 +137,14 @@ def comparison_table(pairs: Sequence[Pair]) -> pd.DataFrame:
 
 def _row(pair: Pair) -> dict[str, object]:
     a, b = (side["iteration_time"][:, 1:] for side in (pair.first, pair.second))
+    varies = a.size > 1 and np.ptp(a) > 0 and np.ptp(b) > 0
     with np.errstate(invalid="ignore", divide="ignore"):
         numbers = {
             "first": float(a.mean()),
             "second": float(b.mean()),
             "difference": float((b - a).mean()),
             **interval_columns("ratio", ratio_of_means(a.ravel(), b.ravel())),
-            "correlation": _correlation(a.ravel(), b.ravel()),
+            "correlation": float(np.corrcoef(a.ravel(), b.ravel())[0, 1]) if varies else np.nan,
         }
         if "train_loss" in pair.first:
             apart = np.abs(pair.first["train_loss"] - pair.second["train_loss"])
@@ -160,21 +160,8 @@ def _row(pair: Pair) -> dict[str, object]:
     }
 
 
-def _correlation(a: FloatArray, b: FloatArray) -> float:
-    """Of Pearson; NaN where one of them is constant."""
-    if a.size < 2 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(np.corrcoef(a, b)[0, 1])
-
-
-def comparison_answer(table: pd.DataFrame, first: str, second: str, command: str = "") -> Answer:
-    """What ``answer.json`` says.
-
-    Args:
-        table: a row per scheme and point of the sweep.
-        first, second: what the two results are called.
-        command: how it was asked.
-    """
+def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
+    """What ``answer.json`` says of the results that are called ``first`` and ``second``."""
     ratios = table["ratio"].to_numpy(dtype=float)
     low, high = (table[f"ratio_{end}"].to_numpy(dtype=float) for end in ("low", "high"))
     known = np.isfinite(low) & np.isfinite(high)
@@ -190,7 +177,18 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str, command: str
             f"An iteration of {second} takes {mean:.3g} times as long as one of {first}{span}, "
             f"over {number} that both have."
         )
-    why = [] if same else _why(table, apart, known, first, second)
+    why = list[str]()
+    if known.any() and not same:
+        why.append(
+            f"{int(apart.sum())} of {int(known.sum())} ratios are told apart from 1 by their 95 % "
+            "intervals."
+        )
+    if not same:
+        far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
+        why.append(
+            f"Farthest apart is {far['label']}: {far['first']:.4g} s an iteration in {first}, "
+            f"{far['second']:.4g} s in {second}."
+        )
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")
@@ -198,34 +196,11 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str, command: str
         "Pairs of iterations are taken as independent: where stragglers last, intervals are wider "
         "than these.",
     )
-    return Answer("compare", f"{first}, {second}", verdict, tuple(why), steps, command)
-
-
-def _why(
-    table: pd.DataFrame, apart: np.ndarray, known: np.ndarray, first: str, second: str
-) -> list[str]:
-    lines = []
-    if known.any():
-        lines.append(
-            f"{int(apart.sum())} of {int(known.sum())} ratios are told apart from 1 by their 95 % "
-            "intervals."
-        )
-    far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
-    lines.append(
-        f"Farthest apart is {far['label']}: {far['first']:.4g} s an iteration in {first}, "
-        f"{far['second']:.4g} s in {second}."
-    )
-    return lines
+    return Answer("compare", f"{first}, {second}", verdict, tuple(why), steps)
 
 
 def comparison_page(table: pd.DataFrame, said: Answer, iterations: Sequence[Chart | Image]) -> Page:
-    """What is said of two results.
-
-    Args:
-        table: a row per scheme and point of the sweep.
-        said: the answer.
-        iterations: the picture of iterations, which needs more than the table.
-    """
+    """What is said of two results; the picture of iterations needs more than the table."""
     words = "Ratio of mean iteration times, with its 95 % interval."
     ratios = Chart("ratios", "Second over first", words, ratio_picture(table))
     return Page(
@@ -270,14 +245,10 @@ def ratio_picture(table: pd.DataFrame) -> Picture:
     marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
     more = len(table) - len(rows)
     names = tuple(_named(row) for row in rows.to_dict("records"))
+    x_axis = Axis("ratio of mean iteration times, second over first")
+    y_axis = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
     return Picture(
-        [
-            Panel(
-                Axis("ratio of mean iteration times, second over first"),
-                Axis("", low=len(rows) - 0.4, high=-0.6, names=names),
-                marks,
-            )
-        ],
+        [Panel(x_axis, y_axis, marks)],
         1,
         style.ONE_PANEL,
         3.4,
@@ -320,12 +291,7 @@ def _numbers(table: pd.DataFrame) -> Table:
 
 
 def comparison_picture(pairs: Sequence[Pair], first: str, second: str) -> Picture:
-    """Two panels, of the first point of a sweep.
-
-    Args:
-        pairs: what both results have.
-        first, second: what the two results are called.
-    """
+    """Two panels, of the first point of a sweep, of results that are called first and second."""
     shown = [pair for pair in pairs if pair.swept == pairs[0].swept]
     looks = variants([(pair.label, pair.scheme) for pair in shown])
     panels = [_times(shown, looks, first, second)]
@@ -384,7 +350,7 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     one, two = read_records(first), read_records(second)
     together, names = pairs(one, two), _names(one, two)
     table = comparison_table(together)
-    said = comparison_answer(table, *names, command)
+    said = replace(comparison_answer(table, *names), command=command)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
     with locked(output, FILES):
         files.remove([output / ANSWER])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -87,13 +87,7 @@ class AttackPlan:
 def plan_attack(
     document: Mapping[str, Any], asked: str | None, budget: int | None, samples: int
 ) -> AttackPlan:
-    """Read a config and find its codes. Writes nothing.
-
-    Args:
-        document: the config.
-        asked: numbers of stragglers as ``--stragglers`` has them.
-        budget: sets to decode for each code and number of stragglers.
-        samples: random sets for a mean.
+    """Read a config and find its codes; what is asked are numbers as ``--stragglers`` has them.
 
     Raises:
         ConfigError: the config or an option is bad, or there is no code.
@@ -113,26 +107,15 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
 
     Cost: for each code and number of stragglers as ``sim.attack.worst_sets``.
     """
+    total, found = sum(map(len, planned.counts)), list[tuple[AttackedCode, Worst]]()
+    progress(0, total)
     with one_thread():
-        return attack_table(_found(planned, progress))
-
-
-def _found(
-    planned: AttackPlan, progress: Callable[[int, int], None]
-) -> Iterator[tuple[AttackedCode, Worst]]:
-    total, done = sum(map(len, planned.counts)), 0
-    progress(done, total)
-    for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
-        effort = SearchBudget(planned.budget, planned.samples, attacked.seed)
-
-        def ceiling(stragglers: int, code: AttackedCode = attacked) -> float | None:
-            bound = code.bound(stragglers)
-            return None if bound is None else bound.value
-
-        for worst in worst_sets(attacked.code, wanted, effort, ceiling):
-            done += 1
-            progress(done, total)
-            yield attacked, worst
+        for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
+            effort = SearchBudget(planned.budget, planned.samples, attacked.seed)
+            for worst in worst_sets(attacked.code, wanted, effort, attacked.ceiling):
+                found.append((attacked, worst))
+                progress(len(found), total)
+    return attack_table(found)
 
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:

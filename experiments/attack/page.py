@@ -32,14 +32,8 @@ THIN, THICK = 1.6, 3.2
 
 
 def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command: str) -> Page:
-    """What is said of an attack.
-
-    Args:
-        frame: its table.
-        name: of the config.
-        left_out: a line for each scheme that is not attacked.
-        command: how it was asked.
-    """
+    """What is said of an attack on the config ``name``; ``left_out`` has a line for each scheme
+    that is not attacked."""
     codes = {
         f"{label} ({workers} workers)": rows
         for (label, workers), rows in frame.groupby(["label", "workers"], sort=False)
@@ -67,11 +61,8 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
 
 
 def rounding(rows: pd.DataFrame) -> str | None:
-    """From how many stragglers on a decoder's rounding costs more than the bound allows, in words.
-
-    Args:
-        rows: of one code.
-    """
+    """From how many stragglers on the decoder's rounding costs more than the bound of a code
+    allows, in words, from the rows of this code."""
     above = rows[rows["worst_error"] > rows["bound"] + LOSS]
     if above.empty:
         return None
@@ -80,11 +71,7 @@ def rounding(rows: pd.DataFrame) -> str | None:
 
 
 def beginning(rows: pd.DataFrame) -> str:
-    """From how many stragglers on a code loses something, in words.
-
-    Args:
-        rows: of one code.
-    """
+    """From how many stragglers on a code loses something, in words, from the rows of this code."""
     lost = rows[rows["worst_error"] > LOSS]
     if lost.empty:
         most, proven = rows["stragglers"].max(), bool(rows["exact"].all())
@@ -114,9 +101,10 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
             plain_cell("exact" if row["exact"] else "a lower bound"),
             _error(row["bound"]),
             plain_cell(row["found_by"]),
-            plain_cell(_members(row["worst_set"])),
+            plain_cell(" ".join(members[:MEMBERS] + ["..."] * (len(members) > MEMBERS))),
         ]
         for row in rows.to_dict("records")
+        for members in [row["worst_set"].split()]
     ]
     return capped(title, title, columns, cells, "attack.csv", brief=40)
 
@@ -126,11 +114,6 @@ def _error(value: float, error: float = np.nan) -> TableCell:
     if pd.isna(value):
         return NOTHING
     return number(0.0 if abs(value) <= LOSS else value, error)
-
-
-def _members(text: str) -> str:
-    members = text.split()
-    return " ".join(members[:MEMBERS]) + (" ..." if len(members) > MEMBERS else "")
 
 
 def picture(frame: pd.DataFrame) -> Picture:

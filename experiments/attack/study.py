@@ -44,6 +44,11 @@ class AttackedCode:
         """The least known upper bound of the error."""
         return worst_bound(self.cases, stragglers)
 
+    def ceiling(self, stragglers: int) -> float | None:
+        """The value of that bound."""
+        bound = self.bound(stragglers)
+        return None if bound is None else bound.value
+
 
 @dataclass(frozen=True)
 class AttackedCodes:
