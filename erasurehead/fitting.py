@@ -28,7 +28,7 @@ from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.study import Findings, study, tables
-from erasurehead.experiments.page.content import Page
+from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import locked
@@ -77,9 +77,12 @@ class Fitted:
         return tables(self.findings)
 
     @cached_property
+    def _answer(self) -> Answer:
+        return page.fit_answer(self.findings, self.source)
+
+    @cached_property
     def _page(self) -> Page:
-        answer = page.fit_answer(self.findings, self.source)
-        return page.fit_page(self._tables, answer, write_yaml(self.config))
+        return page.fit_page(self._tables, self._answer, write_yaml(self.config))
 
     @property
     def table(self) -> pd.DataFrame:
@@ -109,7 +112,7 @@ class Fitted:
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
         with locked(Path(output)):
-            command.write_fit(self.findings, self.source, Path(output))
+            command.write_fit(self.findings, self._answer, Path(output))
         return [Path(output) / name for name in command.FILES]
 
     def __repr__(self) -> str:

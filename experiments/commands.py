@@ -286,6 +286,7 @@ def fit(
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
+    from .fit.page import fit_answer
     from .fit.study import study
     from .run.files import locked
 
@@ -297,7 +298,8 @@ def fit(
     target = output or Path("results/fit") / trace.name.split(".")[0]
     with locked(target, command.FILES), terminal.progress("fits") as progress:
         findings = study(measured, ks, reading.load, progress)
-        page = command.write_fit(findings, trace.name, target, _said())
+        said = replace(fit_answer(findings, trace.name), command=_said())
+        page = command.write_fit(findings, said, target)
     terminal.show(page)
     terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")
@@ -344,8 +346,8 @@ def whatif(
     with locked(target, command.file_names(measured.tables)):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        said = whatif_answer(studies, trace.name, measured.notes, _said())
-        page = command.write_whatif(measured, studies, said, target)
+        said = whatif_answer(studies, trace.name, measured.notes)
+        page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
-    from ..delay_models.tables.measured import Reading
+    from ..delay_models.tables.measured import Measured, Reading
 
 
 def whole(least: int, most: int) -> Callable[[str | int], int]:
@@ -179,6 +179,28 @@ class TableOptions:
         names = [name.strip() for text in self.drop or [] for name in text.split(",")]
         drop = tuple(filter(None, names))
         return Reading(roles, drop, self.unit, self.missing, self.retries, self.load)
+
+
+def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
+    """Read a table of at most so many delays; it has the load that ``reading`` names, if any.
+
+    Raises:
+        ConfigError: the table cannot be used, or has no such load.
+    """
+    from ..delay_models.tables.measured import TableError
+    from ..delay_models.tables.read import read_measured
+    from ..sim.files import short
+    from .config.errors import ConfigError, at
+
+    try:
+        measured = read_measured(path, reading, most)
+    except TableError as error:
+        raise ConfigError(str(error)) from None
+    if reading.load is not None and reading.load not in measured.tables:
+        valid = f"must be one of {short([*measured.tables])}"
+        none = "the table has no column load"
+        raise at("--load", reading.load, none if None in measured.tables else valid)
+    return measured
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from ...delay_models.base import FloatArray
-from .law import rounded, rounded_to_4
+from .law import Section, lognormal_section, rounded, rounded_to_4
 from .load import unit_delays
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
@@ -105,8 +105,14 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clum
     rounds is matched to the law given a size > 0, and the probability is divided by the chance of
     that.
     """
-    hit = len(sizes) / rounds
-    share = min(1.0, _untruncated(float(sizes.mean()), hit) / workers)
+    hit, mean = len(sizes) / rounds, float(sizes.mean())
+    # The mean m of a Poisson law whose mean without its 0 is known: m / (1 - exp(-m)). It is at
+    # least so large that the probability of a hit, seen or not, is at most 1.
+    size = mean
+    for _ in range(200):
+        size = mean * -float(np.expm1(-size))
+    least = max(FEWEST, -float(np.log1p(-min(hit, 1 - 1e-9))))
+    share = min(1.0, max(size, least) / workers)
     seen = -float(np.expm1(workers * np.log1p(-share))) if share < 1 else 1.0
     logs = (
         special.gammaln(workers + 1)
@@ -127,18 +133,6 @@ def _fixed(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps,
         return law, -np.inf
     entropy = special.entr(larger) + special.entr(1 - larger)
     return law, -len(sizes) * float(entropy)
-
-
-def _untruncated(mean: float, probability: float) -> float:
-    """Mean m of a Poisson law whose mean without its 0 is ``mean``: m / (1 - exp(-m)).
-
-    At least so large that the probability of a hit, seen or not, is at most 1.
-    """
-    least = max(FEWEST, -float(np.log1p(-min(probability, 1 - 1e-9))))
-    size = mean
-    for _ in range(200):
-        size = mean * -float(np.expm1(-size))
-    return max(size, least)
 
 
 # *A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled
@@ -217,7 +211,7 @@ class Cold:
         """Share of rounds that are hit."""
         return self.hit / self.rounds
 
-    def section(self, base: Mapping[str, Any]) -> dict[str, Any]:
+    def section(self, base: Section) -> Section:
         """The ``delay:`` section of cold starts around ``base``.
 
         A clump has one start-up there, a typical one of the round. Start-ups that differ within a
@@ -228,12 +222,9 @@ class Cold:
         neighbours = fit_neighbours(self.cells)
         logs = np.log(self.start_ups)
         sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
-        median = rounded(float(np.exp(logs.mean())))
-        delay = (
-            {"model": "lognormal", "median": median, "sigma": rounded(sigma)}
-            if sigma > SMALLEST_SIGMA
-            else {"model": "deterministic", "value": median}
-        )
+        delay = lognormal_section(logs, sigma)
+        if sigma <= SMALLEST_SIGMA:
+            delay = {"model": "deterministic", "value": delay["median"]}
         return {
             "model": "cold_starts",
             "probability": rounded(clumps.probability),
@@ -241,7 +232,7 @@ class Cold:
             **({} if clumps.kind == "binomial" else {"clump": clumps.kind}),
             **({"neighbours": rounded_to_4(neighbours)} if neighbours > 0 else {}),
             "delay": delay,
-            "base": dict(base),
+            "base": base,
         }
 
 
@@ -258,17 +249,12 @@ def find_cold_starts(tables: Sequence[FloatArray]) -> Cold | None:
     times = float(values[values > threshold].min() / values[values <= threshold].max())
     if counts.max() > workers / 2 or not _clumped(total, hit, rounds, times):
         return None
-    return Cold(cells, threshold, rounds, counts[counts > 0], workers, _start_ups(tables, cells))
-
-
-def _start_ups(tables: Sequence[FloatArray], cells: Sequence[NDArray[np.bool_]]) -> FloatArray:
-    found = []
-    for table, cold in zip(tables, cells, strict=True):
-        for row in np.flatnonzero(cold.any(axis=1)):
-            others = table[row][~cold[row]]
-            warm = np.median(others) if len(others) else 0.0
-            found.append(np.exp(np.mean(np.log(table[row][cold[row]] - warm))))
-    return np.array(found)
+    start_ups = []
+    for row, cold in zip(np.concatenate(tables), np.concatenate(cells), strict=True):
+        if cold.any():
+            warm = 0.0 if cold.all() else np.median(row[~cold])
+            start_ups.append(np.exp(np.mean(np.log(row[cold] - warm))))
+    return Cold(cells, threshold, rounds, counts[counts > 0], workers, np.array(start_ups))
 
 
 def _gap(values: FloatArray) -> float | None:
@@ -352,11 +338,6 @@ class UnitDelays:
         if sum(map(len, kept)) < FEWEST_ROUNDS:
             return list(self.tables)
         return [table for table in kept if len(table)]
-
-    @property
-    def bulk_rounds(self) -> FloatArray:
-        """``bulk_tables`` in one, ``(R, n)`` seconds."""
-        return np.concatenate(self.bulk_tables)
 
     @property
     def bulk(self) -> FloatArray:

@@ -9,18 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
-from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
-from ...delay_models.tables.read import read_measured
-from ...sim.files import short
+from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
-from ..page.answer import ANSWER, write_answer
+from ..options import measured_delays
+from ..page.answer import ANSWER, Answer, write_answer
 from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
-from .page import DELAY, fit_answer, fit_page
+from .page import DELAY, NEEDED, fit_page
 from .study import Findings
 from .study import tables as tables_of
 
@@ -40,29 +38,23 @@ MOST_FITTED = 20_000_000
 def read_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
-    """Read a table of delays that can be fitted.
-
-    Args:
-        path: the file.
-        reading: what the file does not say of itself, and which load is wanted.
-        allow_large: read whatever the file holds, however much it is.
+    """Read a table of delays that can be fitted, however large if that is allowed.
 
     Returns:
-        What was measured, without the rounds in which a worker never arrived; and warnings.
+        What was measured, without the rounds in which a worker never arrived: no law of this
+        program gives infinite delays; and warnings.
 
     Raises:
         ConfigError: the table cannot be used, or has no such load.
     """
-    try:
-        measured = read_measured(path, reading, None if allow_large else MOST_FITTED)
-    except TableError as error:
-        raise ConfigError(str(error)) from None
-    tables, warnings = _where_all_arrive(path, measured)
-    load = reading.load
-    if load is not None and load not in tables:
-        listed = short([*tables])
-        valid = "the table has no column load" if None in tables else f"must be one of {listed}"
-        raise at("--load", load, valid)
+    measured = measured_delays(path, reading, None if allow_large else MOST_FITTED)
+    whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
+    tables = {load: table[whole[load]] for load, table in measured.tables.items()}
+    if not all(len(table) for table in tables.values()):
+        text = "no round has every worker; a fit needs rounds in which all arrive"
+        raise ConfigError(f"{path}: {text}")
+    lost, load = sum(int((~rows).sum()) for rows in whole.values()), reading.load
+    warnings = [f"{lost} rounds in which a worker never arrives are not fitted"] if lost else []
     smallest = min(table.size for table in tables.values())
     if smallest < FEWEST:
         raise ConfigError(f"{path}: {smallest} delays at a load; a fit needs at least {FEWEST}")
@@ -81,22 +73,6 @@ def read_tables(
     return measured, [f"{path}: {line}" for line in warnings]
 
 
-def _where_all_arrive(
-    path: str, measured: Measured
-) -> tuple[dict[float | None, FloatArray], list[str]]:
-    """The rounds in which every worker arrived: no law of this program gives infinite delays."""
-    whole = {load: np.isfinite(table).all(axis=1) for load, table in measured.tables.items()}
-    tables = {load: table[whole[load]] for load, table in measured.tables.items()}
-    lost = sum(int((~rows).sum()) for rows in whole.values())
-    if not lost:
-        return tables, []
-    if not all(len(table) for table in tables.values()):
-        raise ConfigError(
-            f"{path}: no round has every worker; a fit needs rounds in which all arrive"
-        )
-    return tables, [f"{lost} rounds in which a worker never arrives are not fitted"]
-
-
 def k_range(text: str | None, workers: int) -> Sequence[int]:
     """Order statistics from ``A:B``, both included; default n/2 to n.
 
@@ -105,54 +81,34 @@ def k_range(text: str | None, workers: int) -> Sequence[int]:
     Raises:
         ConfigError: not two numbers, or not 1 <= A <= B <= n.
     """
-    if text is None:
-        return _thin(range(max(1, workers // 2), workers + 1))
-    match = re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)
-    if match is None:
-        raise at("--k-range", text, "must be A:B, two whole numbers")
-    first, last = (number[:20] for number in match.groups())  # 20 digits are too many anyway
-    if not 1 <= int(first) <= int(last) <= workers:
-        raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
-    return _thin(range(int(first), int(last) + 1))
+    first, last = max(1, workers // 2), workers
+    if text is not None:
+        match = re.fullmatch(r"0*([0-9]+):0*([0-9]+)", text)
+        if match is None:
+            raise at("--k-range", text, "must be A:B, two whole numbers")
+        first, last = (int(number[:20]) for number in match.groups())  # 20 digits are too many
+        if not 1 <= first <= last <= workers:
+            raise at("--k-range", text, f"must be A:B with 1 <= A <= B <= {workers} workers")
+    if last - first < MOST_KS:
+        return range(first, last + 1)
+    return [int(k) for k in np.linspace(first, last, MOST_KS).round()]
 
 
-def _thin(ks: Sequence[int]) -> Sequence[int]:
-    if len(ks) <= MOST_KS:
-        return ks
-    return [int(k) for k in np.linspace(ks[0], ks[-1], MOST_KS).round()]
-
-
-TABLES = (
-    "fit",
-    "order_statistics",
-    "quantiles",
-    "candidates",
-    "loads",
-    "load_laws",
-    "workers",
-)
 CHARTS = ("qq", "order_statistics")
 REPORT = "report.md"
 FILES = (
     ANSWER,
-    *(f"{name}.parquet" for name in TABLES),
+    *(f"{name}.parquet" for name in NEEDED),
     DELAY,
     REPORT,
     *(f"{name}.{kind}" for name in CHARTS for kind in ("png", "svg")),
 )
 
 
-def write_fit(findings: Findings, source: str, output: Path, command: str = "") -> Page:
-    """Write tables, pictures, report, config and answer under ``output``; returns the page.
-
-    Args:
-        findings: what was found.
-        source: the table's name.
-        output: the folder.
-        command: how to ask again.
-    """
+def write_fit(findings: Findings, said: Answer, output: Path) -> Page:
+    """Write tables, pictures, report, config and answer under ``output``; returns the page."""
     config, found = write_yaml(findings.config), tables_of(findings)
-    whole = fit_page(found, fit_answer(findings, source, command), config)
+    whole = fit_page(found, said, config)
     report = as_markdown(whole, {name: f"{name}.png" for name in CHARTS})
     # The answer goes first and comes last: what lies beside it is of one table.
     files.remove(output / name for name in FILES)
@@ -162,5 +118,5 @@ def write_fit(findings: Findings, source: str, output: Path, command: str = "") 
         style.save(paint.figure(whole.charts[name].picture), output / name)
     files.write_bytes(output / DELAY, config.encode())
     files.write_bytes(output / REPORT, report.encode())
-    write_answer(whole.answer, output)
+    write_answer(said, output)
     return whole

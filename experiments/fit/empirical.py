@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +16,7 @@ from typing_extensions import override
 from ...delay_models.base import FloatArray
 from ...delay_models.empirical import Empirical
 from .law import CannotFit, Family, Law, require_spread, rounded, rounded_to_4
-from .variance import components
+from .variance import components, trust
 
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
 # ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
@@ -117,7 +118,9 @@ class EmpiricalFamily(Family):
         if size < 2 * PER_PIECE:
             raise CannotFit(f"fewer than {2 * PER_PIECE} delays show no shape")
         pieces = min(PIECES, size // PER_PIECE)
-        model = _with_tail(ordered, pieces) or Empirical(_rounded(smoothed(ordered, pieces)))
+        model = _with_tail(ordered, pieces)
+        if model is None:
+            model = Empirical(tuple(map(rounded, smoothed(ordered, pieces))))
         window = max(WINDOW * float(np.std(sample)), ROUNDING * float(ordered[-1]))
         return EmpiricalLaw(model, window)
 
@@ -128,16 +131,12 @@ def _with_tail(ordered: FloatArray, pieces: int) -> Empirical | None:
     beyond = int(2 * size / pieces)
     if beyond < FEWEST_IN_TAIL or pieces < FEWEST_PIECES:
         return None
-    quantiles = _rounded(smoothed(ordered[: size - beyond], pieces))
+    quantiles = tuple(map(rounded, smoothed(ordered[: size - beyond], pieces)))
     excess = np.maximum(ordered[size - beyond :] - quantiles[-1], 0.0)
     if np.ptp(excess) <= ROUNDING * float(ordered[-1]):
         return None
     scale, shape = fit_tail(excess)
     return Empirical(quantiles, rounded(beyond / size), scale, shape)
-
-
-def _rounded(quantiles: FloatArray) -> tuple[float, ...]:
-    return tuple(map(rounded, quantiles))
 
 
 def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
@@ -146,15 +145,11 @@ def smoothed(ordered: FloatArray, pieces: int) -> FloatArray:
     piece = np.minimum(place.astype(np.int64), pieces - 1)
     right = place - piece
     left = 1 - right
-    count = pieces + 1
-
-    def sums(values: FloatArray, at: Any) -> FloatArray:
-        return np.asarray(np.bincount(at, weights=values, minlength=count))
-
-    diagonals = np.zeros((2, count))
-    diagonals[1] = sums(left**2, piece) + sums(right**2, piece + 1)
-    diagonals[0, 1:] = sums(left * right, piece)[:-1]
-    wanted = sums(left * ordered, piece) + sums(right * ordered, piece + 1)
+    sums = partial(np.bincount, minlength=pieces + 1)
+    diagonals = np.zeros((2, pieces + 1))
+    diagonals[1] = sums(piece, left**2) + sums(piece + 1, right**2)
+    diagonals[0, 1:] = sums(piece, left * right)[:-1]
+    wanted = sums(piece, left * ordered) + sums(piece + 1, right * ordered)
     ends = np.clip(solveh_banded(diagonals, wanted), ordered[0], ordered[-1])
     ends[0] = ordered[0]
     return np.asarray(np.maximum.accumulate(ends))
@@ -214,9 +209,8 @@ def rank_effects(
     fields: dict[str, Any] = {}
     if worker:
         means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
-        noise = rest / sum(map(len, numbers))
-        trust = of_worker / (of_worker + noise) if of_worker > 0 else 0.0
-        fields["ranks"] = [rounded_to_4(rank) for rank in trust * means / np.sqrt(own)]
+        means = trust(of_worker, rest / sum(map(len, numbers))) * means
+        fields["ranks"] = [rounded_to_4(rank) for rank in means / np.sqrt(own)]
     left = 1.0
     if by_round:
         fields["round"] = rounded_to_4(min(of_round / own, 0.9999))

@@ -15,7 +15,6 @@ from ...delay_models.parametric import (
     Gamma,
     LogNormal,
     Pareto,
-    ScipyDelays,
     ShiftedExponential,
     Weibull,
 )
@@ -116,13 +115,12 @@ LARGEST_SHAPE = 1e4
 class ShiftedFamily(Family):
     """A family with a shift; abstract: subclasses fit the rest at a given shift."""
 
+    model: ClassVar[type[LogNormal | Gamma | Weibull]]
+    """The delay model; its fields are the two other parameters and the shift, in this order."""
+
     @abstractmethod
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
         """Best two other parameters for ``excess = x - shift > 0``, and the mean log density."""
-
-    @abstractmethod
-    def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        """The delay model of these parameters."""
 
     @abstractmethod
     def start_scale(self, first: float, second: float) -> float | None:
@@ -184,6 +182,7 @@ class LogNormalFamily(ShiftedFamily):
 
     name: ClassVar[str] = "lognormal"
     parameters: ClassVar[tuple[str, ...]] = ("median", "sigma", "shift")
+    model = LogNormal
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
@@ -191,10 +190,6 @@ class LogNormalFamily(ShiftedFamily):
         mean, sigma = float(logs.mean()), float(logs.std())
         density = -mean - np.log(max(sigma, 1e-300)) - 0.5 * (1 + np.log(2 * np.pi))
         return float(np.exp(mean)), sigma, float(density)
-
-    @override
-    def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        return LogNormal(median=first, sigma=second, shift=shift)
 
     @override
     def start_scale(self, first: float, second: float) -> None:
@@ -206,6 +201,7 @@ class GammaFamily(ShiftedFamily):
 
     name: ClassVar[str] = "gamma"
     parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
+    model = Gamma
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
@@ -224,10 +220,6 @@ class GammaFamily(ShiftedFamily):
         return shape, scale, float(density)
 
     @override
-    def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        return Gamma(shape=first, scale=second, shift=shift)
-
-    @override
     def start_scale(self, first: float, second: float) -> float:
         """F(x) is about (x/scale)**shape / Gamma(shape + 1)."""
         return second * float(np.exp(special.gammaln(first + 1) / first))
@@ -238,6 +230,7 @@ class WeibullFamily(ShiftedFamily):
 
     name: ClassVar[str] = "weibull"
     parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
+    model = Weibull
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
@@ -266,10 +259,6 @@ class WeibullFamily(ShiftedFamily):
         log_scale = largest + np.log(float(np.exp(shape * centred).mean())) / shape
         density = np.log(shape) - shape * log_scale + (shape - 1) * log_mean - 1
         return shape, float(np.exp(log_scale)), float(density)
-
-    @override
-    def model(self, first: float, second: float, shift: float) -> ScipyDelays:
-        return Weibull(shape=first, scale=second, shift=shift)
 
     @override
     def start_scale(self, first: float, second: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -57,16 +57,12 @@ def halves(tables: Sequence[FloatArray]) -> list[Half]:
     """
     if sum(map(len, tables)) < FEWEST_ROUNDS or min(map(len, tables)) < 2:
         return []
-    return list(_halves(tables))
-
-
-def _halves(tables: Sequence[FloatArray]) -> Iterator[Half]:
-    for first, second in (
-        ([t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]),
-        ([t[::2] for t in tables], [t[1::2] for t in tables]),
-    ):
-        yield Half(tuple(first), np.concatenate(second))
-        yield Half(tuple(second), np.concatenate(first))
+    early, late = [t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]
+    even, odd = [t[::2] for t in tables], [t[1::2] for t in tables]
+    return [
+        Half(tuple(seen), np.concatenate(held_out))
+        for seen, held_out in ((early, late), (late, early), (even, odd), (odd, even))
+    ]
 
 
 @dataclass(frozen=True)
@@ -242,12 +238,12 @@ def expected_order_statistics(law: Law, workers: int, ks: Sequence[int]) -> Floa
     quantiles = law.isf(np.exp(-np.logaddexp(0, y)))
     together = max(1, AT_ONCE // len(y))
     if len(k) * len(y) <= REMEMBERED:
-        return np.asarray(_remembered(workers, tuple(ks)) @ quantiles * step)
-    expected = np.empty(len(k))
-    for start in range(0, len(k), together):
-        part = slice(start, start + together)
-        expected[part] = _weights(workers, k[part]) @ quantiles
-    return np.asarray(expected * step)
+        return np.asarray(_remembered_weights(workers, tuple(ks)) @ quantiles * step)
+    parts = [
+        _weights(workers, ks[start : start + together]) @ quantiles
+        for start in range(0, len(k), together)
+    ]
+    return np.asarray(np.concatenate(parts) * step)
 
 
 def _points(workers: int) -> tuple[FloatArray, float]:
@@ -256,18 +252,16 @@ def _points(workers: int) -> tuple[FloatArray, float]:
     return np.arange(-45.0, 45.0, step), step
 
 
-def _weights(workers: int, k: FloatArray) -> FloatArray:
+def _weights(workers: int, ks: Sequence[int]) -> FloatArray:
     """Density of the k-th of n uniform numbers at the points, ``(K, points)``."""
-    y, _ = _points(workers)
+    k, (y, _) = np.array(ks, dtype=np.float64), _points(workers)
     above = workers - k + 1
     logs = -special.betaln(k, above)[:, None] + np.outer(k, -np.logaddexp(0, -y))
     return np.asarray(np.exp(logs + np.outer(above, -np.logaddexp(0, y))))
 
 
-@lru_cache(maxsize=2)
-def _remembered(workers: int, ks: tuple[int, ...]) -> FloatArray:
-    """Weights of the last order statistics asked for: those of each family and half are alike."""
-    return _weights(workers, np.array(ks, dtype=np.float64))
+_remembered_weights = lru_cache(maxsize=2)(_weights)
+"""Of the last order statistics asked for: those of each family and half are alike."""
 
 
 def _pareto(model: Pareto, workers: int, above: FloatArray) -> FloatArray:

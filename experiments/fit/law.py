@@ -20,6 +20,9 @@ from ...delay_models.parametric import LogNormal, ScipyDelays
 # seconds.
 
 
+Section = dict[str, Any]
+"""The ``delay:`` section of a config, or that of a model in it."""
+
 DIGITS = 6
 """Significant digits of a number in a config: far below any standard error."""
 
@@ -48,7 +51,7 @@ class Law(ABC):
         """The largest number of seconds that a draw can be, as ``DelayModel.longest``."""
 
     @abstractmethod
-    def section(self) -> dict[str, Any]:
+    def section(self) -> Section:
         """The law as the ``delay:`` section of a config."""
 
 
@@ -81,9 +84,10 @@ class ScipyLaw(Law):
         return {"model": self.name, **{key: rounded(value) for key, value in fields.items()}}
 
 
-def lognormal_section(mean: float, sigma: float) -> dict[str, Any]:
-    """A section for delays whose logarithms have this mean and standard deviation."""
-    return {"model": "lognormal", "median": rounded(float(np.exp(mean))), "sigma": rounded(sigma)}
+def lognormal_section(logs: FloatArray, sigma: float) -> Section:
+    """A section for delays with these logarithms, whose standard deviation is taken as given."""
+    median = float(np.exp(float(logs.mean())))
+    return {"model": "lognormal", "median": rounded(median), "sigma": rounded(sigma)}
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,17 @@ class TwoLogNormals(Law):
 
     def slow_probability(self, seconds: FloatArray) -> FloatArray:
         """P(the draw came from ``slow`` | its value), elementwise."""
-        return np.asarray(special.expit(self._log_slow(seconds) - self._log_fast(seconds)))
+        fast, slow = self._log_parts(seconds)
+        return np.asarray(special.expit(slow - fast))
 
     @override
     def logpdf(self, seconds: FloatArray) -> FloatArray:
-        return np.logaddexp(self._log_fast(seconds), self._log_slow(seconds))
+        return np.logaddexp(*self._log_parts(seconds))
 
-    def _log_fast(self, seconds: FloatArray) -> FloatArray:
-        density = self.fast.distribution().logpdf(seconds)
-        return np.asarray(density + np.log1p(-self.slow_share))
-
-    def _log_slow(self, seconds: FloatArray) -> FloatArray:
-        return np.asarray(self.slow.distribution().logpdf(seconds) + np.log(self.slow_share))
+    def _log_parts(self, seconds: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Weighted log densities of ``fast`` and of ``slow``."""
+        fast, slow = (law.distribution().logpdf(seconds) for law in (self.fast, self.slow))
+        return fast + np.log1p(-self.slow_share), slow + np.log(self.slow_share)
 
     @override
     def cdf(self, seconds: ArrayLike) -> FloatArray:

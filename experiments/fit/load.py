@@ -200,15 +200,11 @@ def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> Float
     if law["kind"] == "additive":
         return np.asarray(np.maximum(table - load * law["seconds_per_partition"], 0.0))
     if law["kind"] == "steps":
-        return np.asarray(np.maximum(table - step_cost(law, load), 0.0))
+        cost = float(StepCosts(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
+        return np.asarray(np.maximum(table - cost, 0.0))
     if law["kind"] == "partly_proportional":
         return np.asarray(table / PartlyProportional(law["fixed"]).growth(load))
     return np.asarray(table / load) if load > 0 else table
-
-
-def step_cost(law: Mapping[str, Any], load: float) -> float:
-    """Seconds that a load costs under a section of the load law ``steps``."""
-    return float(StepCosts(tuple(law["loads"]), tuple(law["seconds"])).cost(load))
 
 
 def _multiples(growth: FloatArray, locations: FloatArray) -> FloatArray:

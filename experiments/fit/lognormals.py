@@ -21,7 +21,7 @@ from .law import (
     require_positive_delays,
     require_spread,
 )
-from .variance import components
+from .variance import components, trust
 
 # Two lognormals are fitted by expectation-maximisation from several seeded starts. These are split
 # points of the sorted sample and random splits; each runs on a subsample, the best goes on with the
@@ -46,8 +46,8 @@ class Normals:
     """Two normal laws of log X: share of the second, means, standard deviations."""
 
     share: float
-    means: tuple[float, float]
-    sigmas: tuple[float, float]
+    means: tuple[float, ...]
+    sigmas: tuple[float, ...]
 
     def log_parts(self, logs: FloatArray) -> FloatArray:
         """Weighted log densities, ``(2, N)``."""
@@ -72,24 +72,19 @@ class TwoLogNormalsFamily(Family):
     @override
     def fit(self, sample: FloatArray) -> Law:
         """Ten starts on at most 4,000 values, then 20 EM steps and a search on all of them."""
-        _require_two_parts(sample)
-        return fit_two_lognormals(sample)
+        return self.refit(sample, None)
 
     @override
-    def refit(self, sample: FloatArray, near: Law) -> Law:
+    def refit(self, sample: FloatArray, near: Law | None) -> Law:
         """One start, at the parts of ``near``."""
-        _require_two_parts(sample)
+        require_positive_delays(sample)
+        require_spread(sample)
+        if len(sample) < 10:
+            raise CannotFit("fewer than 10 delays cannot tell two parts")
         if not isinstance(near, TwoLogNormals):
             return fit_two_lognormals(sample)
-        logs, second = np.log(sample), near.slow_probability(sample)
-        return _ended(logs, second, NARROWEST, SHORT_SEARCH)
-
-
-def _require_two_parts(sample: FloatArray) -> None:
-    require_positive_delays(sample)
-    require_spread(sample)
-    if len(sample) < 10:
-        raise CannotFit("fewer than 10 delays cannot tell two parts")
+        second, logs = near.slow_probability(sample), np.log(sample)
+        return Climb(logs, NARROWEST * float(logs.std())).ended(second, SHORT_SEARCH)
 
 
 def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoLogNormals:
@@ -98,104 +93,99 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
     floor = narrowest * float(logs.std())
     rng = np.random.default_rng(SEED)
     few = logs if len(logs) <= SUBSAMPLE else rng.choice(logs, SUBSAMPLE, replace=False)
-    results = [expectation_maximisation(few, s, floor, START_STEPS) for s in _starts(few, rng)]
-    best = max(results, key=lambda normals: log_likelihood(few, normals))
-    return _ended(logs, _shares(logs, best), narrowest)
+    starts = [np.where(few > np.quantile(few, q), 0.95, 0.05) for q in SPLITS]
+    starts += [rng.beta(0.5, 0.5, len(few)) for _ in range(RANDOM_STARTS)]
+    short, whole = Climb(few, floor), Climb(logs, floor)
+    results = [short.steps(start, START_STEPS) for start in starts]
+    return whole.ended(whole.shares(max(results, key=short.log_likelihood)), SEARCH_STEPS)
 
 
-def _ended(
-    logs: FloatArray, second: FloatArray, narrowest: float, search: int = SEARCH_STEPS
-) -> TwoLogNormals:
-    """From P(second part) of each value, ``(N,)``, to the nearest maximum of the likelihood."""
-    floor = narrowest * float(logs.std())
-    normals = expectation_maximisation(logs, second, floor, FULL_STEPS)
-    normals = polish(logs, normals, floor, search)
-    fast, slow = np.argsort(normals.means)
-    laws = [
-        LogNormal(float(np.exp(m)), s) for m, s in zip(normals.means, normals.sigmas, strict=True)
-    ]
-    share = normals.share if slow == 1 else 1 - normals.share
-    return TwoLogNormals(laws[fast], laws[slow], share)
+@dataclass(frozen=True, eq=False)
+class Climb:
+    """Ways up the likelihood of two normal laws.
 
+    Attributes:
+        logs: ``(N,)`` logarithms of the delays.
+        floor: a sigma is at least this.
+    """
 
-def log_likelihood(logs: FloatArray, normals: Normals) -> float:
-    """Of the logarithms, not of the delays."""
-    return float(np.logaddexp(*normals.log_parts(logs)).sum())
+    logs: FloatArray
+    floor: float
 
+    def ended(self, second: FloatArray, search: int) -> TwoLogNormals:
+        """From P(second part) of each value, ``(N,)``, to the nearest maximum."""
+        normals = self._polished(self.steps(second, FULL_STEPS), search)
+        pairs = zip(normals.means, normals.sigmas, strict=True)
+        laws = [LogNormal(float(np.exp(mean)), sigma) for mean, sigma in pairs]
+        fast, slow = np.argsort(normals.means)
+        share = normals.share if slow == 1 else 1 - normals.share
+        return TwoLogNormals(laws[fast], laws[slow], share)
 
-def expectation_maximisation(
-    logs: FloatArray, second: FloatArray, floor: float, steps: int
-) -> Normals:
-    """EM steps from P(second part) of each value, ``(N,)``; ends early when it stands still."""
-    normals = _maximise(logs, second, floor)
-    for _ in range(steps):
-        following = _maximise(logs, _shares(logs, normals), floor)
-        moved = np.abs(np.subtract(following.means, normals.means)).max()
-        normals = following
-        if moved < 1e-9:
-            break
-    return normals
+    def log_likelihood(self, normals: Normals) -> float:
+        """Of the logarithms, not of the delays."""
+        return float(np.logaddexp(*normals.log_parts(self.logs)).sum())
 
+    def shares(self, normals: Normals) -> FloatArray:
+        """P(second part) of each value, ``(N,)``."""
+        first, second = normals.log_parts(self.logs)
+        return np.asarray(special.expit(second - first))
 
-def polish(logs: FloatArray, start: Normals, floor: float, steps: int) -> Normals:
-    """Maximise the likelihood from EM's result, with its gradient; sigmas may halve or double."""
+    def steps(self, second: FloatArray, most: int) -> Normals:
+        """EM steps from P(second part) of each value, ``(N,)``; fewer where it stands still."""
+        normals = self._maximised(second)
+        for _ in range(most):
+            following = self._maximised(self.shares(normals))
+            moved = np.abs(np.subtract(following.means, normals.means)).max()
+            normals = following
+            if moved < 1e-9:
+                break
+        return normals
 
-    def unpack(x: FloatArray) -> Normals:
-        sigma = np.exp(x[3:])
-        share = float(np.clip(special.expit(x[0]), 1e-12, 1 - 1e-12))
-        return Normals(share, (float(x[1]), float(x[2])), (float(sigma[0]), float(sigma[1])))
-
-    def loss(x: FloatArray) -> tuple[float, FloatArray]:
-        normals = unpack(x)
-        parts = normals.log_parts(logs)
-        total = np.logaddexp(*parts)
-        second = np.exp(parts[1] - total)
+    def _maximised(self, second: FloatArray) -> Normals:
         shares = np.stack([1 - second, second])
-        z = (logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
-        gradient = np.concatenate(
-            [
-                [second.mean() - normals.share],
-                (shares * z).mean(axis=1) / normals.sigmas,
-                (shares * (z**2 - 1)).mean(axis=1),
-            ]
+        weights = np.maximum(shares.sum(axis=1), 1e-9)
+        means = (shares * self.logs).sum(axis=1) / weights
+        variances = (shares * (self.logs - means[:, None]) ** 2).sum(axis=1) / weights
+        sigmas = np.maximum(np.sqrt(variances), self.floor)
+        share = float(np.clip(weights[1] / len(self.logs), 1e-9, 1 - 1e-9))
+        return Normals(share, tuple(means.tolist()), tuple(sigmas.tolist()))
+
+    def _polished(self, start: Normals, search: int) -> Normals:
+        """A search with the gradient from EM's result; sigmas may halve or double."""
+
+        def unpack(x: FloatArray) -> Normals:
+            share = float(np.clip(special.expit(x[0]), 1e-12, 1 - 1e-12))
+            return Normals(share, tuple(x[1:3].tolist()), tuple(np.exp(x[3:]).tolist()))
+
+        def loss(x: FloatArray) -> tuple[float, FloatArray]:
+            normals = unpack(x)
+            parts = normals.log_parts(self.logs)
+            total = np.logaddexp(*parts)
+            second = np.exp(parts[1] - total)
+            shares = np.stack([1 - second, second])
+            z = (self.logs - np.array(normals.means)[:, None]) / np.array(normals.sigmas)[:, None]
+            gradient = np.concatenate(
+                [
+                    [second.mean() - normals.share],
+                    (shares * z).mean(axis=1) / normals.sigmas,
+                    (shares * (z**2 - 1)).mean(axis=1),
+                ]
+            )
+            return -float(total.mean()), -gradient
+
+        x = np.array([special.logit(start.share), *start.means, *np.log(start.sigmas)])
+        width = float(self.logs.std())
+        reach = np.array([3.0, width, width, np.log(2), np.log(2)])
+        lowest = np.minimum(np.maximum((x - reach)[3:], np.log(self.floor)), x[3:])
+        found = optimize.minimize(
+            loss,
+            x,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=optimize.Bounds(np.append((x - reach)[:3], lowest), x + reach),
+            options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": search},
         )
-        return -float(total.mean()), -gradient
-
-    x = np.array([special.logit(start.share), *start.means, *np.log(start.sigmas)])
-    width = float(logs.std())
-    reach = np.array([3.0, width, width, np.log(2), np.log(2)])
-    lowest = np.minimum(np.maximum((x - reach)[3:], np.log(floor)), x[3:])
-    found = optimize.minimize(
-        loss,
-        x,
-        jac=True,
-        method="L-BFGS-B",
-        bounds=optimize.Bounds(np.append((x - reach)[:3], lowest), x + reach),
-        options={"ftol": 1e-14, "gtol": 1e-9, "maxiter": steps},
-    )
-    better = unpack(np.asarray(found.x))
-    return better if log_likelihood(logs, better) > log_likelihood(logs, start) else start
-
-
-def _starts(logs: FloatArray, rng: np.random.Generator) -> list[FloatArray]:
-    sharp = [np.where(logs > np.quantile(logs, q), 0.95, 0.05) for q in SPLITS]
-    blurred = [rng.beta(0.5, 0.5, len(logs)) for _ in range(RANDOM_STARTS)]
-    return sharp + blurred
-
-
-def _shares(logs: FloatArray, normals: Normals) -> FloatArray:
-    first, second = normals.log_parts(logs)
-    return np.asarray(special.expit(second - first))
-
-
-def _maximise(logs: FloatArray, second: FloatArray, floor: float) -> Normals:
-    shares = np.stack([1 - second, second])
-    weights = np.maximum(shares.sum(axis=1), 1e-9)
-    means = (shares * logs).sum(axis=1) / weights
-    variances = (shares * (logs - means[:, None]) ** 2).sum(axis=1) / weights
-    sigmas = np.maximum(np.sqrt(variances), floor)
-    share = float(np.clip(weights[1] / len(logs), 1e-9, 1 - 1e-9))
-    return Normals(share, (float(means[0]), float(means[1])), (float(sigmas[0]), float(sigmas[1])))
+        return max(start, unpack(np.asarray(found.x)), key=self.log_likelihood)
 
 
 NARROWEST_FACTORS = 0.1
@@ -230,10 +220,8 @@ def split_factors(tables: Sequence[FloatArray], worker: bool, by_round: bool) ->
     of_worker, of_round, rest = components(logs)
     together = np.concatenate(logs)
     rounds, workers = together.shape
-    rows = together.mean(axis=1) - together.mean()
-    columns = together.mean(axis=0) - together.mean()
-    rows = _trust(of_round, rest / workers) * rows
-    columns = _trust(of_worker, rest / rounds) * columns
+    rows = trust(of_round, rest / workers) * (together.mean(axis=1) - together.mean())
+    columns = trust(of_worker, rest / rounds) * (together.mean(axis=0) - together.mean())
     left = together
     if by_round:
         left = left - rows[:, None]
@@ -246,10 +234,6 @@ def split_factors(tables: Sequence[FloatArray], worker: bool, by_round: bool) ->
     )
 
 
-def _trust(effect: float, noise: float) -> float:
-    return effect / (effect + noise) if effect > 0 else 0.0
-
-
 def factor_law(factors: FloatArray) -> dict[str, Any]:
     """A section for the factors of rounds, ``(R,)`` numbers > 0, scaled to median 1.
 
@@ -260,12 +244,12 @@ def factor_law(factors: FloatArray) -> dict[str, Any]:
     """
     factors = factors / np.median(factors)
     logs = np.log(factors)
-    mean, sigma = float(logs.mean()), float(logs.std())
-    one = lognormal_section(mean, sigma)
+    sigma = float(logs.std())
+    one = lognormal_section(logs, sigma)
     if len(factors) < FEWEST_FACTORS or sigma <= 0:
         return one
     two = fit_two_lognormals(factors, narrowest=NARROWEST_FACTORS)
-    single = LogNormal(median=float(np.exp(mean)), sigma=sigma).distribution().logpdf(factors).sum()
-    gain = float(two.logpdf(factors).sum() - single)
+    single = LogNormal(median=float(np.exp(float(logs.mean()))), sigma=sigma)
+    gain = float(two.logpdf(factors).sum() - single.distribution().logpdf(factors).sum())
     both = 1e-3 < two.slow_share < 1 - 1e-3  # each part holds at least about one round
     return two.section() if gain > 1.5 * np.log(len(factors)) and both else one

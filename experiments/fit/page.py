@@ -17,7 +17,6 @@ from ..page.numbers import interval, number, number_of, percent, plain_cell, sen
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
-from .candidates import LoadFindings
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory, Variance
@@ -75,17 +74,8 @@ WIDEST = {"slow": 0.5, "correlation": 1.0}
 UNKNOWN = "cannot tell"
 
 
-# The findings in sentences.
-
-
-def fit_answer(findings: Findings, source: str, command: str = "") -> Answer:
-    """Which model simulates the workers, and what else was found.
-
-    Args:
-        findings: what was found.
-        source: the table's name.
-        command: how to ask again.
-    """
+def fit_answer(findings: Findings, source: str) -> Answer:
+    """Which model simulates the workers of the table ``source``, and what else was found."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     unseen = ""
@@ -101,7 +91,11 @@ def fit_answer(findings: Findings, source: str, command: str = "") -> Answer:
     if main.variance is not None:
         why.append(f"variance: {_variance_sentence(main.variance)}")
     why.append(f"memory: {_memory_sentence(main.memory)}")
-    why.append(f"cold starts: {_cold_sentence(main)}")
+    cold, hit = main.delays.cold, "none"
+    if cold is not None:
+        hit = f"{cold.hit} of {number_of(cold.rounds, 'round has', 'rounds have')} delays beyond "
+        hit += f"{cold.beyond:.3g} s, {cold.clump:.1f} at once"
+    why.append(f"cold starts: {hit}")
     why += worker_sentences(findings.workers, findings.measured.hosts)
     refused = [f"{name} cannot be fitted: {text}" for name, text in main.refused.items()]
     return Answer(
@@ -116,8 +110,7 @@ def fit_answer(findings: Findings, source: str, command: str = "") -> Answer:
             f"`erasurehead whatif {shlex.quote(source)}` says which hosts to blame, and what "
             "mending them would save.",
         ),
-        command,
-        (*findings.measured.notes, *refused),
+        notes=(*findings.measured.notes, *refused),
     )
 
 
@@ -137,7 +130,6 @@ def _load_sentence(load: LoadFit) -> str:
 
 
 def _variance_sentence(variance: Variance) -> str:
-    """Where the variance of delays comes from."""
     parts = [f"{part} {percent(variance.share(part))}" for part in ("worker", "round", "rest")]
     return (
         f"{', '.join(parts)} (chance of a worker part so large: {variance.worker_chance:.3f}, "
@@ -164,15 +156,6 @@ def _memory_sentence(memory: Memory | None) -> str:
         f"(chance {memory.chance:.3f}); correlation of being slow {decay} at lags "
         f"{', '.join(map(str, lags))}, of which {memory.static:.3f} does not decay{lasting}"
     )
-
-
-def _cold_sentence(found: LoadFindings) -> str:
-    """How many rounds have cold starts, and how many workers they hit at once."""
-    cold = found.delays.cold
-    if cold is None:
-        return "none"
-    rounds = number_of(cold.rounds, "round has", "rounds have")
-    return f"{cold.hit} of {rounds} delays beyond {cold.beyond:.3g} s, {cold.clump:.1f} at once"
 
 
 def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[str]:
@@ -210,13 +193,7 @@ def read_fit(directory: Path) -> Page:
 
 
 def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) -> Page:
-    """What is said of a fit.
-
-    Args:
-        tables: see ``study.tables``.
-        answer: in sentences.
-        config: ``delay.yaml``.
-    """
+    """What is said of a fit, from the tables of ``study.tables`` and the text of ``delay.yaml``."""
     fits, loads, ks = tables["fit"], tables["loads"], tables["order_statistics"]["k"]
     labels = [label for label in loads["load"] if label not in ("", "all")]
     unit = "unit delays: seconds with the load taken out" if labels else "seconds"
@@ -282,15 +259,9 @@ def _families(tables: Mapping[str, pd.DataFrame]) -> Table:
 
 
 def _candidates(table: pd.DataFrame) -> Table:
-    """The delay sections that competed."""
     rows = [
-        [
-            plain_cell(row["candidate"]),
-            percent(row["held_out"]),
-            percent(row["bias"]),
-            plain_cell(bool(row["taken"])),
-        ]
-        for row in table.to_dict("records")
+        [plain_cell(name), percent(held_out), percent(bias), plain_cell(bool(taken))]
+        for name, held_out, bias, taken in table[[*NEEDED["candidates"]]].itertuples(index=False)
     ]
     columns = ["candidate", "held-out error", "error of both halves together", "taken"]
     note = (
@@ -305,10 +276,9 @@ def _candidates(table: pd.DataFrame) -> Table:
 
 
 def _load_laws(table: pd.DataFrame) -> Table:
-    """How far each load law is from the medians and spreads of the loads."""
     rows = [
-        [plain_cell(row["law"]), number(row["misfit"], digits=3), plain_cell(bool(row["holds"]))]
-        for row in table.to_dict("records")
+        [plain_cell(law), number(misfit, digits=3), plain_cell(bool(holds))]
+        for law, misfit, holds in table[[*NEEDED["load_laws"]]].itertuples(index=False)
     ]
     note = "Misfit of each law to medians and spreads: smaller is better, 1e+06 means excluded."
     columns = ["load law", "misfit", "holds"]
@@ -316,27 +286,18 @@ def _load_laws(table: pd.DataFrame) -> Table:
 
 
 def _load_medians(loads: pd.DataFrame) -> Table:
-    """What was measured at each load."""
+    measured = loads.loc[np.isfinite(loads["median"]), ["load", "median", "spread"]]
     rows = [
-        [plain_cell(row["load"]), number(row["median"]), number(row["spread"])]
-        for row in loads.to_dict("records")
-        if np.isfinite(row["median"])
+        [plain_cell(load), number(median), number(spread)]
+        for load, median, spread in measured.itertuples(index=False)
     ]
     columns = ["load", "median (s)", "mean distance from it (s)"]
     return capped("load-medians", "", columns, rows, "loads.parquet")
 
 
 def _workers_table(table: pd.DataFrame) -> Table:
-    """How slow each worker is, and what it costs, those that stand out first."""
-    columns = [
-        "worker",
-        "times as slow (95 %)",
-        "slow rounds",
-        "rounds in a row",
-        "correlation at lag 1",
-        "costs (s a round)",
-        "stands out",
-    ]
+    columns = ["worker", "times as slow (95 %)", "slow rounds", "rounds in a row"]
+    columns += ["correlation at lag 1", "costs (s a round)", "stands out"]
     rows = [
         [
             plain_cell(row["host"]),
@@ -367,7 +328,6 @@ def _estimate(row: Mapping[Any, Any], name: str) -> TableCell:
 
 
 def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
-    """What was found at each load."""
     rows = []
     for row in loads.to_dict("records"):
         own = fits[fits["load"] == row["load"]]
@@ -375,6 +335,7 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
             continue
         first, aic = own.iloc[0], own.loc[own["aic"].idxmin()]
         cold, chance = int(row["cold_rounds"]), row["persistence_chance"]
+        hit = f"{cold} of {row['rounds']} rounds, {row['cold_at_once']:.1f} at once"
         rows.append(
             [
                 plain_cell(row["load"]),
@@ -383,20 +344,13 @@ def _each_load(loads: pd.DataFrame, fits: pd.DataFrame) -> Table:
                 percent(row["worker"]),
                 percent(row["round"]),
                 TableCell("-" if np.isnan(chance) else f"{row['persistence']:.3f} ({chance:.3f})"),
-                TableCell(
-                    f"{cold} of {row['rounds']} rounds, {row['cold_at_once']:.1f} at once"
-                    if cold
-                    else "none"
-                ),
+                TableCell(hit if cold else "none"),
             ]
         )
     columns = ["load", "best order statistics", "best AIC", "worker", "round"]
     columns += ["persistence (chance)", "cold starts"]
     note = "Families are fitted to unit delays: what the load law leaves."
     return capped("each-load-table", "", columns, rows, "loads.parquet", note)
-
-
-# Pictures.
 
 
 def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
@@ -421,12 +375,8 @@ def _order_chart(tables: Mapping[str, pd.DataFrame]) -> Chart:
     seconds = Axis("mean k-th smallest (s)", True, mantissas, whole.min() * 0.9, whole.max() * 1.6)
     arrivals = Axis("arrivals waited for, k")
     title = f"{_what(tables)} of a round"
-    picture = Picture(
-        [Panel(arrivals, seconds, left, title), Panel(arrivals, RATIOS, right)],
-        columns=2,
-        width=style.TWO_PANELS,
-        height=4.1,
-    )
+    panels = [Panel(arrivals, seconds, left, title), Panel(arrivals, RATIOS, right)]
+    picture = Picture(panels, columns=2, width=style.TWO_PANELS, height=4.1)
     how_to_read = (
         "Left: mean seconds until k workers have answered. Right: the same, predicted over "
         "measured; 1 is right."

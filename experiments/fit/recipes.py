@@ -9,7 +9,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from typing_extensions import override
@@ -22,16 +21,15 @@ from .law import (
     CannotFit,
     Family,
     Law,
+    Section,
     TwoLogNormals,
     fitted,
     lognormal_section,
     rounded,
     rounded_to_4,
 )
-from .lognormals import factor_law, split_factors
+from .lognormals import Split, factor_law, split_factors
 from .variance import Memory
-
-Section = dict[str, Any]
 
 FEWEST_OF_ONE = 64
 """Delays of one worker that show more of a law than its middle and its width."""
@@ -82,16 +80,12 @@ class Factors(Recipe):
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         rest = split_factors(tables, self.parts.worker, self.parts.round)
-        if rest is not None:
-            return _multiplied(self._law(rest.sample), rest.by_worker, rest.by_round)
-        return self._law(sample)
-
-    def _law(self, sample: FloatArray) -> Section:
-        """The fitted law; a constant where the factors explain everything."""
+        sample = sample if rest is None else rest.sample
         try:
-            return fitted(self.family, sample, self.near).section()
-        except CannotFit:
-            return {"model": "deterministic", "value": rounded(float(sample.mean()))}
+            section = fitted(self.family, sample, self.near).section()
+        except CannotFit:  # the factors explain everything
+            section = {"model": "deterministic", "value": rounded(float(sample.mean()))}
+        return _multiplied(section, rest)
 
     @property
     @override
@@ -105,7 +99,7 @@ def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: 
     Its family is the one with the best AIC for what the factors leave.
     """
     rest = split_factors(tables, parts.worker, parts.round)
-    found: list[tuple[float, Family, Law]] = []
+    best: tuple[float, Family, Law | None] = (np.inf, families[0], None)
     if rest is None:
         return Factors(families[0], None, parts)
     sample = thinned(rest.sample)
@@ -115,11 +109,8 @@ def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: 
         except CannotFit:
             continue
         aic = 2 * len(family.parameters) - 2 * float(law.logpdf(sample).sum())
-        found.append((aic, family, law))
-    if not found:
-        return Factors(families[0], None, parts)
-    _, family, law = min(found, key=lambda each: each[0])
-    return Factors(family, law, parts)
+        best = min(best, (aic, family, law), key=lambda each: each[0])
+    return Factors(best[1], best[2], parts)
 
 
 @dataclass(frozen=True)
@@ -146,7 +137,7 @@ class States(Recipe):
             "fast": fast,
             "slow": slow,
         }
-        return section if rest is None else _multiplied(section, rest.by_worker, rest.by_round)
+        return _multiplied(section, rest)
 
     @property
     @override
@@ -194,17 +185,12 @@ class LawsOfWorkers(Recipe):
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
         rest = split_factors(tables, worker=False, by_round=self.round)
         table = np.concatenate(tables)
-        by_round = None
         if rest is not None:
-            table, by_round = rest.sample.reshape(table.shape), rest.by_round
+            table = rest.sample.reshape(table.shape)
         models = [_of_one(mine) for mine in table.T]
-        section = {
-            "model": "own_laws",
-            "workers": [*range(len(models))],
-            "models": models,
-            "base": models[0],
-        }
-        return _multiplied(section, None, by_round)
+        workers = [*range(len(models))]
+        section = {"model": "own_laws", "workers": workers, "models": models, "base": models[0]}
+        return _multiplied(section, rest)
 
     @property
     @override
@@ -219,19 +205,19 @@ def _of_one(sample: FloatArray) -> Section:
     if len(sample) >= FEWEST_OF_ONE:
         return fitted(EMPIRICAL, sample).section()
     logs = np.log(np.maximum(sample, 1e-12))
-    return lognormal_section(float(logs.mean()), float(logs.std(ddof=1)))
+    return lognormal_section(logs, float(logs.std(ddof=1)))
 
 
 def _joined(text: str, parts: Parts, each: str) -> str:
     return "; ".join([text, *(f"{each} {word}" for word in parts.names)])
 
 
-def _multiplied(
-    section: Section, by_worker: FloatArray | None, by_round: FloatArray | None
-) -> Section:
-    if by_worker is not None:
-        factors = [rounded_to_4(float(factor)) for factor in by_worker]
+def _multiplied(section: Section, split: Split | None) -> Section:
+    """The factors of a split, if there is one, around a section."""
+    if split is not None and split.by_worker is not None:
+        factors = [rounded_to_4(float(factor)) for factor in split.by_worker]
         section = {"model": "heterogeneous", "factors": factors, "base": section}
-    if by_round is not None and np.ptp(by_round) > 0:
-        section = {"model": "round_effects", "factor": factor_law(by_round), "base": section}
+    if split is not None and split.by_round is not None and np.ptp(split.by_round) > 0:
+        law = factor_law(split.by_round)
+        section = {"model": "round_effects", "factor": law, "base": section}
     return section

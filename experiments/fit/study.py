@@ -113,7 +113,8 @@ def study(
         whole = delays.bulk_tables
         held_out = halves(whole)
         families = [*FAMILIES.values(), *([EMPIRICAL] if held_out else [])]
-        fits, refused = fit_families(families, delays.bulk, delays.bulk_rounds, ks, held_out)
+        rounds = np.concatenate(whole)
+        fits, refused = fit_families(families, delays.bulk, rounds, ks, held_out)
         progress(2 * index + 1, steps)
         mixture = mixture_of(fits)
         memory = None if mixture is None else measure_memory(without(whole, spells), mixture)

@@ -283,6 +283,11 @@ def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
     return worker, by_round, total
 
 
+def trust(effect: float, noise: float) -> float:
+    """The share of an estimated effect that is not noise; both are variances."""
+    return effect / (effect + noise) if effect > 0 else 0.0
+
+
 def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
     """Variances of workers, of rounds, and of the rest; each table has at least 2 of both."""
     worker, by_round, total = _squares(tables)

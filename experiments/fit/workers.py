@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,18 +11,17 @@ from scipy import stats
 
 from ...delay_models.base import FloatArray
 from ..whatif.intervals import LEVEL as CONFIDENCE
-from ..whatif.intervals import Blocks, blocks
+from ..whatif.intervals import blocks
 from ..whatif.rounds import (
     MOST,
     RUNS,
-    Slowest,
     round_medians,
     slow_alone,
     slowest,
     standing_out,
     waits,
 )
-from .law import lognormal_section, rounded_to_4
+from .law import Section, lognormal_section, rounded_to_4
 
 # A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more
 # than ``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that.
@@ -115,26 +113,33 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     if count < FEWEST_ROUNDS or n < 3 or medians.min() <= 0:
         return None
     found = slowest(rounds, MOST + 2)
-    alone, _ = slow_alone(found)
-    blame = waits(rounds, medians)
-    costly = np.argsort(-alone, kind="stable")
-    grouped = blocks([rounds.max(axis=1), medians, *(_alone(found, j) for j in costly[:3])])
+    cost, _ = slow_alone(found)
+    costly = np.argsort(-cost, kind="stable")
+    first, who, second = found.without(())
+
+    def alone(worker: int) -> FloatArray:
+        """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
+        return np.where(who == worker, first - second, 0.0)
+
+    grouped = blocks([rounds.max(axis=1), medians, *map(alone, costly[:3])])
     ratios = rounds / medians[:, None]
     level = max(LEVEL, 1 + DEVIATIONS * float(stats.median_abs_deviation(ratios, None)) * 1.4826)
     slow = ratios > level
     ends = np.cumsum([len(table) for table in tables])[:-1]
-    spells = [_runs_of_all(part) for part in np.split(slow, ends)]
-    standing = standing_out(found, blame, grouped.of_rounds)
-    lasting = _long_spells(slow, spells)
+    runs = _runs(np.split(slow, ends))
+    standing = standing_out(found, waits(rounds, medians), grouped.of_rounds)
+    lasting = _long_spells(slow, runs)
     standing += [int(j) for j in costly if lasting[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]
-    judged = order[:JUDGED]
+    judged, share = order[:JUDGED], slow.mean(axis=0)
+    slow_ends = grouped.intervals(share, judged, lambda j: slow[:, j].astype(np.float64))
+    low, high = grouped.intervals(cost, judged, alone)
     return Workers(
         _slower(ratios),
-        _means(slow.astype(np.float64), slow.mean(axis=0), judged, grouped),
-        _spells(spells),
+        Estimates(share, *np.clip(slow_ends, 0.0, 1.0)),
+        _spells(runs),
         _correlations(np.split(np.log(np.maximum(ratios, 1e-12)), ends)),
-        _costs(found, alone, judged, grouped),
+        Estimates(cost, np.maximum(low, 0.0), high),
         tuple(standing),
         tuple(order),
         level,
@@ -152,48 +157,20 @@ def _slower(ratios: FloatArray) -> Estimates:
     return Estimates(whole / centre, (whole - reach) / centre, (whole + reach) / centre)
 
 
-def _means(
-    series: FloatArray, values: FloatArray, judged: Sequence[int], grouped: Blocks
-) -> Estimates:
-    low, high = np.full_like(values, np.nan), np.full_like(values, np.nan)
-    for j in judged:
-        low[j], high[j] = grouped.interval(float(values[j]), grouped.means(series[:, j]))
-    return Estimates(values, np.clip(low, 0.0, 1.0), np.clip(high, 0.0, 1.0))
+def _runs(tables: Sequence[NDArray[np.bool_]]) -> list[NDArray[np.int64]]:
+    """Of each worker, how many rounds each run of slow rounds lasts; none crosses two tables."""
+    # A fast round at the end of each table ends its runs.
+    padded = [np.zeros((1, tables[0].shape[1]), bool)]
+    for table in tables:
+        padded += [table, padded[0]]
+    turns = np.diff(np.concatenate(padded).astype(np.int8), axis=0)
+    return [np.flatnonzero(column < 0) - np.flatnonzero(column > 0) for column in turns.T]
 
 
-def _costs(found: Slowest, alone: FloatArray, judged: Sequence[int], grouped: Blocks) -> Estimates:
-    low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
-    for j in judged:
-        low[j], high[j] = grouped.interval(float(alone[j]), grouped.means(_alone(found, j)))
-    return Estimates(alone, np.maximum(low, 0.0), high)
-
-
-def _alone(found: Slowest, worker: int) -> FloatArray:
-    """Seconds of each round, ``(R,)``, that go if this worker is never the slowest."""
-    first, who, second = found.without(())
-    return np.where(who == worker, first - second, 0.0)
-
-
-Runs = list[NDArray[np.int64]]
-"""Of each worker, how many rounds each run of slow rounds lasts."""
-
-
-def _runs_of_all(slow: NDArray[np.bool_]) -> Runs:
-    padded = np.pad(slow, ((1, 1), (0, 0)))
-    turns = padded[1:] != padded[:-1]
-    found = []
-    for column in turns.T:
-        edges = np.flatnonzero(column)
-        found.append(edges[1::2] - edges[::2])
-    return found
-
-
-def _spells(tables: Sequence[Runs]) -> Estimates:
+def _spells(every: Sequence[NDArray[np.int64]]) -> Estimates:
     """Mean length of runs of slow rounds, by Student's interval of their lengths."""
-    n = len(tables[0])
-    value, low, high = (np.full(n, np.nan) for _ in range(3))
-    for j in range(n):
-        runs = np.concatenate([table[j] for table in tables])
+    value, low, high = (np.full(len(every), np.nan) for _ in range(3))
+    for j, runs in enumerate(every):
         if not len(runs):
             continue
         value[j] = runs.mean()
@@ -204,15 +181,13 @@ def _spells(tables: Sequence[Runs]) -> Estimates:
     return Estimates(value, low, high)
 
 
-def _long_spells(slow: NDArray[np.bool_], tables: Sequence[Runs]) -> NDArray[np.bool_]:
+def _long_spells(slow: NDArray[np.bool_], every: Sequence[NDArray[np.int64]]) -> NDArray[np.bool_]:
     """Who has a spell so long that ``CHANCE`` of tables has one, ``(n,)``.
 
     A slow worker stays slow with the probability p with which the others do, or with its own share
     of slow rounds if that is larger; so of S spells one lasts L rounds with a chance of at most
     S p**(L - 1).
     """
-    n = slow.shape[1]
-    every = [np.concatenate([table[j] for table in tables]) for j in range(n)]
     spells = np.array([len(runs) for runs in every])
     rounds = np.array([runs.sum() for runs in every])
     stays = rounds - spells
@@ -234,7 +209,6 @@ def _correlations(tables: Sequence[FloatArray]) -> Estimates:
     return Estimates(value, np.tanh(np.arctanh(value) - reach), np.tanh(np.arctanh(value) + reach))
 
 
-Section = dict[str, Any]
 LISTS = {"factors": 1.0, "ranks": 0.0}
 """Fields with a number for each worker, and that of a worker which is left out."""
 
@@ -256,11 +230,7 @@ def with_own_laws(section: Section, tables: Sequence[FloatArray], workers: Worke
         rounds = np.concatenate(tables)
         medians = round_medians(rounds)
         typical = rounds / (medians / np.median(medians))[:, None]
-        return section | {"base": _around(section["base"], [typical], workers)}
-    return _around(section, tables, workers)
-
-
-def _around(section: Section, tables: Sequence[FloatArray], workers: Workers) -> Section:
+        return section | {"base": with_own_laws(section["base"], [typical], workers)}
     for worker in sorted(workers.lasting):
         section = _widened(section, worker)
     return {
@@ -289,19 +259,15 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
     """Two states with the mean length of its spells and its share of slow rounds."""
     mine = np.concatenate([table[:, worker] for table in tables])
     medians = np.concatenate([round_medians(table) for table in tables])
-    slow = mine > workers.level * medians
+    slow, logs = mine > workers.level * medians, np.log(np.maximum(mine, 1e-12))
     leaves = 1 / float(workers.spell.value[worker])
     share = float(slow.mean())
     return {
         "model": "markov",
         "slow_to_slow": rounded_to_4(1 - leaves),
         "fast_to_slow": rounded_to_4(min(1.0, leaves * share / (1 - share))),
-        "fast": _lognormal(mine[~slow]),
-        "slow": _lognormal(mine[slow]),
+        **{
+            name: lognormal_section(part, max(SMALLEST_SIGMA, float(part.std())))
+            for name, part in (("fast", logs[~slow]), ("slow", logs[slow]))
+        },
     }
-
-
-def _lognormal(sample: FloatArray) -> Section:
-    logs = np.log(np.maximum(sample, 1e-12))
-    sigma = max(SMALLEST_SIGMA, float(logs.std()))
-    return lognormal_section(float(logs.mean()), sigma)

@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.base import FloatArray
-from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading, TableError
-from ...delay_models.tables.read import read_measured
+from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
 from ...sim.files import MOST_CELLS, short
 from ..attack.command import straggler_numbers
 from ..config.errors import ConfigError, at
+from ..options import measured_delays
 from ..page.answer import ANSWER, Answer, write_answer
 from ..page.content import Page
 from ..page.markdown import as_markdown
@@ -47,31 +47,16 @@ class Trials:
 def read_whatif_tables(
     path: str, reading: Reading = AS_IT_IS, allow_large: bool = False
 ) -> tuple[Measured, list[str]]:
-    """Read a table of delays that questions can be asked of, and warnings.
-
-    Args:
-        path: the file.
-        reading: what the file does not say of itself, and which load is wanted.
-        allow_large: read whatever the file holds, however much it is.
+    """Read a table of delays, however large if that is allowed, and warnings.
 
     Raises:
         ConfigError: the table cannot be used, or has no such load.
     """
-    try:
-        measured = read_measured(path, reading, None if allow_large else MOST_CELLS)
-    except TableError as error:
-        raise ConfigError(str(error)) from None
-    tables = measured.tables
-    load = reading.load
-    if load is not None and load not in tables:
-        listed = short([*tables])
-        valid = "the table has no column load" if None in tables else f"must be one of {listed}"
-        raise at("--load", load, valid)
-    if load is not None:
-        tables = {load: tables[load]}
-    for table in tables.values():
+    measured = measured_delays(path, reading, None if allow_large else MOST_CELLS)
+    if reading.load is not None:
+        measured = replace(measured, tables={reading.load: measured.tables[reading.load]})
+    for table in measured.tables.values():
         _require_usable(path, table, measured.hosts)
-    measured = replace(measured, tables=tables)
     return measured, [f"{path}: {line}" for line in measured.warnings]
 
 
@@ -104,17 +89,19 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
 
 
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
-    """The options as one value.
-
-    Args:
-        stragglers: ``1:4,8``.
-        timeout: ``0.95,0.99``.
-        workers: n.
+    """The options ``--stragglers``, such as ``1:4,8``, and ``--timeout``, such as ``0.95,0.99``.
 
     Raises:
         ConfigError: one of them is not like that.
     """
-    quantiles = Trials().quantiles if timeout is None else _quantiles(timeout)
+    quantiles = Trials.quantiles
+    if timeout is not None:
+        try:
+            quantiles = tuple(dict.fromkeys(float(part) for part in timeout.split(",")))
+        except ValueError:
+            quantiles = ()
+        if not 0 < len(quantiles) <= MOST_COUNTS or not all(0 < q < 1 for q in quantiles):
+            raise at("--timeout", timeout, "must be numbers between 0 and 1, with commas between")
     if stragglers is None:
         return Trials(None, quantiles)
     found = straggler_numbers(stragglers, workers)
@@ -123,16 +110,6 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     if len(found) > MOST_COUNTS:
         raise at("--stragglers", stragglers, f"must be at most {MOST_COUNTS} numbers")
     return Trials(tuple(found), quantiles)
-
-
-def _quantiles(text: str) -> tuple[float, ...]:
-    try:
-        found = tuple(dict.fromkeys(float(part) for part in text.split(",")))
-    except ValueError:
-        found = ()
-    if not found or len(found) > MOST_COUNTS or not all(0 < q < 1 for q in found):
-        raise at("--timeout", text, "must be numbers between 0 and 1, with commas between")
-    return found
 
 
 def investigate(
@@ -173,15 +150,8 @@ def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, out
     files.remove([output / ANSWER, output / REPORT, *older])
     files.remove(output / name for name in reversed(names))
     facts = {b"erasurehead.table": _hash(measured).encode()}
-    tables = {
-        page.SLOWDOWN: [one.slowdown for one in studies],
-        page.HOSTS: [one.hosts for one in studies],
-        page.CHANGES: [one.changes for one in studies],
-        page.HEAT_MAP: [one.heat_map for one in studies],
-        page.TIMELINE: [one.timeline for one in studies],
-    }
-    for name, parts in tables.items():
-        frame = pd.concat(parts, ignore_index=True)
+    for name, field in page.TABLES.items():
+        frame = pd.concat([getattr(one, field) for one in studies], ignore_index=True)
         files.write_table(output / name, frame, facts)
         if name in CSV:
             csv = frame.to_csv(index=False).encode()

@@ -24,6 +24,14 @@ from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE = "heat_map.parquet", "timeline.parquet"
+TABLES = {
+    SLOWDOWN: "slowdown",
+    HOSTS: "hosts",
+    CHANGES: "changes",
+    HEAT_MAP: "heat_map",
+    TIMELINE: "timeline",
+}
+"""The tables of a study by the names of their files."""
 
 MATTERS = 0.02
 """Share of the job's time from which a saving is worth a word."""
@@ -149,17 +157,8 @@ def facts(study: Study) -> list[str]:
     return lines
 
 
-def whatif_answer(
-    studies: Sequence[Study], source: str, notes: Sequence[str], command: str
-) -> Answer:
-    """The findings in a few sentences.
-
-    Args:
-        studies: one for each load.
-        source: name of the measured table.
-        notes: what was left out or mended in it.
-        command: how it was asked.
-    """
+def whatif_answer(studies: Sequence[Study], source: str, notes: Sequence[str]) -> Answer:
+    """The findings at each load in a few sentences; the notes are of the table ``source``."""
 
     def said(study: Study, text: str) -> str:
         return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
@@ -182,8 +181,7 @@ def whatif_answer(
         " ".join(said(study, whatif_verdict(study)) for study in studies),
         tuple(said(study, fact) for study in studies for fact in facts(study)),
         steps,
-        command,
-        (*notes, *made),
+        notes=(*notes, *made),
     )
 
 
@@ -204,14 +202,12 @@ def read_whatif(directory: Path) -> Page:
     }
     frames = [table_at(directory / name, columns) for name, columns in tables.items()]
 
-    def of(load: float | None) -> Study:
-        slowdown, hosts, changes, heat_map, timeline = (
-            frame if load is None else frame[frame["load"] == load] for frame in frames
-        )
-        return Study(load, slowdown, hosts, changes, heat_map, timeline)
-
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
-    return whatif_page([*map(of, loads)], found)
+    studies = [
+        Study(load, *(frame if load is None else frame[frame["load"] == load] for frame in frames))
+        for load in loads
+    ]
+    return whatif_page(studies, found)
 
 
 def whatif_page(studies: Sequence[Study], found: Answer) -> Page:

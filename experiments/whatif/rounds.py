@@ -51,14 +51,13 @@ class Slowest:
         """The slowest of the workers that are left, which it is, and the next after it.
 
         Args:
-            gone: at most K - 2 workers, or all but two of them.
+            gone: at most K - 2 workers, or all but two of them; of one more, what comes after the
+                slowest is not known.
 
         Returns:
             ``(R,)`` seconds, workers, and seconds.
         """
-        left = np.ones(self.of, dtype=bool)
-        left[list(gone)] = False
-        there = left[self.workers]
+        there = ~np.isin(self.workers, [*gone])
         rounds = np.arange(len(there))
         first = there.argmax(axis=1)
         there[rounds, first] = False
@@ -68,13 +67,6 @@ class Slowest:
             self.workers[rounds, first],
             self.seconds[rounds, second],
         )
-
-    def longest(self, gone: Collection[int]) -> FloatArray:
-        """The slowest of the workers that are left, ``(R,)`` seconds; at most K - 1 are gone."""
-        left = np.ones(self.of, dtype=bool)
-        left[list(gone)] = False
-        place = left[self.workers].argmax(axis=1)
-        return np.asarray(self.seconds[np.arange(len(place)), place])
 
 
 def slowest(table: FloatArray, count: int) -> Slowest:
@@ -268,7 +260,7 @@ def of_hosts(found: Slowest, order: Sequence[int], counts: Sequence[int]) -> Ite
     n = found.of
     for m in counts:
         gone = tuple(order[:m])
-        longest = found.longest(gone)
+        longest, _, _ = found.without(gone)
         yield Change(REPLACE, longest, m, gone)
         yield Change(DROP, longest * (n / (n - m)), m, gone)
     for m in counts:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
@@ -54,7 +54,7 @@ class Study:
     changes: pd.DataFrame
     heat_map: pd.DataFrame
     timeline: pd.DataFrame
-    blocks: Blocks | None = None
+    blocks: Blocks | None = field(default=None, kw_only=True)
 
     @property
     def workers(self) -> int:
@@ -123,7 +123,7 @@ def study_load(
     )
     for one in tables:
         one.insert(0, "load", np.nan if load is None else float(load))
-    return Study(load, *tables, found.blocks)
+    return Study(load, *tables, blocks=found.blocks)
 
 
 def change_name(change: Change, names: Sequence[str], typical: float) -> str:
@@ -176,8 +176,11 @@ class _Load:
         yield self.first
         yield self.medians
         yield self.gaps
-        for host in np.argsort(-self.blame, kind="stable")[:3]:
-            yield np.where(self.worker == host, self.gaps, 0.0)
+        yield from map(self._alone, np.argsort(-self.blame, kind="stable")[:3])
+
+    def _alone(self, host: int) -> FloatArray:
+        """Seconds of each round, ``(R,)``, that go if this host is never the slowest."""
+        return np.where(self.worker == host, self.gaps, 0.0)
 
     def _estimate(self, name: str, series: FloatArray) -> dict[str, float]:
         """The mean of ``(R,)``, with its interval."""
@@ -240,10 +243,8 @@ class _Load:
         """The hosts, a row each, the one that costs most alone first."""
         n = len(self.names)
         alone, ended = rounds.slow_alone(self.slowest)
-        low, high = np.full_like(alone, np.nan), np.full_like(alone, np.nan)
-        for host in np.argsort(-alone, kind="stable")[:JUDGED] if self.slowest.of > 1 else ():
-            means = self.blocks.means(np.where(self.worker == host, self.gaps, 0.0))
-            low[host], high[host] = self.blocks.interval(float(alone[host]), means)
+        judged = np.argsort(-alone, kind="stable")[:JUDGED] if n > 1 else ()
+        low, high = self.blocks.intervals(alone, judged, self._alone)
         place = np.empty(n, dtype=np.int64)
         place[self.order] = np.arange(1, n + 1)
         return pd.DataFrame(

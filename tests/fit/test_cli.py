@@ -21,6 +21,7 @@ from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.law import ScipyLaw
+from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import study
 from tests.tools import inside, numbered
 
@@ -237,7 +238,7 @@ def test_odd_tables_get_an_answer(name: str, tmp_path: Path) -> None:
     workers = next(iter(tables.values())).shape[1]
     found = study(numbered(tables), k_range(None, workers))
     assert delay_model(found.chosen.section).sample(np.random.default_rng(0), 3, workers).min() >= 0
-    write_fit(found, name, tmp_path)
+    write_fit(found, fit_answer(found, name), tmp_path)
     assert sorted(FILES) == sorted(path.name for path in tmp_path.iterdir())
     assert len(FILES) == 14
 
@@ -321,7 +322,7 @@ def test_a_table_of_many_workers_has_a_report(tmp_path: Path) -> None:
     ks = k_range("1:2500", 2500)
     assert len(ks) < 2500
     found = study(measured, ks)
-    write_fit(found, "t.csv", tmp_path / "out")
+    write_fit(found, fit_answer(found, "t.csv"), tmp_path / "out")
     report = (tmp_path / "out" / "report.md").read_text()
     (header,) = [line for line in report.splitlines() if "order error |" in line]
     shown = [int(cell.strip()[2:]) for cell in header.split("|") if cell.strip()[:2] == "k="]
