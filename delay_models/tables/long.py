@@ -140,9 +140,7 @@ class LongTable:
     """A long table, of which each load becomes a part when it is asked for.
 
     Args:
-        frame: its columns.
         role: role to column.
-        reading: the caller's choices.
         most: cells that a part may have.
 
     Raises:

@@ -173,11 +173,7 @@ REMEDY = "--missing drop-rounds or never says what it means"
 
 
 def complete(part: RawTable, reading: Reading) -> RawTable:
-    """The part without gaps.
-
-    Args:
-        part: what was read.
-        reading: what a missing delay is.
+    """The part without gaps; ``reading`` says what a missing delay is.
 
     Raises:
         UnusableFile: a delay is missing or infinite and nothing was said about that; one is
@@ -248,12 +244,8 @@ LONG = 1000.0
 def unit_warnings(
     tables: Mapping[float | None, FloatArray], hosts: Sequence[str] | None = None
 ) -> list[str]:
-    """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``.
-
-    Args:
-        tables: infinite where a worker never arrived; such delays do not count.
-        hosts: names of the workers; their numbers without.
-    """
+    """One line for each implausible ratio in ``{load: (rounds, workers) seconds}``; infinite delays
+    do not count. Without hosts, workers are named by their numbers."""
     lines: list[str] = []
     for load, table in tables.items():
         place = "" if load is None else f" at load {load:g}"

@@ -50,11 +50,8 @@ def read_measured(
 def read_one_load(
     path: str, reading: Reading = AS_IT_IS, most: int | None = MOST_CELLS
 ) -> Measured:
-    """Read the load that ``reading`` names, whatever is wrong with the others.
-
-    Args:
-        path, most: as for ``read_measured``.
-        reading: its load may be ``None`` where the table has only one.
+    """Read the load that ``reading`` names, whatever is wrong with the others; ``None`` names the
+    only one.
 
     Raises:
         TableError: as ``read_measured``; or there is no such load.

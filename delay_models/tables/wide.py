@@ -35,11 +35,7 @@ EPOCH = 1e8
 
 
 def read_wide(frame: pd.DataFrame, reading: Reading) -> RawTable:
-    """Read a wide table.
-
-    Args:
-        frame: its columns.
-        reading: the caller's choices; ``columns`` may name the index.
+    """Read a wide table, of which ``reading`` may name the index.
 
     Raises:
         UnusableFile: a column is not a worker's, or holds something else than numbers.
@@ -105,11 +101,7 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
 
 
 def require_delays(found: list[str], table: FloatArray) -> None:
-    """Refuse columns that count, or are clocks.
-
-    Args:
-        found: names of the columns.
-        table: ``(rounds, n)`` numbers, perhaps with NaN.
+    """Refuse columns that count, or are clocks, of ``(rounds, n)`` numbers, perhaps with NaN.
 
     Raises:
         UnusableFile: naming the column and the remedy.
