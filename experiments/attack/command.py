@@ -99,13 +99,8 @@ def plan_attack(
 
 
 def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> pd.DataFrame:
-    """Search the worst stragglers of every code; returns the table.
-
-    Args:
-        planned: what is attacked.
-        progress: called with numbers of stragglers done, of all codes, and in all.
-
-    Cost: for each code and number of stragglers as ``sim.attack.worst_sets``.
+    """Search the worst stragglers of every code; ``progress`` is told of numbers of stragglers that
+    are done, and of all. Cost: for each of them as ``sim.attack.worst_sets``.
     """
     total, found = sum(map(len, planned.counts)), list[tuple[AttackedCode, Worst]]()
     progress(0, total)

@@ -115,12 +115,9 @@ class Candidate:
 
 
 def choose(found: LoadFindings, ks: Sequence[int], workers: Workers | None) -> Candidate:
-    """The section to simulate with.
+    """The section to simulate with, compared by the order statistics ``ks``.
 
-    Args:
-        found: of what the section is made for; at least one family fits.
-        ks: the order statistics to compare.
-        workers: each by itself: one that is slower for good must be so in the section.
+    At least one family fits. A worker that is slower for good must be so in the section.
     """
     delays = found.delays
     tables = delays.bulk_tables
@@ -203,21 +200,15 @@ def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Ite
 
 def _bases(fits: Sequence[Fit]) -> list[Fit]:
     """The classic family with the best AIC, the one that predicts best, and the empirical law."""
-    classic = [fit for fit in fits if fit.family.name != EMPIRICAL.name]
-    empirical = [fit for fit in fits if fit.family.name == EMPIRICAL.name]
-    if not classic:
-        return empirical
-    best = [min(classic, key=lambda fit: fit.aic), classic[0]]
-    return [*best[: 1 + (best[0] is not best[1])], *empirical]
+    classic = [fit for fit in fits if fit.family is not EMPIRICAL]
+    empirical = [fit for fit in fits if fit.family is EMPIRICAL]
+    best = dict.fromkeys([min(classic, key=lambda fit: fit.aic), classic[0]]) if classic else {}
+    return [*best, *empirical]
 
 
 def _parts(variance: Variance | None, differ: bool) -> list[Parts]:
-    """The effects that are large, alone and with those that are there at all.
-
-    Args:
-        variance: of the bulk.
-        differ: some worker is slower than the others for good.
-    """
+    """The effects that are large, alone and with those that are there at all; workers ``differ``
+    where some are slower than the others for good."""
     if variance is None:
         return [Parts()]
     options = {}

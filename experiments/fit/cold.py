@@ -51,32 +51,19 @@ class Clumps:
 
 
 def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Clumps:
-    """Fit the laws to the sizes >= 1 of the rounds that are seen to be hit, ``(hit,)``.
-
-    Args:
-        sizes: number of cold starts in each hit round.
-        rounds: how many rounds there are in all.
-        workers: n.
-    """
-    if _varies_more(sizes, workers):
+    """Fit the laws to the numbers of cold starts in hit rounds, ``(hit,)``, of so many rounds."""
+    # The index of dispersion, variance over that of a binomial law, has a chi-square law.
+    mean, hit = float(sizes.mean()), len(sizes)
+    expected = mean * (1 - mean / workers)
+    index = float(((sizes - mean) ** 2).sum()) / expected if expected > 0 else 0.0
+    if hit > 1 and special.chdtrc(hit - 1, index) <= CLUMP_CHANCE:
         kept = np.sort(sizes)
         if len(kept) > MOST_SIZES:
             kept = kept[np.linspace(0, len(kept) - 1, MOST_SIZES).round().astype(int)]
-        share, probability = float(sizes.mean()) / workers, len(sizes) / rounds
-        return Clumps("binomial", share, probability, tuple(map(int, kept)))
+        return Clumps("binomial", mean / workers, hit / rounds, tuple(map(int, kept)))
     binomial, binomial_likelihood = _binomial(sizes, rounds, workers)
     fixed, fixed_likelihood = _fixed(sizes, rounds, workers)
     return fixed if fixed_likelihood > binomial_likelihood else binomial
-
-
-def _varies_more(sizes: NDArray[np.int64], workers: int) -> bool:
-    """The index of dispersion, variance over that of a binomial law, has a chi-square law."""
-    mean = float(sizes.mean())
-    expected = mean * (1 - mean / workers)
-    if len(sizes) < 2 or expected <= 0:
-        return False
-    index = float(((sizes - mean) ** 2).sum()) / expected
-    return bool(special.chdtrc(len(sizes) - 1, index) <= CLUMP_CHANCE)
 
 
 def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
@@ -206,11 +193,6 @@ class Cold:
         """Mean number of cold starts in a hit round."""
         return float(self.sizes.mean())
 
-    @property
-    def probability(self) -> float:
-        """Share of rounds that are hit."""
-        return self.hit / self.rounds
-
     def section(self, base: Section) -> Section:
         """The ``delay:`` section of cold starts around ``base``.
 
@@ -279,14 +261,8 @@ def _gap(values: FloatArray) -> float | None:
 
 
 def _clumped(total: int, hit: int, rounds: int, times: float) -> bool:
-    """Whether so few rounds are hit in few random placements only.
-
-    Args:
-        total: cold starts.
-        hit: rounds that have some.
-        rounds: all of them.
-        times: how many times as long the shortest one is as the longest other delay.
-    """
+    """Whether so few rounds are hit in few random placements only; the shortest cold start takes
+    so many times as long as the longest other delay."""
     if total < FEWEST_IN_CLUMPS:
         return times >= FAR
     if total > MANY:

@@ -198,10 +198,7 @@ def rank_effects(
 
     The mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in
     standard deviations of what a worker varies by itself; so are the shares, where there are ranks.
-
-    Args:
-        tables: ``(rounds, n)`` seconds, at least 2 rounds of 2 workers.
-        worker, by_round, spells: which effects.
+    ``(rounds, n)`` tables have at least 2 rounds of 2 workers.
     """
     numbers = latent(tables)
     of_worker, of_round, rest = components(numbers)

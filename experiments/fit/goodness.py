@@ -50,11 +50,8 @@ def thinned(sample: FloatArray) -> FloatArray:
 
 
 def halves(tables: Sequence[FloatArray]) -> list[Half]:
-    """Two splits, both directions of each; none where the tables have too few rounds.
-
-    Args:
-        tables: ``(rounds, n)`` seconds, one per load; each is split by itself.
-    """
+    """Two splits of ``(rounds, n)`` tables, one per load and each split by itself, in both
+    directions; none where they have too few rounds."""
     if sum(map(len, tables)) < FEWEST_ROUNDS or min(map(len, tables)) < 2:
         return []
     early, late = [t[: len(t) // 2] for t in tables], [t[len(t) // 2 :] for t in tables]

@@ -30,30 +30,24 @@ FEWEST = 4
 
 
 def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
-    """f of ``{load: (rounds, n) seconds}``, above 0 and below 1.
-
-    Returns:
-        ``None`` unless the largest load clearly takes longer than the smallest one above 0, but
-        clearly less per partition.
-    """
+    """f of ``{load: (rounds, n) seconds}``, above 0 and below 1; ``None`` unless the largest load
+    clearly takes longer than the smallest one above 0, but clearly less per partition."""
     loads = np.array(sorted(load for load in tables if load > 0))
     if len(loads) < 2 or any(len(tables[d]) < FEWEST**2 or tables[d].min() <= 0 for d in loads):
         return None
     logs = [np.log(tables[load]).mean(axis=1) for load in loads]
     means = np.array([each.mean() for each in logs])
-    clear = CLEAR * float(np.hypot(_error(logs[0]), _error(logs[-1])))
+    errors = []
+    for each in (logs[0], logs[-1]):
+        batches = [batch.mean() for batch in np.array_split(each, isqrt(len(each)))]
+        errors.append(mean_and_error(np.array(batches))[1])
+    clear = CLEAR * float(np.hypot(errors[0], errors[1]))
     grows = means[-1] - means[0]
     if not clear < grows < np.log(loads[-1] / loads[0]) - clear:
         return None
     slope, intercept = np.polyfit(loads, np.exp(means - means[0]), 1)
     share = float(intercept / (intercept + slope))
     return share if 0 < share < 1 else None
-
-
-def _error(rounds: FloatArray) -> float:
-    """Standard error of the mean of ``(T,)`` numbers, by batches."""
-    batches = [batch.mean() for batch in np.array_split(rounds, isqrt(len(rounds)))]
-    return mean_and_error(np.array(batches))[1]
 
 
 # At each load, the *location* is the median delay and the *spread* the mean distance from it. The
@@ -152,13 +146,14 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     total = float(np.sum((locations - locations.mean()) ** 2))
     r_squared = 1 - float(np.sum(rest**2)) / total if total > 0 else 0.0
     ascending = isotonic_regression(locations).x
+    multiples = _multiples(loads, locations)
     misfits = {
         "additive": _misfit(rest, spreads, np.zeros_like(loads)),
-        "proportional": _misfit(_multiples(loads, locations), spreads, loads),
-        "per_partition": _misfit(_multiples(loads, locations), spreads, np.sqrt(loads))
-        if np.all(loads == np.round(loads))
-        else WORST,
+        "proportional": _misfit(multiples, spreads, loads),
+        "per_partition": _misfit(multiples, spreads, np.sqrt(loads)),
     }
+    if np.any(loads != np.round(loads)):
+        misfits["per_partition"] = WORST
     errors = 1.25 * spreads / np.sqrt([tables[load].size for load in loads])
     differ = float(np.ptp(ascending)) > CLEARLY_DIFFERENT * float(errors.max())
     if len(loads) > 2 and r_squared < STRAIGHT and differ:
@@ -167,17 +162,9 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     if fixed is not None:
         growth = PartlyProportional(fixed).growth(loads)
         misfits["partly_proportional"] = _misfit(_multiples(growth, locations), spreads, growth)
-    return LoadFit(
-        loads=loads,
-        locations=locations,
-        spreads=spreads,
-        intercept=float(intercept),
-        slope=float(slope),
-        r_squared=r_squared,
-        misfits=misfits,
-        steps=np.asarray(ascending - ascending[0]),
-        fixed=fixed,
-    )
+    line = float(intercept), float(slope), r_squared
+    steps = np.asarray(ascending - ascending[0])
+    return LoadFit(loads, locations, spreads, *line, misfits, steps, fixed)
 
 
 def positive_law(growth: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:

@@ -62,11 +62,7 @@ class TwoLogNormalsFamily(Family):
 
     name: ClassVar[str] = "mixture"
     parameters: ClassVar[tuple[str, ...]] = (
-        "slow weight",
-        "fast median",
-        "fast sigma",
-        "slow median",
-        "slow sigma",
+        *("slow weight", "fast median", "fast sigma", "slow median", "slow sigma"),
     )
 
     @override

@@ -95,7 +95,7 @@ def study(
         measured: a table without missing delays.
         ks: which order statistics, 1 is the smallest.
         load: make the config from this load alone.
-        progress: told of progress: steps done, and in all.
+        progress: told of steps done, and in all.
 
     Raises:
         ConfigError: nothing can be fitted.
@@ -228,9 +228,8 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
     growth, tables = findings.load, findings.measured.tables
     known: dict[str, dict[str, object]] = {}
     if growth is not None:
-        for load, median, spread in zip(
-            growth.loads, growth.locations, growth.spreads, strict=True
-        ):
+        located = zip(growth.loads, growth.locations, growth.spreads, strict=True)
+        for load, median, spread in located:
             measured = {"rounds": len(tables[load]), "median": median, "spread": spread}
             known[f"{load:g}"] = {"delays": 0, **measured, "cold_rounds": 0}
     for one in findings.loads:
@@ -240,8 +239,8 @@ def _load_rows(findings: Findings) -> Iterator[dict[str, object]]:
         row["delays"] = len(one.delays.bulk)
         for part in ("worker", "round", "rest"):
             row[part] = np.nan if variance is None else variance.share(part)
-        row["worker_chance"] = np.nan if variance is None else variance.worker_chance
-        row["round_chance"] = np.nan if variance is None else variance.round_chance
+        for part in ("worker_chance", "round_chance"):
+            row[part] = np.nan if variance is None else getattr(variance, part)
         row["persistence"] = np.nan if memory is None else memory.persistence
         low, high = (np.nan, np.nan) if memory is None else memory.interval
         row |= {"persistence_low": low, "persistence_high": high}

@@ -132,7 +132,11 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
         - float(flat @ (1 - posterior)) / (1 - posterior).sum()
     )
     known = delta**2 * share * (1 - share)
-    centred = [_centred_by_round(score) for score in slow]
+    # Less the round's mean; scaled, since the mean of n takes 1/n of every covariance along.
+    centred = [
+        (score - score.mean(axis=1, keepdims=True)) * np.sqrt(score.shape[1] / (score.shape[1] - 1))
+        for score in slow
+    ]
     variance = float(np.mean(np.concatenate([score.ravel() for score in centred]) ** 2))
     if variance <= 1e-20:  # all workers are slow together, or never
         return None
@@ -149,13 +153,6 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
         correlation=covariance / variance,
         static=static / variance,
     )
-
-
-def _centred_by_round(score: FloatArray) -> FloatArray:
-    """Less the round's mean; scaled, since the mean of n takes 1/n of every covariance along."""
-    workers = score.shape[1]
-    centred = score - score.mean(axis=1, keepdims=True)
-    return np.asarray(centred * np.sqrt(workers / (workers - 1)))
 
 
 def _products(score: FloatArray, lags: int) -> tuple[FloatArray, FloatArray]:
@@ -180,21 +177,22 @@ def _decay(covariance: FloatArray, pairs: FloatArray, known: float) -> tuple[flo
     static = np.maximum((covariance - curves) @ weights, 0.0)
     losses = ((covariance - curves - static[:, None]) ** 2) @ weights
     best = int(np.argmin(losses))
+    move = 0.0
     if 0 < best < len(GRID) - 1:  # the vertex of the parabola through three points
         left, middle, right = losses[best - 1 : best + 2]
         bend = left - 2 * middle + right
         move = 0.5 * (left - right) / bend if bend > 0 else 0.0
-        return float(GRID[best] + move * (GRID[1] - GRID[0])), float(static[best])
-    return float(GRID[best]), float(static[best])
+    return float(GRID[best] + move * (GRID[1] - GRID[0])), float(static[best])
 
 
 def _bootstrap(products: Sequence[tuple[FloatArray, FloatArray]], known: float) -> float:
     rng = np.random.default_rng(SEED)
     found = []
     for _ in range(BOOTSTRAPS):
-        again = []
-        for sums, each in products:
-            again.append((sums[:, rng.integers(0, sums.shape[1], sums.shape[1])], each))
+        again = [
+            (sums[:, rng.integers(0, sums.shape[1], sums.shape[1])], each)
+            for sums, each in products
+        ]
         found.append(_decay(*_pooled(again), known)[0])
     return float(np.std(found, ddof=1))
 

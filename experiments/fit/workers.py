@@ -147,7 +147,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
 
 
 def _slower(ratios: FloatArray) -> Estimates:
-    """Medians over rounds; intervals from the medians of ``PARTS`` runs of rounds."""
+    """Medians over rounds; intervals from the medians of ``RUNS`` runs of rounds."""
     whole = np.median(ratios, axis=0)
     parts = min(RUNS, len(ratios))
     split = [np.median(part, axis=0) for part in np.array_split(ratios, parts)]

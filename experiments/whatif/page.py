@@ -338,26 +338,20 @@ def _heat(study: Study, end: str) -> Chart:
     first = table.columns.to_numpy(dtype=float)
     run = int(first[1] - first[0]) if len(first) > 1 else 1
     values = table.to_numpy(dtype=float)
-    heat = Heat(
-        values,
-        "delay (s)",
-        log=True,
-        low=float(np.nanmedian(values)) / 100,
-        extent=(first[0] - 0.5, first[-1] + run - 0.5),
-    )
-    rows = len(table)
-    above = (
-        [] if rows == study.workers else [f"{rows} of {study.workers} hosts, most to blame first"]
-    )
-    above += [f"stand out from chance: {_named(standing)}"] if standing else []
+    extent, least = (first[0] - 0.5, first[-1] + run - 0.5), float(np.nanmedian(values)) / 100
+    heat = Heat(values, "delay (s)", log=True, low=least, extent=extent)
+    rows, above = len(table), list[str]()
+    if rows != study.workers:
+        above.append(f"{rows} of {study.workers} hosts, most to blame first")
+    if standing:
+        above.append(f"stand out from chance: {_named(standing)}")
     x = Axis("round" if run == 1 else f"round (means of {run})")
     panel = Panel(x, _hosts_axis(study, study.heat_map), [heat], "\n".join(above), grid=False)
     words = (
         "Delay of each host in each round; shades are equal steps of the logarithm. A dark row "
         "is a slow host, a dark column a slow round."
     )
-    height = 0.9 + min(4.4, 0.17 * max(4, rows))
-    picture = Picture([panel], 1, 7.2, height)
+    picture = Picture([panel], 1, 7.2, 0.9 + min(4.4, 0.17 * max(4, rows)))
     return Chart(f"heat_map{end}", _title("Delays", end), words, picture)
 
 

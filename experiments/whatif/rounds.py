@@ -272,13 +272,8 @@ def of_timeouts(
 ) -> Iterator[Change]:
     """A task that outlasts a time-out is started once more elsewhere; the first copy to end counts.
 
-    The copy takes the round's median. The time-out is a quantile of all delays: the least of them
-    that is not exceeded by this share.
-
-    Args:
-        table: ``(R, n)`` seconds.
-        medians: ``(R,)`` seconds.
-        quantiles: between 0 and 1.
+    The copy takes the round's median. The time-out is a quantile of all ``(R, n)`` delays: the
+    least of them that is not exceeded by this share.
     """
     slowest = table.max(axis=1)
     for quantile in quantiles:
@@ -307,14 +302,7 @@ def waits(table: FloatArray, medians: FloatArray) -> FloatArray:
 
     The k slowest share the wait up to the k-th slowest's delay in equal parts, so that two hosts
     which are slow together share the blame, though neither costs anything alone. The sum over
-    workers is the mean of (slowest - median).
-
-    Args:
-        table: ``(R, n)`` seconds.
-        medians: ``(R,)`` seconds.
-
-    Returns:
-        ``(n,)`` seconds.
+    workers is the mean of (slowest - median). ``(R, n)`` and ``(R,)`` seconds -> ``(n,)`` seconds.
 
     Source:
         The Shapley value of a maximum, as airports share the cost of a runway: Littlechild and

@@ -147,10 +147,7 @@ def change_name(change: Change, names: Sequence[str], typical: float) -> str:
 class _Load:
     """The rounds of one load in which all workers arrive, and the tables made of them.
 
-    Args:
-        table: as ``study_load`` has it.
-        names: of the hosts.
-        most: hosts that are replaced, dropped or not waited for, at most.
+    At most ``most`` hosts are replaced, dropped or not waited for.
     """
 
     def __init__(self, table: FloatArray, names: Sequence[str], most: int) -> None:
