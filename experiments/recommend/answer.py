@@ -13,7 +13,7 @@ import numpy as np
 from ..page.answer import Answer
 from ..page.numbers import number, percent, sentence
 from .candidates import LEFT_OUT
-from .contender import MARGIN, Contender, mean_to_goal, ratio
+from .contender import MARGIN, mean_to_goal, ratio
 from .measure import SHUFFLED
 from .search import CLOCKED, SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
@@ -27,20 +27,11 @@ NAMED = 3
 NO_CODING = "coding does not pay"
 
 
-def answered(found: Recommendation, config: str, command: str) -> Answer:
-    """The answer of ``answer.json``.
-
-    Args:
-        found: what was found.
-        config: path of the ready config.
-        command: the command line that asked.
-    """
-    scenario = found.question.scenario
+def answered(found: Recommendation, config: str) -> Answer:
+    """The answer of ``answer.json``; ``config`` is the path of the ready config."""
+    scenario, reasons = found.question.scenario, tuple(why(found))
     steps = tuple(next_steps(found, config))
-    reasons = tuple(why(found))
-    return Answer(
-        "recommend", scenario.name, verdict(found), reasons, steps, command, scenario.notes
-    )
+    return Answer("recommend", scenario.name, verdict(found), reasons, steps, notes=scenario.notes)
 
 
 def verdict(found: Recommendation) -> str:
@@ -56,7 +47,10 @@ def verdict(found: Recommendation) -> str:
     coded = [one for one in (winner, *found.tied) if one.coded]
     pays = bool(coded) or not _codes_searched(found)
     if found.tied:
-        names, end = _listed([winner, *found.tied]), f"about {value}{_beside_today(found)}"
+        labels = [one.label for one in (winner, *found.tied)]
+        last = f"{len(labels) - NAMED} more" if len(labels) > NAMED else labels.pop()
+        names = f"{', '.join(labels[:NAMED])} and {last}"
+        end = f"about {value}{_beside_today(found)}"
         text = f"the best cannot be told apart: {names}, {end}"
         without = f"{names} cannot be told apart, {end}"
     elif winner is found.today:
@@ -65,13 +59,6 @@ def verdict(found: Recommendation) -> str:
         text = f"the best is {winner.label}, {value}{_beside_today(found)}"
         without = f"{winner.label} is best, {value}{_beside_today(found)}"
     return sentence(text if pays else f"{NO_CODING}: {without}")
-
-
-def _listed(contenders: Sequence[Contender]) -> str:
-    """``A, B and 2 more``."""
-    names = [one.label for one in contenders[:NAMED]]
-    last = f"{len(contenders) - NAMED} more" if len(contenders) > NAMED else names.pop()
-    return " and ".join([*([", ".join(names)] if names else []), last])
 
 
 def _codes_searched(found: Recommendation) -> bool:

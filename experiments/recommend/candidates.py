@@ -131,11 +131,6 @@ def _sequential(space: SearchSpace) -> Iterator[Section]:
             yield {"B": 1, "W": 2, "stragglers": few, "tolerance": 0.5, "variant": variant}
 
 
-def _stochastic_block(space: SearchSpace) -> Iterator[Section]:
-    for section in _every(load=space.few_loads, wait_for=space.few_arrivals):
-        yield {**section, "community": section["load"], "inside": 0.8}
-
-
 def _codes(space: SearchSpace) -> Iterator[Section]:
     return _every(load=space.few_loads, wait_for=space.few_arrivals)
 
@@ -160,7 +155,9 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     ),
     "erasurehead": lambda space: _every(load=space.loads, wait_for=space.arrivals()),
     "bernoulli": _codes,
-    "stochastic_block": _stochastic_block,
+    "stochastic_block": lambda space: [
+        {**code, "community": code["load"], "inside": 0.8} for code in _codes(space)
+    ],
     "regular_graph": _codes,
     "expander": _codes,
     "block_design": lambda space: _every(
@@ -168,10 +165,10 @@ RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
         wait_for=space.few_arrivals,
     ),
     "graph_assignment": lambda space: _every(degree=space.few_loads, wait_for=space.few_arrivals),
-    "stochastic_gradient_coding": lambda space: _every(
-        load=space.few_loads, wait_for=space.few_arrivals, straggle_probability=[0.1]
-    ),
-    "ignore_arbitrary": lambda space: _every(load=space.few_loads, wait_for=space.few_arrivals),
+    "stochastic_gradient_coding": lambda space: [
+        {**code, "straggle_probability": 0.1} for code in _codes(space)
+    ],
+    "ignore_arbitrary": _codes,
     "multi_message": lambda space: _every(load=space.loads[:3]),
     "partial_stragglers": lambda space: _every(load=space.loads[:3]),
     "drop_compute": lambda space: _every(pieces=[10], patience=space.seconds(1.1, 1.5, 2.0, 3.0)),
@@ -221,12 +218,8 @@ def _by_fields(
 def neighbours(
     section: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
 ) -> Iterator[Section]:
-    """Sections half-way between one and those next to it in its number of arrivals.
-
-    Args:
-        section: one that was tried.
-        others: all that were tried.
-    """
+    """Sections half-way between one and those next to it, of all that were tried, in its number of
+    arrivals."""
     for key in ("wait_for", "batch"):
         if not isinstance(section.get(key), int):
             continue
@@ -275,7 +268,7 @@ def closed_forms(run: Run, goal: Goal) -> Expected | None:
     if not model.independent or not run.cluster.ideal:
         return None
     if isinstance(scheme, Barrierless):
-        return _without_rounds(run, scheme, model, goal)
+        return _without_rounds(run, scheme, goal)
     if run.policy is not Policy.CANCEL or not isinstance(scheme, Fixed):
         return None
     law = scheme_iteration_time(scheme, model, run.load_law)
@@ -286,10 +279,10 @@ def closed_forms(run: Run, goal: Goal) -> Expected | None:
     share = np.nan if isinstance(erased, NoFormula) else erased.heard
     if goal.kind == "iterations" and not share > 0:
         return None
-    return Expected(THEORY, seconds, error, _progress(goal, seconds, share), True)
+    return Expected(THEORY, seconds, error, goal.expected(seconds, share), True)
 
 
-def _without_rounds(run: Run, scheme: Barrierless, model: object, goal: Goal) -> Expected | None:
+def _without_rounds(run: Run, scheme: Barrierless, goal: Goal) -> Expected | None:
     """``k_batch_async`` of random partitions: renewal rates, and n - 1 others between two of one's
     own, so a staleness of (n - 1) / K updates."""
     plain = scheme.restarts_at_once and scheme.stops is Stops.NOBODY and not scheme.own_data
@@ -297,7 +290,7 @@ def _without_rounds(run: Run, scheme: Barrierless, model: object, goal: Goal) ->
         return None
     if type(scheme) is not Barrierless or scheme.delay_adaptive:
         return None
-    unit = worker_time_at(model, run.load_law, 1)  # type: ignore[arg-type]
+    unit = worker_time_at(run.tapes[0].model, run.load_law, 1)  # type: ignore[attr-defined]
     if unit is None:
         return None
     n, k = scheme.n, scheme.gradients
@@ -307,13 +300,8 @@ def _without_rounds(run: Run, scheme: Barrierless, model: object, goal: Goal) ->
     update = mean_k_batch_async(n, k, mean)
     growth, staleness = 1 + (n - 1) / k, (n - 1) / k
     updates = scheme.updates(1)
-    value = _progress(goal, update, 1 / (growth + staleness))
+    value = goal.expected(update, 1 / (growth + staleness))
     return Expected(THEORY, update * updates, n * (n - 1) / k, value, False)
-
-
-def _progress(goal: Goal, update: float, share: float) -> float:
-    """Seconds for the goal's exact iterations, from those of an update and what it counts."""
-    return goal.value * update / share if goal.kind == "iterations" and share > 0 else np.nan
 
 
 @dataclass(frozen=True)

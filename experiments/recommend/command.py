@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from .answer import answered, method
 from .page import WINNER, recommendation_page
 from .question import Question, ask
 from .scenario import MeasuredConfig
+from .search import Search
 from .study import Recommendation, recommendation_tables, recommended
 
 REPORT = "report.md"
@@ -51,14 +52,7 @@ def read_question(
     request: SearchRequest,
     data_dir: Path | None,
 ) -> Question:
-    """Read a question from a config, or from a measured table.
-
-    Args:
-        config: the file; ``None`` where there is a table.
-        overrides: ``key=value`` of ``--set``.
-        measured: delays; without a path where there is a config.
-        request: goal, limits and schemes.
-        data_dir: where the public data sets lie.
+    """Read a question from a config with the changes of ``--set``, or from a measured table.
 
     Raises:
         ConfigError: the question cannot be answered.
@@ -74,13 +68,7 @@ def read_question(
 
 
 def answer_question(question: Question, output: Path | None, jobs: int, command: str) -> None:
-    """Search, and answer in the terminal and in a folder.
-
-    Args:
-        question: what is asked.
-        output: the folder; ``None``: one of the config's name.
-        jobs: schemes simulated at the same time.
-        command: the command line.
+    """Search, and answer in the terminal and in a folder, by default one of the config's name.
 
     Raises:
         ConfigError: nothing keeps the limits, or the answer cannot be written.
@@ -93,7 +81,7 @@ def answer_question(question: Question, output: Path | None, jobs: int, command:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
     with locked(folder, FILES):
         with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
-            found = recommended(question, lanes, progress)
+            found = recommended(Search(question, lanes, progress))
         written = write_recommendation(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
@@ -102,14 +90,13 @@ def answer_question(question: Question, output: Path | None, jobs: int, command:
 def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:
     """Write everything under ``output``, in place of an earlier answer; returns the page.
 
-    Args:
-        found: what was found.
-        output: the folder.
-        command: the command line.
-        seconds: how long it took.
+    The search took so many seconds.
     """
     scenario = found.question.scenario
-    mark = _mark(found.question)
+    # Equal for the same question to the same code.
+    asked = [json.dumps(scenario.base), asdict(found.question.request)]
+    text = json.dumps(asked, sort_keys=True, default=str)
+    mark = sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
     winner = write_yaml(winner_config(found))
     kept = recommendation_tables(found)
     manifest = {
@@ -120,7 +107,7 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
         "wall_seconds": round(seconds, 3),
         "warnings": list(scenario.notes),
     }
-    answer = answered(found, str(output / WINNER), command)
+    answer = replace(answered(found, str(output / WINNER)), command=command)
     whole = recommendation_page(kept, answer, manifest, winner, method(found))
     content = {f"{name}.csv": table.to_csv(index=False).encode() for name, table in kept.items()}
     for name, chart in whole.charts.items():
@@ -139,13 +126,6 @@ def write_recommendation(found: Recommendation, output: Path, command: str, seco
         write_answer(answer, output)
         files.write_bytes(output / MANIFEST, to_json(manifest))
     return whole
-
-
-def _mark(question: Question) -> str:
-    """Equal for the same question to the same code."""
-    asked = [json.dumps(question.scenario.base), asdict(question.request)]
-    text = json.dumps(asked, sort_keys=True, default=str)
-    return sha256(f"{text}\n{code_fingerprint()}".encode()).hexdigest()[:16]
 
 
 def winner_config(found: Recommendation) -> dict[str, Any]:

@@ -148,10 +148,7 @@ class Contender:
     def costs(self, question: Question, one: Performance, value: float) -> dict[str, float]:
         """Load, worker-seconds, message bytes and decoding error to the goal, by name.
 
-        Args:
-            question: whose budget, if it has one, is used up in any case.
-            one: what was measured of this scheme.
-            value: what the goal makes small; NaN where it is not known.
+        A budget is used up in any case; ``value``, what the goal makes small, may be NaN.
         """
         assert self.profile is not None
         goal, features = question.goal, question.scenario.features

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +29,7 @@ from ..config.errors import ConfigError
 from ..config.settings import Settings, section, validate
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
-from ..run.lanes import Died, Lane, Share, map_unordered
+from ..run.lanes import Share
 from ..run.tuning import Runs, clock, replayed
 from .question import Goal
 
@@ -292,7 +292,7 @@ class Performance:
 
 
 def _performance(
-    simulation: Simulation, label: str, run: Run, trace: Trace, steps: Steps, runs: Sequence[Runs]
+    simulation: Simulation, cell: Cell, run: Run, trace: Trace, steps: Steps, runs: Sequence[Runs]
 ) -> Performance:
     """The numbers of a finished run; ``runs`` has the losses at each learning rate."""
     goal, rates = simulation.goal, simulation.rates
@@ -321,7 +321,7 @@ def _performance(
     for part in (steps.error, values):
         digest.update(np.ascontiguousarray(part).tobytes())
     return Performance(
-        label=label,
+        label=cell.label,
         rates=rates,
         yardstick=float(yardstick.mean()),
         values=values,
@@ -366,18 +366,6 @@ LONGEST, LARGEST = 60.0, 2**30
 """Seconds and bytes that one simulation may take, as estimated."""
 
 
-def simulate_all(
-    simulations: Sequence[Simulation],
-    lanes: Sequence[Lane],
-    progress: Callable[[float], None],
-) -> list[Performance | Refused]:
-    """Run simulations, in lanes if there are any; results in the order of the simulations."""
-    found: dict[int, Performance | Refused] = {}
-    for one, result in map_unordered(performance, simulations, lanes, progress):
-        found[one.index] = Refused(result.reason) if isinstance(result, Died) else result
-    return [found[one.index] for one in simulations]
-
-
 def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | Refused:
     """Run one simulation: the engine once, and the learner once for each rate."""
     try:
@@ -420,4 +408,4 @@ def _simulated(
     else:
         trace = simulate(run, engine)
         steps = scheme.outline(trace)
-    return _performance(simulation, cell.label, run, trace, steps, runs)
+    return _performance(simulation, cell, run, trace, steps, runs)

@@ -29,6 +29,9 @@ WIDE, DECADES = 4.0, 100.0
 """Numbers that differ by more than the first factor are drawn on a logarithmic axis; by more than
 the second, on one that names powers of ten alone."""
 
+SHADES = 24
+"""Colours of worker-seconds."""
+
 FLOOR = 1e-3
 """Where an exact scheme stands on a logarithmic axis of decoding errors."""
 
@@ -50,22 +53,17 @@ def read_recommendation(directory: Path) -> Page:
     manifest = json_at(directory / MANIFEST)
     ranked = ("scheme", "label", "goal", "value", "ratio", "ratio_low", "ratio_high", "breaks")
     looked_at = ("scheme", "label", "stage", "value", "error", "front")
+    changed = ("dial", "times", "label", "scheme", "value", "ratio", "ratio_low", "ratio_high")
+    try:
+        sensitivity = pd.read_csv(directory / "sensitivity.csv")[[*changed]]
+    except (OSError, ValueError, KeyError):  # nothing was changed
+        sensitivity = pd.DataFrame()
     tables = {
         "ranking": table_at(directory / "ranking.parquet", ranked),
         "candidates": table_at(directory / "candidates.parquet", looked_at),
-        "sensitivity": _sensitivity_at(directory / "sensitivity.csv"),
+        "sensitivity": sensitivity,
     }
     return recommendation_page(tables, answer, manifest, text_at(directory / WINNER))
-
-
-def _sensitivity_at(path: Path) -> pd.DataFrame:
-    """The table; empty where nothing was changed."""
-    try:
-        table = pd.read_csv(path)
-    except (OSError, ValueError):
-        return pd.DataFrame()
-    wanted = {"dial", "times", "label", "scheme", "value", "ratio", "ratio_low", "ratio_high"}
-    return table if wanted <= {*table.columns} else pd.DataFrame()
 
 
 def recommendation_page(
@@ -261,7 +259,15 @@ def _front_chart(
     if measured.empty:
         return
     cost = _values(measured, "worker_seconds")
-    colours = _cost_colours(cost)
+    # Dark for few worker-seconds, light for many, by their logarithm; grey where unknown.
+    logs = np.log(np.maximum(cost, 1e-12))
+    low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
+    steps = ramp(SHADES + 10)[10:]  # lighter than ink, so that a ring shows
+    shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
+    colours = [
+        steps[round(float(share) * (SHADES - 1))] if np.isfinite(log) else MUTED
+        for share, log in zip(shares, logs, strict=True)
+    ]
     x, y = np.maximum(_values(measured, "error"), FLOOR), _values(measured, "value")
     marks: list[Mark] = []
     for i, row in enumerate(measured.to_dict("records")):
@@ -294,22 +300,6 @@ def _front_chart(
     yield Chart("front", "Time over error", caption, picture)
 
 
-def _cost_colours(cost: FloatArray) -> list[str]:
-    """Dark for few worker-seconds, light for many, by their logarithm; grey where unknown."""
-    logs = np.log(np.maximum(cost, 1e-12))
-    low, high = (np.nanmin(logs), np.nanmax(logs)) if np.isfinite(logs).any() else (0.0, 0.0)
-    steps = ramp(SHADES + 10)[10:]  # lighter than ink, so that a ring shows
-    shares = (logs - low) / (high - low) if high > low else np.zeros_like(logs)
-    return [
-        steps[round(float(share) * (SHADES - 1))] if np.isfinite(log) else MUTED
-        for share, log in zip(shares, logs, strict=True)
-    ]
-
-
-SHADES = 24
-"""Colours of worker-seconds."""
-
-
 def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
     if table.empty:
         return
@@ -331,8 +321,7 @@ def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
         "rates stay as they are. There is no value where a scheme does not reach the goal in every "
         "run, and no relative one where it or the recommended one does not."
     )
-    file = "sensitivity.parquet"
-    yield capped("sensitivity-table", "", columns, rows, file, note)
+    yield capped("sensitivity-table", "", columns, rows, "sensitivity.parquet", note)
 
 
 def _sensitivity_chart(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -55,6 +56,11 @@ class Goal:
             case "iterations":
                 return f"for the progress of {self.value:g} exact iterations"
 
+    def expected(self, update: float, share: float) -> float:
+        """Seconds for the goal's exact iterations, from those of an update and what it counts."""
+        known = self.kind == "iterations" and share > 0
+        return self.value * update / share if known else np.nan
+
 
 LIMITED = {
     "load": "partitions a worker",
@@ -91,11 +97,7 @@ class Limits:
 
 
 def read_limits(request: SearchRequest, features: int) -> Limits:
-    """The limits of a request.
-
-    Args:
-        request: as the options say it.
-        features: p; 0 without a problem, where messages have no size.
+    """The limits of a request; without a problem, ``features`` is 0 and messages have no size.
 
     Raises:
         ConfigError: one is not a number that can be kept.
@@ -161,13 +163,21 @@ def exact_descent(
         iterations: T.
         target: a loss to be reached soonest; ``None``: the loss half-way counts.
     """
-    known: dict[int, ExactDescent] = {}
+    bare = replace(learning.problem, X_test=None, y_test=None)
+
+    @cache
+    def descent(power: int) -> ExactDescent:
+        rate = learning.optimizer.learning_rate * 2.0**power
+        optimizer = replace(learning.optimizer, learning_rate=rate)
+        with training_context():
+            learner = Learner(bare, optimizer, learning.initial, 1)
+            for _ in range(iterations):
+                learner.update(None)
+                learner.evaluate()
+            return ExactDescent(rate, np.asarray(learner.learned().train_loss[0]))
 
     def quality(power: int) -> tuple[float, float]:
-        if power not in known:
-            rate = learning.optimizer.learning_rate * 2.0**power
-            known[power] = _descend(learning, rate, iterations)
-        losses, half = known[power].losses, known[power].halfway
+        losses, half = descent(power).losses, descent(power).halfway
         half = half if np.isfinite(half) else np.inf
         if target is None:
             return 0.0, half
@@ -181,18 +191,7 @@ def exact_descent(
             if quality(best + way) >= quality(best):
                 break
             best += way
-    return known[best]
-
-
-def _descend(learning: build.Training, rate: float, iterations: int) -> ExactDescent:
-    optimizer = replace(learning.optimizer, learning_rate=rate)
-    bare = replace(learning.problem, X_test=None, y_test=None)
-    with training_context():
-        learner = Learner(bare, optimizer, learning.initial, 1)
-        for _ in range(iterations):
-            learner.update(None)
-            learner.evaluate()
-        return ExactDescent(rate, np.asarray(learner.learned().train_loss[0]))
+    return descent(best)
 
 
 @dataclass(frozen=True, eq=False)
@@ -229,7 +228,7 @@ def ask(
     data_dir: Path | None,
     notes: Sequence[str] | None = None,
 ) -> Question:
-    """Read a question.
+    """Read a question about the cluster of a config.
 
     Args:
         document: the config.
@@ -277,11 +276,10 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
     if budget is not None:
         return Goal("budget", budget), exact_descent(learning, iterations)
     wanted = scenario.base.get("target_loss") if target is None else target
+    exact = exact_descent(learning, iterations, None if wanted is None else float(wanted))
     if wanted is None:
-        exact = exact_descent(learning, iterations)
         return Goal("target", exact.halfway), exact
     goal = Goal("target", float(wanted))
-    exact = exact_descent(learning, iterations, goal.value)
     if not exact.losses[-1] <= goal.value:
         option = "target_loss" if target is None else "--target"
         least = float(np.nanmin(exact.losses))

@@ -63,18 +63,26 @@ class MeasuredConfig:
         assert path is not None
         measured, notes = command.read_tables(str(path), self.reading)
         n = measured.workers if job.workers is None else job.workers
-        document: dict[str, Any] = {
-            "name": path.name.split(".")[0] or "trace",
-            "workers": n,
-            **MADE,
-        }
+        name = path.name.split(".")[0] or "trace"
+        document: dict[str, Any] = {"name": name, "workers": n, **MADE}
         if job.replay:
             if len(measured.tables) > 1:
                 loads = ", ".join(f"{key:g}" for key in measured.tables if key is not None)
                 text = f"{path} has several loads; choose one of {loads} (--load)"
                 raise ConfigError(f"--replay: {text}")
-            hosts = "first" if n < measured.workers else None
-            document["delay"] = _replayed(path, self.reading, hosts)
+            delay = {  # whole rounds of the table are drawn
+                "model": "trace",
+                "path": str(path),
+                "resample": "rounds",
+                "columns": dict(self.reading.columns) or None,
+                "drop": list(self.reading.drop) or None,
+                "unit": self.reading.unit,
+                "load": self.reading.load,
+                "hosts": "first" if n < measured.workers else None,
+                "missing": self.reading.missing,
+                "retries": self.reading.retries,
+            }
+            document["delay"] = {key: each for key, each in delay.items() if each is not None}
         else:
             ks = command.k_range(None, measured.workers)
             found = study(measured, ks, self.reading.load)
@@ -95,21 +103,6 @@ class MeasuredConfig:
         elif job.dataset is not None:
             raise at("--dataset", job.dataset, "needs --loss as well")
         return document, notes
-
-
-def _replayed(path: Path, reading: Reading, hosts: str | None) -> dict[str, Any]:
-    """The section of a delay model that draws whole rounds of the table."""
-    options = {
-        "columns": dict(reading.columns) or None,
-        "drop": list(reading.drop) or None,
-        "unit": reading.unit,
-        "load": reading.load,
-        "hosts": hosts,
-        "missing": reading.missing,
-        "retries": reading.retries,
-    }
-    given = {key: value for key, value in options.items() if value is not None}
-    return {"model": "trace", "path": str(path), "resample": "rounds", **given}
 
 
 MOST_WORKERS = 2000
@@ -159,11 +152,6 @@ class Scenario:
     def iterations(self) -> int:
         """Iterations T of the config."""
         return int(self.base["iterations"])
-
-    @property
-    def typical(self) -> float:
-        """Seconds, median time of a worker with one partition."""
-        return self.worker_time[0]
 
 
 def read_scenario(

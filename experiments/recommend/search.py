@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from ..config.errors import ConfigError
-from ..run.lanes import Died, Lane, map_unordered
-from .candidates import CLOCK, Expected, Profile, SearchSpace, neighbours, profile
+from ..run.lanes import Died, Lane, Task, map_unordered
+from .candidates import CLOCK, Expected, SearchSpace, neighbours, profile
 from .contender import (
     Contender,
     behind,
@@ -23,7 +23,7 @@ from .contender import (
     require_some,
     trial_order,
 )
-from .measure import Performance, Refused, Simulation, simulate_all
+from .measure import Performance, Refused, Simulation, performance
 from .question import Question
 
 STAGES = 5
@@ -40,6 +40,11 @@ MOST_ITERATIONS = 2000
 
 Progress = tuple[float, float]
 """A part of the progress bar: stages done when it begins, and its share of a stage."""
+
+Rates = Mapping[Contender, tuple[float, ...]]
+"""Learning rates at which each contender is simulated."""
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -73,58 +78,69 @@ class Search:
         rates: tuple[float, ...] = (),
         delays: int = RACE_DELAYS,
     ) -> Simulation:
-        """A run of a contender that is long enough for the goal."""
-        scenario = self.question.scenario
+        """A run of a contender; where losses are looked at, it is long enough for the goal."""
+        scenario, goal = self.question.scenario, self.question.goal
+        iterations = scenario.iterations
+        each = np.nan if one.clocked is None else float(one.clocked.iteration_time.mean())
+        if rates and goal.kind == "budget" and 0 < each < np.inf:
+            iterations = min(int(1.3 * goal.value / each) + 5, LONGER * MOST_ITERATIONS)
+        elif rates and 0 < each < np.inf:
+            iterations = min(max(iterations, int(self.horizon / each)), LONGER * iterations)
         return Simulation(
             index=one.index,
             base=json.dumps(scenario.base),
             scheme=json.dumps(dict(one.section)),
-            iterations=self._iterations(one) if rates else scenario.iterations,
+            iterations=iterations,
             replications=replications,
-            goal=self.question.goal,
+            goal=goal,
             rates=rates,
             data_dir=scenario.data_dir,
             other_delays=delays,
         )
 
-    def _iterations(self, one: Contender) -> int:
-        """Iterations of a run whose losses are looked at."""
-        iterations, goal = self.question.scenario.iterations, self.question.goal
-        each = np.nan if one.clocked is None else float(one.clocked.iteration_time.mean())
-        if not 0 < each < np.inf:
-            return iterations
-        if goal.kind == "budget":
-            return min(int(1.3 * goal.value / each) + 5, LONGER * MOST_ITERATIONS)
-        return min(max(iterations, int(self.horizon / each)), LONGER * iterations)
+    def results(
+        self,
+        task: Task[Simulation, Result | Refused],
+        simulations: Sequence[Simulation],
+        part: Progress,
+    ) -> list[Result | Refused]:
+        """What a task finds out, in the order of the simulations, in lanes if there are any."""
+        start, length = part
+
+        def tell(done: float) -> None:
+            self.progress(start + length * done / max(1, len(simulations)), STAGES)
+
+        found: dict[int, Result | Refused] = {}
+        for one, result in map_unordered(task, simulations, self.lanes, tell):
+            found[one.index] = Refused(result.reason) if isinstance(result, Died) else result
+        return [found[one.index] for one in simulations]
 
     def measure(
         self,
-        contenders: Sequence[Contender],
+        rates: Rates,
         replications: int,
         part: Progress,
-        rates: Mapping[int, tuple[float, ...]] | None = None,
         delays: int = TRIAL_DELAYS,
-    ) -> list[Performance | Refused]:
-        """Simulate contenders side by side.
+    ) -> Iterator[tuple[Contender, Performance]]:
+        """Simulate contenders side by side; those that cannot be simulated leave.
 
         Args:
-            contenders: which ones.
-            replications: of each.
+            rates: learning rates of each contender; none: its clock alone.
+            replications, delays: of each simulation; ``RACE_DELAYS`` or ``TRIAL_DELAYS``.
             part: of the progress bar.
-            rates: learning rates of each, by its index; ``None``: the clocks alone.
-            delays: which, ``RACE_DELAYS`` or ``TRIAL_DELAYS``.
-        """
-        chosen = rates or {}
-        simulations = [
-            self.simulation(one, replications, chosen.get(one.index, ()), delays)
-            for one in contenders
-        ]
-        return simulate_all(simulations, self.lanes, self.part_of_progress(part, len(simulations)))
 
-    def part_of_progress(self, part: Progress, count: int) -> Callable[[float], None]:
-        """Tells the report how many of ``count`` simulations are done."""
-        start, length = part
-        return lambda done: self.progress(start + length * done / max(1, count), STAGES)
+        Raises:
+            ConfigError: one that the config names cannot be simulated.
+        """
+        simulations = [
+            self.simulation(one, replications, own, delays) for one, own in rates.items()
+        ]
+        found = self.results(performance, simulations, part)
+        for one, result in zip(rates, found, strict=True):
+            if isinstance(result, Refused):
+                one.refuse(result.reason)
+            else:
+                yield one, result
 
     def run(self) -> list[Contender]:
         """Go through all stages; returns the finalists, the best first.
@@ -137,7 +153,9 @@ class Search:
         screen_by_clock(self)
         if self.question.trains:
             try_rates(self)
-            tune(self)
+            # Then by factors of 2 around the best of each, on more trial delays.
+            rates = {one: _rates(self.question, FINE, one.rate) for one in self.left}
+            _train(self, rates, TUNED, (2.0, 1.0))
         race(self)
         return sorted(self.left, key=final_order)
 
@@ -147,7 +165,7 @@ def _listed(question: Question) -> list[Contender]:
     scenario, limits = question.scenario, question.limits
     space = SearchSpace(
         scenario.workers,
-        scenario.typical,
+        scenario.worker_time[0],
         int(scenario.workers if limits.load is None else limits.load),
         fine=not question.trains,
         network=scenario.base.get("network") is not None or limits.bytes is not None,
@@ -165,11 +183,7 @@ SCREENED = "screened"
 
 
 def screen_by_theory(search: Search) -> None:
-    """Ask theory about every scheme; whoever cannot win leaves.
-
-    Raises:
-        ConfigError: one of the config cannot be built, or none keeps the limits.
-    """
+    """Ask theory about every scheme; whoever cannot win leaves."""
     build_all(search, search.contenders, (0.0, 0.5))
     require_some(search.contenders)
     _drop_losers(search)
@@ -179,11 +193,16 @@ def screen_by_clock(search: Search) -> None:
     """Run the clocks of all that are left; whoever cannot win or does the same as another leaves.
 
     Raises:
-        ConfigError: one of the config cannot be simulated, none keeps the limits, or the budget is
-            too long.
+        ConfigError: the budget is too long.
     """
     goal = search.question.goal
-    each = float(_baseline(search).iteration_time.mean())
+    # The clock of uncoded; where that never ends, of the config's first scheme.
+    uncoded = Contender(len(search.contenders), {"name": "uncoded"}, False)
+    each = next(
+        float(clocked.iteration_time.mean())
+        for one in (uncoded, search.contenders[0])
+        for _, clocked in search.measure({one: ()}, CLOCKED, (0.5, 0.0))
+    )
     search.horizon = each * search.question.scenario.iterations
     most = MOST_ITERATIONS * each
     if goal.kind == "budget" and goal.value > most:
@@ -195,30 +214,22 @@ def screen_by_clock(search: Search) -> None:
     _drop_losers(search)
 
 
-def build_all(search: Search, contenders: Sequence[Contender], part: Progress) -> None:
+def build_all(search: Search, contenders: Iterable[Contender], part: Progress) -> None:
     """Build schemes, and note what is known of each without simulating it."""
     simulations = [search.simulation(one, 1) for one in contenders]
-    progress = search.part_of_progress(part, len(simulations))
-    found: dict[int, Profile | Refused | Died] = {}
-    for simulation, known in map_unordered(profile, simulations, search.lanes, progress):
-        found[simulation.index] = known
-    for one in contenders:
-        match found[one.index]:
-            case Profile() as known:
-                one.profile, one.expected = known, known.expected
-                error = np.nan if known.expected is None else known.expected.error
-                one.keep_limits(search.question, {"load": float(known.holds), "error": error})
-            case Refused(reason) | Died(reason):
-                one.refuse(reason)
-
-
-def clock_all(search: Search, contenders: Sequence[Contender], part: Progress) -> None:
-    """Simulate the clocks of schemes, and note what is expected where theory does not know."""
-    found = search.measure(contenders, CLOCKED, part)
-    for one, clocked in zip(contenders, found, strict=True):
-        if isinstance(clocked, Refused):
-            one.refuse(clocked.reason)
+    found = search.results(profile, simulations, part)
+    for one, known in zip(contenders, found, strict=True):
+        if isinstance(known, Refused):
+            one.refuse(known.reason)
             continue
+        one.profile, one.expected = known, known.expected
+        error = np.nan if known.expected is None else known.expected.error
+        one.keep_limits(search.question, {"load": float(known.holds), "error": error})
+
+
+def clock_all(search: Search, contenders: Iterable[Contender], part: Progress) -> None:
+    """Simulate the clocks of schemes, and note what is expected where theory does not know."""
+    for one, clocked in search.measure(dict.fromkeys(contenders, ()), CLOCKED, part):
         one.clocked = clocked
         value = np.nan if search.question.trains else mean_to_goal(clocked.values[0])
         if one.expected is None:
@@ -226,18 +237,6 @@ def clock_all(search: Search, contenders: Sequence[Contender], part: Progress) -
             seconds = float(clocked.iteration_time.mean())
             one.expected = Expected(CLOCK, seconds, clocked.error, value, fresh)
         one.keep_limits(search.question, one.costs(search.question, clocked, value))
-
-
-def _baseline(search: Search) -> Performance:
-    """The clock of uncoded; where that never ends, of the config's first scheme."""
-    uncoded = Contender(len(search.contenders), {"name": "uncoded"}, True)
-    reason = ""
-    for one in (uncoded, search.contenders[0]):
-        found = search.measure([one], CLOCKED, (0.5, 0.0))[0]
-        if isinstance(found, Performance):
-            return found
-        reason = found.reason
-    raise ConfigError(reason)
 
 
 def _drop_losers(search: Search) -> None:
@@ -296,17 +295,13 @@ LEFT = "trial"
 
 def try_rates(search: Search) -> None:
     """Try rates by factors of 4 for all; then half-way numbers of arrivals around the best, which
-    become contenders as well; whoever is far behind leaves.
-
-    Raises:
-        ConfigError: a scheme of the config cannot be simulated.
-    """
+    become contenders as well; whoever is far behind leaves."""
     _drop_by_yardstick(search)
     rates = _rates(search.question, COARSE, search.question.exact_rate)
     slow = [one for one in search.left if one.profile is None or one.barrierless]
     quick = [one for one in search.left if one not in slow]
     for some, start in ((quick, 1.0), (slow, 1.25)):
-        _train(search, some, TRIAL, {one.index: rates for one in some}, (start, 0.25))
+        _train(search, dict.fromkeys(some, rates), TRIAL, (start, 0.25))
     for _ in range(TIMES):
         _try_between(search)
     left = sorted(search.left, key=trial_order)
@@ -318,29 +313,18 @@ def try_rates(search: Search) -> None:
             one.leave(LEFT, _slower(search.question, mine, best))
 
 
-def tune(search: Search) -> None:
-    """Try rates by factors of 2 around the best of each, on more trial delays.
-
-    Raises:
-        ConfigError: a scheme of the config cannot be simulated.
-    """
-    left = search.left
-    rates = {one.index: _rates(search.question, FINE, one.rate) for one in left}
-    _train(search, left, TUNED, rates, (2.0, 1.0))
-
-
 def _drop_by_yardstick(search: Search) -> None:
     """Whoever is far behind by the yardstick of progress goes, and most of those that are slow to
     simulate."""
     found = sorted((c.clocked.yardstick, c.index) for c in search.left if c.clocked is not None)
     slow = 0
     for seconds, index in found:
-        one = search.contenders[index]
+        one, best = search.contenders[index], found[0][0]
         slow += one.barrierless
         if one.given:
             continue
-        if seconds > FAR * found[0][0]:
-            times = f"{seconds / found[0][0]:.3g} times the best"
+        if seconds > FAR * best:
+            times = f"{seconds / best:.3g} times the best"
             one.leave(SCREENED, f"{times} by the yardstick of progress")
         elif one.barrierless and slow > MOST_SLOW:
             text = f"not among the {MOST_SLOW} best without a barrier by the yardstick"
@@ -353,33 +337,22 @@ def _try_between(search: Search) -> None:
     for one in sorted(search.left, key=trial_order):
         rest = {k: v for k, v in one.section.items() if k not in ("wait_for", "batch", "label")}
         best.setdefault(tuple(rest.items()), one)
-    new: list[Contender] = []
-    rates: dict[int, tuple[float, ...]] = {}
+    new: dict[Contender, tuple[float, ...]] = {}
     tried = [one.section for one in search.contenders]
     for one in [*best.values()][:REFINED]:
         for section in neighbours(one.section, tried):
             tried.append(section)
-            new.append(Contender(len(search.contenders) + len(new), section, False))
-            rates[new[-1].index] = _rates(search.question, FINE, one.rate)
+            between = Contender(len(search.contenders) + len(new), section, False)
+            new[between] = _rates(search.question, FINE, one.rate)
     build_all(search, new, (1.5, 0.1))
     clock_all(search, remaining(new), (1.6, 0.1))
-    _train(search, remaining(new), TRIAL, rates, (1.75, 0.1))
+    _train(search, {one: new[one] for one in remaining(new)}, TRIAL, (1.75, 0.1))
     search.contenders += new
 
 
-def _train(
-    search: Search,
-    contenders: Sequence[Contender],
-    replications: int,
-    rates: Mapping[int, tuple[float, ...]],
-    part: Progress,
-) -> None:
+def _train(search: Search, rates: Rates, replications: int, part: Progress) -> None:
     """Train at several rates, and note the best of each scheme."""
-    found = search.measure(contenders, replications, part, rates)
-    for one, trial in zip(contenders, found, strict=True):
-        if isinstance(trial, Refused):
-            one.refuse(trial.reason)
-            continue
+    for one, trial in search.measure(rates, replications, part):
         one.trial = trial
         one.rate = min(trial.rates, key=lambda rate: order(trial.at(rate)))
 
@@ -407,45 +380,31 @@ QUICK_HEATS = ((16, 24), (64, 12), (256, 8))
 
 
 def race(search: Search) -> None:
-    """Run all heats, each with more replications and fewer schemes.
-
-    Raises:
-        ConfigError: a scheme of the config cannot be simulated, or nothing keeps the limits.
-    """
+    """Run all heats, each with more replications and fewer schemes: whoever is surely behind the
+    leader leaves, and the last of too many."""
     question = search.question
     heats = HEATS if question.trains else QUICK_HEATS
     if question.trains:
         _readmit_untuned_best(search)
     for heat, (replications, most) in enumerate(heats):
-        left = search.left
         rates = {
-            one.index: tuple(dict.fromkeys((one.rate, question.common_rate)))
-            for one in left
-            if question.trains
+            one: tuple(dict.fromkeys((one.rate, question.common_rate))) if question.trains else ()
+            for one in search.left
         }
         part = (3 + heat / len(heats), 1 / len(heats))
-        found = search.measure(left, replications, part, rates, RACE_DELAYS)
-        for one, final in zip(left, found, strict=True):
-            if isinstance(final, Refused):
-                one.refuse(final.reason)
-                continue
+        for one, final in search.measure(rates, replications, part, RACE_DELAYS):
             one.final = final
             one.keep_limits(question, one.costs(question, final, mean_to_goal(one.values)))
         require_some(search.contenders)
-        _leave_behind(search, replications, most)
-
-
-def _leave_behind(search: Search, replications: int, most: int) -> None:
-    """After a heat whoever is surely behind the leader leaves, and the last of too many."""
-    leader = min((one for one in search.left if not one.breaks), key=final_order)
-    stage = f"race, {replications} replications"
-    for rank, one in enumerate(sorted(search.left, key=final_order)):
-        if one is leader or one.given:
-            continue
-        if behind(one.values, leader.values):
-            one.leave(stage, f"surely behind {leader.label}")
-        elif rank >= most:
-            one.leave(stage, f"not among the best {most}")
+        leader = min((one for one in search.left if not one.breaks), key=final_order)
+        stage = f"race, {replications} replications"
+        for rank, one in enumerate(sorted(search.left, key=final_order)):
+            if one is leader or one.given:
+                continue
+            if behind(one.values, leader.values):
+                one.leave(stage, f"surely behind {leader.label}")
+            elif rank >= most:
+                one.leave(stage, f"not among the best {most}")
 
 
 def _readmit_untuned_best(search: Search) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,6 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
-from ..run.lanes import Lane
 from ..run.records import interval_columns, mean_interval
 from .contender import (
     LIMITS,
@@ -24,7 +23,7 @@ from .contender import (
     ratio,
     trial_order,
 )
-from .measure import Performance, Perturbation, Simulation, perturbations, simulate_all
+from .measure import Performance, Perturbation, Simulation, performance, perturbations
 from .question import Question
 from .search import STAGES, Search
 
@@ -69,12 +68,7 @@ class Sensitivity:
 
 
 def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensitivity]:
-    """Simulate a few schemes on changed delays.
-
-    Args:
-        search: done.
-        finalists: the recommended scheme first.
-    """
+    """Simulate a few schemes on changed delays; of the finalists, the first is recommended."""
     question = search.question
     chosen = _few(search, finalists)
     replications = TRAINED_REPLICATIONS if question.trains else TIMED_REPLICATIONS
@@ -85,8 +79,7 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
             rate = one.rate if one.rate > 0 else question.exact_rate
             plain = search.simulation(one, replications, (rate,) if question.trains else ())
             simulations.append(replace(plain, index=len(simulations), perturbation=change))
-    progress = search.part_of_progress((STAGES - 1, 1.0), len(simulations))
-    found = simulate_all(simulations, search.lanes, progress)
+    found = search.results(performance, simulations, (STAGES - 1, 1.0))
     rows: list[Sensitivity] = []
     for place, change in enumerate(changes):
         own = found[place * len(chosen) : (place + 1) * len(chosen)]
@@ -198,21 +191,13 @@ class Recommendation:
         return min(known, key=_expected, default=None)
 
 
-def recommended(
-    question: Question, lanes: Sequence[Lane], progress: Callable[[float, int], None]
-) -> Recommendation:
+def recommended(search: Search) -> Recommendation:
     """Search, and ask how far the answer holds.
-
-    Args:
-        question: what is asked.
-        lanes: where to compute; none: here.
-        progress: called with the stages that are done, and how many there are.
 
     Raises:
         ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
     """
-    search = Search(question, lanes, progress)
-    finalists = search.run()
+    question, finalists = search.question, search.run()
     allowed = [one for one in finalists if not one.breaks]
     if not allowed:
         raise ConfigError("no scheme of those that keep the limits could be simulated")
@@ -221,7 +206,7 @@ def recommended(
     if np.isfinite(winner.values).all():
         rest = [one for one in finalists if one is not winner]
         changed = sensitivities(search, [winner, *rest])
-    progress(STAGES, STAGES)
+    search.progress(STAGES, STAGES)
     untuned: list[Contender] = []
     if question.trains:
         untuned = sorted(finalists, key=lambda one: order(one.at(question.common_rate)))

@@ -9,6 +9,7 @@ from typing import Any
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import study
 from erasurehead.experiments.recommend.question import ask
+from erasurehead.experiments.recommend.search import Search
 from tests.golden.tables import Kept, columns, machine
 
 FILE = Path(__file__).parent / "golden.json"
@@ -38,7 +39,8 @@ SEARCHES = {
 def tables(name: str) -> Kept:
     """Every table of a search."""
     document, request = SEARCHES[name]
-    found = study.recommended(ask(document, request, None), (), lambda done, total: None)
+    search = Search(ask(document, request, None), (), lambda done, total: None)
+    found = study.recommended(search)
     return {table: columns(frame) for table, frame in study.recommendation_tables(found).items()}
 
 

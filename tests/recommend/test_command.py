@@ -16,7 +16,6 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
-from erasurehead.experiments.recommend.measure import Performance
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
@@ -126,13 +125,9 @@ def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     """Other delays and the same data: catches a trial whose target belongs to another problem."""
     question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
     search = Search(question, (), lambda done, total: None)
-    uncoded, rates = Contender(0, {"name": "uncoded"}, True), {0: (question.exact_rate,)}
-    race, trial = (
-        search.measure([uncoded], 3, (0, 1), rates, delays)[0]
-        for delays in (RACE_DELAYS, TRIAL_DELAYS)
-    )
-    assert isinstance(race, Performance)
-    assert isinstance(trial, Performance)
+    rates = {Contender(0, {"name": "uncoded"}, True): (question.exact_rate,)}
+    ((_, race),) = search.measure(rates, 3, (0, 1), RACE_DELAYS)
+    ((_, trial),) = search.measure(rates, 3, (0, 1), TRIAL_DELAYS)
     assert np.isfinite(race.to_target).all()
     np.testing.assert_array_equal(race.to_target, trial.to_target)
     assert (race.values != trial.values).all()
@@ -158,7 +153,7 @@ def test_a_measured_table_in_place_of_a_config(tmp_path: Path) -> None:
     for document, workers in ((drawn, 2), (fitted, 50)):
         scenario = read_scenario(document, None)
         assert scenario.workers == workers
-        assert scenario.typical == pytest.approx(np.median(seconds), rel=0.25)
+        assert scenario.worker_time[0] == pytest.approx(np.median(seconds), rel=0.25)
     with pytest.raises(ConfigError, match="--dataset = 'iris': needs --loss"):
         MeasuredConfig(MeasuredJob(path, 2, None, "iris", True), reading).document()
 

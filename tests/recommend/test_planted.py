@@ -10,6 +10,7 @@ import pytest
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
 from erasurehead.experiments.recommend.answer import verdict, why
+from erasurehead.experiments.recommend.search import Search
 from erasurehead.experiments.recommend.study import Recommendation, recommended
 from erasurehead.sim.theory import (
     ExponentialTime,
@@ -31,7 +32,7 @@ def ask(only: str | None = None, max_error: float | None = None, **document: Any
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
     asked = question.ask(whole, SearchRequest(only=only, max_error=max_error), None)
-    return recommended(asked, (), lambda done, total: None)
+    return recommended(Search(asked, (), lambda done, total: None))
 
 
 def erasurehead(load: int, wait_for: int) -> float:
