@@ -114,7 +114,7 @@ def test_clocks_know_of_network_and_failures() -> None:
     times = [
         float(trace.times[0, -1])
         for extra in ({}, slow, crashing)
-        for _, _, trace in base.clocks(document | extra, Effort())
+        for _, _, trace in Effort().clocks(document | extra)
     ]
     assert times[1] == pytest.approx(times[0] + 20 * 5.0)
     assert times[2] > times[0]

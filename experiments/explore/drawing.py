@@ -207,11 +207,9 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Pi
             ring = Look(look(run.scheme).colour, "o", "none", "")
             at = (np.array([expected.seconds]), np.array([expected.error]))
             theory.append(Points(ring, *at, hollow=True, size=4.0))
-    nothing = np.empty(0)
-    keys: list[Mark] = [Points(THEORY, nothing, nothing, hollow=True)] if theory else []
-    keys.append(Points(BARS, nothing, nothing))
-    axes = (Axis("mean iteration time (s)", low=0.0), Axis("mean decoding error"))
-    panel = Panel(*axes, [*marks, *theory, *keys])
+    marks += [*theory, Points(THEORY, hollow=True)] if theory else []
+    marks.append(Points(BARS))
+    panel = Panel(Axis("mean iteration time (s)", low=0.0), Axis("mean decoding error"), marks)
     return Picture([panel], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
 
 

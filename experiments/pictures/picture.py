@@ -20,6 +20,11 @@ Align = Literal["left", "center", "right"]
 """What of a text is at its place."""
 
 
+def nothing() -> FloatArray:
+    """No places: a mark without any is an entry of the legend alone."""
+    return np.empty(0)
+
+
 @dataclass(frozen=True)
 class Axis:
     """An axis of a panel.
@@ -60,8 +65,8 @@ class Curve:
     """
 
     look: Look
-    x: FloatArray
-    y: FloatArray
+    x: FloatArray = field(default_factory=nothing)
+    y: FloatArray = field(default_factory=nothing)
     low: FloatArray | None = None
     high: FloatArray | None = None
     across: Literal["x", "y"] = "y"
@@ -86,8 +91,8 @@ class Points:
     """
 
     look: Look
-    x: FloatArray
-    y: FloatArray
+    x: FloatArray = field(default_factory=nothing)
+    y: FloatArray = field(default_factory=nothing)
     dx: FloatArray | None = None
     dy: FloatArray | None = None
     ringed: bool = False
@@ -120,15 +125,9 @@ class Bars:
     """Horizontal bars, ``(N,)`` each: the row, and where the bar starts and ends."""
 
     fill: Fill
-    rows: FloatArray
-    start: FloatArray
-    end: FloatArray
-
-
-def legend_key(fill: Fill) -> Bars:
-    """An entry of the legend that stands for no bar of its own."""
-    nothing = np.empty(0)
-    return Bars(fill, nothing, nothing, nothing)
+    rows: FloatArray = field(default_factory=nothing)
+    start: FloatArray = field(default_factory=nothing)
+    end: FloatArray = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,8 +142,8 @@ class Rules:
     """
 
     title: str
-    x: FloatArray = field(default_factory=lambda: np.empty(0))
-    y: FloatArray = field(default_factory=lambda: np.empty(0))
+    x: FloatArray = field(default_factory=nothing)
+    y: FloatArray = field(default_factory=nothing)
     line: LineStyle = SOLID
 
 

@@ -21,14 +21,21 @@ from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
 from . import base
-from .base import Effort, RunsFigure, bars, column_arrays, estimate_text, markdown_table
+from .base import (
+    Effort,
+    RunsFigure,
+    Section,
+    bars,
+    column_arrays,
+    estimate_text,
+    markdown_table,
+    rows_of,
+)
 from .clusters import MEAN, SLOW_SHARE, SLOWER, TAILS, WORK, additive, persistent
 
 # What is compared. A scheme has as many members as its fields have choices in ``GRID``. One without
 # a line there is left out, with its reason in ``LEFT_OUT`` if there is one.
 
-
-Section = dict[str, Any]
 
 LOADS = (2, 3, 5)
 ARRIVALS = (15, 20, 25)
@@ -178,26 +185,21 @@ class Atlas(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per delay law and member."""
-        frames = [self._law(delays, delay, effort) for delays, delay in DELAYS.items()]
+        own = [each for each in members(MEAN + WORK) if each["name"] in self.schemes]
+        frames = []
+        for delays, delay in DELAYS.items():
+            document = self.document(effort, delay=delay, load_law=additive(WORK), schemes=own)
+            runs = effort.clocks(document, heard=True)
+            rows = [
+                {"delays": delays, "scheme": member["name"], "member": title(member)}
+                | _measured(run, trace)
+                for member, (_, run, trace) in zip(own, runs, strict=True)
+            ]
+            frame = pd.DataFrame(rows)
+            seconds = frame["iteration_time"].where(~frame["late"])
+            front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
+            frames.append(frame.assign(on_front=front, iterations=self.iterations))
         return pd.concat(frames, ignore_index=True)
-
-    def _law(self, delays: str, delay: Section, effort: Effort) -> pd.DataFrame:
-        document = self.document(
-            effort,
-            delay=delay,
-            load_law=additive(WORK),
-            schemes=[each for each in members(MEAN + WORK) if each["name"] in self.schemes],
-        )
-        runs = base.clocks(document, effort, heard=True)
-        rows = [
-            {"delays": delays, "scheme": member["name"], "member": title(member)}
-            | _measured(run, trace)
-            for member, (_, run, trace) in zip(document["schemes"], runs, strict=True)
-        ]
-        frame = pd.DataFrame(rows)
-        seconds = frame["iteration_time"].where(~frame["late"])
-        front = pareto(seconds.to_numpy(), frame["error"].to_numpy(dtype=float))
-        return frame.assign(on_front=front, iterations=self.iterations)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per delay law."""
@@ -264,7 +266,7 @@ def _findings(frame: pd.DataFrame) -> str:
         one = exact[~exact["scheme"].isin(SEVERAL)]
         best, plain, uncoded = (
             rows.sort_values("iteration_time", kind="stable").iloc[0]
-            for rows in (exact, one, part[part["scheme"] == "uncoded"])
+            for rows in (exact, one, rows_of(part, scheme="uncoded"))
         )
         parts.append(
             f"{delays}: {best['member']}, in {best['iteration_time']:.3g} s (with one message a "
@@ -322,17 +324,16 @@ def _panel(delays: str, part: pd.DataFrame) -> Panel:
     assert x.high is not None
     strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
-    for late, look_ in ((False, OTHERS), (True, LATE)):
-        rest = part[~part["on_front"] & (part["late"] == late)]
-        seconds, error = column_arrays(rest, *columns)
-        marks.append(Points(look_, seconds, height_of(error), size=3.5))
+    for late, grey in ((False, OTHERS), (True, LATE)):
+        seconds, error = column_arrays(rows_of(part, on_front=False, late=late), *columns)
+        marks.append(Points(grey, seconds, height_of(error), size=3.5))
     front = part[part["on_front"]].sort_values(["iteration_time", "error"])
     seconds, error = column_arrays(front, *columns)
     marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
     marks += _names(front, y)
-    marks += [_point(row, "") for _, row in front.iterrows()]
-    uncoded = part[part["scheme"] == "uncoded"]
-    marks += [_point(row, looks.look("uncoded").title) for _, row in uncoded.iterrows()]
+    own = {name: looks.look(name) for name in part["scheme"]}
+    marks += [_point(row, replace(own[row["scheme"]], title="")) for _, row in front.iterrows()]
+    marks += [_point(row, own["uncoded"]) for _, row in rows_of(part, scheme="uncoded").iterrows()]
     return Panel(x, y, marks, delays)
 
 
@@ -342,7 +343,7 @@ def height_of(error: FloatArray) -> FloatArray:
         return np.where(error < LINEAR, LOW * error / LINEAR, LOW + np.log10(error / LINEAR))
 
 
-def _point(row: pd.Series, title: str) -> Points:
+def _point(row: pd.Series, look: Look) -> Points:
     error = float(row["error"])
     half = 0.0 if row["formula"] else float(row["measured_error_se"])
     middle, low, high = (
@@ -350,8 +351,7 @@ def _point(row: pd.Series, title: str) -> Points:
     )
     seconds = np.array([row["iteration_time"]])
     dx = np.full((2, 1), row["iteration_time_se"])
-    look_ = replace(looks.look(row["scheme"]), title=title)
-    return Points(look_, seconds, middle, dx, bars(middle, low, high), size=7.0)
+    return Points(look, seconds, middle, dx, bars(middle, low, high), size=7.0)
 
 
 def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:

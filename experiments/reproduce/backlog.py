@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise, starmap
 from typing import Any, ClassVar, final
 
@@ -21,27 +21,16 @@ from .base import (
     POLICY_MARKERS,
     CodedFigure,
     Effort,
-    column_arrays,
     curve_of,
     estimate_text,
-    key,
     markdown_table,
+    placed,
+    rows_of,
 )
-from .clusters import (
-    MEAN,
-    SLOW_SHARE,
-    SLOWER,
-    WORK,
-    additive,
-    persistent,
-)
+from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, additive, persistent
 
 SHOWN = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE)
-LINES: dict[Policy, LineStyle] = {
-    Policy.CANCEL: SOLID,
-    Policy.FINISH: DASHED,
-    Policy.QUEUE: DOTTED,
-}
+LINES: dict[Policy, LineStyle] = dict(zip(SHOWN, (SOLID, DASHED, DOTTED), strict=True))
 
 OWN_WORK = "a worker's own work per round"
 
@@ -78,7 +67,7 @@ class Backlog(CodedFigure):
                         {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for},
                     ],
                 )
-                for cell, run, trace in base.clocks(document, effort):
+                for cell, run, trace in effort.clocks(document):
                     assert isinstance(run.scheme, Fixed)
                     own_work = float(run.scheme.assignment.loads.mean()) * WORK + MEAN
                     facts = {
@@ -104,14 +93,12 @@ class Backlog(CodedFigure):
 
     def _over_rounds(self, frame: pd.DataFrame) -> Panel:
         colours = looks.ramp(len(self.persistences))
-        queued = frame[frame["policy"] == Policy.QUEUE.value]
+        queued = rows_of(frame, policy="queue").groupby("persistence")
         marks: list[Mark] = [
-            _curve(Look(colour, "", SOLID, f"queue, persistence {persistence:g}"), rows, "middle")
-            for colour, (persistence, rows) in zip(
-                colours, queued.groupby("persistence"), strict=True
-            )
+            _curve(rows, "middle", Look(colour, "", SOLID, f"queue, persistence {persistence:g}"))
+            for colour, (persistence, rows) in zip(colours, queued, strict=True)
         ]
-        cancelled = frame[(frame["policy"] == Policy.CANCEL.value) & (frame["persistence"] == 0)]
+        cancelled = rows_of(frame, policy="cancel", persistence=0)
         dashed = Look(MUTED, "", "--", "cancel, persistence 0")
         marks.append(curve_of(cancelled, "middle", "iteration_time", dashed, width=1.4))
         marks.append(Rules(OWN_WORK, y=frame["own_work"].to_numpy(dtype=float)[:1], line=":"))
@@ -123,21 +110,18 @@ class Backlog(CodedFigure):
         )
 
     def _against_persistence(self, frame: pd.DataFrame) -> Panel:
-        places = {persistence: place for place, persistence in enumerate(self.persistences)}
-        placed = frame.assign(place=frame["persistence"].map(places))
+        own = {scheme: looks.look(scheme) for scheme in frame["scheme"].unique()}
+        ranked = placed(frame, "persistence")
         marks: list[Mark] = []
-        for scheme, of_scheme in placed.groupby("scheme", sort=False):
-            colour = looks.look(str(scheme)).colour
+        for scheme, look in own.items():
             for policy in SHOWN[:1] if scheme == "uncoded" else SHOWN:
-                rows = of_scheme[of_scheme["policy"] == policy.value]
-                look = Look(colour, POLICY_MARKERS[policy], LINES[policy], "")
-                marks.append(_curve(look, rows, "place"))
-        for scheme in frame["scheme"].unique():
-            own = looks.look(str(scheme))
-            marks.append(key(Look(own.colour, "", SOLID, own.title), 3.0))
+                rows = rows_of(ranked, scheme=scheme, policy=policy.value)
+                line = Look(look.colour, POLICY_MARKERS[policy], LINES[policy], "")
+                marks.append(_curve(rows, "place", line))
+        marks += [Curve(replace(look, marker="", line=SOLID), width=3.0) for look in own.values()]
         for policy in SHOWN:
             title = f"{policy.value} unfinished work"
-            marks.append(key(Look(MUTED, POLICY_MARKERS[policy], LINES[policy], title)))
+            marks.append(Curve(Look(MUTED, POLICY_MARKERS[policy], LINES[policy], title)))
         return Panel(
             Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
             Axis("mean iteration time (s)", True, (1, 2, 3, 5)),
@@ -157,8 +141,8 @@ class Backlog(CodedFigure):
                     [looks.look(str(scheme)).title, str(policy), *starmap(estimate_text, pairs)]
                 )
         ours = frame[frame["scheme"] == "erasurehead"]
-        queued = ours[ours["policy"] == Policy.QUEUE.value]
-        cancel = _last(ours[ours["policy"] == Policy.CANCEL.value])["iteration_time"]
+        queued = rows_of(ours, policy="queue")
+        cancel = _last(rows_of(ours, policy="cancel"))["iteration_time"]
         moving = queued[queued["persistence"] < 1]
         end, start = _last(moving)["iteration_time"], moving[moving["last_round"] == 1]
         half_way = ", ".join(
@@ -213,10 +197,9 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
     return found
 
 
-def _curve(look: Look, rows: pd.DataFrame, along: str) -> Curve:
+def _curve(rows: pd.DataFrame, along: str, look: Look) -> Curve:
     """Mean iteration times with their 95 % intervals."""
-    x, mean, error = column_arrays(rows, along, "iteration_time", "standard_error")
-    return Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error, width=1.5, bars=True)
+    return curve_of(rows, along, "iteration_time", look, "standard_error", width=1.5, bars=True)
 
 
 def _last(frame: pd.DataFrame) -> pd.DataFrame:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+Section = dict[str, Any]
+
 # Texts of the Markdown files.
 
 
@@ -61,6 +63,11 @@ def ratio_text(middle: float, low: float, high: float) -> str:
     return f"{middle:.2f} [{low:.2f}, {high:.2f}]"
 
 
+def interval_text(row: pd.Series, column: str) -> str:
+    """The same, from the columns that ``interval_columns`` names."""
+    return ratio_text(*(row[f"{column}{end}"] for end in ("", "_low", "_high")))
+
+
 # Marks of pictures, from columns of a table.
 
 
@@ -69,35 +76,45 @@ def column_arrays(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
     return [rows[column].to_numpy(dtype=float) for column in columns]
 
 
-def curve_of(
-    rows: pd.DataFrame, x: str, y: str, look: Look, interval: bool = False, **how: Any
-) -> Curve:
+def rows_of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
+    """The rows that have a value in each of these columns."""
+    for column, value in values.items():
+        frame = frame[frame[column] == value]
+    return frame
+
+
+def placed(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """The table with ``place``, the rank of each row's value in a column: an axis of names."""
+    return frame.assign(place=frame[column].rank(method="dense") - 1)
+
+
+def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any) -> Curve:
     """A line through two columns of a table.
 
     Args:
         rows: the table.
         x, y: the columns.
         look: how it is drawn.
-        interval: with bars from column ``<y>_low`` to ``<y>_high``.
+        error: the column of standard errors, for 95 % intervals.
         how: other fields of the curve.
     """
     across, up = column_arrays(rows, x, y)
-    low, high = column_arrays(rows, f"{y}_low", f"{y}_high") if interval else (None, None)
-    return Curve(look, across, up, low, high, bars=interval, **how)
+    if not error:
+        return Curve(look, across, up, **how)
+    half = 1.96 * rows[error].to_numpy(dtype=float)
+    return Curve(look, across, up, up - half, up + half, **how)
+
+
+def barred_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
+    """The same with bars from column ``<y>_low`` to ``<y>_high``."""
+    across, up, low, high = column_arrays(rows, x, y, f"{y}_low", f"{y}_high")
+    return Curve(look, across, up, low, high, bars=True, **how)
 
 
 def points_of(
     rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any
 ) -> Points:
-    """Points of two columns of a table.
-
-    Args:
-        rows: the table.
-        x, y: the columns.
-        look: how they are drawn.
-        error: the column of standard errors; bars are 95 % intervals.
-        how: other fields of the points.
-    """
+    """Points of two columns of a table, as ``curve_of``."""
     dy = 1.96 * np.stack(column_arrays(rows, error, error)) if error else None
     across, up = column_arrays(rows, x, y)
     return Points(look, across, up, dy=dy, **how)
@@ -106,11 +123,6 @@ def points_of(
 def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
     """Error bars, ``(2, P)``, from the ends of an interval, ``(P,)`` each."""
     return np.maximum([middle - low, high - middle], 0.0)
-
-
-def key(look: Look, width: float = 1.8) -> Curve:
-    """An entry of the legend that stands for no line of its own."""
-    return Curve(look, np.empty(0), np.empty(0), width=width)
 
 
 # What a figure is. Picture and text are made from the table alone, so that both can be made anew.
@@ -138,6 +150,41 @@ class Effort:
     def times(self, count: int) -> int:
         """Replications or rounds, given those of a quick reproduction."""
         return FULL * count if self.full else count
+
+    def cells(self, document: Mapping[str, Any]) -> Sequence[Cell]:
+        """The cells of a config document; it has the common workers and this seed."""
+        return cells({"workers": WORKERS, "seed": self.seed, **document})
+
+    def problem(self, document: Mapping[str, Any]) -> Problem:
+        """The problem of a config document.
+
+        Raises:
+            ConfigError: its data are missing.
+        """
+        parts = build.training(self.cells(document)[0], self.data_dir)
+        assert parts is not None
+        return parts.problem
+
+    def results(self, document: Mapping[str, Any]) -> list[Finished]:
+        """Compute every cell of a config document in this process."""
+        return [(cell, compute(cell, self.data_dir)) for cell in self.cells(document)]
+
+    def half_way_loss(self, document: Section) -> float:
+        """The training loss that the exact gradient reaches after half of the iterations."""
+        exact = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
+        [(_, result)] = self.results(exact)
+        return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
+
+    def clocks(
+        self, document: Mapping[str, Any], heard: bool = False
+    ) -> Iterator[tuple[Cell, Run, Trace]]:
+        """Run every cell of a timing-only document for its clock.
+
+        Arrivals only where the scheme is inexact, or where they are asked for.
+        """
+        for cell in self.cells(document):
+            run = build.timing(cell)
+            yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
 
 
 class PaperFigure(ABC):
@@ -213,8 +260,6 @@ class CodedFigure(RunsFigure):
 # load laws agree at load 1: a worker then needs the work plus the delay under both.
 
 
-Section = dict[str, Any]
-
 WORKERS = 30
 RATE = 2.0
 """1/s, of the exponential delays: mean 0.5 s."""
@@ -262,41 +307,3 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
         {"name": "fractional_repetition", "load": load},
         {"name": "erasurehead", "load": load, "wait_for": wait_for},
     ]
-
-
-def problem(document: Mapping[str, Any], effort: Effort) -> Problem:
-    """The problem of a config document.
-
-    Raises:
-        ConfigError: its data are missing.
-    """
-    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
-    parts = build.training(cells(seeded)[0], effort.data_dir)
-    assert parts is not None
-    return parts.problem
-
-
-def results(document: Mapping[str, Any], effort: Effort) -> list[Finished]:
-    """Compute every cell of a config document in this process."""
-    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
-    return [(cell, compute(cell, effort.data_dir)) for cell in cells(seeded)]
-
-
-def half_way_loss(document: Section, effort: Effort) -> float:
-    """The training loss that the exact gradient reaches after half of the iterations."""
-    exact = document | {"schemes": [{"name": "uncoded"}], "replications": 1}
-    [(_, result)] = results(exact, effort)
-    return float(result.iterations["train_loss"].iloc[document["iterations"] // 2])
-
-
-def clocks(
-    document: Mapping[str, Any], effort: Effort, heard: bool = False
-) -> Iterator[tuple[Cell, Run, Trace]]:
-    """Run every cell of a timing-only document for its clock.
-
-    Arrivals only where the scheme is inexact, or where they are asked for.
-    """
-    seeded = {"workers": WORKERS, "seed": effort.seed, **document}
-    for cell in cells(seeded):
-        run = build.timing(cell)
-        yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)

@@ -8,12 +8,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from ...sim.engines.run import Policy
 from ..config import build
-
-Section = dict[str, Any]
+from .base import Section
 
 MEAN = 0.5
 """Seconds, of the random delay."""

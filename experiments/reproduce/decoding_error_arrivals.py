@@ -8,14 +8,11 @@ from typing import Any, ClassVar, final
 import numpy as np
 import pandas as pd
 
-from ...sim.engines.simulate import simulate
 from ...sim.theory.decoding_error import GroupErasure
 from ...sim.types import FloatArray
-from ..config import build
-from ..config.cells import cells
 from ..pictures import style
-from ..pictures.looks import Look, variants
-from ..pictures.picture import Axis, Mark, Panel, Picture
+from ..pictures.looks import variants
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from .base import (
     QUICK_WORK,
@@ -25,7 +22,6 @@ from .base import (
     curve_of,
     delays_and_law,
     estimate_text,
-    key,
     markdown_table,
     points_of,
 )
@@ -83,12 +79,11 @@ class DecodingErrorArrivals(PaperFigure):
         document = {
             "workers": self.workers,
             "iterations": effort.times(self.rounds),
-            "seed": effort.seed,
             "schemes": [section],
             **delays_and_law("additive", QUICK_WORK),
         }
-        run = build.timing(cells(document)[0])
-        return np.asarray(run.scheme.steps(simulate(run, work=False)).error[0])
+        [(_, run, trace)] = effort.clocks(document, heard=True)
+        return np.asarray(run.scheme.steps(trace).error[0])
 
     def _row(self, section: dict[str, Any], errors: FloatArray) -> dict[str, Any]:
         d, r, n = section.get("load", 1), section["wait_for"], self.workers
@@ -109,7 +104,7 @@ class DecodingErrorArrivals(PaperFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load, in shares of the partitions."""
-        own = _looks(frame)
+        own = variants(list(dict(zip(_labels(frame), frame["scheme"], strict=True)).items()))
         shares = frame.assign(
             **{
                 column: frame[column] / frame["workers"]
@@ -126,7 +121,7 @@ class DecodingErrorArrivals(PaperFigure):
         panel = Panel(
             Axis("share of workers heard, r/n", low=0.0, high=1.0),
             Axis("decoding error per partition,\n‖w − 1‖² / n", True, low=LEAST_SHOWN, high=30.0),
-            [*marks, key(THEORY)],
+            [*marks, Curve(THEORY)],
         )
         width = style.ONE_PANEL + 0.6
         return Picture([panel], 1, width, 4.3, legend=2, last=[THEORY.title])
@@ -168,19 +163,11 @@ class DecodingErrorArrivals(PaperFigure):
 
 def _labels(frame: pd.DataFrame) -> list[str]:
     return [
-        _label(row["scheme"], int(row["load"]), bool(row["rescale"])) for _, row in frame.iterrows()
+        f"ErasureHead, d = {row.load}"
+        if row.scheme == "erasurehead"
+        else f"ignore stragglers{', rescaled' if row.rescale else ''}"
+        for row in frame.itertuples()
     ]
-
-
-def _label(scheme: str, load: int, rescale: bool) -> str:
-    if scheme == "ignore_stragglers":
-        return "ignore stragglers, rescaled" if rescale else "ignore stragglers"
-    return f"ErasureHead, d = {load}"
-
-
-def _looks(frame: pd.DataFrame) -> dict[str, Look]:
-    pairs = dict(zip(_labels(frame), frame["scheme"], strict=True))
-    return variants(list(pairs.items()))
 
 
 FIGURE = DecodingErrorArrivals()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product, starmap
 from typing import ClassVar, final
 
 import numpy as np
@@ -10,7 +11,6 @@ import pandas as pd
 
 from ...sim.engines.simulate import simulate
 from ...sim.theory.mean_times import (
-    ExponentialTime,
     additive_time,
     mean_cover,
     mean_erasurehead,
@@ -19,9 +19,8 @@ from ...sim.theory.mean_times import (
     proportional_time,
 )
 from ..config import build
-from ..config.cells import cells
 from ..pictures import looks, style
-from ..pictures.picture import Axis, Mark, Panel, Picture
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from .base import (
     EVEN_WORK,
@@ -35,9 +34,9 @@ from .base import (
     delays_and_law,
     estimate_text,
     five_schemes,
-    key,
     markdown_table,
     points_of,
+    rows_of,
 )
 
 
@@ -63,40 +62,32 @@ class IterationTimeWorkers(PaperFigure):
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
         between = np.geomspace(self.workers[0], self.workers[-1], 30) / (2 * self.load)
         sizes = {int(n) * 2 * self.load for n in np.round(between)} | set(self.workers)
-        rows = [
-            {"load_law": law, "scheme": section["name"], "workers": n, **numbers}
-            for law in LAWS
-            for n in sorted(sizes)
-            for section, numbers in self._points(law, n, effort)
-        ]
-        return pd.DataFrame(rows)
-
-    def _points(
-        self, law: str, n: int, effort: Effort
-    ) -> list[tuple[dict[str, object], dict[str, float]]]:
-        sections = five_schemes(self.load, n // 2, n)
-        document = {
-            "workers": n,
-            "seed": effort.seed,
-            "schemes": sections,
-            **delays_and_law(law, EVEN_WORK),
-        }
         rounds = effort.times(self.rounds)
-        points = []
-        for cell in cells(document):
-            run = replace(build.timing(cell), iterations=rounds)
-            numbers = {"theory": self._theory(law, n, cell.scheme["name"])}
-            numbers |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
-            if n in self.workers:
-                trace = simulate(run, heard=False, work=False)
-                mean, error = mean_and_error(trace.intervals[0])
-                numbers |= {"simulated": mean, "standard_error": error, "rounds": rounds}
-            points.append((dict(cell.scheme), numbers))
-        return points
+        rows = []
+        for law, n in product(LAWS, sorted(sizes)):
+            schemes = {"schemes": five_schemes(self.load, n // 2, n)}
+            clock = delays_and_law(law, EVEN_WORK)
+            for cell in effort.cells({"workers": n, **schemes, **clock}):
+                name = cell.scheme["name"]
+                row = {"load_law": law, "scheme": name, "workers": n}
+                row |= {"theory": self._theory(law, n, name)}
+                row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
+                if n in self.workers:
+                    run = replace(build.timing(cell), iterations=rounds)
+                    trace = simulate(run, heard=False, work=False)
+                    mean, error = mean_and_error(trace.intervals[0])
+                    row |= {"simulated": mean, "standard_error": error, "rounds": rounds}
+                rows.append(row)
+        return pd.DataFrame(rows)
 
     def _theory(self, law: str, n: int, scheme: str) -> float:
         d, s = self.load, self.load - 1
-        one, loaded = _worker(law, 1), _worker(law, d)
+        one, loaded = (
+            additive_time(0.0, RATE, load, EVEN_WORK)
+            if law == "additive"
+            else proportional_time(EVEN_WORK, RATE, load)
+            for load in (1, d)
+        )
         match scheme:
             case "uncoded":
                 return mean_uncoded(one, n)
@@ -111,24 +102,8 @@ class IterationTimeWorkers(PaperFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""
-        panels = [self._panel(law, frame[frame["load_law"] == law]) for law in LAWS]
+        panels = [_panel(law, rows_of(frame, load_law=law)) for law in LAWS]
         return Picture(panels, 2, style.TWO_PANELS, 3.9, last=[THEORY.title])
-
-    def _panel(self, law: str, part: pd.DataFrame) -> Panel:
-        marks: list[Mark] = []
-        for scheme, rows in part.groupby("scheme", sort=False):
-            look = looks.look(str(scheme))
-            line = replace(look, marker="", title="")
-            marks.append(curve_of(rows, "workers", "theory", line))
-            seen = rows[rows["rounds"] > 0]
-            marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
-        ticks = part.loc[part["rounds"] > 0, "workers"].unique()[::2]
-        return Panel(
-            Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks)),
-            Axis("mean iteration time (s)", low=0.0),
-            [*marks, key(THEORY)],
-            LAW_TITLES[law],
-        )
 
     def text(self, frame: pd.DataFrame) -> str:
         """Growth per doubling, crossings, and the largest z."""
@@ -143,14 +118,14 @@ class IterationTimeWorkers(PaperFigure):
             return float((column[last] - column[first]) / doublings)
 
         crossing = "; ".join(
-            f"under the {law} law {_crossing(frame[frame['load_law'] == law])}" for law in LAWS
+            f"under the {law} law {_crossing(rows_of(frame, load_law=law))}" for law in LAWS
         )
         schemes = list(seen["scheme"].unique())
-        rows = [
-            [law, str(n), *(_cell(seen, law, n, scheme) for scheme in schemes)]
-            for law in LAWS
-            for n in (first, last)
-        ]
+        rows = []
+        for law, n in product(LAWS, (first, last)):
+            own = rows_of(seen, load_law=law, workers=n).set_index("scheme")
+            pairs = (own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes)
+            rows.append([law, str(n), *starmap(estimate_text, pairs)])
         header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
             f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
@@ -168,10 +143,21 @@ class IterationTimeWorkers(PaperFigure):
         )
 
 
-def _worker(law: str, load: int) -> ExponentialTime:
-    if law == "additive":
-        return additive_time(0.0, RATE, load, EVEN_WORK)
-    return proportional_time(EVEN_WORK, RATE, load)
+def _panel(law: str, part: pd.DataFrame) -> Panel:
+    marks: list[Mark] = []
+    for scheme, rows in part.groupby("scheme", sort=False):
+        look = looks.look(str(scheme))
+        line = replace(look, marker="", title="")
+        marks.append(curve_of(rows, "workers", "theory", line))
+        seen = rows[rows["rounds"] > 0]
+        marks.append(points_of(seen, "workers", "simulated", look, "standard_error"))
+    ticks = part.loc[part["rounds"] > 0, "workers"].unique()[::2]
+    return Panel(
+        Axis("workers n", True, names=tuple(map(str, ticks)), places=tuple(ticks)),
+        Axis("mean iteration time (s)", low=0.0),
+        [*marks, Curve(THEORY)],
+        LAW_TITLES[law],
+    )
 
 
 def _crossing(part: pd.DataFrame) -> str:
@@ -182,12 +168,6 @@ def _crossing(part: pd.DataFrame) -> str:
     if faster[0] == wide.index[0]:
         return "ErasureHead is faster than uncoded at every size shown"
     return f"ErasureHead is faster than uncoded from about n = {faster[0]} on"
-
-
-def _cell(seen: pd.DataFrame, law: str, n: int, scheme: str) -> str:
-    of_law = (seen["load_law"] == law) & (seen["workers"] == n) & (seen["scheme"] == scheme)
-    row = seen[of_law].iloc[0]
-    return estimate_text(row["simulated"], row["standard_error"])
 
 
 FIGURE = IterationTimeWorkers()

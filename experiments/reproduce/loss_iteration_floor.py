@@ -19,7 +19,6 @@ from ...sim.theory.convergence import (
 )
 from ...sim.theory.decoding_error import GroupErasure
 from ..config import build
-from ..config.cells import cells
 from ..pictures import style
 from ..pictures.looks import MUTED, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
@@ -29,11 +28,10 @@ from .base import (
     WORKERS,
     Effort,
     RunsFigure,
-    column_arrays,
     curve_of,
     delays_and_law,
-    key,
     markdown_table,
+    rows_of,
 )
 
 BOUND = Look(MUTED, "", (0, (1, 1)), "bound with E[V] of each step")
@@ -64,16 +62,14 @@ class LossIterationFloor(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per r and iteration; full gradient descent has r = n."""
-        parts = self._training(WORKERS, 1.0, effort)
-        spectrum = least_squares_spectrum(np.asarray(parts.problem.X), parts.problem.y)
+        problem = effort.problem(self._document(WORKERS, 1.0, effort))
+        spectrum = least_squares_spectrum(np.asarray(problem.X), problem.y)
         frames = [self._curve(r, spectrum, effort) for r in (WORKERS, *self.arrivals)]
         return pd.concat(frames, ignore_index=True)
 
     def _document(self, arrivals: int, step: float, effort: Effort) -> dict[str, Any]:
         return self.document(
             effort,
-            workers=WORKERS,
-            seed=effort.seed,
             schemes=[{"name": "erasurehead", "load": self.load, "wait_for": arrivals}],
             problem={
                 "loss": "least_squares",
@@ -86,17 +82,13 @@ class LossIterationFloor(RunsFigure):
             **delays_and_law("additive", QUICK_WORK),
         )
 
-    def _training(self, arrivals: int, step: float, effort: Effort) -> build.Training:
-        parts = build.training(cells(self._document(arrivals, step, effort))[0], effort.data_dir)
-        assert parts is not None
-        return parts
-
     def _curve(self, arrivals: int, spectrum: LeastSquaresSpectrum, effort: Effort) -> pd.DataFrame:
         erasure = GroupErasure(WORKERS, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
-        run = build.timing(cells(self._document(arrivals, step, effort))[0])
-        parts = self._training(arrivals, step, effort)
+        [cell] = effort.cells(self._document(arrivals, step, effort))
+        run, parts = build.both(cell, effort.data_dir)
         steps = run.scheme.steps(simulate(run))
+        assert parts is not None
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.
@@ -133,14 +125,15 @@ class LossIterationFloor(RunsFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: one r with both bounds. Right: several r, each with the close bound."""
         first = next(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
-        rows = frame[frame["arrivals"] == first]
+        rows = rows_of(frame, arrivals=first)
         constant = curve_of(rows, "iteration", "bound_constant", CONSTANT, width=1.4)
-        several = self._arrivals(frame)
-        own = self._looks(frame)
+        several = _arrivals(frame)
+        pairs = [(_label(r), "erasurehead") for r in reversed(several)]
+        own = variants([*pairs, (_label(WORKERS), "uncoded")])
         low = float(frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()) / 30
         y = Axis("mean loss above its minimum", True, low=low)
         x = Axis("iteration")
-        left = [*_lines(frame, [first], own), constant, key(BOUND, 1.4)]
+        left = [*_lines(frame, [first], own), constant, Curve(BOUND, width=1.4)]
         return Picture(
             [
                 Panel(x, y, left, f"r = {first}, with both bounds"),
@@ -153,22 +146,14 @@ class LossIterationFloor(RunsFigure):
             last=[*(_label(r) for r in (*several, WORKERS)), BOUND.title, CONSTANT.title],
         )
 
-    def _arrivals(self, frame: pd.DataFrame) -> list[int]:
-        return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
-
-    def _looks(self, frame: pd.DataFrame) -> dict[str, Look]:
-        pairs = [(_label(r), "erasurehead") for r in reversed(self._arrivals(frame))]
-        return variants([*pairs, (_label(WORKERS), "uncoded")])
-
     def text(self, frame: pd.DataFrame) -> str:
         """Rate, floors, and how close the bound is."""
         ours = frame[frame["arrivals"] != WORKERS]
         slack = (ours["mean_gap"] - ours["bound"]) / ours["standard_error"].clip(lower=1e-300)
         worst = float(slack[ours["iteration"] > 0].max())
         rows = []
-        for r in self._arrivals(frame):
-            part = ours[ours["arrivals"] == r]
-            final = part.iloc[-1]
+        for r in _arrivals(frame):
+            final = rows_of(ours, arrivals=r).iloc[-1]
             rows.append(
                 [
                     str(r),
@@ -179,7 +164,7 @@ class LossIterationFloor(RunsFigure):
                     f"{final['bound_constant']:.3g}",
                 ]
             )
-        full = frame[frame["arrivals"] == WORKERS]
+        full = rows_of(frame, arrivals=WORKERS)
         start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
         verdict = (
@@ -211,13 +196,16 @@ def _lines(frame: pd.DataFrame, arrivals: Sequence[int], own: Mapping[str, Look]
     """Mean losses of some r and of full gradient descent, and the bounds of the former."""
     marks: list[Mark] = []
     for r in (*arrivals, WORKERS):
-        rows, look = frame[frame["arrivals"] == r], own[_label(r)]
-        x, mean, error = column_arrays(rows, "iteration", "mean_gap", "standard_error")
-        marks.append(Curve(look, x, mean, mean - 1.96 * error, mean + 1.96 * error))
+        rows, look = rows_of(frame, arrivals=r), own[_label(r)]
+        marks.append(curve_of(rows, "iteration", "mean_gap", look, "standard_error"))
         if r != WORKERS:
             dotted = replace(BOUND, colour=look.colour, title="")
             marks.append(curve_of(rows, "iteration", "bound", dotted, width=1.4))
     return marks
+
+
+def _arrivals(frame: pd.DataFrame) -> list[int]:
+    return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
 
 
 def _label(arrivals: int) -> str:

@@ -15,7 +15,7 @@ from ..pictures import looks, style
 from ..pictures.kinds.losses import curve, loss_at, loss_axis, spread
 from ..pictures.picture import Axis, Panel, Picture, Points
 from . import base
-from .base import CodedFigure, Effort, markdown_table, mean_text
+from .base import CodedFigure, Effort, markdown_table, mean_text, rows_of
 
 DRAWN, EXACT_STREAM = "exponential", "authors_stream"
 """Delay models: random draws for bands, and the one table that the authors' program draws."""
@@ -93,17 +93,15 @@ class LossTimeFigure(CodedFigure):
         A data set that is left out is one row, with the reason.
         """
         wanted = [name for name, e in EXPERIMENTS.items() if effort.full or not e.public]
-        frames = [self._dataset(name, effort) for name in wanted]
-        return pd.concat(frames, ignore_index=True)
-
-    def _dataset(self, dataset: str, effort: Effort) -> pd.DataFrame:
-        try:
-            frames = [self._runs(dataset, delays, effort) for delays in (DRAWN, EXACT_STREAM)]
-        except ConfigError as error:
-            if not EXPERIMENTS[dataset].public:
-                raise
-            reason = str(error).removeprefix("problem.dataset: ")
-            return pd.DataFrame({"dataset": [dataset], "left_out": [reason]})
+        frames = []
+        for dataset in wanted:
+            try:
+                frames += [self._runs(dataset, delays, effort) for delays in (DRAWN, EXACT_STREAM)]
+            except ConfigError as error:
+                if not EXPERIMENTS[dataset].public:
+                    raise
+                reason = str(error).removeprefix("problem.dataset: ")
+                frames.append(pd.DataFrame({"dataset": [dataset], "left_out": [reason]}))
         return pd.concat(frames, ignore_index=True)
 
     def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
@@ -120,10 +118,10 @@ class LossTimeFigure(CodedFigure):
             "optimizer": experiment.optimizer,
             **clock,
         }
-        problem = base.problem(document, effort)
+        problem = effort.problem(document)
         size = {"rows": problem.rows, "features": problem.features}
         frames = []
-        for cell, result in base.results(document, effort):
+        for cell, result in effort.results(document):
             kept = result.iterations[["replication", "iteration", "time", "train_loss"]]
             names = {"dataset": dataset, "delays": delays, "scheme": cell.scheme["name"]}
             frames.append(kept.assign(**names, **size, left_out=""))
@@ -131,7 +129,7 @@ class LossTimeFigure(CodedFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One panel per data set."""
-        drawn = frame[(frame["left_out"] == "") & (frame["delays"] == DRAWN)]
+        drawn = rows_of(frame, left_out="", delays=DRAWN)
         parts = dict(list(drawn.groupby("dataset", sort=False)))
         columns = 2 if len(parts) > 1 else 1
         return Picture(
@@ -164,8 +162,8 @@ class LossTimeFigure(CodedFigure):
             f"{EXPERIMENTS[row['dataset']].title} was left out: {row['left_out']}.\n"
             for _, row in frame[frame["left_out"] != ""].iterrows()
         ]
-        counts = drawn[drawn["delays"] == DRAWN].groupby("dataset")["replication"].nunique()
-        many = sorted(set(counts + 0))
+        counts = rows_of(drawn, delays=DRAWN).groupby("dataset")["replication"].nunique()
+        many = sorted(set(counts))
         return (
             f"{base.WORKERS} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "
@@ -185,8 +183,9 @@ class LossTimeFigure(CodedFigure):
         )
 
     def _table(self, drawn: pd.DataFrame, dataset: str) -> str:
-        of_set = drawn[drawn["dataset"] == dataset]
-        random, exact = (of_set[of_set["delays"] == delays] for delays in (DRAWN, EXACT_STREAM))
+        random, exact = (
+            rows_of(drawn, dataset=dataset, delays=delays) for delays in (DRAWN, EXACT_STREAM)
+        )
         _, losses = _runs_of(random, "uncoded")
         target = float(losses[0, losses.shape[1] // 2])
         rows = []
@@ -215,7 +214,7 @@ class LossTimeFigure(CodedFigure):
 
 def _runs_of(part: pd.DataFrame, scheme: str) -> tuple[FloatArray, FloatArray]:
     """Times and losses of a scheme, ``(R, T + 1)`` each."""
-    rows = part[part["scheme"] == scheme]
+    rows = rows_of(part, scheme=scheme)
     wide = rows.pivot(index="replication", columns="iteration", values=["time", "train_loss"])
     return wide["time"].to_numpy(dtype=float), wide["train_loss"].to_numpy(dtype=float)
 

@@ -13,10 +13,19 @@ from ...sim.metrics import per_replication
 from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.looks import MUTED, Look
-from ..pictures.picture import Axis, Panel, Picture, Points, Rules
+from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.records import ratio_interval
 from . import base
-from .base import POLICY_MARKERS, CodedFigure, Effort, bars, markdown_table, mean_text, ratio_text
+from .base import (
+    POLICY_MARKERS,
+    CodedFigure,
+    Effort,
+    bars,
+    markdown_table,
+    mean_text,
+    ratio_text,
+    rows_of,
+)
 
 POLICIES = (Policy.CANCEL, Policy.FINISH, Policy.QUEUE, Policy.DRAIN)
 
@@ -48,11 +57,11 @@ class Policies(CodedFigure):
             **base.BREAST_CANCER,
             **base.delays_and_law("additive", base.QUICK_WORK),
         )
-        target = base.half_way_loss(document, effort)
+        target = effort.half_way_loss(document)
         frames = []
         for policy in POLICIES:
             chosen = document | {"policy": policy.value, "target_loss": target}
-            for cell, result in base.results(chosen, effort):
+            for cell, result in effort.results(chosen):
                 runs = pd.DataFrame(per_replication(result)).reset_index(names="replication")
                 names = {"policy": policy.value, "scheme": cell.scheme["name"]}
                 frames.append(runs.assign(**names, target=target, iterations=self.iterations))
@@ -61,18 +70,21 @@ class Policies(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: seconds per iteration. Right: speed-up over uncoded under the same policy."""
         schemes = list(frame["scheme"].unique())
-        seconds, speedups = [], []
+        seconds, speedups = list[Mark](), list[Mark]()
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
                 look = Look(looks.look(scheme).colour, POLICY_MARKERS[policy], "none", "")
                 own = _values(frame, policy, scheme, "iteration_time")
-                seconds.append(_point(look, y, own.mean(), own.min(), own.max()))
+                drawn = [(seconds, (own.mean(), own.min(), own.max()))]
                 if scheme != "uncoded":
-                    speedups.append(_point(look, y, *_speedup(frame, policy, scheme)))
-        nothing = np.empty(0)
+                    drawn.append((speedups, _speedup(frame, policy, scheme)))
+                for marks, interval in drawn:
+                    middle, low, high = np.array(interval)[:, None]
+                    ends = bars(middle, low, high)
+                    marks.append(Points(look, middle, np.array([y]), dx=ends))
         keys = [
-            Points(Look(MUTED, POLICY_MARKERS[policy], "none", MEANING[policy]), nothing, nothing)
+            Points(Look(MUTED, POLICY_MARKERS[policy], "none", MEANING[policy]))
             for policy in POLICIES
         ]
         names = tuple(looks.look(scheme).title.replace(" ", "\n") for scheme in schemes)
@@ -146,19 +158,13 @@ class Policies(CodedFigure):
 
 
 def _values(frame: pd.DataFrame, policy: Policy, scheme: str, column: str) -> FloatArray:
-    rows = frame[(frame["policy"] == policy.value) & (frame["scheme"] == scheme)]
+    rows = rows_of(frame, policy=policy.value, scheme=scheme)
     return rows.sort_values("replication")[column].to_numpy(dtype=float)
 
 
 def _speedup(frame: pd.DataFrame, policy: Policy, scheme: str) -> tuple[float, float, float]:
     times = (_values(frame, policy, name, "time_to_target") for name in ("uncoded", scheme))
     return ratio_interval(*times)
-
-
-def _point(look: Look, y: float, middle: float, low: float, high: float) -> Points:
-    """A mean or ratio in a row, with a bar from ``low`` to ``high``."""
-    ends = bars(*(np.array([value]) for value in (middle, low, high)))
-    return Points(look, np.array([middle]), np.array([y]), dx=ends)
 
 
 FIGURE = Policies()

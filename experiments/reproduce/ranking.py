@@ -12,33 +12,15 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..pictures import looks, style
 from ..pictures.looks import INK, Look
-from ..pictures.picture import (
-    Align,
-    Axis,
-    Bars,
-    Fill,
-    Mark,
-    Panel,
-    Picture,
-    Points,
-    Rules,
-    Texts,
-    legend_key,
-)
+from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
 from . import base
-from .base import CodedFigure, Effort, estimate_text, markdown_table
-from .clusters import (
-    MEAN,
-    SLOW_SHARE,
-    SLOWER,
-    WORK,
-    RankedCluster,
-    clusters,
-)
+from .base import CodedFigure, Effort, estimate_text, markdown_table, rows_of
+from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, RankedCluster, clusters
 
 EXACT = ("uncoded", "fractional_repetition", "cyclic_repetition", "multi_message")
 INEXACT = ("ignore_stragglers", "drop_compute", "erasurehead")
+RANKED = (*EXACT, *INEXACT)
 
 PIECES, PATIENCE = 12, 1.25
 """Of ``drop_compute``: micro-batches, and patience in mean times of a partition."""
@@ -95,7 +77,7 @@ class Ranking(CodedFigure):
         seconds: dict[str, FloatArray] = {}
         errors: dict[str, float] = {}
         lost: dict[str, float] = {}
-        for cell, run, trace in base.clocks(document, effort):
+        for cell, run, trace in effort.clocks(document):
             name = str(cell.scheme["name"])
             seconds[name] = trace.intervals.mean(axis=1)
             scheme, errors[name], lost[name] = run.scheme, 0.0, 0.0
@@ -130,9 +112,7 @@ class Ranking(CodedFigure):
             "drop_compute": {"pieces": PIECES, "patience": patience},
             "erasurehead": {"load": self.load, "wait_for": self.wait_for},
         }
-        return [
-            {"name": name, **extra.get(name, {"load": self.load})} for name in (*EXACT, *INEXACT)
-        ]
+        return [{"name": name, **extra.get(name, {"load": self.load})} for name in RANKED]
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One block of rows per group of clusters, one column per scheme."""
@@ -157,13 +137,12 @@ class Ranking(CodedFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """All numbers, and who is fastest where."""
-        schemes = (*EXACT, *INEXACT)
         rows = []
         for (group, cluster), part in frame.groupby(["group", "cluster"], sort=False):
-            cells = [_cell(_row(part, scheme)) for scheme in schemes]
+            cells = [_cell(_row(part, scheme)) for scheme in RANKED]
             lost = [float(_row(part, scheme)["share_lost"]) for scheme in INEXACT[1:]]
             rows.append([str(group), str(cluster), *cells, " / ".join(f"{x:.1%}" for x in lost)])
-        titles = [looks.look(scheme).title for scheme in schemes]
+        titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
             f"{base.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
@@ -195,11 +174,11 @@ def _findings(frame: pd.DataFrame) -> str:
     winners = exact.groupby("scheme")["cluster"].count()
     wins = ", ".join(f"{looks.look(name).title} {winners.get(name, 0)}" for name in EXACT)
     coded = ratio[["fractional_repetition", "cyclic_repetition"]]
+    ours = rows_of(frame, scheme="erasurehead")
     additive, proportional = (
-        ratio["erasurehead"].xs(_group(ratio, word), level="group")
+        ours.loc[ours["group"].str.startswith(word), "ratio"]
         for word in ("additive law: d", "proportional law")
     )
-    ours = frame[frame["scheme"] == "erasurehead"]
     cancel, queue = (ours[ours["group"].str.endswith(word)] for word in ("cancel", "queue"))
     return (
         f"No scheme wins everywhere. Times that an exact scheme is the fastest exact one, of "
@@ -216,10 +195,6 @@ def _findings(frame: pd.DataFrame) -> str:
         f"{_listed(queue)} at growing persistence), except where the slow ones are always the same "
         "and nobody needs them."
     )
-
-
-def _group(ratio: pd.DataFrame, word: str) -> str:
-    return next(str(group) for group in ratio.index.get_level_values("group") if word in group)
 
 
 def _listed(rows: pd.DataFrame) -> str:
@@ -244,7 +219,7 @@ def _half(row: pd.Series) -> float:
 
 
 def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
-    return frame[frame["scheme"] == scheme].iloc[0]
+    return rows_of(frame, scheme=scheme).iloc[0]
 
 
 def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
@@ -256,30 +231,25 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
         head: rows above them that name the columns; 0 for none.
     """
     names = list(dict.fromkeys(frame["cluster"]))
-    schemes = (*EXACT, *INEXACT)
-    columns = tuple(_two_lines(scheme) for scheme in schemes)
+    titles = (looks.look(scheme).title for scheme in RANKED)
+    columns = tuple(title.replace(" ", "\n").replace("-", "-\n") for title in titles)
     marks: list[Mark] = []
     for y, name in enumerate(names):
-        own = frame[frame["cluster"] == name]
-        for x, scheme in enumerate(schemes):
-            marks += _cell_marks(x, y, _row(own, scheme))
+        own = rows_of(frame, cluster=name)
+        for x, scheme in enumerate(RANKED):
+            marks += _cell_marks(x, np.array([float(y)]), _row(own, scheme))
     marks.append(Rules("", x=np.array([len(EXACT) - 0.5])))
     if head:
         places = np.arange(len(columns), dtype=float)
         above = np.full(len(columns), -0.5 - head / 2)
         marks.append(Texts(places, above, columns, "center", size=9.0))
-    nothing = np.empty(0)
-    marks += [
-        legend_key(Fill(_colour(0.5), "", FASTER)),
-        legend_key(Fill(_colour(2.0), "", SLOWER_THAN)),
-    ]
-    marks.append(legend_key(BEST))
-    marks.append(Points(BOLD, nothing, nothing))
+    marks += [Bars(Fill(_colour(0.5), "", FASTER)), Bars(Fill(_colour(2.0), "", SLOWER_THAN))]
+    marks += [Bars(BEST), Points(BOLD)]
     return Panel(
         Axis(
             "mean iteration time: uncoded in s, others relative to it",
             low=-0.5,
-            high=len(schemes) - 0.5,
+            high=len(RANKED) - 0.5,
             names=columns,
         ),
         Axis("", low=len(names) - 0.5, high=-0.5 - head, names=tuple(names)),
@@ -289,32 +259,24 @@ def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
     )
 
 
-def _cell_marks(x: int, y: int, row: pd.Series) -> Iterator[Mark]:
+def _cell_marks(x: int, at: FloatArray, row: pd.Series) -> Iterator[Mark]:
     """A cell: its shade, a box around the fastest exact scheme, and the number."""
     colour = _colour(float(row["ratio"]))
-    at = np.array([float(y)])
     start = np.array([x - 0.5])
     yield Bars(Fill(colour, "", "", height=1.0), at, start, start + 1.0)
     if row["fastest_exact"]:
         yield Bars(replace(BEST, title=""), at, start + 0.03, start + 0.97)
     red, green, blue = (int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5))
     ink = "#FFFFFF" if 0.3 * red + 0.59 * green + 0.11 * blue < 0.5 else INK
-    bold = bool(row["fastest"])
-
-    def text(shift: float, words: str, align: Align, size: float) -> Texts:
-        return Texts(np.array([x + shift]), at, [words], align, bold and size > 8, ink, size)
-
+    number: Any = {"bold": bool(row["fastest"]), "colour": ink, "size": 10.0}
     if row["scheme"] == "uncoded":
-        yield text(0.0, f"{row['iteration_time']:#.3g} s", "center", 10.0)
+        words = [f"{row['iteration_time']:#.3g} s"]
+        yield Texts(np.array([float(x)]), at, words, "center", **number)
         return
-    yield text(0.02, f"{row['ratio']:.2f}", "right", 10.0)
+    yield Texts(np.array([x + 0.02]), at, [f"{row['ratio']:.2f}"], "right", **number)
     half = f"{_half(row):.2f}".removeprefix("0")
     if half != ".00":
-        yield text(0.07, f"±{half}", "left", 7.5)
-
-
-def _two_lines(scheme: str) -> str:
-    return looks.look(scheme).title.replace(" ", "\n").replace("-", "-\n")
+        yield Texts(np.array([x + 0.07]), at, [f"±{half}"], "left", colour=ink, size=7.5)
 
 
 FIGURE = Ranking()

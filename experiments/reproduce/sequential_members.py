@@ -9,26 +9,21 @@ from typing import Any, final
 import numpy as np
 
 from ...sim.engines.run import Run
-from ...sim.engines.simulate import simulate
 from ...sim.problems import Problem
 from ...sim.schemes.base import Fixed, Scheme
 from ...sim.schemes.sequential import Multiplexed, SelectiveRepeat
 from ...sim.types import FloatArray, Rounds
 from ..config import build
-from ..config.cells import cells
 from ..pictures import looks
 from ..run.records import mean_and_error
 from ..run.tuning import Runs, trained
-from . import base
-from .base import Effort
+from .base import Effort, Section
 
 # Training at several learning rates, and what is known before any scheme runs.
 
 
-Section = dict[str, Any]
-
-RULE = "gd"
-"""Plain gradient descent with a constant rate."""
+ANY_RATE: Section = {"optimizer": {"rule": "gd", "learning_rate": 1.0}}
+"""Plain gradient descent with a constant rate, which is replaced by those that are tried."""
 
 RATES = tuple(2.0**k for k in range(-7, 5))
 """The grid of learning rates."""
@@ -36,22 +31,17 @@ RATES = tuple(2.0**k for k in range(-7, 5))
 
 def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
     """The problem of a document without schemes and optimizer."""
-    return base.problem({**document, "schemes": [{"name": "uncoded"}], **_any_rate()}, effort)
+    return effort.problem({**document, "schemes": [{"name": "uncoded"}], **ANY_RATE})
 
 
 def training_runs(
     document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
 ) -> tuple[Run, Iterator[Runs]]:
     """One scheme on the delays and the problem of a document, at each rate."""
-    whole = {"workers": base.WORKERS, "seed": effort.seed, **document, **_any_rate()}
-    [cell] = cells({**whole, "schemes": [scheme]})
+    [cell] = effort.cells({**document, **ANY_RATE, "schemes": [scheme]})
     run, learning = build.both(cell, effort.data_dir)
     assert learning is not None
     return run, trained(run, learning, rates)
-
-
-def _any_rate() -> Section:
-    return {"optimizer": {"rule": RULE, "learning_rate": 1.0}}
 
 
 # The families of codes that are compared. Each has several members; a figure shows the best one.
@@ -150,7 +140,7 @@ def timed_members(
 ) -> list[Timed]:
     """Exact schemes, whose gradients need no delays: their clocks are enough."""
     labelled = [{**member, "label": str(place)} for place, member in enumerate(members)]
-    clocks = base.clocks({**document, "schemes": labelled}, effort)
+    clocks = effort.clocks({**document, "schemes": labelled})
     found = []
     for member, (_, run, trace) in zip(members, clocks, strict=True):
         staleness = trace.times.shape[1] - run.iterations
@@ -176,11 +166,9 @@ def trained_inexact(
 
 def waiting(document: Section, member: Section, effort: Effort) -> float:
     """The share of rounds in which everybody is heard."""
-    whole = {"workers": base.WORKERS, "seed": effort.seed, **document, "schemes": [member]}
-    [cell] = cells(whole)
-    heard = simulate(build.timing(cell), work=False).heard
-    assert isinstance(heard, Rounds)
-    return float(heard.arrived.all(axis=-1).mean())
+    [(_, _, trace)] = effort.clocks({**document, "schemes": [member]}, heard=True)
+    assert isinstance(trace.heard, Rounds)
+    return float(trace.heard.arrived.all(axis=-1).mean())
 
 
 def until(times: FloatArray, iterations: float) -> FloatArray:

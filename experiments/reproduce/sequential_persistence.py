@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -14,8 +15,17 @@ from ..pictures.picture import Axis, Panel, Picture
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, target_loss
 from ..run.tuning import best as best_of
-from . import base, sequential_members
-from .base import Effort, RunsFigure, curve_of, markdown_table, ratio_text
+from . import base
+from .base import (
+    Effort,
+    RunsFigure,
+    Section,
+    barred_curve_of,
+    interval_text,
+    markdown_table,
+    placed,
+    rows_of,
+)
 from .clusters import MEAN, SLOWER, WORK, additive, persistent
 from .sequential_members import (
     EXACT,
@@ -25,6 +35,7 @@ from .sequential_members import (
     MEASURES,
     MEMORYLESS,
     MULTIPLEXED,
+    RATES,
     SEQUENTIAL,
     TARGET,
     TOLERANCE,
@@ -32,12 +43,12 @@ from .sequential_members import (
     Timed,
     members_text,
     parameters,
+    problem_alone,
     timed_members,
     trained_inexact,
+    training_runs,
     waiting,
 )
-
-Section = dict[str, Any]
 
 SLOW, CONSTANT = 0.05, 0.9
 """Share of workers that are slow at any moment; share of a delay that does not vary."""
@@ -73,44 +84,32 @@ class SequentialPersistence(RunsFigure):
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, persistence, measure and family."""
         training = {"problem": base.BREAST_CANCER["problem"]}
-        target, path = self._paths(training, effort)
-        rows = [
-            {"load_law": law, "persistence": persistence, "target": target, **row}
-            for law, load_law in LOAD_LAWS.items()
-            for persistence in self.persistences
-            for row in self._cluster(
-                {"delay": persistent(persistence, SLOW, CONSTANT), "load_law": load_law},
-                training,
-                target,
-                path,
-                effort,
-            )
-        ]
-        return pd.DataFrame(rows)
-
-    def _paths(self, training: Section, effort: Effort) -> tuple[float, BestRate]:
-        """The target, and what each staleness needs to reach it."""
         always = {"delay": {"model": "deterministic", "value": 1.0}, **training}
-        document = {**self.document(effort, **always), "replications": 1}
-        target = target_loss(sequential_members.problem_alone(document, effort))
+        alone = {**self.document(effort, **always), "replications": 1}
+        target = target_loss(problem_alone(alone, effort))
         known: dict[int, tuple[float, float]] = {}
 
         def path(member: Section, staleness: int) -> tuple[float, float]:
+            """What each staleness needs to reach the target."""
             if staleness not in known:
-                _, several = sequential_members.training_runs(
-                    document, member, sequential_members.RATES, effort
-                )
+                _, several = training_runs(alone, member, RATES, effort)
                 counts = [runs.iterations(target) for runs in several]
                 best = best_of(counts)
-                known[staleness] = sequential_members.RATES[best], float(counts[best][0])
+                known[staleness] = RATES[best], float(counts[best][0])
             return known[staleness]
 
-        return target, path
+        rows = []
+        for (law, load_law), persistence in product(LOAD_LAWS.items(), self.persistences):
+            delay = persistent(persistence, SLOW, CONSTANT)
+            document = self.document(effort, delay=delay, load_law=load_law)
+            facts = {"load_law": law, "persistence": persistence, "target": target}
+            found = self._cluster(document, training, target, path, effort)
+            rows += [{**facts, **row} for row in found]
+        return pd.DataFrame(rows)
 
     def _cluster(
-        self, cluster: Section, training: Section, target: float, path: BestRate, effort: Effort
+        self, shown: Section, training: Section, target: float, path: BestRate, effort: Effort
     ) -> Iterator[dict[str, Any]]:
-        shown = self.document(effort, **cluster)
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
         chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
@@ -123,9 +122,7 @@ class SequentialPersistence(RunsFigure):
             tried = [
                 one
                 for member in members
-                for one in trained_inexact(
-                    trial | training, member, sequential_members.RATES, target, other
-                )
+                for one in trained_inexact(trial | training, member, RATES, target, other)
             ]
             best = tried[best_of([one.seconds[TARGET] for one in tried])]
             [again] = trained_inexact(shown | training, best.section, [best.rate], target, effort)
@@ -140,29 +137,24 @@ class SequentialPersistence(RunsFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """A row of panels for each measure, a column for each load law."""
         return Picture(
-            [self._panel(measure, law, frame) for measure in MEASURES for law in LOAD_LAWS],
+            [
+                self._panel(measure, law, rows_of(frame, measure=measure, load_law=law))
+                for measure in MEASURES
+                for law in LOAD_LAWS
+            ],
             columns=len(LOAD_LAWS),
             width=style.TWO_PANELS,
             height=7.2,
             share="rows",
         )
 
-    def _panel(self, measure: str, law: str, frame: pd.DataFrame) -> Panel:
-        part = frame[(frame["measure"] == measure) & (frame["load_law"] == law)]
-        places = {persistence: place for place, persistence in enumerate(self.persistences)}
-        placed = part.assign(place=part["persistence"].map(places))
+    def _panel(self, measure: str, law: str, part: pd.DataFrame) -> Panel:
+        ranked = placed(part, "persistence")
         return Panel(
             Axis("persistence of slow workers", names=tuple(f"{p:g}" for p in self.persistences)),
             Axis(f"{measure} (s)", True, (1, 2, 5)),
             [
-                curve_of(
-                    placed[placed["family"] == family],
-                    "place",
-                    "seconds",
-                    look,
-                    interval=True,
-                    width=1.4,
-                )
+                barred_curve_of(rows_of(ranked, family=family), "place", "seconds", look, width=1.4)
                 for family, look in LOOKS.items()
             ],
             TITLES[law] if measure == MEASURES[0] else "",
@@ -171,10 +163,10 @@ class SequentialPersistence(RunsFigure):
     def text(self, frame: pd.DataFrame) -> str:
         """Where sequential codes pay, why, and all numbers."""
         target = float(frame["target"].iloc[0])
-        by_time = frame[frame["measure"] == ITERATION]
+        by_time = rows_of(frame, measure=ITERATION)
         tables = [
             f"{measure.capitalize()} relative to uncoded (uncoded: in seconds), by persistence:\n\n"
-            + _ratios(frame[frame["measure"] == measure])
+            + _by_persistence(rows_of(frame, measure=measure), LOOKS, _ratio)
             for measure in MEASURES
         ]
         return (
@@ -192,14 +184,13 @@ class SequentialPersistence(RunsFigure):
             f"{TARGET} (below; inexact schemes in both). There is {members_text()}; "
             f"μ = {TOLERANCE:g}. The target, {target:.4g}, lies {SHARE:.0%} of the way from the "
             "zero model's loss to that of the best model (breast cancer data, logistic, gradient "
-            "descent); each "
-            f"scheme has the best of the learning rates {sequential_members.RATES[0]:.3g} to "
-            f"{sequential_members.RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
+            "descent); each scheme has the best of the learning rates "
+            f"{RATES[0]:.3g} to {RATES[-1]:g} in steps of a factor 2. {_ends(frame)}\n\n"
             "Persistences at which a sequential code is faster, by the 95 % interval of the paired "
             f"ratio:\n\n{_pays(frame)}\n{_why(by_time)}\n\n{_staleness(frame)}\n\n"
             + "\n".join(tables)
             + f"\nMembers with the least {ITERATION}, their load, and the share of rounds in which "
-            "everybody is heard:\n\n" + _members(by_time)
+            "everybody is heard:\n\n" + _by_persistence(by_time, EXACT, _member)
         )
 
 
@@ -244,7 +235,7 @@ def _pays(frame: pd.DataFrame) -> str:
     for measure in MEASURES:
         for law in LOAD_LAWS:
             for family in SEQUENTIAL:
-                own = _part(frame, measure, law, family)
+                own = rows_of(frame, measure=measure, load_law=law, family=family)
                 faster = [
                     ", ".join(f"{p:g}" for p in own.loc[own[f"to_{other}_high"] < 1, "persistence"])
                     for other in MEMORYLESS
@@ -259,7 +250,7 @@ def _why(frame: pd.DataFrame) -> str:
     first, last = frame["persistence"].min(), frame["persistence"].max()
     shares = []
     for law in LOAD_LAWS:
-        own = _part(frame, ITERATION, law, MULTIPLEXED).set_index("persistence")
+        own = rows_of(frame, load_law=law, family=MULTIPLEXED).set_index("persistence")
         early, late = own.loc[first], own.loc[last]
         shares.append(
             f"{early['waits']:.0%} of its rounds at persistence {first:g} (load "
@@ -299,10 +290,7 @@ def _staleness(frame: pd.DataFrame) -> str:
 
 def _ends(frame: pd.DataFrame) -> str:
     """Which choices lie at an end of the grid, and who does not reach the target."""
-    ends = (
-        frame["rate"].isin([sequential_members.RATES[0], sequential_members.RATES[-1]])
-        & frame["iterations"].notna()
-    )
+    ends = frame["rate"].isin([RATES[0], RATES[-1]]) & frame["iterations"].notna()
     at_end = ", ".join(dict.fromkeys(LOOKS[f].title for f in frame.loc[ends, "family"]))
     text = f"Chosen at an end of that grid: {at_end or 'none'}."
     short = frame[(frame["measure"] == TARGET) & (frame["reached"] < frame["replications"])]
@@ -314,38 +302,26 @@ def _ends(frame: pd.DataFrame) -> str:
     return f"{text} Does not reach the target: {'; '.join(cases) or 'none'}."
 
 
-def _ratios(frame: pd.DataFrame) -> str:
-    persistences = list(frame["persistence"].unique())
+def _by_persistence(
+    frame: pd.DataFrame, families: Iterable[str], cell: Callable[[pd.Series], str]
+) -> str:
+    """A table with a column for each persistence."""
     rows = []
     for law in LOAD_LAWS:
-        for family, look in LOOKS.items():
-            own = frame[(frame["load_law"] == law) & (frame["family"] == family)]
-            column = "seconds" if family == "uncoded" else "to_uncoded"
-            cells = [
-                ratio_text(row[column], row[f"{column}_low"], row[f"{column}_high"])
-                for _, row in own.iterrows()
-            ]
-            rows.append([law, look.title, *cells])
-    return markdown_table(["load law", "scheme", *(f"{p:g}" for p in persistences)], rows, names=2)
-
-
-def _members(frame: pd.DataFrame) -> str:
-    rows = []
-    for law in LOAD_LAWS:
-        for family in EXACT:
-            own = frame[(frame["load_law"] == law) & (frame["family"] == family)]
-            cells = [
-                f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {row['waits']:.0%}"
-                for _, row in own.iterrows()
-            ]
+        for family in families:
+            own = rows_of(frame, load_law=law, family=family)
+            cells = [cell(row) for _, row in own.iterrows()]
             rows.append([law, LOOKS[family].title, *cells])
     header = ["load law", "scheme", *(f"{p:g}" for p in frame["persistence"].unique())]
     return markdown_table(header, rows, names=2)
 
 
-def _part(frame: pd.DataFrame, measure: str, law: str, family: str) -> pd.DataFrame:
-    chosen = (frame["measure"] == measure) & (frame["load_law"] == law)
-    return frame[chosen & (frame["family"] == family)]
+def _ratio(row: pd.Series) -> str:
+    return interval_text(row, "seconds" if row["family"] == "uncoded" else "to_uncoded")
+
+
+def _member(row: pd.Series) -> str:
+    return f"{row['parameters'] or 'd = 1'}: {row['load']:.2f}, {row['waits']:.0%}"
 
 
 FIGURE = SequentialPersistence()

@@ -14,7 +14,16 @@ from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules
 from ..run.compute import CellResult
 from ..run.records import interval_columns, ratio_interval
 from . import base
-from .base import WORKS, Effort, RunsFigure, curve_of, markdown_table, points_of, ratio_text
+from .base import (
+    WORKS,
+    Effort,
+    RunsFigure,
+    barred_curve_of,
+    interval_text,
+    markdown_table,
+    points_of,
+    rows_of,
+)
 
 EXACT = ("uncoded", "cyclic_repetition", "fractional_repetition")
 
@@ -44,7 +53,7 @@ class Speedup(RunsFigure):
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
         sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK)
         document = self.document(effort, **sections)
-        target = base.half_way_loss(document, effort)
+        target = effort.half_way_loss(document)
         rows = [
             row
             for law in base.LAWS
@@ -69,8 +78,7 @@ class Speedup(RunsFigure):
             **base.BREAST_CANCER,
             **base.delays_and_law(law, work),
         )
-        done = base.results(document, effort)
-        results = {cell.scheme["name"]: result for cell, result in done}
+        results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
         ours = results["erasurehead"]
         return [
             {
@@ -101,7 +109,7 @@ class Speedup(RunsFigure):
         y = Axis("times faster to the target loss", True, (1, 2, 5), low, high)
         return Picture(
             [
-                Panel(x, y, _marks(frame[frame["load_law"] == law]), base.LAW_TITLES[law])
+                Panel(x, y, _marks(rows_of(frame, load_law=law)), base.LAW_TITLES[law])
                 for law in base.LAWS
             ],
             columns=2,
@@ -115,10 +123,7 @@ class Speedup(RunsFigure):
         """The speed-ups with their intervals, and what they are made of."""
         rows = []
         for (law, work, load), part in frame.groupby(["load_law", "work", "load"], sort=False):
-            ratios = [
-                ratio_text(row["speedup"], row["speedup_low"], row["speedup_high"])
-                for _, row in part.iterrows()
-            ]
+            ratios = [interval_text(row, "speedup") for _, row in part.iterrows()]
             ours, exact = (
                 f"{part[column].iloc[0]:.1f}"
                 for column in ("iterations_to_target_erasurehead", "iterations_to_target")
@@ -174,15 +179,13 @@ def _marks(part: pd.DataFrame) -> list[Mark]:
         own = looks.look(str(scheme))
         if work == WORKS[0]:
             own = replace(own, title=f"over {own.title}")
-            marks.append(curve_of(rows, "load", "speedup", own, interval=True, width=1.4))
+            marks.append(barred_curve_of(rows, "load", "speedup", own, width=1.4))
         else:
             own = replace(own, title="")
             line = replace(own, marker="")
-            marks.append(curve_of(rows, "load", "speedup", line, interval=True, width=1.4))
+            marks.append(barred_curve_of(rows, "load", "speedup", line, width=1.4))
             marks.append(points_of(rows, "load", "speedup", own, hollow=True))
-    nothing = np.empty(0)
-    keys = (Points(FILLED, nothing, nothing), Points(OPEN, nothing, nothing, hollow=True))
-    return [*marks, *keys]
+    return [*marks, Points(FILLED), Points(OPEN, hollow=True)]
 
 
 def _where(slower: pd.DataFrame) -> str:

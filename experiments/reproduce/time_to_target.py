@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -15,16 +15,30 @@ from ..pictures.looks import MUTED, Look, look
 from ..pictures.picture import Axis, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_interval, ratio_interval
 from ..run.tuning import SHARE, Runs, best, target_loss
-from . import base, sequential_members
-from .base import CodedFigure, Effort, bars, curve_of, markdown_table, ratio_text
+from . import base
+from .base import (
+    CodedFigure,
+    Effort,
+    Section,
+    bars,
+    curve_of,
+    interval_text,
+    markdown_table,
+    rows_of,
+)
 from .loss_time import EXPERIMENTS
 from .ranking import PATIENCE
-from .sequential_members import LOOKS, MULTIPLEXED, REPEAT, TOLERANCE
+from .sequential_members import (
+    LOOKS,
+    MULTIPLEXED,
+    REPEAT,
+    TOLERANCE,
+    problem_alone,
+    training_runs,
+)
 
 # What is compared: schemes of all families, whose parameters come from one rule.
 
-
-Section = dict[str, Any]
 
 PIECES = 10
 """Of ``drop_compute``: the smallest data set has 353 rows for 30 workers' micro-batches."""
@@ -42,8 +56,15 @@ class Contestant:
     """
 
     family: str
-    section: Mapping[str, Any]
+    section: Section
     look: Look
+
+    @property
+    def parameters(self) -> str:
+        """Fields of the section, as they are written."""
+        names = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
+        own = {k: v for k, v in self.section.items() if k not in ("name", "variant")}
+        return ", ".join(f"{names.get(k, k)} = {v}" for k, v in own.items()) or "–"
 
 
 def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
@@ -93,9 +114,6 @@ GRID, OWN, COMMON = "grid", "own best rate", "uncoded's best rate"
 
 AT_OWN, AT_COMMON = f"at its {OWN}, written beside", f"at {COMMON}"
 NEVER = "some replications do not reach it in these runs"
-
-GREY = Look(MUTED, "o", "none", "")
-"""Of the legend's entries that stand for all schemes."""
 
 
 @final
@@ -153,23 +171,20 @@ class TimeToTarget(CodedFigure):
         )
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
-        target = target_loss(sequential_members.problem_alone(shown, effort))
+        target = target_loss(problem_alone(shown, effort))
         common, exact = np.nan, np.empty(0)
         for scheme, one in self._schemes().items():
             facts = {"scheme": scheme, "target": target}
-            _, several = sequential_members.training_runs(trial, dict(one.section), rates, other)
+            _, several = training_runs(trial, one.section, rates, other)
             tried = list(several)
             for rate, runs in zip(rates, tried, strict=True):
                 yield {**facts, "kind": GRID, "rate": rate, **_numbers(runs, target)}
             own = rates[best([runs.seconds(target) for runs in tried])]
-            if scheme == "uncoded":
-                common = own
-            _, both = sequential_members.training_runs(
-                shown, dict(one.section), sorted({own, common}), effort
-            )
-            found = dict(zip(sorted({own, common}), both, strict=True))
-            if scheme == "uncoded":
-                exact = found[own].seconds(target)
+            common = own if scheme == "uncoded" else common
+            both = sorted({own, common})
+            _, several = training_runs(shown, one.section, both, effort)
+            found = dict(zip(both, several, strict=True))
+            exact = found[own].seconds(target) if scheme == "uncoded" else exact
             for kind, rate in ((OWN, own), (COMMON, common)):
                 numbers = _numbers(found[rate], target, exact)
                 yield {**facts, "kind": kind, "rate": rate, **numbers}
@@ -179,12 +194,10 @@ class TimeToTarget(CodedFigure):
         datasets = list(dict.fromkeys(frame["dataset"]))
         panels = []
         for dataset in datasets:
-            own = frame[frame["dataset"] == dataset]
-            parts = [own[own["load_law"] == law] for law in base.LAWS]
-            ratios = [self._ratios(part, law) for part, law in zip(parts, base.LAWS, strict=True)]
+            parts = {law: rows_of(frame, dataset=dataset, load_law=law) for law in base.LAWS}
+            panels += [self._ratios(part, law) for law, part in parts.items()]
             title = EXPERIMENTS[dataset].title
-            rates = [self._rates(part[part["kind"] == GRID], title) for part in parts]
-            panels += [*ratios, *rates]
+            panels += [self._rates(rows_of(part, kind=GRID), title) for part in parts.values()]
         return Picture(
             panels,
             columns=len(base.LAWS),
@@ -198,39 +211,35 @@ class TimeToTarget(CodedFigure):
 
     def _ratios(self, frame: pd.DataFrame, law: str) -> Panel:
         schemes = self._schemes()
-        exact = _row(frame[frame["kind"] == OWN], "uncoded")["seconds"]
+        own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
+        exact = rows_of(own, scheme="uncoded")["seconds"].iloc[0]
         marks: list[Mark] = [Rules("", x=np.ones(1))]
         rates = []
         for place, (scheme, one) in enumerate(schemes.items()):
             y = np.array([float(place)])
-            for kind in (COMMON, OWN):
-                row = _row(frame[frame["kind"] == kind], scheme)
+            for tuned, rows in ((False, common), (True, own)):
+                row = rows_of(rows, scheme=scheme).iloc[0]
                 if row["reached"] < row["replications"]:
                     late = Look(one.look.colour, ">", "none", "")
                     x = np.array([row["elapsed"] / exact])
                     marks.append(Points(late, x, y, hollow=True))
                     continue
                 x, *ends = (np.array([row[f"ratio{end}"]]) for end in ("", "_low", "_high"))
-                marker = one.look.marker if kind == OWN else ""
-                own = Look(one.look.colour, marker, "none", "")
-                marks.append(Points(own, x, y, dx=bars(x, *ends)))
-                if kind == COMMON:
-                    ring = replace(own, marker="o")
+                drawn = Look(one.look.colour, one.look.marker if tuned else "", "none", "")
+                marks.append(Points(drawn, x, y, dx=bars(x, *ends)))
+                if not tuned:
+                    ring = replace(drawn, marker="o")
                     marks.append(Points(ring, x, y, hollow=True, beneath=True))
-            best_rate = _row(frame[frame["kind"] == OWN], scheme)
+            best_rate = rows_of(own, scheme=scheme).iloc[0]
             rates.append(_power(best_rate["rate"]) if best_rate["reached"] else "–")
         every = np.concatenate([mark.x for mark in marks if isinstance(mark, Points)])
         low, high = float(np.nanmin(every)), float(np.nanmax(every))
         right = high * (high / low) ** 0.22
         words = Texts(np.full(len(rates) + 1, right), np.arange(-1.0, len(rates)), ("rate", *rates))
-        nothing = np.empty(0)
         keys = [
-            Points(replace(grey, title=title), nothing, nothing, hollow=hollow)
-            for grey, title, hollow in (
-                (GREY, AT_OWN, False),
-                (GREY, AT_COMMON, True),
-                (replace(GREY, marker=">"), NEVER, True),
-            )
+            Points(Look(MUTED, "o", "none", AT_OWN)),
+            Points(Look(MUTED, "o", "none", AT_COMMON), hollow=True),
+            Points(Look(MUTED, ">", "none", NEVER), hollow=True),
         ]
         return Panel(
             Axis("time to target\nrelative to uncoded", True, (1, 2, 5), 0.8 * low, 1.02 * right),
@@ -258,7 +267,7 @@ class TimeToTarget(CodedFigure):
             Axis(f"{dataset}:\ntime to target (s)", True, (1, 2, 5)),
             [
                 curve_of(
-                    frame[frame["scheme"] == scheme],
+                    rows_of(frame, scheme=scheme),
                     "rate",
                     "seconds",
                     replace(one.look, title=""),
@@ -306,21 +315,21 @@ class TimeToTarget(CodedFigure):
         )
 
     def _cluster_report(self, dataset: str, law: str, frame: pd.DataFrame) -> str:
-        own, common = (frame[frame["kind"] == kind] for kind in (OWN, COMMON))
-        rank, rank_common = (dict(zip(x["scheme"], _ranks(x), strict=True)) for x in (own, common))
+        own, common = (rows_of(frame, kind=kind) for kind in (OWN, COMMON))
+        rank, rank_common = _ranks(own), _ranks(common)
         rows = []
         for scheme, one in self._schemes().items():
-            tuned = _row(own, scheme)
+            tuned, untuned = (rows_of(each, scheme=scheme).iloc[0] for each in (own, common))
             rows.append(
                 [
                     one.look.title,
                     one.family,
-                    _parameters(one),
+                    one.parameters,
                     _power(tuned["rate"]) if tuned["reached"] else "–",
-                    _seconds(tuned),
-                    _ratio(tuned),
+                    _timed(tuned, "seconds", f" in {tuned['elapsed']:.1f} s"),
+                    _timed(tuned, "ratio"),
                     rank[scheme],
-                    _ratio(_row(common, scheme)),
+                    _timed(untuned, "ratio"),
                     rank_common[scheme],
                 ]
             )
@@ -336,7 +345,7 @@ class TimeToTarget(CodedFigure):
             "rank",
         ]
         title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
-        found = self._findings(own, common, frame.loc[frame["kind"] == GRID, "rate"])
+        found = self._findings(own, common, rows_of(frame, kind=GRID)["rate"])
         return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
 
     def _findings(self, own: pd.DataFrame, common: pd.DataFrame, rates: pd.Series) -> str:
@@ -350,7 +359,10 @@ class TimeToTarget(CodedFigure):
         gained = own[(own["ratio_high"] < 1) & own["scheme"].isin(behind)]
         late, late_common = (rows[rows["reached"] < rows["replications"]] for rows in (own, common))
         ends = own[own["rate"].isin((rates.min(), rates.max())) & (own["reached"] > 0)]
-        first, first_common = (names(_first(rows)) for rows in (own, common))
+        first, first_common = (
+            names(rows[rows["seconds_low"] <= rows["seconds_high"].iloc[0]])
+            for rows in (each.sort_values("seconds") for each in (own, common))
+        )
         return (
             "First, together with those whose 95 % intervals of the mean overlap: each at its own "
             f"best rate {first}; at {COMMON}, {_power(common['rate'].iloc[0])}, "
@@ -386,40 +398,18 @@ def _power(rate: float) -> str:
     return f"{rate:g}" if rate >= 1 else f"1/{1 / rate:g}"
 
 
-def _parameters(one: Contestant) -> str:
-    names = {"load": "d", "wait_for": "r", "stragglers": "λ", "tolerance": "μ"}
-    pairs = [
-        f"{names.get(k, k)} = {v}" for k, v in one.section.items() if k not in ("name", "variant")
-    ]
-    return ", ".join(pairs) or "–"
-
-
-def _seconds(row: pd.Series) -> str:
+def _timed(row: pd.Series, column: str, late: str = "") -> str:
+    """Seconds or a ratio, where all replications arrive; else how many do."""
     if row["reached"] == row["replications"]:
-        return ratio_text(row["seconds"], row["seconds_low"], row["seconds_high"])
-    return f"{row['reached']} of {row['replications']} arrive in {row['elapsed']:.1f} s"
+        return interval_text(row, column)
+    return f"{row['reached']} of {row['replications']} arrive{late}"
 
 
-def _ratio(row: pd.Series) -> str:
-    if row["reached"] == row["replications"]:
-        return ratio_text(row["ratio"], row["ratio_low"], row["ratio_high"])
-    return f"{row['reached']} of {row['replications']} arrive"
-
-
-def _ranks(rows: pd.DataFrame) -> list[str]:
+def _ranks(rows: pd.DataFrame) -> dict[str, str]:
+    """The place of each scheme; a dash for one that does not arrive."""
     places = rows["seconds"].rank(method="min")
-    return ["–" if np.isnan(place) else f"{place:.0f}" for place in places]
-
-
-def _first(rows: pd.DataFrame) -> pd.DataFrame:
-    """The fastest, and whoever may be as fast, in order."""
-    ordered = rows.sort_values("seconds")
-    overlap: pd.Series[bool] = ordered["seconds_low"] <= ordered["seconds_high"].iloc[0]
-    return ordered[overlap]
-
-
-def _row(rows: pd.DataFrame, scheme: str) -> pd.Series:
-    return rows[rows["scheme"] == scheme].iloc[0]
+    texts = ["–" if np.isnan(place) else f"{place:.0f}" for place in places]
+    return dict(zip(rows["scheme"], texts, strict=True))
 
 
 FIGURE = TimeToTarget()

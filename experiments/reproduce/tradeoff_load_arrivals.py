@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -16,7 +17,16 @@ from ..pictures.looks import INK, MUTED, SOLID, Look, look, variants
 from ..pictures.picture import Axis, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from . import base
-from .base import WORKS, Effort, RunsFigure, curve_of, estimate_text, markdown_table, points_of
+from .base import (
+    WORKS,
+    Effort,
+    RunsFigure,
+    curve_of,
+    estimate_text,
+    markdown_table,
+    points_of,
+    rows_of,
+)
 
 FRONT = Look(INK, "o", "none", "Pareto front")
 STAIRS = Look(MUTED, "", SOLID, "")
@@ -44,7 +54,41 @@ class TradeoffLoadArrivals(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
-        frames = [self._setting(law, work, effort) for work in WORKS for law in base.LAWS]
+        frames = []
+        for work, law in product(WORKS, base.LAWS):
+            document = self.document(
+                effort,
+                schemes=self._schemes(),
+                problem={"loss": "least_squares", "dataset": "diabetes"},
+                optimizer={"rule": "gd", "learning_rate": 0.1},
+                **base.delays_and_law(law, work),
+            )
+            problem = effort.problem(document)
+            minimum = least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
+            rows = []
+            for cell, result in effort.results(document):
+                runs = per_replication(result)
+                seconds, seconds_error = mean_and_error(runs["iteration_time"])
+                loss, loss_error = mean_and_error(runs["final_train_loss"])
+                rows.append(
+                    {
+                        "load_law": law,
+                        "work": work,
+                        "scheme": cell.scheme["name"],
+                        "load": cell.scheme.get("load", 1),
+                        "arrivals": cell.scheme.get("wait_for", base.WORKERS),
+                        "iteration_time": seconds,
+                        "iteration_time_se": seconds_error,
+                        "loss_above_minimum": loss - minimum,
+                        "loss_se": loss_error,
+                        "replications": len(runs["iteration_time"]),
+                        "iterations": self.iterations,
+                    }
+                )
+            frame = pd.DataFrame(rows)
+            losses = np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]])
+            on_front = pareto(frame["iteration_time"].to_numpy(dtype=float), losses)
+            frames.append(frame.assign(on_front=on_front))
         return pd.concat(frames, ignore_index=True)
 
     def _schemes(self) -> list[dict[str, Any]]:
@@ -58,46 +102,10 @@ class TradeoffLoadArrivals(RunsFigure):
             exact += [{"name": name, "load": d} for d in self.loads if d > 1]
         return exact + grid
 
-    def _setting(self, law: str, work: float, effort: Effort) -> pd.DataFrame:
-        document = self.document(
-            effort,
-            schemes=self._schemes(),
-            problem={"loss": "least_squares", "dataset": "diabetes"},
-            optimizer={"rule": "gd", "learning_rate": 0.1},
-            **base.delays_and_law(law, work),
-        )
-        problem = base.problem(document, effort)
-        minimum = least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
-        rows = []
-        for cell, result in base.results(document, effort):
-            runs = per_replication(result)
-            seconds, seconds_error = mean_and_error(runs["iteration_time"])
-            loss, loss_error = mean_and_error(runs["final_train_loss"])
-            rows.append(
-                {
-                    "load_law": law,
-                    "work": work,
-                    "scheme": cell.scheme["name"],
-                    "load": cell.scheme.get("load", 1),
-                    "arrivals": cell.scheme.get("wait_for", base.WORKERS),
-                    "iteration_time": seconds,
-                    "iteration_time_se": seconds_error,
-                    "loss_above_minimum": loss - minimum,
-                    "loss_se": loss_error,
-                    "replications": len(runs["iteration_time"]),
-                    "iterations": self.iterations,
-                }
-            )
-        frame = pd.DataFrame(rows)
-        on_front = pareto(
-            frame["iteration_time"].to_numpy(dtype=float),
-            np.array([float(f"{loss:.3g}") for loss in frame["loss_above_minimum"]]),
-        )
-        return frame.assign(on_front=on_front)
-
     def picture(self, frame: pd.DataFrame) -> Picture:
         """One line per load along r, one panel per load law and work."""
-        own = self._looks(frame)
+        loads = sorted(rows_of(frame, scheme="erasurehead")["load"].unique())
+        own = variants([(_label(load), "erasurehead") for load in loads])
         return Picture(
             [self._panel(law, work, frame, own) for work in WORKS for law in base.LAWS],
             columns=len(base.LAWS),
@@ -108,7 +116,7 @@ class TradeoffLoadArrivals(RunsFigure):
         )
 
     def _panel(self, law: str, work: float, frame: pd.DataFrame, own: dict[str, Look]) -> Panel:
-        part = frame[(frame["load_law"] == law) & (frame["work"] == work)]
+        part = rows_of(frame, load_law=law, work=work)
         x, y = "iteration_time", "loss_above_minimum"
         front = part[part["on_front"]].sort_values("iteration_time")
         marks: list[Mark] = [
@@ -128,10 +136,6 @@ class TradeoffLoadArrivals(RunsFigure):
             f"{title}\nwork {work:g} s".strip(),
         )
 
-    def _looks(self, frame: pd.DataFrame) -> dict[str, Look]:
-        loads = sorted(frame.loc[frame["scheme"] == "erasurehead", "load"].unique())
-        return variants([(_label(load), "erasurehead") for load in loads])
-
     def text(self, frame: pd.DataFrame) -> str:
         """Every point of the fronts, and the cheapest scheme that is nearly exact."""
         groups = list(frame[frame["on_front"]].groupby(["work", "load_law"], sort=False))
@@ -146,7 +150,7 @@ class TradeoffLoadArrivals(RunsFigure):
                         estimate_text(row["loss_above_minimum"], row["loss_se"]),
                     ]
                 )
-        arrivals = sorted(set(frame.loc[frame["scheme"] == "erasurehead", "arrivals"]))
+        arrivals = sorted(set(rows_of(frame, scheme="erasurehead")["arrivals"]))
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (
             "Diabetes data (least squares), plain gradient descent, "
@@ -168,7 +172,7 @@ def _bargains(frame: pd.DataFrame) -> str:
     """The fastest scheme that is nearly exact, for each work and load law."""
     parts = []
     for (work, law), rows in frame.groupby(["work", "load_law"], sort=False):
-        exact = rows[rows["scheme"] == "uncoded"].iloc[0]
+        exact = rows_of(rows, scheme="uncoded").iloc[0]
         close = rows[rows["loss_above_minimum"] <= CLOSE * exact["loss_above_minimum"]]
         best = close.sort_values("iteration_time", kind="stable").iloc[0]
         parts.append(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.experiments.reproduce import base, sequential_members
+from erasurehead.experiments.reproduce import sequential_members
 from erasurehead.experiments.reproduce.base import Effort
 from erasurehead.experiments.reproduce.loss_time import EXPERIMENTS
 from erasurehead.experiments.reproduce.time_to_target import TimeToTarget, contestants
@@ -57,9 +57,9 @@ def test_runs_at_a_rate_are_those_of_a_config() -> None:
     for scheme in ({"name": "uncoded"}, {"name": "asynchronous"}):
         _, several = sequential_members.training_runs(DATA, scheme, rates, Effort())
         for rate, runs in zip(rates, several, strict=True):
-            optimizer = {"rule": sequential_members.RULE, "learning_rate": rate}
+            optimizer = sequential_members.ANY_RATE["optimizer"] | {"learning_rate": rate}
             document = DATA | {"schemes": [scheme], "optimizer": optimizer}
-            [(_, result)] = base.results(document, Effort())
+            [(_, result)] = Effort().results(document)
             for column, found in (("time", runs.times), ("train_loss", runs.losses)):
                 expected = result.iterations[column].to_numpy().reshape(found.shape)
                 np.testing.assert_allclose(found, expected, rtol=1e-12)

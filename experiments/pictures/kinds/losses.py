@@ -16,7 +16,7 @@ from ....sim.types import BoolArray, FloatArray
 from ...page.numbers import number_of
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points, legend_key
+from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
@@ -36,7 +36,7 @@ BANDS: dict[Band, str] = {
 
 def band_key(note: str) -> Bars:
     """The entry of the legend that says what bands are."""
-    return legend_key(Fill(shade(MUTED, 0.6), "", note))
+    return Bars(Fill(shade(MUTED, 0.6), "", note))
 
 
 @final
@@ -301,8 +301,8 @@ class TradeoffKind(PanelKind):
             for i, (label, _) in enumerate(records.labels())
         ]
         if records.replicated():
-            nothing, bars = np.empty(0), np.empty((2, 0))
-            points.append(Points(Look(INK, "", "none", BARS[band]), nothing, nothing, bars, bars))
+            bars = np.empty((2, 0))
+            points.append(Points(Look(INK, "", "none", BARS[band]), dx=bars, dy=bars))
         line = Curve(FRONT, x[order], y[order], steps=True, width=1.0)
         gone = int((~drawn).sum())
         return Panel(

@@ -15,7 +15,7 @@ from ...page.numbers import left_out
 from .. import style
 from ..base import PanelKind, PictureKind, ReportSection
 from ..looks import GRID, INK, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, legend_key
+from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points
 from ..records import Records
 from .losses import band_key, spread
 
@@ -120,7 +120,7 @@ class UtilisationKind(PanelKind):
                 Bars(Fill(shade(look.colour, 0.6), HATCH, "", HEIGHT), row, *ends),
                 Bars(Fill(IDLE.colour, "", "", HEIGHT), row, ends[1], np.maximum(ends[1], 1.0)),
             ]
-        marks += [legend_key(WASTED), legend_key(IDLE)]
+        marks += [Bars(WASTED), Bars(IDLE)]
         if np.isfinite(error).any():
             half = 1.96 * np.where(np.isfinite(error), error, 0.0)
             marks.append(
