@@ -140,11 +140,11 @@ def drawn_page(
     ]
     page_style = PageStyle()
     section = drawn(Section("explored", "Pictures", [*charts, _table(runs, known)]), page_style)
-    light, dark = page_style.colours.css()
+    light, dark = page_style.css()
     parts: Any = environment().get_template("parts.html.j2").module
     return {
         "html": str(parts.section(section)),
-        "definitions": str(page_style.symbols.definitions()),
+        "definitions": str(page_style.definitions()),
         "inks": f"{light}@media screen and (prefers-color-scheme:dark){{{dark}}}",
         "values": values_of([section]),
         "config": write_yaml(config),

@@ -53,14 +53,14 @@ def as_html(page: Page) -> str:
     page_style = PageStyle()
     sections = [drawn(section, page_style) for section in page.sections if section.parts]
     values = values_of(sections)
-    light, dark = page_style.colours.css()
+    light, dark = page_style.css()
     script = text("pictures.js") + text("page.js")
     template = environment().get_template("page.html.j2")
     page_text = template.render(
         page=page,
         sections=sections,
         values=json_text(values),
-        definitions=page_style.symbols.definitions(),
+        definitions=page_style.definitions(),
         style=Markup(text("page.css")),
         light=Markup(light),
         dark=Markup(dark),

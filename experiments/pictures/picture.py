@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal, final
 
 import numpy as np
 
@@ -50,12 +50,35 @@ class Axis:
 
 
 @dataclass(frozen=True, eq=False)
-class Curve:
-    """Points joined by a line, with the spread around it.
+class Looked:
+    """A mark that looks as a scheme does; abstract.
 
     Attributes:
         look: how it is drawn; its title stands in the legend unless it is empty.
-        x, y: ``(G,)``; NaN interrupts the line.
+        x, y: ``(G,)`` places; NaN where there is none.
+    """
+
+    look: Look
+    x: FloatArray = field(default_factory=nothing)
+    y: FloatArray = field(default_factory=nothing)
+
+    @property
+    def title(self) -> str:
+        """Its entry of the legend."""
+        return self.look.title
+
+    @property
+    def colour(self) -> str:
+        """A hex colour."""
+        return self.look.colour
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Curve(Looked):
+    """Points joined by a line that NaN interrupts, with the spread around it.
+
+    Attributes:
         low, high: ``(G,)`` ends of the spread, ``None`` without one.
         across: the axis along which the spread extends.
         steps: a staircase that changes at each point, instead of straight lines.
@@ -64,9 +87,6 @@ class Curve:
         marked: which points carry a marker; eight at equal distances if empty.
     """
 
-    look: Look
-    x: FloatArray = field(default_factory=nothing)
-    y: FloatArray = field(default_factory=nothing)
     low: FloatArray | None = None
     high: FloatArray | None = None
     across: Literal["x", "y"] = "y"
@@ -76,23 +96,19 @@ class Curve:
     marked: tuple[int, ...] = ()
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class Points:
+class Points(Looked):
     """Separate points, each with error bars.
 
     Attributes:
-        look: as of a curve.
-        x, y: ``(P,)``.
-        dx, dy: ``(2, P)`` lengths of the error bars below and above; ``None`` without.
+        dx, dy: ``(2, G)`` lengths of the error bars below and above; ``None`` without.
         ringed: whether the points stand out.
         hollow: white marks with a coloured edge, above everything else.
         beneath: hollow marks that later marks may cover.
         size: of a marker, in points.
     """
 
-    look: Look
-    x: FloatArray = field(default_factory=nothing)
-    y: FloatArray = field(default_factory=nothing)
     dx: FloatArray | None = None
     dy: FloatArray | None = None
     ringed: bool = False
@@ -129,6 +145,16 @@ class Bars:
     start: FloatArray = field(default_factory=nothing)
     end: FloatArray = field(default_factory=nothing)
 
+    @property
+    def title(self) -> str:
+        """Its entry of the legend."""
+        return self.fill.title
+
+    @property
+    def colour(self) -> str:
+        """A hex colour."""
+        return self.fill.colour
+
 
 @dataclass(frozen=True, eq=False)
 class Rules:
@@ -145,6 +171,7 @@ class Rules:
     x: FloatArray = field(default_factory=nothing)
     y: FloatArray = field(default_factory=nothing)
     line: LineStyle = SOLID
+    colour: ClassVar[str] = INK
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +194,7 @@ class Texts:
     bold: bool = False
     colour: str = INK
     size: float = 8.5
+    title: ClassVar[str] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,6 +215,8 @@ class Heat:
     log: bool = False
     low: float | None = None
     extent: tuple[float, float] | None = None
+    title: ClassVar[str] = ""
+    colour: ClassVar[str] = ""
 
     @property
     def sides(self) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -13,9 +13,9 @@ from markupsafe import Markup
 
 from ....sim.types import FloatArray
 from ...config.errors import escaped
-from ..looks import INK, LineStyle, Look, shade
+from ..looks import LineStyle, Look, shade
 from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules, Texts
-from .scale import Scale, kept, readable, tenth
+from .scale import Scale, kept, piece, readable, tenth
 
 # Markers, line styles and hatches of matplotlib as SVG. A page defines each once.
 
@@ -32,40 +32,37 @@ HATCHES = {
 """By the first sign of matplotlib's pattern, on a tile of 6 by 6."""
 
 
-def dashes(line: LineStyle, width: float) -> str:
-    """The value of ``stroke-dasharray``; empty for a solid line."""
+def dashed(line: LineStyle, width: float) -> Markup:
+    """The attribute of a dashed line; empty for a solid one."""
     pattern = PLAIN_DASHES.get(line, ()) if isinstance(line, str) else line[1]
-    return " ".join(f"{part * width:.3g}" for part in pattern)
+    lengths = " ".join(f"{part * width:.3g}" for part in pattern)
+    return piece(' stroke-dasharray="{}"', lengths) if pattern else Markup("")
+
+
+def stroke(look: Look, width: float, d: str) -> Markup:
+    """The commands of a path as a line, so many units wide; nothing where a look has no line."""
+    if look.line == "none":
+        return Markup("")
+    dashes = dashed(look.line, width)
+    return piece('<path class="ln" stroke-width="{}"{} d="{}"/>', width, dashes, d)
+
+
+def filled(fill: Fill, d: str, page_style: PageStyle) -> Markup:
+    """The commands of a path as a face, and once more for the hatch."""
+    face = piece('<path class="{}" d="{}"/>', "ol" if fill.outline else "br", d)
+    if not fill.hatch:
+        return face
+    return face + piece('<path fill="url(#{})" d="{}"/>', page_style.hatch(fill.hatch), d)
+
+
+def words_at(kind: str, anchor: str, x: float, y: float, words: str) -> Markup:
+    """One line of text, of a class of the style sheet."""
+    template = '<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>'
+    return piece(template, kind, anchor, x, y, words)
 
 
 CLOSE = 79
 """matplotlib's code for the end of a closed path."""
-
-
-@dataclass
-class Symbols:
-    """The markers and hatches that a page uses."""
-
-    markers: dict[str, str] = field(default_factory=dict)
-    hatches: dict[str, str] = field(default_factory=dict)
-
-    def marker(self, code: str) -> str:
-        """The identifier of a marker, of about one unit."""
-        return self.markers.setdefault(code, f"m{len(self.markers)}")
-
-    def hatch(self, pattern: str) -> str:
-        """The identifier of a hatch."""
-        return self.hatches.setdefault(pattern[:1], f"h{len(self.hatches)}")
-
-    def definitions(self) -> Markup:
-        """What stands once in the page."""
-        parts = [_marker(code, name) for code, name in self.markers.items()]
-        parts += [
-            f'<pattern id="{name}" class="hatch" width="6" height="6" '
-            f'patternUnits="userSpaceOnUse">{HATCHES.get(sign, HATCHES["/"])}</pattern>'
-            for sign, name in self.hatches.items()
-        ]
-        return Markup("".join(parts))
 
 
 def _marker(code: str, name: str) -> str:
@@ -96,23 +93,6 @@ LEAST = 3.5
 
 GREY = 16
 """Channels that differ by less make a grey."""
-
-
-@dataclass
-class PageColours:
-    """The colours of a page, each with the name of a class of the style sheet."""
-
-    known: dict[str, str] = field(default_factory=dict)
-
-    def name(self, colour: str) -> str:
-        """The class of a hex colour."""
-        return self.known.setdefault(colour.upper(), f"i{len(self.known)}")
-
-    def css(self) -> tuple[str, str]:
-        """Rules for a light page, and for a dark one."""
-        light = "".join(f".{name}{{--c:{colour}}}" for colour, name in self.known.items())
-        dark = "".join(f".{name}{{--c:{on_dark(colour)}}}" for colour, name in self.known.items())
-        return light, dark
 
 
 def on_dark(colour: str) -> str:
@@ -147,23 +127,54 @@ class PageStyle:
     """What all pictures of one page share.
 
     Attributes:
-        colours: its colours.
-        symbols: its markers and hatches.
+        markers, hatches: the identifiers of those that it uses, by matplotlib's code.
+        inks: its colours, each with the name of a class of the style sheet.
         keys: the number of each entry of the legends, by title: a scheme has one number on the
             whole page, so that it can be hidden in all pictures at once.
     """
 
-    colours: PageColours = field(default_factory=PageColours)
-    symbols: Symbols = field(default_factory=Symbols)
+    markers: dict[str, str] = field(default_factory=dict)
+    hatches: dict[str, str] = field(default_factory=dict)
+    inks: dict[str, str] = field(default_factory=dict)
     keys: dict[str, int] = field(default_factory=dict)
+
+    def marker(self, code: str) -> str:
+        """The identifier of a marker, of about one unit."""
+        return self.markers.setdefault(code, f"m{len(self.markers)}")
+
+    def hatch(self, pattern: str) -> str:
+        """The identifier of a hatch."""
+        return self.hatches.setdefault(pattern[:1], f"h{len(self.hatches)}")
+
+    def ink(self, colour: str) -> str:
+        """The class of a hex colour."""
+        return self.inks.setdefault(colour.upper(), f"i{len(self.inks)}")
 
     def key(self, title: str) -> int:
         """The number of an entry."""
         return self.keys.setdefault(title, len(self.keys))
 
+    def definitions(self) -> Markup:
+        """Markers and hatches, which stand once in the page."""
+        parts = [_marker(code, name) for code, name in self.markers.items()]
+        parts += [
+            f'<pattern id="{name}" class="hatch" width="6" height="6" '
+            f'patternUnits="userSpaceOnUse">{HATCHES.get(sign, HATCHES["/"])}</pattern>'
+            for sign, name in self.hatches.items()
+        ]
+        return Markup("".join(parts))
+
+    def css(self) -> tuple[str, str]:
+        """Rules for a light page, and for a dark one."""
+        light = "".join(f".{name}{{--c:{colour}}}" for colour, name in self.inks.items())
+        dark = "".join(f".{name}{{--c:{on_dark(colour)}}}" for colour, name in self.inks.items())
+        return light, dark
+
 
 # A table of values is a small image, a pixel for each value, which the browser stretches.
 
+
+STRETCHED = Markup('preserveAspectRatio="none"')
 
 MOST_READ = 60_000
 """Values that a pointer can read; a larger table is a picture alone."""
@@ -174,31 +185,22 @@ def heat_image(mark: Heat, x: Scale, y: Scale) -> tuple[Markup, dict[str, Any]]:
     rows = len(mark.values)
     left, right = x(np.array(mark.sides, dtype=np.float64))
     top, bottom = y(np.array([-0.5, rows - 0.5], dtype=np.float64))
-    image = Markup(
-        '<image class="heat" x="{}" y="{}" width="{}" height="{}" preserveAspectRatio="none" '
-        'href="{}"/>'
-    ).format(
-        *map(tenth, (min(left, right), min(top, bottom), abs(right - left), abs(bottom - top))),
-        source(shades(mark.values, mark)),
+    template = '<image class="heat" x="{}" y="{}" width="{}" height="{}" {} href="{}"/>'
+    parts = piece(
+        template,
+        *(min(left, right), min(top, bottom), abs(right - left), abs(bottom - top)),
+        *(STRETCHED, shades(mark.values, mark)),
     )
-    lines = Markup("").join(
-        Markup('<path class="gap" d="M{} {}H{}"/>').format(tenth(left), tenth(at), tenth(right))
-        for at in y(np.arange(1, rows, dtype=np.float64) - 0.5)
-        if rows <= 24
-    )
+    for at in y(np.arange(1, rows, dtype=np.float64) - 0.5) if rows <= 24 else ():
+        parts += piece('<path class="gap" d="M{} {}H{}"/>', left, at, right)
     if mark.values.size > MOST_READ:
-        return image + lines, {}
-    values = {
-        "kind": "heat",
-        "v": [readable(row) for row in mark.values],
-        "label": mark.label,
-        "sides": mark.sides,
-    }
-    return image + lines, values
+        return parts, {}
+    read = [readable(row) for row in mark.values]
+    return parts, {"kind": "heat", "v": read, "label": mark.label, "sides": mark.sides}
 
 
-def shades(values: FloatArray, mark: Heat) -> bytes:
-    """Values in the colours of a mark, as the bytes of a PNG, one pixel each."""
+def shades(values: FloatArray, mark: Heat) -> str:
+    """Values in the colours of a mark, one pixel each: a PNG as part of the page."""
     from matplotlib import colormaps
     from PIL import Image
 
@@ -211,32 +213,19 @@ def shades(values: FloatArray, mark: Heat) -> bytes:
     pixels[~np.isfinite(values)] = 0
     sink = BytesIO()
     Image.fromarray(pixels, "RGBA").save(sink, "png", optimize=True)
-    return sink.getvalue()
-
-
-def source(png: bytes) -> str:
-    """An image as part of the page."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+    return f"data:image/png;base64,{base64.b64encode(sink.getvalue()).decode('ascii')}"
 
 
 def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     """Which shade is which value: flush right at a place, one line high."""
     low, high = mark.limits
     steps = np.geomspace(low, high, 48) if mark.log else np.linspace(low, high, 48)
-    return Markup(
-        '<text class="tk" text-anchor="end" x="{0}" y="{1}">{2}</text>'
-        '<image x="{3}" y="{4}" width="72" height="9" preserveAspectRatio="none" href="{5}"/>'
-        '<text class="tk" text-anchor="end" x="{6}" y="{1}">{7}</text>'
-    ).format(
-        tenth(right),
-        tenth(y),
-        f"{high:.3g} {mark.label}".strip(),
-        tenth(right - 78 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
-        tenth(y - 8.5),
-        source(shades(steps[None, :], mark)),
-        tenth(right - 83 - 6.0 * len(f"{high:.3g} {mark.label}".strip())),
-        f"{low:.3g}",
-    )
+    most = f"{high:.3g} {mark.label}".strip()
+    left = right - 78 - 6.0 * len(most)
+    template = '<image x="{}" y="{}" width="72" height="9" {} href="{}"/>'
+    bar = piece(template, left, y - 8.5, STRETCHED, shades(steps[None, :], mark))
+    least = words_at("tk", "end", left - 5, y, f"{low:.3g}")
+    return words_at("tk", "end", right, y, most) + bar + least
 
 
 # The marks.
@@ -249,19 +238,7 @@ MARKED = 8
 """Markers on a line."""
 
 Values = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A mark.
-
-    Attributes:
-        svg: the elements.
-        values: what a pointer reads, ``{}`` for nothing; ``kind`` says how.
-    """
-
-    svg: Markup
-    values: Values
+"""What a pointer reads at a mark, ``{}`` for nothing; ``kind`` says how."""
 
 
 @dataclass(frozen=True)
@@ -271,53 +248,40 @@ class PanelScales:
     Attributes:
         x, y: the scales.
         page_style: what all pictures of the page share.
-        owner: the title under which a mark without one is hidden and read; by colour.
     """
 
     x: Scale
     y: Scale
     page_style: PageStyle
-    owner: Mapping[str, str]
-
-    def title(self, look: Look | Fill) -> str:
-        """The entry of the legend that a mark belongs to."""
-        return look.title or self.owner.get(look.colour, "")
 
 
-def draw_mark(mark: Mark, at: PanelScales, title: str) -> Drawn:
-    """Draw a mark.
+def draw_mark(mark: Mark, at: PanelScales, title: str) -> tuple[Markup, Values]:
+    """Draw a mark; also what a pointer reads there.
 
     Args:
         mark: what.
         at: where.
         title: the entry of the legend that it belongs to; empty for none.
     """
-    group = Markup('<g class="mark {}"{}>{}</g>')
-    key = Markup(' data-k="{}"').format(at.page_style.key(title)) if title else Markup("")
+    number = at.page_style.key(title) if title else -1
+    key = piece(' data-k="{}"', number) if title else ""
     match mark:
         case Curve():
             parts, values = _curve(mark, at)
-            ink = at.page_style.colours.name(mark.look.colour)
         case Points():
             parts, values = _points(mark, at)
-            ink = at.page_style.colours.name(mark.look.colour)
         case Bars():
             parts, values = _bars(mark, at)
-            ink = at.page_style.colours.name(mark.fill.colour)
         case Rules():
             parts, values = _rules(mark, at), {}
-            ink = at.page_style.colours.name(INK)
         case Texts():
             parts, values = _texts(mark, at), {}
-            ink = at.page_style.colours.name(mark.colour)
         case Heat():
             parts, values = heat_image(mark, at.x, at.y)
-            ink = ""
+    ink = at.page_style.ink(mark.colour) if mark.colour else ""
     if values:
-        values["t"] = title
-        values["k"] = at.page_style.key(title) if title else -1
-        values["i"] = ink
-    return Drawn(group.format(ink, key, parts), values)
+        values |= {"t": title, "k": number, "i": ink}
+    return piece('<g class="mark {}"{}>{}</g>', ink, key, parts), values
 
 
 def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
@@ -329,16 +293,12 @@ def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     places = [*range(len(x))] if whole else kept(along, [middle, *band])
     parts = Markup("")
     if band and mark.bars:
-        parts += _bars_at(x, *band)
+        parts += _bars_at("M{0} {1}V{2}", x, *band)
     elif band:
         low, high = band
         parts += _band(along[places], low[places], high[places], mark.across)
-    d = _line(x[places], y[places], mark.steps)
-    pattern = dashes(mark.look.line, mark.width * UNIT)
-    if mark.look.line != "none":
-        parts += Markup('<path class="ln" stroke-width="{}"{} d="{}"/>').format(
-            tenth(mark.width * UNIT), _dashed(pattern), d
-        )
+    d = _line(zip(x[places], y[places], strict=True), mark.steps)
+    parts += stroke(mark.look, mark.width * UNIT, d)
     if mark.look.marker:
         every = 1 if mark.bars else max(1, len(x) // MARKED)
         marked = [*mark.marked] or slice(every // 2, None, every)
@@ -353,15 +313,11 @@ def _curve(mark: Curve, at: PanelScales) -> tuple[Markup, Values]:
     return parts, values if len(mark.x) else {}
 
 
-def _dashed(pattern: str) -> Markup:
-    return Markup(' stroke-dasharray="{}"').format(pattern) if pattern else Markup("")
-
-
-def _line(x: FloatArray, y: FloatArray, steps: bool) -> str:
+def _line(places: Iterable[tuple[float, float]], steps: bool) -> str:
     """The commands of a path; a gap where a place is NaN."""
     parts, pen = [], False
     last = ""
-    for px, py in zip(x, y, strict=True):
+    for px, py in places:
         if not (np.isfinite(px) and np.isfinite(py)):
             pen = False
             continue
@@ -386,64 +342,47 @@ def _band(along: FloatArray, low: FloatArray, high: FloatArray, across: str) -> 
             continue
         a = np.concatenate([along[run], along[run][::-1]])
         b = np.concatenate([low[run], high[run][::-1]])
-        x, y = (a, b) if across == "y" else (b, a)
-        d += _line(x, y, steps=False) + "Z"
-    return Markup('<path class="bd" d="{}"/>').format(d) if d else Markup("")
+        d += _line(zip(*((a, b) if across == "y" else (b, a)), strict=True), steps=False) + "Z"
+    return piece('<path class="bd" d="{}"/>', d) if d else Markup("")
 
 
-def _bars_at(x: FloatArray, low: FloatArray, high: FloatArray) -> Markup:
-    """Vertical bars, where both ends are known."""
-    known = np.isfinite(x) & np.isfinite(low) & np.isfinite(high) & (low != high)
-    d = "".join(
-        f"M{tenth(at)} {tenth(a)}V{tenth(b)}"
-        for at, a, b in zip(x[known], low[known], high[known], strict=True)
-    )
-    return Markup('<path class="ln" stroke-width="1.8" d="{}"/>').format(d) if d else Markup("")
+def _bars_at(command: str, at: FloatArray, low: FloatArray, high: FloatArray) -> Markup:
+    """Bars of one direction, where place and ends are known; the command has them in this order."""
+    known = np.isfinite(at) & np.isfinite(low) & np.isfinite(high) & (low != high)
+    bars = zip(at[known], low[known], high[known], strict=True)
+    d = Markup("").join(piece(command, *bar) for bar in bars)
+    return piece('<path class="ln" stroke-width="1.8" d="{}"/>', d) if d else d
 
 
 def _uses(look: Look, x: FloatArray, y: FloatArray, size: float, page_style: PageStyle) -> Markup:
-    name, scale = page_style.symbols.marker(look.marker), tenth(size * UNIT)
-    use = Markup('<use href="#{}" transform="translate({} {})scale({})"/>')
+    name, scale = page_style.marker(look.marker), tenth(size * UNIT)
+    use = '<use href="#{}" transform="translate({} {})scale({})"/>'
     known = np.isfinite(x) & np.isfinite(y)
-    return Markup("").join(
-        use.format(name, tenth(px), tenth(py), scale)
-        for px, py in zip(x[known], y[known], strict=True)
-    )
+    places = zip(x[known], y[known], strict=True)
+    return Markup("").join(piece(use, name, px, py, scale) for px, py in places)
 
 
 def _points(mark: Points, at: PanelScales) -> tuple[Markup, Values]:
     x, y = at.x(mark.x), at.y(mark.y)
     parts = Markup("")
     values: Values = {"kind": "points", "x": readable(mark.x), "y": readable(mark.y)}
-    for name, lengths, middle, scale in (
-        ("dx", mark.dx, mark.x, at.x),
-        ("dy", mark.dy, mark.y, at.y),
+    for name, lengths, middle, scale, command, other in (
+        ("dx", mark.dx, mark.x, at.x, "M{1} {0}H{2}", y),
+        ("dy", mark.dy, mark.y, at.y, "M{0} {1}V{2}", x),
     ):
-        if lengths is None or not lengths.size:
-            continue
-        low, high = scale(middle - lengths[0]), scale(middle + lengths[1])
-        values[name] = [readable(middle - lengths[0]), readable(middle + lengths[1])]
-        known = np.isfinite(low) & np.isfinite(high) & (low != high)
-        d = "".join(
-            f"M{tenth(a)} {tenth(o)}H{tenth(b)}"
-            if name == "dx"
-            else f"M{tenth(o)} {tenth(a)}V{tenth(b)}"
-            for a, b, o in zip(
-                low[known], high[known], (y if name == "dx" else x)[known], strict=True
-            )
-        )
-        if d:
-            parts += Markup('<path class="ln" stroke-width="1.8" d="{}"/>').format(d)
+        if lengths is not None and lengths.size:
+            low, high = middle - lengths[0], middle + lengths[1]
+            values[name] = [readable(low), readable(high)]
+            parts += _bars_at(command, other, scale(low), scale(high))
     if mark.look.marker:
-        size = mark.size + 2 * mark.ringed
-        uses = _uses(mark.look, x, y, size, at.page_style)
+        uses = _uses(mark.look, x, y, mark.size + 2 * mark.ringed, at.page_style)
         kind = "hollow" if mark.hollow else "ringed" if mark.ringed else ""
-        parts += Markup('<g class="{}">{}</g>').format(kind, uses) if kind else uses
+        parts += piece('<g class="{}">{}</g>', kind, uses) if kind else uses
     return parts, values if len(mark.x) else {}
 
 
 def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
-    """All bars of a kind as one path, and once more for the hatch."""
+    """All bars of a kind as one path."""
     if not len(mark.rows):
         return Markup(""), {}
     left, right = at.x(mark.start), at.x(mark.end)
@@ -454,28 +393,16 @@ def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
         for a, b, c, e in zip(left, right, top, bottom, strict=True)
         if np.isfinite([a, b, c, e]).all() and tenth(a) != tenth(b)
     )
-    parts = Markup('<path class="{}" d="{}"/>').format("ol" if mark.fill.outline else "br", d)
-    if mark.fill.hatch:
-        parts += Markup('<path fill="url(#{})" d="{}"/>').format(
-            at.page_style.symbols.hatch(mark.fill.hatch), d
-        )
-    values: Values = {
-        "kind": "bars",
-        "r": readable(mark.rows),
-        "s": readable(mark.start),
-        "e": readable(mark.end),
-    }
-    return parts, values
+    ends = {"r": readable(mark.rows), "s": readable(mark.start), "e": readable(mark.end)}
+    return filled(mark.fill, d, at.page_style), {"kind": "bars", **ends}
 
 
 def _rules(mark: Rules, at: PanelScales) -> Markup:
-    ends = f"{tenth(at.y.start)}V{tenth(at.y.end)}"
-    d = "".join(f"M{tenth(x)} {ends}" for x in at.x(mark.x) if np.isfinite(x))
-    d += "".join(
-        f"M{tenth(at.x.start)} {tenth(y)}H{tenth(at.x.end)}" for y in at.y(mark.y) if np.isfinite(y)
-    )
-    dashed = _dashed(dashes(mark.line, 1.0))
-    return Markup('<path class="rule"{} d="{}"/>').format(dashed, d) if d else Markup("")
+    upright, level = at.x(mark.x), at.y(mark.y)
+    lines = [(x, at.y.start, "V", at.y.end) for x in upright[np.isfinite(upright)]]
+    lines += [(at.x.start, y, "H", at.x.end) for y in level[np.isfinite(level)]]
+    d = Markup("").join(piece("M{} {}{}{}", *line) for line in lines)
+    return piece('<path class="rule"{} d="{}"/>', dashed(mark.line, 1.0), d) if d else d
 
 
 ANCHORS = {"left": "start", "center": "middle", "right": "end"}
@@ -487,11 +414,11 @@ LINE = 13.0
 
 def _texts(mark: Texts, at: PanelScales) -> Markup:
     """Each line of each text as an element of its own."""
-    line = Markup('<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>')
-    weight, parts = "bold" if mark.bold else "normal", Markup("")
+    template = '<text class="tx" text-anchor="{}" font-weight="{}" x="{}" y="{}">{}</text>'
+    style, parts = (ANCHORS[mark.align], "bold" if mark.bold else "normal"), Markup("")
     for x, y, words in zip(at.x(mark.x), at.y(mark.y), mark.words, strict=True):
         lines = [*map(escaped, words.split("\n"))]
         for number, part in enumerate(lines):
             middle = y + 4 + LINE * (number - (len(lines) - 1) / 2)
-            parts += line.format(ANCHORS[mark.align], weight, tenth(x), tenth(middle), part)
+            parts += piece(template, *style, x, middle, part)
     return parts

@@ -5,29 +5,37 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
 
 from ...config.errors import escaped, shortened
-from ..looks import INK, MUTED, Look
-from ..picture import Axis, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points, Rules
-from .marks import LINE, PageStyle, PanelScales, colour_bar, dashes, draw_mark
+from ..looks import INK, MUTED
+from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules
+from .marks import (
+    LINE,
+    UNIT,
+    PageStyle,
+    PanelScales,
+    colour_bar,
+    draw_mark,
+    filled,
+    stroke,
+    words_at,
+)
 from .scale import (
     Limits,
     Scale,
     limits,
     linear_ticks,
     log_ticks,
+    piece,
     readable,
     said,
-    tenth,
     tick_text,
 )
-
-# A panel.
-
 
 CHARACTER = 6.3
 """Units that a character of a tick is wide."""
@@ -91,84 +99,61 @@ def draw_panel(
         ident: an identifier that no other part of the page has.
         layout: its size and ends.
         page_style: of the page.
-        owner: titles of colours, for marks without a title.
+        owner: the title of each colour, under which marks without one are hidden.
     """
+    y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
     room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
-    ticks = [(at, _folded(lines, room)) for at, lines in _ticks(panel.y, layout.y, layout.y_log)]
+    folded = partial(textwrap.wrap, width=room, break_on_hyphens=False)
+    ticks = [
+        (at, [part for line in lines for part in folded(line) or [""]])
+        for at, lines in _ticks(panel.y, y)
+    ]
     longest = max((len(line) for _, lines in ticks for line in lines), default=0)
     left = min(BESIDE + CHARACTER * longest, MOST_LEFT * layout.width)
     x = Scale(*layout.x, left, layout.width - RIGHT, layout.x_log)
-    y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
-    at = PanelScales(x, y, page_style, owner)
-    drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, at)]
+    at = PanelScales(x, y, page_style)
+    drawn = [draw_mark(mark, at, title) for mark, title in _titled(panel.marks, owner)]
     title = tuple(escaped(line) for line in panel.title.split("\n") if line)
     label = ": ".join([name, ", ".join(title)] if title else [name])
     clip = f"{ident}-clip"
-    heats = [mark for mark in panel.marks if isinstance(mark, Heat)]
+    inside = (left - 1, TOP - 1, x.end - left + 2, y.start - TOP + 2)
+    rectangle = '<clipPath id="{}"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>'
     parts = [
-        Markup('<desc id="{}-desc">{}</desc>').format(ident, alt_text(panel, layout)),
-        Markup('<clipPath id="{}"><rect x="{}" y="{}" width="{}" height="{}"/></clipPath>').format(
-            clip, *map(tenth, (left - 1, TOP - 1, layout.width - RIGHT - left + 2,
-                               layout.height - BOTTOM - TOP + 2)),
-        ),
-        *_axes(panel, x, y, ticks, layout),
-        Markup('<g clip-path="url(#{})">{}</g>').format(
-            clip, Markup("").join(each.svg for each in drawn)
-        ),
-        *(colour_bar(mark, layout.width - RIGHT, TOP - 9) for mark in heats[:1]),
-    ]  # fmt: skip
+        piece('<desc id="{}-desc">{}</desc>', ident, alt_text(panel, at)),
+        piece(rectangle, clip, *inside),
+        *_axes(panel, at, ticks),
+        piece('<g clip-path="url(#{})">{}</g>', clip, Markup("").join(svg for svg, _ in drawn)),
+    ]
+    heat = next((mark for mark in panel.marks if isinstance(mark, Heat)), None)
+    if heat is not None:
+        parts.append(colour_bar(heat, x.end, TOP - 9))
     if panel.remark:
-        parts.append(
-            Markup('<text class="rm" text-anchor="end" x="{}" y="{}">{}</text>').format(
-                tenth(layout.width - RIGHT - 4), tenth(TOP + 12), escaped(panel.remark)
-            )
-        )
-    svg = Markup(
+        parts.append(words_at("rm", "end", x.end - 4, TOP + 12, escaped(panel.remark)))
+    svg = piece(
         '<svg id="{0}" class="panel" viewBox="0 0 {1} {2}" role="img" aria-label="{3}" '
-        'aria-describedby="{0}-desc">{4}</svg>'
-    ).format(
-        ident,
-        tenth(layout.width),
-        tenth(layout.height),
-        shortened(label),
-        Markup("").join(parts),
+        'aria-describedby="{0}-desc">{4}</svg>',
+        *(ident, layout.width, layout.height, shortened(label), Markup("").join(parts)),
     )
-    values = {
-        "x": _axis_values(panel.x, x),
-        "y": _axis_values(panel.y, y),
-        "marks": [each.values for each in drawn if each.values],
-    }
+    read = [values for _, values in drawn if values]
+    values = {"x": _axis_values(panel.x, x), "y": _axis_values(panel.y, y), "marks": read}
     return DrawnPanel(ident, title, svg, values, layout.width)
 
 
-def _titled(marks: Sequence[Mark], at: PanelScales) -> Iterator[tuple[Mark, str]]:
+def _titled(marks: Sequence[Mark], owner: Mapping[str, str]) -> Iterator[tuple[Mark, str]]:
     """Each mark with the entry of the legend under which it is hidden."""
     before = ""
     for mark in marks:
         match mark:
             case Curve() | Points():
-                title = at.title(mark.look)
+                yield mark, mark.title or owner.get(mark.colour, "")
             case Bars():
-                before = mark.fill.title or before
-                title = before
+                before = mark.title or before
+                yield mark, before
             case _:
-                title = ""
-        yield mark, title
+                yield mark, ""
 
 
-def layout_of(panel: Panel, width: float, height: float) -> PanelLayout:
-    """The ends of a panel that shares no axis."""
-    return PanelLayout(
-        width,
-        height,
-        limits(panel.x, panel.marks, "x"),
-        limits(panel.y, panel.marks, "y"),
-        panel.x.log,
-        panel.y.log,
-    )
-
-
-def _ticks(axis: Axis, reach: Limits, log: bool) -> list[tuple[float, list[str]]]:
+def _ticks(axis: Axis, scale: Scale) -> list[tuple[float, list[str]]]:
     """Places and names, as lines."""
     if axis.names is not None:
         places = axis.places if axis.places is not None else range(len(axis.names))
@@ -176,59 +161,45 @@ def _ticks(axis: Axis, reach: Limits, log: bool) -> list[tuple[float, list[str]]
             (float(at), [shortened(escaped(line), LONGEST) for line in name.split("\n")])
             for at, name in zip(places, axis.names, strict=False)
         ]
-    if axis.places is not None:
-        found = np.array(axis.places)
-    else:
-        found = log_ticks(*reach, axis.ticks) if log else linear_ticks(*reach)
-    return [(float(at), [tick_text(float(at), log)]) for at in found]
+    reach = (scale.low, scale.high)
+    fitted = log_ticks(*reach, axis.ticks) if scale.log else linear_ticks(*reach)
+    found = fitted if axis.places is None else axis.places
+    return [(float(at), [tick_text(float(at), scale.log)]) for at in found]
 
 
-def _folded(lines: list[str], room: int) -> list[str]:
-    """The lines of a name, none of them longer than ``room`` characters."""
-    return [
-        part for line in lines for part in textwrap.wrap(line, room, break_on_hyphens=False) or [""]
-    ]
-
-
-def _axes(
-    panel: Panel, x: Scale, y: Scale, ticks: list[tuple[float, list[str]]], layout: PanelLayout
-) -> Iterator[Markup]:
+def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -> Iterator[Markup]:
+    x, y = at.x, at.y
     bottom, right = y.start, x.end
-    text = Markup('<text class="{}" text-anchor="{}" x="{}" y="{}">{}</text>')
-    lines = []
-    for value, name in _fitting(_ticks(panel.x, layout.x, layout.x_log), x):
-        at = float(x(np.array([value]))[0])
-        lines.append(f"M{tenth(at)} {tenth(bottom)}V{tenth(y.end)}")
-        yield text.format("tk", "middle", tenth(at), tenth(bottom + 15), " ".join(name))
-    for value, name in ticks:
-        at = float(y(np.array([value]))[0])
-        if not (y.end - 1 <= at <= y.start + 1):
+    lines = Markup("")
+    for place, name in _fitting(_ticks(panel.x, x), x):
+        lines += piece("M{} {}V{}", place, bottom, y.end)
+        yield words_at("tk", "middle", place, bottom + 15, name)
+    for value, names in ticks:
+        place = float(y(np.array([value]))[0])
+        if not (y.end - 1 <= place <= y.start + 1):
             continue
-        lines.append(f"M{tenth(x.start)} {tenth(at)}H{tenth(right)}")
-        for number, part in enumerate(name):
-            shift = 4 + LINE * (number - (len(name) - 1) / 2)
+        lines += piece("M{} {}H{}", x.start, place, right)
+        for number, part in enumerate(names):
+            shift = 4 + LINE * (number - (len(names) - 1) / 2)
             kind = "tk strong" if value in panel.y.strong else "tk"
-            yield text.format(kind, "end", tenth(x.start - 6), tenth(at + shift), part)
+            yield words_at(kind, "end", x.start - 6, place + shift, part)
     if panel.grid:
-        yield Markup('<path class="grid" d="{}"/>').format("".join(lines))
-    yield Markup('<path class="axis" d="M{} {}V{}H{}"/>').format(
-        tenth(x.start), tenth(y.end), tenth(bottom), tenth(right)
-    )
-    middle = (x.start + right) / 2
-    yield text.format("al", "middle", tenth(middle), tenth(bottom + 34), escaped(panel.x.label))
+        yield piece('<path class="grid" d="{}"/>', lines)
+    yield piece('<path class="axis" d="M{} {}V{}H{}"/>', x.start, y.end, bottom, right)
+    yield words_at("al", "middle", (x.start + right) / 2, bottom + 34, escaped(panel.x.label))
     if panel.y.label:
-        yield text.format("al", "start", "6", tenth(TOP - 11), escaped(panel.y.label))
+        yield words_at("al", "start", 6.0, TOP - 11, escaped(panel.y.label))
 
 
-def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[float, list[str]]]:
-    """The ticks on the axis whose names do not run into each other."""
+def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[float, str]]:
+    """Where the names stand that do not run into each other."""
     last = -np.inf
-    for value, name in ticks:
-        at = float(x(np.array([value]))[0])
-        half = CHARACTER * len(" ".join(name)) / 2
-        if x.start - 1 <= at <= x.end + 1 and at - half > last + 4:
-            last = at + half
-            yield value, name
+    for value, lines in ticks:
+        place, name = float(x(np.array([value]))[0]), " ".join(lines)
+        half = CHARACTER * len(name) / 2
+        if x.start - 1 <= place <= x.end + 1 and place - half > last + 4:
+            last = place + half
+            yield place, name
 
 
 def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
@@ -247,10 +218,13 @@ def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
     return values
 
 
-def alt_text(panel: Panel, layout: PanelLayout) -> str:
+def alt_text(panel: Panel, at: PanelScales) -> str:
     """The panel in words, for who cannot see it: axes, and where every scheme begins and ends."""
-    sentences = [_said_axis("Horizontal", panel.x, layout.x, layout.x_log)]
-    sentences.append(_said_axis("Vertical", panel.y, layout.y, layout.y_log))
+    sentences = []
+    for which, axis, scale in (("Horizontal", panel.x, at.x), ("Vertical", panel.y, at.y)):
+        log = ", logarithmic" if scale.log else ""
+        ends = "" if axis.names is not None else f", from {said(scale.low)} to {said(scale.high)}"
+        sentences.append(f"{which}: {escaped(axis.label) or 'rows'}{ends}{log if ends else ''}.")
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
     sentences += spoken[:MOST_SAID]
     if len(spoken) > MOST_SAID:
@@ -260,43 +234,26 @@ def alt_text(panel: Panel, layout: PanelLayout) -> str:
     return " ".join(sentences)
 
 
-def _said_axis(which: str, axis: Axis, reach: Limits, log: bool) -> str:
-    scale = ", logarithmic" if log else ""
-    label = escaped(axis.label) or "rows"
-    if axis.names is not None:
-        return f"{which}: {label}."
-    return f"{which}: {label}, from {said(reach[0])} to {said(reach[1])}{scale}."
-
-
 def _said_mark(mark: Mark) -> str:
+    words = ""
     match mark:
-        case Curve() if mark.look.title and len(mark.x):
+        case Curve():
             known = np.flatnonzero(np.isfinite(mark.x) & np.isfinite(mark.y))
-            if not known.size:
-                return ""
-            first, last = known[0], known[-1]
-            return (
-                f"{escaped(mark.look.title)}: {said(float(mark.y[first]))} at "
-                f"{said(float(mark.x[first]))}, {said(float(mark.y[last]))} at "
-                f"{said(float(mark.x[last]))}."
-            )
-        case Points() if mark.look.title and len(mark.x) == 1:
-            return (
-                f"{escaped(mark.look.title)}: {said(float(mark.y[0]))} at {said(float(mark.x[0]))}."
-            )
-        case Points() if mark.look.title and len(mark.x):
-            return f"{escaped(mark.look.title)}: {len(mark.x)} points."
-        case Bars() if mark.fill.title and len(mark.rows) == 1:
-            ends = f"{said(float(mark.start[0]))} to {said(float(mark.end[0]))}"
-            return f"{escaped(mark.fill.title)}: {ends}."
-        case Bars() if mark.fill.title and len(mark.rows):
-            return f"{escaped(mark.fill.title)}: {len(mark.rows)} bars."
+            ends = (*known[:1], *known[-1:])
+            words = ", ".join(f"{said(mark.y[end])} at {said(mark.x[end])}" for end in ends)
+        case Points() if len(mark.x) == 1:
+            words = f"{said(mark.y[0])} at {said(mark.x[0])}"
+        case Points() if len(mark.x):
+            words = f"{len(mark.x)} points"
+        case Bars() if len(mark.rows) == 1:
+            words = f"{said(mark.start[0])} to {said(mark.end[0])}"
+        case Bars() if len(mark.rows):
+            words = f"{len(mark.rows)} bars"
         case Heat():
             rows, columns = mark.values.shape
             low, high = mark.limits
             return f"{rows} rows of {columns} shades, from {said(low)} to {said(high)}."
-        case _:
-            return ""
+    return f"{escaped(mark.title)}: {words}." if mark.title and words else ""
 
 
 # A picture: its panels, which may share axes, and one legend.
@@ -366,7 +323,10 @@ def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle)
     several = len(picture.panels) > 1 and not rows
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]
     layouts = _shared(picture, layouts)
-    owner = _owners(picture.panels)
+    owner: dict[str, str] = {}
+    for mark in (mark for panel in picture.panels for mark in panel.marks):
+        if isinstance(mark, Looked) and mark.title and mark.colour not in (INK, MUTED):
+            owner.setdefault(mark.colour, mark.title)
     panels = [
         draw_panel(panel, name, f"{ident}-{place_}", layout, page_style, owner)
         for place_, (panel, layout) in enumerate(zip(picture.panels, layouts, strict=True), start=1)
@@ -386,15 +346,17 @@ def _rows(panel: Panel) -> int:
 
 
 def _frame(panel: Panel, several: bool, alone: bool) -> PanelLayout:
+    """The size of a panel that shares no axis, and the ends of its axes."""
     rows = _rows(panel)
-    if not rows:
-        size = (SEVERAL, LOW) if several else (ONE, TALL)
-        return layout_of(panel, *size)
-    most = ROW[1] if alone else CROWDED
-    height = 70 + rows * min(most, max(ROW[0], ROWS / rows))
-    few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
-    bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
-    return layout_of(panel, ONE if few and bars <= 3 * rows else WIDE, max(height, 130.0))
+    width, height = (SEVERAL, LOW) if several else (ONE, TALL)
+    if rows:
+        most = ROW[1] if alone else CROWDED
+        height = max(70 + rows * min(most, max(ROW[0], ROWS / rows)), 130.0)
+        few = rows <= 12 and not any(isinstance(mark, Heat) for mark in panel.marks)
+        bars = sum(len(mark.rows) for mark in panel.marks if isinstance(mark, Bars))
+        width = ONE if few and bars <= 3 * rows else WIDE
+    x, y = limits(panel.x, panel.marks, "x"), limits(panel.y, panel.marks, "y")
+    return PanelLayout(width, height, x, y, panel.x.log, panel.y.log)
 
 
 def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
@@ -416,105 +378,50 @@ def _shared(picture: Picture, layouts: list[PanelLayout]) -> list[PanelLayout]:
         )
         layouts = [replace(layout, y=reach, y_log=log) for layout in layouts]
         if any(layout.x_log for layout in layouts):
-            layouts = [_logarithmic(p, f) for p, f in zip(picture.panels, layouts, strict=True)]
+            for place, panel in enumerate(picture.panels):
+                axis = replace(panel.x, log=True, low=None, high=None)
+                reach = limits(axis, panel.marks, "x")
+                layouts[place] = replace(layouts[place], x=reach, x_log=True)
     if picture.share == "x":
         low, high = (pick(end for f in layouts for end in f.x) for pick in (min, max))
         layouts = [replace(layout, x=(low, high)) for layout in layouts]
     return layouts
 
 
-def _logarithmic(panel: Panel, layout: PanelLayout) -> PanelLayout:
-    axis = replace(panel.x, log=True, low=None, high=None)
-    own = layout_of(replace(panel, x=axis), layout.width, layout.height)
-    return replace(layout, x=own.x, x_log=True)
-
-
-def _owners(panels: Sequence[Panel]) -> dict[str, str]:
-    """Which title stands for a colour, where some marks of it have none."""
-    owners: dict[str, str] = {}
-    for panel in panels:
-        for mark in panel.marks:
-            if isinstance(mark, Curve | Points) and mark.look.title:
-                owners.setdefault(mark.look.colour, mark.look.title)
-    return {colour: title for colour, title in owners.items() if colour not in (INK, MUTED)}
-
-
 def _entries(picture: Picture, page_style: PageStyle) -> list[LegendEntry]:
     marks: dict[str, Mark] = {}
     for panel in picture.panels:
         for mark in panel.marks:
-            title = _title(mark)
-            if title:
-                marks.setdefault(title, mark)
-    order = [title for title in marks if title not in picture.last]
-    order += [title for title in picture.last if title in marks]
-    fixed = set(picture.last)
+            if mark.title:
+                marks.setdefault(mark.title, mark)
+    last = [title for title in picture.last if title in marks]
     return [
         LegendEntry(
             shortened(escaped(title), MOST_TITLE),
             swatch(marks[title], page_style),
-            -1 if title in fixed or isinstance(marks[title], Rules) else page_style.key(title),
+            -1 if title in last or isinstance(marks[title], Rules) else page_style.key(title),
         )
-        for title in order
+        for title in (*(title for title in marks if title not in last), *last)
     ]
-
-
-def _title(mark: Mark) -> str:
-    match mark:
-        case Curve() | Points():
-            return mark.look.title
-        case Bars():
-            return mark.fill.title
-        case Rules():
-            return mark.title
-        case _:
-            return ""
 
 
 def swatch(mark: Mark, page_style: PageStyle) -> Markup:
     """A small drawing of a mark, for a legend."""
     match mark:
+        case Curve() | Points() if mark.look.marker:
+            name = page_style.marker(mark.look.marker)
+            parts = piece('<use href="#{}" transform="translate(14 8)scale(7.5)"/>', name)
+            if isinstance(mark, Curve):
+                parts = stroke(mark.look, mark.width * UNIT, "M1 8H27") + parts
+            elif mark.hollow:
+                parts = piece('<g class="hollow">{}</g>', parts)
         case Curve():
-            parts = _line(mark.look, mark.width, page_style)
-            ink = page_style.colours.name(mark.look.colour)
+            parts = stroke(mark.look, mark.width * UNIT, "M1 8H27")
         case Points():
-            parts = _line(replace(mark.look, line="none"), 1.0, page_style)
-            if mark.hollow:
-                parts = Markup('<g class="hollow">{}</g>').format(parts)
-            if not mark.look.marker:
-                parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
-            ink = page_style.colours.name(mark.look.colour)
+            parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
         case Bars():
-            parts, ink = _box(mark.fill, page_style), page_style.colours.name(mark.fill.colour)
+            parts = filled(mark.fill, "M3 2H25V14H3Z", page_style)
         case _:
-            parts, ink = Markup('<path class="rule" d="M14 1V15"/>'), page_style.colours.name(INK)
-    return Markup('<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>').format(
-        ink, parts
-    )
-
-
-def _line(look: Look, width: float, page_style: PageStyle) -> Markup:
-    parts = Markup("")
-    if look.line != "none":
-        pattern = dashes(look.line, width * 1.25)
-        dashed = Markup(' stroke-dasharray="{}"').format(pattern) if pattern else ""
-        parts += Markup('<path class="ln" stroke-width="{}"{} d="M1 8H27"/>').format(
-            tenth(width * 1.25), dashed
-        )
-    if look.marker:
-        name = page_style.symbols.marker(look.marker)
-        parts += Markup('<use href="#{}" transform="translate(14 8)scale(7.5)"/>').format(name)
-    return parts
-
-
-def _box(fill: Fill, page_style: PageStyle) -> Markup:
-    parts = Markup('<path class="{}" d="M3 2H25V14H3Z"/>').format("ol" if fill.outline else "br")
-    if fill.hatch:
-        name = page_style.symbols.hatch(fill.hatch)
-        parts += Markup('<path fill="url(#{})" d="M3 2H25V14H3Z"/>').format(name)
-    return parts
-
-
-def titles(entries: Sequence[LegendEntry]) -> Iterator[str]:
-    """Titles of the entries that can be hidden."""
-    return (entry.title for entry in entries if entry.key >= 0)
+            parts = Markup('<path class="rule" d="M14 1V15"/>')
+    template = '<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>'
+    return piece(template, page_style.ink(mark.colour), parts)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from markupsafe import Markup
 
 from ....sim.types import FloatArray
 from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
@@ -24,16 +25,15 @@ def tenth(value: float) -> str:
     return text.removesuffix(".0") if text not in ("-0.0", "0.0") else "0"
 
 
+def piece(template: str, *values: object) -> Markup:
+    """A piece of SVG: numbers to a tenth of a unit, texts escaped."""
+    return Markup(template).format(*(tenth(v) if isinstance(v, float) else v for v in values))
+
+
 def readable(values: Iterable[float] | FloatArray) -> list[float | int | None]:
     """Values for JSON, rounded to ``DIGITS`` digits; what is not finite is null."""
-    return [_rounded(float(value)) for value in values]
-
-
-def _rounded(value: float) -> float | int | None:
-    if not np.isfinite(value):
-        return None
-    short = float(f"{value:.{DIGITS}g}")
-    return int(short) if short == int(short) and abs(short) < 1e15 else short
+    short = [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]
+    return [int(v) if v is not None and v % 1 == 0 and abs(v) < 1e15 else v for v in short]
 
 
 def said(value: float) -> str:
