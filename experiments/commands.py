@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from .options import (
-    JOBS,
     MOST_JOBS,
-    MOST_ROUNDS,
     MOST_SETS,
     AllowLarge,
     DataDir,
     Formats,
     GivenConfig,
     LaneOptions,
+    LiveRequest,
     MeasuredJob,
     MeasuredTable,
-    OnCluster,
+    MeasureRequest,
     OutputOptions,
     SearchRequest,
     Set,
-    Slow,
     TableOptions,
+    VerifyRequest,
     grouped,
     whole,
 )
@@ -42,9 +42,10 @@ app = typer.Typer(
 )
 
 
-def example(command: str) -> str:
-    """The last line of a command's help."""
-    return f"Example: [bold]erasurehead {command}[/bold]"
+def as_command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command, which is called as the first word of its example."""
+    epilog = f"Example: [bold]erasurehead {example}[/bold]"
+    return lambda function: app.command(example.split()[0], epilog=epilog)(grouped(function))
 
 
 def _said() -> str:
@@ -65,8 +66,7 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def erasurehead(
     version: Annotated[
-        bool,
-        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
     debug: Annotated[
         bool,
@@ -76,7 +76,7 @@ def erasurehead(
     """Straggler simulator for distributed gradient descent."""
 
 
-@app.command(epilog=example("init demo"))
+@as_command("init demo")
 def init(
     name: Annotated[
         str, typer.Argument(help="demo, example, asynchronous, cluster, lambda_cnn.")
@@ -89,16 +89,14 @@ def init(
     terminal.say(f"{path} written; now: erasurehead run {path}")
 
 
-@app.command(epilog=example("run demo.yaml --set workers=24"))
-@grouped
+@as_command("run demo.yaml --set workers=24")
 def run(
     given: GivenConfig,
     where: OutputOptions,
     timeline: Annotated[
         Path | None,
         typer.Option(
-            "--timeline",
-            help="Also write what every worker did in one replication, for ui.perfetto.dev.",
+            help="Also write what every worker did in one replication, for ui.perfetto.dev."
         ),
     ] = None,
 ) -> None:
@@ -106,8 +104,7 @@ def run(
     _run(given, where, LaneOptions(), timeline)
 
 
-@app.command(epilog=example("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2"))
-@grouped
+@as_command("sweep demo.yaml --set delay.rate=0.5,1,2 --jobs 2")
 def sweep(given: GivenConfig, lanes: LaneOptions, where: OutputOptions) -> None:
     """Run a config's grid in parallel; repeat the command to resume an interrupted one."""
     if lanes.scheduler is None and not where.dry_run:
@@ -153,78 +150,32 @@ def _run(
         raise typer.Exit(1)
 
 
-@app.command(epilog=example("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02"))
-@grouped
-def live(
-    given: GivenConfig,
-    scheduler: OnCluster = None,
-    time_scale: Annotated[
-        float,
-        typer.Option(
-            "--time-scale", help="Real seconds per simulated second; results are divided by it."
-        ),
-    ] = 1.0,
-    no_injection: Annotated[
-        bool,
-        typer.Option("--no-injection", help="Inject no delays: workers only compute."),
-    ] = False,
-    slow: Slow = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/<name>-live/.")
-    ] = None,
-    data_dir: DataDir = None,
-    allow_large: Annotated[
-        bool, typer.Option("--allow-large", help="Run even if it takes longer than a day.")
-    ] = False,
-) -> None:
+@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02")
+def live(given: GivenConfig, asked: LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from . import console
     from .live import command
 
     document = given.document()
-    how = command.how(scheduler, time_scale, not no_injection, slow or [])
-    target = output or Path("results") / f"{document.get('name', 'run')}-live"
+    target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
-        options = command.LiveOptions(how, data_dir, allow_large, progress, terminal.say)
-        outcome, facts = command.run_live(document, target, options)
+        outcome, facts = command.run_live(document, target, asked, progress)
     console.show_outcome(outcome, target)
     command.show_live(outcome, facts)
     if outcome.failed:
         raise typer.Exit(1)
 
 
-@app.command(epilog=example("verify --replications 20000"))
-def verify(
-    replications: Annotated[
-        int,
-        typer.Option(
-            "--replications",
-            parser=whole(1000, MOST_ROUNDS),
-            metavar="N",
-            help="Independent rounds of each scheme.",
-        ),
-    ] = 200_000,
-    engine: Annotated[
-        Literal["batch", "event"],
-        typer.Option("--engine", help="The event engine takes two minutes for 10000 rounds."),
-    ] = "batch",
-    seed: Annotated[
-        int,
-        typer.Option("--seed", parser=whole(0, 2**63 - 1), metavar="N", help="Seed of the delays."),
-    ] = 0,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Also write verify.parquet and verify.csv here.")
-    ] = None,
-    allow_large: AllowLarge = False,
-) -> None:
+@as_command("verify --replications 20000")
+def verify(asked: VerifyRequest) -> None:
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from .verify import verify_grid
 
-    if not verify_grid(replications, engine, seed, output, allow_large):
+    if not verify_grid(asked):
         raise typer.Exit(1)
 
 
-@app.command(epilog=example("reproduce loss_time --jobs 2"))
+@as_command("reproduce loss_time --jobs 2")
 def reproduce(
     figures: Annotated[
         list[str] | None,
@@ -235,13 +186,11 @@ def reproduce(
     full: Annotated[
         bool, typer.Option("--full", help="More replications, and the public data sets.")
     ] = False,
-    output: Annotated[
-        Path, typer.Option("--output", help="Where pictures, tables and summary.md go.")
-    ] = Path("results/reproduce"),
+    output: Annotated[Path, typer.Option(help="Where pictures, tables and summary.md go.")] = Path(
+        "results/reproduce"
+    ),
     data_dir: DataDir = None,
-    jobs: Annotated[
-        int, typer.Option("--jobs", parser=JOBS, metavar="N", help="Figures made at the same time.")
-    ] = 1,
+    jobs: Annotated[int, whole(1, MOST_JOBS, "Figures made at the same time.")] = 1,
     format_: Formats = "png,svg",
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
@@ -256,10 +205,10 @@ def reproduce(
     terminal.say(str(summary))
 
 
-@app.command(epilog=example("atlas --output atlas"))
+@as_command("atlas --output atlas")
 def atlas(
     output: Annotated[
-        Path, typer.Option("--output", help="Where atlas.md and the folder of pictures go.")
+        Path, typer.Option(help="Where atlas.md and the folder of pictures go.")
     ] = Path("results/atlas"),
 ) -> None:
     """Write a reference page of every scheme: what it does, what is known, sources."""
@@ -270,17 +219,15 @@ def atlas(
     terminal.say(str(page))
 
 
-@app.command(epilog=example("fit delays.csv --k-range 200:256"))
-@grouped
+@as_command("fit delays.csv --k-range 200:256")
 def fit(
     trace: MeasuredTable,
     table: TableOptions,
     k_range: Annotated[
-        str | None,
-        typer.Option("--k-range", help="Order statistics to rank by, A:B; default n/2 to n."),
+        str | None, typer.Option(help="Order statistics to rank by, A:B; default n/2 to n.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/fit/<name of the trace>/.")
+        Path | None, typer.Option(help="Default results/fit/<name of the trace>/.")
     ] = None,
     allow_large: AllowLarge = False,
 ) -> None:
@@ -305,15 +252,13 @@ def fit(
     terminal.say(f"report, pictures and config in {target}/")
 
 
-@app.command(epilog=example("whatif delays.csv --stragglers 1:4"))
-@grouped
+@as_command("whatif delays.csv --stragglers 1:4")
 def whatif(
     trace: MeasuredTable,
     table: TableOptions,
     stragglers: Annotated[
         str | None,
         typer.Option(
-            "--stragglers",
             metavar="A:B,...",
             help="Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
         ),
@@ -321,14 +266,13 @@ def whatif(
     timeout: Annotated[
         str | None,
         typer.Option(
-            "--timeout",
             metavar="Q,...",
             help="Quantiles of all delays after which a task's backup copy starts; default "
             "0.95,0.99.",
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/whatif/<name of the trace>/.")
+        Path | None, typer.Option(help="Default results/whatif/<name of the trace>/.")
     ] = None,
     allow_large: AllowLarge = False,
 ) -> None:
@@ -352,8 +296,7 @@ def whatif(
     terminal.say(f"report, tables and pictures in {target}/")
 
 
-@app.command(epilog=example("recommend demo.yaml --max-load 3 --jobs 2"))
-@grouped
+@as_command("recommend demo.yaml --max-load 3 --jobs 2")
 def recommend(
     config: Annotated[
         Path | None,
@@ -364,13 +307,8 @@ def recommend(
     job: MeasuredJob,
     request: SearchRequest,
     table: TableOptions,
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", parser=JOBS, metavar="N", help="Schemes computed at the same time."),
-    ] = 1,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/recommend/<name>/.")
-    ] = None,
+    jobs: Annotated[int, whole(1, MOST_JOBS, "Schemes computed at the same time.")] = 1,
+    output: Annotated[Path | None, typer.Option(help="Default results/recommend/<name>/.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
@@ -384,37 +322,26 @@ def recommend(
     answer_question(question, output, jobs, _said())
 
 
-@app.command(epilog=example("attack demo.yaml --stragglers 0:6"))
-@grouped
+@as_command("attack demo.yaml --stragglers 0:6")
 def attack(
     given: GivenConfig,
     stragglers: Annotated[
         str | None,
         typer.Option(
-            "--stragglers",
-            metavar="A:B,...",
-            help="Numbers of stragglers; default 0 to half of the workers.",
+            metavar="A:B,...", help="Numbers of stragglers; default 0 to half of the workers."
         ),
     ] = None,
     budget: Annotated[
         int | None,
-        typer.Option(
-            "--budget",
-            parser=whole(0, MOST_SETS),
-            metavar="N",
-            help="Decode all sets of stragglers if there are at most N, else search at the "
+        whole(
+            0,
+            MOST_SETS,
+            "Decode all sets of stragglers if there are at most N, else search at the "
             "cost of N decodings; default about ten seconds.",
         ),
     ] = None,
-    samples: Annotated[
-        int,
-        typer.Option(
-            "--samples", parser=whole(2, MOST_SETS), metavar="N", help="Random sets for a mean."
-        ),
-    ] = 400,
-    output: Annotated[
-        Path | None, typer.Option("--output", help="Default results/attack/<name>/.")
-    ] = None,
+    samples: Annotated[int, whole(2, MOST_SETS, "Random sets for a mean.")] = 400,
+    output: Annotated[Path | None, typer.Option(help="Default results/attack/<name>/.")] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
     from .attack import command
@@ -434,11 +361,11 @@ def attack(
     terminal.say(f"table and picture in {target}/")
 
 
-@app.command(epilog=example("plot results/demo --kind loss_time --format png,pdf"))
+@as_command("plot results/demo --kind loss_time --format png,pdf")
 def plot(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
     kind: Annotated[
-        str | None, typer.Option("--kind", help="One kind of plot; default all that can be drawn.")
+        str | None, typer.Option(help="One kind of plot; default all that can be drawn.")
     ] = None,
     format_: Formats = "png,svg",
 ) -> None:
@@ -450,7 +377,7 @@ def plot(
     terminal.say_all([*map(str, written), *left_out])
 
 
-@app.command(epilog=example("report results/demo"))
+@as_command("report results/demo")
 def report(
     directory: Annotated[
         Path,
@@ -458,9 +385,7 @@ def report(
             metavar="DIR", help="Output of run, sweep, live, fit, whatif, compare or recommend."
         ),
     ],
-    output: Annotated[
-        Path | None, typer.Option("--output", help="The file; default DIR/report.html.")
-    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The file; default DIR/report.html.")] = None,
 ) -> None:
     """Make a self-contained HTML page of a result, easy to share."""
     from .report.command import write_report
@@ -469,17 +394,9 @@ def report(
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
-@app.command(epilog=example("explore --port 8080 --no-browser"))
+@as_command("explore --port 8080 --no-browser")
 def explore(
-    port: Annotated[
-        int,
-        typer.Option(
-            "--port",
-            parser=whole(0, 65535),
-            metavar="N",
-            help="Port on this machine; 0 for any free one.",
-        ),
-    ] = 0,
+    port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
     no_browser: Annotated[
         bool, typer.Option("--no-browser", help="Only print the address; open no browser.")
     ] = False,
@@ -499,7 +416,7 @@ def explore(
     serve_pages(server, ready)
 
 
-@app.command(epilog=example("measure --workers 8 --loads 1,2,3 --output measured.csv"))
+@as_command("measure --workers 8 --loads 1,2,3 --output measured.csv")
 def measure(
     config: Annotated[
         Path | None,
@@ -509,60 +426,33 @@ def measure(
         ),
     ] = None,
     set_: Set = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            parser=whole(1, MOST_JOBS),
-            metavar="N",
-            help="Number of workers; default the config's, or 4.",
-        ),
-    ] = None,
-    rounds: Annotated[
-        int,
-        typer.Option(
-            "--rounds", parser=whole(1, MOST_ROUNDS), metavar="N", help="Rounds of each load."
-        ),
-    ] = 50,
-    loads: Annotated[
-        str, typer.Option("--loads", help="Partitions (or products) of a task: 1,2,3.")
-    ] = "1,2,3",
-    size: Annotated[int, typer.Option("--size", help="Rows and columns of the matrices.")] = 400,
-    scheduler: OnCluster = None,
-    slow: Slow = None,
-    output: Annotated[Path, typer.Option("--output", help="The table of all tasks.")] = Path(
-        "results/measured.csv"
-    ),
-    data_dir: DataDir = None,
+    *,
+    asked: MeasureRequest,
 ) -> None:
     """Measure how long real tasks take on real workers; writes a table for fit."""
     from . import measure
     from .config.document import load
-    from .live.command import slowed
     from .live.masters import CannotEnd
 
     document = None if config is None else load(config, set_ or [])
-    workload = measure.read_workload(document, data_dir, workers, size)
-    wanted, factors = measure.read_loads(loads), dict(slowed(slow or []))
-    probe = measure.Probe(workload, wanted, rounds, scheduler, factors)
     try:
         with terminal.progress("rounds") as progress:
-            table = measure.measure(probe, output, progress)
+            table = measure.measure(document, asked, progress)
     except CannotEnd as error:
         terminal.tell(f"failed: {error}")
         raise typer.Exit(1) from None
     for each, seconds in table.groupby("load")["seconds"].mean().items():
         terminal.say(f"load {each}: {seconds:.4g} s on average")
-    terminal.say(f"{len(table)} tasks in {output}; now: erasurehead fit {output}")
+    terminal.say(f"{len(table)} tasks in {asked.output}; now: erasurehead fit {asked.output}")
 
 
-@app.command(epilog=example("compare results/demo results/demo-live"))
+@as_command("compare results/demo results/demo-live")
 def compare(
     first: Annotated[Path, typer.Argument(metavar="DIR", help="The reference, such as a run.")],
     second: Annotated[Path, typer.Argument(metavar="DIR", help="The result to compare with it.")],
-    output: Annotated[
-        Path, typer.Option("--output", help="Where the table and the picture go.")
-    ] = Path("results/compare"),
+    output: Annotated[Path, typer.Option(help="Where the table and the picture go.")] = Path(
+        "results/compare"
+    ),
 ) -> None:
     """Compare two results of the same schemes, such as simulated and measured ones."""
     from . import compare
@@ -571,7 +461,7 @@ def compare(
     terminal.say(f"table and pictures in {output}/")
 
 
-@app.command(name="list", epilog=example("list schemes"))
+@as_command("list schemes")
 def list_(
     what: Annotated[
         str | None,
@@ -588,7 +478,7 @@ def list_(
     listing.show_list(what)
 
 
-@app.command(epilog=example("schema > erasurehead.schema.json"))
+@as_command("schema > erasurehead.schema.json")
 def schema(
     config: Annotated[
         Path | None, typer.Argument(help="Include what this config's plugins add.")

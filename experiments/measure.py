@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
@@ -17,10 +16,13 @@ from .config import build
 from .config.build import Training
 from .config.cells import cells
 from .config.errors import ConfigError, at
+from .live.command import slowed
 from .live.masters import arrivals
-from .live.worker import Computation, HeldPartitions, Listen, Setup, Vector, parts_of
+from .live.worker import Computation, HeldPartitions, Setup, Vector, Wanted, parts_of
 from .live.workers import hired
+from .options import MeasureRequest
 from .run import files
+from .run.command import Progress
 
 COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 
@@ -44,14 +46,12 @@ class Products(Computation):
     size: int
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
-        load, _ = argument
+    def compute(self, wanted: Wanted) -> Vector:
+        load, _ = wanted.argument
         matrix = np.full((self.size, self.size), 1 / self.size)
         for _ in range(load):
             matrix = matrix @ matrix
-            listen()
+            wanted.listen()
         first: Vector = matrix[0]
         return first
 
@@ -68,12 +68,10 @@ class Gradients(HeldPartitions):
     own: int
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
-        load, beta = argument
+    def compute(self, wanted: Wanted) -> Vector:
+        load, beta = wanted.argument
         chosen = [(self.own + i) % len(self.parts) for i in range(load)]
-        return np.asarray(np.sum([self.gradient(i, beta, listen) for i in chosen], axis=0))
+        return np.asarray(np.sum([self.gradient(i, beta, wanted) for i in chosen], axis=0))
 
 
 @final
@@ -98,29 +96,25 @@ def gradients(learning: Training, workers: int) -> Workload:
     return Workload(tasks, learning.initial)
 
 
-def read_workload(
-    document: Mapping[str, Any] | None, data_dir: Path | None, workers: int | None, size: int
-) -> Workload:
+def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> Workload:
     """What to measure.
 
     Args:
         document: a config whose problem's gradients are the tasks; ``None``: products of matrices.
-        data_dir: where the public data sets lie.
-        workers: n; ``None``: that of the config, or 4.
-        size: of the matrices.
+        asked: as on the command line.
 
     Raises:
         ConfigError: the config is bad or has no problem, or other workers.
     """
     if document is None:
-        if not 1 <= size <= LARGEST:
-            raise at("--size", size, f"must be from 1 to {LARGEST}")
-        return Workload([Products(size)] * (workers or 4), np.empty(0))
-    cell = cells(document, data_dir)[0]
+        if not 1 <= asked.size <= LARGEST:
+            raise at("--size", asked.size, f"must be from 1 to {LARGEST}")
+        return Workload([Products(asked.size)] * (asked.workers or 4), np.empty(0))
+    cell = cells(document, asked.data_dir)[0]
     own = cell.settings.workers
-    if workers not in (None, own):
-        raise at("--workers", workers, f"must be that of the config, {own}")
-    learning = build.training(cell, data_dir)
+    if asked.workers not in (None, own):
+        raise at("--workers", asked.workers, f"must be that of the config, {own}")
+    learning = build.training(cell, asked.data_dir)
     if learning is None:
         raise ConfigError("problem: missing; its gradients are the tasks")
     return gradients(learning, own)
@@ -161,7 +155,7 @@ class Probe:
     scheduler: str | None
     slow: Mapping[int, float]
 
-    def run(self, progress: Callable[[int, int], None]) -> pd.DataFrame:
+    def run(self, progress: Progress) -> pd.DataFrame:
         """Measure; ``progress`` is told of rounds done, and in all.
 
         Returns:
@@ -211,17 +205,26 @@ class Probe:
                     yield turn, load
 
 
-def measure(probe: Probe, output: Path, progress: Callable[[int, int], None]) -> pd.DataFrame:
-    """Measure and write the table.
+def measure(
+    document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
+) -> pd.DataFrame:
+    """Measure and write the table; ``progress`` is told of rounds done, and in all.
+
+    Args:
+        document: as for ``read_workload``.
+        asked: as on the command line.
 
     Raises:
-        ConfigError: the file cannot be written, or a worker does not exist.
+        ConfigError: a value is wrong, the file cannot be written, or a worker does not exist.
         CannotEnd: a worker died.
     """
+    workload, loads = read_workload(document, asked), read_loads(asked.loads)
+    slow, output = dict(slowed(asked.slow)), asked.output
+    probe = Probe(workload, loads, asked.rounds, asked.scheduler, slow)
     if output.suffix != ".csv":
         raise at("--output", str(output), "must end in .csv")
-    last = len(probe.workload.tasks) - 1
-    for worker in probe.slow:
+    last = len(workload.tasks) - 1
+    for worker in slow:
         if worker > last:
             raise at("--slow", worker, f"must be a worker from 0 to {last}")
     files.require_file(output)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from ..delay_models.tables.measured import Measured, Reading
 
 
-def whole(least: int, most: int) -> Callable[[str | int], int]:
-    """How an option is read that is a whole number."""
+def whole(least: int, most: int, meaning: str) -> Any:
+    """An option that is a whole number in this range."""
 
     def read(given: str | int) -> int:
         text = str(given).strip()
@@ -25,7 +25,7 @@ def whole(least: int, most: int) -> Callable[[str | int], int]:
             raise typer.BadParameter(f"must be a whole number from {least} to {most}, not {text}")
         return int(text)
 
-    return read
+    return typer.Option(parser=read, metavar="N", help=meaning)
 
 
 MOST_JOBS = 1024
@@ -46,7 +46,7 @@ Set = Annotated[
 ]
 DataDir = Annotated[
     Path | None,
-    typer.Option("--data-dir", help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
+    typer.Option(help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
 ]
 Formats = Annotated[
     str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
@@ -64,18 +64,14 @@ MeasuredTable = Annotated[
 OnCluster = Annotated[
     str | None,
     typer.Option(
-        "--scheduler",
         help="Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
         "processes on this machine.",
     ),
 ]
 Slow = Annotated[
     list[str] | None,
-    typer.Option(
-        "--slow", metavar="WORKER=FACTOR", help="Multiply a worker's computing time by a factor."
-    ),
+    typer.Option(metavar="WORKER=FACTOR", help="Multiply a worker's computing time by a factor."),
 ]
-JOBS = whole(1, MOST_JOBS)
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class OutputOptions:
     """Where a run or sweep reads and writes, and whether it does."""
 
     output: Annotated[
-        Path | None, typer.Option("--output", help="Where results go; default results/<name>/.")
+        Path | None, typer.Option(help="Where results go; default results/<name>/.")
     ] = None
     data_dir: DataDir = None
     dry_run: Annotated[
@@ -119,16 +115,65 @@ class OutputOptions:
 class LaneOptions:
     """Where a sweep computes its cells."""
 
-    jobs: Annotated[
-        int,
-        typer.Option("--jobs", parser=JOBS, metavar="N", help="Cells computed at the same time."),
-    ] = 1
+    jobs: Annotated[int, whole(1, MOST_JOBS, "Cells computed at the same time.")] = 1
     scheduler: Annotated[
-        str | None,
-        typer.Option(
-            "--scheduler", help="Compute on a Dask cluster: tcp://host:port (extra cluster)."
-        ),
+        str | None, typer.Option(help="Compute on a Dask cluster: tcp://host:port (extra cluster).")
     ] = None
+
+
+@dataclass(frozen=True)
+class LiveRequest:
+    """On which workers ``live`` runs a config, and where it writes."""
+
+    scheduler: OnCluster = None
+    time_scale: Annotated[
+        float, typer.Option(help="Real seconds per simulated second; results are divided by it.")
+    ] = 1.0
+    no_injection: Annotated[
+        bool, typer.Option("--no-injection", help="Inject no delays: workers only compute.")
+    ] = False
+    slow: Slow = None
+    output: Annotated[Path | None, typer.Option(help="Default results/<name>-live/.")] = None
+    data_dir: DataDir = None
+    allow_large: Annotated[
+        bool, typer.Option("--allow-large", help="Run even if it takes longer than a day.")
+    ] = False
+
+
+@dataclass(frozen=True)
+class MeasureRequest:
+    """What ``measure`` measures, on which workers, and where it writes."""
+
+    workers: Annotated[
+        int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.")
+    ] = None
+    rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.")] = 50
+    loads: Annotated[str, typer.Option(help="Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
+    size: Annotated[int, typer.Option(help="Rows and columns of the matrices.")] = 400
+    scheduler: OnCluster = None
+    slow: Slow = None
+    output: Annotated[Path, typer.Option(help="The table of all tasks.")] = Path(
+        "results/measured.csv"
+    )
+    data_dir: DataDir = None
+
+
+@dataclass(frozen=True)
+class VerifyRequest:
+    """What ``verify`` simulates, and where it writes."""
+
+    replications: Annotated[int, whole(1000, MOST_ROUNDS, "Independent rounds of each scheme.")] = (
+        200_000
+    )
+    engine: Annotated[
+        Literal["batch", "event"],
+        typer.Option(help="The event engine takes two minutes for 10000 rounds."),
+    ] = "batch"
+    seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
+    output: Annotated[
+        Path | None, typer.Option(help="Also write verify.parquet and verify.csv here.")
+    ] = None
+    allow_large: AllowLarge = False
 
 
 @dataclass(frozen=True)
@@ -136,31 +181,27 @@ class TableOptions:
     """How a measured table is read, as the options of a command say it."""
 
     load: Annotated[
-        float | None, typer.Option("--load", help="One load of a table with several; default all.")
+        float | None, typer.Option(help="One load of a table with several; default all.")
     ] = None
     columns: Annotated[
-        str | None,
-        typer.Option("--columns", help="What the columns are: worker=host,seconds=duration_ms."),
+        str | None, typer.Option(help="What the columns are: worker=host,seconds=duration_ms.")
     ] = None
     drop: Annotated[
-        list[str] | None, typer.Option("--drop", help="Columns to leave out, separated by commas.")
+        list[str] | None, typer.Option(help="Columns to leave out, separated by commas.")
     ] = None
     unit: Annotated[
         Literal["s", "ms", "us", "ns"] | None,
-        typer.Option("--unit", help="Unit of times, if the column names do not give it."),
+        typer.Option(help="Unit of times, if the column names do not give it."),
     ] = None
     missing: Annotated[
         Literal["refuse", "drop-rounds", "never"],
         typer.Option(
-            "--missing",
-            help="A missing delay: refuse it, drop its round, or treat as never arriving.",
+            help="A missing delay: refuse it, drop its round, or treat as never arriving."
         ),
     ] = "refuse"
     retries: Annotated[
         Literal["refuse", "last", "sum"],
-        typer.Option(
-            "--retries", help="Several rows for a worker and round: refuse, keep the last, or sum."
-        ),
+        typer.Option(help="Several rows for a worker and round: refuse, keep the last, or sum."),
     ] = "refuse"
 
     def reading(self) -> Reading:
@@ -207,24 +248,14 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
 class MeasuredJob:
     """Measured delays in place of a config, and what is trained on them, for ``recommend``."""
 
-    trace: Annotated[
-        Path | None, typer.Option("--trace", help="Instead of a config, measured delays.")
-    ] = None
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            parser=whole(1, 10**6),
-            metavar="N",
-            help="With --trace; default those of the table.",
-        ),
-    ] = None
+    trace: Annotated[Path | None, typer.Option(help="Instead of a config, measured delays.")] = None
+    workers: Annotated[int | None, whole(1, 10**6, "With --trace; default those of the table.")] = (
+        None
+    )
     loss: Annotated[
-        str | None, typer.Option("--loss", help="With --trace: what is trained; default nothing.")
+        str | None, typer.Option(help="With --trace: what is trained; default nothing.")
     ] = None
-    dataset: Annotated[
-        str | None, typer.Option("--dataset", help="With --loss; default synthetic.")
-    ] = None
+    dataset: Annotated[str | None, typer.Option(help="With --loss; default synthetic.")] = None
     replay: Annotated[
         bool, typer.Option("--replay", help="With --trace: draw measured rounds, fit no law.")
     ] = False
@@ -236,28 +267,23 @@ class SearchRequest:
 
     target: Annotated[
         float | None,
-        typer.Option(
-            "--target", help="Loss to reach soonest; without a problem, exact iterations."
-        ),
+        typer.Option(help="Loss to reach soonest; without a problem, exact iterations."),
     ] = None
     budget: Annotated[
-        float | None, typer.Option("--budget", help="Seconds in which the loss is to be least.")
+        float | None, typer.Option(help="Seconds in which the loss is to be least.")
     ] = None
-    max_load: Annotated[
-        float | None, typer.Option("--max-load", help="Partitions that a worker can hold.")
-    ] = None
+    max_load: Annotated[float | None, typer.Option(help="Partitions that a worker can hold.")] = (
+        None
+    )
     max_worker_seconds: Annotated[
-        float | None,
-        typer.Option("--max-worker-seconds", help="Computing, of all workers, to the goal."),
+        float | None, typer.Option(help="Computing, of all workers, to the goal.")
     ] = None
-    max_bytes: Annotated[
-        float | None, typer.Option("--max-bytes", help="Of messages heard, to the goal.")
-    ] = None
-    max_error: Annotated[
-        float | None, typer.Option("--max-error", help="Mean decoding error of an update.")
-    ] = None
+    max_bytes: Annotated[float | None, typer.Option(help="Of messages heard, to the goal.")] = None
+    max_error: Annotated[float | None, typer.Option(help="Mean decoding error of an update.")] = (
+        None
+    )
     only: Annotated[
-        str | None, typer.Option("--only", metavar="SCHEME,...", help="Search these schemes alone.")
+        str | None, typer.Option(metavar="SCHEME,...", help="Search these schemes alone.")
     ] = None
 
 

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from erasurehead.delay_models.parametric import Exponential, Pareto, ShiftedExponential
 from erasurehead.experiments.commands import app
+from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.verify import compare_settings, grid
 from erasurehead.experiments.verify.compare import (
     Comparison,
@@ -113,14 +114,13 @@ def test_the_default_command_passes(monkeypatch, tmp_path):
 def test_engines_and_neighbours_do_not_change_a_number():
     """Catches an engine that is not the one asked for, and a tape that depends on the grid."""
     chosen = few(settings(12, "exponential", "additive"))
-    alone = compare_settings(chosen, 200, "batch", seed=3).frame()
-    event = compare_settings(
-        few(settings(12, "exponential", "proportional")) + chosen, 200, "event", seed=3
-    )
+    alone = compare_settings(chosen, VerifyRequest(200, "batch", seed=3)).frame()
+    both = few(settings(12, "exponential", "proportional")) + chosen
+    event = compare_settings(both, VerifyRequest(200, "event", seed=3))
     pd.testing.assert_frame_equal(alone, event.frame().tail(len(alone)).reset_index(drop=True))
     (setting,) = chosen
     for engine in ("batch", "event"):
-        assert {c.trace.engine for c in cases(setting, 200, engine, 0)} == {engine}
+        assert {c.trace.engine for c in cases(setting, VerifyRequest(200, engine))} == {engine}
 
 
 # Wrong code. Each case: what is patched, where it is looked for, and which rows must fail.
@@ -315,7 +315,7 @@ def test_constant_delays_are_compared_exactly(monkeypatch, tmp_path):
 def test_heavy_tails_keep_their_quantile():
     """Catches a mean without variance that is compared, and a skipped quantile."""
     heavy = tuple(s for s in settings(delay="pareto") if s.delay == Pareto(alpha=1.5, scale=1 / 3))
-    frame = compare_settings(heavy, 1000).frame().set_index(["scheme", "quantity"])
+    frame = compare_settings(heavy, VerifyRequest(1000)).frame().set_index(["scheme", "quantity"])
     names = "iteration time, mean", "iteration time, 90% quantile"
     for scheme, index in (("uncoded", "variance"), ("fractional_repetition load=2", "third")):
         assert index in frame.loc[(scheme, names[0]), "reason"]

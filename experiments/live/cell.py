@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,7 +70,7 @@ def learned(problem: Problem, masters: Sequence[LiveMaster]) -> Learned:
 
 @dataclass(frozen=True)
 class Difference:
-    """How far the workers' models are from the replayed ones.
+    """How far the workers' models are from those of the simulator.
 
     Attributes:
         loss: largest difference of training losses over all iterations, of the first loss.
@@ -81,7 +82,7 @@ class Difference:
 
 
 def difference(found: Learned, simulated: Learned) -> Difference:
-    """How far the workers' models are from those of the simulator."""
+    """Compare the workers' models with those of the simulator."""
     first = np.abs(found.train_loss[:, 0]).max()
     losses = np.abs(simulated.train_loss - found.train_loss).max() / first
     apart = np.linalg.norm(simulated.final_beta - found.final_beta, axis=0)
@@ -186,19 +187,15 @@ def play_all(session: Session) -> list[LiveMaster]:
 
 def _cost(workers: ConnectedWorkers, n: int, model: FloatArray) -> tuple[float, float]:
     """Seconds of an empty task there and back: of one worker, and of all in a round."""
-    single, number = [], 0
-    for turn in range(EMPTY):
-        began = workers.now()
-        workers.give(turn % n, number, [0.0], model, empty=True)
-        list(arrivals(workers, 1, 1))
-        single.append(workers.now() - began)
-        number += 1
-    rounds = []
-    for _ in range(EMPTY):
-        began = workers.now()
-        for worker in range(n):
+    numbers = itertools.count()
+
+    def seconds(asked: Sequence[int]) -> float:
+        number, began = next(numbers), workers.now()
+        for worker in asked:
             workers.give(worker, number, [0.0], model, empty=True)
-        list(arrivals(workers, n, 1))
-        rounds.append(workers.now() - began)
-        number += 1
+        list(arrivals(workers, len(asked), 1))
+        return workers.now() - began
+
+    single = [seconds([turn % n]) for turn in range(EMPTY)]
+    rounds = [seconds(range(n)) for _ in range(EMPTY)]
     return float(np.median(single)), float(np.mean(rounds))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
@@ -16,9 +16,10 @@ from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError, at
+from ..options import LiveRequest
 from ..page import terminal
 from ..run import files
-from ..run.command import Outcome, Progress, silent, tell_nobody, write_result
+from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult
 from ..run.estimate import Room, check
 from ..run.files import locked
@@ -60,49 +61,31 @@ LONGEST = 86_400.0
 """Seconds that a live run may take unless the caller allows more."""
 
 
-@dataclass(frozen=True)
-class LiveOptions:
-    """How to run live.
-
-    Attributes:
-        how: on which workers.
-        data_dir: where the public data sets lie.
-        allow_large: run also what takes longer than a day.
-        progress: progress, in iterations.
-        tell: called with a line that the user should see while the run goes on.
-    """
-
-    how: How
-    data_dir: Path | None = None
-    allow_large: bool = False
-    progress: Progress = silent
-    tell: Any = tell_nobody
-
-
 SLOW = re.compile(r"([0-9]{1,6})=([0-9.]+(?:e[+-]?[0-9]+)?)")
 
 
-def how(scheduler: str | None, scale: float, injected: bool, slow: list[str]) -> How:
-    """Read the command's options.
+def read_how(asked: LiveRequest) -> How:
+    """On which workers, and at which pace.
 
     Raises:
         ConfigError: a value is wrong, or a scale is given where nothing is injected.
     """
+    scale, injected = asked.time_scale, not asked.no_injection
     if not 0 < scale < inf:
         raise at("--time-scale", scale, "must be a number above 0")
     if not injected and scale != 1:
         raise at("--time-scale", scale, "scales delays, and --no-injection has none: leave it out")
-    return How(scheduler, scale, injected, slowed(slow))
+    return How(asked.scheduler, scale, injected, slowed(asked.slow))
 
 
-def slowed(given: list[str]) -> tuple[tuple[int, float], ...]:
+def slowed(given: list[str] | None) -> tuple[tuple[int, float], ...]:
     """``WORKER=FACTOR``, as pairs.
 
     Raises:
         ConfigError: it is not that, or the factor is below 1.
     """
     pairs = []
-    for text in given:
+    for text in given or []:
         match = SLOW.fullmatch(text)
         if match is None or not 1 <= float(match[2]) < inf:
             raise at("--slow", text, "must be WORKER=FACTOR, such as 3=2.5, the factor at least 1")
@@ -111,9 +94,11 @@ def slowed(given: list[str]) -> tuple[tuple[int, float], ...]:
 
 
 def run_live(
-    document: Mapping[str, Any], output: Path, options: LiveOptions
+    document: Mapping[str, Any], output: Path, asked: LiveRequest, progress: Progress
 ) -> tuple[Outcome, list[Facts]]:
     """Run every cell of a config on real workers, one after the other; write the tables.
+
+    ``progress`` is told of iterations done, and in all.
 
     Returns:
         What became of the cells, and what each finished one says besides its tables.
@@ -123,11 +108,12 @@ def run_live(
             or ``output`` cannot be written.
     """
     began, at_once = time.monotonic(), datetime.now(UTC).isoformat()
-    grid = cells(document, options.data_dir)
-    room = Room() if options.allow_large else Room.here(output)
-    checked = check(grid, options.data_dir, room)
+    how = read_how(asked)
+    grid = cells(document, asked.data_dir)
+    room = Room() if asked.allow_large else Room.here(output)
+    checked = check(grid, asked.data_dir, room)
     possible = [cell for cell in grid if cell.key not in checked.impossible]
-    total = _check(possible, options)
+    total = _check(possible, how, asked.allow_large)
     config = resolved(document)
     failed = [(cell, checked.impossible[cell.key]) for cell in grid if cell not in possible]
     finished: list[tuple[Cell, CellResult]] = []
@@ -136,20 +122,20 @@ def run_live(
     with locked(output, FILES), files.folder_made(output):
         files.require_writable(output)
         if make_way(output, config):
-            options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
+            terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         done = 0
-        options.progress(0, total)
+        progress(0, total)
 
         def count() -> None:
             nonlocal done
             done += 1
-            options.progress(done, total)
+            progress(done, total)
 
         for cell in possible:
             started, before = time.monotonic(), done
             try:
-                numbers, said = play(cell, options.how, options.data_dir, count)
+                numbers, said = play(cell, how, asked.data_dir, count)
             except CannotEnd as error:
                 failed.append((cell, str(error)))
                 done = before + build.iterations(cell.settings) * cell.settings.replications
@@ -160,18 +146,18 @@ def run_live(
         summary = summary_table(finished)
         summary["live"] = True
         outcome = Outcome(finished, failed, seconds, summary, _warnings(checked.warnings, facts))
-        live = _said(options.how, at_once, finished, facts)
+        live = _said(how, at_once, finished, facts)
         write_result(config, output, outcome, time.monotonic() - began, live)
     return outcome, facts
 
 
-def _check(grid: list[Cell], options: LiveOptions) -> int:
+def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
     """Refuse what cannot run, and say how long the rest takes; returns iterations in all.
 
     Raises:
         ConfigError: naming the scheme, the worker or the time.
     """
-    how, total, expected = options.how, 0, 0.0
+    total, expected = 0, 0.0
     for cell in grid:
         timed = build.timing(cell)
         reason = refusal(timed, how.injected)
@@ -185,12 +171,12 @@ def _check(grid: list[Cell], options: LiveOptions) -> int:
             times = simulate(timed, cell.settings.engine, heard=False, work=False).times
             expected += float(times[:, -1].sum()) * how.scale
     if how.injected:
-        if not expected <= LONGEST and not options.allow_large:
+        if not expected <= LONGEST and not allow_large:
             raise ConfigError(
                 f"the delays take {expected / 3600:.3g} h in real time; take fewer replications or "
                 "iterations or a smaller --time-scale, or allow it with --allow-large"
             )
-        options.tell(f"the delays take about {expected:.3g} s in real time")
+        terminal.say(f"the delays take about {expected:.3g} s in real time")
     return total
 
 

@@ -227,7 +227,10 @@ class LiveRoundMaster(LiveMaster):
         values: list[Vector | None] = [None] * self._offsets.shape[1]
         tally = rule.tally(len(values), opened)
         alarms: list[float] = []
-        self._broadcast(t)
+        point, m = self.descent.point, self._m
+        for worker in range(self._scheme.workers):
+            waits = self._offsets[t, worker * m : (worker + 1) * m].tolist()
+            self._workers.give(worker, self._first + t, waits, point)
         before, decided = opened, inf
         for seconds in tally.alarms:
             heappush(alarms, opened + seconds)
@@ -263,12 +266,6 @@ class LiveRoundMaster(LiveMaster):
                 raise self._cannot_end(t + 1, self._max_wait)
             if not alarms and not self._hope(t):
                 raise self._cannot_end(t + 1)
-
-    def _broadcast(self, t: int) -> None:
-        m, point = self._m, self.descent.point
-        for worker in range(self._scheme.workers):
-            waits = self._offsets[t, worker * m : (worker + 1) * m].tolist()
-            self._workers.give(worker, self._first + t, waits, point)
 
     def _note(self, event: Arrival, t: int) -> int | None:
         """Which message of round t has arrived; ``None`` for one of an earlier round."""

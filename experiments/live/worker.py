@@ -100,27 +100,33 @@ class Ended(Exception):
     """A newer order has ended the task."""
 
 
-Listen = Callable[[], None]
-"""Called between pieces of the work; raises ``Ended`` to stop it."""
+@final
+@dataclass(frozen=True)
+class Wanted:
+    """The message that a worker is to compute.
+
+    Attributes:
+        place: which of the task's messages.
+        argument: the task's.
+        done: gradients that the task has computed already, by partition; added to.
+        listen: called between pieces of the work; raises ``Ended`` to stop it.
+    """
+
+    place: int
+    argument: Any
+    done: dict[int, FloatArray]
+    listen: Callable[[], None]
 
 
 class Computation(ABC):
     """What a worker holds and computes; abstract."""
 
     @abstractmethod
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
+    def compute(self, wanted: Wanted) -> Vector:
         """The value of a message.
 
-        Args:
-            place: which of the task's messages.
-            argument: the task's.
-            done: gradients that the task has computed already, by partition; added to.
-            listen: called between pieces of the work.
-
         Raises:
-            Ended: ``listen`` did.
+            Ended: ``wanted.listen`` did.
         """
 
 
@@ -130,9 +136,7 @@ class Nothing(Computation):
     """No data: times alone are of interest. Messages are empty."""
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
+    def compute(self, wanted: Wanted) -> Vector:
         return np.empty(0)
 
 
@@ -148,17 +152,13 @@ class HeldPartitions(Computation):
     parts: Mapping[int, Sequence[Problem]]
     rows: int
 
-    def gradient(self, partition: int, beta: FloatArray, listen: Listen) -> FloatArray:
-        """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``.
-
-        Raises:
-            Ended: ``listen`` did, after some of the rows.
-        """
+    def gradient(self, partition: int, beta: FloatArray, wanted: Wanted) -> FloatArray:
+        """``(1/N) g_i(beta)``, without L2: ``(p,) -> (p,)``; listens after some of the rows."""
         total: FloatArray = np.zeros(beta.shape)
         for rows in self.parts[partition]:
             slopes = rows.slopes(rows.margins(beta[:, None]))
             total += rows.gradient_from_slopes(slopes)[:, 0]
-            listen()
+            wanted.listen()
         return total / self.rows
 
 
@@ -174,16 +174,15 @@ class EncodedSum(HeldPartitions):
     code: sparse.csr_array
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
+    def compute(self, wanted: Wanted) -> Vector:
         """A partition that several of a task's messages carry is computed once."""
-        message: Vector = np.zeros(argument.shape, dtype=self.code.dtype)
-        places = slice(self.code.indptr[place], self.code.indptr[place + 1])
+        beta, done = wanted.argument, wanted.done
+        message: Vector = np.zeros(beta.shape, dtype=self.code.dtype)
+        places = slice(*self.code.indptr[wanted.place : wanted.place + 2])
         for i, weight in zip(self.code.indices[places], self.code.data[places], strict=True):
             partition = int(i)
             if partition not in done:
-                done[partition] = self.gradient(partition, argument, listen)
+                done[partition] = self.gradient(partition, beta, wanted)
             message = message + weight * done[partition]
         return message
 
@@ -194,11 +193,9 @@ class SingleGradient(HeldPartitions):
     """The gradient of one partition; the argument is the partition and beta."""
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
-        partition, beta = argument
-        return self.gradient(partition, beta, listen)
+    def compute(self, wanted: Wanted) -> Vector:
+        partition, beta = wanted.argument
+        return self.gradient(partition, beta, wanted)
 
 
 @final
@@ -344,9 +341,7 @@ class LiveWorker:
     """
 
     def __init__(self, line: Connection, setup: Setup, orders: SimpleQueue[Order]) -> None:
-        self._line, self._orders = line, orders
-        self._computation, self._policy = setup.computation, setup.policy
-        self._slow = setup.slow
+        self._line, self._setup, self._orders = line, setup, orders
         self._waiting: deque[Order] = deque()
 
     def serve(self) -> None:
@@ -378,8 +373,9 @@ class LiveWorker:
 
     def _note(self, order: Order) -> bool:
         """Keep an order for later; whether it ends the current task."""
-        ends = self._policy.interrupts or not isinstance(order, Task)
-        if ends or not self._policy.in_order:
+        policy = self._setup.policy
+        ends = policy.interrupts or not isinstance(order, Task)
+        if ends or not policy.in_order:
             self._waiting.clear()
         self._waiting.append(order)
         return ends
@@ -400,23 +396,17 @@ class LiveWorker:
                 value = task.argument
             elif wait < inf:
                 computing = time.perf_counter()
-                value = self._computation.compute(place, task.argument, done, self._listen)
+                # While it computes, it reads what has come.
+                wanted = Wanted(place, task.argument, done, lambda: self._sleep(-inf))
+                value = self._setup.computation.compute(wanted)
                 spent = time.perf_counter() - computing
-                if self._slow > 1:
-                    self._sleep(computing + self._slow * spent)
+                if self._setup.slow > 1:
+                    self._sleep(computing + self._setup.slow * spent)
             late = time.perf_counter() > began + wait
             self._sleep(began + wait)
             now = time.perf_counter()
             self._line.send(Reply(task.number, place, value, now - since, late))
             since = now
-
-    def _listen(self) -> None:
-        """Read what has come.
-
-        Raises:
-            Ended: it ends the task.
-        """
-        self._sleep(-inf)
 
     def _sleep(self, until: float) -> None:
         """Sleep until an instant, and read what comes.

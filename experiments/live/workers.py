@@ -261,8 +261,11 @@ def _on_cluster(workers: int, scheduler: str) -> Iterator[ConnectedWorkers]:
     with connected(scheduler) as client:
         addresses = _addresses(client, workers, scheduler)
         host = client.scheduler.address.split("://")[-1].rsplit(":", 1)[0].strip("[]")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((host, 9))  # sends nothing: it finds this machine's address towards host
+            own = str(probe.getsockname()[0])
         key = secrets.token_bytes(16)
-        with Listener((_address_towards(host), 0), backlog=workers, authkey=key) as listener:
+        with Listener((own, 0), backlog=workers, authkey=key) as listener:
             futures = [
                 client.submit(
                     call, listener.address, key, worker, workers=[address], pure=False, retries=0
@@ -286,13 +289,6 @@ def _addresses(client: Any, workers: int, scheduler: str) -> list[str]:
         valid = f"the cluster has {len(addresses)} threads, and {workers} workers need one each"
         raise at("--scheduler", scheduler, valid)
     return addresses[:workers]
-
-
-def _address_towards(host: str) -> str:
-    """This machine's address as ``host`` sees it."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.connect((host, 9))  # sends nothing
-        return str(probe.getsockname()[0])
 
 
 def _accepted(

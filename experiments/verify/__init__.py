@@ -13,15 +13,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from pathlib import Path
 
 from ...sim.numerics import one_thread
+from ..options import VerifyRequest
 from ..page import terminal
 from ..run.estimate import Room, free_memory, require_memory
 from ..run.files import locked
 from . import compare, grid, table
 from .compare import Quantities
-from .grid import Case, Engine, Setting, cases
+from .grid import Case, Setting, cases
 from .table import TableRow, Verification
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
@@ -40,18 +40,14 @@ MEMORY = 1500
 
 def compare_settings(
     settings: Sequence[Setting],
-    replications: int,
-    engine: Engine = "batch",
-    seed: int = 0,
+    asked: VerifyRequest,
     progress: Progress = lambda done, total: None,
 ) -> Verification:
     """Simulate every scheme of every setting and compare it with the theory.
 
     Args:
         settings: what to verify.
-        replications: independent rounds of each scheme, rounded up to thousands.
-        engine: which engine simulates.
-        seed: of the tapes.
+        asked: how many independent rounds of each scheme, by which engine, on which tapes.
         progress: told after each scheme.
 
     Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of memory per round.
@@ -63,7 +59,7 @@ def compare_settings(
     with one_thread():
         for setting in settings:
             names = setting.workers, setting.delay_label, setting.law_label
-            simulated = cases(setting, replications, engine, seed)
+            simulated = cases(setting, asked)
             for label, case in zip(setting.labels, simulated, strict=True):
                 rows += [
                     TableRow(*names, label, name, outcome)
@@ -75,25 +71,19 @@ def compare_settings(
     return Verification(rows)
 
 
-def verify_grid(
-    replications: int,
-    engine: Engine,
-    seed: int,
-    output: Path | None,
-    allow_large: bool = False,
-) -> bool:
+def verify_grid(asked: VerifyRequest) -> bool:
     """Verify the whole grid, show the table and keep it; True when every row passes.
 
     Raises:
         ConfigError: so many replications do not fit into memory, unless ``allow_large``.
     """
-    room = Room() if allow_large else Room(free_memory())
-    what = f"--replications {replications}"
-    require_memory(MEMORY * replications, room, what, "take fewer")
-    began = time.monotonic()
+    room = Room() if asked.allow_large else Room(free_memory())
+    what = f"--replications {asked.replications}"
+    require_memory(MEMORY * asked.replications, room, what, "take fewer")
+    began, output = time.monotonic(), asked.output
     with nullcontext() if output is None else locked(output, table.FILES):
         with terminal.progress("schemes") as progress:
-            result = compare_settings(grid.whole_grid(), replications, engine, seed, progress)
+            result = compare_settings(grid.whole_grid(), asked, progress)
         table.show_verification(result, time.monotonic() - began)
         if output is not None:
             table.write_verification(result, output)

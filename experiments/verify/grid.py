@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
-from typing import Literal, TypeAlias
 
 import numpy as np
 
@@ -37,6 +36,7 @@ from ...sim.types import FloatArray, Rounds, Trace
 from ..config.catalogue import BUILT_IN
 from ..config.codec import plain
 from ..config.settings import shown_field
+from ..options import VerifyRequest
 
 # The least-squares problems on which gradients and losses are verified: small and always the same.
 # Each partition's rows have their own centre, so that its gradient has its own direction and
@@ -196,8 +196,6 @@ def name_and_fields(name: str, instance: object) -> str:
 # of the same experiment, so a few long runs hold as many replications as rounds.
 
 
-Engine: TypeAlias = Literal["batch", "event"]
-
 RUN = 1000
 """Rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round."""
 
@@ -261,28 +259,26 @@ class Remembered:
         return self.streams[stream][start:stop]
 
 
-def cases(setting: Setting, rounds: int, engine: Engine, seed: int) -> Iterator[Case]:
+def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     """Every scheme of a setting, simulated and decoded, in order.
 
     Args:
         setting: what to simulate.
-        rounds: at least this many; rounded up to whole runs.
-        engine: which engine.
-        seed: of the tapes.
+        asked: how many rounds, rounded up to whole runs; by which engine; the seed of the tapes.
 
-    Cost: schemes that stop alike are simulated once; memory is about ``50 n rounds`` bytes.
+    Cost: schemes that stop alike are simulated once; memory is about 50 n bytes a round.
     """
     schemes = setting.schemes
     traces: dict[object, list[Trace]] = {_timing(scheme): [] for scheme in schemes}
     first = setting.index * SETTINGS_APART
-    replications = range(first, first - (-rounds // RUN))
+    replications = range(first, first - (-asked.replications // RUN))
     for start in range(0, len(replications), TAPES_AT_ONCE):
         group = replications[start : start + TAPES_AT_ONCE]
-        tapes = [Remembered(Tape(setting.delay, setting.workers, seed, r)) for r in group]
+        tapes = [Remembered(Tape(setting.delay, setting.workers, asked.seed, r)) for r in group]
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
             one = Run(scheme, tapes, setting.law, RUN)
-            parts.append(simulate(one, engine, work=False))
+            parts.append(simulate(one, asked.engine, work=False))
     for scheme in schemes:
         parts = traces[_timing(scheme)]
         times = np.concatenate([part.times for part in parts])

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from erasurehead.experiments.live.worker import Computation
+from erasurehead.experiments.live.worker import Computation, Wanted
 from erasurehead.experiments.live.workers import Arrival, Death, Event
 from erasurehead.sim.engines.run import Policy
 from erasurehead.sim.types import FloatArray
@@ -85,7 +85,7 @@ class SimulatedWorkers:
         since = 0.0
         for place, wait in enumerate(waits):
             if wait < inf:
-                value = person.computation.compute(place, argument, done, nobody)
+                value = person.computation.compute(Wanted(place, argument, done, nobody))
                 last = place + 1 == len(waits)
                 content = (place, wait - since, value, last)
                 heapq.heappush(self.heap, (self.clock + wait, worker, number, place, wait, content))

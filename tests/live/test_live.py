@@ -30,7 +30,7 @@ from erasurehead.experiments.live.cell import (
     trace_of,
 )
 from erasurehead.experiments.live.masters import Session
-from erasurehead.experiments.live.worker import Setup, computations
+from erasurehead.experiments.live.worker import Setup, Wanted, computations
 from erasurehead.experiments.live.workers import hired
 from erasurehead.experiments.measure import Gradients, Products, gradients
 from erasurehead.experiments.pictures.picture import Points
@@ -316,8 +316,10 @@ def test_a_task_is_as_many_gradients_as_its_load() -> None:
         expected = sum(
             learning.problem.partition_gradient((worker + i) % 3, beta) for i in range(2)
         )
-        np.testing.assert_allclose(task.compute(0, (2, beta), {}, nobody), expected, rtol=1e-9)
-    assert Products(5).compute(0, (3, beta), {}, nobody).shape == (5,)
+        np.testing.assert_allclose(
+            task.compute(Wanted(0, (2, beta), {}, nobody)), expected, rtol=1e-9
+        )
+    assert Products(5).compute(Wanted(0, (3, beta), {}, nobody)).shape == (5,)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,6 @@ from erasurehead.experiments.live.worker import (
     End,
     Ended,
     Idle,
-    Listen,
     LiveWorker,
     Order,
     Reply,
@@ -37,6 +36,7 @@ from erasurehead.experiments.live.worker import (
     SingleGradient,
     Task,
     Vector,
+    Wanted,
     computations,
     parts_of,
     supported,
@@ -50,7 +50,7 @@ from erasurehead.sim.problems.losses import LogisticLoss
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.base import Fixed, ForesightedFamily, Scheme
 from erasurehead.sim.schemes.uncoded import Uncoded
-from erasurehead.sim.types import FloatArray, Rounds, Stream
+from erasurehead.sim.types import Rounds, Stream
 from tests.live.simulated import SimulatedWorkers, nobody
 from tests.tools import TableTape
 
@@ -241,15 +241,13 @@ class Overtaken(Computation):
     log: list[int] = field(default_factory=list)
 
     @override
-    def compute(
-        self, place: int, argument: Any, done: dict[int, FloatArray], listen: Listen
-    ) -> Vector:
-        self.log.append(argument)
-        if argument == 0:
+    def compute(self, wanted: Wanted) -> Vector:
+        self.log.append(wanted.argument)
+        if wanted.argument == 0:
             for order in self.coming:
                 self.orders.put(order)
-        listen()
-        self.log.append(argument)
+        wanted.listen()
+        self.log.append(wanted.argument)
         return np.empty(0)
 
 
@@ -317,7 +315,7 @@ def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
     work = SingleGradient(dict(enumerate(pieces)), learning.problem.rows)
     for partition in range(3):
         whole = learning.problem.partition_gradient(partition, beta)
-        found = work.compute(0, (partition, beta), {}, nobody)
+        found = work.compute(Wanted(0, (partition, beta), {}, nobody))
         np.testing.assert_allclose(found, whole, rtol=1e-9, atol=1e-15)
     left = iter(range(3))
 
@@ -326,4 +324,4 @@ def test_a_gradient_is_computed_a_few_rows_at_a_time() -> None:
             raise Ended
 
     with pytest.raises(Ended):
-        work.compute(0, (0, beta), {}, ends)
+        work.compute(Wanted(0, (0, beta), {}, ends))

@@ -13,6 +13,7 @@ import pytest
 import erasurehead
 from erasurehead.experiments.config.cells import Cell, cells
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.options import VerifyRequest
 from erasurehead.experiments.run import estimate
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import (
@@ -85,7 +86,7 @@ def test_it_can_be_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_verify_is_refused_before_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("erasurehead.experiments.verify.free_memory", lambda: 10**9)
     with pytest.raises(ConfigError, match=r"--replications 1000000 takes about 1.4 GiB of memory"):
-        verify_grid(1_000_000, "batch", 0, None)
+        verify_grid(VerifyRequest(1_000_000))
 
 
 def cell(label: str) -> Cell:
