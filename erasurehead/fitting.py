@@ -190,20 +190,16 @@ def fit(
             measured, warnings = _in_memory(table, reading)
         ks = command.k_range(text, measured.workers)
     except ConfigError as error:
-        raise ConfigError(_as_in_python(str(error))) from None
+        # An error of the command line names its options; ours are arguments.
+        said = as_fields(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
+        raise ConfigError(said) from None
     with reporting(progress, "fits") as told:
         findings = study(measured, ks, load, told)
     return Fitted(findings, source, tuple(warnings))
 
 
-def _as_in_python(line: str) -> str:
-    """An error of the command line; ours have no options but arguments."""
-    return as_fields(line).removeprefix("--").replace("k-range", "k_range", 1)
-
-
 def _in_memory(
-    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]],
-    reading: Reading,
+    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]], reading: Reading
 ) -> tuple[Measured, list[str]]:
     """Read a table through a file, so that it is checked as every other one is."""
     with TemporaryDirectory(prefix="erasurehead-") as folder:

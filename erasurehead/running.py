@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -116,21 +117,16 @@ def _run(
     progress: ShowProgress,
     timeline: bool = False,
 ) -> Result:
-    if output is not None:
-        return Result.of(Path(output), _write(found, Path(output), options, progress, timeline))
-    with TemporaryDirectory(prefix="erasurehead-") as name:
-        failed = _write(found, Path(name), options, progress, timeline)
-        return Result(None, failed, read_records(Path(name)))
-
-
-def _write(
-    found: dict[str, Any], output: Path, options: RunOptions, progress: ShowProgress, timeline: bool
-) -> dict[str, str]:
-    """Write the tables; returns the failures."""
-    events = output / EVENTS if timeline else None
-    with reporting(progress, "cells") as shown:
-        told = replace(options, timeline=events, progress=shown)
-        return _failures(run_document(found, output, told))
+    place = TemporaryDirectory(prefix="erasurehead-") if output is None else nullcontext(output)
+    with place as name:
+        folder = Path(name)
+        events = folder / EVENTS if timeline else None
+        with reporting(progress, "cells") as shown:
+            told = replace(options, timeline=events, progress=shown)
+            failed = _failures(run_document(found, folder, told))
+        if output is None:
+            return Result(None, failed, read_records(folder))
+        return Result.of(folder, failed)
 
 
 def _failures(outcome: Outcome) -> dict[str, str]:

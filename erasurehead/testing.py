@@ -47,7 +47,13 @@ def check_scheme(
         ConfigError: a plugin cannot be used.
         ValueError: there is no such scheme, check or field, or the fields do not fit the workers.
     """
-    family = _named(scheme, plugins, fields) if isinstance(scheme, str) else scheme
+    if isinstance(scheme, str):
+        classes = with_plugins(plugins)["schemes"].classes
+        if scheme not in classes:
+            raise ValueError(f"no scheme {scheme}; valid: {', '.join(classes)}")
+        family: SchemeFamily = classes[scheme](**fields)
+    else:
+        family = scheme
     if unknown := set(only) - set(CHECKS):
         raise ValueError(f"no check {', '.join(sorted(unknown))}; valid: {', '.join(CHECKS)}")
     tested = SchemeUnderTest(family, workers)
@@ -59,11 +65,3 @@ def check_scheme(
         except Nonconforming as error:
             raise Nonconforming(f"{family.name}, {name}: {error}") from None
     return found
-
-
-def _named(name: str, plugins: Sequence[str], fields: dict[str, Any]) -> SchemeFamily:
-    classes = with_plugins(plugins)["schemes"].classes
-    if name not in classes:
-        raise ValueError(f"no scheme {name}; valid: {', '.join(classes)}")
-    family: SchemeFamily = classes[name](**fields)
-    return family

@@ -128,9 +128,10 @@ def _report(error: Exception, debug: bool) -> int:
     """Say in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
         return NOBODY_READS
-    if _is(error, "typer.exceptions", "Abort") or _is(error, "click.exceptions", "Abort"):
+    kind = type(error)  # of a module that may never have been imported
+    if kind.__name__ == "Abort" and kind.__module__ in ("typer.exceptions", "click.exceptions"):
         return INTERRUPTED
-    if type(error).__name__ == "NoArgsIsHelpError":  # the help has been shown, or is the message
+    if kind.__name__ == "NoArgsIsHelpError":  # the help has been shown, or is the message
         return BAD_INPUT
     if debug:
         for each in _details(error).splitlines():
@@ -140,17 +141,11 @@ def _report(error: Exception, debug: bool) -> int:
         tell(f"error: {mistake}")
         return BAD_INPUT
     text = str(error).strip()
-    what = line(f"{type(error).__name__}: {text}" if text else type(error).__name__, 120)
+    what = line(f"{kind.__name__}: {text}" if text else kind.__name__, 120)
     file = _kept(_details(error))
     where = "run it again with --debug for details" if file is None else f"details in {file}"
     tell(f"internal error: {what} ({where}; please report)")
     return INTERNAL
-
-
-def _is(error: BaseException, module: str, name: str) -> bool:
-    """Whether it is of a class whose module may never have been imported."""
-    kind = getattr(sys.modules.get(module), name, None)
-    return isinstance(kind, type) and isinstance(error, kind)
 
 
 def _details(error: BaseException) -> str:
