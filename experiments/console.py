@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ COLUMNS = {"label": "scheme"} | {m.name: m.heading for m in METRICS.values() if 
 def show_outcome(outcome: Outcome, output: Path) -> None:
     """The summary as a table, then where the files are, then what failed."""
     if outcome.finished:
-        left_out = show_columns(_summary(outcome.summary, _swept(outcome)))
+        left_out = show_columns(_summary(outcome))
         if left_out:
             titles = ", ".join(column.title for column in left_out)
             terminal.say(f"too narrow for {titles}: see summary.parquet")
@@ -44,7 +44,7 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
     rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
     todo = {cell.key for cell in planned.todo}
     some = rows[:MOST_ROWS]
-    keys = dict.fromkeys(key for cell, _ in some for key in cell.swept if key[:7] != "scheme.")
+    keys = _keys(cell for cell, _ in some)
     columns = [
         Column.of(key, [_short(cell.swept.get(key, "")) for cell, _ in some]) for key in keys
     ]
@@ -79,6 +79,12 @@ def show_plan(planned: Plan, output: Path, jobs: int) -> None:
     terminal.say(f"nothing was computed or written; results would be in {output}/")
 
 
+def _keys(chosen: Iterable[Cell]) -> list[str]:
+    """The swept keys that are columns; a scheme's own stand in its label."""
+    keys = dict.fromkeys(key for cell in chosen for key in cell.swept)
+    return [key for key in keys if not key.startswith("scheme.")]
+
+
 LONGEST = 24
 """Characters of a swept value that are shown: a whole section can be one."""
 
@@ -106,20 +112,17 @@ def _place(cell: Cell) -> str:
     return f" [{values}]" if values else ""
 
 
-def _swept(outcome: Outcome) -> list[str]:
-    return list(dict.fromkeys(key for cell, _ in outcome.finished for key in cell.swept))
-
-
-def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
-    keys = [key for key in swept if not key.startswith("scheme.")]
+def _summary(outcome: Outcome) -> list[Column]:
+    summary, keys = outcome.summary, _keys(cell for cell, _ in outcome.finished)
     names = [Column.of(key, [*map(_short, summary[key])]) for key in keys]
     metrics = {name: title for name, title in COLUMNS.items() if f"{name}_mean" in summary}
     rows = summary.to_dict("records")
+    order = [*IMPORTANT, *(name for name in COLUMNS if name not in IMPORTANT)]
     return [
         *names,
         Column.of(COLUMNS["label"], [*summary["label"]]),
         *(
-            Column(title, [_estimate(row, METRICS[name]) for row in rows], _rank(name))
+            Column(title, [_estimate(row, METRICS[name]) for row in rows], 1 + order.index(name))
             for name, title in metrics.items()
         ),
     ]
@@ -127,11 +130,6 @@ def _summary(summary: pd.DataFrame, swept: list[str]) -> list[Column]:
 
 IMPORTANT = ("iteration_time", "time_to_target", "final_train_loss", "decoding_error")
 """What is left when there is little space, the most important first."""
-
-
-def _rank(metric: str) -> int:
-    order = [*IMPORTANT, *(name for name in COLUMNS if name not in IMPORTANT)]
-    return 1 + order.index(metric)
 
 
 def _estimate(row: Mapping[Any, Any], metric: Metric) -> str:

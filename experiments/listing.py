@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from ..sim.engines.run import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
 from .config.errors import ConfigError, at, one_of
-from .config.schema import field_rows, first_sentence
+from .config.schema import FieldRow, field_rows, first_sentence
 from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES
@@ -105,7 +105,10 @@ def show_list(what: str | None) -> None:
     entries = sections()
     for name in names if what is None else [what]:
         if name == "figures":
-            _show_figures(console)
+            said = "  erasurehead reproduce NAME ..."
+            console.print(Text.assemble(("figures", "bold underline"), said))
+            for figure, sentence in FIGURES.items():
+                _show_entry(console, figure, sentence)
         else:
             _show_section(console, name, entries[name])
 
@@ -115,17 +118,14 @@ def _show_section(console: Console, title: str, entries: Entries) -> None:
         Text.assemble((title, "bold underline"), "  in a config: ", (PLACES[title], "italic"))
     )
     for name, family in entries.items():
-        console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
-        console.print(Padding(first_sentence(family), (0, 0, 0, 2)))
-        if title != "losses":  # their fields are the data
-            _show_fields(console, family)
+        _show_entry(console, name, first_sentence(family))
+        rows = [] if title == "losses" else field_rows(family)  # a loss's fields are the data
+        if rows:
+            _show_fields(console, rows)
     console.print()
 
 
-def _show_fields(console: Console, family: type) -> None:
-    rows = field_rows(family)
-    if not rows:
-        return
+def _show_fields(console: Console, rows: Sequence[FieldRow]) -> None:
     shown: dict[str, Callable[..., str]] = {
         "field": lambda row: row.name,
         "value": lambda row: row.value,
@@ -133,18 +133,16 @@ def _show_fields(console: Console, family: type) -> None:
         "default": lambda row: row.default,
         "meaning": lambda row: row.meaning,
     }
+    shown = {title: of for title, of in shown.items() if any(map(of, rows))}
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for title, of in shown.items():
-        if any(map(of, rows)):
-            whole = title in ("field", "unit", "default")
-            table.add_column(title, no_wrap=whole, min_width=14 if title == "value" else None)
+    for title in shown:
+        whole = title in ("field", "unit", "default")
+        table.add_column(title, no_wrap=whole, min_width=14 if title == "value" else None)
     for row in rows:
-        table.add_row(*(Text(of(row)) for of in shown.values() if any(map(of, rows))))
+        table.add_row(*(Text(of(row)) for of in shown.values()))
     console.print(Padding(table, (0, 0, 0, 4)))
 
 
-def _show_figures(console: Console) -> None:
-    console.print(Text.assemble(("figures", "bold underline"), "  erasurehead reproduce NAME ..."))
-    for name, sentence in FIGURES.items():
-        console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
-        console.print(Padding(sentence, (0, 0, 0, 2)))
+def _show_entry(console: Console, name: str, sentence: str) -> None:
+    console.print(Padding(Text(name, "bold"), (1, 0, 0, 0)))
+    console.print(Padding(sentence, (0, 0, 0, 2)))

@@ -12,7 +12,7 @@ from ...sim.schemes.random_codes import Shares
 from ...sim.steps import Dense, Sparse, Step
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
-from .tested import BOUND, SchemeUnderTest, ensure, simulated_steps
+from .tested import BOUND, SchemeUnderTest, ensure
 
 
 def check_loads(tested: SchemeUnderTest) -> str:
@@ -103,7 +103,7 @@ def check_exactness(tested: SchemeUnderTest) -> str:
         elif fixed.exact is not None:
             found.append(_at_every_stop(tested, fixed))
     elif scheme.exact and not tested.sees_losses:
-        error = float(simulated_steps(tested, replications=2, iterations=60).error.max())
+        error = float(tested.steps(replications=2, iterations=60).error.max())
         ensure(error <= EXACT, f"claims to be exact; a round's decoding error is {error:.3g}")
         found.append("exact in 120 rounds")
     if scheme.claims.tolerates is not None:
@@ -232,7 +232,11 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
     else:
         if tested.sees_losses:
             return ""
-        samples = _in_random_order(tested)
+        iterations = max(2, UPDATES // tested.scheme.updates(1))
+        steps = tested.steps(REPLICATIONS, iterations)
+        updates, shape = steps.times.shape[1], (REPLICATIONS, tested.scheme.partitions)
+        samples = sum((_weights(steps.step(u), shape) for u in range(updates)), np.zeros(shape))
+        samples = samples / updates  # mean weights of each run's updates: (R, k)
     z, mean = _z(samples), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
     text = f"claims to be unbiased; partition {i} weighs {mean[i]:.4g} on average (z = {z[i]:.1f})"
@@ -247,17 +251,6 @@ def _z(samples: FloatArray) -> FloatArray:
     error[error < 1e-12] = np.sqrt(np.square(error).mean())
     certain = np.where(np.abs(away) < 1e-9, 0.0, np.inf)
     return np.where(error < 1e-12, certain, away / np.maximum(error, 1e-12))
-
-
-def _in_random_order(tested: SchemeUnderTest) -> FloatArray:
-    """``(R, k)`` mean weights of each run's updates."""
-    iterations = max(2, UPDATES // tested.scheme.updates(1))
-    steps = simulated_steps(tested, REPLICATIONS, iterations)
-    updates = steps.times.shape[1]
-    total = np.zeros((REPLICATIONS, tested.scheme.partitions))
-    for u in range(updates):
-        total += _weights(steps.step(u), total.shape)
-    return np.asarray(total / updates)
 
 
 def _weights(step: Step, shape: tuple[int, ...]) -> FloatArray:

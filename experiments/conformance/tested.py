@@ -26,6 +26,10 @@ PATTERNS, DRAWN = 5000, 2000
 """Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones."""
 
 
+SEED = 11
+"""Of the run that ``steps`` simulates."""
+
+
 class Nonconforming(AssertionError):
     """A scheme breaks what it claims, or what every scheme must keep; the message is one line."""
 
@@ -91,11 +95,9 @@ class SchemeUnderTest:
         np.put_along_axis(heard, lost, False, axis=1)
         return np.repeat(heard, self.rounds.messages, axis=1)
 
-
-def simulated_steps(
-    tested: SchemeUnderTest, replications: int, iterations: int, seed: int = 11
-) -> Steps:
-    """The updates of a run on an ideal cluster: exponential times, mean one second a partition."""
-    tapes = [Tape(Exponential(rate=1.0), tested.workers, seed, r) for r in range(replications)]
-    run = Run(tested.scheme, tapes, Proportional(), iterations, seed=seed)
-    return tested.scheme.steps(simulate(run, work=False))
+    def steps(self, replications: int, iterations: int) -> Steps:
+        """The updates of a run on an ideal cluster: exponential times, mean 1 s a partition."""
+        model = Exponential(rate=1.0)
+        tapes = [Tape(model, self.workers, SEED, r) for r in range(replications)]
+        run = Run(self.scheme, tapes, Proportional(), iterations, seed=SEED)
+        return self.scheme.steps(simulate(run, work=False))

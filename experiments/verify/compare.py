@@ -240,7 +240,8 @@ NAMES = (
 
 def compare_moments(case: Case) -> Quantities:
     """Four moments; for an exact scheme that u is the gradient in every round."""
-    parts = partition_gradients(case.scheme.partitions)
+    fixed = grid.least_squares(case.scheme.partitions)
+    parts = fixed.partition_gradients(grid.start()).T / fixed.rows  # (k, p)
     gradient = parts.sum(axis=0)
     length = float(np.linalg.norm(gradient))
     if case.scheme.exact:
@@ -258,20 +259,10 @@ def compare_moments(case: Case) -> Quantities:
     outcomes = (
         compare_mean(decoded @ along, float(expected @ along)),
         compare_mean(decoded @ across, float(expected @ across)),
-        compare_mean(_squares(decoded), closed.mean_square(groups)),
-        compare_mean(_squares(decoded - gradient), closed.mean_square_error(groups)),
+        compare_mean(np.square(decoded).sum(axis=1), closed.mean_square(groups)),
+        compare_mean(np.square(decoded - gradient).sum(axis=1), closed.mean_square_error(groups)),
     )
     return list(zip(NAMES, outcomes, strict=True))
-
-
-def partition_gradients(partitions: int) -> FloatArray:
-    """Each partition's part of the gradient at the start: ``(k, p)``."""
-    fixed = grid.least_squares(partitions)
-    return fixed.partition_gradients(grid.start()).T / fixed.rows
-
-
-def _squares(vectors: FloatArray) -> FloatArray:
-    return np.asarray(np.square(vectors).sum(axis=1))
 
 
 # The loss of gradient descent stays below its bound, on a problem whose spectrum is known.

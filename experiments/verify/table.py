@@ -73,9 +73,9 @@ class Verification:
     def worst(self) -> tuple[TableRow, float] | None:
         """The row farthest from its closed form, or farthest above its bound, and its z."""
         scored = [
-            (found.excess, row, found.z)
-            for row, found in ((row, row.outcome) for row in self.rows)
-            if isinstance(found, Comparison)
+            (row.outcome.excess, row, row.outcome.z)
+            for row in self.rows
+            if isinstance(row.outcome, Comparison)
         ]
         top = max(scored, key=lambda score: score[0], default=None)
         return None if top is None else top[1:]
@@ -85,21 +85,22 @@ class Verification:
         return pd.DataFrame([self._record(row) for row in self.rows])
 
     def _record(self, row: TableRow) -> dict[str, object]:
-        found = row.outcome
-        compared = found if isinstance(found, Comparison) else None
+        reason = "" if isinstance(row.outcome, Comparison) else row.outcome.reason
+        unknown = Comparison(np.nan, np.nan, np.nan)
+        found = row.outcome if isinstance(row.outcome, Comparison) else unknown
         return {
             "workers": row.workers,
             "delay": row.delay,
             "load_law": row.load_law,
             "scheme": row.scheme,
             "quantity": row.quantity,
-            "simulated": np.nan if compared is None else compared.simulated,
-            "standard_error": np.nan if compared is None else compared.error,
-            "expected": np.nan if compared is None else compared.expected,
-            "z": np.nan if compared is None else compared.z,
-            "one_sided": compared is not None and compared.one_sided,
+            "simulated": found.simulated,
+            "standard_error": found.error,
+            "expected": found.expected,
+            "z": found.z,
+            "one_sided": found.one_sided,
             "verdict": self.verdict(row),
-            "reason": "" if isinstance(found, Comparison) else found.reason,
+            "reason": reason,
         }
 
 
@@ -118,32 +119,29 @@ def write_verification(result: Verification, output: Path) -> None:
 def show_verification(result: Verification, seconds: float) -> None:
     """Print every setting's rows, the failed rows once more, and the counts."""
     console = terminal.console(soft_wrap=True)
-    for heading, rows in groupby(result.rows, key=lambda row: row.setting):
-        _show_setting(console, heading, result, list(rows))
+    _show_rows(console, result, result.rows)
     if result.failed:
         console.print("\nFailed", style="bold red")
-    for heading, rows in groupby(result.failed, key=lambda row: row.setting):
-        _show_setting(console, heading, result, list(rows))
+        _show_rows(console, result, result.failed)
     console.print("\n" + "\n".join(summary(result, seconds)))
 
 
-def _show_setting(
-    console: Console, heading: str, result: Verification, rows: list[TableRow]
-) -> None:
-    console.print(f"\n{heading}", style="bold")
-    console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
-    for scheme, quantities in groupby(rows, key=lambda row: row.scheme):
-        console.print(f"  {scheme}")
-        for row in quantities:
-            found, verdict = row.outcome, result.verdict(row)
-            if isinstance(found, Comparison):
-                closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
-                z = "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
-                line = _line(row.quantity, f"{found.simulated:.6g}", closed, z, verdict)
-            else:
-                line = f"    {row.quantity:<34} {verdict}: {found.reason}"
-            style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
-            console.print(line, style=style)
+def _show_rows(console: Console, result: Verification, rows: list[TableRow]) -> None:
+    for setting, of_setting in groupby(rows, key=lambda row: row.setting):
+        console.print(f"\n{setting}", style="bold")
+        console.print(_line("", "simulated", "closed form", "z", ""), style="dim")
+        for scheme, quantities in groupby(of_setting, key=lambda row: row.scheme):
+            console.print(f"  {scheme}")
+            for row in quantities:
+                found, verdict = row.outcome, result.verdict(row)
+                if isinstance(found, Comparison):
+                    closed = f"{'<= ' if found.one_sided else ''}{found.expected:.6g}"
+                    z = "exact" if found.z == 0.0 and not found.varies else f"{found.z:+.2f}"
+                    line = _line(row.quantity, f"{found.simulated:.6g}", closed, z, verdict)
+                else:
+                    line = f"    {row.quantity:<34} {verdict}: {found.reason}"
+                style = {"pass": None, "FAIL": "bold red"}.get(verdict, "dim")
+                console.print(line, style=style)
 
 
 def _line(quantity: str, simulated: str, expected: str, z: str, verdict: str) -> str:
