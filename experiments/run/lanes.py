@@ -220,7 +220,7 @@ class _Work(Generic[Item, Result]):
 PRELOADED = [
     "erasurehead.experiments.run.command",
     "erasurehead.experiments.run.lanes",
-    "sklearn.metrics",
+    "sklearn.model_selection",
 ]
 """What a process needs for its first cell."""
 

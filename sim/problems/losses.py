@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT
-from ..types import FloatArray
+from ..types import BoolArray, FloatArray
 from .base import Problem, Task, product
 from .datasets.base import Dataset, DatasetFamily
 
@@ -83,15 +83,35 @@ class LogisticLoss(Problem):
         """NaN for a model that has diverged; ``None`` unless both classes are in the test set."""
         if self.X_test is None or self.y_test is None or np.unique(self.y_test).size < 2:
             return None
-        from sklearn.metrics import roc_auc_score  # half a second, only when there is a score
+        positive, scores = self.y_test > 0, product(self.X_test, beta)
+        return np.array([area_under_curve(positive, column) for column in scores.T])
 
-        scores = product(self.X_test, beta)
-        return np.array(
-            [
-                roc_auc_score(self.y_test, column) if np.isfinite(column).all() else np.nan
-                for column in scores.T
-            ]
-        )
+
+def area_under_curve(positive: BoolArray, scores: FloatArray) -> float:
+    """Area under the ROC curve, the trapezoids between its corners added up.
+
+    These are the sums of scikit-learn's ``roc_auc_score``, to the bit, without the millisecond or
+    two that it takes to look at its arguments.
+
+    Args:
+        positive: ``(M,)`` which rows are of class +1: some, and not all.
+        scores: ``(M,)``; a row with a higher one is rather of class +1.
+
+    Returns:
+        The area; NaN unless every score is finite.
+    """
+    if not np.isfinite(scores).all():
+        return np.nan
+    order = np.argsort(scores)[::-1]
+    ranked = scores[order]
+    ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))  # equal scores count at once
+    hits = np.cumsum(positive[order])[ends]
+    misses = ends + 1 - hits
+    corner = np.ones(ends.size, dtype=np.bool_)
+    corner[1:-1] = (np.diff(hits, 2) != 0) | (np.diff(misses, 2) != 0)
+    height = np.append(0, hits[corner]) / hits[-1]
+    width = np.diff(np.append(0, misses[corner]) / misses[-1])
+    return float((width * (height[1:] + height[:-1]) / 2.0).sum())
 
 
 LOSSES: dict[str, type[Problem]] = {

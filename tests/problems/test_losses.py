@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import sparse
 from scipy.optimize import check_grad
+from sklearn.metrics import roc_auc_score
 
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.problems import LOSSES, Problem, base
 from erasurehead.sim.problems.base import class_basis
-from erasurehead.sim.problems.losses import LogisticLoss, SquaredLoss
+from erasurehead.sim.problems.losses import LogisticLoss, SquaredLoss, area_under_curve
 
 # Losses and gradients against finite differences, explicit sums and the other storage.
 
@@ -151,6 +152,17 @@ def test_auc_is_the_share_of_ordered_pairs() -> None:
         plus, minus = scores[problem.y_test > 0], scores[problem.y_test < 0]
         expected.append(np.mean(plus[:, None] > minus))
     np.testing.assert_allclose(problem.test_auc(beta), expected)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 114, 2000])
+def test_auc_is_that_of_scikit_learn_to_the_bit(rows: int) -> None:
+    """Catches a sum in another order; scores with ties, all equal, in order and in reverse."""
+    rng = np.random.default_rng(rows)
+    for _ in range(20):
+        y = rng.permutation(np.append([-1.0, 1.0], rng.choice([-1.0, 1.0], rows - 2)))
+        scores = rng.standard_normal(rows) + y
+        for tried in (scores, np.round(scores), np.zeros(rows), y, -y):
+            assert area_under_curve(y > 0, tried) == roc_auc_score(y, tried)
 
 
 def test_auc_where_there_is_none() -> None:
