@@ -68,7 +68,6 @@ class End:
 Order = Task | Drop | End
 
 
-@final
 @dataclass(frozen=True)
 class Reply:
     """A message of a worker.

@@ -24,30 +24,21 @@ from ...sim.types import FloatArray
 from ..config.errors import ConfigError, at
 from ..run import lanes
 from ..run.dask import connected
-from .worker import Drop, Idle, Order, Reply, Setup, Task, Vector, process, serve
+from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve
 
 
 @final
 @dataclass(frozen=True)
-class Arrival:
-    """A message has come.
+class Arrival(Reply):
+    """A message has come; its seconds are those of the config.
 
     Attributes:
         worker: whose it is.
-        number, place: which message of which task.
-        value: what it holds.
-        seconds: of the config: how long its worker took for it.
         now: the instant, in seconds of the config since the clock was started.
-        late: whether computing took longer than the delay.
     """
 
     worker: int
-    number: int
-    place: int
-    value: Vector
-    seconds: float
     now: float
-    late: bool = False
 
 
 @final
@@ -185,7 +176,7 @@ class ConnectedWorkers:
             return None
         seconds = told.seconds / self.scale
         self._busy[worker] += seconds
-        return Arrival(worker, told.number, told.place, told.value, seconds, self.now(), told.late)
+        return Arrival(told.number, told.place, told.value, seconds, told.late, worker, self.now())
 
     def _tell(self, worker: int, what: Order | Setup) -> None:
         if not self._alive[worker]:

@@ -114,7 +114,7 @@ class SimulatedWorkers:
                 self._book(worker)
                 if person.waiting:
                     self._begin(worker)
-            return [Arrival(worker, number, place, value, seconds, instant)]
+            return [Arrival(number, place, value, seconds, False, worker, instant)]
         if until < inf:
             self.clock = max(self.clock, until)
         return []
