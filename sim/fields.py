@@ -1,4 +1,6 @@
-"""The fields that scheme families share, and how they are checked against the cluster.
+"""The fields that scheme families share, and how they and other arguments are checked.
+
+Each ``require_...`` raises ``InvalidParameter``.
 
 Whole numbers follow pydantic: 3.0 is 3, and 3.5 is refused. YAML reads ``yes`` and ``on`` as True;
 a count, a seed or a number of seconds is never a truth value.
@@ -7,6 +9,8 @@ a count, a seed or a number of seconds is never a truth value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isfinite
+from numbers import Integral
 from typing import Annotated, Any, NoReturn
 
 from annotated_types import Ge, Gt, Le, Unit
@@ -77,3 +81,32 @@ def refuse_naming(
     named = ", ".join(map(str, sorted(near[:shown])))
     valid = f"{rule}{'; nearest' if len(near) > shown else ''}: {named}"
     raise InvalidParameter(field, value, valid, {field: near[0]})
+
+
+def require_count(field: str, value: int, least: int = 1, **most: int) -> None:
+    """Require a whole number >= ``least``; a limit is given by its name, such as ``workers=30``."""
+    valid = f"must be a whole number >= {least}"
+    for name, limit in most.items():
+        valid = f"must be a whole number between {least} and {name} = {limit}"
+    whole = isinstance(value, Integral) and not isinstance(value, bool)
+    if not whole or value < least or any(value > limit for limit in most.values()):
+        raise InvalidParameter(field, value, valid)
+
+
+def require_group(load: int, workers: int) -> None:
+    """Require a load that divides the number of workers."""
+    require_count("workers", workers)
+    require_count("load", load)
+    require_divisor(load, workers)
+
+
+def require_positive(field: str, value: float) -> None:
+    """Require a finite number > 0."""
+    if not (isfinite(value) and value > 0):
+        raise InvalidParameter(field, value, "must be a finite number > 0")
+
+
+def require_non_negative(field: str, value: float) -> None:
+    """Require a finite number >= 0."""
+    if not (isfinite(value) and value >= 0):
+        raise InvalidParameter(field, value, "must be a finite number >= 0")

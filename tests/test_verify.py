@@ -27,9 +27,9 @@ from erasurehead.experiments.verify.grid import cases
 from erasurehead.experiments.verify.table import TableRow, Verification, summary
 from erasurehead.sim.load_laws import Additive, PerPartition
 from erasurehead.sim.optimizers import Optimizer
+from erasurehead.sim.schemes.arrivals import Arrivals
 from erasurehead.sim.schemes.decoders import OnePerGroup, SumArrived
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
-from erasurehead.sim.theory.arrivals import Arrivals
 from erasurehead.sim.theory.convergence import ErasureBound
 from erasurehead.sim.theory.decoding_error import GroupErasure
 from erasurehead.sim.theory.iteration_time import IterationTimeLaw

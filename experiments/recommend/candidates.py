@@ -11,6 +11,7 @@ import numpy as np
 
 from ...sim.engines.run import Policy, Run
 from ...sim.schemes import SchemeFamily
+from ...sim.schemes.arrivals import Arrivals, Demand
 from ...sim.schemes.barrierless import Barrierless, Stops
 from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.theory import (
@@ -21,7 +22,6 @@ from ...sim.theory import (
     scheme_iteration_time,
     worker_time_at,
 )
-from ...sim.theory.arrivals import Arrivals, Demand
 from ...sim.theory.iteration_time import IterationTimeLaw
 from ..config import build
 from ..config.catalogue import Catalogue

@@ -30,7 +30,7 @@ How fast gradient descent converges with erased groups:
     ``LeastSquaresSpectrum``), ``expected_total_time``.
 """
 
-from .arrivals import NoFormula
+from ..schemes.arrivals import NoFormula
 from .convergence import (
     ErasureBound,
     LeastSquaresSpectrum,

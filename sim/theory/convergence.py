@@ -21,9 +21,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InvalidParameter
+from ..fields import require_count, require_non_negative, require_positive
 from ..types import FloatArray
 from .decoding_error import GroupErasure
-from .valid import require_count, require_non_negative, require_positive
 
 ROUNDING = 1e-12
 """Relative slack on the largest step, for a step computed from the same formula."""

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ..errors import InvalidParameter
+from ..fields import require_count
 from ..load_laws import LoadLaw
+from ..schemes.arrivals import Demand, NoFormula, demand, same_every_round
 from ..schemes.base import Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import BoolArray, FloatArray
-from .arrivals import Demand, NoFormula, demand, same_every_round
-from .valid import require_count
 from .worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
 
 ORDER = 12

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .arrivals import Arrivals, Demand, uncovered_after
+from ..fields import require_count, require_group, require_non_negative, require_positive
+from ..schemes.arrivals import Arrivals, Demand, uncovered_after
 from .iteration_time import IterationTimeLaw
-from .valid import require_count, require_group, require_non_negative, require_positive
 from .worker_time import WorkerTime
 
 # Exponential and shifted exponential delays.

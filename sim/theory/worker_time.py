@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
+from ..fields import require_count, require_non_negative, require_positive
 from ..load_laws import Affine, LoadLaw, PerPartition
+from ..schemes.arrivals import NoFormula
 from ..schemes.time_limits import Cut
 from ..types import FloatArray
-from .arrivals import NoFormula
-from .valid import require_count, require_non_negative, require_positive
 
 UnitLaw = Callable[[FloatArray], FloatArray | None]
 """Seconds -> probability, elementwise; ``None`` if there is no closed form."""

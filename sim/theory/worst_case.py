@@ -22,6 +22,8 @@ from scipy.sparse.linalg import eigsh
 from typing_extensions import override
 
 from ..errors import InvalidParameter
+from ..fields import require_count, require_group, require_non_negative, require_positive
+from ..schemes.arrivals import NoFormula, first_arrivals
 from ..schemes.assignments import CyclicCode, CyclicMds, Groups
 from ..schemes.base import Fixed, Scheme
 from ..schemes.cyclic_decoders import Cyclic
@@ -30,8 +32,6 @@ from ..schemes.graph_assignment import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
 from ..schemes.repetition import BestClass
 from ..types import FloatArray
-from .arrivals import NoFormula, first_arrivals
-from .valid import require_count, require_group, require_non_negative, require_positive
 
 SAME = 1e-9
 """Relative difference of numbers that are equal but for rounding."""

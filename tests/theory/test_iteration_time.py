@@ -26,7 +26,7 @@ from erasurehead.sim.theory import (
 )
 from erasurehead.sim.theory import mean_times as closed
 from tests.statistics import assert_z
-from tests.theory.test_arrivals import covering_subsets
+from tests.schemes.test_arrivals import covering_subsets
 
 UNIT = stats.expon(loc=1.0, scale=0.5)
 """Shifted exponential: shift 1 s, rate 2 / s."""

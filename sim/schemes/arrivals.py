@@ -17,11 +17,11 @@ import numpy as np
 from scipy import special
 
 from ..errors import InvalidParameter
-from ..schemes.base import Fixed, Scheme
-from ..schemes.deadlines import Deadline
-from ..schemes.stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
+from ..fields import require_count, require_group
 from ..types import FloatArray
-from .valid import require_count, require_group
+from .base import Fixed, Scheme
+from .deadlines import Deadline
+from .stopping import AllOf, AnyOf, CoverGroups, FirstK, StoppingRule
 
 CELLS = 2**20
 """Terms of the sum over m that are held in memory at once."""

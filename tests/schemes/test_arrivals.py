@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from erasurehead.sim.schemes.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
 from erasurehead.sim.schemes.deadlines import Deadline
 from erasurehead.sim.schemes.stopping import CoverGroups, FirstK
 from erasurehead.sim.theory import (
@@ -22,7 +23,6 @@ from erasurehead.sim.theory import (
     mean_k_sync,
     proportional_worker_time,
 )
-from erasurehead.sim.theory.arrivals import Arrivals, Demand, NoFormula, demand, uncovered_after
 from tests.statistics import BOUND, assert_z
 
 # What stopping rules ask of the order of arrivals, against exact fractions and enumeration.
