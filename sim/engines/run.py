@@ -218,7 +218,8 @@ class Recorder:
         self.spans.append(Span(-1, "waiting", opened, now, of_round + 1, ended_by))
 
 
-Engine = Literal["auto", "batch", "event"]
+Engine = Literal["auto", "batch", "event", "law"]
+"""``law`` draws the length of each round from its law, and has the clock alone; see ``law``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..errors import EngineRefused
 from ..schemes.barrierless import Barrierless
 from ..schemes.base import RoundScheme, Sees
 from ..types import Trace
@@ -11,6 +12,7 @@ from .batch.barrierless import batch_barrierless
 from .batch.rounds import batch_course, batch_rounds
 from .event.barrierless import event_barrierless
 from .event.rounds import event_course, event_rounds
+from .law import law_rounds, round_law
 from .run import Course, Engine, Recorder, Run
 
 
@@ -26,17 +28,23 @@ def simulate(
 
     Args:
         run: what to simulate.
-        engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere.
+        engine: ``auto`` takes the batch engine wherever it can, and the event engine elsewhere;
+            ``law`` gives the clock alone, whatever ``heard`` and ``work`` say.
         heard: record which messages the master had heard.
         work: record each worker's busy and useful seconds, and who ended each round.
         recorder: collects the timeline of the first replication; needs the event engine.
 
     Raises:
-        EngineRefused: ``batch`` was asked for, and the run needs the event engine.
+        EngineRefused: the engine that was asked for cannot simulate this.
         NeverEnough: an update can never happen, or has not by ``max_wait``.
         InvalidDelay: a tape gives a negative number or NaN.
         ValueError: the scheme sees losses; see ``rounds``.
     """
+    if engine == "law":
+        law = round_law(run)
+        if isinstance(law, str):
+            raise EngineRefused(law)
+        return law_rounds(run, law)
     batch = run.chosen("event" if recorder is not None else engine) == "batch"
     with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
         if isinstance(run.scheme, Barrierless):

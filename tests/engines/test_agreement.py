@@ -15,8 +15,20 @@ from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme, SchemeFamily
 from erasurehead.sim.schemes.stopping import StoppingRule
 from erasurehead.sim.types import FloatArray
-from tests.engines.agreement import Mortal, arrays, batch, both, both_finish
-from tests.engines.strategies import dead_shares, lattice, laws, patience, policies, schemes, steps
+from tests.engines.agreement import (
+    Mortal,
+    arrays,
+    batch,
+    both,
+    both_finish,
+    dead_shares,
+    lattice,
+    laws,
+    patience,
+    policies,
+    schemes,
+    steps,
+)
 from tests.tools import TableTape
 
 # Two engines, one truth: on the same tape they agree to the bit.

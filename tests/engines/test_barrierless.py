@@ -22,8 +22,17 @@ from erasurehead.sim.load_laws import Additive, LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
 from erasurehead.sim.types import Messages, Trace
-from tests.engines.agreement import arrays, batch, both, event, plain
-from tests.engines.strategies import dead_shares, lattice, laws, steps
+from tests.engines.agreement import (
+    arrays,
+    batch,
+    both,
+    dead_shares,
+    event,
+    lattice,
+    laws,
+    plain,
+    steps,
+)
 from tests.statistics import assert_z
 from tests.tools import TableTape
 

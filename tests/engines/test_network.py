@@ -11,11 +11,15 @@ from erasurehead.sim.engines.run import Cluster, Failures, Network, Policy, Reco
 from erasurehead.sim.errors import EngineRefused, NeverEnough
 from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
-from tests.engines.agreement import batch, both, both_finish, event, outcome
-from tests.engines.strategies import (
+from tests.engines.agreement import (
+    batch,
+    both,
+    both_finish,
     dead_shares,
+    event,
     lattice,
     laws,
+    outcome,
     patience,
     policies,
     schemes,

@@ -21,9 +21,8 @@ from erasurehead.sim.schemes.deadlines import Deadline, Window
 from erasurehead.sim.schemes.decoders import SumArrived
 from erasurehead.sim.schemes.stopping import FirstK, FirstKEach
 from erasurehead.sim.types import BoolArray, FloatArray, IntArray, Trace
-from tests.engines.agreement import arrays, both
-from tests.engines.strategies import dead_shares, laws, policies, steps
-from tests.engines.strategies import lattice as lattices
+from tests.engines.agreement import arrays, both, dead_shares, laws, policies, steps
+from tests.engines.agreement import lattice as lattices
 from tests.tools import TableTape
 
 

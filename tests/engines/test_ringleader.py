@@ -21,8 +21,16 @@ from erasurehead.sim.problems import Problem
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.types import FloatArray, Stream, Trace
-from tests.engines.agreement import batch, both, both_finish, event
-from tests.engines.strategies import dead_shares, lattice, laws, steps
+from tests.engines.agreement import (
+    batch,
+    both,
+    both_finish,
+    dead_shares,
+    event,
+    lattice,
+    laws,
+    steps,
+)
 from tests.test_learner import STALE_K, STALE_N, one_gradient, problem
 from tests.tools import TableTape
 

@@ -17,8 +17,7 @@ from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.schemes.adaptive import AdaptiveDeadline, AdaptiveK, robust_deadline
 from erasurehead.sim.types import FloatArray, Trace
-from tests.engines.agreement import arrays, batch, both_finish
-from tests.engines.strategies import lattice
+from tests.engines.agreement import arrays, batch, both_finish, lattice
 from tests.statistics import assert_z
 from tests.tools import TableTape
 

@@ -16,8 +16,7 @@ from erasurehead.sim.schemes.block_coordinate import BlockCoordinate, Levels, op
 from erasurehead.sim.schemes.repetition import CyclicRepetition
 from erasurehead.sim.theory import iteration_time_law, worker_time_at
 from erasurehead.sim.theory.worker_time import DelayForesight
-from tests.engines.agreement import batch, both_finish
-from tests.engines.strategies import LAWS, lattice
+from tests.engines.agreement import LAWS, batch, both_finish, lattice
 from tests.statistics import BOUND, assert_z
 from tests.tools import TableTape
 

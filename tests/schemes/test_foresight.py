@@ -28,8 +28,7 @@ from erasurehead.sim.theory import (
 )
 from erasurehead.sim.theory.worker_time import DelayForesight
 from erasurehead.sim.types import FloatArray
-from tests.engines.agreement import batch, both_finish
-from tests.engines.strategies import LAWS, lattice
+from tests.engines.agreement import LAWS, batch, both_finish, lattice
 from tests.statistics import assert_z
 from tests.tools import TableTape
 

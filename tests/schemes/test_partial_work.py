@@ -30,8 +30,7 @@ from erasurehead.sim.schemes.stopping import (
     StoppingRule,
     stopping_delay_by_bisection,
 )
-from tests.engines.agreement import batch, both_finish
-from tests.engines.strategies import LAWS, lattice
+from tests.engines.agreement import LAWS, batch, both_finish, lattice
 from tests.statistics import assert_z
 from tests.tools import TableTape
 

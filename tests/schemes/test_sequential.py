@@ -29,8 +29,7 @@ from erasurehead.sim.schemes.sequential import (
     SequentialCode,
 )
 from erasurehead.sim.types import FloatArray, Rounds, Trace
-from tests.engines.agreement import Engine, batch, both_finish, event
-from tests.engines.strategies import lattice
+from tests.engines.agreement import Engine, batch, both_finish, event, lattice
 from tests.tools import TableTape
 
 # The selective-repeat code: rounds worked out by hand, and its promise over random patterns.

@@ -25,8 +25,8 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
 )
 from erasurehead.sim.theory import mean_times as closed
-from tests.statistics import assert_z
 from tests.schemes.test_arrivals import covering_subsets
+from tests.statistics import assert_z
 
 UNIT = stats.expon(loc=1.0, scale=0.5)
 """Shifted exponential: shift 1 s, rate 2 / s."""

@@ -1,0 +1,199 @@
+"""Rounds by the law of their length: a few random numbers a round, at any number of workers.
+
+With independent, identically distributed delays the order of arrivals is uniformly random and
+independent of their instants. So the number M of arrivals that ends a round can be drawn first, and
+the instant is the M-th of n order statistics: ``F^-1(Beta(M, n - M + 1))``, where F is the law of a
+worker's time. Nobody's delays are drawn: a trace has the clock alone, and schemes do not meet the
+same delays as they do in the other engines.
+
+M of a code whose groups must all be heard comes from the same idea (our derivation): in uniform
+time a group of d is first heard by v with probability ``1 - (1 - v)^d``, so the last of g groups is
+at v with ``v = 1 - (1 - U^(1/g))^(1/d)``. Given v, that group has one arrival, and each of the
+others has j in 1..d with probability proportional to ``C(d, j) v^j (1 - v)^(d - j)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special, stats
+
+from ..load_laws import PerPartition
+from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
+from ..schemes.base import RoundScheme, Sees
+from ..types import FloatArray, IntArray, TapeLike, Trace
+
+if TYPE_CHECKING:
+    from .run import Run
+
+BLOCK = 2**13
+"""Rounds that are drawn together; so a run's first rounds do not depend on its length."""
+
+CELLS = 2**20
+"""Chances of groups that are held in memory at once."""
+
+STREAM = 2**32 - 2
+"""The stream of these draws, which no tape reads."""
+
+
+class UnitLaw(Protocol):
+    """What is asked of a delay model."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether all delays are independent draws from one law."""
+
+    def ppf(self, probability: ArrayLike) -> FloatArray | None:
+        """Quantiles in seconds, or ``None``."""
+
+    def sum_of(self, draws: int) -> UnitLaw | None:
+        """The law of a sum of delays, or ``None``."""
+
+
+class SeededTape(TapeLike, Protocol):
+    """A tape of a delay model."""
+
+    model: UnitLaw
+    seed: int
+    replication: int
+
+
+@dataclass(frozen=True)
+class RoundLaw:
+    """What a round's length depends on.
+
+    Attributes:
+        demand: how many arrivals end a round, and its deadlines.
+        delay: the law of one draw.
+        load: partitions of a worker; 1 where ``delay`` is already that of the whole load.
+        tapes: whose seeds are used; nobody reads them.
+    """
+
+    demand: Demand
+    delay: UnitLaw
+    load: float
+    tapes: Sequence[SeededTape]
+
+
+def round_law(run: Run) -> RoundLaw | str:
+    """The law of a run's rounds, or in words why it is not known."""
+    scheme = run.scheme
+    if not isinstance(scheme, RoundScheme) or scheme.sees is not Sees.NOTHING:
+        return "the law of a round is known for schemes with rounds whose plan never changes"
+    plan = scheme.plan(scheme.start(1))
+    if scheme.messages > 1 or plan.patience is not None or plan.tasks is not None:
+        return "the law of a round is known for one message per worker"
+    if run.policy.couples_rounds or not run.cluster.ideal:
+        return "the law of a round is known under cancel and drain, without network and failures"
+    if run.cluster.max_wait is not None:
+        return "the law of a round is known where no max_wait ends the run"
+    loads = np.unique(plan.loads)
+    if len(loads) > 1:
+        return "the law of a round is known where all workers have the same load"
+    tapes: Any = run.tapes
+    unit: UnitLaw | None = getattr(tapes[0], "model", None)
+    load = float(loads[0])
+    if unit is not None and unit.independent and isinstance(run.load_law, PerPartition):
+        unit, load = unit.sum_of(int(load)) if load == int(load) else None, 1.0
+    if unit is None or not unit.independent or unit.ppf(0.5) is None:
+        return "the law of a round is known for independent delays with quantiles"
+    wanted = demand(plan.stopping, scheme.workers)
+    return wanted.reason if isinstance(wanted, NoFormula) else RoundLaw(wanted, unit, load, tapes)
+
+
+def law_rounds(run: Run, law: RoundLaw) -> Trace:
+    """Run all replications: their clock alone, ``(R, T)``; see ``engines.simulate.simulate``.
+
+    Cost: two draws and a quantile a round, with groups d more draws; nothing grows with n.
+    """
+    times = np.empty((len(run.tapes), run.updates))
+    for row, tape in zip(times, law.tapes, strict=True):
+        now = 0.0
+        for block, first in enumerate(range(0, run.updates, BLOCK)):
+            seeds = np.random.SeedSequence(tape.seed, spawn_key=(tape.replication, STREAM, block))
+            rng = np.random.Generator(np.random.PCG64(seeds))
+            ended, ready = _lengths(run, law, rng)
+            part = row[first : first + BLOCK]
+            opened = np.add.accumulate(np.concatenate([[now], ready]))
+            np.add(opened[: len(part)], ended[: len(part)], out=part)
+            now = opened[-1]
+    return Trace(times, None, None, "law", run.seed)
+
+
+def _lengths(run: Run, law: RoundLaw, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """``(BLOCK,)`` seconds until each round ends, and until the next one opens."""
+    wanted, n = law.demand, run.scheme.workers
+    count = np.zeros(BLOCK, dtype=np.int64)
+    reached = np.zeros(BLOCK)
+    ended = np.zeros(BLOCK)
+    if wanted.arrivals is not None:
+        count = arrivals_at_the_end(wanted.arrivals, rng)
+        reached = rng.beta(count, n - count + 1)
+        ended = _seconds(run, law, reached)
+    ended = np.maximum(wanted.earliest, np.minimum(ended, wanted.latest))
+    if not run.policy.drains:
+        return ended, ended
+    # Given the M-th, the others are n - M draws of the law beyond it.
+    beyond = -np.expm1(np.log(rng.random(BLOCK)) / np.maximum(n - count, 1))
+    last = np.where(count < n, 1 - (1 - reached) * beyond, reached)
+    return ended, np.maximum(ended, _seconds(run, law, last))
+
+
+def _seconds(run: Run, law: RoundLaw, probability: FloatArray) -> FloatArray:
+    """A worker's time of which so much of the law lies below: ``(BLOCK,)``."""
+    unit: Any = law.delay.ppf(probability)
+    one = _Quantiles(np.asarray(unit, dtype=np.float64)[:, None])
+    return run.load_law.worker_times(one, np.array([law.load]), 0, BLOCK)[:, 0]
+
+
+@dataclass(frozen=True)
+class _Quantiles:
+    """A table of unit delays of one worker, as a load law reads it."""
+
+    table: FloatArray
+    workers: int = 1
+    block_rounds: int = BLOCK
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        return self.table[start:stop]
+
+
+def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArray:
+    """M, the arrivals after which a round has enough: ``(BLOCK,)``.
+
+    Cost: nothing to draw where a count decides. With g groups of d workers, a draw a round, and a
+    multinomial of d classes, or the quantiles of g binomials where groups are few and large.
+    """
+    if arrivals.size is None:
+        return np.full(BLOCK, arrivals.high)
+    d, groups = arrivals.size, arrivals.workers // arrivals.size
+    late = -np.expm1(np.log(rng.random(BLOCK)) / groups)  # P(a group is first heard after v)
+    heard = -np.expm1(np.log(late) / d)  # v
+    few = 8 * groups < d
+    rows = max(1, CELLS // (groups if few else d))
+    covered = np.ones(BLOCK, dtype=np.int64)
+    for first in range(0, BLOCK, rows if groups > 1 else BLOCK):
+        some = slice(first, first + rows)
+        v = heard[some, None]
+        if few:
+            beyond = (1 - late[some, None]) * rng.random((len(v), groups - 1))
+            others = np.asarray(stats.binom.isf(beyond, d, v), dtype=np.int64)
+            covered[some] += others.sum(axis=1)
+        else:
+            covered[some] += rng.multinomial(groups - 1, _group_arrivals(d, v)) @ np.arange(
+                1, d + 1
+            )
+    return np.clip(covered, arrivals.low, arrivals.high)
+
+
+def _group_arrivals(d: int, v: FloatArray) -> FloatArray:
+    """Chances that 1..d workers of a group have arrived, given that one has: ``(rows, d)``."""
+    j = np.arange(1, d + 1)
+    choose = special.gammaln(d + 1) - special.gammaln(j + 1) - special.gammaln(d - j + 1)
+    log = choose + special.xlogy(j, v) + special.xlog1py(d - j, -v)
+    chance = np.exp(log - log.max(axis=1, keepdims=True))
+    return np.asarray(chance / chance.sum(axis=1, keepdims=True))

@@ -1,0 +1,127 @@
+"""Rounds by the law of their length, held to closed forms and to the batch engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim import theory
+from erasurehead.sim.engines import law
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import EngineRefused
+from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from erasurehead.sim.schemes import SCHEMES, Scheme
+from erasurehead.sim.schemes.arrivals import Arrivals
+from tests.statistics import assert_z
+
+UNIT = MODELS["shifted_exponential"](shift=1.0, rate=2.0)
+GAMMA = MODELS["gamma"](shape=2.5, scale=0.4)
+ROUNDS = 20_000
+
+
+def run_of(scheme: Scheme, law: LoadLaw, model=UNIT, replications=1, **rest) -> Run:
+    tapes = [Tape(model, scheme.workers, 3, r) for r in range(replications)]
+    return Run(scheme, tapes, law, ROUNDS, **rest)
+
+
+SCHEMES_OF_TWELVE = [
+    SCHEMES["uncoded"](),
+    SCHEMES["ignore_stragglers"](wait_for=7),
+    SCHEMES["cyclic_repetition"](load=4),
+    SCHEMES["fractional_repetition"](load=3),
+    SCHEMES["erasurehead"](load=3, wait_for=6),
+    SCHEMES["erasurehead"](load=6, wait_for=4),  # groups are few and large
+]
+
+
+@pytest.mark.parametrize("delays", [UNIT, GAMMA], ids=["shifted_exponential", "gamma"])
+@pytest.mark.parametrize(
+    "load_law",
+    [Proportional(), Additive(seconds_per_partition=0.25), PerPartition()],
+    ids=["proportional", "additive", "per_partition"],
+)
+@pytest.mark.parametrize("family", SCHEMES_OF_TWELVE, ids=lambda family: repr(family)[:40])
+def test_lengths_have_the_law_of_theory(family, load_law, delays):
+    """Catches a wrong order statistic, a wrong number of arrivals, and a load used twice."""
+    scheme = family.build(12)
+    expected = theory.scheme_iteration_time(scheme, delays, load_law)
+    if not isinstance(expected, theory.IterationTimeLaw):
+        assert isinstance(load_law, PerPartition)
+        return
+    lengths = simulate(run_of(scheme, load_law, delays), "law").intervals[0]
+    assert_z(lengths, expected.mean())
+    points = np.quantile(lengths, [0.02, 0.25, 0.5, 0.75, 0.98])
+    assert_z(lengths[:, None] <= points, expected.cdf(points), "share of rounds")
+
+
+@pytest.mark.parametrize("family", SCHEMES_OF_TWELVE, ids=lambda family: repr(family)[:40])
+def test_drained_rounds_open_as_in_the_batch_engine(family):
+    """Catches a last arrival that is drawn as if nobody had arrived before it."""
+    run = run_of(family.build(12), Proportional(), policy=Policy.DRAIN)
+    fast, plain = simulate(run, "law"), simulate(run, "batch", heard=False, work=False)
+    for moment in (1, 2):
+        ours, theirs = fast.intervals[0, 1:] ** moment, plain.intervals[0, 1:] ** moment
+        noise = np.hypot(ours.std(), theirs.std()) / np.sqrt(ROUNDS)
+        assert abs(ours.mean() - theirs.mean()) < 4.9 * noise
+    # The wait for those left behind belongs to the round that they hold up.
+    assert np.corrcoef(fast.intervals[0, 1:-1], fast.intervals[0, 2:])[0, 1] == pytest.approx(
+        np.corrcoef(plain.intervals[0, 1:-1], plain.intervals[0, 2:])[0, 1], abs=0.05
+    )
+
+
+@pytest.mark.parametrize(
+    "arrivals",
+    [Arrivals(12, 0, 12, 3), Arrivals(12, 5, 8, 3), Arrivals(40, 0, 40, 20), Arrivals(6, 0, 6, 1)],
+    ids=str,
+)
+def test_arrivals_at_the_end_have_the_exact_chances(arrivals):
+    """Both ways of drawing them: classes of groups, and groups that are few and large."""
+    counts = np.concatenate(
+        [law.arrivals_at_the_end(arrivals, np.random.default_rng(seed)) for seed in range(3)]
+    )
+    chances = arrivals.not_enough
+    some = np.flatnonzero((chances > 1e-3) & (chances < 1 - 1e-3))
+    assert_z(counts[:, None] > some, chances[some], "chance that m are not enough")
+    assert counts.min() >= np.count_nonzero(chances == 1.0)
+    assert counts.max() <= arrivals.high
+
+
+def test_a_million_workers_are_as_cheap_as_ten():
+    family = SCHEMES["erasurehead"](load=5, wait_for=500_000)
+    scheme = family.build(1_000_000)
+    lengths = simulate(run_of(scheme, Proportional()), "law").intervals[0]
+    assert_z(lengths, 5 * (1 + np.log(2) / 2))  # half of them have arrived at the median
+
+
+def test_a_longer_run_begins_with_the_shorter_one():
+    scheme = SCHEMES["erasurehead"](load=3, wait_for=6).build(12)
+    tapes = [Tape(UNIT, 12, 3, r) for r in range(2)]
+    long = simulate(Run(scheme, tapes, Proportional(), law.BLOCK + 100), "law").times
+    short = simulate(Run(scheme, tapes[:1], Proportional(), law.BLOCK + 7), "law").times
+    assert np.array_equal(long[:1, : law.BLOCK + 7], short)
+    assert not np.array_equal(long[0], long[1])
+    assert len(np.unique(np.diff(long[0]))) > law.BLOCK  # no block is drawn twice
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"policy": Policy.QUEUE}, "cancel and drain"),
+        ({"cluster": Cluster(network=Network(uplink_latency=0.1))}, "without network"),
+        ({"cluster": Cluster(max_wait=9.0)}, "max_wait"),
+        ({"model": MODELS["markov"].examples()[0]}, "independent delays"),
+    ],
+)
+def test_what_it_does_not_know_is_refused(change, reason):
+    scheme = SCHEMES["ignore_stragglers"](wait_for=7).build(12)
+    with pytest.raises(EngineRefused, match=reason):
+        simulate(run_of(scheme, Proportional(), **change), "law")
+
+
+@pytest.mark.parametrize("name", ["drop_compute", "asynchronous", "k_batch_sync", "adaptive_k"])
+def test_schemes_whose_rounds_have_no_such_law_are_refused(name):
+    scheme = SCHEMES[name].examples()[0].build(12)
+    with pytest.raises(EngineRefused, match="the law of a round is known"):
+        simulate(run_of(scheme, Proportional()), "law")
