@@ -11,9 +11,10 @@ from typing import Any, final
 
 import pandas as pd
 
+from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.page.numbers import number_of
-from erasurehead.experiments.pictures.records import Records, read_config, read_records, read_table
+from erasurehead.experiments.pictures.records import Records, read_records, read_table
 from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
 from erasurehead.plots import Plots
 from erasurehead.sim.metrics import METRICS
@@ -74,7 +75,7 @@ class Result:
     def config(self) -> Mapping[str, Any]:
         """The config with every default written out; ``run`` takes it as it is."""
         if self.directory is not None:
-            return read_config(self.directory / CONFIG)
+            return read_mapping(self.directory / CONFIG)
         assert self._memory is not None
         return self._memory.config or {}
 

@@ -123,7 +123,6 @@ def _prepare(jobs: int) -> None:
 def _run(
     given: GivenConfig, where: OutputOptions, lanes: LaneOptions, timeline: Path | None = None
 ) -> None:
-    from . import console
     from .run import command, files
 
     document = given.document()
@@ -138,14 +137,14 @@ def _run(
     )
     if where.dry_run:
         planned = command.plan(document, target, options)
-        console.show_plan(planned, target, lanes.jobs)
-        command.require_room(planned, target, options)
+        command.show_plan(planned)
+        planned.require_room()
         return
     if timeline is not None:
         files.require_file(timeline)
     with terminal.progress("cells") as progress:
         outcome = command.run(document, target, replace(options, progress=progress))
-    console.show_outcome(outcome, target)
+    command.show_outcome(outcome, target)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -153,14 +152,14 @@ def _run(
 @as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02")
 def live(given: GivenConfig, asked: LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
-    from . import console
     from .live import command
+    from .run.command import show_outcome
 
     document = given.document()
     target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
         outcome, facts = command.run_live(document, target, asked, progress)
-    console.show_outcome(outcome, target)
+    show_outcome(outcome, target)
     command.show_live(outcome, facts)
     if outcome.failed:
         raise typer.Exit(1)

@@ -29,9 +29,9 @@ LAYERS = [
     experiments.config experiments.conformance
     experiments.run experiments.options
     experiments.page experiments.pictures
-    experiments.verify experiments.attack experiments.live experiments.explore experiments.console
-    experiments.compare experiments.reproduce experiments.measure experiments.whatif
-    experiments.fit experiments.atlas experiments.listing
+    experiments.verify experiments.attack experiments.explore experiments.run.command
+    experiments.compare experiments.reproduce experiments.live experiments.whatif
+    experiments.fit experiments.atlas experiments.listing experiments.measure
     experiments.recommend experiments.report
     experiments.commands
     experiments.cli

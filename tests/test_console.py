@@ -9,10 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.console import COLUMNS, show_outcome
 from erasurehead.experiments.page.numbers import left_out, number_of
 from erasurehead.experiments.page.terminal import Column, fitting, show_columns
-from erasurehead.experiments.run.command import Outcome, run
+from erasurehead.experiments.run.command import HEADINGS, Outcome, run, show_outcome
 
 # Tables in the terminal: whole columns or none, whatever its width.
 
@@ -53,7 +52,7 @@ def numbers(summary: pd.DataFrame) -> set[str]:
     """Every number that the widest table shows."""
     return {
         f"{row[f'{name}_mean']:.4g} ±{row[f'{name}_se']:.1g}"
-        for name in COLUMNS
+        for name in HEADINGS
         if f"{name}_mean" in summary
         for _, row in summary.iterrows()
     }
@@ -73,7 +72,7 @@ def test_numbers_are_whole_or_absent(
         found = re.findall(r"[\d.e+-]+ ±[\d.e+-]+", line)
         assert set(found) <= numbers(outcome.summary)
         assert len(found) == len(re.findall("±", line))
-    titles = [title for name, title in COLUMNS.items() if f"{name}_mean" in outcome.summary]
+    titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
     missing = [title for title in titles if title not in table[0]]
     said = lines[4].removeprefix("too narrow for ").removesuffix(": see summary.parquet")
     assert not missing or sorted(said.split(", ")) == sorted(missing)
@@ -85,7 +84,7 @@ def test_a_file_or_a_pipe_gets_every_column(
     outcome: Outcome, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = shown(outcome, None, capsys, monkeypatch)
-    titles = [title for name, title in COLUMNS.items() if f"{name}_mean" in outcome.summary]
+    titles = [title for name, title in HEADINGS.items() if f"{name}_mean" in outcome.summary]
     assert all(title in lines[0] for title in titles)
     assert "too narrow" not in "".join(lines)
 

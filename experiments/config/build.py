@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import STRICT, Finite, IndependentDelays, Seconds
-from ...sim.engines.run import IDEAL, Cluster, Failures, Network, Run
+from ...sim.engines.run import IDEAL, Cluster, Failures, Run
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
@@ -26,11 +26,10 @@ from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
-from .catalogue import BUILT_IN, Catalogue
 from .cells import Cell, stamps
-from .codec import Reader, located, names
+from .codec import names
 from .errors import ConfigError, at
-from .settings import FailureSettings, Settings
+from .settings import FailureSettings, Settings, section
 
 T = TypeVar("T")
 
@@ -75,11 +74,16 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
         raise ImpossibleCell(str(at("delay.end", "truncated", valid)))
-    network = sized(settings.network, features, scheme.message_size)
-    cluster = cluster_of(network, settings.failures, n, seed, settings.replications)
+    rounds, recorded = iterations(settings), delay.rounds_available()
+    more = 0 if isinstance(scheme, Barrierless) else scheme.updates(rounds) - rounds
+    if recorded is not None and rounds + more > recorded:  # it would begin again at the trace's end
+        valid = (
+            f"{scheme.name} takes {more} rounds more, and the trace has {recorded}: "
+            f"must be at most {recorded - more}, or give end: cyclic"
+        )
+        raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
+    cluster = _cluster(settings, features, scheme.message_size)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
-    rounds = iterations(settings)
-    _require_rounds(scheme, rounds, settings)
     run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
     refusal = run.refusal()
     if settings.engine == "batch" and refusal is not None:
@@ -93,31 +97,17 @@ def scheme_of(cell: Cell) -> Scheme:
     Raises:
         ImpossibleCell: its fields do not suit the number of workers.
     """
-    family, n = cell.settings.schemes[0].family, cell.settings.workers
+    settings = cell.settings
     try:
-        return _scheme(family, n, cell.settings)
+        return _scheme(settings)
     except InvalidParameter as error:
         place = f"schemes.{cell.scheme['name']}.{error.field}"
         raise ImpossibleCell(str(at(place, error.value, error.valid))) from None
     except Exception as error:
-        if type(family).__module__.startswith("erasurehead.sim."):
+        if type(settings.schemes[0].family).__module__.startswith("erasurehead.sim."):
             raise  # ours: the traceback is what we want to see
-        text = f"cannot be built for {n} workers: {type(error).__name__}: {error}"
+        text = f"cannot be built for {settings.workers} workers: {type(error).__name__}: {error}"
         raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
-
-
-def _require_rounds(scheme: Scheme, iterations: int, settings: Settings) -> None:
-    """A scheme with more rounds than iterations would begin a trace again that ends."""
-    available = settings.delay.rounds_available()
-    if isinstance(scheme, Barrierless) or available is None:
-        return
-    more = scheme.updates(iterations) - iterations
-    if iterations + more > available:
-        valid = (
-            f"{scheme.name} takes {more} rounds more, and the trace has {available}: "
-            f"must be at most {available - more}, or give end: cyclic"
-        )
-        raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
 
 
 def iterations(settings: Settings) -> int:
@@ -160,8 +150,9 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
     config = settings.problem
     code = (type(config.family), config.losses[config.settings.loss])
     text = json.dumps(cell.document["problem"], sort_keys=True)
-    section = _Section(text, code, stamps(config, data_dir), config)
-    problem, initial = _problem(section, settings.workers, settings.seed, data_dir)
+    files = stamps(config, data_dir)
+    wanted = _Wanted(text, code, files, settings.workers, settings.seed, data_dir, config)
+    problem, initial = _problem(wanted)
     partitions = scheme_of(cell).partitions
     if partitions != problem.partitions:
         try:
@@ -172,30 +163,32 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
 
 
 @dataclass(frozen=True)
-class _Section:
-    """A problem's settings, told from others by text, code and file: no field need have a hash."""
+class _Wanted:
+    """A problem, told from others by text, code and file: its config need not have a hash."""
 
     text: str
     code: tuple[type, ...]
     files: tuple[tuple[Path, int, int], ...]
+    partitions: int
+    seed: int
+    data_dir: Path | None
     config: ProblemConfig = field(compare=False)
 
 
 @lru_cache(maxsize=2)
-def _problem(
-    section: _Section, partitions: int, seed: int, data_dir: Path | None
-) -> tuple[Problem, FloatArray]:
+def _problem(wanted: _Wanted) -> tuple[Problem, FloatArray]:
     """Load a problem; remembered, since the cells of a run share theirs."""
     try:
         with one_thread():
-            return section.config.build(partitions, seed, data_dir)
+            return wanted.config.build(wanted.partitions, wanted.seed, wanted.data_dir)
     except InvalidParameter as error:
         raise at(f"problem.{error.field}", error.value, error.valid) from None
     except (DataNotFound, ValueError) as error:
         raise ConfigError(f"problem.dataset: {error}") from None
 
 
-def _scheme(family: SchemeFamily, workers: int, settings: Settings) -> Scheme:
+def _scheme(settings: Settings) -> Scheme:
+    family, workers = settings.schemes[0].family, settings.workers
     if isinstance(family, ForesightedFamily):
         from ...sim.theory.worker_time import DelayForesight  # only where it is needed
 
@@ -214,23 +207,14 @@ def _built(family: SchemeFamily, workers: int) -> Scheme:
     return family.build(workers)
 
 
-def delay_model(section: Any, place: str = "delay", catalogue: Catalogue = BUILT_IN) -> DelayModel:
+def delay_model(given: Mapping[str, Any]) -> DelayModel:
     """Build a section that names a delay model, and the models nested in it.
-
-    Args:
-        section: the mapping.
-        place: where it stands, for errors.
-        catalogue: what it can name.
 
     Raises:
         ConfigError: unknown model, bad parameter or bad trace file, or delays that are no numbers.
     """
-    with located(place):
-        model: DelayModel = Reader(catalogue).named("delays", section)
+    model: DelayModel = section("delay", given)
     return model
-
-
-# What surrounds the workers: the network, and what goes wrong.
 
 
 UP, DOWN, LOSSES = 2**30, 2**30 + 2**29, 2**31
@@ -277,37 +261,33 @@ class Resends(IndependentDelays):
         return (cls(loss=0.3, retry_after=0.5),)
 
 
-def sized(network: Network | None, features: int | None, gradients: float = 1.0) -> Network | None:
-    """The network, a gradient taking 8 bytes a feature unless ``message_bytes`` is given.
+def _cluster(settings: Settings, features: int | None, gradients: float) -> Cluster:
+    """What surrounds the workers, with a tape for each kind of trouble and replication.
 
     Args:
-        network: as the config has it.
+        settings: with the network and the failures. A gradient takes 8 bytes a feature unless
+            ``message_bytes`` is given.
         features: p; ``None`` without data.
         gradients: size of a message of the scheme, in gradients.
 
     Raises:
         ConfigError: no size is known, and a bandwidth needs one.
     """
-    if network is None:
-        return network
-    size = network.message_bytes
-    if size is None:
-        if features is None and network.bandwidth is not None:
-            raise ConfigError("network.message_bytes: missing; without a problem no size is known")
-        size = 8.0 * (features or 0)
-    return replace(network, message_bytes=gradients * size)
-
-
-def cluster_of(
-    net: Network | None, trouble: FailureSettings | None, workers: int, seed: int, replications: int
-) -> Cluster:
-    """The cluster of a run, with a tape for each kind of trouble and replication."""
+    net, trouble, replications = settings.network, settings.failures, settings.replications
     if net is None and trouble is None:
         return IDEAL
+    if net is not None:
+        size = net.message_bytes
+        if size is None and features is None and net.bandwidth is not None:
+            raise ConfigError("network.message_bytes: missing; without a problem no size is known")
+        size = 8.0 * (features or 0) if size is None else size
+        net = replace(net, message_bytes=gradients * size)
     trouble = trouble or FailureSettings()
 
     def tapes(model: DelayModel, first: int) -> Sequence[Tape]:
-        return Lazily(lambda r: Tape(model, workers, seed, first + r), replications)
+        return Lazily(
+            lambda r: Tape(model, settings.workers, settings.seed, first + r), replications
+        )
 
     lives = None
     if trouble.time_to_failure is not None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
-from types import CodeType, ModuleType
+from types import ModuleType
 from typing import Any
 
 from ...delay_models import MODELS, DelayModel
@@ -24,8 +24,6 @@ from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
 from ...sim.schemes import SCHEMES, SchemeFamily
 from .document import is_file
 from .errors import ConfigError
-
-# What the sections of a config can name: the registries, and what plugins add to them.
 
 
 @dataclass(frozen=True)
@@ -103,8 +101,6 @@ BUILT_IN = Catalogue(
 """What comes with the simulator."""
 
 
-# Schemes, delay models and the like that somebody else wrote.
-#
 # A plugin is a Python file (``plugins: [my_code.py]``), an installed module (``plugins:
 # [my_code]``), or an entry point of the group ``erasurehead.plugins``, which needs no mention in
 # the config. A config can name every class in it that derives from ``SchemeFamily``,
@@ -114,7 +110,6 @@ BUILT_IN = Catalogue(
 # Nothing global is changed: each document has a ``Catalogue`` of its own. A file is run once for
 # each content that it has had, under a module name made from path and content, so that two
 # versions of it can stand beside each other in one process.
-
 
 GROUP = "erasurehead.plugins"
 
@@ -135,8 +130,18 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
     kinds = {key: dict(kind.classes) for key, kind in BUILT_IN.kinds.items()}
     for plugin in plugins:
         for family in plugin.classes:
-            key, kind = _kind(family)
-            name = _name(family, kind, plugin)
+            key, kind = next(
+                (key, kind)
+                for key, kind in BUILT_IN.kinds.items()
+                if issubclass(family, kind.family)
+            )
+            name = getattr(family, kind.attribute, None)
+            if not is_dataclass(family):
+                text = f"{family.__name__} must be a dataclass with config=STRICT"
+                raise _wrong(plugin.name, text)
+            if not isinstance(name, str):
+                line = f'{kind.attribute}: ClassVar[str] = "..."'
+                raise _wrong(plugin.name, f"{family.__name__} has no name; write {line}")
             if kinds[key].setdefault(name, family) is not family:
                 raise _wrong(plugin.name, f"{key}: the name {name} is taken; choose another")
     full = {key: replace(BUILT_IN[key], classes=classes) for key, classes in kinds.items()}
@@ -178,19 +183,15 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
     stem = re.sub(r"\W", "_", path.stem)
     name = f"erasurehead_plugin_{stem}_{place[:8]}_{digest[:16]}"
     if name not in sys.modules:
+        module = ModuleType(name)
+        module.__file__ = str(path)
+        sys.modules[name] = module  # where dataclasses look up the names in their annotations
         try:
-            _run(name, path, compile(source, str(path), "exec", dont_inherit=True))
+            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except (Exception, SystemExit) as error:
             sys.modules.pop(name, None)
             raise _wrong(str(path), _reason(error, (path,))) from None
     return sys.modules[name], (path,), digest
-
-
-def _run(name: str, path: Path, code: CodeType) -> None:
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    sys.modules[name] = module  # where dataclasses look up the names in their annotations
-    exec(code, module.__dict__)
 
 
 def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
@@ -256,22 +257,6 @@ def _defined(module: ModuleType) -> Iterator[type[Any]]:
         own = f"{value.__module__}.".startswith(f"{module.__name__}.")
         if own and issubclass(value, families):
             yield value
-
-
-def _kind(family: type[Any]) -> tuple[str, Kind]:
-    return next(
-        (key, kind) for key, kind in BUILT_IN.kinds.items() if issubclass(family, kind.family)
-    )
-
-
-def _name(family: type[Any], kind: Kind, plugin: Plugin) -> str:
-    name = getattr(family, kind.attribute, None)
-    if not is_dataclass(family):
-        raise _wrong(plugin.name, f"{family.__name__} must be a dataclass with config=STRICT")
-    if not isinstance(name, str):
-        line = f'{kind.attribute}: ClassVar[str] = "..."'
-        raise _wrong(plugin.name, f"{family.__name__} has no name; write {line}")
-    return name
 
 
 def _wrong(plugin: str, text: str) -> ConfigError:

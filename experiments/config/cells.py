@@ -8,8 +8,8 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
 from .settings import FIELDS, SchemeEntry, Settings, section, validate, with_worker_count
-
-# What a cell's numbers depend on, as one hash. Two ways to say one thing have one hash.
 
 
 @dataclass(frozen=True)
@@ -38,35 +36,16 @@ class Input:
     digest: str
     stamp: tuple[int, int]
 
+    @classmethod
+    def at(cls, path: Path) -> Input:
+        """The file as it is now."""
+        stamp = _stamp(path)
+        with path.open("rb") as file:
+            return cls(path, hashlib.file_digest(file, "sha256").hexdigest(), stamp)
+
     def unchanged(self) -> bool:
         """Whether the file is still the one that was hashed."""
         return self.path.is_file() and _stamp(self.path) == self.stamp
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """The files of a config, each hashed once.
-
-    Attributes:
-        data_dir: where the public data sets lie.
-    """
-
-    data_dir: Path | None = None
-    _known: dict[Path, Input] = field(default_factory=dict)
-
-    def of(self, value: Any, plain: Any) -> tuple[Input, ...]:
-        """The files that a section names under ``path``, and the file of its data set."""
-        paths = [*_named(plain), *_data(value, self.data_dir)]
-        return tuple(self.hashed(path) for path in dict.fromkeys(paths) if path.is_file())
-
-    def hashed(self, path: Path) -> Input:
-        """A file's content and stamp, taken once."""
-        if path not in self._known:
-            stamp = _stamp(path)
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            self._known[path] = Input(path, digest, stamp)
-        return self._known[path]
 
 
 def hashed_text(plain: Any, files: Iterable[Input]) -> str:
@@ -85,11 +64,6 @@ def stamps(problem: ProblemConfig, data_dir: Path | None) -> tuple[tuple[Path, i
     """Of the file of a problem's data set; they change when it does."""
     paths = [path for path in _data(problem, data_dir) if path.is_file()]
     return tuple((path, *_stamp(path)) for path in paths)
-
-
-def cell_key(texts: Iterable[str]) -> str:
-    """The hash of a cell's sections: 16 hexadecimal digits."""
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16]
 
 
 def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
@@ -134,15 +108,6 @@ def _data(value: Any, data_dir: Path | None) -> Iterator[Path]:
             yield path
 
 
-# From a config document to cells: the smallest things that are run.
-#
-# A *cell* is one scheme at one point of the sweep's grid. Its bytes in the results depend on its
-# own settings alone, and its hash names them.
-#
-# Points of a grid share most sections, so each distinct section is read, checked and hashed once:
-# a grid of 100,000 points costs little more than its cells.
-
-
 NO_NUMBERS = ("name", "sweep")
 """Settings that change no number."""
 
@@ -152,7 +117,10 @@ AS_GIVEN = ("network", "failures", "sweep")
 
 @dataclass(frozen=True, eq=False)
 class Cell:
-    """One scheme at one point of the grid.
+    """One scheme at one point of the sweep's grid.
+
+    Its bytes in the results depend on its own settings alone, and its hash names them: two ways to
+    say one thing have one hash.
 
     Attributes:
         document: the point as a plain document without a sweep, with this cell's scheme alone. It
@@ -160,7 +128,7 @@ class Cell:
         label: how tables and pictures name the scheme.
         swept: the grid's keys and this point's values, which become columns.
         point: index of the point in the grid; its cells read the same tapes.
-        key: hash of everything that the cell's numbers depend on.
+        key: hash of everything that the cell's numbers depend on, 16 hexadecimal digits.
         inputs: the files among these.
         code: the digests of the plugins among these.
     """
@@ -231,7 +199,7 @@ def cells(document: Mapping[str, Any], data_dir: Path | None = None) -> list[Cel
     given = anchored(document, Path.cwd())
     catalogue = catalogue_of(given)
     with blamed(catalogue):
-        grid = _Grid(given, catalogue, Inputs(data_dir))
+        grid = _Grid(given, catalogue, data_dir)
         points = enumerate(grid.points())
         return [cell for index, point in points for cell in grid.cells(index, *point)]
 
@@ -254,35 +222,30 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
         ConfigError: as ``cells``.
     """
     given = anchored(document, Path.cwd())
-    sweep, catalogue = _sweep(given), catalogue_of(given)
-    whole = with_worker_count(given, sweep, catalogue)
-    base = {key: value for key, value in whole.items() if key != "sweep"}
+    catalogue = catalogue_of(given)
+    grid = _Grid(given, catalogue, None)
+    base = grid.base
     try:
         settings = validate(base, catalogue)
     except ConfigError:
-        for key, values in sweep.items():
+        for key, values in grid.sweep.items():
             set_dotted(base, key, copy.deepcopy(values[0]))
         settings = validate(base, catalogue)
     full = {name: plain(getattr(settings, name), catalogue) for name in FIELDS}
-    full["schemes"] = _written(base["schemes"], settings.schemes, catalogue)
+    schemes = []
+    for index, scheme in enumerate(base["schemes"]):
+        first = next(entry for entry in settings.schemes if entry.index == index)
+        section = plain(first.family, catalogue)
+        if isinstance(scheme, Mapping):  # fields that list several values keep their list
+            section |= {key: scheme[key] for key in (*first.swept, "label") if key in scheme}
+        schemes.append(filled(scheme, section))
+    full["schemes"] = schemes
     if not full["plugins"]:
         del full["plugins"]
-    kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": sweep}
+    kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": grid.sweep}
     return {
         name: kept[name] if name in kept else filled(base.get(name), full[name]) for name in full
     }
-
-
-def _written(given: list[Any], entries: tuple[SchemeEntry, ...], catalogue: Catalogue) -> list[Any]:
-    """The ``schemes`` section: fields that list several values keep their list."""
-    sections = []
-    for index, scheme in enumerate(given):
-        first = next(entry for entry in entries if entry.index == index)
-        full = plain(first.family, catalogue)
-        if isinstance(scheme, Mapping):
-            full |= {key: scheme[key] for key in (*first.swept, "label") if key in scheme}
-        sections.append(filled(scheme, full))
-    return sections
 
 
 def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -303,33 +266,43 @@ def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
 
 
 class _Grid:
-    """The points of a document; what was read is remembered by the values that it depends on."""
+    """The points of a document; what was read is remembered by the values that it depends on.
 
-    def __init__(self, document: Mapping[str, Any], catalogue: Catalogue, inputs: Inputs) -> None:
-        self._sweep = _sweep(document)
-        whole = with_worker_count(document, self._sweep, catalogue)
-        self._base = {key: value for key, value in whole.items() if key != "sweep"}
-        self._catalogue, self._inputs = catalogue, inputs
+    Points share most sections, so each distinct section is read, checked and hashed once: a grid of
+    100,000 points costs little more than its cells.
+    """
+
+    def __init__(
+        self, document: Mapping[str, Any], catalogue: Catalogue, data_dir: Path | None
+    ) -> None:
+        self.sweep = _sweep(document)
+        whole = with_worker_count(document, self.sweep, catalogue)
+        self.base = {key: value for key, value in whole.items() if key != "sweep"}
+        self._catalogue, self._data_dir = catalogue, data_dir
+        self._input = cache(Input.at)
         self._touched: dict[str, list[int]] = {}
-        for position, key in enumerate(self._sweep):
+        for position, key in enumerate(self.sweep):
             if key.split(".")[0] in ("plugins", "sweep"):
-                raise at(f"sweep.{key}", self._sweep[key], "cannot be swept")
+                raise at(f"sweep.{key}", self.sweep[key], "cannot be swept")
             self._touched.setdefault(key.split(".")[0], []).append(position)
 
     def points(self) -> Iterator[tuple[dict[str, Any], Reads]]:
         """Each point's swept values, and its settings."""
         known: dict[tuple[str, tuple[int, ...]], tuple[Read, ...]] = {}
         reads: Reads | None = None
-        choices = [range(len(values)) for values in self._sweep.values()]
+        choices = [range(len(values)) for values in self.sweep.values()]
         for choice in itertools.product(*choices):
-            pairs = zip(self._sweep.items(), choice, strict=True)
+            pairs = zip(self.sweep.items(), choice, strict=True)
             swept = {key: values[index] for (key, values), index in pairs}
             parts = {
                 name: (name, tuple([choice[position] for position in positions]))
                 for name, positions in self._touched.items()
             }
             if reads is None:
-                reads = self._first({name: self._raw(name, swept) for name in parts})
+                changed = {name: self._raw(name, swept) for name in parts}
+                settings = validate({**self.base, **changed}, self._catalogue)
+                names = [name for name in FIELDS if name != "sweep"]
+                reads = {name: self._read(name, getattr(settings, name)) for name in names}
                 known = {part: reads[name] for name, part in parts.items()}
             for name, part in parts.items():
                 if part not in known:
@@ -344,17 +317,16 @@ class _Grid:
         ]
         document = {name: read.plain for name, (read, *_) in reads.items()}
         values = {name: read.value for name, (read, *_) in reads.items()}
-        texts = [read.text for read in shared]
         files = [file for read in shared for file in read.files]
         code = frozenset[str]().union(*(read.code for read in shared))
         for scheme in reads["schemes"]:
-            entry = scheme.value
+            entry, texts = scheme.value, [read.text for read in (*shared, scheme)]
             cell = Cell(
                 document={**document, "schemes": [scheme.plain]},
                 label=entry.label,
                 swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
                 point=index,
-                key=cell_key([*texts, scheme.text]),
+                key=hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16],
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
                 code=code | scheme.code,
             )
@@ -362,17 +334,11 @@ class _Grid:
             cell.__dict__["settings"] = settings  # what was read need not be read again here
             yield cell
 
-    def _first(self, changed: Mapping[str, Any]) -> Reads:
-        settings = validate({**self._base, **changed}, self._catalogue)
-        return {
-            name: self._read(name, getattr(settings, name)) for name in FIELDS if name != "sweep"
-        }
-
     def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:
         """A setting as the document would give it at a point."""
-        part = {name: copy.deepcopy(self._base[name])} if name in self._base else {}
+        part = {name: copy.deepcopy(self.base[name])} if name in self.base else {}
         for position in self._touched[name]:
-            key = list(self._sweep)[position]
+            key = list(self.sweep)[position]
             set_dotted(part, key, copy.deepcopy(swept[key]))
         return part[name]
 
@@ -383,15 +349,18 @@ class _Grid:
 
     def _one(self, name: str, value: Any, written: Any) -> Read:
         section = plain(written, self._catalogue)
-        files, used = self._inputs.of(value, section), self._used(name, written)
+        used = self._used(name, written)
+        files = self._files([*_named(section), *_data(value, self._data_dir)])
         code = sorted(plugin.digest for plugin in used)
         text = hashed_text({name: code if name == "plugins" else [section, code]}, files)
         if name == "plugins":
-            paths = [Path(plugin.name) for plugin in used]
-            files = tuple(self._inputs.hashed(path) for path in paths if path.is_file())
+            files = self._files(Path(plugin.name) for plugin in used)
         if isinstance(value, SchemeEntry):
             section["label"] = value.label
         return Read(value, section, text, files, frozenset(code))
+
+    def _files(self, paths: Iterable[Path]) -> tuple[Input, ...]:
+        return tuple(self._input(path) for path in dict.fromkeys(paths) if path.is_file())
 
     def _used(self, name: str, value: Any) -> list[Plugin]:
         """The plugins that a setting's numbers depend on."""

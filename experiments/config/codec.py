@@ -117,7 +117,7 @@ class Reader:
         tag, classes = self.catalogue[kind].tag, self.catalogue[kind].classes
         name = section.get(tag)
         if name is None:
-            raise faulty_keys([tag], [f"missing; {one_of(classes, None)}"])
+            raise faulty_keys({tag: f"missing; {one_of(classes, None)}"})
         if not isinstance(name, str) or name not in classes:
             raise fault([tag], name, one_of(classes, name))
         return classes[name]
@@ -238,7 +238,8 @@ def require_known(section: Mapping[Any, Any], known: Collection[str]) -> None:
     unknown = [str(key) for key in section if key not in known]
     if unknown:
         valid = [one_of(known, key) if known else "there are no fields to set" for key in unknown]
-        raise faulty_keys(unknown, [f"unknown key; {text}" for text in valid])
+        texts = [f"unknown key; {text}" for text in valid]
+        raise faulty_keys(dict(zip(unknown, texts, strict=True)))
 
 
 def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
@@ -249,9 +250,6 @@ def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
         yield from (([i], entry) for i, entry in enumerate(value) if isinstance(entry, bool))
 
 
-# What pydantic says, as one line.
-
-
 def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
     """An error of our own in pydantic's form, so that outer sections put their place before it."""
     error = PydanticCustomError("fault_of_value", "{text}", {"text": text})
@@ -259,15 +257,14 @@ def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
     return ValidationError.from_exception_data("config", [details])
 
 
-def faulty_keys(keys: Iterable[str], texts: Iterable[str]) -> ValidationError:
+def faulty_keys(texts: Mapping[str, str]) -> ValidationError:
     """As ``fault``, of keys rather than their values."""
+    errors = {
+        key: PydanticCustomError("fault_of_place", "{text}", {"text": text})
+        for key, text in texts.items()
+    }
     details = [
-        InitErrorDetails(
-            type=PydanticCustomError("fault_of_place", "{text}", {"text": text}),
-            loc=(key,),
-            input=None,
-        )
-        for key, text in zip(keys, texts, strict=True)
+        InitErrorDetails(type=error, loc=(key,), input=None) for key, error in errors.items()
     ]
     return ValidationError.from_exception_data("config", details)
 

@@ -15,14 +15,11 @@ import yaml
 from ...sim.files import UnusableFile, require_regular
 from .errors import ConfigError, at
 
-# YAML as version 1.2 has it, so that what a person writes is what is meant, and back.
-#
-# PyYAML follows version 1.1, in which ``1e-4`` is a text, ``yes`` is true, ``010`` is eight and of
-# two equal keys the last one silently wins.
+# YAML is read as version 1.2 has it: PyYAML follows version 1.1, in which ``1e-4`` is a text,
+# ``yes`` is true, ``010`` is eight and of two equal keys the last one silently wins.
 #
 # YAML can repeat a part of a document by its name, even within itself, so that a few hundred bytes
 # stand for gigabytes. What a document holds is counted before anything is made of it.
-
 
 DEEPEST, MOST_VALUES = 100, 300_000
 """Bounds on a document with all its repetitions written out."""
@@ -58,7 +55,12 @@ class _Reader(yaml.SafeLoader):
         if node is None:
             return None
         if not isinstance(event, yaml.AliasEvent):
-            self._measure(node)
+            parts = node.value if isinstance(node, yaml.CollectionNode) else ()
+            if isinstance(node, yaml.MappingNode):
+                parts = [part for pair in node.value for part in pair]
+            self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in parts)
+            deepest = max((self._depths[id(part)] for part in parts), default=0)
+            self._depths[id(node)] = 1 + deepest
         if id(node) not in self._sizes:
             raise _error("a value contains itself", event)
         if self._open + self._depths[id(node)] > DEEPEST:
@@ -66,13 +68,6 @@ class _Reader(yaml.SafeLoader):
         if self._sizes[id(node)] > MOST_VALUES:
             raise _error(f"holds more than {MOST_VALUES:,} values", event)
         return node
-
-    def _measure(self, node: yaml.Node) -> None:
-        parts = node.value if isinstance(node, yaml.CollectionNode) else ()
-        if isinstance(node, yaml.MappingNode):
-            parts = [part for pair in node.value for part in pair]
-        self._sizes[id(node)] = 1 + sum(self._sizes[id(part)] for part in parts)
-        self._depths[id(node)] = 1 + max((self._depths[id(part)] for part in parts), default=0)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         try:
@@ -170,15 +165,6 @@ def write_yaml(document: Mapping[str, Any]) -> str:
     return yaml.dump(dict(document), Dumper=_Writer, sort_keys=False, width=96)
 
 
-# Many values in few letters, for sweeps.
-#
-# - ``range(a, b[, step])``: a, a + step, ... as long as it is before b, as in Python; fractions
-# too; - ``linspace(a, b, m)``: m numbers at equal distances, both ends included;
-# - ``logspace(a, b, m)``: ten to the powers ``linspace(a, b, m)``, as in NumPy.
-#
-# Decimals are exact: ``range(0, 1, 0.1)`` has 0.3 and not 0.30000000000000004.
-
-
 MOST_POINTS = 100_000
 """Points of a grid, and values of a range: more are a mistake."""
 
@@ -192,6 +178,11 @@ _NUMBER = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]{1,3})?")
 def range_values(text: object, place: str) -> list[int] | list[float] | None:
     """The values of a range, or ``None`` for anything else.
 
+    - ``range(a, b[, step])``: a, a + step, ... as long as it is before b, as in Python; fractions
+      too. Decimals are exact: ``range(0, 1, 0.1)`` has 0.3 and not 0.30000000000000004.
+    - ``linspace(a, b, m)``: m numbers at equal distances, both ends included.
+    - ``logspace(a, b, m)``: ten to the powers ``linspace(a, b, m)``, as in NumPy.
+
     Raises:
         ConfigError: it is a range, but a wrong one; ``place`` is where it stands.
     """
@@ -203,7 +194,11 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
         raise at(place, text, VALID)
     if not all(_NUMBER.fullmatch(each) and math.isfinite(float(each)) for each in arguments):
         raise at(place, text, VALID)
-    first, last, third = [_exact(each) for each in [*arguments, "1"][:3]]
+    # What is meant: of a fraction the shortest decimal of the nearest float.
+    first, last, third = [
+        Fraction(each if _WHOLE.fullmatch(each) else repr(float(each)))
+        for each in [*arguments, "1"][:3]
+    ]
     if name == "range":
         count = Fraction(math.ceil((last - first) / third) if third else 0)
         step = third
@@ -227,19 +222,11 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
     return found
 
 
-def _exact(text: str) -> Fraction:
-    """The number that is meant: the shortest decimal of the nearest float."""
-    return Fraction(text if _WHOLE.fullmatch(text) else repr(float(text)))
-
-
 def _power(exponent: Fraction) -> float:
     """Ten to a power; to a whole one the nearest float."""
     if exponent.denominator == 1:
         return float(f"1e{exponent}")
     return 10.0 ** float(exponent) if exponent < 308 else math.inf
-
-
-# A config as a person gives it: a YAML file, and ``--set`` on the command line.
 
 
 LARGEST = 2**25
@@ -255,33 +242,16 @@ def load(path: Path, overrides: Sequence[str] = ()) -> dict[str, Any]:
     Raises:
         ConfigError: unreadable file or malformed override.
     """
-    text = text_of(path)
-    try:
-        document = read_yaml(text)
-    except ValueError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(document, dict):
-        raise ConfigError(f"{path}: must be a mapping of settings; it is {_kind(document)}")
-    document = anchored(document, path.parent)
+    document = anchored(read_mapping(path), path.parent)
     override(document, overrides)
     return document
 
 
-def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
-    """Apply ``--set`` overrides in place.
+def read_mapping(path: Path) -> dict[str, Any]:
+    """What a config's file says, its paths as they are written.
 
     Raises:
-        ConfigError: one is malformed.
-    """
-    for each in overrides:
-        _override(document, each)
-
-
-def text_of(path: Path) -> str:
-    """The text of a config's file.
-
-    Raises:
-        ConfigError: no such file, no file, too large, or no UTF-8.
+        ConfigError: no such file, no file, too large, no UTF-8, no YAML, or no mapping.
     """
     try:
         require_regular(path)
@@ -289,13 +259,19 @@ def text_of(path: Path) -> str:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:
             raise UnusableFile(f"is no config: larger than {LARGEST // 2**20} MiB")
-        return content.decode("utf-8-sig")
+        document = read_yaml(content.decode("utf-8-sig"))
     except UnusableFile as error:
         raise ConfigError(f"{path}: {error}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: byte {error.start} is not UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(f"{path}: not YAML: {error}") from None
+    if not isinstance(document, dict):
+        kind = "empty" if document is None else f"a {type(document).__name__}"
+        raise ConfigError(f"{path}: must be a mapping of settings; it is {kind}")
+    return document
 
 
 def anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
@@ -337,36 +313,35 @@ def is_file(plugin: str) -> bool:
     return plugin.endswith(".py") or "/" in plugin
 
 
-def _kind(document: Any) -> str:
-    return "empty" if document is None else f"a {type(document).__name__}"
+def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
+    """Apply ``--set`` overrides in place.
 
-
-def _override(document: dict[str, Any], override: str) -> None:
-    key, equals, text = override.partition("=")
-    if not equals or not key:
-        raise ConfigError(f"--set {override}: must be dotted.key=value or dotted.key=v1,v2,...")
-    values: list[Any] = []
-    single = True
-    for part in (parts := _split(text)):
-        many = range_values(part, f"--set {key}")
-        single = many is None and len(parts) == 1
-        values += [_value(part, key, text)] if many is None else many
-    sweep = document.get("sweep")
-    if isinstance(sweep, dict):
-        sweep.pop(key, None)
-    if single:
-        set_dotted(document, key, values[0])
-    else:
-        if not isinstance(sweep, dict):
-            sweep = document["sweep"] = {}
-        sweep[key] = values
-
-
-def _value(part: str, key: str, text: str) -> Any:
-    try:
-        return read_yaml(part)
-    except ValueError:
-        raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+    Raises:
+        ConfigError: one is malformed.
+    """
+    for each in overrides:
+        key, equals, text = each.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {each}: must be dotted.key=value or dotted.key=v1,v2,...")
+        parts = _split(text)
+        ranges = [range_values(part, f"--set {key}") for part in parts]
+        try:
+            values = [
+                value
+                for part, many in zip(parts, ranges, strict=True)
+                for value in ([read_yaml(part)] if many is None else many)
+            ]
+        except ValueError:
+            raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
+        sweep = document.get("sweep")
+        if isinstance(sweep, dict):
+            sweep.pop(key, None)
+        if ranges == [None]:
+            set_dotted(document, key, values[0])
+        else:
+            if not isinstance(sweep, dict):
+                sweep = document["sweep"] = {}
+            sweep[key] = values
 
 
 def _split(text: str) -> list[str]:

@@ -18,7 +18,6 @@ from typing import Any
 # a Python string: ``\x1b``, ``\u202e``. Nothing here imports a library, so that errors can be told
 # while nothing else works.
 
-
 LONGEST_LINE = 300
 """Characters of a line in the terminal."""
 
@@ -67,9 +66,6 @@ def _acts(character: str) -> bool:
     return (kind[0] == "C" and character not in JOINERS) or kind in ("Zl", "Zp")
 
 
-# Errors of the command line: one clear line each, exit code 2.
-
-
 class ConfigError(ValueError):
     """A config that cannot be run; one line that names field, value and what is valid.
 
@@ -111,10 +107,6 @@ def quoted(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-# What the user can mend: a config, an option, a path that cannot be read or written, too little
-# space or memory. Anything else is a fault of ours.
-
-
 OF_THE_MACHINE = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EFBIG, errno.EMFILE, errno.ENFILE,
 )  # fmt: skip
@@ -138,11 +130,17 @@ INVALID = re.compile(r"^Invalid value for '([^']+)'(?: / '[^']+')*: (?:Value err
 
 
 def of_the_user(error: BaseException) -> str | None:
-    """What the user can do something about, in words; ``None`` for a fault of ours."""
+    """What the user can mend, in words; ``None`` for a fault of ours.
+
+    That is a config, an option, a path that cannot be read or written, too little space or memory.
+    """
     if isinstance(error, ConfigError):
         return str(error)
-    if hasattr(error, "format_message"):  # the command line's parser
-        return _usage(error)
+    if hasattr(error, "format_message"):  # the command line's parser: an option or argument
+        message = INVALID.sub(r"\1: ", error.format_message()).rstrip(".")
+        message = message.replace("Input should be", "must be")
+        command = getattr(getattr(error, "ctx", None), "command_path", "erasurehead")
+        return f"{message} (see {command} --help)"
     if is_memory(error):
         return out_of_memory(error)
     if isinstance(error, OSError) and error.strerror:
@@ -170,14 +168,6 @@ def out_of_memory(error: BaseException) -> str:
     """The one line, with what a library says about the amount."""
     said = shortened(str(error).strip(), 100) if isinstance(error, MemoryError) else ""
     return f"not enough memory{f' ({said})' if said else ''}: {REMEDY}"
-
-
-def _usage(error: Any) -> str:
-    """A wrong option or argument."""
-    message = INVALID.sub(r"\1: ", error.format_message()).rstrip(".")
-    message = message.replace("Input should be", "must be")
-    command = getattr(error.ctx, "command_path", "erasurehead")
-    return f"{message} (see {command} --help)"
 
 
 def _temporary() -> str:

@@ -22,12 +22,6 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import names, plain, takes_list
 from .settings import ADAPTERS, AUTO, FIELDS, FailureSettings, Settings
 
-# A field in words: type, range, unit, default and meaning, read from the class that has it.
-#
-# Type and range come from the annotation, the unit from ``annotated_types.Unit`` in it, the
-# meaning from the ``Args`` of the class or of those that it inherits from.
-
-
 PLAIN = {
     int: "integer",
     float: "number",
@@ -58,14 +52,20 @@ class FieldRow:
 
 
 def field_rows(family: type) -> list[FieldRow]:
-    """The fields that a section of this class can have, in their order."""
+    """The fields that a section of this class can have, in their order.
+
+    Type and range come from the annotation, the unit from ``annotated_types.Unit`` in it, the
+    meaning from the ``Args`` of the class or of those that it inherits from.
+    """
     hints = typing.get_type_hints(family, include_extras=True)
     meanings = meanings_of(family)
     found = []
     for field in fields(family):
         if field.init:
             value, unit = _value(hints[field.name])
-            default = "required" if field.default is MISSING else _default(field.default)
+            default = "required" if field.default is MISSING else str(field.default)
+            if field.default is None or isinstance(field.default, bool):
+                default = default.lower()
             found.append(FieldRow(field.name, value, unit, default, meanings.get(field.name, "")))
     return found
 
@@ -74,12 +74,6 @@ def first_sentence(entry: object) -> str:
     """What a class or an object is, in the first paragraph of its docstring."""
     paragraph = cleandoc(entry.__doc__ or "").split("\n\n")[0]
     return _prose(paragraph)
-
-
-def _default(value: object) -> str:
-    if value is None:
-        return "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _value(hint: Any) -> tuple[str, str]:
@@ -153,12 +147,6 @@ def _prose(text: str) -> str:
     return _one_line(text).replace("``", "")
 
 
-# A JSON Schema of configs, made from the classes that a config can name.
-#
-# With it an editor completes keys and names, shows what a field means, and marks what is wrong. It
-# knows types, ranges and names; whether fields go together, the simulator says.
-
-
 Schema = dict[str, Any]
 
 DELAY_MODEL = "x-delay-model"
@@ -192,7 +180,10 @@ class _Fields(GenerateJsonSchema):
 
 
 def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
-    """The JSON Schema of a config document.
+    """The JSON Schema of a config document, made from the classes that it can name.
+
+    With it an editor completes keys and names, shows what a field means, and marks what is wrong.
+    It knows types, ranges and names; whether fields go together, the simulator says.
 
     Args:
         catalogue: what it can name, plugins included.
@@ -246,9 +237,12 @@ def _named(catalogue: Catalogue, key: str, name: str) -> Schema:
         section["required"] += shared["required"]
         properties["loss"] |= {"enum": [*catalogue["losses"].classes]}
     if key == "schemes":
-        for field, value in properties.items():
+        for field, value in properties.items():  # a list of values: one scheme for each
             if not takes_list(family, field):
-                properties[field] = _or_list(value)
+                about = ("title", "description", "default")
+                one = {key: entry for key, entry in value.items() if key not in about}
+                several = {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
+                properties[field] = {key: value[key] for key in about if key in value} | several
         label = "how tables and pictures name the scheme"
         properties["label"] = {"type": ["string", "number", "null"], "description": label}
     section["properties"] = {kind.tag: {"const": name}} | properties | {kind.tag: {"const": name}}
@@ -278,13 +272,6 @@ def _json_schema(adapter: TypeAdapter[Any]) -> Schema:
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
-
-
-def _or_list(value: Schema) -> Schema:
-    """A field's value, or several: one scheme for each."""
-    about = {key: value[key] for key in ("title", "description", "default") if key in value}
-    one = {key: entry for key, entry in value.items() if key not in about}
-    return about | {"anyOf": [one, {"type": "array", "items": one, "minItems": 1}]}
 
 
 def _gathered(document: Schema, found: Schema) -> Schema:

@@ -7,7 +7,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -37,9 +37,6 @@ from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, plain, require_known, takes_list
 from .document import MOST_POINTS, set_dotted
 from .errors import at, escaped, is_plain, shortened
-
-# What a config says, as objects: one point of a grid, checked.
-
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -80,20 +77,16 @@ def _named(kind: str) -> PlainValidator:
 
 def _entries(reader: Reader, section: Any) -> tuple[SchemeEntry, ...]:
     """The schemes that one entry of ``schemes`` stands for."""
-    if isinstance(section, Mapping):
-        return tuple(_entry(reader, *single) for single in _singles(reader, section))
-    return (_entry(reader, section, {}),)
-
-
-def _entry(reader: Reader, section: Any, swept: Mapping[str, Any]) -> SchemeEntry:
-    label, said = None, section
-    if isinstance(section, Mapping):
-        label = section.get("label")
-        said = {key: value for key, value in section.items() if key != "label"}
-    family = reader.named("schemes", said)
-    return SchemeEntry(
-        family, _label(reader, family, said) if label is None else _given(label), swept
-    )
+    if not isinstance(section, Mapping):
+        family = reader.named("schemes", section)
+        return (SchemeEntry(family, _label(reader, family), {}),)
+    entries = []
+    for single, swept in _singles(reader, section):
+        said = {key: value for key, value in single.items() if key != "label"}
+        family, label = reader.named("schemes", said), single.get("label")
+        label = _label(reader, family, said) if label is None else _given(label)
+        entries.append(SchemeEntry(family, label, swept))
+    return tuple(entries)
 
 
 def _given(label: Any) -> str:
@@ -127,13 +120,13 @@ def _singles(
         yield {**section, **swept}, swept
 
 
-def _label(reader: Reader, family: SchemeFamily, said: Any) -> str:
-    """A scheme's name and whatever is not a default, in the config's order."""
+def _label(reader: Reader, family: SchemeFamily, said: Iterable[str] = ()) -> str:
+    """A scheme's name and whatever is not a default, in the order of the fields that were said."""
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
     unusual = [
         shown_field(key, section[key])
-        for key in (said if isinstance(said, Mapping) else section)
+        for key in said or section
         if key in defaults
         and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
     ]
@@ -167,7 +160,6 @@ def _shown(value: Any) -> Any:
 
 MOST_SHOWN = 4
 """Entries of a list in a label."""
-
 
 _LIST = TypeAdapter(Annotated[list[Any], Field(min_length=1)])
 
@@ -222,11 +214,6 @@ class FailureSettings:
 
 
 def _network(reader: Reader, value: Any) -> Network:
-    """Read a ``network`` section.
-
-    Raises:
-        ValidationError: an unknown key or a bad value.
-    """
     built: Network = reader.build(Network, value)
     if built.channels is not None and built.bandwidth is None:
         raise fault(["channels"], built.channels, "needs a bandwidth, in bytes per second")
@@ -312,10 +299,8 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
         return ADAPTERS[name].validate_python(value, context=Reader(catalogue))
 
 
-# ``workers: auto``: as many as the delays have columns.
-
-
 AUTO = "auto"
+"""Instead of a number of workers: as many as the delays have columns."""
 
 
 def with_worker_count(

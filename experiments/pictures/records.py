@@ -14,7 +14,7 @@ import pyarrow as pa
 from pandas.api.types import is_numeric_dtype, is_string_dtype
 
 from ...sim.types import FloatArray
-from ..config.document import read_yaml, text_of
+from ..config.document import read_mapping
 from ..config.errors import ConfigError, at, one_of
 from ..run import outputs
 from ..run.files import read_arrow
@@ -221,7 +221,7 @@ def read_records(directory: Path) -> Records:
         title=LIVE if "live" in summary and bool(summary["live"].all()) else "",
         workers=read_table(workers, (*IDENTITY, "worker"), origin) if workers.is_file() else None,
         timeline=read_table(timeline, SPAN, origin) if outputs.has_rows(timeline) else None,
-        config=read_config(config) if config.is_file() else None,
+        config=read_mapping(config) if config.is_file() else None,
         directory=directory,
     )
     swept = set(records.iterations.columns) & set(records.summary.columns) - set(IDENTITY)
@@ -283,19 +283,3 @@ def _require_kinds(path: Path, table: pd.DataFrame, swept: Container[str]) -> No
             good, what = is_numeric_dtype(column) or bool(column.isna().all()), "numbers"
         if not good and name not in swept:
             raise ConfigError(f"{path}: column {name} must hold {what}; is it the output of a run?")
-
-
-def read_config(path: Path) -> Mapping[str, Any]:
-    """Read the ``config.yaml`` of a run.
-
-    Raises:
-        ConfigError: it is not there, or not a config.
-    """
-    text = text_of(path)
-    try:
-        config = read_yaml(text)
-    except ValueError as error:
-        raise ConfigError(f"{path}: not YAML: {error}") from None
-    if not isinstance(config, dict):
-        raise ConfigError(f"{path}: must be a mapping of settings")
-    return config

@@ -1,9 +1,14 @@
-"""Run a config: plan its cells, compute them, write the tables."""
+"""Run a config: plan its cells, compute them, write the tables, and show all that in the terminal.
+
+What is on disk is always whole: each finished cell is its own file, and the tables are written when
+all cells are there, from the cells' files alone. So a second run finishes what a killed one left,
+and the tables do not depend on which run computed which cell, or with how many jobs.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -12,23 +17,27 @@ from typing import Any
 
 import pandas as pd
 
-from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
+from ...sim.metrics import METRICS
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import ConfigError, is_memory, out_of_memory
+from ..config.errors import ConfigError
+from ..page import terminal
+from ..page.numbers import number_of
+from ..page.terminal import Column, show_columns
 from . import files, timeline
 from .compute import (
     CellResult,
+    Done,
     cell_path,
     code_fingerprint,
-    compute,
+    compute_cell,
     read_cell,
     remove_leftovers,
     write_cell,
 )
 from .estimate import Checked, Room, check, require_fits
 from .files import locked
-from .lanes import Died, Lane, Share, map_unordered, open_lanes
+from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
 from .outputs import (
     CONFIG,
     FILES,
@@ -45,59 +54,8 @@ from .outputs import (
 )
 from .records import Finished, iterations_table, summary_table, workers_table
 
-# What a worker process does with one cell; any error is that cell's alone.
-
-
-EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
-"""Errors whose message says everything; of others the kind is said too."""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A cell that was computed, or failed.
-
-    Attributes:
-        result: its numbers, or why there are none.
-        seconds: how long it took.
-        code: fingerprint of the code that computed it, which may be on another machine.
-    """
-
-    result: CellResult | str
-    seconds: float
-    code: str
-
-
-def compute_cell(data_dir: Path | None, cell: Cell, share: Share) -> Done:
-    """Compute one cell, and say how far it is."""
-    began = time.monotonic()
-    result: CellResult | str
-    try:
-        result = compute(cell, data_dir, lambda done, total: share(done / total))
-    except EXPECTED as error:
-        result = str(error)
-    except Exception as error:
-        short = is_memory(error)
-        result = out_of_memory(error) if short else f"{type(error).__name__}: {error}"
-    return Done(result, time.monotonic() - began, code_fingerprint())
-
-
-# Runs a config: every cell once, in parallel if asked, resumable at any moment.
-#
-# What is on disk is always whole: each finished cell is its own file, and the tables are written
-# when all cells are there, from the cells' files alone. So a second run finishes what a killed one
-# left, and the tables do not depend on which run computed which cell, or with how many jobs.
-
-
 Progress = Callable[[float, int], None]
 """Called with cells done, parts of running ones included, and cells in all."""
-
-
-def silent(done: float, total: int) -> None:
-    """Progress progress to nobody."""
-
-
-def tell_nobody(line: str) -> None:
-    """Show a remark to nobody."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +77,7 @@ class RunOptions:
     data_dir: Path | None = None
     timeline: Path | None = None
     allow_large: bool = False
-    progress: Progress = silent
+    progress: Progress = tell_nobody
     tell: Callable[[str], None] = tell_nobody
 
 
@@ -147,14 +105,39 @@ class Plan:
     """What a run is going to do.
 
     Attributes:
+        output: where it writes.
+        options: how it runs.
         cells: all cells, in the config's order.
         checked: what is known of them before they run.
         todo: the cells that are not on disk yet, the longest first, so that none is left alone.
     """
 
+    output: Path
+    options: RunOptions
     cells: list[Cell]
     checked: Checked
     todo: list[Cell]
+
+    def require_room(self) -> None:
+        """Refuse a plan for which this machine is too small, unless that is allowed.
+
+        Raises:
+            ConfigError: with the number and the remedy.
+        """
+        if not self.options.allow_large:
+            needs = [(cell, self.checked.estimates[cell.key]) for cell in self.todo]
+            jobs = self.options.jobs if self.options.scheduler is None else 0
+            require_fits(needs, Room.here(self.output), jobs)
+
+    def lanes(self) -> AbstractContextManager[Sequence[Lane]]:
+        """Where to compute; no more lanes than would have something to do."""
+        if not self.todo:
+            return nullcontext(())
+        if self.options.scheduler is not None:
+            from .dask import cluster
+
+            return cluster(self.options.scheduler, self.options.tell)
+        return open_lanes(min(self.options.jobs, max(len(self.todo), 2)))
 
 
 def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan:
@@ -169,18 +152,7 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     todo = [cell for key, cell in possible.items() if read_cell(output, key) is None]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
-    return Plan(grid, checked, todo)
-
-
-def require_room(planned: Plan, output: Path, options: RunOptions) -> None:
-    """Refuse a plan for which this machine is too small, unless that is allowed.
-
-    Raises:
-        ConfigError: with the number and the remedy.
-    """
-    if not options.allow_large:
-        needs = [(cell, planned.checked.estimates[cell.key]) for cell in planned.todo]
-        require_fits(needs, Room.here(output), options.jobs, options.scheduler is None)
+    return Plan(output, options, grid, checked, todo)
 
 
 def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
@@ -193,18 +165,23 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     """
     began = time.monotonic()
     planned = plan(document, output, options)
-    require_room(planned, output, options)
+    planned.require_room()
     config = resolved(document)
-    text = write_yaml(config)
-    failed = dict(planned.checked.impossible)
-    seconds: dict[str, float] = {}
+    known = planned.checked
+    failed, seconds = dict(known.impossible), dict[str, float]()
     place = output / "cells"
-    with locked(output, FILES), files.folder_made(place), _lanes(planned, options) as lanes:
+    task, before = partial(compute_cell, options.data_dir), len(known.estimates) - len(planned.todo)
+
+    def progress(done: float) -> None:
+        options.progress(before + done, len(known.estimates))
+
+    with locked(output, FILES), files.folder_made(place), planned.lanes() as lanes:
         files.require_writable(place)
         if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
-        files.write_bytes(output / CONFIG, text.encode())
-        for cell, done in _compute(planned, options, lanes):
+        files.write_bytes(output / CONFIG, write_yaml(config).encode())
+        progress(0)
+        for cell, done in map_unordered(task, planned.todo, lanes, progress):
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
@@ -214,39 +191,13 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
                 failed[cell.key] = result
         finished = [(cell, _kept(output, cell)) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
-        summary, warnings = summary_table(finished), planned.checked.warnings
-        outcome = Outcome(finished, [*reasons.values()], seconds, summary, warnings)
+        summary = summary_table(finished)
+        outcome = Outcome(finished, [*reasons.values()], seconds, summary, known.warnings)
         write_result(config, output, outcome, time.monotonic() - began)
         if options.timeline is not None:
-            timeline.write_timeline(
-                [c for c, _ in finished], options.timeline, output, options.data_dir
-            )
+            computed = [cell for cell, _ in finished]
+            timeline.write_timeline(computed, options.timeline, output, options.data_dir)
     return outcome
-
-
-def _lanes(planned: Plan, options: RunOptions) -> AbstractContextManager[Sequence[Lane]]:
-    """Where to compute; no more lanes than would have something to do."""
-    if not planned.todo:
-        return nullcontext(())
-    if options.scheduler is not None:
-        from .dask import cluster
-
-        return cluster(options.scheduler, options.tell)
-    return open_lanes(min(options.jobs, max(len(planned.todo), 2)))
-
-
-def _compute(
-    planned: Plan, options: RunOptions, lanes: Sequence[Lane]
-) -> Iterator[tuple[Cell, Done | Died]]:
-    """Compute what is to do, and give each cell as it is done."""
-    todo, total = planned.todo, len(planned.checked.estimates)
-    before = total - len(todo)
-
-    def progress(done: float) -> None:
-        options.progress(before + done, total)
-
-    progress(0)
-    yield from map_unordered(partial(compute_cell, options.data_dir), todo, lanes, progress)
 
 
 def _trusted(cell: Cell, done: Done) -> CellResult | str:
@@ -283,13 +234,12 @@ def write_result(
         seconds: how long all of it took.
         live: what a run on real workers says besides its tables; ``None`` for a simulation.
     """
-    text = write_yaml(config)
     keys = [cell.key for cell, _ in outcome.finished]
     code = code_fingerprint()
     origin = Origin.of(config, keys, code if live is None else f"{code} live {live['began']}")
     if origin_of(output) != origin:
         clear(output)
-    files.write_bytes(output / CONFIG, text.encode())
+    files.write_bytes(output / CONFIG, write_yaml(config).encode())
     if outcome.finished:
         tables = {
             ITERATIONS: iterations_table(outcome.finished),
@@ -312,3 +262,119 @@ def write_result(
         facts["live"] = live
     files.write_bytes(output / MANIFEST, to_json(facts))
     remove_leftovers(output)
+
+
+HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
+
+IMPORTANT = ("iteration_time", "time_to_target", "final_train_loss", "decoding_error")
+"""What is left when there is little space, the most important first."""
+
+MOST_ROWS = 40
+"""Rows of a plan that are shown."""
+
+LONGEST = 24
+"""Characters of a swept value that are shown: a whole section can be one."""
+
+
+def show_outcome(outcome: Outcome, output: Path) -> None:
+    """The summary as a table, then where the files are, then what failed."""
+    if outcome.finished:
+        summary = outcome.summary
+        columns = [
+            Column.of(key, [*map(_short, summary[key])])
+            for key in _swept([cell for cell, _ in outcome.finished])
+        ]
+        columns.append(Column.of("scheme", [*summary["label"]]))
+        order = [*IMPORTANT, *(name for name in HEADINGS if name not in IMPORTANT)]
+        for name, title in HEADINGS.items():
+            if f"{name}_mean" in summary:
+                values = [METRICS[name].estimate(row) for row in summary.to_dict("records")]
+                columns.append(Column(title, [*map(_estimate, values)], 1 + order.index(name)))
+        left_out = show_columns(columns)
+        if left_out:
+            titles = ", ".join(column.title for column in left_out)
+            terminal.say(f"too narrow for {titles}: see summary.parquet")
+        computed = number_of(len(outcome.seconds), "cell")
+        terminal.say(f"{computed} computed, {len(outcome.finished)} in all")
+    terminal.say(f"results in {output}/")
+    for text in outcome.warnings:
+        terminal.tell(f"warning: {text}")
+    for cell, reason in outcome.failed:
+        terminal.tell(f"failed: {_named(cell)}: {reason}")
+
+
+def show_plan(planned: Plan) -> None:
+    """The cells of a run before it runs: engine, what each will need, whether it is there."""
+    known, jobs = planned.checked.estimates, planned.options.jobs
+    rows = [(cell, known[cell.key]) for cell in planned.cells if cell.key in known]
+    todo = {cell.key for cell in planned.todo}
+    some = rows[:MOST_ROWS]
+    columns = [
+        *(
+            Column.of(key, [_short(cell.swept.get(key, "")) for cell, _ in some])
+            for key in _swept([cell for cell, _ in some])
+        ),
+        Column.of("scheme", [cell.label for cell, _ in some]),
+        Column("engine", [need.engine for _, need in some], 2),
+        Column("about", [_duration(need.seconds) for _, need in some], 1),
+        Column("memory", [_size(need.memory) for _, need in some], 3),
+    ]
+    if len(todo) < len(rows):
+        columns.append(Column("", ["" if c.key in todo else "finished" for c, _ in some], 4))
+    show_columns(columns)
+    if len(rows) > len(some):
+        terminal.say(f"... and {len(rows) - len(some)} more")
+    for reason in dict.fromkeys(need.reason for _, need in rows if need.reason):
+        terminal.say(f"event engine: {reason}")
+    for cell in planned.cells:
+        if cell.key in planned.checked.impossible:
+            terminal.say(f"cannot run: {_named(cell)}: {planned.checked.impossible[cell.key]}")
+    for text in planned.checked.warnings:
+        terminal.say(f"warning: {text}")
+    needs = [known[cell.key] for cell in planned.todo]
+    if needs:
+        seconds = max(sum(need.seconds for need in needs) / jobs, needs[0].seconds)
+        memory = sum(sorted((need.memory for need in needs), reverse=True)[:jobs])
+        shared = f" with {jobs} jobs" if jobs > 1 else ""
+        cost = f"about {_duration(seconds)}{shared}, {_size(memory)} beside the program"
+    else:
+        cost = "all are finished"
+    terminal.say(f"{len(needs)} of {number_of(len(rows), 'cell')} to compute: {cost}")
+    terminal.say(f"nothing was computed or written; results would be in {planned.output}/")
+
+
+def _swept(shown: Sequence[Cell]) -> list[str]:
+    """The keys of the grid; what one scheme sweeps stands in its label."""
+    keys = dict.fromkeys(key for cell in shown for key in cell.swept)
+    return [key for key in keys if not key.startswith("scheme.")]
+
+
+def _short(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _estimate(found: tuple[float, float]) -> str:
+    mean, error = found
+    if pd.isna(mean):
+        return "-"
+    sign = "±" if terminal.says("±") else "+-"
+    return f"{mean:.4g}" + ("" if pd.isna(error) else f" {sign}{error:.1g}")
+
+
+def _duration(seconds: float) -> str:
+    """To one digit or two: an estimate is no better."""
+    if seconds < 120:
+        return f"{seconds:.1g} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def _size(memory: int) -> str:
+    if memory < 2**20:
+        return "< 1 MiB"
+    return f"{memory / 2**20:.0f} MiB" if memory < 2**30 else f"{memory / 2**30:.1f} GiB"
+
+
+def _named(cell: Cell) -> str:
+    values = ", ".join(f"{key}={value}" for key, value in cell.swept.items())
+    return f"{cell.label} [{values}]" if values else cell.label

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import json
+import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -15,7 +17,7 @@ import pyarrow as pa
 
 from ...sim.engines.run import Engine, Recorder, Run
 from ...sim.engines.simulate import rounds, simulate
-from ...sim.errors import InvalidParameter
+from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Learned, Learner, Progress, train, training_context
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
@@ -25,10 +27,8 @@ from ...sim.steps import EXACT, Dense, Steps
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.cells import Cell
-from ..config.errors import at, is_memory
+from ..config.errors import ConfigError, at, is_memory, out_of_memory
 from .files import TEMPORARY, alive, read_arrow, write_arrow
-
-# One cell, from objects to numbers: engine, decoder, learner. A pure function of the cell.
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,45 @@ def compute(
             if learning is not None:
                 losses = learn(learning, steps, run.iterations, progress)
         return result(run, trace, steps, losses, cell.settings.target_loss)
+
+
+EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
+"""Errors whose message says everything; of others the kind is said too."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A cell that was computed, or failed.
+
+    Attributes:
+        result: its numbers, or why there are none.
+        seconds: how long it took.
+        code: fingerprint of the code that computed it, which may be on another machine.
+    """
+
+    result: CellResult | str
+    seconds: float
+    code: str
+
+
+def compute_cell(data_dir: Path | None, cell: Cell, share: Callable[[float], None]) -> Done:
+    """What a worker process does with a cell: any error is that cell's alone.
+
+    Args:
+        data_dir: where the public data sets lie.
+        cell: what to run.
+        share: told the share that is done, 0 to 1.
+    """
+    began = time.monotonic()
+    result: CellResult | str
+    try:
+        result = compute(cell, data_dir, lambda done, total: share(done / total))
+    except EXPECTED as error:
+        result = str(error)
+    except Exception as error:
+        short = is_memory(error)
+        result = out_of_memory(error) if short else f"{type(error).__name__}: {error}"
+    return Done(result, time.monotonic() - began, code_fingerprint())
 
 
 def result(
@@ -238,14 +277,11 @@ def _work(trace: Trace) -> Work:
     return trace.work
 
 
-# Where finished cells lie on disk.
-#
 # A finished cell is one Parquet file, ``cells/<key>.parquet``: its iterations as rows, its
 # replications, workers, key and the code's fingerprint in the file's metadata. A cell computed by
 # other code, or by other versions of the libraries that its numbers come from, is not trusted, but
 # computed again; so is a damaged one, which the checksums of its pages tell, and another cell's
 # file.
-
 
 SOURCES = ("sim", "delay_models", "experiments/config", "experiments/run")
 """Folders whose code a cell's numbers can come from; a test compares them with what is imported."""

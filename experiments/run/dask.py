@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from ..config.errors import ConfigError, at
-from .lanes import Item, Lane, Result, Task, Tell
+from .lanes import Item, Lane, Result, Task, Tell, tell_nobody
 
 PATIENCE = 8.0
 """Seconds that a scheduler has to answer: a busy one may be importing what a task needs."""
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 @contextmanager
-def cluster(address: str, tell: Tell = lambda line: None) -> Iterator[Sequence[Lane]]:
+def cluster(address: str, tell: Tell = tell_nobody) -> Iterator[Sequence[Lane]]:
     """The one lane that computes on the cluster behind ``address``.
 
     The workers need this package and, for public data sets, the data directory at the same path;
@@ -57,9 +57,8 @@ def connected(address: str) -> Iterator[Any]:
         raise ConfigError(
             "--scheduler needs the extra cluster: pip install 'erasurehead-simulator[cluster]'"
         ) from None
-    client: Any = Client.__new__(
-        Client
-    )  # known here, so that it can be closed when it is half-made
+    # Known here, so that it can be closed when it is half-made.
+    client: Any = Client.__new__(Client)
     connect = partial(client.__init__, address, timeout=0.8 * PATIENCE, set_as_default=False)
     with _quiet():
         try:
@@ -93,19 +92,19 @@ def _answer(call: Callable[[], Answer], seconds: float) -> Answer:
         ConnectionError: the call failed, each of Dask's protocols with errors of its own.
     """
     answer: Future[Answer] = Future()
-    threading.Thread(target=_ask, args=(call, answer), daemon=True).start()
+
+    def ask() -> None:
+        try:
+            answer.set_result(call())
+        except BaseException as error:
+            reason = str(error).split("\n")[0].strip() or type(error).__name__
+            answer.set_exception(ConnectionError(reason))
+
+    threading.Thread(target=ask, daemon=True).start()
     try:
         return answer.result(seconds)
     except TimeoutError:
         raise TimeoutError(f"no answer after {seconds:g} s") from None
-
-
-def _ask(call: Callable[[], Answer], answer: Future[Answer]) -> None:
-    try:
-        answer.set_result(call())
-    except BaseException as error:
-        reason = str(error).split("\n")[0].strip() or type(error).__name__
-        answer.set_exception(ConnectionError(reason))
 
 
 class ClusterLane(Lane):
@@ -147,7 +146,7 @@ class ClusterLane(Lane):
     def submit(self, task: Task[Item, Result], item: Item) -> Future[Result]:
         outcome: Future[Result] = Future()
         try:
-            future = self._executor.submit(task, item, _tell_nobody)
+            future = self._executor.submit(task, item, tell_nobody)
         except Exception:  # the client has been closed, as it does when it gives up
             raise self._gone() from None
         future.add_done_callback(partial(self._hand_on, outcome))
@@ -175,7 +174,3 @@ class ClusterLane(Lane):
     def revive(self) -> str:
         """Dask looks after its workers, and has tried the task several times before it gives up."""
         return "the worker processes of the cluster died that computed it: out of memory?"
-
-
-def _tell_nobody(share: float) -> None:
-    """Nobody hears how far a task on a cluster is."""

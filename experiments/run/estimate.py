@@ -21,9 +21,6 @@ from ..config import build
 from ..config.cells import Cell
 from ..config.errors import ConfigError
 
-# What this machine can give: memory that is free, within the limits that are set, and disk.
-
-
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -83,13 +80,10 @@ def free_disk(folder: Path) -> int | None:
     return None
 
 
-# About how long a cell takes and how much memory, before it runs.
-#
 # The rates are those of one core of a laptop (``docs/benchmarks.md``), so an estimate is right
 # within a factor of three or so: good enough to see that a sweep takes an hour and not a minute,
 # and to start the long cells first. Memory is right within a factor of two (measured as the peak
 # of the resident set of thirteen kinds of cells).
-
 
 START = 0.01
 """Seconds that a cell takes however small it is."""
@@ -163,11 +157,6 @@ class Data:
     features: int
 
 
-def table_memory(need: Estimate) -> int:
-    """Bytes of a cell's part of the tables, while they are made."""
-    return ROW * need.rows
-
-
 def estimate(run: Run, engine: Engine, data: Data | None = None) -> Estimate:
     """Estimate a cell.
 
@@ -239,9 +228,6 @@ def _decoding(run: Run, data: Data | None) -> float:
     return decoding + scheme.assignment.operations
 
 
-# Refuses what this machine cannot hold, before anything is computed: one line, with the remedy.
-
-
 REMEDY = "or allow it with --allow-large (in Python allow_large=True)"
 
 LONGEST = 24 * 3600.0
@@ -280,16 +266,13 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
         )
 
 
-def require_fits(
-    cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1, here: bool = True
-) -> None:
+def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
     """Refuse cells that need more memory, disk or time than there is.
 
     Args:
         cells: with what each needs.
         room: what there is.
-        jobs: how many are computed together.
-        here: whether cells are computed on this machine, and not on a cluster.
+        jobs: how many are computed together on this machine; 0 where a cluster computes.
 
     Raises:
         ConfigError: the largest, with its number.
@@ -297,13 +280,13 @@ def require_fits(
     if not cells:
         return
     cell, need = max(cells, key=lambda each: each[1].memory)
-    if here:
+    if jobs > 0:
         remedy = "take fewer workers, iterations or replications"
         require_memory(need.memory, room, _named(cell), remedy)
         together = sum(sorted((each.memory for _, each in cells), reverse=True)[:jobs])
         if len(cells) > 1 and jobs > 1:
             require_memory(together, room, f"{jobs} cells at a time", "take fewer --jobs")
-    tables = sum(table_memory(each) for _, each in cells)
+    tables = ROW * sum(each.rows for _, each in cells)
     require_memory(tables, room, f"the tables of {len(cells)} cells", "take fewer of them")
     disk = sum(each.disk for _, each in cells)
     if room.disk is not None and disk > room.disk:
@@ -334,15 +317,9 @@ def size(number: float) -> str:
     return f"{number / unit:.3g} {short}" if number < 1e15 else f"{number / unit:.1e} {short}"
 
 
-# Before any cell runs, everything that it needs is built once: a bad config writes nothing.
-
-
-ANYTHING = Room()
-
-
 @dataclass(frozen=True)
 class Checked:
-    """What the check found.
+    """What is known of cells before any of them runs.
 
     Attributes:
         impossible: cells of a sweep whose values are each valid, but not together, by key.
@@ -355,13 +332,15 @@ class Checked:
     estimates: Mapping[str, Estimate]
 
 
-def check(grid: Sequence[Cell], data_dir: Path | None, room: Room = ANYTHING) -> Checked:
-    """Build every cell; what cells share (a problem, the warnings of a delay model) only once.
+def check(grid: Sequence[Cell], data_dir: Path | None, room: Room | None = None) -> Checked:
+    """Build every cell, so that a bad config writes nothing.
+
+    What cells share (a problem, the warnings of a delay model) is built once.
 
     Args:
         grid: the cells.
         data_dir: where the public data sets lie.
-        room: how large the data may be.
+        room: how large the data may be; of any size if ``None``.
 
     Raises:
         ConfigError: a section is wrong, data are missing or too large, or no cell is possible.
@@ -376,7 +355,7 @@ def check(grid: Sequence[Cell], data_dir: Path | None, room: Room = ANYTHING) ->
             cut = build.scheme_of(cell).partitions
             problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
             if problem not in sizes:
-                sizes[problem] = _size(cell, data_dir, room)
+                sizes[problem] = _size(cell, data_dir, room or Room())
             data = sizes[problem]
             run = build.timing(cell, None if data is None else data.features)
         except build.ImpossibleCell as error:

@@ -47,6 +47,10 @@ Tell = Callable[[str], None]
 """Called with a line that the user should see at once."""
 
 
+def tell_nobody(*_: object) -> None:
+    """Progress and remarks that nobody wants to hear of."""
+
+
 class Lane(ABC):
     """Takes tasks, and computes them in the order in which it got them.
 
@@ -96,7 +100,7 @@ def map_unordered(
     task: Task[Item, Result],
     items: Iterable[Item],
     lanes: Sequence[Lane],
-    progress: Callable[[float], None] = lambda done: None,
+    progress: Callable[[float], None] = tell_nobody,
 ) -> Iterator[tuple[Item, Result | Died]]:
     """Compute ``task`` for every item; each result is given as soon as it is there.
 
@@ -172,16 +176,16 @@ class _Work(Generic[Item, Result]):
                 self._give(lane, self.suspects.popleft())
 
     def _give(self, lane: Lane, attempt: _Attempt[Item]) -> None:
-        self.taken[lane][self._submit(lane, attempt.item)] = attempt
-
-    def _submit(self, lane: Lane, item: Item) -> Future[Result]:
         while True:
             try:
-                return lane.submit(self.task, item)
+                future = lane.submit(self.task, attempt.item)
             except Exception as error:  # died while it had nothing to do: no task is to blame
                 if not lane.is_death(error):
                     raise
                 lane.revive()
+            else:
+                self.taken[lane][future] = attempt
+                return
 
     def _collect(self, lane: Lane) -> Iterator[tuple[Item, Result | Died]]:
         """The finished tasks of a lane; of those lost in a death, the oldest is to blame."""
@@ -208,17 +212,15 @@ class _Work(Generic[Item, Result]):
         self.waiting.extendleft(reversed(lost[len(blamed) :]))
 
 
-# Processes of this machine, started while the command itself still starts.
-#
-# Each lane is an executor with one process, so that a process that dies takes no other lane with
-# it. The processes are forked from a server that has imported the libraries once: a short sweep
-# would otherwise wait for every process to import them.
+# Each lane of this machine is an executor with one process, so that a process that dies takes no
+# other lane with it. The processes are forked from a server that has imported the libraries once: a
+# short sweep would otherwise wait for every process to import them.
 #
 # A process holds one end of a pipe, and this process the other. The pipe carries the share that is
 # done of the running task; when it closes, however that happens, the process at its end exits.
 
 PRELOADED = [
-    "erasurehead.experiments.run.command",
+    "erasurehead.experiments.run.compute",
     "erasurehead.experiments.run.lanes",
     "sklearn.model_selection",
 ]
@@ -241,16 +243,15 @@ def prepare() -> None:
             forkserver.ensure_running()
 
 
-def open_lanes(jobs: int) -> AbstractContextManager[Sequence[Lane]]:
-    """The lanes of this machine for so many jobs; none for one job: compute right here."""
-    return processes(jobs) if jobs > 1 else nullcontext(())
-
-
 @contextmanager
-def processes(jobs: int) -> Iterator[Sequence[Lane]]:
-    """So many lanes; their processes start with their first task, and end with this context."""
-    prepare()
-    lanes = [ProcessLane() for _ in range(jobs)]
+def open_lanes(jobs: int) -> Iterator[Sequence[Lane]]:
+    """The lanes of this machine for so many jobs; none for one job: compute right here.
+
+    Their processes start with their first task, and end with this context.
+    """
+    lanes = [ProcessLane() for _ in range(jobs if jobs > 1 else 0)]
+    if lanes:
+        prepare()
     try:
         yield lanes
     finally:

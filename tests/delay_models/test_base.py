@@ -20,6 +20,7 @@ from erasurehead.delay_models.base import (
 from erasurehead.delay_models.compose import Scaled
 from erasurehead.delay_models.mixture import Mixture
 from erasurehead.delay_models.parametric import Exponential, LogNormal
+from erasurehead.experiments.config import settings
 from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.config.codec import plain
@@ -199,5 +200,5 @@ def test_errors_say_where(section: dict[str, Any], line: str) -> None:
 
 def test_the_place_can_be_another() -> None:
     """Other sections may hold a delay model too."""
-    with pytest.raises(ConfigError, match=r"^failures\.repair\.rate = 0"):
-        delay_model({"model": "exponential", "rate": 0}, "failures.repair")
+    with pytest.raises(ConfigError, match=r"^failures\.time_to_failure\.rate = 0"):
+        settings.section("failures", {"time_to_failure": {"model": "exponential", "rate": 0}})

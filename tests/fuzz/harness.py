@@ -39,8 +39,7 @@ PRELOADED = (
     *(
         "erasurehead.experiments.cli",
         "erasurehead.experiments.commands",
-        "erasurehead.experiments.console",
-        "erasurehead.experiments.run",
+        "erasurehead.experiments.run.command",
     ),
     *(
         "erasurehead.experiments.run.compute",

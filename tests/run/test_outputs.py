@@ -15,7 +15,6 @@ import pytest
 import erasurehead as eh
 from erasurehead.experiments.compare import comparison_answer
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.console import show_plan
 from erasurehead.experiments.page.answer import (
     ANSWER,
     Answer,
@@ -27,7 +26,7 @@ from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
-from erasurehead.experiments.run.command import RunOptions, plan, run
+from erasurehead.experiments.run.command import RunOptions, plan, run, show_plan
 from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
 
@@ -263,7 +262,7 @@ def test_a_plan_says_what_would_run_and_writes_nothing(
 ) -> None:
     network = {"bandwidth": 1e6, "message_bytes": 1e3, "channels": 2}
     document = DOCUMENT | {"sweep": {"network": [None, network]}}
-    show_plan(plan(document, tmp_path / "out", RunOptions()), tmp_path / "out", 2)
+    show_plan(plan(document, tmp_path / "out", RunOptions(jobs=2)))
     lines = capsys.readouterr().out.splitlines()
     assert not list(tmp_path.iterdir())
     assert ["batch" in line for line in lines[1:5]] == [True, True, False, False]
@@ -276,7 +275,7 @@ def test_a_plan_knows_what_is_finished(out: Path, capsys: pytest.CaptureFixture[
     grown = DOCUMENT | {
         "schemes": [*DOCUMENT["schemes"], {"name": "ignore_stragglers", "wait_for": 5}]
     }
-    show_plan(plan(grown, out, RunOptions()), out, 1)
+    show_plan(plan(grown, out, RunOptions()))
     lines = capsys.readouterr().out.splitlines()
     assert ["finished" in line for line in lines[1:4]] == [True, True, False]
     assert names(out) >= TABLES

@@ -23,7 +23,6 @@ from erasurehead.experiments.run.lanes import (
     Task,
     map_unordered,
     open_lanes,
-    processes,
 )
 from tests.run.commands import PATIENCE, ROOT, until
 
@@ -135,14 +134,14 @@ def test_a_task_whose_process_was_killed_once_is_computed_after_all(tmp_path: Pa
 
 def test_a_process_that_dies_in_the_middle_of_its_answer(tmp_path: Path) -> None:
     """Catches a command that waits for the rest for ever."""
-    with processes(1) as lanes:
+    with open_lanes(2) as lanes:
         found = list(map_unordered(partial(dies_in_its_answer, tmp_path), [7], lanes))
     assert (tmp_path / "died").exists()
     assert found == [(7, bytes(10**6))]
 
 
 def test_a_process_that_dies_idle_is_replaced(tmp_path: Path) -> None:
-    with processes(2) as lanes:
+    with open_lanes(2) as lanes:
         first = {pid for _, pid in map_unordered(process_of, range(2), lanes)}
         for pid in first:
             assert isinstance(pid, int)
