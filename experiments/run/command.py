@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -48,8 +48,8 @@ from .outputs import (
     Origin,
     clear,
     make_way,
-    manifest,
     origin_of,
+    provenance,
     to_json,
 )
 from .records import Finished, iterations_table, summary_table, workers_table
@@ -248,7 +248,7 @@ def write_result(
         }
         for name, table in tables.items():
             files.write_table(output / name, table, origin.facts)
-    entries = {
+    made = {
         cell.key: {
             "label": cell.label,
             "swept": cell.swept,
@@ -257,7 +257,17 @@ def write_result(
         }
         for cell, result in outcome.finished
     }
-    facts = manifest(config["seed"], seconds, outcome.warnings, entries, origin)
+    where = provenance()
+    facts = {  # the only file that differs between equal runs
+        "versions": where["versions"],
+        "seed": config["seed"],
+        "commit": where["commit"],
+        "host": where["host"],
+        "wall_seconds": round(seconds, 3),
+        "warnings": list(outcome.warnings),
+        "origin": asdict(origin),
+        "cells": made,
+    }
     if live is not None:
         facts["live"] = live
     files.write_bytes(output / MANIFEST, to_json(facts))

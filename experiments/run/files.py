@@ -17,9 +17,6 @@ import pyarrow.parquet as pq
 
 from ..config.errors import ConfigError
 
-# Writes files. Every write is atomic, a file is whole or absent, and only files are replaced.
-
-
 TEMPORARY = ".part"
 """Ending of files that are being written: ``.<name>.<process>.<random>.part``."""
 
@@ -208,12 +205,9 @@ def read_arrow(path: Path) -> pa.Table:
         return file.read(use_threads=False)
 
 
-# One command at a time writes to an output folder.
-#
 # The lock is the system's own (``flock``) on the file ``.lock``, which holds the process that has
 # it. It goes with that process, however it ends, so a file that a killed command left is no
 # obstacle. Where the system or the file system knows no such locks, nothing is locked.
-
 
 try:
     import fcntl
@@ -283,23 +277,18 @@ def _acquired(path: Path) -> int:
                     raise _refused(path.parent, f"process {owner} is writing to it")
                 time.sleep(PAUSE)
             elif _same(handle, path):  # otherwise its last owner has just removed it
-                _sign(handle, path)
+                try:
+                    os.ftruncate(handle, 0)
+                    os.write(handle, f"{os.getpid()}\n".encode())
+                except OSError:  # no room to write who has it: the file goes again
+                    path.unlink()
+                    raise
                 taken = True
                 return handle
         finally:
             if not taken:
                 os.close(handle)
     raise _refused(path.parent, "another process is writing to it")
-
-
-def _sign(handle: int, path: Path) -> None:
-    """Write who has the lock; where there is no room for that, the file goes again."""
-    try:
-        os.ftruncate(handle, 0)
-        os.write(handle, f"{os.getpid()}\n".encode())
-    except OSError:
-        path.unlink()
-        raise
 
 
 def _refused(folder: Path, why: str) -> ConfigError:

@@ -8,7 +8,7 @@ import json
 import os
 import platform
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,6 @@ from .files import remove, write_arrow, writer_of
 # Each table carries its *origin*: the config and the cells that it was made from. The manifest
 # carries it too, is the first file to go and the last to be written. So tables without it, or of
 # another origin, are what a killed command or a copying hand has left, and no result.
-
 
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
@@ -196,15 +195,14 @@ def clear(output: Path) -> bool:
     Raises:
         ConfigError: it cannot be removed.
     """
-    old = [*_made_of_one_config(output)]
+    tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
+    old = [output / name for name in tables if (output / name).is_file()]
+    if (output / PLOTS).is_dir():
+        old += [path for path in (output / PLOTS).iterdir() if path.suffix in PICTURES]
     remove(old)
-    return _emptied(output / TIMELINE) or bool(old)
-
-
-def _emptied(timeline: Path) -> bool:
-    """Leave a timeline without rows; whether there was one with rows."""
+    timeline = output / TIMELINE
     if not has_rows(timeline):
-        return False
+        return bool(old)
     try:
         empty = pq.read_schema(timeline).empty_table().replace_schema_metadata()
     except (OSError, pa.ArrowException):
@@ -222,14 +220,6 @@ def has_rows(table: Path) -> bool:
         return True
 
 
-def _made_of_one_config(output: Path) -> Iterator[Path]:
-    for name in (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK):
-        if (output / name).is_file():
-            yield output / name
-    if (output / PLOTS).is_dir():
-        yield from (path for path in (output / PLOTS).iterdir() if path.suffix in PICTURES)
-
-
 def _said_in(output: Path) -> str | None:
     """``_said`` of the config that lies in ``output``; ``None`` where none can be read."""
     try:
@@ -238,31 +228,7 @@ def _said_in(output: Path) -> str | None:
         return None
 
 
-# ``manifest.json``: where a result came from. The only file that differs between equal runs.
-
-
 PACKAGES = ("numpy", "scipy", "simpy", "pandas", "pyarrow", "scikit-learn", "erasurehead-simulator")
-
-
-def manifest(
-    seed: int,
-    wall_seconds: float,
-    warnings: Sequence[str],
-    cells: Mapping[str, Mapping[str, Any]],
-    origin: Origin,
-) -> dict[str, Any]:
-    """Versions, seed, commit, host, wall time, warnings, origin, and each finished cell."""
-    where = provenance()
-    return {
-        "versions": where["versions"],
-        "seed": seed,
-        "commit": where["commit"],
-        "host": where["host"],
-        "wall_seconds": round(wall_seconds, 3),
-        "warnings": list(warnings),
-        "origin": asdict(origin),
-        "cells": cells,
-    }
 
 
 def provenance() -> dict[str, Any]:

@@ -16,9 +16,6 @@ from ...sim.types import FloatArray
 from ..config.cells import Cell
 from .compute import CellResult
 
-# Means over replications, with their errors and confidence intervals.
-
-
 CONFIDENCE = 0.95
 
 
@@ -59,18 +56,15 @@ def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[st
     return {name: middle, f"{name}_low": low, f"{name}_high": high}
 
 
-# Paired comparison: all schemes read one tape, so their differences are measured per replication.
-#
-# Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
-# makes intervals narrower than those of two independent samples.
-
-
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
 """Seconds first."""
 
 
 def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -> dict[str, float]:
     """Compare two cells of one tape, replication by replication.
+
+    Noise that both schemes share (a slow round is slow for all) cancels in the difference, which
+    makes intervals narrower than those of two independent samples.
 
     Args:
         mine: metrics by name, ``(R,)`` each.
@@ -89,9 +83,6 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
             row |= interval_columns(f"{metric.name}_difference", mean_interval(a - b))
             row |= interval_columns(f"{metric.name}_ratio", ratio_interval(a, b))
     return row
-
-
-# The tables that other tools read: ``iterations.parquet`` and ``summary.parquet``.
 
 
 Finished = tuple[Cell, CellResult]
@@ -130,7 +121,9 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
         {
             **_identity(cell),
             **swept,
-            **_size(cell, result),
+            "workers": cell.settings.workers,
+            "iterations": int(result.iterations["iteration"].max()),
+            "replications": len(result.replications),
             **_statistics(metrics[cell.key]),
             **_costliest(result.workers),
             **_conditioning(result),
@@ -197,14 +190,6 @@ def _of_one_kind(values: Sequence[Any]) -> bool:
     known = [value for value in values if value is not None]
     numbers = all(type(v) is float or (type(v) is int and abs(v) < 2**63) for v in known)
     return numbers or any(all(type(v) is kind for v in known) for kind in (bool, str))
-
-
-def _size(cell: Cell, result: CellResult) -> dict[str, int]:
-    return {
-        "workers": cell.settings.workers,
-        "iterations": int(result.iterations["iteration"].max()),
-        "replications": len(result.replications),
-    }
 
 
 def _costliest(workers: pd.DataFrame) -> dict[str, float]:

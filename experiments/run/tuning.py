@@ -118,9 +118,6 @@ def best(tried: Sequence[FloatArray]) -> int:
 
     Where the target is never reached, the first.
     """
-    return min(range(len(tried)), key=lambda place: _rank(tried[place]))
-
-
-def _rank(seconds: FloatArray) -> tuple[int, float]:
-    reached = seconds[np.isfinite(seconds)]
-    return -reached.size, float(reached.mean()) if reached.size else np.inf
+    reached = [seconds[np.isfinite(seconds)] for seconds in tried]
+    ranks = [(-each.size, float(each.mean()) if each.size else np.inf) for each in reached]
+    return ranks.index(min(ranks))
