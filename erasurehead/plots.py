@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, final, get_args
 
 from erasurehead.experiments.config.errors import ConfigError, at, one_of
-from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.kinds import KINDS
 from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records
@@ -93,7 +93,7 @@ class Plots:
         obstacle = kind.obstacle(records)
         if obstacle is not None:
             raise ConfigError(f"{name} cannot be drawn: {obstacle}")
-        return managed(kind.draw(records, band)).axes[0]
+        return managed(paint.figure(kind.picture(records, band))).axes[0]
 
 
 def managed(figure: Figure) -> Figure:

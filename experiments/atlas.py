@@ -382,7 +382,7 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
             progress(done, len(families) + 1)
         with one_thread():
             frame = comparison.compute(Effort())
-        style.save(comparison.draw(frame), output / FOLDER / COMPARISON, ("png",))
+        style.save(paint.figure(comparison.picture(frame)), output / FOLDER / COMPARISON, ("png",))
         progress(len(families) + 1, len(families) + 1)
         write_bytes(path, atlas_page(families, names).encode())
     return path

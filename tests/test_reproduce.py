@@ -15,7 +15,7 @@ from erasurehead.delay_models.mixture import Markov
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
-from erasurehead.experiments.pictures import looks
+from erasurehead.experiments.pictures import looks, paint
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named
@@ -452,7 +452,7 @@ def test_pictures_have_labels_units_and_a_legend(name: str, frames: Frames) -> N
     assert draw_picture(picture, name, name, PageStyle()).entries, (
         "the page's renderer draws it, too"
     )
-    figure = small(name).draw(frames[name])
+    figure = paint.figure(small(name).picture(frames[name]))
     shared = " ".join(a.get_xlabel() + a.get_ylabel() for a in figure.axes)
     assert figure.legends
     for axes in figure.axes:
@@ -483,7 +483,7 @@ def test_data_sets_without_files_are_left_out_with_a_reason(
         [line] = [line for line in text.splitlines() if line.startswith(title)]
         assert "left out" in line
         assert "needs one of these files" in line
-    assert len(loss_time.draw(frame).axes) == 2
+    assert len(paint.figure(loss_time.picture(frame)).axes) == 2
 
 
 def test_the_same_bytes_twice_and_from_the_file_alone(
@@ -505,8 +505,8 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 
 
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
-    make(small("iteration_time_workers"), Effort(), tmp_path)
-    make(small("decoding_error_arrivals"), Effort(), tmp_path)
+    make(Effort(), tmp_path, ["svg"], small("iteration_time_workers"))
+    make(Effort(), tmp_path, ["svg"], small("decoding_error_arrivals"))
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ITERATION_TIME, small("iteration_time_workers"))

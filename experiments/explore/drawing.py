@@ -22,7 +22,6 @@ from ..pictures.kinds.losses import (
     BANDS,
     DIVERGED,
     band_key,
-    curve,
     cut,
     instants_of,
     loss_at,
@@ -30,7 +29,7 @@ from ..pictures.kinds.losses import (
     spread,
 )
 from ..pictures.looks import INK, Look, look
-from ..pictures.picture import Axis, Mark, Panel, Picture, Points
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
 from ..run.records import mean_and_error
@@ -187,7 +186,7 @@ def loss_time(runs: Sequence[Simulated]) -> Picture:
     for run in runs:
         instants = instants_of(run.times)
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
-        curves.append(curve(instants, cut(losses, most), _look(run)))
+        curves.append(Curve(_look(run), instants, *cut(losses, most)))
     key = BANDS["quantiles"]
     panel = Panel(Axis("simulated time (s)"), loss_axis(curves), [*curves, band_key(key)])
     return Picture([panel], 1, 4.8, 3.4, last=(key,))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar, Literal, final
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
@@ -17,7 +17,6 @@ from .records import Records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 
 ReportSection = Literal["pictures", "timeline", "workers-and-rounds", "delays-drawn"]
@@ -56,11 +55,6 @@ class PictureKind(ABC):
     def page_picture(self, records: Records) -> Picture:
         """The same for a report, whose legend and axes have more room."""
         return self.picture(records)
-
-    @final
-    def draw(self, records: Records, band: Band | None = None) -> Figure:
-        """The whole picture, drawn."""
-        return paint.figure(self.picture(records, band))
 
     def draw_on(
         self,

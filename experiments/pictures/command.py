@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..config.errors import ConfigError, at, one_of
 from ..run.files import locked
-from . import style
+from . import paint, style
 from .kinds import KINDS, ranked
 from .records import read_records
 
@@ -49,6 +49,8 @@ def write_pictures(
         written: list[Path] = []
         progress(0, len(drawn))
         for done, (name, chosen) in enumerate(drawn.items(), start=1):
-            written += style.save(chosen.draw(records), directory / "plots" / name, formats)
+            written += style.save(
+                paint.figure(chosen.picture(records)), directory / "plots" / name, formats
+            )
             progress(done, len(drawn))
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

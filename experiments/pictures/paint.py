@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,13 +48,12 @@ def figure(picture: Picture) -> Figure:
             add_panel(axes, own, picture.names_left)
         for axes in grid.flat[len(panels) :]:
             axes.remove()
+        if picture.share in ("y", "rows"):
+            together = len(panels) if picture.share == "y" else picture.columns
+            for start in range(0, len(panels), together):
+                _same_limits(panels[start], picture.panels[start : start + together])
         if picture.share == "y":
-            _same_limits(panels, [own.y for own in picture.panels])
             _one_scale(panels)
-        if picture.share == "rows":
-            for start in range(0, len(panels), picture.columns):
-                row = slice(start, start + picture.columns)
-                _same_limits(panels[row], [own.y for own in picture.panels[row]])
         if picture.share:
             _label_once(panels, picture)
         if picture.heading:
@@ -74,7 +74,9 @@ def add_panel(axes: Axes, panel: Panel, names_left: bool = False) -> None:
     if panel.title:
         axes.set_title(drawable(panel.title), fontsize=9.5, loc="left" if names_left else "center")
     if panel.remark:
-        style.remark(axes, drawable(panel.remark))
+        box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
+        corner: Any = {"ha": "right", "va": "top", "transform": axes.transAxes, "zorder": 4}
+        axes.text(0.99, 0.98, drawable(panel.remark), fontsize=8, bbox=box, **corner)
 
 
 def add_mark(axes: Axes, mark: Mark) -> None:
@@ -112,17 +114,16 @@ def add_mark(axes: Axes, mark: Mark) -> None:
 def _curve(axes: Axes, mark: Curve) -> None:
     """A line with eight markers and a band, or with a marker and a bar at each point."""
     look = mark.look
+    drawn: Any = {
+        "color": look.colour,
+        "linestyle": look.line,
+        "linewidth": mark.width,
+        "marker": look.marker,
+        "label": entry(look.title) or None,
+    }
     if mark.bars and mark.low is not None and mark.high is not None:
-        axes.errorbar(
-            mark.x,
-            mark.y,
-            yerr=np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0),
-            color=look.colour,
-            linestyle=look.line,
-            linewidth=mark.width,
-            marker=look.marker,
-            label=entry(look.title) or None,
-        )
+        ends = np.maximum([mark.y - mark.low, mark.high - mark.y], 0.0)
+        axes.errorbar(mark.x, mark.y, yerr=ends, **drawn)
         return
     if mark.low is not None and mark.high is not None:
         fill, along = (
@@ -133,13 +134,9 @@ def _curve(axes: Axes, mark: Curve) -> None:
     axes.plot(
         mark.x,
         mark.y,
-        color=look.colour,
-        linestyle=look.line,
-        linewidth=mark.width,
-        marker=look.marker,
         markevery=[*mark.marked] or (every // 2, every),
         drawstyle="steps-post" if mark.steps else "default",
-        label=entry(look.title) or None,
+        **drawn,
     )
 
 
@@ -246,14 +243,14 @@ def _scale(axis: Any, asked: Axis) -> None:
                     label.set(color=STRONG, fontweight="bold")
 
 
-def _same_limits(panels: list[Axes], asked: list[Axis]) -> None:
+def _same_limits(axes: Axes, panels: Sequence[Panel]) -> None:
     """Where panels share a vertical axis, it spans what each of them asks for."""
-    lows = [axis.low for axis in asked if axis.low is not None]
-    highs = [axis.high for axis in asked if axis.high is not None]
+    lows = [panel.y.low for panel in panels if panel.y.low is not None]
+    highs = [panel.y.high for panel in panels if panel.y.high is not None]
     if lows and highs:
         turned = lows[0] > highs[0]
         ends = (max(lows), min(highs)) if turned else (min(lows), max(highs))
-        panels[0].set_ylim(*ends)
+        axes.set_ylim(*ends)
 
 
 def _one_scale(panels: list[Axes]) -> None:

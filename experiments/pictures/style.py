@@ -24,7 +24,6 @@ from ..run.files import write_bytes
 from .looks import GRID, INK
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -69,9 +68,8 @@ def entry(words: str) -> str:
 def _line(words: str) -> str:
     plain = shortened(escaped(words), MOST)
     if not plain.isascii():
-        known = [_characters(font) for font in fonts()]
         plain = "".join(
-            each if each.isascii() or any(ord(each) in font for font in known) else in_ascii(each)
+            each if each.isascii() or ord(each) in characters() else in_ascii(each)
             for each in plain
         )
     if len(plain) > WIDEST:
@@ -89,12 +87,12 @@ def fonts() -> tuple[str, ...]:
 
 
 @cache
-def _characters(font: str) -> frozenset[int]:
-    """The characters that a font can draw."""
+def characters() -> frozenset[int]:
+    """The characters that one of the fonts can draw."""
     from matplotlib import font_manager
 
-    file = font_manager.findfont(font, fallback_to_default=False)
-    return frozenset(font_manager.get_font(file).get_charmap())
+    files = [font_manager.findfont(font, fallback_to_default=False) for font in fonts()]
+    return frozenset().union(*(font_manager.get_font(file).get_charmap() for file in files))
 
 
 ONE_PANEL = 4.8
@@ -167,13 +165,6 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
         axis.set_major_locator(LogLocator(subs=tuple(ticks)))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
-
-
-def remark(axes: Axes, text: str) -> None:
-    """A word about what is not as it seems, in the panel's upper right corner."""
-    box: Any = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.5}
-    at = axes.transAxes
-    axes.text(0.99, 0.98, text, ha="right", va="top", fontsize=8, bbox=box, transform=at, zorder=4)
 
 
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
@@ -249,32 +240,23 @@ def rendered(figure: Figure, kind: str) -> bytes:
 
     The figure is arranged the first time, and has no layout engine afterwards. Cost: 0.1 to 0.5 s.
     """
-    sink = BytesIO()
-    with applied():
-        _arrange_once(figure)
-        figure.savefig(sink, format=kind, metadata=METADATA[kind])
-    return _smaller(sink) if kind == "png" else sink.getvalue()
-
-
-def _arrange_once(figure: Figure) -> None:
-    """Give panels, titles and legend their places; later formats of the figure keep them."""
-    import matplotlib
-
-    if figure.get_layout_engine() is not None:
-        figure.set_dpi(DOTS_PER_INCH)
-        figure.draw_without_rendering()
-    # Otherwise None means the layout of the settings, which ``applied()`` restores.
-    matplotlib.rcParams["figure.constrained_layout.use"] = False
-    figure.set_layout_engine(None)
-
-
-def _smaller(png: BytesIO) -> bytes:
-    """The same picture in 256 colours, a third of the size; only edges are rounded."""
+    from matplotlib import rcParams
     from PIL import Image
 
     sink = BytesIO()
-    colours = Image.open(png).convert("RGB")
+    with applied():
+        if figure.get_layout_engine() is not None:
+            figure.set_dpi(DOTS_PER_INCH)
+            figure.draw_without_rendering()
+        # Otherwise None means the layout of the settings, which ``applied()`` restores.
+        rcParams["figure.constrained_layout.use"] = False
+        figure.set_layout_engine(None)
+        figure.savefig(sink, format=kind, metadata=METADATA[kind])
+    if kind != "png":
+        return sink.getvalue()
+    # The same picture in 256 colours is a third of the size; only edges are rounded.
+    colours, smaller = Image.open(sink).convert("RGB"), BytesIO()
     dots = colours.info.get("dpi", (DOTS_PER_INCH, DOTS_PER_INCH))
     palette = colours.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(sink, "png", optimize=True, dpi=dots)
-    return sink.getvalue()
+    palette.save(smaller, "png", optimize=True, dpi=dots)
+    return smaller.getvalue()

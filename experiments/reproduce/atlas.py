@@ -26,7 +26,6 @@ from .base import (
     RunsFigure,
     Section,
     bars,
-    column_arrays,
     estimate_text,
     markdown_table,
     rows_of,
@@ -307,7 +306,7 @@ def _measured(run: Run, trace: Trace) -> dict[str, Any]:
 
 def _panel(delays: str, part: pd.DataFrame) -> Panel:
     """All members under one delay law, in grey, and the front in colour with its names."""
-    columns = ("iteration_time", "error")
+    columns = ["iteration_time", "error"]
     fastest, slowest = part["iteration_time"].min(), part["iteration_time"].max()
     x = Axis("mean iteration time (s)", True, (1, 2, 3, 5), fastest * ROOM, slowest * 1.1)
     most = float(part["error"].max())
@@ -325,10 +324,11 @@ def _panel(delays: str, part: pd.DataFrame) -> Panel:
     strip = Fill(looks.shade(looks.GRID, 0.4), "", "", height=2 * STRIP)
     marks: list[Mark] = [Bars(strip, np.zeros(1), np.array([x.low]), np.array([x.high]))]
     for late, grey in ((False, OTHERS), (True, LATE)):
-        seconds, error = column_arrays(rows_of(part, on_front=False, late=late), *columns)
+        rest = rows_of(part, on_front=False, late=late)
+        seconds, error = rest[columns].to_numpy(dtype=float).T
         marks.append(Points(grey, seconds, height_of(error), size=3.5))
-    front = part[part["on_front"]].sort_values(["iteration_time", "error"])
-    seconds, error = column_arrays(front, *columns)
+    front = part[part["on_front"]].sort_values(columns)
+    seconds, error = front[columns].to_numpy(dtype=float).T
     marks.append(Curve(FRONT, seconds, height_of(error), steps=True, width=1.2))
     marks += _names(front, y)
     own = {name: looks.look(name) for name in part["scheme"]}
@@ -363,7 +363,7 @@ def _names(front: pd.DataFrame, y: Axis) -> Iterator[Mark]:
     assert y.high is not None
     points = [same for _, same in front.groupby(["iteration_time", "error"], sort=False)]
     firsts = pd.DataFrame([same.iloc[0] for same in points])
-    seconds, error = column_arrays(firsts, "iteration_time", "error")
+    seconds, error = firsts[["iteration_time", "error"]].to_numpy(dtype=float).T
     heights = height_of(error)
     span = y.high - y.low
     places = y.low + span * apart((heights - y.low) / span, GAP)

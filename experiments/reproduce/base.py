@@ -16,7 +16,6 @@ from ...sim.problems import Problem
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures import paint
 from ..pictures.looks import MUTED, SOLID, Look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
@@ -24,7 +23,6 @@ from ..run.records import Finished, mean_and_error
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
 
 Section = dict[str, Any]
@@ -71,11 +69,6 @@ def interval_text(row: pd.Series, column: str) -> str:
 # Marks of pictures, from columns of a table.
 
 
-def column_arrays(rows: pd.DataFrame, *columns: str) -> list[FloatArray]:
-    """Columns of a table as they are drawn."""
-    return [rows[column].to_numpy(dtype=float) for column in columns]
-
-
 def rows_of(frame: pd.DataFrame, **values: object) -> pd.DataFrame:
     """The rows that have a value in each of these columns."""
     for column, value in values.items():
@@ -98,7 +91,7 @@ def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **
         error: the column of standard errors, for 95 % intervals.
         how: other fields of the curve.
     """
-    across, up = column_arrays(rows, x, y)
+    across, up = rows[[x, y]].to_numpy(dtype=float).T
     if not error:
         return Curve(look, across, up, **how)
     half = 1.96 * rows[error].to_numpy(dtype=float)
@@ -107,7 +100,8 @@ def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **
 
 def barred_curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, **how: Any) -> Curve:
     """The same with bars from column ``<y>_low`` to ``<y>_high``."""
-    across, up, low, high = column_arrays(rows, x, y, f"{y}_low", f"{y}_high")
+    columns = [x, y, f"{y}_low", f"{y}_high"]
+    across, up, low, high = rows[columns].to_numpy(dtype=float).T
     return Curve(look, across, up, low, high, bars=True, **how)
 
 
@@ -115,8 +109,8 @@ def points_of(
     rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any
 ) -> Points:
     """Points of two columns of a table, as ``curve_of``."""
-    dy = 1.96 * np.stack(column_arrays(rows, error, error)) if error else None
-    across, up = column_arrays(rows, x, y)
+    dy = 1.96 * rows[[error, error]].to_numpy(dtype=float).T if error else None
+    across, up = rows[[x, y]].to_numpy(dtype=float).T
     return Points(look, across, up, dy=dy, **how)
 
 
@@ -211,11 +205,6 @@ class PaperFigure(ABC):
     @abstractmethod
     def text(self, frame: pd.DataFrame) -> str:
         """Caption and tables in Markdown; every number in them comes from the table."""
-
-    @final
-    def draw(self, frame: pd.DataFrame) -> Figure:
-        """Draw the picture of a table with matplotlib."""
-        return paint.figure(self.picture(frame))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 
 from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
-from ..pictures import style
+from ..pictures import paint, style
 from ..run.files import locked, remove, write_bytes, write_table
 from ..run.lanes import Died, Share, map_unordered, open_lanes
 from . import FIGURES, figure_named
@@ -58,7 +58,7 @@ def make_figures(
     summary = output / "summary.md"
     with locked(output):
         with open_lanes(jobs) as lanes:
-            task = partial(_make, effort, output, formats)
+            task = partial(make, effort, output, formats)
             for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
@@ -66,14 +66,12 @@ def make_figures(
     return summary
 
 
-def _make(
-    effort: Effort, output: Path, formats: Sequence[str], figure: PaperFigure, share: Share
-) -> None:
-    make(figure, effort, output, formats)
-
-
 def make(
-    figure: PaperFigure, effort: Effort, output: Path, formats: Sequence[str] = ("png", "svg")
+    effort: Effort,
+    output: Path,
+    formats: Sequence[str],
+    figure: PaperFigure,
+    share: Share | None = None,
 ) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
@@ -86,7 +84,7 @@ def make(
     remove([output / f"{figure.name}.md", *pictures])
     write_table(data, frame)
     kept = pd.read_parquet(data)
-    style.save(figure.draw(kept), output / figure.name, formats)
+    style.save(paint.figure(figure.picture(kept)), output / figure.name, formats)
     write_bytes(output / f"{figure.name}.md", figure.text(kept).encode())
 
 

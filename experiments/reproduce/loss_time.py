@@ -12,8 +12,8 @@ from ...sim.metrics import time_to_target
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
 from ..pictures import looks, style
-from ..pictures.kinds.losses import curve, loss_at, loss_axis, spread
-from ..pictures.picture import Axis, Panel, Picture, Points
+from ..pictures.kinds.losses import loss_at, loss_axis, spread
+from ..pictures.picture import Axis, Curve, Panel, Picture, Points
 from . import base
 from .base import CodedFigure, Effort, markdown_table, mean_text, rows_of
 
@@ -145,7 +145,7 @@ class LossTimeFigure(CodedFigure):
             times, losses = _runs_of(part, scheme)
             instants = np.geomspace(times[:, 1].min(), times[:, -1].min(), 201)
             quantiles = spread(loss_at(times, losses, instants), "quantiles")
-            line = curve(instants, quantiles, looks.look(scheme))
+            line = Curve(looks.look(scheme), instants, *quantiles)
             curves.append(line)
             end = replace(line.look, marker="|", title="")
             ends.append(Points(end, line.x[-1:], line.y[-1:], size=11))

@@ -65,12 +65,16 @@ def directories(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / name for name in documents}
 
 
+def figure_of(kind: str, records: Records) -> Figure:
+    return paint.figure(KINDS[kind].picture(records))
+
+
 @pytest.mark.parametrize("kind", PANELS)
 @pytest.mark.parametrize("name", ["training", "sweep"])
 def test_every_kind_has_labels_and_a_legend(
     kind: str, name: str, directories: dict[str, Path]
 ) -> None:
-    figure = KINDS[kind].draw(read_records(directories[name]))
+    figure = figure_of(kind, read_records(directories[name]))
     assert len(figure.axes) == (1 if name == "training" else 4)
     assert all(axes.has_data() for axes in figure.axes)
     assert figure.axes[0].get_ylabel()
@@ -192,7 +196,7 @@ def test_a_sweep_of_many_points_is_cut_and_says_so(directories: dict[str, Path])
     pd.testing.assert_frame_equal(
         parts[2].iterations.drop(columns="seed").reset_index(drop=True), whole.iterations
     )
-    figure = KINDS["iteration_time"].draw(Records(iterations, summary))
+    figure = figure_of("iteration_time", Records(iterations, summary))
     assert "3 more points" in figure.get_suptitle()
 
 
@@ -216,7 +220,7 @@ def test_sweep_over_whole_models_makes_panels(tmp_path: Path) -> None:
     ]
     assert all(len(part.iterations) > 0 for part in parts)
     for kind in ("iteration_time", "workers", "delays"):
-        assert KINDS[kind].draw(read_records(tmp_path)).axes[0].has_data()
+        assert figure_of(kind, read_records(tmp_path)).axes[0].has_data()
 
 
 def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path]) -> None:
@@ -224,7 +228,7 @@ def test_gantt_shows_every_scheme_round_and_worker(directories: dict[str, Path])
     for name in ("training", "sweep"):
         records = read_records(directories[name])
         assert records.timeline is not None
-        figure = KINDS["gantt"].draw(records)
+        figure = figure_of("gantt", records)
         labels = list(dict.fromkeys(records.timeline["label"]))
         assert [a.get_title(loc="left").split(":")[0] for a in figure.axes] == labels
         assert figure.axes[-1].get_xlabel() == "simulated time (s)"
@@ -305,7 +309,7 @@ def test_gantt_is_legible_at_half_the_width_of_a_text(directories: dict[str, Pat
     kinds = ("computing", "cancelled", "sending", "dead")
     work = [("a", j, kinds[j % 4], 0.0, 1.0 + j % 3, 1, -1) for j in range(30)]
     table = pd.concat([spans(rounds + work).assign(label=label) for label in ("a", "b", "c")])
-    figure = KINDS["gantt"].draw(replace(read_records(directories["training"]), timeline=table))
+    figure = figure_of("gantt", replace(read_records(directories["training"]), timeline=table))
     width, height = figure.get_size_inches()
     sizes = [
         text.get_fontsize()
@@ -444,7 +448,7 @@ def test_a_diverged_run_is_drawn_as_far_as_it_goes(
     records = read_records(directories["training"])
     diverged = with_losses(records, DIVERGING[name](records.iterations), np.inf)
     assert KINDS[kind].obstacle(diverged) is None
-    figure = KINDS[kind].draw(diverged)
+    figure = figure_of(kind, diverged)
     style.save(figure, tmp_path / kind, ["png"])
     [axes] = figure.axes
     assert axes.get_ylim()[1] < 1e4
@@ -467,7 +471,7 @@ def test_diverged_schemes_have_no_point_in_the_tradeoff(
     summary = pd.concat([records.summary, third], ignore_index=True)
     for loss in (np.inf, np.nan, 1e308, 1e9):
         some = with_losses(replace(records, summary=summary), records.iterations.train_loss, loss)
-        figure = KINDS["tradeoff"].draw(some)
+        figure = figure_of("tradeoff", some)
         style.save(figure, tmp_path / "tradeoff", VECTOR)
         [axes] = figure.axes
         assert [text.get_text() for text in axes.texts] == ["not shown: 1 that diverged"]
@@ -498,7 +502,7 @@ def test_panels_of_a_sweep_may_diverge(directories: dict[str, Path], tmp_path: P
     part = replace(records, iterations=table, summary=summary)
     for kind in ("loss_time", "loss_iteration", "tradeoff"):
         assert KINDS[kind].obstacle(part) is None
-        figure = KINDS[kind].draw(part)
+        figure = figure_of(kind, part)
         style.save(figure, tmp_path / kind, VECTOR)
         assert [len(axes.texts) for axes in figure.axes] == [0, 0, 1, 1]
 
@@ -510,7 +514,7 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
     titles = [f"rate = {rate}, workers = {n}" for rate in (0.5, 2) for n in (6, 12)]
     assert [sample.title for sample in drawn] == titles
     assert left_out == 0
-    figure = KINDS["delays"].draw(records)
+    figure = figure_of("delays", records)
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [*titles, delays.CLOSED.title]
     units = [axes.get_xlabel() for axes in figure.axes] + [a.get_ylabel() for a in figure.axes]
@@ -522,7 +526,7 @@ def test_delays_has_a_line_for_each_swept_model(directories: dict[str, Path]) ->
         np.testing.assert_allclose(share, expected, atol=0.02)
     config = dict(records.config or {})
     config["sweep"] = {"delay.rate": [0.1 * i for i in range(1, 10)]}
-    many = KINDS["delays"].draw(replace(records, config=config))
+    many = figure_of("delays", replace(records, config=config))
     assert many.get_suptitle() == "3 more delay models of the sweep are not shown"
 
 
@@ -543,7 +547,7 @@ def test_workers_shows_shares_and_seconds(directories: dict[str, Path]) -> None:
     """Catches rows in another order than their names, and shares of another sum."""
     records = read_records(directories["training"])
     assert records.workers is not None
-    ended, waited = KINDS["workers"].draw(records).axes[:2]
+    ended, waited = figure_of("workers", records).axes[:2]
     labels = [label for label, _ in records.labels()]
     assert [text.get_text() for text in ended.get_yticklabels()] == labels
     assert waited.get_xlabel() == "worker"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from itertools import cycle
 from typing import TYPE_CHECKING, ClassVar, final
 
 import numpy as np
@@ -94,16 +95,14 @@ class DelaysKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Three panels side by side; with so many delays a spread would not be visible."""
         drawn, hidden = samples(records)
-        looks = [
-            Look(colour, "", LINES[i % len(LINES)], sample.title)
-            for i, (colour, sample) in enumerate(zip(ramp(len(drawn)), drawn, strict=True))
+        ways = zip(ramp(len(drawn)), cycle(LINES), strict=False)
+        shown = [
+            (sample, Look(colour, "", line, sample.title))
+            for sample, (colour, line) in zip(drawn, ways, strict=True)
         ]
+        later = [(sample, replace(look, title="")) for sample, look in shown]
         return Picture(
-            panels=[
-                _density(drawn, looks),
-                _survival(drawn, [replace(look, title="") for look in looks]),
-                _order_statistics(drawn, [replace(look, title="") for look in looks]),
-            ],
+            panels=[_density(shown), _survival(later), _order_statistics(later)],
             columns=3,
             width=9.4,
             height=3.5 + 0.12 * len(drawn) + 0.25 * (hidden > 0),
@@ -155,15 +154,15 @@ def _sample(cell: Cell, alone: bool) -> Sample:
     return Sample(short_text(cell.document["delay"]) if alone else swept, model, seconds)
 
 
-def _density(drawn: list[Sample], looks: list[Look]) -> Panel:
+def _density(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Histograms over common bins; their areas are the shares of the delays shown."""
-    low = min(float(sample.seconds.min()) for sample in drawn)
-    high = max(float(np.quantile(sample.seconds, BULK)) for sample in drawn)
+    low = min(float(sample.seconds.min()) for sample, _ in drawn)
+    high = max(float(np.quantile(sample.seconds, BULK)) for sample, _ in drawn)
     spread = high - low
     margin = 0.02 * spread if spread > 1e-9 * high else 0.05 * high or 1.0
     edges = np.linspace(max(0.0, low - margin), high + margin, BINS + 1)
     curves = []
-    for sample, look in zip(drawn, looks, strict=True):
+    for sample, look in drawn:
         counts, _ = np.histogram(sample.seconds, edges)
         height = counts / (sample.seconds.size * np.diff(edges))
         x, y = np.append(edges[0], edges), np.concatenate([[0.0], height, [0.0]])
@@ -176,11 +175,11 @@ def _density(drawn: list[Sample], looks: list[Look]) -> Panel:
     )
 
 
-def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
+def _survival(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Share of delays that are longer, with the closed form where there is one."""
     longest, shortest = 0.0, np.inf
     curves = []
-    for sample, look in zip(drawn, looks, strict=True):
+    for sample, look in drawn:
         ordered = np.sort(sample.seconds, axis=None)
         if ordered[-1] == 0:  # a logarithmic axis has no place for it
             continue
@@ -199,7 +198,7 @@ def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
         longest = shortest = 1.0
     shortest = max(shortest, 1e-4 * longest)
     ticks = (1, 2, 5) if longest < 20 * shortest else ()
-    least = 1 / max(sample.seconds.size for sample in drawn)
+    least = 1 / max(sample.seconds.size for sample, _ in drawn)
     return Panel(
         Axis("seconds x (s)", True, ticks, 0.9 * shortest, 1.1 * longest),
         Axis("share of delays longer than x", log=True, low=least, high=1.3),
@@ -208,11 +207,11 @@ def _survival(drawn: list[Sample], looks: list[Look]) -> Panel:
     )
 
 
-def _order_statistics(drawn: list[Sample], looks: list[Look]) -> Panel:
+def _order_statistics(drawn: list[tuple[Sample, Look]]) -> Panel:
     """Mean time until k of n workers are done, and what it would be if cells were independent."""
     wide = False
     curves = []
-    for sample, look in zip(drawn, looks, strict=True):
+    for sample, look in drawn:
         n = sample.seconds.shape[1]
         heard = np.arange(1, n + 1) / n
         means = mean_order_statistics(sample.seconds)

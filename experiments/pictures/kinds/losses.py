@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from dataclasses import replace
+from typing import ClassVar, NamedTuple, final
 
 import numpy as np
 from scipy.special import stdtrit
@@ -39,9 +39,7 @@ def band_key(note: str) -> Bars:
     return Bars(Fill(shade(MUTED, 0.6), "", note))
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Spread:
+class Spread(NamedTuple):
     """Replications summed up: the middle and the ends of a band, each ``(G,)``."""
 
     middle: FloatArray
@@ -52,16 +50,10 @@ class Spread:
 def spread(values: FloatArray, band: Band) -> Spread:
     """Over the first axis of ``(R, G)``; a value that is not finite counts as infinite."""
     known = np.where(np.isfinite(values), values, np.inf)
-    if band == "ci":
-        return _interval(known)
-    low, middle, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
-    return Spread(middle, low, high)
-
-
-def _interval(known: FloatArray) -> Spread:
-    """Mean and Student's confidence interval of it; just the mean of a single replication."""
-    count = len(known)
-    middle = known.mean(axis=0)
+    if band == "quantiles":
+        low, middle, high = np.percentile(known, (LOW, 50, HIGH), axis=0, method="nearest")
+        return Spread(middle, low, high)
+    count, middle = len(known), known.mean(axis=0)
     if count == 1:
         return Spread(middle, middle, middle)
     with np.errstate(invalid="ignore"):  # a spread around an infinite mean
@@ -132,8 +124,8 @@ class LossKind(PanelKind):
     """Label of the horizontal axis; empty: that of times."""
 
     @abstractmethod
-    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
-        """Where the losses of a scheme are drawn, ``(G,)``, and the losses."""
+    def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
+        """Where the losses of a scheme are drawn, ``(G,)``, and those, ``(R, G)``."""
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -148,8 +140,9 @@ class LossKind(PanelKind):
         most = ceiling(records)
         curves, diverged = [], False
         for label, _ in records.labels():
-            x, losses = self.spread(records, label, band)
-            curves.append(curve(x, cut(losses, most), looks[label]))
+            x, runs = self.losses(records, label)
+            losses = spread(runs, band)
+            curves.append(Curve(looks[label], x, *cut(losses, most)))
             diverged |= bool(np.any(losses.middle > most))
         keys = [band_key(BANDS[band])] if records.replicated() else []
         return Panel(
@@ -165,16 +158,9 @@ class LossKind(PanelKind):
         return (BANDS[band],)
 
 
-def curve(x: FloatArray, losses: Spread, look: Look) -> Curve:
-    """The middle as a line, with its band."""
-    return Curve(look, x, losses.middle, losses.low, losses.high)
-
-
 def cut(losses: Spread, most: float) -> Spread:
     """The part below ``most``; a line that goes beyond ends there."""
-    middle, low, high = (
-        np.clip(v, -NUMBERS[1], None) for v in (losses.middle, losses.low, losses.high)
-    )
+    middle, low, high = (np.clip(each, -NUMBERS[1], None) for each in losses)
     beyond = middle > most
     leaves = beyond & ~np.append(True, beyond[:-1])
     return Spread(
@@ -209,10 +195,10 @@ class LossTimeKind(LossKind):
     along: ClassVar[str] = ""
 
     @override
-    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
+    def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
         times, losses = (records.runs(label, name) for name in ("time", "train_loss"))
         instants = instants_of(times)
-        return instants, spread(loss_at(times, losses, instants), band)
+        return instants, loss_at(times, losses, instants)
 
 
 @final
@@ -226,9 +212,9 @@ class LossIterationKind(LossKind):
     along: ClassVar[str] = "iteration"
 
     @override
-    def spread(self, records: Records, label: str, band: Band) -> tuple[FloatArray, Spread]:
+    def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
         losses = records.runs(label, "train_loss")
-        return np.arange(losses.shape[1], dtype=float), spread(losses, band)
+        return np.arange(losses.shape[1], dtype=float), losses
 
 
 # Time against accuracy.
