@@ -81,15 +81,10 @@ class AtlasEntry:
 def entry_of(family: type[SchemeFamily]) -> AtlasEntry:
     """The section of a scheme; where no ``source`` is given, the module's is taken."""
     facts = section_of(family, "Facts")
-    facts.setdefault("source", _source_of_module(family))
+    found = SOURCE.search(cleandoc(sys.modules[family.__module__].__doc__ or ""))
+    facts.setdefault("source", " ".join(found["text"].split()) if found else "")
     said = {key: facts.get(key) or NOT_SAID for key in FACTS}
     return AtlasEntry(family.name, tuple(prose_of(family)), names(family), said)
-
-
-def _source_of_module(family: type) -> str:
-    module = sys.modules[family.__module__]
-    found = SOURCE.search(cleandoc(module.__doc__ or ""))
-    return " ".join(found["text"].split()) if found else ""
 
 
 # The page, in Markdown that GitHub and mkdocs show alike.
@@ -100,6 +95,9 @@ FOLDER = "atlas"
 
 COMPARISON = "all-schemes"
 """The name of the picture of all; no scheme can have it."""
+
+BAR = "\\|"
+"""In a table, where a bar alone ends a cell."""
 
 PIXELS = 360
 """Width of a picture on the page."""
@@ -161,7 +159,8 @@ def atlas_page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> 
         names: what a config can name.
     """
     entries = {family: entry_of(family) for family in families.values()}
-    rows = [f"| [{name}](#{name}) | {_cell(entries[f].prose[0])} |" for name, f in families.items()]
+    first = {name: _code(entries[family].prose[0]) for name, family in families.items()}
+    rows = [f"| [{name}](#{name}) | {text.replace('|', BAR)} |" for name, text in first.items()]
     heading = HEADING.format(count=len(rows), folder=FOLDER, comparison=COMPARISON)
     table = "\n".join(["| scheme | what it does |", "|---|---|", *rows])
     sections = [_section(entry, family, names) for family, entry in entries.items()]
@@ -237,11 +236,6 @@ def configuration(family: SchemeFamily, names: Catalogue) -> str:
 def _code(text: str) -> str:
     """Marks of code as Markdown has them."""
     return text.replace("``", "`")
-
-
-def _cell(text: str) -> str:
-    """A text in a table."""
-    return _code(text).replace("|", "\\|")
 
 
 # A scheme is drawn as its encoding matrix or, without one worth a look, as its first rounds.
@@ -326,22 +320,16 @@ def _matrix(encoding: sparse.csr_array, workers: int) -> Picture:
         label = "in which message"
     shades = sizes.max(axis=1)
     rows, columns = shades.shape
-    panel = Panel(
-        Axis("partition", names=_numbers(columns), places=_places(columns)),
-        Axis("worker", names=_numbers(rows), places=_places(rows)),
-        [Heat(np.where(shades > 0, shades, np.nan), label)],
-        grid=False,
-    )
+    axes = (_numbered("partition", columns), _numbered("worker", rows))
+    panel = Panel(*axes, [Heat(np.where(shades > 0, shades, np.nan), label)], grid=False)
     height = 0.75 + 0.7 * WIDTH * rows / columns
     return Picture([panel], columns=1, width=WIDTH, height=max(1.9, height))
 
 
-def _places(count: int) -> tuple[int, ...]:
-    return tuple(range(0, count, max(1, -(-count // 12))))
-
-
-def _numbers(count: int) -> tuple[str, ...]:
-    return tuple(str(place) for place in _places(count))
+def _numbered(label: str, count: int) -> Axis:
+    """An axis with at most twelve of its numbers."""
+    places = tuple(range(0, count, max(1, -(-count // 12))))
+    return Axis(label, names=tuple(map(str, places)), places=places)
 
 
 def _clock(cell: Cell, rounds: bool) -> Picture:

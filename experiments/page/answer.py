@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -63,16 +63,13 @@ def _text(value: object) -> str:
 
 def command_line(arguments: Sequence[str]) -> str:
     """The command that was given, ready for a shell, without ``WHERE``."""
-    return shlex.join(["erasurehead", *_question(arguments)])
-
-
-def _question(arguments: Sequence[str]) -> Iterator[str]:
-    each = iter(arguments)
+    words, each = ["erasurehead"], iter(arguments)
     for word in each:
         if word in WHERE:
             next(each, None)
         elif not word.startswith(tuple(f"{option}=" for option in WHERE)) and word != "--debug":
-            yield word
+            words.append(word)
+    return shlex.join(words)
 
 
 def table_at(path: Path, columns: Sequence[str], may_be_empty: bool = False) -> pd.DataFrame:

@@ -167,17 +167,13 @@ def _show_table(table: PageTable) -> None:
     if table.title:
         say(f"{table.title}:")
     rows = table.rows[: table.brief]
+    sign = "±" if says("±") else "+-"
     columns = [
         Column.of(title, [str(row[i]) for row in rows])
         if i < table.keys
-        else Column(title, [line(_signs(str(row[i])), WIDEST) for row in rows], i)
+        else Column(title, [line(str(row[i]).replace("±", sign), WIDEST) for row in rows], i)
         for i, title in enumerate(table.columns)
     ]
     left_out = [column.title for column in show_columns(columns)]
     if left_out:
         say(f"too narrow for {', '.join(left_out)}: see {table.file}")
-
-
-def _signs(text: str) -> str:
-    """The text with signs that stdout can show."""
-    return text if says("±") else text.replace("±", "+-")

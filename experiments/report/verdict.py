@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,9 +43,10 @@ class Verdict:
 
 def judged(records: Records) -> Verdict:
     """The verdict on a run, or on all points of a sweep."""
-    keys = [key for key in records.swept() if not key.startswith("scheme.")]
-    if keys and len(records.summary.groupby(keys, dropna=False, sort=False)) > 1:
-        return _sweep(records, keys)
+    keys = records.swept()
+    points = records.summary.groupby(keys, dropna=False, sort=False) if keys else ()
+    if len(points) > 1:
+        return _sweep(records, [rows for _, rows in points])
     return _run(records)
 
 
@@ -171,7 +172,7 @@ def _of_scheme(records: Records, label: str) -> list[str]:
     return lines
 
 
-def _sweep(records: Records, keys: list[str]) -> Verdict:
+def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     """Who is first at how many points; who may be as fast by intervals that are not paired."""
     summary = records.summary
     name = "iteration_time"
@@ -181,7 +182,7 @@ def _sweep(records: Records, keys: list[str]) -> Verdict:
     winners: dict[str, int] = {}
     close = total = 0
     gains = []
-    for _, rows in summary.groupby(keys, dropna=False, sort=False):
+    for rows in points:
         base = rows.iloc[0]
         whole = rows[rows["target_reached"] == 1] if name == "time_to_target" else rows
         whole = whole[np.isfinite(whole[mean].astype(float))]
@@ -193,9 +194,8 @@ def _sweep(records: Records, keys: list[str]) -> Verdict:
         winners[str(best["label"])] = winners.get(str(best["label"]), 0) + 1
         if len(order) > 1:
             second = order.iloc[1]
-            apart = float(second[mean] - best[mean])
             noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
-            close += apart <= noise
+            close += float(second[mean] - best[mean]) <= noise
         if np.isfinite(base[mean]) and best[mean] > 0:
             gains.append(float(base[mean] / best[mean]))
     if not total:
@@ -207,11 +207,8 @@ def _sweep(records: Records, keys: list[str]) -> Verdict:
         verdict = f"{leader} {does} at all {total} points of the sweep."
     else:
         others = ", ".join(f"{label} at {n}" for label, n in ranked[1 : 1 + NAMED])
-        more = (
-            f" and others at {sum(n for _, n in ranked[1 + NAMED :])}"
-            if len(ranked) > 1 + NAMED
-            else ""
-        )
+        rest = sum(n for _, n in ranked[1 + NAMED :])
+        more = f" and others at {rest}" if rest else ""
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
     why = []
     if gains:
