@@ -112,7 +112,7 @@ class _Streams:
         return self._rows[stream]
 
 
-class Affine(LoadLaw):
+class OfOneDraw(LoadLaw):
     """T = growth X + cost, both of the load, from one draw; abstract."""
 
     def growth(self, loads: Loads | float) -> FloatArray:
@@ -134,7 +134,7 @@ class Affine(LoadLaw):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Proportional(Affine):
+class Proportional(OfOneDraw):
     """T = d * X: a slow worker is slow at every partition."""
 
     kind: ClassVar[str] = "proportional"
@@ -146,7 +146,7 @@ class Proportional(Affine):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class PartlyProportional(Affine):
+class PartlyProportional(OfOneDraw):
     """T = (fixed + (1 - fixed) d) X: a share of the time at load 1 is the same at every load.
 
     Reading a model, waking up and sending an answer cost a worker as much for one partition as for
@@ -167,7 +167,7 @@ class PartlyProportional(Affine):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class Additive(Affine):
+class Additive(OfOneDraw):
     """T = d * tau + X: computing is predictable, the delay is not (the authors' experiments)."""
 
     kind: ClassVar[str] = "additive"
@@ -181,7 +181,7 @@ class Additive(Affine):
 
 @final
 @dataclass(frozen=True, config=STRICT)
-class StepCosts(Affine):
+class StepCosts(OfOneDraw):
     """T = X + the cost of the load, a step function: it jumps at some loads and is flat between.
 
     Measured on AWS Lambda: 1.46 s without work, 1.63 to 1.70 s with any.

@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike
 from scipy.special import betaln, ndtr
 
 from ..fields import require_count, require_non_negative, require_positive
-from ..load_laws import Affine, LoadLaw, PerPartition
+from ..load_laws import LoadLaw, OfOneDraw, PerPartition
 from ..schemes.arrivals import NoFormula
 from ..schemes.time_limits import Cut
 from ..types import FloatArray
@@ -122,7 +122,7 @@ def piece_time_at(delay: UnitDelay, law: LoadLaw, pieces: int, done: int) -> Wor
     require_count("done", done)
     share = done / pieces
     match law:
-        case Affine():
+        case OfOneDraw():
             return _known(delay.cdf, delay.sf, float(law.growth(share)), float(law.cost(share)))
         case PerPartition():
             total = delay if done == 1 else delay.sum_of(done)
