@@ -9,11 +9,10 @@ from .adaptive import AdaptiveDeadline, AdaptiveK
 from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala, Ringmaster
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
-from .communication import CommunicationEfficient
 from .erasurehead import ErasureHead
+from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_assignment import GraphAssignment
 from .graph_codes import BlockDesign, Expander, RegularGraph
-from .heterogeneity import HeterogeneityAware
 from .ignore_arbitrary import IgnoreArbitrary
 from .matrix import Matrix
 from .partial_work import MultiMessage, PartialStragglers

@@ -12,10 +12,9 @@ import pytest
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.communication import ShortMessages
 from erasurehead.sim.schemes.decoders import Optimal, decoding_error
+from erasurehead.sim.schemes.exact_codes import ShortMessages, portions
 from erasurehead.sim.schemes.graph_codes import circulant_offsets, designs, shifted
-from erasurehead.sim.schemes.heterogeneity import portions
 from erasurehead.sim.theory import (
     bernoulli_error,
     design_error,

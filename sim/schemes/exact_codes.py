@@ -1,0 +1,235 @@
+"""Exact codes with more than a load: shorter messages, and workers of known, different speeds."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import cached_property
+from typing import Annotated, ClassVar, final
+
+import numpy as np
+from annotated_types import Gt
+from pydantic import AllowInfNan, BeforeValidator
+from pydantic.dataclasses import dataclass
+from scipy import sparse
+from typing_extensions import override
+
+from ..errors import InvalidParameter
+from ..fields import STRICT, Count, not_bool, require_at_most_workers
+from ..types import BoolArray, FloatArray, IntArray
+from .assignments import Encoded, UniformLoad, cyclic_support
+from .base import Fixed, SchemeFamily
+from .codes import Loaded, Seeded, Stopped
+from .decoders import OfCode, Optimal, solve_least_squares
+from .stopping import FirstK
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class CommunicationEfficient(Stopped, Seeded, Loaded):
+    """Messages of 1 / ``share`` of a gradient; stop at n - load + share arrivals.
+
+    A gradient is cut into m = share parts, and worker j sends one combination of all parts of its
+    d partitions, so that any s = d - m stragglers are tolerated. It pays only where messages take
+    time: give a ``network``. With m = 1 it is an MDS code.
+
+    Args:
+        load: d, partitions per worker: j, ..., j+d-1 (mod n).
+        share: m, parts of a gradient, 1 to load.
+
+    Facts:
+        load: d partitions a worker; a message is 1/m of a gradient.
+        stop: at the arrival n - d + m, or by ``stop``.
+        decoding: least squares for each part of the gradient.
+        error: 0, measured on the first part.
+        time: E[T_(n-d+m)] without a network: ``eh.theory.mean_first_k`` for exponential times, any
+            law with a CDF (``eh.theory.scheme_iteration_time``). A network adds 1/m of a message.
+        source: Ye, Abbe, Communication-Computation Efficient Gradient Coding (arXiv 1802.03475).
+        confirmed: ``schemes/test_codes.py``: ``test_short_messages_decode_every_part``.
+        ours: V is Gaussian, from ``code_seed``.
+    """
+
+    name: ClassVar[str] = "communication_efficient"
+
+    share: Count
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return cls(load=4, share=2), cls(load=1, share=1), cls(load=3, share=3, code_seed=2)
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers, share up to load."""
+        require_at_most_workers("load", self.load, workers)
+        if self.share > self.load:
+            valid = f"must be between 1 and load = {self.load}"
+            raise InvalidParameter("share", self.share, valid, {"share": self.load})
+        code = ShortMessages(workers, self.load, self.share, self.code_seed)
+        late = self.load - self.share
+        return self.scheme(code, FirstK(workers - late), FirstPart(code), late)
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class ShortMessages(UniformLoad):
+    """V is an (n - s) x n Gaussian matrix; partition i has M_i = [X_i I] with M_i V_j = 0 for all
+    workers j that do not hold it; worker j sends sum_i G_i M_i V_j, where the p / m x m matrix G_i
+    is the gradient of partition i.
+
+    Args:
+        n: number of workers.
+        load: d.
+        share: m.
+        code_seed: seed of V.
+    """
+
+    share: int = 1
+    code_seed: int = 0
+
+    @property
+    @override
+    def message_size(self) -> float:
+        return 1.0 / self.share
+
+    @cached_property
+    def parts(self) -> FloatArray:
+        """``(m, n, k)``: what of part v of partition i goes into worker j's message.
+
+        Cost: n solves of size n - d, O(n^4).
+        """
+        n, d, m = self.n, self.load, self.share
+        v = np.random.default_rng(self.code_seed).standard_normal((n - d + m, n))
+        top, bottom = v[: n - d], v[n - d :]
+        support = cyclic_support(n, d)  # symmetric: partition i is held by workers i-d+1, ..., i
+        found = np.zeros((m, n, n))
+        for i in range(n):
+            holders = support[(i - d + 1) % n]
+            others = np.setdiff1d(np.arange(n), holders)
+            x = np.linalg.solve(top[:, others].T, -bottom[:, others].T).T  # (m, n - d)
+            found[:, holders, i] = x @ top[:, holders] + bottom[:, holders]
+        return found
+
+    @cached_property
+    def encoding(self) -> sparse.csr_array:
+        """How the first part of each partition's gradient goes into the messages."""
+        return sparse.csr_array(self.parts[0])
+
+
+@final
+@dataclasses.dataclass(frozen=True)
+class FirstPart(OfCode):
+    """The weights that decode the first part of the gradient, and nothing of the others.
+
+    The other parts have weights of their own, which decode just as well.
+
+    Cost: one least-squares solve of n x k m for each distinct set of arrivals.
+    """
+
+    solves: ClassVar[bool] = True
+
+    assignment: ShortMessages
+
+    @property
+    @override
+    def operations(self) -> float:
+        n, m = self.assignment.n, self.assignment.share
+        return 5e4 + 0.6 * m * n**3
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        n, m = self.assignment.n, self.assignment.share
+        every = self.assignment.parts.transpose(1, 0, 2).reshape(n, m * n)
+        target = np.concatenate([np.ones(n), np.zeros(n * (m - 1))])
+        return solve_least_squares(arrived, every, target)
+
+
+Speed = Annotated[float, BeforeValidator(not_bool), Gt(0), AllowInfNan(False)]
+"""Partitions per second, up to a common factor."""
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class HeterogeneityAware(Stopped, Seeded, Loaded):
+    """Each partition on ``load`` workers, and each worker as many as suits its speed.
+
+    Worker j computes about k d c_j / sum(c) partitions, so that without stragglers all are done at
+    the same time. Any d - 1 stragglers are tolerated. Column j of B solves C_j b = 1, with C_j the
+    holders' columns of a random d x n matrix C: for any d - 1 stragglers some combination of C's
+    rows is zero on them, and sums the other columns' messages to the gradient.
+
+    Args:
+        load: d, copies of each partition, and partitions per worker on average.
+        speeds: c_1, ..., c_n, up to a common factor.
+        partitions: k; as many as workers unless given. Many follow the speeds more closely.
+
+    Facts:
+        load: about k d c_j / sum(c) partitions for worker j, at most k of them.
+        stop: at the arrival n - d + 1, or by ``stop``.
+        decoding: least squares over the arrived rows.
+        error: 0.
+        time: d k / sum(c) where worker j computes exactly c_j partitions a second; with random
+            delays measured.
+        source: Wang, Guo, Tang, Li, Li, Heterogeneity-aware Gradient Coding for Straggler Tolerance
+            (2019).
+        confirmed: ``schemes/test_codes.py``: ``test_speeds_decide_loads``,
+            ``test_portions_respect_the_most_that_fits``.
+        ours: loads are rounded by largest remainder, and least squares find the decoding vector.
+    """
+
+    name: ClassVar[str] = "heterogeneity_aware"
+
+    speeds: tuple[Speed, ...]
+    partitions: Count | None = None
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=2, speeds=(1,) * 4 + (2,) * 4 + (4,) * 4, partitions=28),
+            cls(load=3, speeds=(1,) * 6 + (3,) * 6, code_seed=2),
+            cls(load=1, speeds=(1,) * 12),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Needs one speed per worker, load at most workers."""
+        require_at_most_workers("load", self.load, workers)
+        if len(self.speeds) != workers:
+            valid = f"must have one entry for each of the workers = {workers}"
+            raise InvalidParameter("speeds", [*self.speeds], f"{valid}, not {len(self.speeds)}")
+        partitions = self.partitions or workers
+        counts = portions(np.array(self.speeds), partitions * self.load, partitions)
+        gaussian = np.random.default_rng(self.code_seed).standard_normal((self.load, workers))
+        code = _code(counts, gaussian, partitions)
+        late = self.load - 1
+        return self.scheme(code, FirstK(workers - late), Optimal(code), late)
+
+
+def portions(speeds: FloatArray, total: int, most: int) -> IntArray:
+    """Split ``total`` in proportion to speeds, no part above ``most``: largest remainders.
+
+    What a worker cannot take goes to the others, in proportion to their speeds.
+    """
+    parts = np.zeros(len(speeds), dtype=np.int64)
+    while (left := total - int(parts.sum())) > 0:
+        free = parts < most
+        ideal = np.where(free, left * speeds / speeds[free].sum(), 0.0)
+        whole = np.floor(ideal).astype(np.int64)
+        order = np.argsort(whole - ideal, kind="stable")
+        whole[order[: left - int(whole.sum())]] += 1
+        parts = np.minimum(parts + whole, most)
+    return parts
+
+
+def _code(counts: IntArray, gaussian: FloatArray, partitions: int) -> Encoded:
+    """Copies laid one after the other, mod k, with coefficients from a random ``(d, n)`` matrix."""
+    load = len(gaussian)
+    owner = np.repeat(np.arange(len(counts)), counts)
+    held = np.arange(len(owner)) % partitions
+    holders = owner[np.argsort(held, kind="stable")].reshape(partitions, load)
+    systems = gaussian.T[holders].transpose(0, 2, 1)
+    values = np.linalg.solve(systems, np.ones((partitions, load, 1)))[:, :, 0]
+    columns = np.repeat(np.arange(partitions), load)
+    shape = (len(counts), partitions)
+    entries = sparse.coo_array((values.ravel(), (holders.ravel(), columns)), shape=shape)
+    return Encoded(sparse.csr_array(entries.tocsr()))
