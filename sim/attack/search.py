@@ -115,22 +115,9 @@ def extended(position: Position, stragglers: int, tries: int) -> Position:
     return position
 
 
-@dataclass(frozen=True, eq=False)
-class Climbed:
-    """Where a search by swaps has come to.
-
-    Attributes:
-        position: the worst set that was seen.
-        tries: swaps that were looked at.
-        moved: whether it is another set than the first.
-    """
-
-    position: Position
-    tries: int
-    moved: bool
-
-
-def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) -> Climbed:
+def climbed(
+    position: Position, k: int, tries: int, rng: np.random.Generator
+) -> tuple[Position, int]:
     """Swap a straggler for another worker, the best swap of each step, until none helps.
 
     Where s (n - s) swaps are too many for a step, it looks at those of some random stragglers.
@@ -140,10 +127,14 @@ def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) ->
         k: partitions, the scale of the error.
         tries: swaps to look at.
         rng: chooses.
+
+    Returns:
+        The worst set that was seen, which is ``position`` itself if no other is worse; and how many
+        swaps were looked at.
     """
     n = len(position.stragglers)
     others = n - int(np.count_nonzero(position.stragglers))
-    most, left, moved = max(1, tries // LEAST_STEPS // others), tries, False
+    most, left = max(1, tries // LEAST_STEPS // others), tries
     while left >= others:
         members = np.flatnonzero(position.stragglers)
         count = min(len(members), most, left // others)
@@ -153,10 +144,10 @@ def climbed(position: Position, k: int, tries: int, rng: np.random.Generator) ->
         left -= count * others
         row, worker = divmod(int(np.argmax(errors)), n)
         if errors[row, worker] > position.error + GAIN * k:
-            position, moved = position.swapped(int(some[row]), worker), True
+            position = position.swapped(int(some[row]), worker)
         elif whole:
             break
-    return Climbed(position, tries - left, moved)
+    return position, tries - left
 
 
 # The values of ``found_by``.
@@ -318,10 +309,11 @@ class _Search:
         for start in sorted(distinct.values(), key=lambda start: -start.error):
             if tries <= 0:
                 break
-            reached = climbed(nobody.at(start.stragglers), k, tries, rng)
-            tries -= max(reached.tries, 1)
-            if reached.moved:
-                better.append((reached.position.stragglers, start.found_by + SWAPS))
+            begun = nobody.at(start.stragglers)
+            reached, used = climbed(begun, k, tries, rng)
+            tries -= max(used, 1)
+            if reached is not begun:
+                better.append((reached.stragglers, start.found_by + SWAPS))
         return self._certified(better)
 
     def _certified(self, found: Sequence[tuple[BoolArray, str]]) -> list[_Start]:

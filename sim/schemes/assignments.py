@@ -110,7 +110,7 @@ class Groups(UniformLoad):
     def encoding(self) -> sparse.csr_array:
         group = np.arange(self.n) // self.load
         columns = group[:, None] * self.load + np.arange(self.load)
-        return _rows(columns, np.ones(columns.shape))
+        return sparse_rows(columns, np.ones(columns.shape))
 
 
 @final
@@ -153,7 +153,7 @@ class CyclicCode(UniformLoad):
                 part = columns[start : start + rows]
                 rest, own = h[part[:, 1:]].transpose(0, 2, 1), -h[part[:, 0]][:, :, None]
                 values[start : start + rows, 1:] = np.linalg.solve(rest, own)[:, :, 0]
-        return _rows(columns, values)
+        return sparse_rows(columns, values)
 
 
 @final
@@ -195,7 +195,7 @@ class CyclicMds(UniformLoad):
         if not self.real:
             row = row * np.exp(1j * step * (place - s))
         columns = cyclic_support(self.n, self.load)
-        return _rows(columns, np.broadcast_to(row, columns.shape))
+        return sparse_rows(columns, np.broadcast_to(row, columns.shape))
 
 
 @final
@@ -230,7 +230,7 @@ class Pieces(UniformLoad):
     @override
     def encoding(self) -> sparse.csr_array:
         carried = np.array(self.carried)[:, None]
-        return _rows(carried, np.ones(carried.shape), self.n)
+        return sparse_rows(carried, np.ones(carried.shape), self.n)
 
     @cached_property
     def carried(self) -> tuple[int, ...]:
@@ -309,7 +309,9 @@ def cyclic_support(n: int, load: int) -> IntArray:
     return np.asarray((np.arange(n)[:, None] + np.arange(load)) % n)
 
 
-def _rows(columns: IntArray, values: np.ndarray, width: int | None = None) -> sparse.csr_array:
+def sparse_rows(
+    columns: IntArray, values: np.ndarray, width: int | None = None
+) -> sparse.csr_array:
     """A sparse matrix from the ``(rows, d)`` columns of each row's entries, as they come."""
     count, d = columns.shape
     pointers = np.arange(count + 1) * d

@@ -1,7 +1,8 @@
 """The fields that codes share: when a round ends, and how it is decoded.
 
 A code is an encoding matrix; with a stopping rule and a decoder it is a scheme. Families of codes
-inherit the fields from here, say what their own rule and decoder are, and call ``coded_scheme``.
+inherit the fields from here, say what their own rule and decoder are, and call ``scheme`` or
+``coded``, which put the scheme together.
 """
 
 from __future__ import annotations
@@ -112,10 +113,57 @@ class Choosing(SchemeFamily):
 
     decoder: DecoderName = "optimal"
 
+    def decoder_of(self, code: Assignment, load: float, own: Mapping[str, Decoder] = {}) -> Decoder:
+        """The decoder that was chosen.
+
+        Args:
+            code: the encoding matrix.
+            load: d, the (mean) sum of a row's coefficients, for one-step decoding.
+            own: decoders of the code's own, by name: the weights of ``fixed`` where its paper has
+                some, a faster one for ``optimal``.
+
+        Raises:
+            InvalidParameter: it cannot decode the code.
+        """
+        name = self.decoder
+        if name in own:
+            return own[name]
+        if name == "optimal":
+            return Optimal(code)
+        if np.iscomplexobj(code.encoding):
+            valid = "must be optimal, since the code is complex"
+            raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
+        if name == "one_step":
+            return unbiased(code, load)
+        if name == "fixed":
+            return least_error(code)
+        return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))
+
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
 class Decoded(Choosing, Counted):
     """A code with a choice of decoders and of when a round ends; abstract."""
+
+    def coded(
+        self,
+        code: Assignment,
+        load: float,
+        own: Mapping[str, Decoder] = {},
+        copies: int | None = None,
+    ) -> Fixed:
+        """A code with the chosen rule and decoder; whether it is exact depends on who arrives.
+
+        Args:
+            code, load, own: as for ``decoder_of``.
+            copies: workers that hold each partition, where that is the same for all.
+
+        Raises:
+            InvalidParameter: the choices cannot work with the code.
+        """
+        decoder = self.decoder_of(code, load, own)
+        fair = copies and self.stop is None and decoder == unbiased(code, load)
+        claims = Claims(copies=copies, unbiased=RandomOrder() if fair else None)
+        return Fixed(self.name, code, self.rule(code), decoder, exact=None, claims=claims)
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -128,55 +176,3 @@ class Seeded(SchemeFamily):
     """
 
     code_seed: Seed = 0
-
-
-def coded_scheme(
-    family: Decoded,
-    code: Assignment,
-    load: float,
-    own: Mapping[str, Decoder] = {},
-    copies: int | None = None,
-) -> Fixed:
-    """A code with the rule and the decoder that its config chose.
-
-    Whether it is exact depends on who arrives.
-
-    Args:
-        family: the config.
-        code: the encoding matrix.
-        load: d, the (mean) sum of a row's coefficients, for one-step decoding.
-        own: decoders of the code's own, by name: the weights of ``fixed`` where its paper has some,
-            a faster one for ``optimal``.
-        copies: workers that hold each partition, where that is the same for all.
-
-    Raises:
-        InvalidParameter: the choices cannot work with the code.
-    """
-    decoder = decoder_of(family.decoder, code, load, own)
-    claims = Claims(copies=copies)
-    if copies and family.stop is None and decoder == unbiased(code, load):
-        claims = Claims(copies=copies, unbiased=RandomOrder())
-    return Fixed(family.name, code, family.rule(code), decoder, exact=None, claims=claims)
-
-
-def decoder_of(
-    name: DecoderName, code: Assignment, load: float, own: Mapping[str, Decoder] = {}
-) -> Decoder:
-    """The decoder of a name; arguments as for ``coded_scheme``.
-
-    Raises:
-        InvalidParameter: it cannot decode the code.
-    """
-    if name in own:
-        return own[name]
-    if name == "optimal":
-        return Optimal(code)
-    if np.iscomplexobj(code.encoding):
-        valid = "must be optimal, since the code is complex"
-        raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
-    match name:
-        case "one_step":
-            return unbiased(code, load)
-        case "fixed":
-            return least_error(code)
-    return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))

@@ -199,8 +199,3 @@ class _AtPlaceTally(Tally):
     @override
     def ring(self, now: float) -> bool:
         return self._inner.ring(now)
-
-
-def last_of_each(workers: int, messages: int) -> PerPlace:
-    """Every worker's last message, after which it is done, whatever it has left out before."""
-    return PerPlace((0,) * (messages - 1) + (workers,))

@@ -19,7 +19,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Seconds, require_divisor
 from .assignments import Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
-from .codes import Decoded, Loaded, decoder_of
+from .codes import Decoded, Loaded
 from .deadlines import Deadline, Window
 from .decoders import OnePerGroup
 from .stopping import CoverGroups
@@ -116,7 +116,7 @@ class ErasureHead(Decoded, Loaded):
             tolerates = max(workers - self.wait_for, self.load - 1)
         claims = Claims(self.load, tolerates, RandomOrder() if fair else None)
         own = {"optimal": OnePerGroup(self.load, scale)}
-        decoder = decoder_of(self.decoder, code, self.load, own)
+        decoder = self.decoder_of(code, self.load, own)
         return Fixed(self.name, code, rule, decoder, exact, claims=claims)
 
 

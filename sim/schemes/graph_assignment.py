@@ -22,7 +22,7 @@ from ..fields import STRICT, Count, refuse_naming
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, Seeded, coded_scheme
+from .codes import Decoded, Seeded
 from .decoders import Decoder, Optimal, unbiased
 from .graph_codes import regular_graph
 from .random_codes import plain_code
@@ -80,7 +80,7 @@ class GraphAssignment(Seeded, Decoded):
         edges = sorted(tuple(sorted(edge)) for edge in graph.edges())
         code = plain_code([np.array(edge) for edge in edges], vertices)
         own = {"fixed": unbiased(code, 2.0), "optimal": ByComponent(code)}
-        return coded_scheme(self, code, 2.0, own, copies=self.degree)
+        return self.coded(code, 2.0, own, copies=self.degree)
 
 
 @final

@@ -14,9 +14,9 @@ from typing_extensions import override
 from ..errors import InvalidParameter
 from ..fields import STRICT, refuse_naming, require_at_most_workers
 from ..types import IntArray
-from .assignments import Encoded
+from .assignments import Encoded, sparse_rows
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, DecoderName, Loaded, Seeded, coded_scheme
+from .codes import Decoded, DecoderName, Loaded, Seeded
 from .decoders import unbiased
 from .stop import Covered, Earliest
 from .stopping import FirstK
@@ -71,7 +71,7 @@ class RegularGraph(Seeded, Decoded, Loaded):
         graph = regular_graph("load", self.load, workers, self.code_seed)
         code = Encoded(adjacency(graph))
         own = {"fixed": unbiased(code, self.load)}
-        return coded_scheme(self, code, self.load, own, copies=self.load)
+        return self.coded(code, self.load, own, copies=self.load)
 
 
 @final
@@ -126,7 +126,7 @@ class Expander(Seeded, Decoded, Loaded):
                 require_at_most_workers("load", self.load, workers)
                 code = shifted(np.array(circulant_offsets(self.load, workers)), workers)
         own = {"fixed": unbiased(code, self.load)}
-        return coded_scheme(self, code, self.load, own, copies=self.load)
+        return self.coded(code, self.load, own, copies=self.load)
 
 
 def regular_graph(field: str, degree: int, vertices: int, seed: int) -> nx.Graph:
@@ -171,9 +171,7 @@ def _paley(load: int, workers: int) -> Encoded:
 def shifted(offsets: IntArray, workers: int) -> Encoded:
     """Worker j holds partitions j + o (mod n), for every offset o."""
     columns = np.sort((np.arange(workers)[:, None] + offsets) % workers, axis=1)
-    values, pointers = np.ones(columns.size), np.arange(workers + 1) * len(offsets)
-    shape = (workers, workers)
-    return Encoded(sparse.csr_array((values, columns.ravel(), pointers), shape=shape))
+    return Encoded(sparse_rows(columns, np.ones(columns.shape)))
 
 
 def circulant_offsets(load: int, workers: int) -> tuple[int, ...]:
@@ -273,7 +271,7 @@ class BlockDesign(Decoded, Loaded):
         if block is None:
             raise _without_design(workers, self.load)
         code = shifted(np.array(block), workers)
-        return coded_scheme(self, code, self.load, copies=self.load)
+        return self.coded(code, self.load, copies=self.load)
 
 
 def designs(v: int) -> dict[int, tuple[int, ...]]:

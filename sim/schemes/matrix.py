@@ -33,7 +33,7 @@ from ..files import (
 )
 from .assignments import Encoded
 from .base import Fixed, SchemeFamily
-from .codes import Decoded, coded_scheme
+from .codes import Decoded
 from .stop import Covered, DecodableWithin
 
 EXAMPLE = Path(__file__).with_name("example_matrix.csv")
@@ -93,7 +93,7 @@ class Matrix(Decoded):
         if self.decoder == "one_step" and load <= 0:
             valid = "must be optimal, fixed or sum: the entries of B do not add up to more than 0"
             raise InvalidParameter("decoder", self.decoder, valid)
-        return coded_scheme(self, code, load)
+        return self.coded(code, load)
 
 
 def read_matrix(path: Path) -> sparse.csr_array:

@@ -27,7 +27,7 @@ from ..fields import (
 from ..types import BoolArray, FloatArray, IntArray, Loads
 from .assignments import Assignment, Encoded
 from .base import Claims, Fixed, Independent, SchemeFamily
-from .codes import Counted, Decoded, Loaded, Seeded, coded_scheme
+from .codes import Counted, Decoded, Loaded, Seeded
 from .deadlines import Deadline
 from .decoders import CommonWeight, OfCode
 from .stop import Covered, DecodableWithin
@@ -86,7 +86,7 @@ class Bernoulli(Seeded, Decoded, Loaded):
         if self.pruned:
             counts = np.minimum(counts, 2 * self.load)
         rows = [rng.choice(workers, count, replace=False, shuffle=False) for count in counts]
-        return coded_scheme(self, plain_code(rows, workers), self.load)
+        return self.coded(plain_code(rows, workers), self.load)
 
 
 @final
@@ -155,7 +155,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
             inner = first + rng.choice(b, near[j], replace=False, shuffle=False)
             outer = rng.choice(n - b, far[j], replace=False, shuffle=False)
             rows.append(np.concatenate([inner, outer + b * (outer >= first)]))
-        return coded_scheme(self, plain_code(rows, n), d)
+        return self.coded(plain_code(rows, n), d)
 
 
 def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:

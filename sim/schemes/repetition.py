@@ -16,7 +16,7 @@ from ..numerics import row_max
 from ..types import BoolArray, FloatArray
 from .assignments import CyclicCode, CyclicMds, Encoded, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
-from .codes import Choosing, Loaded, Seeded, Stopped, decoder_of
+from .codes import Choosing, Loaded, Seeded, Stopped
 from .cyclic_decoders import Banded, Cyclic, Interpolated
 from .deadlines import Deadline
 from .decoders import Decoder, OfCode, OnePerGroup, Optimal, SumArrived
@@ -81,7 +81,7 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
         """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
         require_divisor(self.load, workers)
         code = Groups(workers, self.load)
-        decoder = decoder_of(self.decoder, code, self.load, {"optimal": OnePerGroup(self.load)})
+        decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load)})
         coded = self.scheme(code, CoverGroups(self.load), decoder, self.load - 1)
         if self.decoder != "optimal":
             # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.

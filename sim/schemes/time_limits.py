@@ -24,7 +24,7 @@ from .base import (
     Sees,
     State,
 )
-from .coverage import last_of_each
+from .coverage import PerPlace
 
 Cut = Literal["after", "at"]
 
@@ -56,6 +56,11 @@ class SelfStopping(OfWorkers):
     @override
     def message_sizes(self) -> tuple[float, ...]:
         return (0.0,) * self.pieces + (1.0,)
+
+    @property
+    def stopping(self) -> PerPlace:
+        """Every worker's last message, after which it is done, whatever it has left out before."""
+        return PerPlace((0,) * self.pieces + (self.n,))
 
     def done(self, messages: BoolArray) -> BoolArray:
         """Which pieces of each worker arrived: ``(..., n m)`` -> ``(..., n, pieces)``."""
@@ -159,8 +164,7 @@ class TimeLimited(SelfStopping):
     @override
     def plan(self, state: State = None) -> Round:
         shares = np.append(np.arange(1, self.pieces + 1) / self.pieces, 1.0)
-        stopping = last_of_each(self.n, self.messages)
-        return Round(np.ones(self.n, dtype=np.int64), stopping, self._stop, shares)
+        return Round(np.ones(self.n, dtype=np.int64), self.stopping, self._stop, shares)
 
     def _stop(self, times: FloatArray) -> FloatArray:
         """Pieces in time, and the last message when the worker stops: ``(..., n (M + 1))``."""
@@ -274,8 +278,7 @@ class Clipped(SelfStopping):
 
     @override
     def plan(self, state: State = None) -> Round:
-        stopping = last_of_each(self.n, self.messages)
-        return Round(np.ones(self.n, dtype=np.int64), stopping, self._clip, tasks=self.pieces)
+        return Round(np.ones(self.n, dtype=np.int64), self.stopping, self._clip, tasks=self.pieces)
 
     def _clip(self, lengths: FloatArray) -> FloatArray:
         """Seconds of each trial to message times: ``(..., n B)`` -> ``(..., n (B + 1))``."""
