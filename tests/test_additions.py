@@ -292,7 +292,7 @@ def test_a_kind_of_picture(tmp_path: Path) -> None:
 def with_a_command(folder: Path) -> None:
     from erasurehead.experiments import commands
 
-    @commands.app.command(epilog=commands.example("count results/demo"))
+    @commands.as_command("count results/demo")
     def count(
         directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run.")],
     ) -> None:

@@ -17,6 +17,7 @@ from typing_extensions import override
 
 from ...delay_models import DelayModel, Tape
 from ...delay_models.base import STRICT, Finite, IndependentDelays, Seconds
+from ...sim.engines.law import round_law
 from ...sim.engines.run import IDEAL, Cluster, Failures, Run
 from ...sim.errors import DataNotFound, InvalidParameter
 from ...sim.numerics import one_thread
@@ -63,6 +64,9 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     sees = scheme.sees if isinstance(scheme, RoundScheme) else Sees.NOTHING
     if sees is Sees.LOSSES and settings.problem is None:
         raise ConfigError(f"problem: missing; {scheme.name} decides by the losses")
+    if settings.clock_alone and settings.problem is not None:
+        key, value = ("engine", "law") if settings.engine == "law" else ("record", "clock")
+        raise at(key, value, "gives the clock alone: leave it, or problem, out")
     available = delay.workers_available()
     if available is not None and available < n:
         valid = f"the delay model serves {available} workers; must be 1 to {available}"
@@ -85,9 +89,9 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     cluster = _cluster(settings, features, scheme.message_size)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)
     run = Run(scheme, tapes, settings.load_law, rounds, settings.policy, cluster, seed)
-    refusal = run.refusal()
-    if settings.engine == "batch" and refusal is not None:
-        raise at("engine", "batch", f"{refusal}: must be event or auto")
+    refusal = round_law(run) if settings.engine == "law" else run.refusal()
+    if settings.engine in ("batch", "law") and isinstance(refusal, str):
+        raise at("engine", settings.engine, f"{refusal}: must be event or auto")
     return run
 
 

@@ -234,7 +234,10 @@ class Settings(BaseModel):
         iterations: number of iterations T.
         replications: independent repetitions R.
         seed: of everything random.
-        engine: ``auto`` takes the batch engine wherever it can.
+        engine: ``auto`` takes the batch engine wherever it can; ``law`` draws the length of each
+            round from its law, for any number of workers: the clock alone.
+        record: ``clock`` keeps when each iteration ended, and neither who had arrived nor what the
+            workers did: for long runs of many workers.
         policy: what workers do with unfinished work when the next model arrives.
         delay: how long a worker takes.
         load_law: how that grows with its load.
@@ -255,7 +258,8 @@ class Settings(BaseModel):
     iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1
     seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
-    engine: Literal["event", "batch", "auto"] = "auto"
+    engine: Literal["event", "batch", "auto", "law"] = "auto"
+    record: Literal["all", "clock"] = "all"
     policy: Policy = Policy.CANCEL
     delay: Annotated[DelayModel, _named("delays")]
     load_law: Annotated[LoadLaw, _named("load_laws")] = Proportional()
@@ -267,6 +271,11 @@ class Settings(BaseModel):
     target_loss: Annotated[float, BeforeValidator(not_bool), AllowInfNan(False)] | None = None
     plugins: list[str] = []
     sweep: dict[str, list[Any]] = {}
+
+    @property
+    def clock_alone(self) -> bool:
+        """Whether results are when iterations ended, and nothing else."""
+        return self.record == "clock" or self.engine == "law"
 
 
 FIELDS = tuple(Settings.model_fields)

@@ -247,7 +247,8 @@ def write_result(
             WORKERS: workers_table(outcome.finished),
         }
         for name, table in tables.items():
-            files.write_table(output / name, table, origin.facts)
+            if len(table):  # of workers nothing is known where the clock alone was recorded
+                files.write_table(output / name, table, origin.facts)
     made = {
         cell.key: {
             "label": cell.label,

@@ -72,6 +72,8 @@ def compute(
     engine = cell.settings.engine
     losses: Learned | None = None
     with one_thread():
+        if cell.settings.clock_alone:
+            return clock_alone(run, simulate(run, engine, heard=False, work=False))
         if isinstance(run.scheme, RoundScheme) and run.scheme.sees is Sees.LOSSES:
             assert learning is not None  # a config without a problem is refused
             trace, losses = learn_along(run, run.scheme, learning, engine, progress)
@@ -142,6 +144,27 @@ def result(
         replications["exact"] = exact.mean(axis=1)
     conditioning = run.scheme.conditioning()
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
+
+
+NO_WORKERS = pd.DataFrame(columns=["worker", "utilisation", "wasted", "last", "cost"], dtype=float)
+"""The table of workers of whom nothing was recorded."""
+
+
+def clock_alone(run: Run, trace: Trace) -> CellResult:
+    """The result of a run of which nothing is known but when its iterations ended."""
+    replications, t = len(trace.times), run.iterations
+    # An iteration without a barrier has several updates; a sequential code runs some rounds first.
+    together = 1 if isinstance(run.scheme, RoundScheme) else run.updates // t
+    times = trace.times[:, -t * together :][:, together - 1 :: together]
+    start = np.zeros((replications, 1))
+    frame = {
+        "replication": np.repeat(np.arange(replications), t + 1),
+        "iteration": np.tile(np.arange(t + 1), replications),
+        "time": np.hstack([start, times]).ravel(),
+        "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
+    }
+    whole = pd.DataFrame({"elapsed": trace.times[:, -1]})
+    return CellResult(pd.DataFrame(frame), whole, NO_WORKERS, trace.engine, None)
 
 
 def learn(
@@ -348,7 +371,8 @@ def read_cell(output: Path, key: str) -> CellResult | None:
         if not sound or (facts["key"], facts["code"]) != (key, code_fingerprint()):
             return None
         replications = pd.DataFrame(json.loads(facts["replications"]))
-        workers = pd.DataFrame(json.loads(facts["workers"]))
+        noted = pd.DataFrame(json.loads(facts["workers"]))
+        workers = NO_WORKERS if noted.empty else noted
         found = json.loads(facts["conditioning"])
         conditioning = None if found is None else Conditioning(**found)
         iterations = table.to_pandas(use_threads=False)

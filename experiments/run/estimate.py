@@ -94,6 +94,9 @@ EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
 TABLE, TABLES = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}
 """Seconds of the batch engine for a worker's round; under policies that look back."""
 
+LAW, LAW_WORKING = 2e-6, 64 * 2**20
+"""Seconds of the law engine for a round, and bytes that it works in."""
+
 DECODING = 5e-8
 """Seconds to decode and to record a worker's round."""
 
@@ -157,23 +160,28 @@ class Data:
     features: int
 
 
-def estimate(run: Run, engine: Engine, data: Data | None = None) -> Estimate:
+def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
     """Estimate a cell.
 
     Args:
         run: what is simulated.
         engine: what the config asks for.
         data: of the problem; ``None`` for timing only.
+        clock: whether nothing but the clock is recorded.
     """
-    chosen = run.chosen(engine)
+    chosen = "law" if engine == "law" else run.chosen(engine)
     reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
     rounds = run.updates * replications
     each = TABLES.get(run.policy, TABLE)
     if chosen == "event":
         each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
-    seconds = START + rounds * workers * (each + DECODING) + _decoding(run, data) / OPERATIONS
-    memory = _recorded(run) + _working(run, chosen)
+    if clock:
+        seconds = START + rounds * (LAW if chosen == "law" else workers * each)
+        memory = _tables(run) + FLOAT * rounds + _working(run, chosen)
+    else:
+        seconds = START + rounds * workers * (each + DECODING) + _decoding(run, data) / OPERATIONS
+        memory = _recorded(run) + _working(run, chosen)
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
@@ -186,11 +194,15 @@ def estimate(run: Run, engine: Engine, data: Data | None = None) -> Estimate:
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
 
 
+def _tables(run: Run) -> int:
+    replications = len(run.tapes)
+    rows = replications * (run.iterations + 1)
+    return ROW * rows + RUN * replications + WORKER * run.scheme.workers
+
+
 def _recorded(run: Run) -> int:
     """Bytes of the trace, of what is decoded from it, and of the tables."""
-    replications, scheme = len(run.tapes), run.scheme
-    rows = replications * (run.iterations + 1)
-    tables = ROW * rows + RUN * replications + WORKER * scheme.workers
+    replications, scheme, tables = len(run.tapes), run.scheme, _tables(run)
     rounds = replications * run.updates
     if isinstance(scheme, Barrierless):
         return tables + MESSAGE * rounds * scheme.gradients
@@ -205,6 +217,8 @@ def _recorded(run: Run) -> int:
 def _working(run: Run, engine: str) -> int:
     """Bytes that the batch engine works in."""
     scheme = run.scheme
+    if engine == "law":
+        return LAW_WORKING
     if engine == "event" or not isinstance(scheme, RoundScheme):
         return 0
     block = max(1, BLOCK_CELLS // scheme.workers)
@@ -366,7 +380,7 @@ def check(grid: Sequence[Cell], data_dir: Path | None, room: Room | None = None)
         delay = (id(settings.delay), settings.iterations)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
-        estimates[cell.key] = estimate(run, settings.engine, data)
+        estimates[cell.key] = estimate(run, settings.engine, data, settings.clock_alone)
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
     lines = dict.fromkeys(line for each in warnings.values() for line in each)

@@ -149,7 +149,7 @@ def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
 
 def _fresh(iterations: pd.DataFrame) -> pd.DataFrame:
     """The same rows with staleness 0 and one update each, unless they say otherwise."""
-    if "staleness" in iterations:
+    if "staleness" in iterations or "decoding_error" not in iterations:
         return iterations
     ended = iterations["iteration"] > 0
     place = list(iterations.columns).index("decoding_error") + 1
@@ -194,6 +194,8 @@ def _of_one_kind(values: Sequence[Any]) -> bool:
 
 def _costliest(workers: pd.DataFrame) -> dict[str, float]:
     """The worker whose lateness cost most: its index, share of rounds ended, seconds per run."""
+    if workers.empty:
+        return {}
     worst = workers.iloc[int(np.argmax(workers["cost"].to_numpy()))]
     return {
         "costliest_worker": int(worst["worker"]),

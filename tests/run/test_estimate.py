@@ -201,18 +201,21 @@ optimizer: {rule: gd, learning_rate: 0.1}
 
 
 PEAK = """
-import json, resource, sys
+import json, sys
 from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.run.estimate import check
 from erasurehead.experiments.run.command import RunOptions, run
 document, small = json.loads(sys.argv[1])
+def peak_memory():  # of this program; what getrusage says can be that of the process it came from
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 run(small, Path(sys.argv[2]) / "small", RunOptions())
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak_memory()
 (need,) = check(cells(document), None).estimates.values()
 run(document, Path(sys.argv[2]) / "large", RunOptions())
-peak = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+peak = peak_memory() - before
 print(json.dumps([need.memory, peak]))
 """
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.compute import CellResult, compute
 from erasurehead.experiments.run.records import (
     Finished,
@@ -24,6 +25,7 @@ from erasurehead.experiments.run.records import (
     workers_table,
 )
 from erasurehead.sim.metrics import METRICS, per_replication
+from tests.tools import inside
 
 BASE: dict[str, Any] = {
     "workers": 6,
@@ -211,3 +213,72 @@ def test_an_infinite_value_has_no_error() -> None:
     assert mean == np.inf
     assert np.isnan(error)
     assert np.isnan(mean_interval(np.array([1.0, np.inf]))[1:]).all()
+
+
+CLOCK_ALONE: list[dict[str, Any]] = [
+    {"name": "uncoded"},
+    {"name": "erasurehead", "load": 2, "wait_for": 3},
+    {"name": "cyclic_repetition", "load": 2},
+    {"name": "drop_compute", "pieces": 4, "patience": 0.5},
+    {"name": "sequential", "B": 1, "W": 2, "stragglers": 2, "tolerance": 0.5},
+    {"name": "adaptive_deadline", "kappa": 3.0, "at_least": 1, "rounds": 2},
+    {"name": "k_async", "wait_for": 3},
+    {"name": "k_batch_sync", "wait_for": 4},
+    {"name": "ringmaster", "oldest": 3},
+]
+
+
+@pytest.mark.parametrize("scheme", CLOCK_ALONE, ids=lambda scheme: scheme["name"])
+@pytest.mark.parametrize("policy", ["cancel", "queue"])
+def test_the_clock_alone_is_the_clock_of_a_full_run(scheme: dict[str, Any], policy: str) -> None:
+    """Catches updates and iterations mixed up, and rounds that a scheme runs before its first."""
+    changes = {"schemes": [scheme], "policy": policy}
+    full = finished(**changes)
+    clock = finished(**changes, record="clock")
+    for column in ("replication", "iteration", "time", "iteration_time"):
+        pd.testing.assert_series_equal(
+            clock[0][1].iterations[column], full[0][1].iterations[column]
+        )
+    assert list(clock[0][1].iterations) == ["replication", "iteration", "time", "iteration_time"]
+    mine, other = summary_table(clock).iloc[0], summary_table(full).iloc[0]
+    for column in ("iteration_time_mean", "iteration_time_se", "elapsed_mean"):
+        assert mine[column] == other[column]
+    assert "costliest_worker" not in mine
+    assert workers_table(clock).empty
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"record": "clock"}, "record = 'clock': gives the clock alone: leave it, or problem, out"),
+        ({"engine": "law"}, "engine = 'law': gives the clock alone"),
+    ],
+)
+def test_the_clock_alone_trains_nothing(changes: dict[str, Any], reason: str) -> None:
+    problem = {"dataset": "synthetic", "loss": "logistic", "rows": 60, "features": 3}
+    optimizer = {"rule": "gd", "learning_rate": 0.1}
+    with pytest.raises(ConfigError, match=reason):
+        finished(problem=problem, optimizer=optimizer, **changes)
+
+
+def test_the_law_of_a_round_is_an_engine() -> None:
+    _, result = finished(engine="law", iterations=2000, replications=1)[0]
+    assert result.engine == "law"
+    assert result.iterations["iteration_time"].mean() == pytest.approx(2.45 / 2, rel=0.1)
+    with pytest.raises(ConfigError, match=r"the law of a round is known .* must be event or auto"):
+        finished(engine="law", policy="queue")
+
+
+def test_of_the_clock_alone_there_are_a_report_and_pictures(tmp_path: Path) -> None:
+    """Catches a table of workers without rows, and a page that needs what was not recorded."""
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(BASE | {"record": "clock"}), encoding="utf-8")
+    output = tmp_path / "out"
+    assert inside("run", config, "--output", output).returncode == 0
+    assert not (output / "workers.parquet").exists()
+    again = inside("run", config, "--output", output)
+    assert "0 cells computed" in again.stdout
+    for command in ("plot", "report"):
+        done = inside(command, output)
+        assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+    assert (output / "plots" / "iteration_time.png").exists()
