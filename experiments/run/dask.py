@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from typing_extensions import override
 
 from ..config.errors import ConfigError, at
-from .lanes import Item, Lane, Result, Task, Tell, tell_nobody
+from .lanes import Item, Lane, Result, Task, tell_nobody
 
 PATIENCE = 8.0
 """Seconds that a scheduler has to answer: a busy one may be importing what a task needs."""
@@ -26,7 +26,7 @@ Answer = TypeVar("Answer")
 
 
 @contextmanager
-def cluster(address: str, tell: Tell = tell_nobody) -> Iterator[Sequence[Lane]]:
+def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator[Sequence[Lane]]:
     """The one lane that computes on the cluster behind ``address``.
 
     The workers need this package and, for public data sets, the data directory at the same path;
@@ -112,7 +112,7 @@ class ClusterLane(Lane):
 
     blames_one = False
 
-    def __init__(self, client: Any, address: str, tell: Tell) -> None:
+    def __init__(self, client: Any, address: str, tell: Callable[[str], None]) -> None:
         self._client, self._address, self._tell = client, address, tell
         self._executor: Executor = client.get_executor(pure=False)
         self._slots = 1

@@ -16,22 +16,15 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    BrokenExecutor,
-    Future,
-    ProcessPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager, nullcontext
 from copy import copy
 from dataclasses import dataclass
-from functools import partial
 from itertools import count
 from multiprocessing import connection, forkserver, resource_tracker
 from multiprocessing.process import BaseProcess
 from types import ModuleType
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from typing_extensions import override
 
@@ -42,9 +35,6 @@ Share = Callable[[float], None]
 """Called by a task with the share of its work that is done, 0 to 1."""
 
 Task = Callable[[Item, Share], Result]
-
-Tell = Callable[[str], None]
-"""Called with a line that the user should see at once."""
 
 
 def tell_nobody(*_: object) -> None:
@@ -245,13 +235,10 @@ def prepare() -> None:
 
 @contextmanager
 def open_lanes(jobs: int) -> Iterator[Sequence[Lane]]:
-    """The lanes of this machine for so many jobs; none for one job: compute right here.
-
-    Their processes start with their first task, and end with this context.
-    """
-    lanes = [ProcessLane() for _ in range(jobs if jobs > 1 else 0)]
-    if lanes:
+    """Until this context ends, lanes of this machine; for one job none: compute right here."""
+    if jobs > 1:
         prepare()
+    lanes = [ProcessLane() for _ in range(jobs)] if jobs > 1 else []
     try:
         yield lanes
     finally:
@@ -260,7 +247,7 @@ def open_lanes(jobs: int) -> Iterator[Sequence[Lane]]:
 
 
 class ProcessLane(Lane):
-    """One process, replaced by a new one when it dies."""
+    """One process, started with its first task and replaced by a new one when it dies."""
 
     def __init__(self) -> None:
         self._open()
@@ -271,13 +258,15 @@ class ProcessLane(Lane):
         self._process: BaseProcess | None = None
         self._far_end: connection.Connection | None = far_end
         context: Any = copy(multiprocessing.get_context("forkserver" if SERVER else "spawn"))
-        context.Process = partial(self._make, context.Process)
-        self._executor = ProcessPoolExecutor(1, context, _begin, (far_end,))
+        make = context.Process
 
-    def _make(self, make: Callable[..., BaseProcess], *args: Any, **options: Any) -> BaseProcess:
-        """Make a process as the executor asks for, and keep it: it knows why it died."""
-        self._process = make(*args, **options)
-        return self._process
+        def kept(*args: Any, **options: Any) -> BaseProcess:
+            """The process that the executor asks for: it knows why it died."""
+            self._process = process = cast(BaseProcess, make(*args, **options))
+            return process
+
+        context.Process = kept
+        self._executor = ProcessPoolExecutor(1, context, _begin, (far_end,))
 
     @override
     def slots(self) -> int:
@@ -299,19 +288,13 @@ class ProcessLane(Lane):
                 self.revive()
         self._far_end.close()  # the process has its own
         self._far_end = None
-        self._hear_of_the_end()
-        return future
-
-    def _hear_of_the_end(self) -> None:
-        """Leave the end into which answers are written to the process alone.
-
-        The executor keeps one, too, though it never writes. When the process dies in the middle of
-        an answer, the executor would then wait for the rest for ever, instead of an end of file.
-        """
-        answers = getattr(self._executor, "_result_queue", None)
-        writer = getattr(answers, "_writer", None)
+        # The executor keeps the end into which answers are written, too, though it never writes.
+        # When the process dies in the middle of an answer, the executor would then wait for the
+        # rest for ever, instead of an end of file.
+        writer = getattr(getattr(self._executor, "_result_queue", None), "_writer", None)
         if isinstance(writer, connection.Connection):
             writer.close()
+        return future
 
     @override
     def is_death(self, error: BaseException | None) -> bool:
