@@ -42,20 +42,29 @@ def write_bytes(path: Path, content: bytes) -> None:
     part = path.with_name(f".{path.name[:LONGEST]}.{os.getpid()}.{secrets.token_hex(4)}{TEMPORARY}")
     made = False
     try:
-        require_replaceable(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("xb") as file:  # with the permissions that the umask leaves
-            made = True
-            file.write(content)
-        part.replace(path)
-        made = False
-    except ConfigError:
-        raise
-    except (OSError, ValueError) as error:
-        raise cannot_write(path, error) from None
+        with _reported(path):
+            require_replaceable(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("xb") as file:  # with the permissions that the umask leaves
+                made = True
+                file.write(content)
+            part.replace(path)
+            made = False
     finally:
         if made:
             part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    """Turn what the system refuses within this context into the one line for ``path``."""
+    try:
+        yield
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise ConfigError(f"{path}: cannot be written: {reason or error}") from None
 
 
 def require_replaceable(path: Path) -> None:
@@ -82,7 +91,7 @@ def folder_made(folder: Path) -> Iterator[None]:
     """
     new: list[Path] = []
     try:
-        try:
+        with _reported(folder):
             for place in (*reversed(folder.parents), folder):
                 if not place.is_dir():
                     with suppress(FileExistsError):
@@ -90,8 +99,6 @@ def folder_made(folder: Path) -> Iterator[None]:
                         new.append(place)
             if not folder.is_dir():
                 raise NotADirectoryError(20, "Not a directory")
-        except (OSError, ValueError) as error:
-            raise cannot_write(folder, error) from None
         yield
     finally:
         for place in reversed(new):
@@ -115,13 +122,9 @@ def require_file(path: Path) -> None:
     Raises:
         ConfigError: why not.
     """
-    try:
+    with _reported(path):
         require_replaceable(path)
         exists = path.exists()
-    except ConfigError:
-        raise
-    except (OSError, ValueError) as error:
-        raise cannot_write(path, error) from None
     if exists:
         require_writable(path.parent)
     else:
@@ -130,18 +133,10 @@ def require_file(path: Path) -> None:
 
 
 def _try_out(file: Path, named: Path) -> None:
-    try:
+    with _reported(named):
         with file.open("xb"):
             pass
         file.unlink()
-    except (OSError, ValueError) as error:
-        raise cannot_write(named, error) from None
-
-
-def cannot_write(path: Path, error: OSError | ValueError) -> ConfigError:
-    """The one line for a path that the system refuses."""
-    reason = error.strerror if isinstance(error, OSError) else None
-    return ConfigError(f"{path}: cannot be written: {reason or error}")
 
 
 def remove(paths: Iterable[Path]) -> None:
@@ -151,10 +146,8 @@ def remove(paths: Iterable[Path]) -> None:
         ConfigError: one cannot be removed.
     """
     for path in paths:
-        try:
+        with _reported(path):
             path.unlink(missing_ok=True)
-        except OSError as error:
-            raise cannot_write(path, error) from None
 
 
 def alive(process: int) -> bool:
@@ -236,10 +229,8 @@ def locked(folder: Path, names: Iterable[str] = ()) -> Iterator[None]:
     """
     with folder_made(folder):
         path = folder / NAME
-        try:
+        with _reported(folder):
             handle = _acquired(path)
-        except OSError as error:
-            raise cannot_write(folder, error) from None
         try:
             for name in names:
                 require_replaceable(folder / name)
