@@ -132,7 +132,7 @@ def test_a_run_is_the_authors_program(
         "optimizer": {"rule": rule, "learning_rate": eta},
     }
     (cell,) = cells(document)
-    run, learning = timing(cell), training(cell, None)
+    run, learning = timing(cell), training(cell)
     assert learning is not None
     trace = simulate(run, engine)
     model = learn(learning, run.scheme.steps(trace), run.iterations).final_beta[:, 0]

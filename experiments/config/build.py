@@ -27,7 +27,7 @@ from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
-from .cells import Cell, stamps
+from .cells import Cell
 from .codec import names
 from .errors import ConfigError, at
 from .settings import FailureSettings, Settings, section
@@ -129,17 +129,17 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     return lines
 
 
-def both(cell: Cell, data_dir: Path | None) -> tuple[Run, Training | None]:
+def both(cell: Cell) -> tuple[Run, Training | None]:
     """What ``timing`` and ``training`` build, the messages as large as the problem's gradients.
 
     Raises:
         ConfigError: as these.
     """
-    learning = training(cell, data_dir)
+    learning = training(cell)
     return timing(cell, None if learning is None else learning.problem.features), learning
 
 
-def training(cell: Cell, data_dir: Path | None) -> Training | None:
+def training(cell: Cell) -> Training | None:
     """Build a cell's problem, cut into its scheme's partitions; ``None`` for a timing-only cell.
 
     Raises:
@@ -154,9 +154,17 @@ def training(cell: Cell, data_dir: Path | None) -> Training | None:
     config = settings.problem
     code = (type(config.family), config.losses[config.settings.loss])
     text = json.dumps(cell.document["problem"], sort_keys=True)
-    files = stamps(config, data_dir)
-    wanted = _Wanted(text, code, files, settings.workers, settings.seed, data_dir, config)
-    problem, initial = _problem(wanted)
+    problem, initial = _problem(
+        _Wanted(
+            text,
+            code,
+            cell.data_stamps(),
+            settings.workers,
+            settings.seed,
+            cell.data_dir,
+            config,
+        )
+    )
     partitions = scheme_of(cell).partitions
     if partitions != problem.partitions:
         try:

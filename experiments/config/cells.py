@@ -60,12 +60,6 @@ def hashed_text(plain: Any, files: Iterable[Input]) -> str:
 _encoded = json.JSONEncoder(sort_keys=True, default=str).encode
 
 
-def stamps(problem: ProblemConfig, data_dir: Path | None) -> tuple[tuple[Path, int, int], ...]:
-    """Of the file of a problem's data set; they change when it does."""
-    paths = [path for path in _data(problem, data_dir) if path.is_file()]
-    return tuple((path, *_stamp(path)) for path in paths)
-
-
 def _by_content(section: Any, digests: Mapping[str, str]) -> Any:
     if isinstance(section, list):
         return [_by_content(entry, digests) for entry in section]
@@ -131,6 +125,7 @@ class Cell:
         key: hash of everything that the cell's numbers depend on, 16 hexadecimal digits.
         inputs: the files among these.
         code: the digests of the plugins among these.
+        data_dir: where the public data sets lie.
     """
 
     document: Mapping[str, Any]
@@ -140,6 +135,7 @@ class Cell:
     key: str
     inputs: tuple[Input, ...] = ()
     code: frozenset[str] = frozenset()
+    data_dir: Path | None = None
 
     @cached_property
     def settings(self) -> Settings:
@@ -158,6 +154,11 @@ class Cell:
         """The scheme's section, with every default."""
         scheme: Mapping[str, Any] = self.document["schemes"][0]
         return scheme
+
+    def data_stamps(self) -> tuple[tuple[Path, int, int], ...]:
+        """Path, time and size of the file of its data set; they change when it does."""
+        paths = [p for p in _data(self.settings.problem, self.data_dir) if p.is_file()]
+        return tuple((path, *_stamp(path)) for path in paths)
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key != "settings"}
@@ -329,6 +330,7 @@ class _Grid:
                 key=hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16],
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
                 code=code | scheme.code,
+                data_dir=self._data_dir,
             )
             settings = Settings.model_construct(**{**values, "schemes": (entry,)})
             cell.__dict__["settings"] = settings  # what was read need not be read again here

@@ -80,7 +80,7 @@ def run_cell(cell: Cell) -> Simulated:
     Raises:
         ConfigError: the cell cannot be built.
     """
-    run, learning = build.both(cell, None)
+    run, learning = build.both(cell)
     assert learning is not None
     steps = run.scheme.steps(simulate(run, work=False))
     losses = learn(learning, steps, run.iterations).train_loss

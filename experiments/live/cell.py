@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -131,21 +130,20 @@ class Facts:
 
 
 def play(
-    cell: Cell, how: How, data_dir: Path | None = None, progress: Callable[[], None] = lambda: None
+    cell: Cell, how: How, progress: Callable[[], None] = lambda: None
 ) -> tuple[CellResult, Facts]:
     """Run a cell on real workers.
 
     Args:
         cell: what to run.
         how: on which workers.
-        data_dir: where the public data sets lie.
         progress: called after each iteration.
 
     Raises:
         ConfigError: the cell cannot be built, or not be run on real workers.
         CannotEnd: workers died without which an update cannot happen.
     """
-    run, learning = build.both(cell, data_dir)
+    run, learning = build.both(cell)
     reason = refusal(run, how.injected)
     if reason is not None:
         raise ConfigError(reason)

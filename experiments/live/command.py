@@ -111,7 +111,7 @@ def run_live(
     how = read_how(asked)
     grid = cells(document, asked.data_dir)
     room = Room() if asked.allow_large else Room.here(output)
-    checked = check(grid, asked.data_dir, room)
+    checked = check(grid, room)
     possible = [cell for cell in grid if cell.key not in checked.impossible]
     total = _check(possible, how, asked.allow_large)
     config = resolved(document)
@@ -135,7 +135,7 @@ def run_live(
         for cell in possible:
             started, before = time.monotonic(), done
             try:
-                numbers, said = play(cell, how, asked.data_dir, count)
+                numbers, said = play(cell, how, count)
             except CannotEnd as error:
                 failed.append((cell, str(error)))
                 done = before + build.iterations(cell.settings) * cell.settings.replications

@@ -185,7 +185,9 @@ class Simulation:
             "replications": self.replications,
         }
         named = {**plain(schemes[0].family, catalogue), "label": schemes[0].label}
-        cell = Cell({**base, "schemes": [named]}, schemes[0].label, {}, 0, "")
+        cell = Cell(
+            {**base, "schemes": [named]}, schemes[0].label, {}, 0, "", data_dir=self.data_dir
+        )
         cell.__dict__["settings"] = settings.model_copy(update=changed)
         return cell
 
@@ -371,7 +373,7 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Per
     try:
         cell = simulation.cell()
         data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
-        learning = build.training(data, simulation.data_dir)
+        learning = build.training(data)
         run = build.timing(cell, None if learning is None else learning.problem.features)
         cost = estimate(run, cell.settings.engine)
         if cost.seconds > LONGEST or cost.memory > LARGEST:

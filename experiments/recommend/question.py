@@ -271,7 +271,7 @@ def _goal(scenario: Scenario, request: SearchRequest) -> tuple[Goal, ExactDescen
             raise at("--budget", budget, text)
         return Goal("iterations", iterations if target is None else target), None
     cell = cells({**scenario.base, "schemes": [TODAY]}, scenario.data_dir)[0]
-    learning = build.training(cell, scenario.data_dir)
+    learning = build.training(cell)
     assert learning is not None
     if budget is not None:
         return Goal("budget", budget), exact_descent(learning, iterations)

@@ -167,10 +167,10 @@ def read_scenario(
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
     whole = {"schemes": None, **document}
     whole["schemes"] = whole["schemes"] or [TODAY]
-    grid, left_out = _possible(cells(whole, data_dir), data_dir)
+    grid, left_out = _possible(cells(whole, data_dir))
     first = grid[0]
     settings = first.settings
-    _, learning = build.both(first, data_dir)
+    _, learning = build.both(first)
     model, law, n = settings.delay, settings.load_law, settings.workers
     rounds = min(ROUNDS, model.rounds_available() or ROUNDS)
     tape = Tape(model, n, settings.seed, 0)
@@ -205,7 +205,7 @@ def _finite_median(seconds: FloatArray) -> float:
     return float(np.nanmedian(np.where(np.isfinite(seconds), seconds, np.nan)))
 
 
-def _possible(grid: Sequence[Cell], data_dir: Path | None) -> tuple[list[Cell], list[str]]:
+def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
     """The cells that can be built, and a line for each other one: of a list of values, some may not
     suit the rest.
 
@@ -216,7 +216,7 @@ def _possible(grid: Sequence[Cell], data_dir: Path | None) -> tuple[list[Cell], 
     settings = grid[0].settings
     if settings.workers > MOST_WORKERS:
         raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
-    found = check(grid, data_dir, Room.here(Path()))
+    found = check(grid, Room.here(Path()))
     possible = [cell for cell in grid if cell.key in found.estimates]
     for cell in possible:
         need = found.estimates[cell.key]

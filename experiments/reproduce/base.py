@@ -147,7 +147,7 @@ class Effort:
 
     def cells(self, document: Mapping[str, Any]) -> Sequence[Cell]:
         """The cells of a config document; it has the common workers and this seed."""
-        return cells({"workers": WORKERS, "seed": self.seed, **document})
+        return cells({"workers": WORKERS, "seed": self.seed, **document}, self.data_dir)
 
     def problem(self, document: Mapping[str, Any]) -> Problem:
         """The problem of a config document.
@@ -155,13 +155,13 @@ class Effort:
         Raises:
             ConfigError: its data are missing.
         """
-        parts = build.training(self.cells(document)[0], self.data_dir)
+        parts = build.training(self.cells(document)[0])
         assert parts is not None
         return parts.problem
 
     def results(self, document: Mapping[str, Any]) -> list[Finished]:
         """Compute every cell of a config document in this process."""
-        return [(cell, compute(cell, self.data_dir)) for cell in self.cells(document)]
+        return [(cell, compute(cell)) for cell in self.cells(document)]
 
     def half_way_loss(self, document: Section) -> float:
         """The training loss that the exact gradient reaches after half of the iterations."""

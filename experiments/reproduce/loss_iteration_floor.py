@@ -86,7 +86,7 @@ class LossIterationFloor(RunsFigure):
         erasure = GroupErasure(WORKERS, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
         [cell] = effort.cells(self._document(arrivals, step, effort))
-        run, parts = build.both(cell, effort.data_dir)
+        run, parts = build.both(cell)
         steps = run.scheme.steps(simulate(run))
         assert parts is not None
         assert isinstance(steps, DecodedRounds)

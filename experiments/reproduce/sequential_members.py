@@ -39,7 +39,7 @@ def training_runs(
 ) -> tuple[Run, Iterator[Runs]]:
     """One scheme on the delays and the problem of a document, at each rate."""
     [cell] = effort.cells({**document, **ANY_RATE, "schemes": [scheme]})
-    run, learning = build.both(cell, effort.data_dir)
+    run, learning = build.both(cell)
     assert learning is not None
     return run, trained(run, learning, rates)
 

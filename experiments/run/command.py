@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +147,7 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     """
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
-    checked = check(grid, options.data_dir, room)
+    checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     todo = [cell for key, cell in possible.items() if read_cell(output, key) is None]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
@@ -170,7 +169,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     known = planned.checked
     failed, seconds = dict(known.impossible), dict[str, float]()
     place = output / "cells"
-    task, before = partial(compute_cell, options.data_dir), len(known.estimates) - len(planned.todo)
+    before = len(known.estimates) - len(planned.todo)
 
     def progress(done: float) -> None:
         options.progress(before + done, len(known.estimates))
@@ -181,7 +180,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")
         files.write_bytes(output / CONFIG, write_yaml(config).encode())
         progress(0)
-        for cell, done in map_unordered(task, planned.todo, lanes, progress):
+        for cell, done in map_unordered(compute_cell, planned.todo, lanes, progress):
             if isinstance(done, Died):
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
@@ -196,7 +195,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         write_result(config, output, outcome, time.monotonic() - began)
         if options.timeline is not None:
             computed = [cell for cell, _ in finished]
-            timeline.write_timeline(computed, options.timeline, output, options.data_dir)
+            timeline.write_timeline(computed, options.timeline, output)
     return outcome
 
 

@@ -50,14 +50,11 @@ class CellResult:
     conditioning: Conditioning | None = None
 
 
-def compute(
-    cell: Cell, data_dir: Path | None = None, progress: Progress | None = None
-) -> CellResult:
+def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
     """Run a cell.
 
     Args:
         cell: what to run.
-        data_dir: where the public data sets lie.
         progress: told of each iteration that the models have learned.
 
     Raises:
@@ -68,7 +65,7 @@ def compute(
     (R columns, or one when every round decodes exactly) and one with the test data; of stale
     single gradients, see ``sim.learner``.
     """
-    run, learning = build.both(cell, data_dir)
+    run, learning = build.both(cell)
     engine = cell.settings.engine
     losses: Learned | None = None
     with one_thread():
@@ -105,18 +102,15 @@ class Done:
     code: str
 
 
-def compute_cell(data_dir: Path | None, cell: Cell, share: Callable[[float], None]) -> Done:
-    """What a worker process does with a cell: any error is that cell's alone.
+def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
+    """What a worker process does with a cell, telling the share that is done, 0 to 1.
 
-    Args:
-        data_dir: where the public data sets lie.
-        cell: what to run.
-        share: told the share that is done, 0 to 1.
+    Any error is that cell's alone.
     """
     began = time.monotonic()
     result: CellResult | str
     try:
-        result = compute(cell, data_dir, lambda done, total: share(done / total))
+        result = compute(cell, lambda done, total: share(done / total))
     except EXPECTED as error:
         result = str(error)
     except Exception as error:

@@ -346,14 +346,13 @@ class Checked:
     estimates: Mapping[str, Estimate]
 
 
-def check(grid: Sequence[Cell], data_dir: Path | None, room: Room | None = None) -> Checked:
+def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     """Build every cell, so that a bad config writes nothing.
 
     What cells share (a problem, the warnings of a delay model) is built once.
 
     Args:
         grid: the cells.
-        data_dir: where the public data sets lie.
         room: how large the data may be; of any size if ``None``.
 
     Raises:
@@ -369,7 +368,7 @@ def check(grid: Sequence[Cell], data_dir: Path | None, room: Room | None = None)
             cut = build.scheme_of(cell).partitions
             problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
             if problem not in sizes:
-                sizes[problem] = _size(cell, data_dir, room or Room())
+                sizes[problem] = _size(cell, room or Room())
             data = sizes[problem]
             run = build.timing(cell, None if data is None else data.features)
         except build.ImpossibleCell as error:
@@ -387,14 +386,14 @@ def check(grid: Sequence[Cell], data_dir: Path | None, room: Room | None = None)
     return Checked(impossible, tuple(lines), estimates)
 
 
-def _size(cell: Cell, data_dir: Path | None, room: Room) -> Data | None:
+def _size(cell: Cell, room: Room) -> Data | None:
     """How large a cell's problem is; one that says so before it is made may be refused."""
     config = cell.settings.problem
     said = None if config is None else config.family.entries
     if config is not None and said is not None:
         what = f"problem.dataset = {config.family.name} ({said:.3g} numbers)"
         require_memory(DATA * FLOAT * said, room, what, "take fewer rows or features")
-    learning = build.training(cell, data_dir)
+    learning = build.training(cell)
     if learning is None:
         return None
     problem = learning.problem

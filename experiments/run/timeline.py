@@ -33,14 +33,14 @@ COLUMNS = ["label", "worker", "kind", "start", "end", "iteration", "ended_by"]
 MICROSECONDS = 1e6
 
 
-def record(recorded: Iterable[Cell], data_dir: Path | None = None) -> Timelines:
+def record(recorded: Iterable[Cell]) -> Timelines:
     """Run the first replication of each cell on the event engine and note every span.
 
     Cost: one replication on the event engine per cell.
     """
     timelines: Timelines = {}
     for cell in recorded:
-        run, learning = build.both(cell, data_dir)
+        run, learning = build.both(cell)
         run, recorder = replace(run, tapes=run.tapes[:1]), Recorder()
         scheme = run.scheme
         if learning is not None and isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
@@ -104,14 +104,12 @@ def _events(process: int, span: Span, source: str) -> Iterator[Event]:
             yield arrow | place | {"ph": "f", "bp": "e", "ts": end}
 
 
-def write_timeline(
-    finished: Iterable[Cell], file: Path, output: Path, data_dir: Path | None = None
-) -> None:
+def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
     """Write the timelines of the grid's first point: ``file`` and ``output/timeline.parquet``.
 
     Both carry the origin of the result in ``output``.
     """
-    timelines = record((cell for cell in finished if cell.point == 0), data_dir)
+    timelines = record(cell for cell in finished if cell.point == 0)
     origin = outputs.origin_of(output)
     files.write_bytes(file, trace_events(timelines, origin))
     facts = {} if origin is None else origin.facts

@@ -56,7 +56,7 @@ def test_each_distinct_section_is_read_and_built_once(monkeypatch: pytest.Monkey
     monkeypatch.setattr(build, "_built", build.lru_cache(counting))
     rates = [1 + i / 10 for i in range(10)]
     grid = cells(BASE | {"sweep": {"delay.rate": rates, "seed": list(range(20))}})
-    assert len(check(grid, None).estimates) == len(grid) == 2 * 200
+    assert len(check(grid).estimates) == len(grid) == 2 * 200
     assert read == {"delays": 10, "schemes": 2}
     assert set(built.values()) == {1}
     for cell in grid[:3]:
@@ -239,7 +239,7 @@ def test_data_that_are_replaced_are_loaded_again(tmp_path: Path) -> None:
     for factor in (1.0, 2.0):
         np.savez(path, X=factor * np.eye(8, 3) + 1, y=np.arange(8.0))
         mine = cell(problem={"loss": "least_squares", "dataset": "file", "path": str(path)})
-        learning = build.training(mine, None)
+        learning = build.training(mine)
         assert learning is not None
         sums.append(float(learning.problem.X.sum()))
     assert sums == [27.0, 30.0]

@@ -324,7 +324,7 @@ class Broken(Flat):
     )
     flat = {"delay": {"model": "flat", "most": 1.0}}
     with pytest.raises(ConfigError, match=mention):
-        check(cells(with_plugin(file) | flat | change), None)
+        check(cells(with_plugin(file) | flat | change))
 
 
 @pytest.mark.parametrize(

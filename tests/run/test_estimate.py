@@ -213,7 +213,7 @@ def peak_memory():  # of this program; what getrusage says can be that of the pr
     return 1024 * int(status.split("VmHWM:")[1].split()[0])
 run(small, Path(sys.argv[2]) / "small", RunOptions())
 before = peak_memory()
-(need,) = check(cells(document), None).estimates.values()
+(need,) = check(cells(document)).estimates.values()
 run(document, Path(sys.argv[2]) / "large", RunOptions())
 peak = peak_memory() - before
 print(json.dumps([need.memory, peak]))
@@ -253,7 +253,7 @@ def test_estimates_of_memory_are_right_within_a_factor(
 
 def test_a_cell_has_an_estimate_of_its_disk(tmp_path: Path) -> None:
     document = SMALL | {"iterations": 20_000}
-    (estimate,) = check(cells(document), None).estimates.values()
+    (estimate,) = check(cells(document)).estimates.values()
     run(document, tmp_path, RunOptions())
     found = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     assert 0.5 < estimate.disk / found < 3
