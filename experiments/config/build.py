@@ -154,17 +154,9 @@ def training(cell: Cell) -> Training | None:
     config = settings.problem
     code = (type(config.family), config.losses[config.settings.loss])
     text = json.dumps(cell.document["problem"], sort_keys=True)
-    problem, initial = _problem(
-        _Wanted(
-            text,
-            code,
-            cell.data_stamps(),
-            settings.workers,
-            settings.seed,
-            cell.data_dir,
-            config,
-        )
-    )
+    files = cell.data_stamps()
+    wanted = _Wanted(text, code, files, settings.workers, settings.seed, cell.data_dir, config)
+    problem, initial = _problem(wanted)
     partitions = scheme_of(cell).partitions
     if partitions != problem.partitions:
         try:

@@ -13,13 +13,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
+from ...delay_models import DelayModel
 from ...sim.errors import DataNotFound
 from ...sim.problems import ProblemConfig
 from .catalogue import Catalogue, Plugin, blamed, with_plugins
 from .codec import classes_in, filled, plain
 from .document import MOST_POINTS, anchored, range_values, set_dotted
 from .errors import ConfigError, at
-from .settings import FIELDS, SchemeEntry, Settings, section, validate, with_worker_count
+from .settings import AUTO, FIELDS, SchemeEntry, Settings, section, validate
 
 
 @dataclass(frozen=True)
@@ -277,15 +278,33 @@ class _Grid:
         self, document: Mapping[str, Any], catalogue: Catalogue, data_dir: Path | None
     ) -> None:
         self.sweep = _sweep(document)
-        whole = with_worker_count(document, self.sweep, catalogue)
-        self.base = {key: value for key, value in whole.items() if key != "sweep"}
+        self.base = {key: value for key, value in document.items() if key != "sweep"}
         self._catalogue, self._data_dir = catalogue, data_dir
+        if self.base.get("workers") == AUTO:
+            self.base["workers"] = self._workers()
         self._input = cache(Input.at)
         self._touched: dict[str, list[int]] = {}
         for position, key in enumerate(self.sweep):
             if key.split(".")[0] in ("plugins", "sweep"):
                 raise at(f"sweep.{key}", self.sweep[key], "cannot be swept")
             self._touched.setdefault(key.split(".")[0], []).append(position)
+
+    def _workers(self) -> int:
+        """As many as the delays have; where delays are swept, those of the first point count.
+
+        Raises:
+            ConfigError: the delays cannot be read, or serve any number of workers.
+        """
+        part = {"delay": copy.deepcopy(self.base.get("delay"))}
+        for key, values in self.sweep.items():
+            if key.split(".")[0] == "delay":
+                set_dotted(part, key, copy.deepcopy(values[0]))
+        delay: DelayModel = section("delay", part["delay"], self._catalogue)
+        number = delay.workers_available()
+        if number is None:
+            valid = "these delays serve any number of workers; must be a whole number >= 1"
+            raise at("workers", AUTO, valid)
+        return number
 
     def points(self) -> Iterator[tuple[dict[str, Any], Reads]]:
         """Each point's swept values, and its settings."""

@@ -73,7 +73,7 @@ def field_rows(family: type) -> list[FieldRow]:
 def first_sentence(entry: object) -> str:
     """What a class or an object is, in the first paragraph of its docstring."""
     paragraph = cleandoc(entry.__doc__ or "").split("\n\n")[0]
-    return _prose(paragraph)
+    return _one_line(paragraph).replace("``", "")
 
 
 def _value(hint: Any) -> tuple[str, str]:
@@ -114,7 +114,7 @@ ENTRY = re.compile(r"^ {4}(?P<name>\w+): (?P<text>.*(?:\n {8}.*)*)", re.MULTILIN
 
 def meanings_of(family: type) -> dict[str, str]:
     """What the ``Args`` of a class say of each field."""
-    return {name: _prose(text) for name, text in section_of(family, "Args").items()}
+    return {name: text.replace("``", "") for name, text in section_of(family, "Args").items()}
 
 
 def section_of(family: type, title: str) -> dict[str, str]:
@@ -140,11 +140,6 @@ def prose_of(entry: object) -> list[str]:
 
 def _one_line(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
-
-
-def _prose(text: str) -> str:
-    """One line, without the marks of code."""
-    return _one_line(text).replace("``", "")
 
 
 Schema = dict[str, Any]
@@ -205,7 +200,24 @@ def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
         "required": required,
         "additionalProperties": False,
     }
-    return _gathered(document, found)
+    gathered: Schema = {}  # what else the fields of sections refer to
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(entry) for entry in node]
+        if not isinstance(node, dict):
+            return node
+        if "$defs" in node:
+            gathered.update(walk(node["$defs"]))
+        if DELAY_MODEL in node:
+            node = {key: entry for key, entry in node.items() if key != DELAY_MODEL}
+            node |= _ref("delays")
+        bounds = {key: BOUNDS[key] for key in BOUNDS if isinstance(node.get(key), int | float)}
+        return {bounds.get(key, key): walk(entry) for key, entry in node.items() if key != "$defs"}
+
+    whole: Schema = walk(document)
+    definitions = walk(found)
+    return whole | {"$defs": gathered | definitions}
 
 
 def _setting(name: str) -> Schema:
@@ -272,25 +284,3 @@ def _json_schema(adapter: TypeAdapter[Any]) -> Schema:
 
 def _ref(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
-
-
-def _gathered(document: Schema, found: Schema) -> Schema:
-    """The document with all definitions at its top, and with what fields of delay models mean."""
-    gathered: Schema = {}
-
-    def walk(node: Any) -> Any:
-        if isinstance(node, list):
-            return [walk(entry) for entry in node]
-        if not isinstance(node, dict):
-            return node
-        if "$defs" in node:
-            gathered.update(walk(node["$defs"]))
-        if DELAY_MODEL in node:
-            node = {key: entry for key, entry in node.items() if key != DELAY_MODEL}
-            node |= _ref("delays")
-        bounds = {key: BOUNDS[key] for key in BOUNDS if isinstance(node.get(key), int | float)}
-        return {bounds.get(key, key): walk(entry) for key, entry in node.items() if key != "$defs"}
-
-    whole: Schema = walk(document)
-    definitions = walk(found)
-    return whole | {"$defs": gathered | definitions}

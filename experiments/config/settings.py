@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import itertools
 import math
@@ -35,8 +34,8 @@ from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
 from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, plain, require_known, takes_list
-from .document import MOST_POINTS, set_dotted
-from .errors import at, escaped, is_plain, shortened
+from .document import MOST_POINTS
+from .errors import escaped, is_plain, shortened
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
@@ -310,26 +309,3 @@ def section(name: str, value: Any, catalogue: Catalogue = BUILT_IN) -> Any:
 
 AUTO = "auto"
 """Instead of a number of workers: as many as the delays have columns."""
-
-
-def with_worker_count(
-    document: Mapping[str, Any], sweep: Mapping[str, list[Any]], catalogue: Catalogue
-) -> dict[str, Any]:
-    """The document with the number of workers that its delays have, where it says ``auto``.
-
-    Where delays are swept, those of the first point count.
-
-    Raises:
-        ConfigError: the delays cannot be read, or serve any number of workers.
-    """
-    if document.get("workers") != AUTO:
-        return dict(document)
-    part = {"delay": copy.deepcopy(document.get("delay"))}
-    for key, values in sweep.items():
-        if key.split(".")[0] == "delay":
-            set_dotted(part, key, copy.deepcopy(values[0]))
-    number = section("delay", part["delay"], catalogue).workers_available()
-    if number is None:
-        valid = "these delays serve any number of workers; must be a whole number >= 1"
-        raise at("workers", AUTO, valid)
-    return {**document, "workers": number}
