@@ -15,13 +15,12 @@ from erasurehead.experiments.reproduce.atlas import (
     LEFT_OUT,
     Atlas,
     apart,
-    fields_in_seconds,
     members,
     not_compared,
     title,
 )
 from erasurehead.experiments.reproduce.base import WORKERS, Effort
-from erasurehead.experiments.reproduce.clusters import MEAN, WORK, additive
+from erasurehead.experiments.reproduce.clusters import WORK, additive
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.base import RoundScheme
 from erasurehead.sim.theory import IterationTimeLaw, scheme_iteration_time
@@ -43,7 +42,7 @@ def test_times_are_those_of_the_theory(frame: pd.DataFrame, delays: str) -> None
     Of Pareto delays the slowest of 30 has too heavy a tail for a z-score.
     """
     part = frame[frame["delays"] == delays].set_index("member")
-    chosen = [member for member in members(MEAN + WORK) if member["name"] in KNOWN]
+    chosen = [member for member in members() if member["name"] in KNOWN]
     document = {"workers": WORKERS, "iterations": 1, "delay": DELAYS[delays], "schemes": chosen}
     compared = 0
     for member, cell in zip(chosen, cells(document | {"load_law": additive(WORK)}), strict=True):
@@ -73,7 +72,7 @@ def test_the_error_of_clipped_trials(frame: pd.DataFrame) -> None:
     delays = "shifted exponential"
     part = frame[frame["delays"] == delays].set_index("member")
     delay = build.delay_model(DELAYS[delays])
-    for member in members(MEAN + WORK):
+    for member in members():
         if member["name"] == "mindflayer":
             p = 1 - float(np.asarray(delay.sf(member["patience"] - WORK)))
             row = part.loc[title(member)]
@@ -131,12 +130,12 @@ def test_every_synchronous_scheme_is_compared_or_left_out_for_a_reason() -> None
         for name, family in SCHEMES.items()
         if isinstance(family.examples()[0].build(12), RoundScheme)
     }
-    compared = set(GRID) | set(fields_in_seconds(1.0))
+    compared = set(GRID)
     assert compared | set(not_compared()) == with_rounds
     assert not compared & set(not_compared())
     assert set(not_compared()) >= set(LEFT_OUT)
 
 
 def test_titles_tell_members_apart() -> None:
-    titles = [title(member) for member in members(0.6)]
+    titles = [title(member) for member in members()]
     assert len(titles) == len(set(titles)) > 100

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from hashlib import sha256
@@ -83,7 +83,17 @@ def values_of(sections: Sequence[DrawnSection]) -> dict[str, Mapping[str, Any]]:
 
 def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
     """One legend for all pictures that name the same schemes, above them; notes stay below each."""
-    parts = [*_parts(section, page_style)]
+    parts = []
+    for of in section.parts:
+        match of:
+            case Chart():
+                picture = draw_picture(of.picture, of.title, of.ident, page_style)
+                parts.append(Part("chart", of, picture))
+            case Image():
+                data = base64.b64encode(of.png).decode("ascii")
+                parts.append(Part("image", of, source=f"data:image/png;base64,{data}"))
+            case Table():
+                parts.append(Part("table", of))
     pictures = [part.drawn for part in parts if part.drawn is not None]
     named = [{entry.key for entry in each.entries if entry.key >= 0} for each in pictures]
     named = [keys for keys in named if keys]
@@ -93,31 +103,11 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
         for entry in each.entries:
             if entry.key in common:
                 legend.setdefault(entry.key, entry)
-    own = [
-        replace(
-            part,
-            entries=tuple(
-                entry for entry in part.drawn.entries if entry.key < 0 or entry.key not in common
-            ),
-        )
-        if part.drawn is not None
-        else part
-        for part in parts
-    ]
-    return DrawnSection(section, own, tuple(legend.values()))
-
-
-def _parts(section: Section, page_style: PageStyle) -> Iterator[Part]:
-    for part in section.parts:
-        match part:
-            case Chart():
-                drawn = draw_picture(part.picture, part.title, part.ident, page_style)
-                yield Part("chart", part, drawn)
-            case Image():
-                data = base64.b64encode(part.png).decode("ascii")
-                yield Part("image", part, source=f"data:image/png;base64,{data}")
-            case Table():
-                yield Part("table", part)
+    for place, part in enumerate(parts):
+        every = part.drawn.entries if part.drawn is not None else ()
+        entries = tuple(entry for entry in every if entry.key not in common)
+        parts[place] = replace(part, entries=entries)
+    return DrawnSection(section, parts, tuple(legend.values()))
 
 
 def json_text(values: Any) -> Markup:

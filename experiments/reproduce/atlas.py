@@ -41,6 +41,9 @@ ARRIVALS = (15, 20, 25)
 PIECES = 12
 """Micro-batches of ``drop_compute``."""
 
+PATIENCE = tuple(round(factor * (MEAN + WORK), 6) for factor in (0.75, 1.0, 1.25, 1.5))
+"""Seconds: multiples of the mean time of a partition."""
+
 LEFT_OUT = {
     "heterogeneity_aware": "is for workers of different speeds",
     "heterogeneous_split": "is for workers of different speeds",
@@ -73,38 +76,25 @@ GRID: dict[str, dict[str, tuple[Any, ...]]] = {
     "block_coordinate": {},
     "adaptive_deadline": {"kappa": (1.0, 2.0, 4.0)},
     "sequential": {"B": (1,), "W": (2,), "stragglers": (4, 8), "tolerance": (1.0,)},
+    "drop_compute": {"pieces": (PIECES,), "patience": PATIENCE, "cut": ("after", "at")},
+    "mindflayer": {"trials": (1, 2), "patience": PATIENCE},
 }
-"""Fields of each scheme, all combinations; those of ``fields_in_seconds`` come on top."""
+"""Fields of each scheme, all combinations."""
 
 
-def members(mean_time: float) -> Iterator[Section]:
-    """The ``schemes`` of a config.
-
-    Args:
-        mean_time: mean seconds of a partition, for fields in seconds.
-    """
-    for name, choices in (GRID | fields_in_seconds(mean_time)).items():
+def members() -> Iterator[Section]:
+    """The ``schemes`` of a config."""
+    for name, choices in GRID.items():
         for values in product(*choices.values()):
             yield {"name": name, **dict(zip(choices, values, strict=True))}
 
 
-def fields_in_seconds(mean_time: float) -> dict[str, dict[str, tuple[Any, ...]]]:
-    """Fields in seconds: multiples of the mean time of a partition."""
-    patience = tuple(round(factor * mean_time, 6) for factor in (0.75, 1.0, 1.25, 1.5))
-    return {
-        "drop_compute": {"pieces": (PIECES,), "patience": patience, "cut": ("after", "at")},
-        "mindflayer": {"trials": (1, 2), "patience": patience},
-    }
-
-
 def not_compared() -> dict[str, str]:
     """The schemes with rounds that are not compared, and why."""
-    compared = GRID | fields_in_seconds(MEAN + WORK)
     others = {
         name: "has no line in this comparison"
         for name, family in SCHEMES.items()
-        if name not in compared | LEFT_OUT
-        and isinstance(family.examples()[0].build(12), RoundScheme)
+        if name not in GRID | LEFT_OUT and isinstance(family.examples()[0].build(12), RoundScheme)
     }
     return LEFT_OUT | others
 
@@ -184,7 +174,7 @@ class Atlas(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per delay law and member."""
-        own = [each for each in members(MEAN + WORK) if each["name"] in self.schemes]
+        own = [each for each in members() if each["name"] in self.schemes]
         frames = []
         for delays, delay in DELAYS.items():
             document = self.document(effort, delay=delay, load_law=additive(WORK), schemes=own)

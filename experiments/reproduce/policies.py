@@ -37,6 +37,9 @@ MEANING = {
 }
 """What becomes of a straggler's unfinished work."""
 
+Runs = dict[tuple[Policy, str], FloatArray]
+"""A number of each replication, ``(R,)``, by policy and scheme."""
+
 
 @final
 @dataclass(frozen=True)
@@ -70,15 +73,16 @@ class Policies(CodedFigure):
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: seconds per iteration. Right: speed-up over uncoded under the same policy."""
         schemes = list(frame["scheme"].unique())
+        runs = _runs(frame)
         seconds, speedups = list[Mark](), list[Mark]()
         for place, scheme in enumerate(schemes):
             for step, policy in enumerate(POLICIES):
                 y = place + 0.18 * (step - 1.5)
                 look = Look(looks.look(scheme).colour, POLICY_MARKERS[policy], "none", "")
-                own = _values(frame, policy, scheme, "iteration_time")
+                own = runs["iteration_time"][policy, scheme]
                 drawn = [(seconds, (own.mean(), own.min(), own.max()))]
                 if scheme != "uncoded":
-                    drawn.append((speedups, _speedup(frame, policy, scheme)))
+                    drawn.append((speedups, _speedup(runs["time_to_target"], policy, scheme)))
                 for marks, interval in drawn:
                     middle, low, high = np.array(interval)[:, None]
                     ends = bars(middle, low, high)
@@ -106,21 +110,20 @@ class Policies(CodedFigure):
 
     def text(self, frame: pd.DataFrame) -> str:
         """Seconds per iteration and speed-up for each scheme and policy."""
-        rows, speedups = [], {}
+        runs, rows, speedups = _runs(frame), [], {}
         for scheme in frame["scheme"].unique():
             for policy in POLICIES:
-                seconds = _values(frame, policy, scheme, "iteration_time")
-                speedups[scheme, policy] = _speedup(frame, policy, scheme)
-                wasted = _values(frame, policy, scheme, "wasted")
+                own = {column: values[policy, scheme] for column, values in runs.items()}
+                speedups[scheme, policy] = _speedup(runs["time_to_target"], policy, scheme)
                 rows.append(
                     [
                         looks.look(scheme).title,
                         policy.value,
-                        mean_text(seconds),
+                        mean_text(own["iteration_time"]),
                         ratio_text(*speedups[scheme, policy]),
-                        mean_text(_values(frame, policy, scheme, "time_to_target")),
-                        mean_text(_values(frame, policy, scheme, "final_train_loss")),
-                        f"{wasted.mean():.1%}",
+                        mean_text(own["time_to_target"]),
+                        mean_text(own["final_train_loss"]),
+                        f"{own['wasted'].mean():.1%}",
                     ]
                 )
         header = [
@@ -157,14 +160,21 @@ class Policies(CodedFigure):
         )
 
 
-def _values(frame: pd.DataFrame, policy: Policy, scheme: str, column: str) -> FloatArray:
-    rows = rows_of(frame, policy=policy.value, scheme=scheme)
-    return rows.sort_values("replication")[column].to_numpy(dtype=float)
+def _runs(frame: pd.DataFrame) -> dict[str, Runs]:
+    """The columns that picture and text read."""
+    rows = {
+        (policy, scheme): rows_of(frame, policy=policy.value, scheme=scheme)
+        for policy in POLICIES
+        for scheme in frame["scheme"].unique()
+    }
+    return {
+        name: {key: own.sort_values("replication")[name].to_numpy() for key, own in rows.items()}
+        for name in ("iteration_time", "time_to_target", "final_train_loss", "wasted")
+    }
 
 
-def _speedup(frame: pd.DataFrame, policy: Policy, scheme: str) -> tuple[float, float, float]:
-    times = (_values(frame, policy, name, "time_to_target") for name in ("uncoded", scheme))
-    return ratio_interval(*times)
+def _speedup(times: Runs, policy: Policy, scheme: str) -> tuple[float, float, float]:
+    return ratio_interval(times[policy, "uncoded"], times[policy, scheme])
 
 
 FIGURE = Policies()

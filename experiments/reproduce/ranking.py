@@ -94,8 +94,10 @@ class Ranking(CodedFigure):
                 "scheme": name,
                 **dict(zip(("iteration_time", "standard_error"), mean_and_error(own), strict=True)),
                 **interval_columns("ratio", ratio_interval(own, seconds["uncoded"])),
-                "fastest_exact": name in EXACT and _ties(own, seconds[fastest]),
-                "fastest": _ties(own, seconds[best]),
+                # as fast as the fastest, as far as the paired interval can tell
+                "fastest_exact": name in EXACT
+                and ratio_interval(own, seconds[fastest])[1] <= CLOSE,
+                "fastest": ratio_interval(own, seconds[best])[1] <= CLOSE,
                 "decoding_error": errors[name],
                 "share_lost": lost[name],
                 "replications": own.size,
@@ -199,11 +201,6 @@ def _findings(frame: pd.DataFrame) -> str:
 
 def _listed(rows: pd.DataFrame) -> str:
     return ", ".join(f"{value:.2f}" for value in rows["iteration_time"]) + " s"
-
-
-def _ties(mine: FloatArray, best: FloatArray) -> bool:
-    """Whether a scheme is as fast as the fastest one, as far as the paired interval can tell."""
-    return bool(ratio_interval(mine, best)[1] <= CLOSE)
 
 
 def _cell(row: pd.Series) -> str:

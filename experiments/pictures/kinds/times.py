@@ -205,14 +205,16 @@ class WorkersKind(PictureKind):
     def picture(self, records: Records, band: Band | None = None) -> Picture:
         """Both measures below each other; the tables hold no replications to show a spread of."""
         rows = _rows(records)
-        names = [_wrapped(row, "") for row in rows]
-        costs = [_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows]
+        names = tuple(_wrapped(row, "") for row in rows)
+        costs = tuple(_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows)
         height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
         more = len(records.summary) - len(rows)
+        ended = Heat(_shares([row.last for row in rows]))
+        waited = Heat(_shares([row.cost for row in rows]))
         return Picture(
             panels=[
-                _panel(ENDED, [row.last for row in rows], names),
-                _panel(WAITED, [row.cost for row in rows], costs),
+                Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
+                Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
             ],
             columns=1,
             width=style.TWO_PANELS,
@@ -241,9 +243,9 @@ def _wrapped(row: WorkersRow, suffix: str) -> str:
     return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
 
 
-def _panel(title: str, rows: list[FloatArray], names: list[str]) -> Panel:
-    """Rows as shares of their sums; white beyond the workers that a row has."""
+def _shares(rows: list[FloatArray]) -> FloatArray:
+    """Rows as shares of their sums; NaN, which is white, beyond the workers that a row has."""
     table = np.full((len(rows), max(len(row) for row in rows)), np.nan)
     for line, row in zip(table, rows, strict=True):
         line[: len(row)] = row / row.sum() if row.sum() > 0 else 0.0
-    return Panel(Axis("worker"), Axis("", names=tuple(names)), [Heat(table)], title, grid=False)
+    return table
