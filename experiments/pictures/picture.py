@@ -69,7 +69,7 @@ class Looked:
 
     @property
     def colour(self) -> str:
-        """A hex colour."""
+        """What it is drawn in, a hex colour."""
         return self.look.colour
 
 
@@ -152,7 +152,7 @@ class Bars:
 
     @property
     def colour(self) -> str:
-        """A hex colour."""
+        """What it is drawn in, a hex colour."""
         return self.fill.colour
 
 
