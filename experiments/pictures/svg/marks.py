@@ -47,7 +47,7 @@ def stroke(look: Look, width: float, d: str) -> Markup:
     return piece('<path class="ln" stroke-width="{}"{} d="{}"/>', width, dashes, d)
 
 
-def filled(fill: Fill, d: str, page_style: PageStyle) -> Markup:
+def hatched(fill: Fill, d: str, page_style: PageStyle) -> Markup:
     """The commands of a path as a face, and once more for the hatch."""
     face = piece('<path class="{}" d="{}"/>', "ol" if fill.outline else "br", d)
     if not fill.hatch:
@@ -394,7 +394,7 @@ def _bars(mark: Bars, at: PanelScales) -> tuple[Markup, Values]:
         if np.isfinite([a, b, c, e]).all() and tenth(a) != tenth(b)
     )
     ends = {"r": readable(mark.rows), "s": readable(mark.start), "e": readable(mark.end)}
-    return filled(mark.fill, d, at.page_style), {"kind": "bars", **ends}
+    return hatched(mark.fill, d, at.page_style), {"kind": "bars", **ends}
 
 
 def _rules(mark: Rules, at: PanelScales) -> Markup:

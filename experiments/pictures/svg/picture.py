@@ -21,7 +21,7 @@ from .marks import (
     PanelScales,
     colour_bar,
     draw_mark,
-    filled,
+    hatched,
     stroke,
     words_at,
 )
@@ -420,7 +420,7 @@ def swatch(mark: Mark, page_style: PageStyle) -> Markup:
         case Points():
             parts = Markup('<path class="ln" stroke-width="1.8" d="M4 8H24"/>')
         case Bars():
-            parts = filled(mark.fill, "M3 2H25V14H3Z", page_style)
+            parts = hatched(mark.fill, "M3 2H25V14H3Z", page_style)
         case _:
             parts = Markup('<path class="rule" d="M14 1V15"/>')
     template = '<svg class="swatch {}" viewBox="0 0 28 16" aria-hidden="true">{}</svg>'
