@@ -17,7 +17,7 @@ A model that diverges is a result too: its losses become infinite or NaN, withou
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
@@ -25,8 +25,8 @@ from typing import final
 import numpy as np
 
 from .errors import InvalidParameter
-from .numerics import one_thread
-from .optimizers import Optimizer
+from .numerics import GradientTables, one_thread
+from .optimizers import Optimizer, Together
 from .problems.base import Problem, product
 from .steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
 from .types import FloatArray, IntArray
@@ -42,84 +42,33 @@ class HeldGradients:
     Args:
         problem: data and loss.
         held: d.
-        width: replications.
+        rates, width: L sets of that many replications.
     """
 
-    def __init__(self, problem: Problem, held: int, width: int) -> None:
+    def __init__(self, problem: Problem, held: int, rates: int, width: int) -> None:
         self._problem = problem
-        self._slopes = np.zeros((held, problem.rows, width))
+        self._slopes = np.zeros((held, rates, problem.rows, width))
 
     def mixed(self, step: Held, margins: FloatArray) -> FloatArray:
-        """Renew some gradients and decode the weighted sum of all: ``(p, width)``.
+        """Renew some gradients and decode the weighted sum of all: ``(L, p, width)``.
 
         Args:
             step: which are taken anew, and the weights.
-            margins: ``(N, width)`` of the newest model.
+            margins: ``(L, N, width)`` of the newest models.
 
-        Cost: one product, and two passes over N numbers for each of the d and each replication.
+        Cost: one product, and two passes over N numbers for each of the d and each model.
         """
         problem, slopes = self._problem, self._problem.slopes(margins)
         renewed = np.ascontiguousarray(step.fresh.transpose(1, 2, 0))
         scaled = np.ascontiguousarray(step.weights.transpose(1, 2, 0)) / problem.rows
-        for rows, owner in problem.pieces(slopes.shape[1]):
-            newest, mixed = slopes[rows], np.zeros_like(slopes[rows])
-            for held, renew, weight in zip(self._slopes[:, rows], renewed, scaled, strict=True):
-                np.copyto(held, newest, where=renew[owner])
-                mixed += held * weight[owner]
-            slopes[rows] = mixed
+        for rows, owner in problem.pieces(slopes.size // problem.rows):
+            newest = slopes[:, rows]
+            mixed = np.zeros(newest.shape)
+            for held, renew, weight in zip(self._slopes, renewed, scaled, strict=True):
+                np.copyto(held[:, rows], newest, where=renew[owner])
+                mixed += held[:, rows] * weight[owner]
+            slopes[:, rows] = mixed
         return problem.gradient_from_slopes(slopes)
-
-
-@final
-class GradientTables:
-    """Tables of gradients and their sums, one for each replication; every entry is zero at first.
-
-    The sum follows each change, so a renewal costs a few passes over p numbers, however many
-    entries there are.
-
-    Args:
-        width: replications.
-        size: entries of each table.
-        features: p.
-    """
-
-    def __init__(self, width: int, size: int, features: int) -> None:
-        self._contents = np.zeros((width, size, features))
-        self._total = np.zeros((width, features))
-        self._renewals = np.zeros(width, dtype=np.int64)
-
-    @property
-    def total(self) -> FloatArray:
-        """The sum of all entries of each table, ``(p, width)``; not a copy."""
-        return self._total.T
-
-    def renew(self, column: int, entry: int, gradient: FloatArray, share: float = 1.0) -> None:
-        """Replace an entry of one table, or mix a gradient into it.
-
-        Args:
-            column: which replication's table.
-            entry: which entry.
-            gradient: ``(p,)`` the new gradient.
-            share: weight of the new gradient; the old content has the rest.
-        """
-        contents, total = self._contents[column], self._total[column]
-        change = gradient - contents[entry]
-        if share == 1:
-            contents[entry] = gradient
-        else:
-            change *= share
-            contents[entry] += change
-        total += change
-        self._renewals[column] += 1
-        # Rounding must not pile up in a long run. Adding up anew after as many renewals as there
-        # are entries costs one more pass per renewal.
-        if self._renewals[column] % len(contents) == 0:
-            contents.sum(axis=0, out=total)
-
-    def clear(self) -> None:
-        """Make every entry of every table zero."""
-        self._contents[:] = 0.0
-        self._total[:] = 0.0
 
 
 # A fixed width, because a matrix product rounds differently at another shape: so the losses are a
@@ -127,8 +76,14 @@ class GradientTables:
 BLOCK = 128
 """Columns trained together: wide enough for matrix products at nearly full speed."""
 
+TOGETHER = 2**16
+"""Margins of learning rates that are trained side by side, 512 KiB: more would leave the cache."""
+
 REMEMBERED = 2 * 2**30
 """Bytes of past models and gradients that may be kept."""
+
+SINGLES_AT_ONCE = 2**20
+"""Numbers of single gradients that are taken together: 8 MiB."""
 
 Progress = Callable[[int, int], None]
 """Called with iterations done and iterations in all."""
@@ -142,11 +97,13 @@ class Kept:
         models: how many updates back a gradient may be taken.
         table: gradients in the table of ``Renewal``; 0: no table.
         held: d of ``Held``; 0: none is held.
+        singles: whether gradients of single partitions are taken.
     """
 
     models: int = 0
     table: int = 0
     held: int = 0
+    singles: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,20 +146,42 @@ def train(
     Raises:
         InvalidParameter: past models or gradients do not fit into memory.
     """
+    [learned] = train_each(problem, [optimizer], initial, steps, iterations, progress)
+    return learned
+
+
+def train_each(
+    problem: Problem,
+    optimizers: Sequence[Optimizer],
+    initial: FloatArray,
+    steps: Steps,
+    iterations: int,
+    progress: Progress | None = None,
+) -> list[Learned]:
+    """``train`` with each of several optimizers, as many side by side as fit in the cache.
+
+    Each has the bits that it has alone. Progress counts the iterations of all.
+    """
     replications, updates = steps.times.shape
+    learned: list[Learned] = []
     with training_context():
         exact = steps.exact
-        kept = Kept(steps.depth, steps.table_size, steps.held)
-        require_memory_for(kept, problem, steps)
-        learner = Learner(problem, optimizer, initial, 1 if exact else replications, kept)
-        for t in range(iterations):
-            for u in range(t * updates // iterations, (t + 1) * updates // iterations):
-                learner.update(None if exact else steps.step(u))
-            learner.evaluate()
-            if progress is not None:
-                progress(t + 1, iterations)
-        learned = learner.learned()
-    return _shared(learned, replications) if exact else learned
+        kept = Kept(steps.depth, steps.table_size, steps.held, steps.sparse)
+        width = 1 if exact else replications
+        fit = fit_into_memory(kept, problem, steps)
+        together = min(fit, max(1, TOGETHER // (problem.rows * width)))
+        for first in range(0, len(optimizers), together):
+            rules = optimizers[first : first + together]
+            learner = Learner(problem, rules, initial, width, kept)
+            for t in range(iterations):
+                for u in range(t * updates // iterations, (t + 1) * updates // iterations):
+                    learner.update(None if exact else steps.step(u))
+                learner.evaluate()
+                if progress is not None:
+                    done = first * iterations + (t + 1) * len(rules)
+                    progress(done // len(optimizers), iterations)
+            learned += learner.learned()
+    return [_shared(one, replications) for one in learned] if exact else learned
 
 
 class Learner:
@@ -212,7 +191,8 @@ class Learner:
     as wanted; ``learned`` at the end. Use it within ``training_context()``.
 
     Args:
-        problem, optimizer, initial: as for ``train``.
+        problem, initial: as for ``train``.
+        optimizers: L; every replication is trained with each.
         replications: R.
         kept: how much of the past is kept.
     """
@@ -220,19 +200,17 @@ class Learner:
     def __init__(
         self,
         problem: Problem,
-        optimizer: Optimizer,
+        optimizers: Sequence[Optimizer],
         initial: FloatArray,
         replications: int,
         kept: Kept = Kept(),
     ) -> None:
         self._problem, start, self._basis = problem.merged(initial)
-        blocks = [
-            slice(first, min(first + BLOCK, replications))
-            for first in range(0, replications, BLOCK)
-        ]
+        everybody = np.repeat(start[:, None], replications, axis=1)
+        parts = [slice(first, first + BLOCK) for first in range(0, replications, BLOCK)]
+        rules = Together(optimizers)
         self._blocks = [
-            (block, Models(self._problem, optimizer, start, block.stop - block.start, kept))
-            for block in blocks
+            (part, Models(self._problem, rules, everybody[:, part], kept)) for part in parts
         ]
         self._losses: list[FloatArray] = []
         self.evaluate()
@@ -244,30 +222,26 @@ class Learner:
 
     @property
     def alignment(self) -> FloatArray:
-        """``(R,)`` inner product of the last two decoded gradients; 0 at first."""
-        return np.concatenate([models.alignment for _, models in self._blocks])
+        """``(L, R)`` inner product of the last two decoded gradients; 0 at first."""
+        return np.concatenate([models.alignment for _, models in self._blocks], axis=-1)
 
     def evaluate(self) -> FloatArray:
-        """Record the losses of the current models; returns the training losses, ``(R,)``."""
-        losses = np.empty((2, self._blocks[-1][0].stop))
-        for part, models in self._blocks:
-            losses[0, part], losses[1, part] = models.losses()
+        """Record the losses of the current models; returns the training losses, ``(L, R)``."""
+        losses = np.concatenate([models.losses() for _, models in self._blocks], axis=-1)
         self._losses.append(losses)
         return np.asarray(losses[0])
 
-    def learned(self) -> Learned:
-        """The losses at every evaluation so far, and the current models."""
+    def learned(self) -> list[Learned]:
+        """The losses at every evaluation so far, and the current models, of each optimizer."""
         train_loss, test_loss = np.stack(self._losses, axis=-1)
-        final = np.hstack([models.beta for _, models in self._blocks])
-        auc = self._problem.test_auc(final)
-        if self._basis is not None:
-            final = product(self._basis, final)
-        return Learned(
-            np.ascontiguousarray(train_loss),
-            None if self._problem.X_test is None else np.ascontiguousarray(test_loss),
-            final,
-            auc,
-        )
+        tested = self._problem.X_test is not None
+        found = []
+        for each, last in enumerate(np.concatenate([m.beta for _, m in self._blocks], axis=-1)):
+            final = last if self._basis is None else product(self._basis, last)
+            test = np.ascontiguousarray(test_loss[each]) if tested else None
+            auc = self._problem.test_auc(last)
+            found.append(Learned(np.ascontiguousarray(train_loss[each]), test, final, auc))
+        return found
 
 
 @contextmanager
@@ -278,55 +252,47 @@ def training_context() -> Iterator[None]:
 
 
 class Models:
-    """The models of a few replications, side by side.
+    """The models of a few replications, side by side, once for each of L optimizers.
 
     Life cycle: ``losses`` and ``update`` in any order; each update moves on by one.
 
     Args:
         problem: data and loss.
-        optimizer: the rule of the updates.
-        initial: ``(p,)`` the start of every replication.
-        width: replications.
+        rules: of the updates.
+        start: ``(p, width)`` where the replications begin.
         kept: how much of the past is kept.
 
     Attributes:
+        beta: ``(L, p, width)`` the current models.
         updates: updates so far.
-        alignment: ``(width,)`` inner product of the last two decoded gradients; 0 at first.
+        alignment: ``(L, width)`` inner product of the last two decoded gradients; 0 at first.
     """
 
-    def __init__(
-        self,
-        problem: Problem,
-        optimizer: Optimizer,
-        initial: FloatArray,
-        width: int,
-        kept: Kept,
-    ) -> None:
-        self._problem, self._optimizer = problem, optimizer
-        self._state = optimizer.init(np.repeat(initial[:, None], width, axis=1))
+    def __init__(self, problem: Problem, rules: Together, start: FloatArray, kept: Kept) -> None:
+        self._problem, self._rules = problem, rules
+        self._states = rules.init(start)
+        self.beta = rules.models(self._states)
+        rates, features, width = self.beta.shape
         margins = problem.margins(self.beta)
         self._margins: deque[FloatArray | None] = deque([margins, margins], maxlen=2)
-        self._points: deque[FloatArray] = deque(maxlen=kept.models + 1)
         self._margins_at: deque[FloatArray | None] = deque(maxlen=kept.models + 1)
+        # The rows of one partition are few: to pick the model from arrays of all replications
+        # would take longer than its gradient. So a model's numbers lie side by side.
+        self._points = np.empty((kept.singles * (kept.models + 1), width, rates, features))
         self._gradient: FloatArray | None = None
-        self._tables = GradientTables(width, kept.table, problem.features)
-        self._held = HeldGradients(problem, kept.held, width)
-        self.alignment = np.zeros(width)
+        self._tables = GradientTables(width, kept.table, (rates, features))
+        self._held = HeldGradients(problem, kept.held, rates, width)
+        self.alignment = np.zeros((rates, width))
         self.updates = 0
         self._remember()
 
-    @property
-    def beta(self) -> FloatArray:
-        """The current models, ``(p, width)``."""
-        return self._state[0]
-
-    def losses(self) -> tuple[FloatArray, FloatArray | float]:
-        """Training and test loss, ``(width,)`` each; NaN without a test set."""
-        test = self._problem.test_loss(self.beta)
+    def losses(self) -> FloatArray:
+        """Training and test losses, ``(2, L, width)``; the second NaN without a test set."""
         margins = self._margins[-1]
         if margins is None:
             margins = self._margins[-1] = self._problem.margins(self.beta)
-        return self._problem.loss_from_margins(margins), np.nan if test is None else test
+        loss, test = self._problem.loss_from_margins(margins), self._problem.test_loss(self.beta)
+        return np.stack([loss, np.full_like(loss, np.nan) if test is None else test])
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update.
@@ -341,24 +307,27 @@ class Models:
         if align:
             before, self._gradient = self._gradient, gradient.copy()
             if before is not None:
-                self.alignment = np.einsum("pr,pr->r", before, self._gradient)
+                self.alignment = np.einsum("lpr,lpr->lr", before, self._gradient)
         if problem.l2 > 0:
-            gradient += problem.l2_gradient(self._optimizer.point(self._state, t))
-        self._state = self._optimizer.step(self._state, gradient, t)
+            gradient += problem.l2_gradient(self._point)
+        self._states = self._rules.step(self._states, gradient, t)
+        self.beta = self._rules.models(self._states)
         dense = not isinstance(step, Sparse | Renewal)
         self._margins.append(problem.margins(self.beta) if dense else None)
         self.updates = t
         self._remember()
 
     def _remember(self) -> None:
-        """Keep where the next gradient is taken: the point itself, and its margins if known."""
-        t = self.updates + 1
-        m, margins, before = self._optimizer.extrapolation(t), self._margins[-1], self._margins[-2]
-        if m != 0:  # margins are linear in the model, so extrapolating them saves a product
+        """Keep where the next gradient is taken: the points themselves, and margins if known."""
+        t, (before, margins) = self.updates + 1, self._margins
+        m = self._rules.extrapolation(t)
+        if m is not None:  # margins are linear in the model, so extrapolating them saves a product
             known = margins is not None and before is not None
             margins = margins + m * (margins - before) if known else None  # type: ignore[operator]
         self._margins_at.append(margins)
-        self._points.append(self._optimizer.point(self._state, t))
+        self._point = self._rules.points(self._states, t)
+        if len(self._points):
+            self._points[self.updates % len(self._points)] = self._point.transpose(2, 0, 1)
 
     def _decoded(self, step: Step | None) -> FloatArray:
         match step:
@@ -372,54 +341,65 @@ class Models:
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:
-            return self._problem.gradient_from_margins(self._margins_of(0), None)
+            return self._problem.gradient_from_margins(self._margins_of(0))
         weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights)
-        if step.version is None:
-            return self._problem.gradient_from_margins(self._margins_of(0), weights)
-        lags = self.updates - step.version
-        if (lags == lags[0]).all():
-            return self._problem.gradient_from_margins(self._margins_of(int(lags[0])), weights)
-        margins = np.stack(
-            [self._margins_of(int(lag))[:, column] for column, lag in enumerate(lags)], axis=1
-        )
+        lags = [0] if step.version is None else (self.updates - step.version).tolist()
+        margins = self._margins_of(lags[0])
+        if len(set(lags)) > 1:
+            each = [self._margins_of(lag)[..., column] for column, lag in enumerate(lags)]
+            margins = np.stack(each, axis=-1)
         return self._problem.gradient_from_margins(margins, weights)
 
     def _margins_of(self, lag: int) -> FloatArray:
-        place = -1 - lag
-        margins = self._margins_at[place]
-        if margins is None:
-            margins = self._margins_at[place] = self._problem.margins(self._points[place])
+        margins = self._margins_at[-1 - lag]
+        if margins is None:  # after a step with single gradients
+            point = self._points[(self.updates - lag) % len(self._points)].transpose(1, 2, 0)
+            margins = self._margins_at[-1 - lag] = self._problem.margins(point)
         return margins
 
     def _sparse(self, step: Sparse) -> FloatArray:
-        """One partition's rows at a time, each at the model of its version."""
-        lags: IntArray = self.updates - step.version
-        gradient = np.zeros(self.beta.shape)
-        for column, place in zip(*np.nonzero(step.partition >= 0), strict=True):
-            partition, lag = int(step.partition[column, place]), int(lags[column, place])
-            part = self._single(partition, lag, int(column))
-            gradient[:, column] += step.weight[column, place] * part
-        return gradient
+        """The weighted sum of each replication's gradients, in the order of their places."""
+        total = np.zeros((len(step.partition), *self.beta.shape[:2]))
+        for place, column, part in self._singles(step, step.partition):
+            part *= step.weight[column, place, None, None]
+            total[column] += part
+        return np.ascontiguousarray(total.transpose(1, 2, 0))
 
     def _renewed(self, step: Renewal) -> FloatArray:
-        """The table's sum after its renewal, one new gradient at a time."""
-        lags: IntArray = self.updates - step.version
+        """The tables' sums after their renewal."""
         if step.clear:
             self._tables.clear()
-        for column, place in zip(*np.nonzero(step.entry >= 0), strict=True):
-            partition, lag = int(step.partition[column, place]), int(lags[column, place])
-            part = self._single(partition, lag, int(column))
-            share = 1.0 if step.share is None else float(step.share[column, place])
-            self._tables.renew(int(column), int(step.entry[column, place]), part, share)
+        for place, column, part in self._singles(step, step.entry):
+            share = None if step.share is None else step.share[column, place]
+            self._tables.renew(column, step.entry[column, place], part, share)
         return self._tables.total * step.scale
 
-    def _single(self, partition: int, lag: int, column: int) -> FloatArray:
-        """``(p,)`` the gradient of one partition at a past model of one replication."""
-        return self._problem.partition_gradient(partition, self._points[-1 - lag][:, column])
+    def _singles(
+        self, step: Sparse | Renewal, named: IntArray
+    ) -> Iterator[tuple[int, IntArray, FloatArray]]:
+        """A step's gradients of single partitions, those at one place of all replications together.
+
+        Args:
+            step: with the partitions and versions.
+            named: ``(width, K)`` -1 where a replication has no gradient at a place.
+
+        Yields:
+            a place, the c replications that have a gradient there, and ``(c, L, p)`` gradients.
+        """
+        together, places = max(1, SINGLES_AT_ONCE // self.beta.size), named.shape[1]
+        for first in range(0, places, together):
+            place, column = (named[:, first : first + together] >= 0).T.nonzero()
+            place += first
+            points = self._points[step.version[column, place] % len(self._points), column]
+            found = self._problem.single_gradients(step.partition[column, place], points)
+            ends = [0, *np.bincount(place, minlength=places).cumsum().tolist()]
+            for each in range(first, min(first + together, places)):
+                part = slice(ends[each], ends[each + 1])
+                yield each, column[part], found[part]
 
 
-def require_memory_for(kept: Kept, problem: Problem, steps: Steps) -> None:
-    """Refuse to keep more past models and gradients than fit into memory.
+def fit_into_memory(kept: Kept, problem: Problem, steps: Steps) -> int:
+    """For how many optimizers past models and gradients fit into memory: at least for one.
 
     Raises:
         InvalidParameter: naming the number of replications.
@@ -436,16 +416,15 @@ def require_memory_for(kept: Kept, problem: Problem, steps: Steps) -> None:
             f"{size / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
             "replications or iterations",
         )
+    return REMEMBERED // max(size, 1)
 
 
 def _shared(one: Learned, replications: int) -> Learned:
     """What one model learned, as that of every replication; nothing is copied."""
 
-    def rows(values: FloatArray | None) -> FloatArray | None:
-        if values is None:
-            return None
+    def rows(values: FloatArray) -> FloatArray:
         return np.broadcast_to(values, (replications, *values.shape[1:]))
 
-    train_loss = np.broadcast_to(one.train_loss, (replications, one.train_loss.shape[1]))
-    final = np.broadcast_to(one.final_beta, (len(one.final_beta), replications))
-    return Learned(train_loss, rows(one.test_loss), final, rows(one.final_auc))
+    test = None if one.test_loss is None else rows(one.test_loss)
+    auc = None if one.final_auc is None else rows(one.final_auc)
+    return Learned(rows(one.train_loss), test, rows(one.final_beta.T).T, auc)

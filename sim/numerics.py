@@ -1,15 +1,16 @@
-"""What NumPy does slowly for many short rows, and linear algebra that rounds alike everywhere."""
+"""What NumPy does slowly for many short rows, and sums and linear algebra that round alike."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import final
 
 import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
-from .types import BoolArray, ComplexArray, FloatArray
+from .types import BoolArray, ComplexArray, FloatArray, IntArray
 
 SHORT = 256
 """Rows shorter than this are reduced faster column by column."""
@@ -122,3 +123,61 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
     if np.iscomplexobj(columns):
         squares += np.square(columns.imag).sum(axis=0)
     return np.asarray(squares)
+
+
+@final
+class GradientTables:
+    """Tables of gradients and their sums, one for each replication; every entry is zero at first.
+
+    The sum follows each change, so a renewal costs a few passes over p numbers, however many
+    entries there are.
+
+    Args:
+        width: replications.
+        size: entries of each table.
+        gradient: the shape of an entry, ``(L, p)``.
+    """
+
+    def __init__(self, width: int, size: int, gradient: tuple[int, int]) -> None:
+        self._contents = np.zeros((width, size, *gradient))
+        self._total = np.zeros((width, *gradient))
+        self._renewals = np.zeros(width, dtype=np.int64)
+
+    @property
+    def total(self) -> FloatArray:
+        """The sum of all entries of each table, ``(L, p, width)``; not a copy."""
+        return self._total.transpose(1, 2, 0)
+
+    def renew(
+        self,
+        column: IntArray,
+        entry: IntArray,
+        gradient: FloatArray,
+        share: FloatArray | None = None,
+    ) -> None:
+        """Replace an entry of some tables, or mix gradients into them.
+
+        Args:
+            column: ``(c,)`` which replications' tables, none of them twice.
+            entry: ``(c,)`` which entry of each.
+            gradient: ``(c, L, p)`` the new gradients.
+            share: ``(c,)`` weight of the new gradient; the old content has the rest. ``None``: 1.
+        """
+        before = self._contents[column, entry]
+        change = gradient - before
+        if share is not None:
+            weight = share[:, None, None]
+            change *= weight
+            gradient = np.where(weight == 1, gradient, before + change)
+        self._contents[column, entry] = gradient
+        self._total[column] += change
+        self._renewals[column] += 1
+        # Rounding must not pile up in a long run. Adding up anew after as many renewals as there
+        # are entries costs one more pass per renewal.
+        for due in column[self._renewals[column] % self._contents.shape[1] == 0]:
+            self._contents[due].sum(axis=0, out=self._total[due])
+
+    def clear(self) -> None:
+        """Make every entry of every table zero."""
+        self._contents[:] = 0.0
+        self._total[:] = 0.0

@@ -11,6 +11,7 @@ Iterations t are counted from 1. The learning rate of iteration t is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, TypeAlias, final
 
 import numpy as np
@@ -157,6 +158,45 @@ class Nesterov(Optimizer):
         moved = self.point(state, t)
         moved -= gradient * self.rate(t)
         return moved, state[0]
+
+
+class Together:
+    """L optimizers side by side; each moves models of its own, and has a state of its own.
+
+    Args:
+        optimizers: all of one rule.
+    """
+
+    def __init__(self, optimizers: Sequence[Optimizer]) -> None:
+        self._optimizers = optimizers
+
+    def init(self, beta: FloatArray) -> list[State]:
+        """The states where all start at one beta."""
+        return [rule.init(beta) for rule in self._optimizers]
+
+    def extrapolation(self, t: int) -> FloatArray | None:
+        """m of each, ``(L, 1, 1)``; ``None`` where all are 0."""
+        m = [rule.extrapolation(t) for rule in self._optimizers]
+        return np.reshape(m, (-1, 1, 1)) if any(m) else None
+
+    def models(self, states: Sequence[State]) -> FloatArray:
+        """The models beta: ``(L, *beta.shape)``."""
+        return _joined([state[0] for state in states])
+
+    def points(self, states: Sequence[State], t: int) -> FloatArray:
+        """The points at which iteration t takes its gradients: ``(L, *beta.shape)``."""
+        each = zip(self._optimizers, states, strict=True)
+        return _joined([rule.point(state, t) for rule, state in each])
+
+    def step(self, states: Sequence[State], gradients: FloatArray, t: int) -> list[State]:
+        """The states after iteration t, along ``(L, *beta.shape)`` gradients."""
+        each = zip(self._optimizers, states, gradients, strict=True)
+        return [rule.step(state, gradient, t) for rule, state, gradient in each]
+
+
+def _joined(arrays: Sequence[FloatArray]) -> FloatArray:
+    """One axis more in front; of one array a view, which keeps its order in memory."""
+    return arrays[0][None] if len(arrays) == 1 else np.stack(arrays)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -132,7 +132,7 @@ class Steps(ABC):
 
     times: FloatArray
     sparse: ClassVar[bool] = False
-    """Whether every step is ``Sparse`` or ``Renewal``."""
+    """Whether steps are ``Sparse`` or ``Renewal``, which need past models rather than margins."""
 
     @abstractmethod
     def step(self, u: int) -> Step:

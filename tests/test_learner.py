@@ -16,13 +16,20 @@ from erasurehead.sim import learner
 from erasurehead.sim.engines.run import Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.learner import Learned, train
+from erasurehead.sim.learner import Learned, train, train_each
 from erasurehead.sim.load_laws import Proportional
-from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer
+from erasurehead.sim.optimizers import OPTIMIZERS, Optimizer, Together
 from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.problems import base as problem_base
 from erasurehead.sim.schemes import SCHEMES
-from erasurehead.sim.steps import EXACT, DecodedRounds, Dense, GivenWeights, SingleGradients
+from erasurehead.sim.steps import (
+    EXACT,
+    DecodedRounds,
+    Dense,
+    GivenWeights,
+    SingleGradients,
+    Steps,
+)
 
 # The learner against a plain loop over replications, and its promises on cost and bytes.
 
@@ -293,10 +300,14 @@ def problem(sparse_data: bool = False, l2: float = 0.0) -> tuple[Problem, np.nda
     ), rng.standard_normal(STALE_P)
 
 
-def steps_of(name: str, iterations: int, **fields: Any) -> SingleGradients:
+def some_steps(name: str, iterations: int, replications: range, **fields: Any) -> Steps:
     scheme = SCHEMES[name](**fields).build(STALE_K)
-    tapes = [Tape(MODELS["exponential"](rate=2.0), STALE_K, 4, r) for r in range(3)]
-    steps = scheme.steps(simulate(Run(scheme, tapes, Proportional(), iterations, seed=5)))
+    tapes = [Tape(MODELS["exponential"](rate=2.0), STALE_K, 4, r) for r in replications]
+    return scheme.steps(simulate(Run(scheme, tapes, Proportional(), iterations, seed=5)))
+
+
+def steps_of(name: str, iterations: int, **fields: Any) -> SingleGradients:
+    steps = some_steps(name, iterations, range(3), **fields)
     assert isinstance(steps, SingleGradients)
     return steps
 
@@ -358,6 +369,74 @@ def test_a_plain_loop_with_every_old_model(
         np.testing.assert_allclose(found.train_loss[r], losses, rtol=0, atol=1e-12)
 
 
+STALE = [
+    ("asynchronous", {"data": "own"}),
+    ("k_batch_async", {"wait_for": 5, "data": "own"}),
+    ("ringmaster", {"oldest": 5, "stops": True, "data": "own"}),
+    ("gradient_table", {}),
+    ("ringleader", {}),
+]
+
+
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("at_once", [1, 2**20])
+@pytest.mark.parametrize(("name", "fields"), STALE, ids=[name for name, _ in STALE])
+def test_replications_together_have_the_bits_of_each_alone(
+    name: str,
+    fields: dict[str, Any],
+    at_once: int,
+    sparse_data: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Single gradients are taken for all replications in one go; alone, one after another."""
+    monkeypatch.setattr(learner, "SINGLES_AT_ONCE", at_once)
+    data, start = problem(sparse_data, 0.01)
+    optimizer = OPTIMIZERS["nesterov"](learning_rate=0.05)
+    together = train(data, optimizer, start, some_steps(name, 6, range(7), **fields), 6)
+    for r in range(7):
+        alone = train(data, optimizer, start, some_steps(name, 6, range(r, r + 1), **fields), 6)
+        np.testing.assert_array_equal(together.final_beta[:, r], alone.final_beta[:, 0])
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize(
+    ("name", "fields"),
+    [
+        *STALE,
+        ("uncoded", {}),
+        ("erasurehead", {"load": 3, "wait_for": 6}),
+        ("pipelined", {"load": 3, "wait_for": 8}),
+        ("sequential", {"B": 1, "W": 2, "stragglers": 6, "tolerance": 0.5}),
+    ],
+)
+def test_learning_rates_side_by_side_have_the_bits_of_each_alone(
+    rule: str,
+    name: str,
+    fields: dict[str, Any],
+    sparse_data: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Catches a rate that moves another's models, and a group of rates left out."""
+    monkeypatch.setattr(learner, "BLOCK", 2)
+    monkeypatch.setattr(learner, "TOGETHER", 3 * 3 * STALE_N)
+    data, start = problem(sparse_data, 0.01)
+    steps = some_steps(name, 5, range(3), **fields)
+    iterations = 5 if steps.times.shape[1] % 5 == 0 else steps.times.shape[1]
+    optimizers = [OPTIMIZERS[rule](learning_rate=rate) for rate in (0.3, 0.1, 1e200, 0.2, 0.05)]
+    told: list[tuple[int, int]] = []
+    several = train_each(
+        data, optimizers, start, steps, iterations, lambda done, of: told.append((done, of))
+    )
+    assert told == sorted(told)
+    assert told[-1] == (iterations, iterations)
+    assert len(several) == len(optimizers)
+    for found, optimizer in zip(several, optimizers, strict=True):
+        alone = train(data, optimizer, start, steps, iterations)
+        np.testing.assert_array_equal(found.train_loss, alone.train_loss)
+        np.testing.assert_array_equal(found.final_beta, alone.final_beta)
+
+
 @pytest.mark.parametrize("rule", OPTIMIZERS)
 def test_momentum_takes_old_gradients_where_they_were_taken(rule: str) -> None:
     """Nesterov's point of a version is beyond its model; the old point is what counts."""
@@ -416,6 +495,36 @@ def test_too_many_past_models_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(learner, "REMEMBERED", 1000)
     with pytest.raises(InvalidParameter, match="past models"):
         train(data, OPTIMIZERS["gd"](learning_rate=0.1), start, steps, 6)
+
+
+@pytest.mark.parametrize(("together", "fits"), [(1, True), (1, False), (3, True), (3, False)])
+def test_margins_that_are_remembered_count_as_memory(
+    together: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Late whole gradients keep margins and models of some updates, of each rate beside another."""
+    data, start = problem()
+    arrived = np.ones((2, 9, STALE_K), dtype=np.bool_)
+    steps = DecodedRounds(
+        np.zeros((2, 9)), arrived, lambda mask: mask.astype(np.float64), STALE_K, STALE_K, lag=3
+    )
+    one = 2 * 3 * (STALE_P + STALE_N) * 8
+    monkeypatch.setattr(learner, "REMEMBERED", together * one - (not fits))
+    if not fits and together == 1:
+        with pytest.raises(InvalidParameter, match="past models and gradients"):
+            train(data, OPTIMIZERS["gd"](learning_rate=0.1), start, steps, 9)
+        return
+    most = 0
+    make = learner.Models.__init__
+
+    def watched(self: learner.Models, problem: Problem, rules: Together, *others: Any) -> None:
+        nonlocal most
+        make(self, problem, rules, *others)
+        most = max(most, len(self.beta))
+
+    monkeypatch.setattr(learner.Models, "__init__", watched)
+    rates = [OPTIMIZERS["gd"](learning_rate=rate) for rate in (0.1, 0.2, 0.3, 0.4)]
+    assert len(train_each(data, rates, start, steps, 9)) == 4
+    assert most == together - (not fits)
 
 
 def test_a_gradient_of_one_partition_costs_its_rows_alone() -> None:

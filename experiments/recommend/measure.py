@@ -404,9 +404,7 @@ def _simulated(
     elif learning is not None and rates:
         trace = simulate(run, engine)
         steps = scheme.steps(trace)
-        for done, one in enumerate(replayed(run, steps, learning, rates), 1):
-            runs.append(one)
-            share(done / len(rates))
+        runs = replayed(run, steps, learning, rates, lambda done, of: share(done / of))
     else:
         trace = simulate(run, engine)
         steps = scheme.outline(trace)

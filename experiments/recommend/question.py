@@ -170,11 +170,11 @@ def exact_descent(
         rate = learning.optimizer.learning_rate * 2.0**power
         optimizer = replace(learning.optimizer, learning_rate=rate)
         with training_context():
-            learner = Learner(bare, optimizer, learning.initial, 1)
+            learner = Learner(bare, [optimizer], learning.initial, 1)
             for _ in range(iterations):
                 learner.update(None)
                 learner.evaluate()
-            return ExactDescent(rate, np.asarray(learner.learned().train_loss[0]))
+            return ExactDescent(rate, np.asarray(learner.learned()[0].train_loss[0]))
 
     def quality(power: int) -> tuple[float, float]:
         losses, half = descent(power).losses, descent(power).halfway

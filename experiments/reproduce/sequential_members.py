@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -36,7 +36,7 @@ def problem_alone(document: Mapping[str, Any], effort: Effort) -> Problem:
 
 def training_runs(
     document: Mapping[str, Any], scheme: Section, rates: Sequence[float], effort: Effort
-) -> tuple[Run, Iterator[Runs]]:
+) -> tuple[Run, list[Runs]]:
     """One scheme on the delays and the problem of a document, at each rate."""
     [cell] = effort.cells({**document, **ANY_RATE, "schemes": [scheme]})
     run, learning = build.both(cell)

@@ -6,7 +6,7 @@ import hashlib
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,10 @@ import pyarrow as pa
 from ...sim.engines.run import Engine, Recorder, Run
 from ...sim.engines.simulate import rounds, simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ...sim.learner import Learned, Learner, Progress, train, training_context
+from ...sim.learner import Learned, Learner, Progress, train_each, training_context
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
+from ...sim.optimizers import Optimizer
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.schemes.decoders import Conditioning
 from ...sim.steps import EXACT, Dense, Steps
@@ -164,14 +165,26 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
 def learn(
     learning: build.Training, steps: Steps, iterations: int, progress: Progress | None = None
 ) -> Learned:
-    """Train on a finished run's updates.
+    """Train on a finished run's updates; see ``learn_each``."""
+    [learned] = learn_each(learning, [learning.optimizer], steps, iterations, progress)
+    return learned
+
+
+def learn_each(
+    learning: build.Training,
+    optimizers: Sequence[Optimizer],
+    steps: Steps,
+    iterations: int,
+    progress: Progress | None = None,
+) -> list[Learned]:
+    """Train on a finished run's updates with each of several optimizers.
 
     Raises:
         ConfigError: gradients are so stale that their models do not fit into memory.
     """
-    problem, optimizer, initial = learning.problem, learning.optimizer, learning.initial
+    problem, initial = learning.problem, learning.initial
     try:
-        return train(problem, optimizer, initial, steps, iterations, progress)
+        return train_each(problem, optimizers, initial, steps, iterations, progress)
     except InvalidParameter as error:
         raise at(error.field, error.value, error.valid) from None
 
@@ -187,7 +200,8 @@ def learn_along(
     """Run a scheme that looks at losses: engine and learner take turns."""
     course = rounds(run, engine, recorder)
     with training_context():
-        learner = Learner(learning.problem, learning.optimizer, learning.initial, len(run.tapes))
+        rules = [learning.optimizer]
+        learner = Learner(learning.problem, rules, learning.initial, len(run.tapes))
         outcome, done = next(course), 0
         while True:
             learner.update(Dense(scheme.weights(outcome.arrived)), align=True)
@@ -195,9 +209,9 @@ def learn_along(
             if progress is not None:
                 progress(done, run.iterations)
             try:
-                outcome = course.send((learner.evaluate(), learner.alignment))
+                outcome = course.send((learner.evaluate()[0], learner.alignment[0]))
             except StopIteration as end:
-                return end.value, learner.learned()
+                return end.value, learner.learned()[0]
 
 
 def _iterations(run: Run, trace: Trace, steps: Steps, losses: Learned | None) -> pd.DataFrame:

@@ -6,7 +6,7 @@ at each rate.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, final
 
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
+from ...sim.learner import Progress
 from ...sim.metrics import time_to_target
 from ...sim.numerics import one_thread
 from ...sim.problems import Problem
 from ...sim.steps import Steps
 from ...sim.types import FloatArray
 from ..config.build import Training
-from .compute import learn
+from .compute import learn_each
 
 SHARE = 0.99
 """The target is this share of the way from the zero model's loss to that of the best model."""
@@ -86,24 +87,28 @@ def target_loss(problem: Problem) -> float:
     return start - SHARE * (start - end)
 
 
-def trained(run: Run, learning: Training, rates: Sequence[float]) -> Iterator[Runs]:
+def trained(run: Run, learning: Training, rates: Sequence[float]) -> list[Runs]:
     """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
 
-    Cost: the engine once, and the learner for each rate.
+    Cost: the engine once, and the learner for each rate, where few replications train side by side.
     """
     with one_thread():
-        yield from replayed(run, run.scheme.steps(simulate(run, work=False)), learning, rates)
+        return replayed(run, run.scheme.steps(simulate(run, work=False)), learning, rates)
 
 
-def replayed(run: Run, steps: Steps, learning: Training, rates: Sequence[float]) -> Iterator[Runs]:
+def replayed(
+    run: Run,
+    steps: Steps,
+    learning: Training,
+    rates: Sequence[float],
+    progress: Progress | None = None,
+) -> list[Runs]:
     """``trained`` on updates that are there already; to be called within ``one_thread()``."""
     bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
+    optimizers = [replace(learning.optimizer, learning_rate=rate) for rate in rates]
+    learned = learn_each(bare, optimizers, steps, run.iterations, progress)
     times = clock(steps, run.iterations)
-    for rate in rates:
-        at_rate = replace(bare, optimizer=replace(bare.optimizer, learning_rate=rate))
-        with np.errstate(over="ignore", invalid="ignore"):  # a rate may be far too large
-            losses = learn(at_rate, steps, run.iterations).train_loss
-        yield Runs(times, losses)
+    return [Runs(times, one.train_loss) for one in learned]
 
 
 def clock(steps: Steps, iterations: int) -> FloatArray:

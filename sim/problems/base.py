@@ -1,6 +1,7 @@
 """A problem: training data in partitions, a loss, and its gradient for many models at once.
 
 Every model is a column: ``beta`` is ``(p, R)``, so one matrix product serves all R replications.
+With an axis in front, ``(L, p, R)``, it holds L sets of models, each with the bits it has alone.
 The margins ``X beta`` are handed from the loss to the gradient, so an iteration costs two products
 with the training data, whatever n and k are. Decoding is linear: the decoded gradient is
 sum_i w_i g_i over the partitions, one weighted pass over the data. So it does not matter here which
@@ -10,7 +11,7 @@ worker computes what.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import blake2b
@@ -39,8 +40,16 @@ Matrix: TypeAlias = "FloatArray | Csr"
 
 
 def product(matrix: Any, columns: FloatArray) -> FloatArray:
-    """Dense or sparse matrix times dense columns."""
-    return np.asarray(matrix @ columns)
+    """Dense or sparse matrix times columns: ``(N, p)``, ``(..., p, R)`` -> ``(..., N, R)``."""
+    if columns.ndim < 3:
+        return np.asarray(matrix @ columns)
+    if len(columns) == 1:
+        return product(matrix, columns[0])[None]
+    if isinstance(matrix, np.ndarray):
+        return matrix @ columns
+    # SciPy knows no axis in front. Its products round each column alike, whatever stands beside.
+    wide = np.asarray(matrix @ columns.swapaxes(0, 1).reshape(columns.shape[1], -1))
+    return wide.reshape(len(wide), len(columns), -1).swapaxes(0, 1)
 
 
 def class_basis(X: Csr) -> Csr:
@@ -94,6 +103,9 @@ ROUND_OFF = 1e-12
 
 NUMBERS_AT_ONCE = 2**15
 """Numbers of a temporary, 256 KiB: several fit in the second-level cache."""
+
+RowWise: TypeAlias = Callable[[FloatArray, FloatArray], FloatArray]
+"""Margins ``(N, R)`` and targets ``(N,)`` -> ``(N, R)``."""
 
 Task: TypeAlias = Literal["classification", "regression"]
 
@@ -172,17 +184,17 @@ class Problem(ABC):
         return None
 
     def margins(self, beta: FloatArray) -> FloatArray:
-        """``X beta``: ``(p, R) -> (N, R)``. Cost: one product."""
+        """``X beta``: ``(..., p, R) -> (..., N, R)``. Cost: one product."""
         return product(self.X, beta)
 
     def loss_from_margins(self, margins: FloatArray) -> FloatArray:
-        """Mean data loss over the training rows, without L2: ``(N, R) -> (R,)``."""
+        """Mean data loss over the training rows, without L2: ``(..., N, R) -> (..., R)``."""
         return self._mean_loss(margins, self.y)
 
     def gradient_from_margins(
         self, margins: FloatArray, partition_weights: FloatArray | None = None
     ) -> FloatArray:
-        """``(1/N) sum_i w_i g_i``, without L2: ``(N, R)``, ``(R, k)`` -> ``(p, R)``.
+        """``(1/N) sum_i w_i g_i``, without L2: ``(..., N, R)``, ``(R, k)`` -> ``(..., p, R)``.
 
         Args:
             margins: ``X beta``, where the gradient is taken.
@@ -190,21 +202,23 @@ class Problem(ABC):
 
         Cost: one product with ``X^T``.
         """
+        if margins.ndim > 2 and len(margins) == 1:  # NumPy walks faster over two axes
+            return self.gradient_from_margins(margins[0], partition_weights)[None]
         slopes = self.slopes(margins)
         if partition_weights is None:
             slopes /= self.rows
         else:
             scaled = partition_weights.T / self.rows
-            for rows, owner in self.pieces(slopes.shape[1]):
-                slopes[rows] *= scaled[owner]
+            for rows, owner in self.pieces(slopes.size // self.rows):
+                slopes[..., rows, :] *= scaled[owner]
         return product(self.X.T, slopes)
 
     def slopes(self, margins: FloatArray) -> FloatArray:
-        """The derivative of each training row's loss by its margin: ``(N, R)`` -> a new one."""
-        return self.row_slopes(margins, self.y)
+        """The derivative of each row's loss by its margin: ``(..., N, R)`` -> a new one."""
+        return _row_by_row(self.row_slopes, margins, self.y)
 
     def gradient_from_slopes(self, slopes: FloatArray) -> FloatArray:
-        """``X^T slopes``: ``(N, R) -> (p, R)``. Cost: one product."""
+        """``X^T slopes``: ``(..., N, R) -> (..., p, R)``. Cost: one product."""
         return product(self.X.T, slopes)
 
     def pieces(self, width: int) -> Iterator[tuple[slice, IntArray]]:
@@ -222,6 +236,49 @@ class Problem(ABC):
         slopes /= self.rows
         return product(X.T, slopes)[:, 0]
 
+    def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
+        """``partition_gradient`` of G partitions, with its bits, each at L models of its own.
+
+        Args:
+            partition: ``(G,)`` which.
+            beta: ``(G, L, p)`` where each is taken.
+
+        Returns:
+            ``(G, L, p)``.
+
+        Cost: two products with each partition's rows. Small dense partitions are gathered, as many
+        as stay in the cache, and share the calls.
+        """
+        gradients, models, _ = beta.shape
+        at_once = NUMBERS_AT_ONCE * self.partitions // (self.rows * self.features)
+        if at_once < 2 or gradients * models < 3 or not isinstance(self.X, np.ndarray):
+            pairs = zip(partition.tolist(), beta, strict=True)
+            each = [self.partition_gradient(i, one) for i, several in pairs for one in several]
+            return np.array(each).reshape(beta.shape)
+        found = np.empty_like(beta)
+        larger = partition < self.rows % self.partitions
+        for (first, X, y), there in zip(self._stacks, (larger, ~larger), strict=True):
+            own = there.nonzero()[0]
+            for start in range(0, own.size, at_once):
+                part = own[start : start + at_once]
+                place = partition[part] - first
+                rows, targets = X[place][:, None], y[place].repeat(models, axis=0)
+                margins = rows @ beta[part, ..., None]
+                slopes = self.row_slopes(margins.reshape(-1, 1), targets.reshape(-1))
+                slopes /= self.rows
+                found[part] = (rows.swapaxes(2, 3) @ slopes.reshape(margins.shape))[..., 0]
+        return found
+
+    @cached_property
+    def _stacks(self) -> list[tuple[int, FloatArray, FloatArray]]:
+        """Partitions of one size: the first one's number, ``(q, rows, p)`` and ``(q, rows)``."""
+        size, larger = divmod(self.rows, self.partitions)
+        cut, X = larger * (size + 1), np.asarray(self.X)
+        return [
+            (0, X[:cut].reshape(-1, size + 1, self.features), self.y[:cut].reshape(-1, size + 1)),
+            (larger, X[cut:].reshape(-1, size, self.features), self.y[cut:].reshape(-1, size)),
+        ]
+
     @cached_property
     def _blocks(self) -> list[tuple[slice, Matrix]]:
         """The rows of each partition; views for dense data."""
@@ -237,16 +294,19 @@ class Problem(ABC):
         return self.gradient_from_margins(self.margins(beta), partition_weights)
 
     def test_loss(self, beta: FloatArray) -> FloatArray | None:
-        """Mean loss over the test rows: ``(p, R) -> (R,)``, or ``None`` without a test set."""
+        """Mean loss over the test rows: ``(..., p, R) -> (..., R)``; ``None`` without any."""
         if self.X_test is None or self.y_test is None:
             return None
         return self._mean_loss(product(self.X_test, beta), self.y_test)
 
     def _mean_loss(self, margins: FloatArray, targets: FloatArray) -> FloatArray:
-        """The mean loss over rows: margins ``(N, R)`` and targets ``(N,)`` -> ``(R,)``."""
-        total = np.zeros(margins.shape[1])
-        for rows in _in_cache(margins.shape):
-            total += self.row_losses(margins[rows], targets[rows]).sum(axis=0)
+        """The mean loss: margins ``(..., N, R)`` and targets ``(N,)`` -> ``(..., R)``."""
+        if margins.ndim > 2 and len(margins) == 1:
+            return self._mean_loss(margins[0], targets)[None]
+        total = np.zeros(margins.shape[:-2] + margins.shape[-1:])
+        for rows in _in_cache(margins.shape[-2:]):
+            part = margins[..., rows, :]
+            total += _row_by_row(self.row_losses, part, targets[rows]).sum(axis=-2)
         return total / len(targets)
 
     def objective(self, beta: FloatArray) -> FloatArray:
@@ -298,6 +358,13 @@ class Problem(ABC):
         basis = class_basis(self.X)
         X_test = None if self.X_test is None else merge(self.X_test, basis)
         return basis, merge(self.X, basis), X_test
+
+
+def _row_by_row(of: RowWise, margins: FloatArray, targets: FloatArray) -> FloatArray:
+    """A loss or slope of each row, which knows two axes; L sets of rows are rows of one set."""
+    if margins.ndim > 2 and len(margins) > 1:
+        targets = np.tile(targets, len(margins))
+    return of(margins.reshape(-1, margins.shape[-1]), targets).reshape(margins.shape)
 
 
 def _in_cache(shape: tuple[int, ...]) -> Iterator[slice]:

@@ -220,6 +220,30 @@ def test_rows_may_be_looked_at_a_few_at_a_time(
     )
 
 
+@every_loss
+@pytest.mark.parametrize("sparse_data", [False, True], ids=["dense", "sparse"])
+@pytest.mark.parametrize("models", [1, 3])
+@pytest.mark.parametrize("at_once", [1, 70, 10_000])
+def test_single_gradients_together_are_those_of_a_plain_loop_to_the_bit(
+    loss: type[Problem],
+    sparse_data: bool,
+    models: int,
+    at_once: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """23 rows in 4 partitions: catches one that is cut as its larger neighbours are."""
+    monkeypatch.setattr(base, "NUMBERS_AT_ONCE", at_once)
+    problem, rng = make(loss, sparse_data=sparse_data), np.random.default_rng(4)
+    for gradients in (0, 1, 2, 9):
+        partition = rng.integers(0, PARTITIONS, gradients)
+        beta = rng.standard_normal((gradients, models, FEATURES))
+        found = problem.single_gradients(partition, beta)
+        assert found.shape == beta.shape
+        for i, several, gradient in zip(partition, beta, found, strict=True):
+            each = [problem.partition_gradient(i, one) for one in several]
+            np.testing.assert_array_equal(gradient, each)
+
+
 # Merging equal features is a change of coordinates: the same margins, gradients and norms.
 
 

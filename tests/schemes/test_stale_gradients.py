@@ -13,14 +13,15 @@ from erasurehead.sim import learner
 from erasurehead.sim.engines.run import Policy, Run
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.errors import InvalidParameter
-from erasurehead.sim.learner import GradientTables, train
+from erasurehead.sim.learner import train
 from erasurehead.sim.load_laws import Proportional
+from erasurehead.sim.numerics import GradientTables
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless
 from erasurehead.sim.steps import Steps
-from erasurehead.sim.types import FloatArray, Messages, Rounds, Trace
+from erasurehead.sim.types import FloatArray, IntArray, Messages, Rounds, Trace
 from tests.engines.agreement import arrays, batch, both_finish, event
 from tests.statistics import assert_z
 from tests.test_learner import STALE_K, STALE_N, STALE_P, one_gradient, problem
@@ -148,18 +149,24 @@ def test_mean_time_of_an_update_along_the_table() -> None:
     assert_z(means, delay.mean() / n)
 
 
+def singles_taken(data: Problem, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The partitions whose gradients the learner takes from now on."""
+    taken: list[int] = []
+    singles = type(data).single_gradients
+
+    def counted(self: Problem, partition: IntArray, beta: FloatArray) -> FloatArray:
+        taken.extend(partition.tolist())
+        return singles(self, partition, beta)
+
+    monkeypatch.setattr(type(data), "single_gradients", counted)
+    return taken
+
+
 def test_an_update_takes_one_new_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many are in the table."""
     data, start = problem()
     _, steps = run_of("gradient_table", 5)
-    taken = []
-    single = type(data).partition_gradient
-
-    def counted(self: Problem, partition: int, beta: FloatArray) -> FloatArray:
-        taken.append(partition)
-        return single(self, partition, beta)
-
-    monkeypatch.setattr(type(data), "partition_gradient", counted)
+    taken = singles_taken(data, monkeypatch)
     train(data, OPTIMIZERS["gd"](learning_rate=RATE), start, steps, 5)
     assert len(taken) == 3 * 5 * STALE_K
 
@@ -183,16 +190,15 @@ def test_one_worker_descends_the_whole_gradient() -> None:
 
 def test_the_sum_stays_exact_in_a_long_run() -> None:
     """Gradients shrink by 39 orders of magnitude; what rounding left of the first is gone."""
-    table, rng = GradientTables(1, 4, 3), np.random.default_rng(0)
+    table, latest = GradientTables(2, 4, (1, 3)), GradientTables(2, 4, (1, 3))
+    rng, column = np.random.default_rng(0), np.array([1])
     for renewal in range(40):
-        table.renew(0, renewal % 4, 10.0 ** (15 - renewal) * rng.standard_normal(3))
-    latest = GradientTables(1, 4, 3)
-    rng = np.random.default_rng(0)
-    for renewal in range(40):
-        gradient = 10.0 ** (15 - renewal) * rng.standard_normal(3)
+        gradient = 10.0 ** (15 - renewal) * rng.standard_normal((1, 1, 3))
+        table.renew(column, np.array([renewal % 4]), gradient)
         if renewal >= 36:
-            latest.renew(0, renewal % 4, gradient)
+            latest.renew(column, np.array([renewal % 4]), gradient)
     np.testing.assert_allclose(table.total, latest.total, rtol=1e-12)
+    assert not table.total[:, :, 0].any()
 
 
 def test_a_table_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
