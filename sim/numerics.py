@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import final
 
 import numpy as np
 from scipy import sparse
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from .types import BoolArray, ComplexArray, FloatArray, IntArray
 
@@ -39,8 +41,17 @@ def one_thread() -> Iterator[None]:
     # imported SciPy's later would use all cores.
     import scipy.linalg  # noqa: F401
 
-    with threadpool_limits(1):
+    with _libraries(len(sys.modules)).limit(limits=1):
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """The libraries that compute with threads; looked for anew once more modules are loaded.
+
+    Cost: 1 ms, which is half of a small cell.
+    """
+    return ThreadpoolController()
 
 
 # Least squares with a large sparse matrix, for many sets of its rows at a time.

@@ -353,8 +353,8 @@ def cell_path(output: Path, key: str) -> Path:
 def write_cell(output: Path, key: str, result: CellResult) -> None:
     """Keep a finished cell."""
     facts = {
-        "replications": json.dumps(result.replications.to_dict("list")),
-        "workers": json.dumps(result.workers.to_dict("list")),
+        "replications": _as_json(result.replications),
+        "workers": _as_json(result.workers),
         "engine": result.engine,
         "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
         "key": key,
@@ -364,6 +364,10 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
     metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
     metadata[CHECKSUM] = _checksum(table.schema.with_metadata(metadata))
     write_arrow(cell_path(output, key), table.replace_schema_metadata(metadata))
+
+
+def _as_json(table: pd.DataFrame) -> str:
+    return json.dumps({name: column.tolist() for name, column in table.items()})
 
 
 def read_cell(output: Path, key: str) -> CellResult | None:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 
 from ..load_laws import PerPartition
 from ..schemes.arrivals import Arrivals, Demand, NoFormula, demand
@@ -180,6 +180,8 @@ def arrivals_at_the_end(arrivals: Arrivals, rng: np.random.Generator) -> IntArra
         some = slice(first, first + rows)
         v = heard[some, None]
         if few:
+            from scipy import stats  # takes half a second, and few runs need it
+
             beyond = (1 - late[some, None]) * rng.random((len(v), groups - 1))
             others = np.asarray(stats.binom.isf(beyond, d, v), dtype=np.int64)
             covered[some] += others.sum(axis=1)
