@@ -113,7 +113,7 @@ class KAsync(Batched):
             (arXiv 1803.01113), K-async.
         confirmed: ``engines/test_barrierless.py``: ``test_k_async_workers_wait_for_the_update``,
             ``test_mean_time_of_k_async``, ``test_mean_error_of_an_update``;
-            ``theory/test_arrivals.py``:
+            ``schemes/test_arrivals.py``:
             ``test_k_async_is_k_sync_for_exponential_delays``,
             ``test_k_async_bound_is_an_order_statistic_and_holds``.
     """
@@ -150,7 +150,7 @@ class KBatchAsync(Batched):
         source: Dutta, Joshi, Ghosh, Dube, Nagpurkar, Slow and Stale Gradients Can Win the Race
             (arXiv 1803.01113), K-batch-async; known as buffered (FedBuff).
         confirmed: ``engines/test_barrierless.py``: ``test_mean_time_without_waiting``,
-            ``test_mean_error_of_an_update``; ``theory/test_arrivals.py``:
+            ``test_mean_error_of_an_update``; ``schemes/test_arrivals.py``:
             ``test_k_batch_async_is_a_renewal_rate_for_any_delay``.
     """
 

@@ -75,7 +75,7 @@ class IgnoreStragglers(SchemeFamily):
             Dutta et al. (arXiv 1803.01113). The factor n / m is that of the authors of ErasureHead.
         confirmed: ``theory/test_decoding_error.py``: ``test_ignoring_stragglers_in_closed_form``;
             ``schemes/test_families.py``: ``test_rescaled_sum_is_unbiased_with_a_deadline``;
-            ``theory/test_arrivals.py``: ``test_k_sync_and_k_batch_sync``.
+            ``schemes/test_arrivals.py``: ``test_k_sync_and_k_batch_sync``.
         ours: the deadline.
     """
 
