@@ -4,23 +4,35 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import sparse
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import Row, paired
-from erasurehead.sim.learner import train
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.sim.engines.run import Run
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.learner import train, train_each
+from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
-from erasurehead.sim.problems import Problem
+from erasurehead.sim.problems import DATASETS, Problem
 from erasurehead.sim.problems.datasets.base import interactions, one_hot
 from erasurehead.sim.problems.losses import LogisticLoss
-from erasurehead.sim.steps import GivenWeights
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.base import Scheme
+from erasurehead.sim.steps import GivenWeights, Steps
 
 ITERATIONS = 8
 OPTIMIZER = OPTIMIZERS["gd"](learning_rate=0.1)
 
 
 def rows() -> list[Row]:
-    """Dense data against ``X @ B`` and ``X.T @ Z``; sparse data against single runs."""
-    return [_dense(), _sparse()]
+    """Against ``X @ B`` and ``X.T @ Z``, single runs, plain loops, and scikit-learn's score."""
+    return [
+        *(_dense(), _sparse()),
+        *(_singles(name, r) for name in ("asynchronous", "gradient_table") for r in (4, 20, 100)),
+        *(_rates(r) for r in (4, 20, 100)),
+        *(_auc(r) for r in (4, 20, 100)),
+    ]
 
 
 def _dense(n: int = 6000, p: int = 500, r: int = 256, k: int = 30) -> Row:
@@ -68,6 +80,61 @@ def _sparse(r: int = 32, k: int = 30) -> Row:
     flops = ITERATIONS * 4 * x.nnz * r
     subject = f"learner, sparse {x.shape[0]} x {x.shape[1]}, {r} replications"
     return Row(subject, f"{r} single runs", ratio, 1.4, flops / mine / 1e9, "GFLOP/s")
+
+
+def _singles(name: str, r: int, n: int = 30) -> Row:
+    """All replications in one go, and one after another."""
+    problem, scheme = _tumours(n), SCHEMES[name]().build(n)
+    tapes = [Tape(MODELS["exponential"](rate=2.0), n, 4, j) for j in range(r)]
+    alone = [_simulated(scheme, tapes[j : j + 1]) for j in range(r)]
+    every = _simulated(scheme, tapes)
+
+    def learn(steps: Steps) -> object:
+        return train(problem, OPTIMIZER, np.zeros(problem.features), steps, ITERATIONS)
+
+    mine, ratio = paired(lambda: learn(every), lambda: [learn(steps) for steps in alone])
+    subject = f"learner, {name}, n = {n}, {r} replications"
+    return Row(
+        subject, f"{r} single runs", ratio, np.nan, every.times.size / mine / 1e3, "k updates/s"
+    )
+
+
+def _rates(r: int, rates: int = 12) -> Row:
+    """Learning rates side by side, and one after another."""
+    problem, rng = _tumours(30), np.random.default_rng(0)
+    steps = _steps((rng.random((10 * ITERATIONS, r, 30)) < 0.8).astype(float))
+    optimizers = [OPTIMIZERS["gd"](learning_rate=2.0**-power) for power in range(rates)]
+    rest = np.zeros(problem.features), steps, 10 * ITERATIONS
+
+    mine, ratio = paired(
+        lambda: train_each(problem, optimizers, *rest),
+        lambda: [train(problem, optimizer, *rest) for optimizer in optimizers],
+    )
+    subject = f"learner, {rates} learning rates, {r} replications"
+    speed = rates * r * 10 * ITERATIONS / mine / 1e3
+    return Row(subject, f"{rates} trainings", ratio, np.nan, speed, "k updates/s")
+
+
+def _auc(r: int) -> Row:
+    problem = _tumours(30)
+    beta = np.random.default_rng(0).standard_normal((problem.features, r))
+    scores = np.asarray(problem.X_test @ beta)
+
+    mine, ratio = paired(
+        lambda: problem.test_auc(beta),
+        lambda: [roc_auc_score(problem.y_test, column) for column in scores.T],
+    )
+    subject = f"area under the ROC curve, 114 rows, {r} models"
+    return Row(subject, "scikit-learn", ratio, 5, r / mine / 1e3, "k models/s")
+
+
+def _tumours(k: int) -> Problem:
+    data = DATASETS["breast_cancer"]().load("classification", np.random.default_rng(0), None)
+    return LogisticLoss(data.X, data.y, k, 0.0, data.X_test, data.y_test)
+
+
+def _simulated(scheme: Scheme, tapes: list[Tape]) -> Steps:
+    return scheme.steps(simulate(Run(scheme, tapes, Proportional(), ITERATIONS), work=False))
 
 
 def _train(problem: Problem, weights: np.ndarray) -> object:
