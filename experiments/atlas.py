@@ -152,12 +152,7 @@ LEFT_OUT = """## What is left out
 
 
 def atlas_page(families: Mapping[str, type[SchemeFamily]], names: Catalogue) -> str:
-    """The whole page.
-
-    Args:
-        families: the schemes.
-        names: what a config can name.
-    """
+    """The whole page of these schemes; ``names`` is what a config can name."""
     entries = {family: entry_of(family) for family in families.values()}
     first = {name: _code(entries[family].prose[0]) for name, family in families.items()}
     rows = [f"| [{name}](#{name}) | {text.replace('|', BAR)} |" for name, text in first.items()]
@@ -258,12 +253,7 @@ ROUNDS, CYCLES = 4, 1
 
 
 def portrait(family: SchemeFamily, workers: int, catalogue: Catalogue) -> Picture:
-    """A scheme's picture.
-
-    Args:
-        family: the scheme, with its fields.
-        workers: n.
-        catalogue: what a config can name.
+    """A scheme's picture, among n workers.
 
     Raises:
         ConfigError, ImpossibleCell: the scheme cannot work with so many workers.
@@ -353,11 +343,7 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
     """Write ``atlas.md``, a picture of each scheme and the comparison; returns the page's path.
 
     Installed plugins have their sections too. The comparison is the figure ``atlas`` of
-    ``erasurehead reproduce``.
-
-    Args:
-        output: the folder of the page.
-        progress: called with pictures done and pictures in all.
+    ``erasurehead reproduce``. ``progress`` is called with pictures done and pictures in all.
     """
     names, comparison = with_plugins(), Atlas()
     families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes

@@ -62,11 +62,7 @@ STDERR = 2
 
 @contextmanager
 def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
-    """Within this context Ctrl-C stops the command; not where someone else decides about Ctrl-C.
-
-    Args:
-        arguments: of the command line, the command among them.
-    """
+    """Within this context Ctrl-C stops the command; not where someone else decides about Ctrl-C."""
     command = next((each for each in arguments if not each.startswith("-")), "")
     words = GOES_ON if command in RESUMED else STARTS_OVER
 
@@ -98,11 +94,9 @@ BAD_INPUT, INTERNAL, NOBODY_READS = 2, 70, 1
 
 
 def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
-    """Run a command; returns its exit code.
+    """Run a command; returns its exit code, 0 for ``None``.
 
-    Args:
-        command: returns its exit code; ``None`` is 0.
-        debug: show the traceback of every error, besides its line.
+    With ``debug``, every error shows its traceback besides its line.
 
     Raises:
         SystemExit: as the command does, and ``KeyboardInterrupt``.

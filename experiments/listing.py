@@ -89,13 +89,10 @@ def sections() -> dict[str, Entries]:
 
 
 def show_list(what: str | None) -> None:
-    """Print what a config can name, with type, unit, range and default of every field.
-
-    Args:
-        what: one list; default all.
+    """Print one list of what a config can name, with type, unit, range and default of every field.
 
     Raises:
-        ConfigError: ``what`` is not a list we have.
+        ConfigError: ``what`` is not a list we have; ``None`` is all of them.
     """
     names = [*PLACES, "figures"]
     what = OLD.get(what or "", what)

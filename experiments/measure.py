@@ -37,11 +37,7 @@ LARGEST = 20_000
 @final
 @dataclass(frozen=True)
 class Products(Computation):
-    """As many products of two square matrices as the load says.
-
-    Attributes:
-        size: rows and columns.
-    """
+    """As many products of two square matrices, of ``size`` rows, as the load says."""
 
     size: int
 
@@ -59,11 +55,7 @@ class Products(Computation):
 @final
 @dataclass(frozen=True, eq=False)
 class Gradients(HeldPartitions):
-    """The sum of the gradients of as many partitions as the load says, from a worker's own one on.
-
-    Attributes:
-        own: its partition.
-    """
+    """The gradients of as many partitions as the load says, from the worker's own on, added up."""
 
     own: int
 
@@ -97,11 +89,7 @@ def gradients(learning: Training, workers: int) -> Workload:
 
 
 def read_workload(document: Mapping[str, Any] | None, asked: MeasureRequest) -> Workload:
-    """What to measure.
-
-    Args:
-        document: a config whose problem's gradients are the tasks; ``None``: products of matrices.
-        asked: as on the command line.
+    """What to measure: gradients of the config's problem; without a config, products of matrices.
 
     Raises:
         ConfigError: the config is bad or has no problem, or other workers.
@@ -209,10 +197,6 @@ def measure(
     document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
 ) -> pd.DataFrame:
     """Measure and write the table; ``progress`` is told of rounds done, and in all.
-
-    Args:
-        document: as for ``read_workload``.
-        asked: as on the command line.
 
     Raises:
         ConfigError: a value is wrong, the file cannot be written, or a worker does not exist.

@@ -68,14 +68,9 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
 def refuse_naming(
     field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
 ) -> NoReturn:
-    """Refuse a number, and name those that are allowed: all of them, or the nearest.
+    """Refuse a number for a reason, a clause, and name those that are allowed: all, or the nearest.
 
-    Args:
-        field: the field's name.
-        value: the refused number.
-        allowed: numbers that are allowed; at least one.
-        rule: the reason, as a clause.
-        shown: at most so many are named.
+    At most ``shown`` are named, of one or more that are allowed.
     """
     near = sorted(allowed, key=lambda other: abs(other - value))
     named = ", ".join(map(str, sorted(near[:shown])))

@@ -65,11 +65,7 @@ def require_regular(path: Path) -> None:
 
 @contextmanager
 def reading(form: str) -> Iterator[None]:
-    """Turn whatever a library raises at a damaged file into one line.
-
-
-    Args:
-        form: the format, for the line.
+    """Turn whatever a library raises at a damaged file of this format into one line.
 
     Raises:
         UnusableFile: the same in one line.
@@ -118,10 +114,8 @@ def read_npz(
 ) -> dict[str, np.ndarray]:
     """Read arrays of numbers from an NPZ file. A pickle is never loaded.
 
-    Args:
-        path: the file.
-        choose: selects the wanted arrays from the names in the file.
-        most: numbers that the wanted arrays may have together.
+    ``choose`` selects the wanted arrays from the names in the file; they may have ``most`` numbers
+    together.
 
     Raises:
         UnusableFile: it is no NPZ, damaged, encrypted, too large, or holds other things.

@@ -69,11 +69,7 @@ class Metric:
         return f"{self.title} ({self.unit})" if self.unit else self.title
 
     def estimate(self, row: Mapping[Any, Any]) -> tuple[float, float]:
-        """Mean and standard error as tables show them, without the rounding of a zero.
-
-        Args:
-            row: a row of the summary, which keeps every bit.
-        """
+        """Mean and standard error of a row of the summary, without the rounding of a zero."""
         mean, error = float(row[f"{self.name}_mean"]), float(row[f"{self.name}_se"])
         if abs(mean) < self.rounding:
             return 0.0, error if np.isnan(error) else 0.0

@@ -141,12 +141,7 @@ class GradientTables:
     """Tables of gradients and their sums, one for each replication; every entry is zero at first.
 
     The sum follows each change, so a renewal costs a few passes over p numbers, however many
-    entries there are.
-
-    Args:
-        width: replications.
-        size: entries of each table.
-        gradient: the shape of an entry, ``(L, p)``.
+    entries there are. Each of ``size`` entries has the shape ``(L, p)`` of a gradient.
     """
 
     def __init__(self, width: int, size: int, gradient: tuple[int, int]) -> None:

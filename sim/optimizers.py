@@ -161,11 +161,7 @@ class Nesterov(Optimizer):
 
 
 class Together:
-    """L optimizers side by side; each moves models of its own, and has a state of its own.
-
-    Args:
-        optimizers: all of one rule.
-    """
+    """L optimizers of one rule side by side; each has models of its own, and its own state."""
 
     def __init__(self, optimizers: Sequence[Optimizer]) -> None:
         self._optimizers = optimizers

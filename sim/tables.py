@@ -54,12 +54,7 @@ TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
 
 
 def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.DataFrame:
-    """``pandas.read_csv`` of a file, gzipped or not, whose size is checked first.
-
-    Args:
-        path: the file.
-        most: the most cells that it may have.
-        options: for pandas.
+    """``pandas.read_csv`` of a file, gzipped or not, of at most so many cells, checked first.
 
     Raises:
         UnusableFile: it is damaged or too large.
@@ -108,12 +103,7 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> None:
 def read_parquet(
     path: Path, most: int | None = MOST_CELLS, columns: list[str] | None = None
 ) -> pd.DataFrame:
-    """Read a Parquet file whose metadata is looked at first.
-
-    Args:
-        path: the file.
-        most: the most cells that it may have.
-        columns: those that are wanted; ``None``: all.
+    """Read a Parquet file, or some columns of it; how many cells it has is looked at first.
 
     Raises:
         UnusableFile: it is damaged or too large.

@@ -99,9 +99,7 @@ BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatArray:
     """Read the file as it is: an array from an NPZ or a text without a header, else a frame.
 
-    Args:
-        path: the file.
-        most: cells that it may have; ``None``: any number.
+    It may have ``most`` cells; ``None``: any number.
 
     Raises:
         UnusableFile: the file is missing, empty, of an unknown kind, too large, or not what its

@@ -62,13 +62,9 @@ FILES = (CONFIG, *ATTACK)
 
 @dataclass(frozen=True)
 class AttackPlan:
-    """What is going to be attacked.
+    """What is going to be attacked: the codes of a resolved config.
 
-    Attributes:
-        config: the resolved config.
-        attacked: its codes.
-        counts: numbers of stragglers for each code, in their order.
-        budget, samples: see ``sim.attack.SearchBudget``.
+    ``counts`` are numbers of stragglers for each code; of the rest see ``sim.attack.SearchBudget``.
     """
 
     config: Mapping[str, Any]

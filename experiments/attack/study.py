@@ -24,15 +24,7 @@ LOSS = 1e-6
 
 @dataclass(frozen=True, eq=False)
 class AttackedCode:
-    """A code of a config.
-
-    Attributes:
-        label: how table and picture name it.
-        scheme: registry name of its scheme.
-        code: encoding matrix and decoder.
-        cases: what is known of its worst case.
-        seed: the run's.
-    """
+    """A code of a config, with what is known of its worst case, and the run's seed."""
 
     label: str
     scheme: str
@@ -52,12 +44,9 @@ class AttackedCode:
 
 @dataclass(frozen=True)
 class AttackedCodes:
-    """What a config holds.
+    """The codes of a config that are attacked, in its order, and a line for each that is left out.
 
-    Attributes:
-        codes: those that are attacked, in the config's order.
-        left_out: a line for each scheme that is not attacked.
-        keys: of all cells, for the table's origin.
+    ``keys`` are those of all cells, for the table's origin.
     """
 
     codes: list[AttackedCode]

@@ -51,9 +51,7 @@ class Training:
 def timing(cell: Cell, features: int | None = None) -> Run:
     """Build everything that decides when a cell's rounds end. No tape is made before it is read.
 
-    Args:
-        cell: what to build.
-        features: p, for the size of messages; ``None`` without data.
+    ``features`` is p, for the size of messages; ``None`` without data.
 
     Raises:
         ConfigError: the engine or the network do not suit, or the scheme needs a problem.
@@ -268,11 +266,8 @@ class Resends(IndependentDelays):
 def _cluster(settings: Settings, features: int | None, gradients: float) -> Cluster:
     """What surrounds the workers, with a tape for each kind of trouble and replication.
 
-    Args:
-        settings: with the network and the failures. A gradient takes 8 bytes a feature unless
-            ``message_bytes`` is given.
-        features: p; ``None`` without data.
-        gradients: size of a message of the scheme, in gradients.
+    A gradient takes 8 bytes a feature unless ``message_bytes`` is given; a message of the scheme
+    has the size of so many gradients.
 
     Raises:
         ConfigError: no size is known, and a bandwidth needs one.

@@ -25,13 +25,7 @@ from .settings import AUTO, FIELDS, SchemeEntry, Settings, section, validate
 
 @dataclass(frozen=True)
 class Input:
-    """A file that a cell reads.
-
-    Attributes:
-        path: where it lies.
-        digest: hash of its content.
-        stamp: when it was written, and its size; see ``unchanged``.
-    """
+    """A file that a cell reads: the hash of its content, and its stamp, see ``unchanged``."""
 
     path: Path
     digest: str
@@ -167,14 +161,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Read:
-    """One of the settings at a point.
+    """One of the settings at a point: its object, its plain form, and what of that is hashed.
 
-    Attributes:
-        value: its object.
-        plain: its plain form.
-        text: what of it is hashed.
-        files: those that it names.
-        code: digests of the plugins that it depends on.
+    It names the files, and depends on plugins with these digests of their code.
     """
 
     value: Any

@@ -125,10 +125,7 @@ class Reader:
 
 @contextmanager
 def located(place: str) -> Iterator[None]:
-    """Turn the errors of a ``Reader`` into one line each.
-
-    Args:
-        place: where the section stands; empty for a whole document.
+    """Turn the errors of a ``Reader`` into one line each, which names the place of the section.
 
     Raises:
         ConfigError: the line.

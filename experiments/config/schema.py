@@ -175,13 +175,10 @@ class _Fields(GenerateJsonSchema):
 
 
 def schema(catalogue: Catalogue = BUILT_IN) -> Schema:
-    """The JSON Schema of a config document, made from the classes that it can name.
+    """The JSON Schema of a config document, made from the classes and plugins that it can name.
 
     With it an editor completes keys and names, shows what a field means, and marks what is wrong.
     It knows types, ranges and names; whether fields go together, the simulator says.
-
-    Args:
-        catalogue: what it can name, plugins included.
     """
     found: Schema = {}
     for key, kind in catalogue.kinds.items():

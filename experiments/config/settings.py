@@ -47,13 +47,9 @@ Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 @dataclass(frozen=True)
 class SchemeEntry:
-    """A scheme of a config.
+    """The scheme that one entry of ``schemes`` says; ``index`` is which.
 
-    Attributes:
-        family: the scheme.
-        label: how tables and pictures name it.
-        swept: this one's values of the fields that list several.
-        index: which entry of ``schemes`` says so.
+    ``swept`` are this one's values of the fields that list several.
     """
 
     family: SchemeFamily

@@ -119,10 +119,8 @@ def drawn_page(
 ) -> dict[str, Any]:
     """What the page shows: HTML, what a pointer reads, colours, and the config as YAML.
 
-    Args:
-        config: what to run.
-        theory: the closed forms that were worked out before.
-        patient: work out those that were not, too; else ``more`` says that some are missing.
+    ``theory`` holds the closed forms that were worked out before. With ``patient`` the others are
+    worked out, too; else ``more`` says that some are missing.
 
     Raises:
         ConfigError: the config cannot be run; one line.

@@ -30,11 +30,7 @@ REPLICATIONS, ITERATIONS = 8, 40
 
 
 def document(chosen: Mapping[str, Any]) -> dict[str, Any]:
-    """The config of a choice.
-
-    Args:
-        chosen: of ``experiments.explore.server``.
-    """
+    """The config that the sliders choose."""
     d, r = int(chosen["d"]), int(chosen["r"])
     law: dict[str, Any] = {"kind": chosen["load_law"]}
     if law["kind"] == "additive":
@@ -101,15 +97,7 @@ def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Slider:
-    """A number that is chosen.
-
-    Attributes:
-        name: in the address.
-        title: for people, with the unit.
-        low, high, step: what it can be.
-        start: what it is at first.
-        hint: what it means.
-    """
+    """A number that is chosen: ``name`` in the address, ``title`` for people, with the unit."""
 
     name: str
     title: str
@@ -242,9 +230,8 @@ def start_page() -> str:
 def respond(query: str, theory: ClosedForms) -> dict[str, object]:
     """What is drawn for the query of an address, or ``error``: one line.
 
-    Args:
-        query: a value for each slider; with ``patient=1`` closed forms are worked out, too.
-        theory: those that were worked out before.
+    The query has a value for each slider; with ``patient=1`` closed forms are worked out, too,
+    besides those of ``theory``.
     """
     try:
         given = dict(parse_qsl(query, keep_blank_values=True))
@@ -327,12 +314,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def serve_pages(server: Server, ready: Callable[[], None]) -> None:
-    """Serve until Ctrl-C, or a polite request to end.
-
-    Args:
-        server: listens already.
-        ready: called once the page can be asked for.
-    """
+    """Serve until Ctrl-C, or a polite request to end; ``ready`` is called once that has begun."""
     ended = threading.Event()
     before = {
         each: signal.signal(each, lambda number, frame: ended.set())

@@ -328,10 +328,7 @@ def by_load(
 ) -> list[UnitDelays]:
     """The unit delays of each load; first those that the config is made from.
 
-    Args:
-        tables: ``{load: (rounds, n) seconds}``.
-        law: the load law.
-        load: fit this load alone; ``None`` pools all loads.
+    Tables are ``{load: (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all.
     """
     units = {key: t if key is None else unit_delays(t, key, law) for key, t in tables.items()}
     each = [

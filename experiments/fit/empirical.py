@@ -56,12 +56,7 @@ ROUNDING = 2e-5
 
 @dataclass(frozen=True)
 class EmpiricalLaw(Law):
-    """Quantiles and a tail.
-
-    Attributes:
-        model: the delay model.
-        window: seconds; a density is the chance of so wide a cell.
-    """
+    """Quantiles and a tail; a density is the chance of a cell that is ``window`` seconds wide."""
 
     model: Empirical
     window: float

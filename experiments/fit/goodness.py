@@ -30,9 +30,7 @@ MOST_CELLS = 10_000
 class Half:
     """One direction of one split.
 
-    Attributes:
-        seen: ``(rounds, n)`` tables that a candidate is fitted to.
-        held_out: ``(R, n)`` rounds that it must predict.
+    A candidate sees ``(rounds, n)`` tables and must predict the ``(R, n)`` held-out rounds.
     """
 
     seen: tuple[FloatArray, ...]

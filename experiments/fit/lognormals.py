@@ -98,11 +98,9 @@ def fit_two_lognormals(sample: FloatArray, narrowest: float = NARROWEST) -> TwoL
 
 @dataclass(frozen=True, eq=False)
 class Climb:
-    """Ways up the likelihood of two normal laws.
+    """Ways up the likelihood of two normal laws, from ``(N,)`` logarithms of delays.
 
-    Attributes:
-        logs: ``(N,)`` logarithms of the delays.
-        floor: a sigma is at least this.
+    No sigma is less than ``floor``.
     """
 
     logs: FloatArray

@@ -21,11 +21,7 @@ PARTITIONS = 2**32 - 3
 
 @final
 class LiveBarrierlessMaster(LiveMaster):
-    """The master of a scheme without rounds: it hears real messages and asks ``Decisions``.
-
-    Attributes:
-        decisions: what was accepted, and the updates so far.
-    """
+    """The master of a scheme without rounds: it hears real messages and asks ``Decisions``."""
 
     def __init__(self, session: Session, scheme: Barrierless, replication: int) -> None:
         super().__init__(session)
@@ -133,14 +129,7 @@ class LiveBarrierlessMaster(LiveMaster):
 
 @final
 class CycleMeans:
-    """Updates in cycles move along the sum of the means of each worker's gradients of the cycle.
-
-    Gradients carry 1/N, and worker j's is that of partition j alone, so the sum is that of all
-    data. What comes after its worker's update is kept for the next cycle, as in ``CycleSteps``.
-
-    Args:
-        workers: n, the updates of a cycle.
-    """
+    """Updates in cycles of n move along the sum of the means of each worker's gradients of a cycle."""
 
     def __init__(self, workers: int) -> None:
         self._n = workers
@@ -148,12 +137,7 @@ class CycleMeans:
         self._kept: list[tuple[int, Vector]] = []
 
     def add(self, worker: int, value: Vector, before: int, after: int) -> None:
-        """Take a worker's gradient.
-
-        Args:
-            worker, value: whose it is, and what.
-            before, after: updates before and after it was decided.
-        """
+        """Take a worker's gradient, decided with so many updates before it and after it."""
         if after == before and before % self._n:
             self._kept.append((worker, value))
             return

@@ -132,12 +132,7 @@ class Facts:
 def play(
     cell: Cell, how: How, progress: Callable[[], None] = lambda: None
 ) -> tuple[CellResult, Facts]:
-    """Run a cell on real workers.
-
-    Args:
-        cell: what to run.
-        how: on which workers.
-        progress: called after each iteration.
+    """Run a cell on real workers; ``progress`` is called after each iteration.
 
     Raises:
         ConfigError: the cell cannot be built, or not be run on real workers.

@@ -66,9 +66,7 @@ def arrivals(workers: LiveWorkers, messages: int, iteration: int) -> Iterator[Ar
 class Descent:
     """One model on its way; without a problem there is none, and updates are counted alone.
 
-    Attributes:
-        version: updates so far.
-        visited: the models that were kept: the start, and whatever ``keep`` was called for.
+    The models that are kept: the start, and whatever ``keep`` was called for.
     """
 
     def __init__(self, learning: Training | None) -> None:

@@ -224,12 +224,7 @@ SUPPORTED = (
 
 
 def refusal(run: Run, injected: bool) -> str | None:
-    """Why real workers cannot run this, or ``None``.
-
-    Args:
-        run: what to run.
-        injected: whether the config's delays are slept out.
-    """
+    """Why real workers cannot run this, perhaps with delays to sleep out; ``None`` if they can."""
     if not supported(run.scheme):
         return f"{run.scheme.name} is not among what live runs: {SUPPORTED}"
     if not injected and isinstance(run.scheme, Fixed) and run.scheme.patience is not None:
@@ -300,11 +295,9 @@ def process(line: Connection) -> None:
 
 
 def serve(line: Connection, alone: bool = False) -> None:
-    """Work until the line closes.
+    """Work until the line to the master closes.
 
-    Args:
-        line: to the master.
-        alone: whether to end this process at once then, whatever it computes.
+    ``alone``: end this process at once then, whatever it computes.
     """
     try:
         setup: Setup = line.recv()

@@ -30,12 +30,7 @@ from .worker import Drop, Idle, Order, Reply, Setup, Task, process, serve
 @final
 @dataclass(frozen=True)
 class Arrival(Reply):
-    """A message has come; its seconds are those of the config.
-
-    Attributes:
-        worker: whose it is.
-        now: the instant, in seconds of the config since the clock was started.
-    """
+    """A message of a worker has come, so many seconds of the config since the clock was started."""
 
     worker: int
     now: float
@@ -206,9 +201,7 @@ PATIENCE = 60.0
 def hired(workers: int, scheduler: str | None) -> Iterator[ConnectedWorkers]:
     """So many workers; they end with this context, or with this process, however it ends.
 
-    Args:
-        workers: n.
-        scheduler: address of a Dask cluster; ``None``: processes of this machine.
+    ``scheduler`` is the address of a Dask cluster; ``None``: processes of this machine.
 
     Raises:
         ConfigError: the cluster cannot be reached, or is too small.

@@ -17,12 +17,7 @@ LISTED = 25
 
 
 def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
-    """The page as ``report.md``.
-
-    Args:
-        page: what is said.
-        pictures: the file of each chart that has one, by the chart's identifier.
-    """
+    """The page as ``report.md``; ``pictures`` are the files of charts, by their identifiers."""
     answer = page.answer
     lines = [f"# {answer.kind}: {plain_text(answer.subject)}", ""]
     lines += [f"**{plain_text(answer.verdict)}**", ""]

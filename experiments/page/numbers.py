@@ -64,23 +64,14 @@ def sentence(text: str) -> str:
 
 
 def number_of(number: int, one: str, more: str = "") -> str:
-    """The number and its noun: ``1 cell``, ``3 cells``.
-
-    Args:
-        number: how many.
-        one: the noun, with its verb if there is one.
-        more: its plural, ``one`` with an ``s`` if empty.
-    """
+    """The number and its noun: ``1 cell``, ``3 cells``; ``more`` is a plural of its own."""
     return f"{number} {one if number == 1 else more or one + 's'}"
 
 
 def left_out(number: int, noun: str, of: str = "") -> str:
     """A picture's remark on what it leaves out; empty if it shows everything.
 
-    Args:
-        number: how many are left out.
-        noun: what they are, in the singular.
-        of: what they belong to, after the noun.
+    The noun is in the singular; ``of`` comes after it and says what they belong to.
     """
     if number == 0:
         return ""

@@ -92,13 +92,7 @@ class PanelKind(PictureKind):
 
     @abstractmethod
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
-        """What one panel shows.
-
-        Args:
-            records: what belongs to it.
-            looks: how each label is drawn, the same in all panels.
-            band: how the spread over replications is shown.
-        """
+        """What one panel shows of its records; each label is drawn the same in all panels."""
 
     def last(self, band: Band) -> tuple[str, ...]:
         """Entries of the legend that are not schemes; they come last."""

@@ -98,11 +98,7 @@ def look(scheme: str) -> Look:
 
 
 def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:
-    """Looks of several variants of each scheme: its colour, lighter for each further one.
-
-    Args:
-        pairs: (label, scheme), each label once.
-    """
+    """Looks of (label, scheme) pairs: the scheme's colour, lighter for each further variant."""
     looks = {}
     for label, scheme in pairs:
         own = [name for name, other in pairs if other == scheme]

@@ -36,12 +36,7 @@ MOST_PANELS = 9
 
 @dataclass(frozen=True, eq=False)
 class OneCell:
-    """One scheme at one point of the sweep.
-
-    Attributes:
-        iterations: its rows.
-        replications: empty, since the tables hold nothing else of single replications.
-    """
+    """One scheme at one point of the sweep. Of single replications the tables hold nothing else."""
 
     iterations: pd.DataFrame
     replications: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -241,12 +236,9 @@ def read_records(directory: Path) -> Records:
 def read_table(
     path: Path, columns: Sequence[str] = IDENTITY, origin: outputs.Origin | None = None
 ) -> pd.DataFrame:
-    """Read one table of a run.
+    """Read one table of a run, which must have these columns.
 
-    Args:
-        path: where it lies.
-        columns: those that it must have.
-        origin: what it must be made from; ``None`` for what the manifest beside it says.
+    ``origin`` is what it must be made from; ``None`` for what the manifest beside it says.
 
     Raises:
         ConfigError: it is not there, damaged, empty, without these columns, or not of the run whose

@@ -150,12 +150,9 @@ def blank(width: float, height: float) -> Figure:
 
 
 def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
-    """Make an axis logarithmic.
+    """Make ``axes.xaxis`` or ``axes.yaxis`` logarithmic.
 
-    Args:
-        axis: ``axes.xaxis`` or ``axes.yaxis``.
-        ticks: mantissas of the labelled ticks, written as plain numbers; without them, powers
-            of ten.
+    Ticks are mantissas, whose labels are plain numbers; without them, powers of ten are labelled.
     """
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
@@ -168,12 +165,9 @@ def log_axis(axis: Any, ticks: Sequence[float] = ()) -> None:
 
 
 def legend_below(figure: Figure, columns: int = 3, last: Sequence[str] = ()) -> None:
-    """One legend for all panels, under them, so that it never covers data.
+    """One legend for all painted panels, under them, so that it never covers data.
 
-    Args:
-        figure: its panels are painted.
-        columns: entries side by side, where so many fit.
-        last: labels that go to the end, where there are such.
+    At most ``columns`` entries stand side by side; those of ``last`` go to the end.
     """
     entries: dict[str, Any] = {}
     for axes in figure.axes:

@@ -43,11 +43,7 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
 
 
 def write_report(directory: Path, output: Path | None = None) -> Path:
-    """Write the page; the same result gives the same bytes.
-
-    Args:
-        directory: the output of a command.
-        output: the file; default ``report.html`` in the folder.
+    """Write the page, ``report.html`` in the folder by default. The same result has the same bytes.
 
     Raises:
         ConfigError: the folder holds no whole result, or the file cannot be written.

@@ -28,13 +28,7 @@ DOES = {
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer of a run.
-
-    Attributes:
-        verdict: one or two sentences.
-        why: what they rest on.
-        tied: whether others may be as good.
-    """
+    """The answer of a run, and what it rests on; tied where others may be as good."""
 
     verdict: str
     why: list[str]

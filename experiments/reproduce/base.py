@@ -82,14 +82,9 @@ def placed(frame: pd.DataFrame, column: str) -> pd.DataFrame:
 
 
 def curve_of(rows: pd.DataFrame, x: str, y: str, look: Look, error: str = "", **how: Any) -> Curve:
-    """A line through two columns of a table.
+    """A line through two columns of a table; ``how`` are other fields of the curve.
 
-    Args:
-        rows: the table.
-        x, y: the columns.
-        look: how it is drawn.
-        error: the column of standard errors, for 95 % intervals.
-        how: other fields of the curve.
+    ``error`` is the column of standard errors, for 95 % intervals.
     """
     across, up = rows[[x, y]].to_numpy(dtype=float).T
     if not error:

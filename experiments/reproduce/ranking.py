@@ -220,13 +220,7 @@ def _row(frame: pd.DataFrame, scheme: str) -> pd.Series:
 
 
 def _block(group: str, frame: pd.DataFrame, head: float) -> Panel:
-    """Some clusters as rows of cells.
-
-    Args:
-        group: what they are called.
-        frame: their numbers.
-        head: rows above them that name the columns; 0 for none.
-    """
+    """Some clusters as rows of cells, below ``head`` rows that name the columns."""
     names = list(dict.fromkeys(frame["cluster"]))
     titles = (looks.look(scheme).title for scheme in RANKED)
     columns = tuple(title.replace(" ", "\n").replace("-", "-\n") for title in titles)

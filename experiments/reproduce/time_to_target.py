@@ -47,13 +47,7 @@ PIECES = 10
 @final
 @dataclass(frozen=True)
 class Contestant:
-    """A scheme of a family.
-
-    Attributes:
-        family: for people.
-        section: of the config.
-        look: how it is drawn.
-    """
+    """A scheme of a family, as a section of a config."""
 
     family: str
     section: Section

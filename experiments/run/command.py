@@ -226,12 +226,8 @@ def write_result(
 ) -> None:
     """Make tables and manifest; those of other cells go first, and the manifest comes last.
 
-    Args:
-        config: the resolved config.
-        output: where they go.
-        outcome: what became of the cells.
-        seconds: how long all of it took.
-        live: what a run on real workers says besides its tables; ``None`` for a simulation.
+    All of it took so many seconds. ``live`` is what a run on real workers says besides its tables;
+    ``None`` for a simulation.
     """
     keys = [cell.key for cell, _ in outcome.finished]
     code = code_fingerprint()

@@ -52,11 +52,7 @@ class CellResult:
 
 
 def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
-    """Run a cell.
-
-    Args:
-        cell: what to run.
-        progress: told of each iteration that the models have learned.
+    """Run a cell; ``progress`` is told of each iteration that the models have learned.
 
     Raises:
         ConfigError: the cell cannot be built.
@@ -90,13 +86,7 @@ EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 
 @dataclass(frozen=True)
 class Done:
-    """A cell that was computed, or failed.
-
-    Attributes:
-        result: its numbers, or why there are none.
-        seconds: how long it took.
-        code: fingerprint of the code that computed it, which may be on another machine.
-    """
+    """A cell that was computed, or failed, by code with this fingerprint, maybe elsewhere."""
 
     result: CellResult | str
     seconds: float
@@ -123,14 +113,9 @@ def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
 def result(
     run: Run, trace: Trace, steps: Steps, losses: Learned | None, target_loss: float | None
 ) -> CellResult:
-    """The numbers of a finished run.
+    """The numbers of a finished run; ``losses`` are ``None`` without a problem.
 
-    Args:
-        run: what was run.
-        trace: with what the workers did.
-        steps: the trace's updates.
-        losses: what the models did; ``None`` without a problem.
-        target_loss: training loss whose time is of interest.
+    ``target_loss`` is the training loss whose time is of interest.
     """
     iterations = _iterations(run, trace, steps, losses)
     replications = _replications(iterations, trace, losses, target_loss)

@@ -37,11 +37,7 @@ def file_text(path: str) -> str:
 
 
 def free_memory(text: Callable[[str], str] = file_text) -> int | None:
-    """Bytes that this process may still take, by every limit that is known; ``None``: none is.
-
-    Args:
-        text: gives the text of a file of the system.
-    """
+    """Bytes that this process may still take, by every limit that is known; ``None``: none is."""
     return min((max(room, 0) for room in _rooms(text)), default=None)
 
 
@@ -161,13 +157,9 @@ class Data:
 
 
 def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = False) -> Estimate:
-    """Estimate a cell.
+    """Estimate a cell; ``data`` is ``None`` for timing only.
 
-    Args:
-        run: what is simulated.
-        engine: what the config asks for.
-        data: of the problem; ``None`` for timing only.
-        clock: whether nothing but the clock is recorded.
+    ``clock``: nothing but the clock is recorded.
     """
     chosen = "law" if engine == "law" else run.chosen(engine)
     reason = "asked for" if engine == "event" else run.refusal() or ""
@@ -250,12 +242,7 @@ LONGEST = 24 * 3600.0
 
 @dataclass(frozen=True)
 class Room:
-    """What there is room for; ``None``: anything.
-
-    Attributes:
-        memory, disk: bytes.
-        seconds: of a cell.
-    """
+    """Bytes, and seconds of a cell, that there is room for; ``None``: any number."""
 
     memory: int | None = None
     disk: int | None = None
@@ -283,10 +270,7 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
 def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
     """Refuse cells that need more memory, disk or time than there is.
 
-    Args:
-        cells: with what each needs.
-        room: what there is.
-        jobs: how many are computed together on this machine; 0 where a cluster computes.
+    So many jobs are computed together on this machine; 0 where a cluster computes.
 
     Raises:
         ConfigError: the largest, with its number.
@@ -349,11 +333,8 @@ class Checked:
 def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     """Build every cell, so that a bad config writes nothing.
 
-    What cells share (a problem, the warnings of a delay model) is built once.
-
-    Args:
-        grid: the cells.
-        room: how large the data may be; of any size if ``None``.
+    What cells share (a problem, the warnings of a delay model) is built once. Without ``room``
+    the data may be of any size.
 
     Raises:
         ConfigError: a section is wrong, data are missing or too large, or no cell is possible.

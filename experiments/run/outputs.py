@@ -50,11 +50,8 @@ FACT: Final = b"erasurehead.origin"
 
 @dataclass(frozen=True)
 class Origin:
-    """What tables are made from.
-
-    Attributes:
-        config: hash of what the resolved config says, in whatever order.
-        cells: hash of the cells' names, in their order, and of the code that computed them.
+    """What tables are made from, as hashes: what the resolved config says, in whatever order; and
+    the cells' names, in their order, with the code that computed them.
     """
 
     config: str
@@ -159,14 +156,9 @@ def nothing_at(path: Path) -> ConfigError:
 
 
 def make_way(output: Path, config: Mapping[str, Any]) -> bool:
-    """Remove what another config has left in ``output``; its finished cells stay.
+    """Remove what another config has left in ``output``, and say whether there was such a result.
 
-    Args:
-        output: where a run is going to write.
-        config: its resolved config.
-
-    Returns:
-        Whether there was another config's result to remove.
+    The finished cells of the resolved config stay.
 
     Raises:
         ConfigError: it cannot be removed.

@@ -45,10 +45,7 @@ def compare_settings(
 ) -> Verification:
     """Simulate every scheme of every setting and compare it with the theory.
 
-    Args:
-        settings: what to verify.
-        asked: how many independent rounds of each scheme, by which engine, on which tapes.
-        progress: told after each scheme.
+    ``progress`` is told after each scheme.
 
     Cost: 80 s on one core for the whole grid and 200,000 rounds; 1.5 kB of memory per round.
     """

@@ -208,14 +208,7 @@ SETTINGS_APART = 2**24
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One row of the grid, simulated.
-
-    Attributes:
-        setting: cluster, delays and load law.
-        scheme: what ran.
-        trace: R runs of ``RUN`` rounds: times and arrivals.
-        decoded: what the master decoded from the trace, with its partition weights.
-    """
+    """One row of the grid, simulated in R runs of ``RUN`` rounds, and what the master decoded."""
 
     setting: Setting
     scheme: Fixed
@@ -262,9 +255,7 @@ class Remembered:
 def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     """Every scheme of a setting, simulated and decoded, in order.
 
-    Args:
-        setting: what to simulate.
-        asked: how many rounds, rounded up to whole runs; by which engine; the seed of the tapes.
+    The rounds asked for are rounded up to whole runs.
 
     Cost: schemes that stop alike are simulated once; memory is about 50 n bytes a round.
     """

@@ -33,11 +33,10 @@ MOST_COUNTS = 100
 
 @dataclass(frozen=True)
 class Trials:
-    """What is tried beside the single hosts.
+    """What is tried besides single hosts.
 
-    Attributes:
-        counts: how many hosts are replaced, dropped or not waited for; ``None``: some.
-        quantiles: time-outs, as shares of all delays.
+    So many hosts as ``counts`` say are replaced, dropped or not waited for; ``None``: some.
+    ``quantiles`` are time-outs, as shares of all delays.
     """
 
     counts: tuple[int, ...] | None = None

@@ -64,9 +64,6 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
 
     Send ``(losses, alignment)`` after each outcome where the scheme sees losses, else ``None``.
 
-    Args:
-        run, engine, recorder: as for ``simulate``.
-
     Raises:
         EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
     """

@@ -159,12 +159,7 @@ class StochasticBlock(Seeded, Decoded, Loaded):
 
 
 def plain_code(rows: Sequence[IntArray], partitions: int) -> Encoded:
-    """The code in which a worker sends the sum of the partitions that it holds.
-
-    Args:
-        rows: the partitions of each worker.
-        partitions: k.
-    """
+    """The code in which a worker sends the sum of the partitions in its row, of k in all."""
     held = [np.sort(row) for row in rows]
     pointers = np.concatenate([[0], np.cumsum([len(row) for row in held])])
     columns = np.concatenate(held)

@@ -185,9 +185,7 @@ class CycleSteps(Steps):
     def _averages(self, group: IntArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
         """Each gradient's share in its worker's mean when it comes, and how the mean version moves.
 
-        Args:
-            group: of which worker in which cycle each gradient is.
-            counts: how often it counts.
+        A group is a worker in a cycle; ``counts`` says how often each gradient counts.
         """
         order = np.argsort(group, kind="stable")
         group, counts = group[order], counts[order]

@@ -93,12 +93,7 @@ class WorkerTime:
 
 
 def worker_time_at(delay: UnitDelay, law: LoadLaw, load: int) -> WorkerTime | None:
-    """The law of a worker's time at a load; ``None`` where it is not closed.
-
-    Args:
-        delay: the unit delay X, a delay model.
-        law: how the time grows with the load.
-        load: d.
+    """The law of a worker's time at a load of d partitions; ``None`` where it is not closed.
 
     Raises:
         InvalidParameter: the load is not a whole number >= 1.

@@ -55,13 +55,7 @@ THIN = 1.6
 @final
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Delays of one model.
-
-    Attributes:
-        title: what tells it from the others.
-        model: where they come from.
-        seconds: ``(rounds, workers)``, the rounds of all replications.
-    """
+    """Delays of one model, ``(rounds, workers)`` seconds: the rounds of all replications."""
 
     title: str
     model: DelayModel

@@ -113,9 +113,7 @@ def without_rounds(iterations: pd.DataFrame) -> set[str]:
 def classified(timeline: pd.DataFrame, free: Collection[str] = ()) -> pd.DataFrame:
     """The spans, those that computed beyond the end of their own round as kind ``late``.
 
-    Args:
-        timeline: the spans.
-        free: labels of schemes without rounds, for which no message is late.
+    ``free`` are labels of schemes without rounds, for which no message is late.
     """
     master = timeline[timeline["worker"] < 0]
     ends = master[["label", "iteration", "end"]].rename(columns={"end": "round_end"})

@@ -243,12 +243,7 @@ Values = dict[str, Any]
 
 @dataclass(frozen=True)
 class PanelScales:
-    """Where a mark is drawn.
-
-    Attributes:
-        x, y: the scales.
-        page_style: what all pictures of the page share.
-    """
+    """The scales of a panel in which a mark is drawn."""
 
     x: Scale
     y: Scale
@@ -256,13 +251,7 @@ class PanelScales:
 
 
 def draw_mark(mark: Mark, at: PanelScales, title: str) -> tuple[Markup, Values]:
-    """Draw a mark; also what a pointer reads there.
-
-    Args:
-        mark: what.
-        at: where.
-        title: the entry of the legend that it belongs to; empty for none.
-    """
+    """Draw a mark that belongs to this entry of the legend; also what a pointer reads there."""
     number = at.page_style.key(title) if title else -1
     key = piece(' data-k="{}"', number) if title else ""
     match mark:

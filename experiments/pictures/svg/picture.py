@@ -66,15 +66,7 @@ class PanelLayout:
 
 @dataclass(frozen=True)
 class DrawnPanel:
-    """A panel of a page.
-
-    Attributes:
-        ident: identifier of the SVG.
-        title: above it, as lines.
-        svg: the drawing.
-        values: what a pointer reads.
-        width: of the drawing, units.
-    """
+    """A panel of a page: its SVG, which is so many units wide, and what a pointer reads in it."""
 
     ident: str
     title: tuple[str, ...]
@@ -91,15 +83,9 @@ def draw_panel(
     page_style: PageStyle,
     owner: Mapping[str, str],
 ) -> DrawnPanel:
-    """Draw a panel.
+    """Draw a panel of the picture ``name``; no other part of the page has its ``ident``.
 
-    Args:
-        panel: what it shows.
-        name: what the whole picture is called.
-        ident: an identifier that no other part of the page has.
-        layout: its size and ends.
-        page_style: of the page.
-        owner: the title of each colour, under which marks without one are hidden.
+    ``owner`` is the title of each colour, under which marks without one are hidden.
     """
     y = Scale(*layout.y, layout.height - BOTTOM, TOP, layout.y_log)
     room = int((MOST_LEFT * layout.width - BESIDE) / CHARACTER)
@@ -280,13 +266,7 @@ MOST_TITLE = 120
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """An entry of a legend.
-
-    Attributes:
-        title: its words.
-        swatch: a small drawing.
-        key: its number on the page; -1 where it hides nothing.
-    """
+    """An entry of a legend: a small drawing and words. Its number is -1 where it hides nothing."""
 
     title: str
     swatch: Markup
@@ -295,14 +275,7 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class DrawnPicture:
-    """A picture of a page.
-
-    Attributes:
-        panels: row by row.
-        entries: of the legend.
-        heading: above all panels.
-        wide: whether it needs the width of the page.
-    """
+    """A picture of a page: panels row by row. A wide one needs the width of the page."""
 
     panels: list[DrawnPanel]
     entries: list[LegendEntry]
@@ -311,14 +284,7 @@ class DrawnPicture:
 
 
 def draw_picture(picture: Picture, name: str, ident: str, page_style: PageStyle) -> DrawnPicture:
-    """Draw a picture.
-
-    Args:
-        picture: what it shows.
-        name: what it is called.
-        ident: an identifier that begins all of its own.
-        page_style: of the page.
-    """
+    """Draw a picture called ``name``; ``ident`` begins all identifiers of its own."""
     rows = any(_rows(panel) for panel in picture.panels)
     several = len(picture.panels) > 1 and not rows
     layouts = [_frame(panel, several, len(picture.panels) < 3) for panel in picture.panels]

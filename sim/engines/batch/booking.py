@@ -102,9 +102,7 @@ def no_work(shape: tuple[int, int, int]) -> Work:
 def unresting(accepted: Accepted, useful: FloatArray) -> Work:
     """What workers did who computed without a pause until the last update.
 
-    Args:
-        accepted: the messages that made the updates.
-        useful: ``(R, n)`` seconds that went into messages which counted.
+    ``useful`` are ``(R, n)`` seconds that went into messages which counted.
     """
     times, n = accepted.times, useful.shape[1]
     work = no_work((*times.shape, n))

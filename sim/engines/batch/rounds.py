@@ -36,10 +36,6 @@ class CoupledRounds:
 
     Life cycle: ``advance`` or ``round`` for t = 0, 1, ... in order, then ``finish``.
 
-    Args:
-        result: where everything goes.
-        run, scheme: what to simulate.
-
     Cost: per round some eight NumPy calls and the stopping rule; per message the ten passes of
     ``book``.
     """
@@ -124,11 +120,6 @@ class NetworkedRounds:
     """A group of replications on their way through the rounds.
 
     Life cycle: ``round`` for t = 0, 1, ... in order, then ``finish``, which books the work.
-
-    Args:
-        result: where everything goes.
-        run, scheme: what to simulate.
-        group: which replications.
     """
 
     def __init__(self, result: TraceArrays, run: Run, scheme: RoundScheme, group: range) -> None:

@@ -69,12 +69,6 @@ class BarrierlessMaster:
 
     Life cycle: made with the workers of a replication; ``run`` it once.
 
-    Args:
-        run: what to simulate.
-        scheme: its scheme.
-        workers: the workers.
-        recorder: where the timeline goes, if anywhere.
-
     Attributes:
         decisions: what was accepted, and the updates so far.
         dead: workers that were down, one entry per update.

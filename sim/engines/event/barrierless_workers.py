@@ -66,9 +66,7 @@ class BarrierlessWorkers(ABC):
 class IdealBarrierlessWorkers(BarrierlessWorkers):
     """Workers that never fail, behind a network that takes no time: one timeout per task.
 
-    Args:
-        tasks: seconds of each worker's tasks.
-        recorder: where the timeline goes, if anywhere.
+    ``tasks`` are the seconds of each worker's tasks.
     """
 
     def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
@@ -140,12 +138,8 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
 
     A model is on its way for the downlink's seconds; it then ends whatever the worker was doing. A
     crash loses the task and the messages on their way; who comes back has the newest model at once.
-
-    Args:
-        tasks: seconds of each worker's tasks.
-        cluster: network, lost messages and failures.
-        replication: index into the cluster's sequences.
-        recorder: where the timeline goes, if anywhere.
+    ``tasks`` are the seconds of each worker's tasks; the replication is an index into the cluster's
+    sequences.
     """
 
     def __init__(

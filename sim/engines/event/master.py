@@ -32,14 +32,9 @@ Action = Callable[[Event], None]
 
 
 class Call(Event):
-    """Calls ``action`` in so many seconds, after everything of that instant that comes first.
+    """Calls ``action`` with itself in so many seconds, after all of that instant that comes first.
 
-    Args:
-        env: the SimPy environment.
-        priority: the order within an instant.
-        action: what to call, with this event.
-        seconds: from now.
-        value: the event's value.
+    ``priority`` is the order within an instant, and ``value`` the event's value.
     """
 
     def __init__(
@@ -97,12 +92,6 @@ class Master:
 
     Life cycle: made with the run; ``advance`` until it is ready, ``open_round``, ``advance`` again,
     until ``done``.
-
-    Args:
-        run: what to simulate.
-        scheme: its scheme.
-        workers: the workers.
-        recorder: where the timeline goes, if anywhere.
 
     Attributes:
         env: the SimPy environment, whose clock is in seconds.

@@ -157,14 +157,7 @@ NetworkedProcess = Generator[Event, object, None]
 
 @final
 class NetworkedRoundWorkers(RoundWorkers):
-    """Workers of a cluster with a network, lost messages and failures.
-
-    Args:
-        run: what to simulate.
-        scheme: its scheme.
-        replication: index into the cluster's sequences.
-        recorder: where the timeline goes, if anywhere.
-    """
+    """Workers of a cluster with a network, lost messages and failures, in one replication."""
 
     def __init__(
         self, run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None

@@ -215,10 +215,7 @@ class PublicDataset(DatasetFamily):
     ) -> None:
         """Refuse a file that is not the one that the loader was written for, or has empty cells.
 
-        Args:
-            file, table: the file, and what was read from it.
-            needed: columns that must be there.
-            numbers: those that must hold numbers.
+        The columns of ``needed`` must be there, and those of ``numbers`` must hold numbers.
 
         Raises:
             InvalidParameter: a column is missing, has empty cells, or text among its numbers.
