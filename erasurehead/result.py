@@ -81,7 +81,6 @@ class Result:
 
     @cached_property
     def _origin(self) -> Origin | None:
-        """What the tables are made from that are read."""
         return None if self.directory is None else origin_of(self.directory)
 
     @cached_property

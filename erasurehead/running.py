@@ -75,13 +75,9 @@ def sweep(
 
     Args:
         config: a YAML file, or a mapping with the same keys; its own ``sweep:`` counts too.
-        output: as for ``run``.
         set: ``{"delay.rate": [0.5, 1.0, 2.0], "seed": 3}``. A list, tuple, range or array is an
             axis of the grid; to set a value that is itself a list, put it in another list.
-        jobs: as for ``run``.
-        data_dir: as for ``run``.
-        allow_large: as for ``run``.
-        progress: as for ``run``.
+        output, jobs, data_dir, allow_large, progress: as for ``run``.
 
     Raises:
         ConfigError: as ``run``.

@@ -129,7 +129,7 @@ class LiveBarrierlessMaster(LiveMaster):
 
 @final
 class CycleMeans:
-    """Updates in cycles of n move along the sum of the means of each worker's gradients of a cycle."""
+    """Updates in cycles of n move along the sum of the means of each worker's gradients in it."""
 
     def __init__(self, workers: int) -> None:
         self._n = workers

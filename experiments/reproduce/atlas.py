@@ -239,7 +239,6 @@ class Atlas(RunsFigure):
 
 
 def _numbers(row: Any) -> tuple[str, str]:
-    """Seconds and error of a row."""
     error = 0.0 if row.formula or row.exact else row.measured_error_se
     return (
         estimate_text(row.iteration_time, row.iteration_time_se),
@@ -248,7 +247,6 @@ def _numbers(row: Any) -> tuple[str, str]:
 
 
 def _findings(frame: pd.DataFrame) -> str:
-    """What the numbers say, from the numbers."""
     parts = []
     for delays, part in frame.groupby("delays", sort=False):
         exact = part[part["exact"] & ~part["late"]]

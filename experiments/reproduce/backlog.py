@@ -198,7 +198,6 @@ def spans(seconds: FloatArray) -> list[dict[str, float]]:
 
 
 def _curve(rows: pd.DataFrame, along: str, look: Look) -> Curve:
-    """Mean iteration times with their 95 % intervals."""
     return curve_of(rows, along, "iteration_time", look, "standard_error", width=1.5, bars=True)
 
 

@@ -126,15 +126,8 @@ class Policies(CodedFigure):
                         f"{own['wasted'].mean():.1%}",
                     ]
                 )
-        header = [
-            "scheme",
-            "policy",
-            "s / iteration",
-            "speed-up to target over uncoded",
-            "s to target",
-            "final loss",
-            "work wasted",
-        ]
+        header = ["scheme", "policy", "s / iteration", "speed-up to target over uncoded"]
+        header += ["s to target", "final loss", "work wasted"]
         gains = ", ".join(
             f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}" for policy in POLICIES
         )

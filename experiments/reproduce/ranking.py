@@ -170,7 +170,6 @@ class Ranking(CodedFigure):
 
 
 def _findings(frame: pd.DataFrame) -> str:
-    """What the numbers say, from the numbers."""
     ratio = frame.pivot(index=["group", "cluster"], columns="scheme", values="ratio")
     exact = frame[frame["fastest_exact"]]
     winners = exact.groupby("scheme")["cluster"].count()

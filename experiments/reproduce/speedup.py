@@ -129,14 +129,9 @@ class Speedup(RunsFigure):
                 for column in ("iterations_to_target_erasurehead", "iterations_to_target")
             )
             rows.append([str(law), f"{work:g}", str(load), *ratios, ours, exact])
-        header = [
-            "load law",
-            "work (s)",
-            "d",
-            *(f"over {looks.look(scheme).title}" for scheme in EXACT),
-            "iterations, ErasureHead",
-            "iterations, exact",
-        ]
+        over_each = [f"over {looks.look(scheme).title}" for scheme in EXACT]
+        counts = ["iterations, ErasureHead", "iterations, exact"]
+        header = ["load law", "work (s)", "d", *over_each, *counts]
         slower = frame[(frame["scheme"] == "uncoded") & (frame["speedup_high"] < 1)]
         best = frame[frame["scheme"] == "uncoded"].sort_values("speedup").iloc[-1]
         over = frame[frame["scheme"] == "fractional_repetition"]

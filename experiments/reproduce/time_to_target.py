@@ -327,17 +327,8 @@ class TimeToTarget(CodedFigure):
                     rank_common[scheme],
                 ]
             )
-        header = [
-            "scheme",
-            "family",
-            "parameters",
-            "best rate",
-            "s to target",
-            "relative to uncoded",
-            "rank",
-            f"relative, at {COMMON}",
-            "rank",
-        ]
+        header = ["scheme", "family", "parameters", "best rate", "s to target"]
+        header += ["relative to uncoded", "rank", f"relative, at {COMMON}", "rank"]
         title = f"**{EXPERIMENTS[dataset].title}, {law} law**, target {own['target'].iloc[0]:.4g}. "
         found = self._findings(own, common, rows_of(frame, kind=GRID)["rate"])
         return f"{title}{found}\n\n{markdown_table(header, rows, names=3)}"
@@ -388,7 +379,6 @@ def _numbers(runs: Runs, target: float, exact: FloatArray | None = None) -> dict
 
 
 def _power(rate: float) -> str:
-    """A power of 2."""
     return f"{rate:g}" if rate >= 1 else f"1/{1 / rate:g}"
 
 

@@ -185,7 +185,6 @@ class NetworkedRoundWorkers(RoundWorkers):
                 master.env.process(self._fate(master, worker, up, down))
 
     def _courier(self, master: Master) -> NetworkedProcess:
-        """Carry each model to each worker."""
         n = master.n
         delays = [0.0] * n if self._network is None else self._network.downlink(n).tolist()
         while True:
