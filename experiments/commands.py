@@ -27,6 +27,7 @@ from .options import (
     Set,
     TableOptions,
     VerifyRequest,
+    cores,
     grouped,
     whole,
 )
@@ -189,10 +190,15 @@ def reproduce(
         "results/reproduce"
     ),
     data_dir: DataDir = None,
-    jobs: Annotated[int, whole(1, MOST_JOBS, "Figures made at the same time.")] = 1,
+    jobs: Annotated[
+        int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
+    ] = None,
     format_: Formats = "png,svg",
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
+    from .reproduce import FIGURES
+
+    jobs = jobs or min(len(figures or FIGURES), cores())
     _prepare(jobs)
 
     from .reproduce.base import Effort

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
@@ -30,6 +31,14 @@ def whole(least: int, most: int, meaning: str) -> Any:
 
 MOST_JOBS = 1024
 """Processes that a command may start; a machine with more cores takes a cluster."""
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
 
 MOST_SETS = 10**7
 """Sets of stragglers that ``attack`` may decode for each code and number of stragglers."""
