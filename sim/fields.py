@@ -68,9 +68,9 @@ def require_at_most_workers(field: str, value: int, workers: int) -> None:
 def refuse_naming(
     field: str, value: int, allowed: Sequence[int], rule: str, shown: int = 12
 ) -> NoReturn:
-    """Refuse a number for a reason, a clause, and name those that are allowed: all, or the nearest.
+    """Refuse a number for a reason, a clause, and name at least one that is allowed.
 
-    At most ``shown`` are named, of one or more that are allowed.
+    All of them are named, or the ``shown`` nearest.
     """
     near = sorted(allowed, key=lambda other: abs(other - value))
     named = ", ".join(map(str, sorted(near[:shown])))

@@ -25,7 +25,10 @@ from .settings import AUTO, FIELDS, SchemeEntry, Settings, section, validate
 
 @dataclass(frozen=True)
 class Input:
-    """A file that a cell reads: the hash of its content, and its stamp, see ``unchanged``."""
+    """A file that a cell reads, with the hash of its content.
+
+    ``stamp`` is when it was written, and its size; see ``unchanged``.
+    """
 
     path: Path
     digest: str
@@ -163,7 +166,7 @@ class Cell:
 class Read:
     """One of the settings at a point: its object, its plain form, and what of that is hashed.
 
-    It names the files, and depends on plugins with these digests of their code.
+    ``files`` are those that it names, ``code`` the digests of plugins that it depends on.
     """
 
     value: Any

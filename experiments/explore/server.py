@@ -97,7 +97,10 @@ def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Slider:
-    """A number that is chosen: ``name`` in the address, ``title`` for people, with the unit."""
+    """A number that is chosen: ``name`` in the address; ``title`` for people, with the unit.
+
+    It has a lowest, a highest and a first value, and a hint what it means.
+    """
 
     name: str
     title: str

@@ -137,7 +137,7 @@ class CycleMeans:
         self._kept: list[tuple[int, Vector]] = []
 
     def add(self, worker: int, value: Vector, before: int, after: int) -> None:
-        """Take a worker's gradient, decided with so many updates before it and after it."""
+        """Take a worker's gradient, decided when there were so many updates before and after it."""
         if after == before and before % self._n:
             self._kept.append((worker, value))
             return

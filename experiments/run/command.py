@@ -226,8 +226,8 @@ def write_result(
 ) -> None:
     """Make tables and manifest; those of other cells go first, and the manifest comes last.
 
-    All of it took so many seconds. ``live`` is what a run on real workers says besides its tables;
-    ``None`` for a simulation.
+    ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
+    tables, ``None`` for a simulation.
     """
     keys = [cell.key for cell, _ in outcome.finished]
     code = code_fingerprint()

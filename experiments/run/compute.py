@@ -86,7 +86,10 @@ EXPECTED = (ConfigError, NeverEnough, EngineRefused, InvalidParameter)
 
 @dataclass(frozen=True)
 class Done:
-    """A cell that was computed, or failed, by code with this fingerprint, maybe elsewhere."""
+    """A computed cell: its numbers, or why there are none, after so many seconds.
+
+    ``code`` is the fingerprint of the code that ran, which may be on another machine.
+    """
 
     result: CellResult | str
     seconds: float

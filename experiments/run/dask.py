@@ -27,11 +27,11 @@ Answer = TypeVar("Answer")
 
 @contextmanager
 def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator[Sequence[Lane]]:
-    """The one lane that computes on the cluster whose scheduler is ``tcp://host:8786`` or the like.
+    """The one lane that computes on the cluster behind ``address``, such as ``tcp://host:8786``.
 
     The workers need this package and, for public data sets, the data directory at the same path;
     results travel back and are written here. Nothing is computed here: without workers, the lane
-    waits for some, and tells so.
+    waits for some, and ``tell`` is called with a line that says so.
 
     Raises:
         ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.

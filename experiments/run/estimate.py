@@ -270,7 +270,7 @@ def require_memory(needed: float, room: Room, what: str, remedy: str) -> None:
 def require_fits(cells: Sequence[tuple[Cell, Estimate]], room: Room, jobs: int = 1) -> None:
     """Refuse cells that need more memory, disk or time than there is.
 
-    So many jobs are computed together on this machine; 0 where a cluster computes.
+    ``jobs`` cells are computed together on this machine; 0 where a cluster computes.
 
     Raises:
         ConfigError: the largest, with its number.
