@@ -7,7 +7,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ...sim.engines.event.barrierless import task_columns
+from ...sim.engines.tapes import TapeColumn, task_columns
 from ...sim.engines.updates import Decisions
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.types import FloatArray, IntArray
@@ -31,8 +31,10 @@ class LiveBarrierlessMaster(LiveMaster):
         self._together = run.updates // run.iterations
         sequence = np.random.SeedSequence(run.seed, spawn_key=(PARTITIONS, replication))
         self._rng = np.random.Generator(np.random.PCG64(sequence))
-        columns = task_columns(run, replication) if session.injected else None
-        self._waits = None if columns is None else [iter(column) for column in columns]
+        tape, waits = run.tapes[replication], list[TapeColumn]()
+        if session.injected:
+            waits = task_columns(tape, run.load_law, tape.block_rounds)
+        self._waits = [iter(column) for column in waits] or None
         n = scheme.workers
         # Of the task that each worker was given last.
         self._number, self._version, self._partition = [-1] * n, [0] * n, [0] * n

@@ -1,4 +1,4 @@
-"""Tapes as the engines read them: checked; by worker; one round of all replications."""
+"""Tapes as the engines read them: checked; by worker; a round, or tasks, of all replications."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import final
 import numpy as np
 
 from ..errors import InvalidDelay
-from ..types import FloatArray, TapeLike
+from ..load_laws import LoadLaw
+from ..types import FloatArray, IntArray, TapeLike
 
 
 @final
@@ -84,6 +85,16 @@ def columns(tape: TapeLike) -> list[TapeColumn]:
     return columns_of(checked.rows, tape.block_rounds, tape.workers)
 
 
+def task_columns(tape: TapeLike, law: LoadLaw, size: int) -> list[TapeColumn]:
+    """Seconds of each worker's i-th task, one partition each, read in blocks of ``size`` rows."""
+    checked, loads = CheckedTape(tape), np.ones(tape.workers, dtype=np.int64)
+
+    def rows(start: int, stop: int) -> FloatArray:
+        return law.worker_times(checked, loads, start, stop)
+
+    return columns_of(rows, size, tape.workers)
+
+
 def columns_of(rows: Callable[[int, int], FloatArray], size: int, workers: int) -> list[TapeColumn]:
     """The columns of a table that is read in blocks of ``size`` rows.
 
@@ -135,3 +146,72 @@ class RoundOfAll:
             rows = [tape.rows(first, first + self._size, stream) for tape in self._tapes]
             self._blocks[stream] = block, np.stack(rows)
         return self._blocks[stream][1][start:stop, offset]
+
+
+@final
+class Tasks:
+    """The next tasks of each worker of each replication; row i of a tape is a worker's i-th.
+
+    Args:
+        tapes: one per replication.
+        law: how long a task of one partition takes.
+        size: rows of the tapes that are read together.
+    """
+
+    def __init__(self, tapes: Sequence[TapeLike], law: LoadLaw, size: int) -> None:
+        self._tapes = [CheckedTape(tape) for tape in tapes]
+        self._law, self._size, self._n = law, size, tapes[0].workers
+        self._first = 0  # row of the table's first row
+        self._table = np.empty((len(tapes), 0, self._n))
+        self._next = self._cells_of(np.zeros((len(tapes), self._n), dtype=np.int64))
+        self._left = 0  # rows of the table that each worker has ahead, at least
+
+    def _cells_of(self, rows: IntArray) -> IntArray:
+        """Each worker's cell of the table in a row, ``(R, n)``."""
+        return rows * self._n + np.arange(self._n) + self._offsets
+
+    @property
+    def _offsets(self) -> IntArray:
+        r, rows, n = self._table.shape
+        return (np.arange(r) * (rows * n))[:, None]
+
+    def ahead(self, depth: int, workers: IntArray) -> FloatArray:
+        """``(depth, ...)`` seconds of the next tasks of some workers, places in ``(R, n)``."""
+        self._reserve(depth)
+        cells = np.empty((depth, *workers.shape), dtype=np.int64)
+        cells[0] = self._next.ravel().take(workers)
+        for task in range(1, depth):
+            np.add(cells[task - 1], self._n, out=cells[task])
+        return self._table.ravel().take(cells)
+
+    def use(self, tasks: IntArray, most: int) -> None:
+        """Note that ``(R, n)`` tasks were begun, of each worker at most so many."""
+        self._next += tasks * self._n
+        self._left -= most
+
+    def begin(self, workers: IntArray) -> FloatArray:
+        """The next task of some workers, which are places in ``(R, n)``; no two are the same."""
+        self._reserve(1)
+        cells = self._next.ravel()[workers]
+        self._next.ravel()[workers] = cells + self._n
+        self._left -= 1
+        return self._table.ravel().take(cells)
+
+    def _reserve(self, depth: int) -> None:
+        """Have so many rows ahead of every worker."""
+        if self._left >= depth:
+            return
+        rows = (self._next - self._offsets) // self._n
+        loads = np.ones(self._n, dtype=np.int64)
+        while self._table.shape[1] - rows.max() < depth:
+            start, past = self._first + self._table.shape[1], rows.min()
+            kept = self._table[:, past:]
+            r, ahead, n = kept.shape
+            self._table = np.empty((r, ahead + self._size, n))
+            self._table[:, :ahead] = kept
+            for table, tape in zip(self._table, self._tapes, strict=True):
+                table[ahead:] = self._law.worker_times(tape, loads, start, start + self._size)
+            self._first += past
+            rows -= past
+        self._next = self._cells_of(rows)
+        self._left = self._table.shape[1] - int(rows.max())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ..schemes.barrierless import Barrierless, Stops
+from ..schemes.barrierless import Barrierless, Cycle, Stops
 from ..types import FloatArray, IntArray, Messages, Stream, Trace, Work
 
 if TYPE_CHECKING:
@@ -30,39 +30,54 @@ class Accepted:
     """Messages in the order in which they counted, ``(R, U, K)``; filled in place.
 
     Attributes:
-        when: instants at which they arrived.
-        worker: who sent them.
-        version: updates of the model at which they were computed.
+        when: instants at which they arrived; ``(R, U, 1)``, each update's last, where ``seconds``
+            are not recorded.
+        heard: who sent them and which model they were computed on, or ``None``: not recorded.
         seconds: how long they took to compute, or ``None`` where that is not recorded.
     """
 
     when: FloatArray
-    worker: IntArray
-    version: IntArray
+    heard: Messages | None
     seconds: FloatArray | None
 
     @classmethod
-    def empty(cls, shape: tuple[int, int, int], seconds: bool) -> Accepted:
-        """Arrays for (R, U, K)."""
+    def empty(cls, shape: tuple[int, int, int], heard: bool, work: bool) -> Accepted:
+        """Arrays for (R, U, K): of the updates' instants alone, unless more is wanted."""
+        short = Messages(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32))
         return cls(
-            when=np.empty(shape),
-            worker=np.empty(shape, dtype=np.int32),
-            version=np.empty(shape, dtype=np.int32),
-            seconds=np.empty(shape) if seconds else None,
+            when=np.empty(shape if work else (*shape[:2], 1)),
+            heard=short if heard or work else None,
+            seconds=np.empty(shape) if work else None,
         )
 
-    def replication(self, r: int) -> Accepted:
-        """Views of one replication, ``(U, K)``."""
-        seconds = None if self.seconds is None else self.seconds[r]
-        return Accepted(self.when[r], self.worker[r], self.version[r], seconds)
+    def part(self, *where: int | slice) -> Accepted:
+        """Views of some replications, or also of some of their updates."""
+        heard, seconds = self.heard, self.seconds
+        return Accepted(
+            self.when[where],
+            heard and Messages(heard.message[where], heard.version[where]),
+            None if seconds is None else seconds[where],
+        )
 
-    def fill(self, messages: Sequence[Heard]) -> None:
-        """Fill in all messages of one replication."""
-        flat = np.fromiter(chain.from_iterable(messages), np.float64, count=4 * len(messages))
-        worker, version, seconds, when = flat.reshape(*self.when.shape, 4).transpose(2, 0, 1)
-        self.worker[:], self.version[:], self.when[:] = worker, version, when
+    def note(
+        self,
+        when: FloatArray,
+        worker: IntArray | FloatArray,
+        version: IntArray | FloatArray | int,
+        seconds: FloatArray,
+    ) -> None:
+        """Fill in all messages of a part, ``(..., K)`` each: what is recorded of them."""
+        self.when[:] = when[..., -self.when.shape[-1] :]
+        if self.heard is not None:
+            self.heard.message[:], self.heard.version[:] = worker, version
         if self.seconds is not None:
             self.seconds[:] = seconds
+
+    def fill(self, messages: Sequence[Heard]) -> None:
+        """Fill in all messages of a part of one replication."""
+        flat = np.fromiter(chain.from_iterable(messages), np.float64, count=4 * len(messages))
+        worker, version, seconds, when = flat.reshape(len(self.when), -1, 4).transpose(2, 0, 1)
+        self.note(when, worker, version, seconds)
 
     @property
     def times(self) -> FloatArray:
@@ -71,17 +86,19 @@ class Accepted:
 
     def useful(self, n: int) -> FloatArray:
         """``(R, n)`` seconds of each worker that went into messages which counted."""
+        assert self.heard is not None
         assert self.seconds is not None
-        pairs = zip(self.worker, self.seconds, strict=True)
+        pairs = zip(self.heard.message, self.seconds, strict=True)
         return np.stack([np.bincount(w.ravel(), s.ravel(), minlength=n) for w, s in pairs])
 
     def blame(self) -> tuple[IntArray, FloatArray]:
         """``last`` and ``margin`` of each update, ``(R, U)``; see ``sim.types.Work``."""
-        times = self.times
+        assert self.heard is not None
+        times, worker = self.times, self.heard.message
         if self.when.shape[2] == 1:
-            return self.worker[:, :, 0].copy(), np.diff(times, prepend=0.0)
+            return worker[:, :, 0].copy(), np.diff(times, prepend=0.0)
         first = (self.when == times[:, :, None]).argmax(axis=2)[:, :, None]
-        last = np.take_along_axis(self.worker, first, axis=2)[:, :, 0]
+        last = np.take_along_axis(worker, first, axis=2)[:, :, 0]
         before = np.take_along_axis(self.when, np.maximum(first - 1, 0), axis=2)[:, :, 0]
         before[first[:, :, 0] == 0] = 0.0
         np.maximum(before[:, 1:], times[:, :-1], out=before[:, 1:])
@@ -115,56 +132,6 @@ class Standstill:
     def clear(self) -> None:
         """Forget the messages noted so far: an update was made."""
         self._again.clear()
-
-
-@final
-class Cycle:
-    """Whose message makes an update.
-
-    A cycle collects first: until everybody has a gradient in the table, messages only add to it.
-    That of the last one makes the first update; then everybody else's next message makes one, in
-    order of arrival. What a worker sends after its own update is kept for the next cycle's table.
-
-    Life cycle: ``hear`` is told of every message, in order.
-
-    Args:
-        workers: n.
-    """
-
-    def __init__(self, workers: int) -> None:
-        self._n = workers
-        self._collecting = True
-        self._kept: set[int] = set()
-        self.needed = set(range(workers))
-
-    needed: set[int]
-    """Who must be heard before the collecting ends, or, after it, whose update is still to come."""
-
-    def hear(self, worker: int) -> bool:
-        """Whether a worker's message makes an update."""
-        if self._collecting:
-            self.needed.discard(worker)
-            if self.needed:
-                return False
-            self._collecting = False
-            self.needed = set(range(self._n))
-        elif worker not in self.needed:
-            self._kept.add(worker)
-            return False
-        self.needed.remove(worker)
-        if not self.needed:
-            self._collecting = True
-            self.needed, self._kept = set(range(self._n)) - self._kept, set()
-        return True
-
-    def hopeless(self, lost: Set[int]) -> list[int]:
-        """Workers that block the next update for ever; none if it can still come.
-
-        Args:
-            lost: workers of whom nothing more comes.
-        """
-        never = self.needed & lost
-        return sorted(never) if never and (self._collecting or never == self.needed) else []
 
 
 @final
@@ -369,7 +336,7 @@ class Trajectory:
     def __init__(self, run: Run, scheme: Barrierless) -> None:
         self._run, self._n = run, scheme.workers
         shape = len(run.tapes), run.updates, scheme.gradients
-        self._accepted = Accepted.empty(shape, seconds=True)
+        self._accepted = Accepted.empty(shape, heard=True, work=True)
         self._streams = Streams(scheme.workers) if scheme.cycles else None
         self._workers: list[tuple[FloatArray, list[int], FloatArray]] = []
 
@@ -383,7 +350,7 @@ class Trajectory:
             busy, down: ``(n,)`` seconds.
             dead: ``(U,)`` workers that were down at each update.
         """
-        self._accepted.replication(len(self._workers)).fill(decisions.accepted)
+        self._accepted.part(len(self._workers)).fill(decisions.accepted)
         if self._streams:
             worker, version, seconds, _ = np.array(decisions.heard).T
             ends = np.array(decisions.ends)
@@ -396,5 +363,5 @@ class Trajectory:
         busy, dead, down = zip(*self._workers, strict=True)
         useful = streams.useful if streams else accepted.useful(self._n)
         work = Work(np.stack(busy), useful, *accepted.blame(), np.array(dead), np.stack(down))
-        heard = streams.heard if streams else Messages(accepted.worker, accepted.version)
+        heard = streams.heard if streams else accepted.heard
         return Trace(accepted.times, heard, work, engine, self._run.seed, fails)

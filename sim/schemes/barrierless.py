@@ -23,9 +23,11 @@ task; a task that was stopped has used its row.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 from enum import Enum
 from math import inf
+from typing import final
 
 import numpy as np
 from typing_extensions import override
@@ -61,7 +63,7 @@ class Barrierless(Scheme):
         distinct: a message is dropped if one of its worker's was accepted since the last update;
             needs K <= n.
         cycles: updates come in cycles, one of each worker, after everybody has been heard
-            (``engines.cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
+            (``Cycle``); needs K = 1, no ``oldest``, and nobody stopped or kept waiting.
         exact: False where K gradients are not those of all data at the newest model.
     """
 
@@ -94,17 +96,25 @@ class Barrierless(Scheme):
         """An iteration is n gradients: ``ceil(n / K)`` updates."""
         return iterations * -(-self.n // self.gradients)
 
+    @property
+    def independent(self) -> bool:
+        """Whether messages arrive when they do whatever becomes of those before."""
+        return self.stops is Stops.NOBODY and (self.restarts_at_once or self.gradients == 1)
+
     def refusal(self) -> str | None:
         """Why the batch engine cannot simulate this, or ``None``.
 
-        It can where arrivals do not depend on decisions, and where updates stop everybody.
+        It can where arrivals do not depend on decisions, where updates stop everybody, and where
+        whoever has delivered waits for the update.
         """
-        if not self.restarts_at_once:
-            return "workers that wait for the update before they start again need the event engine"
         if self.stops is Stops.STALE:
             return "an update that stops stale workers needs the event engine"
         if self.distinct and self.stops is not Stops.EVERYBODY:
             return "messages of distinct workers need the event engine"
+        if not self.restarts_at_once and (
+            self.oldest < inf or self.stops is not Stops.NOBODY or self.gradients > self.n
+        ):
+            return "workers that wait, and may be stopped or refused, need the event engine"
         return None
 
     def weight(self, staleness: IntArray) -> FloatArray:
@@ -135,3 +145,53 @@ class Barrierless(Scheme):
 
 SAMPLES = 2**32 - 2
 """Key of the random partitions; tapes and data sets use others."""
+
+
+@final
+class Cycle:
+    """Whose message makes an update.
+
+    A cycle collects first: until everybody has a gradient in the table, messages only add to it.
+    That of the last one makes the first update; then everybody else's next message makes one, in
+    order of arrival. What a worker sends after its own update is kept for the next cycle's table.
+
+    Life cycle: ``hear`` is told of every message, in order.
+
+    Args:
+        workers: n.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self._n = workers
+        self._collecting = True
+        self._kept: set[int] = set()
+        self.needed = set(range(workers))
+
+    needed: set[int]
+    """Who must be heard before the collecting ends, or, after it, whose update is still to come."""
+
+    def hear(self, worker: int) -> bool:
+        """Whether a worker's message makes an update."""
+        if self._collecting:
+            self.needed.discard(worker)
+            if self.needed:
+                return False
+            self._collecting = False
+            self.needed = set(range(self._n))
+        elif worker not in self.needed:
+            self._kept.add(worker)
+            return False
+        self.needed.remove(worker)
+        if not self.needed:
+            self._collecting = True
+            self.needed, self._kept = set(range(self._n)) - self._kept, set()
+        return True
+
+    def hopeless(self, lost: Set[int]) -> list[int]:
+        """Workers that block the next update for ever; none if it can still come.
+
+        Args:
+            lost: workers of whom nothing more comes.
+        """
+        never = self.needed & lost
+        return sorted(never) if never and (self._collecting or never == self.needed) else []

@@ -5,6 +5,7 @@ Where the batch engine refuses, the event engine is held to hand-worked traces a
 
 from __future__ import annotations
 
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ from tests.engines.agreement import (
     arrays,
     batch,
     both,
+    both_finish,
     dead_shares,
     event,
     lattice,
@@ -58,6 +60,8 @@ def same(one: Trace, two: Trace) -> bool:
 def barrierless(draw: st.DrawFn) -> Barrierless:
     """Any of the four choices, by themselves: also those that no registered scheme makes."""
     n = draw(st.integers(1, 6))
+    if draw(st.integers(0, 3)) == 0:
+        return Barrierless("drawn", n, draw(st.integers(1, n)), restarts_at_once=False)
     stops = draw(st.sampled_from(Stops))
     oldest = 1 if stops is Stops.EVERYBODY else draw(st.sampled_from([INF, 1, 2, 3, 7]))
     distinct = draw(st.booleans())
@@ -69,13 +73,13 @@ def barrierless(draw: st.DrawFn) -> Barrierless:
     scheme=barrierless(),
     law=laws,
     iterations=st.integers(1, 9),
-    replications=st.integers(1, 3),
+    replications=st.sampled_from([1, 2, 3, 7]),
     seed=st.integers(0, 10**6),
-    levels=st.sampled_from([1, 2, 4, 50]),
+    levels=st.sampled_from([1, 2, 4, 50, 10**6]),
     step=steps,
     dead=dead_shares,
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_engines_agree_on_lattices_with_ties_and_zeros(
     scheme: Barrierless,
     law: LoadLaw,
@@ -86,9 +90,21 @@ def test_engines_agree_on_lattices_with_ties_and_zeros(
     step: float,
     dead: float,
 ) -> None:
-    """levels=1 makes every delay 0: waves of one instant are all that is left."""
+    """levels=1 makes every delay 0: waves of one instant are all that is left.
+
+    Seven replications are simulated together, where none of their messages tie.
+    """
     tapes = lattice(seed, scheme.workers, replications, levels, step, dead)
-    both(scheme, tapes, law, iterations, Policy.CANCEL)
+    trace = both(scheme, tapes, law, iterations, Policy.CANCEL)
+    run = Run(scheme, tapes, law, iterations)
+    if isinstance(trace, Trace):
+        clock = simulate(run, heard=False, work=False)
+        assert run.refusal() is not None or (clock.heard, clock.work) == (None, None)
+        np.testing.assert_array_equal(clock.times, trace.times)
+    else:
+        with pytest.raises(NeverEnough) as caught:
+            simulate(run, heard=False, work=False)
+        assert repr(caught.value) == repr(trace)
 
 
 @given(
@@ -139,6 +155,7 @@ BATCHED = [
     family
     for name in (
         "asynchronous",
+        "k_async",
         "k_batch_async",
         "k_batch_sync",
         "rennala",
@@ -169,9 +186,49 @@ def test_engines_agree_on_real_delays_across_blocks(family: SchemeFamily, delay:
         def block_rounds(self) -> int:
             return 16
 
-    tapes = [Short(delay, 12, 5, r) for r in range(2)]  # type: ignore[arg-type]
-    trace = both(family.build(12), tapes, Additive(seconds_per_partition=0.02), 40, Policy.CANCEL)
-    assert isinstance(trace, Trace)
+    for replications in (2, 6):
+        tapes = [Short(delay, 12, 5, r) for r in range(replications)]  # type: ignore[arg-type]
+        law = Additive(seconds_per_partition=0.02)
+        trace = both(family.build(12), tapes, law, 40, Policy.CANCEL)
+        assert isinstance(trace, Trace)
+
+
+@pytest.mark.parametrize("oldest", [1, 2, 12, 40])
+@pytest.mark.parametrize("few", [0, 300])
+def test_which_messages_are_too_old_is_found_for_many_at_once(
+    monkeypatch: pytest.MonkeyPatch, oldest: int, few: int
+) -> None:
+    """Uncertain messages are decided together while they are many, the last few in turn."""
+    monkeypatch.setattr("erasurehead.sim.engines.batch.barrierless.FEW", few)
+    for delay in (MODELS["pareto"](scale=0.1, alpha=1.1), MODELS["exponential"](rate=2.0)):
+        tapes = [Tape(delay, 12, 5, r) for r in range(2)]
+        scheme = SCHEMES["ringmaster"](oldest=oldest).build(12)
+        both_finish(scheme, tapes, Proportional(), 1000, Policy.CANCEL)
+
+
+@pytest.mark.parametrize("replications", [1, 6])
+def test_many_tasks_in_one_update(replications: int) -> None:
+    """One worker of four is a hundred times as fast: the batch engine looks further ahead."""
+    slow, fast = (MODELS["exponential"](rate=rate) for rate in (1.0, 100.0))
+    delay = MODELS["own_laws"](base=slow, workers=(0,), models=(fast,))
+    for k in (1, 5, 90):
+        tapes = [Tape(delay, 4, 7, r) for r in range(replications)]
+        scheme = SCHEMES["k_batch_sync"](wait_for=k).build(4)
+        both_finish(scheme, tapes, Proportional(), 150, Policy.CANCEL)
+
+
+def test_the_clock_alone_takes_the_memory_of_the_clock() -> None:
+    """Of 120,000 messages nothing is kept but the instants of updates, 8 bytes each."""
+    for name, fields in (("asynchronous", {}), ("ringmaster", {"oldest": 30}), ("ringleader", {})):
+        scheme = SCHEMES[name](**fields).build(30)
+        run = Run(scheme, [Tape(DELAY, 30, 0, 0)], Proportional(), 4000)
+        tracemalloc.start()
+        try:
+            trace = simulate(run, heard=False, work=False)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert peak < trace.times.nbytes + 8 * 2**20
 
 
 @pytest.mark.parametrize("workers", [70_000])
@@ -237,10 +294,11 @@ def test_ringmaster_stops_workers_that_have_grown_too_old() -> None:
     np.testing.assert_array_equal(heard.version[0, :, 0], [0, 1, 2, 3, 4, 4])
 
 
-def test_k_async_workers_wait_for_the_update() -> None:
+@pytest.mark.parametrize("engine", [event, batch], ids=["event", "batch"])
+def test_k_async_workers_wait_for_the_update(engine: object) -> None:
     """Times 1, 2, 5 and K = 2: updates at 2 and 4; at 5 worker 3's first gradient is in one."""
     scheme = SCHEMES["k_async"](wait_for=2).build(3)
-    trace = simulate(Run(scheme, [steady(1, 2, 5)], Proportional(), 2))
+    trace = engine.simulate(scheme, [steady(1, 2, 5)], Proportional(), 2)  # type: ignore[attr-defined]
     heard = messages(trace)
     np.testing.assert_array_equal(trace.times[0], [2, 4, 5, 6])
     np.testing.assert_array_equal(heard.message[0], [[0, 1], [0, 1], [0, 2], [0, 1]])
@@ -372,9 +430,14 @@ def test_mean_error_of_an_update(name: str, k: int) -> None:
 
 def test_what_the_batch_engine_refuses() -> None:
     tapes = [Tape(DELAY, 12, 0, 0)]
-    for family in (SCHEMES["k_async"](wait_for=3), SCHEMES["ringmaster"](oldest=3, stops=True)):
+    refused = (
+        SCHEMES["ringmaster"](oldest=3, stops=True).build(12),
+        Barrierless("drawn", 12, 3, oldest=2, restarts_at_once=False),
+        Barrierless("drawn", 12, 3, distinct=True),
+    )
+    for one in refused:
         with pytest.raises(EngineRefused, match=r"needs? the event engine"):
-            simulate(Run(family.build(12), tapes, Proportional(), 3), "batch")
+            simulate(Run(one, tapes, Proportional(), 3), "batch")
     network = Cluster(network=Network(uplink_latency=0.1))
     scheme = SCHEMES["asynchronous"]().build(12)
     with pytest.raises(EngineRefused, match="needs the event engine"):

@@ -9,48 +9,83 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from ...errors import NeverEnough
-from ...schemes.barrierless import Barrierless, Stops
-from ...types import FloatArray, IntArray, Messages, Trace
-from ..updates import Accepted, Cycle, Standstill, Streams
-from .arrivals import Block, arrival_blocks
-from .booking import unresting
-from .interrupted import interrupted
+from ...schemes.barrierless import Barrierless, Cycle
+from ...types import BoolArray, FloatArray, IntArray, Trace
+from ..updates import Accepted, Standstill, Streams
+from .arrivals import Block, arrival_blocks, first_blocks
+from .booking import resting, unresting
+from .interrupted import dependent
 
 if TYPE_CHECKING:
     from ..run import Run
+
+
+FEW = 300
+"""Messages that are decided faster in turn than together."""
 
 
 @final
 class Fresh:
     """Finds the messages that the master accepts, block by block.
 
-    A message is fresh enough if its worker got its model after the update that is ``oldest``
-    updates back from the next one. Instants are counted in messages decided.
+    A message is fresh if fewer than ``oldest`` updates happened since its worker got its model.
+    Instants are counted in messages decided.
 
     Life cycle: ``take`` each block in order, until one has all that are wanted.
-
-    Args:
-        scheme: its choices.
-        updates: of the run; no message can be older.
     """
 
-    def __init__(self, scheme: Barrierless, updates: int) -> None:
-        self._k = scheme.gradients
-        # When each message of the last ``oldest`` updates was accepted, and each one since.
-        self._accepted = [0] * (self._k * min(int(scheme.oldest), updates))
+    def __init__(self, scheme: Barrierless) -> None:
+        self._k, self._oldest = scheme.gradients, int(scheme.oldest)
+        # Where K > 1: when each message of the last ``oldest`` updates was accepted, and after.
+        self._accepted = [0] * (self._k * self._oldest if self._k > 1 else 0)
         self._begun = 0  # messages of the next update
         self._decided = 0
-        self._updates = np.zeros(1, dtype=np.int32)
+        self._updates = np.zeros(1, dtype=np.int32)  # at each of the latest instants
 
-    def take(self, before: IntArray, most: int) -> IntArray:
-        """Places of the messages of a block that are accepted.
+    def take(self, before: IntArray, most: int) -> tuple[IntArray, IntArray]:
+        """The messages of a block that are accepted: their places, and updates of their models.
 
-        Cost: a turn of a Python loop for each message, about 40 ns.
+        Cost: where each message makes an update, some thirty passes; else a turn of a Python loop
+        for each, about 40 ns.
 
         Args:
             before: for each message, how many had been decided when its worker got its model.
             most: accept no more than these; the messages after them are left.
         """
+        start, size = len(self._updates) - 1, len(before)
+        first = self._decided - start
+        updates = np.concatenate([self._updates, np.empty(size, dtype=np.int32)])
+        # What is older than the latest instants is stale as of the first of them, too.
+        if self._k == 1:
+            places = self._sieve(np.maximum(before - first, 0), updates)[:most]
+        else:
+            places = self._in_turn(before, most)
+        made = np.zeros(size, dtype=np.bool_)
+        made[places[self._k - self._begun - 1 :: self._k]] = True
+        updates[start:] = _counted(made) + updates[start]
+        self._begun = (self._begun + len(places)) % self._k
+        self._decided += size
+        latest = np.searchsorted(updates, updates[-1] - self._oldest, side="right")
+        self._updates = updates[max(0, int(latest) - 1) :].copy()
+        return places, updates.take(before.take(places) - first)
+
+    def _sieve(self, since: IntArray, updates: IntArray) -> IntArray:
+        """Places of the messages that are accepted, where each of them makes an update.
+
+        What is fresh even if all others are accepted is certain. Each of the rest is accepted if
+        enough of those since its worker got its model are dropped: see ``_dropped``.
+        """
+        start = len(updates) - len(since) - 1
+        updates[start + 1 :] = np.arange(1, len(since) + 1) + updates[start]
+        stale = updates[start:-1] - updates.take(since)
+        late = stale >= self._oldest
+        doubtful = np.flatnonzero(late)
+        first = _counted(late).take(np.maximum(since.take(doubtful) - start, 0))
+        late[doubtful] = _dropped(first, stale.take(doubtful) - (self._oldest - 1))
+        return np.flatnonzero(~late)
+
+    def _in_turn(self, before: IntArray, most: int) -> IntArray:
+        """Places of the messages that are accepted."""
         earlier, accept = len(self._accepted), self._accepted.append
         messages = enumerate(before.tolist(), self._decided + 1)
         for limit in islice(self._limits(), most):
@@ -61,38 +96,50 @@ class Fresh:
             else:
                 break
         places = np.array(self._accepted[earlier:], dtype=np.int64) - (self._decided + 1)
-        self._count(places[self._k - self._begun - 1 :: self._k], len(before))
-        done, self._begun = divmod(self._begun + len(places), self._k)
-        del self._accepted[: done * self._k]
+        del self._accepted[: (self._begun + len(places)) // self._k * self._k]
         return places
-
-    def updates_after(self, decided: IntArray) -> IntArray:
-        """Updates that had happened when so many messages had been decided."""
-        return self._updates[decided]
 
     def _limits(self) -> Iterator[int]:
         """When the update happened that makes the next message fresh; then for those after it.
 
         Read from ``accepted``, which grows meanwhile.
         """
-        if self._k == 1:
-            return iter(self._accepted)
         updates = islice(self._accepted, self._k - 1, None, self._k)
         limits = chain.from_iterable(map(repeat, updates, repeat(self._k)))
         return islice(limits, self._begun, None)
 
-    def _count(self, updates: IntArray, decided: int) -> None:
-        """Note a block with updates at these places."""
-        start, self._decided = self._decided, self._decided + decided
-        if self._decided >= len(self._updates):
-            longer = np.empty(2 * (self._decided + 1), dtype=np.int32)
-            longer[: start + 1] = self._updates[: start + 1]
-            self._updates = longer
-        block = self._updates[start + 1 : self._decided + 1]
-        block[:] = 0
-        block[updates] = 1
-        block[:1] += self._updates[start]
-        np.cumsum(block, out=block)
+
+def _counted(marked: BoolArray) -> IntArray:
+    """``(M + 1,)`` how many of M are marked before each place, and in all."""
+    count = np.zeros(len(marked) + 1, dtype=np.int32)
+    np.cumsum(marked, dtype=np.int32, out=count[1:])
+    return count
+
+
+def _dropped(first: IntArray, needed: IntArray) -> BoolArray:
+    """Which of M messages are dropped: those since whose ``first`` fewer than needed are.
+
+    Of whom too few can be dropped, they are dropped for certain; of whom enough are for certain,
+    they are accepted for certain; and so on. So each time the first that is open is decided, and
+    most are. The last few, or all where that goes slowly, are decided in turn.
+    """
+    size = len(first)
+    dropped, open_, before = np.zeros(size, dtype=np.bool_), np.arange(size), 2 * size
+    while max(FEW, size // 20) < len(open_) < 0.8 * before:
+        before = len(open_)
+        for at_most in (True, False):
+            dropped[open_] = at_most
+            count, then = _counted(dropped), first.take(open_)
+            enough = count.take(open_) - count.take(then) >= needed.take(open_)
+            open_ = open_[enough == at_most]
+    count, then = _counted(dropped), first.take(open_)
+    left = needed.take(open_) - (count.take(open_) - count.take(then))
+    more: list[int] = []
+    for place, since, few in zip(open_.tolist(), then.tolist(), left.tolist(), strict=True):
+        if few > 0 and (few > len(more) or more[-few] < since):
+            more.append(place)
+    dropped[more] = True
+    return dropped
 
 
 def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True) -> Trace:
@@ -103,15 +150,18 @@ def cycles(run: Run, scheme: Barrierless, heard: bool = True, work: bool = True)
     Raises:
         NeverEnough: nobody is left whose message makes an update, or time stands still.
     """
-    accepted = Accepted.empty((len(run.tapes), run.updates, 1), seconds=False)
+    accepted = Accepted.empty((len(run.tapes), run.updates, 1), heard=work, work=False)
     streams = Streams(scheme.workers)
-    for r in range(len(run.tapes)):
-        decisions = _CycleDecisions(run)
-        for block in arrival_blocks(run, scheme, r, work):
-            decisions.take(block)
+    for r, first in enumerate(first_blocks(run, scheme, work)):
+        for blocks in ([first] if first else [], arrival_blocks(run, scheme, r, work)):
+            decisions = _CycleDecisions(run, keep=heard or work)
+            for block in blocks:
+                decisions.take(block)
+                if not decisions.missing:
+                    break
             if not decisions.missing:
                 break
-        decisions.finish(accepted.replication(r), streams)
+        decisions.finish(accepted.part(r), streams)
     noted = unresting(accepted, streams.useful) if work else None
     return Trace(accepted.times, streams.heard if heard else None, noted, "batch", run.seed)
 
@@ -122,17 +172,21 @@ class _CycleDecisions:
 
     Life cycle: ``take`` each block until no update is ``missing``; then ``finish``.
 
+    Args:
+        run: what to simulate.
+        keep: whether messages are kept, or the instants of updates alone.
+
     Attributes:
         missing: updates that have not happened yet.
     """
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, keep: bool) -> None:
         self._cycle, self._standstill = Cycle(run.scheme.workers), Standstill()
         self._updates = self.missing = run.updates
         self._per_iteration = run.updates // run.iterations
-        self._ends: list[int] = []
-        self._decided = 0
-        self._when: list[FloatArray] = []
+        self._keep, self._decided = keep, 0
+        self._times: list[FloatArray] = []
+        self._ends: list[IntArray] = []
         self._worker: list[IntArray] = []
         self._before: list[IntArray] = []
         self._seconds: list[FloatArray] = []
@@ -146,10 +200,10 @@ class _CycleDecisions:
         workers, when = block.worker[block.order], block.when[block.order]
         cycle, standstill = self._cycle, self._standstill
         leaving = self._leaving(workers, block) if block.lost.any() else None
+        ends: list[int] = []
         for place, (worker, now) in enumerate(zip(workers.tolist(), when.tolist(), strict=True)):
-            self._decided += 1
             if cycle.hear(worker):
-                self._ends.append(self._decided)
+                ends.append(place)
                 self.missing -= 1
                 standstill.clear()
                 if not self.missing:
@@ -160,11 +214,15 @@ class _CycleDecisions:
                     raise NeverEnough(self._iteration, sorted(cycle.needed), endless=worker)
             if leaving is not None:
                 self._require_hope(leaving[place])
-        self._when.append(when)
-        self._worker.append(workers)
-        self._before.append(block.before[block.order])
-        if block.seconds is not None:
-            self._seconds.append(block.seconds[block.order])
+        updates = np.array(ends, dtype=np.int64)
+        self._times.append(when[updates])
+        if self._keep:
+            self._ends.append(updates + (self._decided + 1))
+            self._worker.append(workers)
+            self._before.append(block.before[block.order])
+            if block.seconds is not None:
+                self._seconds.append(block.seconds[block.order])
+        self._decided += len(workers)
         if self.missing and block.lost.all():
             raise NeverEnough(self._iteration, sorted(cycle.needed))
 
@@ -198,12 +256,15 @@ class _CycleDecisions:
 
     def finish(self, accepted: Accepted, streams: Streams) -> None:
         """Write the updates and their messages down."""
-        ends, used = np.array(self._ends), slice(self._decided)
-        worker, when = np.concatenate(self._worker)[used], np.concatenate(self._when)
-        before = np.concatenate(self._before)[used]
-        accepted.when[:, 0] = when[ends - 1]
-        accepted.worker[:, 0] = worker[ends - 1]
-        happened = np.zeros(self._decided + 1, dtype=np.int64)
+        accepted.when[:, 0] = np.concatenate(self._times)
+        if not self._keep:
+            return
+        ends = np.concatenate(self._ends)
+        used = slice(int(ends[-1]))
+        worker, before = np.concatenate(self._worker)[used], np.concatenate(self._before)[used]
+        if accepted.heard is not None:
+            accepted.heard.message[:, 0] = worker[ends - 1]
+        happened = np.zeros(len(worker) + 1, dtype=np.int64)
         happened[ends] = 1
         version = np.cumsum(happened)[before]
         seconds = np.concatenate(self._seconds)[used] if self._seconds else None
@@ -211,47 +272,58 @@ class _CycleDecisions:
 
 
 # Where nobody is ever stopped or kept waiting, arrivals do not depend on decisions: see
-# ``engines.batch.arrivals``; what is left is to decide them in order. Where every update stops
-# everybody, see ``engines.batch.interrupted``.
+# ``engines.batch.arrivals``; what is left is to decide them in order. Where an update stops
+# everybody, or is waited for, see ``engines.batch.interrupted``.
 
 
 def batch_barrierless(run: Run, heard: bool = True, work: bool = True) -> Trace:
     """Run the replications; see ``engines.simulate.simulate``.
 
     Cost: that of ``arrival_blocks``, and three passes to write a message down; where old messages
-    are dropped also one turn of a Python loop. Where updates come in cycles, that of ``cycles``;
-    where an update stops everybody, that of ``interrupted``.
+    are dropped also that of ``Fresh``. Where updates come in cycles, that of ``cycles``; where an
+    update stops everybody or is waited for, that of ``dependent``. Memory: the times alone, unless
+    more is asked for.
     """
     scheme = run.scheme
     assert isinstance(scheme, Barrierless)
     if scheme.cycles:
         return cycles(run, scheme, heard, work)
-    accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), work)
-    if scheme.stops is Stops.EVERYBODY:
-        interrupted(run, scheme, accepted)
+    accepted = Accepted.empty((len(run.tapes), run.updates, scheme.gradients), heard, work)
+    if scheme.independent:
+        for r, first in enumerate(first_blocks(run, scheme, work)):
+            _undisturbed(run, scheme, r, first, accepted.part(r))
     else:
-        for r in range(len(run.tapes)):
-            _undisturbed(run, scheme, r, accepted.replication(r))
-    times = accepted.times
-    messages = Messages(accepted.worker, accepted.version) if heard else None
-    noted = unresting(accepted, accepted.useful(scheme.workers)) if work else None
-    return Trace(times, messages, noted, "batch", run.seed)
+        dependent(run, scheme, accepted)
+    noted = None
+    if work:
+        note = unresting if scheme.restarts_at_once else resting
+        noted = note(accepted, accepted.useful(scheme.workers))
+    return Trace(accepted.times, accepted.heard if heard else None, noted, "batch", run.seed)
 
 
-def _undisturbed(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) -> None:
+def _undisturbed(
+    run: Run, scheme: Barrierless, replication: int, first: Block | None, accepted: Accepted
+) -> None:
     """One replication: arrivals first, then decisions.
+
+    Args:
+        run, scheme: what to simulate.
+        replication: which.
+        first: messages that may be all that are needed.
+        accepted: where to write the messages down, ``(U, K)``.
 
     Raises:
         NeverEnough: nothing more can arrive, and the last update has not happened.
     """
-    decisions = _Decisions(scheme, accepted)
-    for block in arrival_blocks(run, scheme, replication, accepted.seconds is not None):
-        decisions.take(block)
-        if decisions.missing == 0:
-            return
-    update, begun = divmod(decisions.filled, scheme.gradients)
-    heard = set(accepted.worker[update, :begun].tolist())
-    missing = [worker for worker in range(scheme.workers) if worker not in heard]
+    work = accepted.seconds is not None
+    for blocks in ([first] if first else [], arrival_blocks(run, scheme, replication, work)):
+        decisions = _Decisions(scheme, accepted)
+        for block in blocks:
+            decisions.take(block)
+            if decisions.missing == 0:
+                return
+    missing = [worker for worker in range(scheme.workers) if worker not in decisions.heard]
+    update = decisions.filled // scheme.gradients
     raise NeverEnough(update // (run.updates // run.iterations) + 1, missing)
 
 
@@ -267,13 +339,14 @@ class _Decisions:
 
     Attributes:
         filled: messages accepted so far.
+        heard: workers of those that belong to the next update.
     """
 
     def __init__(self, scheme: Barrierless, accepted: Accepted) -> None:
         self._k, self._accepted = scheme.gradients, accepted
-        self._size = accepted.when.size
-        self.filled = 0
-        self._fresh = Fresh(scheme, len(accepted.when)) if scheme.oldest < np.inf else None
+        self._size = self._k * len(accepted.when)
+        self.filled, self.heard = 0, list[int]()
+        self._fresh = Fresh(scheme) if scheme.oldest < len(accepted.when) else None
 
     @property
     def missing(self) -> int:
@@ -283,28 +356,31 @@ class _Decisions:
     def take(self, block: Block) -> None:
         """Write down the messages of a block that are accepted.
 
-        Cost: a pass for each array; where messages can be too old, also a turn of a loop for each.
+        Cost: a pass for each array; where messages can be too old, also that of ``Fresh``.
         """
         if self._fresh is None:
-            version = self._write(block, block.order[: self.missing])
+            chosen = block.order[: self.missing]
+            version = block.before.take(chosen)
             if self._k > 1:
                 version //= self._k
         else:
-            before = block.before[block.order]
-            kept = self._fresh.take(before, self.missing)
-            version = self._write(block, block.order[kept])
-            version[:] = self._fresh.updates_after(before[kept])
+            kept, version = self._fresh.take(block.before[block.order], self.missing)
+            chosen = block.order[kept]
+        self._write(block, chosen, version)
 
-    def _write(self, block: Block, chosen: IntArray) -> IntArray:
-        """Write these messages down; returns where their versions go, now ``block.before``."""
-        space = slice(self.filled, self.filled + len(chosen))
+    def _write(self, block: Block, chosen: IntArray, version: IntArray) -> None:
+        start, k, accepted = self.filled, self._k, self._accepted
         self.filled += len(chosen)
-        accepted = self._accepted
-        np.take(block.when, chosen, out=accepted.when.ravel()[space], mode="clip")
-        np.take(block.worker, chosen, out=accepted.worker.ravel()[space], mode="clip")
+        begun = self.filled % k
+        recent = block.worker[chosen[-begun:]].tolist() if begun else []
+        self.heard = [*self.heard, *recent][-begun:] if begun else []
+        space = slice(start, self.filled)
+        if accepted.heard is not None:
+            np.take(block.worker, chosen, out=accepted.heard.message.ravel()[space], mode="clip")
+            accepted.heard.version.ravel()[space] = version
         if accepted.seconds is not None:
             assert block.seconds is not None
             np.take(block.seconds, chosen, out=accepted.seconds.ravel()[space], mode="clip")
-        version = accepted.version.ravel()[space]
-        version[:] = block.before.take(chosen)
-        return version
+        else:  # the instants of updates are all that is wanted
+            chosen, space = chosen[k - 1 - start % k :: k], slice(start // k, self.filled // k)
+        np.take(block.when, chosen, out=accepted.when.ravel()[space], mode="clip")

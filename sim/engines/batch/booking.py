@@ -111,6 +111,26 @@ def unresting(accepted: Accepted, useful: FloatArray) -> Work:
     return replace(work, useful=useful, last=last, margin=margin)
 
 
+def resting(accepted: Accepted, useful: FloatArray) -> Work:
+    """What workers did who, once they have delivered, rested until the next update.
+
+    Args:
+        accepted, useful: as for ``unresting``.
+
+    Cost: five passes over the messages.
+    """
+    work = unresting(accepted, useful)
+    assert accepted.heard is not None
+    for r, times in enumerate(accepted.times):
+        worker, version = accepted.heard.message[r], accepted.heard.version[r]
+        stretch = accepted.when[r] - np.append(0.0, times)[version]
+        busy = np.bincount(worker.ravel(), stretch.ravel(), useful.shape[1])
+        since = np.zeros_like(busy)
+        since[worker.ravel()] = np.repeat(times, worker.shape[1])  # the last one stays
+        work.busy[r] = busy + (times[-1] - since)
+    return work
+
+
 def refuse_never_enough(
     part: TraceArrays,
     opened: FloatArray,

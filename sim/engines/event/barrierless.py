@@ -12,15 +12,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, final
 
-import numpy as np
 import simpy
 from simpy.events import Event
 
 from ...errors import NeverEnough
 from ...schemes.barrierless import Barrierless
-from ...types import FloatArray, Trace
+from ...types import Trace
 from ..run import Recorder
-from ..tapes import CheckedTape, TapeColumn, columns_of
+from ..tapes import task_columns
 from ..updates import Decisions, Message, Trajectory
 from .barrierless_workers import (
     BarrierlessWorkers,
@@ -40,7 +39,8 @@ def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
     trajectory = Trajectory(run, scheme)
     for replication in range(len(run.tapes)):
         noted = recorder if replication == 0 else None
-        tasks = task_columns(run, replication)
+        tape = run.tapes[replication]
+        tasks = task_columns(tape, run.load_law, tape.block_rounds)
         workers: BarrierlessWorkers
         if run.cluster.ideal:
             workers = IdealBarrierlessWorkers(tasks, noted)
@@ -50,17 +50,6 @@ def event_barrierless(run: Run, recorder: Recorder | None = None) -> Trace:
         master.run()
         trajectory.add(master.decisions, workers.busy, master.dead, workers.down)
     return trajectory.trace("event", run.cluster.failures is not None)
-
-
-def task_columns(run: Run, replication: int) -> list[TapeColumn]:
-    """Seconds of each worker's i-th task, one partition each."""
-    tape = CheckedTape(run.tapes[replication])
-    loads = np.ones(tape.workers, dtype=np.int64)
-
-    def rows(start: int, stop: int) -> FloatArray:
-        return run.load_law.worker_times(tape, loads, start, stop)
-
-    return columns_of(rows, tape.block_rounds, tape.workers)
 
 
 @final
