@@ -23,13 +23,32 @@ FAMILIES: dict[str, SchemeFamily] = {
     "Ringmaster, R = 30": SCHEMES["ringmaster"](oldest=30),
     "Rennala, S = 15, interrupt": SCHEMES["rennala"](batch=15, on_stale="interrupt"),
     "K-batch-sync, K = 15": SCHEMES["k_batch_sync"](wait_for=15),
+    "K-async, K = 5": SCHEMES["k_async"](wait_for=5),
+    "K-async, K = 15": SCHEMES["k_async"](wait_for=15),
 }
+PROMISED = {
+    "asynchronous": (20, 20.0),
+    "K-batch-async, K = 15": (20, 20.0),
+    "Rennala, S = 15": (20, 10.0),
+    "Ringmaster, R = 30": (20, 15.0),
+    "Rennala, S = 15, interrupt": (50, 15.0),
+    "K-batch-sync, K = 15": (50, 15.0),
+    "K-async, K = 5": (50, 10.0),
+    "K-async, K = 15": (50, 15.0),
+}
+"""Replications of each, and the least ratio to the event engine."""
+
 WORKERS = 30
 
 
 def rows() -> list[Row]:
     """With the messages of each update, as a learner needs them."""
-    return [*_against_primitives(), *_against_event(), _event_against_timeouts()]
+    return [
+        *_against_primitives(),
+        *_against_event(),
+        *_of_any_length(),
+        _event_against_timeouts(),
+    ]
 
 
 def _against_primitives() -> list[Row]:
@@ -54,8 +73,9 @@ def _primitives(messages: int) -> None:
 
 
 def _against_event() -> list[Row]:
+    """Per gradient: many replications of the batch engine, one of the event engine."""
     table = []
-    for name, factor in zip(FAMILIES, (20, 20, 20, 20, 50, 50), strict=True):
+    for name, (factor, promised) in PROMISED.items():
         fast, slow = _run(name, WORKERS, 300, factor), _run(name, WORKERS, 300)
         mine, ratio = paired(
             lambda fast=fast: simulate(fast, "batch"),
@@ -63,10 +83,31 @@ def _against_event() -> list[Row]:
             repeats=3,
         )
         speed = factor * 300 * WORKERS / mine / 1e6
-        row = Row(
-            f"batch engine, {name}", "event engine", factor * ratio, 10.0, speed, "M gradients/s"
-        )
+        subject = f"batch engine, {name}"
+        row = Row(subject, "event engine", factor * ratio, promised, speed, "M gradients/s")
         table.append(row)
+    return table
+
+
+def _of_any_length() -> list[Row]:
+    """Per update: one long replication, and many short ones, against some of middle length."""
+    table = []
+    for name in PROMISED:
+        a_round = FAMILIES[name].build(WORKERS).updates(1)
+        middle = _run(name, WORKERS, max(1, 1000 // a_round), 100)
+        shapes = (("one replication", 20_000 // a_round, 1), ("short", max(1, 10 // a_round), 2000))
+        for label, iterations, replications in shapes:
+            run = _run(name, WORKERS, iterations, replications)
+            mine, ratio = paired(
+                lambda run=run: simulate(run, "batch"),
+                lambda middle=middle: simulate(middle, "batch"),
+                repeats=3,
+            )
+            updates = run.updates * replications
+            ratio *= updates / (middle.updates * 100)
+            subject = f"{name}, {label}: {replications:,} x {run.updates:,} updates"
+            against = f"100 x {middle.updates:,}"
+            table.append(Row(subject, against, ratio, 0.1, updates / mine / 1e6, "M updates/s"))
     return table
 
 
