@@ -14,7 +14,7 @@ from ..page.answer import Answer
 from ..page.numbers import number, percent, sentence
 from .candidates import LEFT_OUT
 from .contender import MARGIN, mean_to_goal, ratio
-from .measure import SHUFFLED
+from .scenario import SHUFFLED
 from .search import CLOCKED, SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 

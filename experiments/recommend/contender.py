@@ -14,7 +14,7 @@ from ..config.errors import ConfigError
 from ..run.records import ratio_interval
 from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
-from .question import Goal, Question
+from .question import Goal, Order, Question, order
 
 SURE = 0.999
 """Confidence with which a scheme is dropped before the end: it is looked at several times."""
@@ -27,12 +27,6 @@ def mean_to_goal(values: FloatArray) -> float:
     """Mean of ``(R,)``; infinite where a replication does not reach the goal."""
     # A mean over the replications that do reach it would flatter.
     return float(values.mean()) if np.isfinite(values).all() else np.inf
-
-
-def order(values: FloatArray) -> tuple[float, float]:
-    """A key that sorts: how many replications miss the goal, and the mean of the others."""
-    there = values[np.isfinite(values)]
-    return float(values.size - there.size), float(there.mean()) if there.size else np.inf
 
 
 def behind(mine: FloatArray, best: FloatArray) -> bool:
@@ -180,6 +174,17 @@ def trial_order(one: Contender) -> tuple[float, float]:
 def final_order(one: Contender) -> tuple[float, float]:
     """A key that sorts by the race, each at its own rate."""
     return order(one.values)
+
+
+def slower(question: Question, mine: Order, best: Order, near: float) -> str:
+    """Why a scheme leaves after the trial, where trials end that are ``near`` times the best."""
+    if mine[0] > best[0]:
+        return (
+            f"does not reach the goal in {mine[0]:.0f} trial replications, or not within {near:g} "
+            "times the best, at any rate"
+        )
+    value = f"{mine[1]:.4g}{question.goal.unit} {question.goal.phrase}"
+    return f"{value} at its best rate, {mine[1] / best[1]:.3g} times the best"
 
 
 def remaining(contenders: Iterable[Contender]) -> list[Contender]:

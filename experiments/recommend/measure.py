@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any
 
 import numpy as np
-from typing_extensions import override
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ...sim.load_laws import LoadLaw
+from ...sim.learner import Kept, Learner, fit_into_memory, training_context
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Dense, Sparse, Step, Steps
-from ...sim.types import FloatArray, Loads, Messages, Rounds, Stream, TapeLike, Trace
+from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
 from ..config import build
 from ..config.catalogue import with_plugins
 from ..config.cells import Cell
@@ -30,109 +29,9 @@ from ..config.settings import Settings, section, validate
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.lanes import Share
-from ..run.tuning import Runs, clock, replayed
-from .question import Goal
-
-
-@dataclass(frozen=True)
-class Perturbation:
-    """One change of the delays; everything else stays, so that a scheme is compared with itself.
-
-    Attributes:
-        name: ``load``: what partitions beyond the first add to a worker's time is multiplied by
-            ``value``. ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with
-            this probability a worker's unit delay is that of its round before; below 0, the delays
-            of a round are shuffled among the workers.
-        value: 1 changes nothing for the first two, 0 for the last.
-        median: of the unit delays, seconds.
-    """
-
-    name: Literal["", "load", "tail", "persistence"] = ""
-    value: float = 1.0
-    median: float = 0.0
-
-    def of(self, run: Run) -> Run:
-        """The run on changed delays."""
-        if self.name == "load":
-            return replace(run, load_law=ScaledLoad(run.load_law, self.value))
-        if not self.name:
-            return run
-        tapes = [PerturbedTape(tape, self, (run.seed, r)) for r, tape in enumerate(run.tapes)]
-        return replace(run, tapes=tapes)
-
-
-AS_IT_IS = Perturbation()
-SHUFFLED = -1.0
-
-
-def perturbations(median: float) -> list[Perturbation]:
-    """All that are tried, around unit delays with this median."""
-    factors = (0.25, 0.5, 2.0, 4.0)
-    return [
-        *(Perturbation("load", value) for value in factors),
-        *(Perturbation("tail", value, median) for value in factors),
-        *(Perturbation("persistence", value) for value in (SHUFFLED, 0.5, 0.9)),
-    ]
-
-
-@dataclass(frozen=True)
-class ScaledLoad(LoadLaw):
-    """Another law, in which partitions beyond a worker's first cost ``times`` as much.
-
-    Load d takes the other law's time for 1 + times (d - 1) partitions: where a time is linear in
-    the load, the first takes what it took, and what the rest adds is multiplied.
-    """
-
-    kind: ClassVar[str] = "scaled_load"
-
-    law: LoadLaw
-    times: float
-
-    @override
-    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
-        whole = np.asarray(loads, dtype=np.float64)
-        scaled = np.where(whole > 1, 1 + self.times * (whole - 1), whole)
-        return self.law.worker_times(tape, scaled, start, stop)
-
-
-class PerturbedTape:
-    """A tape whose delays are changed as they are read; the original stays as it is.
-
-    Args:
-        tape: the original.
-        change: ``tail`` or ``persistence``.
-        key: of the random numbers of ``persistence``.
-    """
-
-    def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
-        self._tape, self._change, self._key = tape, change, key
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self._tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        """How many rounds are cheapest to read together."""
-        return self._tape.block_rounds
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Changed unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
-        value, median = self._change.value, self._change.median
-        if self._change.name == "tail":
-            drawn = self._tape.rows(start, stop, stream)
-            return np.where(drawn > median, median + value * (drawn - median), drawn)
-        drawn = self._tape.rows(0, stop, stream)
-        chance = np.random.default_rng(self._key).random(drawn.shape)
-        if value < 0:
-            return np.take_along_axis(drawn, chance.argsort(axis=1), axis=1)[start:]
-        kept = chance < value
-        kept[:1] = False
-        source = np.where(kept, 0, np.arange(stop)[:, None])
-        source = np.maximum.accumulate(source, axis=0)
-        return np.take_along_axis(drawn, source, axis=0)[start:]
-
+from ..run.tuning import clock
+from .question import ANYTHING, ExactPath, Goal, Order, Trial, order, trial
+from .scenario import UNCHANGED, Perturbation
 
 REFUSALS = (ConfigError, EngineRefused, InvalidParameter, NeverEnough)
 """What says that a scheme does not suit the cluster."""
@@ -155,7 +54,10 @@ class Simulation:
         scheme: its section, as JSON.
         iterations, replications: instead of the config's.
         goal: what is looked at.
-        rates: learning rates; empty: the clock alone.
+        rates: learning rates, in the order of their trials; empty: the clock alone.
+        reported: those of the rates whose values are of interest by themselves. The others only
+            compete for the best, and end as soon as they cannot be it.
+        bar: what a competing rate must match, or it ends as well.
         data_dir: where the public data sets lie.
         perturbation: of the delays.
         other_delays: is added to the seed of the delays, not to that of the problem.
@@ -168,8 +70,10 @@ class Simulation:
     replications: int
     goal: Goal
     rates: tuple[float, ...] = ()
+    reported: tuple[float, ...] = ()
+    bar: Order = ANYTHING
     data_dir: Path | None = None
-    perturbation: Perturbation = AS_IT_IS
+    perturbation: Perturbation = UNCHANGED
     other_delays: int = 0
 
     def cell(self) -> Cell:
@@ -294,9 +198,14 @@ class Performance:
 
 
 def _performance(
-    simulation: Simulation, cell: Cell, run: Run, trace: Trace, steps: Steps, runs: Sequence[Runs]
+    simulation: Simulation,
+    cell: Cell,
+    run: Run,
+    trace: Trace,
+    steps: Steps,
+    trials: Sequence[Trial],
 ) -> Performance:
-    """The numbers of a finished run; ``runs`` has the losses at each learning rate."""
+    """The numbers of a finished run and of its trials at each learning rate."""
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
     stale = steps.staleness
@@ -306,9 +215,8 @@ def _performance(
     values = np.empty((0, len(elapsed)))
     to_target = np.full((len(rates), len(elapsed)), np.nan)
     if rates:
-        values = np.stack([_value(goal, each) for each in runs[: len(rates)]])
-        if goal.kind == "target":
-            to_target = np.stack([each.iterations(goal.value) for each in runs])
+        values = np.stack([each.values for each in trials])
+        to_target = np.stack([each.iterations for each in trials])
     yardstick = np.full(len(elapsed), np.nan)
     if not rates:
         progress = exact_iterations(steps, scheme.partitions, exact) * steps.times.shape[1]
@@ -336,15 +244,6 @@ def _performance(
         exact=exact,
         digest=digest.hexdigest(),
     )
-
-
-def _value(goal: Goal, runs: Runs) -> FloatArray:
-    """What the goal makes small, ``(R,)``."""
-    if goal.kind == "target":
-        return runs.seconds(goal.value)
-    last = np.maximum((runs.times <= goal.value).sum(axis=1) - 1, 0)
-    losses = np.take_along_axis(runs.losses, last[:, None], axis=1)[:, 0]
-    return np.where(np.isfinite(losses), losses, np.nan)
 
 
 def _heard(run: Run, trace: Trace) -> FloatArray:
@@ -389,23 +288,71 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Per
 def _simulated(
     simulation: Simulation, cell: Cell, run: Run, learning: build.Training | None, share: Share
 ) -> Performance:
-    engine, scheme, rates = cell.settings.engine, run.scheme, simulation.rates
-    runs: list[Runs] = []
+    engine, scheme, goal = cell.settings.engine, run.scheme, simulation.goal
+    trials: list[Trial] = []
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
         # Its clock depends on the losses, so it runs once for each rate.
         assert learning is not None
-        for rate in rates or (learning.optimizer.learning_rate,):
-            optimizer = replace(learning.optimizer, learning_rate=rate)
-            at_rate = replace(learning, optimizer=optimizer)
+        for rate in simulation.rates or (learning.optimizer.learning_rate,):
             with np.errstate(over="ignore", invalid="ignore"):
-                trace, learned = learn_along(run, scheme, at_rate, engine)
+                trace, learned = learn_along(run, scheme, _at_rate(learning, rate), engine)
             steps = scheme.steps(trace)
-            runs.append(Runs(clock(steps, run.iterations), learned.train_loss))
-    elif learning is not None and rates:
+            if simulation.rates:
+                trials.append(trial(goal, clock(steps, run.iterations), learned.train_loss.T))
+    elif learning is not None and simulation.rates:
         trace = simulate(run, engine)
         steps = scheme.steps(trace)
-        runs = replayed(run, steps, learning, rates, lambda done, of: share(done / of))
+        times, best = clock(steps, run.iterations), simulation.bar
+        for rate in simulation.rates:
+            losses = _losses(simulation, run, steps, _at_rate(learning, rate))
+            with training_context():
+                reported = rate in simulation.reported
+                trials.append(trial(goal, times, losses, ANYTHING if reported else best))
+            best = min(best, order(trials[-1].values))
+            share(len(trials) / len(simulation.rates))
     else:
         trace = simulate(run, engine)
         steps = scheme.outline(trace)
-    return _performance(simulation, cell, run, trace, steps, runs)
+    return _performance(simulation, cell, run, trace, steps, trials)
+
+
+def _at_rate(learning: build.Training, rate: float) -> build.Training:
+    """The same training at another learning rate; test rows are not looked at."""
+    problem = replace(learning.problem, X_test=None, y_test=None)
+    return replace(
+        learning, problem=problem, optimizer=replace(learning.optimizer, learning_rate=rate)
+    )
+
+
+def _losses(
+    simulation: Simulation, run: Run, steps: Steps, learning: build.Training
+) -> Iterator[FloatArray]:
+    """Training losses ``(R,)`` at the start and after each iteration; trained as they are read."""
+    replications, updates = steps.times.shape
+    if steps.exact:
+        path = _exact_path(simulation, learning)
+        yield from (np.full(replications, path.loss(t)) for t in range(run.iterations + 1))
+        return
+    kept = Kept(steps.depth, steps.table_size, steps.held, steps.sparse)
+    fit_into_memory(kept, learning.problem, steps)
+    learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, kept)
+    yield learner.evaluate()[0]
+    for t in range(run.iterations):
+        for u in range(t * updates // run.iterations, (t + 1) * updates // run.iterations):
+            learner.update(steps.step(u))
+        yield learner.evaluate()[0]
+
+
+@lru_cache(maxsize=1)
+def _exact_paths(base: str) -> dict[float, ExactPath]:
+    return {}
+
+
+def _exact_path(simulation: Simulation, learning: build.Training) -> ExactPath:
+    """The path of all schemes whose gradients are exact, once in each process and for each rate."""
+    paths, rate = _exact_paths(simulation.base), learning.optimizer.learning_rate
+    known = paths.get(rate)
+    # The same config on other data, where a file has changed meanwhile, has another path.
+    if known is None or known.learning.problem.X is not learning.problem.X:
+        known = paths[rate] = ExactPath(learning)
+    return known

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from ...sim.learner import Learner, training_context
-from ...sim.types import FloatArray
+from ...sim.types import FloatArray, IntArray
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import cells
 from ..config.errors import at, one_of
 from ..options import SearchRequest
+from ..run.tuning import ROUND_OFF
 from .scenario import TODAY, Scenario, read_scenario
 
 
@@ -26,7 +28,7 @@ class Goal:
     """What is made as small as possible.
 
     Attributes:
-        kind: ``target``: seconds until the training loss is first at or below ``value``;
+        kind: ``target``: seconds until the training loss is first at or below ``value``, and stays;
             ``budget``: the training loss after ``value`` seconds; ``iterations``, without a
             problem: seconds that ``value`` exact iterations, or as much progress, take.
         value: a loss, seconds, or a number of iterations.
@@ -60,6 +62,88 @@ class Goal:
         """Seconds for the goal's exact iterations, from those of an update and what it counts."""
         known = self.kind == "iterations" and share > 0
         return self.value * update / share if known else np.nan
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """A training at one learning rate, as far as it went.
+
+    Attributes:
+        values: ``(R,)`` what the goal makes small; NaN where it is not reached.
+        iterations: ``(R,)`` to the target; NaN where it is not reached, or there is none.
+    """
+
+    values: FloatArray
+    iterations: FloatArray
+
+
+Order = tuple[float, float]
+"""How good values are, as ``order`` has it."""
+
+ANYTHING: Order = (np.inf, np.inf)
+"""What every trial can match."""
+
+
+def order(values: FloatArray) -> Order:
+    """A key that sorts: how many replications miss the goal, and the mean of the others."""
+    there = values[np.isfinite(values)]
+    return float(values.size - there.size), float(there.mean()) if there.size else np.inf
+
+
+def trial(
+    goal: Goal, times: FloatArray, losses: Iterable[FloatArray], best: Order = ANYTHING
+) -> Trial:
+    """Look at losses until what the goal asks for is known.
+
+    Args:
+        goal: a target or a budget.
+        times: ``(R, T + 1)`` seconds at the end of each iteration; 0 at first.
+        losses: ``(R,)`` at the start and after each iteration; read as long as they are needed.
+        best: the trial ends as well once its values can no longer be as good as this.
+    """
+    if goal.kind == "budget":
+        last = np.maximum((times <= goal.value).sum(axis=1) - 1, 0)
+        read = np.stack([*islice(losses, int(last.max()) + 1)], axis=1)
+        values = _taken(read, last)
+        return Trial(np.where(np.isfinite(values), values, np.nan), np.full(len(times), np.nan))
+    iterations = _iterations_to(goal.value * (1 + ROUND_OFF), times, losses, best)
+    there = np.isfinite(iterations)
+    seconds = _taken(times, np.where(there, iterations, 0).astype(np.int64))
+    return Trial(np.where(there, seconds, np.nan), iterations)
+
+
+def _taken(rows: FloatArray, places: IntArray) -> FloatArray:
+    """One number of each row: ``(R, T)``, ``(R,)`` -> ``(R,)``."""
+    return np.take_along_axis(rows, places[:, None], axis=1)[:, 0]
+
+
+STAYS = 10
+"""Iterations that a loss must stay at or below the target, at least."""
+
+
+def _iterations_to(
+    target: float, times: FloatArray, losses: Iterable[FloatArray], best: Order
+) -> FloatArray:
+    """Iterations until the loss of each replication is first at or below a target, ``(R,)``.
+
+    It counts where the loss then stays there once for as many iterations in a row as it took to
+    get there, ten at least, or until the end of the run: a rate that is too large may pass the
+    target by chance. NaN for the others.
+    """
+    replications, end = len(times), times.shape[1] - 1
+    first, stay = np.full(replications, -1), np.zeros(replications, dtype=np.int64)
+    there, lost = np.zeros(replications, dtype=bool), np.zeros(replications, dtype=bool)
+    for t, loss in enumerate(losses):
+        below = loss <= target
+        first[below & (first < 0)] = t
+        stay = np.where(below, stay + 1, 0)
+        there |= below & ((stay > np.maximum(first, STAYS)) | (t == end))
+        lost |= ~np.isfinite(loss) & ~there
+        # At best, who has not been there yet gets there in the next iteration.
+        soonest = _taken(times, np.where(first < 0, min(t + 1, end), first))
+        if (there | lost).all() or order(np.where(lost, np.nan, soonest)) > best:
+            break
+    return np.where(there, first, np.nan)
 
 
 LIMITED = {
@@ -135,6 +219,29 @@ DOUBLINGS = 40
 """Doublings, either way, in which the best rate is looked for."""
 
 
+class ExactPath:
+    """Exact gradient descent, trained as far as it is looked at.
+
+    Life cycle: made at the start; to be used within ``training_context()``.
+
+    Args:
+        learning: problem, start and optimizer.
+    """
+
+    def __init__(self, learning: build.Training) -> None:
+        self.learning = learning
+        problem = replace(learning.problem, X_test=None, y_test=None)
+        self._learner = Learner(problem, [learning.optimizer], learning.initial, 1)
+        self._losses = [float(self._learner.evaluate()[0, 0])]
+
+    def loss(self, t: int) -> float:
+        """The training loss after t iterations."""
+        while len(self._losses) <= t:
+            self._learner.update(None)
+            self._losses.append(float(self._learner.evaluate()[0, 0]))
+        return self._losses[t]
+
+
 @dataclass(frozen=True, eq=False)
 class ExactDescent:
     """Exact gradient descent at its best rate of those a power of 2 away from the config's.
@@ -163,18 +270,14 @@ def exact_descent(
         iterations: T.
         target: a loss to be reached soonest; ``None``: the loss half-way counts.
     """
-    bare = replace(learning.problem, X_test=None, y_test=None)
 
     @cache
     def descent(power: int) -> ExactDescent:
         rate = learning.optimizer.learning_rate * 2.0**power
         optimizer = replace(learning.optimizer, learning_rate=rate)
         with training_context():
-            learner = Learner(bare, [optimizer], learning.initial, 1)
-            for _ in range(iterations):
-                learner.update(None)
-                learner.evaluate()
-            return ExactDescent(rate, np.asarray(learner.learned()[0].train_loss[0]))
+            path = ExactPath(replace(learning, optimizer=optimizer))
+            return ExactDescent(rate, np.array([path.loss(t) for t in range(iterations + 1)]))
 
     def quality(power: int) -> tuple[float, float]:
         losses, half = descent(power).losses, descent(power).halfway
@@ -220,6 +323,12 @@ class Question:
     def trains(self) -> bool:
         """Whether there is a problem."""
         return self.goal.kind != "iterations"
+
+    def rates(self, factors: Sequence[float], centre: float) -> tuple[float, ...]:
+        """A few rates around one, and the common one; those near the centre first: what is likely
+        the best ends the trials of the others soonest."""
+        rates = {*(centre * factor for factor in factors), self.common_rate}
+        return tuple(sorted(rates, key=lambda rate: (abs(np.log(rate / centre)), rate)))
 
 
 def ask(

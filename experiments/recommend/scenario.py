@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
 from ...delay_models.tables.measured import AS_IT_IS, Reading
-from ...sim.types import FloatArray
+from ...sim.engines.run import Run
+from ...sim.load_laws import LoadLaw
+from ...sim.types import FloatArray, Loads, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells
@@ -233,3 +236,103 @@ def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
         if cell.key in found.impossible
     ]
     return possible, left_out
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """One change of the delays; everything else stays, so that a scheme is compared with itself.
+
+    Attributes:
+        name: ``load``: what partitions beyond the first add to a worker's time is multiplied by
+            ``value``. ``tail``: what a unit delay exceeds ``median`` by is. ``persistence``: with
+            this probability a worker's unit delay is that of its round before; below 0, the delays
+            of a round are shuffled among the workers.
+        value: 1 changes nothing for the first two, 0 for the last.
+        median: of the unit delays, seconds.
+    """
+
+    name: Literal["", "load", "tail", "persistence"] = ""
+    value: float = 1.0
+    median: float = 0.0
+
+    def of(self, run: Run) -> Run:
+        """The run on changed delays."""
+        if self.name == "load":
+            return replace(run, load_law=ScaledLoad(run.load_law, self.value))
+        if not self.name:
+            return run
+        tapes = [PerturbedTape(tape, self, (run.seed, r)) for r, tape in enumerate(run.tapes)]
+        return replace(run, tapes=tapes)
+
+
+UNCHANGED = Perturbation()
+SHUFFLED = -1.0
+
+
+def perturbations(median: float) -> list[Perturbation]:
+    """All that are tried, around unit delays with this median."""
+    factors = (0.25, 0.5, 2.0, 4.0)
+    return [
+        *(Perturbation("load", value) for value in factors),
+        *(Perturbation("tail", value, median) for value in factors),
+        *(Perturbation("persistence", value) for value in (SHUFFLED, 0.5, 0.9)),
+    ]
+
+
+@dataclass(frozen=True)
+class ScaledLoad(LoadLaw):
+    """Another law, in which partitions beyond a worker's first cost ``times`` as much.
+
+    Load d takes the other law's time for 1 + times (d - 1) partitions: where a time is linear in
+    the load, the first takes what it took, and what the rest adds is multiplied.
+    """
+
+    kind: ClassVar[str] = "scaled_load"
+
+    law: LoadLaw
+    times: float
+
+    @override
+    def worker_times(self, tape: TapeLike, loads: Loads, start: int, stop: int) -> FloatArray:
+        whole = np.asarray(loads, dtype=np.float64)
+        scaled = np.where(whole > 1, 1 + self.times * (whole - 1), whole)
+        return self.law.worker_times(tape, scaled, start, stop)
+
+
+class PerturbedTape:
+    """A tape whose delays are changed as they are read; the original stays as it is.
+
+    Args:
+        tape: the original.
+        change: ``tail`` or ``persistence``.
+        key: of the random numbers of ``persistence``.
+    """
+
+    def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
+        self._tape, self._change, self._key = tape, change, key
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self._tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        """How many rounds are cheapest to read together."""
+        return self._tape.block_rounds
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Changed unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
+        value, median = self._change.value, self._change.median
+        if self._change.name == "tail":
+            drawn = self._tape.rows(start, stop, stream)
+            return np.where(drawn > median, median + value * (drawn - median), drawn)
+        drawn = self._tape.rows(0, stop, stream)
+        chance = np.random.default_rng(self._key).random(drawn.shape)
+        if value < 0:
+            return np.take_along_axis(drawn, chance.argsort(axis=1), axis=1)[start:]
+        kept = chance < value
+        kept[:1] = False
+        source = np.where(kept, 0, np.arange(stop)[:, None])
+        source = np.maximum.accumulate(source, axis=0)
+        return np.take_along_axis(drawn, source, axis=0)[start:]

@@ -18,13 +18,13 @@ from .contender import (
     cannot_win,
     final_order,
     mean_to_goal,
-    order,
     remaining,
     require_some,
+    slower,
     trial_order,
 )
 from .measure import Performance, Refused, Simulation, performance
-from .question import Question
+from .question import ANYTHING, Order, Question, order
 
 STAGES = 5
 """Steps of the progress bar: theory and clock, trial, rates, race, sensitivity."""
@@ -77,6 +77,7 @@ class Search:
         replications: int,
         rates: tuple[float, ...] = (),
         delays: int = RACE_DELAYS,
+        bar: Order = ANYTHING,
     ) -> Simulation:
         """A run of a contender; where losses are looked at, it is long enough for the goal."""
         scenario, goal = self.question.scenario, self.question.goal
@@ -94,6 +95,8 @@ class Search:
             replications=replications,
             goal=goal,
             rates=rates,
+            reported=rates if delays == RACE_DELAYS else (self.question.common_rate,),
+            bar=ANYTHING if one.given else bar,
             data_dir=scenario.data_dir,
             other_delays=delays,
         )
@@ -121,6 +124,7 @@ class Search:
         replications: int,
         part: Progress,
         delays: int = TRIAL_DELAYS,
+        bar: Order = ANYTHING,
     ) -> Iterator[tuple[Contender, Performance]]:
         """Simulate contenders side by side; those that cannot be simulated leave.
 
@@ -128,12 +132,13 @@ class Search:
             rates: learning rates of each contender; none: its clock alone.
             replications, delays: of each simulation; ``RACE_DELAYS`` or ``TRIAL_DELAYS``.
             part: of the progress bar.
+            bar: what a trial must match to be of interest; of no matter to the config's own.
 
         Raises:
             ConfigError: one that the config names cannot be simulated.
         """
         simulations = [
-            self.simulation(one, replications, own, delays) for one, own in rates.items()
+            self.simulation(one, replications, own, delays, bar) for one, own in rates.items()
         ]
         found = self.results(performance, simulations, part)
         for one, result in zip(rates, found, strict=True):
@@ -154,7 +159,7 @@ class Search:
         if self.question.trains:
             try_rates(self)
             # Then by factors of 2 around the best of each, on more trial delays.
-            rates = {one: _rates(self.question, FINE, one.rate) for one in self.left}
+            rates = {one: self.question.rates(FINE, one.rate) for one in self.left}
             _train(self, rates, TUNED, (2.0, 1.0))
         race(self)
         return sorted(self.left, key=final_order)
@@ -297,11 +302,18 @@ def try_rates(search: Search) -> None:
     """Try rates by factors of 4 for all; then half-way numbers of arrivals around the best, which
     become contenders as well; whoever is far behind leaves."""
     _drop_by_yardstick(search)
-    rates = _rates(search.question, COARSE, search.question.exact_rate)
-    slow = [one for one in search.left if one.profile is None or one.barrierless]
-    quick = [one for one in search.left if one not in slow]
-    for some, start in ((quick, 1.0), (slow, 1.25)):
-        _train(search, dict.fromkeys(some, rates), TRIAL, (start, 0.25))
+    rates = search.question.rates(COARSE, search.question.exact_rate)
+    # What trains quickly goes first, since the trials of the others end once they are as far behind
+    # it as those that leave below.
+    effort: dict[int, list[Contender]] = {0: [], 1: [], 2: []}
+    for one in search.left:
+        assert one.clocked is not None
+        effort[0 if one.clocked.exact else 1 + one.barrierless].append(one)
+    bar = ANYTHING
+    for place, some in effort.items():
+        _train(search, dict.fromkeys(some, rates), TRIAL, (1 + place / 6, 1 / 6), bar)
+        missed, value = min(map(trial_order, search.left))
+        bar = missed, NEAR * value
     for _ in range(TIMES):
         _try_between(search)
     left = sorted(search.left, key=trial_order)
@@ -310,7 +322,7 @@ def try_rates(search: Search) -> None:
         mine = trial_order(one)
         near = mine[0] <= best[0] and mine[1] <= NEAR * best[1]
         if not (one.given or (near and rank < TRIED)):
-            one.leave(LEFT, _slower(search.question, mine, best))
+            one.leave(LEFT, slower(search.question, mine, best, NEAR))
 
 
 def _drop_by_yardstick(search: Search) -> None:
@@ -343,33 +355,20 @@ def _try_between(search: Search) -> None:
         for section in neighbours(one.section, tried):
             tried.append(section)
             between = Contender(len(search.contenders) + len(new), section, False)
-            new[between] = _rates(search.question, FINE, one.rate)
+            new[between] = search.question.rates(FINE, one.rate)
     build_all(search, new, (1.5, 0.1))
     clock_all(search, remaining(new), (1.6, 0.1))
     _train(search, {one: new[one] for one in remaining(new)}, TRIAL, (1.75, 0.1))
     search.contenders += new
 
 
-def _train(search: Search, rates: Rates, replications: int, part: Progress) -> None:
+def _train(
+    search: Search, rates: Rates, replications: int, part: Progress, bar: Order = ANYTHING
+) -> None:
     """Train at several rates, and note the best of each scheme."""
-    for one, trial in search.measure(rates, replications, part):
+    for one, trial in search.measure(rates, replications, part, TRIAL_DELAYS, bar):
         one.trial = trial
-        one.rate = min(trial.rates, key=lambda rate: order(trial.at(rate)))
-
-
-def _rates(question: Question, factors: Sequence[float], centre: float) -> tuple[float, ...]:
-    """A few rates, and the common one."""
-    return tuple(sorted({*(centre * factor for factor in factors), question.common_rate}))
-
-
-def _slower(question: Question, mine: tuple[float, float], best: tuple[float, float]) -> str:
-    """Why a scheme leaves after the trial; keys as of ``order``."""
-    if mine[1] == float("inf"):
-        return "never reaches the goal in the length of the runs, at any rate"
-    if mine[0] > best[0]:
-        return f"reaches the goal in {mine[0]:.0f} trial replications less than the best"
-    value = f"{mine[1]:.4g}{question.goal.unit} {question.goal.phrase}"
-    return f"{value} at its best rate, {mine[1] / best[1]:.3g} times the best"
+        one.rate = min(trial.rates, key=lambda rate: (order(trial.at(rate)), rate))
 
 
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))

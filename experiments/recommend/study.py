@@ -19,12 +19,12 @@ from .contender import (
     Contender,
     final_order,
     mean_to_goal,
-    order,
     ratio,
     trial_order,
 )
-from .measure import Performance, Perturbation, Simulation, performance, perturbations
-from .question import Question
+from .measure import Performance, Simulation, performance
+from .question import Question, order
+from .scenario import Perturbation, perturbations
 from .search import STAGES, Search
 
 TRAINED_REPLICATIONS, TIMED_REPLICATIONS = 16, 64
@@ -339,7 +339,8 @@ def _rates(found: Recommendation) -> pd.DataFrame:
     for one in found.contenders:
         if one.trial is None:
             continue
-        for rate, values in zip(one.trial.rates, one.trial.values, strict=True):
+        for rate in sorted(one.trial.rates):
+            values = one.trial.at(rate)
             there = np.isfinite(values)
             average = float(values[there].mean()) if there.any() else np.nan
             own = rate == one.rate

@@ -12,13 +12,16 @@ import pytest
 import yaml
 
 from erasurehead.delay_models.tables.measured import Reading
+from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.options import MeasuredJob, SearchRequest
+from erasurehead.experiments.recommend import measure
 from erasurehead.experiments.recommend.command import FILES
 from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
+from erasurehead.experiments.run.tuning import trained
 from tests.tools import inside, process
 
 CONFIG = """
@@ -131,6 +134,28 @@ def test_rates_are_tried_on_the_problem_of_the_config(config: Path) -> None:
     assert np.isfinite(race.to_target).all()
     np.testing.assert_array_equal(race.to_target, trial.to_target)
     assert (race.values != trial.values).all()
+
+
+def test_schemes_with_exact_gradients_are_trained_once(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One path serves them all and is that of ``run``; catches a learner for each of them."""
+    question = ask(yaml.safe_load(config.read_text()), SearchRequest(), None)
+    search = Search(question, (), lambda done, total: None)
+    monkeypatch.setattr(measure, "Learner", None)
+    rate = question.exact_rate / 2
+    sections = ({"name": "uncoded"}, {"name": "cyclic_mds", "load": 3})
+    schemes = {Contender(i, section, True): (rate,) for i, section in enumerate(sections)}
+    (_, plain), (one, coded) = search.measure(schemes, 3, (0, 1), RACE_DELAYS)
+    np.testing.assert_array_equal(plain.to_target, coded.to_target)
+    simulation = search.simulation(one, 3, (rate,))
+    cell = simulation.cell()
+    learning = build.training(cell)
+    assert learning is not None
+    (runs,) = trained(build.timing(cell, learning.problem.features), learning, (rate,))
+    path = [*measure._exact_paths(simulation.base)[rate]._losses]
+    np.testing.assert_array_equal(runs.losses[0, : len(path)], path)
+    np.testing.assert_array_equal(coded.values[0], runs.seconds(question.goal.value))
 
 
 def test_what_says_something_of_a_table_needs_one(config: Path, tmp_path: Path) -> None:

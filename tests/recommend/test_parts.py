@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,13 +15,14 @@ from erasurehead.experiments.pictures.looks import MUTED
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page
 from erasurehead.experiments.recommend.candidates import LEFT_OUT, SearchSpace, neighbours
-from erasurehead.experiments.recommend.contender import behind, mean_to_goal, order, ratio
-from erasurehead.experiments.recommend.measure import (
+from erasurehead.experiments.recommend.contender import behind, mean_to_goal, ratio
+from erasurehead.experiments.recommend.measure import exact_iterations
+from erasurehead.experiments.recommend.question import Goal, order, trial
+from erasurehead.experiments.recommend.scenario import (
     SHUFFLED,
     Perturbation,
     PerturbedTape,
     ScaledLoad,
-    exact_iterations,
 )
 from erasurehead.experiments.recommend.study import on_front
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
@@ -98,6 +99,66 @@ def test_persistence_repeats_and_dealing_anew_permutes() -> None:
     assert (whole != DRAWN).any()
     dealt = PerturbedTape(Table(DRAWN), Perturbation("persistence", SHUFFLED), (0, 0)).rows(0, 4)
     np.testing.assert_array_equal(np.sort(dealt, axis=1), np.sort(DRAWN, axis=1))
+
+
+def course(losses: list[list[float]], read: list[int]) -> Iterator[FloatArray]:
+    """Losses ``(R, T + 1)`` one iteration after the other; ``read`` counts them."""
+    for t, loss in enumerate(np.array(losses).T):
+        read.append(t)
+        yield loss
+
+
+HIGH, LOW, TARGET = 1.0, 0.4, Goal("target", 0.5)
+TIMES = np.arange(61.0)[None]
+
+
+@pytest.mark.parametrize(
+    ("losses", "iterations", "read"),
+    [
+        # Ten iterations at least, and then it may leave.
+        ([HIGH] * 2 + [LOW] * 11 + [HIGH] * 48, 2, 12),
+        # As many again as it took to get there: 20, and not one less.
+        ([HIGH] * 20 + [LOW] * 21 + [HIGH] * 20, 20, 40),
+        ([HIGH] * 20 + [LOW] * 20 + [HIGH] * 21, np.nan, 60),
+        # Passed by chance, and reached later: the first time counts.
+        ([HIGH] * 5 + [LOW] + [HIGH] * 10 + [LOW] * 45, 5, 26),
+        # At its end a run need not have stayed.
+        ([HIGH] * 60 + [LOW], 60, 60),
+        ([HIGH] * 5 + [LOW] * 5 + [HIGH] * 51, np.nan, 60),
+        # A model that has diverged does not come back.
+        ([HIGH, LOW, np.inf] + [LOW] * 58, np.nan, 2),
+    ],
+)
+def test_a_target_is_reached_by_who_stays_as_long_again(
+    losses: list[float], iterations: float, read: int
+) -> None:
+    """And nothing is trained beyond that. Catches the end of the run as the only judge."""
+    seen: list[int] = []
+    found = trial(TARGET, 2 * TIMES, course([losses], seen))
+    np.testing.assert_array_equal(found.iterations, [iterations])
+    np.testing.assert_array_equal(found.values, [2 * iterations])
+    assert seen[-1] == read
+
+
+def test_a_trial_ends_where_it_can_no_longer_match_the_best() -> None:
+    """One replication was there after 4 s, so the other may take until 16 s for a mean of 10."""
+    seen: list[int] = []
+    losses = [[HIGH] * 4 + [LOW] * 57, [HIGH] * 40 + [LOW] * 21]
+    times = np.repeat(TIMES, 2, axis=0)
+    found = trial(TARGET, times, course(losses, seen), best=(0.0, 10.0))
+    assert seen[-1] == 16
+    assert order(found.values) > (0.0, 10.0)
+    whole = trial(TARGET, times, course(losses, seen), best=(1.0, 3.0))
+    np.testing.assert_array_equal(whole.values, [4.0, 40.0])
+
+
+def test_a_budget_reads_no_loss_beyond_it() -> None:
+    seen: list[int] = []
+    losses = [[1.0, 0.9, 0.8, 0.7, 0.6], [1.0, 0.5, 0.4, 0.3, 0.2]]
+    times = np.array([[0.0, 1.0, 2.0, 3.0, 4.0], [0.0, 2.0, 4.0, 6.0, 8.0]])
+    found = trial(Goal("budget", 2.5), times, course(losses, seen))
+    np.testing.assert_array_equal(found.values, [0.8, 0.5])
+    assert seen[-1] == 2
 
 
 def test_who_does_not_always_arrive_is_not_flattered() -> None:

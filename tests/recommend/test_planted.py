@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
+from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
 from erasurehead.experiments.recommend import question
+from erasurehead.experiments.recommend import search as search_module
 from erasurehead.experiments.recommend.answer import verdict, why
+from erasurehead.experiments.recommend.contender import trial_order
+from erasurehead.experiments.recommend.measure import Simulation
 from erasurehead.experiments.recommend.search import Search
 from erasurehead.experiments.recommend.study import Recommendation, recommended
+from erasurehead.experiments.run.tuning import ROUND_OFF, trained
 from erasurehead.sim.theory import (
     ExponentialTime,
     GroupErasure,
@@ -19,6 +26,7 @@ from erasurehead.sim.theory import (
     mean_erasurehead,
     mean_k_batch_async,
 )
+from erasurehead.sim.types import FloatArray
 
 # Problems whose best answer is known by closed form.
 
@@ -152,3 +160,99 @@ def test_the_ranks_of_a_language_model_are_not_coded_and_it_takes_no_two_minutes
     assert time.process_time() - began < 120
     assert verdict(study).startswith("Coding does not pay: ")
     assert any("two partitions takes 2.00 times" in text for text in why(study))
+
+
+# Planted learning rates: what is best is known, since every rate of every scheme is trained to the
+# end of its run, and judged by the words of the docs.
+
+
+RULES = ("gd", "accelerated", "nesterov")
+SCHEMES = (
+    "uncoded,ignore_stragglers",
+    "erasurehead,fractional_repetition",
+    "k_async,cyclic_mds",
+    "regular_graph,asynchronous",
+    "drop_compute,k_batch_sync",
+    "pipelined,window",
+)
+
+
+def planted(seed: int) -> dict[str, Any]:
+    """A small question with a problem, drawn anew for each seed."""
+    rng = np.random.default_rng(seed)
+    loss = ("least_squares", "logistic")[rng.integers(2)]
+    return {
+        "workers": 6,
+        "iterations": int(rng.integers(20, 50)),
+        "seed": seed,
+        "delay": {
+            "model": "shifted_exponential",
+            "shift": float(rng.uniform(0.1, 1)),
+            "rate": float(rng.uniform(0.3, 3)),
+        },
+        "load_law": {"kind": "additive", "seconds_per_partition": float(rng.uniform(0.01, 0.3))},
+        "problem": {"loss": loss, "dataset": "synthetic", "rows": 60, "features": 4},
+        "optimizer": {
+            "rule": RULES[rng.integers(3)],
+            "learning_rate": float(2 ** rng.uniform(-6, 0)),
+        },
+    }
+
+
+def reached(losses: FloatArray, target: float) -> int | None:
+    """The first iteration at or below the target, if the loss then stays there once for as many
+    iterations in a row as it took to get there (ten at least), or until the end of the run."""
+    below = [bool(loss <= target) for loss in losses]
+    if True not in below:
+        return None
+    first = below.index(True)
+    whole = [all(below[t : t + max(first, 10) + 1]) for t in range(len(below) - max(first, 10))]
+    return first if any(whole) or below[-1] else None
+
+
+def to_the_end(simulation: Simulation) -> dict[float, tuple[float, float]]:
+    """How good each learning rate of a scheme is: replications that miss, and the others' mean."""
+    data, cell = replace(simulation, other_delays=0).cell(), simulation.cell()
+    learning = build.training(data)
+    assert learning is not None
+    run = build.timing(cell, learning.problem.features)
+    found = {}
+    for rate, runs in zip(simulation.rates, trained(run, learning, simulation.rates), strict=True):
+        goal = simulation.goal.value * (1 + ROUND_OFF)
+        ends = [reached(losses, goal) for losses in runs.losses]
+        there = [row[end] for row, end in zip(runs.times, ends, strict=True) if end is not None]
+        found[rate] = (float(ends.count(None)), float(np.mean(there)) if there else np.inf)
+    return found
+
+
+def best_rate_is_found(seed: int) -> None:
+    """After the trials the best scheme is first, at its best rate; catches a rule that ends a trial
+    of the winner."""
+    asked = question.ask(planted(seed), SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None)
+    search = Search(asked, (), lambda done, total: None)
+    search.contenders = search_module._listed(asked)
+    search_module.screen_by_theory(search)
+    search_module.screen_by_clock(search)
+    search_module.try_rates(search)
+    known = {}
+    for one in search.contenders:
+        if one.trial is not None:
+            delays = search_module.TRIAL_DELAYS
+            simulation = search.simulation(one, search_module.TRIAL, one.trial.rates, delays)
+            known |= {(*key, one.index, rate): one for rate, key in to_the_end(simulation).items()}
+    missed, value, index, rate = min(known)
+    assert missed < search_module.TRIAL, "nothing is planted"
+    winner = min(search.left, key=trial_order)
+    assert (winner.index, winner.rate) == (index, rate)
+    np.testing.assert_allclose(trial_order(winner), (missed, value), rtol=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_planted_rate_is_found(seed: int) -> None:
+    best_rate_is_found(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(60))
+def test_the_planted_rate_is_found_in_every_case(seed: int) -> None:
+    best_rate_is_found(seed)
