@@ -37,7 +37,7 @@ from __future__ import annotations
 import dataclasses
 from abc import ABC, abstractmethod
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
@@ -136,6 +136,9 @@ class DelayModel(ABC):
     form, so that the theory can say it does not apply. Cells are independent of each other only
     where ``independent`` says so.
     """
+
+    row_cost: ClassVar[float] = 0.0
+    """Seconds of computing that a row takes beside its draws; for estimates."""
 
     @property
     def independent(self) -> bool:

@@ -203,6 +203,8 @@ class AuthorsStream(ReplayedDelays):
     Source: facts read from the authors' public code (2019); they used scale 0.5 s.
     """
 
+    row_cost: ClassVar[float] = 5e-5  # a generator of its own for each row
+
     scale: PositiveSeconds = 0.5
 
     @override

@@ -221,9 +221,14 @@ class DecodedRounds(Steps):
 
     @override
     def arrived(self, together: int = 1) -> IntArray:
-        r, u, _ = self._arrived.shape
+        r, u, messages = self._arrived.shape
         by_worker = self._arrived.reshape(r, u // together, together, self._workers, -1)
-        return np.asarray(np.count_nonzero(by_worker.any(axis=(2, 4)), axis=2))
+        heard = np.empty((r, u // together), dtype=np.int64)
+        step = max(1, WEIGHTS_AT_ONCE // (r * together * messages))
+        for first in range(0, u // together, step):  # at once would take a copy of all arrivals
+            some = slice(first, first + step)
+            heard[:, some] = np.count_nonzero(by_worker[:, some].any(axis=(2, 4)), axis=2)
+        return heard
 
     @property
     @override

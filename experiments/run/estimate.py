@@ -96,6 +96,9 @@ LAW, LAW_WORKING = 2e-6, 64 * 2**20
 DECODING = 5e-8
 """Seconds to decode and to record a worker's round."""
 
+PIECE = 3e-7
+"""Seconds for each further message of a worker's round."""
+
 READING, PRODUCT, LEARNING = 1e-9, 2e-10, 1e-4
 """Seconds of a product with the data: to read an entry, to multiply it for one model, and for each
 iteration."""
@@ -172,8 +175,12 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         seconds = START + rounds * (LAW if chosen == "law" else workers * each)
         memory = _tables(run) + FLOAT * rounds + _working(run, chosen)
     else:
-        seconds = START + rounds * workers * (each + DECODING) + _decoding(run, data) / OPERATIONS
+        pieces = run.scheme.messages - 1 if isinstance(run.scheme, RoundScheme) else 0
+        seconds = START + rounds * workers * (each + DECODING + pieces * PIECE)
+        seconds += _decoding(run, data) / OPERATIONS
         memory = _recorded(run) + _working(run, chosen)
+    if chosen != "law":
+        seconds += rounds * getattr(getattr(run.tapes[0], "model", None), "row_cost", 0.0)
     if data is not None:
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
