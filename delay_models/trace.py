@@ -6,7 +6,7 @@ A replay is the same in every replication.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Annotated, Literal, final
+from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge
