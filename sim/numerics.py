@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import final
 
 import numpy as np
@@ -134,6 +134,207 @@ def _squares(columns: FloatArray | ComplexArray) -> FloatArray:
     if np.iscomplexobj(columns):
         squares += np.square(columns.imag).sum(axis=0)
     return np.asarray(squares)
+
+
+# Least squares with a small matrix, for many sets of its rows.
+
+SHIFTS = (1e-7, 1e-10)
+"""What is added to the diagonal, relative to its largest entry: then every system has an answer.
+The smaller one is for sets with a large condition number."""
+
+SOLVED = 1e-13
+"""Once the slope has shrunk by this factor, one more turn leaves but rounding."""
+
+EQUAL = 1e-8
+"""The same where a combination takes rows out: large weights round to a large slope."""
+
+TURNS = 5
+"""Of the refinement: enough for condition numbers to 70, with the smaller shift to 2000."""
+
+STACKED = 32
+"""Systems up to this size are inverted in one call; larger ones are factored one by one."""
+
+AT_ONCE = 2**22
+"""Entries of matrices of the size of G that sets may take together."""
+
+BLOCK = 8
+"""Rows that are multiplied together: bits of a row depend on its place in much larger products."""
+
+
+@final
+class LeastSquares:
+    """The a of smallest norm that minimises ``||B_F^T a - t||``, for many sets F of rows of B.
+
+    NumPy factors an n x k matrix for each set. Here a set takes a system of the size of F or of the
+    missing rows M, whichever is smaller.
+
+    With A = B_F^T, G = A^H A and a small number m, ``a += (G + m I)^-1 A^H (t - A a)`` is repeated
+    from a = 0. That converges to the a of smallest norm whatever the rank of A, and what rounding
+    leaves is that of the residual, as with an orthogonal factorisation. With P the inverse of
+    G + m I for all rows, that for the rows F is ``P_FF - P_FM P_MM^-1 P_MF``.
+
+    An exact code has combinations N of its rows that give nothing. Where no more rows are missing
+    than there are of these, they turn the answer from all rows into one without M.
+
+    A set for which the slope ``A^H (t - A a)`` does not vanish fast is badly conditioned, and gets
+    NumPy's least squares. What a set gets does not depend on the sets that are solved beside it.
+
+    Source: Riley, Solving systems of linear equations with a positive definite, symmetric, but
+    possibly ill-conditioned matrix (1955), for the repetition.
+
+    Args:
+        rows: B, ``(n, q)``.
+        target: t, ``(q,)``.
+    """
+
+    def __init__(self, rows: np.ndarray, target: FloatArray) -> None:
+        self._rows, self._target = rows, target
+        self._n = len(rows)
+        self._kept: dict[float, tuple[np.ndarray, np.ndarray]] = {}
+        self._together = max(BLOCK, AT_ONCE // max(rows.shape) ** 2 // BLOCK * BLOCK)
+
+    def solve(self, masks: BoolArray) -> np.ndarray:
+        """``(N, n)`` which rows are in each set -> ``(N, n)``, 0 for rows that are not in it."""
+        vectors = np.zeros(masks.shape, dtype=self._rows.dtype)
+        counts = np.count_nonzero(masks, axis=1)
+        for count in np.unique(counts):
+            sets = np.flatnonzero(counts == count)
+            for start in range(0, len(sets), self._together):
+                part = sets[start : start + self._together]
+                vectors[part] = self._of_one_size(masks[part], int(count))
+        return vectors
+
+    def _of_one_size(self, masks: BoolArray, count: int) -> np.ndarray:
+        vectors = np.zeros(masks.shape, dtype=self._rows.dtype)
+        left = np.ones(len(masks), dtype=np.bool_)
+        if self._n - count <= self._spare[0].shape[1]:
+            vectors, left = self._without(masks)
+        for shift in SHIFTS:
+            if left.any():
+                vectors[left], left[left] = self._refined(masks[left], count, shift)
+        for place in np.flatnonzero(left):
+            mask = masks[place]
+            vectors[place] = 0.0
+            rows = self._rows[mask]
+            vectors[place, mask] = np.linalg.lstsq(rows.T, self._target, rcond=None)[0]
+        return vectors
+
+    def _shifted(self, shift: float) -> tuple[np.ndarray, np.ndarray]:
+        """G + m I of all rows and P, ``(n, n)`` both."""
+        if shift not in self._kept:
+            gram = self._rows.conj() @ self._rows.T
+            largest = float(gram.diagonal().real.max(initial=0.0))
+            gram += (shift * largest or 1.0) * np.eye(self._n)
+            self._kept[shift] = gram, np.linalg.inv(gram)
+        return self._kept[shift]
+
+    @cached_property
+    def _spare(self) -> tuple[np.ndarray, np.ndarray]:
+        """N, ``(n, s)``, and the answer from all rows, ``(n,)``."""
+        rows = self._rows
+        full = rows.shape[0] > rows.shape[1]
+        left, sizes, right = np.linalg.svd(rows, full_matrices=full)
+        smallest = max(rows.shape) * float(np.finfo(np.float64).eps) * sizes.max(initial=0.0)
+        rank = int(np.count_nonzero(sizes > smallest))
+        parts = (right[:rank].conj() @ self._target) / sizes[:rank]
+        return left[:, rank:].conj(), left[:, :rank].conj() @ parts
+
+    @cached_property
+    def _first(self) -> np.ndarray:
+        """The slope at 0 for all rows, ``(n,)``."""
+        return np.asarray(self._rows.conj() @ self._target)
+
+    def _slopes(self, vectors: np.ndarray) -> np.ndarray:
+        """A^H (t - A a) for all rows: ``(N, n) -> (N, n)``."""
+        rest = self._target - _in_blocks(vectors, self._rows)
+        return _in_blocks(rest, self._rows.conj().T)
+
+    def _without(self, masks: BoolArray) -> tuple[np.ndarray, BoolArray]:
+        """Answers where at most s rows are missing, and which of them are none.
+
+        Of the combinations that take the missing rows out, the one of smallest norm. The system
+        squares their condition number, and a second turn makes up for it.
+        """
+        spare, answer = self._spare
+        own = spare[_places(~masks)]
+        systems = own @ own.conj().transpose(0, 2, 1)
+        vectors = np.tile(answer, (len(masks), 1))
+        with np.errstate(over="ignore", invalid="ignore"):  # of a set that has no such answer
+            for _ in range(2):
+                excess = vectors[~masks].reshape(len(masks), -1)
+                shares = solve_each(systems, excess)[:, None, :] @ own.conj()
+                vectors -= _in_blocks(shares[:, 0, :], spare.T)
+            vectors[~masks] = 0.0
+            steep = np.abs(self._slopes(vectors)).max(axis=1)
+        return vectors, ~(steep <= EQUAL * np.abs(self._first).max())
+
+    def _refined(self, masks: BoolArray, count: int, shift: float) -> tuple[np.ndarray, BoolArray]:
+        """Answers by repetition, and which of them have not been reached."""
+        gram, inverse = self._shifted(shift)
+        few = 2 * count <= self._n
+        matrix, places = (gram, _places(masks)) if few else (inverse, _places(~masks))
+        solve = _positive_definite(matrix[places[:, :, None], places[:, None, :]])
+        vectors = np.zeros(masks.shape, dtype=self._rows.dtype)
+        slopes = self._first * masks
+        steep = first = np.abs(slopes).max(axis=1)
+        going = first > 0
+        for _ in range(TURNS):
+            if not going.any():
+                break
+            if few:
+                steps = np.zeros_like(vectors)
+                own = np.take_along_axis(slopes, places, axis=1)
+                np.put_along_axis(steps, places, solve(own), axis=1)
+            else:
+                ahead = _in_blocks(slopes, inverse.T)
+                own = np.take_along_axis(ahead, places, axis=1)
+                np.put_along_axis(slopes, places, -solve(own), axis=1)
+                steps = _in_blocks(slopes, inverse.T) * masks
+            vectors += steps * going[:, None]
+            going &= steep > SOLVED * first
+            slopes = self._slopes(vectors) * masks
+            steep = np.abs(slopes).max(axis=1)
+        return vectors, going
+
+
+def _places(masks: BoolArray) -> IntArray:
+    """``(N, n)`` with as many in each row -> ``(N, count)``, the places of those."""
+    return np.nonzero(masks)[1].reshape(len(masks), -1)
+
+
+def _in_blocks(sides: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """``sides @ matrix``, each row with the same bits wherever it stands."""
+    count = -(-len(sides) // BLOCK)
+    every = np.zeros((count * BLOCK, sides.shape[1]), dtype=sides.dtype)
+    every[: len(sides)] = sides
+    found = every.reshape(count, BLOCK, -1) @ matrix
+    return np.asarray(found.reshape(count * BLOCK, -1)[: len(sides)])
+
+
+def _positive_definite(systems: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    """Solves ``(N, s, s)`` systems for ``(N, s)`` right sides, as often as wanted."""
+    if systems.shape[1] <= STACKED:
+        inverse = np.linalg.inv(systems)
+        return lambda sides: np.asarray((inverse @ sides[:, :, None])[:, :, 0])
+    from scipy.linalg import lapack
+
+    own = np.iscomplexobj(systems)
+    factor, solve = (lapack.zpotrf, lapack.zpotrs) if own else (lapack.dpotrf, lapack.dpotrs)
+    factors = [factor(system.conj().T, clean=False)[0] for system in systems]
+    return lambda sides: np.array(
+        [solve(one, side)[0] for one, side in zip(factors, sides, strict=True)]
+    )
+
+
+def solve_each(systems: np.ndarray, sides: np.ndarray) -> np.ndarray:
+    """Solve ``(N, s, s)`` systems for ``(N, s)`` right sides; NaN for one that is singular."""
+    try:
+        return np.asarray(np.linalg.solve(systems, sides[:, :, None])[:, :, 0])
+    except np.linalg.LinAlgError:
+        if len(systems) == 1:
+            return np.full_like(sides, np.nan)
+    both = zip(systems, sides, strict=True)
+    return np.concatenate([solve_each(system[None], side[None]) for system, side in both])
 
 
 @final

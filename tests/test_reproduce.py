@@ -204,6 +204,12 @@ def test_speedup_is_iterations_times_seconds(frames: Frames) -> None:
     assert np.all(best[best.scheme == "uncoded"].speedup > 3)
 
 
+def test_exact_schemes_take_as_many_iterations_to_a_loss_of_their_own() -> None:
+    """The target is a tie: a code whose rounding is not taken for exact needs one more."""
+    frame = replace(figure_named("speedup"), loads=(6,)).compute(Effort())  # type: ignore[call-arg]
+    assert set(frame.iterations_to_target) == {50.0}
+
+
 def test_pareto_front_is_not_beaten(frames: Frames) -> None:
     frame = frames["tradeoff_load_arrivals"]
     for _, part in frame.groupby(["load_law", "work"]):

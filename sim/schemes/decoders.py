@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..numerics import STEPS, sparse_least_squares
+from ..numerics import STEPS, LeastSquares, sparse_least_squares
 from ..types import BoolArray, ComplexArray, FloatArray
 from .assignments import Assignment, Pieces
 
@@ -28,7 +28,7 @@ from .assignments import Assignment, Pieces
 # complex code a is complex, and w is the real part of B^T a.
 
 DENSE = 2**18
-"""Entries of the largest B that is made dense: 512 workers, 40 ms for a set of arrivals."""
+"""Entries of the largest B that is made dense: 512 workers, 1 ms for a set of arrivals."""
 
 
 class Decoder(ABC):
@@ -214,7 +214,8 @@ class Optimal(OfCode):
     Source: Charles, Papailiopoulos, Ellenberg, Approximate Gradient Coding via Sparse Random Graphs
     (arXiv 1711.06771), optimal decoding.
 
-    Cost: for each distinct set of arrivals one n x k least-squares solve, O(n k^2); of matrices
+    Cost: for each distinct set of r arrivals one system of size min(r, n - r) and some products
+    with n x n matrices (``LeastSquares``), O(n k^2) where the set is badly conditioned; of matrices
     with more than ``DENSE`` entries some hundred products with the sparse B, so that
     large codes that are badly conditioned are not solved exactly.
     """
@@ -225,56 +226,31 @@ class Optimal(OfCode):
     @override
     def operations(self) -> float:
         rows, columns = self._shape
-        if self._large:
+        if self.large:
             return 4.0 * STEPS * (float(self.assignment.loads.sum()) + rows + columns)
-        return 5e4 + 0.6 * rows * columns**2
+        return 5e3 + 6.0 * rows * columns + 0.02 * rows * columns**2
 
     @property
     def _shape(self) -> tuple[int, int]:
         return self.assignment.workers * self.assignment.messages, self.assignment.partitions
 
     @property
-    def _large(self) -> bool:
+    def large(self) -> bool:
+        """Whether B is too large to be made dense."""
         rows, columns = self._shape
         return rows * columns > DENSE
 
     @cached_property
-    def _encoding(self) -> np.ndarray:
-        return np.asarray(self.assignment.encoding.toarray())
+    def _dense(self) -> LeastSquares:
+        encoding = np.asarray(self.assignment.encoding.toarray())
+        return LeastSquares(encoding, np.ones(self.assignment.partitions))
 
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        if self._large:
+        if self.large:
             encoding = self.assignment.encoding
             return of_distinct(arrived, lambda masks: sparse_least_squares(encoding, masks))
-        return solve_least_squares(arrived, self._encoding, np.ones(self.assignment.partitions))
-
-    @override
-    def partition_weights(self, arrived: BoolArray) -> FloatArray:
-        if self._large:
-            return super().partition_weights(arrived)
-        return np.asarray((self.decoding_vector(arrived) @ self._encoding).real)
-
-
-def solve_least_squares(arrived: BoolArray, rows: np.ndarray, target: FloatArray) -> np.ndarray:
-    """The a of smallest norm that minimises ``||rows_F^T a - target||`` for each set F of arrivals.
-
-    Args:
-        arrived: ``(..., n)``.
-        rows: ``(n, q)``.
-        target: ``(q,)``.
-
-    Returns:
-        ``(..., n)``, 0 for whatever has not arrived.
-    """
-
-    def one_by_one(masks: BoolArray) -> np.ndarray:
-        vectors: np.ndarray = np.zeros(masks.shape, dtype=rows.dtype)
-        for vector, mask in zip(vectors, masks, strict=True):
-            vector[mask] = np.linalg.lstsq(rows[mask].T, target, rcond=None)[0]
-        return vectors
-
-    return of_distinct(arrived, one_by_one)
+        return of_distinct(arrived, self._dense.solve)
 
 
 def of_distinct(arrived: BoolArray, solve: Callable[[BoolArray], np.ndarray]) -> np.ndarray:

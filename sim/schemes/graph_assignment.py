@@ -11,6 +11,7 @@ side and 2 L / (L + R) for the others; the error is (L - R)^2 / (L + R). A block
 from __future__ import annotations
 
 import dataclasses
+from functools import cached_property
 from typing import ClassVar, final
 
 import numpy as np
@@ -105,9 +106,13 @@ class ByComponent(Decoder):
         """Import what decoding needs now: in a live run, the first round would wait for it."""
         import scipy.sparse.csgraph  # noqa: F401
 
+    @cached_property
+    def _optimal(self) -> Optimal:
+        return Optimal(self.code)
+
     @override
     def decoding_vector(self, arrived: BoolArray) -> FloatArray | ComplexArray:
-        return Optimal(self.code).decoding_vector(arrived)
+        return self._optimal.decoding_vector(arrived)
 
     @override
     def partition_weights(self, arrived: BoolArray) -> FloatArray:

@@ -25,7 +25,7 @@ from .random_codes import plain_code
 from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tally
 
 LEAST_SQUARES = 512
-"""Workers up to which cyclic codes are decoded by least squares, which cost O(n^3)."""
+"""Workers up to which cyclic MDS codes are decoded by least squares, whose memory is O(n^2)."""
 
 
 @final
@@ -95,24 +95,23 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
 class CyclicRepetition(Stopped, Seeded, Loaded):
     """Worker i holds partitions i ... i+load-1; stop at n - load + 1 arrivals.
 
-    The master solves a_F B_F = 1 for the arrived rows F, by least squares or, with more than
-    ``LEAST_SQUARES`` workers, within the band (``Banded``). The random code can be
-    badly conditioned: see ``Scheme.conditioning``.
+    The master solves a_F B_F = 1 for the arrived rows F, by elimination within the band
+    (``Banded``). The random code can be badly conditioned: see ``Scheme.conditioning``.
 
     Args:
         load: d, partitions per worker; any d - 1 stragglers are tolerated.
         code_seed: seed of the random code, apart from the run's seed: every replication and every
             run uses the same code.
         partial: as in ``fractional_repetition``.
-        decoder: ``least_squares``, or ``elimination`` within the band; by the number of workers
-            unless given.
+        decoder: ``elimination`` within the band unless given, or ``least_squares``, which rounds a
+            little worse.
 
     Facts:
         load: d partitions a worker; share + (1 - share) d with ``partial``.
         stop: at the arrival n - d + 1 (with ``partial`` also when all first parts are in), or by
             ``stop``.
-        decoding: least squares over the arrived rows; elimination within the band for more than 512
-            workers.
+        decoding: elimination within the band of n - d + 1 arrived rows; least squares where fewer
+            or more have arrived, or by ``decoder``.
         error: 0 on paper; with n = 30 the coefficients and so the rounding grow fast with d:
             ``Scheme.conditioning`` measures both.
         time: E[T_(n-d+1)]: ``eh.theory.mean_first_k`` for exponential times, any law with a CDF
@@ -149,18 +148,16 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
         """Any load up to workers."""
         require_at_most_workers("load", self.load, workers)
         code, late = CyclicCode(workers, self.load, self.code_seed), self.load - 1
-        decoder = _of_cyclic(self.decoder, Banded(code))
+        decoder = _of_cyclic(Banded(code), self.decoder == "least_squares")
         coded = self.scheme(code, FirstK(workers - late), decoder, late)
         return _partly(coded, self.partial)
 
 
-def _of_cyclic(name: str | None, exact: Cyclic) -> Decoder:
-    """Least squares, unless another decoder is named or the cluster is too large for it."""
-    code = exact.assignment
-    if code.load == 1:
+def _of_cyclic(exact: Cyclic, plain: bool) -> Decoder:
+    """The decoder, or with ``plain`` least squares; a sum where nothing is coded."""
+    if exact.assignment.load == 1:
         return SumArrived()
-    plain = code.n <= LEAST_SQUARES if name is None else name == "least_squares"
-    return Optimal(code) if plain else exact
+    return Optimal(exact.assignment) if plain else exact
 
 
 def _partly(code: Fixed, share: float) -> Fixed | PartlyUncoded:
@@ -224,7 +221,8 @@ class CyclicMdsCode(Stopped, Loaded):
             valid = f"must be between 1 and {largest}"
             raise InvalidParameter("load", self.load, valid, {"load": largest})
         code, late = CyclicMds(workers, self.load), self.load - 1
-        decoder = _of_cyclic(self.decoder, Interpolated(code))
+        plain = workers <= LEAST_SQUARES if self.decoder is None else self.decoder != "lagrange"
+        decoder = _of_cyclic(Interpolated(code), plain)
         return self.scheme(code, FirstK(workers - late), decoder, late)
 
 
