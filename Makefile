@@ -64,7 +64,10 @@ verify: install  ## simulated against closed form, z-scores, long run
 bench: install  ## speed, as ratios measured in one process
 	$(BIN)/python -m benchmarks
 
+mutants: install  ## plant faults, and see whether the tests notice (hours)
+	$(BIN)/python -m benchmarks.mutants
+
 clean:  ## remove .venv and caches (keeps results)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info build dist site
 
-.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test release lint format verify bench clean
+.PHONY: help install reproduce test test-slow test-browser docs test-docs wheel-test release lint format verify bench mutants clean
