@@ -273,6 +273,7 @@ class LeastSquares:
         gram, inverse = self._shifted(shift)
         few = 2 * count <= self._n
         matrix, places = (gram, _places(masks)) if few else (inverse, _places(~masks))
+        every = np.arange(len(masks))[:, None]
         solve = _positive_definite(matrix[places[:, :, None], places[:, None, :]])
         vectors = np.zeros(masks.shape, dtype=self._rows.dtype)
         slopes = self._first * masks
@@ -283,12 +284,10 @@ class LeastSquares:
                 break
             if few:
                 steps = np.zeros_like(vectors)
-                own = np.take_along_axis(slopes, places, axis=1)
-                np.put_along_axis(steps, places, solve(own), axis=1)
+                steps[every, places] = solve(slopes[every, places])
             else:
                 ahead = _in_blocks(slopes, inverse.T)
-                own = np.take_along_axis(ahead, places, axis=1)
-                np.put_along_axis(slopes, places, -solve(own), axis=1)
+                slopes[every, places] = -solve(ahead[every, places])
                 steps = _in_blocks(slopes, inverse.T) * masks
             vectors += steps * going[:, None]
             going &= steep > SOLVED * first

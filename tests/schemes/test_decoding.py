@@ -243,12 +243,12 @@ def small_code(name: str, n: int) -> tuple[np.ndarray, int]:
 SMALL_CODES = ["bernoulli", "regular_graph", "cyclic_mds", "heterogeneity_aware", "dependent"]
 
 
-@pytest.mark.parametrize("name", SMALL_CODES)
-@pytest.mark.parametrize("n", [30, 31, 90])
+NAMED = [("cyclic_mds", 31), *itertools.product(SMALL_CODES, (30, 90))]  # 31: a complex code
+
+
+@pytest.mark.parametrize(("name", "n"), NAMED)
 def test_many_sets_get_numpys_least_squares(name: str, n: int) -> None:
     """Few and many arrivals, none, all and just enough; rows that depend on each other."""
-    if n == 31 and name != "cyclic_mds":
-        pytest.skip("an odd number is for the complex code")
     code, enough = small_code(name, n)
     target = np.ones(code.shape[1])
     counts = {0, 1, n // 3, n // 2, 2 * n // 3, n - 5, enough, enough + 1, n - 1, n}
