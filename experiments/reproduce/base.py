@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -12,8 +13,9 @@ import numpy as np
 
 from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
+from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem
-from ...sim.types import FloatArray, Trace
+from ...sim.types import FloatArray, TapeLike, Trace
 from ..config import build
 from ..config.cells import Cell, cells
 from ..pictures.looks import MUTED, SOLID, Look
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 
 Section = dict[str, Any]
+
+REMEMBERED = 2**24
+"""Delays that are kept for the next scheme, 128 MiB."""
 
 # Texts of the Markdown files.
 
@@ -171,8 +176,17 @@ class Effort:
 
         Arrivals only where the scheme is inexact, or where they are asked for.
         """
+        known: tuple[str, Sequence[TapeLike]] = "", ()
         for cell in self.cells(document):
-            run = build.timing(cell)
+            run, facts = build.timing(cell), cell.document
+            common = ("delay", "workers", "replications", "seed")
+            delays = json.dumps([facts[key] for key in common])
+            if known[0] != delays:  # schemes of one point of a grid read the same tapes
+                tapes, n = run.tapes, run.scheme.workers
+                if len(tapes) * run.updates * n <= REMEMBERED:
+                    tapes = [RememberedTape(tape, run.updates) for tape in run.tapes]
+                known = delays, tapes
+            run = replace(run, tapes=known[1])
             yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
 
 

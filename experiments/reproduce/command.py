@@ -24,6 +24,9 @@ from .base import FULL, Effort, PaperFigure
 Progress = Callable[[float, int], None]
 """Called with figures done and figures in all."""
 
+SLOW = ("sequential_persistence", "time_to_target", "ranking", "atlas")
+"""Figures that are begun first, so that no core is left alone with the longest one."""
+
 HEADING = """# Reproduction
 
 Made by `erasurehead reproduce`. Under each picture: what is shown, how to read it, and the numbers
@@ -49,7 +52,8 @@ def make_figures(
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
-    wanted = [figure_named(name) for name in FIGURES if not names or name in names]
+    slow_first = dict.fromkeys((*SLOW, *FIGURES))
+    wanted = [figure_named(name) for name in slow_first if not names or name in names]
 
     def figures_done(done: float) -> None:
         progress(done, len(wanted))

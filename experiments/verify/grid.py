@@ -7,7 +7,7 @@ every setting has a tape of its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import MISSING, dataclass, fields
 from functools import cache
 
 import numpy as np
@@ -24,6 +24,7 @@ from ...delay_models.parametric import (
 )
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
+from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes import SCHEMES, SchemeFamily
@@ -226,32 +227,6 @@ class Case:
         return self.decoded.weights.reshape(-1, self.scheme.partitions)
 
 
-@dataclass(frozen=True)
-class Remembered:
-    """A tape that draws each stream once, since every scheme of a setting reads the same one."""
-
-    tape: Tape
-    streams: dict[int, FloatArray] = field(default_factory=dict)
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self.tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        """Rounds that are drawn at once: those of a whole run."""
-        return RUN
-
-    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
-        """Unit delays of rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
-        if stream not in self.streams:
-            table = self.tape.rows(0, RUN, stream)
-            table.flags.writeable = False
-            self.streams[stream] = table
-        return self.streams[stream][start:stop]
-
-
 def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     """Every scheme of a setting, simulated and decoded, in order.
 
@@ -265,7 +240,9 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
     replications = range(first, first - (-asked.replications // RUN))
     for start in range(0, len(replications), TAPES_AT_ONCE):
         group = replications[start : start + TAPES_AT_ONCE]
-        tapes = [Remembered(Tape(setting.delay, setting.workers, asked.seed, r)) for r in group]
+        tapes = [
+            RememberedTape(Tape(setting.delay, setting.workers, asked.seed, r), RUN) for r in group
+        ]
         for timing, parts in traces.items():
             scheme = next(s for s in schemes if _timing(s) == timing)
             one = Run(scheme, tapes, setting.law, RUN)

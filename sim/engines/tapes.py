@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import count
 from typing import final
@@ -51,6 +51,40 @@ class CheckedTape:
             source = " ".join(repr(getattr(self.tape, "model", type(self.tape).__name__)).split())
             raise InvalidDelay(source, float(table[row, worker]), worker, start + row)
         return table
+
+
+@final
+@dataclass(frozen=True)
+class RememberedTape:
+    """A tape that draws each stream once, for several schemes that read the same one.
+
+    Attributes:
+        tape: what is drawn.
+        rounds: how many are drawn at once; all that are read are kept.
+    """
+
+    tape: TapeLike
+    rounds: int
+    _streams: dict[int, FloatArray] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self.tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        """How many rounds are cheapest to work on together."""
+        return self.tape.block_rounds
+
+    def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
+        """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds, read-only."""
+        known = self._streams.get(stream)
+        if known is None or len(known) < stop:
+            known = self.tape.rows(0, max(stop, self.rounds), stream)
+            known.flags.writeable = False
+            self._streams[stream] = known
+        return known[start:stop]
 
 
 @final
