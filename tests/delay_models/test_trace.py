@@ -81,6 +81,13 @@ def trace(folder: Path, resample: str, table: np.ndarray = TABLE) -> DelayModel:
     return MODELS["trace"](path=str(folder / "t.npz"), resample=resample)
 
 
+def test_the_longest_delay_of_a_trace_is_its_largest(tmp_path: Path) -> None:
+    """Catches the second largest, the last one of the table, and the smallest."""
+    table = np.array([[0.52, 0.75, 3.1], [2.3, 7.25, 2.7], [0.9, 7.1, 1.4]])
+    assert trace(tmp_path, "cells", table).longest() == 7.25
+    assert trace(tmp_path, "replay", np.full((2, 3), 0.75)).longest() == 0.75
+
+
 def test_resampled_rounds_come_whole(tmp_path: Path) -> None:
     """Catches single cells taken from different rounds, and rounds that are not equally likely."""
     model = trace(tmp_path, "rounds")
