@@ -16,7 +16,7 @@ from pydantic import AllowInfNan, ConfigDict
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
-from .types import FloatArray, Loads, TapeLike
+from .types import FloatArray, Loads, TapeAround, TapeLike
 
 STRICT = ConfigDict(extra="forbid")
 
@@ -91,24 +91,16 @@ class LoadLaw(ABC):
 
 
 @final
-class _Streams:
+class _Streams(TapeAround):
     """A tape from some stream on, which draws each once: a task may be computed in parts."""
 
     def __init__(self, tape: TapeLike, first: int = 0) -> None:
-        self._tape, self._first, self._rows = tape, first, dict[int, FloatArray]()
-
-    @property
-    def workers(self) -> int:
-        return self._tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        return self._tape.block_rounds
+        self.tape, self._first, self._rows = tape, first, dict[int, FloatArray]()
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """The rows of the stream's first call, whatever is asked for later."""
         if stream not in self._rows:
-            self._rows[stream] = self._tape.rows(start, stop, self._first + stream)
+            self._rows[stream] = self.tape.rows(start, stop, self._first + stream)
         return self._rows[stream]
 
 

@@ -39,6 +39,22 @@ class TapeLike(Protocol):
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
 
 
+class TapeAround:
+    """A tape that reads another one, of the same workers and in the same blocks; abstract."""
+
+    tape: TapeLike
+
+    @property
+    def workers(self) -> int:
+        """Number of workers n."""
+        return self.tape.workers
+
+    @property
+    def block_rounds(self) -> int:
+        """How many rounds are cheapest to read together."""
+        return self.tape.block_rounds
+
+
 @dataclass(frozen=True, eq=False)
 class Rounds:
     """What the master had heard when each round ended.

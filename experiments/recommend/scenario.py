@@ -15,7 +15,7 @@ from ...delay_models.base import ReplayedDelays
 from ...delay_models.tables.measured import AS_IT_IS, Reading
 from ...sim.engines.run import Run
 from ...sim.load_laws import LoadLaw
-from ...sim.types import FloatArray, Loads, TapeLike
+from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells
@@ -299,7 +299,7 @@ class ScaledLoad(LoadLaw):
         return self.law.worker_times(tape, scaled, start, stop)
 
 
-class PerturbedTape:
+class PerturbedTape(TapeAround):
     """A tape whose delays are changed as they are read; the original stays as it is.
 
     Args:
@@ -309,25 +309,15 @@ class PerturbedTape:
     """
 
     def __init__(self, tape: TapeLike, change: Perturbation, key: tuple[int, int]) -> None:
-        self._tape, self._change, self._key = tape, change, key
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self._tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        """How many rounds are cheapest to read together."""
-        return self._tape.block_rounds
+        self.tape, self._change, self._key = tape, change, key
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Changed unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds."""
         value, median = self._change.value, self._change.median
         if self._change.name == "tail":
-            drawn = self._tape.rows(start, stop, stream)
+            drawn = self.tape.rows(start, stop, stream)
             return np.where(drawn > median, median + value * (drawn - median), drawn)
-        drawn = self._tape.rows(0, stop, stream)
+        drawn = self.tape.rows(0, stop, stream)
         chance = np.random.default_rng(self._key).random(drawn.shape)
         if value < 0:
             return np.take_along_axis(drawn, chance.argsort(axis=1), axis=1)[start:]

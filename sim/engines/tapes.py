@@ -12,12 +12,12 @@ import numpy as np
 
 from ..errors import InvalidDelay
 from ..load_laws import LoadLaw
-from ..types import FloatArray, IntArray, TapeLike
+from ..types import FloatArray, IntArray, TapeAround, TapeLike
 
 
 @final
 @dataclass(frozen=True)
-class CheckedTape:
+class CheckedTape(TapeAround):
     """A tape that refuses negative delays and NaN.
 
     Infinity is allowed and means never: the task of a dead worker, a message that is lost again and
@@ -28,16 +28,6 @@ class CheckedTape:
     """
 
     tape: TapeLike
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self.tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        """How many rounds are cheapest to read together."""
-        return self.tape.block_rounds
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Rows ``start <= t < stop``: ``(stop - start, n)`` seconds.
@@ -55,7 +45,7 @@ class CheckedTape:
 
 @final
 @dataclass(frozen=True)
-class RememberedTape:
+class RememberedTape(TapeAround):
     """A tape that draws each stream once, for several schemes that read the same one.
 
     Attributes:
@@ -66,16 +56,6 @@ class RememberedTape:
     tape: TapeLike
     rounds: int
     _streams: dict[int, FloatArray] = field(default_factory=dict, compare=False, repr=False)
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self.tape.workers
-
-    @property
-    def block_rounds(self) -> int:
-        """How many rounds are cheapest to work on together."""
-        return self.tape.block_rounds
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Unit delays of rounds ``start <= t < stop``: ``(stop - start, n)`` seconds, read-only."""

@@ -19,13 +19,17 @@ from .assignments import Assignment
 from .stopping import FirstK, Opened, StoppingRule, Tally, require_messages
 
 
-class Clocked(StoppingRule):
-    """A rule of arrivals and of absolute instants; abstract."""
+class _Timed(StoppingRule):
+    """A rule of time, perhaps of arrivals too; abstract."""
 
     @property
     @override
     def timed(self) -> bool:
         return True
+
+
+class Clocked(_Timed):
+    """A rule of arrivals and of absolute instants; abstract."""
 
     @property
     @override
@@ -33,13 +37,8 @@ class Clocked(StoppingRule):
         return True
 
 
-class _Timed(StoppingRule):
+class _TimedAlone(_Timed):
     """A rule of time alone; abstract."""
-
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
 
     @property
     @override
@@ -54,7 +53,7 @@ class _Timed(StoppingRule):
 
 @final
 @dataclass(frozen=True)
-class Deadline(_Timed):
+class Deadline(_TimedAlone):
     """A time from the opening, whoever has arrived.
 
     Args:
@@ -77,7 +76,7 @@ class Deadline(_Timed):
 
 @final
 @dataclass(frozen=True, eq=False)
-class DeadlineEach(_Timed):
+class DeadlineEach(_TimedAlone):
     """Stop ``seconds[r]`` after the round started in replication r.
 
     Args:
