@@ -13,9 +13,9 @@ import pandas as pd
 
 from erasurehead.experiments.config.document import read_mapping
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.page.numbers import number_of
 from erasurehead.experiments.pictures.records import Records, read_records, read_table
 from erasurehead.experiments.run.outputs import CONFIG, SUMMARY, Origin, origin_of
+from erasurehead.experiments.text import number_of
 from erasurehead.plots import Plots
 from erasurehead.sim.metrics import METRICS
 

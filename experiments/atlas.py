@@ -31,7 +31,6 @@ from .config.catalogue import Catalogue, with_plugins
 from .config.cells import Cell, cells
 from .config.codec import names, plain
 from .config.schema import prose_of, section_of
-from .page.numbers import number_of
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.picture import Axis, Heat, Panel, Picture
@@ -40,6 +39,7 @@ from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
 from .run import timeline
 from .run.files import locked, write_bytes
+from .text import number_of
 
 # What is known of a scheme stands in its docstring.
 

@@ -18,8 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .config.errors import line, of_the_user
+from .config.errors import of_the_user
 from .page.terminal import tell
+from .text import line
 
 DEBUG = "--debug"
 """Understood in any place of the command line."""

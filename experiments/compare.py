@@ -15,7 +15,7 @@ from ..sim.types import FloatArray
 from .config.errors import ConfigError
 from .page.answer import ANSWER, Answer, image_at, read_answer, table_at, write_answer
 from .page.content import Chart, Image, Page, Section, Table, capped
-from .page.numbers import interval, left_out, number, plain_cell
+from .page.numbers import interval, number, plain_cell
 from .pictures import paint, style
 from .pictures.kinds.losses import loss_axis
 from .pictures.looks import DASHED, MUTED, Look, variants
@@ -24,6 +24,7 @@ from .pictures.records import LIVE, Records, read_records, swept_keys
 from .run import files
 from .run.files import locked
 from .run.records import CONFIDENCE, interval_columns
+from .text import left_out
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from erasurehead.experiments.page.numbers import left_out, number_of
 from erasurehead.experiments.page.terminal import Column, fitting, show_columns
 from erasurehead.experiments.run.command import HEADINGS, Outcome, run, show_outcome
+from erasurehead.experiments.text import left_out, number_of
 
 # Tables in the terminal: whole columns or none, whatever its width.
 

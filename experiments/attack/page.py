@@ -11,10 +11,11 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..page.answer import Answer
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import NOTHING, number, number_of, plain_cell
+from ..page.numbers import NOTHING, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, Look, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ..text import number_of
 from .study import LOSS
 
 MEMBERS = 8

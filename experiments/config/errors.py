@@ -7,63 +7,10 @@ import errno
 import os
 import re
 import tempfile
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-# Text from outside (labels, names, paths, libraries' words) as it may be shown: as data.
-#
-# A terminal acts on control characters and an SVG must not hold them, half a character cannot be
-# encoded, and marks of direction make a text look like another one. All of these are written as in
-# a Python string: ``\x1b``, ``\u202e``. Nothing here imports a library, so that errors can be told
-# while nothing else works.
-
-LONGEST_LINE = 300
-"""Characters of a line in the terminal."""
-
-GAP = " ... "
-"""In place of what is left out of a long text."""
-
-JOINERS = "\u200c\u200d"
-"""Marks without a shape of their own, which several scripts and many emoji need."""
-
-_PLAIN = re.compile(r"[ -~]*")
-
-
-def is_plain(text: str) -> bool:
-    """Whether a text is made of visible characters and spaces alone."""
-    return bool(_PLAIN.fullmatch(text)) or not any(map(_acts, text))
-
-
-def escaped(text: str) -> str:
-    """The text with everything else than visible characters and spaces written in ASCII."""
-    if is_plain(text):
-        return text
-    return "".join(in_ascii(each) if _acts(each) else each for each in text)
-
-
-def in_ascii(character: str) -> str:
-    """A character as it can be written in a Python string."""
-    return character.encode("unicode_escape").decode("ascii")
-
-
-def shortened(text: str, most: int = LONGEST_LINE) -> str:
-    """The text, without its middle if it is longer than ``most``: its end often says the most."""
-    if len(text) <= most:
-        return text
-    last = 2 * (most - len(GAP)) // 5
-    return f"{text[: most - len(GAP) - last]}{GAP}{text[-last:]}"
-
-
-def line(text: str, most: int = LONGEST_LINE) -> str:
-    """One line of at most ``most`` characters, whatever the text holds."""
-    return shortened(escaped(text), most)
-
-
-def _acts(character: str) -> bool:
-    """Control characters, marks, halves, private and unassigned characters, ends of lines."""
-    kind = unicodedata.category(character)
-    return (kind[0] == "C" and character not in JOINERS) or kind in ("Zl", "Zp")
+from ..text import escaped, shortened
 
 
 class ConfigError(ValueError):

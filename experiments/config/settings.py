@@ -32,10 +32,10 @@ from ...sim.load_laws import LoadLaw, Proportional
 from ...sim.optimizers import Optimizer
 from ...sim.problems import ProblemConfig
 from ...sim.schemes import SchemeFamily
+from ..text import escaped, is_plain, shortened
 from .catalogue import BUILT_IN, Catalogue
 from .codec import Reader, fault, located, plain, require_known, takes_list
 from .document import MOST_POINTS
-from .errors import escaped, is_plain, shortened
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 

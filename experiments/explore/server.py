@@ -16,8 +16,9 @@ from urllib.parse import parse_qsl, urlsplit
 from markupsafe import Markup
 from typing_extensions import override
 
-from ..config.errors import ConfigError, at, line, of_the_user, one_of
+from ..config.errors import ConfigError, at, of_the_user, one_of
 from ..page.html import environment, script_hash, text
+from ..text import line
 from .drawing import ClosedForms, drawn_page
 
 # The config that the sliders make. ``erasurehead run`` takes it as well.

@@ -13,10 +13,11 @@ import pandas as pd
 
 from ..page.answer import Answer, read_answer, table_at, text_at
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, number_of, percent, plain_cell, sentence
+from ..page.numbers import interval, number, percent, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
+from ..text import number_of, sentence
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory, Variance

@@ -17,8 +17,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
-from ...sim.engines.run import Run
-from ...sim.engines.tapes import CheckedTape
+from ...sim.engines.run import CheckedTape, Run
 from ...sim.schemes.base import Fixed
 from ...sim.types import BoolArray, FloatArray
 from ..config.build import Training

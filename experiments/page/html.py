@@ -15,9 +15,9 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..config.errors import escaped
 from ..pictures.svg.marks import PageStyle
 from ..pictures.svg.picture import DrawnPicture, LegendEntry, draw_picture
+from ..text import escaped
 from .content import Chart, Image, Page, Section, Table
 
 TEMPLATES = "templates"

@@ -5,8 +5,6 @@ What is for a table is a ``TableCell``; in a sentence it is its text: ``f"saves 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pandas as pd
 
@@ -56,30 +54,3 @@ def plain_cell(value: object) -> TableCell:
     if isinstance(value, int | float | np.number):
         return number(float(value))
     return TableCell("-" if value is None else str(value))
-
-
-def sentence(text: str) -> str:
-    """With a capital letter and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}."
-
-
-def number_of(number: int, one: str, more: str = "") -> str:
-    """The number and its noun: ``1 cell``, ``3 cells``; ``more`` is a plural of its own."""
-    return f"{number} {one if number == 1 else more or one + 's'}"
-
-
-def left_out(number: int, noun: str, of: str = "") -> str:
-    """A picture's remark on what it leaves out; empty if it shows everything.
-
-    The noun is in the singular; ``of`` comes after it and says what they belong to.
-    """
-    if number == 0:
-        return ""
-    named = number_of(number, f"more {noun}", f"more {noun}s")
-    return f"{named}{f' {of}' if of else ''} {'is' if number == 1 else 'are'} not shown"
-
-
-def enumerated(names: Sequence[str], most: int) -> str:
-    """The first names, with commas, and how many more there are: ``a, b and 3 more``."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")

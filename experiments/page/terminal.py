@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..config.errors import LONGEST_LINE, line
+from ..text import LONGEST_LINE, line
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from typing_extensions import override
 
 from ..config.errors import ConfigError, at
-from ..page.numbers import left_out
+from ..text import left_out
 from . import paint, style
 from .looks import Look, variants
 from .picture import Band, Panel, Picture

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..config.errors import at, escaped, in_ascii, one_of, shortened
+from ..config.errors import at, one_of
 from ..run.files import write_bytes
+from ..text import escaped, in_ascii, shortened
 from .looks import GRID, INK
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from ..page.answer import Answer
-from ..page.numbers import number, percent, sentence
+from ..page.numbers import number, percent
+from ..text import sentence
 from .candidates import LEFT_OUT
 from .contender import MARGIN, mean_to_goal, ratio
 from .scenario import SHUFFLED

@@ -13,10 +13,11 @@ import pandas as pd
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
 from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, number_of, plain_cell
+from ..page.numbers import interval, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ..text import number_of
 
 Parts = list[Chart | Image | Table]
 

@@ -16,7 +16,7 @@ from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page.answer import Answer, json_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
-from ..page.numbers import enumerated, interval, left_out, number, plain_cell
+from ..page.numbers import interval, number, plain_cell
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
@@ -25,6 +25,7 @@ from ..pictures.looks import Look, variants
 from ..pictures.picture import Axis, Curve, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
+from ..text import enumerated, left_out
 from .verdict import Verdict, judged
 
 NAMED = 8

@@ -10,9 +10,9 @@ import pandas as pd
 
 from ...sim.metrics import METRICS, time_to_target
 from ...sim.types import FloatArray
-from ..page.numbers import enumerated
 from ..pictures.records import Records
 from ..run.records import ratio_interval
+from ..text import enumerated
 
 NAMED = 3
 """Schemes that a sentence names."""

@@ -21,8 +21,8 @@ from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from ..page import terminal
-from ..page.numbers import number_of
 from ..page.terminal import Column, show_columns
+from ..text import number_of
 from . import files, timeline
 from .compute import (
     CellResult,

@@ -29,8 +29,8 @@ from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed
-from ...sim.schemes.erasurehead import ErasureHead
-from ...sim.schemes.repetition import CyclicRepetition, FractionalRepetition
+from ...sim.schemes.cyclic import CyclicRepetition
+from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
 from ...sim.types import FloatArray, Rounds, Trace

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from ...sim.types import FloatArray
-from ..config.errors import shortened
 from ..page.answer import Answer, read_answer, table_at
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
-from ..page.numbers import interval, number, number_of, percent, plain_cell, sentence
+from ..page.numbers import interval, number, percent, plain_cell
 from ..pictures import style
 from ..pictures.looks import GRID, SOLID, Look, shade
 from ..pictures.picture import Axis, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
+from ..text import number_of, sentence, shortened
 from . import rounds
 from .intervals import DRAWS
 from .study import Study

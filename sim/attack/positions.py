@@ -20,7 +20,7 @@ import numpy as np
 from scipy import sparse
 from typing_extensions import override
 
-from ..schemes.cyclic_decoders import Cyclic
+from ..schemes.cyclic import Cyclic
 from ..schemes.decoders import CommonWeight, Optimal
 from ..schemes.graph_assignment import ByComponent
 from ..types import BoolArray, FloatArray, IntArray

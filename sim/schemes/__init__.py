@@ -9,7 +9,8 @@ from .adaptive import AdaptiveDeadline, AdaptiveK
 from .asynchronous import Asynchronous, KAsync, KBatchAsync, KBatchSync, Rennala, Ringmaster
 from .base import Scheme, SchemeFamily
 from .block_coordinate import BlockCoordinate
-from .erasurehead import ErasureHead
+from .cyclic import CyclicMdsCode, CyclicRepetition
+from .erasurehead import ErasureHead, FractionalRepetition, GeneralizedFractionalRepetition
 from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_assignment import GraphAssignment
 from .graph_codes import BlockDesign, Expander, RegularGraph
@@ -17,12 +18,6 @@ from .ignore_arbitrary import IgnoreArbitrary
 from .matrix import Matrix
 from .partial_work import MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
-from .repetition import (
-    CyclicMdsCode,
-    CyclicRepetition,
-    FractionalRepetition,
-    GeneralizedFractionalRepetition,
-)
 from .ringleader import Malenia, Ringleader
 from .sequential import Sequential
 from .stale_gradients import GradientTable, Pipelined

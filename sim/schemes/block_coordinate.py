@@ -19,7 +19,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, not_bool
 from ..types import BoolArray, FloatArray
 from .base import Claims, Foresight, ForesightedFamily, OfWorkers, Round, SchemeFamily, Sees, State
-from .coverage import PerPlace
+from .stopping import PerPlace
 
 Part = Annotated[float, BeforeValidator(not_bool), Ge(0), AllowInfNan(False)]
 

@@ -21,7 +21,7 @@ from .assignments import Assignment, Pieces
 # ``CommonWeight``                    everything that arrived, weighed by its number
 # ``Optimal``                         least squares, for any code
 #
-# Exact decoders of cyclic codes stand in ``sim.schemes.cyclic_decoders``.
+# Exact decoders of cyclic codes stand in ``sim.schemes.cyclic``.
 #
 # A decoder gives the decoding vector a, one number per message, and the partition weights w = B^T
 # a, one per partition: the decoded gradient is sum_i w_i g_i, exact when every w_i is 1. With a

@@ -1,28 +1,95 @@
-"""ErasureHead: an approximate gradient code.
+"""Fractional repetition: groups of workers hold the same partitions, one message of each is enough.
 
-``ErasureHead.build`` puts it together: groups of workers that hold the same partitions, a round
-that stops at r arrivals or when every group is covered, and one message of each group heard.
-
-Source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without Delays
-Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full cover is that of the
-authors' code.
+``FractionalRepetition`` waits for every group and is exact. ``ErasureHead`` also stops at r
+arrivals: then groups that were not heard are missing. ``GeneralizedFractionalRepetition`` takes
+any number of workers.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from math import expm1, fsum, log1p
 from typing import ClassVar, final
 
+import numpy as np
 from pydantic.dataclasses import dataclass
+from typing_extensions import override
 
 from ..errors import InvalidParameter
-from ..fields import STRICT, Seconds, require_divisor
-from .assignments import Groups
+from ..fields import STRICT, Seconds, Share, require_at_most_workers, require_divisor
+from ..numerics import row_max
+from ..types import BoolArray, FloatArray
+from .assignments import Encoded, Groups
 from .base import Claims, Fixed, RandomOrder, SchemeFamily
-from .codes import Decoded, Loaded
+from .codes import Choosing, Decoded, Loaded, Stopped
 from .deadlines import Deadline, Window
-from .decoders import OnePerGroup
-from .stopping import CoverGroups
+from .decoders import OfCode, OnePerGroup
+from .partial_work import PartlyUncoded, partly_uncoded
+from .random_codes import plain_code
+from .stopping import Countdown, CoverGroups, FirstK, Opened, StoppingRule, Tally
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class FractionalRepetition(Choosing, Stopped, Loaded):
+    """Groups of ``load`` workers hold the same partitions; stop when every group is covered.
+
+    Optimal decoding is one message of each group, which is exact; the other decoders add whatever
+    arrived, several messages of one group too.
+
+    Args:
+        load: d, partitions per worker; must divide the number of workers.
+        partial: share of the data that is not coded: each worker first computes that share of its
+            own partition, and everybody must deliver it (``PartlyUncoded``).
+
+    Facts:
+        load: d partitions a worker; share + (1 - share) d with ``partial``.
+        stop: when every group has a member that arrived (with ``partial`` also when all first parts
+            are in), or by ``stop``.
+        decoding: one message of each group, or by ``decoder``.
+        error: 0; with r random arrivals as ``stop`` n C(n-d, r) / C(n, r) on average
+            (``eh.theory.group_erasure``), and n (n - d)(n - r) / (r d (n - 1)) with ``one_step``.
+        time: the slowest of n/d groups, of each its fastest member: offset + scale H_(n/d) / d for
+            exponential times (``eh.theory.mean_cover``), any law with a CDF
+            (``eh.theory.scheme_iteration_time``).
+        source: Tandon, Lei, Dimakis, Karampatziakis, Gradient Coding (arXiv 1612.03301), the
+            fractional repetition scheme and the partial straggler schemes.
+        confirmed: ``schemes/test_assignment.py``: ``test_groups_of_fractional_repetition``;
+            ``theory/test_iteration_time.py``:
+            ``test_reference_values_additive_law_thirty_workers``;
+            ``schemes/test_partial_work.py``: ``test_an_uncoded_part_by_hand``.
+        ours: none: that a round ends before n - d + 1 arrivals where all groups are covered is what
+            the program of the authors of ErasureHead does.
+    """
+
+    name: ClassVar[str] = "fractional_repetition"
+
+    partial: Share = 0.0
+
+    @classmethod
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        """In groups, uncoded, everything everywhere, a part of the data uncoded, another stop."""
+        return (
+            cls(load=3),
+            cls(load=1),
+            cls(load=12),
+            cls(load=3, partial=0.4),
+            cls(load=3, stop=FirstK(first=6)),
+            cls(load=3, stop=FirstK(first=6), decoder="one_step"),
+        )
+
+    def build(self, workers: int) -> Fixed | PartlyUncoded:
+        """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
+        require_divisor(self.load, workers)
+        code = Groups(workers, self.load)
+        decoder = self.decoder_of(code, self.load, {"optimal": OnePerGroup(self.load)})
+        coded = self.scheme(code, CoverGroups(self.load), decoder, self.load - 1)
+        if self.decoder != "optimal":
+            # Groups are alike and one_step weighs partitions by 1 in all, whoever arrived.
+            fair = RandomOrder() if self.decoder == "one_step" and self.stop is None else None
+            coded = replace(coded, exact=None, claims=Claims(copies=self.load, unbiased=fair))
+        return partly_uncoded(coded, self.partial) if self.partial else coded
 
 
 @final
@@ -57,6 +124,9 @@ class ErasureHead(Decoded, Loaded):
             ``rescale`` too); d floor((n - r) / d) in the worst case.
         time: ``eh.theory.mean_erasurehead`` for exponential times, any law with a CDF, deadlines
             too (``eh.theory.scheme_iteration_time``).
+        source: Wang, Charles, Papailiopoulos, ErasureHead: Distributed Gradient Descent without
+            Delays Using Approximate Gradient Coding (arXiv 1901.09671); the early stop at a full
+            cover is that of the authors' code.
         confirmed: ``theory/test_iteration_time.py``: ``test_erasurehead_cdf_in_exact_fractions``,
             ``test_reference_values_additive_law_thirty_workers``;
             ``theory/test_decoding_error.py``: ``test_moments_over_every_set_of_arrivals``;
@@ -129,3 +199,122 @@ def chance_heard(workers: int, load: int, arrivals: int) -> float:
         return 1.0
     few, many = sorted((load, arrivals))
     return -expm1(fsum(log1p(-many / (workers - i)) for i in range(few)))
+
+
+@final
+@dataclass(frozen=True, config=STRICT, kw_only=True)
+class GeneralizedFractionalRepetition(Stopped, Loaded):
+    """Workers j, j + d, j + 2 d, ... split all partitions; stop at the first complete class.
+
+    Any d - 1 stragglers leave a class complete. With a ``stop`` the master adds the class of which
+    most partitions arrived. Where d divides the number of workers the loads are
+    all d, and else those of a smaller class are larger.
+
+    Args:
+        load: d, the number of classes, and partitions per worker on average.
+
+    Facts:
+        load: about d partitions a worker: n over the workers in its class, of which there are n/d,
+            rounded down or up.
+        stop: when a class is complete, or by ``stop``.
+        decoding: the sum of the complete class; with a ``stop``, of the class of which most
+            partitions arrived.
+        error: 0.
+        time: the fastest of d classes, of each its slowest member; measured.
+        source: Charalambides, Mahdavifar, Hero, Generalized Fractional Repetition Codes for Binary
+            Coded Computations (arXiv 2109.10484). Class c holds the workers c, c + d, c + 2 d, ...;
+            each class splits all the data among its workers, and the first complete class is
+            enough.
+        confirmed: ``schemes/test_codes.py``: ``test_classes_of_any_number_of_workers``,
+            ``test_classes_are_as_even_as_can_be``,
+            ``test_classes_of_equal_size_are_fractional_repetition``.
+        ours: which class is added where ``stop`` ends a round before one is complete.
+    """
+
+    name: ClassVar[str] = "generalized_fractional_repetition"
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[SchemeFamily, ...]:
+        return (
+            cls(load=5),
+            cls(load=3),
+            cls(load=1),
+            cls(load=12),
+            cls(load=5, stop=FirstK(first=3)),
+        )
+
+    @override
+    def build(self, workers: int) -> Fixed:
+        """Any load up to workers."""
+        require_at_most_workers("load", self.load, workers)
+        rows = []
+        for j in range(workers):
+            place, size = j // self.load, len(range(j % self.load, workers, self.load))
+            rows.append(np.arange(place * workers // size, (place + 1) * workers // size))
+        code = plain_code(rows, workers)
+        rule, decoder = CompleteClass(self.load), BestClass(code, self.load)
+        return self.scheme(code, rule, decoder, self.load - 1)
+
+
+@final
+@plain_dataclass(frozen=True)
+class CompleteClass(StoppingRule):
+    """Stop when all workers j = c mod ``classes`` have arrived, for some c."""
+
+    classes: int
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        complete = [arrived[..., c :: self.classes].all(axis=-1) for c in range(self.classes)]
+        return np.asarray(np.any(complete, axis=0))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """The earliest of the classes' latest delays. Cost: one pass."""
+        earliest = row_max(delays[..., :: self.classes])
+        for c in range(1, self.classes):
+            np.minimum(earliest, row_max(delays[..., c :: self.classes]), out=earliest)
+        return earliest
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        classes = range(self.classes)
+        return _ClassTally([len(range(c, messages, self.classes)) for c in classes])
+
+
+class _ClassTally(Countdown):
+    """Counts down the workers missing in each class, and in the one that misses the fewest."""
+
+    def __init__(self, sizes: list[int]) -> None:
+        super().__init__(min(sizes))
+        self._missing_in = sizes
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        c = message % len(self._missing_in)
+        self._missing_in[c] -= 1
+        self.missing = min(self.missing, self._missing_in[c])
+        return self.missing <= 0
+
+
+@final
+@plain_dataclass(frozen=True)
+class BestClass(OfCode):
+    """Add the messages of the class of which most partitions arrived, the lowest of several.
+
+    Args:
+        assignment: the code.
+        classes: how many there are; worker j is of class j mod ``classes``.
+    """
+
+    assignment: Encoded
+    classes: int
+
+    @override
+    def decoding_vector(self, arrived: BoolArray) -> FloatArray:
+        covered = arrived * np.asarray(np.diff(self.assignment.matrix.indptr))
+        per_class = [covered[..., c :: self.classes].sum(axis=-1) for c in range(self.classes)]
+        best = np.argmax(per_class, axis=0)
+        own = np.arange(arrived.shape[-1]) % self.classes
+        return np.asarray(arrived * (own == best[..., None]), dtype=np.float64)

@@ -17,10 +17,10 @@ from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_div
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
 from .base import Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
-from .coverage import AtPlace, CoverPartitions, PerPlace
+from .coverage import AtPlace, CoverPartitions
 from .decoders import Conditioning, OnePerPartition
 from .stop import Stop, ending, refuse_beside_stop
-from .stopping import FirstK, StoppingRule
+from .stopping import FirstK, PerPlace, StoppingRule
 
 
 @final
@@ -292,3 +292,15 @@ class PartlyUncoded(RoundScheme):
     @override
     def conditioning(self) -> Conditioning | None:
         return self.code.conditioning()
+
+
+def partly_uncoded(code: Fixed, share: float) -> PartlyUncoded:
+    """An exact code for what a share of the data, more than 0, leaves.
+
+    Raises:
+        InvalidParameter: the code is not exact.
+    """
+    if not code.exact:
+        valid = "must be 0 with a stop or with a decoder that is not optimal"
+        raise InvalidParameter("partial", share, valid, {"partial": 0})
+    return PartlyUncoded(code, share)

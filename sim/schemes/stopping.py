@@ -2,6 +2,7 @@
 
 ``FirstK``                       a number of arrivals: k-sync, MDS codes
 ``CoverGroups``                  every group of workers: fractional repetition
+``PerPlace``                     so many workers' first, second, ... messages
 ``FirstK(r) | CoverGroups(d)``   either: ErasureHead
 ``FirstK(r) & Deadline(s)``      both: a deadline, but at least r arrivals
 
@@ -400,4 +401,53 @@ class CoverTally(Countdown):
             if not self._covered[part]:
                 self._covered[part] = 1
                 self.missing -= 1
+        return self.missing <= 0
+
+
+@final
+@dataclass(frozen=True)
+class PerPlace(StoppingRule):
+    """Stop when ``needed[p]`` workers' messages at place p have arrived, for every place p.
+
+    Args:
+        needed: arrivals at each place, 0 to n.
+    """
+
+    needed: tuple[int, ...]
+
+    @override
+    def enough(self, arrived: BoolArray) -> BoolArray:
+        by_place = arrived.reshape(*arrived.shape[:-1], -1, len(self.needed))
+        return np.asarray((np.count_nonzero(by_place, axis=-2) >= self.needed).all(axis=-1))
+
+    @override
+    def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
+        """The latest of the places' instants. Cost: one partial sort."""
+        m = len(self.needed)
+        ended = [
+            FirstK(count).stopping_delay(delays[..., place::m], opened)
+            for place, count in enumerate(self.needed)
+            if count
+        ]
+        if not ended:
+            return FirstK(0).stopping_delay(delays, opened)
+        return ended[0] if len(ended) == 1 else row_max(np.stack(ended, axis=-1))
+
+    @override
+    def tally(self, messages: int, opened: float = 0.0) -> Tally:
+        return _PlaceTally(self.needed)
+
+
+class _PlaceTally(Countdown):
+    """Counts down at each place, and the places that are open."""
+
+    def __init__(self, needed: tuple[int, ...]) -> None:
+        super().__init__(sum(count > 0 for count in needed))
+        self._at_place = list(needed)
+
+    @override
+    def arrive(self, message: int, now: float) -> bool:
+        place = message % len(self._at_place)
+        self._at_place[place] -= 1
+        self.missing -= self._at_place[place] == 0
         return self.missing <= 0

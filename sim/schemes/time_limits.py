@@ -24,7 +24,7 @@ from .base import (
     Sees,
     State,
 )
-from .coverage import PerPlace
+from .stopping import PerPlace
 
 Cut = Literal["after", "at"]
 

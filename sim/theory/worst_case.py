@@ -26,11 +26,11 @@ from ..fields import require_count, require_group, require_non_negative, require
 from ..schemes.arrivals import NoFormula, first_arrivals
 from ..schemes.assignments import CyclicCode, CyclicMds, Groups
 from ..schemes.base import Fixed, Scheme
-from ..schemes.cyclic_decoders import Cyclic
+from ..schemes.cyclic import Cyclic
 from ..schemes.decoders import CommonWeight, Decoder, OnePerGroup, Optimal, SumArrived
+from ..schemes.erasurehead import BestClass
 from ..schemes.graph_assignment import ByComponent
 from ..schemes.ignore_arbitrary import Rescaled
-from ..schemes.repetition import BestClass
 from ..types import FloatArray
 
 SAME = 1e-9

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from erasurehead.experiments.config.errors import LONGEST_LINE, escaped, is_plain, line, shortened
+from erasurehead.experiments.text import LONGEST_LINE, escaped, is_plain, line, shortened
 from erasurehead.sim.errors import InvalidDelay, InvalidParameter, NeverEnough
 
 # Text from outside as it may be shown.

@@ -17,7 +17,7 @@ from erasurehead.sim.numerics import (
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import CyclicCode, CyclicMds, Groups, Pieces
 from erasurehead.sim.schemes.base import DECODING, Fixed
-from erasurehead.sim.schemes.cyclic_decoders import Banded, Cyclic, Interpolated
+from erasurehead.sim.schemes.cyclic import LEAST_SQUARES, Banded, Cyclic, Interpolated
 from erasurehead.sim.schemes.decoders import (
     PROBES,
     OnePerGroup,
@@ -26,7 +26,6 @@ from erasurehead.sim.schemes.decoders import (
     SumArrived,
     decoding_error,
 )
-from erasurehead.sim.schemes.repetition import LEAST_SQUARES
 from erasurehead.sim.steps import EXACT
 from erasurehead.sim.types import BoolArray, Rounds, Trace
 

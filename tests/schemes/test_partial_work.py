@@ -15,18 +15,20 @@ from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.load_laws import LoadLaw, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.assignments import Pieces
-from erasurehead.sim.schemes.coverage import AtPlace, PerPlace
+from erasurehead.sim.schemes.coverage import AtPlace
+from erasurehead.sim.schemes.cyclic import CyclicRepetition
 from erasurehead.sim.schemes.deadlines import Later
+from erasurehead.sim.schemes.erasurehead import FractionalRepetition
 from erasurehead.sim.schemes.partial_work import (
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,
     most_before_cover,
 )
-from erasurehead.sim.schemes.repetition import CyclicRepetition, FractionalRepetition
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
     FirstK,
+    PerPlace,
     StoppingRule,
     stopping_delay_by_bisection,
 )

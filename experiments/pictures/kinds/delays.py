@@ -20,7 +20,7 @@ from ....delay_models import DelayModel, Tape
 from ....delay_models.base import ReplayedDelays
 from ....sim.types import FloatArray
 from ...config.errors import ConfigError
-from ...page.numbers import left_out
+from ...text import left_out
 from ..base import PictureKind, ReportSection
 from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture

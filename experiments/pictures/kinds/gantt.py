@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from typing_extensions import override
 
-from ...page.numbers import left_out, number_of
+from ...text import left_out, number_of
 from .. import style
 from ..base import PictureKind, ReportSection
 from ..looks import INK, Look

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from ....sim.metrics import METRICS
 from ....sim.types import BoolArray, FloatArray
-from ...page.numbers import number_of
+from ...text import number_of
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points

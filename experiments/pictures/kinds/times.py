@@ -11,7 +11,7 @@ import numpy as np
 from typing_extensions import override
 
 from ....sim.types import FloatArray
-from ...page.numbers import left_out
+from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind, ReportSection
 from ..looks import GRID, INK, Look, shade

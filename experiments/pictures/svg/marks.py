@@ -12,7 +12,7 @@ import numpy as np
 from markupsafe import Markup
 
 from ....sim.types import FloatArray
-from ...config.errors import escaped
+from ...text import escaped
 from ..looks import LineStyle, Look, shade
 from ..picture import Bars, Curve, Fill, Heat, Mark, Points, Rules, Texts
 from .scale import Scale, kept, piece, readable, tenth

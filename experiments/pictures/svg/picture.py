@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from ...config.errors import escaped, shortened
+from ...text import escaped, shortened
 from ..looks import INK, MUTED
 from ..picture import Axis, Bars, Curve, Heat, Looked, Mark, Panel, Picture, Points, Rules
 from .marks import (

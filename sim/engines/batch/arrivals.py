@@ -12,16 +12,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, count, repeat, takewhile
 from math import isqrt
-from typing import TYPE_CHECKING, final
+from typing import final
 
 import numpy as np
 
 from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
-from ..tapes import CheckedTape
-
-if TYPE_CHECKING:
-    from ..run import Run
+from ..run import CheckedTape, Run
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,7 @@ from ...errors import NeverEnough
 from ...schemes.base import Round, RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
-from ..run import plan_of, play_rounds, to_the_end
-from ..tapes import CheckedTape
+from ..run import CheckedTape, plan_of, play_rounds, to_the_end
 from .booking import TraceArrays, all_in, blame, book, refuse_never_enough, useful_pieces
 
 if TYPE_CHECKING:

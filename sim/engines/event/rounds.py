@@ -13,8 +13,8 @@ from simpy.events import Event, Timeout
 from ...schemes.base import RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import BoolArray, FloatArray, Rounds, Trace, Work
-from ..run import Policy, Recorder, plan_of, play_rounds, to_the_end
-from ..tapes import CheckedTape, TapeColumn, columns
+from ..run import CheckedTape, Policy, Recorder, plan_of, play_rounds, to_the_end
+from ..tapes import TapeColumn, columns
 from .master import RECEPTION, Call, Master, RoundWorkers
 from .worker import Uplink, Worker
 
