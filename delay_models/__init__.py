@@ -24,7 +24,7 @@ from .parametric import (
     ShiftedExponential,
     Weibull,
 )
-from .presets import LambdaCnn, LlmRanks
+from .presets import AuthorsMeasured, LambdaCnn, LlmRanks
 from .trace import AuthorsStream, MeasuredTrace
 
 MODELS: dict[str, type[DelayModel]] = {
@@ -47,6 +47,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "cold_starts": ColdStarts,
     "lambda_cnn": LambdaCnn,
     "llm_ranks": LlmRanks,
+    "authors_measured": AuthorsMeasured,
     "trace": MeasuredTrace,
     "authors_stream": AuthorsStream,
 }

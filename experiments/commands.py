@@ -80,7 +80,8 @@ def erasurehead(
 @as_command("init demo")
 def init(
     name: Annotated[
-        str, typer.Argument(help="demo, example, asynchronous, cluster, lambda_cnn.")
+        str,
+        typer.Argument(help="demo, example, asynchronous, cluster, lambda_cnn, authors_measured."),
     ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import comb
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import integrate, stats
 
 from erasurehead.delay_models import DelayModel
 from erasurehead.delay_models.mixture import Markov
+from erasurehead.delay_models.presets import CURVE
 from erasurehead.experiments.config import build
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import first_sentence
@@ -60,6 +62,7 @@ SMALL: dict[str, dict[str, object]] = {
         "replications": 12,
         "trials": 2,
     },
+    "measured_curve": {"iterations": 500, "replications": 8},
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
     "time_to_target": {
         "grids": (Grid("breast_cancer", (0.125, 2.0, 4.0)),),
@@ -476,6 +479,46 @@ def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) ->
     assert "nan" not in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert min(widths) > 3
+
+
+def test_times_on_the_measured_curve(frames: Frames) -> None:
+    """Means of order statistics, integrated here over chances instead of seconds: E[T] is the
+    integral of Q(p) over the law of the chance p at which the round ends."""
+    n, p = 30, (np.arange(200_000) + 0.5) / 200_000
+    seconds = np.interp(p, *np.array(CURVE).T)
+
+    def mean_at(ended: np.ndarray) -> float:
+        """From P(the round has ended when a worker has with chance p), at each p."""
+        return float(seconds[0] + ((1 - ended[:-1]) * np.diff(seconds)).sum())
+
+    heard = stats.binom(n, p)
+    frame, factors = frames["measured_curve"], {"additive": 0, "proportional": 1}
+    for _, row in frame.iterrows():
+        d, r = row["load"] or 1, row["wait_for"]
+        covered = (1 - (1 - p) ** d) ** (n // d)
+        match row["scheme"]:
+            case "uncoded":
+                ended = p**n
+            case "ignore_stragglers":
+                ended = heard.sf(r - 1)
+            case "cyclic_repetition":
+                ended = heard.sf(n - d)
+            case "fractional_repetition":
+                ended = covered
+            case _:  # r have arrived, or fewer that cover every group: no group lacks all members
+                full = [_covering(n, d, k) for k in range(n + 1)]
+                early = sum(heard.pmf(k) * full[k] for k in range(r))
+                ended = heard.sf(r - 1) + early
+        expected = mean_at(ended) * d ** factors[row["load_law"]]
+        assert row["integrated"] == pytest.approx(expected, rel=1e-3)
+        assert abs(row["simulated"] - row["integrated"]) < BOUND * row["standard_error"]
+
+
+def _covering(n: int, d: int, k: int) -> float:
+    """The share of the sets of k of n workers that have a member of each group of d."""
+    groups = n // d
+    hit = sum((-1) ** j * comb(groups, j) * comb(n - j * d, k) for j in range(groups + 1))
+    return hit / comb(n, k)
 
 
 def test_data_sets_without_files_are_left_out_with_a_reason(

@@ -43,6 +43,9 @@ FIGURES = {
     "time_to_target": (
         "Time to a target loss over all families, every scheme at its own best learning rate."
     ),
+    "measured_curve": (
+        "What nine schemes wait for on the authors' measured completion times, both load laws."
+    ),
     "atlas": (
         "Seconds per iteration against decoding error of all synchronous schemes, Pareto front "
         "marked."

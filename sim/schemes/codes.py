@@ -21,7 +21,7 @@ from .decoders import CommonWeight, Decoder, Optimal, least_error, unbiased
 from .stop import Stop, ending, refuse_beside_stop
 from .stopping import FirstK, StoppingRule
 
-DecoderName = Literal["optimal", "one_step", "fixed", "sum"]
+DecoderName = Literal["optimal", "one_step", "least_error", "fixed", "sum"]
 
 
 @dataclass(frozen=True, config=STRICT, kw_only=True)
@@ -103,8 +103,9 @@ class Choosing(SchemeFamily):
     Args:
         decoder: ``optimal``: the weights of least error ||w - 1||^2 for what arrived. ``one_step``:
             the sum, times k / (m d) for m arrivals, which is unbiased where they come in random
-            order, as with equal loads. ``fixed``: the sum, times the weight that the code's paper
-            has for m arrivals, or else the one of least mean error. ``sum``: as it is.
+            order, as with equal loads. ``least_error``: the sum, times the weight of least mean
+            error over all sets of m arrivals. ``fixed``: the sum, times the weight that the code's
+            paper has for m arrivals, or else that of ``least_error``. ``sum``: as it is.
 
     Facts:
         decoding: ``optimal``: least squares over the arrived rows. Else the sum of what arrived,
@@ -135,7 +136,7 @@ class Choosing(SchemeFamily):
             raise InvalidParameter("decoder", name, valid, {"decoder": "optimal"})
         if name == "one_step":
             return unbiased(code, load)
-        if name == "fixed":
+        if name in ("fixed", "least_error"):
             return least_error(code)
         return CommonWeight(code, (1.0,) * (code.workers * code.messages + 1))
 

@@ -91,7 +91,7 @@ class Matrix(Decoded):
             raise InvalidParameter("path", self.path, valid)
         load = float(code.matrix.sum().real) / workers
         if self.decoder == "one_step" and load <= 0:
-            valid = "must be optimal, fixed or sum: the entries of B do not add up to more than 0"
+            valid = "must be any other: the entries of B do not add up to more than 0"
             raise InvalidParameter("decoder", self.decoder, valid)
         return self.coded(code, load)
 

@@ -22,6 +22,8 @@ from .base import OfWorkers, Round, RoundOutcome, SchemeFamily
 from .deadlines import Clocked, Window
 from .stopping import Opened, Tally
 
+Exempt = Literal["past", "current"]
+
 
 @final
 @plain_dataclass(frozen=True, eq=False)
@@ -29,12 +31,13 @@ class BurstWindow(Clocked):
     """Stop at (1 + tolerance) times the first arrival if the model allows for who is late then.
 
     The model counts stragglers of the last W rounds, this one included: at most lambda different
-    ones, and nobody now who straggled B to W - 1 rounds ago. A round in which nobody repeats a job
-    and at most s straggle is allowed in any case and not counted. Where the model does not allow
-    it, the round ends when everybody has arrived; and never later than that.
+    ones, and nobody now who straggled B to W - 1 rounds ago. Past rounds in which nobody repeated a
+    job and at most s straggled are not counted; with ``exempt: current`` such a round is also
+    allowed in any case. Where the model does not allow it, the round ends when everybody has
+    arrived; and never later than that.
 
     Args:
-        code: B, lambda, mu and s.
+        code: B, lambda, mu, s, and which rounds are exempt.
         counted: ``(R, W - 1, n)`` who straggled in the rounds before, the newest first.
         strict: ``(R,)`` whether somebody repeats a job.
         idle: ``(R,)`` where the round ends as it opens. Without the axis R, after ``of``.
@@ -63,11 +66,13 @@ class BurstWindow(Clocked):
 
     def allows(self, late: BoolArray) -> BoolArray:
         """Whether these may be late: ``(..., n)`` bool -> ``(...)`` bool."""
-        exempt = ~self.strict & (np.count_nonzero(late, axis=-1) <= self.code.spare)
         recent = self.counted.any(axis=-2)
         few = np.count_nonzero(late | recent, axis=-1) <= self.code.stragglers
         banned = self.counted[..., self.code.burst - 1 :, :].any(axis=-2)
-        return np.asarray(exempt | (few & ~(late & banned).any(axis=-1)))
+        allowed = few & ~(late & banned).any(axis=-1)
+        if self.code.exempt == "current":
+            allowed |= ~self.strict & (np.count_nonzero(late, axis=-1) <= self.code.spare)
+        return np.asarray(allowed)
 
     @override
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
@@ -118,12 +123,14 @@ class SequentialCode(OfWorkers):
         window: W.
         stragglers: lambda.
         tolerance: mu.
+        exempt: rounds with at most s stragglers that the model does not count.
     """
 
     burst: int
     window: int
     stragglers: int
     tolerance: float
+    exempt: Exempt = "past"
 
     name = "sequential"
     exact = True
@@ -262,6 +269,10 @@ class Sequential(SchemeFamily):
         W: rounds of the window in which stragglers are counted.
         stragglers: lambda, different stragglers that a window may have.
         tolerance: mu; who takes longer than (1 + mu) times the round's fastest is a straggler.
+        exempt: ``past``: rounds before this one in which nobody repeated a job and at most s
+            straggled do not count for the straggler model, as in the authors' program.
+            ``current``: nor does this one, so it ends early whoever is late. All jobs can still be
+            decoded, and rounds are never longer. For ``selective_repeat``.
 
     Facts:
         load: ``selective_repeat``: s + 1 partitions a worker and round, s = ceil(B lambda / (W - 1
@@ -281,9 +292,9 @@ class Sequential(SchemeFamily):
             ``test_the_load_is_that_of_the_source``, ``test_every_admitted_pattern_can_be_decoded``,
             ``test_engines_agree_and_jobs_are_exact``; ``schemes/test_sequential.py``:
             ``test_what_is_lacking_by_hand``.
-        ours: one model is trained with late gradients, where the source trains T + 1 models in
-            turn; every round of ``multiplexed`` takes time, also those before the first and after
-            the last job.
+        ours: ``exempt: current``; one model is trained with late gradients, where the source trains
+            T + 1 models in turn; every round of ``multiplexed`` takes time, also those before the
+            first and after the last job.
     """
 
     name: ClassVar[str] = "sequential"
@@ -293,6 +304,7 @@ class Sequential(SchemeFamily):
     stragglers: Annotated[int, BeforeValidator(not_bool), Ge(0)]
     tolerance: Tolerance
     variant: Literal["selective_repeat", "multiplexed"] = "selective_repeat"
+    exempt: Exempt = "past"
 
     @classmethod
     @override
@@ -300,6 +312,7 @@ class Sequential(SchemeFamily):
         return (
             cls(B=1, W=2, stragglers=4, tolerance=0.5),
             cls(B=2, W=3, stragglers=5, tolerance=1.0),
+            cls(B=2, W=3, stragglers=5, tolerance=0.5, exempt="current"),
             cls(B=2, W=7, stragglers=12, tolerance=0.0),
             cls(B=3, W=4, stragglers=0, tolerance=1.0),
             cls(B=1, W=2, stragglers=4, tolerance=0.5, variant="multiplexed"),
@@ -317,6 +330,9 @@ class Sequential(SchemeFamily):
             if self.B >= self.W:
                 valid = f"must be between 1 and W - 1 = {self.W - 1}"
                 raise InvalidParameter("B", self.B, valid, {"B": self.W - 1})
+            if self.exempt == "current":
+                valid = "must be past with multiplexed, which counts every round"
+                raise InvalidParameter("exempt", self.exempt, valid, {"exempt": "past"})
             return Multiplexed(workers, self.B, self.W, self.stragglers, self.tolerance)
         if (self.W - 1) % self.B:
             fit = [b for b in range(1, self.W) if (self.W - 1) % b == 0]
@@ -325,7 +341,9 @@ class Sequential(SchemeFamily):
             valid = "must be 0 with workers = 1"
             raise InvalidParameter("stragglers", self.stragglers, valid, {"stragglers": 0})
         require_at_most_workers("stragglers", self.stragglers, workers)
-        return SelectiveRepeat(workers, self.B, self.W, self.stragglers, self.tolerance)
+        return SelectiveRepeat(
+            workers, self.B, self.W, self.stragglers, self.tolerance, self.exempt
+        )
 
 
 @final

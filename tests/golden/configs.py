@@ -109,6 +109,7 @@ DELAYS: dict[str, Document] = {
     },
     "lambda_cnn": {"model": "lambda_cnn", "load": 0},
     "llm_ranks": {"model": "llm_ranks"},
+    "authors_measured": {"model": "authors_measured"},
     "authors_stream": {"model": "authors_stream"},
 }
 

@@ -250,6 +250,27 @@ def test_component_decoding_is_least_squares(workers: int, degree: int) -> None:
     np.testing.assert_allclose(scheme.decoder.partition_weights(sets), best, atol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("name", "n", "field"),
+    [("regular_graph", 8, "load"), ("graph_assignment", 12, "degree"), ("expander", 8, "load")],
+)
+def test_one_weight_for_all_that_arrived(name: str, n: int, field: str) -> None:
+    """Over every set of m of n arrivals: ``one_step`` and the papers' ``fixed`` weigh partitions by
+    1 on average, and no other common weight has a smaller mean error than ``least_error``."""
+    for m in range(1, n + 1):
+        sets = np.array([np.isin(range(n), some) for some in itertools.combinations(range(n), m)])
+        weights = {}
+        for decoder in ("one_step", "fixed", "least_error"):
+            scheme = code(name, n, wait_for=m, decoder=decoder, **{field: 3})
+            weights[decoder] = scheme.decoder.partition_weights(sets)
+        np.testing.assert_allclose(weights["one_step"].mean(axis=0), 1, rtol=1e-12)
+        np.testing.assert_array_equal(weights["fixed"], weights["one_step"])
+        best = decoding_error(weights["least_error"]).mean()
+        for factor in (0.98, 1.02):
+            assert decoding_error(factor * weights["least_error"]).mean() > best
+        assert weights["least_error"].sum() <= weights["one_step"].sum() * (1 + 1e-12)
+
+
 def test_graph_assignments_at_30_workers() -> None:
     """Relative error .135, .035, .0025 at r = 15, 20, 25: means over random graphs.
 
