@@ -233,6 +233,19 @@ TEXTS: dict[str, tuple[bytes, Reading, Read | str]] = {
             counted=(("timeout", 1), ("zero", 1), ("infinite", 1), ("never", 3)),
         ),
     ),
+    "wide, a failed and an empty cell of one worker": (
+        text(changed(wide(), {(3, 1): "timeout", (5, 1): ""})),
+        Reading(missing="never"),
+        Read(
+            holding({(2, 1): np.inf, (4, 1): np.inf}),
+            counted=(("timeout", 1), ("missing", 1), ("never", 2)),
+        ),
+    ),
+    "wide, another text beside an empty cell": (
+        text(changed(wide(), {(3, 1): "", (5, 1): "soon"})),
+        Reading(missing="never"),
+        "row 5, column",
+    ),
     "wide, a gap in every round": (
         text(with_column(wide(), [""] * R, "dead")),
         Reading(missing="drop-rounds"),

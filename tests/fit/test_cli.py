@@ -21,8 +21,9 @@ from erasurehead.experiments.fit.candidates import simulated_order_statistics
 from erasurehead.experiments.fit.command import FILES, k_range, read_tables, write_fit
 from erasurehead.experiments.fit.goodness import expected_order_statistics
 from erasurehead.experiments.fit.law import ScipyLaw
-from erasurehead.experiments.fit.page import fit_answer
+from erasurehead.experiments.fit.page import fit_answer, read_fit
 from erasurehead.experiments.fit.study import study
+from erasurehead.experiments.page.content import Table
 from tests.tools import inside, numbered
 
 TRACES = os.environ.get("ERASUREHEAD_TRACES")
@@ -106,6 +107,23 @@ def test_fit_writes_what_it_found(fitted: tuple[Path, str]) -> None:
     for heading in ("## The config", "## Families", "## Load", "## Each load"):
         assert heading in report
     assert "additive" in stdout
+
+
+def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:
+    """With the families that its own fits rank first."""
+    out, _ = fitted
+    [table] = [
+        part
+        for section in read_fit(out).sections
+        for part in section.parts
+        if isinstance(part, Table) and part.ident == "each-load-table"
+    ]
+    fits = pd.read_parquet(out / "fit.parquet")
+    assert [row[0].text for row in table.rows] == ["all", "1", "2", "3"]
+    for load, best, likely in (row[:3] for row in table.rows):
+        own = fits[fits.load == load.text]
+        assert best.text.startswith(f"{own[own.rank_order == 1].family.item()} (")
+        assert likely.text.startswith(f"{own[own.rank_aic == 1].family.item()} (")
 
 
 def test_fit_finds_the_cluster(fitted: tuple[Path, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erasurehead.experiments.fit.load import measure_load, unit_delays
+from erasurehead.experiments.fit.load import measure_load, positive_law, unit_delays
 from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import study
 from erasurehead.sim.load_laws import (
@@ -14,6 +14,7 @@ from erasurehead.sim.load_laws import (
     PartlyProportional,
     PerPartition,
     Proportional,
+    StepCosts,
 )
 from erasurehead.sim.types import FloatArray
 from tests.tools import numbered
@@ -135,6 +136,24 @@ def test_more_work_never_takes_less_time() -> None:
     assert np.all(np.diff(section["seconds"]) > 0)
     assert section["loads"][:2] == [0.0, 1.0]
     assert section["seconds"][1] == pytest.approx(0.95, abs=0.02)
+
+
+def test_steps_cost_no_more_than_the_shortest_delay() -> None:
+    """Beyond that they are cut, and still ascend; below it they stay what was found."""
+    tables = load_steps_tables(MEDIANS)
+    found = measure_load(tables)
+    assert found is not None
+    assert positive_law(found, tables) == found.section()
+    tables[0.0][0, 0] = 1e-3  # the smallest load costs nothing, whatever its delays
+    assert positive_law(found, tables) == found.section()
+    tables[1.0][0, 0] = 0.18
+    law = positive_law(found, tables)
+    assert law["seconds"][0] == 0
+    assert law["seconds"][1] == found.section()["seconds"][1]
+    assert np.all(np.diff(law["seconds"]) >= 0)
+    assert law["seconds"][-1] == pytest.approx(0.18, rel=0.01)
+    assert all(np.min(unit_delays(table, d, law)) > 0 for d, table in tables.items())
+    StepCosts(tuple(law["loads"]), tuple(law["seconds"]))
 
 
 def test_the_report_says_so() -> None:
