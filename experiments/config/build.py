@@ -93,6 +93,17 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     return run
 
 
+def require_delays(cell: Cell, what: str) -> None:
+    """Refuse the law engine where ``what`` is about single workers.
+
+    Raises:
+        ConfigError: the cell's engine draws the lengths of rounds alone.
+    """
+    if cell.settings.engine == "law":
+        valid = f"draws no worker's time, and {what} is about these: must be event, batch or auto"
+        raise at("engine", "law", valid)
+
+
 def scheme_of(cell: Cell) -> Scheme:
     """Build a cell's scheme.
 

@@ -159,6 +159,7 @@ def _check(grid: list[Cell], how: How, allow_large: bool) -> int:
     """
     total, expected = 0, 0.0
     for cell in grid:
+        build.require_delays(cell, "a run on real workers")
         timed = build.timing(cell)
         reason = refusal(timed, how.injected)
         if reason is not None:

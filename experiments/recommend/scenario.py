@@ -170,7 +170,9 @@ def read_scenario(
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
     whole = {"schemes": None, **document}
     whole["schemes"] = whole["schemes"] or [TODAY]
-    grid, left_out = _possible(cells(whole, data_dir))
+    asked = cells(whole, data_dir)
+    build.require_delays(asked[0], "a recommendation")
+    grid, left_out = _possible(asked)
     first = grid[0]
     settings = first.settings
     _, learning = build.both(first)

@@ -195,7 +195,7 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
             f"`erasurehead {kind} config.yaml --set replications={more}`."
         )
     config = records.config or {}
-    delay = config.get("delay")
+    delay, by_law = config.get("delay"), config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
         key = next(
             (k for k, v in delay.items() if isinstance(v, int | float) and not isinstance(v, bool))
@@ -210,11 +210,12 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
                 "How far the delays may move before the answer changes: "
                 f"`erasurehead sweep config.yaml --set delay.{key}={values}`."
             )
+        known = " --set engine=auto" if by_law else ""
         lines.append(
             "Whether it holds where stragglers cannot be cancelled: "
-            "`erasurehead run config.yaml --set policy=queue`."
+            f"`erasurehead run config.yaml --set policy=queue{known}`."
         )
-    if records.timeline is None and kind == "run":
+    if records.timeline is None and kind == "run" and not by_law:
         lines.append(
             "What every worker did, as a timeline on this page: "
             "`erasurehead run config.yaml --timeline timeline.json`."

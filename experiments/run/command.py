@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from ...sim.metrics import METRICS
+from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
@@ -147,6 +148,9 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
     """
     room = Room() if options.allow_large else Room.here(output)
     grid = cells(document, options.data_dir)
+    if options.timeline is not None:
+        for cell in timeline.shown(grid):
+            require_delays(cell, "a timeline")
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
     todo = [cell for key, cell in possible.items() if read_cell(output, key) is None]

@@ -46,9 +46,14 @@ def record(recorded: Iterable[Cell]) -> Timelines:
         if learning is not None and isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
             learn_along(run, scheme, learning, recorder=recorder)
         else:
-            simulate(run, recorder=recorder)
+            simulate(run, "event", recorder=recorder)
         timelines[cell.label] = recorder.spans
     return timelines
+
+
+def shown(grid: Iterable[Cell]) -> list[Cell]:
+    """The cells of the grid's first point, which alone have a timeline."""
+    return [cell for cell in grid if cell.point == 0]
 
 
 def timeline_table(timelines: Timelines) -> pd.DataFrame:
@@ -109,7 +114,7 @@ def write_timeline(finished: Iterable[Cell], file: Path, output: Path) -> None:
 
     Both carry the origin of the result in ``output``.
     """
-    timelines = record(cell for cell in finished if cell.point == 0)
+    timelines = record(shown(finished))
     origin = outputs.origin_of(output)
     files.write_bytes(file, trace_events(timelines, origin))
     facts = {} if origin is None else origin.facts

@@ -255,11 +255,16 @@ class Run:
         return self.cluster.refusal()
 
     def chosen(self, engine: Engine = "auto") -> Literal["batch", "event"]:
-        """The engine that runs: ``auto`` is batch wherever it can.
+        """The engine that follows the workers: ``auto`` is batch wherever it can.
 
         Raises:
-            EngineRefused: ``batch`` was asked for, and the run needs the event engine.
+            EngineRefused: ``batch`` was asked for, and the run needs the event engine; or ``law``,
+                which follows nobody.
         """
+        if engine == "law":
+            raise EngineRefused(
+                "the law engine gives the clock alone: no timeline, no single round"
+            )
         refusal = self.refusal() if engine != "event" else None
         if engine == "batch" and refusal is not None:
             raise EngineRefused(refusal)

@@ -40,12 +40,12 @@ def simulate(
         InvalidDelay: a tape gives a negative number or NaN.
         ValueError: the scheme sees losses; see ``rounds``.
     """
-    if engine == "law":
+    if engine == "law" and recorder is None:
         law = round_law(run)
         if isinstance(law, str):
             raise EngineRefused(law)
         return law_rounds(run, law)
-    batch = run.chosen("event" if recorder is not None else engine) == "batch"
+    batch = run.chosen(engine) == "batch" and recorder is None
     with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
         if isinstance(run.scheme, Barrierless):
             if batch:
@@ -68,7 +68,7 @@ def rounds(run: Run, engine: Engine = "auto", recorder: Recorder | None = None) 
         EngineRefused, NeverEnough, InvalidDelay: as ``simulate``.
     """
     scheme = _with_rounds(run)
-    if run.chosen("event" if recorder is not None else engine) == "batch":
+    if run.chosen(engine) == "batch" and recorder is None:
         return batch_course(run, scheme)
     return event_course(run, scheme, recorder)
 

@@ -8,8 +8,8 @@ import pytest
 from erasurehead.delay_models import MODELS, Tape
 from erasurehead.sim import theory
 from erasurehead.sim.engines import law
-from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
-from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Recorder, Run
+from erasurehead.sim.engines.simulate import rounds, simulate
 from erasurehead.sim.errors import EngineRefused
 from erasurehead.sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES, Scheme
@@ -118,6 +118,18 @@ def test_what_it_does_not_know_is_refused(change, reason):
     scheme = SCHEMES["ignore_stragglers"](wait_for=7).build(12)
     with pytest.raises(EngineRefused, match=reason):
         simulate(run_of(scheme, Proportional(), **change), "law")
+
+
+def test_rounds_and_timelines_are_refused():
+    """Catches the batch engine's rounds, or the event engine's timeline, under the law's name."""
+    run = run_of(SCHEMES["uncoded"]().build(12), Proportional())
+    for refused in (
+        lambda: simulate(run, "law", recorder=Recorder()),
+        lambda: rounds(run, "law"),
+        lambda: run.chosen("law"),
+    ):
+        with pytest.raises(EngineRefused, match="the clock alone"):
+            refused()
 
 
 @pytest.mark.parametrize("name", ["drop_compute", "asynchronous", "k_batch_sync", "adaptive_k"])

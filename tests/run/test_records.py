@@ -269,6 +269,44 @@ def test_the_law_of_a_round_is_an_engine() -> None:
         finished(engine="law", policy="queue")
 
 
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        (("run", "--timeline", "t.json"), "a timeline"),
+        (("run", "--timeline", "t.json", "--dry-run"), "a timeline"),
+        (("recommend",), "a recommendation"),
+        (("live",), "a run on real workers"),
+    ],
+    ids=str,
+)
+def test_what_is_about_single_workers_needs_more_than_the_law(
+    command: tuple[str, ...], what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Catches another engine, with other delays, in the place of the one that was asked for."""
+    monkeypatch.chdir(tmp_path)
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(BASE | {"engine": "law"}), encoding="utf-8")
+    done = inside(command[0], config, "--output", tmp_path / "out", *command[1:])
+    says = f"engine = 'law': draws no worker's time, and {what} is about these: must be event, "
+    assert done.returncode == 2
+    assert done.stderr == f"error: {says}batch or auto\n"
+    assert [file.name for file in tmp_path.iterdir()] == ["config.yaml"]
+
+
+def test_of_a_law_nobody_offers_a_timeline(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps(BASE | {"engine": "law"}), encoding="utf-8")
+    output = tmp_path / "out"
+    assert inside("run", config, "--output", output).returncode == 0
+    refused = inside("plot", output, "--kind", "gantt")
+    assert refused.returncode == 2
+    assert "engine: law drew how long iterations took, and no worker's time" in refused.stderr
+    assert inside("report", output).returncode == 0
+    page = (output / "report.html").read_text(encoding="utf-8")
+    assert "--timeline" not in page
+    assert "--set policy=queue --set engine=auto" in page
+
+
 def test_of_the_clock_alone_there_are_a_report_and_pictures(tmp_path: Path) -> None:
     """Catches a table of workers without rows, and a page that needs what was not recorded."""
     config = tmp_path / "config.yaml"

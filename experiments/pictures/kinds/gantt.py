@@ -57,6 +57,8 @@ class GanttKind(PictureKind):
     @override
     def obstacle(self, records: Records) -> str | None:
         if records.timeline is None:
+            if (records.config or {}).get("engine") == "law":
+                return "engine: law drew how long iterations took, and no worker's time"
             where = records.directory
             return (
                 "there is no timeline of this run; run its config.yaml again with "
