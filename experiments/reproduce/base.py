@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
@@ -15,7 +15,7 @@ from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem
-from ...sim.types import FloatArray, TapeLike, Trace
+from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
 from ..pictures.looks import MUTED, SOLID, Look
@@ -31,6 +31,9 @@ Section = dict[str, Any]
 
 REMEMBERED = 2**24
 """Delays that are kept for the next scheme, 128 MiB."""
+
+MORE = 8
+"""A tape is drawn for an eighth more rounds than its first scheme has."""
 
 # Texts of the Markdown files.
 
@@ -135,11 +138,16 @@ class Effort:
         seed: of all tapes.
         full: more replications, and the public data sets whose files the user has.
         data_dir: where those files lie.
+        losses: what was trained already, by all that it depends on; see ``training_runs``.
     """
 
     seed: int = 0
     full: bool = False
     data_dir: Path | None = None
+    _tapes: dict[str, tuple[int, list[RememberedTape]]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    losses: dict[str, list[FloatArray]] = field(default_factory=dict, compare=False, repr=False)
 
     def times(self, count: int) -> int:
         """Replications or rounds, given those of a quick reproduction."""
@@ -176,18 +184,28 @@ class Effort:
 
         Arrivals only where the scheme is inexact, or where they are asked for.
         """
-        known: tuple[str, Sequence[TapeLike]] = "", ()
         for cell in self.cells(document):
-            run, facts = build.timing(cell), cell.document
-            common = ("delay", "workers", "replications", "seed")
-            delays = json.dumps([facts[key] for key in common])
-            if known[0] != delays:  # schemes of one point of a grid read the same tapes
-                tapes, n = run.tapes, run.scheme.workers
-                if len(tapes) * run.updates * n <= REMEMBERED:
-                    tapes = [RememberedTape(tape, run.updates) for tape in run.tapes]
-                known = delays, tapes
-            run = replace(run, tapes=known[1])
+            run = self.remembering(cell, build.timing(cell))
             yield cell, run, simulate(run, heard=heard or not run.scheme.exact, work=False)
+
+    def remembering(self, cell: Cell, run: Run) -> Run:
+        """The run on tapes that other cells with these delays read, too; drawn once if not large.
+
+        The latest are kept: as many as have ``REMEMBERED`` delays together.
+        """
+        facts, known = cell.document, self._tapes
+        common = ("delay", "workers", "replications", "seed")
+        delays = json.dumps([facts[key] for key in common])
+        if delays not in known:
+            rounds = run.updates + run.updates // MORE  # some schemes begin some rounds earlier
+            size = len(run.tapes) * rounds * run.scheme.workers
+            if size > REMEMBERED:
+                return run
+            known[delays] = size, [RememberedTape(tape, rounds) for tape in run.tapes]
+        known[delays] = known.pop(delays)  # the latest is the last
+        while sum(size for size, _ in known.values()) > REMEMBERED:
+            known.pop(next(iter(known)))
+        return replace(run, tapes=known[delays][1])
 
 
 class PaperFigure(ABC):

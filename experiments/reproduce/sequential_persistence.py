@@ -47,7 +47,6 @@ from .sequential_members import (
     timed_members,
     trained_inexact,
     training_runs,
-    waiting,
 )
 
 SLOW, CONSTANT = 0.05, 0.9
@@ -115,23 +114,24 @@ class SequentialPersistence(RunsFigure):
         chosen: dict[str, dict[str, Timed]] = {measure: {} for measure in MEASURES}
         for family, members in EXACT.items():
             tried = timed_members(trial, members, path, other)
-            for measure in MEASURES:
-                best = tried[best_of([one.seconds[measure] for one in tried])]
-                [chosen[measure][family]] = timed_members(shown, [best.section], path, effort)
+            best = {m: best_of([one.seconds[m] for one in tried]) for m in MEASURES}
+            places = sorted(set(best.values()))
+            sections = [members[place] for place in places]
+            found = timed_members(shown, sections, path, effort, heard=True)
+            for measure, place in best.items():
+                chosen[measure][family] = found[places.index(place)]
         for family, members in INEXACT.items():
             tried = [
                 one
                 for member in members
                 for one in trained_inexact(trial | training, member, RATES, target, other)
             ]
-            best = tried[best_of([one.seconds[TARGET] for one in tried])]
-            [again] = trained_inexact(shown | training, best.section, [best.rate], target, effort)
+            one = tried[best_of([one.seconds[TARGET] for one in tried])]
+            [again] = trained_inexact(shown | training, one.section, [one.rate], target, effort)
             for measure in MEASURES:
                 chosen[measure][family] = again
         for measure, families in chosen.items():
-            timed_only = [family for family in EXACT if measure == ITERATION]
-            waits = {f: waiting(shown, families[f].section, effort) for f in timed_only}
-            for row in _rows(measure, families, waits):
+            for row in _rows(measure, families):
                 yield {**row, "trials": trial["replications"]}
 
     def picture(self, frame: pd.DataFrame) -> Picture:
@@ -194,9 +194,7 @@ class SequentialPersistence(RunsFigure):
         )
 
 
-def _rows(
-    measure: str, families: dict[str, Timed], waits: dict[str, float]
-) -> Iterator[dict[str, Any]]:
+def _rows(measure: str, families: dict[str, Timed]) -> Iterator[dict[str, Any]]:
     """Each family, beside each of the codes without memory.
 
     A mean over those replications that reach the target would flatter, so there is none where some
@@ -213,7 +211,7 @@ def _rows(
             "family": family,
             "parameters": parameters(one.section),
             "load": one.load,
-            "waits": waits.get(family, np.nan),
+            "waits": one.waits if measure == ITERATION else np.nan,
             "staleness": one.staleness,
             "rate": one.rate,
             "iterations": one.iterations,

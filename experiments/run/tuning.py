@@ -14,10 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...sim.engines.run import Run
-from ...sim.engines.simulate import simulate
 from ...sim.learner import Progress
 from ...sim.metrics import time_to_target
-from ...sim.numerics import one_thread
 from ...sim.problems import Problem
 from ...sim.steps import Steps
 from ...sim.types import FloatArray
@@ -87,15 +85,6 @@ def target_loss(problem: Problem) -> float:
     return start - SHARE * (start - end)
 
 
-def trained(run: Run, learning: Training, rates: Sequence[float]) -> list[Runs]:
-    """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
-
-    Cost: the engine once, and the learner for each rate, where few replications train side by side.
-    """
-    with one_thread():
-        return replayed(run, run.scheme.steps(simulate(run, work=False)), learning, rates)
-
-
 def replayed(
     run: Run,
     steps: Steps,
@@ -103,7 +92,12 @@ def replayed(
     rates: Sequence[float],
     progress: Progress | None = None,
 ) -> list[Runs]:
-    """``trained`` on updates that are there already; to be called within ``one_thread()``."""
+    """The runs of a scheme that does not look at losses, at each rate; test rows are not looked at.
+
+    Its updates are there already. To be called within ``one_thread()``.
+
+    Cost: the learner for each rate, where few replications train side by side.
+    """
     bare = replace(learning, problem=replace(learning.problem, X_test=None, y_test=None))
     optimizers = [replace(learning.optimizer, learning_rate=rate) for rate in rates]
     learned = learn_each(bare, optimizers, steps, run.iterations, progress)
