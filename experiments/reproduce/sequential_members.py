@@ -53,7 +53,7 @@ def training_runs(
             return run, replayed(run, steps, learning, rates)
         # Models depend on who was heard and not on when: another load law need not train anew.
         others = {k: v for k, v in cell.document.items() if k not in ("delay", "load_law")}
-        heard = sha256(np.packbits(trace.heard.arrived)).hexdigest()
+        heard = sha256(np.packbits(trace.heard.arrived).tobytes()).hexdigest()
         key = json.dumps([others, list(rates), heard])
         if key not in effort.losses:
             found = replayed(run, steps, learning, rates)
