@@ -1,8 +1,9 @@
 """Run a config: plan its cells, compute them, write the tables, and show all that in the terminal.
 
 What is on disk is always whole: each finished cell is its own file, and the tables are written when
-all cells are there, from the cells' files alone. So a second run finishes what a killed one left,
-and the tables do not depend on which run computed which cell, or with how many jobs.
+all cells are there. A cell's file holds its numbers to the bit. So a second run finishes what a
+killed one left, and the tables do not depend on which run computed which cell, or with how many
+jobs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from ...sim.metrics import METRICS
 from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import ConfigError
 from ..page import terminal
 from ..page.terminal import Column, show_columns
 from ..text import number_of
@@ -28,7 +28,6 @@ from . import files, timeline
 from .compute import (
     CellResult,
     Done,
-    cell_path,
     code_fingerprint,
     compute_cell,
     read_cell,
@@ -110,6 +109,7 @@ class Plan:
         cells: all cells, in the config's order.
         checked: what is known of them before they run.
         todo: the cells that are not on disk yet, the longest first, so that none is left alone.
+        kept: the results of the others, by key.
     """
 
     output: Path
@@ -117,6 +117,7 @@ class Plan:
     cells: list[Cell]
     checked: Checked
     todo: list[Cell]
+    kept: Mapping[str, CellResult]
 
     def require_room(self) -> None:
         """Refuse a plan for which this machine is too small, unless that is allowed.
@@ -153,9 +154,11 @@ def plan(document: Mapping[str, Any], output: Path, options: RunOptions) -> Plan
             require_delays(cell, "a timeline")
     checked = check(grid, room)
     possible = {cell.key: cell for cell in grid if cell.key not in checked.impossible}
-    todo = [cell for key, cell in possible.items() if read_cell(output, key) is None]
+    found = ((key, read_cell(output, key)) for key in possible)
+    kept = {key: result for key, result in found if result is not None}
+    todo = [cell for key, cell in possible.items() if key not in kept]
     todo.sort(key=lambda cell: checked.estimates[cell.key].seconds, reverse=True)
-    return Plan(output, options, grid, checked, todo)
+    return Plan(output, options, grid, checked, todo, kept)
 
 
 def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outcome:
@@ -172,6 +175,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     config = resolved(document)
     known = planned.checked
     failed, seconds = dict(known.impossible), dict[str, float]()
+    results = dict(planned.kept)
     place = output / "cells"
     before = len(known.estimates) - len(planned.todo)
 
@@ -189,10 +193,11 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
                 failed[cell.key] = done.reason
             elif isinstance(result := _trusted(cell, done), CellResult):
                 write_cell(output, cell.key, result)
+                results[cell.key] = result  # the same numbers as on disk, to the bit
                 seconds[cell.key] = round(done.seconds, 3)
             else:
                 failed[cell.key] = result
-        finished = [(cell, _kept(output, cell)) for cell in planned.cells if cell.key not in failed]
+        finished = [(cell, results[cell.key]) for cell in planned.cells if cell.key not in failed]
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, known.warnings)
@@ -211,14 +216,6 @@ def _trusted(cell: Cell, done: Done) -> CellResult | str:
     if changed:
         return f"changed while the run was going on: {', '.join(changed)}"
     return done.result
-
-
-def _kept(output: Path, cell: Cell) -> CellResult:
-    """A cell as it is on disk: tables do not depend on which run computed it."""
-    result = read_cell(output, cell.key)
-    if result is None:
-        raise ConfigError(f"{cell_path(output, cell.key)}: vanished while the run was going on")
-    return result
 
 
 def write_result(

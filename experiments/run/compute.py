@@ -6,9 +6,9 @@ import hashlib
 import importlib.metadata
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -31,24 +31,52 @@ from ..config.cells import Cell
 from ..config.errors import ConfigError, at, is_memory, out_of_memory
 from .files import TEMPORARY, alive, read_arrow, write_arrow
 
+Columns = Mapping[str, np.ndarray]
+"""A table by its columns: to make a frame of each takes longer than to compute a small cell."""
+
 
 @dataclass(frozen=True)
 class CellResult:
     """The numbers of one cell.
 
     Attributes:
-        iterations: one row per replication and iteration (0 is the start).
-        replications: one row per replication: what is known only of a whole run.
-        workers: one row per worker: how it spent its time, and how often others waited for it.
+        per_iteration: one row per replication and iteration (0 is the start).
+        per_replication: one row per replication: what is known only of a whole run.
+        per_worker: one row per worker: how it spent its time, and how often others waited for it.
         engine: the engine that ran.
         conditioning: what rounding makes of the code; ``None`` for plain sums.
     """
 
-    iterations: pd.DataFrame
-    replications: pd.DataFrame
-    workers: pd.DataFrame
+    per_iteration: Columns
+    per_replication: Columns
+    per_worker: Columns
     engine: str
     conditioning: Conditioning | None = None
+
+    @cached_property
+    def iterations(self) -> pd.DataFrame:
+        """``per_iteration`` as a frame; counts are whole numbers, missing at the start."""
+        return frame_of_iterations(self.per_iteration)
+
+    @cached_property
+    def replications(self) -> pd.DataFrame:
+        """``per_replication`` as a frame."""
+        return pd.DataFrame(self.per_replication)
+
+    @cached_property
+    def workers(self) -> pd.DataFrame:
+        """``per_worker`` as a frame."""
+        return pd.DataFrame(self.per_worker)
+
+
+COUNTS = ("arrived", "updates", "dead")
+"""Columns of iterations that are whole numbers, and missing (NaN) at the start."""
+
+
+def frame_of_iterations(columns: Columns) -> pd.DataFrame:
+    """Iterations as a frame."""
+    counts = {name: pd.array(columns[name], "Int64") for name in COUNTS if name in columns}
+    return pd.DataFrame({**columns, **counts})
 
 
 def compute(cell: Cell, progress: Progress | None = None) -> CellResult:
@@ -121,7 +149,7 @@ def result(
     ``target_loss`` is the training loss whose time is of interest.
     """
     iterations = _iterations(run, trace, steps, losses)
-    replications = _replications(iterations, trace, losses, target_loss)
+    replications = _replications(iterations["time"], trace, losses, target_loss)
     if run.scheme.exact is None:
         exact = steps.error <= run.scheme.partitions * EXACT**2
         replications["exact"] = exact.mean(axis=1)
@@ -129,7 +157,7 @@ def result(
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 
 
-NO_WORKERS = pd.DataFrame(columns=["worker", "utilisation", "wasted", "last", "cost"], dtype=float)
+NO_WORKERS = dict.fromkeys(("worker", "utilisation", "wasted", "last", "cost"), np.empty(0))
 """The table of workers of whom nothing was recorded."""
 
 
@@ -146,8 +174,8 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
         "time": np.hstack([start, times]).ravel(),
         "iteration_time": np.hstack([start * np.nan, np.diff(times, axis=1, prepend=0.0)]).ravel(),
     }
-    whole = pd.DataFrame({"elapsed": trace.times[:, -1]})
-    return CellResult(pd.DataFrame(frame), whole, NO_WORKERS, trace.engine, None)
+    whole = {"elapsed": trace.times[:, -1].copy()}
+    return CellResult(frame, whole, NO_WORKERS, trace.engine, None)
 
 
 def learn(
@@ -202,7 +230,9 @@ def learn_along(
                 return end.value, learner.learned()[0]
 
 
-def _iterations(run: Run, trace: Trace, steps: Steps, losses: Learned | None) -> pd.DataFrame:
+def _iterations(
+    run: Run, trace: Trace, steps: Steps, losses: Learned | None
+) -> dict[str, np.ndarray]:
     """One row per replication and iteration; an iteration ends with its last update."""
     (r, updates), t = steps.times.shape, run.iterations
     together = updates // t
@@ -213,51 +243,47 @@ def _iterations(run: Run, trace: Trace, steps: Steps, losses: Learned | None) ->
     def mean(values: FloatArray) -> FloatArray:
         return column(values.reshape(r, t, together).mean(axis=2), np.nan)
 
-    def count(values: np.ndarray) -> pd.Series:
-        return pd.Series(column(values.astype(np.float64), np.nan)).astype("Int64")
+    def count(values: np.ndarray) -> FloatArray:
+        return column(values.astype(np.float64), np.nan)
 
     times = steps.times[:, together - 1 :: together]
-    frame = pd.DataFrame(
-        {
-            "replication": np.repeat(np.arange(r), t + 1),
-            "iteration": np.tile(np.arange(t + 1), r),
-            "time": column(times, 0.0),
-            "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
-            "arrived": count(steps.arrived(together)),
-            "recovered": mean(steps.recovered),
-            "decoding_error": mean(steps.error),
-        }
-    )
+    frame = {
+        "replication": np.repeat(np.arange(r), t + 1),
+        "iteration": np.tile(np.arange(t + 1), r),
+        "time": column(times, 0.0),
+        "iteration_time": column(np.diff(times, axis=1, prepend=0.0), np.nan),
+        "arrived": count(steps.arrived(together)),
+        "recovered": mean(steps.recovered),
+        "decoding_error": mean(steps.error),
+    }
     if steps.staleness is not None:
         frame["staleness"] = mean(steps.staleness)
         frame["updates"] = count(np.full((r, t), together))
     if trace.fails:
         frame["dead"] = count(_work(trace).dead[:, -updates:][:, together - 1 :: together])
     if losses is not None:
-        frame["train_loss"] = losses.train_loss.ravel()
+        frame["train_loss"] = losses.train_loss.flatten()
         if losses.test_loss is not None:
-            frame["test_loss"] = losses.test_loss.ravel()
+            frame["test_loss"] = losses.test_loss.flatten()
     return frame
 
 
 def _replications(
-    iterations: pd.DataFrame, trace: Trace, losses: Learned | None, target: float | None
-) -> pd.DataFrame:
+    times: FloatArray, trace: Trace, losses: Learned | None, target: float | None
+) -> dict[str, np.ndarray]:
     work = _work(trace)
-    elapsed = trace.times[:, -1]
+    elapsed = trace.times[:, -1].copy()
     busy, useful = work.busy.mean(axis=1), work.useful.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
-        frame = pd.DataFrame(
-            {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
-        )
+        frame = {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
     if trace.fails:
         frame["dead"] = work.down.mean(axis=1) / elapsed
     if losses is not None:
         if losses.final_auc is not None:
             frame["test_auc"] = losses.final_auc
         if target is not None:
-            times = iterations["time"].to_numpy().reshape(len(elapsed), -1)
-            frame["time_to_target"] = time_to_target(times, losses.train_loss, target)
+            reached = times.reshape(len(elapsed), -1)
+            frame["time_to_target"] = time_to_target(reached, losses.train_loss, target)
     return frame
 
 
@@ -266,7 +292,7 @@ def _wasted(useful: FloatArray, busy: FloatArray) -> FloatArray:
     return np.maximum(1 - useful / busy, 0.0)
 
 
-def _workers(trace: Trace) -> pd.DataFrame:
+def _workers(trace: Trace) -> Columns:
     """How each worker spent its time, and what the master's waiting for it cost, per run."""
     work = _work(trace)
     replications, updates = trace.times.shape
@@ -276,15 +302,13 @@ def _workers(trace: Trace) -> pd.DataFrame:
     elapsed = trace.times[:, -1].sum()
     busy, useful = work.busy.sum(axis=0), work.useful.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        frame = pd.DataFrame(
-            {
-                "worker": np.arange(n),
-                "utilisation": busy / elapsed,
-                "wasted": _wasted(useful, busy),
-                "last": np.bincount(last, minlength=n) / (replications * updates),
-                "cost": np.bincount(last, margin, minlength=n) / replications,
-            }
-        )
+        frame = {
+            "worker": np.arange(n),
+            "utilisation": busy / elapsed,
+            "wasted": _wasted(useful, busy),
+            "last": np.bincount(last, minlength=n) / (replications * updates),
+            "cost": np.bincount(last, margin, minlength=n) / replications,
+        }
     if trace.fails:
         frame["dead"] = work.down.sum(axis=0) / elapsed
     return frame
@@ -341,20 +365,33 @@ def cell_path(output: Path, key: str) -> Path:
 def write_cell(output: Path, key: str, result: CellResult) -> None:
     """Keep a finished cell."""
     facts = {
-        "replications": _as_json(result.replications),
-        "workers": _as_json(result.workers),
-        "engine": result.engine,
-        "conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
-        "key": key,
-        "code": code_fingerprint(),
+        b"replications": _as_json(result.per_replication),
+        b"workers": _as_json(result.per_worker),
+        b"engine": result.engine,
+        b"conditioning": json.dumps(result.conditioning and asdict(result.conditioning)),
+        b"key": key,
+        b"code": code_fingerprint(),
     }
-    table = pa.Table.from_pandas(result.iterations, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), **{k: v.encode() for k, v in facts.items()}}
-    metadata[CHECKSUM] = _checksum(table.schema.with_metadata(metadata))
-    write_arrow(cell_path(output, key), table.replace_schema_metadata(metadata))
+    schema = _schema(tuple(result.per_iteration))
+    metadata = {**(schema.metadata or {}), **{name: text.encode() for name, text in facts.items()}}
+    metadata[CHECKSUM] = _checksum(str(schema.remove_metadata()), metadata)
+    arrays = [pa.array(values, from_pandas=True) for values in result.per_iteration.values()]
+    table = pa.Table.from_arrays(
+        [values.cast(kind) for values, kind in zip(arrays, schema.types, strict=True)],
+        schema=schema.with_metadata(metadata),
+    )
+    write_arrow(cell_path(output, key), table)
 
 
-def _as_json(table: pd.DataFrame) -> str:
+@cache
+def _schema(names: tuple[str, ...]) -> pa.Schema:
+    """That of a frame of iterations with these columns."""
+    whole = ("replication", "iteration")
+    frame = {name: np.empty(0, np.int64 if name in whole else np.float64) for name in names}
+    return pa.Table.from_pandas(frame_of_iterations(frame), preserve_index=False).schema
+
+
+def _as_json(table: Columns) -> str:
     return json.dumps({name: column.tolist() for name, column in table.items()})
 
 
@@ -366,27 +403,38 @@ def read_cell(output: Path, key: str) -> CellResult | None:
     """
     try:
         table = read_arrow(cell_path(output, key))
-        facts = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        sound = facts[CHECKSUM.decode()].encode() == _checksum(table.schema)
+        metadata = dict(table.schema.metadata or {})
+        sound = metadata[CHECKSUM] == _checksum(str(table.schema.remove_metadata()), metadata)
+        facts = {k.decode(): v.decode() for k, v in metadata.items()}
         if not sound or (facts["key"], facts["code"]) != (key, code_fingerprint()):
             return None
-        replications = pd.DataFrame(json.loads(facts["replications"]))
-        noted = pd.DataFrame(json.loads(facts["workers"]))
-        workers = NO_WORKERS if noted.empty else noted
         found = json.loads(facts["conditioning"])
-        conditioning = None if found is None else Conditioning(**found)
-        iterations = table.to_pandas(use_threads=False)
-        return CellResult(iterations, replications, workers, facts["engine"], conditioning)
+        return CellResult(
+            dict(zip(table.column_names, map(_numbers, table.columns), strict=True)),
+            _from_json(facts["replications"]),
+            _from_json(facts["workers"]),
+            facts["engine"],
+            None if found is None else Conditioning(**found),
+        )
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if is_memory(error):
             raise
         return None
 
 
-def _checksum(schema: pa.Schema) -> bytes:
+def _numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """What is missing becomes NaN, among whole numbers too."""
+    return np.asarray(column.to_numpy())
+
+
+def _from_json(text: str) -> Columns:
+    return {name: np.asarray(values) for name, values in json.loads(text).items()}
+
+
+def _checksum(columns: str, metadata: Mapping[bytes, bytes]) -> bytes:
     """Of what Parquet's own checksums leave out: columns and metadata."""
-    digest = hashlib.sha256(str(schema.remove_metadata()).encode())
-    for name, value in sorted((schema.metadata or {}).items()):
+    digest = hashlib.sha256(columns.encode())
+    for name, value in sorted(metadata.items()):
         if name != CHECKSUM:
             digest.update(name + value)
     return digest.hexdigest().encode()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 from ...sim.metrics import METRICS, per_replication
 from ...sim.types import FloatArray
 from ..config.cells import Cell
-from .compute import CellResult
+from .compute import CellResult, Columns, frame_of_iterations
 
 CONFIDENCE = 0.95
 
@@ -95,7 +95,8 @@ def iterations_table(finished: Sequence[Finished]) -> pd.DataFrame:
     recovered, decoding_error, staleness, updates (where any cell has them), dead, train_loss,
     test_loss, then one per swept key. Times are seconds.
     """
-    return _labelled(finished, [result.iterations for _, result in _alike(finished)])
+    tables = [result.per_iteration for _, result in _alike(finished)]
+    return _labelled(finished, tables, frame_of_iterations)
 
 
 def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
@@ -105,7 +106,7 @@ def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
     worker's message ended), cost (seconds per run between its message and the one before, summed
     over those rounds), dead (share of the time, with failures), then one per swept key.
     """
-    return _labelled(finished, [result.workers for _, result in finished])
+    return _labelled(finished, [result.per_worker for _, result in finished], pd.DataFrame)
 
 
 def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
@@ -115,17 +116,17 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
     compare with the first scheme of the same point of the grid: see ``experiments.run.records``.
     """
-    metrics = {cell.key: per_replication(result) for cell, result in _alike(finished)}
+    metrics = metrics_of(_alike(finished))
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
             **_identity(cell),
             **swept,
             "workers": cell.settings.workers,
-            "iterations": int(result.iterations["iteration"].max()),
-            "replications": len(result.replications),
+            "iterations": int(result.per_iteration["iteration"].max()),
+            "replications": result.per_replication["elapsed"].size,
             **_statistics(metrics[cell.key]),
-            **_costliest(result.workers),
+            **_costliest(result.per_worker),
             **_conditioning(result),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),
         }
@@ -134,41 +135,79 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def metrics_of(finished: Sequence[Finished]) -> dict[str, dict[str, FloatArray]]:
+    """The metrics of each cell, by key; cells of one kind are taken together, as if one had run."""
+    kinds: dict[tuple[object, ...], list[Finished]] = {}
+    for cell, result in finished:
+        kinds.setdefault((*result.per_iteration, None, *result.per_replication), []).append(
+            (cell, result)
+        )
+    metrics = {}
+    for same in kinds.values():
+        sizes = [result.per_replication["elapsed"].size for _, result in same]
+        starts = np.cumsum([0, *sizes])
+        runs = [result.per_iteration["replication"] for _, result in same]
+        together = _concatenated([result.per_iteration for _, result in same])
+        together["replication"] = np.concatenate(
+            [numbers + start for numbers, start in zip(runs, starts, strict=False)]
+        )
+        whole = _concatenated([result.per_replication for _, result in same])
+        found = per_replication(replace(same[0][1], per_iteration=together, per_replication=whole))
+        for (cell, _), start, end in zip(same, starts, starts[1:], strict=False):
+            metrics[cell.key] = {name: values[start:end] for name, values in found.items()}
+    return metrics
+
+
+def _concatenated(tables: Sequence[Columns]) -> dict[str, np.ndarray]:
+    """Tables with the same columns, one below the other."""
+    return {name: np.concatenate([table[name] for table in tables]) for name in tables[0]}
+
+
 def _alike(finished: Sequence[Finished]) -> Sequence[Finished]:
     """Staleness and updates in all cells or in none.
 
     A cell records them only if its gradients can be stale or its iterations have several updates.
     Beside such a cell, the others have staleness 0 and one update an iteration.
     """
-    if not any("staleness" in result.iterations for _, result in finished):
+    if not any("staleness" in result.per_iteration for _, result in finished):
         return finished
     return [
-        (cell, replace(result, iterations=_fresh(result.iterations))) for cell, result in finished
+        (cell, replace(result, per_iteration=_fresh(result.per_iteration)))
+        for cell, result in finished
     ]
 
 
-def _fresh(iterations: pd.DataFrame) -> pd.DataFrame:
+def _fresh(iterations: Columns) -> Columns:
     """The same rows with staleness 0 and one update each, unless they say otherwise."""
     if "staleness" in iterations or "decoding_error" not in iterations:
         return iterations
     ended = iterations["iteration"] > 0
-    place = list(iterations.columns).index("decoding_error") + 1
-    frame = iterations.copy()
-    frame.insert(place, "staleness", np.where(ended, 0.0, np.nan))
-    frame.insert(place + 1, "updates", pd.Series(1, frame.index, dtype="Int64").where(ended))
-    return frame
+    table: dict[str, np.ndarray] = {}
+    for name, values in iterations.items():
+        table[name] = values
+        if name == "decoding_error":
+            table["staleness"] = np.where(ended, 0.0, np.nan)
+            table["updates"] = np.where(ended, 1.0, np.nan)
+    return table
 
 
 def _identity(cell: Cell) -> dict[str, str]:
     return {"cell": cell.key, "scheme": cell.scheme["name"], "label": cell.label}
 
 
-def _labelled(finished: Sequence[Finished], frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """One frame per cell as one table: who the rows are of in front, swept keys at the end."""
+def _labelled(
+    finished: Sequence[Finished],
+    tables: Sequence[Columns],
+    frame: Callable[[Columns], pd.DataFrame],
+) -> pd.DataFrame:
+    """One table per cell as one frame: who the rows are of in front, swept keys at the end."""
     cells = pd.DataFrame([_identity(cell) for cell, _ in finished])
     swept = pd.DataFrame(_swept(finished), index=cells.index)
-    rows = np.repeat(cells.index, [len(frame) for frame in frames])
-    parts = [cells.take(rows), pd.concat(frames), swept.take(rows)]
+    rows = np.repeat(cells.index, [len(next(iter(table.values()))) for table in tables])
+    kinds = {tuple((name, values.dtype) for name, values in table.items()) for table in tables}
+    alike = len(kinds) == 1
+    middle = frame(_concatenated(tables)) if alike else pd.concat([frame(t) for t in tables])
+    parts = [cells.take(rows), middle, swept.take(rows)]
     return pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
 
 
@@ -192,15 +231,15 @@ def _of_one_kind(values: Sequence[Any]) -> bool:
     return numbers or any(all(type(v) is kind for v in known) for kind in (bool, str))
 
 
-def _costliest(workers: pd.DataFrame) -> dict[str, float]:
+def _costliest(workers: Columns) -> dict[str, float]:
     """The worker whose lateness cost most: its index, share of rounds ended, seconds per run."""
-    if workers.empty:
+    if not workers["worker"].size:
         return {}
-    worst = workers.iloc[int(np.argmax(workers["cost"].to_numpy()))]
+    worst = int(np.argmax(workers["cost"]))
     return {
-        "costliest_worker": int(worst["worker"]),
-        "costliest_worker_last": float(worst["last"]),
-        "costliest_worker_cost": float(worst["cost"]),
+        "costliest_worker": int(workers["worker"][worst]),
+        "costliest_worker_last": float(workers["last"][worst]),
+        "costliest_worker_cost": float(workers["cost"][worst]),
     }
 
 

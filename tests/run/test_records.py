@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.run.compute import CellResult, compute
+from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import (
     Finished,
     comparison,
@@ -20,6 +21,7 @@ from erasurehead.experiments.run.records import (
     iterations_table,
     mean_and_error,
     mean_interval,
+    metrics_of,
     ratio_interval,
     summary_table,
     workers_table,
@@ -84,19 +86,34 @@ def test_the_final_loss_is_the_last_one_also_where_it_is_not_finite() -> None:
     ((_, result),) = finished()
     losses = np.tile([0.7, 0.2, 0.5, 0.9, 0.4], 3)
     losses[9] = np.nan
-    frame = result.iterations.assign(train_loss=losses)
-    again = CellResult(frame, result.replications, result.workers, result.engine)
+    again = replace(result, per_iteration={**result.per_iteration, "train_loss": losses})
     final = per_replication(again)["final_train_loss"]
     np.testing.assert_array_equal(final, [0.4, np.nan, 0.4])
     times = per_replication(again)["iteration_time"]
-    expected = frame.groupby("replication")["time"].max().to_numpy() / 4
+    expected = again.iterations.groupby("replication")["time"].max().to_numpy() / 4
     np.testing.assert_allclose(times, expected)
+
+
+def test_metrics_of_cells_taken_together_are_those_of_each_to_the_bit() -> None:
+    """Cells of several kinds and sizes: catches runs of one cell under another, and lost bits."""
+    schemes = [{"name": "uncoded"}, {"name": "asynchronous"}]
+    several = [
+        *finished(iterations=50, schemes=schemes),
+        *finished(replications=2, seed=5),
+        *finished(record="clock"),
+    ]
+    found = metrics_of(several)
+    for cell, result in several:
+        alone = per_replication(result)
+        assert list(found[cell.key]) == list(alone)
+        for name, values in alone.items():
+            np.testing.assert_array_equal(found[cell.key][name], values, strict=True)
 
 
 def test_target_reached_is_the_share_of_those_that_did() -> None:
     ((cell, result),) = finished()
-    replications = result.replications.assign(time_to_target=[3.0, np.nan, 5.0])
-    again = CellResult(result.iterations, replications, result.workers, result.engine)
+    reached = {"time_to_target": np.array([3.0, np.nan, 5.0])}
+    again = replace(result, per_replication={**result.per_replication, **reached})
     row = summary_table([(cell, again)]).iloc[0]
     assert row["target_reached"] == pytest.approx(2 / 3)
     assert row["time_to_target_mean"] == 4
@@ -104,12 +121,12 @@ def test_target_reached_is_the_share_of_those_that_did() -> None:
 
 def test_the_costliest_worker_is_the_one_that_cost_most() -> None:
     ((cell, result),) = finished()
-    workers = result.workers.assign(cost=[1.0, 0.5, 7.0, 2.0, 0.0, 3.0])
-    again = CellResult(result.iterations, result.replications, workers, result.engine)
+    cost = {"cost": np.array([1.0, 0.5, 7.0, 2.0, 0.0, 3.0])}
+    again = replace(result, per_worker={**result.per_worker, **cost})
     row = summary_table([(cell, again)]).iloc[0]
     assert row["costliest_worker"] == 2
     assert row["costliest_worker_cost"] == 7
-    assert row["costliest_worker_last"] == workers["last"][2]
+    assert row["costliest_worker_last"] == result.workers["last"][2]
 
 
 def test_a_code_with_coefficients_says_how_exact_it_is() -> None:
