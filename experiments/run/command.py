@@ -18,6 +18,7 @@ from typing import Any
 import pandas as pd
 
 from ...sim.metrics import METRICS
+from ...sim.numerics import one_thread
 from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
@@ -182,7 +183,12 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
     def progress(done: float) -> None:
         options.progress(before + done, len(known.estimates))
 
-    with locked(output, FILES), files.folder_made(place), planned.lanes() as lanes:
+    with (
+        locked(output, FILES),
+        files.folder_made(place),
+        planned.lanes() as lanes,
+        one_thread(),
+    ):
         files.require_writable(place)
         if make_way(output, config):
             options.tell(f"{output} held another run: its tables and pictures go, its cells stay")

@@ -334,6 +334,9 @@ LIBRARIES = ("numpy", "scipy", "simpy", "pandas", "scikit-learn")
 
 CHECKSUM = b"checksum"
 
+SMALL = 1000
+"""Rows of a file that compression makes no smaller; it would take two thirds of its time."""
+
 
 @cache
 def code_fingerprint() -> str:
@@ -380,7 +383,7 @@ def write_cell(output: Path, key: str, result: CellResult) -> None:
         [values.cast(kind) for values, kind in zip(arrays, schema.types, strict=True)],
         schema=schema.with_metadata(metadata),
     )
-    write_arrow(cell_path(output, key), table)
+    write_arrow(cell_path(output, key), table, "zstd" if table.num_rows > SMALL else "none")
 
 
 @cache

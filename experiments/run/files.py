@@ -175,14 +175,14 @@ def write_table(
     )
 
 
-def write_arrow(path: Path, table: pa.Table) -> None:
+def write_arrow(path: Path, table: pa.Table, compression: str = "zstd") -> None:
     """Write an Arrow table as Parquet, with page checksums: same table, same bytes.
 
     Raises:
         ConfigError: it cannot be written there.
     """
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", write_page_checksum=True)
+    pq.write_table(table, sink, compression=compression, write_page_checksum=True)
     write_bytes(path, sink.getvalue().to_pybytes())
 
 
@@ -194,6 +194,7 @@ def read_arrow(path: Path) -> pa.Table:
     Raises:
         OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
     """
+    path.stat()  # says in a tenth of the time that there is none
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         return file.read(use_threads=False)
 

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 from typing import Any, ClassVar, Protocol, TypeAlias, final
 
 import numpy as np
@@ -336,6 +337,10 @@ class Fixed(RoundScheme):
         Cost: as much as decoding ``PROBES`` rounds: 0.05 s for ``Optimal`` and n = 300, 0.7 s for
         ``cyclic_repetition`` with load 10 and n = 20,000.
         """
+        return self._conditioning
+
+    @cached_property
+    def _conditioning(self) -> Conditioning | None:
         if not self.decoder.solves:
             return None
         encoding = self.assignment.encoding
