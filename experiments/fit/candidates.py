@@ -22,8 +22,8 @@ from .cold import UnitDelays
 from .families import EMPIRICAL, FAMILIES
 from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
 from .law import TwoLogNormals
-from .recipes import Factors, LawsOfWorkers, Parts, Ranked, Recipe, States, factors_of
-from .variance import Memory, Variance
+from .recipes import Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
+from .variance import Memory, Parts, Variance
 from .workers import Workers, with_own_laws, without
 
 MUCH = 0.2
@@ -181,29 +181,26 @@ def _recipes(found: LoadFindings, parts: Sequence[Parts], held_out: bool) -> Ite
     """
     tables, memory, mixture = found.delays.bulk_tables, found.memory, mixture_of(found.fits)
     if memory is not None and memory.significant and mixture is not None:
-        yield from (States(mixture, FAMILIES["mixture"], memory, part) for part in parts)
+        yield from (States(part, mixture, FAMILIES["mixture"], memory) for part in parts)
         if held_out:
             yield from (Ranked(part, spells=True) for part in parts)
         return
-    bases = _bases(found.fits)
+    # Alone go the classic family with the best AIC, the one that predicts best, and the empirical
+    # law.
+    classic = [fit for fit in found.fits if fit.family is not EMPIRICAL]
+    empirical = [fit for fit in found.fits if fit.family is EMPIRICAL]
+    best = dict.fromkeys([min(classic, key=lambda fit: fit.aic), classic[0]]) if classic else {}
     for part in parts:
         if not part:
-            yield from (Factors(fit.family, fit.law) for fit in bases)
+            yield from (Factors(part, fit.family, fit.law) for fit in (*best, *empirical))
             continue
         yield factors_of([*FAMILIES.values()], tables, part)
         if held_out:
             yield factors_of([EMPIRICAL], tables, part)
             yield Ranked(part)
     if held_out and any(part.worker for part in parts):
-        yield from (LawsOfWorkers(by_round) for by_round in sorted({part.round for part in parts}))
-
-
-def _bases(fits: Sequence[Fit]) -> list[Fit]:
-    """The classic family with the best AIC, the one that predicts best, and the empirical law."""
-    classic = [fit for fit in fits if fit.family is not EMPIRICAL]
-    empirical = [fit for fit in fits if fit.family is EMPIRICAL]
-    best = dict.fromkeys([min(classic, key=lambda fit: fit.aic), classic[0]]) if classic else {}
-    return [*best, *empirical]
+        rounds = sorted({part.round for part in parts})
+        yield from (LawsOfWorkers(Parts(round=by_round)) for by_round in rounds)
 
 
 def _parts(variance: Variance | None, differ: bool) -> list[Parts]:

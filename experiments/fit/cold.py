@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from ...delay_models.base import FloatArray
 from .law import Section, lognormal_section, rounded, rounded_to_4
@@ -21,7 +21,6 @@ from .load import unit_delays
 # workers: when always 9 of 256 are cold, the 247th arrival is warm, but with a binomial clump of
 # mean 9 it is cold every second time.
 
-
 FEWEST = 0.2
 """Smallest mean size of a clump: hit rounds with one cold start each say only that it is small."""
 
@@ -33,25 +32,14 @@ SMALLEST_FIXED = 2
 """A fixed size is at least this; rare single slow calls look like clumps of size 1."""
 
 
-@dataclass(frozen=True)
-class Clumps:
-    """Fitted fields of the model ``cold_starts``.
+def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Section:
+    """Fit the laws to the numbers of cold starts in hit rounds, ``(hit,)``, of so many rounds.
 
-    Attributes:
-        kind: of the clump, ``binomial`` or ``fixed``.
-        share: mean size of a clump over n.
-        probability: that a round is hit, also with a clump of 0 workers.
-        sizes: as observed; none where the law holds.
+    Returns:
+        Fields of the model ``cold_starts``: the probability that a round is hit, also with a clump
+        of 0 workers; and the sizes as observed, or the mean size over n, ``share``, where a law
+        holds, with ``clump`` unless it is binomial.
     """
-
-    kind: Literal["binomial", "fixed"]
-    share: float
-    probability: float
-    sizes: tuple[int, ...] = ()
-
-
-def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Clumps:
-    """Fit the laws to the numbers of cold starts in hit rounds, ``(hit,)``, of so many rounds."""
     # The index of dispersion, variance over that of a binomial law, has a chi-square law.
     mean, hit = float(sizes.mean()), len(sizes)
     expected = mean * (1 - mean / workers)
@@ -60,10 +48,12 @@ def fit_clumps(sizes: NDArray[np.int64], rounds: int, workers: int) -> Clumps:
         kept = np.sort(sizes)
         if len(kept) > MOST_SIZES:
             kept = kept[np.linspace(0, len(kept) - 1, MOST_SIZES).round().astype(int)]
-        return Clumps("binomial", mean / workers, hit / rounds, tuple(map(int, kept)))
-    binomial, binomial_likelihood = _binomial(sizes, rounds, workers)
-    fixed, fixed_likelihood = _fixed(sizes, rounds, workers)
-    return fixed if fixed_likelihood > binomial_likelihood else binomial
+        return {"probability": rounded(hit / rounds), "sizes": [*map(int, kept)]}
+    share, probability, binomial = _binomial(sizes, rounds, workers)
+    if _fixed(sizes) > binomial:
+        fields = {"probability": rounded(hit / rounds), "share": rounded(mean / workers)}
+        return fields | {"clump": "fixed"}
+    return {"probability": rounded(probability), "share": rounded(share)}
 
 
 def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
@@ -85,8 +75,8 @@ def fit_neighbours(cells: Sequence[NDArray[np.bool_]]) -> float:
     return float(min(1.0, (follows - expected) / (most - expected)))
 
 
-def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps, float]:
-    """The law and the log-likelihood of the sizes.
+def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[float, float, float]:
+    """Mean size over n, probability of a hit, and the log-likelihood of the sizes.
 
     It can give 0, but a round with a clump of 0 does not look hit. So the mean size of the hit
     rounds is matched to the law given a size > 0, and the probability is divided by the chance of
@@ -101,25 +91,16 @@ def _binomial(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clum
     least = max(FEWEST, -float(np.log1p(-min(hit, 1 - 1e-9))))
     share = min(1.0, max(size, least) / workers)
     seen = -float(np.expm1(workers * np.log1p(-share))) if share < 1 else 1.0
-    logs = (
-        special.gammaln(workers + 1)
-        - special.gammaln(sizes + 1)
-        - special.gammaln(workers - sizes + 1)
-        + special.xlogy(sizes, share)
-        + special.xlog1py(workers - sizes, -share)
-        - np.log(seen)
-    )
-    return Clumps("binomial", share, min(1.0, hit / seen)), float(logs.sum())
+    logs = stats.binom.logpmf(sizes, workers, share) - np.log(seen)
+    return share, min(1.0, hit / seen), float(logs.sum())
 
 
-def _fixed(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps, float]:
-    """The law of two neighbouring sizes, and the log-likelihood: -inf for any other sizes."""
+def _fixed(sizes: NDArray[np.int64]) -> float:
+    """The log-likelihood of two neighbouring sizes: -inf for any other sizes."""
     larger = float(np.mean(sizes - sizes.min()))
-    law = Clumps("fixed", float(sizes.mean()) / workers, len(sizes) / rounds)
     if sizes.max() - sizes.min() > 1 or sizes.min() < SMALLEST_FIXED:
-        return law, -np.inf
-    entropy = special.entr(larger) + special.entr(1 - larger)
-    return law, -len(sizes) * float(entropy)
+        return -np.inf
+    return -len(sizes) * float(special.entr(larger) + special.entr(1 - larger))
 
 
 # *A gap that no tail has.* With the delays sorted from the largest, X1 >= X2 >= ..., the scaled
@@ -136,7 +117,6 @@ def _fixed(sizes: NDArray[np.int64], rounds: int, workers: int) -> tuple[Clumps,
 # round, it is a slow round.
 #
 # Source: own, from Renyi's representation of exponential spacings (1953); H is Hill's estimator.
-
 
 MOST = 0.1
 """Largest share of delays that may be cold starts; more are a part of the bulk."""
@@ -200,7 +180,6 @@ class Cold:
         round are therefore too long for the first cold arrivals and too short for the last one, by
         about as much.
         """
-        clumps = fit_clumps(self.sizes, self.rounds, self.workers)
         neighbours = fit_neighbours(self.cells)
         logs = np.log(self.start_ups)
         sigma = float(logs.std(ddof=1)) if self.hit > 1 else 0.0
@@ -209,9 +188,7 @@ class Cold:
             delay = {"model": "deterministic", "value": delay["median"]}
         return {
             "model": "cold_starts",
-            "probability": rounded(clumps.probability),
-            **({"sizes": [*clumps.sizes]} if clumps.sizes else {"share": rounded(clumps.share)}),
-            **({} if clumps.kind == "binomial" else {"clump": clumps.kind}),
+            **fit_clumps(self.sizes, self.rounds, self.workers),
             **({"neighbours": rounded_to_4(neighbours)} if neighbours > 0 else {}),
             "delay": delay,
             "base": base,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +16,7 @@ from typing_extensions import override
 from ...delay_models.base import FloatArray
 from ...delay_models.empirical import Empirical
 from .law import CannotFit, Family, Law, require_spread, rounded, rounded_to_4
-from .variance import components, trust
+from .variance import Parts, components, trust
 
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
 # ``PIECES`` straight pieces that is nearest to it by least squares, so that the mean of each piece
@@ -30,7 +30,6 @@ from .variance import components, trust
 #
 # Source: Hosking and Wallis, Parameter and quantile estimation for the generalized Pareto
 # distribution, Technometrics 29 (1987); the rest is our own.
-
 
 PIECES = 64
 """Straight pieces of the quantile function of a long sample."""
@@ -52,6 +51,8 @@ WINDOW = 1e-6
 
 ROUNDING = 2e-5
 """Or as a share of the longest delay: quantiles are rounded to six digits."""
+
+TAIL = ("tail", "tail_scale", "tail_shape")
 
 
 @dataclass(frozen=True)
@@ -85,24 +86,15 @@ class EmpiricalLaw(Law):
         model = self.model
         section: dict[str, Any] = {"model": "empirical", "quantiles": [*model.quantiles]}
         if model.tail > 0:
-            section |= {
-                "tail": model.tail,
-                "tail_scale": model.tail_scale,
-                "tail_shape": model.tail_shape,
-            }
+            section |= {name: getattr(model, name) for name in TAIL}
         return section
 
 
 class EmpiricalFamily(Family):
     """As many parameters as a long sample has: the quantiles, and three of the tail."""
 
-    name: ClassVar[str] = "empirical"
-    parameters: ClassVar[tuple[str, ...]] = (
-        *(f"quantile {piece}" for piece in range(PIECES + 1)),
-        "tail",
-        "tail_scale",
-        "tail_shape",
-    )
+    name = "empirical"
+    parameters = (*(f"quantile {i}" for i in range(PIECES + 1)), *TAIL)
 
     @override
     def fit(self, sample: FloatArray) -> Law:
@@ -170,7 +162,6 @@ def fit_tail(excess: FloatArray) -> tuple[float, float]:
 # these numbers is split as that of delays is. So a wall stays where it is, however much workers
 # differ, and a delay that is a hundred times too long counts as the longest one.
 
-
 DECAYS = np.linspace(0.0, 0.99, 100)
 """Correlations of successive rounds that are tried."""
 
@@ -186,9 +177,7 @@ def latent(tables: Sequence[FloatArray]) -> list[FloatArray]:
     return [part.reshape(table.shape) for part, table in zip(parts, tables, strict=True)]
 
 
-def rank_effects(
-    tables: Sequence[FloatArray], worker: bool, by_round: bool, spells: bool
-) -> dict[str, Any]:
+def rank_effects(tables: Sequence[FloatArray], parts: Parts, spells: bool) -> dict[str, Any]:
     """Fields of the model ``empirical``: ``ranks``, ``round``, ``spells`` and ``persistence``.
 
     The mean of each worker is shrunk towards 0 by the part of it that is noise, and counted in
@@ -197,14 +186,14 @@ def rank_effects(
     """
     numbers = latent(tables)
     of_worker, of_round, rest = components(numbers)
-    own = max(of_round + rest if worker else of_worker + of_round + rest, 1e-12)
+    own = max(of_round + rest if parts.worker else of_worker + of_round + rest, 1e-12)
     fields: dict[str, Any] = {}
-    if worker:
+    if parts.worker:
         means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
         means = trust(of_worker, rest / sum(map(len, numbers))) * means
         fields["ranks"] = [rounded_to_4(rank) for rank in means / np.sqrt(own)]
     left = 1.0
-    if by_round:
+    if parts.round:
         fields["round"] = rounded_to_4(min(of_round / own, 0.9999))
         left -= fields["round"]
     if spells:

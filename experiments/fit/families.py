@@ -37,8 +37,8 @@ from .lognormals import TwoLogNormalsFamily
 class ExponentialFamily(Family):
     """Exponential delays, by maximum likelihood: rate = 1 / mean."""
 
-    name: ClassVar[str] = "exponential"
-    parameters: ClassVar[tuple[str, ...]] = ("rate",)
+    name = "exponential"
+    parameters = ("rate",)
 
     @override
     def fit(self, sample: FloatArray) -> Law:
@@ -51,8 +51,8 @@ class ExponentialFamily(Family):
 class ShiftedExponentialFamily(Family):
     """The minimum less its bias; the mean excess over the minimum with its lost degree."""
 
-    name: ClassVar[str] = "shifted_exponential"
-    parameters: ClassVar[tuple[str, ...]] = ("shift", "rate")
+    name = "shifted_exponential"
+    parameters = ("shift", "rate")
 
     @override
     def fit(self, sample: FloatArray) -> Law:
@@ -69,8 +69,8 @@ class ShiftedExponentialFamily(Family):
 class ParetoFamily(Family):
     """log X is a shifted exponential: the same two estimates, on logarithms."""
 
-    name: ClassVar[str] = "pareto"
-    parameters: ClassVar[tuple[str, ...]] = ("alpha", "scale")
+    name = "pareto"
+    parameters = ("alpha", "scale")
 
     @override
     def fit(self, sample: FloatArray) -> Law:
@@ -104,7 +104,6 @@ class ParetoFamily(Family):
 #
 # Source: own; the problem, and the cure of treating the smallest value as a cell, are described by
 # Cheng and Iles, Corrected maximum likelihood in non-regular problems, JRSS B 49 (1987).
-
 
 GRID = 48
 """Shifts at which the profile is evaluated before the search."""
@@ -180,8 +179,8 @@ def as_cells(sample: FloatArray) -> tuple[FloatArray, float]:
 class LogNormalFamily(ShiftedFamily):
     """Mean and standard deviation of log(x - shift)."""
 
-    name: ClassVar[str] = "lognormal"
-    parameters: ClassVar[tuple[str, ...]] = ("median", "sigma", "shift")
+    name = "lognormal"
+    parameters = ("median", "sigma", "shift")
     model = LogNormal
 
     @override
@@ -199,8 +198,8 @@ class LogNormalFamily(ShiftedFamily):
 class GammaFamily(ShiftedFamily):
     """log(shape) - digamma(shape) = log(mean) - mean(log), then scale = mean / shape."""
 
-    name: ClassVar[str] = "gamma"
-    parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
+    name = "gamma"
+    parameters = ("shape", "scale", "shift")
     model = Gamma
 
     @override
@@ -228,8 +227,8 @@ class GammaFamily(ShiftedFamily):
 class WeibullFamily(ShiftedFamily):
     """The shape solves one equation; then scale**shape = mean(x**shape)."""
 
-    name: ClassVar[str] = "weibull"
-    parameters: ClassVar[tuple[str, ...]] = ("shape", "scale", "shift")
+    name = "weibull"
+    parameters = ("shape", "scale", "shift")
     model = Weibull
 
     @override
@@ -276,7 +275,6 @@ FAMILIES: dict[str, Family] = {
     "mixture": TwoLogNormalsFamily(),
 }
 """Classic families: a handful of parameters each."""
-
 
 EMPIRICAL = EmpiricalFamily()
 """The law that bends to whatever was measured; it needs rounds that are held out."""

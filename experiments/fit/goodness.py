@@ -18,7 +18,6 @@ from .law import CannotFit, Family, Law, ScipyLaw, fitted
 # other way round; so do every second round and the rounds between them. The former shows what has
 # changed during the measurement, the latter what is left if nothing has.
 
-
 FEWEST_ROUNDS = 6
 """Rounds that a table must have to be cut into halves of three."""
 
@@ -107,7 +106,6 @@ def order_error(predicted: FloatArray, observed: FloatArray) -> float:
 # have a small Kolmogorov-Smirnov distance and still be wrong by a factor there, since what decides
 # lies in its tail; so laws are ranked by the mean over k of |log(predicted / observed)|.
 
-
 AT_ONCE = 2**23
 """Points of the integrals that are computed together: temporaries of 64 MiB."""
 
@@ -142,12 +140,6 @@ class Fit:
     def aic(self) -> float:
         """2 parameters - 2 log-likelihood: smaller is better."""
         return 2 * len(self.family.parameters) - 2 * self.log_likelihood
-
-    @property
-    def ratio(self) -> FloatArray:
-        """Predicted over observed, ``(K,)``; infinite where 0 s was observed."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(self.predicted / self.observed)
 
     @property
     def order_error(self) -> float:

@@ -19,7 +19,6 @@ from ...delay_models.parametric import LogNormal, ScipyDelays
 # A ``DelayModel`` is what a simulation draws from; a ``Law`` is what a likelihood needs. Times are
 # seconds.
 
-
 Section = dict[str, Any]
 """The ``delay:`` section of a config, or that of a model in it."""
 

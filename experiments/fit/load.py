@@ -21,7 +21,6 @@ from .law import rounded
 # so the standard error of the mean over T rounds is that of the means of about sqrt(T) batches of
 # successive rounds.
 
-
 CLEAR = 4.0
 """Standard errors; there may be few batches."""
 
@@ -71,7 +70,6 @@ def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
 # than chance, loads step instead of slope: T = X + cost(d), where the cost is the ascending
 # sequence nearest to the locations (isotonic regression, each load weighing the same), less its
 # first number.
-
 
 WORST = 1e6
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 from scipy import optimize, special
@@ -16,19 +15,20 @@ from .law import (
     CannotFit,
     Family,
     Law,
+    Section,
     TwoLogNormals,
     lognormal_section,
     require_positive_delays,
     require_spread,
+    rounded_to_4,
 )
-from .variance import components, trust
+from .variance import Parts, components, trust
 
 # Two lognormals are fitted by expectation-maximisation from several seeded starts. These are split
 # points of the sorted sample and random splits; each runs on a subsample, the best goes on with the
 # whole sample, and a quasi-Newton search ends it, since EM slows down near the maximum. The
 # likelihood of a mixture is unbounded too (one part may sit on a single value), so a part's sigma
 # is at least ``NARROWEST`` of the whole sample's.
-
 
 NARROWEST = 1e-3
 """Smallest sigma of a part, as a share of the standard deviation of all logarithms."""
@@ -60,10 +60,8 @@ class Normals:
 class TwoLogNormalsFamily(Family):
     """Weight, two medians and two sigmas."""
 
-    name: ClassVar[str] = "mixture"
-    parameters: ClassVar[tuple[str, ...]] = (
-        *("slow weight", "fast median", "fast sigma", "slow median", "slow sigma"),
-    )
+    name = "mixture"
+    parameters = ("slow weight", "fast median", "fast sigma", "slow median", "slow sigma")
 
     @override
     def fit(self, sample: FloatArray) -> Law:
@@ -197,19 +195,29 @@ class Split:
     """
 
     sample: FloatArray
-    by_worker: FloatArray | None
-    by_round: FloatArray | None
+    by_worker: FloatArray | None = None
+    by_round: FloatArray | None = None
+
+    def around(self, section: Section) -> Section:
+        """The factors, if there are any, around a section for what is left."""
+        if self.by_worker is not None:
+            factors = [rounded_to_4(float(factor)) for factor in self.by_worker]
+            section = {"model": "heterogeneous", "factors": factors, "base": section}
+        if self.by_round is not None and np.ptp(self.by_round) > 0:
+            law = factor_law(self.by_round)
+            section = {"model": "round_effects", "factor": law, "base": section}
+        return section
 
 
-def split_factors(tables: Sequence[FloatArray], worker: bool, by_round: bool) -> Split | None:
-    """Divide ``(rounds, n)`` tables by their factors; ``None`` without any.
+def split_factors(sample: FloatArray, tables: Sequence[FloatArray], parts: Parts) -> Split:
+    """Divide ``(rounds, n)`` tables by their factors; the ``(N,)`` sample stays without any.
 
     A factor is the exponential of a mean of logarithms, shrunk towards 1 by the part of it that is
     noise (the best linear unbiased prediction of a random effect): unshrunk, the factors of a few
     workers in a round would count what is chance in them twice, in the factor and in the base law.
     """
-    if not (worker or by_round) or min(min(table.shape) for table in tables) < 2:
-        return None
+    if not parts or min(min(table.shape) for table in tables) < 2:
+        return Split(sample)
     logs = [np.log(np.maximum(table, 1e-12)) for table in tables]
     of_worker, of_round, rest = components(logs)
     together = np.concatenate(logs)
@@ -217,18 +225,18 @@ def split_factors(tables: Sequence[FloatArray], worker: bool, by_round: bool) ->
     rows = trust(of_round, rest / workers) * (together.mean(axis=1) - together.mean())
     columns = trust(of_worker, rest / rounds) * (together.mean(axis=0) - together.mean())
     left = together
-    if by_round:
+    if parts.round:
         left = left - rows[:, None]
-    if worker:
+    if parts.worker:
         left = left - columns
     return Split(
         np.exp(left).ravel(),
-        np.exp(columns) if worker else None,
-        np.exp(rows) if by_round else None,
+        np.exp(columns) if parts.worker else None,
+        np.exp(rows) if parts.round else None,
     )
 
 
-def factor_law(factors: FloatArray) -> dict[str, Any]:
+def factor_law(factors: FloatArray) -> Section:
     """A section for the factors of rounds, ``(R,)`` numbers > 0, scaled to median 1.
 
     Often all rounds are alike but a few, which are slow for all workers. One lognormal would spread

@@ -176,9 +176,6 @@ def worker_sentences(workers: Workers | None, hosts: tuple[str, ...]) -> list[st
     return lines
 
 
-# The page, from the tables alone, so that ``report`` can make it again.
-
-
 def read_fit(directory: Path) -> Page:
     """The page again, from what ``fit`` left in a folder.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from typing_extensions import override
@@ -28,31 +29,19 @@ from .law import (
     rounded,
     rounded_to_4,
 )
-from .lognormals import Split, factor_law, split_factors
-from .variance import Memory
+from .lognormals import split_factors
+from .variance import Memory, Parts
 
 FEWEST_OF_ONE = 64
 """Delays of one worker that show more of a law than its middle and its width."""
 
 
 @dataclass(frozen=True)
-class Parts:
-    """Which effects go around the base law."""
-
-    worker: bool = False
-    round: bool = False
-
-    def __bool__(self) -> bool:
-        return self.worker or self.round
-
-    @property
-    def names(self) -> list[str]:
-        """``worker`` and ``round``, as far as there are such effects."""
-        return [part for part in ("worker", "round") if getattr(self, part)]
-
-
 class Recipe(ABC):
-    """From rounds to a delay section; abstract."""
+    """From rounds to a delay section, with effects of workers and rounds; abstract."""
+
+    parts: Parts
+    each: ClassVar[str] = "a factor for each"
 
     @abstractmethod
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
@@ -65,8 +54,14 @@ class Recipe(ABC):
 
     @property
     @abstractmethod
+    def base(self) -> str:
+        """What the effects go around, in words."""
+
+    @property
     def text(self) -> str:
         """What it is made of."""
+        effects = (part for part in ("worker", "round") if getattr(self.parts, part))
+        return "; ".join([self.base, *(f"{self.each} {part}" for part in effects)])
 
 
 @dataclass(frozen=True)
@@ -75,22 +70,20 @@ class Factors(Recipe):
 
     family: Family
     near: Law | None
-    parts: Parts = Parts()
 
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(tables, self.parts.worker, self.parts.round)
-        sample = sample if rest is None else rest.sample
+        rest = split_factors(sample, tables, self.parts)
         try:
-            section = fitted(self.family, sample, self.near).section()
+            section = fitted(self.family, rest.sample, self.near).section()
         except CannotFit:  # the factors explain everything
-            section = {"model": "deterministic", "value": rounded(float(sample.mean()))}
-        return _multiplied(section, rest)
+            section = {"model": "deterministic", "value": rounded(float(rest.sample.mean()))}
+        return rest.around(section)
 
     @property
     @override
-    def text(self) -> str:
-        return _joined(f"base law: {self.family.name}", self.parts, "a factor for each")
+    def base(self) -> str:
+        return f"base law: {self.family.name}"
 
 
 def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: Parts) -> Factors:
@@ -98,19 +91,17 @@ def factors_of(families: Sequence[Family], tables: Sequence[FloatArray], parts: 
 
     Its family is the one with the best AIC for what the factors leave.
     """
-    rest = split_factors(tables, parts.worker, parts.round)
+    rest = split_factors(np.empty(0), tables, parts).sample
     best: tuple[float, Family, Law | None] = (np.inf, families[0], None)
-    if rest is None:
-        return Factors(families[0], None, parts)
-    sample = thinned(rest.sample)
-    for family in families:
+    sample = thinned(rest) if rest.size else rest
+    for family in families if rest.size else ():
         try:
             law = fitted(family, sample)
         except CannotFit:
             continue
         aic = 2 * len(family.parameters) - 2 * float(law.logpdf(sample).sum())
         best = min(best, (aic, family, law), key=lambda each: each[0])
-    return Factors(best[1], best[2], parts)
+    return Factors(parts, *best[1:])
 
 
 @dataclass(frozen=True)
@@ -120,13 +111,12 @@ class States(Recipe):
     mixture: TwoLogNormals
     family: Family
     memory: Memory
-    parts: Parts = Parts()
 
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(tables, self.parts.worker, self.parts.round)
+        rest = split_factors(sample, tables, self.parts)
         try:
-            law = fitted(self.family, sample if rest is None else rest.sample, self.mixture)
+            law = fitted(self.family, rest.sample, self.mixture)
         except CannotFit:
             law = self.mixture
         fast, slow = law.section()["components"]
@@ -137,21 +127,20 @@ class States(Recipe):
             "fast": fast,
             "slow": slow,
         }
-        return _multiplied(section, rest)
+        return rest.around(section)
 
     @property
     @override
-    def text(self) -> str:
-        text = f"memory: persistence {self.memory.persistence:.2f}"
-        return _joined(text, self.parts, "a factor for each")
+    def base(self) -> str:
+        return f"memory: persistence {self.memory.persistence:.2f}"
 
 
 @dataclass(frozen=True)
 class Ranked(Recipe):
     """The measured law as it is, with effects on ranks."""
 
-    parts: Parts
     spells: bool = False
+    each = "a rank for each"
 
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
@@ -161,41 +150,35 @@ class Ranked(Recipe):
             return {"model": "deterministic", "value": rounded(float(sample.mean()))}
         if min(min(table.shape) for table in tables) < 2:
             return section
-        effects = rank_effects(tables, self.parts.worker, self.parts.round, self.spells)
-        return section | effects
+        return section | rank_effects(tables, self.parts, self.spells)
 
     @property
     @override
-    def text(self) -> str:
-        text = "base law: empirical" + (", spells on ranks" if self.spells else "")
-        return _joined(text, self.parts, "a rank for each")
+    def base(self) -> str:
+        return "base law: empirical" + (", spells on ranks" if self.spells else "")
 
 
 @dataclass(frozen=True)
 class LawsOfWorkers(Recipe):
-    """A law for each worker, and a factor for each round if it says so.
+    """A law for each worker, and perhaps a factor for each round.
 
     Where workers differ more than a worker does from round to round, they may also differ in how
     much they vary, which one law around factors or ranks does not show.
     """
 
-    round: bool = False
-
     @override
     def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
-        rest = split_factors(tables, worker=False, by_round=self.round)
         table = np.concatenate(tables)
-        if rest is not None:
-            table = rest.sample.reshape(table.shape)
-        models = [_of_one(mine) for mine in table.T]
+        rest = split_factors(table.ravel(), tables, self.parts)
+        models = [_of_one(mine) for mine in rest.sample.reshape(table.shape).T]
         workers = [*range(len(models))]
         section = {"model": "own_laws", "workers": workers, "models": models, "base": models[0]}
-        return _multiplied(section, rest)
+        return rest.around(section)
 
     @property
     @override
-    def text(self) -> str:
-        return _joined("a law for each worker", Parts(round=self.round), "a factor for each")
+    def base(self) -> str:
+        return "a law for each worker"
 
 
 def _of_one(sample: FloatArray) -> Section:
@@ -206,18 +189,3 @@ def _of_one(sample: FloatArray) -> Section:
         return fitted(EMPIRICAL, sample).section()
     logs = np.log(np.maximum(sample, 1e-12))
     return lognormal_section(logs, float(logs.std(ddof=1)))
-
-
-def _joined(text: str, parts: Parts, each: str) -> str:
-    return "; ".join([text, *(f"{each} {word}" for word in parts.names)])
-
-
-def _multiplied(section: Section, split: Split | None) -> Section:
-    """The factors of a split, if there is one, around a section."""
-    if split is not None and split.by_worker is not None:
-        factors = [rounded_to_4(float(factor)) for factor in split.by_worker]
-        section = {"model": "heterogeneous", "factors": factors, "base": section}
-    if split is not None and split.by_round is not None and np.ptp(split.by_round) > 0:
-        law = factor_law(split.by_round)
-        section = {"model": "round_effects", "factor": law, "base": section}
-    return section

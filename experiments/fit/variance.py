@@ -63,7 +63,6 @@ class Memory:
         standard_error: of rho, from resampled workers.
         chance: P(a lag-1 correlation this large | no memory), by permutation.
         slow_share: pi, the share of slow delays.
-        reliability: delta, 1 where slow and fast never overlap.
         correlation: c(l) / c(0) at lags 1, 2, ..., ``(L,)``.
         static: V / c(0), the correlation that does not decay.
     """
@@ -72,7 +71,6 @@ class Memory:
     standard_error: float
     chance: float
     slow_share: float
-    reliability: float
     correlation: FloatArray
     static: float
 
@@ -149,7 +147,6 @@ def measure_memory(tables: Sequence[FloatArray], mixture: TwoLogNormals) -> Memo
         standard_error=_bootstrap(products, known),
         chance=_chance(centred, covariance[0]),
         slow_share=share,
-        reliability=delta,
         correlation=covariance / variance,
         static=static / variance,
     )
@@ -279,6 +276,17 @@ def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
         by_round += table.shape[1] * float(np.sum(centred.mean(axis=1) ** 2))
         total += float(np.sum(centred**2))
     return worker, by_round, total
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Which effects go around the base law."""
+
+    worker: bool = False
+    round: bool = False
+
+    def __bool__(self) -> bool:
+        return self.worker or self.round
 
 
 def trust(effect: float, noise: float) -> float:

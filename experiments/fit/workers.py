@@ -29,7 +29,6 @@ from .law import Section, lognormal_section, rounded_to_4
 # longer, than chance explains. That counts a spell of slow rounds once; so whoever has a spell that
 # is longer than chance makes any of them stands out, too.
 
-
 LEVEL = 1.2
 DEVIATIONS = 4.0
 

@@ -23,6 +23,7 @@ from erasurehead.experiments.fit.goodness import (
     observed_order_statistics,
 )
 from erasurehead.experiments.fit.law import CannotFit, ScipyLaw
+from erasurehead.experiments.fit.variance import Parts
 from tests.statistics import BOUND
 
 # Fits recover known parameters, and tell the families apart.
@@ -275,8 +276,9 @@ def test_ranks_do_not_see_the_margin() -> None:
     rng = np.random.default_rng(0)
     numbers = rng.normal(size=30) * 0.5 + rng.normal(size=(200, 1)) * 0.4
     numbers = numbers + rng.normal(size=(200, 30))
-    effects = rank_effects([numbers], worker=True, by_round=True, spells=False)
-    assert rank_effects([np.exp(5 * numbers)], True, True, False) == effects
+    both = Parts(worker=True, round=True)
+    effects = rank_effects([numbers], both, spells=False)
+    assert rank_effects([np.exp(5 * numbers)], both, spells=False) == effects
     assert np.ptp(latent([numbers])[0]) == np.ptp(latent([np.arctan(numbers)])[0])
 
 
@@ -287,6 +289,6 @@ def test_effects_on_ranks_are_recovered() -> None:
     quantiles = tuple(17 - 15 * (1 - np.linspace(0, 1, 40)) ** 3)
     model = MODELS["empirical"](quantiles=quantiles, ranks=ranks, **truth)
     table = model.sample(np.random.default_rng(0), 2000, len(ranks))
-    found = rank_effects([table], worker=True, by_round=True, spells=True)
+    found = rank_effects([table], Parts(worker=True, round=True), spells=True)
     np.testing.assert_allclose(found.pop("ranks"), ranks, atol=0.15)
     assert found == {key: pytest.approx(value, abs=0.06) for key, value in truth.items()}

@@ -18,6 +18,7 @@ from erasurehead.experiments.fit.goodness import (
 )
 from erasurehead.experiments.fit.lognormals import split_factors
 from erasurehead.experiments.fit.study import Findings, study
+from erasurehead.experiments.fit.variance import Parts
 from tests.fit.walled import drawn, in_launches, walled
 from tests.tools import numbered
 
@@ -147,8 +148,7 @@ def test_factors_of_rounds_are_shrunk() -> None:
     rng = np.random.default_rng(0)
     rounds = rng.normal(0, 0.05, (4000, 1))
     cells = rng.normal(0, 0.2, (4000, 4))
-    split = split_factors([np.exp(rounds + cells)], worker=False, by_round=True)
-    assert split is not None
+    split = split_factors(np.empty(0), [np.exp(rounds + cells)], Parts(round=True))
     assert split.by_round is not None
     factors = np.log(split.by_round)
     expected = 0.05**2 / (0.05**2 + 0.2**2 / 4)  # what a best linear prediction trusts

@@ -13,7 +13,7 @@ from erasurehead.experiments.config.build import delay_model
 from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
 from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
-from erasurehead.experiments.fit.variance import Memory
+from erasurehead.experiments.fit.variance import Memory, Parts
 from erasurehead.experiments.fit.workers import judge_workers, with_own_laws
 from erasurehead.experiments.page.markdown import as_markdown
 from tests.tools import inside, numbered
@@ -197,7 +197,8 @@ def test_a_worker_with_spells_takes_its_place_among_laws_of_their_own() -> None:
     workers = judge_workers([table])
     assert workers is not None
     others = [np.delete(table, 1, axis=1)]
-    section = with_own_laws(LawsOfWorkers().section(others[0], others), [table], workers)
+    recipe = LawsOfWorkers(Parts())
+    section = with_own_laws(recipe.section(others[0], others), [table], workers)
     assert workers.lasting == (1,)
     simulated = delay_model(section).sample(np.random.default_rng(0), 20_000, 4)
     assert np.median(simulated, axis=0) == pytest.approx(middles, rel=0.06)
