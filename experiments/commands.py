@@ -27,8 +27,10 @@ from .options import (
     Set,
     TableOptions,
     VerifyRequest,
+    argument,
     cores,
     grouped,
+    option,
     whole,
 )
 from .page import terminal
@@ -70,8 +72,7 @@ def erasurehead(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
     debug: Annotated[
-        bool,
-        typer.Option("--debug", help="Show a traceback of any error (works anywhere on the line)."),
+        bool, option("Show a traceback of any error (works anywhere on the line).", "--debug")
     ] = False,
 ) -> None:
     """Straggler simulator for distributed gradient descent."""
@@ -80,8 +81,7 @@ def erasurehead(
 @as_command("init demo")
 def init(
     name: Annotated[
-        str,
-        typer.Argument(help="demo, example, asynchronous, cluster, lambda_cnn, authors_measured."),
+        str, argument("demo, example, asynchronous, cluster, lambda_cnn, authors_measured.")
     ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""
@@ -97,9 +97,7 @@ def run(
     where: OutputOptions,
     timeline: Annotated[
         Path | None,
-        typer.Option(
-            help="Also write what every worker did in one replication, for ui.perfetto.dev."
-        ),
+        option("Also write what every worker did in one replication, for ui.perfetto.dev."),
     ] = None,
 ) -> None:
     """Run every scheme of a config and write the tables."""
@@ -180,14 +178,10 @@ def verify(asked: VerifyRequest) -> None:
 def reproduce(
     figures: Annotated[
         list[str] | None,
-        typer.Argument(
-            metavar="[FIGURE ...]", help="Which figures (see: list figures); default all."
-        ),
+        argument("Which figures (see: list figures); default all.", "[FIGURE ...]"),
     ] = None,
-    full: Annotated[
-        bool, typer.Option("--full", help="More replications, and the public data sets.")
-    ] = False,
-    output: Annotated[Path, typer.Option(help="Where pictures, tables and summary.md go.")] = Path(
+    full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False,
+    output: Annotated[Path, option("Where pictures, tables and summary.md go.")] = Path(
         "results/reproduce"
     ),
     data_dir: DataDir = None,
@@ -213,9 +207,9 @@ def reproduce(
 
 @as_command("atlas --output atlas")
 def atlas(
-    output: Annotated[
-        Path, typer.Option(help="Where atlas.md and the folder of pictures go.")
-    ] = Path("results/atlas"),
+    output: Annotated[Path, option("Where atlas.md and the folder of pictures go.")] = Path(
+        "results/atlas"
+    ),
 ) -> None:
     """Write a reference page of every scheme: what it does, what is known, sources."""
     from .atlas import write_atlas
@@ -230,11 +224,9 @@ def fit(
     trace: MeasuredTable,
     table: TableOptions,
     k_range: Annotated[
-        str | None, typer.Option(help="Order statistics to rank by, A:B; default n/2 to n.")
+        str | None, option("Order statistics to rank by, A:B; default n/2 to n.")
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Default results/fit/<name of the trace>/.")
-    ] = None,
+    output: Annotated[Path | None, option("Default results/fit/<name of the trace>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
@@ -264,22 +256,19 @@ def whatif(
     table: TableOptions,
     stragglers: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
             metavar="A:B,...",
-            help="Numbers of hosts to replace, drop, or not wait for; default 1 to 10 %.",
         ),
     ] = None,
     timeout: Annotated[
         str | None,
-        typer.Option(
+        option(
+            "Quantiles of all delays after which a task's backup copy starts; default 0.95,0.99.",
             metavar="Q,...",
-            help="Quantiles of all delays after which a task's backup copy starts; default "
-            "0.95,0.99.",
         ),
     ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Default results/whatif/<name of the trace>/.")
-    ] = None,
+    output: Annotated[Path | None, option("Default results/whatif/<name of the trace>/.")] = None,
     allow_large: AllowLarge = False,
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
@@ -305,8 +294,7 @@ def whatif(
 @as_command("recommend demo.yaml --max-load 3 --jobs 2")
 def recommend(
     config: Annotated[
-        Path | None,
-        typer.Argument(metavar="[CONFIG.yaml]", help="The cluster, its problem, today's schemes."),
+        Path | None, argument("The cluster, its problem, today's schemes.", "[CONFIG.yaml]")
     ] = None,
     set_: Set = None,
     *,
@@ -314,7 +302,7 @@ def recommend(
     request: SearchRequest,
     table: TableOptions,
     jobs: Annotated[int, whole(1, MOST_JOBS, "Schemes computed at the same time.")] = 1,
-    output: Annotated[Path | None, typer.Option(help="Default results/recommend/<name>/.")] = None,
+    output: Annotated[Path | None, option("Default results/recommend/<name>/.")] = None,
     data_dir: DataDir = None,
 ) -> None:
     """Find the scheme, load, stop and learning rate that reach a target soonest."""
@@ -333,9 +321,7 @@ def attack(
     given: GivenConfig,
     stragglers: Annotated[
         str | None,
-        typer.Option(
-            metavar="A:B,...", help="Numbers of stragglers; default 0 to half of the workers."
-        ),
+        option("Numbers of stragglers; default 0 to half of the workers.", metavar="A:B,..."),
     ] = None,
     budget: Annotated[
         int | None,
@@ -347,7 +333,7 @@ def attack(
         ),
     ] = None,
     samples: Annotated[int, whole(2, MOST_SETS, "Random sets for a mean.")] = 400,
-    output: Annotated[Path | None, typer.Option(help="Default results/attack/<name>/.")] = None,
+    output: Annotated[Path | None, option("Default results/attack/<name>/.")] = None,
 ) -> None:
     """Find the worst stragglers for each code of a config."""
     from .attack import command
@@ -369,10 +355,8 @@ def attack(
 
 @as_command("plot results/demo --kind loss_time --format png,pdf")
 def plot(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Output of a run or sweep.")],
-    kind: Annotated[
-        str | None, typer.Option(help="One kind of plot; default all that can be drawn.")
-    ] = None,
+    directory: Annotated[Path, argument("Output of a run or sweep.", "DIR")],
+    kind: Annotated[str | None, option("One kind of plot; default all that can be drawn.")] = None,
     format_: Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
@@ -386,12 +370,9 @@ def plot(
 @as_command("report results/demo")
 def report(
     directory: Annotated[
-        Path,
-        typer.Argument(
-            metavar="DIR", help="Output of run, sweep, live, fit, whatif, compare or recommend."
-        ),
+        Path, argument("Output of run, sweep, live, fit, whatif, compare or recommend.", "DIR")
     ],
-    output: Annotated[Path | None, typer.Option(help="The file; default DIR/report.html.")] = None,
+    output: Annotated[Path | None, option("The file; default DIR/report.html.")] = None,
 ) -> None:
     """Make a self-contained HTML page of a result, easy to share."""
     from .report.command import write_report
@@ -404,7 +385,7 @@ def report(
 def explore(
     port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
     no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address; open no browser.")
+        bool, option("Only print the address; open no browser.", "--no-browser")
     ] = False,
 ) -> None:
     """Open a local page with sliders that redraw loss, time and error as you move them."""
@@ -426,9 +407,9 @@ def explore(
 def measure(
     config: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[CONFIG.yaml]",
-            help="Tasks are gradients of this config's problem; without it, matrix products.",
+        argument(
+            "Tasks are gradients of this config's problem; without it, matrix products.",
+            "[CONFIG.yaml]",
         ),
     ] = None,
     set_: Set = None,
@@ -454,9 +435,9 @@ def measure(
 
 @as_command("compare results/demo results/demo-live")
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="DIR", help="The reference, such as a run.")],
-    second: Annotated[Path, typer.Argument(metavar="DIR", help="The result to compare with it.")],
-    output: Annotated[Path, typer.Option(help="Where the table and the picture go.")] = Path(
+    first: Annotated[Path, argument("The reference, such as a run.", "DIR")],
+    second: Annotated[Path, argument("The result to compare with it.", "DIR")],
+    output: Annotated[Path, option("Where the table and the picture go.")] = Path(
         "results/compare"
     ),
 ) -> None:
@@ -471,10 +452,10 @@ def compare(
 def list_(
     what: Annotated[
         str | None,
-        typer.Argument(
-            metavar="[WHAT]",
-            help="schemes, delays, load_laws, data, losses, optimizers, network, failures or "
+        argument(
+            "schemes, delays, load_laws, data, losses, optimizers, network, failures or "
             "figures; default all.",
+            "[WHAT]",
         ),
     ] = None,
 ) -> None:
@@ -486,9 +467,7 @@ def list_(
 
 @as_command("schema > erasurehead.schema.json")
 def schema(
-    config: Annotated[
-        Path | None, typer.Argument(help="Include what this config's plugins add.")
-    ] = None,
+    config: Annotated[Path | None, argument("Include what this config's plugins add.")] = None,
 ) -> None:
     """Print the JSON Schema of configs, with which editors complete and check them."""
     import json

@@ -29,6 +29,16 @@ def whole(least: int, most: int, meaning: str) -> Any:
     return typer.Option(parser=read, metavar="N", help=meaning)
 
 
+def option(meaning: str, *names: str, metavar: str | None = None) -> Any:
+    """An option, called as its parameter is unless it has names; a flag always has one."""
+    return typer.Option(*names, metavar=metavar, help=meaning)
+
+
+def argument(meaning: str, metavar: str | None = None) -> Any:
+    """An argument, which stands in the command line without a name."""
+    return typer.Argument(metavar=metavar, help=meaning)
+
+
 MOST_JOBS = 1024
 """Processes that a command may start; a machine with more cores takes a cluster."""
 
@@ -46,40 +56,30 @@ MOST_SETS = 10**7
 MOST_ROUNDS = 10**7
 """Rounds that ``verify`` may simulate of each scheme: 15 GB."""
 
-
 Set = Annotated[
     list[str] | None,
-    typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change dotted.key; several values v1,v2 make a sweep."
-    ),
+    option("Change dotted.key; several values v1,v2 make a sweep.", "--set", metavar="KEY=VALUE"),
 ]
 DataDir = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the public data sets; default $ERASUREHEAD_DATA."),
+    Path | None, option("Folder of the public data sets; default $ERASUREHEAD_DATA.")
 ]
-Formats = Annotated[
-    str, typer.Option("--format", help="Any of png, svg and pdf, separated by commas.")
-]
+Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
 AllowLarge = Annotated[
-    bool,
-    typer.Option("--allow-large", help="Run even if it seems too large for this machine."),
+    bool, option("Run even if it seems too large for this machine.", "--allow-large")
 ]
 MeasuredTable = Annotated[
-    Path,
-    typer.Argument(
-        help="Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder).",
-    ),
+    Path, argument("Measured delays: CSV, Parquet, NPZ, or PyTorch profiler traces (a folder).")
 ]
 OnCluster = Annotated[
     str | None,
-    typer.Option(
-        help="Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
-        "processes on this machine.",
+    option(
+        "Use the workers of a Dask cluster: tcp://host:port (extra cluster); default "
+        "processes on this machine."
     ),
 ]
 Slow = Annotated[
     list[str] | None,
-    typer.Option(metavar="WORKER=FACTOR", help="Multiply a worker's computing time by a factor."),
+    option("Multiply a worker's computing time by a factor.", metavar="WORKER=FACTOR"),
 ]
 
 
@@ -87,9 +87,7 @@ Slow = Annotated[
 class GivenConfig:
     """A config, and what the command line changes in it."""
 
-    config: Annotated[
-        Path, typer.Argument(metavar="CONFIG.yaml", help="What to run; init writes an example.")
-    ]
+    config: Annotated[Path, argument("What to run; init writes an example.", "CONFIG.yaml")]
     set_: Set = None
 
     def document(self) -> dict[str, Any]:
@@ -107,15 +105,11 @@ class GivenConfig:
 class OutputOptions:
     """Where a run or sweep reads and writes, and whether it does."""
 
-    output: Annotated[
-        Path | None, typer.Option(help="Where results go; default results/<name>/.")
-    ] = None
+    output: Annotated[Path | None, option("Where results go; default results/<name>/.")] = None
     data_dir: DataDir = None
     dry_run: Annotated[
         bool,
-        typer.Option(
-            "--dry-run", help="Show cells, engines and estimated cost; compute and write nothing."
-        ),
+        option("Show cells, engines and estimated cost; compute and write nothing.", "--dry-run"),
     ] = False
     allow_large: AllowLarge = False
 
@@ -126,7 +120,7 @@ class LaneOptions:
 
     jobs: Annotated[int, whole(1, MOST_JOBS, "Cells computed at the same time.")] = 1
     scheduler: Annotated[
-        str | None, typer.Option(help="Compute on a Dask cluster: tcp://host:port (extra cluster).")
+        str | None, option("Compute on a Dask cluster: tcp://host:port (extra cluster).")
     ] = None
 
 
@@ -136,16 +130,16 @@ class LiveRequest:
 
     scheduler: OnCluster = None
     time_scale: Annotated[
-        float, typer.Option(help="Real seconds per simulated second; results are divided by it.")
+        float, option("Real seconds per simulated second; results are divided by it.")
     ] = 1.0
     no_injection: Annotated[
-        bool, typer.Option("--no-injection", help="Inject no delays: workers only compute.")
+        bool, option("Inject no delays: workers only compute.", "--no-injection")
     ] = False
     slow: Slow = None
-    output: Annotated[Path | None, typer.Option(help="Default results/<name>-live/.")] = None
+    output: Annotated[Path | None, option("Default results/<name>-live/.")] = None
     data_dir: DataDir = None
     allow_large: Annotated[
-        bool, typer.Option("--allow-large", help="Run even if it takes longer than a day.")
+        bool, option("Run even if it takes longer than a day.", "--allow-large")
     ] = False
 
 
@@ -157,13 +151,11 @@ class MeasureRequest:
         int | None, whole(1, MOST_JOBS, "Number of workers; default the config's, or 4.")
     ] = None
     rounds: Annotated[int, whole(1, MOST_ROUNDS, "Rounds of each load.")] = 50
-    loads: Annotated[str, typer.Option(help="Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
-    size: Annotated[int, typer.Option(help="Rows and columns of the matrices.")] = 400
+    loads: Annotated[str, option("Partitions (or products) of a task: 1,2,3.")] = "1,2,3"
+    size: Annotated[int, option("Rows and columns of the matrices.")] = 400
     scheduler: OnCluster = None
     slow: Slow = None
-    output: Annotated[Path, typer.Option(help="The table of all tasks.")] = Path(
-        "results/measured.csv"
-    )
+    output: Annotated[Path, option("The table of all tasks.")] = Path("results/measured.csv")
     data_dir: DataDir = None
 
 
@@ -175,13 +167,10 @@ class VerifyRequest:
         200_000
     )
     engine: Annotated[
-        Literal["batch", "event"],
-        typer.Option(help="The event engine takes two minutes for 10000 rounds."),
+        Literal["batch", "event"], option("The event engine takes two minutes for 10000 rounds.")
     ] = "batch"
     seed: Annotated[int, whole(0, 2**63 - 1, "Seed of the delays.")] = 0
-    output: Annotated[
-        Path | None, typer.Option(help="Also write verify.parquet and verify.csv here.")
-    ] = None
+    output: Annotated[Path | None, option("Also write verify.parquet and verify.csv here.")] = None
     allow_large: AllowLarge = False
 
 
@@ -189,28 +178,22 @@ class VerifyRequest:
 class TableOptions:
     """How a measured table is read, as the options of a command say it."""
 
-    load: Annotated[
-        float | None, typer.Option(help="One load of a table with several; default all.")
-    ] = None
+    load: Annotated[float | None, option("One load of a table with several; default all.")] = None
     columns: Annotated[
-        str | None, typer.Option(help="What the columns are: worker=host,seconds=duration_ms.")
+        str | None, option("What the columns are: worker=host,seconds=duration_ms.")
     ] = None
-    drop: Annotated[
-        list[str] | None, typer.Option(help="Columns to leave out, separated by commas.")
-    ] = None
+    drop: Annotated[list[str] | None, option("Columns to leave out, separated by commas.")] = None
     unit: Annotated[
         Literal["s", "ms", "us", "ns"] | None,
-        typer.Option(help="Unit of times, if the column names do not give it."),
+        option("Unit of times, if the column names do not give it."),
     ] = None
     missing: Annotated[
         Literal["refuse", "drop-rounds", "never"],
-        typer.Option(
-            help="A missing delay: refuse it, drop its round, or treat as never arriving."
-        ),
+        option("A missing delay: refuse it, drop its round, or treat as never arriving."),
     ] = "refuse"
     retries: Annotated[
         Literal["refuse", "last", "sum"],
-        typer.Option(help="Several rows for a worker and round: refuse, keep the last, or sum."),
+        option("Several rows for a worker and round: refuse, keep the last, or sum."),
     ] = "refuse"
 
     def reading(self) -> Reading:
@@ -257,16 +240,14 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
 class MeasuredJob:
     """Measured delays in place of a config, and what is trained on them, for ``recommend``."""
 
-    trace: Annotated[Path | None, typer.Option(help="Instead of a config, measured delays.")] = None
+    trace: Annotated[Path | None, option("Instead of a config, measured delays.")] = None
     workers: Annotated[int | None, whole(1, 10**6, "With --trace; default those of the table.")] = (
         None
     )
-    loss: Annotated[
-        str | None, typer.Option(help="With --trace: what is trained; default nothing.")
-    ] = None
-    dataset: Annotated[str | None, typer.Option(help="With --loss; default synthetic.")] = None
+    loss: Annotated[str | None, option("With --trace: what is trained; default nothing.")] = None
+    dataset: Annotated[str | None, option("With --loss; default synthetic.")] = None
     replay: Annotated[
-        bool, typer.Option("--replay", help="With --trace: draw measured rounds, fit no law.")
+        bool, option("With --trace: draw measured rounds, fit no law.", "--replay")
     ] = False
 
 
@@ -275,25 +256,16 @@ class SearchRequest:
     """What ``recommend`` searches for, as its options say it."""
 
     target: Annotated[
-        float | None,
-        typer.Option(help="Loss to reach soonest; without a problem, exact iterations."),
+        float | None, option("Loss to reach soonest; without a problem, exact iterations.")
     ] = None
-    budget: Annotated[
-        float | None, typer.Option(help="Seconds in which the loss is to be least.")
-    ] = None
-    max_load: Annotated[float | None, typer.Option(help="Partitions that a worker can hold.")] = (
-        None
-    )
+    budget: Annotated[float | None, option("Seconds in which the loss is to be least.")] = None
+    max_load: Annotated[float | None, option("Partitions that a worker can hold.")] = None
     max_worker_seconds: Annotated[
-        float | None, typer.Option(help="Computing, of all workers, to the goal.")
+        float | None, option("Computing, of all workers, to the goal.")
     ] = None
-    max_bytes: Annotated[float | None, typer.Option(help="Of messages heard, to the goal.")] = None
-    max_error: Annotated[float | None, typer.Option(help="Mean decoding error of an update.")] = (
-        None
-    )
-    only: Annotated[
-        str | None, typer.Option(metavar="SCHEME,...", help="Search these schemes alone.")
-    ] = None
+    max_bytes: Annotated[float | None, option("Of messages heard, to the goal.")] = None
+    max_error: Annotated[float | None, option("Mean decoding error of an update.")] = None
+    only: Annotated[str | None, option("Search these schemes alone.", metavar="SCHEME,...")] = None
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
