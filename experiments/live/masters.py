@@ -22,7 +22,7 @@ from ...sim.schemes.base import Fixed
 from ...sim.types import BoolArray, FloatArray
 from ..config.build import Training
 from .worker import Vector
-from .workers import Arrival, Death, LiveWorkers
+from .workers import Arrival, ConnectedWorkers, Death
 
 
 class CannotEnd(RuntimeError):
@@ -47,7 +47,7 @@ class CannotEnd(RuntimeError):
         return f"iteration {self.iteration} has not ended after max_wait = {self.waited:g} s{dead}"
 
 
-def arrivals(workers: LiveWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
+def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterator[Arrival]:
     """So many messages, as they come.
 
     Raises:
@@ -106,7 +106,7 @@ class Session:
 
     Attributes:
         run: what to run.
-        workers: the real workers.
+        workers: the real workers. Tests simulate them.
         training: the problem and the optimizer; ``None``: times alone are of interest.
         injected: whether the config's delays are slept out.
         progress: called after each iteration.
@@ -115,7 +115,7 @@ class Session:
     """
 
     run: Run
-    workers: LiveWorkers
+    workers: ConnectedWorkers
     training: Training | None = None
     injected: bool = True
     progress: Callable[[], None] = lambda: None

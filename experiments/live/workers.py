@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from math import inf
 from multiprocessing.connection import Client, Connection, Listener
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import numpy as np
 
@@ -48,34 +48,9 @@ class Death:
 Event = Arrival | Death
 
 
-class LiveWorkers(Protocol):
-    """What a master needs; seconds are those of the config. Tests have one that simulates."""
-
-    def start_clock(self) -> None:
-        """It is 0 s now."""
-
-    def now(self) -> float:
-        """Seconds since the clock was started."""
-
-    def give(self, worker: int, number: int, waits: Sequence[float], argument: Any) -> None:
-        """Give a worker its next task; see ``Task``. A dead one hears nothing."""
-
-    def hear(self, until: float) -> Sequence[Event]:
-        """What has happened since, in order; waits for something until an instant."""
-
-    def settle(self) -> FloatArray:
-        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``.
-
-        Of a dead worker only what went into its messages is known.
-        """
-
-    def name(self, worker: int) -> str:
-        """How a person finds a worker."""
-
-
 @final
 class ConnectedWorkers:
-    """Workers at the other ends of lines.
+    """Workers at the other ends of lines; seconds are those of the config.
 
     Args:
         lines: one to each worker.
@@ -124,7 +99,7 @@ class ConnectedWorkers:
         argument: Any,
         empty: bool = False,
     ) -> None:
-        """Give a worker its next task."""
+        """Give a worker its next task; see ``Task``. A dead one hears nothing."""
         scaled = tuple([wait * self.scale for wait in waits])
         self._tell(worker, Task(number, scaled, argument, empty))
 
@@ -145,7 +120,10 @@ class ConnectedWorkers:
         return self.names[worker]
 
     def settle(self) -> FloatArray:
-        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``."""
+        """Have every worker drop what it does; returns how long each has been busy, ``(n,)``.
+
+        Of a dead worker only what went into its messages is known.
+        """
         self._dropping = [worker for worker, alive in enumerate(self._alive) if alive]
         for worker in self._dropping:
             self._tell(worker, Drop())
