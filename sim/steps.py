@@ -123,6 +123,22 @@ class Held:
 Step: TypeAlias = "Dense | Sparse | Renewal | Held"
 
 
+def weights_of(step: Step, partitions: int) -> FloatArray | None:
+    """``(R, k)`` partition weights of an update, whatever models its gradients are of.
+
+    ``None`` where the step does not say them.
+    """
+    if isinstance(step, Dense):
+        return step.weights
+    if not isinstance(step, Sparse):
+        return None
+    there = step.partition >= 0
+    weights = np.zeros((len(there), partitions))
+    rows = np.broadcast_to(np.arange(len(there))[:, None], there.shape)
+    np.add.at(weights, (rows[there], step.partition[there]), step.weight[there])
+    return weights
+
+
 class Steps(ABC):
     """All updates of a run, for R replications; abstract.
 

@@ -9,10 +9,10 @@ import numpy as np
 from ...sim.schemes.base import Fixed, Independent
 from ...sim.schemes.decoders import decoding_error
 from ...sim.schemes.random_codes import Shares
-from ...sim.steps import Dense, Sparse, Step
+from ...sim.steps import Step, weights_of
 from ...sim.theory import NoFormula, expected_decoding_error, worst_bound, worst_cases
 from ...sim.types import BoolArray, FloatArray
-from .tested import BOUND, SchemeUnderTest, ensure
+from .tested import BOUND, Nonconforming, SchemeUnderTest, ensure
 
 
 def check_loads(tested: SchemeUnderTest) -> str:
@@ -218,25 +218,23 @@ def check_unbiased(tested: SchemeUnderTest) -> str:
     Under ``RandomOrder`` over 400 runs of 25 updates, whose means are independent; with chances
     of one's own over 20,000 sets of arrivals.
     """
-    claimed = tested.scheme.claims.unbiased
+    scheme = tested.scheme
+    claimed = scheme.claims.unbiased
     if claimed is None:
         return ""
     if isinstance(claimed, Independent):
         ensure(len(claimed.chances) == tested.workers, f"claims {len(claimed.chances)} chances")
-        scheme = tested.rounds
-        ensure(scheme is not None, "claims unbiased sums of rounds, but has none")
-        assert scheme is not None
+        if tested.rounds is None:
+            raise Nonconforming("claims unbiased sums of rounds, but has none")
         draws = np.random.default_rng(3).random((SETS, tested.workers))
-        heard = draws >= np.array(claimed.chances)
-        samples = np.asarray(scheme.weights(np.repeat(heard, scheme.messages, axis=1)))
+        heard = np.repeat(draws >= np.array(claimed.chances), tested.rounds.messages, axis=1)
+        samples = np.asarray(tested.rounds.weights(heard))
     else:
         if tested.sees_losses:
             return ""
-        iterations = max(2, UPDATES // tested.scheme.updates(1))
-        steps = tested.steps(REPLICATIONS, iterations)
-        updates, shape = steps.times.shape[1], (REPLICATIONS, tested.scheme.partitions)
-        samples = sum((_weights(steps.step(u), shape) for u in range(updates)), np.zeros(shape))
-        samples = samples / updates  # mean weights of each run's updates: (R, k)
+        steps = tested.steps(REPLICATIONS, max(2, UPDATES // scheme.updates(1)))
+        updates = [_weights(steps.step(u), scheme.partitions) for u in range(steps.times.shape[1])]
+        samples = np.mean(updates, axis=0)  # mean weights of each run's updates: (R, k)
     z, mean = _z(samples), samples.mean(axis=0)
     i = int(np.argmax(np.abs(z)))
     text = f"claims to be unbiased; partition {i} weighs {mean[i]:.4g} on average (z = {z[i]:.1f})"
@@ -253,14 +251,8 @@ def _z(samples: FloatArray) -> FloatArray:
     return np.where(error < 1e-12, certain, away / np.maximum(error, 1e-12))
 
 
-def _weights(step: Step, shape: tuple[int, ...]) -> FloatArray:
-    if isinstance(step, Dense):
-        return step.weights
-    kind = type(step).__name__
-    ensure(isinstance(step, Sparse), f"claims unbiased sums, but an update is a {kind}")
-    assert isinstance(step, Sparse)
-    found = np.zeros(shape)
-    here = step.partition >= 0
-    rows = np.broadcast_to(np.arange(shape[0])[:, None], here.shape)
-    np.add.at(found, (rows[here], step.partition[here]), step.weight[here])
+def _weights(step: Step, partitions: int) -> FloatArray:
+    found = weights_of(step, partitions)
+    if found is None:
+        raise Nonconforming(f"claims unbiased sums, but an update is a {type(step).__name__}")
     return found

@@ -7,6 +7,7 @@ import heapq
 import pickle
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from typing import Any
 
@@ -22,7 +23,7 @@ from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.stopping import StoppingRule, Tally, stopping_delay_by_bisection
 from ...sim.types import FloatArray, Trace
-from .tested import SchemeUnderTest, ensure
+from .tested import Nonconforming, SchemeUnderTest, ensure
 
 
 def tally_end(tally: Tally, delays: FloatArray, opened: float = 0.0) -> float:
@@ -158,13 +159,9 @@ def check_values(tested: SchemeUnderTest) -> str:
     for part in parts:
         kind = type(part).__name__
         hash(part)
-        try:
+        with suppress(dataclasses.FrozenInstanceError):
             part.anything = 1
-        except dataclasses.FrozenInstanceError:
-            frozen = True
-        else:
-            frozen = False
-        ensure(frozen, f"{kind} can be changed; make it a frozen dataclass")
+            raise Nonconforming(f"{kind} can be changed; make it a frozen dataclass")
         ensure(type(pickle.loads(pickle.dumps(part))) is type(part), f"{kind} cannot be pickled")
     ensure(pickle.loads(pickle.dumps(family)) == family, "a pickled family is another one")
     travelled = pickle.loads(pickle.dumps(scheme))

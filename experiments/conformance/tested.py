@@ -25,7 +25,6 @@ BOUND = 4.9
 PATTERNS, DRAWN = 5000, 2000
 """Up to ``PATTERNS`` patterns of stragglers are all tried; of more, ``DRAWN`` random ones."""
 
-
 SEED = 11
 """Of the run that ``steps`` simulates."""
 

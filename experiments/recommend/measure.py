@@ -18,7 +18,7 @@ from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
 from ...sim.learner import Kept, Learner, fit_into_memory, training_context
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
-from ...sim.steps import EXACT, Dense, Sparse, Step, Steps
+from ...sim.steps import EXACT, Steps, weights_of
 from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
 from ..config import build
 from ..config.catalogue import with_plugins
@@ -133,7 +133,7 @@ def exact_iterations(steps: Steps, partitions: int, exact: bool) -> FloatArray:
     looked_at = np.unique(np.linspace(0, updates - 1, min(updates, MOST_UPDATES)).astype(np.int64))
     sums, squares = np.zeros(replications), np.zeros(replications)
     for u in looked_at:
-        found = _weights(steps.step(int(u)), partitions)
+        found = weights_of(steps.step(int(u)), partitions)
         if found is None:  # held gradients: only the error of what they add up to is known
             return np.asarray(1 / (1 + steps.error.mean(axis=1) / partitions + staleness))
         sums += found.sum(axis=1)
@@ -142,21 +142,6 @@ def exact_iterations(steps: Steps, partitions: int, exact: bool) -> FloatArray:
     with np.errstate(divide="ignore", invalid="ignore"):
         growth = np.where(sums > 0, partitions * squares / sums**2, np.inf)
     return np.asarray(1 / (growth + staleness))
-
-
-def _weights(step: Step, partitions: int) -> FloatArray | None:
-    """``(R, k)`` partition weights of an update, whatever model its gradients are of."""
-    match step:
-        case Dense():
-            return step.weights
-        case Sparse():
-            there = step.partition >= 0
-            weights = np.zeros((len(there), partitions))
-            rows = np.broadcast_to(np.arange(len(there))[:, None], there.shape)
-            np.add.at(weights, (rows[there], step.partition[there]), step.weight[there])
-            return weights
-        case _:
-            return None
 
 
 @dataclass(frozen=True, eq=False)
