@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast, final, get_args
 
-from erasurehead.experiments.config.errors import ConfigError, at, one_of
+from erasurehead.experiments.config.errors import at, one_of
 from erasurehead.experiments.pictures import paint, style
 from erasurehead.experiments.pictures.kinds import KINDS
 from erasurehead.experiments.pictures.picture import Band
@@ -90,10 +90,7 @@ class Plots:
         if ax is not None:
             with style.applied():
                 return kind.draw_on(ax, records, band=band)
-        obstacle = kind.obstacle(records)
-        if obstacle is not None:
-            raise ConfigError(f"{name} cannot be drawn: {obstacle}")
-        return managed(paint.figure(kind.picture(records, band))).axes[0]
+        return managed(paint.figure(kind.possible(records, band))).axes[0]
 
 
 def managed(figure: Figure) -> Figure:

@@ -48,7 +48,6 @@ def main() -> None:
 # ``KeyboardInterrupt`` in the middle of an import, a finalizer or a thread's lock. Only while
 # files are written that belong together does Ctrl-C wait a moment (``run.files.postponed``).
 
-
 INTERRUPTED = 130
 GOES_ON = b"interrupted; run the same command again to go on\n"
 STARTS_OVER = b"interrupted; run the same command again to start over\n"
@@ -89,7 +88,6 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
 
 # Whatever goes wrong becomes one line and an exit code: what the user can mend is exit code 2,
 # anything else is a fault of ours, with the traceback in a file.
-
 
 BAD_INPUT, INTERNAL, NOBODY_READS = 2, 70, 1
 

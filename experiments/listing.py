@@ -22,7 +22,6 @@ from .reproduce import FIGURES
 
 # ``erasurehead init``: the example configs that come with the package.
 
-
 FOLDER = resources.files("erasurehead.experiments") / "configs"
 SUFFIX = ".yaml"
 
@@ -56,7 +55,6 @@ def write_example(name: str, folder: Path) -> Path:
 
 
 # ``erasurehead list``: what a config can name, read from the registries.
-
 
 Entries = Mapping[str, type]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,6 @@ from ..run.compute import learn
 from ..run.records import mean_and_error
 
 # A run as arrays: quicker than the tables of ``erasurehead run``.
-
 
 Estimate = tuple[float, float]
 """A mean over replications, and its standard error."""
@@ -88,9 +87,6 @@ def run_cell(cell: Cell) -> Simulated:
     return Simulated(cell.label, cell.scheme["name"], times, losses, steps.error.mean(axis=1))
 
 
-# The pictures and the table of a config.
-
-
 THEORY = Look(INK, "o", "none", "hollow: closed form")
 BARS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
 
@@ -108,10 +104,10 @@ MOST_KNOWN = 2000
 
 @dataclass(frozen=True)
 class ClosedForm:
-    """What is known of a scheme without a run; ``None`` where there is no closed form."""
+    """What is known of a scheme without a run; NaN where there is no closed form."""
 
-    seconds: float | None
-    error: float | None
+    seconds: float = np.nan
+    error: float = np.nan
 
 
 def drawn_page(
@@ -130,7 +126,7 @@ def drawn_page(
     made = cells(config)
     runs = [run_cell(cell) for cell in made]
     found = {cell.label: theory.of(cell, patient) for cell in made}
-    known = {label: one or ClosedForm(None, None) for label, one in found.items()}
+    known = {label: one or ClosedForm() for label, one in found.items()}
     charts = [
         Chart("loss-time", "Loss against time", "", loss_time(runs)),
         Chart("time-error", "Time against error", "", time_error(runs, known)),
@@ -169,12 +165,13 @@ def closed_form(cell: Cell) -> ClosedForm:
     """Mean iteration time and decoding error, where theory has them."""
     settings = cell.settings
     scheme = settings.schemes[0].family.build(settings.workers)
-    cancelled = settings.policy == "cancel" and settings.delay.independent
-    law = scheme_iteration_time(scheme, settings.delay, settings.load_law) if cancelled else None
-    seconds = None if law is None or isinstance(law, NoFormula) else float(law.mean())
-    if scheme.exact:
-        return ClosedForm(seconds, 0.0)
-    return ClosedForm(seconds, expected_decoding_error(scheme) if cancelled else None)
+    known = ClosedForm(error=0.0 if scheme.exact else np.nan)
+    if settings.policy != "cancel" or not settings.delay.independent:
+        return known
+    law = scheme_iteration_time(scheme, settings.delay, settings.load_law)
+    seconds = np.nan if isinstance(law, NoFormula) else float(law.mean())
+    error = known.error if scheme.exact else expected_decoding_error(scheme)
+    return ClosedForm(seconds, np.nan if error is None else error)
 
 
 def loss_time(runs: Sequence[Simulated]) -> Picture:
@@ -196,13 +193,12 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Pi
     theory: list[Mark] = []
     for run in runs:
         (x, dx), (y, dy) = run.seconds, run.error
-        bars = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
-        across, along = bars
+        across, along = (QUANTILE * np.full((2, 1), np.nan_to_num(half)) for half in (dx, dy))
         marks.append(Points(_look(run), np.array([x]), np.array([y]), across, along))
-        expected = known[run.label]
-        if expected.seconds is not None and expected.error is not None:
+        seconds, error = known[run.label].seconds, known[run.label].error
+        if not np.isnan([seconds, error]).any():
             ring = Look(look(run.scheme).colour, "o", "none", "")
-            at = (np.array([expected.seconds]), np.array([expected.error]))
+            at = (np.array([seconds]), np.array([error]))
             theory.append(Points(ring, *at, hollow=True, size=4.0))
     marks += [*theory, Points(THEORY, hollow=True)] if theory else []
     marks.append(Points(BARS))
@@ -211,26 +207,20 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Pi
 
 
 def _look(run: Simulated) -> Look:
-    own = look(run.scheme)
-    return Look(own.colour, own.marker, own.line, run.label)
+    return replace(look(run.scheme), title=run.label)
 
 
 def _table(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Table:
     columns = ["scheme", "s / iteration", "closed form", "error", "closed form", "final loss"]
-    rows = []
-    for run in runs:
-        expected = known[run.label]
-        seconds, error = (
-            np.nan if value is None else value for value in (expected.seconds, expected.error)
-        )
-        rows.append(
-            [
-                plain_cell(run.label),
-                number(*run.seconds),
-                number(seconds),
-                number(*run.error) if run.error[0] > ROUNDING else number(0.0),
-                number(error),
-                number(*run.final),
-            ]
-        )
+    rows = [
+        [
+            plain_cell(run.label),
+            number(*run.seconds),
+            number(known[run.label].seconds),
+            number(*run.error) if run.error[0] > ROUNDING else number(0.0),
+            number(known[run.label].error),
+            number(*run.final),
+        ]
+        for run in runs
+    ]
     return capped("numbers", "Simulated and in closed form", columns, rows, "")

@@ -23,7 +23,6 @@ from .drawing import ClosedForms, drawn_page
 
 # The config that the sliders make. ``erasurehead run`` takes it as well.
 
-
 WEIBULL, SIGMA, ALPHA, SHAPE = 0.6, 1.0, 2.5, 4.0
 
 REPLICATIONS, ITERATIONS = 8, 40
@@ -91,9 +90,6 @@ def _law(law: str, shift: float, mean: float) -> dict[str, Any]:
             return {"model": "gamma", "shape": SHAPE, "scale": mean / SHAPE, "shift": shift}
         case _:
             return {"model": "shifted_exponential", "shift": shift, "rate": 1 / mean}
-
-
-# The sliders, and how their values in an address are read.
 
 
 @dataclass(frozen=True)
@@ -209,9 +205,6 @@ def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
         if name not in known:
             raise ConfigError(f"{name[:LONGEST]}: {one_of(known, name)}")
     return {each.name: each.read(query.get(each.name, str(each.start))) for each in CONTROLS}
-
-
-# The server, for this machine alone.
 
 
 HOST = "127.0.0.1"

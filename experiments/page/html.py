@@ -104,9 +104,9 @@ def drawn(section: Section, page_style: PageStyle) -> DrawnSection:
             if entry.key in common:
                 legend.setdefault(entry.key, entry)
     for place, part in enumerate(parts):
-        every = part.drawn.entries if part.drawn is not None else ()
-        entries = tuple(entry for entry in every if entry.key not in common)
-        parts[place] = replace(part, entries=entries)
+        if part.drawn is not None:
+            entries = tuple(entry for entry in part.drawn.entries if entry.key not in common)
+            parts[place] = replace(part, entries=entries)
     return DrawnSection(section, parts, tuple(legend.values()))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
@@ -17,7 +17,6 @@ from .records import Records
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
 
 ReportSection = Literal["pictures", "timeline", "workers-and-rounds", "delays-drawn"]
 """Identifiers of the sections of a report that hold pictures."""
@@ -56,30 +55,29 @@ class PictureKind(ABC):
         """The same for a report, whose legend and axes have more room."""
         return self.picture(records)
 
-    def draw_on(
-        self,
-        axes: Axes,
-        records: Records,
-        schemes: Sequence[str] | None = None,
-        band: Band | None = None,
-    ) -> Axes:
+    def possible(self, records: Records, band: Band | None = None) -> Picture:
+        """The picture.
+
+        Raises:
+            ConfigError: the records do not hold what is needed.
+        """
+        obstacle = self.obstacle(records)
+        if obstacle is not None:
+            raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
+        return self.picture(records, band)
+
+    def draw_on(self, axes: Axes, records: Records, band: Band | None = None) -> Axes:
         """Draw a picture of one panel, with its legend, on axes of one's own.
 
         Args:
             axes: where; matplotlib's settings are the caller's.
             records: of a run, or of a sweep with one point.
-            schemes: labels or names of the schemes that are drawn; default all.
             band: how the spread over replications is shown.
 
         Raises:
-            ConfigError: the records do not hold what is needed, there is no such scheme, or the
-                picture has several panels.
+            ConfigError: the records do not hold what is needed, or the picture has several panels.
         """
-        chosen = records.only(schemes)
-        obstacle = self.obstacle(chosen)
-        if obstacle is not None:
-            raise ConfigError(f"{self.name} cannot be drawn: {obstacle}")
-        picture = self.picture(chosen, band)
+        picture = self.possible(records, band)
         if len(picture.panels) > 1:
             raise at("ax", "one Axes", f"this picture has {len(picture.panels)} panels")
         paint.add_panel(axes, picture.panels[0])

@@ -15,7 +15,6 @@ Band = Literal["quantiles", "ci"]
 """How the spread over replications is shown: their 10th to 90th percentile, or the 95 % confidence
 interval of their mean."""
 
-
 Align = Literal["left", "center", "right"]
 """What of a text is at its place."""
 
@@ -47,6 +46,14 @@ class Axis:
     names: tuple[str, ...] | None = None
     places: tuple[float, ...] | None = None
     strong: frozenset[float] = frozenset()
+
+
+def axis_of(label: str, values: FloatArray, wide: float) -> Axis:
+    """An axis of these values: logarithmic where they are positive and span this ratio or more."""
+    known = values[np.isfinite(values)]
+    if not (known.size and 0 < known.min() * wide <= known.max()):
+        return Axis(label)
+    return Axis(label, log=True, ticks=(1, 2, 5) if known.max() < 100 * known.min() else ())
 
 
 @dataclass(frozen=True, eq=False)

@@ -156,16 +156,10 @@ def swept_keys(iterations: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 
 
 def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
-    parts = [
-        table[key].map(
-            lambda value, key=key: f"{key.removeprefix('schemes.')} = {short_text(value)}"
-        )
-        for key in keys
-    ]
-    names = parts[0]
-    for part in parts[1:]:
-        names = names + "\n" + part
-    return names
+    titles = [key.removeprefix("schemes.") for key in keys]
+    points = zip(*(table[key].map(short_text) for key in keys), strict=True)
+    names = ["\n".join(map(" = ".join, zip(titles, point, strict=True))) for point in points]
+    return pd.Series(names, table.index)
 
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:
@@ -203,31 +197,26 @@ def read_records(directory: Path) -> Records:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     origin = outputs.origin_of(directory)
-    iterations, summary = (
-        read_table(directory / name, IDENTITY, origin)
-        for name in (outputs.ITERATIONS, outputs.SUMMARY)
-    )
-    workers, timeline, config = (
-        directory / name for name in (outputs.WORKERS, outputs.TIMELINE, outputs.CONFIG)
-    )
+    wanted: dict[str, Sequence[str]] = {outputs.ITERATIONS: IDENTITY, outputs.SUMMARY: IDENTITY}
+    if (directory / outputs.WORKERS).is_file():
+        wanted[outputs.WORKERS] = (*IDENTITY, "worker")
+    if outputs.has_rows(directory / outputs.TIMELINE):
+        wanted[outputs.TIMELINE] = SPAN
+    tables = {name: read_table(directory / name, needs, origin) for name, needs in wanted.items()}
+    iterations, summary = tables[outputs.ITERATIONS], tables[outputs.SUMMARY]
+    config = directory / outputs.CONFIG
     records = Records(
         iterations,
         summary,
         title=LIVE if "live" in summary and bool(summary["live"].all()) else "",
-        workers=read_table(workers, (*IDENTITY, "worker"), origin) if workers.is_file() else None,
-        timeline=read_table(timeline, SPAN, origin) if outputs.has_rows(timeline) else None,
+        workers=tables.get(outputs.WORKERS),
+        timeline=tables.get(outputs.TIMELINE),
         config=read_mapping(config) if config.is_file() else None,
         directory=directory,
     )
-    swept = set(records.iterations.columns) & set(records.summary.columns) - set(IDENTITY)
-    for name, table in (
-        (outputs.ITERATIONS, iterations),
-        (outputs.SUMMARY, summary),
-        (outputs.WORKERS, records.workers),
-        (outputs.TIMELINE, records.timeline),
-    ):
-        if table is not None:
-            _require_kinds(directory / name, table, swept)
+    swept = {*iterations.columns} & {*summary.columns} - {*IDENTITY}
+    for name, table in tables.items():
+        _require_kinds(directory / name, table, swept)
     if outputs.required_origin(directory) != origin:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records

@@ -27,10 +27,8 @@ from .looks import GRID, INK
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
 FONT = "DejaVu Sans"
 """Comes with matplotlib, so that pictures are the same on every machine."""
-
 
 MORE_FONTS = (
     "Noto Sans CJK JP", "Noto Sans CJK SC", "Noto Sans JP", "Noto Sans SC", "Source Han Sans",
@@ -41,14 +39,11 @@ MORE_FONTS = (
 )  # fmt: skip
 """Asked in this order for what ``FONT`` lacks, where they are installed."""
 
-
 WIDEST = 60
 """Characters of a line; longer ones are broken."""
 
-
 MOST = 240
 """Characters that are shown of a longer text."""
-
 
 # Texts come from outside. matplotlib takes what stands between two dollar signs for mathematics,
 # leaves entries of a legend out that begin with an underscore, and draws a box for a character

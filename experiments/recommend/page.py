@@ -16,7 +16,7 @@ from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
 from ..page.numbers import interval, number, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, MUTED, Look, ramp, variants
-from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..text import number_of
 
 Parts = list[Chart | Image | Table]
@@ -26,9 +26,8 @@ WINNER, MANIFEST = "winner.yaml", "manifest.json"
 MOST_ROWS, MOST_NAMED = 12, 8
 """Schemes in the picture of the ranking, and those that the picture of the front names."""
 
-WIDE, DECADES = 4.0, 100.0
-"""Numbers that differ by more than the first factor are drawn on a logarithmic axis; by more than
-the second, on one that names powers of ten alone."""
+WIDE = 4.0
+"""Numbers that differ by this factor are drawn on a logarithmic axis."""
 
 SHADES = 24
 """Colours of worker-seconds."""
@@ -203,7 +202,7 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
         if np.isfinite(untuned[i]):
             same = replace(looks[label], title="")  # no entry of its own in a legend
             marks.append(Points(same, untuned[i : i + 1], y, hollow=True))
-    axis = _axis("ratio to the recommended scheme", x, untuned)
+    axis = axis_of("ratio to the recommended scheme", np.append(x, untuned), WIDE)
     names = Axis("", low=end, high=-0.6, names=tuple(map(str, rows["label"])))
     more = number_of(len(ranking) - len(rows), "more scheme is", "more schemes are")
     remarks = [f"{more} in the table"] if len(ranking) > len(rows) else []
@@ -224,15 +223,6 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
 
 
 NO_DIFFERENCE = Look(MUTED, "", DASHED, "the recommended scheme")
-
-
-def _axis(label: str, *values: FloatArray) -> Axis:
-    """An axis for these values: logarithmic where they differ much."""
-    known = np.concatenate(values)
-    known = known[np.isfinite(known)]
-    log = bool(known.size and 0 < known.min() * WIDE < known.max())
-    near = log and known.max() < DECADES * known.min()
-    return Axis(label, log=log, ticks=(1, 2, 5) if near else ())
 
 
 def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
@@ -287,7 +277,7 @@ def _front_chart(
     marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
     picture = Picture(
-        [Panel(error, _axis(quantity, y), marks)],
+        [Panel(error, axis_of(quantity, y, WIDE), marks)],
         columns=1,
         width=style.TWO_PANELS,
         height=4.9,
@@ -335,8 +325,8 @@ def _sensitivity_chart(
     table = table[table["label"].isin(table[known]["label"])]
     # What a scheme does on the delays as they are stands in the ranking.
     now = ranking[ranking["label"].isin(table["label"])].assign(times=np.nan)
-    ratios = _values(table, "ratio"), _values(now, "ratio")
-    y = _axis("ratio to the recommended scheme", *ratios)
+    ratios = np.append(_values(table, "ratio"), _values(now, "ratio"))
+    y = axis_of("ratio to the recommended scheme", ratios, WIDE)
     panels = []
     for dial, own in table.groupby("dial", sort=False):
         as_is = 0.0 if dial == "persistence" else 1.0

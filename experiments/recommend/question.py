@@ -186,17 +186,16 @@ def read_limits(request: SearchRequest, features: int) -> Limits:
     Raises:
         ConfigError: one is not a number that can be kept.
     """
-    for name in ("max_load", "max_worker_seconds", "max_bytes", "max_error"):
-        value, least = getattr(request, name), 1.0 if name == "max_load" else 0.0
+    given = {name: getattr(request, f"max_{name}") for name in LIMITED}
+    for name, value in given.items():
+        least = 1.0 if name == "load" else 0.0
         if value is not None and not (math.isfinite(value) and value >= least):
-            option = f"--{name.replace('_', '-')}"
+            option = f"--max-{name.replace('_', '-')}"
             raise at(option, value, f"must be a number of at least {least:g}")
     if request.max_bytes is not None and not features:
         text = "needs a problem, which says how long a gradient is"
         raise at("--max-bytes", request.max_bytes, text)
-    return Limits(
-        request.max_load, request.max_worker_seconds, request.max_bytes, request.max_error
-    )
+    return Limits(**given)
 
 
 def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:

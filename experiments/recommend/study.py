@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
+from ..pictures.kinds.losses import pareto
 from ..run.records import interval_columns, mean_interval
 from .contender import (
     LIMITS,
@@ -296,7 +297,7 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
         }
         rows.append(row)
     frame = pd.DataFrame(rows)
-    frame["front"] = on_front(frame[["value", "error", "worker_seconds"]].to_numpy(float))
+    frame["front"] = pareto(*frame[["value", "error", "worker_seconds"]].to_numpy(float).T)
     return frame
 
 
@@ -307,18 +308,6 @@ def _best_known(one: Contender) -> float:
     if one.trial is not None:
         return mean_to_goal(one.trial.at(one.rate))
     return np.nan if one.expected is None else one.expected.value
-
-
-def on_front(points: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    """Which of ``(N, 3)`` points no other beats in one number and equals or beats in all; of rows
-    with NaN none is on the front."""
-    known = np.isfinite(points).all(axis=1)
-    front = known.copy()
-    for place in np.flatnonzero(known):
-        mine, others = points[place], points[known]
-        beaten = (others <= mine).all(axis=1) & (others < mine).any(axis=1)
-        front[place] = not beaten.any()
-    return np.asarray(front)
 
 
 def _sensitivity(found: Recommendation) -> pd.DataFrame:

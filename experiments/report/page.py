@@ -22,7 +22,7 @@ from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
 from ..pictures.kinds.gantt import without_rounds
 from ..pictures.looks import Look, variants
-from ..pictures.picture import Axis, Curve, Heat, Panel, Picture
+from ..pictures.picture import Axis, Curve, Heat, Panel, Picture, axis_of
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
 from ..text import enumerated, left_out
@@ -140,13 +140,12 @@ def _question(config: Mapping[str, Any], records: Records) -> list[tuple[str, st
 def _section(value: Any) -> str:
     if isinstance(value, Mapping):
         first = next((str(value[k]) for k in ("model", "kind", "rule", "loss") if k in value), "")
-        rest = {
-            k: v for k, v in value.items() if v is not None and v is not False and str(v) != first
-        }
-        plain_ = ", ".join(
-            f"{k} = {short_text(v)}" for k, v in rest.items() if not isinstance(v, list)
+        rest = (
+            f"{k} = {short_text(v)}"
+            for k, v in value.items()
+            if not (v is None or v is False or isinstance(v, list) or str(v) == first)
         )
-        return ", ".join(part for part in (first, plain_) if part)
+        return ", ".join(filter(None, (first, *rest)))
     return "none" if value is None else short_text(value)
 
 
@@ -174,11 +173,8 @@ def _provenance(manifest: Mapping[str, Any], records: Records) -> list[tuple[str
 
 def _commands(kind: str, name: str) -> list[Command]:
     folder = f"results/{name}" + ("-live" if kind == "live" else "")
-    words = {
-        "live": "Save the config above as config.yaml; then measure again:",
-        "sweep": "Save the config above as config.yaml; then sweep it again, to the same bytes:",
-        "run": "Save the config above as config.yaml; then run it again, to the same bytes:",
-    }[kind]
+    again = "measure again" if kind == "live" else f"{kind} it again, to the same bytes"
+    words = f"Save the config above as config.yaml; then {again}:"
     jobs = " --jobs 2" if kind == "sweep" else ""
     return [
         Command(words, f"erasurehead {kind} config.yaml{jobs} --output {quote(folder)}"),
@@ -197,15 +193,10 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
     config = records.config or {}
     delay, by_law = config.get("delay"), config.get("engine") == "law"
     if not config.get("sweep") and kind != "live":
-        key = next(
-            (k for k, v in delay.items() if isinstance(v, int | float) and not isinstance(v, bool))
-            if isinstance(delay, Mapping)
-            else iter(()),
-            None,
-        )
-        if key is not None and isinstance(delay, Mapping):
-            value = float(delay[key])
-            values = ",".join(f"{f * value:g}" for f in (0.5, 1, 2))
+        fields = delay if isinstance(delay, Mapping) else {}
+        numbers = [k for k, v in fields.items() if type(v) in (int, float)]
+        for key in numbers[:1]:
+            values = ",".join(f"{f * fields[key]:g}" for f in (0.5, 1, 2))
             lines.append(
                 "How far the delays may move before the answer changes: "
                 f"`erasurehead sweep config.yaml --set delay.{key}={values}`."
@@ -230,16 +221,14 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
     return lines
 
 
-# Pictures that only this page has: a sweep at one glance, and workers over rounds.
-
-
 OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss")
 """Metrics of an overview, those that the summary has."""
 
 MOST_PANELS = 6
 
-LONG = 10
-"""From this ratio of swept values on, their axis is logarithmic."""
+LONG, WIDE = 10, 30
+"""From this ratio of swept values on, and from this one of what is measured, an axis is
+logarithmic."""
 
 BAND = "bands: 95 % confidence interval of the mean"
 
@@ -276,22 +265,17 @@ def _overview_picture(records: Records, name: str, along: str, others: list[str]
             lambda row: "\n".join(f"{k} = {v}" for k, v in zip(others, row, strict=True)), axis=1
         )
         groups = [(str(title), summary[names == title]) for title in dict.fromkeys(names)]
-    positive = numeric and min(values) > 0
-    log = bool(positive and max(values) >= LONG * min(values))
-    axis = Axis(along, log=log, ticks=(1, 2, 5) if log and max(values) < 100 * min(values) else ())
-    if not numeric:
+    if numeric:
+        axis = axis_of(along, np.array(values, dtype=np.float64), LONG)
+    else:
         axis = Axis(along, names=tuple(map(short_text, values)))
     where = dict(zip(values, values if numeric else range(len(values)), strict=True))
-    panels = [
-        Panel(axis, Axis(METRICS[name].label), _curves(own, name, along, where, looks), title)
-        for title, own in groups[:MOST_PANELS]
+    drawn = [
+        (title, _curves(own, name, along, where, looks)) for title, own in groups[:MOST_PANELS]
     ]
-    spans = [c.y for p in panels for c in p.marks if isinstance(c, Curve)]
-    known = np.concatenate([y[np.isfinite(y)] for y in spans]) if spans else np.empty(0)
-    if known.size and known.min() > 0 and known.max() > 30 * known.min():
-        ticks = (1, 2, 5) if known.max() < 100 * known.min() else ()
-        y = Axis(METRICS[name].label, log=True, ticks=ticks)
-        panels = [Panel(panel.x, y, panel.marks, panel.title) for panel in panels]
+    spans = [curve.y for _, curves in drawn for curve in curves]
+    y = axis_of(METRICS[name].label, np.concatenate([np.empty(0), *spans]), WIDE)
+    panels = [Panel(axis, y, curves, title) for title, curves in drawn]
     more = len(groups) - len(panels)
     columns = min(3, len(panels))
     return Picture(
@@ -338,13 +322,10 @@ def heat_maps(records: Records) -> Iterator[Chart]:
         )
         cut |= table.shape[0] > MOST_WORKERS or table.shape[1] > MOST_ROUNDS
         table = table.iloc[:MOST_WORKERS, :MOST_ROUNDS]
-        values = table.to_numpy(dtype=np.float64)
-        names = tuple(str(worker) for worker in table.index)
         rounds = (float(table.columns[0]) - 0.5, float(table.columns[-1]) + 0.5)
-        step = max(1, len(names) // 12)
-        places = tuple(range(0, len(names), step))
-        axis = Axis("worker", names=names[::step], places=places)
-        heat = Heat(values, "s", extent=rounds)
+        places = tuple(range(0, len(table), max(1, len(table) // 12)))
+        axis = Axis("worker", names=tuple(str(table.index[i]) for i in places), places=places)
+        heat = Heat(table.to_numpy(dtype=np.float64), "s", extent=rounds)
         panels.append(Panel(Axis("round"), axis, [heat], str(label), grid=False))
     if not panels:
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -99,10 +100,8 @@ def _alone(records: Records, name: str, values: Mapping[str, FloatArray]) -> Ver
     if not values:
         return Verdict(f"{label}: nothing was measured.", [], tied=False)
     seconds = float(np.mean(values[label]))
-    what = "reaches the target loss" if name == "time_to_target" else "takes for an iteration"
-    verdict = (
-        f"{label} {what} {'in ' if name == 'time_to_target' else ''}{seconds:.3g} s on average."
-    )
+    what = "reaches the target loss in" if name == "time_to_target" else "takes for an iteration"
+    verdict = f"{label} {what} {seconds:.3g} s on average."
     return Verdict(verdict, _of_scheme(records, label), tied=False)
 
 
@@ -117,13 +116,11 @@ def _why(
 ) -> list[str]:
     lines = []
     table = records.summary.drop_duplicates("label").set_index("label")
-    if name == "time_to_target":
-        means = table["iteration_time_mean"].astype(float)
-        a, b = means[best], means[first]
-        if best != first:
-            lines.append(
-                f"An iteration of {best} takes {a:.3g} s on average, one of {first} {b:.3g} s."
-            )
+    if name == "time_to_target" and best != first:
+        a, b = table["iteration_time_mean"].astype(float)[[best, first]]
+        lines.append(
+            f"An iteration of {best} takes {a:.3g} s on average, one of {first} {b:.3g} s."
+        )
     lines += _of_scheme(records, best)
     if "final_train_loss_mean" in table:
         losses = table["final_train_loss_mean"].astype(float)
@@ -173,35 +170,32 @@ def _sweep(records: Records, points: Sequence[pd.DataFrame]) -> Verdict:
     if "time_to_target_mean" in summary and (summary["target_reached"] == 1).any():
         name = "time_to_target"
     mean, error = f"{name}_mean", f"{name}_se"
-    winners: dict[str, int] = {}
-    close = total = 0
-    gains = []
+    winners, close, gains = Counter[str](), 0, []
     for rows in points:
         base = rows.iloc[0]
         whole = rows[rows["target_reached"] == 1] if name == "time_to_target" else rows
         whole = whole[np.isfinite(whole[mean].astype(float))]
         if whole.empty:
             continue
-        total += 1
         order = whole.sort_values(mean, kind="stable")
         best = order.iloc[0]
-        winners[str(best["label"])] = winners.get(str(best["label"]), 0) + 1
+        winners[str(best["label"])] += 1
         if len(order) > 1:
             second = order.iloc[1]
             noise = 1.96 * float(np.hypot(*np.nan_to_num([best[error], second[error]])))
             close += float(second[mean] - best[mean]) <= noise
         if np.isfinite(base[mean]) and best[mean] > 0:
             gains.append(float(base[mean] / best[mean]))
-    if not total:
+    if not winners:
         return Verdict("No scheme reaches the target loss at any point.", [], tied=False)
-    ranked = sorted(winners.items(), key=lambda item: -item[1])
     does = DOES[name].format(target=_target(records) or 0.0)
-    leader, count = ranked[0]
+    (leader, count), *ranked = winners.most_common()
+    total = winners.total()
     if count == total:
         verdict = f"{leader} {does} at all {total} points of the sweep."
     else:
-        others = ", ".join(f"{label} at {n}" for label, n in ranked[1 : 1 + NAMED])
-        rest = sum(n for _, n in ranked[1 + NAMED :])
+        others = ", ".join(f"{label} at {n}" for label, n in ranked[:NAMED])
+        rest = sum(n for _, n in ranked[NAMED:])
         more = f" and others at {rest}" if rest else ""
         verdict = f"{leader} {does} at {count} of {total} points; {others}{more}."
     why = []

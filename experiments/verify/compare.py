@@ -229,7 +229,6 @@ def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
 # vector. It is compared along the gradient, where a wrong scale shows, and along a random
 # direction, where a partition that is heard too often shows.
 
-
 NAMES = (
     "u along grad f, mean",
     "u along a random direction, mean",
@@ -270,7 +269,6 @@ def compare_moments(case: Case) -> Quantities:
 # The learner gives the losses. The bound needs the groups' gradients along the path, which the
 # learner does not keep: the path is walked again here, in three lines of its own, so that a wrong
 # step of the learner does not move the bound with it. Runs are pieces of the simulated rounds.
-
 
 STEPS = (1, 20)
 """Iterations after which the loss is held to the bound."""

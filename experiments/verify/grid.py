@@ -44,7 +44,6 @@ from ..options import VerifyRequest
 # erasing it makes a difference. The spectrum of the Hessian is chosen: where all eigenvalues are
 # equal the convergence bound is almost an equality, and where they differ its rate matters.
 
-
 ROWS = 10
 """Rows in each partition of the problem."""
 
@@ -195,7 +194,6 @@ def name_and_fields(name: str, instance: object) -> str:
 #
 # Under the policy ``cancel`` and with independent delays every round is an independent repetition
 # of the same experiment, so a few long runs hold as many replications as rounds.
-
 
 RUN = 1000
 """Rounds in one run: few enough that the clock's rounding stays below 1e-12 of a round."""

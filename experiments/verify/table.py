@@ -89,11 +89,7 @@ class Verification:
         unknown = Comparison(np.nan, np.nan, np.nan)
         found = row.outcome if isinstance(row.outcome, Comparison) else unknown
         return {
-            "workers": row.workers,
-            "delay": row.delay,
-            "load_law": row.load_law,
-            "scheme": row.scheme,
-            "quantity": row.quantity,
+            **{name: value for name, value in vars(row).items() if name != "outcome"},
             "simulated": found.simulated,
             "standard_error": found.error,
             "expected": found.expected,

@@ -89,11 +89,10 @@ def whatif_verdict(study: Study) -> str:
 
 def _culprits(study: Study, m: int) -> str:
     saving, dropped = (study.change(kind, m) for kind in (rounds.REPLACE, rounds.DROP))
-    some, median, their = (
-        ("host", "a median one", "its") if m == 1 else ("hosts", "median ones", "their")
-    )
+    some, their = ("a median one", "its") if m == 1 else ("median ones", "their")
+    hosts = f"host{'s' * (m > 1)} {_named(study.order[:m])}"
     text = (
-        f"replacing {some} {_named(study.order[:m])} by {median} saves {_share(saving)}: "
+        f"replacing {hosts} by {some} saves {_share(saving)}: "
         f"{saving['saved']:.3g} of {study.seconds():.3g} s a step, "
         f"{saving['hours_a_day']:.1f} hours a day"
     )
@@ -317,9 +316,7 @@ def _parts(study: Study) -> Picture:
 
 def _savings(changes: pd.DataFrame) -> Picture:
     rows = changes.head(MOST_CHANGES)
-    x, low, high = (
-        100 * rows[f"share{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
-    )
+    x, low, high = 100 * rows[["share", "share_low", "share_high"]].to_numpy(dtype=float).T
     beyond = np.nan_to_num(np.stack([np.maximum(x - low, 0), np.maximum(high - x, 0)]))
     names = tuple(shortened(str(text), 46) for text in rows["text"])
     at = np.arange(len(rows), dtype=np.float64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...delay_models.base import FloatArray
+from ..run.records import interval_columns
 from . import rounds
 from .intervals import Blocks, blocks
 from .rounds import Change
@@ -163,17 +164,11 @@ class _Load:
         self.seconds = float(self.slow.real.mean())
         self.first, self.worker, second = self.slowest.without(())
         self.gaps = self.first - second
-        self.blocks = blocks(self._series())
-        self.standing = rounds.standing_out(self.slowest, self.blame, self.blocks.of_rounds)
         others = np.argsort(-self.blame, kind="stable")
+        # Blocks are long enough for rounds as a whole, and for the worst hosts' spells.
+        self.blocks = blocks((self.first, self.medians, self.gaps, *map(self._alone, others[:3])))
+        self.standing = rounds.standing_out(self.slowest, self.blame, self.blocks.of_rounds)
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
-
-    def _series(self) -> Iterator[FloatArray]:
-        """What blocks must be long enough for: rounds as a whole, and the worst hosts' spells."""
-        yield self.first
-        yield self.medians
-        yield self.gaps
-        yield from map(self._alone, np.argsort(-self.blame, kind="stable")[:3])
 
     def _alone(self, host: int) -> FloatArray:
         """Seconds of each round, ``(R,)``, that go if this host is never the slowest."""
@@ -182,8 +177,8 @@ class _Load:
     def _estimate(self, name: str, series: FloatArray) -> dict[str, float]:
         """The mean of ``(R,)``, with its interval."""
         value = float(series.mean())
-        low, high = self.blocks.interval(value, self.blocks.means(series))
-        return {name: value, f"{name}_low": low, f"{name}_high": high}
+        ends = self.blocks.interval(value, self.blocks.means(series))
+        return interval_columns(name, (value, *ends))
 
     def slowdown(self) -> pd.DataFrame:
         """The seconds of a mean step, a row per cause."""
@@ -217,11 +212,10 @@ class _Load:
         share = found["saved"] / self.seconds
         # a ratio of means, each of the same resampled rounds
         ratios = self.blocks.means(saved) / self.blocks.means(self.slow.real)
-        shares = share, *self.blocks.interval(share, ratios)
-        for name, scale in (("share", 1.0), ("hours_a_day", HOURS)):
-            for end, value in zip(("", "_low", "_high"), shares, strict=True):
-                found[f"{name}{end}"] = scale * value
-        return found
+        low, high = self.blocks.interval(share, ratios)
+        hours = HOURS * share, HOURS * low, HOURS * high
+        found |= interval_columns("share", (share, low, high))
+        return found | interval_columns("hours_a_day", hours)
 
     def _ended(self, change: Change) -> int:
         """Of the rounds that never end, those that end after the change."""

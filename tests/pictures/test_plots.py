@@ -632,12 +632,13 @@ def test_any_format_repeats_to_the_byte(directories: dict[str, Path]) -> None:
 def test_a_picture_on_axes_of_ones_own(kind: str, directories: dict[str, Path]) -> None:
     records = read_records(directories["training"])
     axes = Figure().subplots()
-    assert KINDS[kind].draw_on(axes, records, ["uncoded", "erasurehead"], "ci") is axes
+    chosen = records.only(["uncoded", "erasurehead"])
+    assert KINDS[kind].draw_on(axes, chosen, "ci") is axes
     legend = axes.get_legend()
     assert legend is not None
     assert "uncoded" in [text.get_text() for text in legend.get_texts()]
     with pytest.raises(ConfigError, match=r"schemes = 'uncode': .*did you mean uncoded"):
-        KINDS[kind].draw_on(axes, records, ["uncode"])
+        records.only(["uncode"])
     with pytest.raises(ConfigError, match="this picture has 4 panels"):
         KINDS[kind].draw_on(axes, read_records(directories["sweep"]))
 

@@ -11,6 +11,7 @@ import pytest
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
+from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.pictures.looks import MUTED
 from erasurehead.experiments.pictures.picture import Points
 from erasurehead.experiments.recommend import page
@@ -24,7 +25,6 @@ from erasurehead.experiments.recommend.scenario import (
     PerturbedTape,
     ScaledLoad,
 )
-from erasurehead.experiments.recommend.study import on_front
 from erasurehead.sim.load_laws import Additive, PerPartition, Proportional
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.steps import DecodedRounds
@@ -172,7 +172,7 @@ def test_who_does_not_always_arrive_is_not_flattered() -> None:
 
 def test_the_front_by_hand() -> None:
     points = np.array([[1, 9, 9], [9, 1, 9], [2, 9, 9], [9, 9, np.nan], [9, 1, 9], [5, 5, 5.0]])
-    assert on_front(points).tolist() == [True, True, False, False, True, True]
+    assert pareto(*points.T).tolist() == [True, True, False, False, True, True]
 
 
 def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from itertools import cycle
-from typing import TYPE_CHECKING, ClassVar, final
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 from typing_extensions import override
@@ -22,7 +22,7 @@ from ....delay_models.base import ReplayedDelays
 from ....sim.types import FloatArray
 from ...config.errors import ConfigError
 from ...text import left_out
-from ..base import PictureKind, ReportSection
+from ..base import PictureKind
 from ..looks import DASHED, DOTTED, INK, LONG, SOLID, LineStyle, Look, ramp
 from ..picture import Axis, Band, Curve, Panel, Picture
 from ..records import Records, short_text
@@ -67,13 +67,11 @@ class Sample:
 class DelaysKind(PictureKind):
     """Density, survival function and mean order statistics; a line for each swept value."""
 
-    name: ClassVar[str] = "delays"
-    title: ClassVar[str] = "The delays"
-    caption: ClassVar[str] = (
-        "How likely each delay is, and how long it takes until k of n workers are done."
-    )
-    rank: ClassVar[int] = 80
-    section: ClassVar[ReportSection] = "delays-drawn"
+    name = "delays"
+    title = "The delays"
+    caption = "How likely each delay is, and how long it takes until k of n workers are done."
+    rank = 80
+    section = "delays-drawn"
 
     @override
     def obstacle(self, records: Records) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ...text import left_out, number_of
 from .. import style
-from ..base import PictureKind, ReportSection
+from ..base import PictureKind
 from ..looks import INK, Look
 from ..picture import Axis, Band, Bars, Fill, Mark, Panel, Picture, Points, Rules
 from ..records import Records
@@ -46,13 +46,11 @@ class GanttKind(PictureKind):
     Reads ``timeline.parquet``: the first replication at the first point of a sweep.
     """
 
-    name: ClassVar[str] = "gantt"
-    title: ClassVar[str] = "Timeline"
-    caption: ClassVar[str] = (
-        "What every worker did in the first rounds of one replication, all on one clock."
-    )
-    rank: ClassVar[int] = 60
-    section: ClassVar[ReportSection] = "timeline"
+    name = "gantt"
+    title = "Timeline"
+    caption = "What every worker did in the first rounds of one replication, all on one clock."
+    rank = 60
+    section = "timeline"
 
     @override
     def obstacle(self, records: Records) -> str | None:

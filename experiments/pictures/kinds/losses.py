@@ -16,11 +16,10 @@ from ....sim.types import BoolArray, FloatArray
 from ...text import number_of
 from ..base import PanelKind
 from ..looks import INK, MUTED, SOLID, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points
+from ..picture import Axis, Band, Bars, Curve, Fill, Panel, Points, axis_of
 from ..records import Records
 
 # Many replications become one curve: losses at common instants, the middle and a band.
-
 
 LOW, HIGH = 10, 90
 """The band of quantiles holds four of five replications."""
@@ -80,22 +79,22 @@ def loss_at(times: FloatArray, losses: FloatArray, instants: FloatArray) -> Floa
     return np.stack(rows)
 
 
-def pareto(cost: FloatArray, loss: FloatArray) -> BoolArray:
-    """The points that no other point beats in both: ``(P,)`` twice -> ``(P,)`` bool.
+def pareto(*costs: FloatArray) -> BoolArray:
+    """The points that no other beats in one cost and equals or beats in all: ``(P,)`` each ->
+    ``(P,)`` bool.
 
     Of equal points all are on the front; a point that is not finite never is.
     """
-    finite = np.isfinite(cost) & np.isfinite(loss)
-    no_worse = (cost[:, None] <= cost) & (loss[:, None] <= loss)
-    better = (cost[:, None] < cost) | (loss[:, None] < loss)
-    beaten = (no_worse & better & finite[:, None]).any(axis=0)
-    return np.asarray(finite & ~beaten)
+    points = np.stack(costs)
+    finite = np.isfinite(points).all(axis=0)
+    others, mine = points[:, finite, None], points[:, None]
+    beaten = (others <= mine).all(axis=0) & (others < mine).any(axis=0)
+    return np.asarray(finite & ~beaten.any(axis=0))
 
 
 # A run diverges where its step is too long: losses grow without bound, then they are not numbers
 # any more. One such scheme must not take the room of the others, so a line ends where the loss is
 # ``DIVERGED`` times what it was at the start, at the top of the picture.
-
 
 DECADES_FOR_LOG = 0.8
 """From this many powers of ten on, losses are drawn on a logarithmic axis."""
@@ -173,26 +172,19 @@ def cut(losses: Spread, most: float) -> Spread:
 def loss_axis(curves: Sequence[Curve], label: str = "training loss (mean over rows)") -> Axis:
     """The axis of some curves, logarithmic where they span orders of magnitude."""
     values = np.concatenate([curve.y for curve in curves])
-    values = values[np.isfinite(values)]
-    if not values.size or values.min() < NUMBERS[0]:
-        return Axis(label)
-    if np.log10(values.max() / values.min()) <= DECADES_FOR_LOG:
-        return Axis(label)
-    narrow = values.max() < 100 * values.min()
-    return Axis(label, log=True, ticks=(1, 2, 5) if narrow else ())
+    too_small = bool(np.any(values < NUMBERS[0]))
+    return Axis(label) if too_small else axis_of(label, values, 10**DECADES_FOR_LOG)
 
 
 @final
 class LossTimeKind(LossKind):
     """One line per scheme, up to where its fastest replication ends."""
 
-    name: ClassVar[str] = "loss_time"
-    title: ClassVar[str] = "Loss against time"
-    caption: ClassVar[str] = (
-        "How far each scheme is after a given time. Lower and further left is better."
-    )
-    rank: ClassVar[int] = 10
-    along: ClassVar[str] = ""
+    name = "loss_time"
+    title = "Loss against time"
+    caption = "How far each scheme is after a given time. Lower and further left is better."
+    rank = 10
+    along = ""
 
     @override
     def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
@@ -205,19 +197,16 @@ class LossTimeKind(LossKind):
 class LossIterationKind(LossKind):
     """One line per scheme; exact schemes lie on one line."""
 
-    name: ClassVar[str] = "loss_iteration"
-    title: ClassVar[str] = "Loss against iterations"
-    caption: ClassVar[str] = "The same losses by iteration: what an update is worth, however long."
-    rank: ClassVar[int] = 40
-    along: ClassVar[str] = "iteration"
+    name = "loss_iteration"
+    title = "Loss against iterations"
+    caption = "The same losses by iteration: what an update is worth, however long."
+    rank = 40
+    along = "iteration"
 
     @override
     def losses(self, records: Records, label: str) -> tuple[FloatArray, FloatArray]:
         losses = records.runs(label, "train_loss")
         return np.arange(losses.shape[1], dtype=float), losses
-
-
-# Time against accuracy.
 
 
 COST = METRICS["iteration_time"]
@@ -241,13 +230,11 @@ MARGIN = 0.12
 class TradeoffKind(PanelKind):
     """Mean iteration time against final loss (or decoding error); the Pareto front is ringed."""
 
-    name: ClassVar[str] = "tradeoff"
-    title: ClassVar[str] = "Time against error"
-    caption: ClassVar[str] = (
-        "Seconds per iteration against error; ringed: no scheme is better in both."
-    )
-    rank: ClassVar[int] = 20
-    band: ClassVar[Band] = "ci"
+    name = "tradeoff"
+    title = "Time against error"
+    caption = "Seconds per iteration against error; ringed: no scheme is better in both."
+    rank = 20
+    band = "ci"
 
     @override
     def obstacle(self, records: Records) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, final
+from typing import final
 
 import numpy as np
 from typing_extensions import override
@@ -13,7 +13,7 @@ from typing_extensions import override
 from ....sim.types import FloatArray
 from ...text import left_out
 from .. import style
-from ..base import PanelKind, PictureKind, ReportSection
+from ..base import PanelKind, PictureKind
 from ..looks import GRID, INK, Look, shade
 from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points
 from ..records import Records
@@ -33,12 +33,10 @@ BANDS: dict[Band, str] = {
 class IterationTimeKind(PanelKind):
     """Empirical distribution over all iterations of all replications, one line per scheme."""
 
-    name: ClassVar[str] = "iteration_time"
-    title: ClassVar[str] = "Iteration time"
-    caption: ClassVar[str] = (
-        "Share of iterations that took at most this long; steep and left is fast."
-    )
-    rank: ClassVar[int] = 30
+    name = "iteration_time"
+    title = "Iteration time"
+    caption = "Share of iterations that took at most this long; steep and left is fast."
+    rank = 30
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -89,10 +87,10 @@ class UtilisationKind(PanelKind):
     replications of it.
     """
 
-    name: ClassVar[str] = "utilisation"
-    title: ClassVar[str] = "Workers' time"
-    caption: ClassVar[str] = "What the workers' time was spent on."
-    rank: ClassVar[int] = 50
+    name = "utilisation"
+    title = "Workers' time"
+    caption = "What the workers' time was spent on."
+    rank = 50
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -104,10 +102,8 @@ class UtilisationKind(PanelKind):
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
         """One bar per scheme, in three parts that add up to one."""
         table = records.summary.drop_duplicates("label").set_index("label")
-        busy, share, error = (
-            table[name].to_numpy(dtype=float)
-            for name in ("utilisation_mean", "wasted_mean", "utilisation_se")
-        )
+        columns = ["utilisation_mean", "wasted_mean", "utilisation_se"]
+        busy, share, error = table[columns].to_numpy(dtype=float).T
         wasted = busy * share
         rows = np.arange(len(busy), dtype=float)
         used = busy - wasted
@@ -187,13 +183,11 @@ class WorkersKind(PictureKind):
     and would otherwise be about which scheme.
     """
 
-    name: ClassVar[str] = "workers"
-    title: ClassVar[str] = "Which workers caused delays"
-    caption: ClassVar[str] = (
-        "Which workers made others wait; darker is more. Each row is divided by its sum."
-    )
-    rank: ClassVar[int] = 70
-    section: ClassVar[ReportSection] = "workers-and-rounds"
+    name = "workers"
+    title = "Which workers caused delays"
+    caption = "Which workers made others wait; darker is more. Each row is divided by its sum."
+    rank = 70
+    section = "workers-and-rounds"
 
     @override
     def obstacle(self, records: Records) -> str | None:
@@ -230,10 +224,7 @@ def _rows(records: Records) -> list[WorkersRow]:
     for part in records.points():
         assert part.workers is not None
         for label, own in part.workers.groupby("label", sort=False):
-            last, cost = (
-                own.sort_values("worker")[column].to_numpy(dtype=float)
-                for column in ("last", "cost")
-            )
+            last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
             rows.append(WorkersRow(str(label), part.title.replace("delay.", ""), last, cost))
     return rows[:MOST_ROWS]
 

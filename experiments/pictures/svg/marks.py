@@ -19,7 +19,6 @@ from .scale import Scale, kept, piece, readable, tenth
 
 # Markers, line styles and hatches of matplotlib as SVG. A page defines each once.
 
-
 PLAIN_DASHES = {"--": (3.7, 1.6), ":": (1.0, 1.65)}
 """matplotlib's own line styles that are given by a sign, in widths of the line."""
 
@@ -83,7 +82,6 @@ def _marker(code: str, name: str) -> str:
 
 
 # Colours are classes of the style sheet, so that a page has a light and a dark form.
-
 
 DARK = "#15181d"
 """The page's background in dark mode; the style sheet has the same."""
@@ -173,7 +171,6 @@ class PageStyle:
 
 # A table of values is a small image, a pixel for each value, which the browser stretches.
 
-
 STRETCHED = Markup('preserveAspectRatio="none"')
 
 MOST_READ = 60_000
@@ -226,9 +223,6 @@ def colour_bar(mark: Heat, right: float, y: float) -> Markup:
     bar = piece(template, left, y - 8.5, STRETCHED, shades(steps[None, :], mark))
     least = words_at("tk", "end", left - 5, y, f"{low:.3g}")
     return words_at("tk", "end", right, y, most) + bar + least
-
-
-# The marks.
 
 
 UNIT = 1.25

@@ -242,9 +242,6 @@ def _said_mark(mark: Mark) -> str:
     return f"{escaped(mark.title)}: {words}." if mark.title and words else ""
 
 
-# A picture: its panels, which may share axes, and one legend.
-
-
 ONE, SEVERAL, WIDE = 480.0, 400.0, 880.0
 """Units that a panel is wide: alone, beside others, or of many rows."""
 

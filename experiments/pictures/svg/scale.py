@@ -14,7 +14,6 @@ from ..picture import Axis, Bars, Curve, Heat, Mark, Points, Rules, Texts
 
 # Numbers are written short, so that pages are small and the same on every machine.
 
-
 DIGITS = 4
 """Of the values that a pointer reads."""
 
@@ -42,7 +41,6 @@ def said(value: float) -> str:
 
 
 # A line of a thousand points looks the same with fifty.
-
 
 TOLERANCE = 0.25
 """Units of the drawing that a line may move: not visible."""
@@ -93,9 +91,6 @@ def _of_run(x: FloatArray, y: FloatArray, first: int, last: int, tolerance: floa
             chosen.add(middle)
             todo += [(a, middle), (middle, b)]
     return chosen
-
-
-# Scales and ticks.
 
 
 SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -178,9 +173,6 @@ def tick_text(value: float, log: bool = False) -> str:
     if number == 1:
         return ten
     return f"{number:g}·{ten}".replace("-", "\N{MINUS SIGN}")
-
-
-# The limits of an axis.
 
 
 MARGIN = 0.05
