@@ -41,6 +41,7 @@ from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from annotated_types import Ge, Gt, Le, Unit
+from numpy.random import PCG64, Generator, SeedSequence
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator, AllowInfNan, BeforeValidator, ConfigDict, ValidationInfo
 from typing_extensions import override
@@ -155,22 +156,18 @@ class DelayModel(ABC):
         return False
 
     @abstractmethod
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: Generator, workers: int) -> Any:
         """Return the state before round 0 (``None`` for a model without memory)."""
 
     @abstractmethod
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         """Return the conditions of the next rounds, and the state after them.
 
         State and conditions may be read by several streams: they are never changed in place.
         """
 
     @abstractmethod
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         """Draw ``(rounds, workers)`` delays under the conditions, finite and >= 0."""
 
     @abstractmethod
@@ -216,7 +213,7 @@ class DelayModel(ABC):
         precise, below = self.sf(seconds), self.cdf(seconds)
         return 1 - below if precise is None and below is not None else precise
 
-    def sample(self, rng: np.random.Generator, rounds: int, workers: int) -> FloatArray:
+    def sample(self, rng: Generator, rounds: int, workers: int) -> FloatArray:
         """Draw rounds 0, 1, ... from ``rng``: ``(rounds, workers)`` seconds."""
         conditions, _ = self.evolve(self.start(rng, workers), rng, rounds, workers)
         return self.delays(conditions, rng, rounds, workers)
@@ -268,28 +265,23 @@ class IndependentDelays(DelayModel):
     """A model without memory; abstract: subclasses give ``draw``."""
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         """Independent unit delays of the given shape, in seconds."""
 
-    @property
-    @override
-    def independent(self) -> bool:
-        return True
+    independent = True
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> None:
+    def start(self, shared: Generator, workers: int) -> None:
         return None
 
     @override
     def evolve(
-        self, state: None, shared: np.random.Generator, rounds: int, workers: int
+        self, state: None, shared: Generator, rounds: int, workers: int
     ) -> tuple[None, None]:
         return None, None
 
     @override
-    def delays(
-        self, conditions: None, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: None, own: Generator, rounds: int, workers: int) -> FloatArray:
         return self.draw(own, (rounds, workers))
 
 
@@ -304,20 +296,20 @@ class ReplayedDelays(DelayModel):
         """Rounds ``start <= t < stop``: ``(stop - start, workers)`` seconds."""
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> int:
+    def start(self, shared: Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
     @override
     def evolve(
-        self, state: int, shared: np.random.Generator, rounds: int, workers: int
+        self, state: int, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, int]:
         """The conditions are the next rounds of the table."""
         return self.replay(state, state + rounds, workers), state + rounds
 
     @override
     def delays(
-        self, conditions: FloatArray, own: np.random.Generator, rounds: int, workers: int
+        self, conditions: FloatArray, own: Generator, rounds: int, workers: int
     ) -> FloatArray:
         return conditions
 
@@ -396,8 +388,6 @@ class Tape:
             self._states[b + 1] = after
         return conditions
 
-    def _generator(self, stream: int, block: int) -> np.random.Generator:
+    def _generator(self, stream: int, block: int) -> Generator:
         key = (self.replication, stream, block)
-        return np.random.Generator(
-            np.random.PCG64(np.random.SeedSequence(self.seed, spawn_key=key))
-        )
+        return Generator(PCG64(SeedSequence(self.seed, spawn_key=key)))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
+from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -67,9 +68,7 @@ class ColdStarts(Around):
             raise ValueError("sizes say how large a clump is; leave clump out")
 
     @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         """Seconds of start-up, ``(rounds, workers)``, and the base's conditions."""
         hit = np.flatnonzero(shared.random(rounds) < self.probability)
         seconds = self.delay.sample(shared, rounds, 1)
@@ -78,7 +77,7 @@ class ColdStarts(Around):
         conditions, after = self.base.evolve(state, shared, rounds, workers)
         return (startup, conditions), after
 
-    def _clumps(self, shared: np.random.Generator, hits: int, workers: int) -> NDArray[np.bool_]:
+    def _clumps(self, shared: Generator, hits: int, workers: int) -> NDArray[np.bool_]:
         """Who is in the clump of each hit round, ``(hits, workers)``."""
         lots = shared.random((hits, workers))
         scattered = self.share is not None and self.neighbours == 0
@@ -94,7 +93,7 @@ class ColdStarts(Around):
             return np.argsort(np.argsort(lots, axis=1), axis=1) < sizes
         return self._places(lots, shared) < sizes
 
-    def _places(self, lots: FloatArray, shared: np.random.Generator) -> NDArray[np.int64]:
+    def _places(self, lots: FloatArray, shared: Generator) -> NDArray[np.int64]:
         """In which order the workers of each hit round join its clump, ``(hits, workers)``.
 
         Workers are cut into runs of neighbours, and the runs are shuffled by their lots.
@@ -109,9 +108,7 @@ class ColdStarts(Around):
         return places
 
     @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         startup, base = conditions
         return np.asarray(self.base.delays(base, own, rounds, workers) + startup)
 

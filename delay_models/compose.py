@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
+from numpy.random import Generator
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -26,7 +27,7 @@ class Around(DelayModel):
             """The model whose delays are changed."""
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: Generator, workers: int) -> Any:
         return self.base.start(shared, workers)
 
     @override
@@ -65,15 +66,11 @@ class Affine(Around):
         return self.base.row_by_row
 
     @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         return self.base.evolve(state, shared, rounds, workers)
 
     @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         offset, factor = self.coefficients
         return np.asarray(offset + factor * self.base.delays(conditions, own, rounds, workers))
 
@@ -187,14 +184,12 @@ class OwnLaws(Around):
         return [(worker, model) for worker, model in named if worker < workers]
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: Generator, workers: int) -> Any:
         base = self.base.start(shared, workers)
         return base, [model.start(shared, 1) for _, model in self._there(workers)]
 
     @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         base, states = state
         conditions, base = self.base.evolve(base, shared, rounds, workers)
         own = [
@@ -204,9 +199,7 @@ class OwnLaws(Around):
         return (conditions, [each for each, _ in own]), (base, [after for _, after in own])
 
     @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         base, mine = conditions
         table = np.array(self.base.delays(base, own, rounds, workers))
         for each, (worker, model) in zip(mine, self._there(workers), strict=True):

@@ -19,6 +19,7 @@ from typing import Annotated, Any, final
 
 import numpy as np
 from annotated_types import Gt, Lt, MinLen
+from numpy.random import Generator
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -111,7 +112,7 @@ class Empirical(DelayModel):
         return self.independent
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: Generator, workers: int) -> Any:
         """The latent means of the workers, and their spells before round 0: ``(workers,)`` each."""
         if self.independent:
             return None
@@ -121,9 +122,7 @@ class Empirical(DelayModel):
         return means, shared.standard_normal(workers)
 
     @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         """Latent numbers but for each task's own part, ``(rounds, workers)``."""
         if state is None:
             return None, None
@@ -137,9 +136,7 @@ class Empirical(DelayModel):
         return latent, (means, spell)
 
     @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         if conditions is None:
             return self.isf(1 - own.random((rounds, workers)))
         rest = np.sqrt(max(0.0, 1 - self._shared))

@@ -12,6 +12,7 @@ from typing import Annotated, Any, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
+from numpy.random import Generator
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
@@ -35,12 +36,12 @@ class Multiplied(Around):
     """The base's delays times a factor for each worker and round; abstract."""
 
     @abstractmethod
-    def begin(self, shared: np.random.Generator, workers: int) -> Any:
+    def begin(self, shared: Generator, workers: int) -> Any:
         """The state of the factors before round 0."""
 
     @abstractmethod
     def multipliers(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
+        self, state: Any, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, Any]:
         """Factors > 0 of the next rounds, ``(rounds or 1, workers or 1)``, and the state after."""
 
@@ -53,21 +54,17 @@ class Multiplied(Around):
         return self.base.longest() * self.largest()
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> Any:
+    def start(self, shared: Generator, workers: int) -> Any:
         return self.begin(shared, workers), self.base.start(shared, workers)
 
     @override
-    def evolve(
-        self, state: Any, shared: np.random.Generator, rounds: int, workers: int
-    ) -> tuple[Any, Any]:
+    def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         factors, mine = self.multipliers(state[0], shared, rounds, workers)
         conditions, base = self.base.evolve(state[1], shared, rounds, workers)
         return (factors, conditions), (mine, base)
 
     @override
-    def delays(
-        self, conditions: Any, own: np.random.Generator, rounds: int, workers: int
-    ) -> FloatArray:
+    def delays(self, conditions: Any, own: Generator, rounds: int, workers: int) -> FloatArray:
         factors, base = conditions
         return np.asarray(self.base.delays(base, own, rounds, workers) * factors)
 
@@ -96,7 +93,7 @@ class Heterogeneous(Multiplied, Mixed):
             raise ValueError("give either factors, one for each worker, or spread, but not both")
 
     @override
-    def begin(self, shared: np.random.Generator, workers: int) -> FloatArray:
+    def begin(self, shared: Generator, workers: int) -> FloatArray:
         if self.factors is not None:
             return np.array([self.factors[:workers]])
         assert self.spread is not None
@@ -104,7 +101,7 @@ class Heterogeneous(Multiplied, Mixed):
 
     @override
     def multipliers(
-        self, state: FloatArray, shared: np.random.Generator, rounds: int, workers: int
+        self, state: FloatArray, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, FloatArray]:
         return state, state
 
@@ -166,12 +163,12 @@ class RoundEffects(Multiplied):
     factor: IndependentPart
 
     @override
-    def begin(self, shared: np.random.Generator, workers: int) -> None:
+    def begin(self, shared: Generator, workers: int) -> None:
         return None
 
     @override
     def multipliers(
-        self, state: None, shared: np.random.Generator, rounds: int, workers: int
+        self, state: None, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, None]:
         return self.factor.sample(shared, rounds, 1), None
 
@@ -206,13 +203,13 @@ class Drift(Multiplied):
     over: Annotated[int, Ge(1)]
 
     @override
-    def begin(self, shared: np.random.Generator, workers: int) -> int:
+    def begin(self, shared: Generator, workers: int) -> int:
         """The state is the next round's number."""
         return 0
 
     @override
     def multipliers(
-        self, state: int, shared: np.random.Generator, rounds: int, workers: int
+        self, state: int, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray, int]:
         """``1 + (to - 1) min(t / over, 1)``, ``(rounds, 1)``."""
         passed = np.minimum(np.arange(state, state + rounds) / self.over, 1.0)

@@ -8,6 +8,7 @@ from typing import Annotated, TypeAlias, final
 
 import numpy as np
 from annotated_types import MinLen
+from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -136,7 +137,7 @@ class Mixture(Mixed, IndependentDelays):
             raise ValueError(f"weights sum to {total:g}; must sum to 1")
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         bounds = np.cumsum(self.weights) / sum(self.weights)
         which = np.searchsorted(bounds[:-1], rng.random(shape), side="right")
         delays = np.empty(shape)
@@ -224,13 +225,13 @@ class Markov(Mixed):
         return abs(after - share) <= 1e-12
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> BoolArray:
+    def start(self, shared: Generator, workers: int) -> BoolArray:
         """The state is who is slow in the next round, ``(workers,) bool``."""
         return shared.random(workers) < self.initial_share
 
     @override
     def evolve(
-        self, state: BoolArray, shared: np.random.Generator, rounds: int, workers: int
+        self, state: BoolArray, shared: Generator, rounds: int, workers: int
     ) -> tuple[BoolArray, BoolArray]:
         """Who is slow in each round: ``(rounds, workers) bool``, and in the round after them.
 
@@ -257,7 +258,7 @@ class Markov(Mixed):
 
     @override
     def delays(
-        self, conditions: BoolArray, own: np.random.Generator, rounds: int, workers: int
+        self, conditions: BoolArray, own: Generator, rounds: int, workers: int
     ) -> FloatArray:
         """A fast draw for every cell, then a slow one in place of it where a worker is slow."""
         table = self.fast.sample(own, rounds, workers)

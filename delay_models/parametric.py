@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, ClassVar, final
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -44,10 +45,7 @@ class ScipyDelays(IndependentDelays):
     Subclasses draw all cells with one call of the generator, in order.
     """
 
-    @property
-    @override
-    def row_by_row(self) -> bool:
-        return True
+    row_by_row = True
 
     @abstractmethod
     def distribution(self) -> Any:
@@ -82,13 +80,10 @@ class Deterministic(IndependentDelays):
 
     value: Seconds
 
-    @property
-    @override
-    def row_by_row(self) -> bool:
-        return True
+    row_by_row = True
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         return np.full(shape, self.value)
 
     @override
@@ -136,7 +131,7 @@ class ExponentialDelays(ScipyDelays):
         return Gamma(draws, 1 / self.rate, draws * self.shift)
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         delays = rng.exponential(1 / self.rate, shape)
         if self.shift:
             delays += self.shift
@@ -189,7 +184,7 @@ class Weibull(ScipyDelays):
         return _stats().weibull_min(self.shape, loc=self.shift, scale=self.scale)
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         return self.shift + self.scale * rng.weibull(self.shape, shape)
 
     @override
@@ -216,7 +211,7 @@ class Pareto(ScipyDelays):
         return _stats().pareto(self.alpha, scale=self.scale)
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         """One Lomax draw per cell, moved by one (NumPy's ``pareto`` starts at 0)."""
         return self.scale * (1.0 + rng.pareto(self.alpha, shape))
 
@@ -245,7 +240,7 @@ class LogNormal(ScipyDelays):
         return _stats().lognorm(self.sigma, loc=self.shift, scale=self.median)
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         return self.shift + self.median * np.exp(self.sigma * rng.standard_normal(shape))
 
     @override
@@ -276,7 +271,7 @@ class Gamma(ScipyDelays):
         return Gamma(draws * self.shape, self.scale, draws * self.shift)
 
     @override
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
+    def draw(self, rng: Generator, shape: tuple[int, ...]) -> FloatArray:
         return self.shift + self.scale * rng.standard_gamma(self.shape, shape)
 
     @override

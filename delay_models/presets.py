@@ -21,10 +21,7 @@ from .parametric import Gamma, LogNormal
 class Preset(Affine):
     """Another model under a name of its own; abstract: subclasses give ``base``, that model."""
 
-    @property
-    @override
-    def coefficients(self) -> tuple[float, float]:
-        return 0.0, 1.0
+    coefficients = 0.0, 1.0
 
     @override
     def parts(self) -> tuple[DelayModel, ...]:

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
 from annotated_types import Ge
+from numpy.random import Generator
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
@@ -109,13 +110,13 @@ class MeasuredTrace(DelayModel):
         return self.resample == "cells"
 
     @override
-    def start(self, shared: np.random.Generator, workers: int) -> int | None:
+    def start(self, shared: Generator, workers: int) -> int | None:
         """The state of a replay is the next round's number."""
         return 0 if self.resample == "replay" else None
 
     @override
     def evolve(
-        self, state: int | None, shared: np.random.Generator, rounds: int, workers: int
+        self, state: int | None, shared: Generator, rounds: int, workers: int
     ) -> tuple[FloatArray | None, int | None]:
         """The conditions are whole rows: the next ones of a replay, or rows drawn at random.
 
@@ -131,7 +132,7 @@ class MeasuredTrace(DelayModel):
 
     @override
     def delays(
-        self, conditions: FloatArray | None, own: np.random.Generator, rounds: int, workers: int
+        self, conditions: FloatArray | None, own: Generator, rounds: int, workers: int
     ) -> FloatArray:
         if conditions is not None:
             return conditions

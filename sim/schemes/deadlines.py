@@ -22,28 +22,19 @@ from .stopping import FirstK, Opened, StoppingRule, Tally, require_messages
 class _Timed(StoppingRule):
     """A rule of time, perhaps of arrivals too; abstract."""
 
-    @property
-    @override
-    def timed(self) -> bool:
-        return True
+    timed = True
 
 
 class Clocked(_Timed):
     """A rule of arrivals and of absolute instants; abstract."""
 
-    @property
-    @override
-    def needs_clock(self) -> bool:
-        return True
+    needs_clock = True
 
 
 class _TimedAlone(_Timed):
     """A rule of time alone; abstract."""
 
-    @property
-    @override
-    def only_timed(self) -> bool:
-        return True
+    only_timed = True
 
     @override
     def enough(self, arrived: BoolArray) -> BoolArray:

@@ -267,10 +267,7 @@ class PartlyUncoded(RoundScheme):
     def workers(self) -> int:
         return self.code.workers
 
-    @property
-    @override
-    def messages(self) -> int:
-        return 2
+    messages = 2
 
     @property
     def load(self) -> float:

@@ -48,11 +48,8 @@ class BurstWindow(Clocked):
     strict: BoolArray
     idle: BoolArray
 
-    @property
-    @override
-    def monotone(self) -> bool:
-        """No: an early first arrival can make more workers late than the model allows."""
-        return False
+    # An early first arrival can make more workers late than the model allows.
+    monotone = False
 
     @override
     def of(self, replication: int) -> BurstWindow:
