@@ -17,16 +17,7 @@ from typing_extensions import override
 
 from ..sim.files import MOST_CELLS
 from .base import EXPONENTIAL_END, STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
-from .tables.measured import (
-    Measured,
-    Missing,
-    Reading,
-    Retries,
-    Role,
-    TableError,
-    Unit,
-    as_fields,
-)
+from .tables.measured import Measured, Missing, Reading, Retries, Role, TableError, Unit, as_fields
 
 
 @final

@@ -382,13 +382,13 @@ class SingleGradients(Steps):
     @override
     def arrived(self, together: int = 1) -> IntArray:
         r, u, _ = self.worker.shape
-        return _count_distinct(self.worker.reshape(r, u // together, -1))
+        return count_distinct(self.worker.reshape(r, u // together, -1))
 
     @property
     @override
     def recovered(self) -> FloatArray:
         used = np.where(self.weight != 0, self.partition, -1)
-        return _count_distinct(used) / self.partitions
+        return count_distinct(used) / self.partitions
 
     @cached_property
     def error(self) -> FloatArray:
@@ -426,7 +426,7 @@ class SingleGradients(Steps):
         return int(self._lag.max(initial=0))
 
 
-def _count_distinct(values: IntArray) -> IntArray:
+def count_distinct(values: IntArray) -> IntArray:
     """Distinct entries >= 0 of each row: ``(..., K) -> (...)``."""
     ranked = np.sort(values, axis=-1)
     fresh = np.ones(ranked.shape, dtype=np.bool_)

@@ -149,7 +149,7 @@ def _is_header(cells: list[str]) -> bool:
     if found and any(numbers) and not indexed:
         raise UnusableFile(
             f"the first row mixes names and numbers: {short(found[0])!r} is not a number; name "
-            "every column, or none",
+            "every column, or none"
         )
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
@@ -176,7 +176,7 @@ def _require_a_round(frame: pd.DataFrame) -> None:
         numbers = short(", ".join(f"{number:g}" for number in first))
         raise UnusableFile(
             f"the first row, {numbers}, rather numbers the workers than holds delays; "
-            "write it as names (w10, w11, ...) or with decimal points (10.0, 11.0, ...)",
+            "write it as names (w10, w11, ...) or with decimal points (10.0, 11.0, ...)"
         )
 
 
@@ -193,7 +193,7 @@ def _read_npz(path: str, most: int | None) -> FloatArray:
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise UnusableFile(
             f"array {name} has shape {array.shape} and type {array.dtype}; "
-            "valid: a 2-D table of numbers, rounds x workers",
+            "valid: a 2-D table of numbers, rounds x workers"
         )
     return floats(array)
 

@@ -33,7 +33,7 @@ def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
         if unit is None and max(float(start.max()), float(end.max())) > LATEST:
             raise UnusableFile(
                 f"column {short(start.name)} holds {start.max():.15g}, too large for seconds since "
-                "1970: say --unit ms, us or ns",
+                "1970: say --unit ms, us or ns"
             )
         seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
         seconds = seconds / A_SECOND[unit or "s"]
@@ -123,7 +123,7 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         both = f"{short(found['seconds'][0])}, or {found['start'][0]} and {found['end'][0]}"
         raise UnusableFile(
             f"the seconds could be {both}: say --columns seconds={short(found['seconds'][0])}, or "
-            f"--columns start={short(found['start'][0])},end={short(found['end'][0])}",
+            f"--columns start={short(found['start'][0])},end={short(found['end'][0])}"
         )
     if "seconds" in found:
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
@@ -131,7 +131,7 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         if len(candidates) > 1:
             raise UnusableFile(
                 f"columns {short(' and '.join(candidates))} could each be the {role}: say "
-                f"--columns {role}={short(candidates[0])}",
+                f"--columns {role}={short(candidates[0])}"
             )
     return {role: candidates[0] for role, candidates in found.items()}
 
@@ -190,7 +190,7 @@ class LongTable:
         if lacking and self._reading.missing == "refuse":
             raise UnusableFile(
                 f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers: "
-                f"{lacking} delays are missing; {REMEDY}",
+                f"{lacking} delays are missing; {REMEDY}"
             )
         require_cells(cells, self._most)
         table = np.full((len(rounds), len(workers)), np.nan)
@@ -217,7 +217,7 @@ class LongTable:
         if restart is not None:
             raise UnusableFile(
                 f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
-                f"out of order? {self._tells_apart(calls) or SPLIT}",
+                f"out of order? {self._tells_apart(calls) or SPLIT}"
             )
         if self._reading.retries == "refuse":
             row = calls[twice].iloc[0]
@@ -225,7 +225,7 @@ class LongTable:
             raise UnusableFile(
                 f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep "
                 "one): "
-                + (self._tells_apart(calls) or "if calls were tried again, --retries last or sum"),
+                + (self._tells_apart(calls) or "if calls were tried again, --retries last or sum")
             )
         if self._reading.retries == "last":
             kept = calls.drop_duplicates(["worker", "round"], keep="last")
@@ -273,7 +273,7 @@ def _seconds(
         if middle >= SECONDS_AT_MOST or column.dtype.kind in "iu":
             raise UnusableFile(
                 f"column {short(name)} says no unit and is typically {middle:.6g}: say --unit s, "
-                "ms, us or ns",
+                "ms, us or ns"
             )
         text = f"column {short(name)} says no unit: read as seconds"
         return values, failed, [Repair("unit", len(values), text)]
@@ -320,10 +320,7 @@ def _workers(column: pd.Series) -> tuple[list[str], NDArray[np.int64]]:
 def _natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     """So that node10 comes after node9."""
     pieces = re.findall(r"[0-9]{1,15}|[^0-9]+|[0-9]+", name)
-    return (
-        [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces],
-        name,
-    )
+    return [(0, int(p), "") if p.isdecimal() and p.isascii() else (1, 0, p) for p in pieces], name
 
 
 MOST_COUNTED = 10**9
@@ -355,5 +352,5 @@ def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
         name = short(role["seconds"])
         raise UnusableFile(
             f"column {name} grows from round to round for every worker: a clock? give a start and "
-            f"an end, or say --columns seconds={name} if it is how long each round took",
+            f"an end, or say --columns seconds={name} if it is how long each round took"
         )

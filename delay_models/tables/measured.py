@@ -217,7 +217,7 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
             raise UnusableFile(
                 f"{total}; no round has every worker; leave worker {short(hosts[worst])} out, of "
                 f"whose rounds {int(gone[:, worst].sum())} of {len(table)} are missing, or say "
-                "--missing never",
+                "--missing never"
             )
         text = f"{total}: {hit} of {len(table)} rounds are left out"
         repair = Repair("dropped", hit, text)

@@ -69,7 +69,7 @@ def _require_workers(found: list[str]) -> None:
     if nameless:
         place = int(nameless[0].removeprefix("Unnamed: ")) + 1
         raise UnusableFile(
-            f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}",
+            f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}"
         )
     others = [name for name in found if no_worker(name)]
     if others:
@@ -79,7 +79,7 @@ def _require_workers(found: list[str]) -> None:
     if of_rounds(found):
         raise UnusableFile(
             f"columns are named after rounds ({short(found[0])}): write a row per round and a "
-            "column per worker (transpose the table)",
+            "column per worker (transpose the table)"
         )
 
 
@@ -95,7 +95,7 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
         again = int(np.flatnonzero(steps <= 0)[0]) + 2
         raise UnusableFile(
             f"round numbers of column {short(column.name)} begin again at row {again}: two runs in "
-            "one file? split it there",
+            "one file? split it there"
         )
     return np.argsort(values, kind="stable")
 
@@ -115,11 +115,11 @@ def require_delays(found: list[str], table: FloatArray) -> None:
     if strange.all() and len(found) > 1:
         raise UnusableFile(
             f"every column only counts or grows ({name}: {head}, ...): clocks or indices; say "
-            "--columns round= (nothing) if these are delays",
+            "--columns round= (nothing) if these are delays"
         )
     raise UnusableFile(
         f"column {name} counts or is a clock ({head}, ...), no worker's delays: say --columns "
-        f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's",
+        f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's"
     )
 
 
@@ -206,7 +206,7 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
         other = found[units.index(usual)]
         raise UnusableFile(
             f"columns {short(odd)} and {short(other)} say different units: --drop what is no "
-            "worker's, or rename them",
+            "worker's, or rename them"
         )
     if reading.unit is not None:
         return tuple(found), A_SECOND[reading.unit]
@@ -214,6 +214,6 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
     middle = float(np.median(finite)) if finite.size else 0.0
     if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):
         raise UnusableFile(
-            f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns",
+            f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns"
         )
     return tuple(found), 1.0

@@ -5,11 +5,4 @@ from .datasets import DATASETS
 from .datasets.base import DatasetFamily
 from .losses import LOSSES, ProblemConfig, ProblemSettings
 
-__all__ = [
-    "DATASETS",
-    "LOSSES",
-    "DatasetFamily",
-    "Problem",
-    "ProblemConfig",
-    "ProblemSettings",
-]
+__all__ = ["DATASETS", "LOSSES", "DatasetFamily", "Problem", "ProblemConfig", "ProblemSettings"]

@@ -10,7 +10,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT
-from ..steps import DecodedRounds, Renewal, Steps
+from ..steps import DecodedRounds, Renewal, Steps, count_distinct
 from ..types import FloatArray, IntArray, Stream, Trace
 from .barrierless import Barrierless, Stops
 from .base import SchemeFamily
@@ -222,8 +222,7 @@ class CycleSteps(Steps):
     def arrived(self, together: int = 1) -> IntArray:
         """Workers whose updates they are."""
         r, u = self.times.shape
-        ranked = np.sort(self._makers.reshape(r, u // together, together), axis=2)
-        return np.asarray(1 + np.count_nonzero(ranked[:, :, 1:] != ranked[:, :, :-1], axis=2))
+        return count_distinct(self._makers.reshape(r, u // together, together))
 
     @property
     @override

@@ -16,7 +16,7 @@ from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers
-from ..steps import Held, Renewal, Steps
+from ..steps import Held, Renewal, Steps, count_distinct
 from ..types import BoolArray, FloatArray, IntArray, Messages, Rounds, Trace
 from .barrierless import Barrierless
 from .base import OfWorkers, Round, SchemeFamily, Sees, State
@@ -288,8 +288,7 @@ class TableSteps(Steps):
     def arrived(self, together: int = 1) -> IntArray:
         """Workers that renewed their entries."""
         r, u = self.times.shape
-        ranked = np.sort(self._worker.reshape(r, u // together, together), axis=2)
-        return np.asarray(1 + np.count_nonzero(ranked[:, :, 1:] != ranked[:, :, :-1], axis=2))
+        return count_distinct(self._worker.reshape(r, u // together, together))
 
     @property
     @override

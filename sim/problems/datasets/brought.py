@@ -126,36 +126,14 @@ class File(DatasetFamily):
 
 
 AMAZON_COLUMNS = [
-    "RESOURCE",
-    "MGR_ID",
-    "ROLE_ROLLUP_1",
-    "ROLE_ROLLUP_2",
-    "ROLE_DEPTNAME",
-    "ROLE_TITLE",
-    "ROLE_FAMILY_DESC",
-    "ROLE_FAMILY",
-    "ROLE_CODE",
-]
+    "RESOURCE", "MGR_ID", "ROLE_ROLLUP_1", "ROLE_ROLLUP_2", "ROLE_DEPTNAME", "ROLE_TITLE",
+    "ROLE_FAMILY_DESC", "ROLE_FAMILY", "ROLE_CODE",
+]  # fmt: skip
 KC_COLUMNS = [
-    "bedrooms",
-    "bathrooms",
-    "sqft_living",
-    "sqft_lot",
-    "floors",
-    "waterfront",
-    "view",
-    "condition",
-    "grade",
-    "sqft_above",
-    "sqft_basement",
-    "yr_built",
-    "yr_renovated",
-    "zipcode",
-    "lat",
-    "long",
-    "sqft_living15",
-    "sqft_lot15",
-]
+    "bedrooms", "bathrooms", "sqft_living", "sqft_lot", "floors", "waterfront", "view", "condition",
+    "grade", "sqft_above", "sqft_basement", "yr_built", "yr_renovated", "zipcode", "lat", "long",
+    "sqft_living15", "sqft_lot15",
+]  # fmt: skip
 
 
 class PublicDataset(DatasetFamily):
