@@ -99,6 +99,16 @@ def no_work(shape: tuple[int, int, int]) -> Work:
     )
 
 
+def run_together(run: Callable[[range], None], group: range) -> None:
+    """Run replications together; errors are those of replications that run one by one."""
+    try:
+        run(group)
+    except NeverEnough:
+        for r in group if len(group) > 1 else ():
+            run(range(r, r + 1))
+        raise
+
+
 def unresting(accepted: Accepted, useful: FloatArray) -> Work:
     """What workers did who computed without a pause until the last update.
 

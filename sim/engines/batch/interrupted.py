@@ -19,6 +19,7 @@ from ...schemes.barrierless import Barrierless
 from ...types import BoolArray, FloatArray, IntArray
 from ..tapes import Tasks, task_columns
 from ..updates import STANDSTILL, Accepted
+from .booking import run_together
 
 if TYPE_CHECKING:
     from ..run import Run
@@ -130,7 +131,7 @@ def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
     for start in range(0, replications, size):
         group = range(start, min(start + size, replications))
         if scheme.distinct:
-            _distinct_group(run, scheme, group, accepted)
+            run_together(lambda some: distinct(run, scheme, some, accepted), group)
             continue
         alone = np.ones(len(group), dtype=np.bool_)
         if len(group) >= FEW:
@@ -139,15 +140,6 @@ def dependent(run: Run, scheme: Barrierless, accepted: Accepted) -> None:
             alone = together(scheme, _tasks(run, scheme, group), part)
         for r in start + np.flatnonzero(alone):
             _alone(run, scheme, int(r), accepted.part(int(r)))
-
-
-def _distinct_group(run: Run, scheme: Barrierless, group: range, accepted: Accepted) -> None:
-    try:
-        distinct(run, scheme, group, accepted)
-    except NeverEnough:
-        for r in group if len(group) > 1 else ():
-            distinct(run, scheme, range(r, r + 1), accepted)
-        raise
 
 
 # An update is a fresh start for all: only which rows of the tape are next passes from one to the

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, final
 
 import numpy as np
 
-from ...errors import NeverEnough
 from ...schemes.base import Round, RoundOutcome, RoundScheme, Sees
 from ...schemes.stopping import StoppingRule
 from ...types import FloatArray, Trace
 from ..run import CheckedTape, plan_of, play_rounds, to_the_end
-from .booking import TraceArrays, all_in, blame, book, refuse_never_enough, useful_pieces
+from .booking import (
+    TraceArrays,
+    all_in,
+    blame,
+    book,
+    refuse_never_enough,
+    run_together,
+    useful_pieces,
+)
 
 if TYPE_CHECKING:
     from ..run import Course, Run
@@ -266,7 +272,7 @@ def batch_rounds(
             loop.finish()
 
     for first in range(0, len(run.tapes), together):
-        _run_group(run_group, range(first, min(first + together, len(run.tapes))))
+        run_together(run_group, range(first, min(first + together, len(run.tapes))))
     return result.trace(run.seed)
 
 
@@ -306,14 +312,3 @@ def _independent_rounds(
         arrive = np.add(opened[:, :, None], offsets, out=offsets)
         book(part, opened, None, arrive, drained)
     return np.asarray(after[:, -1].copy())
-
-
-def _run_group(run: Callable[[range], None], group: range) -> None:
-    """Run replications together; errors are those of replications that run one by one."""
-    try:
-        run(group)
-    except NeverEnough:
-        if len(group) > 1:
-            for r in group:
-                run(range(r, r + 1))
-        raise

@@ -17,7 +17,6 @@ from simpy.events import Event, Timeout
 from typing_extensions import override
 
 from ...errors import NeverEnough
-from ...types import FloatArray
 from ..run import Cluster, Recorder
 from ..tapes import TapeColumn, columns
 from ..updates import Decisions
@@ -39,15 +38,16 @@ class BarrierlessWorkers(ABC):
         lost: workers of whom nothing more comes, unless they are started anew.
     """
 
-    busy: FloatArray
-    down: FloatArray
-    versions: list[int]
-    lost: set[int]
     dead: int = 0
 
-    @abstractmethod
+    def __init__(self, workers: int, recorder: Recorder | None) -> None:
+        self.busy, self.down = np.zeros(workers), np.zeros(workers)
+        self.versions, self.lost = [0] * workers, set[int]()
+        self._resting, self._recorder = [False] * workers, recorder
+
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
         """Get to know the clock and the master; nobody starts yet."""
+        self._env, self._decisions, self._hear = env, decisions, hear
 
     @abstractmethod
     def start(self, worker: int, version: int) -> None:
@@ -71,17 +71,10 @@ class IdealBarrierlessWorkers(BarrierlessWorkers):
 
     def __init__(self, tasks: list[TapeColumn], recorder: Recorder | None) -> None:
         n = len(tasks)
-        self.busy, self.down = np.zeros(n), np.zeros(n)
-        self.lost = set()
-        self._tasks, self._recorder = [iter(column) for column in tasks], recorder
-        self.versions = [0] * n
+        super().__init__(n, recorder)
+        self._tasks = [iter(column) for column in tasks]
         self._under_way: list[Event | None] = [None] * n
         self._since, self._began = [0.0] * n, [0.0] * n
-        self._resting = [False] * n
-
-    @override
-    def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
-        self._env, self._decisions, self._hear = env, decisions, hear
 
     @override
     def start(self, worker: int, version: int) -> None:
@@ -146,24 +139,20 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
         self, tasks: list[TapeColumn], cluster: Cluster, replication: int, recorder: Recorder | None
     ) -> None:
         n = len(tasks)
-        self.busy, self.down = np.zeros(n), np.zeros(n)
-        self.versions = [0] * n
-        self.lost = set()
+        super().__init__(n, recorder)
         self._immortal = [cluster.failures is None] * n
         self._tasks, self._cluster, self._replication = tasks, cluster, replication
-        self._recorder = recorder
         network = cluster.network
         self._downlink = [0.0] * n if network is None else network.downlink(n).tolist()
         self._count, self._attempt = [0] * n, [0] * n
         self._began: list[float | None] = [None] * n
-        self._on_its_way, self._resting = [False] * n, [False] * n
+        self._on_its_way, self._endless = [False] * n, [False] * n
         self._crashed_at: list[float | None] = [None] * n
-        self._endless = [False] * n
         self._crashes, self._crashes_of = [0] * n, [-1] * n
 
     @override
     def employ(self, env: simpy.Environment, decisions: Decisions, hear: Hear) -> None:
-        self._env, self._decisions, self._hear = env, decisions, hear
+        super().employ(env, decisions, hear)
         cluster, r = self._cluster, self._replication
         resends = None if cluster.resends is None else cluster.resends[r]
         self._uplink = Uplink(env, cluster.network, resends)

@@ -13,8 +13,8 @@ from simpy.events import Event, EventPriority
 from ...errors import NeverEnough
 from ...schemes.base import RoundScheme
 from ...schemes.stopping import StoppingRule, Tally
-from ...types import BoolArray, FloatArray
-from ..run import Recorder, Run
+from ...types import BoolArray
+from ..run import Policy, Recorder, Run
 
 END_OF_TIME = EventPriority(0)
 """Before everything else that would happen at infinity, for that never happens."""
@@ -63,16 +63,18 @@ class RoundWorkers(ABC):
     """The workers, as the master sees them; abstract.
 
     Attributes:
+        policy: what they do with unfinished work.
+        recorder: where their timeline goes, if anywhere.
         resting: how many workers have nothing to do and nothing under way.
-        busy: ``(n,)`` seconds computed so far.
+        busy, down: ``(n,)`` seconds that workers computed or were down so far.
         dead: how many workers are down.
-        down: ``(n,)`` seconds that workers were down.
     """
 
-    resting: int
-    busy: FloatArray
     dead: int = 0
-    down: FloatArray
+
+    def __init__(self, workers: int, policy: Policy, recorder: Recorder | None) -> None:
+        self.policy, self.recorder, self.resting = policy, recorder, workers
+        self.busy, self.down = np.zeros(workers), np.zeros(workers)
 
     @abstractmethod
     def employ(self, master: Master) -> None:

@@ -16,7 +16,7 @@ from ...types import BoolArray, FloatArray, Rounds, Trace, Work
 from ..run import CheckedTape, Policy, Recorder, plan_of, play_rounds, to_the_end
 from ..tapes import TapeColumn, columns
 from .master import RECEPTION, Call, Master, RoundWorkers
-from .worker import Uplink, Worker
+from .worker import Uplink, Worker, WorkerHost
 
 if TYPE_CHECKING:
     from ..run import Course, Run
@@ -36,10 +36,7 @@ class IdealRoundWorkers(RoundWorkers):
     """
 
     def __init__(self, workers: int, policy: Policy, recorder: Recorder | None) -> None:
-        self.policy = policy
-        self.recorder = recorder
-        self.resting = workers
-        self.busy, self.down = np.zeros(workers), np.zeros(workers)
+        super().__init__(workers, policy, recorder)
         self.began = [0.0] * workers
         self.finished = [0.0] * workers
         self.task = [-1] * workers
@@ -156,20 +153,17 @@ NetworkedProcess = Generator[Event, object, None]
 
 
 @final
-class NetworkedRoundWorkers(RoundWorkers):
+class NetworkedRoundWorkers(WorkerHost):
     """Workers of a cluster with a network, lost messages and failures, in one replication."""
 
     def __init__(
         self, run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None
     ) -> None:
-        cluster, n = run.cluster, scheme.workers
-        self.policy = run.policy
-        self.recorder = recorder
+        super().__init__(scheme.workers, run.policy, recorder)
+        cluster = run.cluster
         self._network, self._sizes = cluster.network, scheme.message_sizes
         self._resends = None if cluster.resends is None else cluster.resends[replication]
         self._failures = None if cluster.failures is None else cluster.failures[replication]
-        self.resting = n
-        self.busy, self.down = np.zeros(n), np.zeros(n)
         self.workers: list[Worker] = []
         self.uplink: Uplink
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Generator, Sequence
 from math import inf
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import simpy
 from simpy.events import Event, Timeout
 
 from ...errors import NeverEnough
-from ...types import FloatArray, TapeLike
-from ..run import Network, Policy, Recorder
+from ...types import TapeLike
+from ..run import Network
 from ..tapes import columns
-from .master import Master
+from .master import Master, RoundWorkers
 
 # How messages reach the master: latency, losses, transfer, and waiting for a channel.
 #
@@ -121,25 +122,12 @@ simulation has spent about a tenth of a second on each such worker.
 """
 
 
-class WorkerHost(Protocol):
-    """What a worker needs of the collection that it is in.
+class WorkerHost(RoundWorkers):
+    """Workers behind a network, whose messages the uplink carries; abstract."""
 
-    Attributes:
-        policy: what it does with unfinished work.
-        uplink: what carries its messages.
-        recorder: where its timeline goes, if anywhere.
-        resting, dead: how many workers rest or are down.
-        busy, down: ``(n,)`` seconds that workers computed or were down.
-    """
-
-    policy: Policy
     uplink: Uplink
-    recorder: Recorder | None
-    resting: int
-    dead: int
-    busy: FloatArray
-    down: FloatArray
 
+    @abstractmethod
     def hopeless(self, waited_for: list[int]) -> bool:
         """Whether somebody is waited for, and nothing is to be expected from any of them."""
 
