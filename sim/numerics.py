@@ -30,6 +30,11 @@ def row_max(table: FloatArray) -> FloatArray:
     return np.asarray(columns.max(axis=0).reshape(table.shape[:-1]))
 
 
+def generator(seed: int, *key: int) -> np.random.Generator:
+    """Random numbers from a stream of its own for each key, the same ones for the same seed."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=key)))
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """The context in which everything is computed that ends up in a table.

@@ -297,23 +297,18 @@ def from_validation(error: ValidationError, place: str) -> ConfigError:
 
 
 WORDS = {
-    "int_type": "be an integer",
-    "int_parsing": "be an integer",
-    "int_parsing_size": "be an integer",
-    "int_from_float": "be an integer",
-    "float_type": "be a number",
-    "float_parsing": "be a number",
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_parsing_size", "int_from_float"), "be an integer"
+    ),
+    **dict.fromkeys(("float_type", "float_parsing"), "be a number"),
     "finite_number": "be a finite number",
-    "string_type": "be text",
-    "string_unicode": "be text",
+    **dict.fromkeys(("string_type", "string_unicode"), "be text"),
     "string_pattern_mismatch": "be letters, digits, '.', '_' or '-', a letter or digit first",
     "string_too_long": "have at most {max_length} characters",
     "string_too_short": "have at least {min_length} characters",
-    "bool_type": "be true or false",
-    "bool_parsing": "be true or false",
+    **dict.fromkeys(("bool_type", "bool_parsing"), "be true or false"),
     "dict_type": "be a section: keys with values",
-    "list_type": "be a list",
-    "tuple_type": "be a list",
+    **dict.fromkeys(("list_type", "tuple_type"), "be a list"),
     "too_short": "have at least {min_length} items",
     "too_long": "have at most {max_length} items",
     "none_required": "be null",

@@ -25,9 +25,9 @@ from pydantic import (
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from ...delay_models import DelayModel
-from ...delay_models.base import Part, PositiveSeconds, Seconds
+from ...delay_models.base import STRICT, Part, PositiveSeconds, Seconds
 from ...sim.engines.run import Network, Policy
-from ...sim.fields import not_bool
+from ...sim.fields import Count, Seed, not_bool
 from ...sim.load_laws import LoadLaw, Proportional
 from ...sim.optimizers import Optimizer
 from ...sim.problems import ProblemConfig
@@ -41,8 +41,6 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 
 LONGEST_LABEL = 100
 """Characters."""
-
-Count = Annotated[int, BeforeValidator(not_bool), Ge(1)]
 
 
 @dataclass(frozen=True)
@@ -180,7 +178,7 @@ def _schemes(reader: Reader, value: Any) -> tuple[SchemeEntry, ...]:
     return tuple(entries)
 
 
-@checked_dataclass(frozen=True, config=ConfigDict(extra="forbid", arbitrary_types_allowed=True))
+@checked_dataclass(frozen=True, config=STRICT)
 class FailureSettings:
     """What can go wrong.
 
@@ -252,7 +250,7 @@ class Settings(BaseModel):
     workers: Annotated[Count, Le(10**6)]
     iterations: Annotated[Count, Le(10**9)] = 100
     replications: Annotated[Count, Le(2**30)] = 1
-    seed: Annotated[int, BeforeValidator(not_bool), Ge(0)] = 0
+    seed: Seed = 0
     engine: Literal["event", "batch", "auto", "law"] = "auto"
     record: Literal["all", "clock"] = "all"
     policy: Policy = Policy.CANCEL

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, final
 
@@ -15,6 +16,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT
+from ..numerics import generator
 from ..types import BoolArray, FloatArray
 from .base import Problem, Task, product
 from .datasets.base import Dataset, DatasetFamily
@@ -181,11 +183,7 @@ class ProblemConfig:
         """
         settings = self.settings
         loss = self.losses[settings.loss]
-
-        def draws(stream: int) -> np.random.Generator:
-            sequence = np.random.SeedSequence(seed, spawn_key=(2**32 - 1, stream))
-            return np.random.Generator(np.random.PCG64(sequence))
-
+        draws = partial(generator, seed, 2**32 - 1)
         data = self.family.load(loss.task, draws(DATA_STREAM), data_dir)
         if data.task != loss.task:
             valid = ", ".join(

@@ -32,6 +32,7 @@ from typing import final
 import numpy as np
 from typing_extensions import override
 
+from ..numerics import generator
 from ..steps import SingleGradients, Steps
 from ..types import FloatArray, IntArray, Messages, Trace
 from .base import Claims, RandomOrder, Scheme
@@ -133,8 +134,7 @@ class Barrierless(Scheme):
         if not self.own_data:  # drawn at random; each replication has a stream of its own
             partition = np.full(worker.shape, -1, dtype=np.int64)
             for r, drawn in enumerate(partition):
-                sequence = np.random.SeedSequence(trace.seed, spawn_key=(SAMPLES, r))
-                rng = np.random.Generator(np.random.PCG64(sequence))
+                rng = generator(trace.seed, SAMPLES, r)
                 drawn[:] = rng.integers(0, self.partitions, drawn.shape)
             partition[worker < 0] = -1
         weight = np.where(

@@ -265,29 +265,11 @@ class OfWorkers(RoundScheme):
         return self.n
 
 
-@dataclass(frozen=True)
-class Fixed(RoundScheme):
-    """An assignment x a stopping rule x a decoder, the same in every round.
-
-    Args:
-        name: the registry name of its family.
-        assignment: who computes what and how messages are encoded.
-        stopping: when the master stops waiting.
-        decoder: how the master combines the messages that arrived.
-        exact: as in ``Scheme``; ``conditioning`` says what rounding leaves of it.
-        patience: what a worker does by itself.
-        claims: what else the scheme promises.
-    """
+class Assigned(RoundScheme):
+    """A scheme with one assignment: in every round all compute and send the same; abstract."""
 
     sees: ClassVar[Sees] = Sees.NOTHING
-
-    name: str
     assignment: Assignment
-    stopping: StoppingRule
-    decoder: Decoder
-    exact: bool | None
-    patience: Patience | None = None
-    claims: Claims = NONE
 
     @property
     @override
@@ -308,6 +290,29 @@ class Fixed(RoundScheme):
     @override
     def message_size(self) -> float:
         return self.assignment.message_size
+
+
+@dataclass(frozen=True)
+class Fixed(Assigned):
+    """An assignment x a stopping rule x a decoder, the same in every round.
+
+    Args:
+        name: the registry name of its family.
+        assignment: who computes what and how messages are encoded.
+        stopping: when the master stops waiting.
+        decoder: how the master combines the messages that arrived.
+        exact: as in ``Scheme``; ``conditioning`` says what rounding leaves of it.
+        patience: what a worker does by itself.
+        claims: what else the scheme promises.
+    """
+
+    name: str
+    assignment: Assignment
+    stopping: StoppingRule
+    decoder: Decoder
+    exact: bool | None
+    patience: Patience | None = None
+    claims: Claims = NONE
 
     @override
     def plan(self, state: State = None) -> Round:

@@ -16,7 +16,7 @@ from ..errors import InvalidParameter
 from ..fields import STRICT, Load, WaitFor, require_at_most_workers, require_divisor
 from ..types import BoolArray, FloatArray
 from .assignments import Pieces
-from .base import Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
+from .base import Assigned, Claims, Fixed, Round, RoundScheme, SchemeFamily, Sees, State
 from .coverage import AtPlace, CoverPartitions
 from .decoders import Conditioning, OnePerPartition
 from .stop import Stop, ending, refuse_beside_stop
@@ -94,19 +94,18 @@ class MultiMessage(SchemeFamily):
         """Any load up to workers; with groups, one that divides workers."""
         pieces = _pieces(self, workers)
         rule: StoppingRule = CoverPartitions(pieces)
+        exact = None
         if self.stop is not None:
             refuse_beside_stop(wait_for=self.wait_for)
             rule = rule | ending(self.stop, pieces)
-            claims = Claims(copies=self.load)
-            decoder = OnePerPartition(pieces)
-            return Fixed(self.name, pieces, rule, decoder, exact=None, claims=claims)
-        if self.wait_for is not None:
-            if self.wait_for > workers * self.load:
-                valid = f"must be between 1 and the number of messages, {workers * self.load}"
-                most = {"wait_for": workers * self.load}
-                raise InvalidParameter("wait_for", self.wait_for, valid, most)
-            rule = rule | FirstK(self.wait_for)
-        exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
+        else:
+            if self.wait_for is not None:
+                if self.wait_for > workers * self.load:
+                    valid = f"must be between 1 and the number of messages, {workers * self.load}"
+                    most = {"wait_for": workers * self.load}
+                    raise InvalidParameter("wait_for", self.wait_for, valid, most)
+                rule = rule | FirstK(self.wait_for)
+            exact = self.wait_for is None or self.wait_for > (workers - 1) * self.load
         claims = Claims(copies=self.load, tolerates=self.load - 1 if exact else None)
         return Fixed(self.name, pieces, rule, OnePerPartition(pieces), exact, claims=claims)
 
@@ -175,16 +174,14 @@ def _pieces(family: MultiMessage | PartialStragglers, workers: int) -> Pieces:
 
 @final
 @plain_dataclass(frozen=True)
-class Reporting(RoundScheme):
+class Reporting(Assigned):
     """Pieces that are reported, and fetched when they cover everything; see ``PartialStragglers``.
 
     Args:
-        pieces: who computes what in which order.
+        assignment: who computes what in which order.
     """
 
-    sees: ClassVar[Sees] = Sees.NOTHING
-
-    pieces: Pieces
+    assignment: Pieces
 
     name = "partial_stragglers"
     exact = True
@@ -193,17 +190,7 @@ class Reporting(RoundScheme):
     @override
     def claims(self) -> Claims:
         """Whatever one copy's worker does not report, the others do."""
-        return Claims(copies=self.pieces.load, tolerates=self.pieces.load - 1)
-
-    @property
-    @override
-    def workers(self) -> int:
-        return self.pieces.workers
-
-    @property
-    @override
-    def messages(self) -> int:
-        return self.pieces.messages
+        return Claims(copies=self.assignment.load, tolerates=self.assignment.load - 1)
 
     @property
     @override
@@ -212,23 +199,11 @@ class Reporting(RoundScheme):
 
     @override
     def plan(self, state: State = None) -> Round:
-        return Round(self.pieces.loads, CoverPartitions(self.pieces), fetches=True)
+        return Round(self.assignment.loads, CoverPartitions(self.assignment), fetches=True)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:
-        return OnePerPartition(self.pieces).partition_weights(arrived)
-
-
-def most_before_cover(pieces: Pieces) -> int:
-    """Q_max: so many finished partitions, whoever finished them, cover everything.
-
-    One more than can be finished while some partition c is not: by a worker that holds c, what
-    comes before it; by another one, everything. Source: equation for Q_max of arXiv 2405.19509.
-    """
-    n, d = pieces.workers, pieces.messages
-    holds = np.reshape(pieces.carried, (n, d))[None] == np.arange(n)[:, None, None]
-    before = np.where(holds.any(axis=-1), holds.argmax(axis=-1), d)
-    return 1 + int(before.sum(axis=-1).max())
+        return OnePerPartition(self.assignment).partition_weights(arrived)
 
 
 @final

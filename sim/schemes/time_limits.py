@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from ..errors import InvalidParameter
 from ..fields import STRICT, Count, Seconds
+from ..numerics import generator
 from ..steps import DecodedRounds
 from ..types import BoolArray, FloatArray, Rounds, Trace
 from .base import (
@@ -191,9 +192,7 @@ class TimeLimited(SelfStopping):
         assert isinstance(trace.heard, Rounds)
         arrived = trace.heard.arrived.copy()
         for r, mine in enumerate(self.done(arrived)):  # a view
-            sequence = np.random.SeedSequence(trace.seed, spawn_key=(FIRST, r))
-            rng = np.random.Generator(np.random.PCG64(sequence))
-            first = rng.integers(0, self.pieces, mine.shape[:2])
+            first = generator(trace.seed, FIRST, r).integers(0, self.pieces, mine.shape[:2])
             place = (np.arange(self.pieces) - first[..., None]) % self.pieces
             mine[:] = np.take_along_axis(mine, place, axis=-1)
         return DecodedRounds(trace.times, arrived, self.weights, self.n, self.partitions)

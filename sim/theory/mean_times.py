@@ -118,11 +118,6 @@ def mean_k_batch_sync(workers: int, wait_for: int, rate: float) -> float:
     return wait_for / (workers * rate)
 
 
-def mean_malenia(workers: int, unit: WorkerTime) -> float:
-    """A gradient of each worker at the current model, then all start anew; any X: E[max of n X]."""
-    return bound_k_async(workers, workers, unit)
-
-
 def mean_k_async(workers: int, wait_for: int, rate: float) -> float:
     """The next K distinct workers, the rest go on computing; X ~ Exp(rate).
 

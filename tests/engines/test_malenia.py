@@ -17,7 +17,7 @@ from erasurehead.sim.load_laws import Proportional
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless, Stops
-from erasurehead.sim.theory.mean_times import mean_malenia
+from erasurehead.sim.theory.mean_times import bound_k_async
 from erasurehead.sim.theory.worker_time import proportional_worker_time
 from tests.engines.agreement import batch, both, both_finish, event
 from tests.engines.test_barrierless import messages
@@ -88,14 +88,14 @@ def test_mean_time_is_that_of_the_slowest_of_n(delay: Any, law: Any) -> None:
     n = 12
     tapes = [Tape(delay, n, 21, r) for r in range(60)]
     intervals = simulate(Run(malenia(n), tapes, Proportional(), 40), work=False).intervals
-    assert_z(intervals.ravel(), mean_malenia(n, proportional_worker_time(law.cdf, 1)))
+    assert_z(intervals.ravel(), bound_k_async(n, n, proportional_worker_time(law.cdf, 1)))
 
 
 def test_mean_time_of_exponential_workers() -> None:
     """The maximum of n has the mean H_n / rate."""
     expected = sum(1 / j for j in range(1, 13)) / 2.0
     unit = proportional_worker_time(stats.expon(scale=0.5).cdf, 1)
-    assert mean_malenia(12, unit) == pytest.approx(expected, rel=1e-9)
+    assert bound_k_async(12, 12, unit) == pytest.approx(expected, rel=1e-9)
 
 
 def test_training_is_gradient_descent() -> None:

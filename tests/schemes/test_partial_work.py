@@ -23,7 +23,6 @@ from erasurehead.sim.schemes.partial_work import (
     MultiMessage,
     PartialStragglers,
     PartlyUncoded,
-    most_before_cover,
 )
 from erasurehead.sim.schemes.stopping import (
     CoverGroups,
@@ -124,6 +123,18 @@ def test_in_the_same_order_several_messages_gain_nothing() -> None:
 
 
 # Progress that is reported, sums that are fetched, and codes with an uncoded part.
+
+
+def most_before_cover(pieces: Pieces) -> int:
+    """Q_max: so many finished partitions, whoever finished them, cover everything.
+
+    One more than can be finished while some partition c is not: by a worker that holds c, what
+    comes before it; by another one, everything. Source: equation for Q_max of arXiv 2405.19509.
+    """
+    n, d = pieces.workers, pieces.messages
+    holds = np.reshape(pieces.carried, (n, d))[None] == np.arange(n)[:, None, None]
+    before = np.where(holds.any(axis=-1), holds.argmax(axis=-1), d)
+    return 1 + int(before.sum(axis=-1).max())
 
 
 @pytest.mark.parametrize(
