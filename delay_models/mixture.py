@@ -156,10 +156,8 @@ class Mixture(Mixed, IndependentDelays):
     def examples(cls) -> tuple[DelayModel, ...]:
         fast, slow = LogNormal(median=0.6, sigma=0.1), LogNormal(median=1.5, sigma=0.4)
         tail = ShiftedExponential(shift=0.2, rate=2.0)
-        return (
-            Mixture(weights=(0.8, 0.2), components=(fast, slow)),
-            Mixture(weights=(0.5, 0.2, 0.3), components=(tail, slow, fast)),
-        )
+        two = Mixture(weights=(0.8, 0.2), components=(fast, slow))
+        return two, Mixture(weights=(0.5, 0.2, 0.3), components=(tail, slow, fast))
 
 
 BoolArray = NDArray[np.bool_]

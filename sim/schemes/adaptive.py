@@ -68,11 +68,8 @@ class AdaptiveK(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(wait_for=4, step=5, burn_in=0, threshold=0, most=10),
-            cls(wait_for=1),
-            cls(wait_for=12),
-        )
+        growing = cls(wait_for=4, step=5, burn_in=0, threshold=0, most=10)
+        return growing, cls(wait_for=1), cls(wait_for=12)
 
     @override
     def build(self, workers: int) -> GrowingK:
@@ -199,12 +196,8 @@ class AdaptiveDeadline(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(kappa=3.0),
-            cls(kappa=0.0, at_least=9, rounds=1),
-            cls(kappa=1.0, rounds=3),
-            cls(kappa=1.0, at_least=12),
-        )
+        brief = cls(kappa=0.0, at_least=9, rounds=1), cls(kappa=1.0, rounds=3)
+        return cls(kappa=3.0), *brief, cls(kappa=1.0, at_least=12)
 
     @override
     def build(self, workers: int) -> RobustDeadline:

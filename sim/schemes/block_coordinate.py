@@ -66,12 +66,8 @@ class BlockCoordinate(ForesightedFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(),
-            cls(split=(1.0,)),
-            cls(split=(0.0, 0.0, 1.0)),
-            cls(split=(0.3, 0.1, 0.2, 0.0, 0.4)),
-        )
+        given = (1.0,), (0.0, 0.0, 1.0), (0.3, 0.1, 0.2, 0.0, 0.4)
+        return cls(), *(cls(split=split) for split in given)
 
     @override
     def build_for(self, workers: int, foresight: Foresight) -> Levels:

@@ -143,13 +143,9 @@ class ErasureHead(Decoded, Loaded):
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """The last inexact and the first exact ``wait_for``, and the extremes of both fields."""
+        waits = (3, 6), (3, 9), (3, 10), (2, 12), (1, 7), (12, 1)
         return (
-            cls(load=3, wait_for=6),
-            cls(load=3, wait_for=9),
-            cls(load=3, wait_for=10),
-            cls(load=2, wait_for=12),
-            cls(load=1, wait_for=7),
-            cls(load=12, wait_for=1),
+            *(cls(load=load, wait_for=wait_for) for load, wait_for in waits),
             cls(load=4, wait_for=5, rescale=True),
             cls(load=3, wait_for=6, deadline=0.9),
             cls(load=3, stop=Window(window=0.5, at_least=3)),

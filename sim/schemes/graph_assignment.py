@@ -62,12 +62,9 @@ class GraphAssignment(Seeded, Decoded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
+        one_step = cls(degree=4, wait_for=8, decoder="one_step", code_seed=1)
         late = Latest(all=(FirstK(first=5), DecodableWithin(decodable=1.0)))
-        return (
-            cls(degree=3, wait_for=6),
-            cls(degree=4, wait_for=8, decoder="one_step", code_seed=1),
-            cls(degree=3, stop=late),
-        )
+        return cls(degree=3, wait_for=6), one_step, cls(degree=3, stop=late)
 
     @override
     def build(self, workers: int) -> Fixed:

@@ -59,11 +59,9 @@ class RegularGraph(Seeded, Decoded, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=6),
-            cls(load=4, wait_for=9, decoder="one_step", code_seed=2),
-            cls(load=3, stop=Earliest(any=(Covered(cover=True), FirstK(first=10)))),
-        )
+        one_step = cls(load=4, wait_for=9, decoder="one_step", code_seed=2)
+        early = Earliest(any=(Covered(cover=True), FirstK(first=10)))
+        return cls(load=3, wait_for=6), one_step, cls(load=3, stop=early)
 
     @override
     def build(self, workers: int) -> Fixed:
@@ -107,11 +105,8 @@ class Expander(Seeded, Decoded, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=6),
-            cls(load=3, wait_for=9, graph="circulant"),
-            cls(load=4, wait_for=9, graph="circulant", decoder="optimal"),
-        )
+        optimal = cls(load=4, wait_for=9, graph="circulant", decoder="optimal")
+        return cls(load=3, wait_for=6), cls(load=3, wait_for=9, graph="circulant"), optimal
 
     @override
     def build(self, workers: int) -> Fixed:
@@ -252,11 +247,8 @@ class BlockDesign(Decoded, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=11, wait_for=6),
-            cls(load=11, wait_for=3, decoder="optimal"),
-            cls(load=1, wait_for=8),
-        )
+        optimal = cls(load=11, wait_for=3, decoder="optimal")
+        return cls(load=11, wait_for=6), optimal, cls(load=1, wait_for=8)
 
     @classmethod
     @override

@@ -50,13 +50,9 @@ class IgnoreArbitrary(Counted, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=6),
-            cls(load=5, wait_for=4),
-            cls(load=1, wait_for=9),
-            cls(load=12, wait_for=1),
-            cls(load=3, wait_for=6, assignment="fractional"),
-        )
+        waits = (3, 6), (5, 4), (1, 9), (12, 1)
+        cyclic = (cls(load=load, wait_for=wait_for) for load, wait_for in waits)
+        return *cyclic, cls(load=3, wait_for=6, assignment="fractional")
 
     @override
     def build(self, workers: int) -> Fixed:

@@ -73,11 +73,9 @@ class Matrix(Decoded):
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
         path = str(EXAMPLE)
-        return (
-            cls(path=path, wait_for=8),
-            cls(path=path, stop=Covered(cover=True), decoder="one_step"),
-            cls(path=path, stop=DecodableWithin(decodable=1e-6)),
-        )
+        covered = cls(path=path, stop=Covered(cover=True), decoder="one_step")
+        decodable = cls(path=path, stop=DecodableWithin(decodable=1e-6))
+        return cls(path=path, wait_for=8), covered, decodable
 
     @override
     def build(self, workers: int) -> Fixed:

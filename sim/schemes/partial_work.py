@@ -77,18 +77,12 @@ class MultiMessage(SchemeFamily):
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """From one piece to all, ends by messages that leave partitions out or none, and orders."""
-        return (
-            cls(load=3),
-            cls(load=1),
-            cls(load=12),
-            cls(load=3, wait_for=10),
-            cls(load=3, wait_for=34),
-            cls(load=1, wait_for=11),
-            cls(load=3, assignment="fractional"),
-            cls(load=4, assignment="fractional", order="rotated", wait_for=20),
-            cls(load=5, order="rotated"),
-            cls(load=3, stop=FirstK(first=9)),
-        )
+        whole = cls(load=3), cls(load=1), cls(load=12)
+        ended = cls(load=3, wait_for=10), cls(load=3, wait_for=34), cls(load=1, wait_for=11)
+        groups = cls(load=3, assignment="fractional")
+        both = cls(load=4, assignment="fractional", order="rotated", wait_for=20)
+        stopped = cls(load=3, stop=FirstK(first=9))
+        return *whole, *ended, groups, both, cls(load=5, order="rotated"), stopped
 
     def build(self, workers: int) -> Fixed:
         """Any load up to workers; with groups, one that divides workers."""

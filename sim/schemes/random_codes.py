@@ -70,12 +70,10 @@ class Bernoulli(Seeded, Decoded, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=6),
-            cls(load=2, wait_for=9, decoder="one_step", pruned=True),
-            cls(load=4, stop=Covered(cover=True), decoder="fixed", code_seed=3),
-            cls(load=3, stop=DecodableWithin(decodable=2.0), decoder="sum"),
-        )
+        pruned = cls(load=2, wait_for=9, decoder="one_step", pruned=True)
+        covered = cls(load=4, stop=Covered(cover=True), decoder="fixed", code_seed=3)
+        decodable = cls(load=3, stop=DecodableWithin(decodable=2.0), decoder="sum")
+        return cls(load=3, wait_for=6), pruned, covered, decodable
 
     @override
     def build(self, workers: int) -> Fixed:
@@ -211,11 +209,9 @@ class StochasticGradientCoding(Seeded, Counted, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=3, wait_for=6),
-            cls(load=2, straggle_probability=0.25, stop=Deadline(deadline=0.9)),
-            cls(load=12, wait_for=9, straggle_probability=0.1, code_seed=4),
-        )
+        late = cls(load=2, straggle_probability=0.25, stop=Deadline(deadline=0.9))
+        everywhere = cls(load=12, wait_for=9, straggle_probability=0.1, code_seed=4)
+        return cls(load=3, wait_for=6), late, everywhere
 
     @override
     def build(self, workers: int) -> Fixed:

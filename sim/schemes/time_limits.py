@@ -117,12 +117,8 @@ class DropCompute(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(pieces=4, patience=0.6),
-            cls(pieces=1, patience=0.5),
-            cls(pieces=4, patience=0.6, cut="at"),
-            cls(pieces=3),
-        )
+        limited = cls(pieces=4, patience=0.6), cls(pieces=1, patience=0.5)
+        return *limited, cls(pieces=4, patience=0.6, cut="at"), cls(pieces=3)
 
     @override
     def build(self, workers: int) -> TimeLimited:

@@ -89,15 +89,9 @@ class IgnoreStragglers(SchemeFamily):
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """From one arrival to all, plain and rescaled, with a deadline beside or instead."""
-        return (
-            cls(wait_for=8),
-            cls(wait_for=1),
-            cls(wait_for=12),
-            cls(wait_for=8, rescale=False),
-            cls(deadline=0.9),
-            cls(wait_for=9, deadline=0.9),
-            cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5)))),
-        )
+        first = cls(wait_for=8), cls(wait_for=1), cls(wait_for=12), cls(wait_for=8, rescale=False)
+        late = cls(deadline=0.9), cls(wait_for=9, deadline=0.9)
+        return *first, *late, cls(stop=Latest(all=(FirstK(first=4), Deadline(deadline=0.5))))
 
     def build(self, workers: int) -> Fixed:
         """One partition a worker, stop at r or at the deadline."""
@@ -163,13 +157,9 @@ class TimeWindow(SchemeFamily):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(tolerance=0.5),
-            cls(tolerance=0.0, rescale=False),
-            cls(tolerance=2.0, deadline=0.9, at_least=8),
-            cls(deadline=0.9, at_least=3),
-            cls(tolerance=0.5, at_least=12),
-        )
+        plain = cls(tolerance=0.5), cls(tolerance=0.0, rescale=False)
+        late = cls(tolerance=2.0, deadline=0.9, at_least=8), cls(deadline=0.9, at_least=3)
+        return *plain, *late, cls(tolerance=0.5, at_least=12)
 
     @override
     def build(self, workers: int) -> Fixed:
