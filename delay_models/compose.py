@@ -173,9 +173,8 @@ class OwnLaws(Around):
 
     def __post_init__(self) -> None:
         if len(self.workers) != len(self.models):
-            raise ValueError(
-                f"{len(self.models)} models for {len(self.workers)} workers; must be one for each"
-            )
+            both = f"{len(self.models)} models for {len(self.workers)} workers"
+            raise ValueError(f"{both}; must be one for each")
         if len(set(self.workers)) < len(self.workers):
             raise ValueError("a worker is named twice; must have one model")
 
@@ -192,10 +191,8 @@ class OwnLaws(Around):
     def evolve(self, state: Any, shared: Generator, rounds: int, workers: int) -> tuple[Any, Any]:
         base, states = state
         conditions, base = self.base.evolve(base, shared, rounds, workers)
-        own = [
-            model.evolve(mine, shared, rounds, 1)
-            for mine, (_, model) in zip(states, self._there(workers), strict=True)
-        ]
+        there = zip(states, self._there(workers), strict=True)
+        own = [model.evolve(mine, shared, rounds, 1) for mine, (_, model) in there]
         return (conditions, [each for each, _ in own]), (base, [after for _, after in own])
 
     @override

@@ -179,9 +179,8 @@ class Empirical(DelayModel):
         if self.tail > 0:
             excess = np.maximum(x - q[-1], 0.0) / self.tail_scale
             shape = self.tail_shape  # of a generalized Pareto law
-            beyond = (
-                np.maximum(1 + shape * excess, 0.0) ** (-1 / shape) if shape else np.exp(-excess)
-            )
+            base = np.maximum(1 + shape * excess, 0.0)
+            beyond = base ** (-1 / shape) if shape else np.exp(-excess)
             tail = self.tail * beyond
             above = np.where(x > q[-1], tail, above)
         return np.asarray(np.where(x < q[0], 1.0, above))

@@ -184,9 +184,8 @@ class RoundEffects(Multiplied):
     @classmethod
     @override
     def examples(cls) -> tuple[DelayModel, ...]:
-        return (
-            RoundEffects(base=Gamma(shape=3.0, scale=0.3), factor=LogNormal(median=1, sigma=0.2)),
-        )
+        base, factor = Gamma(shape=3.0, scale=0.3), LogNormal(median=1, sigma=0.2)
+        return (RoundEffects(base=base, factor=factor),)
 
 
 @final

@@ -73,9 +73,8 @@ class MeasuredTrace(DelayModel):
         """What was measured at the load, with the workers' names and what was repaired."""
         from .tables.read import read_one_load  # imports pandas
 
-        reading = Reading(
-            self.columns or {}, self.drop, self.unit, self.missing, self.retries, self.load
-        )
+        said = self.columns or {}, self.drop, self.unit
+        reading = Reading(*said, self.missing, self.retries, self.load)
         try:
             found = read_one_load(self.path, reading, self.most_cells)
             return found if isinstance(self.hosts, str) else found.only(self.hosts)

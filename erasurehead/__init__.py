@@ -27,16 +27,8 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    "ConfigError",
-    "Fitted",
-    "Result",
-    "__version__",
-    "fit",
-    "load",
-    "run",
-    "sweep",
-    "theory",
-]
+    "ConfigError", "Fitted", "Result", "__version__", "fit", "load", "run", "sweep", "theory",
+]  # fmt: skip
 
 _HOMES = {
     "ConfigError": "erasurehead.experiments.config.errors",

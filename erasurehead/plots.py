@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast, final, get_args
+from typing import TYPE_CHECKING, Any, TypeAlias, cast, final, get_args
 
 from erasurehead.experiments.config.errors import at, one_of
 from erasurehead.experiments.pictures import paint, style
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Ax: TypeAlias = "Axes | None"
 Schemes = str | Sequence[str] | None
+Spread = Band | None
 
 
 @final
@@ -42,31 +44,23 @@ class Plots:
 
     _records: Records
 
-    def loss_time(
-        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
-    ) -> Axes:
+    def loss_time(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
         """Training loss against simulated seconds."""
         return self._draw("loss_time", ax, schemes, band)
 
-    def loss_iteration(
-        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
-    ) -> Axes:
+    def loss_iteration(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
         """Training loss against iterations."""
         return self._draw("loss_iteration", ax, schemes, band)
 
-    def iteration_time(
-        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
-    ) -> Axes:
+    def iteration_time(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
         """How long iterations last: their distribution."""
         return self._draw("iteration_time", ax, schemes, band)
 
-    def tradeoff(
-        self, ax: Axes | None = None, schemes: Schemes = None, band: Band | None = None
-    ) -> Axes:
+    def tradeoff(self, ax: Ax = None, schemes: Schemes = None, band: Spread = None) -> Axes:
         """Final loss (or decoding error) against mean iteration time, a point for each scheme."""
         return self._draw("tradeoff", ax, schemes, band)
 
-    def utilisation(self, ax: Axes | None = None, schemes: Schemes = None) -> Axes:
+    def utilisation(self, ax: Ax = None, schemes: Schemes = None) -> Axes:
         """What the workers' time was spent on."""
         return self._draw("utilisation", ax, schemes)
 
@@ -82,7 +76,7 @@ class Plots:
         """What every worker did in the first seconds; needs ``run(..., timeline=True)``."""
         return self._draw("gantt", None, schemes)
 
-    def _draw(self, name: str, ax: Axes | None, schemes: Schemes, band: Band | None = None) -> Axes:
+    def _draw(self, name: str, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:
         if band is not None and band not in get_args(Band):
             raise at("band", band, one_of(get_args(Band), band))
         kind = KINDS[name]

@@ -188,9 +188,8 @@ def promised(scheme: Scheme) -> str:
     if claims.copies is not None:
         words.append(f"{number_of(claims.copies, 'worker holds', 'workers hold')} each partition")
     if claims.tolerates:
-        words.append(
-            f"any {number_of(claims.tolerates, 'straggler is', 'stragglers are')} tolerated"
-        )
+        any_ = number_of(claims.tolerates, "straggler is", "stragglers are")
+        words.append(f"any {any_} tolerated")
     match claims.unbiased:
         case RandomOrder():
             words.append("unbiased if workers are alike")

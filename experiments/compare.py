@@ -74,11 +74,8 @@ def pairs(first: Records, second: Records) -> list[Pair]:
     """
     keys = swept_keys(first.iterations, first.summary)
     others = dict(_cells(second, keys))
-    found = [
-        _pair(name, keys, rows, others[name])
-        for name, rows in _cells(first, keys)
-        if name in others
-    ]
+    known = ((name, rows) for name, rows in _cells(first, keys) if name in others)
+    found = [_pair(name, keys, rows, others[name]) for name, rows in known]
     if not found:
         labels = ", ".join(label for label, _ in second.labels())
         raise ConfigError(

@@ -28,9 +28,8 @@ SUFFIX = ".yaml"
 
 def example_names() -> list[str]:
     """The examples there are."""
-    return sorted(
-        file.name.removesuffix(SUFFIX) for file in FOLDER.iterdir() if file.name.endswith(SUFFIX)
-    )
+    names = (file.name for file in FOLDER.iterdir())
+    return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
 
 
 def write_example(name: str, folder: Path) -> Path:
@@ -75,15 +74,11 @@ OLD = {"problems": "data"}
 
 def sections() -> dict[str, Entries]:
     """The entries of every list, those of installed plugins included."""
-    kinds: dict[str, Entries] = {
-        name: dict(kind.classes) for name, kind in with_plugins().kinds.items()
-    }
+    known = with_plugins().kinds.items()
+    kinds: dict[str, Entries] = {name: dict(kind.classes) for name, kind in known}
     kinds["data"] = {"every data set": ProblemSettings, **kinds["data"]}
-    others: dict[str, Entries] = {
-        "network": {"network": Network},
-        "failures": {"failures": FailureSettings},
-    }
-    return {name: (kinds | others)[name] for name in PLACES}
+    kinds["network"], kinds["failures"] = {"network": Network}, {"failures": FailureSettings}
+    return {name: kinds[name] for name in PLACES}
 
 
 def show_list(what: str | None) -> None:
@@ -109,9 +104,8 @@ def show_list(what: str | None) -> None:
 
 
 def _show_section(console: Console, title: str, entries: Entries) -> None:
-    console.print(
-        Text.assemble((title, "bold underline"), "  in a config: ", (PLACES[title], "italic"))
-    )
+    place = (PLACES[title], "italic")
+    console.print(Text.assemble((title, "bold underline"), "  in a config: ", place))
     for name, family in entries.items():
         _show_entry(console, name, first_sentence(family))
         rows = [] if title == "losses" else field_rows(family)  # a loss's fields are the data

@@ -160,9 +160,8 @@ class Probe:
         rows: list[tuple[object, ...]] = []
         tasks, total = self.workload.tasks, self.rounds * len(self.loads)
         with hired(len(tasks), self.scheduler) as workers:
-            workers.set_up(
-                [Setup(task, slow=self.slow.get(j, 1.0)) for j, task in enumerate(tasks)]
-            )
+            slow = self.slow
+            workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])
             workers.start_clock()
             zero, done = time.time(), 0
             for number, (turn, load) in enumerate(self._turns()):

@@ -329,9 +329,7 @@ def _positive_definite(systems: np.ndarray) -> Callable[[np.ndarray], np.ndarray
     own = np.iscomplexobj(systems)
     factor, solve = (lapack.zpotrf, lapack.zpotrs) if own else (lapack.dpotrf, lapack.dpotrs)
     factors = [factor(system.conj().T, clean=False)[0] for system in systems]
-    return lambda sides: np.array(
-        [solve(one, side)[0] for one, side in zip(factors, sides, strict=True)]
-    )
+    return lambda sides: np.array([solve(*pair)[0] for pair in zip(factors, sides, strict=True)])
 
 
 def solve_each(systems: np.ndarray, sides: np.ndarray) -> np.ndarray:

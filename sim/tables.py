@@ -93,9 +93,8 @@ def _require_size(path: Path, most: int | None, separator: bytes) -> None:
                     raise UnusableFile(f"has more than {MOST_COLUMNS:,} columns")
             require_cells(separators, most)
             if total > BYTES_PER_CELL * most:
-                raise UnusableFile(
-                    f"is longer than {BYTES_PER_CELL * most:,} bytes, {HOW_TO_ALLOW}"
-                )
+                size = f"{BYTES_PER_CELL * most:,} bytes"
+                raise UnusableFile(f"is longer than {size}, {HOW_TO_ALLOW}")
             if line > LONGEST_LINE:
                 raise UnusableFile(f"has a line of more than {LONGEST_LINE:,} bytes")
 
@@ -118,9 +117,8 @@ def read_parquet(
             raise UnusableFile(f"two columns are named {short(twice[0])!r}")
         for field in schema:
             if pa.types.is_nested(field.type) and (columns is None or field.name in columns):
-                raise UnusableFile(
-                    f"column {short(field.name)} holds {short(field.type)}; valid: numbers"
-                )
+                held = f"column {short(field.name)} holds {short(field.type)}"
+                raise UnusableFile(f"{held}; valid: numbers")
         texts = [field.name for field in schema if any(fits(field.type) for fits in TEXTS)]
         with pq.ParquetFile(path, read_dictionary=texts) as file:
             facts = file.metadata

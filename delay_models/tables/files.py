@@ -140,11 +140,8 @@ def _is_header(cells: list[str]) -> bool:
     """Whether the first row names the columns; refuses one that could be either."""
     with reading("csv"):
         numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
-    found = [
-        cell
-        for cell, number in zip(cells, numbers, strict=True)
-        if not number and cell.lower() not in BLANK
-    ]
+    both = zip(cells, numbers, strict=True)
+    found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
         raise UnusableFile(
@@ -184,9 +181,8 @@ def _read_npz(path: str, most: int | None) -> FloatArray:
     def choose(names: list[str]) -> list[str]:
         name = "seconds" if "seconds" in names else names[0] if len(names) == 1 else None
         if name is None:
-            raise UnusableFile(
-                f"holds {short(sorted(names))}; valid: one array, or one named seconds"
-            )
+            text = f"holds {short(sorted(names))}; valid: one array, or one named seconds"
+            raise UnusableFile(text)
         return [name]
 
     ((name, array),) = read_npz(Path(path), choose, most).items()
@@ -324,9 +320,8 @@ def _files(path: str) -> list[Path]:
     if folder.is_dir():
         found = sorted(file for file in folder.iterdir() if file.name.endswith(TRACE_ENDINGS))
         if not found:
-            raise UnusableFile(
-                "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
-            )
+            text = "is a folder without *.json: valid: PyTorch profiler traces, one a rank"
+            raise UnusableFile(text)
     elif folder.exists() or not any(c in path for c in "*?["):
         return [folder]
     else:
@@ -379,9 +374,8 @@ def _json(file: Path, most: int | None) -> Any:
         with opened(file) as stream:
             content = stream.read() if most is None else stream.read(most + 1)
         if most is not None and len(content) > most:
-            raise UnusableFile(
-                f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
-            )
+            text = f"is longer than {most:,} bytes; --allow-large of fit, or fewer steps"
+            raise UnusableFile(text)
         return json.loads(content, object_hook=_wanted)
 
 

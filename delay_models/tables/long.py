@@ -45,9 +45,8 @@ def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
         seconds = gone.to_numpy() / np.timedelta64(1, "s")
     if np.any(seconds < 0):
         row = int(np.flatnonzero(seconds < 0)[0]) + 1
-        raise UnusableFile(
-            f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
-        )
+        text = f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
+        raise UnusableFile(text)
     return np.asarray(seconds, dtype=np.float64)
 
 
@@ -96,9 +95,8 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     said: dict[str, str] = {role: name for role, name in reading.columns.items() if name}
     for role, name in said.items():
         if name not in columns:
-            raise UnusableFile(
-                f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
-            )
+            text = f"--columns {role}={short(name)}: there are {short(', '.join(columns))}"
+            raise UnusableFile(text)
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
     found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
@@ -284,9 +282,8 @@ def _agreed(name: str, reading: Reading) -> str | None:
     """The unit that the column's name, or the caller, says."""
     unit = parse(name).unit
     if unit is not None and unit not in A_SECOND:
-        raise UnusableFile(
-            f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
-        )
+        text = f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
+        raise UnusableFile(text)
     if unit is not None and reading.unit not in (None, unit):
         said = f"--unit {reading.unit} was given"
         raise UnusableFile(f"column {short(name)} says {unit}, but {said}; rename the column")

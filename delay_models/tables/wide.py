@@ -68,9 +68,8 @@ def _require_workers(found: list[str]) -> None:
     nameless = [name for name in found if name.startswith("Unnamed: ")]
     if nameless:
         place = int(nameless[0].removeprefix("Unnamed: ")) + 1
-        raise UnusableFile(
-            f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}"
-        )
+        text = f"column {place} has no name; an index must be left out: --drop {nameless[0]!r}"
+        raise UnusableFile(text)
     others = [name for name in found if no_worker(name)]
     if others:
         remedy = f"--columns round={short(others[0])} if it numbers the rounds, --drop "
@@ -192,9 +191,8 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
         if first not in A_SECOND:
             raise UnusableFile(f"columns are in {first} by their names; give seconds")
         if reading.unit is None and first == "us":
-            raise UnusableFile(
-                f"column {short(found[0])} ends in us: if microseconds, say --unit us"
-            )
+            text = f"column {short(found[0])} ends in us: if microseconds, say --unit us"
+            raise UnusableFile(text)
         if reading.unit not in (None, first):
             said = f"--unit {reading.unit} was given"
             raise UnusableFile(f"column {short(found[0])} says {first}, but {said}; rename it")
@@ -213,7 +211,6 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
     finite = table[np.isfinite(table)]
     middle = float(np.median(finite)) if finite.size else 0.0
     if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):
-        raise UnusableFile(
-            f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns"
-        )
+        text = f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns"
+        raise UnusableFile(text)
     return tuple(found), 1.0

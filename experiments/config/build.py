@@ -276,9 +276,8 @@ def _cluster(settings: Settings, features: int | None, gradients: float) -> Clus
     trouble = trouble or FailureSettings()
 
     def tapes(model: DelayModel, first: int) -> Sequence[Tape]:
-        return Lazily(
-            lambda r: Tape(model, settings.workers, settings.seed, first + r), replications
-        )
+        n, seed = settings.workers, settings.seed
+        return Lazily(lambda r: Tape(model, n, seed, first + r), replications)
 
     lives = None
     if trouble.time_to_failure is not None:

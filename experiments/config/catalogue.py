@@ -130,11 +130,8 @@ def with_plugins(listed: Sequence[str] = ()) -> Catalogue:
     kinds = {key: dict(kind.classes) for key, kind in BUILT_IN.kinds.items()}
     for plugin in plugins:
         for family in plugin.classes:
-            key, kind = next(
-                (key, kind)
-                for key, kind in BUILT_IN.kinds.items()
-                if issubclass(family, kind.family)
-            )
+            known = BUILT_IN.kinds.items()
+            key, kind = next(pair for pair in known if issubclass(family, pair[1].family))
             name = getattr(family, kind.attribute, None)
             if not is_dataclass(family):
                 text = f"{family.__name__} must be a dataclass with config=STRICT"
@@ -165,10 +162,8 @@ def load_plugin(name: str) -> Plugin:
 @lru_cache(maxsize=4)
 def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
     """The entry points of what is installed on ``path``, which is ``sys.path``."""
-    found = importlib.metadata.entry_points(group=GROUP)
-    return tuple(
-        replace(load_plugin(entry.module), listed=False) for entry in sorted(found, key=str)
-    )
+    found = sorted(importlib.metadata.entry_points(group=GROUP), key=str)
+    return tuple(replace(load_plugin(entry.module), listed=False) for entry in found)
 
 
 def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:

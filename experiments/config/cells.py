@@ -237,9 +237,7 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     if not full["plugins"]:
         del full["plugins"]
     kept = {name: base.get(name) for name in AS_GIVEN} | {"sweep": grid.sweep}
-    return {
-        name: kept[name] if name in kept else filled(base.get(name), full[name]) for name in full
-    }
+    return {name: filled(base.get(name), value) for name, value in full.items()} | kept
 
 
 def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
@@ -324,9 +322,8 @@ class _Grid:
 
     def cells(self, index: int, swept: dict[str, Any], reads: Reads) -> Iterator[Cell]:
         """The cells of a point."""
-        shared = [
-            read for name, (read, *_) in reads.items() if name not in (*NO_NUMBERS, "schemes")
-        ]
+        without = (*NO_NUMBERS, "schemes")
+        shared = [read for name, (read, *_) in reads.items() if name not in without]
         document = {name: read.plain for name, (read, *_) in reads.items()}
         values = {name: read.value for name, (read, *_) in reads.items()}
         files = [file for read in shared for file in read.files]

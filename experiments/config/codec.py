@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -149,10 +149,9 @@ def plain(value: Any, catalogue: Catalogue) -> Any:
     if isinstance(value, ProblemConfig):
         return plain(value.family, catalogue) | plain(value.settings, catalogue)
     if is_dataclass(value):
-        tag, name = catalogue.names.get(type(value), (None, None))
-        section = {
-            f.name: plain(getattr(value, f.name), catalogue) for f in fields(value) if f.init
-        }
+        family: Any = type(value)
+        tag, name = catalogue.names.get(family, (None, None))
+        section = {field: plain(getattr(value, field), catalogue) for field in names(family)}
         return section if tag in (None, "dataset") else {tag: name} | section
     match value:
         case Mapping():
@@ -249,21 +248,19 @@ def _truth_values(value: Any) -> Iterator[tuple[list[int], bool]]:
 
 def fault(loc: Iterable[str | int], value: Any, text: str) -> ValidationError:
     """An error of our own in pydantic's form, so that outer sections put their place before it."""
-    error = PydanticCustomError("fault_of_value", "{text}", {"text": text})
-    details = InitErrorDetails(type=error, loc=tuple(loc), input=value)
-    return ValidationError.from_exception_data("config", [details])
+    details = [_fault("fault_of_value", loc, value, text)]
+    return ValidationError.from_exception_data("config", details)
 
 
 def faulty_keys(texts: Mapping[str, str]) -> ValidationError:
     """As ``fault``, of keys rather than their values."""
-    errors = {
-        key: PydanticCustomError("fault_of_place", "{text}", {"text": text})
-        for key, text in texts.items()
-    }
-    details = [
-        InitErrorDetails(type=error, loc=(key,), input=None) for key, error in errors.items()
-    ]
+    details = [_fault("fault_of_place", (key,), None, text) for key, text in texts.items()]
     return ValidationError.from_exception_data("config", details)
+
+
+def _fault(kind: LiteralString, loc: Iterable[str | int], value: Any, text: str) -> Any:
+    error = PydanticCustomError(kind, "{text}", {"text": text})
+    return InitErrorDetails(type=error, loc=tuple(loc), input=value)
 
 
 _BRANCH = re.compile(

@@ -171,9 +171,8 @@ class Streams:
     @property
     def heard(self) -> Stream:
         """The messages of all replications, one replication after the other."""
-        return Stream(
-            np.concatenate(self._worker), np.concatenate(self._version), np.stack(self._ends)
-        )
+        worker, version = np.concatenate(self._worker), np.concatenate(self._version)
+        return Stream(worker, version, np.stack(self._ends))
 
     @property
     def useful(self) -> FloatArray:

@@ -186,12 +186,9 @@ class ProblemConfig:
         draws = partial(generator, seed, 2**32 - 1)
         data = self.family.load(loss.task, draws(DATA_STREAM), data_dir)
         if data.task != loss.task:
-            valid = ", ".join(
-                name for name, other in self.losses.items() if other.task == data.task
-            )
-            raise InvalidParameter(
-                "loss", settings.loss, f"dataset {settings.dataset} is for {data.task}: {valid}"
-            )
+            fits = [name for name, other in self.losses.items() if other.task == data.task]
+            valid = f"dataset {settings.dataset} is for {data.task}: {', '.join(fits)}"
+            raise InvalidParameter("loss", settings.loss, valid)
         if settings.shuffle:
             order = draws(SHUFFLE_STREAM).permutation(len(data.y))
             data = dataclasses.replace(data, X=data.X[order], y=data.y[order])

@@ -137,9 +137,8 @@ class Barrierless(Scheme):
                 rng = generator(trace.seed, SAMPLES, r)
                 drawn[:] = rng.integers(0, self.partitions, drawn.shape)
             partition[worker < 0] = -1
-        weight = np.where(
-            worker >= 0, self.weight(np.arange(worker.shape[1])[:, None] - version), 0.0
-        )
+        staleness = np.arange(worker.shape[1])[:, None] - version
+        weight = np.where(worker >= 0, self.weight(staleness), 0.0)
         return SingleGradients(trace.times, worker, partition, weight, version, self.partitions)
 
 

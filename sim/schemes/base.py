@@ -248,9 +248,8 @@ class RoundScheme(Scheme):
     def steps(self, trace: Trace) -> Steps:
         """Each round's update with the gradient that was decoded in it."""
         assert isinstance(trace.heard, Rounds)
-        return DecodedRounds(
-            trace.times, trace.heard.arrived, self.weights, self.workers, self.partitions
-        )
+        heard, size = trace.heard.arrived, (self.workers, self.partitions)
+        return DecodedRounds(trace.times, heard, self.weights, *size)
 
 
 @dataclass(frozen=True)

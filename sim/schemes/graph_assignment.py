@@ -134,12 +134,11 @@ def _weights(arrived: BoolArray, ends: np.ndarray, blocks: int) -> FloatArray:
     vertices = rounds * blocks
     which, edge = np.nonzero(arrived)
     u, v = ends[edge].T + (which * blocks).astype(np.int32)
-    starts = np.zeros(2 * vertices + 1, dtype=np.int32)
+    twice = 2 * vertices
+    starts = np.zeros(twice + 1, dtype=np.int32)
     np.cumsum(np.tile(np.bincount(u, minlength=vertices), 2), out=starts[1:])
     columns = np.concatenate([v + np.int32(vertices), v])
-    cover = sparse.csr_array(
-        (np.ones(len(columns)), columns, starts), shape=(2 * vertices, 2 * vertices)
-    )
+    cover = sparse.csr_array((np.ones(len(columns)), columns, starts), shape=(twice, twice))
     count, label = connected_components(cover, directed=False)
     first, second = label[:vertices], label[vertices:]
     bipartite = first != second

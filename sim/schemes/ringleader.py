@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass as plain_dataclass
+from dataclasses import replace
 from typing import ClassVar, final
 
 import numpy as np
@@ -54,16 +55,8 @@ class Malenia(SchemeFamily):
 
     @override
     def build(self, workers: int) -> OneOfEach:
-        return OneOfEach(
-            self.name,
-            workers,
-            workers,
-            oldest=1,
-            stops=Stops.EVERYBODY,
-            own_data=True,
-            distinct=True,
-            exact=True,
-        )
+        each = OneOfEach(self.name, workers, workers, oldest=1, stops=Stops.EVERYBODY, exact=True)
+        return replace(each, own_data=True, distinct=True)
 
 
 @final
@@ -75,9 +68,7 @@ class OneOfEach(Barrierless):
     def steps(self, trace: Trace) -> Steps:
         """Every partition weighs 1 in every update."""
         everybody = np.broadcast_to(True, (*trace.times.shape, self.n))
-        return DecodedRounds(
-            trace.times, everybody, lambda all_: all_.astype(np.float64), self.n, self.n
-        )
+        return DecodedRounds(trace.times, everybody, lambda who: who.astype(float), self.n, self.n)
 
 
 @final

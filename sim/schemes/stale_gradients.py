@@ -142,9 +142,8 @@ class PipelinedSteps(Steps):
         before = self._before[:, u, None, :]
         fresh = arrived & (before % self._load == layer)
         held = np.minimum(before + 1, self._load)  # of a worker that is heard
-        message = self._arrived.shape[2] / (
-            np.count_nonzero(arrived, axis=-1, keepdims=True) * held
-        )
+        heard = np.count_nonzero(arrived, axis=-1, keepdims=True)
+        message = self._arrived.shape[2] / (heard * held)
         return fresh, np.where(arrived & (layer < held), message, 0.0)
 
     @cached_property

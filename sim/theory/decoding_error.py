@@ -92,11 +92,8 @@ class GroupErasure:
     def mean_square_error(self, groups: FloatArray) -> float:
         """E||u - grad f||^2, from the groups' summed gradients ``(G, p)``."""
         excess = self.scale - 1.0
-        across = (
-            (self.heard - self.contrast) * excess**2
-            - 2.0 * self.contrast * excess
-            + self.two_erased
-        )
+        both = self.heard - self.contrast
+        across = both * excess**2 - 2.0 * self.contrast * excess + self.two_erased
         spread = float(np.sum(np.square(groups)))
         return across * _square(groups) + self.scale**2 * self.contrast * spread
 

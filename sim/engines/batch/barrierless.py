@@ -232,9 +232,8 @@ class _CycleDecisions:
         last = {worker: place for place, worker in enumerate(workers.tolist()) if worker in lost}
         gone = lost - last.keys()
         after: list[set[int] | None] = []
-        for place, (worker, end) in enumerate(
-            zip(workers.tolist(), block.last.tolist(), strict=True)
-        ):
+        messages = zip(workers.tolist(), block.last.tolist(), strict=True)
+        for place, (worker, end) in enumerate(messages):
             if last.get(worker) == place:
                 gone = gone | {worker}
             after.append(gone if end == place else None)

@@ -284,9 +284,8 @@ def _waiting(scheme: Barrierless, tasks: Tasks, accepted: Accepted) -> BoolArray
     for update in range(updates):
         cells, ties = _earliest(finish, k)
         cells, when = _in_order(cells, finish)
-        accepted.part(slice(None), update).note(
-            when, cells % n, version.take(cells), seconds.take(cells)
-        )
+        taken = cells % n, version.take(cells), seconds.take(cells)
+        accepted.part(slice(None), update).note(when, *taken)
         begun, end = tasks.begin(cells), when[:, -1:]
         seconds[cells], version[cells] = begun, update + 1
         begun = begun + end
@@ -317,11 +316,9 @@ def _alone(run: Run, scheme: Barrierless, replication: int, accepted: Accepted) 
     k, tape = scheme.gradients, run.tapes[replication]
     columns = task_columns(tape, run.load_law, rows_at_once(run, scheme))
     tasks = [iter(column) for column in columns]
-    updates = (
-        _updates_that_stop(tasks, k) if scheme.restarts_at_once else _updates_awaited(tasks, k)
-    )
+    updates_of = _updates_that_stop if scheme.restarts_at_once else _updates_awaited
     noted: list[tuple[int, int, float, float]] = []
-    for update, messages in zip(range(run.updates), updates, strict=False):
+    for update, messages in zip(range(run.updates), updates_of(tasks, k), strict=False):
         if messages[-1][0] == inf:
             heard = {worker for when, _, worker, *_ in messages if when < inf}
             missing = [worker for worker in range(scheme.n) if worker not in heard]

@@ -158,13 +158,11 @@ class BarrierlessMaster:
         """Give up if no update has come after ``max_wait``."""
         if self._max_wait is None:
             return
-        version = self.decisions.version
+        decisions, version = self.decisions, self.decisions.version
 
         def give_up(_: Event) -> None:
-            if self.decisions.version == version:
-                raise NeverEnough(
-                    self.decisions.iteration, self.decisions.missing(), self._max_wait
-                )
+            if decisions.version == version:
+                raise NeverEnough(decisions.iteration, decisions.missing(), self._max_wait)
 
         Call(self.env, GIVING_UP, give_up, self._max_wait)
 

@@ -50,9 +50,8 @@ class Uplink:
             assert network.channels is not None
             self._channels = simpy.Resource(env, capacity=network.channels)
         else:
-            self._sent = [
-                sent + more for sent, more in zip(self._sent, self._transfer, strict=True)
-            ]
+            each = zip(self._sent, self._transfer, strict=True)
+            self._sent = [sent + more for sent, more in each]
 
     def carry(
         self,
