@@ -270,15 +270,9 @@ class CyclicRepetition(Stopped, Seeded, Loaded):
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """Coded, uncoded, everything everywhere, another code, partly uncoded, another stop."""
-        return (
-            cls(load=4),
-            cls(load=1),
-            cls(load=12),
-            cls(load=3, code_seed=5),
-            cls(load=3, partial=0.4),
-            cls(load=3, stop=Deadline(deadline=0.9)),
-            cls(load=4, decoder="elimination"),
-        )
+        plain = cls(load=4), cls(load=1), cls(load=12), cls(load=3, code_seed=5)
+        late = cls(load=3, stop=Deadline(deadline=0.9))
+        return *plain, cls(load=3, partial=0.4), late, cls(load=4, decoder="elimination")
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Any load up to workers."""

@@ -70,14 +70,9 @@ class FractionalRepetition(Choosing, Stopped, Loaded):
     @classmethod
     def examples(cls) -> tuple[SchemeFamily, ...]:
         """In groups, uncoded, everything everywhere, a part of the data uncoded, another stop."""
-        return (
-            cls(load=3),
-            cls(load=1),
-            cls(load=12),
-            cls(load=3, partial=0.4),
-            cls(load=3, stop=FirstK(first=6)),
-            cls(load=3, stop=FirstK(first=6), decoder="one_step"),
-        )
+        plain = cls(load=3), cls(load=1), cls(load=12), cls(load=3, partial=0.4)
+        early = FirstK(first=6)
+        return *plain, cls(load=3, stop=early), cls(load=3, stop=early, decoder="one_step")
 
     def build(self, workers: int) -> Fixed | PartlyUncoded:
         """Needs load to divide workers; no ``partial`` with a ``stop`` or another decoder."""
@@ -232,13 +227,8 @@ class GeneralizedFractionalRepetition(Stopped, Loaded):
     @classmethod
     @override
     def examples(cls) -> tuple[SchemeFamily, ...]:
-        return (
-            cls(load=5),
-            cls(load=3),
-            cls(load=1),
-            cls(load=12),
-            cls(load=5, stop=FirstK(first=3)),
-        )
+        early = cls(load=5, stop=FirstK(first=3))
+        return cls(load=5), cls(load=3), cls(load=1), cls(load=12), early
 
     @override
     def build(self, workers: int) -> Fixed:
