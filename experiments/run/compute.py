@@ -419,6 +419,8 @@ def read_cell(output: Path, key: str) -> CellResult | None:
             facts["engine"],
             None if found is None else Conditioning(**found),
         )
+    except FileNotFoundError:
+        return None
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if is_memory(error):
             raise
