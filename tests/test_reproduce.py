@@ -35,7 +35,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 )
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from erasurehead.experiments.reproduce.time_to_target import Grid
-from erasurehead.experiments.verify.compare import group_spreads
+from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from tests.statistics import BOUND
 from tests.tools import inside

@@ -25,6 +25,7 @@ from erasurehead.experiments.verify.compare import (
 )
 from erasurehead.experiments.verify.grid import cases
 from erasurehead.experiments.verify.table import TableRow, Verification, summary
+from erasurehead.sim.engines import law
 from erasurehead.sim.load_laws import Additive, PerPartition
 from erasurehead.sim.optimizers import Optimizer
 from erasurehead.sim.schemes.arrivals import Arrivals
@@ -37,14 +38,14 @@ from erasurehead.sim.theory.iteration_time import IterationTimeLaw
 GRID = grid.whole_grid()
 
 
-def settings(workers=30, delay="exponential", law="proportional"):
+def settings(workers=30, delay="exponential", load_law="proportional"):
     """Settings whose labels begin so."""
     return tuple(
         s
         for s in GRID
         if s.workers == workers
         and s.delay_label.split()[0] == delay
-        and s.law_label.split()[0] == law
+        and s.law_label.split()[0] == load_law
     )
 
 
@@ -173,6 +174,18 @@ def cover_forgotten(self):
     return (np.arange(self.workers + 1) < self.high).astype(np.float64)
 
 
+ENOUGH, LENGTHS = law.arrivals_at_the_end, law._lengths
+
+
+def one_arrival_more(arrivals, rng):
+    return np.minimum(ENOUGH(arrivals, rng) + 1, arrivals.workers)
+
+
+def undrained(run, found, rng):
+    ended, _ = LENGTHS(run, found, rng)
+    return ended, ended
+
+
 def first_moment_as_mean(self):
     return float(self.quantile(0.5))
 
@@ -186,7 +199,7 @@ PATCHES = {
     ),
     "load law forgets the computing time": (
         (Additive, "worker_times", shift_forgotten),
-        settings(law="additive"),
+        settings(load_law="additive"),
         ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
         ("iteration time",),
     ),
@@ -194,11 +207,11 @@ PATCHES = {
         (ShiftedExponential, "draw", unshifted_draw),
         settings(delay="shifted_exponential"),
         ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
-        ("iteration time",),
+        ("iteration time", "law engine, drain: distance to batch"),
     ),
     "partitions of a worker share one draw": (
         (PerPartition, "worker_times", one_draw_for_all_partitions),
-        settings(delay="gamma", law="per_partition"),
+        settings(delay="gamma", load_law="per_partition"),
         ("fractional", "cyclic_repetition", "erasurehead"),
         ("iteration time",),
     ),
@@ -224,7 +237,13 @@ PATCHES = {
         (Exponential, "draw", one_slow_worker),
         settings(),
         ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
-        ("iteration time", "u along a random direction", "u along", "|u - grad f|^2"),
+        (
+            "iteration time",
+            "law engine, drain: distance to batch",
+            "u along a random direction",
+            "u along",
+            "|u - grad f|^2",
+        ),
     ),
     "learner steps twice as far": (
         (Optimizer, "rate", double_rate),
@@ -234,7 +253,7 @@ PATCHES = {
     ),
     "theory forgets that cover ends a round": (
         (Arrivals, "not_enough", property(cover_forgotten)),
-        settings(delay="lognormal", law="additive"),
+        settings(delay="lognormal", load_law="additive"),
         ("erasurehead",),
         ("iteration time",),
     ),
@@ -242,7 +261,19 @@ PATCHES = {
         (IterationTimeLaw, "mean", first_moment_as_mean),
         settings(delay="gamma"),
         ("uncoded", "ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
-        ("iteration time, mean",),
+        ("iteration time, mean", "law engine: mean", "law engine, drain: mean"),
+    ),
+    "law engine waits for one more": (
+        (law, "arrivals_at_the_end", one_arrival_more),
+        settings(delay="weibull"),
+        ("ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("law engine: mean", "law engine: distance"),
+    ),
+    "law engine opens rounds before they have drained": (
+        (law, "_lengths", undrained),
+        settings(delay="lognormal"),
+        ("ignore_stragglers", "fractional", "cyclic_repetition", "erasurehead"),
+        ("law engine, drain: mean", "law engine, drain: distance"),
     ),
     "theory takes two groups for independent": (
         (GroupErasure, "two_erased", property(lambda self: self.one_erased**2)),

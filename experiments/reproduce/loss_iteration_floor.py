@@ -92,7 +92,7 @@ class LossIterationFloor(RunsFigure):
         assert isinstance(steps, DecodedRounds)
         gaps = learn(parts, steps, run.iterations).train_loss - spectrum.minimum
         # Not above, because it makes graphs: a tenth of a second that listing saves.
-        from ..verify.compare import group_spreads
+        from ..verify.grid import group_spreads
 
         spreads = group_spreads(parts.problem, parts.initial, steps.weights, step, self.load)
         bound = ErasureBound(

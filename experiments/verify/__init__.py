@@ -26,6 +26,7 @@ from .table import TableRow, Verification
 
 COMPARISONS: tuple[Callable[[Case], Quantities], ...] = (
     compare.compare_iteration_time,
+    compare.compare_law_engine,
     compare.compare_decoding_error,
     compare.compare_moments,
     compare.compare_losses,

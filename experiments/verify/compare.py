@@ -6,7 +6,7 @@ no standard error; it must agree to a tolerance, and its z is 0 or infinite.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from scipy import special
 from ...delay_models.parametric import Deterministic
 from ...sim.learner import train
 from ...sim.optimizers import GradientDescent
-from ...sim.problems import Problem
+from ...sim.schemes.stopping import FirstK
 from ...sim.steps import GivenWeights
 from ...sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
 from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
@@ -225,6 +225,68 @@ def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
     return Comparison(simulated, expected, 0.0 - z, varies=chance < 1.0)
 
 
+BY_LAW = (
+    "law engine: mean",
+    "law engine: distance of the CDF",
+    "law engine, drain: mean",
+    "law engine, drain: distance to batch",
+)
+POINTS = np.linspace(0.005, 0.995, 199)
+"""Probabilities at whose quantiles two distributions are compared."""
+
+
+def compare_law_engine(case: Case) -> Quantities:
+    """Rounds drawn by their law, against closed forms, and under ``drain`` the batch engine.
+
+    A drained iteration takes as long as the slowest worker, on average.
+    """
+    drawn, delay = case.by_law, case.setting.delay
+    if drawn is None:
+        return []
+    law = scheme_iteration_time(case.scheme, delay, case.setting.law)
+    everybody = replace(case.scheme, stopping=FirstK(case.setting.workers))
+    slowest = scheme_iteration_time(everybody, delay, case.setting.law)
+    assert isinstance(law, IterationTimeLaw)  # the engine has drawn from it
+    assert isinstance(slowest, IterationTimeLaw)
+    if isinstance(delay, Deterministic):
+        means = (
+            same(drawn.cancelled, law.mean(), INSTANT),
+            same(drawn.drained, slowest.mean(), INSTANT),
+        )
+        return [(BY_LAW[0], means[0]), (BY_LAW[2], means[1])]
+    points = law.quantile(POINTS) * (1.0 + INSTANT)
+    later = np.quantile(drawn.simulated, POINTS) * (1.0 + INSTANT)
+    share = (drawn.simulated[:, None] <= later).mean(axis=0)
+    outcomes = (
+        _mean(drawn.cancelled, law),
+        distance(drawn.cancelled, points, law.cdf(points)),
+        _mean(drawn.drained, slowest),
+        distance(drawn.drained, later, share, drawn.simulated.size),
+    )
+    return list(zip(BY_LAW, outcomes, strict=True))
+
+
+def distance(
+    samples: FloatArray, points: FloatArray, expected: FloatArray, others: float = np.inf
+) -> Comparison:
+    """Kolmogorov-Smirnov: the largest distance between two distributions, at some points.
+
+    ``expected`` is the median of that distance, and z the normal score of its chance; both are
+    those of the distance anywhere, which is never smaller. One-sided.
+
+    Args:
+        samples: ``(N,)`` independent samples.
+        points: ``(P,)`` seconds, ascending.
+        expected: the other distribution at these points.
+        others: how many samples that one was measured with.
+    """
+    scale = np.sqrt(samples.size / (1.0 + samples.size / others))
+    found = float(np.abs((samples[:, None] <= points).mean(axis=0) - expected).max())
+    chance = min(float(special.kolmogorov(scale * found)), 1.0 - ROUNDING)
+    z = -float(special.ndtri(chance))
+    return Comparison(found, float(special.kolmogi(0.5)) / scale, z, one_sided=True)
+
+
 # First and second moment of the decoded gradient u, for fixed partition gradients. The first is a
 # vector. It is compared along the gradient, where a wrong scale shows, and along a random
 # direction, where a partition that is heard too often shows.
@@ -305,7 +367,7 @@ def _outcomes(case: Case, erased: GroupErasure, condition: float) -> list[Compar
     rule = GradientDescent(learning_rate=step)
     losses = train(fixed, rule, grid.start(), steps, HORIZON).train_loss  # (R, T + 1)
     gaps = losses - spectrum.minimum
-    spreads = group_spreads(fixed, grid.start(), weights, step, erased.size)
+    spreads = grid.group_spreads(fixed, grid.start(), weights, step, erased.size)
     gap = float(fixed.loss(grid.start()[:, None])[0]) - spectrum.minimum
     bound = ErasureBound(
         spectrum.smoothness, spectrum.pl_constant, erased, step, float(spreads.max()), gap
@@ -323,32 +385,3 @@ def bound_of_each(bound: ErasureBound, spreads: FloatArray) -> FloatArray:
     base = bound.bound_along(np.zeros(horizon))
     response = np.stack([bound.bound_along(unit) - base for unit in np.eye(horizon)])
     return np.asarray(base + spreads @ response)
-
-
-def group_spreads(
-    fixed: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
-) -> FloatArray:
-    """V at each step of gradient descent with erasures: ``(R, T)``.
-
-    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
-    loss. Cost: per step four products with the data.
-
-    Args:
-        fixed: a dense problem without L2.
-        initial: ``(p,)`` the start.
-        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
-        step: the learning rate.
-        size: partitions in a group.
-    """
-    replications, iterations, _ = weights.shape
-    ends = np.cumsum(fixed.partition_sizes)[size - 1 :: size]
-    blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-    X = np.asarray(fixed.X)
-    beta = np.repeat(initial[:, None], replications, axis=1)
-    spreads = np.empty((replications, iterations))
-    for t in range(iterations):
-        slopes = fixed.row_slopes(X @ beta, fixed.y) / fixed.rows
-        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
-        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
-        beta = beta - step * fixed.gradient(beta, weights[:, t])
-    return spreads

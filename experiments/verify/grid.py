@@ -1,4 +1,4 @@
-"""What is verified: clusters x delays x load laws x schemes, simulated by either engine.
+"""What is verified: clusters x delays x load laws x schemes, simulated by the engines.
 
 A *setting* is one cluster with one delay model and one load law. Its schemes read one tape, and
 every setting has a tape of its own.
@@ -22,10 +22,12 @@ from ...delay_models.parametric import (
     ShiftedExponential,
     Weibull,
 )
-from ...sim.engines.run import Run
+from ...sim.engines.law import BLOCK
+from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
+from ...sim.problems import Problem
 from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes import SCHEMES, SchemeFamily
 from ...sim.schemes.base import Fixed
@@ -77,6 +79,35 @@ def direction() -> FloatArray:
     return np.asarray(v / np.linalg.norm(v))
 
 
+def group_spreads(
+    fixed: Problem, initial: FloatArray, weights: FloatArray, step: float, size: int
+) -> FloatArray:
+    """V at each step of gradient descent with erasures: ``(R, T)``.
+
+    V is the sum over groups of the squared norm of the group's part of the gradient of the mean
+    loss. Cost: per step four products with the data.
+
+    Args:
+        fixed: a dense problem without L2.
+        initial: ``(p,)`` the start.
+        weights: ``(R, T, k)`` partition weights that the master decoded, equal within a group.
+        step: the learning rate.
+        size: partitions in a group.
+    """
+    replications, iterations, _ = weights.shape
+    ends = np.cumsum(fixed.partition_sizes)[size - 1 :: size]
+    blocks = [slice(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+    X = np.asarray(fixed.X)
+    beta = np.repeat(initial[:, None], replications, axis=1)
+    spreads = np.empty((replications, iterations))
+    for t in range(iterations):
+        slopes = fixed.row_slopes(X @ beta, fixed.y) / fixed.rows
+        parts = np.stack([X[block].T @ slopes[block] for block in blocks])
+        spreads[:, t] = np.square(parts).sum(axis=(0, 1))
+        beta = beta - step * fixed.gradient(beta, weights[:, t])
+    return spreads
+
+
 DELAYS: tuple[DelayModel, ...] = (
     Exponential(rate=1.0),
     ShiftedExponential(shift=0.5, rate=2.0),
@@ -126,6 +157,7 @@ class Setting:
         law: how a worker's time grows with its load.
         families: the schemes.
         learns: also train, for the convergence bound.
+        by_law: also draw rounds by the law engine.
     """
 
     index: int
@@ -134,6 +166,7 @@ class Setting:
     law: LoadLaw
     families: tuple[SchemeFamily, ...]
     learns: bool
+    by_law: bool = False
 
     @property
     def schemes(self) -> list[Fixed]:
@@ -168,7 +201,8 @@ def whole_grid() -> tuple[Setting, ...]:
                 chosen = loaded if isinstance(law, PerPartition) else families
                 # Decoding depends on the order of arrivals only: one setting a cluster is enough.
                 learns = isinstance(delay, Exponential) and isinstance(law, Proportional)
-                found.append(Setting(len(found), n, delay, law, chosen, learns))
+                by_law = n == 30 and isinstance(law, Proportional)
+                found.append(Setting(len(found), n, delay, law, chosen, learns, by_law))
     return tuple(found)
 
 
@@ -206,6 +240,19 @@ SETTINGS_APART = 2**24
 
 
 @dataclass(frozen=True, eq=False)
+class ByLaw:
+    """How long iterations took that the law engine drew, beside the batch engine's; ``(N,)`` each.
+
+    Independent: under ``drain`` every other one is left out, since those left behind in a round
+    make the next one longer.
+    """
+
+    cancelled: FloatArray
+    drained: FloatArray
+    simulated: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One row of the grid, simulated in R runs of ``RUN`` rounds, and what the master decoded."""
 
@@ -213,6 +260,7 @@ class Case:
     scheme: Fixed
     trace: Trace
     decoded: DecodedRounds
+    by_law: ByLaw | None = None
 
     @property
     def seconds(self) -> FloatArray:
@@ -252,7 +300,24 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
         trace = Trace(times, Rounds(np.concatenate(arrived)), None, parts[0].engine)
         steps = scheme.steps(trace)
         assert isinstance(steps, DecodedRounds)
-        yield Case(setting, scheme, trace, steps)
+        yield Case(setting, scheme, trace, steps, _by_law(setting, scheme, asked))
+
+
+def _by_law(setting: Setting, scheme: Fixed, asked: VerifyRequest) -> ByLaw | None:
+    """A quarter of the rounds asked for, rounded up to whole blocks; ``None`` in other settings."""
+    if not setting.by_law:
+        return None
+    first = setting.index * SETTINGS_APART
+    runs = range(first, first - (-asked.replications // (4 * BLOCK)))
+    tapes = [Tape(setting.delay, setting.workers, asked.seed, r) for r in runs]
+
+    def lengths(policy: Policy, engine: Engine) -> FloatArray:
+        run = Run(scheme, tapes, setting.law, BLOCK, policy)
+        return simulate(run, engine, heard=False, work=False).intervals
+
+    cancelled, drained = lengths(Policy.CANCEL, "law"), lengths(Policy.DRAIN, "law")[:, 1::2]
+    simulated = lengths(Policy.DRAIN, "batch")[:, 1::2]
+    return ByLaw(cancelled.ravel(), drained.ravel(), simulated.ravel())
 
 
 def _timing(scheme: Fixed) -> object:
