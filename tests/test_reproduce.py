@@ -26,6 +26,7 @@ from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_tex
 from erasurehead.experiments.reproduce.clusters import MEAN, WORK, clusters, persistent
 from erasurehead.experiments.reproduce.command import make, make_figures
 from erasurehead.experiments.reproduce.decoding_error_arrivals import LEAST_ROUNDS
+from erasurehead.experiments.reproduce.iteration_time_scale import IterationTimeScale
 from erasurehead.experiments.reproduce.ranking import EXACT as EXACT_RANKED
 from erasurehead.experiments.reproduce.sequential_members import (
     EXACT,
@@ -37,11 +38,13 @@ from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, S
 from erasurehead.experiments.reproduce.time_to_target import Grid
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
 from tests.statistics import BOUND
 from tests.tools import inside
 
 SMALL: dict[str, dict[str, object]] = {
     "iteration_time_workers": {"workers": (12, 96), "rounds": 1000},
+    "iteration_time_scale": {"decades": (1, 3, 6), "rounds": 2000},
     "decoding_error_arrivals": {"arrivals": (12, 30), "rounds": 1000},
     "loss_iteration_floor": {
         "arrivals": (15, 6),
@@ -140,6 +143,29 @@ def test_iteration_times_agree_with_theory(frames: Frames) -> None:
     assert np.all(np.abs(z) < BOUND)
     assert np.all(frame.theory > 0)
     assert not seen.theory.round(6).duplicated().all()
+
+
+def test_both_engines_agree_with_theory_up_to_a_million(frames: Frames) -> None:
+    """Catches an engine under another name, and the short formula where the long one counts."""
+    frame = frames["iteration_time_scale"]
+    seen = frame[frame.rounds > 0]
+    assert seen.groupby("engine").workers.unique().map(list).to_dict() == {
+        "batch": [10, 1000],
+        "law": [10, 1000, 10**6],
+    }
+    z = (seen.simulated - seen.theory) / seen.standard_error
+    assert np.all(np.abs(z) < BOUND)
+    at = seen[seen.workers == 1000].set_index(["load_law", "scheme", "engine"]).simulated.unstack()
+    assert (at.batch != at.law).all()
+    figure = small("iteration_time_scale")
+    assert isinstance(figure, IterationTimeScale)
+    long = figure._theory("additive", 10_000, "erasurehead")
+    assert mean_first_k(additive_time(0.0, 2.0, 5, 0.5), 10_000, 5000) == pytest.approx(
+        long, rel=1e-14
+    )
+    text = figure.text(frame)
+    assert "| additive | 1,000,000 |" in text
+    assert "under the additive law at n = 1,000 and more" in text
 
 
 def test_the_load_laws_agree_at_load_one_and_only_there(frames: Frames) -> None:

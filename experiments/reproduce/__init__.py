@@ -16,6 +16,9 @@ FIGURES = {
     "iteration_time_workers": (
         "Mean iteration time against the number of workers, simulated and in theory, two load laws."
     ),
+    "iteration_time_scale": (
+        "Mean iteration time from ten workers to ten million: both engines on the theory's lines."
+    ),
     "decoding_error_arrivals": (
         "Decoding error of ErasureHead against arrivals r for several loads, points on formulas."
     ),

@@ -91,12 +91,11 @@ def round_law(run: Run) -> RoundLaw | str:
         return "the law of a round is known under cancel and drain, without network and failures"
     if run.cluster.max_wait is not None:
         return "the law of a round is known where no max_wait ends the run"
-    loads = np.unique(plan.loads)
-    if len(loads) > 1:
+    load = float(plan.loads.min())
+    if plan.loads.max() > load:
         return "the law of a round is known where all workers have the same load"
     tapes: Any = run.tapes
     unit: UnitLaw | None = getattr(tapes[0], "model", None)
-    load = float(loads[0])
     if unit is not None and unit.independent and isinstance(run.load_law, PerPartition):
         unit, load = unit.sum_of(int(load)) if load == int(load) else None, 1.0
     if unit is None or not unit.independent or unit.ppf(0.5) is None:

@@ -1,0 +1,223 @@
+"""Mean iteration time from ten workers to ten million: what grows with a cluster, and what not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from ...delay_models import DelayModel, Tape
+from ...delay_models.parametric import Exponential, ShiftedExponential
+from ...sim.engines import law as law_engine
+from ...sim.engines.run import Engine, Run
+from ...sim.engines.simulate import simulate
+from ...sim.load_laws import Additive, LoadLaw, Proportional
+from ...sim.schemes import SchemeFamily
+from ...sim.schemes.erasurehead import ErasureHead
+from ...sim.schemes.repetition import FractionalRepetition
+from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
+from ...sim.theory.mean_times import (
+    additive_time,
+    mean_cover,
+    mean_erasurehead,
+    mean_first_k,
+    mean_uncoded,
+    proportional_time,
+)
+from ..pictures import looks, style
+from ..pictures.looks import INK, Look
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ..run.records import mean_and_error
+from .base import (
+    EVEN_WORK,
+    LAW_TITLES,
+    LAWS,
+    RATE,
+    THEORY,
+    Effort,
+    PaperFigure,
+    curve_of,
+    estimate_text,
+    markdown_table,
+    points_of,
+    rows_of,
+)
+
+WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
+"""What the batch engine may simulate for a point; where fewer rounds would be left, it does not."""
+
+COUNTED = 10_000
+"""Workers beyond which nobody looks for a cover by half of them; see ``_theory``."""
+
+BATCH = Look(INK, "o", "none", "rings: batch engine, every worker")
+BY_LAW = Look(INK, "o", "none", "dots: law engine")
+
+
+@final
+@dataclass(frozen=True)
+class IterationTimeScale(PaperFigure):
+    """Mean iteration time from ten workers to ten million: both engines on the theory's lines.
+
+    Attributes:
+        decades: powers of ten, the numbers of workers that are simulated; the load divides each.
+        rounds: rounds that the law engine draws for each point.
+        load: d.
+    """
+
+    name: ClassVar[str] = "iteration_time_scale"
+    title: ClassVar[str] = "From ten workers to ten million"
+
+    decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
+    rounds: int = law_engine.BLOCK
+    load: int = 5
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per load law, scheme, size and source; sizes between have theory alone."""
+        rows = []
+        # Beyond a thousand workers the lines are straight.
+        between = [m * 10**k for k, m in product(self.decades, (2, 5)) if k < 3]
+        for name, n in product(LAWS, sorted([*between, *(10**k for k in self.decades)])):
+            for family in self._families(n):
+                row = {"load_law": name, "scheme": family.name, "workers": n}
+                row |= {"theory": self._theory(name, n, family.name)}
+                rounds: dict[Engine, int] = {
+                    "law": 0 if n in between else effort.times(self.rounds)
+                }
+                affordable = min(MOST_ROUNDS, WORKER_ROUNDS // n)
+                if n not in between and affordable >= LEAST_ROUNDS:
+                    rounds["batch"] = effort.times(affordable)
+                for engine, count in rounds.items():
+                    mean, error = np.nan, np.nan
+                    if count:
+                        mean, error = self._simulated(name, n, family, engine, count, effort)
+                    measured = {"simulated": mean, "standard_error": error, "rounds": count}
+                    rows.append(row | {"engine": engine if count else ""} | measured)
+        return pd.DataFrame(rows)
+
+    def _families(self, n: int) -> list[SchemeFamily]:
+        return [
+            Uncoded(),
+            IgnoreStragglers(wait_for=n - n // 10),
+            FractionalRepetition(load=self.load),
+            ErasureHead(load=self.load, wait_for=n // 2),
+        ]
+
+    def _simulated(
+        self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
+    ) -> tuple[float, float]:
+        """Without a config, which has at most a million workers."""
+        delays: DelayModel = Exponential(rate=RATE)
+        load_law: LoadLaw = Additive(seconds_per_partition=EVEN_WORK)
+        if name == "proportional":
+            delays = ShiftedExponential(shift=EVEN_WORK, rate=RATE)
+            load_law = Proportional()
+        run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
+        return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
+
+    def _theory(self, name: str, n: int, scheme: str) -> float:
+        one, loaded = (
+            additive_time(0.0, RATE, load, EVEN_WORK)
+            if name == "additive"
+            else proportional_time(EVEN_WORK, RATE, load)
+            for load in (1, self.load)
+        )
+        match scheme:
+            case "uncoded":
+                return mean_uncoded(one, n)
+            case "ignore_stragglers":
+                return mean_first_k(one, n, n - n // 10)
+            case "fractional_repetition":
+                return mean_cover(loaded, n, self.load)
+        if n <= COUNTED:
+            return mean_erasurehead(loaded, n, self.load, n // 2)
+        # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
+        # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
+        return mean_first_k(loaded, n, n // 2)
+
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """Rings and dots on lines, one panel per load law."""
+        panels = [_panel(name, rows_of(frame, load_law=name)) for name in LAWS]
+        last = [THEORY.title, BY_LAW.title, BATCH.title]
+        return Picture(panels, 2, style.TWO_PANELS, 4.1, last=last)
+
+    def text(self, frame: pd.DataFrame) -> str:
+        """What grows, from where on coding pays, and the largest z of either engine."""
+        seen = frame[frame["rounds"] > 0]
+        z = ((seen["simulated"] - seen["theory"]) / seen["standard_error"]).abs()
+        worst = dict(iter(z.groupby(seen["engine"])))
+        by_law = rows_of(seen, engine="law")
+        sizes = sorted(by_law["workers"].unique())
+        largest = rows_of(seen, engine="batch")["workers"].max()
+        wide = by_law.pivot(index=["load_law", "workers"], columns="scheme", values="simulated")
+        growth = (wide.loc["additive"].iloc[-1] - wide.loc["additive"].iloc[0]) / np.log10(
+            sizes[-1] / sizes[0]
+        )
+        faster = "; ".join(
+            f"under the {name} law {_crossing(rows_of(frame, load_law=name))}" for name in LAWS
+        )
+        schemes = list(seen["scheme"].unique())
+        rows = []
+        for name, n in product(LAWS, sizes):
+            own = rows_of(by_law, load_law=name, workers=n).set_index("scheme")
+            pairs = [own.loc[scheme, ["simulated", "standard_error"]] for scheme in schemes]
+            rows.append([name, f"{n:,}", *(estimate_text(*pair) for pair in pairs)])
+        header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
+        return (
+            f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
+            f"delay of mean {1 / RATE:g} s; coded schemes have load d = {self.load}, ErasureHead "
+            "waits for r = n/2 and ignore stragglers for 0.9 n arrivals. Rings are means of the "
+            f"batch engine, which simulates every worker of up to {largest:,}; dots are "
+            f"means of {int(by_law['rounds'].max()):,} rounds of the law engine, which draws the "
+            "length of a round from its law, here from the same random numbers at every size; both "
+            "with 95 % intervals (mostly smaller than the marks). Lines are the closed forms. The "
+            "largest difference "
+            f"from them is {worst['batch'].max():.1f} standard errors over {len(worst['batch'])} "
+            f"points of the batch engine, and {worst['law'].max():.1f} over {len(worst['law'])} "
+            "of the law engine.\n\n"
+            "Ten times the workers cost, under the additive law, uncoded "
+            f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) / RATE:.3f} s) and "
+            f"fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of that). "
+            "Schemes that wait for a share of the workers do not feel their number: "
+            f"{growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
+            f"{growth['erasurehead']:+.3f} s for ErasureHead. From where on ErasureHead is faster "
+            f"than uncoded depends on how time grows with load: {faster}.\n\n"
+            "Mean iteration time in seconds, law engine ± standard error:\n\n"
+            + markdown_table(header, rows)
+        )
+
+
+def _panel(name: str, part: pd.DataFrame) -> Panel:
+    lines: list[Mark] = []
+    marks: list[Mark] = []
+    for scheme, rows in part.groupby("scheme", sort=False):
+        look = replace(looks.look(str(scheme)), marker="")
+        lines.append(curve_of(rows.drop_duplicates("workers"), "workers", "theory", look))
+        dot = replace(look, marker="o", title="")
+        for engine, how in (
+            ("batch", {"hollow": True, "beneath": True, "size": 8.0}),
+            ("law", {"size": 3.0}),
+        ):
+            own = rows_of(rows, engine=engine)
+            marks.append(points_of(own, "workers", "simulated", dot, "standard_error", **how))
+    entries: list[Mark] = [Curve(THEORY), Points(BY_LAW, size=3.0), Points(BATCH, hollow=True)]
+    return Panel(
+        Axis("workers n", log=True),
+        Axis("mean iteration time (s)", low=0.0),
+        [*lines, *marks, *entries],
+        LAW_TITLES[name],
+    )
+
+
+def _crossing(part: pd.DataFrame) -> str:
+    once = part.drop_duplicates(["scheme", "workers"])
+    wide = once.pivot(index="workers", columns="scheme", values="theory")
+    faster = wide.index[wide["erasurehead"] < wide["uncoded"]]
+    if faster.empty:
+        return "nowhere on this axis"
+    return f"at n = {faster[0]:,} and more (of the sizes computed)"
+
+
+FIGURE = IterationTimeScale()
