@@ -325,23 +325,25 @@ class _Grid:
         without = (*NO_NUMBERS, "schemes")
         shared = [read for name, (read, *_) in reads.items() if name not in without]
         document = {name: read.plain for name, (read, *_) in reads.items()}
-        values = {name: read.value for name, (read, *_) in reads.items()}
+        given = Settings.model_construct(**{name: read.value for name, (read, *_) in reads.items()})
         files = [file for read in shared for file in read.files]
         code = frozenset[str]().union(*(read.code for read in shared))
+        digest = hashlib.sha256("".join(f"{read.text}\n" for read in shared).encode())
         for scheme in reads["schemes"]:
-            entry, texts = scheme.value, [read.text for read in (*shared, scheme)]
+            entry, whole = scheme.value, digest.copy()
+            whole.update(scheme.text.encode())
             cell = Cell(
                 document={**document, "schemes": [scheme.plain]},
                 label=entry.label,
                 swept={**swept, **{f"scheme.{key}": value for key, value in entry.swept.items()}},
                 point=index,
-                key=hashlib.sha256("\n".join(texts).encode()).hexdigest()[:16],
+                key=whole.hexdigest()[:16],
                 inputs=tuple(dict.fromkeys([*files, *scheme.files])),
                 code=code | scheme.code,
                 data_dir=self._data_dir,
             )
-            settings = Settings.model_construct(**{**values, "schemes": (entry,)})
-            cell.__dict__["settings"] = settings  # what was read need not be read again here
+            # What was read need not be read again here.
+            cell.__dict__["settings"] = given.model_copy(update={"schemes": (entry,)})
             yield cell
 
     def _raw(self, name: str, swept: Mapping[str, Any]) -> Any:

@@ -29,7 +29,7 @@ from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.cells import Cell
 from ..config.errors import ConfigError, at, is_memory, out_of_memory
-from .files import TEMPORARY, alive, read_arrow, write_arrow
+from .files import cell_path, read_arrow, write_arrow
 
 Columns = Mapping[str, np.ndarray]
 """A table by its columns: to make a frame of each takes longer than to compute a small cell."""
@@ -351,20 +351,6 @@ def code_fingerprint() -> str:
     return digest.hexdigest()[:16]
 
 
-def remove_leftovers(output: Path) -> None:
-    """Remove temporary files that killed runs left behind; those of a living process stay."""
-    for folder in (output, output / "cells"):
-        for leftover in folder.glob(f".*.*.*{TEMPORARY}"):
-            process = leftover.name.split(".")[-3]
-            if process.isdecimal() and not alive(int(process)):
-                leftover.unlink(missing_ok=True)
-
-
-def cell_path(output: Path, key: str) -> Path:
-    """Where a cell's numbers lie."""
-    return output / "cells" / f"{key}.parquet"
-
-
 def write_cell(output: Path, key: str, result: CellResult) -> None:
     """Keep a finished cell."""
     facts = {
@@ -419,8 +405,6 @@ def read_cell(output: Path, key: str) -> CellResult | None:
             facts["engine"],
             None if found is None else Conditioning(**found),
         )
-    except FileNotFoundError:
-        return None
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         if is_memory(error):
             raise

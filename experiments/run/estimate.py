@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 
 from ...delay_models.base import BLOCK_CELLS
@@ -18,8 +19,9 @@ from ...sim.schemes.base import Fixed, RoundScheme, Sees
 from ...sim.schemes.decoders import PROBES
 from ...sim.steps import WEIGHTS_AT_ONCE, WEIGHTS_KEPT
 from ..config import build
-from ..config.cells import Cell
+from ..config.cells import NO_NUMBERS, Cell
 from ..config.errors import ConfigError
+from ..config.settings import FIELDS
 
 CGROUPS = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
@@ -350,28 +352,46 @@ def check(grid: Sequence[Cell], room: Room | None = None) -> Checked:
     impossible: dict[str, str] = {}
     warnings: dict[tuple[int, int], tuple[str, ...]] = {}
     estimates: dict[str, Estimate] = {}
+    known: dict[tuple[int, ...], Estimate | str] = {}
     for cell in grid:
         settings = cell.settings
-        try:
-            cut = build.scheme_of(cell).partitions
-            problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
-            if problem not in sizes:
-                sizes[problem] = _size(cell, room or Room())
-            data = sizes[problem]
-            run = build.timing(cell, None if data is None else data.features)
-        except build.ImpossibleCell as error:
-            if not cell.swept:
-                raise
-            impossible[cell.key] = str(error)
+        (entry,) = settings.schemes
+        alike = (*map(id, needed(settings)), id(entry))
+        if alike not in known:
+            try:
+                known[alike] = _estimated(cell, room or Room(), sizes)
+            except build.ImpossibleCell as error:
+                if not cell.swept:
+                    raise
+                known[alike] = str(error)
+        found = known[alike]
+        if isinstance(found, str):
+            impossible[cell.key] = found
             continue
         delay = (id(settings.delay), settings.iterations)
         if delay not in warnings:
             warnings[delay] = build.warnings(settings)
-        estimates[cell.key] = estimate(run, settings.engine, data, settings.clock_alone)
+        estimates[cell.key] = found
     if all(cell.key in impossible for cell in grid):
         raise ConfigError(next(iter(impossible.values())))
     lines = dict.fromkeys(line for each in warnings.values() for line in each)
     return Checked(impossible, tuple(lines), estimates)
+
+
+needed = attrgetter(*(name for name in FIELDS if name not in (*NO_NUMBERS, "seed", "schemes")))
+"""The settings that an estimate depends on; what cells share of them is one object."""
+
+
+def _estimated(cell: Cell, room: Room, sizes: dict[tuple[int, int, int], Data | None]) -> Estimate:
+    """What a cell will need; ``sizes`` remembers those of problems."""
+    settings = cell.settings
+    cut = build.scheme_of(cell).partitions
+    problem = (id(settings.problem), settings.workers, cut)  # the seed cannot be wrong
+    if problem not in sizes:
+        sizes[problem] = _size(cell, room)
+    data = sizes[problem]
+    run = build.timing(cell, None if data is None else data.features)
+    return estimate(run, settings.engine, data, settings.clock_alone)
 
 
 def _size(cell: Cell, room: Room) -> Data | None:

@@ -161,6 +161,28 @@ def alive(process: int) -> bool:
     return True
 
 
+def remove_leftovers(output: Path) -> None:
+    """Remove temporary files that killed runs left behind; those of a living process stay."""
+    for folder in (output, output / "cells"):
+        for leftover in folder.glob(f".*.*.*{TEMPORARY}"):
+            process = leftover.name.split(".")[-3]
+            if process.isdecimal() and not alive(int(process)):
+                leftover.unlink(missing_ok=True)
+
+
+def cell_path(output: Path, key: str) -> Path:
+    """Where a cell's numbers lie."""
+    return output / "cells" / f"{key}.parquet"
+
+
+def cells_there(output: Path) -> frozenset[str]:
+    """The keys of the cells that have a file: one look instead of one for each."""
+    try:
+        return frozenset(name.removesuffix(".parquet") for name in os.listdir(output / "cells"))
+    except OSError:
+        return frozenset()
+
+
 def write_table(
     path: Path, frame: pd.DataFrame, facts: Mapping[bytes, bytes] | None = None
 ) -> None:
@@ -194,7 +216,6 @@ def read_arrow(path: Path) -> pa.Table:
     Raises:
         OSError, ValueError, pyarrow.ArrowException: it is not there, or damaged.
     """
-    path.stat()  # says in a tenth of the time that there is none
     with pq.ParquetFile(path, page_checksum_verification=True, pre_buffer=False) as file:
         return file.read(use_threads=False)
 

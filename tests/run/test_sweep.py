@@ -21,7 +21,7 @@ from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.document import load
 from erasurehead.experiments.run import command, files, records
 from erasurehead.experiments.run.command import RunOptions, run
-from erasurehead.experiments.run.compute import cell_path, compute
+from erasurehead.experiments.run.compute import compute
 from erasurehead.sim.metrics import per_replication
 from tests.run.commands import (
     PATIENCE,
@@ -259,7 +259,7 @@ def test_a_damaged_cell_is_computed_again(
     config, reference = whole
     out = tmp_path / "out"
     key = cells(load(config))[0].key
-    files.write_bytes(cell_path(out, key), damage)
+    files.write_bytes(files.cell_path(out, key), damage)
     finish_here(config, out)
     assert_same_tables(out, reference)
 
