@@ -76,17 +76,9 @@ def capped(
         if column == 0 or any(row[column].text not in ("-", "") for row in rows)
     ]
     kept = [[row[column] for column in used] for row in rows[:MOST_ROWS]]
-    return Table(
-        ident,
-        title,
-        [columns[column] for column in used],
-        kept,
-        note,
-        frozenset(i for i in range(len(used)) if any(row[i].order is not None for row in kept)),
-        file,
-        brief,
-        sum(column < keys for column in used),
-    )
+    titles, keys = [columns[column] for column in used], sum(column < keys for column in used)
+    numbers = {i for row in kept for i, cell in enumerate(row) if cell.order is not None}
+    return Table(ident, title, titles, kept, note, frozenset(numbers), file, brief, keys)
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,6 +121,11 @@ class Section:
     title: str
     parts: Sequence[Chart | Image | Table]
     words: str = ""
+
+    @property
+    def shown(self) -> Sequence[Chart | Image | Table]:
+        """The parts but for tables without rows."""
+        return [part for part in self.parts if not isinstance(part, Table) or part.rows]
 
 
 @dataclass(frozen=True)
@@ -200,5 +197,5 @@ class Page:
     @property
     def tables(self) -> Sequence[Table]:
         """All tables that have rows."""
-        parts = [part for section in self.sections for part in section.parts]
-        return [part for part in parts if isinstance(part, Table) and part.rows]
+        parts = [part for section in self.sections for part in section.shown]
+        return [part for part in parts if isinstance(part, Table)]

@@ -40,11 +40,9 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
 
 
 def _parts(section: Section, pictures: Mapping[str, str]) -> Iterator[str]:
-    for part in section.parts:
+    for part in section.shown:
         match part:
             case Table():
-                if not part.rows:
-                    continue
                 yield from [f"### {part.title}", ""] if part.title else []
                 yield from [plain_text(part.note), ""] if part.note else []
                 yield from table(part.columns, [[*map(str, row)] for row in part.rows[:LISTED]])
