@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 from ...delay_models.base import FloatArray
-from .law import Section, lognormal_section, rounded, rounded_to_4
+from .law import Section, lognormal_section, rounded
 from .load import unit_delays
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
@@ -189,7 +189,7 @@ class Cold:
         return {
             "model": "cold_starts",
             **fit_clumps(self.sizes, self.rounds, self.workers),
-            **({"neighbours": rounded_to_4(neighbours)} if neighbours > 0 else {}),
+            **({"neighbours": rounded(neighbours, 4)} if neighbours > 0 else {}),
             "delay": delay,
             "base": base,
         }

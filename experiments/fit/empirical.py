@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from ...delay_models.base import FloatArray
 from ...delay_models.empirical import Empirical
-from .law import CannotFit, Family, Law, require_spread, rounded, rounded_to_4
+from .law import CannotFit, Family, Law, require_spread, rounded
 from .variance import Parts, components, trust
 
 # *Quantiles.* The sorted delays are a noisy quantile function. It is smoothed by the line of up to
@@ -191,15 +191,15 @@ def rank_effects(tables: Sequence[FloatArray], parts: Parts, spells: bool) -> di
     if parts.worker:
         means = np.mean([n.mean(axis=0) - n.mean() for n in numbers], axis=0)
         means = trust(of_worker, rest / sum(map(len, numbers))) * means
-        fields["ranks"] = [rounded_to_4(rank) for rank in means / np.sqrt(own)]
+        fields["ranks"] = [rounded(rank, 4) for rank in means / np.sqrt(own)]
     left = 1.0
     if parts.round:
-        fields["round"] = rounded_to_4(min(of_round / own, 0.9999))
+        fields["round"] = rounded(min(of_round / own, 0.9999), 4)
         left -= fields["round"]
     if spells:
         share, persistence = _spells(numbers)
         fields["spells"] = float(np.floor(min(share / own, left) * 1e4) / 1e4)
-        fields["persistence"] = rounded_to_4(persistence)
+        fields["persistence"] = rounded(persistence, 4)
     return fields
 
 

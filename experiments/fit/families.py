@@ -9,15 +9,8 @@ import numpy as np
 from scipy import optimize, special
 from typing_extensions import override
 
+from ...delay_models import parametric
 from ...delay_models.base import FloatArray
-from ...delay_models.parametric import (
-    Exponential,
-    Gamma,
-    LogNormal,
-    Pareto,
-    ShiftedExponential,
-    Weibull,
-)
 from .empirical import EmpiricalFamily
 from .law import CannotFit, Family, Law, ScipyLaw, require_positive_delays, require_spread
 from .lognormals import TwoLogNormalsFamily
@@ -45,7 +38,7 @@ class ExponentialFamily(Family):
         mean = float(sample.mean())
         if mean <= 0:
             raise CannotFit("all delays are 0 s; use the model deterministic")
-        return ScipyLaw(self.name, Exponential(rate=1 / mean))
+        return ScipyLaw(self.name, parametric.Exponential(rate=1 / mean))
 
 
 class ShiftedExponentialFamily(Family):
@@ -63,7 +56,7 @@ class ShiftedExponentialFamily(Family):
         shift = max(0.0, least - scale / size)
         if shift == 0.0:
             scale = float(sample.mean())
-        return ScipyLaw(self.name, ShiftedExponential(shift=shift, rate=1 / scale))
+        return ScipyLaw(self.name, parametric.ShiftedExponential(shift=shift, rate=1 / scale))
 
 
 class ParetoFamily(Family):
@@ -82,7 +75,9 @@ class ParetoFamily(Family):
         scale = least * (1 - inverse / (size - 1))
         if size < 3 or scale <= 0:
             raise CannotFit("too few delays for a tail")
-        return ScipyLaw(self.name, Pareto(alpha=(size - 2) / (size * inverse), scale=scale))
+        return ScipyLaw(
+            self.name, parametric.Pareto(alpha=(size - 2) / (size * inverse), scale=scale)
+        )
 
 
 # Families with a shift and a shape, fitted by profile likelihood: Weibull, lognormal, gamma.
@@ -114,7 +109,7 @@ LARGEST_SHAPE = 1e4
 class ShiftedFamily(Family):
     """A family with a shift; abstract: subclasses fit the rest at a given shift."""
 
-    model: ClassVar[type[LogNormal | Gamma | Weibull]]
+    model: ClassVar[type[parametric.LogNormal | parametric.Gamma | parametric.Weibull]]
     """The delay model; its fields are the two other parameters and the shift, in this order."""
 
     @abstractmethod
@@ -181,7 +176,7 @@ class LogNormalFamily(ShiftedFamily):
 
     name = "lognormal"
     parameters = ("median", "sigma", "shift")
-    model = LogNormal
+    model = parametric.LogNormal
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
@@ -200,7 +195,7 @@ class GammaFamily(ShiftedFamily):
 
     name = "gamma"
     parameters = ("shape", "scale", "shift")
-    model = Gamma
+    model = parametric.Gamma
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:
@@ -229,7 +224,7 @@ class WeibullFamily(ShiftedFamily):
 
     name = "weibull"
     parameters = ("shape", "scale", "shift")
-    model = Weibull
+    model = parametric.Weibull
 
     @override
     def at_shift(self, excess: FloatArray) -> tuple[float, float, float]:

@@ -194,11 +194,7 @@ def require_spread(sample: FloatArray) -> None:
         raise CannotFit("all delays are equal; use the model deterministic")
 
 
-def rounded(value: float) -> float:
-    """A float with ``DIGITS`` significant digits, so that a config stays readable."""
-    return float(f"{value:.{DIGITS}g}")
-
-
-def rounded_to_4(value: float) -> float:
-    """Four significant digits: enough for a factor or a probability."""
-    return float(f"{value:.4g}")
+def rounded(value: float, digits: int = DIGITS) -> float:
+    """A float with so many significant digits, so that a config stays readable; four are enough
+    for a factor or a probability."""
+    return float(f"{value:.{digits}g}")

@@ -20,7 +20,7 @@ from .law import (
     lognormal_section,
     require_positive_delays,
     require_spread,
-    rounded_to_4,
+    rounded,
 )
 from .variance import Parts, components, trust
 
@@ -201,7 +201,7 @@ class Split:
     def around(self, section: Section) -> Section:
         """The factors, if there are any, around a section for what is left."""
         if self.by_worker is not None:
-            factors = [rounded_to_4(float(factor)) for factor in self.by_worker]
+            factors = [rounded(float(factor), 4) for factor in self.by_worker]
             section = {"model": "heterogeneous", "factors": factors, "base": section}
         if self.by_round is not None and np.ptp(self.by_round) > 0:
             law = factor_law(self.by_round)

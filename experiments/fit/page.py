@@ -20,7 +20,7 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..text import number_of, sentence
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
-from .variance import Memory, Variance
+from .variance import Memory
 from .workers import Workers
 
 DELAY = "delay.yaml"
@@ -89,8 +89,12 @@ def fit_answer(findings: Findings, source: str) -> Answer:
     ]
     if findings.load is not None:
         why.append(f"load: {_load_sentence(findings.load)}")
-    if main.variance is not None:
-        why.append(f"variance: {_variance_sentence(main.variance)}")
+    if (split := main.variance) is not None:
+        parts = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
+        why.append(
+            f"variance: {', '.join(parts)} (chance of a worker part so large: "
+            f"{split.worker_chance:.3f}, of a round part: {split.round_chance:.3f})"
+        )
     why.append(f"memory: {_memory_sentence(main.memory)}")
     cold, hit = main.delays.cold, "none"
     if cold is not None:
@@ -128,14 +132,6 @@ def _load_sentence(load: LoadFit) -> str:
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))
     return f"{text}a line is no answer: loads step instead of slope, and cost {', '.join(costs)} on"
-
-
-def _variance_sentence(variance: Variance) -> str:
-    parts = [f"{part} {percent(variance.share(part))}" for part in ("worker", "round", "rest")]
-    return (
-        f"{', '.join(parts)} (chance of a worker part so large: {variance.worker_chance:.3f}, "
-        f"of a round part: {variance.round_chance:.3f})"
-    )
 
 
 def _memory_sentence(memory: Memory | None) -> str:
@@ -195,14 +191,7 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
     fits, loads, ks = tables["fit"], tables["loads"], tables["order_statistics"]["k"]
     labels = [label for label in loads["load"] if label not in ("", "all")]
     unit = "unit delays: seconds with the load taken out" if labels else "seconds"
-    charts = [_order_chart(tables), _quantiles(tables)]
-    sections: list[tuple[str, str, list[Chart | Table]]] = [
-        ("families", "Families", [_families(tables), *charts]),
-        ("candidates", "Candidates", [_candidates(tables["candidates"])]),
-        ("load", "Load", [_load_laws(tables["load_laws"]), _load_medians(loads)]),
-        ("workers", "Workers", [_workers_table(tables["workers"])]),
-        ("each-load", "Each load", [_each_load(loads, fits)] if len(loads) > 1 else []),
-    ]
+    families: list[Chart | Table] = [_families(tables), _order_chart(tables), _quantiles(tables)]
     return Page(
         answer,
         question=[
@@ -213,9 +202,11 @@ def fit_page(tables: Mapping[str, pd.DataFrame], answer: Answer, config: str) ->
             ("families are fitted to", unit),
         ],
         sections=[
-            Section(ident, title, said)
-            for ident, title, parts in sections
-            if (said := [part for part in parts if isinstance(part, Chart) or part.rows])
+            Section("families", "Families", families),
+            Section("candidates", "Candidates", [_candidates(tables["candidates"])]),
+            Section("load", "Load", [_load_laws(tables["load_laws"]), _load_medians(loads)]),
+            Section("workers", "Workers", [_workers_table(tables["workers"])]),
+            Section("each-load", "Each load", [_each_load(loads, fits)] if len(loads) > 1 else []),
         ],
         provenance=[("made by", "erasurehead fit"), ("fitted", f"{len(fits)} laws")],
         config=config,

@@ -27,7 +27,6 @@ from .law import (
     fitted,
     lognormal_section,
     rounded,
-    rounded_to_4,
 )
 from .lognormals import split_factors
 from .variance import Memory, Parts
@@ -122,8 +121,8 @@ class States(Recipe):
         fast, slow = law.section()["components"]
         section: Section = {
             "model": "markov",
-            "slow_to_slow": rounded_to_4(self.memory.slow_to_slow),
-            "fast_to_slow": rounded_to_4(self.memory.fast_to_slow),
+            "slow_to_slow": rounded(self.memory.slow_to_slow, 4),
+            "fast_to_slow": rounded(self.memory.fast_to_slow, 4),
             "fast": fast,
             "slow": slow,
         }

@@ -21,7 +21,7 @@ from ..whatif.rounds import (
     standing_out,
     waits,
 )
-from .law import Section, lognormal_section, rounded_to_4
+from .law import Section, lognormal_section, rounded
 
 # A worker is *slow* in a round if it takes more than ``LEVEL`` times the round's median, or more
 # than ``DEVIATIONS`` robust standard deviations beyond it if workers usually vary more than that.
@@ -263,8 +263,8 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
     share = float(slow.mean())
     return {
         "model": "markov",
-        "slow_to_slow": rounded_to_4(1 - leaves),
-        "fast_to_slow": rounded_to_4(min(1.0, leaves * share / (1 - share))),
+        "slow_to_slow": rounded(1 - leaves, 4),
+        "fast_to_slow": rounded(min(1.0, leaves * share / (1 - share)), 4),
         **{
             name: lognormal_section(part, max(SMALLEST_SIGMA, float(part.std())))
             for name, part in (("fast", logs[~slow]), ("slow", logs[slow]))

@@ -162,7 +162,7 @@ def test_spells_of_one_host_are_its_own_in_the_model() -> None:
 
 
 def memory(persistence: float, error: float, chance: float = 0.005) -> Memory:
-    return Memory(persistence, error, chance, 0.1, 1.0, np.array([0.2, 0.1]), 0.0)
+    return Memory(persistence, error, chance, 0.1, np.array([0.2, 0.1]), 0.0)
 
 
 def test_an_interval_that_holds_everything_is_no_memory() -> None:
