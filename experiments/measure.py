@@ -124,72 +124,17 @@ def read_loads(text: str) -> list[int]:
     return loads
 
 
-@final
-@dataclass(frozen=True, eq=False)
-class Probe:
-    """A measurement: every worker does the same task at the same time, round after round.
+def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
+    """Round and load of each turn; round -1 is not recorded.
 
-    Attributes:
-        workload: what the workers compute.
-        loads: partitions, or products, of a task.
-        rounds: rounds of each load.
-        scheduler: address of a Dask cluster; ``None``: processes of this machine.
-        slow: how many times as long the computing of some workers takes.
+    The loads take turns, so that a machine that becomes slower does not look like a load law;
+    in stretches, so that a round follows one of its own kind, as in training.
     """
-
-    workload: Workload
-    loads: Sequence[int]
-    rounds: int
-    scheduler: str | None
-    slow: Mapping[int, float]
-
-    def run(self, progress: Progress) -> pd.DataFrame:
-        """Measure; ``progress`` is told of rounds done, and in all.
-
-        Returns:
-            One row per task with the columns ``COLUMNS``. All instants are the master's: ``start``
-            is the broadcast of the round and ``end`` the arrival of the answer, in seconds since
-            1970; ``seconds`` lie between them, as does the delay that a simulation draws. The
-            worker itself worked for ``busy`` of these seconds; the rest is messages, and waiting
-            for a processor.
-
-        Raises:
-            CannotEnd: a worker died.
-            ConfigError: the cluster cannot be reached, or is too small.
-        """
-        rows: list[tuple[object, ...]] = []
-        tasks, total = self.workload.tasks, self.rounds * len(self.loads)
-        with hired(len(tasks), self.scheduler) as workers:
-            slow = self.slow
-            workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])
-            workers.start_clock()
-            zero, done = time.time(), 0
-            for number, (turn, load) in enumerate(self._turns()):
-                start = workers.now()
-                for worker in range(len(tasks)):
-                    workers.give(worker, number, [0.0], (load, self.workload.model))
-                for arrival in arrivals(workers, len(tasks), done + 1):
-                    place = arrival.worker, workers.hosts[arrival.worker], turn, load
-                    times = zero + start, zero + arrival.now, arrival.seconds, arrival.now - start
-                    rows.append((*place, *times))
-                if turn >= 0:
-                    done += 1
-                    progress(done, total)
-        table = pd.DataFrame(rows, columns=list(COLUMNS))
-        table = table[table["round"] >= 0]
-        return table.sort_values(["round", "load", "worker"], ignore_index=True)
-
-    def _turns(self) -> Iterator[tuple[int, int]]:
-        """Round and load of each turn; round -1 is not recorded.
-
-        The loads take turns, so that a machine that becomes slower does not look like a load law;
-        in stretches, so that a round follows one of its own kind, as in training.
-        """
-        for first in range(0, self.rounds, STRETCH):
-            for load in self.loads:
-                yield -1, load
-                for turn in range(first, min(first + STRETCH, self.rounds)):
-                    yield turn, load
+    for first in range(0, rounds, STRETCH):
+        for load in loads:
+            yield -1, load
+            for turn in range(first, min(first + STRETCH, rounds)):
+                yield turn, load
 
 
 def measure(
@@ -197,20 +142,44 @@ def measure(
 ) -> pd.DataFrame:
     """Measure and write the table; ``progress`` is told of rounds done, and in all.
 
+    Every worker does the same task at the same time, round after round.
+
+    Returns:
+        One row per task with the columns ``COLUMNS``. All instants are the master's: ``start`` is
+        the broadcast of the round and ``end`` the arrival of the answer, in seconds since 1970;
+        ``seconds`` lie between them, as does the delay that a simulation draws. The worker itself
+        worked for ``busy`` of these seconds; the rest is messages, and waiting for a processor.
+
     Raises:
-        ConfigError: a value is wrong, the file cannot be written, or a worker does not exist.
+        ConfigError: a value is wrong, the file cannot be written, a worker does not exist, or the
+            cluster cannot be reached or is too small.
         CannotEnd: a worker died.
     """
     workload, loads = read_workload(document, asked), read_loads(asked.loads)
-    slow, output = dict(slowed(asked.slow)), asked.output
-    probe = Probe(workload, loads, asked.rounds, asked.scheduler, slow)
+    slow, output, tasks = dict(slowed(asked.slow)), asked.output, workload.tasks
     if output.suffix != ".csv":
         raise at("--output", str(output), "must end in .csv")
-    last = len(workload.tasks) - 1
     for worker in slow:
-        if worker > last:
-            raise at("--slow", worker, f"must be a worker from 0 to {last}")
+        if worker >= len(tasks):
+            raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")
     files.require_file(output)
-    table = probe.run(progress)
+    rows: list[tuple[object, ...]] = []
+    with hired(len(tasks), asked.scheduler) as workers:
+        workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])
+        workers.start_clock()
+        zero, done = time.time(), 0
+        for number, (turn, load) in enumerate(_turns(loads, asked.rounds)):
+            start = workers.now()
+            for worker in range(len(tasks)):
+                workers.give(worker, number, [0.0], (load, workload.model))
+            for arrival in arrivals(workers, len(tasks), done + 1):
+                place = arrival.worker, workers.hosts[arrival.worker], turn, load
+                times = zero + start, zero + arrival.now, arrival.seconds, arrival.now - start
+                rows.append((*place, *times))
+            if turn >= 0:
+                done += 1
+                progress(done, asked.rounds * len(loads))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = table[table["round"] >= 0].sort_values(["round", "load", "worker"], ignore_index=True)
     files.write_bytes(output, table.to_csv(index=False).encode())
     return table
