@@ -56,7 +56,7 @@ def arrivals(workers: ConnectedWorkers, messages: int, iteration: int) -> Iterat
     while messages > 0:
         for event in workers.hear(inf):
             if isinstance(event, Death):
-                raise CannotEnd(iteration, [workers.name(event.worker)])
+                raise CannotEnd(iteration, [workers.names[event.worker]])
             messages -= 1
             yield event
 
@@ -172,7 +172,7 @@ class LiveMaster(ABC):
         self._session.died[death.worker] = death.now
 
     def _cannot_end(self, iteration: int, waited: float | None = None) -> CannotEnd:
-        names = [self._workers.name(worker) for worker in sorted(self._session.died)]
+        names = [self._workers.names[worker] for worker in sorted(self._session.died)]
         return CannotEnd(iteration, names, waited)
 
 

@@ -59,13 +59,8 @@ class Drop:
     """Forget every task, the current one too, and say how long you have been busy."""
 
 
-@final
-@dataclass(frozen=True)
-class End:
-    """The line has closed: there is nobody to work for."""
-
-
-Order = Task | Drop | End
+Order = Task | Drop | None
+"""``None``: the line has closed, and there is nobody to work for."""
 
 
 @dataclass(frozen=True)
@@ -318,7 +313,7 @@ def _read(line: Connection, orders: SimpleQueue[Order], alone: bool) -> None:
     except (EOFError, OSError):
         if alone:
             os._exit(0)  # nothing is left to tidy up
-        orders.put(End())
+        orders.put(None)
 
 
 @final
@@ -329,7 +324,7 @@ class LiveWorker:
     longer, the message is late. A worker listens while it sleeps, and between pieces of its work: a
     new task ends the one before at once under ``cancel``, and is kept under the other policies.
 
-    Life cycle: ``serve`` until ``End`` comes.
+    Life cycle: ``serve`` until the line has closed.
     """
 
     def __init__(self, line: Connection, setup: Setup, orders: SimpleQueue[Order]) -> None:
@@ -349,7 +344,7 @@ class LiveWorker:
                 case Drop():
                     self._line.send(Idle(busy))
                     busy = 0.0
-                case End():
+                case None:
                     return
 
     def _next(self) -> Order:

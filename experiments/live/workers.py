@@ -115,10 +115,6 @@ class ConnectedWorkers:
                 events.append(event)
         return events
 
-    def name(self, worker: int) -> str:
-        """How a person finds a worker."""
-        return self.names[worker]
-
     def settle(self) -> FloatArray:
         """Have every worker drop what it does; returns how long each has been busy, ``(n,)``.
 

@@ -48,6 +48,7 @@ class SimulatedWorkers:
         deaths: dict[int, float] | None = None,
     ) -> None:
         self.people = [Person(each) for each in computations]
+        self.names = [f"worker {worker}" for worker in range(len(computations))]
         self.policy = policy
         self.busy = np.zeros(len(computations))
         self.clock = 0.0
@@ -61,9 +62,6 @@ class SimulatedWorkers:
 
     def now(self) -> float:
         return self.clock
-
-    def name(self, worker: int) -> str:
-        return f"worker {worker}"
 
     def give(self, worker: int, number: int, waits: Sequence[float], argument: Any) -> None:
         person = self.people[worker]

@@ -26,7 +26,6 @@ from erasurehead.experiments.live.masters import CannotEnd, LiveMaster, Session
 from erasurehead.experiments.live.worker import (
     Computation,
     Drop,
-    End,
     Ended,
     Idle,
     LiveWorker,
@@ -270,7 +269,7 @@ class Line:
         number = told.number if isinstance(told, Reply) else DROPPED
         self.heard.append(number)
         if number in (2, DROPPED):
-            self.orders.put(End())
+            self.orders.put(None)
 
 
 @pytest.mark.parametrize(
