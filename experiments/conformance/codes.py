@@ -41,19 +41,18 @@ def _held(scheme: Fixed) -> str:
     held = b.sum(axis=1) if isinstance(code, Shares) else np.count_nonzero(support, axis=1)
     declared = np.asarray(code.loads, dtype=np.float64)
     ensure(declared.shape == (n,), f"loads has shape {declared.shape}, not {(n,)}")
-    wrong = np.flatnonzero(np.abs(declared - held * n / k) > 1e-9 * n)
-    if wrong.size:
-        j = wrong[0]
-        text = f"worker {j} declares a load of {declared[j]:g}; its rows of B hold"
-        ensure(False, f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
+    wrong = np.abs(declared - held * n / k) > 1e-9 * n
+    j = int(np.argmax(wrong))
+    text = f"worker {j} declares a load of {declared[j]:g}; its rows of B hold"
+    ensure(not wrong[j], f"{text} {held[j]:g} of {k} partitions, a load of {held[j] * n / k:g}")
+    said = f"mean load {declared.mean():.4g}"
+    if (claimed := scheme.claims.copies) is None:
+        return said
     copies = np.count_nonzero(support, axis=0)
-    if (claimed := scheme.claims.copies) is not None:
-        wrong = np.flatnonzero(copies != claimed)
-        if wrong.size:
-            i = wrong[0]
-            ensure(False, f"claims {claimed} copies; partition {i} is held by {copies[i]} workers")
-        return f"mean load {declared.mean():.4g}, {claimed} copies of each partition"
-    return f"mean load {declared.mean():.4g}"
+    i = int(np.argmax(copies != claimed))
+    text = f"claims {claimed} copies; partition {i} is held by {copies[i]} workers"
+    ensure(copies[i] == claimed, text)
+    return f"{said}, {claimed} copies of each partition"
 
 
 def check_decoding(tested: SchemeUnderTest) -> str:
@@ -134,9 +133,8 @@ def _without_any(tested: SchemeUnderTest, stragglers: int) -> str:
         return ""
     arrived = tested.without(stragglers)
     ends = tested.first_round().stopping.enough(arrived)
-    if not np.all(ends):
-        lost = np.flatnonzero(~arrived[np.argmin(ends)][:: scheme.messages])
-        ensure(False, f"claims to tolerate {stragglers} stragglers, but waits for {lost.tolist()}")
+    lost = np.flatnonzero(~arrived[np.argmin(ends)][:: scheme.messages]).tolist()
+    ensure(np.all(ends), f"claims to tolerate {stragglers} stragglers, but waits for {lost}")
     away = np.abs(scheme.weights(arrived) - 1).max(axis=1)
     text = f"claims to tolerate {stragglers} stragglers; {_number(scheme, arrived, away)}"
     ensure(away.max() <= EXACT, text)

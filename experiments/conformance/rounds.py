@@ -101,10 +101,9 @@ def _earlier(rule: StoppingRule, delays: FloatArray) -> None:
     some[::2] = np.arange(delays.shape[1]) == one[::2, None]
     earlier = np.where(some, delays * rng.random(delays.shape), delays)
     before, after = _ends(rule, delays), _ends(rule, earlier)
-    worse = np.flatnonzero(after > before)
-    if worse.size:
-        r = worse[0]
-        ensure(False, f"ends at {after[r]:.3g} s, {before[r]:.3g} s with later messages")
+    r = int(np.argmax(after > before))
+    text = f"ends at {after[r]:.3g} s, {before[r]:.3g} s with later messages"
+    ensure(after[r] <= before[r], text)
 
 
 LAWS: tuple[LoadLaw, ...] = (Proportional(), Additive(seconds_per_partition=0.25), PerPartition())
