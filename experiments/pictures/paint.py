@@ -94,18 +94,10 @@ def add_mark(axes: Axes, mark: Mark) -> None:
             for y in mark.y:
                 axes.axhline(y, **look)
         case Texts():
-            weight = "bold" if mark.bold else "normal"
+            font: Any = {"weight": "bold" if mark.bold else "normal", "fontsize": mark.size}
+            font |= {"color": mark.colour, "ha": mark.align, "va": "center"}
             for x, y, words in zip(mark.x, mark.y, mark.words, strict=True):
-                axes.text(
-                    x,
-                    y,
-                    drawable(words),
-                    ha=mark.align,
-                    va="center",
-                    color=mark.colour,
-                    fontsize=mark.size,
-                    weight=weight,
-                )
+                axes.text(x, y, drawable(words), **font)
         case Heat():
             _heat(axes, mark)
 

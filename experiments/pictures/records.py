@@ -27,6 +27,8 @@ SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 TEXTS = frozenset((*IDENTITY, "kind"))
 """Columns of text, in each row; all others are numbers, but for what is swept."""
 
+TABLES = ("iterations", "summary", "workers", "timeline")
+
 LIVE = "measured on real workers"
 """The title of pictures of a live run."""
 
@@ -80,17 +82,9 @@ class Records:
             if not any(name in pair for pair in known):
                 raise at("schemes", name, one_of([label for label, _ in known], name))
         labels = [label for label, scheme in known if label in schemes or scheme in schemes]
-
-        def part(table: pd.DataFrame) -> pd.DataFrame:
-            return table[table["label"].isin(labels)]
-
-        return replace(
-            self,
-            iterations=part(self.iterations),
-            summary=part(self.summary),
-            workers=None if self.workers is None else part(self.workers),
-            timeline=None if self.timeline is None else part(self.timeline),
-        )
+        tables = {name: getattr(self, name) for name in TABLES}
+        own = {n: t[t["label"].isin(labels)] for n, t in tables.items() if t is not None}
+        return replace(self, **own)
 
     @property
     def clock(self) -> str:

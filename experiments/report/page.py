@@ -51,14 +51,8 @@ def read_run(directory: Path) -> Page:
     kind = "live" if "live" in manifest else "sweep" if swept else "run"
     found = judged(records)
     title = str(config.get("name", directory.resolve().name))
-    answer = Answer(
-        kind,
-        title,
-        found.verdict,
-        tuple(found.why),
-        tuple(_next(records, kind, found)),
-        notes=tuple(str(line) for line in manifest.get("warnings", [])),
-    )
+    steps, notes = _next(records, kind, found), tuple(map(str, manifest.get("warnings", [])))
+    answer = Answer(kind, title, found.verdict, tuple(found.why), tuple(steps), notes=notes)
     return Page(
         answer,
         question=_question(config, records),

@@ -54,15 +54,14 @@ class GanttKind(PictureKind):
 
     @override
     def obstacle(self, records: Records) -> str | None:
-        if records.timeline is None:
-            if (records.config or {}).get("engine") == "law":
-                return "engine: law drew how long iterations took, and no worker's time"
-            where = records.directory
-            return (
-                "there is no timeline of this run; run its config.yaml again with "
-                f"--output {where} --timeline timeline.json"
-            )
-        return None
+        if records.timeline is not None:
+            return None
+        if (records.config or {}).get("engine") == "law":
+            return "engine: law drew how long iterations took, and no worker's time"
+        return (
+            "there is no timeline of this run; run its config.yaml again with "
+            f"--output {records.directory} --timeline timeline.json"
+        )
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:

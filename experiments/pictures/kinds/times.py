@@ -40,9 +40,8 @@ class IterationTimeKind(PanelKind):
 
     @override
     def obstacle(self, records: Records) -> str | None:
-        if "iteration_time" not in records.iterations:
-            return "the records hold no column iteration_time"
-        return None
+        known = "iteration_time" in records.iterations
+        return None if known else "the records hold no column iteration_time"
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
@@ -94,9 +93,8 @@ class UtilisationKind(PanelKind):
 
     @override
     def obstacle(self, records: Records) -> str | None:
-        if "utilisation_mean" not in records.summary or "wasted_mean" not in records.summary:
-            return "the summary holds no utilisation"
-        return None
+        known = {"utilisation_mean", "wasted_mean"} <= {*records.summary.columns}
+        return None if known else "the summary holds no utilisation"
 
     @override
     def panel(self, records: Records, looks: Mapping[str, Look], band: Band) -> Panel:
@@ -191,9 +189,8 @@ class WorkersKind(PictureKind):
 
     @override
     def obstacle(self, records: Records) -> str | None:
-        if records.workers is None or not {"last", "cost"} <= set(records.workers.columns):
-            return "there is no workers.parquet with the columns last and cost"
-        return None
+        known = records.workers is not None and {"last", "cost"} <= {*records.workers.columns}
+        return None if known else "there is no workers.parquet with the columns last and cost"
 
     @override
     def picture(self, records: Records, band: Band | None = None) -> Picture:
