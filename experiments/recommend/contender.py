@@ -14,7 +14,7 @@ from ..config.errors import ConfigError
 from ..run.records import ratio_interval
 from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
-from .question import Goal, Order, Question, order
+from .question import Goal, Order, Question, broken, order
 
 SURE = 0.999
 """Confidence with which a scheme is dropped before the end: it is looked at several times."""
@@ -159,11 +159,11 @@ class Contender:
         """Leave if these costs break a limit; one that the config names only notes it."""
         if self.expected is not None:  # an expected error has no sampling error
             costs = {**costs, "error": self.expected.error}
-        broken = question.limits.broken(costs)
-        if broken is not None and self.given:
-            self.breaks = broken
-        elif broken is not None:
-            self.leave(LIMITS, broken)
+        limit = broken(question.limits, costs)
+        if limit is not None and self.given:
+            self.breaks = limit
+        elif limit is not None:
+            self.leave(LIMITS, limit)
 
 
 def trial_order(one: Contender) -> tuple[float, float]:

@@ -149,7 +149,6 @@ class Performance:
     """What a scheme does in R replications of a simulation.
 
     Attributes:
-        label: its name and what is not a default.
         rates: learning rates; empty without training.
         yardstick: seconds of an exact iteration's progress, see ``exact_iterations``.
         values: ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN
@@ -164,7 +163,6 @@ class Performance:
         digest: of all that was simulated; equal for two schemes that do the same.
     """
 
-    label: str
     rates: tuple[float, ...]
     yardstick: float
     values: FloatArray
@@ -183,25 +181,16 @@ class Performance:
 
 
 def _performance(
-    simulation: Simulation,
-    cell: Cell,
-    run: Run,
-    trace: Trace,
-    steps: Steps,
-    trials: Sequence[Trial],
+    simulation: Simulation, run: Run, trace: Trace, steps: Steps, trials: Sequence[Trial]
 ) -> Performance:
     """The numbers of a finished run and of its trials at each learning rate."""
     goal, rates = simulation.goal, simulation.rates
     scheme, elapsed = run.scheme, steps.times[:, -1]
     stale = steps.staleness
-    staleness = 0.0 if stale is None else float(stale.mean())
     within = scheme.partitions * EXACT**2
     exact = stale is None and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)
-    values = np.empty((0, len(elapsed)))
-    to_target = np.full((len(rates), len(elapsed)), np.nan)
-    if rates:
-        values = np.stack([each.values for each in trials])
-        to_target = np.stack([each.iterations for each in trials])
+    values = np.array([each.values for each in trials]).reshape(-1, len(elapsed))
+    to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
     yardstick = np.full(len(elapsed), np.nan)
     if not rates:
         progress = exact_iterations(steps, scheme.partitions, exact) * steps.times.shape[1]
@@ -216,14 +205,13 @@ def _performance(
     for part in (steps.error, values):
         digest.update(np.ascontiguousarray(part).tobytes())
     return Performance(
-        label=cell.label,
         rates=rates,
         yardstick=float(yardstick.mean()),
         values=values,
         to_target=to_target,
         iteration_time=elapsed / run.iterations,
         error=float(np.nanmean(steps.error)),
-        staleness=staleness,
+        staleness=0.0 if stale is None else float(stale.mean()),
         busy=busy,
         heard=heard,
         exact=exact,
@@ -298,7 +286,7 @@ def _simulated(
     else:
         trace = simulate(run, engine)
         steps = scheme.outline(trace)
-    return _performance(simulation, cell, run, trace, steps, trials)
+    return _performance(simulation, run, trace, steps, trials)
 
 
 def _at_rate(learning: build.Training, rate: float) -> build.Training:

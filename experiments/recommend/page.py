@@ -94,8 +94,8 @@ def recommendation_page(
     ]
     versions = ", ".join(f"{k} {v}" for k, v in (manifest.get("versions") or {}).items())
     ranked: Parts = [_ranking_table(ranking, quantity), *_ranking_chart(ranking, looks)]
-    front: Parts = [*_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
-    changed: Parts = [*_sensitivity_table(sensitivity)]
+    front: Parts = [_front_table(measured, quantity), *_front_chart(measured, quantity, looks)]
+    changed: Parts = [_sensitivity_table(sensitivity)]
     changed += _sensitivity_chart(sensitivity, ranking, looks)
     best = "No other scheme is better in all three: time, error and worker-seconds."
     return Page(
@@ -232,15 +232,14 @@ def _measured(candidates: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates("label")
 
 
-def _front_table(measured: pd.DataFrame, quantity: str) -> Iterator[Table]:
+def _front_table(measured: pd.DataFrame, quantity: str) -> Table:
     columns = ["scheme", quantity, "error", "worker-seconds", "load"]
     rows = [
         [plain_cell(row["label"]), *_numbers(row, "value", "error", "worker_seconds", "load")]
         for row in measured.to_dict("records")
         if row["front"]
     ]
-    if rows:
-        yield capped("front-table", "", columns, rows, "candidates.parquet")
+    return capped("front-table", "", columns, rows, "candidates.parquet")
 
 
 def _front_chart(
@@ -291,9 +290,7 @@ def _front_chart(
     yield Chart("front", "Time over error", caption, picture)
 
 
-def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
-    if table.empty:
-        return
+def _sensitivity_table(table: pd.DataFrame) -> Table:
     columns = ["changed", "to", "scheme", "value", "relative (95 %)"]
     rows = [
         [
@@ -312,7 +309,7 @@ def _sensitivity_table(table: pd.DataFrame) -> Iterator[Table]:
         "rates stay as they are. There is no value where a scheme does not reach the goal in every "
         "run, and no relative one where it or the recommended one does not."
     )
-    yield capped("sensitivity-table", "", columns, rows, "sensitivity.parquet", note)
+    return capped("sensitivity-table", "", columns, rows, "sensitivity.parquet", note)
 
 
 def _sensitivity_chart(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -152,50 +152,35 @@ LIMITED = {
     "bytes": "message bytes",
     "error": "mean decoding error",
 }
-"""What can be limited, with its name in sentences."""
+"""What can be limited, with its name in sentences: partitions that a worker holds; until the goal,
+what workers compute and what the master hears; ``||w - 1||^2`` of an update."""
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What an answer must keep; ``None``: no limit.
-
-    Attributes:
-        load: partitions that a worker holds.
-        worker_seconds: that workers compute until the goal is reached.
-        bytes: of messages that the master hears until then.
-        error: mean decoding error ``||w - 1||^2`` of an update.
-    """
-
-    load: float | None = None
-    worker_seconds: float | None = None
-    bytes: float | None = None
-    error: float | None = None
-
-    def broken(self, costs: Mapping[str, float]) -> str | None:
-        """The first limit that these costs break, in words; unknown (NaN) costs break none."""
-        for each in fields(self):
-            limit, cost = getattr(self, each.name), costs.get(each.name, float("nan"))
-            if limit is not None and cost > limit * (1 + 1e-9):
-                return f"{LIMITED[each.name]} {cost:.4g}, limit {limit:g}"
-        return None
-
-
-def read_limits(request: SearchRequest, features: int) -> Limits:
-    """The limits of a request; without a problem, ``features`` is 0 and messages have no size.
+def read_limits(request: SearchRequest, features: int) -> dict[str, float]:
+    """The limits that a request gives; without a problem ``features`` is 0, messages have no size.
 
     Raises:
         ConfigError: one is not a number that can be kept.
     """
-    given = {name: getattr(request, f"max_{name}") for name in LIMITED}
+    values = {name: getattr(request, f"max_{name}") for name in LIMITED}
+    given = {name: value for name, value in values.items() if value is not None}
     for name, value in given.items():
         least = 1.0 if name == "load" else 0.0
-        if value is not None and not (math.isfinite(value) and value >= least):
+        if not (math.isfinite(value) and value >= least):
             option = f"--max-{name.replace('_', '-')}"
             raise at(option, value, f"must be a number of at least {least:g}")
-    if request.max_bytes is not None and not features:
+    if "bytes" in given and not features:
         text = "needs a problem, which says how long a gradient is"
         raise at("--max-bytes", request.max_bytes, text)
-    return Limits(**given)
+    return given
+
+
+def broken(limits: Mapping[str, float], costs: Mapping[str, float]) -> str | None:
+    """The first limit that these costs break, in words; unknown (NaN) costs break none."""
+    for name, limit in limits.items():
+        if (cost := costs.get(name, np.nan)) > limit * (1 + 1e-9):
+            return f"{LIMITED[name]} {cost:.4g}, limit {limit:g}"
+    return None
 
 
 def read_schemes(request: SearchRequest, catalogue: Catalogue) -> tuple[str, ...]:
@@ -303,7 +288,7 @@ class Question:
     Attributes:
         scenario: the cluster and its problem.
         goal: what is made small.
-        limits: what must be kept.
+        limits: what must be kept, by the names of ``LIMITED``.
         request: goal, limits and schemes as they were given.
         only: schemes that are searched; empty: all.
         exact_rate: the exact gradient's best learning rate; NaN without training.
@@ -312,7 +297,7 @@ class Question:
 
     scenario: Scenario
     goal: Goal
-    limits: Limits
+    limits: Mapping[str, float]
     request: SearchRequest
     only: tuple[str, ...]
     exact_rate: float

@@ -171,9 +171,9 @@ def _listed(question: Question) -> list[Contender]:
     space = SearchSpace(
         scenario.workers,
         scenario.worker_time[0],
-        int(scenario.workers if limits.load is None else limits.load),
+        int(limits.get("load", scenario.workers)),
         fine=not question.trains,
-        network=scenario.base.get("network") is not None or limits.bytes is not None,
+        network=scenario.base.get("network") is not None or "bytes" in limits,
     )
     given = scenario.given
     sections = [*given, *space.sections(scenario.catalogue, question.only)]
@@ -228,8 +228,7 @@ def build_all(search: Search, contenders: Iterable[Contender], part: Progress) -
             one.refuse(known.reason)
             continue
         one.profile, one.expected = known, known.expected
-        error = np.nan if known.expected is None else known.expected.error
-        one.keep_limits(search.question, {"load": float(known.holds), "error": error})
+        one.keep_limits(search.question, {"load": float(known.holds)})
 
 
 def clock_all(search: Search, contenders: Iterable[Contender], part: Progress) -> None:
@@ -246,9 +245,8 @@ def clock_all(search: Search, contenders: Iterable[Contender], part: Progress) -
 
 def _drop_losers(search: Search) -> None:
     """Whoever cannot win leaves, unless limits on costs decide that are not known yet."""
-    limits, trains = search.question.limits, search.question.trains
-    known = not trains and not np.isnan(search.horizon)
-    if (limits.worker_seconds, limits.bytes) != (None, None) and not known:
+    known = not search.question.trains and not np.isnan(search.horizon)
+    if {"worker_seconds", "bytes"} & search.question.limits.keys() and not known:
         return
     rivals = [one for one in search.left if not one.breaks]
     for index, reason in cannot_win(rivals, search.question.goal).items():
@@ -263,7 +261,7 @@ def _drop_doubles(search: Search) -> None:
         assert one.profile is not None
         # Fresh exact gradients at the same times are the same; without training, so are other
         # updates that count the same.
-        key: tuple[Any, ...] = (one.clocked.label,)
+        key: tuple[Any, ...] = (one.label,)
         if one.clocked.exact or not search.question.trains:
             key = (one.clocked.digest, one.profile.holds, one.clocked.exact)
         same = first.setdefault(key, one)

@@ -172,16 +172,6 @@ class Recommendation:
         return one.costs(self.question, one.final, mean_to_goal(one.values))
 
     @property
-    def ranked(self) -> list[Contender]:
-        """The finalists, and those that left during the race, by their ratio to the winner."""
-
-        def to_winner(one: Contender) -> float:
-            return float(np.nan_to_num(ratio(one.values, self.winner.values)[0], nan=np.inf))
-
-        left = [one for one in self.contenders if one.final is not None and one.stage]
-        return [*self.finalists, *sorted(left, key=to_winner)]
-
-    @property
     def best_coded(self) -> Contender | None:
         """The best code, in the race or as far as it came."""
         coded = [one for one in self.contenders if one.coded]
@@ -232,8 +222,10 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
     by what they did until then."""
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
+    left = [one for one in found.contenders if one.final is not None and one.stage]
+    left.sort(key=lambda one: np.nan_to_num(ratio(one.values, winner.values)[0], nan=np.inf))
     rows = []
-    for rank, one in enumerate(found.ranked, 1):
+    for rank, one in enumerate((*found.finalists, *left), 1):
         final, values = one.final, one.values
         assert final is not None
         there = np.isfinite(values)
