@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ...sim.attack import SearchBudget, Worst, worst_sets
+from ...sim.attack import SearchBudget, worst_sets
 from ...sim.numerics import one_thread
 from ..config.cells import resolved
 from ..config.document import write_yaml
@@ -22,7 +22,7 @@ from ..run import files
 from ..run.compute import code_fingerprint
 from ..run.outputs import ATTACK, CONFIG, Origin, holds_another
 from .page import picture
-from .study import AttackedCode, AttackedCodes, attack_table, codes_of
+from .study import AttackedCodes, attack_row, codes_of
 
 RANGE = re.compile(r"0*([0-9]{1,9})(?::0*([0-9]{1,9}))?")
 VALID = "must be numbers or ranges A:B (both included), with commas between"
@@ -98,15 +98,15 @@ def attack_codes(planned: AttackPlan, progress: Callable[[int, int], None]) -> p
     """Search the worst stragglers of every code; ``progress`` is told of numbers of stragglers that
     are done, and of all. Cost: for each of them as ``sim.attack.worst_sets``.
     """
-    total, found = sum(map(len, planned.counts)), list[tuple[AttackedCode, Worst]]()
+    total, rows = sum(map(len, planned.counts)), list[dict[str, object]]()
     progress(0, total)
     with one_thread():
         for attacked, wanted in zip(planned.attacked.codes, planned.counts, strict=True):
             effort = SearchBudget(planned.budget, planned.samples, attacked.seed)
             for worst in worst_sets(attacked.code, wanted, effort, attacked.ceiling):
-                found.append((attacked, worst))
-                progress(len(found), total)
-    return attack_table(found)
+                rows.append(attack_row(attacked, worst))
+                progress(len(rows), total)
+    return pd.DataFrame(rows)
 
 
 def require_own(output: Path, config: Mapping[str, Any]) -> None:

@@ -41,21 +41,14 @@ def attack_page(frame: pd.DataFrame, name: str, left_out: Sequence[str], command
     }
     why = [f"{title}: {beginning(rows)}" for title, rows in codes.items()]
     why += [f"{title}: {lost}" for title, rows in codes.items() if (lost := rounding(rows))]
-    answer = Answer(
-        "attack",
-        name,
-        f"The worst stragglers of {number_of(len(codes), 'code')}.",
-        (*why, *left_out),
-        command=command,
-    )
+    verdict = f"The worst stragglers of {number_of(len(codes), 'code')}."
     words = "Error per partition of the worst stragglers, of random ones, and the upper bound."
+    chart = Chart("attack", "Decoding errors", words, picture(frame))
     return Page(
-        answer,
+        Answer("attack", name, verdict, (*why, *left_out), command=command),
         question=[("config", name), ("stragglers", f"up to {frame['stragglers'].max()}")],
         sections=[
-            Section(
-                "picture", "Codes", [Chart("attack", "Decoding errors", words, picture(frame))]
-            ),
+            Section("picture", "Codes", [chart]),
             Section("table", "All numbers", [_table(*code) for code in codes.items()]),
         ],
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ...sim.attack import Code, NoCode, Worst, code_of
 from ...sim.theory import Bound, NoFormula, WorstCase, worst_bound, worst_cases
@@ -110,12 +109,8 @@ def _label(cell: Cell, code: Code, before: Sequence[AttackedCode]) -> str:
     return f"{cell.label} [{place}]"
 
 
-def attack_table(found: Iterable[tuple[AttackedCode, Worst]]) -> pd.DataFrame:
-    """One row per code and number of stragglers; ``docs/results.md`` has the columns."""
-    return pd.DataFrame([_row(attacked, worst) for attacked, worst in found])
-
-
-def _row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
+def attack_row(attacked: AttackedCode, worst: Worst) -> dict[str, object]:
+    """A code and a number of stragglers; ``docs/results.md`` has the columns."""
     k = attacked.code.partitions
     bound = attacked.bound(worst.stragglers)
     return {

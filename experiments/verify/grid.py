@@ -12,16 +12,7 @@ from functools import cache
 
 import numpy as np
 
-from ...delay_models import MODELS, DelayModel, Tape
-from ...delay_models.parametric import (
-    Deterministic,
-    Exponential,
-    Gamma,
-    LogNormal,
-    Pareto,
-    ShiftedExponential,
-    Weibull,
-)
+from ...delay_models import MODELS, DelayModel, Tape, parametric
 from ...sim.engines.law import BLOCK
 from ...sim.engines.run import Engine, Policy, Run
 from ...sim.engines.simulate import simulate
@@ -109,14 +100,14 @@ def group_spreads(
 
 
 DELAYS: tuple[DelayModel, ...] = (
-    Exponential(rate=1.0),
-    ShiftedExponential(shift=0.5, rate=2.0),
-    Weibull(shape=0.6, scale=0.66),
-    Gamma(shape=2.0, scale=0.5),
-    LogNormal(median=0.7, sigma=0.8),
-    Pareto(alpha=4.0, scale=0.75),
-    Pareto(alpha=1.5, scale=1 / 3),
-    Deterministic(value=0.7),
+    parametric.Exponential(rate=1.0),
+    parametric.ShiftedExponential(shift=0.5, rate=2.0),
+    parametric.Weibull(shape=0.6, scale=0.66),
+    parametric.Gamma(shape=2.0, scale=0.5),
+    parametric.LogNormal(median=0.7, sigma=0.8),
+    parametric.Pareto(alpha=4.0, scale=0.75),
+    parametric.Pareto(alpha=1.5, scale=1 / 3),
+    parametric.Deterministic(value=0.7),
 )
 """About one second on average; the second Pareto law has no variance."""
 
@@ -200,7 +191,7 @@ def whole_grid() -> tuple[Setting, ...]:
             for law in LAWS:
                 chosen = loaded if isinstance(law, PerPartition) else families
                 # Decoding depends on the order of arrivals only: one setting a cluster is enough.
-                learns = isinstance(delay, Exponential) and isinstance(law, Proportional)
+                learns = isinstance(delay, parametric.Exponential) and isinstance(law, Proportional)
                 by_law = n == 30 and isinstance(law, Proportional)
                 found.append(Setting(len(found), n, delay, law, chosen, learns, by_law))
     return tuple(found)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -22,25 +22,13 @@ from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
 from . import page
-from .study import Study, study_load
+from .study import QUANTILES, Study, study_load
 
 SHORTEST = 1e-150
 """Seconds: products and quotients of delays down to here are numbers; so are those of 0 s."""
 
 MOST_COUNTS = 100
 """Numbers of hosts, and time-outs, that may be asked for."""
-
-
-@dataclass(frozen=True)
-class Trials:
-    """What is tried besides single hosts.
-
-    So many hosts as ``counts`` say are replaced, dropped or not waited for; ``None``: some.
-    ``quantiles`` are time-outs, as shares of all delays.
-    """
-
-    counts: tuple[int, ...] | None = None
-    quantiles: tuple[float, ...] = (0.95, 0.99)
 
 
 def read_whatif_tables(
@@ -87,13 +75,18 @@ def _require_usable(path: str, table: FloatArray, hosts: Sequence[str]) -> None:
         raise ConfigError(f"{path}: half or more of the delays of host {name} are 0 s: {remedy}")
 
 
+Trials = tuple[Sequence[int] | None, Sequence[float]]
+"""So many hosts are replaced, dropped or not waited for, ``None``: some; and time-outs, as shares
+of all delays."""
+
+
 def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
     """The options ``--stragglers``, such as ``1:4,8``, and ``--timeout``, such as ``0.95,0.99``.
 
     Raises:
         ConfigError: one of them is not like that.
     """
-    quantiles = Trials.quantiles
+    quantiles: Sequence[float] = QUANTILES
     if timeout is not None:
         try:
             quantiles = tuple(dict.fromkeys(float(part) for part in timeout.split(",")))
@@ -102,13 +95,13 @@ def trials(stragglers: str | None, timeout: str | None, workers: int) -> Trials:
         if not 0 < len(quantiles) <= MOST_COUNTS or not all(0 < q < 1 for q in quantiles):
             raise at("--timeout", timeout, "must be numbers between 0 and 1, with commas between")
     if stragglers is None:
-        return Trials(None, quantiles)
+        return None, quantiles
     found = straggler_numbers(stragglers, workers)
     if not 1 <= found[0] <= found[-1] < workers:
         raise at("--stragglers", stragglers, f"must be from 1 to {workers - 1} (workers - 1)")
     if len(found) > MOST_COUNTS:
         raise at("--stragglers", stragglers, f"must be at most {MOST_COUNTS} numbers")
-    return Trials(tuple(found), quantiles)
+    return found, quantiles
 
 
 def investigate(
@@ -118,7 +111,7 @@ def investigate(
     found = list[Study]()
     for load, table in measured.tables.items():
         progress(len(found), len(measured.tables))
-        found.append(study_load(table, measured.hosts, load, tried.counts, tried.quantiles))
+        found.append(study_load(table, measured.hosts, load, *tried))
     progress(len(found), len(found))
     return found
 
@@ -149,7 +142,7 @@ def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, out
     files.remove([output / ANSWER, output / REPORT, *older])
     files.remove(output / name for name in reversed(names))
     facts = {b"erasurehead.table": _hash(measured).encode()}
-    for name, field in page.TABLES.items():
+    for name, (field, _) in page.TABLES.items():
         frame = pd.concat([getattr(one, field) for one in studies], ignore_index=True)
         files.write_table(output / name, frame, facts)
         if name in CSV:

@@ -24,14 +24,15 @@ from .study import Study
 
 CHANGES, HOSTS, SLOWDOWN = "whatif.parquet", "hosts.parquet", "slowdown.parquet"
 HEAT_MAP, TIMELINE = "heat_map.parquet", "timeline.parquet"
+SECONDS = ("load", "host", "worker", "round", "seconds")
 TABLES = {
-    SLOWDOWN: "slowdown",
-    HOSTS: "hosts",
-    CHANGES: "changes",
-    HEAT_MAP: "heat_map",
-    TIMELINE: "timeline",
+    SLOWDOWN: ("slowdown", ("load", "part", "seconds", "share")),
+    HOSTS: ("hosts", ("load", "host", "alone", "blame", "factor", "stands_out", "order")),
+    CHANGES: ("changes", ("load", "text", "seconds", "share", "saved", "rounds_ended")),
+    HEAT_MAP: ("heat_map", SECONDS),
+    TIMELINE: ("timeline", (*SECONDS, "step")),
 }
-"""The tables of a study by the names of their files."""
+"""The tables of a study by the names of their files, with columns that they must have."""
 
 MATTERS = 0.02
 """Share of the job's time from which a saving is worth a word."""
@@ -191,16 +192,7 @@ def read_whatif(directory: Path) -> Page:
         ConfigError: the result is not whole.
     """
     found = read_answer(directory)
-    seconds = ("load", "host", "worker", "round", "seconds")
-    tables = {
-        SLOWDOWN: ("load", "part", "seconds", "share"),
-        HOSTS: ("load", "host", "alone", "blame", "factor", "stands_out", "order"),
-        CHANGES: ("load", "text", "seconds", "share", "saved", "rounds_ended"),
-        HEAT_MAP: seconds,
-        TIMELINE: (*seconds, "step"),
-    }
-    frames = [table_at(directory / name, columns) for name, columns in tables.items()]
-
+    frames = [table_at(directory / name, columns) for name, (_, columns) in TABLES.items()]
     loads = [None if load != load else float(load) for load in frames[0]["load"].unique()]
     studies = [
         Study(load, *(frame if load is None else frame[frame["load"] == load] for frame in frames))

@@ -17,7 +17,7 @@ from . import rounds
 from .intervals import Blocks, blocks
 from .rounds import Change
 
-HOURS = 24.0
+HOURS, QUANTILES = 24.0, (0.95, 0.99)
 
 JUDGED = 50
 """Hosts, those that cost most alone, that have an interval; it takes a thousand means each."""
@@ -93,7 +93,7 @@ def study_load(
     names: Sequence[str],
     load: float | None = None,
     counts: Sequence[int] | None = None,
-    quantiles: Sequence[float] = (0.95, 0.99),
+    quantiles: Sequence[float] = QUANTILES,
 ) -> Study:
     """Ask everything of one table.
 
