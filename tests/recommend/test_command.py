@@ -21,7 +21,9 @@ from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
-from erasurehead.experiments.run.tuning import trained
+from erasurehead.experiments.run.tuning import replayed
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.numerics import one_thread
 from tests.tools import inside, process
 
 CONFIG = """
@@ -152,7 +154,10 @@ def test_schemes_with_exact_gradients_are_trained_once(
     cell = simulation.cell()
     learning = build.training(cell)
     assert learning is not None
-    (runs,) = trained(build.timing(cell, learning.problem.features), learning, (rate,))
+    run = build.timing(cell, learning.problem.features)
+    steps = run.scheme.steps(simulate(run, work=False))
+    with one_thread():
+        (runs,) = replayed(run, steps, learning, (rate,))
     path = [*measure._exact_paths(simulation.base)[rate]._losses]
     np.testing.assert_array_equal(runs.losses[0, : len(path)], path)
     np.testing.assert_array_equal(coded.values[0], runs.seconds(question.goal.value))

@@ -18,7 +18,9 @@ from erasurehead.experiments.recommend.contender import trial_order
 from erasurehead.experiments.recommend.measure import Simulation
 from erasurehead.experiments.recommend.search import Search
 from erasurehead.experiments.recommend.study import Recommendation, recommended
-from erasurehead.experiments.run.tuning import ROUND_OFF, trained
+from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.numerics import one_thread
 from erasurehead.sim.theory import (
     ExponentialTime,
     GroupErasure,
@@ -217,7 +219,10 @@ def to_the_end(simulation: Simulation) -> dict[float, tuple[float, float]]:
     assert learning is not None
     run = build.timing(cell, learning.problem.features)
     found = {}
-    for rate, runs in zip(simulation.rates, trained(run, learning, simulation.rates), strict=True):
+    with one_thread():
+        steps = run.scheme.steps(simulate(run, work=False))
+        trained = replayed(run, steps, learning, simulation.rates)
+    for rate, runs in zip(simulation.rates, trained, strict=True):
         goal = simulation.goal.value * (1 + ROUND_OFF)
         ends = [reached(losses, goal) for losses in runs.losses]
         there = [row[end] for row, end in zip(runs.times, ends, strict=True) if end is not None]
