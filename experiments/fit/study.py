@@ -139,12 +139,7 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
     """
     growth, chosen = findings.load, findings.chosen
     tried = [
-        {
-            "candidate": each.recipe.text,
-            "held_out": each.held_out.error,
-            "bias": each.held_out.bias,
-            "taken": each is chosen.taken,
-        }
+        (each.recipe.text, each.held_out.error, each.held_out.bias, each is chosen.taken)
         for each in chosen.tried
     ]
     misfits = {} if growth is None else growth.misfits
@@ -153,7 +148,7 @@ def tables(findings: Findings) -> dict[str, pd.DataFrame]:
         "fit": pd.DataFrame([row for one in findings.loads for row in _fit_rows(one)]),
         "order_statistics": _order_statistics(findings),
         "quantiles": _quantiles(findings.main),
-        "candidates": pd.DataFrame(tried),
+        "candidates": pd.DataFrame(tried, columns=["candidate", "held_out", "bias", "taken"]),
         "loads": pd.DataFrame([*_load_rows(findings)]),
         "load_laws": pd.DataFrame(laws, columns=["law", "misfit", "holds"]),
         "workers": worker_table(findings.workers, findings.measured.hosts),

@@ -267,20 +267,12 @@ def parts_of(problem: Problem, entries: int = ENTRIES) -> list[list[Problem]]:
     """
     most = max(1, max(entries, problem.features) * problem.rows // max(1, problem.X.size))
     ends = np.cumsum(problem.partition_sizes).tolist()
-    return [
-        [
-            replace(
-                problem,
-                X=problem.X[first : min(first + most, end)],
-                y=problem.y[first : min(first + most, end)],
-                partitions=1,
-                X_test=None,
-                y_test=None,
-            )
-            for first in range(start, end, most)
-        ]
+    whole = replace(problem, partitions=1, X_test=None, y_test=None)
+    pieces = [
+        [slice(first, min(first + most, end)) for first in range(start, end, most)]
         for start, end in zip([0, *ends], ends, strict=False)
     ]
+    return [[replace(whole, X=problem.X[i], y=problem.y[i]) for i in part] for part in pieces]
 
 
 def process(line: Connection) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -255,9 +255,7 @@ def _overview_picture(records: Records, name: str, along: str, others: list[str]
     groups = [("", summary)]
     if others:
         said = summary[others].map(short_text)
-        names = said.apply(
-            lambda row: "\n".join(f"{k} = {v}" for k, v in zip(others, row, strict=True)), axis=1
-        )
+        names = said.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
         groups = [(str(title), summary[names == title]) for title in dict.fromkeys(names)]
     if numeric:
         axis = axis_of(along, np.array(values, dtype=np.float64), LONG)
@@ -272,14 +270,10 @@ def _overview_picture(records: Records, name: str, along: str, others: list[str]
     panels = [Panel(axis, y, curves, title) for title, curves in drawn]
     more = len(groups) - len(panels)
     columns = min(3, len(panels))
-    return Picture(
-        panels,
-        columns,
-        style.ONE_PANEL if columns == 1 else style.TWO_PANELS,
-        3.2 * -(-len(panels) // columns),
-        share="y" if len(panels) > 1 else "",
-        heading=left_out(more, "point", "of the sweep"),
-    )
+    width = style.ONE_PANEL if columns == 1 else style.TWO_PANELS
+    height, heading = 3.2 * -(-len(panels) // columns), left_out(more, "point", "of the sweep")
+    share: Literal["y", ""] = "y" if len(panels) > 1 else ""
+    return Picture(panels, columns, width, height, share, heading)
 
 
 def _curves(

@@ -61,12 +61,8 @@ class Slowest:
         rounds = np.arange(len(there))
         first = there.argmax(axis=1)
         there[rounds, first] = False
-        second = there.argmax(axis=1)
-        return (
-            self.seconds[rounds, first],
-            self.workers[rounds, first],
-            self.seconds[rounds, second],
-        )
+        ends, after = (self.seconds[rounds, place] for place in (first, there.argmax(axis=1)))
+        return ends, self.workers[rounds, first], after
 
 
 def slowest(table: FloatArray, count: int) -> Slowest:

@@ -76,15 +76,11 @@ class GanttKind(PictureKind):
         workers = shown_workers(spans, end)
         notes = _notes(records, spans, len(labels) - len(shown), len(workers))
         height = len(shown) * (0.3 + max(LEAST_HEIGHT, ROW * len(workers)))
+        names = {label: "update" if label in free else "round" for label in shown}
         return Picture(
             panels=[
-                panel(
-                    spans[spans["label"] == label],
-                    workers,
-                    end,
-                    "update" if label in free else "round",
-                )
-                for label in shown
+                panel(spans[spans["label"] == label], workers, end, name)
+                for label, name in names.items()
             ],
             columns=1,
             width=style.ONE_PANEL,

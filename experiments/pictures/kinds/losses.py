@@ -144,13 +144,8 @@ class LossKind(PanelKind):
             curves.append(Curve(looks[label], x, *cut(losses, most)))
             diverged |= bool(np.any(losses.middle > most))
         keys = [band_key(BANDS[band])] if records.replicated() else []
-        return Panel(
-            Axis(self.along or records.clock),
-            loss_axis(curves),
-            [*curves, *keys],
-            records.title,
-            ENDS if diverged else "",
-        )
+        x_axis, remark = Axis(self.along or records.clock), ENDS if diverged else ""
+        return Panel(x_axis, loss_axis(curves), [*curves, *keys], records.title, remark)
 
     @override
     def last(self, band: Band) -> tuple[str, ...]:
@@ -262,17 +257,11 @@ class TradeoffKind(PanelKind):
         dy = _bars(records, name, y, band)
         front = pareto(x, y)
         order = np.flatnonzero(front)[np.argsort(x[front])]
-        points = [
-            Points(
-                looks[label],
-                x[i : i + 1],
-                y[i : i + 1],
-                dx[:, i : i + 1],
-                dy[:, i : i + 1],
-                ringed=bool(front[i]),
-            )
-            for i, (label, _) in enumerate(records.labels())
-        ]
+        points = []
+        for i, (label, _) in enumerate(records.labels()):
+            one, ringed = slice(i, i + 1), bool(front[i])
+            ends = dx[:, one], dy[:, one]
+            points.append(Points(looks[label], x[one], y[one], *ends, ringed=ringed))
         if records.replicated():
             bars = np.empty((2, 0))
             points.append(Points(Look(INK, "", "none", BARS[band]), dx=bars, dy=bars))
