@@ -135,8 +135,7 @@ def _panel(frame: pd.DataFrame, workers: int, looks: Mapping[str, Look], titled:
         share = place / max(1, len(own) - 1)
         width = THICK + (THIN - THICK) * share
         marks += _marks(frame[frame["label"] == label], look, width)
-    nothing = np.empty(0)
-    marks += [Curve(look, nothing, nothing) for look in (WORST, RANDOM, BOUND)]
+    marks += map(Curve, (WORST, RANDOM, BOUND))
     top = 1.04 * max(float(frame["worst_relative"].max()), float(_random(frame).max()))
     return Panel(
         Axis("stragglers s" if titled else f"stragglers s of {workers} workers"),

@@ -89,12 +89,8 @@ def look(scheme: str) -> Look:
     code = crc32(scheme.encode())
     code, colour = divmod(code, len(OTHER_COLOURS))
     code, marker = divmod(code, len(OTHER_MARKERS))
-    return Look(
-        OTHER_COLOURS[colour],
-        OTHER_MARKERS[marker],
-        OTHER_LINES[code % len(OTHER_LINES)],
-        scheme.replace("_", " "),
-    )
+    line = OTHER_LINES[code % len(OTHER_LINES)]
+    return Look(OTHER_COLOURS[colour], OTHER_MARKERS[marker], line, scheme.replace("_", " "))
 
 
 def variants(pairs: Sequence[tuple[str, str]]) -> dict[str, Look]:

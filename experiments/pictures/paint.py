@@ -133,19 +133,18 @@ def _curve(axes: Axes, mark: Curve) -> None:
 
 def _points(axes: Axes, mark: Points) -> None:
     look = mark.look
+    drawn: Any = {"color": look.colour, "marker": look.marker, "linestyle": "none"}
     if mark.hollow:
         axes.plot(
             mark.x,
             mark.y,
-            marker=look.marker,
-            linestyle="none",
-            color=look.colour,
             markerfacecolor="white",
             markersize=mark.size,
             markeredgewidth=1.1,
             label=entry(look.title),
             clip_on=not len(mark.x),  # no points without clipping would spoil the layout
             zorder=2 if mark.beneath else 3,
+            **drawn,
         )
         return
     axes.errorbar(
@@ -153,13 +152,11 @@ def _points(axes: Axes, mark: Points) -> None:
         mark.y,
         xerr=mark.dx,
         yerr=mark.dy,
-        color=look.colour,
-        marker=look.marker,
         markersize=mark.size + 2 * mark.ringed,
         markeredgecolor=INK if mark.ringed and look.marker not in STROKES else look.colour,
         markeredgewidth=min(2.2, 0.4 * mark.size) if look.marker in STROKES else None,
-        linestyle="none",
         label=entry(look.title) or None,
+        **drawn,
     )
 
 

@@ -150,10 +150,8 @@ def swept_keys(iterations: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
 
 
 def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
-    titles = [key.removeprefix("schemes.") for key in keys]
-    points = zip(*(table[key].map(short_text) for key in keys), strict=True)
-    names = ["\n".join(map(" = ".join, zip(titles, point, strict=True))) for point in points]
-    return pd.Series(names, table.index)
+    said = table[keys].map(short_text).rename(columns=lambda key: key.removeprefix("schemes."))
+    return said.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
 
 
 def _of_cells(table: pd.DataFrame, summary: pd.DataFrame, unique: list[str]) -> pd.DataFrame:

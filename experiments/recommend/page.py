@@ -272,8 +272,7 @@ def _front_chart(
     keys = {f"{cost[i]:.3g} worker-seconds": colours[i] for i in extremes}
     if len(known) < len(measured):
         keys["known by theory alone"] = MUTED
-    nothing = np.empty(0)
-    marks += [Points(Look(c, "o", "none", title), nothing, nothing) for title, c in keys.items()]
+    marks += [Points(Look(colour, "o", "none", title)) for title, colour in keys.items()]
     error = Axis(f"mean decoding error (exact: at {FLOOR:g})", log=True)
     picture = Picture(
         [Panel(error, axis_of(quantity, y, WIDE), marks)],
