@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import cached_property
-from typing import Annotated, Any, final
+from typing import Annotated, Any, TypeAlias, final
 
 import numpy as np
 from annotated_types import Ge, MinLen
@@ -31,19 +31,20 @@ from .compose import Around, Scaled
 from .mixture import Law, Markov, Mixed
 from .parametric import Exponential, Gamma, LogNormal, ShiftedExponential
 
+Factors: TypeAlias = "tuple[FloatArray, Any]"
+"""Numbers > 0 for the next rounds, ``(rounds or 1, workers or 1)``, and the state after them."""
+
 
 class Multiplied(Around):
     """The base's delays times a factor for each worker and round; abstract."""
 
-    @abstractmethod
     def begin(self, shared: Generator, workers: int) -> Any:
-        """The state of the factors before round 0."""
+        """The state of the factors before round 0; ``None`` for factors without memory."""
+        return None
 
     @abstractmethod
-    def multipliers(
-        self, state: Any, shared: Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, Any]:
-        """Factors > 0 of the next rounds, ``(rounds or 1, workers or 1)``, and the state after."""
+    def multipliers(self, state: Any, shared: Generator, rounds: int, workers: int) -> Factors:
+        """The factors of the next rounds."""
 
     @abstractmethod
     def largest(self) -> float:
@@ -102,7 +103,7 @@ class Heterogeneous(Multiplied, Mixed):
     @override
     def multipliers(
         self, state: FloatArray, shared: Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, FloatArray]:
+    ) -> Factors:
         return state, state
 
     @override
@@ -163,13 +164,7 @@ class RoundEffects(Multiplied):
     factor: IndependentPart
 
     @override
-    def begin(self, shared: Generator, workers: int) -> None:
-        return None
-
-    @override
-    def multipliers(
-        self, state: None, shared: Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, None]:
+    def multipliers(self, state: None, shared: Generator, rounds: int, workers: int) -> Factors:
         return self.factor.sample(shared, rounds, 1), None
 
     @override
@@ -207,9 +202,7 @@ class Drift(Multiplied):
         return 0
 
     @override
-    def multipliers(
-        self, state: int, shared: Generator, rounds: int, workers: int
-    ) -> tuple[FloatArray, int]:
+    def multipliers(self, state: int, shared: Generator, rounds: int, workers: int) -> Factors:
         """``1 + (to - 1) min(t / over, 1)``, ``(rounds, 1)``."""
         passed = np.minimum(np.arange(state, state + rounds) / self.over, 1.0)
         return ((1 - passed) + self.to * passed)[:, None], state + rounds

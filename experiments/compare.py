@@ -78,10 +78,8 @@ def pairs(first: Records, second: Records) -> list[Pair]:
     found = [_pair(name, keys, rows, others[name]) for name, rows in known]
     if not found:
         labels = ", ".join(label for label, _ in second.labels())
-        raise ConfigError(
-            f"{first.directory}: has no scheme and point of a sweep that {second.directory} has: "
-            f"{labels}"
-        )
+        lack = f"has no scheme and point of a sweep that {second.directory} has"
+        raise ConfigError(f"{first.directory}: {lack}: {labels}")
     return found
 
 
@@ -148,14 +146,8 @@ def _row(pair: Pair) -> dict[str, object]:
             apart = np.abs(pair.first["train_loss"] - pair.second["train_loss"])
             numbers["loss_difference"] = float(apart.max())
     r, t = a.shape
-    return {
-        "label": pair.label,
-        "scheme": pair.scheme,
-        **pair.swept,
-        "replications": r,
-        "iterations": t,
-        **numbers,
-    }
+    names = {"label": pair.label, "scheme": pair.scheme, **pair.swept}
+    return {**names, "replications": r, "iterations": t, **numbers}
 
 
 def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:

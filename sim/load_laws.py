@@ -83,10 +83,8 @@ class LoadLaw(ABC):
             ``(stop - start, n tasks)`` seconds, worker by worker.
         """
         streams = max(1, int(np.ceil(loads.max())))
-        times = [
-            self.worker_times(_Streams(tape, task * streams), loads, start, stop)
-            for task in range(tasks)
-        ]
+        own = (_Streams(tape, task * streams) for task in range(tasks))
+        times = [self.worker_times(draws, loads, start, stop) for draws in own]
         return np.stack(times, axis=-1).reshape(stop - start, -1)
 
 

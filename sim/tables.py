@@ -166,10 +166,8 @@ def _without_dictionaries(table: pa.Table) -> pa.Table:
         if pa.types.is_dictionary(field.type):
             column = table.column(index)
             chunks = column.chunks
-            longest = max(
-                (len(text.as_py() or "") for chunk in chunks for text in chunk.dictionary),
-                default=0,
-            )
+            texts = (text.as_py() or "" for chunk in chunks for text in chunk.dictionary)
+            longest = max(map(len, texts), default=0)
             if longest > LONGEST_TEXT:
                 raise UnusableFile(f"column {short(field.name)} holds a text of {longest} letters")
             plain = column.cast(field.type.value_type)

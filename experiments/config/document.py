@@ -195,10 +195,8 @@ def range_values(text: object, place: str) -> list[int] | list[float] | None:
     if not all(_NUMBER.fullmatch(each) and math.isfinite(float(each)) for each in arguments):
         raise at(place, text, VALID)
     # What is meant: of a fraction the shortest decimal of the nearest float.
-    first, last, third = [
-        Fraction(each if _WHOLE.fullmatch(each) else repr(float(each)))
-        for each in [*arguments, "1"][:3]
-    ]
+    texts = [each if _WHOLE.fullmatch(each) else repr(float(each)) for each in [*arguments, "1"]]
+    first, last, third = map(Fraction, texts[:3])
     if name == "range":
         count = Fraction(math.ceil((last - first) / third) if third else 0)
         step = third

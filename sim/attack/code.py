@@ -9,6 +9,7 @@ from itertools import combinations, islice
 from typing import final
 
 import numpy as np
+from numpy.random import Generator
 from scipy import sparse
 from scipy.sparse.linalg import svds
 
@@ -37,9 +38,7 @@ def every_set(workers: int, stragglers: int) -> Iterator[BoolArray]:
         yield mask(np.array(some, dtype=np.int64).reshape(len(some), stragglers), workers)
 
 
-def random_sets(
-    workers: int, stragglers: int, count: int, rng: np.random.Generator
-) -> Iterator[BoolArray]:
+def random_sets(workers: int, stragglers: int, count: int, rng: Generator) -> Iterator[BoolArray]:
     """Independent uniformly random sets as ``(N, n)`` masks, some thousand at a time."""
     step = max(1, MASK_CELLS // workers)
     for start in range(0, count, step):
@@ -147,9 +146,7 @@ def holders(code: Code) -> sparse.csr_array:
     return sparse.csr_array(_per_worker(held, code.workers).minimum(1.0))
 
 
-def partition_after_partition(
-    held: sparse.csr_array, rng: np.random.Generator | None = None
-) -> IntArray:
+def partition_after_partition(held: sparse.csr_array, rng: Generator | None = None) -> IntArray:
     """All workers, in an order in which partition after partition loses all its holders.
 
     The next one is always the cheapest to lose, with the fewest holders left; of several the first,

@@ -12,6 +12,7 @@ from functools import cached_property
 from math import ceil, comb, sqrt
 
 import numpy as np
+from numpy.random import Generator
 
 from ..schemes.base import DECODING
 from ..types import BoolArray, FloatArray, IntArray
@@ -115,9 +116,7 @@ def extended(position: Position, stragglers: int, tries: int) -> Position:
     return position
 
 
-def climbed(
-    position: Position, k: int, tries: int, rng: np.random.Generator
-) -> tuple[Position, int]:
+def climbed(position: Position, k: int, tries: int, rng: Generator) -> tuple[Position, int]:
     """Swap a straggler for another worker, the best swap of each step, until none helps.
 
     Where s (n - s) swaps are too many for a step, it looks at those of some random stragglers.
@@ -300,7 +299,7 @@ class _Search:
         mean = seen.mean, seen.spread, seen.sets
         return Worst(count, worst.error, members, exact, by, *mean)
 
-    def _improved(self, found: Sequence[_Start], rng: np.random.Generator) -> list[_Start]:
+    def _improved(self, found: Sequence[_Start], rng: Generator) -> list[_Start]:
         """Searches by swaps, from the worst start on, until the tries are used up."""
         nobody, k = self._nobody, self._code.partitions
         tries = self._sets * (FORESIGHT if nobody.foresees else 1)

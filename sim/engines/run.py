@@ -262,9 +262,8 @@ class Run:
                 which follows nobody.
         """
         if engine == "law":
-            raise EngineRefused(
-                "the law engine gives the clock alone: no timeline, no single round"
-            )
+            reason = "the law engine gives the clock alone: no timeline, no single round"
+            raise EngineRefused(reason)
         refusal = self.refusal() if engine != "event" else None
         if engine == "batch" and refusal is not None:
             raise EngineRefused(refusal)
@@ -322,17 +321,7 @@ class RoundOfAll:
         self._tapes = [CheckedTape(tape) for tape in tapes]
         self._size = min(self._tapes[0].block_rounds, rounds)
         self._blocks: dict[int, tuple[int, FloatArray]] = {}
-        self.round = 0
-
-    @property
-    def workers(self) -> int:
-        """Number of workers n."""
-        return self._tapes[0].workers
-
-    @property
-    def block_rounds(self) -> int:
-        """One round at a time."""
-        return 1
+        self.workers, self.block_rounds, self.round = tapes[0].workers, 1, 0
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """Replications ``start <= r < stop`` in the current round, ``(stop - start, n)``."""

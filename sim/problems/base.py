@@ -142,9 +142,8 @@ class Problem(ABC):
 
     def __post_init__(self) -> None:
         if self.partitions > self.rows:
-            raise InvalidParameter(
-                "rows", self.rows, f"must be at least the number of partitions, {self.partitions}"
-            )
+            valid = f"must be at least the number of partitions, {self.partitions}"
+            raise InvalidParameter("rows", self.rows, valid)
         if self.y.shape != (self.rows,):
             raise InvalidParameter("y", self.y.shape, f"its shape must be ({self.rows},)")
         if self.X_test is None or self.y_test is None:

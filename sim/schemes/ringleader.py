@@ -204,10 +204,8 @@ class CycleSteps(Steps):
         there = column < length[:, None]
         rows = np.where(there, begin[:, None] + column, 0)
         worker = np.where(there, self._worker[rows], -1)
-        scale = np.ones(r)
-        return Renewal(
-            worker, worker, self._version[rows], scale, self._share[rows], clear=u % self._n == 0
-        )
+        version, share = self._version[rows], self._share[rows]
+        return Renewal(worker, worker, version, np.ones(r), share, clear=u % self._n == 0)
 
     @override
     def arrived(self, together: int = 1) -> IntArray:

@@ -338,9 +338,8 @@ class Sequential(SchemeFamily):
             valid = "must be 0 with workers = 1"
             raise InvalidParameter("stragglers", self.stragglers, valid, {"stragglers": 0})
         require_at_most_workers("stragglers", self.stragglers, workers)
-        return SelectiveRepeat(
-            workers, self.B, self.W, self.stragglers, self.tolerance, self.exempt
-        )
+        model = self.B, self.W, self.stragglers, self.tolerance
+        return SelectiveRepeat(workers, *model, self.exempt)
 
 
 @final

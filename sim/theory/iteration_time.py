@@ -76,10 +76,8 @@ def integrate(
         first, second = _panels(function, left, middle), _panels(function, middle, right)
         split = (np.abs(first + second - coarse) > scale) & (left < middle) & (middle < right)
         total += float((first + second)[~split].sum())
-        left, right = (
-            np.concatenate((left[split], middle[split])),
-            np.concatenate((middle[split], right[split])),
-        )
+        right = np.concatenate((middle[split], right[split]))
+        left = np.concatenate((left[split], middle[split]))
         coarse = np.concatenate((first[split], second[split]))
     return total + float(coarse.sum())
 

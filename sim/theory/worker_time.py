@@ -283,19 +283,18 @@ class DelayForesight:
         unit = self.delay.ppf(np.minimum(np.exp(log_u), 1.0 - 2.0**-53))
         if unit is None:
             return None
-        seconds = self.law.worker_times(_Table(unit[:, None]), np.ones(1), 0, len(x))[:, 0]
+        tape = _Table(unit[:, None], 1, len(x))
+        seconds = self.law.worker_times(tape, np.ones(1), 0, len(x))[:, 0]
         weight = np.exp(log_u + log_rest) * np.pi * np.cosh(x) * STEP
         return log_u, log_rest, weight, seconds
 
     def _sample(self, workers: int) -> FloatArray:
         """Seconds for one partition, ``(rounds, n)``."""
         rounds = min(ROUNDS, self.delay.rounds_available() or ROUNDS)
-        tables = [
-            self.delay.sample(np.random.default_rng([workers, r]), rounds, workers)
-            for r in range(REPETITIONS)
-        ]
-        table = np.concatenate(tables)
-        return self.law.worker_times(_Table(table), np.ones(workers), 0, len(table))
+        draws = (np.random.default_rng([workers, r]) for r in range(REPETITIONS))
+        table = np.concatenate([self.delay.sample(rng, rounds, workers) for rng in draws])
+        tape = _Table(table, workers, len(table))
+        return self.law.worker_times(tape, np.ones(workers), 0, len(table))
 
 
 @final
@@ -304,14 +303,8 @@ class _Table:
     """A tape of the given unit delays, ``(rounds, n)``, the same for every stream."""
 
     table: FloatArray
-
-    @property
-    def workers(self) -> int:
-        return int(self.table.shape[1])
-
-    @property
-    def block_rounds(self) -> int:
-        return len(self.table)
+    workers: int
+    block_rounds: int
 
     def rows(self, start: int, stop: int, stream: int = 0) -> FloatArray:
         """``(stop - start, n)`` unit delays; ``stream`` is ignored."""

@@ -108,9 +108,8 @@ class File(DatasetFamily):
             return y, y_test
         if np.isin(labels, (0.0, 1.0)).all():
             return 2 * y - 1, None if y_test is None else 2 * y_test - 1
-        raise self._invalid(
-            f"labels are {labels[:5].tolist()}; valid for logistic loss: -1 and +1, or 0 and 1"
-        )
+        valid = "valid for logistic loss: -1 and +1, or 0 and 1"
+        raise self._invalid(f"labels are {labels[:5].tolist()}; {valid}")
 
     def _invalid(self, defect: str) -> InvalidParameter:
         return InvalidParameter("path", self.path, defect)
