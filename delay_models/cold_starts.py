@@ -129,8 +129,5 @@ class ColdStarts(Around):
     def examples(cls) -> tuple[DelayModel, ...]:
         law, start_up = LogNormal(median=0.8, sigma=0.1), Deterministic(value=5.0)
         often: dict[str, Any] = {"base": law, "probability": 0.3, "delay": start_up}
-        return (
-            ColdStarts(**often, share=0.2),
-            ColdStarts(**often, share=0.2, clump="fixed"),
-            ColdStarts(**often, sizes=(1, 2, 7), neighbours=0.4),
-        )
+        shared = ColdStarts(**often, share=0.2), ColdStarts(**often, share=0.2, clump="fixed")
+        return *shared, ColdStarts(**often, sizes=(1, 2, 7), neighbours=0.4)

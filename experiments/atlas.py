@@ -280,14 +280,9 @@ def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
 
 
 def _drawn_cell(family: SchemeFamily, workers: int, catalogue: Catalogue, iterations: int) -> Cell:
-    document: dict[str, Any] = {
-        "workers": workers,
-        "iterations": iterations,
-        "replications": 1,
-        "seed": 0,
-        "delay": DELAY,
-        "schemes": [plain(family, catalogue)],
-    }
+    length = {"iterations": iterations, "replications": 1, "seed": 0}
+    schemes = [plain(family, catalogue)]
+    document: dict[str, Any] = {"workers": workers, **length, "delay": DELAY, "schemes": schemes}
     scheme = family.build(workers)
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
         document |= TRAINING

@@ -233,18 +233,11 @@ def ratio_picture(table: pd.DataFrame) -> Picture:
     line = Look(MUTED, "", DASHED, "no difference")
     ends = np.array([-0.6, len(rows) - 0.4])
     marks.insert(0, Curve(line, np.ones(2), ends, width=1.0))
-    more = len(table) - len(rows)
     names = tuple(_named(row) for row in rows.to_dict("records"))
     x_axis = Axis("ratio of mean iteration times, second over first")
     y_axis = Axis("", low=len(rows) - 0.4, high=-0.6, names=names)
-    return Picture(
-        [Panel(x_axis, y_axis, marks)],
-        1,
-        style.ONE_PANEL,
-        3.4,
-        heading=left_out(more, "row"),
-        last=(line.title,),
-    )
+    panels, heading = [Panel(x_axis, y_axis, marks)], left_out(len(table) - len(rows), "row")
+    return Picture(panels, 1, style.ONE_PANEL, 3.4, heading=heading, last=(line.title,))
 
 
 def _swept(columns: Sequence[str]) -> Sequence[str]:

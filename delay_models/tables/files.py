@@ -229,13 +229,8 @@ def new_measurements(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Repair]]:
         UnusableFile: a worker or a time is missing, or sampled twice.
     """
     name = next(name for name in frame.columns if _is_batch_time(str(name)))
-    samples = pd.DataFrame(
-        {
-            "worker": frame["worker"],
-            "time": numbers(frame["time"], "the time")[0],
-            "seconds": numbers(frame[name], "seconds")[0],
-        }
-    )
+    time, seconds = numbers(frame["time"], "the time")[0], numbers(frame[name], "seconds")[0]
+    samples = pd.DataFrame({"worker": frame["worker"], "time": time, "seconds": seconds})
     if samples.isna().any(axis=None):
         row = int(np.flatnonzero(samples.isna().any(axis=1))[0]) + 1
         raise UnusableFile(f"row {row}: a worker, a time or a batch time is missing")

@@ -81,11 +81,8 @@ class Catalogue:
     @cached_property
     def names(self) -> Mapping[type, tuple[str, str]]:
         """Of each class the key and the name that a section gives it."""
-        return {
-            family: (kind.tag, name)
-            for kind in self.kinds.values()
-            for name, family in kind.classes.items()
-        }
+        kinds = self.kinds.values()
+        return {family: (kind.tag, name) for kind in kinds for name, family in kind.classes.items()}
 
 
 BUILT_IN = Catalogue(

@@ -324,11 +324,9 @@ def override(document: dict[str, Any], overrides: Sequence[str]) -> None:
         parts = _split(text)
         ranges = [range_values(part, f"--set {key}") for part in parts]
         try:
-            values = [
-                value
-                for part, many in zip(parts, ranges, strict=True)
-                for value in ([read_yaml(part)] if many is None else many)
-            ]
+            both = zip(parts, ranges, strict=True)
+            lists = [[read_yaml(part)] if many is None else many for part, many in both]
+            values = [value for each in lists for value in each]
         except ValueError:
             raise at(f"--set {key}", text, "must be YAML values separated by commas") from None
         sweep = document.get("sweep")

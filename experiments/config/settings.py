@@ -273,11 +273,8 @@ class Settings(BaseModel):
 
 FIELDS = tuple(Settings.model_fields)
 
-ADAPTERS: Mapping[str, TypeAdapter[Any]] = {
-    name: TypeAdapter(annotation)
-    for name, annotation in get_type_hints(Settings, include_extras=True).items()
-    if name in Settings.model_fields
-}
+_TYPES = get_type_hints(Settings, include_extras=True)
+ADAPTERS: Mapping[str, TypeAdapter[Any]] = {name: TypeAdapter(_TYPES[name]) for name in FIELDS}
 
 
 def validate(document: Mapping[str, Any], catalogue: Catalogue = BUILT_IN) -> Settings:

@@ -317,12 +317,9 @@ class Decisions:
         if self.scheme.stops is Stops.EVERYBODY:
             return list(range(self.scheme.workers))
         delivered = set(starting)
-        stale = [
-            worker
-            for worker, version in enumerate(given)
-            if self.version - version >= self.scheme.oldest and worker not in delivered
-        ]
-        return starting + stale
+        oldest = self.version - self.scheme.oldest
+        stale = (worker for worker, version in enumerate(given) if version <= oldest)
+        return starting + [worker for worker in stale if worker not in delivered]
 
 
 @final

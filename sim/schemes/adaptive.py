@@ -141,12 +141,8 @@ class GrowingK(OfWorkers):
         rounds = state.rounds + 1
         stalls = (count > self.threshold) & (rounds > self.burn_in)
         more = np.minimum(state.arrivals + self.step, self.most)
-        return Progress(
-            False,
-            np.where(stalls, more, state.arrivals),
-            np.where(stalls, 0, rounds),
-            np.where(stalls, 0, count),
-        )
+        arrivals = np.where(stalls, more, state.arrivals)
+        return Progress(False, arrivals, np.where(stalls, 0, rounds), np.where(stalls, 0, count))
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

@@ -401,12 +401,10 @@ class SelectiveRepeat(SequentialCode):
         if (repeating & late).any():
             raise RuntimeError(f"job {state.round - self.burst} cannot be decoded in time")
         exempt = ~repeating.any(axis=1) & (np.count_nonzero(late, axis=1) <= self.spare)
-        counted = late & ~exempt[:, None]
-        return Past(
-            state.round + 1,
-            np.concatenate([counted[:, None], state.counted[:, :-1]], axis=1),
-            np.concatenate([(late | repeating)[:, None], state.lacking[:, :-1]], axis=1),
-        )
+        counted, missing = late & ~exempt[:, None], late | repeating
+        counted = np.concatenate([counted[:, None], state.counted[:, :-1]], axis=1)
+        lacking = np.concatenate([missing[:, None], state.lacking[:, :-1]], axis=1)
+        return Past(state.round + 1, counted, lacking)
 
     @override
     def weights(self, arrived: BoolArray) -> FloatArray:

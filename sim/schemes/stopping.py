@@ -424,11 +424,8 @@ class PerPlace(StoppingRule):
     def stopping_delay(self, delays: FloatArray, opened: Opened = 0.0) -> FloatArray:
         """The latest of the places' instants. Cost: one partial sort."""
         m = len(self.needed)
-        ended = [
-            FirstK(count).stopping_delay(delays[..., place::m], opened)
-            for place, count in enumerate(self.needed)
-            if count
-        ]
+        asked = [(place, FirstK(count)) for place, count in enumerate(self.needed) if count]
+        ended = [rule.stopping_delay(delays[..., place::m], opened) for place, rule in asked]
         if not ended:
             return FirstK(0).stopping_delay(delays, opened)
         return ended[0] if len(ended) == 1 else row_max(np.stack(ended, axis=-1))

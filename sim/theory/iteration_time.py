@@ -160,12 +160,9 @@ class IterationTimeLaw:
         tail = self._tail_beyond(2)
         if not np.isfinite(centre + tail):
             return np.inf
-        square = (
-            integrate(lambda t: 2.0 * (t - centre) * self.sf(t), self._above)
-            + tail
-            - 2.0 * centre * self._tail_beyond(1)
-            + integrate(lambda t: 2.0 * (centre - t) * self.cdf(t), self._below)
-        )
+        above = integrate(lambda t: 2.0 * (t - centre) * self.sf(t), self._above)
+        below = integrate(lambda t: 2.0 * (centre - t) * self.cdf(t), self._below)
+        square = above + tail - 2.0 * centre * self._tail_beyond(1) + below
         return max(0.0, square - (self.mean() - centre) ** 2)
 
     @cached_property

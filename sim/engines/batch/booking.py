@@ -54,20 +54,15 @@ class TraceArrays:
 
     def part(self, group: range, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a group of replications."""
-        rows, rounds = slice(group.start, group.stop), slice(start, stop)
+        rows = slice(group.start, group.stop)
+        cells = rows, slice(start, stop)
         work = self.work
         if work is not None:
-            work = Work(
-                work.busy[rows],
-                work.useful[rows],
-                work.last[rows, rounds],
-                work.margin[rows, rounds],
-                work.dead[rows, rounds],
-                work.down[rows],
-            )
+            last, margin, dead = work.last[cells], work.margin[cells], work.dead[cells]
+            work = Work(work.busy[rows], work.useful[rows], last, margin, dead, work.down[rows])
         return TraceArrays(
-            times=self.times[rows, rounds],
-            arrived=None if self.arrived is None else self.arrived[rows, rounds],
+            times=self.times[cells],
+            arrived=None if self.arrived is None else self.arrived[cells],
             work=work,
             messages=self.messages,
             first=start,
@@ -88,15 +83,9 @@ class TraceArrays:
 def no_work(shape: tuple[int, int, int]) -> Work:
     """The arrays of ``Work`` for (R, T, n)."""
     r, t, n = shape
-    seconds = [np.zeros((r, n)) for _ in range(3)]
-    return Work(
-        busy=seconds[0],
-        useful=seconds[1],
-        last=np.empty((r, t), dtype=np.int64),
-        margin=np.empty((r, t)),
-        dead=np.zeros((r, t), dtype=np.int64),
-        down=seconds[2],
-    )
+    busy, useful, down = (np.zeros((r, n)) for _ in range(3))
+    last, dead = np.empty((r, t), dtype=np.int64), np.zeros((r, t), dtype=np.int64)
+    return Work(busy, useful, last, np.empty((r, t)), dead, down)
 
 
 def run_together(run: Callable[[range], None], group: range) -> None:

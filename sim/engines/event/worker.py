@@ -259,8 +259,11 @@ class Worker:
         """Have a message arrive once it is computed, which takes ``seconds`` of the task."""
         of_round, attempt, began = self.last, self.attempt, self.env.now
 
+        def valid() -> bool:
+            return attempt > self.void_until
+
         def deliver(_: Event) -> None:
-            if not self._valid(attempt):
+            if not valid():
                 return
             if self.host.recorder is not None:
                 sent = began + computed
@@ -271,17 +274,8 @@ class Worker:
 
         self.sending += 1
         self.under_way_changes(+1)
-        self.host.uplink.carry(
-            self.index,
-            message % self.master.messages,
-            of_round,
-            computed,
-            lambda: self._valid(attempt),
-            deliver,
-        )
-
-    def _valid(self, attempt: int) -> bool:
-        return attempt > self.void_until
+        place = message % self.master.messages
+        self.host.uplink.carry(self.index, place, of_round, computed, valid, deliver)
 
     def _drop(self, kind: str) -> None:
         """Give up the task and the messages on their way."""
