@@ -302,8 +302,8 @@ def _times(pairs: Sequence[Pair], looks: dict[str, Look], first: str, second: st
     line = np.array([low, ends[1] * 1.05])
     marks.append(Curve(Look(MUTED, "", DASHED, "equal"), line, line, width=1.0))
     ticks = (1.0, 2.0, 5.0) if log else ()
-    x_axis = Axis(f"{first}: iteration time (s)", log, ticks, low, line[1])
-    y_axis = Axis(f"{second}: iteration time (s)", log, ticks, low, line[1])
+    names = (f"{name}: iteration time (s)" for name in (first, second))
+    x_axis, y_axis = (Axis(name, log, ticks, low, line[1]) for name in names)
     return Panel(x_axis, y_axis, marks, "each iteration")
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from importlib import resources
 from pathlib import Path
 
@@ -115,20 +116,14 @@ def _show_section(console: Console, title: str, entries: Entries) -> None:
 
 
 def _show_fields(console: Console, rows: Sequence[FieldRow]) -> None:
-    shown: dict[str, Callable[..., str]] = {
-        "field": lambda row: row.name,
-        "value": lambda row: row.value,
-        "unit": lambda row: row.unit,
-        "default": lambda row: row.default,
-        "meaning": lambda row: row.meaning,
-    }
-    shown = {title: of for title, of in shown.items() if any(map(of, rows))}
+    known = [each.name for each in fields(FieldRow)]
+    shown = [name for name in known if any(getattr(row, name) for row in rows)]
     table = Table(box=None, pad_edge=False, show_header=True, header_style="dim")
-    for title in shown:
-        whole = title in ("field", "unit", "default")
-        table.add_column(title, no_wrap=whole, min_width=14 if title == "value" else None)
+    for name in shown:
+        whole, title = name in ("name", "unit", "default"), "field" if name == "name" else name
+        table.add_column(title, no_wrap=whole, min_width=14 if name == "value" else None)
     for row in rows:
-        table.add_row(*(Text(of(row)) for of in shown.values()))
+        table.add_row(*(Text(getattr(row, name)) for name in shown))
     console.print(Padding(table, (0, 0, 0, 4)))
 
 

@@ -363,24 +363,18 @@ def set_dotted(document: dict[str, Any], key: str, value: Any) -> None:
     node: Any = document
     *path, last = key.split(".")
     for part in path:
-        if isinstance(node, dict):
-            if node.get(part) is None:
-                node[part] = {}
-            node = node[part]
-        elif isinstance(node, list):
-            node = node[_index(node, part, key)]
-        else:
-            raise at(f"key {key}", part, "leads into a plain value")
-    if isinstance(node, dict):
-        node[last] = value
-    elif isinstance(node, list):
-        node[_index(node, last, key)] = value
-    else:
-        raise at(f"key {key}", last, "leads into a plain value")
+        if isinstance(node, dict) and node.get(part) is None:
+            node[part] = {}
+        node = node[_place(node, part, key)]
+    node[_place(node, last, key)] = value
 
 
-def _index(entries: list[Any], part: str, key: str) -> int:
-    """Which entry ``part`` means: its index, its label, or its name if no other has it."""
+def _place(entries: Any, part: str, key: str) -> str | int:
+    """Where ``part`` leads: a key, or of a list an index, a label, or a name if no other has it."""
+    if isinstance(entries, dict):
+        return part
+    if not isinstance(entries, list):
+        raise at(f"key {key}", part, "leads into a plain value")
     if part in map(str, range(len(entries))):
         return int(part)
     for tag in ("label", "name"):

@@ -16,8 +16,7 @@ from ...sim.engines.run import Engine, Run
 from ...sim.engines.simulate import simulate
 from ...sim.load_laws import Additive, LoadLaw, Proportional
 from ...sim.schemes import SchemeFamily
-from ...sim.schemes.erasurehead import ErasureHead
-from ...sim.schemes.repetition import FractionalRepetition
+from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.theory.mean_times import (
     additive_time,
