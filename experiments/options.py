@@ -271,11 +271,8 @@ class SearchRequest:
 def grouped(command: Callable[..., None]) -> Callable[..., None]:
     """Make a parameter whose type is a dataclass into an option for each of its fields."""
     signature = inspect.signature(command, eval_str=True)
-    groups: dict[str, Any] = {
-        name: parameter.annotation
-        for name, parameter in signature.parameters.items()
-        if is_dataclass(parameter.annotation)
-    }
+    kinds = {name: each.annotation for name, each in signature.parameters.items()}
+    groups: dict[str, Any] = {name: kind for name, kind in kinds.items() if is_dataclass(kind)}
 
     @wraps(command)
     def run(**given: Any) -> None:

@@ -409,13 +409,10 @@ def fit_into_memory(kept: Kept, problem: Problem, steps: Steps) -> int:
     replications = len(steps.times)
     size = numbers * replications * 8
     if size > REMEMBERED:
-        raise InvalidParameter(
-            "replications",
-            replications,
-            f"past models and gradients (up to {kept.models} updates old) take "
-            f"{size / 2**30:.1f} GiB; must fit into {REMEMBERED / 2**30:.0f} GiB: fewer "
-            "replications or iterations",
-        )
+        past = f"past models and gradients (up to {kept.models} updates old)"
+        room = f"{REMEMBERED / 2**30:.0f} GiB: fewer replications or iterations"
+        valid = f"{past} take {size / 2**30:.1f} GiB; must fit into {room}"
+        raise InvalidParameter("replications", replications, valid)
     return REMEMBERED // max(size, 1)
 
 

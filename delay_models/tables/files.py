@@ -207,12 +207,8 @@ def _read_npz(path: str, most: int | None) -> FloatArray:
 def is_pai(columns: list[str]) -> bool:
     """Whether columns are like that: a worker, a time, a batch time, and nothing that counts."""
     roles = [role_of(name) for name in columns]
-    return (
-        "worker" in columns
-        and "time" in columns
-        and "round" not in roles
-        and sum(_is_batch_time(name) for name in columns) == 1
-    )
+    times = sum(_is_batch_time(name) for name in columns)
+    return {"worker", "time"} <= {*columns} and "round" not in roles and times == 1
 
 
 def _is_batch_time(name: str) -> bool:

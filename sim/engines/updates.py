@@ -44,20 +44,14 @@ class Accepted:
     def empty(cls, shape: tuple[int, int, int], heard: bool, work: bool) -> Accepted:
         """Arrays for (R, U, K): of the updates' instants alone, unless more is wanted."""
         short = Messages(np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.int32))
-        return cls(
-            when=np.empty(shape if work else (*shape[:2], 1)),
-            heard=short if heard or work else None,
-            seconds=np.empty(shape) if work else None,
-        )
+        when = np.empty(shape if work else (*shape[:2], 1))
+        return cls(when, short if heard or work else None, np.empty(shape) if work else None)
 
     def part(self, *where: int | slice) -> Accepted:
         """Views of some replications, or also of some of their updates."""
-        heard, seconds = self.heard, self.seconds
-        return Accepted(
-            self.when[where],
-            heard and Messages(heard.message[where], heard.version[where]),
-            None if seconds is None else seconds[where],
-        )
+        heard = self.heard and Messages(self.heard.message[where], self.heard.version[where])
+        seconds = None if self.seconds is None else self.seconds[where]
+        return Accepted(self.when[where], heard, seconds)
 
     def note(
         self,

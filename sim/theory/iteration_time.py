@@ -91,12 +91,8 @@ def _panels(
     return np.asarray((half * values) @ weights)
 
 
-LEVELS = np.concatenate(
-    (
-        [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25],
-        10.0 ** -np.arange(1.0, 101.0),
-    )
-)
+_LARGE = [1 - 1e-15, 1 - 1e-12, 1 - 1e-9, 1 - 1e-6, 0.999, 0.99, 0.9, 0.75, 0.5, 0.25]
+LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
