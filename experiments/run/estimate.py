@@ -13,6 +13,7 @@ from ...delay_models.base import BLOCK_CELLS
 from ...sim.engines.batch.rounds import BUDGET, BYTES_PER_CELL, CACHED
 from ...sim.engines.run import IDEAL, Engine, Policy, Run
 from ...sim.learner import BLOCK
+from ...sim.load_laws import PerPartition
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import DECODING as DECODING_AT_MOST
 from ...sim.schemes.base import Fixed, RoundScheme, Sees
@@ -79,9 +80,8 @@ def free_disk(folder: Path) -> int | None:
 
 
 # The rates are those of one core of a laptop (``docs/benchmarks.md``), so an estimate is right
-# within a factor of three or so: good enough to see that a sweep takes an hour and not a minute,
-# and to start the long cells first. Memory is right within a factor of two (measured as the peak
-# of the resident set of thirteen kinds of cells).
+# within a factor of three or so, of odd cells ten: good enough to start the long cells first.
+# Memory is at least half of the measured peak (eighteen kinds of cells, ``test_estimate.py``).
 
 START = 0.01
 """Seconds that a cell takes however small it is."""
@@ -89,11 +89,14 @@ START = 0.01
 EVENTS, EVENTS_AROUND = 2e-6, 1.5e-5
 """Seconds of the event engine for a worker's round; with a network or failures."""
 
-TABLE, TABLES = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}
-"""Seconds of the batch engine for a worker's round; under policies that look back."""
+TABLE, TABLES, GRADIENT = 1.5e-8, {Policy.FINISH: 5e-8, Policy.QUEUE: 5e-8}, 3e-7
+"""Seconds of the batch engine for a worker's round, also as policies look back, and a gradient."""
 
-LAW, LAW_WORKING = 2e-6, 64 * 2**20
-"""Seconds of the law engine for a round, and bytes that it works in."""
+LAW, LAW_WORKING, PROCESS = 2e-6, 64 * 2**20, 10_000
+"""Seconds of the law engine for a round, and its bytes; bytes of a worker in the event engine."""
+
+TABLED, BEGUN = 3e-6, 3e-5
+"""Seconds for a row of the table of workers, and to begin a replication."""
 
 DECODING = 5e-8
 """Seconds to decode and to record a worker's round."""
@@ -111,9 +114,9 @@ OPERATIONS = 2e9
 FLOAT = 8
 """Bytes."""
 
-ROW, RUN, WORKER, MESSAGE = 270, 350, 450, 120
+ROW, RUN, WORKER, LOADS, MESSAGE = 270, 350, 450, 32, 120
 """Bytes of memory for a row of the table of iterations, for a replication, for a row of the table
-of workers, and for a gradient of a scheme without rounds; measured, with the temporaries."""
+of workers (without it, for a worker's load), and for a gradient without rounds; measured."""
 
 DISK, DISK_RUN, DISK_WORKER, DISK_CELL = 40, 80, 120, 60_000
 """Bytes on disk for the same, and for a cell however small it is."""
@@ -170,17 +173,24 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     reason = "asked for" if engine == "event" else run.refusal() or ""
     replications, workers = len(run.tapes), run.scheme.workers
     rounds = run.updates * replications
-    each = TABLES.get(run.policy, TABLE)
+    heard, each = workers, TABLES.get(run.policy, TABLE)
+    if isinstance(run.scheme, Barrierless):
+        heard, each = run.scheme.gradients, GRADIENT
     if chosen == "event":
         each = EVENTS if run.cluster is IDEAL else EVENTS_AROUND
+    draws = 1.0  # of a worker in a round
+    if isinstance(run.load_law, PerPartition) and isinstance(run.scheme, Fixed):
+        draws = float(run.scheme.assignment.loads.max())
     if clock:
-        seconds = START + rounds * (LAW if chosen == "law" else workers * each)
-        memory = _tables(run) + FLOAT * rounds + _working(run, chosen)
+        seconds = START + rounds * (LAW if chosen == "law" else heard * draws * each)
+        memory = _tables(run, LOADS) + FLOAT * rounds + _working(run, chosen)
     else:
         pieces = run.scheme.messages - 1 if isinstance(run.scheme, RoundScheme) else 0
-        seconds = START + rounds * workers * (each + DECODING + pieces * PIECE)
+        seconds = START + TABLED * workers
+        seconds += rounds * heard * (draws * each + DECODING + pieces * PIECE)
         seconds += _decoding(run, data) / OPERATIONS
         memory = _recorded(run) + _working(run, chosen)
+    seconds += BEGUN * replications
     if chosen != "law":
         seconds += rounds * getattr(getattr(run.tapes[0], "model", None), "row_cost", 0.0)
     if data is not None:
@@ -195,10 +205,10 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     return Estimate(chosen, reason, seconds, int(memory), disk, rows)
 
 
-def _tables(run: Run) -> int:
+def _tables(run: Run, worker: int = WORKER) -> int:
     replications = len(run.tapes)
     rows = replications * (run.iterations + 1)
-    return ROW * rows + RUN * replications + WORKER * run.scheme.workers
+    return ROW * rows + RUN * replications + worker * run.scheme.workers
 
 
 def _recorded(run: Run) -> int:
@@ -216,11 +226,13 @@ def _recorded(run: Run) -> int:
 
 
 def _working(run: Run, engine: str) -> int:
-    """Bytes that the batch engine works in."""
+    """Bytes that an engine works in."""
     scheme = run.scheme
     if engine == "law":
         return LAW_WORKING
-    if engine == "event" or not isinstance(scheme, RoundScheme):
+    if engine == "event":
+        return PROCESS * scheme.workers
+    if not isinstance(scheme, RoundScheme):
         return 0
     block = max(1, BLOCK_CELLS // scheme.workers)
     rounds = run.updates if not run.cluster.ideal else min(run.updates, block)

@@ -40,6 +40,17 @@ PROBLEM: dict[str, Any] = {
 LEARNING = SMALL | PROBLEM
 CODED = [{"name": "cyclic_repetition", "load": 8000}]
 DATA = {"loss": "logistic", "dataset": "synthetic"}
+HEAD = [{"name": "erasurehead", "load": 5, "wait_for": 10}]
+TRIALS = {"name": "mindflayer", "trials": 2000, "patience": 0.5}
+BURSTS = {
+    "name": "sequential",
+    "variant": "multiplexed",
+    "B": 2,
+    "W": 4,
+    "stragglers": 10,
+    "tolerance": 0.5,
+}
+STREAM = {"model": "authors_stream", "scale": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +212,7 @@ optimizer: {rule: gd, learning_rate: 0.1}
 
 
 PEAK = """
-import json, sys
+import json, sys, time
 from pathlib import Path
 import scipy.sparse.linalg, scipy.stats
 from erasurehead.experiments.config.cells import cells
@@ -214,9 +225,10 @@ def peak_memory():  # of this program; what getrusage says can be that of the pr
 run(small, Path(sys.argv[2]) / "small", RunOptions())
 before = peak_memory()
 (need,) = check(cells(document)).estimates.values()
-run(document, Path(sys.argv[2]) / "large", RunOptions())
-peak = peak_memory() - before
-print(json.dumps([need.memory, peak]))
+began = time.process_time()
+assert not run(document, Path(sys.argv[2]) / "large", RunOptions(allow_large=True)).failed
+seconds = time.process_time() - began
+print(json.dumps([need.memory, peak_memory() - before, need.seconds, seconds]))
 """
 
 
@@ -233,6 +245,17 @@ print(json.dumps([need.memory, peak]))
         {"iterations": 100, "workers": 300, "schemes": [{"name": "asynchronous"}]}
         | {"replications": 100},
         PROBLEM | {"problem": DATA | {"rows": 500_000, "features": 50}},
+        {"workers": 100_000, "iterations": 1000, "replications": 1},
+        {"workers": 100_000, "iterations": 500, "replications": 1, "schemes": HEAD},
+        {"workers": 10**6, "iterations": 1, "replications": 1},
+        {"workers": 10**6, "iterations": 50, "replications": 1, "record": "clock"},
+        {"workers": 10**6, "iterations": 500_000, "replications": 1, "engine": "law"},
+        {"workers": 100_000, "iterations": 300, "replications": 1, "policy": "drain"},
+        {"workers": 3000, "iterations": 30, "engine": "event"},
+        {"workers": 30, "iterations": 1, "replications": 20_000},
+        {"workers": 30, "iterations": 20, "schemes": [TRIALS]},
+        {"workers": 1000, "iterations": 2000, "delay": STREAM, "replications": 1},
+        {"workers": 1000, "iterations": 300, "replications": 10, "schemes": [BURSTS]},
     ],
     ids=lambda change: str(change)[:60],
 )
@@ -243,12 +266,16 @@ def test_estimates_of_memory_are_right_within_a_factor(
     import json
 
     small = LEARNING if "problem" in change else SMALL
+    small = small | {key: change[key] for key in ("engine", "record", "schemes") if key in change}
+    if "schemes" in change:  # of a size that they allow
+        small = small | {"workers": 20, "iterations": 1}
     done = subprocess.run(
         [sys.executable, "-c", PEAK, json.dumps([SMALL | change, small]), str(tmp_path)],
         capture_output=True, text=True, timeout=600, check=True,
     )  # fmt: skip
-    estimated, peak = json.loads(done.stdout)
-    assert 0.5 < estimated / peak < 3
+    estimated, peak, expected, seconds = json.loads(done.stdout)
+    assert 0.5 < estimated / peak < 4
+    assert 0.1 < expected / seconds < 10
 
 
 def test_a_cell_has_an_estimate_of_its_disk(tmp_path: Path) -> None:
