@@ -201,8 +201,10 @@ class DelayModel(ABC):
     def parts(self) -> tuple[DelayModel, ...]:
         """The models that this one is made of: those in its fields."""
         values = (getattr(self, field.name) for field in dataclasses.fields(self))  # type: ignore[arg-type]
-        entries = (value if isinstance(value, tuple) else (value,) for value in values)
-        return tuple(part for part in chain.from_iterable(entries) if isinstance(part, DelayModel))
+        entries = [value if isinstance(value, tuple) else (value,) for value in values]
+        kinds = {kind for each in entries for kind in set(map(type, each))}
+        models = tuple(kind for kind in kinds if issubclass(kind, DelayModel))  # few: quick to ask
+        return tuple(part for part in chain.from_iterable(entries) if isinstance(part, models))
 
     def warnings(self) -> tuple[str, ...]:
         """What a user should look at before believing a run: one line each, those of the parts."""

@@ -52,9 +52,12 @@ class Normals:
     def log_parts(self, logs: FloatArray) -> FloatArray:
         """Weighted log densities, ``(2, N)``."""
         weights = np.log([1 - self.share, self.share])
-        z = (logs - np.array(self.means)[:, None]) / np.array(self.sigmas)[:, None]
+        z = logs - np.array(self.means)[:, None]
+        z /= np.array(self.sigmas)[:, None]
+        z *= z  # in place: for a million values, memory takes most of the time
+        z *= 0.5
         constant = weights - np.log(self.sigmas) - 0.5 * np.log(2 * np.pi)
-        return np.asarray(constant[:, None] - 0.5 * z**2)
+        return np.asarray(np.subtract(constant[:, None], z, out=z))
 
 
 class TwoLogNormalsFamily(Family):

@@ -257,25 +257,24 @@ def split_variance(tables: Sequence[FloatArray]) -> Variance | None:
     worker, by_round, rest = components(tables)
     rng = np.random.default_rng(SEED_OF_VARIANCE)
     chances = []
-    for axis, seen in ((1, 0), (0, 1)):
-        observed = _squares(tables)[seen]
+    for axis in (1, 0):
+        observed = _squares(tables, 1 - axis)
         as_large = 0
         for _ in range(PERMUTATIONS):
             shuffled = [rng.permuted(t, axis=axis) for t in tables]
-            as_large += int(_squares(shuffled)[seen] >= observed)
+            as_large += int(_squares(shuffled, 1 - axis) >= observed)
         chances.append((1 + as_large) / (1 + PERMUTATIONS))
     return Variance(worker, by_round, rest, *chances)
 
 
-def _squares(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
-    """Sums of squares between workers, between rounds, and in all."""
-    worker = by_round = total = 0.0
+def _squares(tables: Sequence[FloatArray], axis: int | None) -> float:
+    """Sum of squares between workers (axis 0), between rounds (axis 1), or in all (``None``)."""
+    total = 0.0
     for table in tables:
         centred = table - table.mean()
-        worker += len(table) * float(np.sum(centred.mean(axis=0) ** 2))
-        by_round += table.shape[1] * float(np.sum(centred.mean(axis=1) ** 2))
-        total += float(np.sum(centred**2))
-    return worker, by_round, total
+        means = centred if axis is None else centred.mean(axis=axis)
+        total += (table.size // means.size) * float(np.sum(means**2))
+    return total
 
 
 @dataclass(frozen=True)
@@ -296,7 +295,7 @@ def trust(effect: float, noise: float) -> float:
 
 def components(tables: Sequence[FloatArray]) -> tuple[float, float, float]:
     """Variances of workers, of rounds, and of the rest; each table has at least 2 of both."""
-    worker, by_round, total = _squares(tables)
+    worker, by_round, total = (_squares(tables, axis) for axis in (0, 1, None))
     worker_free = sum(t.shape[1] - 1 for t in tables)
     round_free = sum(len(t) - 1 for t in tables)
     rest_free = sum((t.shape[1] - 1) * (len(t) - 1) for t in tables)
