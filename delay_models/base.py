@@ -78,10 +78,8 @@ class EndlessDelays(ValueError):
     @override
     def __str__(self) -> str:
         seconds = "infinity" if np.isinf(self.longest) else f"{self.longest:.2g} s"
-        return (
-            f"{' '.join(repr(self.model).split())} can give delays up to {seconds}; "
-            f"must stay below {LONGEST:.0e} s"
-        )
+        model = " ".join(repr(self.model).split())
+        return f"{model} can give delays up to {seconds}; must stay below {LONGEST:.0e} s"
 
 
 def refuse_endless(model: DelayModel) -> None:

@@ -90,10 +90,8 @@ class Empirical(DelayModel):
         if (self.tail > 0) != (self.tail_scale > 0):
             raise ValueError("a tail needs both tail, its share, and tail_scale, in seconds")
         if self._shared > 1 + 1e-9:
-            raise ValueError(
-                f"worker, round and spells sum to {self._shared:g}; must be at most 1: they are "
-                "shares of one variance"
-            )
+            text = f"worker, round and spells sum to {self._shared:g}"
+            raise ValueError(f"{text}; must be at most 1: they are shares of one variance")
         if self.ranks is not None and self.worker > 0:
             raise ValueError("give either worker, a share, or ranks, one for each worker")
 

@@ -128,10 +128,8 @@ class Mixture(Mixed, IndependentDelays):
 
     def __post_init__(self) -> None:
         if len(self.weights) != len(self.components):
-            raise ValueError(
-                f"{len(self.weights)} weights for {len(self.components)} components; "
-                "must be one weight for each component"
-            )
+            text = f"{len(self.weights)} weights for {len(self.components)} components"
+            raise ValueError(f"{text}; must be one weight for each component")
         total = sum(self.weights)
         if abs(total - 1) > SUM_TOLERANCE:
             raise ValueError(f"weights sum to {total:g}; must sum to 1")

@@ -205,10 +205,9 @@ def worst(scheme: Scheme) -> list[str]:
         return []
     counts = (scheme.workers // 4, scheme.workers // 2)
     known = [(s, bound) for s in counts if (bound := worst_bound(cases, s)) is not None]
-    said = [
-        f"{'' if bound.attained else 'at most '}{bound.value:.3g} with s = {s} ({bound.source})"
-        for s, bound in known
-    ]
+    values = [f"{'' if bound.attained else 'at most '}{bound.value:.3g}" for _, bound in known]
+    pairs = zip(values, known, strict=True)
+    said = [f"{value} with s = {s} ({bound.source})" for value, (s, bound) in pairs]
     return [f"- **Worst case, as shown:** {', '.join(said)}."] if said else []
 
 

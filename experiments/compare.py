@@ -163,22 +163,16 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
         verdict = f"Iterations of {second} take exactly as long as those of {first}."
     else:
         span = "" if len(table) == 1 else f" ({ratios.min():.3g} to {ratios.max():.3g})"
-        verdict = (
-            f"An iteration of {second} takes {mean:.3g} times as long as one of {first}{span}, "
-            f"over {number} that both have."
-        )
+        longer = f"{mean:.3g} times as long as one of {first}{span}"
+        verdict = f"An iteration of {second} takes {longer}, over {number} that both have."
     why = list[str]()
     if known.any() and not same:
-        why.append(
-            f"{int(apart.sum())} of {int(known.sum())} ratios are told apart from 1 by their 95 % "
-            "intervals."
-        )
+        some = f"{int(apart.sum())} of {int(known.sum())} ratios"
+        why.append(f"{some} are told apart from 1 by their 95 % intervals.")
     if not same:
         far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
-        why.append(
-            f"Farthest apart is {far['label']}: {far['first']:.4g} s an iteration in {first}, "
-            f"{far['second']:.4g} s in {second}."
-        )
+        times = f"{far['first']:.4g} s an iteration in {first}, {far['second']:.4g} s in {second}"
+        why.append(f"Farthest apart is {far['label']}: {times}.")
     if "loss_difference" in table:
         worst = float(table["loss_difference"].max())
         why.append(f"Training losses differ by {worst:.3g} at most, iteration by iteration.")

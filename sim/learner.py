@@ -209,9 +209,8 @@ class Learner:
         everybody = np.repeat(start[:, None], replications, axis=1)
         parts = [slice(first, first + BLOCK) for first in range(0, replications, BLOCK)]
         rules = Together(optimizers)
-        self._blocks = [
-            (part, Models(self._problem, rules, everybody[:, part], kept)) for part in parts
-        ]
+        models = (Models(self._problem, rules, everybody[:, part], kept) for part in parts)
+        self._blocks = list(zip(parts, models, strict=True))
         self._losses: list[FloatArray] = []
         self.evaluate()
 

@@ -124,10 +124,8 @@ def read_parquet(
             facts = file.metadata
             parts = facts.num_columns * facts.num_row_groups
             if most is not None and parts > MOST_PARTS:
-                raise UnusableFile(
-                    f"has {facts.num_columns:,} columns in {facts.num_row_groups:,} row groups; "
-                    f"their product must be at most {MOST_PARTS:,}"
-                )
+                text = f"has {facts.num_columns:,} columns in {facts.num_row_groups:,} row groups"
+                raise UnusableFile(f"{text}; their product must be at most {MOST_PARTS:,}")
             require_cells(facts.num_rows * facts.num_columns, most)
             wanted = columns and [name for name in columns if name in schema.names]
             table = _rows_of(file, wanted, most)
@@ -142,10 +140,8 @@ def _require_footer(path: Path) -> None:
         file.seek(max(end - 8, 0))
         size = int.from_bytes(file.read(4), "little")
     if LARGEST_FOOTER < size <= end:
-        raise UnusableFile(
-            f"has {size:,} bytes of metadata; must be at most {LARGEST_FOOTER:,}: "
-            "fewer columns or row groups"
-        )
+        text = f"has {size:,} bytes of metadata; must be at most {LARGEST_FOOTER:,}"
+        raise UnusableFile(f"{text}: fewer columns or row groups")
 
 
 def _rows_of(file: pq.ParquetFile, columns: list[str] | None, most: int | None) -> pa.Table:

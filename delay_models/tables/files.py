@@ -144,10 +144,8 @@ def _is_header(cells: list[str]) -> bool:
     found = [cell for cell, number in both if not number and cell.lower() not in BLANK]
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
-        raise UnusableFile(
-            f"the first row mixes names and numbers: {short(found[0])!r} is not a number; name "
-            "every column, or none"
-        )
+        text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
+        raise UnusableFile(f"{text}; name every column, or none")
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
         raise UnusableFile(f"two columns are named {short(twice[0])!r}")
@@ -187,10 +185,8 @@ def _read_npz(path: str, most: int | None) -> FloatArray:
 
     ((name, array),) = read_npz(Path(path), choose, most).items()
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise UnusableFile(
-            f"array {name} has shape {array.shape} and type {array.dtype}; "
-            "valid: a 2-D table of numbers, rounds x workers"
-        )
+        text = f"array {name} has shape {array.shape} and type {array.dtype}"
+        raise UnusableFile(f"{text}; valid: a 2-D table of numbers, rounds x workers")
     return floats(array)
 
 

@@ -127,10 +127,8 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
         found = {role: name for role, name in found.items() if role not in ("start", "end")}
     for role, candidates in found.items():
         if len(candidates) > 1:
-            raise UnusableFile(
-                f"columns {short(' and '.join(candidates))} could each be the {role}: say "
-                f"--columns {role}={short(candidates[0])}"
-            )
+            text = f"columns {short(' and '.join(candidates))} could each be the {role}"
+            raise UnusableFile(f"{text}: say --columns {role}={short(candidates[0])}")
     return {role: candidates[0] for role, candidates in found.items()}
 
 
@@ -186,10 +184,8 @@ class LongTable:
         cells = len(workers) * len(rounds)
         lacking = cells - len(calls)
         if lacking and self._reading.missing == "refuse":
-            raise UnusableFile(
-                f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers: "
-                f"{lacking} delays are missing; {REMEDY}"
-            )
+            text = f"{len(calls)} rows for {len(rounds)} rounds of {len(workers)} workers"
+            raise UnusableFile(f"{text}: {lacking} delays are missing; {REMEDY}")
         require_cells(cells, self._most)
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
@@ -269,10 +265,8 @@ def _seconds(
     if unit is None:
         middle = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
         if middle >= SECONDS_AT_MOST or column.dtype.kind in "iu":
-            raise UnusableFile(
-                f"column {short(name)} says no unit and is typically {middle:.6g}: say --unit s, "
-                "ms, us or ns"
-            )
+            text = f"column {short(name)} says no unit and is typically {middle:.6g}"
+            raise UnusableFile(f"{text}: say --unit s, ms, us or ns")
         text = f"column {short(name)} says no unit: read as seconds"
         return values, failed, [Repair("unit", len(values), text)]
     return values if unit == "s" else values / A_SECOND[unit], failed, []

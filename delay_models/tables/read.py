@@ -126,8 +126,6 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     widths = sorted({len(part.hosts) for part in parts.values()})
     left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
     text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
-    tables = {
-        load: part.table[:, [part.hosts.index(host) for host in hosts]]
-        for load, part in parts.items()
-    }
+    places = {load: [part.hosts.index(host) for host in hosts] for load, part in parts.items()}
+    tables = {load: part.table[:, places[load]] for load, part in parts.items()}
     return Measured(hosts, tables, (*repairs, Repair("unused", left_out, text)))

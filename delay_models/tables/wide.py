@@ -92,10 +92,8 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
         return None
     if len(np.unique(values)) < len(values):
         again = int(np.flatnonzero(steps <= 0)[0]) + 2
-        raise UnusableFile(
-            f"round numbers of column {short(column.name)} begin again at row {again}: two runs in "
-            "one file? split it there"
-        )
+        text = f"round numbers of column {short(column.name)} begin again at row {again}"
+        raise UnusableFile(f"{text}: two runs in one file? split it there")
     return np.argsort(values, kind="stable")
 
 
@@ -112,10 +110,8 @@ def require_delays(found: list[str], table: FloatArray) -> None:
     head = ", ".join(f"{number:.15g}" for number in table[:3, place])
     name = short(found[place])
     if strange.all() and len(found) > 1:
-        raise UnusableFile(
-            f"every column only counts or grows ({name}: {head}, ...): clocks or indices; say "
-            "--columns round= (nothing) if these are delays"
-        )
+        text = f"every column only counts or grows ({name}: {head}, ...): clocks or indices"
+        raise UnusableFile(f"{text}; say --columns round= (nothing) if these are delays")
     raise UnusableFile(
         f"column {name} counts or is a clock ({head}, ...), no worker's delays: say --columns "
         f"round={name} (or --drop {name}), or --columns round= (nothing) if it is a worker's"
@@ -202,10 +198,8 @@ def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[
     if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
         odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
         other = found[units.index(usual)]
-        raise UnusableFile(
-            f"columns {short(odd)} and {short(other)} say different units: --drop what is no "
-            "worker's, or rename them"
-        )
+        text = f"columns {short(odd)} and {short(other)} say different units"
+        raise UnusableFile(f"{text}: --drop what is no worker's, or rename them")
     if reading.unit is not None:
         return tuple(found), A_SECOND[reading.unit]
     finite = table[np.isfinite(table)]

@@ -78,10 +78,8 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     rounds, recorded = iterations(settings), delay.rounds_available()
     more = 0 if isinstance(scheme, Barrierless) else scheme.updates(rounds) - rounds
     if recorded is not None and rounds + more > recorded:  # it would begin again at the trace's end
-        valid = (
-            f"{scheme.name} takes {more} rounds more, and the trace has {recorded}: "
-            f"must be at most {recorded - more}, or give end: cyclic"
-        )
+        longer = f"{scheme.name} takes {more} rounds more, and the trace has {recorded}"
+        valid = f"{longer}: must be at most {recorded - more}, or give end: cyclic"
         raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
     cluster = _cluster(settings, features, scheme.message_size)
     tapes = Lazily(lambda r: Tape(delay, n, seed, r), settings.replications)

@@ -243,10 +243,8 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
 def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
     given = document.get("sweep", {})
     if isinstance(given, Mapping):
-        given = {
-            key: value if (many := range_values(value, f"sweep.{key}")) is None else many
-            for key, value in given.items()
-        }
+        ranges = {key: range_values(value, f"sweep.{key}") for key, value in given.items()}
+        given = {**given, **{key: many for key, many in ranges.items() if many is not None}}
     sweep: dict[str, list[Any]] = section("sweep", given)
     for key, values in sweep.items():
         if not values:
@@ -304,10 +302,8 @@ class _Grid:
         for choice in itertools.product(*choices):
             pairs = zip(self.sweep.items(), choice, strict=True)
             swept = {key: values[index] for (key, values), index in pairs}
-            parts = {
-                name: (name, tuple([choice[position] for position in positions]))
-                for name, positions in self._touched.items()
-            }
+            touched = self._touched.items()
+            parts = {name: (name, tuple([choice[i] for i in places])) for name, places in touched}
             if reads is None:
                 changed = {name: self._raw(name, swept) for name in parts}
                 settings = validate({**self.base, **changed}, self._catalogue)

@@ -272,10 +272,8 @@ class NetworkedBarrierlessWorkers(BarrierlessWorkers):
             self._crashes[worker], self._crashes_of[worker] = 0, version
         self._crashes[worker] += 1
         if self._crashes[worker] % TOO_OFTEN == 0:
-            often = [
-                crashes >= TOO_OFTEN and of == version
-                for crashes, of in zip(self._crashes, self._crashes_of, strict=True)
-            ]
+            each = zip(self._crashes, self._crashes_of, strict=True)
+            often = [crashes >= TOO_OFTEN and of == version for crashes, of in each]
             if all(often[j] or self._endless[j] for j in range(len(often))):
                 crashes = self._crashes[worker]
                 raise NeverEnough(decisions.iteration, decisions.missing(), crashes=crashes)
