@@ -247,10 +247,8 @@ def _model(value: Any, info: ValidationInfo) -> Any:
 
 def _independent(model: DelayModel) -> DelayModel:
     if not model.independent:
-        raise ValueError(
-            f"must be a model with independent delays; {type(model).__name__} has a memory, "
-            "couples workers, or replays a fixed table"
-        )
+        text = f"must be a model with independent delays; {type(model).__name__} has a memory"
+        raise ValueError(f"{text}, couples workers, or replays a fixed table")
     return model
 
 

@@ -107,10 +107,9 @@ class InvalidDelay(ValueError):
 
     @override
     def __str__(self) -> str:
-        return (
-            f"{self.source} gives {self.seconds:g} s for worker {self.worker} in row {self.row} "
-            "of its tape; valid: seconds >= 0, or inf for what never happens"
-        )
+        where = f"for worker {self.worker} in row {self.row} of its tape"
+        valid = "seconds >= 0, or inf for what never happens"
+        return f"{self.source} gives {self.seconds:g} s {where}; valid: {valid}"
 
 
 class EngineRefused(ValueError):

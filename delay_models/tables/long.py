@@ -31,10 +31,8 @@ def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
     kinds = [column.dtype.kind in NUMBERS for column in (start, end)]
     if all(kinds):
         if unit is None and max(float(start.max()), float(end.max())) > LATEST:
-            raise UnusableFile(
-                f"column {short(start.name)} holds {start.max():.15g}, too large for seconds since "
-                "1970: say --unit ms, us or ns"
-            )
+            text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
+            raise UnusableFile(f"{text} since 1970: say --unit ms, us or ns")
         seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
         seconds = seconds / A_SECOND[unit or "s"]
     elif any(kinds):
@@ -209,10 +207,9 @@ class LongTable:
             return calls, []
         restart = _restart(calls)
         if restart is not None:
-            raise UnusableFile(
-                f"round numbers begin again at row {restart + 1}: two runs in one file, or rows "
-                f"out of order? {self._tells_apart(calls) or SPLIT}"
-            )
+            text = f"round numbers begin again at row {restart + 1}: two runs in one file"
+            remedy = self._tells_apart(calls) or SPLIT
+            raise UnusableFile(f"{text}, or rows out of order? {remedy}")
         if self._reading.retries == "refuse":
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]

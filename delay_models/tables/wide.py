@@ -76,10 +76,8 @@ def _require_workers(found: list[str]) -> None:
         remedy += f"{short(','.join(others))} if not"
         raise UnusableFile(f"column {short(others[0])} is no worker's by its name: {remedy}")
     if of_rounds(found):
-        raise UnusableFile(
-            f"columns are named after rounds ({short(found[0])}): write a row per round and a "
-            "column per worker (transpose the table)"
-        )
+        text = f"columns are named after rounds ({short(found[0])}): write a row per round"
+        raise UnusableFile(f"{text} and a column per worker (transpose the table)")
 
 
 def _order(column: pd.Series) -> NDArray[np.int64] | None:

@@ -304,10 +304,9 @@ def _without_design(workers: int, load: int) -> InvalidParameter:
             loads = [d for d in sorted(designs(other)) if 1 < d < other - 1] if other > 1 else []
             if loads:
                 listed = ", ".join(map(str, loads))
-                valid = (
-                    f"no symmetric design with {workers} workers has this load; valid: "
-                    f"{', '.join(map(str, own))}; nearest cluster: {other} workers, load {listed}"
-                )
+                known = f"no symmetric design with {workers} workers has this load; valid: "
+                known += ", ".join(map(str, own))
+                valid = f"{known}; nearest cluster: {other} workers, load {listed}"
                 close = min(loads, key=lambda d: abs(d - load))
                 return InvalidParameter("load", load, valid, {"workers": other, "load": close})
     raise AssertionError("there is a design with 7 workers")

@@ -60,15 +60,9 @@ class TraceArrays:
         if work is not None:
             last, margin, dead = work.last[cells], work.margin[cells], work.dead[cells]
             work = Work(work.busy[rows], work.useful[rows], last, margin, dead, work.down[rows])
-        return TraceArrays(
-            times=self.times[cells],
-            arrived=None if self.arrived is None else self.arrived[cells],
-            work=work,
-            messages=self.messages,
-            first=start,
-            ends_run=stop == self.times.shape[1],
-            max_wait=self.max_wait,
-        )
+        times, m, ends_run = self.times[cells], self.messages, stop == self.times.shape[1]
+        arrived = None if self.arrived is None else self.arrived[cells]
+        return TraceArrays(times, arrived, work, m, start, ends_run, self.max_wait)
 
     def rounds(self, start: int, stop: int) -> TraceArrays:
         """Views of rounds ``start <= t < stop`` of a part that has all rounds."""

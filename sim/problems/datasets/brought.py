@@ -86,10 +86,8 @@ class File(DatasetFamily):
 
     def _numbers(self, name: str, array: np.ndarray) -> FloatArray:
         if array.ndim != ARRAYS[name] or array.dtype.kind not in "fiub" or array.size == 0:
-            raise self._invalid(
-                f"array {name} has shape {array.shape} and type {array.dtype}; "
-                f"valid: a {ARRAYS[name]}-dimensional array of numbers, not empty"
-            )
+            text = f"array {name} has shape {array.shape} and type {array.dtype}; valid: "
+            raise self._invalid(f"{text}a {ARRAYS[name]}-dimensional array of numbers, not empty")
         numbers = np.ascontiguousarray(floats(array))
         if not np.isfinite(numbers).all():
             where = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
