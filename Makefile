@@ -3,8 +3,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 OUTPUT ?= results
-# Two processes that each compute with all cores would wait for each other.
-PYTEST := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
+# Two processes that each compute with all cores would wait for each other. Commands that tests
+# start would compile the program anew each time if no bytecode were kept.
+PYTEST := PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/pytest
+# A file's tests share what one of them made, so a file stays with one process. Those that take
+# the longest begin, so that both processes end together.
+BY_FILE := -n 2 --dist loadfile --no-loadscope-reorder
+LONGEST := $(addprefix tests/,pictures/test_plots.py test_reproduce.py run/test_sweep.py \
+	test_verify.py fuzz/test_fuzz.py fit/test_cli.py contracts/test_schemes.py run/test_dask.py \
+	test_cli.py run/test_outputs.py config/test_plugins.py test_guard.py test_learner.py)
+FILES := $(LONGEST) $(filter-out $(LONGEST),$(wildcard tests/*/test_*.py tests/test_*.py))
 
 .DEFAULT_GOAL := help
 
@@ -27,8 +35,13 @@ $(VENV)/docs: $(VENV)/installed requirements-docs.txt
 reproduce: install  ## the paper's delay analysis and loss-versus-time figures (minutes; OUTPUT=results)
 	$(BIN)/erasurehead reproduce --output $(OUTPUT)/reproduce
 
-test: lint  ## ruff, mypy and the test suite
-	$(PYTEST) -n 2 -m "not slow and not browser"
+test: install  ## ruff, mypy and the test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@echo "mypy, and beside it the tests"; said=$$(mktemp); \
+	$(BIN)/mypy > $$said 2>&1 & types=$$!; \
+	$(PYTEST) $(BY_FILE) -m "not slow and not browser" $(FILES); tests=$$?; \
+	wait $$types; types=$$?; cat $$said; rm $$said; exit $$((tests | types))
 
 test-slow: install  ## the long statistical tests, and every broken input
 	$(PYTEST) -n 2 -m "slow and not docs"

@@ -1,17 +1,20 @@
 """Five additions, each with the edits that CONTRIBUTING names and no other.
 
-An addition is registered in a process of its own, before anything is imported that reads the
-registry, as a line in the registry's file would do. Then it must be found wherever its kind is
-listed, checked, computed, drawn or documented.
+All are registered in a process of their own, before anything is imported that reads a registry, as
+lines in the registries' files would do. Then each must be found wherever its kind is listed,
+checked, computed, drawn or documented.
 """
 
+import json
 import subprocess
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+import pytest
 import typer
 import yaml
 from pydantic.dataclasses import dataclass
@@ -33,15 +36,41 @@ CONFIG: dict[str, Any] = {
     "workers": 6,
     "iterations": 5,
     "replications": 3,
-    "delay": {"model": "exponential", "rate": 1.0},
-    "schemes": [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 4}],
+    "delay": {"model": "uniform", "longest_time": 2.0},
+    "schemes": [{"name": "uncoded"}, {"name": "majority"}],
 }
 
+CHECKS: dict[str, Callable[[Path], None]] = {}
+"""What each addition must pass."""
 
-def in_a_process(check: Callable[[Path], None], folder: Path) -> None:
-    """Call a function of this module in a process that has imported nothing yet."""
-    program = f"import sys, pathlib; from {__name__} import {check.__name__} as check; "
-    program += "check(pathlib.Path(sys.argv[1]))"
+
+def added(check: Callable[[Path], None]) -> Callable[[Path], None]:
+    """Mark what an addition must pass, after all are registered."""
+    CHECKS[check.__name__] = check
+    return check
+
+
+def check_all(folder: Path) -> None:
+    """Register every addition, make one result with them, and write how each check ends."""
+    for register in (delay_law, scheme, column, kind_of_picture, command):
+        register()
+    made(folder)
+    ends = {}
+    for name, check in CHECKS.items():
+        try:
+            check(folder)
+            ends[name] = ""
+        except Exception:
+            ends[name] = traceback.format_exc()
+    (folder / "ends.json").write_text(json.dumps(ends))
+
+
+@pytest.fixture(scope="module")
+def ends(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """How the checks end in a process that has imported nothing before."""
+    folder = tmp_path_factory.mktemp("additions")
+    program = f"import sys, pathlib; from {__name__} import check_all; "
+    program += "check_all(pathlib.Path(sys.argv[1]))"
     done = subprocess.run(
         [sys.executable, "-c", program, str(folder)],
         cwd=ROOT,
@@ -51,6 +80,7 @@ def in_a_process(check: Callable[[Path], None], folder: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    return dict(json.loads((folder / "ends.json").read_text()))
 
 
 def said(*arguments: object) -> str:
@@ -60,14 +90,13 @@ def said(*arguments: object) -> str:
     return done.stdout
 
 
-def made(folder: Path, **changes: Any) -> Path:
+def made(folder: Path) -> None:
     """The output of a run, with its pictures and its report."""
     config, output = folder / "small.yaml", folder / "out"
-    config.write_text(yaml.safe_dump(CONFIG | changes))
-    said("run", config, "--output", output)
+    config.write_text(yaml.safe_dump(CONFIG))
+    (folder / "told").write_text(said("run", config, "--output", output))
     said("plot", output, "--format", "svg")
     said("report", output)
-    return output
 
 
 def text_of(page: Path) -> str:
@@ -102,9 +131,12 @@ class Uniform(base.IndependentDelays):
         return (cls(longest_time=2.0),)
 
 
-def with_a_delay_law(folder: Path) -> None:
+def delay_law() -> None:
     MODELS["uniform"] = Uniform
 
+
+@added
+def with_a_delay_law(folder: Path) -> None:
     from erasurehead import theory
     from erasurehead.sim.load_laws import Proportional
     from erasurehead.sim.schemes.uncoded import Uncoded
@@ -116,18 +148,13 @@ def with_a_delay_law(folder: Path) -> None:
     contracts.test_samples_follow_the_cdf(Uniform(longest_time=2.0))
     assert "Any time up to longest_time is equally likely." in said("list", "delays")
     assert "longest_time" in said("schema")
-    output = made(folder, delay={"model": "uniform", "longest_time": 2.0})
-    assert "uniform" in text_of(output / "report.html")
+    assert "uniform" in text_of(folder / "out" / "report.html")
     law = theory.scheme_iteration_time(Uncoded().build(6), Uniform(2.0), Proportional())
     assert not isinstance(law, theory.NoFormula)
     np.testing.assert_allclose(law.mean(), 2 * 6 / 7)
     for page in (config_keys.page(), delay_gallery.page()):
         assert "uniform\n\nAny time up to " in page
     assert "delays/uniform.png" in delay_gallery.pictures()
-
-
-def test_a_delay_law(tmp_path: Path) -> None:
-    in_a_process(with_a_delay_law, tmp_path)
 
 
 # A scheme.
@@ -144,7 +171,7 @@ class Majority(SchemeFamily):
         error: as for ``ignore_stragglers``.
         time: E[T_(n/2 + 1)].
         source: this test.
-        confirmed: ``test_additions.py``: ``test_a_scheme``.
+        confirmed: ``test_additions.py``: ``test_what_is_added_is_found_everywhere``.
         ours: everything.
     """
 
@@ -159,9 +186,12 @@ class Majority(SchemeFamily):
         return Fixed(self.name, Groups(workers, 1), rule, SumArrived(), exact=None)
 
 
-def with_a_scheme(folder: Path) -> None:
+def scheme() -> None:
     SCHEMES["majority"] = Majority
 
+
+@added
+def with_a_scheme(folder: Path) -> None:
     from erasurehead import testing
     from erasurehead.experiments import atlas
     from erasurehead.experiments.config.catalogue import BUILT_IN
@@ -173,7 +203,7 @@ def with_a_scheme(folder: Path) -> None:
     testing.check_scheme(Majority())
     assert "Take what more than half of the workers send." in said("list", "schemes")
     assert "majority" in said("schema")
-    output = made(folder, schemes=[{"name": "uncoded"}, {"name": "majority"}])
+    output = folder / "out"
     assert "majority" in text_of(output / "report.html")
     assert "majority" not in LOOKS, "a scheme needs no look of its own"
     assert look("majority").colour in (output / "plots" / "iteration_time.svg").read_text().upper()
@@ -188,14 +218,10 @@ def with_a_scheme(folder: Path) -> None:
     assert "### majority\n\nTake what more than half of the workers send." in config_keys.page()
 
 
-def test_a_scheme(tmp_path: Path) -> None:
-    in_a_process(with_a_scheme, tmp_path)
-
-
 # A column.
 
 
-def with_a_column(folder: Path) -> None:
+def column() -> None:
     from erasurehead.sim.metrics import METRICS, Metric
 
     METRICS["slowest"] = Metric(  # type: ignore[index]
@@ -210,15 +236,15 @@ def with_a_column(folder: Path) -> None:
         compared=True,
     )
 
+
+@added
+def with_a_column(folder: Path) -> None:
     import pandas as pd
 
     import erasurehead as eh
     from tests.golden import tables as golden
 
-    config = folder / "small.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
-    assert "s, slowest" in said("run", config, "--output", folder / "out")
-    said("report", folder / "out")
+    assert "s, slowest" in (folder / "told").read_text()
     assert "slowest iteration (s)" in text_of(folder / "out" / "report.html")
     summary = pd.read_parquet(folder / "out" / "summary.parquet")
     added = {f"slowest_{end}" for end in ("mean", "se", "difference", "ratio")}
@@ -236,16 +262,10 @@ def with_a_column(folder: Path) -> None:
     golden.require_same(wanted, found, bits=True)
 
 
-def test_a_column(tmp_path: Path) -> None:
-    """A metric: in the terminal, the summary, the report; and golden tables stay golden."""
-    in_a_process(with_a_column, tmp_path)
-
-
 # A kind of picture.
 
 
-def with_a_kind_of_picture(folder: Path) -> None:
-
+def kind_of_picture() -> None:
     from erasurehead.experiments.pictures.base import PictureKind
     from erasurehead.experiments.pictures.kinds import KINDS
     from erasurehead.experiments.pictures.looks import look
@@ -268,9 +288,12 @@ def with_a_kind_of_picture(folder: Path) -> None:
 
     KINDS["straight"] = Straight()
 
+
+@added
+def with_a_kind_of_picture(folder: Path) -> None:
     from website import figures
 
-    output = made(folder)
+    output = folder / "out"
     assert (output / "plots" / "straight.svg").exists()
     assert str(output) in said("plot", output, "--kind", "straight", "--format", "png")
     page = text_of(output / "report.html")
@@ -282,14 +305,10 @@ def with_a_kind_of_picture(folder: Path) -> None:
     )
 
 
-def test_a_kind_of_picture(tmp_path: Path) -> None:
-    in_a_process(with_a_kind_of_picture, tmp_path)
-
-
 # A command.
 
 
-def with_a_command(folder: Path) -> None:
+def command() -> None:
     from erasurehead.experiments import commands
 
     @commands.as_command("count results/demo")
@@ -302,10 +321,13 @@ def with_a_command(folder: Path) -> None:
 
         terminal.say(f"{len(read_records(directory).summary)} cells")
 
+
+@added
+def with_a_command(folder: Path) -> None:
     from tests import test_commands
     from website import command_line
 
-    output = made(folder)
+    output = folder / "out"
     assert said("count", output) == "2 cells\n"
     assert "Count the cells of a result." in said("--help")
     assert "Example: erasurehead count results/demo" in said("count", "--help")
@@ -318,5 +340,6 @@ def with_a_command(folder: Path) -> None:
     assert "For example: `erasurehead count results/demo`" in page
 
 
-def test_a_command(tmp_path: Path) -> None:
-    in_a_process(with_a_command, tmp_path)
+@pytest.mark.parametrize("check", CHECKS)
+def test_what_is_added_is_found_everywhere(check: str, ends: dict[str, str]) -> None:
+    assert ends[check] == "", ends[check]

@@ -37,7 +37,7 @@ def write(tmp_path: Path, document: object, name: str = "config.yaml") -> Path:
 
 def test_run_writes_the_tables(tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = process("run", write(tmp_path, BASE | LEARNING), "--output", out)
+    done = inside("run", write(tmp_path, BASE | LEARNING), "--output", out)
     assert done.returncode == 0, done.stderr
     assert "erasurehead" in done.stdout
     iterations = pd.read_parquet(out / "iterations.parquet")

@@ -7,9 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # a worker of a cluster imports this module, and should start at once
+    from erasurehead.experiments.run.lanes import Share
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
@@ -49,7 +53,7 @@ def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "nothing came"
-        time.sleep(0.002)
+        time.sleep(0.01)  # some conditions look at every process of the machine
 
 
 def until_cells(process: subprocess.Popen[str], out: Path, number: int) -> None:
@@ -112,3 +116,26 @@ def kill(processes: Iterable[int]) -> None:
     for pid in processes:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+# Tasks that tests hand to processes and clusters.
+
+
+def process_of(item: int, share: Share) -> int:
+    return os.getpid()
+
+
+def fatal_at(bad: Sequence[int], folder: Path, item: int, share: Share) -> int:
+    """Dies at some items; leaves a line for each time that it was started."""
+    with (folder / str(item)).open("a") as file:
+        file.write("started\n")
+    if item in bad:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item * item
+
+
+def held(folder: Path, item: int, share: Share) -> int:
+    """Says that it has started, and goes on when it is told to."""
+    (folder / "started").touch()
+    until((folder / "go on").exists)
+    return item

@@ -17,10 +17,19 @@ import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.dask import cluster as on_cluster
-from erasurehead.experiments.run.lanes import Died, Share, map_unordered
-from tests.run.commands import PATIENCE, ROOT, assert_same_tables, finish, sweep, until
-from tests.run.test_pool import fatal_at, process_of
-from tests.run.test_sweep import GRID
+from erasurehead.experiments.run.lanes import Died, map_unordered
+from tests.run.commands import (
+    PATIENCE,
+    ROOT,
+    assert_same_tables,
+    fatal_at,
+    finish,
+    held,
+    process_of,
+    until,
+)
+from tests.run.test_sweep import GRID, finish_here
+from tests.tools import inside
 
 # A Dask cluster of processes that a test can kill.
 
@@ -80,20 +89,13 @@ GONE = "the scheduler is gone; run the same command again to go on"
 WAITING = "waiting for workers: there are none at the moment"
 
 
-def held(folder: Path, item: int, share: Share) -> int:
-    """Says that it has started, and goes on when it is told to."""
-    (folder / "started").touch()
-    until((folder / "go on").exists)
-    return item
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The config and the results of a run without a cluster."""
     folder = tmp_path_factory.mktemp("cluster")
     config = folder / "grid.yaml"
     config.write_text(yaml.safe_dump(GRID))
-    finish(config, folder / "whole")
+    finish_here(config, folder / "whole")
     return config, folder / "whole"
 
 
@@ -141,11 +143,10 @@ def test_no_scheduler_is_one_clear_line(mute: str) -> None:
 
 
 def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_path: Path) -> None:
-    process = sweep(whole[0], tmp_path / "out", "--scheduler", "bar://x:1")
-    _, error = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 2
-    assert error.startswith("error: --scheduler")
-    assert error.count("\n") == 1
+    done = inside("sweep", whole[0], "--scheduler", "bar://x:1", "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --scheduler")
+    assert done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from itertools import count
@@ -52,15 +53,21 @@ def names(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
-@pytest.fixture
-def out(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run, its pictures and a timeline, and files of the user."""
-    out = tmp_path / "out"
+    out = tmp_path_factory.mktemp("made") / "out"
     run(DOCUMENT, out, RunOptions(timeline=out / "timeline.json"))
     write_pictures(out, "workers")
     (out / "notes.txt").write_text("mine")
     (out / "plots" / "notes.txt").write_text("mine too")
     return out
+
+
+@pytest.fixture
+def out(made: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copytree(made, tmp_path / "out"))
 
 
 def test_the_same_run_again_keeps_everything(out: Path) -> None:

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import partial
 from multiprocessing.connection import Connection
@@ -24,24 +23,11 @@ from erasurehead.experiments.run.lanes import (
     map_unordered,
     open_lanes,
 )
-from tests.run.commands import PATIENCE, ROOT, until
+from tests.run.commands import PATIENCE, ROOT, fatal_at, process_of, until
 
 
 def square(item: int, share: Share) -> int:
     share(0.5)
-    return item * item
-
-
-def process_of(item: int, share: Share) -> int:
-    return os.getpid()
-
-
-def fatal_at(bad: Sequence[int], folder: Path, item: int, share: Share) -> int:
-    """Dies at some items; leaves a line for each time that it was started."""
-    with (folder / str(item)).open("a") as file:
-        file.write("started\n")
-    if item in bad:
-        os.kill(os.getpid(), signal.SIGKILL)
     return item * item
 
 

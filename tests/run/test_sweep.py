@@ -63,7 +63,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("sweep")
     config = folder / "grid.yaml"
     config.write_text(yaml.safe_dump(GRID))
-    finish(config, folder / "whole")
+    finish_here(config, folder / "whole")
     return config, folder / "whole"
 
 
@@ -134,7 +134,7 @@ def test_interrupted_says_so_and_goes_on_later(
     assert error == INTERRUPTED
     assert {p.name for p in out.iterdir()} == {".lock", "cells", "config.yaml"}
     assert session_of(process) == {}
-    finish(config, out)
+    finish_here(config, out)
     assert_same_tables(out, reference)
 
 
@@ -185,8 +185,12 @@ def test_a_cell_whose_process_is_always_killed_fails(tmp_path: Path) -> None:
     config, out = tmp_path / "long.yaml", tmp_path / "out"
     config.write_text(yaml.safe_dump(long))
     process = sweep(config, out, "--jobs", 2)
-    while process.poll() is None:
+
+    def none_lives_long() -> bool:
         kill(workers_of(process))
+        return process.poll() is not None
+
+    until(none_lives_long)
     _, error = process.communicate(timeout=PATIENCE)
     lines = error.splitlines()
     assert process.returncode == 1
