@@ -116,6 +116,17 @@ def test_cold_starts_of_short_tables_are_found(
     assert hits >= 17
 
 
+@pytest.mark.parametrize(
+    ("times", "cold"), [((1.7, 1.8, 2.5), 0), ((1.8, 1.9, 6.0), 0), ((2.1, 2.2, 3.0), 3)]
+)
+def test_a_few_must_all_be_far_from_the_others(times: tuple[float, ...], cold: int) -> None:
+    """Three slow calls are cold starts where the shortest takes twice the longest other delay."""
+    table = FAST.sample(np.random.default_rng(0), 15, 64)
+    table[3, 5], table[3, 6], table[9, 20] = table.max() * np.array(times)
+    answer = find_cold_starts([table])
+    assert (0 if answer is None else int(answer.cells[0].sum())) == cold
+
+
 def test_sizes_that_vary_more_are_kept_as_they_are() -> None:
     """Variance 27 at mean 6; binomial ones stay binomial, in all but 1 % of tables."""
     rng = np.random.default_rng(0)
@@ -123,6 +134,7 @@ def test_sizes_that_vary_more_are_kept_as_they_are() -> None:
     clumps = fit_clumps(wide, 300, 256)
     assert sorted(clumps["sizes"]) == sorted(wide.tolist())
     assert clumps["probability"] == pytest.approx(0.1)
+    assert tuple(fit_clumps(np.array([1, 60]), 100, 256)["sizes"]) == (1, 60)
     kept = 0
     for _ in range(200):
         sizes = rng.binomial(256, 6 / 256, 30)

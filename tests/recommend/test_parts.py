@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.delay_models import MODELS, Tape
 from erasurehead.experiments.config.catalogue import BUILT_IN
 from erasurehead.experiments.page.answer import Answer
 from erasurehead.experiments.page.markdown import as_markdown
@@ -85,6 +86,15 @@ def test_a_longer_tail_leaves_the_lower_half() -> None:
     changed = PerturbedTape(Table(DRAWN), Perturbation("tail", 2.0, median=3.5), (0, 0)).rows(0, 4)
     np.testing.assert_array_equal(changed[0], [1.0, 2.0, 14.5])
     np.testing.assert_array_equal(changed[3], DRAWN[3])
+
+
+@pytest.mark.parametrize(("name", "value"), [("tail", 1.0), ("persistence", 0.0)])
+def test_a_change_of_nothing_leaves_every_stream(name: str, value: float) -> None:
+    """Catches a block that is read from another stream than the one asked for."""
+    tape = Tape(MODELS["exponential"](rate=1.0), 3, 0, 0)
+    changed = PerturbedTape(tape, Perturbation(name, value, median=0.7), (0, 0))
+    np.testing.assert_allclose(changed.rows(2, 6), tape.rows(2, 6), rtol=1e-12)
+    np.testing.assert_allclose(changed.rows(2, 6, 3), tape.rows(2, 6, 3), rtol=1e-12)
 
 
 def test_persistence_repeats_and_dealing_anew_permutes() -> None:

@@ -6,19 +6,24 @@ import json
 import re
 import shutil
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from erasurehead.experiments.page import content
 from erasurehead.experiments.pictures import style
+from erasurehead.experiments.pictures.picture import Heat, Picture
+from erasurehead.experiments.pictures.records import Records, read_records
 from erasurehead.experiments.report.command import PAGES
+from erasurehead.experiments.report.page import heat_maps
+from erasurehead.experiments.report.verdict import Verdict, judged
 from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep
 from tests.tools import inside
 
@@ -75,6 +80,90 @@ def test_the_page_of_another_config_goes(tmp_path: Path) -> None:
     done("report", out)
     done("run", path, "--output", out, "--set", "seed=1")
     assert not (out / "report.html").exists()
+
+
+def next_of(directory: Path, folder: Path) -> str:
+    """What the page of a result says that could come next."""
+    done("report", directory, "--output", folder / "page.html")
+    words = Reader((folder / "page.html").read_text()).words
+    return words[words.index(" Next ") : words.index(" The question ")]
+
+
+def test_what_comes_next_is_what_was_not_done(run: Path, tmp_path: Path) -> None:
+    """Each hint where it is of use, and nowhere else."""
+    done("run", config(tmp_path, target_loss=None), "--output", tmp_path / "bare")
+    done("run", config(tmp_path, problem=None, target_loss=None), "--output", tmp_path / "clock")
+    with_all, bare, clock = (
+        next_of(folder, tmp_path) for folder in (run, tmp_path / "bare", tmp_path / "clock")
+    )
+    hints = {
+        "--timeline timeline.json": (False, True, True),
+        "With target_loss in the config": (False, True, False),
+        "erasurehead recommend config.yaml": (True, True, False),
+        "--set delay.shift=0.25,0.5,1": (True, True, True),
+        "--set policy=queue": (True, True, True),
+    }
+    for hint, wanted in hints.items():
+        assert tuple(hint in said for said in (with_all, bare, clock)) == wanted, hint
+
+
+def swept(tmp_path: Path, means: list[tuple[float, float]], error: float) -> Verdict:
+    """The verdict on points whose two schemes take these seconds for an iteration."""
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 5}]
+    path = config(tmp_path, schemes=schemes, problem=None, target_loss=None)
+    done("run", path, "--output", tmp_path / "run")
+    records = read_records(tmp_path / "run")
+    summaries, iterations = [], []
+    for seed, seconds in enumerate(means):
+        summaries.append(
+            records.summary.assign(seed=seed, iteration_time_mean=seconds, iteration_time_se=error)
+        )
+        iterations.append(records.iterations.assign(seed=seed))
+    return judged(Records(pd.concat(iterations), pd.concat(summaries)))
+
+
+def test_the_verdict_on_a_sweep_by_hand(tmp_path: Path) -> None:
+    """Who wins most points is named first, whoever won the first one."""
+    won = swept(tmp_path, [(1.0, 2.0), (3.0, 1.0), (6.0, 3.0)], 0.01)
+    other = "ignore_stragglers wait_for=5"
+    assert won.verdict == (f"{other} has the shortest iterations at 2 of 3 points; uncoded at 1.")
+    assert won.why[0].startswith("At each point the winner is 1 to 3 times as fast as uncoded")
+    assert "at 0 of 3 points" in won.why[1]
+    everywhere = swept(tmp_path, [(2.0, 1.0), (8.0, 2.0)], 1.0)
+    assert everywhere.verdict == (
+        f"{other} has the shortest iterations at all 2 points of the sweep."
+    )
+    assert "at 1 of 2 points" in everywhere.why[1]
+
+
+def test_a_worker_that_costs_nothing_is_not_blamed(run: Path) -> None:
+    records = read_records(run)
+    blamed = judged(records).why
+    assert any(line.startswith("Worker ") for line in blamed)
+    free = replace(records, summary=records.summary.assign(costliest_worker_cost=0.0))
+    assert [line for line in blamed if not line.startswith("Worker ")] == judged(free).why
+
+
+def test_a_heat_map_has_the_seconds_of_each_worker_and_round(run: Path) -> None:
+    """By hand from the timeline; rows are named by their own workers."""
+    records = read_records(run)
+    spans = records.timeline
+    assert spans is not None
+    [chart] = heat_maps(records)
+    assert isinstance(chart.picture, Picture)
+    assert len(chart.picture.panels) == 3
+    for panel in chart.picture.panels:
+        assert list(panel.y.places) == list(range(6))
+        assert list(panel.y.names) == list("012345")
+        [heat] = panel.marks
+        assert isinstance(heat, Heat)
+        own = spans[
+            (spans["label"] == panel.title) & spans["kind"].isin(["computing", "cancelled"])
+        ]
+        for worker, iteration in ((0, 1), (4, 2)):
+            these = own[(own["worker"] == worker) & (own["iteration"] == iteration)]
+            seconds = (these["end"] - these["start"]).sum()
+            assert heat.values[worker, iteration - 1] == pytest.approx(seconds)
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
