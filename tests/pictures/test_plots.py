@@ -675,6 +675,13 @@ def test_bars_of_a_tradeoff_are_quantiles_or_intervals(directories: dict[str, Pa
         points = [mark for mark in panel.marks if isinstance(mark, Points)][1]
         assert points.dx is not None
         np.testing.assert_allclose(points.dx[:, 0], bars)
+        for mark in panel.marks:
+            if isinstance(mark, Points) and mark.dx is not None and mark.dy is not None:
+                for axis, values, ends in ((panel.x, mark.x, mark.dx), (panel.y, mark.y, mark.dy)):
+                    assert axis.low is not None
+                    assert axis.high is not None
+                    assert np.all(axis.low < values - ends[0])
+                    assert np.all(axis.high > values + ends[1])
 
 
 DICHROMATS = {

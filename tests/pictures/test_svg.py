@@ -115,6 +115,22 @@ def test_a_scheme_is_legible_in_the_dark(look: Look) -> None:
 def test_contrasts_are_those_of_the_standard() -> None:
     assert contrast("#000000", "#FFFFFF") == pytest.approx(21.0)
     assert contrast("#777777", "#FFFFFF") == pytest.approx(4.48, abs=0.01)
+    for pure, against_white in (("#FF0000", 4.00), ("#00FF00", 1.37), ("#0000FF", 8.59)):
+        assert contrast(pure, "#FFFFFF") == pytest.approx(against_white, abs=0.01)
+        assert contrast("#FFFFFF", pure) == contrast(pure, "#FFFFFF")
+
+
+def test_shades_span_what_is_known() -> None:
+    """From 0, or on a logarithm from the least positive value, which nothing lies below."""
+    values = np.array([[0.0, 2.0, np.nan], [8.0, np.inf, 4.0]])
+    assert Heat(values).limits == (0.0, 8.0)
+    assert Heat(values, log=True).limits == (2.0, 8.0)
+    assert Heat(values, log=True, low=3.0).limits == (3.0, 8.0)
+    assert Heat(values, log=True, low=1.0).limits == (2.0, 8.0)
+    low, high = Heat(np.full((2, 2), 5.0), log=True).limits
+    assert 0 < low < high == 5.0
+    assert Heat(np.full((1, 2), np.nan)).limits == (0.0, 1.0)
+    assert Heat(values).sides == (-0.5, 2.5)
     assert on_dark("#FFFFFF") == DARK
 
 
