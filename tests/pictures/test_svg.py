@@ -120,6 +120,19 @@ def test_contrasts_are_those_of_the_standard() -> None:
         assert contrast("#FFFFFF", pure) == contrast(pure, "#FFFFFF")
 
 
+def test_one_value_has_room_on_both_sides() -> None:
+    """Also on a logarithmic axis, and where it has no value at all to show."""
+    for value in (1e-3, 1.0, 250.0):
+        one = [Points(LOOK, np.array([value]), np.array([value]))]
+        for log in (False, True):
+            low, high = limits(Axis("x", log=log), one, "x")
+            assert low < value < high
+            assert low > 0
+    assert limits(Axis("x", log=True), [Points(LOOK, np.zeros(1), np.ones(1))], "x")[0] > 0
+    low, high = limits(Axis("x"), [], "x")
+    assert low < high
+
+
 def test_shades_span_what_is_known() -> None:
     """From 0, or on a logarithm from the least positive value, which nothing lies below."""
     values = np.array([[0.0, 2.0, np.nan], [8.0, np.inf, 4.0]])
