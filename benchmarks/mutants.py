@@ -117,7 +117,7 @@ def package_of(path: Path) -> str:
 def own_tests(path: Path) -> list[str]:
     """Folders and files of tests that are named like the file or a folder of it."""
     found = list[Path]()
-    for name in (*path.parts[1:-1], path.stem):
+    for name in (*path.parts[:-1], path.stem):
         found += [ROOT / "tests" / name, *sorted((ROOT / "tests").rglob(f"test_{name}*.py"))]
     return [str(each.relative_to(ROOT)) for each in dict.fromkeys(found) if each.exists()]
 

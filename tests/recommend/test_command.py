@@ -71,6 +71,20 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     assert inside("run", folder / "winner.yaml", "--output", tmp_path / "run").returncode == 0
 
 
+@pytest.mark.parametrize("cell", ["", "0"], ids=["empty", "zero"])
+def test_workers_that_never_arrive_are_one_line(cell: str, config: Path, tmp_path: Path) -> None:
+    """Catches a search that goes on with delays of no worker, and means of nothing."""
+    table = tmp_path / "t.csv"
+    table.write_text("a,b,c,d,e,f\n" + (",".join([cell] * 6) + "\n") * 12)
+    document = yaml.safe_load(CONFIG)
+    document["delay"] = {"model": "trace", "path": str(table), "missing": "never"}
+    config.write_text(yaml.safe_dump(document))
+    done = inside("recommend", config, *ONLY, "--output", tmp_path / "out")
+    assert done.returncode == 2
+    assert done.stderr == "error: delay: no worker ever arrives in the first rounds\n"
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.slow
 def test_the_same_bytes_twice_and_with_two_processes(config: Path, tmp_path: Path) -> None:
     """In one folder, since the answer names its config; the manifest has the wall time."""
