@@ -195,7 +195,7 @@ def entries_in_a_row(labels: Sequence[str], columns: int, width: float) -> int:
 
 
 METADATA: dict[str, dict[str, None]] = {
-    "png": {"Software": None},
+    "png": {},
     "svg": {"Date": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
@@ -235,18 +235,23 @@ def rendered(figure: Figure, kind: str) -> bytes:
 
     sink = BytesIO()
     with applied():
-        if figure.get_layout_engine() is not None:
+        layout = figure.get_layout_engine()
+        if layout is not None:
             figure.set_dpi(DOTS_PER_INCH)
-            figure.draw_without_rendering()
+            layout.execute(figure)
         # Otherwise None means the layout of the settings, which ``applied()`` restores.
         rcParams["figure.constrained_layout.use"] = False
         figure.set_layout_engine(None)
-        figure.savefig(sink, format=kind, metadata=METADATA[kind])
+        if kind == "png":
+            figure.savefig(sink, format="raw")
+        else:
+            figure.savefig(sink, format=kind, metadata=METADATA[kind])
+        size = figure.canvas.get_width_height(physical=True)
     if kind != "png":
         return sink.getvalue()
     # The same picture in 256 colours is a third of the size; only edges are rounded.
-    colours, smaller = Image.open(sink).convert("RGB"), BytesIO()
-    dots = colours.info.get("dpi", (DOTS_PER_INCH, DOTS_PER_INCH))
+    colours, smaller = Image.frombytes("RGBA", size, sink.getvalue()).convert("RGB"), BytesIO()
+    dots = (DOTS_PER_INCH, DOTS_PER_INCH)
     palette = colours.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
     palette.save(smaller, "png", optimize=True, dpi=dots)
     return smaller.getvalue()
