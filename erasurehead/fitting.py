@@ -50,7 +50,8 @@ class Fitted:
     Attributes:
         findings: every answer in full.
         source: the file, or what stands for it.
-        warnings: what the reader should know of the table, a line each.
+        warnings: what the reader should know of the table, and what the fitted model gets wrong of
+            it, a line each.
     """
 
     findings: Findings
@@ -195,7 +196,9 @@ def fit(
         raise ConfigError(said) from None
     with reporting(progress, "fits") as told:
         findings = study(measured, ks, load, told)
-    return Fitted(findings, source, tuple(warnings))
+    return Fitted(
+        findings, source, (*warnings, *(f"{source}: {line}" for line in findings.warnings))
+    )
 
 
 def _in_memory(

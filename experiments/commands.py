@@ -245,6 +245,8 @@ def fit(
         findings = study(measured, ks, reading.load, progress)
         said = replace(fit_answer(findings, trace.name), command=_said())
         page = command.write_fit(findings, said, target)
+    for line in findings.warnings:
+        terminal.tell(f"warning: {trace}: {line}")
     terminal.show(page)
     terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")

@@ -12,7 +12,6 @@ from scipy import special, stats
 
 from ...delay_models.base import FloatArray
 from .law import Section, lognormal_section, rounded
-from .load import unit_delays
 
 # How many workers a cold start hits at once is binomial, or nearly always the same. Both laws have
 # one parameter, the mean size, so the one under which the observed sizes are more likely is taken;
@@ -301,13 +300,12 @@ class UnitDelays:
 
 
 def by_load(
-    tables: Mapping[float | None, FloatArray], law: Mapping[str, Any], load: float | None
+    units: Mapping[float | None, FloatArray], law: Mapping[str, Any], load: float | None
 ) -> list[UnitDelays]:
     """The unit delays of each load; first those that the config is made from.
 
-    Tables are ``{load: (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all.
+    Units are ``{load: (rounds, n) seconds}``. One load is fitted alone; ``None`` pools all.
     """
-    units = {key: t if key is None else unit_delays(t, key, law) for key, t in tables.items()}
     each = [
         UnitDelays("" if key is None else f"{key:g}", (t,), find_cold_starts([t]))
         for key, t in units.items()

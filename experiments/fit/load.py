@@ -66,15 +66,29 @@ def fixed_share(tables: Mapping[float, FloatArray]) -> float | None:
 # Delays at load 0 that are not 0 exclude ``proportional`` and ``per_partition``.
 #
 # The line is also fitted to the locations by ordinary least squares, and reported with R squared.
-# Where it explains less than ``STRAIGHT`` of three locations or more, though they differ by more
-# than chance, loads step instead of slope: T = X + cost(d), where the cost is the ascending
-# sequence nearest to the locations (isotonic regression, each load weighing the same), less its
-# first number.
+# Where it explains less than ``STRAIGHT`` of three locations or more, or misses one by more than
+# ``BENT`` spreads, though they differ by more than chance, loads step instead of slope: T = X +
+# cost(d), where the cost is the ascending sequence nearest to the locations (isotonic regression,
+# each load weighing the same), less its first number.
+#
+# An odd call, which failed at once or hung, must not decide. So the outermost ``ODD`` of the calls
+# at each load, and one at least, count as the next ones; and a load costs no more than leaves all
+# other calls at it a delay above 0.
+
+
+ODD = 0.02
+"""Share of a load's calls, at either end, that show nothing."""
+
+SOON = 1e-4
+"""A call whose load leaves less than this share of it is shorter than its load costs."""
 
 WORST = 1e6
 
 STRAIGHT = 0.9
-"""R squared of a line that is one."""
+"""R squared of a line that is one ..."""
+
+BENT = 1.0
+"""... if no location is farther from it, in units of the spread."""
 
 HANDICAPS = {"partly_proportional": 2.0}
 """By how much the misfit of a law with one number more must be smaller."""
@@ -94,6 +108,8 @@ class LoadFit:
         intercept: seconds at load 0, by regression of locations.
         slope: seconds per unit of load.
         r_squared: of that regression.
+        cost: seconds per unit of load under ``additive``: the slope, but at least 0, and no more
+            than leaves delays above 0.
         misfits: per law, without unit; smaller is better.
         steps: what each load costs more than the smallest, ascending, ``(D,)`` seconds.
         fixed: f of ``partly_proportional``; ``None`` where that law does not compete.
@@ -105,6 +121,7 @@ class LoadFit:
     intercept: float
     slope: float
     r_squared: float
+    cost: float
     misfits: Mapping[str, float]
     steps: FloatArray
     fixed: float | None
@@ -117,7 +134,7 @@ class LoadFit:
     def section(self) -> dict[str, Any]:
         """The ``load_law:`` section of a config."""
         if self.kind == "additive":
-            return {"kind": "additive", "seconds_per_partition": rounded(max(0.0, self.slope))}
+            return {"kind": "additive", "seconds_per_partition": rounded(self.cost)}
         if self.fixed is not None and self.kind == "partly_proportional":
             return {"kind": self.kind, "fixed": rounded(self.fixed)}
         if self.kind == "steps":
@@ -135,14 +152,21 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
     if len(tables) < 2:
         return None
     loads = np.array(sorted(tables))
+    tables = {load: _without_odd(tables[load]) for load in loads}
     locations = np.array([np.median(tables[load]) for load in loads])
     spreads = np.array(
         [np.mean(np.abs(tables[load] - m)) for load, m in zip(loads, locations, strict=True)]
     )
-    slope, intercept = np.polyfit(loads, locations, 1)
-    rest = locations - intercept - slope * loads
+    shortest = np.array([tables[load].min() for load in loads])
+    slope, intercept = map(float, np.polyfit(loads, locations, 1))
     total = float(np.sum((locations - locations.mean()) ** 2))
-    r_squared = 1 - float(np.sum(rest**2)) / total if total > 0 else 0.0
+    apart = locations - intercept - slope * loads
+    r_squared = 1 - float(np.sum(apart**2)) / total if total > 0 else 0.0
+    straight = r_squared >= STRAIGHT and np.all(np.abs(apart) <= BENT * spreads)
+    most = float(np.min(shortest[loads > 0] / loads[loads > 0]))
+    cost = min(max(0.0, slope), most)
+    rest = locations - cost * loads
+    rest -= rest.mean()
     ascending = isotonic_regression(locations).x
     multiples = _multiples(loads, locations)
     misfits = {
@@ -154,27 +178,41 @@ def measure_load(tables: Mapping[float, FloatArray]) -> LoadFit | None:
         misfits["per_partition"] = WORST
     errors = 1.25 * spreads / np.sqrt([tables[load].size for load in loads])
     differ = float(np.ptp(ascending)) > CLEARLY_DIFFERENT * float(errors.max())
-    if len(loads) > 2 and r_squared < STRAIGHT and differ:
+    if len(loads) > 2 and not straight and differ:
         misfits["steps"] = _misfit(locations - ascending, spreads, np.zeros_like(loads))
     fixed = fixed_share(tables)
     if fixed is not None:
         growth = PartlyProportional(fixed).growth(loads)
         misfits["partly_proportional"] = _misfit(_multiples(growth, locations), spreads, growth)
-    line = float(intercept), float(slope), r_squared
-    steps = np.asarray(ascending - ascending[0])
+    steps = ascending - ascending[0]
+    # What a load costs at most is also the most that a smaller one does.
+    steps[1:] = np.minimum(steps, np.minimum.accumulate(shortest[::-1])[::-1])[1:]
+    line = intercept, slope, r_squared, cost
     return LoadFit(loads, locations, spreads, *line, misfits, steps, fixed)
 
 
-def positive_law(growth: LoadFit, tables: Mapping[float | None, FloatArray]) -> dict[str, Any]:
-    """The ``load_law:`` section; a load costs no more than leaves every unit delay positive."""
-    section = growth.section()
-    if section["kind"] == "additive":
-        most = min(float(t.min()) / key for key, t in tables.items() if key)
-        section["seconds_per_partition"] = min(section["seconds_per_partition"], most * 0.999)
-    if section["kind"] == "steps":
-        least = min(float(t.min()) for key, t in tables.items() if key != min(growth.loads))
-        section["seconds"] = [min(seconds, least * 0.999) for seconds in section["seconds"]]
-    return section
+def _without_odd(table: FloatArray) -> FloatArray:
+    odd = min(max(1, int(ODD * table.size)), (table.size - 1) // 2)
+    ordered = np.partition(table, (odd, table.size - 1 - odd), axis=None)
+    return np.clip(table, ordered[odd], ordered[-1 - odd])
+
+
+def positive_units(
+    tables: Mapping[float | None, FloatArray], law: Mapping[str, Any]
+) -> tuple[dict[float | None, FloatArray], dict[float | None, int]]:
+    """The unit delays of each load, and how many calls are shorter than their load costs.
+
+    Such a call counts as the shortest of the others.
+    """
+    units, short = dict(tables), dict[float | None, int]()
+    for load, table in tables.items():
+        if load is not None:
+            unit = unit_delays(table, load, law)
+            none_left = unit <= SOON * table
+            none_left &= table > 0
+            short[load] = int(none_left.sum())
+            units[load] = np.where(none_left, unit.min(where=~none_left, initial=np.inf), unit)
+    return units, {load: count for load, count in short.items() if count}
 
 
 def unit_delays(table: FloatArray, load: float, law: Mapping[str, Any]) -> FloatArray:

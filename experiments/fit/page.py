@@ -17,7 +17,7 @@ from ..page.numbers import interval, number, percent, plain_cell
 from ..pictures import style
 from ..pictures.looks import DASHED, DOTTED, GRID, LONG, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
-from ..text import number_of, sentence
+from ..text import enumerated, left_out, number_of, sentence
 from .load import LoadFit
 from .study import CONFIG, ESTIMATES, MARKED, Findings
 from .variance import Memory
@@ -66,6 +66,12 @@ RATIOS = Axis("predicted / measured", True, (1, 1.25, 1.5, 2, 5, 7, 8, 9), 0.5, 
 MOST_KS = 6
 """Order statistics that have a column in the ranking of the families."""
 
+MOST_CHECKED = 5
+"""Loads that are compared in a sentence."""
+
+NEARLY = 1.01
+"""A slope is the written one if it is at most so many times as steep."""
+
 LAGS = (1, 2, 5, 10)
 """At which the correlation of being slow is told."""
 
@@ -79,16 +85,23 @@ def fit_answer(findings: Findings, source: str) -> Answer:
     """Which model simulates the workers of the table ``source``, and what else was found."""
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
+    misses = "".join(f" {sentence(line)}" for line in findings.warnings)
     unseen = ""
     if len(chosen.taken.held_out.apart) > 1:
         unseen = f", and by {percent(chosen.taken.held_out.error)} where rounds were held out"
     why = [
+        _checked_sentence(findings),
         f"{'; '.join(chosen.why)}{'; all loads are pooled' * (len(main.delays.tables) > 1)}",
         f"of one law for all delays, {best.family.name} predicts arrivals best: off by "
         f"{percent(best.order_error)}",
     ]
     if findings.load is not None:
         why.append(f"load: {_load_sentence(findings.load)}")
+        why += [
+            f"{number_of(count, 'call')} at load {load:g} took less than the load costs, and "
+            "counted as the shortest of the others"
+            for load, count in findings.shorter.items()
+        ]
     if (split := main.variance) is not None:
         parts = (f"{part} {percent(split.share(part))}" for part in ("worker", "round", "rest"))
         why.append(
@@ -108,7 +121,7 @@ def fit_answer(findings: Findings, source: str) -> Answer:
         source,
         f"Delay model {chosen.section['model']} simulates these workers: its mean k-th arrivals "
         f"are off by {percent(chosen.error)} on average, k = {ks[0]} to {ks[-1]} of "
-        f"{findings.measured.workers}{unseen}.",
+        f"{findings.measured.workers}{unseen}.{misses}",
         tuple(map(sentence, why)),
         (
             "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
@@ -116,6 +129,22 @@ def fit_answer(findings: Findings, source: str) -> Answer:
             "mending them would save.",
         ),
         notes=(*findings.measured.notes, *refused),
+    )
+
+
+def _checked_sentence(findings: Findings) -> str:
+    """The fitted sections against the table, at the loads where they are farthest off."""
+    farthest = sorted(findings.checked, key=lambda each: -float(np.abs(np.log(each.ratios)).max()))
+    shown = [each for each in findings.checked if each in farthest[:MOST_CHECKED]]
+    parts = []
+    for each in shown:
+        place = "" if each.load is None else f" at load {each.load:g}"
+        parts.append(", ".join(f"{ratio:.2f}" for ratio in each.ratios) + place)
+    ks = enumerated([str(k) for k in shown[0].ks], len(shown[0].ks))
+    more = left_out(len(farthest) - len(shown), "load")
+    return (
+        f"against its own table, simulated over measured mean arrivals k = {ks} are "
+        f"{'; '.join([*parts, *([more] if more else [])])}"
     )
 
 
@@ -128,6 +157,8 @@ def _load_sentence(load: LoadFit) -> str:
     )
     if load.kind == "partly_proportional":
         return f"{text}{law['fixed']:.3g} of the time at load 1 is the same at every load"
+    if load.kind == "additive" and not load.slope < load.cost * NEARLY:
+        text += f"{number(load.cost)} load is written: more leaves many calls less than no time; "
     if load.kind != "steps":
         return f"{text}the {load.kind} law holds"
     costs = (f"{s:.3g} s from {d:g}" for d, s in zip(law["loads"], law["seconds"], strict=True))

@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 from ...delay_models.tables.measured import Measured
+from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from .candidates import Candidate, LoadFindings, choose, mixture_of
+from .check import Checked, check
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import fit_families, halves, observed_order_statistics
-from .load import LoadFit, measure_load, positive_law
+from .load import LoadFit, measure_load, positive_units
 from .variance import measure_memory, split_variance
 from .workers import Estimates, Workers, judge_workers, without
 
@@ -46,6 +48,8 @@ class Findings:
         loads: one for each load, and one for all together; the config is made from the first.
         chosen: the ``delay:`` section.
         workers: each by itself; ``None`` where too little was measured.
+        shorter: per load, how many calls took less than the load costs.
+        checked: the sections against the rounds of each load that they were made from.
     """
 
     measured: Measured
@@ -55,6 +59,22 @@ class Findings:
     loads: list[LoadFindings]
     chosen: Candidate
     workers: Workers | None
+    shorter: dict[float | None, int]
+    checked: list[Checked]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What the fitted sections get wrong of the table they came from, at most a line."""
+        each = max(self.checked, key=lambda one: float(one.outside.max()))
+        if not each.missed:
+            return []
+        worst = int(np.argmax(each.outside))
+        place = "" if each.load is None else f"at load {each.load:g} "
+        return [
+            f"the fitted model misses its own table: {place}arrival {each.ks[worst]} of "
+            f"{self.measured.workers} is at {each.simulated[worst]:.3g} s in the mean, where "
+            f"{each.measured[worst]:.3g} s were measured"
+        ]
 
     @property
     def main(self) -> LoadFindings:
@@ -83,6 +103,7 @@ class Findings:
         }
 
 
+@one_thread()
 def study(
     measured: Measured,
     ks: Sequence[int],
@@ -102,8 +123,9 @@ def study(
     """
     tables = measured.tables
     growth = measure_load({key: t for key, t in tables.items() if key is not None})
-    law = {"kind": "proportional"} if growth is None else positive_law(growth, tables)
-    wanted = by_load(tables, law, load)
+    law = {"kind": "proportional"} if growth is None else growth.section()
+    units, shorter = positive_units(tables, law)
+    wanted = by_load(units, law, load)
     workers = judge_workers(wanted[0].tables)
     spells = () if workers is None else workers.lasting
     steps = 2 * len(wanted) + 1
@@ -124,8 +146,11 @@ def study(
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
     chosen = choose(first, ks, workers)
+    checked = check(
+        chosen.section, law, {key: t for key, t in tables.items() if load is None or key == load}
+    )
     progress(steps, steps)
-    return Findings(measured, ks, growth, law, found, chosen, workers)
+    return Findings(measured, ks, growth, law, found, chosen, workers, shorter, checked)
 
 
 def tables(findings: Findings) -> dict[str, pd.DataFrame]:

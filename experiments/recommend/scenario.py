@@ -91,6 +91,7 @@ class MeasuredConfig:
             found = study(measured, ks, self.reading.load)
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
+            notes += found.warnings
         if len(measured.tables) == 1:
             notes.append(f"{path.name} has one load, so the load law is assumed: proportional")
         if job.loss is not None:

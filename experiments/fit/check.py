@@ -1,0 +1,106 @@
+"""A fitted model against the table that it came from: the rounds of each load, simulated again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ...delay_models import Tape
+from ...delay_models.base import FloatArray
+from ..config.build import delay_model
+from ..config.settings import section
+from .law import Section
+
+# A load law, unit delays, factors and cold starts may each look right and together be wrong. So the
+# sections that are written are simulated as ``run`` simulates them, and a round of each load is
+# compared with those of the table where masters wait: for half, for 90 % and for all of the
+# workers. What is noise is seen in the simulation itself: means over as many rounds as the table
+# has vary from one simulated table to the next, whatever makes them vary (tails, memory, rare
+# events, slow rounds). Where the measured mean is well outside of nearly all of them, the model
+# does not make such tables.
+
+
+CELLS, LEAST = 400_000, 200
+"""Simulated delays of a load, and rounds at least."""
+
+REPLICATIONS = 20
+"""Runs in which they are simulated: a model with a memory has so many starts."""
+
+SEED = 20190406
+
+OFF = 1.1
+"""A model misses its table where the measured mean is outside by more than this factor."""
+
+OUTSIDE = 0.01
+"""Share of simulated tables at either end that count as the next ones."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """Rounds of one load.
+
+    Attributes:
+        load: ``None`` where the table has no loads.
+        ks: which arrivals.
+        measured: mean k-th smallest delay of a round, ``(K,)`` seconds.
+        simulated: by the fitted sections, ``(K,)`` seconds.
+        low, high: between these lie the means of nearly all simulated tables, ``(K,)`` seconds.
+    """
+
+    load: float | None
+    ks: tuple[int, ...]
+    measured: FloatArray
+    simulated: FloatArray
+    low: FloatArray
+    high: FloatArray
+
+    @property
+    def ratios(self) -> FloatArray:
+        """Simulated over measured, ``(K,)``; 1 where both are 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.simulated == self.measured, 1.0, self.simulated / self.measured)
+
+    @property
+    def outside(self) -> FloatArray:
+        """How many times too short or too long the nearest simulated mean is, ``(K,)``, >= 1."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            factors = np.maximum(self.low / self.measured, self.measured / self.high)
+        return np.asarray(np.nan_to_num(np.maximum(factors, 1.0), nan=1.0))
+
+    @property
+    def missed(self) -> bool:
+        """Whether the model does not make such rounds."""
+        return bool(self.outside.max() > OFF)
+
+
+def check(
+    delay: Section, law: Mapping[str, Any], tables: Mapping[float | None, FloatArray]
+) -> list[Checked]:
+    """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
+    model, grows = delay_model(delay), section("load_law", dict(law))
+    found = []
+    for load, table in tables.items():
+        n = table.shape[1]
+        ks = tuple(sorted({max(1, n // 2), max(1, round(0.9 * n)), n}))
+        rounds = -(-max(LEAST, CELLS // n) // REPLICATIONS)
+        length = min(rounds, len(table))
+        loads = np.full(n, 1.0 if load is None else load)
+        means = []
+        for replication in range(REPLICATIONS):
+            tape = Tape(model, n, SEED, replication)
+            times = _arrivals(grows.worker_times(tape, loads, 0, rounds), ks)
+            whole = rounds // length * length
+            means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
+        of_tables = np.concatenate(means)
+        low, high = np.quantile(of_tables, [OUTSIDE, 1 - OUTSIDE], axis=0)
+        measured = _arrivals(table, ks).mean(axis=0)
+        found.append(Checked(load, ks, measured, of_tables.mean(axis=0), low, high))
+    return found
+
+
+def _arrivals(table: FloatArray, ks: Sequence[int]) -> FloatArray:
+    """The k-th smallest of each round, ``(rounds, K)`` seconds."""
+    return np.asarray(np.sort(table, axis=1)[:, np.array(ks) - 1])
