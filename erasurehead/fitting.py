@@ -31,7 +31,7 @@ from erasurehead.experiments.fit.study import Findings, study, tables
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
-from erasurehead.experiments.run.files import locked
+from erasurehead.experiments.run.files import output_folder
 from erasurehead.plots import managed
 from erasurehead.progress import ShowProgress, reporting
 
@@ -112,7 +112,7 @@ class Fitted:
 
     def save(self, output: str | os.PathLike[str]) -> list[Path]:
         """Write tables, pictures, report and config, as ``erasurehead fit`` does."""
-        with locked(Path(output)):
+        with output_folder(Path(output), command.FILES):
             command.write_fit(self.findings, self._answer, Path(output))
         return [Path(output) / name for name in command.FILES]
 

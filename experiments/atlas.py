@@ -30,7 +30,9 @@ from .config import build
 from .config.catalogue import Catalogue, with_plugins
 from .config.cells import Cell, cells
 from .config.codec import names, plain
+from .config.errors import ConfigError
 from .config.schema import prose_of, section_of
+from .page.answer import text_at
 from .pictures import paint, style
 from .pictures.kinds import gantt
 from .pictures.picture import Axis, Heat, Panel, Picture
@@ -337,10 +339,16 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
 
     Installed plugins have their sections too. The comparison is the figure ``atlas`` of
     ``erasurehead reproduce``. ``progress`` is called with pictures done and pictures in all.
+
+    Raises:
+        ConfigError: another page or folder of these names is there.
     """
     names, comparison = with_plugins(), Atlas()
     families: Mapping[str, type[SchemeFamily]] = names["schemes"].classes
     path = output / PAGE
+    there = path.exists() or (output / FOLDER).exists()
+    if there and not text_at(path).startswith(HEADING.splitlines()[0]):
+        raise ConfigError(f"{output}: holds another {PAGE} or {FOLDER}/; give another --output")
     with locked(output):
         progress(0, len(families) + 1)
         for done, (name, family) in enumerate(families.items(), start=1):

@@ -132,6 +132,8 @@ def _run(
         scheduler=lanes.scheduler,
         data_dir=where.data_dir,
         timeline=timeline,
+        # The resolved config of a result is written again as it is, unless --set changes it.
+        reads=[given.config] if given.set_ else [],
         allow_large=where.allow_large,
         tell=terminal.say,
     )
@@ -158,7 +160,9 @@ def live(given: GivenConfig, asked: LiveRequest) -> None:
     document = given.document()
     target = asked.output or Path("results") / f"{document.get('name', 'run')}-live"
     with terminal.progress("iterations") as progress:
-        outcome, facts = command.run_live(document, target, asked, progress)
+        outcome, facts = command.run_live(
+            document, target, asked, progress, [given.config] if given.set_ else []
+        )
     show_outcome(outcome, target)
     command.show_live(outcome, facts)
     if outcome.failed:
@@ -233,7 +237,7 @@ def fit(
     from .fit import command
     from .fit.page import fit_answer
     from .fit.study import study
-    from .run.files import locked
+    from .run.files import output_folder
 
     reading = table.reading()
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
@@ -241,7 +245,10 @@ def fit(
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
     target = output or Path("results/fit") / trace.name.split(".")[0]
-    with locked(target, command.FILES), terminal.progress("fits") as progress:
+    with (
+        output_folder(target, command.FILES, [trace]),
+        terminal.progress("fits") as progress,
+    ):
         findings = study(measured, ks, reading.load, progress)
         said = replace(fit_answer(findings, trace.name), command=_said())
         page = command.write_fit(findings, said, target)
@@ -274,7 +281,7 @@ def whatif(
     allow_large: AllowLarge = False,
 ) -> None:
     """Say why a measured job's steps are slow, and what fixing the causes would save."""
-    from .run.files import locked
+    from .run.files import output_folder
     from .whatif import command
     from .whatif.page import whatif_answer
 
@@ -284,7 +291,7 @@ def whatif(
     for line in warnings:
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
-    with locked(target, command.file_names(measured.tables)):
+    with output_folder(target, command.file_names(measured.tables), [trace]):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
         said = whatif_answer(studies, trace.name, measured.notes)
@@ -315,7 +322,7 @@ def recommend(
 
     measured = MeasuredConfig(job, table.reading())
     question = read_question(config, set_ or [], measured, request, data_dir)
-    answer_question(question, output, jobs, _said())
+    answer_question(question, output, jobs, _said(), [config] if config else [])
 
 
 @as_command("attack demo.yaml --stragglers 0:6")
@@ -340,14 +347,14 @@ def attack(
     """Find the worst stragglers for each code of a config."""
     from .attack import command
     from .attack.page import attack_page
-    from .run.files import locked
+    from .run.files import output_folder
 
     document = given.document()
     planned = command.plan_attack(document, stragglers, budget, samples)
     name = str(document.get("name", "run"))
     target = output or Path("results/attack") / name
     command.require_own(target, planned.config)
-    with locked(target, command.FILES):
+    with output_folder(target, command.FILES, [given.config]):
         with terminal.progress("stragglers") as progress:
             frame = command.attack_codes(planned, progress)
         command.write_attack(planned, frame, target)

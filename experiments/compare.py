@@ -22,7 +22,7 @@ from .pictures.looks import DASHED, MUTED, Look, variants
 from .pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from .pictures.records import LIVE, Records, read_records, swept_keys
 from .run import files
-from .run.files import locked
+from .run.files import output_folder
 from .run.records import CONFIDENCE, interval_columns
 from .text import left_out
 
@@ -329,7 +329,7 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     table = comparison_table(together)
     said = replace(comparison_answer(table, *names), command=command)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
-    with locked(output, FILES):
+    with output_folder(output, FILES):
         files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
         style.save(paint.figure(chart.picture), output / PICTURE)

@@ -36,6 +36,7 @@ from erasurehead.experiments.reproduce.sequential_members import (
 )
 from erasurehead.experiments.reproduce.sequential_persistence import CONSTANT, SLOW
 from erasurehead.experiments.reproduce.time_to_target import Grid
+from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
@@ -574,7 +575,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second
     endings = {".png", ".svg", ".parquet", ".md"}
-    assert set(first) == {n + e for n in names for e in endings} | {"summary.md"}
+    assert set(first) == {n + e for n in names for e in endings} | {"summary.md", MARK}
     assert b"<dc:date>" not in first["policies.svg"]
     assert all(f"]({name}.png)" in summary.read_text() for name in names)
 
@@ -582,6 +583,7 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
     make(Effort(), tmp_path, ["svg"], small("iteration_time_workers"))
     make(Effort(), tmp_path, ["svg"], small("decoding_error_arrivals"))
+    (tmp_path / MARK).touch()
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ITERATION_TIME, small("iteration_time_workers"))

@@ -22,7 +22,7 @@ from ..run import files
 from ..run.command import Outcome, Progress, write_result
 from ..run.compute import CellResult
 from ..run.estimate import Room, check
-from ..run.files import locked
+from ..run.files import output_folder
 from ..run.outputs import CONFIG, FILES, make_way
 from ..run.records import summary_table
 from .cell import Facts, How, play
@@ -93,11 +93,15 @@ def slowed(given: list[str] | None) -> tuple[tuple[int, float], ...]:
 
 
 def run_live(
-    document: Mapping[str, Any], output: Path, asked: LiveRequest, progress: Progress
+    document: Mapping[str, Any],
+    output: Path,
+    asked: LiveRequest,
+    progress: Progress,
+    reads: Sequence[Path] = (),
 ) -> tuple[Outcome, list[Facts]]:
     """Run every cell of a config on real workers, one after the other; write the tables.
 
-    ``progress`` is told of iterations done, and in all.
+    ``progress`` is told of iterations done, and in all; the files in ``reads`` are not replaced.
 
     Returns:
         What became of the cells, and what each finished one says besides its tables.
@@ -118,7 +122,7 @@ def run_live(
     finished: list[tuple[Cell, CellResult]] = []
     facts: list[Facts] = []
     seconds: dict[str, float] = {}
-    with locked(output, FILES), files.folder_made(output):
+    with output_folder(output, FILES, reads), files.folder_made(output):
         files.require_writable(output)
         if make_way(output, config):
             terminal.say(f"{output} held another run: its tables and pictures go, its cells stay")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..config.errors import ConfigError, at, one_of
 from ..run.files import locked
+from ..run.outputs import note_drawn
 from . import paint, style
 from .kinds import KINDS, ranked
 from .records import read_records
@@ -53,4 +54,5 @@ def write_pictures(
                 paint.figure(chosen.picture(records)), directory / "plots" / name, formats
             )
             progress(done, len(drawn))
+        note_drawn(directory, written)
     return written, [f"{name} left out: {reason}" for name, reason in obstacles.items()]

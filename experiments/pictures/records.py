@@ -21,6 +21,12 @@ from ..run.files import read_arrow
 
 IDENTITY = ("cell", "scheme", "label")
 
+RUN = (*IDENTITY, "replication", "iteration", "time")
+"""Columns that ``iterations.parquet`` has at least."""
+
+MEANS = (*IDENTITY, "iteration_time_mean")
+"""Columns that ``summary.parquet`` has at least."""
+
 SPAN = ("label", "worker", "kind", "start", "end", "iteration", "ended_by")
 """Columns of ``timeline.parquet``."""
 
@@ -189,7 +195,7 @@ def read_records(directory: Path) -> Records:
     if not directory.is_dir():
         raise ConfigError(f"{directory}: no such directory")
     origin = outputs.origin_of(directory)
-    wanted: dict[str, Sequence[str]] = {outputs.ITERATIONS: IDENTITY, outputs.SUMMARY: IDENTITY}
+    wanted: dict[str, Sequence[str]] = {outputs.ITERATIONS: RUN, outputs.SUMMARY: MEANS}
     if (directory / outputs.WORKERS).is_file():
         wanted[outputs.WORKERS] = (*IDENTITY, "worker")
     if outputs.has_rows(directory / outputs.TIMELINE):
@@ -209,6 +215,15 @@ def read_records(directory: Path) -> Records:
     swept = {*iterations.columns} & {*summary.columns} - {*IDENTITY}
     for name, table in tables.items():
         _require_kinds(directory / name, table, swept)
+        shared = [column for column in ("cell", "label") if column in table]
+        mine, all_cells = (
+            {*each[shared].itertuples(index=False, name=None)} for each in (table, summary)
+        )
+        if not mine <= all_cells or (name == outputs.ITERATIONS and mine != all_cells):
+            raise ConfigError(
+                f"{directory / name}: has other cells than {outputs.SUMMARY}; run the same "
+                "command again"
+            )
     if outputs.required_origin(directory) != origin:
         raise ConfigError(f"{directory}: was rewritten while it was read; try again")
     return records

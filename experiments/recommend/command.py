@@ -20,7 +20,7 @@ from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
 from ..run.compute import code_fingerprint
-from ..run.files import locked, postponed
+from ..run.files import output_folder, postponed
 from ..run.lanes import open_lanes
 from ..run.outputs import MANIFEST, origin_of, provenance, to_json
 from .answer import answered, method
@@ -67,8 +67,12 @@ def read_question(
     return ask(document, request, data_dir, notes)
 
 
-def answer_question(question: Question, output: Path | None, jobs: int, command: str) -> None:
+def answer_question(
+    question: Question, output: Path | None, jobs: int, command: str, reads: Sequence[Path] = ()
+) -> None:
     """Search, and answer in the terminal and in a folder, by default one of the config's name.
+
+    The files in ``reads`` are not replaced.
 
     Raises:
         ConfigError: nothing keeps the limits, or the answer cannot be written.
@@ -79,7 +83,7 @@ def answer_question(question: Question, output: Path | None, jobs: int, command:
     folder = output or Path("results/recommend") / question.scenario.name
     if origin_of(folder) is not None:
         raise ConfigError(f"{folder}: holds the result of a run; give another --output")
-    with locked(folder, FILES):
+    with output_folder(folder, FILES, reads):
         with terminal.progress("stages") as progress, open_lanes(jobs) as lanes:
             found = recommended(Search(question, lanes, progress))
         written = write_recommendation(found, folder, command, time.monotonic() - began)

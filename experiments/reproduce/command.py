@@ -16,7 +16,7 @@ import pandas as pd
 from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
 from ..pictures import paint, style
-from ..run.files import locked, remove, write_bytes, write_table
+from ..run.files import output_folder, remove, write_bytes, write_table
 from ..run.lanes import Died, Share, map_unordered, open_lanes
 from . import FIGURES, figure_named
 from .base import FULL, Effort, PaperFigure
@@ -60,7 +60,7 @@ def make_figures(
 
     figures_done(0)
     summary = output / "summary.md"
-    with locked(output):
+    with output_folder(output):
         with open_lanes(jobs) as lanes:
             task = partial(make, effort, output, formats)
             for made, result in map_unordered(task, wanted, lanes, figures_done):

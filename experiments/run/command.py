@@ -36,7 +36,7 @@ from .compute import (
     write_cell,
 )
 from .estimate import Checked, Room, check, require_fits
-from .files import cells_there, locked, remove_leftovers
+from .files import cells_there, remove_leftovers
 from .lanes import Died, Lane, map_unordered, open_lanes, tell_nobody
 from .outputs import (
     CONFIG,
@@ -68,6 +68,7 @@ class RunOptions:
         data_dir: where the public data sets lie.
         allow_large: run also what this machine seems too small for.
         timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
+        reads: files that must not be replaced.
         progress: called as cells are done.
         tell: called with a line that the user should see while the run goes on.
     """
@@ -76,6 +77,7 @@ class RunOptions:
     scheduler: str | None = None
     data_dir: Path | None = None
     timeline: Path | None = None
+    reads: Sequence[Path] = ()
     allow_large: bool = False
     progress: Progress = tell_nobody
     tell: Callable[[str], None] = tell_nobody
@@ -199,7 +201,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         options.progress(before + done, len(known.estimates))
 
     with (
-        locked(output, FILES),
+        files.output_folder(output, FILES, options.reads),
         files.folder_made(place),
         planned.lanes() as lanes,
         one_thread(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -264,6 +265,69 @@ def locked(folder: Path, names: Iterable[str] = ()) -> Iterator[None]:
                         path.unlink()
             finally:
                 os.close(handle)
+
+
+MARK = ".erasurehead"
+"""A file in each folder of results, also after a command that was killed."""
+
+MARKED = b"The files beside this one are results of erasurehead, which replaces them.\n"
+
+SIGNS = {"manifest.json": "versions", "answer.json": "verdict"}
+"""Files with these facts are in folders that were made before there was a mark."""
+
+
+@contextmanager
+def output_folder(
+    folder: Path, names: Iterable[str] = (), reads: Iterable[Path] = ()
+) -> Iterator[None]:
+    """``locked`` for a folder of results, which must be new, empty, or one of ours.
+
+    So nothing of the user's is replaced or removed: neither in a folder that holds other things
+    than results, nor ``reads``, the files that the command itself reads.
+
+    Raises:
+        ConfigError: also where something else is in the way; nothing has been written then.
+    """
+    paths = [folder / name for name in names]
+    for path in paths:
+        with _reported(folder):
+            require_replaceable(path)
+        for read in reads:
+            if path.exists() and path.samefile(read):
+                raise ConfigError(
+                    f"--output = {str(folder)!r}: {read} is read by this command, which would "
+                    "replace it; choose another folder"
+                )
+    with _reported(folder):
+        other = None if is_ours(folder) else min(p.name for p in folder.iterdir())
+    if other is not None:
+        raise ConfigError(
+            f"--output = {str(folder)!r}: holds {other}, and no result of erasurehead; choose "
+            "another folder, new or empty"
+        )
+    with locked(folder):
+        mark = folder / MARK
+        try:
+            if not mark.exists():
+                write_bytes(mark, MARKED)
+            yield
+        finally:
+            if {path.name for path in folder.iterdir()} <= {MARK, NAME}:
+                mark.unlink(missing_ok=True)
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder is not there yet, is empty, or has results of ours."""
+    if not folder.is_dir():
+        return True  # what else is there is refused when the folder is made
+    if (folder / MARK).is_file() or all(p.name.startswith(".") for p in folder.iterdir()):
+        return True
+    for name, fact in SIGNS.items():
+        with suppress(OSError, ValueError, RecursionError):
+            found = json.loads((folder / name).read_bytes())
+            if isinstance(found, dict) and fact in found:
+                return True
+    return False
 
 
 def writer_of(folder: Path) -> int | None:

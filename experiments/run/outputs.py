@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from ..config.document import read_yaml
 from ..config.errors import ConfigError
-from .files import remove, write_arrow, writer_of
+from .files import MARK, remove, write_arrow, write_bytes, writer_of
 
 # An output folder tells one story: that of the config which lies in it.
 #
@@ -42,7 +42,6 @@ ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
 FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS)
 
 PLOTS = "plots"
-PICTURES = (".png", ".svg", ".pdf")
 
 FACT: Final = b"erasurehead.origin"
 """Where a Parquet file's metadata hold its origin."""
@@ -189,9 +188,10 @@ def clear(output: Path) -> bool:
     """
     tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
     old = [output / name for name in tables if (output / name).is_file()]
-    if (output / PLOTS).is_dir():
-        old += [path for path in (output / PLOTS).iterdir() if path.suffix in PICTURES]
-    remove(old)
+    drawn = output / PLOTS / MARK
+    if drawn.is_file():
+        old += [output / PLOTS / Path(name).name for name in drawn.read_text().splitlines()]
+    remove([*old, drawn])
     timeline = output / TIMELINE
     if not has_rows(timeline):
         return bool(old)
@@ -202,6 +202,14 @@ def clear(output: Path) -> bool:
     else:
         write_arrow(timeline, empty)
     return True
+
+
+def note_drawn(output: Path, pictures: Iterable[Path]) -> None:
+    """Note which pictures of its plots are of this result: what else is there is the user's."""
+    mark = output / PLOTS / MARK
+    known = mark.read_text().splitlines() if mark.is_file() else []
+    names = sorted({*known, *(path.name for path in pictures)})
+    write_bytes(mark, "".join(f"{name}\n" for name in names).encode())
 
 
 def has_rows(table: Path) -> bool:

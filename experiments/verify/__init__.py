@@ -18,7 +18,7 @@ from ...sim.numerics import one_thread
 from ..options import VerifyRequest
 from ..page import terminal
 from ..run.estimate import Room, free_memory, require_memory
-from ..run.files import locked
+from ..run.files import output_folder
 from . import compare, grid, table
 from .compare import Quantities
 from .grid import Case, Setting, cases
@@ -79,7 +79,7 @@ def verify_grid(asked: VerifyRequest) -> bool:
     what = f"--replications {asked.replications}"
     require_memory(MEMORY * asked.replications, room, what, "take fewer")
     began, output = time.monotonic(), asked.output
-    with nullcontext() if output is None else locked(output, table.FILES):
+    with nullcontext() if output is None else output_folder(output, table.FILES):
         with terminal.progress("schemes") as progress:
             result = compare_settings(grid.whole_grid(), asked, progress)
         table.show_verification(result, time.monotonic() - began)

@@ -17,7 +17,7 @@ from erasurehead.experiments.attack.page import BOUND, RANDOM, WORST, beginning,
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.pictures.picture import Curve, Points
 from erasurehead.experiments.run.command import RunOptions, run
-from erasurehead.experiments.run.files import locked
+from erasurehead.experiments.run.files import MARK, locked
 from erasurehead.experiments.run.outputs import ATTACK, Origin, make_way, origin_in
 from tests.tools import inside
 
@@ -45,7 +45,7 @@ def test_what_a_person_gets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     done = inside("attack", "config.yaml")
     assert (done.returncode, done.stderr) == (0, "")
     out = tmp_path / "results" / "attack" / "attacked"
-    assert {path.name for path in out.iterdir()} == {"config.yaml", *ATTACK}
+    assert {path.name for path in out.iterdir()} == {MARK, "config.yaml", *ATTACK}
     frame = pd.read_csv(out / "attack.csv", keep_default_na=True)
     repetition = frame[frame["scheme"] == "erasurehead"]
     assert repetition["worst_error"].tolist() == [3 * (s // 3) for s in range(7)]

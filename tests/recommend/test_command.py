@@ -21,6 +21,7 @@ from erasurehead.experiments.recommend.contender import Contender
 from erasurehead.experiments.recommend.question import ask
 from erasurehead.experiments.recommend.scenario import MeasuredConfig, read_scenario
 from erasurehead.experiments.recommend.search import RACE_DELAYS, TRIAL_DELAYS, Search
+from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.tuning import replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
@@ -53,7 +54,7 @@ def test_the_answer_and_its_files(config: Path, tmp_path: Path) -> None:
     folder = tmp_path / "one"
     done = inside("recommend", config, *ONLY, "--output", folder)
     assert done.returncode == 0, done.stderr
-    assert sorted(path.name for path in folder.iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in folder.iterdir()) == sorted([MARK, *FILES])
     answer = json.loads((folder / "answer.json").read_text())
     assert {"kind", "subject", "verdict", "why", "next", "command", "notes"} == set(answer)
     assert answer["verdict"] in done.stdout.replace("\n", " ")

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -28,8 +29,10 @@ from erasurehead.experiments.pictures.records import read_records
 from erasurehead.experiments.run import command
 from erasurehead.experiments.run import command as running
 from erasurehead.experiments.run.command import RunOptions, plan, run, show_plan
+from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.run.lanes import Died
 from erasurehead.experiments.run.outputs import origin_of
+from tests.tools import inside
 
 # An output folder tells one story, and a plan tells it before it happens.
 
@@ -50,7 +53,7 @@ def go(document: Mapping[str, Any], out: Path) -> tuple[running.Outcome, list[st
 
 
 def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
+    return {path.name for path in folder.iterdir()} - {MARK}
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,7 @@ def test_what_stands_in_the_way_is_known_before_anything_is_computed(
     out, target = tmp_path / "out", tmp_path / "target"
     target.write_bytes(b"of the user")
     out.mkdir()
+    (out / MARK).touch()
     (out / place).symlink_to(target)
     told: list[float] = []
     with pytest.raises(ConfigError, match=f"^{out / place}: "):
@@ -351,3 +355,117 @@ def test_equal_results_are_called_equal() -> None:
         comparison_answer(table, "a", "b").verdict
         == "Iterations of b take exactly as long as those of a."
     )
+
+
+# Nothing of the user's is touched.
+
+
+THEIRS = {
+    "config.yaml": "# mine\nname: mine\n",
+    "summary.parquet": "mine",
+    "report.html": "<p>mine</p>",
+    "manifest.json": '{"mine": true}',
+    "answer.json": "[1]",
+    "plots/photo.png": "mine",
+    "cells/0123456789abcdef.parquet": "mine",
+    "attack.csv": "mine",
+    "verify.csv": "mine",
+    "summary.md": "mine",
+    "atlas.md": "# Mine",
+}
+"""Files with the names of ours, in a folder that is not ours."""
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Path:
+    folder = tmp_path / "mine"
+    for name, text in THEIRS.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "CONFIG"],
+        ["sweep", "CONFIG", "--jobs", 1],
+        ["live", "CONFIG"],
+        ["recommend", "CONFIG"],
+        ["attack", "CONFIG"],
+        ["fit", "TABLE"],
+        ["whatif", "TABLE"],
+        ["compare", "RESULT", "RESULT"],
+        ["reproduce", "iteration_time_workers"],
+        ["verify", "--replications", 1000],
+        ["atlas"],
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_folder_of_the_user_survives_every_command(
+    arguments: list[object], mine: Path, out: Path, tmp_path: Path
+) -> None:
+    """One line, exit code 2, and every byte as it was: nothing is added, either."""
+    config, table = tmp_path / "config.yaml", tmp_path / "table.csv"
+    config.write_text(json.dumps({"name": "mine", **DOCUMENT}))
+    delays = np.random.default_rng(0).exponential(1.0, (20, 6)) + 0.5
+    pd.DataFrame(delays, columns=[f"host_{letter}" for letter in "abcdef"]).to_csv(
+        table, index=False
+    )
+    given = {"CONFIG": config, "TABLE": table, "RESULT": out}
+    words = [given.get(str(word), word) for word in arguments]
+    done = inside(*words, "--output", mine)
+    assert done.returncode == 2, done
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert str(mine) in line
+    assert contents(mine) == {name: text.encode() for name, text in THEIRS.items()}
+
+
+@pytest.mark.parametrize("command", ["run", "recommend"])
+def test_the_config_that_is_run_is_never_an_output(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside the user's own config, and in the folder of an earlier result."""
+    monkeypatch.chdir(tmp_path)
+    mine = tmp_path / "config.yaml"
+    mine.write_text("# why six workers\n" + json.dumps({"name": "mine", **DOCUMENT}))
+    before = mine.read_bytes()
+    done = inside(command, "config.yaml", "--output", ".")
+    assert (done.returncode, mine.read_bytes()) == (2, before)
+    assert "config.yaml" in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+    if command == "run":
+        assert inside("run", "config.yaml", "--output", "made").returncode == 0
+        kept = contents(tmp_path / "made")
+        again = ["run", "made/config.yaml", "--output", "made"]
+        assert inside(*again).returncode == 0
+        assert contents(tmp_path / "made")["config.yaml"] == kept["config.yaml"]
+        refused = inside(*again, "--set", "workers=12")
+        assert refused.returncode == 2
+        assert "made/config.yaml is read by this command" in refused.stderr
+        assert contents(tmp_path / "made").keys() == kept.keys()
+
+
+def test_what_else_lies_in_a_folder_of_ours_stays(out: Path) -> None:
+    """Pictures that were drawn go with the config before; those of the user do not."""
+    (out / "plots" / "photo.png").write_text("mine")
+    assert (out / "plots" / "workers.png").is_file()
+    go(DOCUMENT | {"replications": 3}, out)
+    assert not (out / "plots" / "workers.png").exists()
+    assert {"photo.png", "notes.txt"} <= names(out / "plots")
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("odd", ["/", "/dev/null", "loop"])
+def test_odd_places_are_one_line(odd: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    config = tmp_path / "config.yaml"
+    config.write_text(json.dumps({"name": "mine", **DOCUMENT}))
+    done = inside("run", config, "--output", tmp_path / odd)
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -132,7 +132,7 @@ def test_interrupted_says_so_and_goes_on_later(
             break
     assert process.returncode == 130
     assert error == INTERRUPTED
-    assert {p.name for p in out.iterdir()} == {".lock", "cells", "config.yaml"}
+    assert {p.name for p in out.iterdir()} == {files.MARK, ".lock", "cells", "config.yaml"}
     assert session_of(process) == {}
     finish_here(config, out)
     assert_same_tables(out, reference)
@@ -264,6 +264,7 @@ def test_a_damaged_cell_is_computed_again(
     out = tmp_path / "out"
     key = cells(load(config))[0].key
     files.write_bytes(files.cell_path(out, key), damage)
+    (out / files.MARK).touch()
     finish_here(config, out)
     assert_same_tables(out, reference)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.whatif import command
 from tests.tools import inside
 
@@ -48,7 +49,11 @@ def test_it_says_who_and_writes_why(trace: Path, answered: tuple[Path, str]) -> 
     out, said = answered
     first, *_ = said.splitlines()
     assert first.startswith("Replacing host gpu-07 by a median one saves ")
-    assert {path.name for path in out.iterdir()} == TABLES | DRAWN | {"report.md", "answer.json"}
+    assert {path.name for path in out.iterdir()} == TABLES | DRAWN | {
+        "report.md",
+        "answer.json",
+        MARK,
+    }
     changes = pd.read_parquet(out / "whatif.parquet")
     again = pd.read_csv(out / "whatif.csv", keep_default_na=False, na_values={"load": [""]})
     np.testing.assert_allclose(again.seconds, changes.seconds)
@@ -94,13 +99,13 @@ def test_each_load_has_its_own_answer(tmp_path: Path, undrawn: None) -> None:
     frame.to_csv(tmp_path / "long.csv", index=False)
     out = tmp_path / "out"
     out.mkdir()
-    for old in ("heat_map_load_7.png", "timeline_load_7.svg"):
+    for old in (MARK, "heat_map_load_7.png", "timeline_load_7.svg"):
         (out / old).touch()
     done = inside("whatif", tmp_path / "long.csv", "--output", out)
     assert done.returncode == 0, done.stderr
     assert "Load 1: replacing host b " in done.stdout
     assert "Load 2: replacing host d " in done.stdout
-    assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json"}
+    assert {path.name for path in out.iterdir()} == TABLES | {"report.md", "answer.json", MARK}
     assert "(heat_map_load_2.png)" in (out / "report.md").read_text()
     done = inside("whatif", tmp_path / "long.csv", "--load", "2", "--output", out)
     assert done.stdout.startswith("Replacing host d ")
