@@ -50,6 +50,7 @@ class Metric:
         of: the records of one cell -> ``(R,)``, or ``None`` where they do not hold it.
         meaning: one phrase for the documentation.
         heading: title of its column in the terminal; empty if it is not shown there.
+        reported: whether the report's table shows it without a heading in the terminal.
         compared: whether the summary compares it with the first scheme, replication by replication.
         rounding: a mean below this is round-off, and shown as zero.
     """
@@ -60,6 +61,7 @@ class Metric:
     of: Of
     meaning: str
     heading: str = ""
+    reported: bool = False
     compared: bool = False
     rounding: float = 0.0
 
@@ -118,6 +120,12 @@ _ALL = (
         "exact", "exact gradients", "", _whole("exact"),
         "share of the updates whose gradient was decoded exactly; only for codes of which that "
         "depends on the draw",
+    ),
+    Metric(
+        "least_heard", "least heard", "", _whole("least_heard"),
+        "share of the updates that hold the gradient of the partition that is in fewest of them; "
+        "0: the data of some worker are never heard",
+        reported=True,
     ),
     Metric(
         "staleness", "mean staleness", "updates", _mean("staleness"),

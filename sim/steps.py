@@ -169,6 +169,12 @@ class Steps(ABC):
         """``(R, U)`` decoding error ``||w - 1||^2``."""
 
     @property
+    def shares(self) -> FloatArray | None:
+        """``(R, k)`` share of the updates that the gradient of each partition is part of (with a
+        weight that is not zero); ``None`` where that is not known."""
+        return None
+
+    @property
     def staleness(self) -> FloatArray | None:
         """``(R, U)`` updates between reading a model and using its gradient, the mean over an
         update's gradients; ``None`` where every gradient is that of the newest model."""
@@ -258,6 +264,12 @@ class DecodedRounds(Steps):
 
     @property
     @override
+    def shares(self) -> FloatArray:
+        """Of the rounds that are decoded, each replication's own."""
+        return self._decoded[4]
+
+    @property
+    @override
     def staleness(self) -> FloatArray | None:
         if not self._lag:
             return None
@@ -281,37 +293,44 @@ class DecodedRounds(Steps):
         return self._decode(self._arrived) if kept is None else kept
 
     @cached_property
-    def _decoded(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool]:
+    def _decoded(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool, FloatArray]:
         return self._all() if self._checked is None else self._some(self._checked)
 
-    def _some(self, checked: int) -> tuple[FloatArray, FloatArray, None, bool]:
+    def _some(self, checked: int) -> tuple[FloatArray, FloatArray, None, bool, FloatArray]:
         r, u, nm = self._arrived.shape
         places = np.linspace(0, r * u - 1, checked).astype(np.int64)
         recovered, error = np.full(r * u, np.nan), np.full(r * u, np.nan)
+        heard = np.zeros((r, self._partitions))
         rounds = max(1, WEIGHTS_AT_ONCE // max(self._partitions, nm))
         for start in range(0, checked, rounds):
             taken = places[start : start + rounds]
             part = self._decode(self._arrived.reshape(-1, nm)[taken])
-            recovered[taken], error[taken] = self._measured(part)
-        return recovered.reshape(r, u), error.reshape(r, u), None, False
+            used, recovered[taken], error[taken] = self._measured(part)
+            np.add.at(heard, taken // u, used)
+        looked_at = np.bincount(places // u, minlength=r)[:, None]
+        with np.errstate(invalid="ignore"):
+            shares = heard / looked_at
+        return recovered.reshape(r, u), error.reshape(r, u), None, False, shares
 
-    def _measured(self, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-        recovered = np.count_nonzero(weights, axis=-1) / self._partitions
-        return recovered, np.square(weights - 1.0).sum(axis=-1)
+    def _measured(self, weights: FloatArray) -> tuple[BoolArray, FloatArray, FloatArray]:
+        used = weights != 0
+        recovered = np.count_nonzero(used, axis=-1) / self._partitions
+        return used, recovered, np.square(weights - 1.0).sum(axis=-1)
 
-    def _all(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool]:
+    def _all(self) -> tuple[FloatArray, FloatArray, FloatArray | None, bool, FloatArray]:
         (r, u, nm), k = self._arrived.shape, self._partitions
-        recovered, error = np.empty((r, u)), np.empty((r, u))
+        recovered, error, heard = np.empty((r, u)), np.empty((r, u)), np.zeros((r, k))
         kept = np.empty((r, u, k)) if r * u * k <= WEIGHTS_KEPT else None
         exact, rounds = True, max(1, WEIGHTS_AT_ONCE // (r * max(k, nm)))
         for start in range(0, u, rounds):
             taken = slice(start, start + rounds)
             part = self._decode(self._arrived[:, taken])
-            recovered[:, taken], error[:, taken] = self._measured(part)
+            used, recovered[:, taken], error[:, taken] = self._measured(part)
+            heard += np.count_nonzero(used, axis=1)
             exact = exact and bool(np.all(np.abs(part - 1) <= EXACT))
             if kept is not None:
                 kept[:, taken] = part
-        return recovered, error, kept, exact
+        return recovered, error, kept, exact, heard / u
 
 
 @final
@@ -345,6 +364,11 @@ class GivenWeights(Steps):
     @override
     def error(self) -> FloatArray:
         return np.asarray(np.square(self.weights - 1.0).sum(axis=-1))
+
+    @property
+    @override
+    def shares(self) -> FloatArray:
+        return np.asarray((self.weights != 0).mean(axis=1))
 
     @cached_property
     def exact(self) -> bool:
@@ -389,6 +413,16 @@ class SingleGradients(Steps):
     def recovered(self) -> FloatArray:
         used = np.where(self.weight != 0, self.partition, -1)
         return count_distinct(used) / self.partitions
+
+    @property
+    @override
+    def shares(self) -> FloatArray:
+        r, u, _ = self.partition.shape
+        used = np.sort(np.where(self.weight != 0, self.partition, -1), axis=-1)
+        used[..., 1:][used[..., 1:] == used[..., :-1]] = -1  # a partition counts once an update
+        places = (used + np.arange(r)[:, None, None] * self.partitions)[used >= 0]
+        counts = np.bincount(places, minlength=r * self.partitions)
+        return np.asarray(counts.reshape(r, -1) / u)
 
     @cached_property
     def error(self) -> FloatArray:

@@ -95,7 +95,8 @@ _TABLE_WORDS = (
 def _table(records: Records) -> Table:
     summary = records.summary
     keys = records.swept()
-    metrics = [m for m in METRICS.values() if m.heading and f"{m.name}_mean" in summary]
+    shown = [m for m in METRICS.values() if m.heading or m.reported]
+    metrics = [m for m in shown if f"{m.name}_mean" in summary]
     compared = [m for m in metrics if f"{m.name}_ratio" in summary]
     columns = ["scheme", *keys]
     for metric in metrics:

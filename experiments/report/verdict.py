@@ -21,6 +21,10 @@ NAMED = 3
 EXACT = 1e-12
 """Decoding errors below this are rounding."""
 
+HARDLY = 0.1
+"""A partition is hardly heard that is in fewer updates than this share of 1 / n, which is what it
+has if each worker in turn makes an update of one gradient."""
+
 DOES = {
     "time_to_target": "reaches the target loss {target:g} first",
     "iteration_time": "has the shortest iterations",
@@ -148,6 +152,12 @@ def _of_scheme(records: Records, label: str) -> list[str]:
             f"The gradient of {label} is exact in every update."
             if error < EXACT
             else f"The gradient of {label} is approximate: its mean decoding error is {error:.3g}."
+        )
+    heard = row.get("least_heard_mean", np.nan)
+    if heard < HARDLY / row["workers"]:
+        lines.append(
+            f"Some partition is part of {heard:.1%} of the updates of {label}: the data of some "
+            "worker count for nothing, or nearly."
         )
     busy, wasted = row.get("utilisation_mean"), row.get("wasted_mean")
     if busy is not None and wasted is not None and not (pd.isna(busy) or pd.isna(wasted)):

@@ -153,6 +153,8 @@ def result(
     if run.scheme.exact is None:
         exact = steps.error <= run.scheme.partitions * EXACT**2
         replications["exact"] = exact.mean(axis=1)
+    if steps.shares is not None:
+        replications["least_heard"] = steps.shares.min(axis=1)
     conditioning = run.scheme.conditioning()
     return CellResult(iterations, replications, _workers(trace), trace.engine, conditioning)
 

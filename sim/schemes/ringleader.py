@@ -226,6 +226,12 @@ class CycleSteps(Steps):
 
     @property
     @override
+    def shares(self) -> FloatArray:
+        """1: everybody is in the table before the first update."""
+        return np.ones((len(self.times), self._n))
+
+    @property
+    @override
     def staleness(self) -> FloatArray:
         return self._staleness
 

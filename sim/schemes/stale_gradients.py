@@ -173,12 +173,18 @@ class PipelinedSteps(Steps):
     def staleness(self) -> FloatArray:
         return self._measured[2]
 
+    @property
+    @override
+    def shares(self) -> FloatArray:
+        return self._measured[3]
+
     @cached_property
-    def _measured(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """``(R, U)`` recovered, error and staleness."""
+    def _measured(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """``(R, U)`` recovered, error and staleness; ``(R, n)`` shares."""
         r, u, n = self._arrived.shape
         recovered, error, staleness = (np.empty((r, u)) for _ in range(3))
         version = np.zeros((r, self._load, n), dtype=np.int32)
+        heard = np.zeros((r, n))
         for t in range(u):
             fresh, weights = self._layers(t)
             version[fresh] = t
@@ -186,9 +192,10 @@ class PipelinedSteps(Steps):
             lags = np.where(used, t - version, 0).sum(axis=(1, 2))
             staleness[:, t] = lags / np.count_nonzero(used, axis=(1, 2))
             whole = sum(np.roll(weights[:, c], c, axis=1) for c in range(self._load))
+            heard += whole != 0
             recovered[:, t] = np.count_nonzero(whole, axis=1) / n
             error[:, t] = np.square(whole - 1.0).sum(axis=1)
-        return recovered, error, staleness
+        return recovered, error, staleness, heard / u
 
     @property
     @override
@@ -300,6 +307,16 @@ class TableSteps(Steps):
         """k / m - 1 times k with m entries filled: m weights of k / m and k - m of 0."""
         k = self._partitions
         return np.asarray(k * (k / self._filled - 1.0))
+
+    @property
+    @override
+    def shares(self) -> FloatArray:
+        """From its first arrival on a gradient is in the table."""
+        r, u = self.times.shape
+        found = np.zeros((r, self._partitions))
+        row, first = np.nonzero(self._before < 0)
+        found[row, self._worker[row, first]] = (u - first) / u
+        return found
 
     @property
     @override

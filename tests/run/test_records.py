@@ -196,6 +196,22 @@ def test_every_recorded_number_of_a_run_is_a_metric() -> None:
     assert {f"{name}_mean" for name in values} <= set(summary)
 
 
+def test_who_is_never_heard_shows_in_the_summary_and_the_report(tmp_path: Path) -> None:
+    """Worker 3 is slower for good: never among the first five of six, always in uncoded."""
+    delay = {"model": "heterogeneous", "factors": [1, 1, 1, 9, 1, 1],
+             "base": {"model": "shifted_exponential", "shift": 1.0, "rate": 9.0}}  # fmt: skip
+    schemes = [{"name": "ignore_stragglers", "wait_for": 5}, {"name": "uncoded"}]
+    path, folder = tmp_path / "slow.yaml", tmp_path / "out"
+    path.write_text(json.dumps({**BASE, "name": "slow", "delay": delay, "schemes": schemes}))
+    assert inside("run", path, "--output", folder).returncode == 0
+    summary = pd.read_parquet(folder / "summary.parquet")
+    assert summary["least_heard_mean"].tolist() == [0, 1]
+    assert inside("report", folder).returncode == 0
+    text = (folder / "report.html").read_text()
+    assert "least heard" in text
+    assert "Some partition is part of 0.0% of the updates of ignore_stragglers" in text
+
+
 def test_the_documentation_has_every_metric() -> None:
     """The table in ``docs/results.md`` is the registry."""
     text = (Path(__file__).parents[2] / "docs" / "results.md").read_text(encoding="utf-8")

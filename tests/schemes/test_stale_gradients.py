@@ -20,7 +20,7 @@ from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import LOSSES, Problem
 from erasurehead.sim.schemes import SCHEMES
 from erasurehead.sim.schemes.barrierless import Barrierless
-from erasurehead.sim.steps import Steps
+from erasurehead.sim.steps import Held, Renewal, Steps, weights_of
 from erasurehead.sim.types import FloatArray, IntArray, Messages, Rounds, Trace
 from tests.engines.agreement import arrays, batch, both_finish, event
 from tests.statistics import assert_z
@@ -51,6 +51,45 @@ def steady(*seconds: float, rows: int = 40) -> TableTape:
 def descend(data: Problem, models: list[FloatArray], mean: FloatArray) -> None:
     """beta <- beta - rate ((k / N) mean of g_j + 2 l2 beta)."""
     models.append(models[-1] - RATE * (STALE_K / STALE_N * mean + 2 * L2 * models[-1]))
+
+
+KINDS: list[tuple[str, dict[str, Any]]] = [
+    ("ignore_stragglers", {"wait_for": 4}),
+    ("erasurehead", {"load": 2, "wait_for": 3}),
+    ("drop_compute", {"pieces": 3, "patience": 0.4}),
+    ("pipelined", {"load": 2, "wait_for": 3}),
+    ("sequential", {"B": 1, "W": 2, "stragglers": 2, "tolerance": 0.5}),
+    ("asynchronous", {"data": "own"}),
+    ("k_batch_async", {"wait_for": 9}),
+    ("gradient_table", {}),
+    ("ringleader", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "fields"), KINDS)
+def test_shares_are_those_of_a_plain_count(name: str, fields: dict[str, Any]) -> None:
+    """Update by update, with a table of what it holds; catches a partition that is counted twice in
+    an update, and a share of gradients for one of updates."""
+    _, steps = run_of(name, 6, **fields)
+    shares = steps.shares
+    assert shares is not None
+    updates = steps.times.shape[1]
+    counts, table = np.zeros_like(shares), np.zeros(shares.shape, dtype=bool)
+    for u in range(updates):
+        step = steps.step(u)
+        if isinstance(step, Renewal):
+            table &= not step.clear
+            row, place = np.nonzero(step.entry >= 0)
+            table[row, step.entry[row, place]] = True
+            counts += table
+        elif isinstance(step, Held):
+            counts += step.weights.sum(axis=1) != 0
+        else:
+            weights = weights_of(step, shares.shape[1])
+            assert weights is not None
+            counts += weights != 0
+    np.testing.assert_allclose(shares, counts / updates, rtol=1e-12)
+    assert shares.min() < 1 or name in ("ringleader", "sequential")  # which hear everybody
 
 
 # Everybody's latest gradient.
