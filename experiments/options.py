@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ..delay_models.tables.measured import Measured, Reading
 
 
+Criterion = Literal["mean", "median", "p95"]
+"""What is compared of many runs; ``p95``: what 95 % of them do not exceed."""
+
+
 def whole(least: int, most: int, meaning: str) -> Any:
     """An option that is a whole number in this range."""
 
@@ -266,6 +270,10 @@ class SearchRequest:
     max_bytes: Annotated[float | None, option("Of messages heard, to the goal.")] = None
     max_error: Annotated[float | None, option("Mean decoding error of an update.")] = None
     only: Annotated[str | None, option("Search these schemes alone.", metavar="SCHEME,...")] = None
+    criterion: Annotated[Criterion, option("What of the seconds or losses is least.")] = "mean"
+    allow_unheard: Annotated[
+        bool, option("Also schemes that never hear some partition.", "--allow-unheard")
+    ] = False
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -14,9 +14,10 @@ from ..page.answer import Answer
 from ..page.numbers import number, percent
 from ..text import sentence
 from .candidates import LEFT_OUT
-from .contender import MARGIN, mean_to_goal, ratio
+from .contender import MARGIN, decided_by
 from .scenario import SHUFFLED
-from .search import CLOCKED, SPACING, TRIAL, TUNED
+from .search import CLOCKED
+from .stages import SPACING, TRIAL, TUNED
 from .study import Recommendation, Sensitivity
 
 FEW_ITERATIONS = 5
@@ -24,6 +25,9 @@ FEW_ITERATIONS = 5
 
 NAMED = 3
 """Schemes that are named in a sentence."""
+
+QUANTITIES = {"mean": "means", "median": "medians", "p95": "95 % quantiles"}
+"""What is compared, in words."""
 
 NO_CODING = "coding does not pay"
 
@@ -44,7 +48,7 @@ def verdict(found: Recommendation) -> str:
             f"no scheme reaches the goal in every run: {winner.label} does in {there} of {all_}; "
             "give more iterations or an easier target"
         )
-    value = f"{number(mean_to_goal(winner.values))}{goal.unit} {goal.phrase}"
+    value = f"{number(winner.value)}{goal.unit} {goal.phrase}"
     coded = [one for one in (winner, *found.tied) if one.coded]
     pays = bool(coded) or not _codes_searched(found)
     if found.tied:
@@ -59,7 +63,51 @@ def verdict(found: Recommendation) -> str:
     else:
         text = f"the best is {winner.label}, {value}{_beside_today(found)}"
         without = f"{winner.label} is best, {value}{_beside_today(found)}"
-    return sentence(text if pays else f"{NO_CODING}: {without}")
+    text = text if pays else f"{NO_CODING}: {without}"
+    return sentence("; ".join([text, *_unheard(found), *_by_chance(found)]))
+
+
+UNEVEN = 0.5
+"""A partition that is in less than this share of a mean one's updates is worth a word."""
+
+
+def _unheard(found: Recommendation) -> Iterator[str]:
+    """What is said of partitions that are never heard."""
+    clocked = found.winner.clocked
+    if clocked is not None and clocked.unheard:
+        yield (
+            f"{found.winner.label} hardly ever hears some partition (in "
+            f"{clocked.least_heard:.2g} of the updates)"
+        )
+        return
+    if clocked is not None and clocked.balance < UNEVEN:
+        yield f"the partition that it hears least is in {clocked.least_heard:.2g} of the updates"
+    faster = [one for one in found.finalists if one.unheard and not one.breaks]
+    if faster and faster[0].against(found.winner)[2] < 1:
+        one = faster[0]
+        middle, low, high = one.against(found.winner)
+        less = percent(1 - middle, 1 - high, 1 - low)
+        yield f"{one.label} takes {less} less, but {one.unheard} (--allow-unheard)"
+
+
+def _by_chance(found: Recommendation) -> Iterator[str]:
+    """Whether a few runs decide who is best."""
+    if found.question.goal.criterion != "mean":
+        return
+    few, total = _few_runs(found), len(found.winner.values)
+    if few:
+        yield f"{few} of {total} runs decide that: more replications are needed"
+
+
+def _few_runs(found: Recommendation) -> int:
+    """How few runs decide: of the winner, or of a scheme that would be better without them; 0 where
+    they are many."""
+    few = decided_by(found.winner.values)
+    for one in (found.today, *found.finalists):
+        count = decided_by(one.values)
+        if count and not one.barred and float(np.median(one.values)) <= found.winner.value:
+            few = min(few or count, count)
+    return few
 
 
 def _codes_searched(found: Recommendation) -> bool:
@@ -69,20 +117,23 @@ def _codes_searched(found: Recommendation) -> bool:
 def _beside_today(found: Recommendation) -> str:
     """How much less than today's scheme, which is not the winner."""
     today = found.today
-    if today in found.tied:
+    if today in (found.winner, *found.tied):
         return ""
-    middle, low, high = ratio(found.winner.values, today.values)
+    middle, low, high = found.winner.against(today)
     if np.isnan(middle):
         return f"; {today.label}, the scheme of today, does not reach it in every run"
     less = f"{percent(1 - middle, 1 - high, 1 - low)} less than {today.label}, the scheme of today"
-    return f"; {less}, which breaks a limit" if today.breaks else f", {less}"
+    if today.barred:
+        why = "breaks a limit" if today.breaks else "hardly ever hears some partition"
+        return f"; {less}, which {why}"
+    return f", {less}"
 
 
 def _next_best(found: Recommendation) -> str:
-    others = [one for one in found.finalists if one is not found.winner and not one.breaks]
+    others = [one for one in found.finalists if one is not found.winner and not one.barred]
     if not others:
         return ""
-    middle, low, high = ratio(others[0].values, found.winner.values)
+    middle, low, high = others[0].against(found.winner)
     if np.isnan(middle):
         return ""
     more = percent(middle - 1, low - 1, high - 1)
@@ -139,7 +190,7 @@ def _no_coding(found: Recommendation) -> str:
     if best is None:
         return text
     if best.final is not None:
-        middle, low, high = ratio(best.values, found.winner.values)
+        middle, low, high = best.against(found.winner)
         if not np.isnan(middle):
             times = f"{middle:.2f} times as long ({low:.2f} to {high:.2f})"
             return f"{text}; the best code, {best.label}, takes {times}"
@@ -269,8 +320,9 @@ def method(found: Recommendation) -> list[str]:
         "Then all race on common delays, those of the config's seed: after each heat whoever is "
         "surely behind the leader (99.9 % paired interval of the ratio) leaves, and the last where "
         f"too many are left. The last heat has {len(found.winner.values)} replications. Intervals "
-        "are 95 %, of the paired ratio of geometric means; the best of several is flattered a "
-        "little. Cannot be told apart: the interval does not exclude 1."
+        f"are 95 %, of the paired ratio of {QUANTITIES[found.question.goal.criterion]}; the best "
+        "of several is flattered a little. Cannot be told apart: the interval does not exclude 1. "
+        "Who left early, and did better until then than the best in all its runs, comes back."
     )
     left_out = [f"{name} was not searched: {reason}." for name, reason in LEFT_OUT.items()]
     return [text, *left_out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
@@ -28,7 +29,7 @@ from ..config.catalogue import Catalogue
 from ..config.cells import Cell
 from ..config.codec import plain
 from ..run.lanes import Share
-from .measure import REFUSALS, Refused, Simulation
+from .measure import REFUSALS, Refused, Simulation, too_much
 from .question import Goal
 
 Section = dict[str, Any]
@@ -145,8 +146,14 @@ def _own_or_sampled(**choices: Sequence[Any]) -> Iterator[Section]:
 # its fields' names say (load, wait_for), or with its own examples.
 RECIPES: Mapping[str, Callable[[SearchSpace], Iterable[Section]]] = {
     "uncoded": lambda space: [{}],
-    "ignore_stragglers": lambda space: _every(wait_for=space.arrivals()),
-    "window": lambda space: _every(tolerance=(0.25, 0.5, 1.0), at_least=[space.half]),
+    "ignore_stragglers": lambda space: [
+        *_every(wait_for=space.arrivals()),
+        *_every(deadline=space.seconds(1.1, 1.5, 2.0)),
+    ],
+    "window": lambda space: [
+        *_every(tolerance=(0.25, 0.5, 1.0), at_least=[space.half]),
+        *_every(deadline=space.seconds(1.1, 1.5, 2.0), at_least=[space.half]),
+    ],
     "fractional_repetition": lambda space: _every(load=space.loads),
     "cyclic_mds": lambda space: _every(load=space.loads),
     "generalized_fractional_repetition": lambda space: _every(load=space.loads),
@@ -215,25 +222,103 @@ def _by_fields(
     return [plain(example, catalogue) for example in family.examples()]
 
 
+NO_CHOICE = ("code_seed",)
+"""Numbers of which none is better than another."""
+
+FINEST = 1.1
+"""Numbers that differ by less than this factor are close enough."""
+
+
+def whole(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
+    """A section without its label and with every default, to be compared."""
+    mine = fields(catalogue["schemes"].classes[section["name"]])
+    known = {f.name: f.default for f in mine if f.default is not MISSING} | {**section}
+    return {"name": section["name"], **{f.name: known[f.name] for f in mine if f.name in known}}
+
+
+def brief(section: Mapping[str, Any], catalogue: Catalogue) -> Section:
+    """A section without what is a default."""
+    mine = fields(catalogue["schemes"].classes[section["name"]])
+    usual = {f.name: f.default for f in mine}
+    return {k: v for k, v in section.items() if k not in usual or v != usual[k]}
+
+
+def frozen(section: Mapping[str, Any]) -> str:
+    """A section without its label, as text."""
+    rest = {k: v for k, v in section.items() if k != "label"}
+    return json.dumps(rest, sort_keys=True, default=str)
+
+
+def alike(section: Mapping[str, Any]) -> str:
+    """What is not a number in a section."""
+    return frozen({k: v for k, v in section.items() if not _is_number(k, v)})
+
+
+def _is_number(key: str, value: Any) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and key not in NO_CHOICE
+
+
+Tried = tuple[Mapping[str, Any], float]
+"""A section, and what it takes: infinite where it cannot be built, or is not known."""
+
+
 def neighbours(
-    section: Mapping[str, Any], others: Sequence[Mapping[str, Any]]
+    section: Mapping[str, Any], tried: Sequence[Tried], workers: int, flat: float = 0.0
 ) -> Iterator[Section]:
-    """Sections half-way between one and those next to it, of all that were tried, in its number of
-    arrivals."""
-    for key in ("wait_for", "batch"):
-        if not isinstance(section.get(key), int):
-            continue
-        rest = {k: v for k, v in section.items() if k != key}
-        tried = sorted(
-            other[key]
-            for other in others
-            if {k: v for k, v in other.items() if k != key} == rest and isinstance(other[key], int)
-        )
-        place = tried.index(section[key])
-        for near in (tried[place - 1] if place else 0, *tried[place + 1 : place + 2]):
-            half = (near + section[key]) // 2
-            if half not in tried and half >= 1:
-                yield {**section, key: half}
+    """Where to go on from the best section, in each of its numbers: half-way to the next one on
+    either side of those that were tried with all else equal, and beyond where there is none.
+
+    Not where the next one is worse by less than the share ``flat``, on that side or, at an edge, on
+    the other.
+    """
+    mine = next(worth for other, worth in tried if frozen(other) == frozen(section))
+    for key in (k for k, v in section.items() if _is_number(k, v)):
+        value, rest = section[key], {k: v for k, v in section.items() if k not in (key, "label")}
+        line = {
+            other[key]: worth
+            for other, worth in tried
+            if _is_number(key, other.get(key))
+            and {k: v for k, v in other.items() if k not in (key, "label")} == rest
+        }
+        below = max((v for v in line if v < value), default=None)
+        above = min((v for v in line if v > value), default=None)
+        for near, far, edge in ((below, above, 0.5), (above, below, 2.0)):
+            seen = near if near is not None else far
+            if seen is not None and line[seen] < mine * (1 + flat):
+                continue
+            for step in _steps(key, value, near, edge, workers):
+                if step not in line:
+                    line[step] = np.inf
+                    yield {**section, key: step}
+
+
+def _steps(
+    key: str, value: float, near: float | None, edge: float, workers: int
+) -> Iterator[float]:
+    """The numbers to try on one side of a value."""
+    if isinstance(value, float):
+        step = value * edge if near is None else float(np.sqrt(max(value * near, 0.0)))
+        step = float(f"{step:.3g}")
+        if value > 0 and (near is None or max(value, near) > FINEST * min(value, near)):
+            yield step
+        return
+    end = int(value * edge) if near is None else int(near)
+    step = end if near is None else (int(value) + end) // 2
+    inside = range(min(int(value), end) + 1, max(int(value), end))
+    wide = near is None or (inside and max(value, near) > FINEST * min(value, near))
+    if step >= 1 and step != value and wide:
+        yield step
+    if key in HOLDS and wide:  # most codes need a divisor of the workers
+        fit = [
+            d for d in (inside if near is not None else range(1, workers + 1)) if workers % d == 0
+        ]
+        fit = [d for d in fit if (d > value) == (edge > 1) and d != value]
+        yield from sorted(fit, key=lambda d: abs(d - step))[:1]
+
+
+HOLDS = ("load", "degree")
+"""Numbers of partitions that a worker holds."""
 
 
 THEORY, CLOCK = "closed form", "drawn rounds"
@@ -331,6 +416,8 @@ def profile(simulation: Simulation, share: Share = lambda done: None) -> Profile
     try:
         cell = simulation.cell()
         run = build.timing(cell, 1 if cell.settings.problem is not None else None)
+        if (needs := too_much(run, cell)) is not None:
+            return needs
         barrierless = isinstance(run.scheme, Barrierless)
         expected = closed_forms(run, simulation.goal)
         return Profile(cell.label, _holds(run, cell), barrierless, expected)

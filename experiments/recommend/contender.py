@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
-from ...sim.types import FloatArray
+from ...sim.types import FloatArray, IntArray
 from ..config.errors import ConfigError
-from ..run.records import ratio_interval
+from ..options import Criterion
+from ..run.records import CONFIDENCE, mean_interval
 from .candidates import CLOCK, THEORY, Expected, Profile
 from .measure import Performance
-from .question import Goal, Order, Question, broken, order
+from .question import Goal, Order, Question, broken, typical
 
 SURE = 0.999
 """Confidence with which a scheme is dropped before the end: it is looked at several times."""
@@ -23,34 +25,98 @@ NO_DIFFERENCE = 1e-12
 """Relative: two means this close are equal, but for rounding."""
 
 
-def mean_to_goal(values: FloatArray) -> float:
-    """Mean of ``(R,)``; infinite where a replication does not reach the goal."""
+def to_goal(values: FloatArray, criterion: Criterion = "mean") -> float:
+    """What is compared of ``(R,)``; infinite where a replication does not reach the goal."""
     # A mean over the replications that do reach it would flatter.
-    return float(values.mean()) if np.isfinite(values).all() else np.inf
+    return float(typical(values, criterion)) if np.isfinite(values).all() else np.inf
 
 
-def behind(mine: FloatArray, best: FloatArray) -> bool:
-    """Whether a scheme is surely worse than the best: the paired interval of the mean difference
-    of logarithms lies above 0, or it misses the goal in more than half of the replications."""
+SAMPLES = 400
+"""Bootstrap samples of the replications, always the same ones."""
+
+
+@lru_cache(maxsize=8)
+def _samples(replications: int) -> IntArray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, replications, (SAMPLES, replications))
+
+
+def _log_error(mine: FloatArray, best: FloatArray, criterion: Criterion) -> float:
+    """Standard error of the logarithm of a paired ratio of ``(R,)`` positive values: of means by
+    the first order of their errors, of quantiles by the bootstrap."""
+    if criterion == "mean":
+        each = mine / mine.mean() - best / best.mean()
+        return float(each.std(ddof=1) / np.sqrt(len(each)))
+    drawn = _samples(len(mine))
+    logs = np.log(typical(mine[drawn], criterion)) - np.log(typical(best[drawn], criterion))
+    return float(logs.std(ddof=1))
+
+
+def ratio(
+    mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", sure: float = CONFIDENCE
+) -> tuple[float, float, float]:
+    """The criterion of mine over that of best with a paired interval, over the replications that
+    both have; NaN where one misses the goal in any of them."""
+    count = min(len(mine), len(best))
+    mine, best = mine[:count], best[:count]
+    if not ((mine > 0) & (best > 0) & np.isfinite(mine) & np.isfinite(best)).all():
+        return (np.nan, np.nan, np.nan)
+    middle = float(typical(mine, criterion) / typical(best, criterion))
+    if count < 2:
+        return middle, np.nan, np.nan
+    half = float(stdtrit(count - 1, (1 + sure) / 2)) * _log_error(mine, best, criterion)
+    return middle, middle * np.exp(-half), middle * np.exp(half)
+
+
+def estimate(values: FloatArray, criterion: Criterion) -> tuple[float, float, float]:
+    """The criterion of ``(R,)`` with a 95 % interval; NaN values are left out."""
+    if criterion == "mean":
+        return mean_interval(values)
+    known = values[~np.isnan(values)]
+    if known.size < 2:
+        return mean_interval(known)
+    half = float(stdtrit(known.size - 1, (1 + CONFIDENCE) / 2))
+    half *= float(typical(known[_samples(known.size)], criterion).std(ddof=1))
+    middle = float(typical(known, criterion))
+    return middle, middle - half, middle + half
+
+
+def behind(
+    mine: FloatArray, best: FloatArray, criterion: Criterion = "mean", surge: float = 0.0
+) -> bool:
+    """Whether a scheme is surely worse than the best: the paired interval of their ratio lies above
+    1, or it misses the goal in more than half of the replications.
+
+    ``surge``: seconds by which the best may be worse in a run of a kind that is too rare to be sure
+    of having seen it; a mean counts that in.
+    """
     there = np.isfinite(mine) & np.isfinite(best)
     if there.sum() < mine.size / 2:
         return True
-    positive = there & (mine > 0) & (best > 0)
-    logs = np.log(mine[positive]) - np.log(best[positive])
-    if logs.size < 2:
-        return False
-    half = stdtrit(logs.size - 1, (1 + SURE) / 2) * logs.std(ddof=1) / np.sqrt(logs.size)
-    return bool(logs.mean() - half > NO_DIFFERENCE)
+    low = ratio(mine[there], best[there], criterion, SURE)[1]
+    unseen = surge * -np.log1p(-SURE) / len(mine) if criterion == "mean" else 0.0
+    ahead = float(typical(mine[there], criterion) - typical(best[there], criterion))
+    return bool(low > 1 + NO_DIFFERENCE and ahead > unseen)
 
 
-def ratio(mine: FloatArray, best: FloatArray) -> tuple[float, float, float]:
-    """Geometric mean of mine over best with a 95 % interval, over the replications that both have;
-    NaN where one misses the goal in any of them."""
-    count = min(len(mine), len(best))
-    mine, best = mine[:count], best[:count]
-    if not (np.isfinite(mine).all() and np.isfinite(best).all()):
-        return (np.nan, np.nan, np.nan)
-    return ratio_interval(mine, best)
+FEW = 16
+"""So few runs decide a mean by chance."""
+
+
+def decided_by(values: FloatArray) -> int:
+    """How many runs make up half of what the mean of ``(R,)`` is above the median, if it is well
+    above and these are few; else 0."""
+    middle = float(np.median(values))
+    if not np.isfinite(values).all() or values.mean() <= ABOVE * middle:
+        return 0
+    beyond = np.sort(np.maximum(values - middle, 0))[::-1]
+    count = 1 + int(np.searchsorted(np.cumsum(beyond), beyond.sum() / 2))
+    return count if count <= min(FEW, max(1, RARE * len(values))) else 0
+
+
+ABOVE, RARE = 1.05, 0.04
+"""A mean that is this many times the median is decided by rare runs, if they are such a share; of
+exponential values, it would be an eighth."""
 
 
 NUMBER = 8.0
@@ -77,6 +143,7 @@ class Contender:
         stage: at which it left; empty for those that stayed to the end.
         reason: why it left.
         breaks: the limit that one of the config's breaks; it stays for comparison.
+        unheard: which of its partitions are not heard, in words; it may stay for comparison.
     """
 
     index: int
@@ -91,6 +158,7 @@ class Contender:
     stage: str = ""
     reason: str = ""
     breaks: str = ""
+    unheard: str = ""
 
     @property
     def scheme(self) -> str:
@@ -116,6 +184,16 @@ class Contender:
         return self.profile is not None and self.profile.coded
 
     @property
+    def barred(self) -> bool:
+        """Whether it is not to be recommended."""
+        return bool(self.breaks or self.unheard)
+
+    @property
+    def stays(self) -> bool:
+        """Whether it is there for comparison, however slow it is."""
+        return self.given or self.barred
+
+    @property
     def values(self) -> FloatArray:
         """Final values at its own rate, ``(R,)``."""
         return self.at(self.rate)
@@ -124,6 +202,17 @@ class Contender:
         """Final values at one of its rates, ``(R,)``."""
         assert self.final is not None
         return self.final.at(rate)
+
+    @property
+    def value(self) -> float:
+        """What is compared of the final values; infinite where a replication misses the goal."""
+        assert self.final is not None
+        return to_goal(self.values, self.final.criterion)
+
+    def against(self, other: Contender) -> tuple[float, float, float]:
+        """The ratio to another one with a paired 95 % interval, see ``ratio``."""
+        assert self.final is not None
+        return ratio(self.values, other.values, self.final.criterion)
 
     def leave(self, stage: str, reason: str) -> None:
         """Note that it left, and why."""
@@ -168,12 +257,13 @@ class Contender:
 
 def trial_order(one: Contender) -> tuple[float, float]:
     """A key that sorts by the trial, each at its best rate."""
-    return (np.inf, np.inf) if one.trial is None else order(one.trial.at(one.rate))
+    return (np.inf, np.inf) if one.trial is None else one.trial.order(one.rate)
 
 
-def final_order(one: Contender) -> tuple[float, float]:
-    """A key that sorts by the race, each at its own rate."""
-    return order(one.values)
+def final_order(one: Contender, rate: float | None = None) -> tuple[float, float]:
+    """A key that sorts by the race, each at its own rate or at another one."""
+    assert one.final is not None
+    return one.final.order(one.rate if rate is None else rate)
 
 
 def slower(question: Question, mine: Order, best: Order, near: float) -> str:
@@ -236,7 +326,7 @@ def _beaten(one: Contender, other: Contender, goal: Goal) -> str | None:
         return f"{text} {goal.phrase}"
     exact = theirs.error <= 1e-9
     as_good = other.scheme == one.scheme and theirs.error <= mine.error * (1 + 1e-9)
-    slower = mine.iteration_time > theirs.iteration_time * margin
+    slower = goal.criterion == "mean" and mine.iteration_time > theirs.iteration_time * margin
     if mine.fresh and theirs.fresh and (exact or as_good) and slower:
         text = f"an iteration takes {mine.iteration_time:.4g} s by {mine.source}"
         better = "is exact" if exact else "has no larger error"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import bdtr
 
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
@@ -19,13 +20,14 @@ from ...sim.learner import Kept, Learner, fit_into_memory, training_context
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Steps, weights_of
-from ...sim.types import FloatArray, Messages, Rounds, Stream, Trace
+from ...sim.types import BoolArray, FloatArray, Messages, Rounds, Stream, Trace
 from ..config import build
 from ..config.catalogue import with_plugins
 from ..config.cells import Cell
 from ..config.codec import plain
 from ..config.errors import ConfigError
 from ..config.settings import Settings, section, validate
+from ..options import Criterion
 from ..run.compute import learn_along
 from ..run.estimate import estimate, size
 from ..run.lanes import Share
@@ -105,6 +107,36 @@ def _settings(base: str) -> Settings:
 MOST_UPDATES = 1000
 """Updates whose weights are looked at."""
 
+START = 4
+"""Updates for each worker that belong to the start of a run with stale gradients, at most half."""
+
+RARELY, CHANCE = 0.1, 1e-3
+"""A partition is unheard that is in fewer updates than this share of what a mean one is in, unless
+chance does the same to one of them with more than this probability."""
+
+
+def hearing(steps: Steps) -> tuple[float, float, bool]:
+    """``least_heard``, ``balance`` and ``unheard`` of a performance: whether some partition is
+    hardly ever part of an update, in many of the replications or in all of them together."""
+    if steps.shares is None:
+        return np.nan, np.nan, False
+    updates, shares = steps.times.shape[1], np.nan_to_num(steps.shares, nan=1.0)
+
+    def rarely(shares: FloatArray, updates: int) -> BoolArray:
+        usual, least = shares.mean(axis=-1), shares.min(axis=-1)
+        chance = shares.shape[-1] * bdtr(np.rint(least * updates), updates, np.minimum(usual, 1.0))
+        return np.asarray((least < RARELY * usual) & (chance < CHANCE))
+
+    all_runs = shares.mean(axis=0)
+    together = rarely(all_runs, updates * len(shares))
+    balance = float(all_runs.min() / max(all_runs.mean(), 1e-300))
+    unheard = bool(together or rarely(shares, updates).mean() > MANY)
+    return float(shares.min(axis=1).mean()), balance, unheard
+
+
+MANY = 0.05
+"""Share of the replications."""
+
 
 # Let the k partition gradients be orthogonal and equally long. Along a decoded gradient with
 # partition weights w, the best step makes (E sum w)^2 / (k E sum w^2) of the progress of an exact
@@ -112,7 +144,7 @@ MOST_UPDATES = 1000
 # ErasureHead the share of groups that were heard. A gradient that is s updates old takes s updates
 # more: L (s + rho) / mu instead of L rho / mu, for a growth rho of the gradients. So an update
 # counts 1 / (rho + s) exact iterations, with rho the inverse of the share above.
-def exact_iterations(steps: Steps, partitions: int, exact: bool) -> FloatArray:
+def exact_iterations(steps: Steps, partitions: int, exact: bool, first: int = 0) -> FloatArray:
     """Exact iterations that a mean update of each replication counts, ``(R,)``.
 
     A yardstick where nothing is trained, and no promise: real partitions are neither orthogonal
@@ -122,20 +154,23 @@ def exact_iterations(steps: Steps, partitions: int, exact: bool) -> FloatArray:
         steps: of the run.
         partitions: k.
         exact: whether every update is known to be exact.
+        first: the updates before this one are not looked at.
 
     Source: Stich and Karimireddy, The Error-Feedback Framework, arXiv 1909.05350, for staleness.
     """
     replications, updates = steps.times.shape
     stale = steps.staleness
-    staleness = np.zeros(replications) if stale is None else stale.mean(axis=1)
+    staleness = np.zeros(replications) if stale is None else stale[:, first:].mean(axis=1)
     if exact:
         return np.asarray(1 / (1 + staleness))
-    looked_at = np.unique(np.linspace(0, updates - 1, min(updates, MOST_UPDATES)).astype(np.int64))
+    several = min(updates - first, MOST_UPDATES)
+    looked_at = np.unique(np.linspace(first, updates - 1, several).astype(np.int64))
     sums, squares = np.zeros(replications), np.zeros(replications)
     for u in looked_at:
         found = weights_of(steps.step(int(u)), partitions)
         if found is None:  # held gradients: only the error of what they add up to is known
-            return np.asarray(1 / (1 + steps.error.mean(axis=1) / partitions + staleness))
+            error = steps.error[:, first:].mean(axis=1)
+            return np.asarray(1 / (1 + error / partitions + staleness))
         sums += found.sum(axis=1)
         squares += np.square(found).sum(axis=1)
     sums, squares = sums / len(looked_at), squares / len(looked_at)
@@ -149,6 +184,7 @@ class Performance:
     """What a scheme does in R replications of a simulation.
 
     Attributes:
+        criterion: what of the values is made small.
         rates: learning rates; empty without training.
         yardstick: seconds of an exact iteration's progress, see ``exact_iterations``.
         values: ``(len(rates), R)``, or ``(1, R)`` for progress: what the goal makes small; NaN
@@ -160,9 +196,14 @@ class Performance:
         busy: ``(R,)`` workers that compute at a time, on average.
         heard: ``(R,)`` gradients that the master hears in a second, by the size of messages.
         exact: whether every update is exact and fresh.
+        least_heard: share of the updates that hold the partition that is in fewest of them; NaN
+            where that is not known.
+        balance: that share over the mean partition's, of all replications together.
+        unheard: whether some partition is hardly ever part of an update.
         digest: of all that was simulated; equal for two schemes that do the same.
     """
 
+    criterion: Criterion
     rates: tuple[float, ...]
     yardstick: float
     values: FloatArray
@@ -173,11 +214,18 @@ class Performance:
     busy: FloatArray
     heard: FloatArray
     exact: bool
+    least_heard: float
+    balance: float
+    unheard: bool
     digest: str
 
     def at(self, rate: float) -> FloatArray:
         """The values at one rate, ``(R,)``."""
         return np.asarray(self.values[self.rates.index(rate) if self.rates else 0])
+
+    def order(self, rate: float) -> Order:
+        """How good the values at one rate are."""
+        return order(self.at(rate), self.criterion)
 
 
 def _performance(
@@ -193,10 +241,17 @@ def _performance(
     to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
     yardstick = np.full(len(elapsed), np.nan)
     if not rates:
-        progress = exact_iterations(steps, scheme.partitions, exact) * steps.times.shape[1]
-        yardstick = elapsed / progress
+        # A start with nothing but fresh gradients is no gain of a scheme whose gradients are stale.
+        first, updates = 0, steps.times.shape[1]
+        if stale is not None:
+            first = min(updates // 2, START * scheme.workers)
+        counted = exact_iterations(steps, scheme.partitions, exact, first) * (updates - first)
+        began = steps.times[:, first - 1] if first else 0.0
+        with np.errstate(divide="ignore", invalid="ignore"):  # no progress at all
+            yardstick = (elapsed - began) / counted
         if goal.kind == "iterations":
             values = (goal.value * yardstick)[None]
+    least_heard, balance, unheard = hearing(steps)
     assert trace.work is not None
     with np.errstate(divide="ignore", invalid="ignore"):
         busy = np.asarray(trace.work.busy.sum(axis=1)) / elapsed
@@ -205,6 +260,7 @@ def _performance(
     for part in (steps.error, values):
         digest.update(np.ascontiguousarray(part).tobytes())
     return Performance(
+        criterion=goal.criterion,
         rates=rates,
         yardstick=float(yardstick.mean()),
         values=values,
@@ -215,6 +271,9 @@ def _performance(
         busy=busy,
         heard=heard,
         exact=exact,
+        least_heard=least_heard,
+        balance=balance,
+        unheard=unheard,
         digest=digest.hexdigest(),
     )
 
@@ -240,6 +299,15 @@ LONGEST, LARGEST = 60.0, 2**30
 """Seconds and bytes that one simulation may take, as estimated."""
 
 
+def too_much(run: Run, cell: Cell) -> Refused | None:
+    """Why a run is not simulated here, if it would take long or much memory."""
+    cost = estimate(run, cell.settings.engine)
+    if cost.seconds <= LONGEST and cost.memory <= LARGEST:
+        return None
+    needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
+    return Refused(f"would take {needs} to simulate once; run it alone")
+
+
 def performance(simulation: Simulation, share: Share = lambda done: None) -> Performance | Refused:
     """Run one simulation: the engine once, and the learner once for each rate."""
     try:
@@ -247,10 +315,8 @@ def performance(simulation: Simulation, share: Share = lambda done: None) -> Per
         data = replace(simulation, other_delays=0).cell() if simulation.other_delays else cell
         learning = build.training(data)
         run = build.timing(cell, None if learning is None else learning.problem.features)
-        cost = estimate(run, cell.settings.engine)
-        if cost.seconds > LONGEST or cost.memory > LARGEST:
-            needs = f"about {cost.seconds:.0f} s and {size(cost.memory)}"
-            return Refused(f"would take {needs} to simulate once; run it alone")
+        if (needs := too_much(run, cell)) is not None:
+            return needs
         run = simulation.perturbation.of(run)
         with one_thread():
             return _simulated(simulation, cell, run, learning, share)
@@ -281,7 +347,7 @@ def _simulated(
             with training_context():
                 reported = rate in simulation.reported
                 trials.append(trial(goal, times, losses, ANYTHING if reported else best))
-            best = min(best, order(trials[-1].values))
+            best = min(best, order(trials[-1].values, simulation.goal.criterion))
             share(len(trials) / len(simulation.rates))
     else:
         trace = simulate(run, engine)

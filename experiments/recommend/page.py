@@ -171,11 +171,16 @@ def _value(row: Mapping[Any, Any]) -> TableCell:
     return TableCell(f"in {reached} of {replications} runs", np.nan)
 
 
+def _barred(row: Mapping[Any, Any]) -> bool:
+    """Whether a scheme is in the table for comparison alone."""
+    return bool(row.get("breaks") or row.get("unheard"))
+
+
 def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
     if row.get("today"):
         yield "today's"
-    if row.get("breaks"):
-        yield f"breaks a limit: {row['breaks']}"
+    if _barred(row):
+        yield f"breaks a limit: {row['breaks']}" if row["breaks"] else f"unheard: {row['unheard']}"
     if row.get("left"):
         yield f"left the race after {row['replications']} replications"
     elif row.get("tied") and row.get("rank", 1) > 1:
@@ -190,7 +195,8 @@ def _ranking_chart(ranking: pd.DataFrame, looks: Mapping[str, Look]) -> Iterator
     if rows.empty:
         return
     x, low, high = (_values(rows, name) for name in ("ratio", "ratio_low", "ratio_high"))
-    allowed = ranking["breaks"].fillna("") == ""  # the best may break a limit
+    # The best may break a limit.
+    allowed = [not _barred(row) for row in ranking.to_dict("records")]
     best = _values(ranking[allowed], "value")[0]
     untuned = _values(rows, "value_at_common_rate") / best
     end = len(rows) - 0.4

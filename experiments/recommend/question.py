@@ -18,7 +18,7 @@ from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import cells
 from ..config.errors import at, one_of
-from ..options import SearchRequest
+from ..options import Criterion, SearchRequest
 from ..run.tuning import ROUND_OFF
 from .scenario import TODAY, Scenario, read_scenario
 
@@ -32,10 +32,12 @@ class Goal:
             ``budget``: the training loss after ``value`` seconds; ``iterations``, without a
             problem: seconds that ``value`` exact iterations, or as much progress, take.
         value: a loss, seconds, or a number of iterations.
+        criterion: what of the runs' seconds (or losses) is made small.
     """
 
     kind: Literal["target", "budget", "iterations"]
     value: float
+    criterion: Criterion = "mean"
 
     @property
     def unit(self) -> str:
@@ -50,17 +52,18 @@ class Goal:
     @property
     def phrase(self) -> str:
         """The goal after a number: ``12.3 s to a training loss of 0.5``."""
+        of = {"mean": "", "median": " (median)", "p95": " in 95 % of the runs"}[self.criterion]
         match self.kind:
             case "target":
-                return f"to a training loss of {self.value:.4g}"
+                return f"to a training loss of {self.value:.4g}{of}"
             case "budget":
-                return f"of training loss after {self.value:.4g} s"
+                return f"of training loss after {self.value:.4g} s{of}"
             case "iterations":
-                return f"for the progress of {self.value:g} exact iterations"
+                return f"for the progress of {self.value:g} exact iterations{of}"
 
     def expected(self, update: float, share: float) -> float:
         """Seconds for the goal's exact iterations, from those of an update and what it counts."""
-        known = self.kind == "iterations" and share > 0
+        known = self.kind == "iterations" and share > 0 and self.criterion == "mean"
         return self.value * update / share if known else np.nan
 
 
@@ -84,10 +87,24 @@ ANYTHING: Order = (np.inf, np.inf)
 """What every trial can match."""
 
 
-def order(values: FloatArray) -> Order:
-    """A key that sorts: how many replications miss the goal, and the mean of the others."""
+DIGITS = 12
+"""Values that agree to so many digits are equal, but for rounding."""
+
+
+def typical(values: FloatArray, criterion: Criterion) -> Any:
+    """What is compared of ``(..., R)`` values: ``(...)``."""
+    if criterion == "mean":
+        return values.mean(axis=-1)
+    return np.quantile(values, 0.5 if criterion == "median" else 0.95, axis=-1)
+
+
+def order(values: FloatArray, criterion: Criterion = "mean") -> Order:
+    """A key that sorts: how many replications miss the goal, and what the others take."""
     there = values[np.isfinite(values)]
-    return float(values.size - there.size), float(there.mean()) if there.size else np.inf
+    missed = float(values.size - there.size)
+    if not there.size:
+        return missed, np.inf
+    return missed, float(f"{typical(there, criterion):.{DIGITS}g}")
 
 
 def trial(
@@ -106,7 +123,8 @@ def trial(
         read = np.stack([*islice(losses, int(last.max()) + 1)], axis=1)
         values = _taken(read, last)
         return Trial(np.where(np.isfinite(values), values, np.nan), np.full(len(times), np.nan))
-    iterations = _iterations_to(goal.value * (1 + ROUND_OFF), times, losses, best)
+    target = goal.value * (1 + ROUND_OFF)
+    iterations = _iterations_to(target, times, losses, best, goal.criterion)
     there = np.isfinite(iterations)
     seconds = _taken(times, np.where(there, iterations, 0).astype(np.int64))
     return Trial(np.where(there, seconds, np.nan), iterations)
@@ -122,7 +140,11 @@ STAYS = 10
 
 
 def _iterations_to(
-    target: float, times: FloatArray, losses: Iterable[FloatArray], best: Order
+    target: float,
+    times: FloatArray,
+    losses: Iterable[FloatArray],
+    best: Order,
+    criterion: Criterion,
 ) -> FloatArray:
     """Iterations until the loss of each replication is first at or below a target, ``(R,)``.
 
@@ -141,7 +163,8 @@ def _iterations_to(
         lost |= ~np.isfinite(loss) & ~there
         # At best, who has not been there yet gets there in the next iteration.
         soonest = _taken(times, np.where(first < 0, min(t + 1, end), first))
-        if (there | lost).all() or order(np.where(lost, np.nan, soonest)) > best:
+        ends = np.where(lost, np.nan, soonest)
+        if (there | lost).all() or order(ends, criterion) > best:
             break
     return np.where(there, first, np.nan)
 
@@ -308,6 +331,13 @@ class Question:
         """Whether there is a problem."""
         return self.goal.kind != "iterations"
 
+    @property
+    def surge(self) -> float:
+        """What a rare slow round adds to the value of a run; not known of a loss."""
+        scenario, goal = self.scenario, self.goal
+        shares = {"target": 1.0, "budget": 0.0, "iterations": goal.value / scenario.iterations}
+        return scenario.surge * shares[goal.kind]
+
     def rates(self, factors: Sequence[float], centre: float) -> tuple[float, ...]:
         """A few rates around one, and the common one; those near the centre first: what is likely
         the best ends the trials of the others soonest."""
@@ -337,6 +367,7 @@ def ask(
     limits = read_limits(request, scenario.features)
     only = read_schemes(request, scenario.catalogue)
     goal, exact = _goal(scenario, request)
+    goal = replace(goal, criterion=request.criterion)
     exact_rate = common_rate = np.nan if exact is None else exact.rate
     if notes is None and exact is not None:
         common_rate = float(scenario.base["optimizer"]["learning_rate"])

@@ -20,6 +20,7 @@ from ..config import build
 from ..config.catalogue import Catalogue
 from ..config.cells import Cell, catalogue_of, cells
 from ..config.errors import ConfigError, at
+from ..config.settings import Settings
 from ..fit import command
 from ..fit.study import study
 from ..options import MeasuredJob
@@ -133,6 +134,8 @@ class Scenario:
         features: p; 0 without a problem.
         unit_delay: seconds, median unit delay.
         worker_time: seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1.
+        surge: seconds by which the slowest of many rounds is slower than the slowest of a run.
+        repeats: how many times the usual replications are needed, since few rounds are very slow.
         notes: what should be known of the input, a line each.
         data_dir: where the public data sets lie.
     """
@@ -144,6 +147,8 @@ class Scenario:
     features: int
     unit_delay: float
     worker_time: tuple[float, float, float]
+    surge: float
+    repeats: int
     notes: tuple[str, ...]
     data_dir: Path | None
 
@@ -184,6 +189,7 @@ def read_scenario(
     finite = np.where(np.isfinite(one), one, np.nan)
     if not np.isfinite(finite).any():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
+    surge, repeats = _rare(settings)
     lines = [*notes, *left_out, *build.warnings(settings)]
     if isinstance(model, ReplayedDelays):
         lines.append(
@@ -202,9 +208,41 @@ def read_scenario(
         features=0 if learning is None else learning.problem.features,
         unit_delay=_finite_median(tape.rows(0, rounds)),
         worker_time=times,
+        surge=surge,
+        repeats=repeats,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
     )
+
+
+MANY, RUNS = 20_000, 16
+"""Rounds that are drawn to see what is rare, and of so many replications."""
+
+FEWEST, NOISE = 8, 0.05
+"""A mean round of so many runs shall be known to this relative error."""
+
+MOST_REPEATS, MOST_CELLS = 16, 2**14
+"""The most that replications are multiplied by, alone and times the worker-rounds of a run."""
+
+
+def _rare(settings: Settings) -> tuple[float, int]:
+    """What rare rounds do: ``surge`` and ``repeats`` of a scenario, from many rounds of uncoded."""
+    model, n, length = settings.delay, settings.workers, settings.iterations
+    rounds = min(MANY, 2**21 // n, RUNS * (model.rounds_available() or MANY)) // RUNS
+    ones = np.ones(n, dtype=np.int64)
+    seconds = [
+        settings.load_law.worker_times(Tape(model, n, settings.seed, r), ones, 0, max(1, rounds))
+        for r in range(1 if isinstance(model, ReplayedDelays) else RUNS)
+    ]
+    slowest = np.concatenate([np.where(np.isfinite(s), s, 0.0).max(axis=1) for s in seconds])
+    runs = slowest[: len(slowest) // length * length].reshape(-1, length)
+    surge = float(slowest.max() - runs.max(axis=1).mean()) if len(runs) else 0.0
+    noise = float(slowest.std() / slowest.mean()) / NOISE
+    needed, most = noise**2 / (FEWEST * length), MOST_CELLS / (length * n)
+    repeats = 1
+    while repeats < min(needed, most / 4, MOST_REPEATS):
+        repeats *= 4
+    return surge, repeats
 
 
 def _finite_median(seconds: FloatArray) -> float:

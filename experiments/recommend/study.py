@@ -12,19 +12,22 @@ import pandas as pd
 
 from ...sim.types import FloatArray
 from ..config.errors import ConfigError
+from ..options import Criterion
 from ..pictures.kinds.losses import pareto
-from ..run.records import interval_columns, mean_interval
+from ..run.records import interval_columns
+from . import stages
 from .contender import (
     LIMITS,
     NO_DIFFERENCE,
     Contender,
+    estimate,
     final_order,
-    mean_to_goal,
     ratio,
+    to_goal,
     trial_order,
 )
 from .measure import Performance, Simulation, performance
-from .question import Question, order
+from .question import Question
 from .scenario import Perturbation, perturbations
 from .search import STAGES, Search
 
@@ -44,18 +47,20 @@ class Sensitivity:
         contender: the scheme.
         values: ``(R,)`` of the quantity that is minimised; NaN where the goal is not reached.
         best: the same of the recommended scheme, on the same delays.
+        criterion: what of the values is compared.
     """
 
     perturbation: Perturbation
     contender: Contender
     values: FloatArray
     best: FloatArray
+    criterion: Criterion
 
     @property
     def ratio(self) -> tuple[float, float, float]:
         """The ratio to the recommended scheme, with a 95 % interval; NaN where one of the two does
         not always reach the goal."""
-        return ratio(self.values, self.best)
+        return ratio(self.values, self.best, self.criterion)
 
     @property
     def beats(self) -> bool:
@@ -86,7 +91,7 @@ def sensitivities(search: Search, finalists: Sequence[Contender]) -> list[Sensit
         own = found[place * len(chosen) : (place + 1) * len(chosen)]
         best = own[0]
         rows += [
-            Sensitivity(change, one, result.values[0], best.values[0])
+            Sensitivity(change, one, result.values[0], best.values[0], result.criterion)
             for one, result in zip(chosen, own, strict=True)
             if isinstance(result, Performance) and isinstance(best, Performance)
         ]
@@ -169,13 +174,13 @@ class Recommendation:
     def costs(self, one: Contender) -> dict[str, float]:
         """Load, worker-seconds, bytes and error of a scheme of the race."""
         assert one.final is not None
-        return one.costs(self.question, one.final, mean_to_goal(one.values))
+        return one.costs(self.question, one.final, one.value)
 
     @property
     def best_coded(self) -> Contender | None:
         """The best code, in the race or as far as it came."""
         coded = [one for one in self.contenders if one.coded]
-        raced = [one for one in coded if one.final is not None and not one.breaks]
+        raced = [one for one in coded if one.final is not None and not one.barred]
         if raced:
             return min([one for one in raced if not one.stage] or raced, key=final_order)
         known = [one for one in coded if one.expected is not None and one.stage != LIMITS]
@@ -188,8 +193,9 @@ def recommended(search: Search) -> Recommendation:
     Raises:
         ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
     """
-    question, finalists = search.question, search.run()
-    allowed = [one for one in finalists if not one.breaks]
+    question, finalists = search.question, stages.finalists(search)
+    kept = [one for one in finalists if not one.breaks]
+    allowed = [one for one in kept if not one.unheard] or kept
     if not allowed:
         raise ConfigError("no scheme of those that keep the limits could be simulated")
     winner = allowed[0]
@@ -200,8 +206,8 @@ def recommended(search: Search) -> Recommendation:
     search.progress(STAGES, STAGES)
     untuned: list[Contender] = []
     if question.trains:
-        untuned = sorted(finalists, key=lambda one: order(one.at(question.common_rate)))
-    ties = [one for one in allowed[1:] if ratio(one.values, winner.values)[1] <= 1 + NO_DIFFERENCE]
+        untuned = sorted(finalists, key=lambda one: final_order(one, question.common_rate))
+    ties = [one for one in allowed[1:] if one.against(winner)[1] <= 1 + NO_DIFFERENCE]
     return Recommendation(
         search, tuple(finalists), winner, tuple(ties), tuple(untuned), tuple(changed)
     )
@@ -223,7 +229,7 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
     question, winner, today = found.question, found.winner, found.today
     places = {one.index: place for place, one in enumerate(found.untuned, 1)}
     left = [one for one in found.contenders if one.final is not None and one.stage]
-    left.sort(key=lambda one: np.nan_to_num(ratio(one.values, winner.values)[0], nan=np.inf))
+    left.sort(key=lambda one: np.nan_to_num(one.against(winner)[0], nan=np.inf))
     rows = []
     for rank, one in enumerate((*found.finalists, *left), 1):
         final, values = one.final, one.values
@@ -236,15 +242,17 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
             "scheme": one.scheme,
             "label": one.label,
             "goal": question.goal.column,
-            **interval_columns("value", mean_interval(known)),
-            **interval_columns("ratio", ratio(values, winner.values)),
-            **interval_columns("to_today", ratio(values, today.values)),
+            **interval_columns("value", estimate(known, final.criterion)),
+            **interval_columns("ratio", one.against(winner)),
+            **interval_columns("to_today", one.against(today)),
             "reached": int(there.sum()),
             "replications": len(values),
             "tied": one is winner or one in found.tied,
             "rate": one.rate,
             "value_at_common_rate": (
-                mean_to_goal(one.at(question.common_rate)) if question.trains else np.nan
+                to_goal(one.at(question.common_rate), final.criterion)
+                if question.trains
+                else np.nan
             ),
             "rank_at_common_rate": places.get(one.index, np.nan),
             "iteration_time": float(final.iteration_time.mean()),
@@ -254,6 +262,8 @@ def _ranking(found: Recommendation) -> pd.DataFrame:
             "coded": one.coded,
             "today": one is today,
             "breaks": one.breaks,
+            "least_heard": final.least_heard,
+            "unheard": one.unheard,
             "left": one.stage,
         }
         rows.append(row)
@@ -279,7 +289,7 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
             "label": one.label,
             "section": json.dumps(fields, sort_keys=True),
             "stage": one.stage or "stayed",
-            "reason": one.reason or one.breaks,
+            "reason": one.reason or one.breaks or one.unheard,
             "value": value if np.isfinite(value) else np.nan,
             "rate": one.rate,
             "iteration_time": expected.iteration_time if expected is not None else np.nan,
@@ -296,9 +306,9 @@ def _candidates(found: Recommendation) -> pd.DataFrame:
 def _best_known(one: Contender) -> float:
     """The quantity that is minimised, from the latest stage that measured it."""
     if one.final is not None:
-        return mean_to_goal(one.values)
+        return one.value
     if one.trial is not None:
-        return mean_to_goal(one.trial.at(one.rate))
+        return to_goal(one.trial.at(one.rate), one.trial.criterion)
     return np.nan if one.expected is None else one.expected.value
 
 
@@ -308,7 +318,7 @@ def _sensitivity(found: Recommendation) -> pd.DataFrame:
     rows = []
     for each in found.sensitivities:
         change, one = each.perturbation, each.contender
-        value = mean_to_goal(each.values)
+        value = to_goal(each.values, each.criterion)
         known = value if np.isfinite(value) else np.nan
         rows.append([change.name, change.value, one.scheme, one.label, known, *each.ratio])
     return pd.DataFrame(rows, columns=columns)

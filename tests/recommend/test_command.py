@@ -129,7 +129,7 @@ def test_a_goal_that_is_not_reached_is_an_answer_without_pictures(
     folder = tmp_path / "out"
     settings = ("--set", "schemes=[{name: ignore_stragglers, wait_for: 1}]")
     done = inside(
-        *("recommend", config, *settings, "--only", "ignore_stragglers", "--max-load", 1),
+        *("recommend", config, *settings, "--only", "fractional_repetition", "--max-load", 1),
         *("--target", 0.9235, "--set", "iterations=30", "--output", folder),
     )
     assert done.returncode == 0, done.stderr

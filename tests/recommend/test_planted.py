@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +13,16 @@ import pytest
 
 from erasurehead.experiments.config import build
 from erasurehead.experiments.options import SearchRequest
-from erasurehead.experiments.recommend import question
-from erasurehead.experiments.recommend import search as search_module
+from erasurehead.experiments.recommend import measure, question, stages
 from erasurehead.experiments.recommend.answer import verdict, why
-from erasurehead.experiments.recommend.contender import trial_order
+from erasurehead.experiments.recommend.contender import Contender, trial_order
 from erasurehead.experiments.recommend.measure import Simulation
-from erasurehead.experiments.recommend.search import Search
-from erasurehead.experiments.recommend.study import Recommendation, recommended
+from erasurehead.experiments.recommend.search import TRIAL_DELAYS, Search
+from erasurehead.experiments.recommend.study import (
+    Recommendation,
+    recommendation_tables,
+    recommended,
+)
 from erasurehead.experiments.run.tuning import ROUND_OFF, replayed
 from erasurehead.sim.engines.simulate import simulate
 from erasurehead.sim.numerics import one_thread
@@ -38,10 +43,12 @@ DELAY = {"model": "shifted_exponential", "shift": SHIFT, "rate": RATE}
 WORK = 0.05
 
 
-def ask(only: str | None = None, max_error: float | None = None, **document: Any) -> Recommendation:
+def ask(
+    only: str | None = None, request: SearchRequest | None = None, **document: Any
+) -> Recommendation:
     """The answer for 30 workers under shifted exponential delays, nothing trained."""
     whole = {"workers": WORKERS, "iterations": 100, "delay": DELAY, **document}
-    asked = question.ask(whole, SearchRequest(only=only, max_error=max_error), None)
+    asked = question.ask(whole, request or SearchRequest(only=only), None)
     return recommended(Search(asked, (), lambda done, total: None))
 
 
@@ -105,7 +112,8 @@ def k_batch_async_is_found(seed: int) -> None:
     """The error n (n - 1) / K may be 116 at most: K = 8, as 7 has 124.3 and 8 has 108.8."""
     listed = [3, 5, 6, 7, 8, 9, 10, 12, 15]
     schemes = [{"name": "k_batch_async", "wait_for": listed}]
-    study = ask(max_error=116.0, only="uncoded", seed=seed, schemes=schemes)
+    request = SearchRequest(max_error=116.0, only="uncoded")
+    study = ask(request=request, seed=seed, schemes=schemes)
     fit = [k for k in range(1, 31) if random_partitions_error(k) <= 116]
     best = min(map(k_batch_async, fit))
     assert study.winner.section["wait_for"] in fit
@@ -235,18 +243,17 @@ def best_rate_is_found(seed: int) -> None:
     of the winner."""
     asked = question.ask(planted(seed), SearchRequest(only=SCHEMES[seed % len(SCHEMES)]), None)
     search = Search(asked, (), lambda done, total: None)
-    search.contenders = search_module._listed(asked)
-    search_module.screen_by_theory(search)
-    search_module.screen_by_clock(search)
-    search_module.try_rates(search)
+    search.contenders = stages.listed(asked)
+    stages.screen_by_theory(search)
+    stages.screen_by_clock(search)
+    stages.try_rates(search)
     known = {}
     for one in search.contenders:
         if one.trial is not None:
-            delays = search_module.TRIAL_DELAYS
-            simulation = search.simulation(one, search_module.TRIAL, one.trial.rates, delays)
+            simulation = search.simulation(one, stages.TRIAL, one.trial.rates, TRIAL_DELAYS)
             known |= {(*key, one.index, rate): one for rate, key in to_the_end(simulation).items()}
     missed, value, index, rate = min(known)
-    assert missed < search_module.TRIAL, "nothing is planted"
+    assert missed < stages.TRIAL, "nothing is planted"
     winner = min(search.left, key=trial_order)
     assert (winner.index, winner.rate) == (index, rate)
     np.testing.assert_allclose(trial_order(winner), (missed, value), rtol=1e-12)
@@ -261,3 +268,384 @@ def test_the_planted_rate_is_found(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(60))
 def test_the_planted_rate_is_found_in_every_case(seed: int) -> None:
     best_rate_is_found(seed)
+
+
+# Planted kinds of questions, each with its answer by closed form or by brute force: what the first
+# line must say, and a value within 2 % of the best that can be had.
+
+
+WITHIN = 1.02
+NORMAL = {"model": "shifted_exponential", "shift": 1.0, "rate": 1.0}
+SMALL: dict[str, Any] = {"workers": 12, "iterations": 20, "delay": NORMAL}
+
+
+def catastrophes(chance: float, slow: float = 1000.0) -> dict[str, Any]:
+    """A delay of 1 s, or rarely of many."""
+    parts = [{"model": "deterministic", "value": value} for value in (1.0, slow)]
+    return {"model": "mixture", "components": parts, "weights": [1 - chance, chance]}
+
+
+def slower(workers: int, slow: int, factor: float) -> dict[str, Any]:
+    """Some workers are slower for good, at random places."""
+    factors = [factor] * slow + [1.0] * (workers - slow)
+    base = {"model": "shifted_exponential", "shift": 1.0, "rate": 5.0}
+    return {"model": "heterogeneous", "base": base, "factors": factors}
+
+
+def additive(seconds: float) -> dict[str, Any]:
+    return {"kind": "additive", "seconds_per_partition": seconds}
+
+
+Fields = dict[str, Any]
+Truth = Callable[[Fields], float]
+
+
+def best_is(found: Recommendation, truth: Truth, sections: Iterable[Fields]) -> None:
+    """The recommended section is within 2 % of the best of all sections, by the closed form."""
+    best = min(map(truth, sections))
+    assert truth(dict(found.winner.section)) <= WITHIN * best, verdict(found)
+
+
+def repetition(per_partition: float, proportional: bool = False) -> Truth:
+    """Seconds of a round of 12 workers in groups of d: the slowest of 12 / d minima of d."""
+
+    def seconds(fields: Fields) -> float:
+        load = fields.get("load", 1)
+        spread = harmonic(12 // load) / load
+        scale = load if proportional else 1
+        return float(scale * (1.0 + spread) + (0 if proportional else load * per_partition))
+
+    return seconds
+
+
+REPETITIONS = [{}, *({"load": d} for d in (2, 3, 4, 6, 12))]
+
+
+def best_load(per_partition: float) -> Callable[[int], None]:
+    def check(seed: int) -> None:
+        law = additive(per_partition)
+        found = ask(only="uncoded,fractional_repetition", seed=seed, load_law=law, **SMALL)
+        best_is(found, repetition(per_partition), REPETITIONS)
+
+    return check
+
+
+def best_load_where_work_costs_in_proportion(seed: int) -> None:
+    delay = {"model": "shifted_exponential", "shift": 0.05, "rate": 1.0}
+    found = ask(only="uncoded,fractional_repetition", seed=seed, **{**SMALL, "delay": delay})
+
+    def seconds(fields: Fields) -> float:
+        load = fields.get("load", 1)
+        return float(load * (0.05 + harmonic(12 // load) / load))
+
+    best_is(found, seconds, REPETITIONS)
+
+
+def best_load_of_those_that_fit(seed: int) -> None:
+    found = ask(
+        request=SearchRequest(only="uncoded,fractional_repetition", max_load=3),
+        **SMALL, seed=seed, load_law=additive(0.01),
+    )  # fmt: skip
+    assert found.winner.section["load"] == 3
+
+
+def first_k(mean: Callable[[int], float], delay: dict[str, Any]) -> Callable[[int], None]:
+    """The best number of arrivals of 12 where an update of K counts K / 12."""
+
+    def check(seed: int) -> None:
+        found = ask(only="ignore_stragglers", seed=seed, **{**SMALL, "delay": delay})
+        field = found.winner.section.get("wait_for")
+        if field is not None:  # a deadline is no number of arrivals, and may be better
+            best = min(mean(k) * 12 / k for k in range(1, 13))
+            assert mean(field) * 12 / field <= WITHIN * best, verdict(found)
+        else:
+            assert found.winner.value / 20 <= WITHIN * min(mean(k) * 12 / k for k in range(1, 13))
+
+    return check
+
+
+def exponential_arrival(k: int, shift: float = 0.0) -> float:
+    return shift + harmonic(12) - harmonic(12 - k)
+
+
+def pareto_arrival(k: int) -> float:
+    """E[X_(k:12)] of a Pareto law with alpha 1.5 and scale 1."""
+    gamma = math.gamma
+    return gamma(13) * gamma(13 - k - 1 / 1.5) / (gamma(13 - k) * gamma(13 - 1 / 1.5))
+
+
+def brute(
+    found: Recommendation, sections: Iterable[Fields], replications: int = 64, delays: int = 5
+) -> None:
+    """The recommended section is within 2 % of the best of all sections, on delays of their own."""
+
+    def seconds(section: Fields) -> float:
+        one = Contender(0, section, False)
+        simulation = found.search.simulation(one, replications, (), delays)
+        result = measure.performance(simulation)
+        return np.inf if isinstance(result, measure.Refused) else float(result.values.mean())
+
+    best = min(map(seconds, sections))
+    assert seconds(dict(found.winner.section)) <= WITHIN * best, verdict(found)
+
+
+TWO_SPEEDS = {
+    "model": "mixture",
+    "weights": [0.8, 0.2],
+    "components": [
+        {"model": "gamma", "shape": 50.0, "scale": 0.02},
+        {"model": "gamma", "shape": 50.0, "scale": 0.1},
+    ],
+}
+TRY: dict[str, Any] = {"workers": 8, "iterations": 20, "delay": TWO_SPEEDS}
+
+
+def best_patience_and_pieces(seed: int) -> None:
+    """Of a grid far beyond the one that is searched first; one goes on from its edge."""
+    found = ask(only="drop_compute", seed=seed, **{**TRY, "delay": NORMAL})
+    assert found.winner.section["pieces"] > 10
+    grid = [
+        {"name": "drop_compute", "pieces": pieces, "patience": patience}
+        for pieces in (5, 20, 60, 120)
+        for patience in np.geomspace(0.2, 4.0, 14).round(3).tolist()
+    ]
+    brute(found, grid, 24)
+
+
+def best_patience_of_a_trial(seed: int) -> None:
+    found = ask(only="mindflayer", seed=seed, **TRY)
+    grid = [
+        {"name": "mindflayer", "trials": trials, "patience": patience}
+        for trials in (1, 2, 3)
+        for patience in np.geomspace(0.9, 8.0, 16).round(3).tolist()
+    ]
+    brute(found, grid)
+
+
+def best_deadline(seed: int) -> None:
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "deadline": 9.0}]
+    found = ask(only="ignore_stragglers", seed=seed, schemes=schemes, **TRY)
+    grid: list[Fields] = [{"name": "ignore_stragglers", "wait_for": k} for k in range(1, 8)]
+    grid += [
+        {"name": "ignore_stragglers", "deadline": d}
+        for d in np.geomspace(0.8, 7.0, 20).round(3).tolist()
+    ]
+    brute(found, grid)
+
+
+def best_tolerance(seed: int) -> None:
+    found = ask(only="window", seed=seed, **TRY)
+    grid = [
+        {"name": "window", "tolerance": tolerance, "at_least": least}
+        for tolerance in np.geomspace(0.05, 6.0, 16).round(3).tolist()
+        for least in (1, 2, 4, 6, 7)
+    ]
+    brute(found, grid)
+
+
+def smallest_batch(name: str, field: str) -> Callable[[int], None]:
+    """(K + n - 1) / n seconds: the best K is 1, the edge of what can be."""
+
+    def check(seed: int) -> None:
+        delay = {"model": "exponential", "rate": 1.0}
+        found = ask(only=name, seed=seed, **{**TRY, "delay": delay})
+        if found.winner.scheme == name:
+            assert found.winner.section[field] <= 2, verdict(found)
+
+    return check
+
+
+def rare_catastrophes(seed: int) -> None:
+    """59.8 s uncoded, 20 s in pairs, though most runs of uncoded take 10 s."""
+    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
+    found = ask(only="uncoded,fractional_repetition", **document)
+    assert found.winner.section == {"name": "fractional_repetition", "load": 2}, verdict(found)
+    assert verdict(found).startswith("The best is fractional_repetition load=2, 20")
+    assert found.winner.value <= WITHIN * 20.03
+
+
+def catastrophes_too_rare_to_pay_for(seed: int) -> None:
+    """10 (1 + 999 (1 - (1 - 1e-5)^10)) = 11.0 s uncoded."""
+    document = {"workers": 10, "iterations": 10, "delay": catastrophes(1e-5), "seed": seed}
+    found = ask(only="uncoded,fractional_repetition", **document)
+    assert found.winner.section["name"] == "uncoded", verdict(found)
+
+
+def the_median_run(seed: int) -> None:
+    """19 of 20 runs have no catastrophe."""
+    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.0005), "seed": seed}
+    request = SearchRequest(only="uncoded,fractional_repetition", criterion="median")
+    found = ask(request=request, **document)
+    assert verdict(found).startswith("Coding does not pay: keep uncoded, nothing is better: 10 s")
+
+
+def the_run_of_one_in_twenty(seed: int) -> None:
+    """18 % of the runs have a catastrophe, so 95 % of them take at most some 1000 s."""
+    document = {"workers": 10, "iterations": 10, "delay": catastrophes(0.002), "seed": seed}
+    request = SearchRequest(only="uncoded,fractional_repetition", criterion="p95")
+    found = ask(request=request, **document)
+    assert verdict(found).startswith("The best is fractional_repetition load=2, 20")
+    assert "in 95 % of the runs" in verdict(found)
+
+
+def someone_is_never_heard(slow: int) -> Callable[[int], None]:
+    """The best that hears all is recommended; the other one is named, and allowed where asked."""
+
+    def check(seed: int) -> None:
+        delay = slower(8, slow, 12.0)
+        document = {**TRY, "iterations": 40, "delay": delay, "seed": seed}
+        only = "ignore_stragglers,fractional_repetition"
+        found = ask(only=only, **document)
+        assert found.winner.clocked is not None
+        assert not found.winner.clocked.unheard
+        assert "--allow-unheard" in verdict(found)
+        request = SearchRequest(only=only, allow_unheard=True)
+        found = ask(request=request, **document)
+        assert found.winner.section["name"] == "ignore_stragglers", verdict(found)
+        assert found.winner.section.get("wait_for", 1) <= 8 - slow
+        assert "hardly ever hears some partition" in verdict(found)
+
+    return check
+
+
+def nobody_is_faster_than_anybody(law: dict[str, Any]) -> Callable[[int], None]:
+    """Deterministic: all take 1 s a round, and a stale start is no gain."""
+
+    def check(seed: int) -> None:
+        delay = {"model": "deterministic", "value": 1.0}
+        document = {"workers": 6, "iterations": 30, "delay": delay, "load_law": law, "seed": seed}
+        found = ask(**document)
+        assert found.winner.section["name"] == "uncoded", verdict(found)
+        assert "less than uncoded" not in verdict(found)
+
+    return check
+
+
+def one_replication(seed: int) -> None:
+    """What the config says of its own runs does not make the search blind."""
+    law = additive(0.05)
+    only = "uncoded,fractional_repetition"
+    found = ask(only=only, replications=1, seed=seed, load_law=law, **SMALL)
+    assert len(found.winner.values) > 1
+    best_is(found, repetition(0.05), REPETITIONS)
+
+
+def a_tie_with_all_of_them(seed: int) -> None:
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 12}]
+    found = ask(only="uncoded", seed=seed, schemes=schemes, **SMALL)
+    assert "cannot be told apart: uncoded and ignore_stragglers wait_for=12" in verdict(found)
+
+
+def a_tie_of_two_codes(seed: int) -> None:
+    """ErasureHead that waits for all is the repetition code: both end when every group is heard."""
+    codes = [{"name": "fractional_repetition", "load": 6},
+             {"name": "erasurehead", "load": 6, "wait_for": 12}]  # fmt: skip
+    found = ask(only="uncoded", seed=seed, schemes=codes, load_law=additive(0.001), **SMALL)
+    text = "cannot be told apart: fractional_repetition load=6 and erasurehead load=6 wait_for=12"
+    assert f"{text}, about" in verdict(found)
+
+
+KINDS: dict[str, Callable[[int], None]] = {
+    "best load, work is cheap": best_load(0.02),
+    "best load, work is dear": best_load(0.3),
+    "best load, work is very dear": best_load(3.0),
+    "best load at the edge": best_load(0.0005),
+    "best load, proportional": best_load_where_work_costs_in_proportion,
+    "best load that fits": best_load_of_those_that_fit,
+    "best K, exponential": first_k(exponential_arrival, {"model": "exponential", "rate": 1.0}),
+    "best K, shifted": first_k(lambda k: exponential_arrival(k, 1.0), NORMAL),
+    "best K, heavy tail": first_k(pareto_arrival, {"model": "pareto", "alpha": 1.5, "scale": 1.0}),
+    "best patience and pieces": best_patience_and_pieces,
+    "best patience of a trial": best_patience_of_a_trial,
+    "best deadline": best_deadline,
+    "best tolerance": best_tolerance,
+    "smallest batch, k_batch_sync": smallest_batch("k_batch_sync", "wait_for"),
+    "smallest batch, rennala": smallest_batch("rennala", "batch"),
+    "rare catastrophes": rare_catastrophes,
+    "too rare catastrophes": catastrophes_too_rare_to_pay_for,
+    "median": the_median_run,
+    "p95": the_run_of_one_in_twenty,
+    "one is never heard": someone_is_never_heard(1),
+    "two are never heard": someone_is_never_heard(2),
+    "deterministic, proportional": nobody_is_faster_than_anybody({"kind": "proportional"}),
+    "deterministic, additive": nobody_is_faster_than_anybody(additive(0.1)),
+    "one replication": one_replication,
+    "tie": a_tie_with_all_of_them,
+    "tie of codes": a_tie_of_two_codes,
+}
+QUICK = ("best load at the edge", "one is never heard", "one replication", "tie of codes")
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_a_planted_kind_is_answered(kind: str) -> None:
+    KINDS[kind](0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_planted_kind_is_answered_with_every_seed(kind: str, seed: int) -> None:
+    KINDS[kind](seed)
+
+
+# No verdict contradicts its own table.
+
+
+def at_random(seed: int) -> tuple[dict[str, Any], SearchRequest]:
+    """A small question without a problem, of any kind of delays, criterion and schemes."""
+    rng = np.random.default_rng(seed)
+    workers = int(rng.integers(4, 11))
+    delays: list[dict[str, Any]] = [
+        {"model": "shifted_exponential", "shift": float(rng.uniform(0.1, 2)), "rate": 1.0},
+        {"model": "pareto", "alpha": float(rng.uniform(1.1, 3)), "scale": 1.0},
+        {"model": "lognormal", "sigma": float(rng.uniform(0.2, 2)), "median": 1.0},
+        catastrophes(float(10 ** rng.uniform(-4, -1)), float(10 ** rng.uniform(1, 4))),
+        slower(workers, 1, float(rng.uniform(1.2, 12))),
+        {"model": "deterministic", "value": 1.0},
+    ]
+    names = ("uncoded", "ignore_stragglers", "fractional_repetition", "erasurehead", "window",
+             "drop_compute", "cyclic_mds", "k_async", "mindflayer", "gradient_table")  # fmt: skip
+    only = ",".join(rng.choice(names, 3, replace=False))
+    document = {
+        "workers": workers,
+        "iterations": int(rng.integers(1, 25)),
+        "seed": seed,
+        "delay": delays[rng.integers(len(delays))],
+        "load_law": (additive(float(10 ** rng.uniform(-3, 0))), {"kind": "proportional"})[
+            rng.integers(2)
+        ],
+    }
+    criterion = ("mean", "mean", "median", "p95")[rng.integers(4)]
+    return document, SearchRequest(only=only, criterion=criterion, allow_unheard=bool(seed % 2))
+
+
+def no_contradiction(seed: int) -> None:
+    """Nobody that may be recommended has a better value, or a ratio below 1, in the table; a tie is
+    one that its interval does not exclude, and what is said to be less is less."""
+    document, request = at_random(seed)
+    found = ask(request=request, **document)
+    table = recommendation_tables(found)["ranking"]
+    free = table[(table["breaks"] == "") & (table["unheard"] == "")]
+    first = free.iloc[0]
+    assert first["label"] == found.winner.label
+    assert (free["value"] >= first["value"] * (1 - 1e-11)).all(), verdict(found)
+    stayed = free[free["left"] == ""]
+    assert (stayed["ratio"] >= 1 - 1e-11).all(), verdict(found)
+    tied = stayed["ratio_low"] <= 1 + 1e-12
+    assert (stayed["tied"] == (tied | (stayed["label"] == first["label"]))).all()
+    text = verdict(found)
+    if "% less than" in text:
+        assert table[table["today"]]["value"].iloc[0] > first["value"]
+    if "nothing is better" in text:
+        assert first["today"]
+
+
+@pytest.mark.parametrize("seed", [0, 1, 5, 6])
+def test_no_verdict_contradicts_its_table(seed: int) -> None:
+    no_contradiction(seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(48))
+def test_no_verdict_contradicts_its_table_at_random(seed: int) -> None:
+    no_contradiction(seed)

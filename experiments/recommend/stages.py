@@ -1,0 +1,412 @@
+"""The stages: theory and the clock, a trial of learning rates, and a race on common delays."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..config.catalogue import Catalogue
+from ..config.errors import ConfigError
+from .candidates import SearchSpace, Tried, alike, brief, neighbours, whole
+from .contender import (
+    LIMITS,
+    UNBUILT,
+    Contender,
+    behind,
+    cannot_win,
+    final_order,
+    remaining,
+    require_some,
+    slower,
+    trial_order,
+)
+from .question import ANYTHING, Order, Question
+from .search import (
+    CLOCKED,
+    MOST_ITERATIONS,
+    RACE_DELAYS,
+    Progress,
+    Search,
+    build_all,
+    clock_all,
+    train,
+)
+
+
+def finalists(search: Search) -> list[Contender]:
+    """Go through all stages; returns those that stayed, the best first.
+
+    Raises:
+        ConfigError: nothing keeps the limits, or a scheme of the config cannot be simulated.
+    """
+    search.contenders = listed(search.question)
+    screen_by_theory(search)
+    screen_by_clock(search)
+    if search.question.trains:
+        try_rates(search)
+        # Then by factors of 2 around the best of each, on more trial delays.
+        rates = {one: search.question.rates(FINE, one.rate) for one in search.left}
+        train(search, rates, TUNED, (2.0, 1.0))
+    race(search)
+    return sorted(search.left, key=final_order)
+
+
+def listed(question: Question) -> list[Contender]:
+    """The schemes of the config, and then all that are searched."""
+    scenario, limits = question.scenario, question.limits
+    space = SearchSpace(
+        scenario.workers,
+        scenario.worker_time[0],
+        int(limits.get("load", scenario.workers)),
+        fine=not question.trains,
+        network=scenario.base.get("network") is not None or "bytes" in limits,
+    )
+    given = scenario.given
+    sections = [*given, *space.sections(scenario.catalogue, question.only)]
+    return [Contender(i, section, i < len(given)) for i, section in enumerate(sections)]
+
+
+SCREENED = "screened"
+"""The stage at which those leave that cannot win."""
+
+
+def screen_by_theory(search: Search) -> None:
+    """Ask theory about every scheme; whoever cannot win leaves."""
+    build_all(search, search.contenders, (0.0, 0.5))
+    require_some(search.contenders)
+    _drop_losers(search)
+
+
+def screen_by_clock(search: Search) -> None:
+    """Run the clocks of all that are left; whoever cannot win or does the same as another leaves.
+
+    Raises:
+        ConfigError: the budget is too long.
+    """
+    goal = search.question.goal
+    # The clock of uncoded; where that never ends, of the config's first scheme.
+    uncoded = Contender(len(search.contenders), {"name": "uncoded"}, False)
+    each = next(
+        float(clocked.iteration_time.mean())
+        for one in (uncoded, search.contenders[0])
+        for _, clocked in search.measure({one: ()}, CLOCKED, (0.5, 0.0))
+    )
+    search.horizon = each * search.question.scenario.iterations
+    most = MOST_ITERATIONS * each
+    if goal.kind == "budget" and goal.value > most:
+        text = f"is {goal.value / each:.3g} iterations of uncoded"
+        raise ConfigError(f"--budget = {goal.value:g}: {text}; must be at most {most:.4g} s")
+    clock_all(search, search.left, (0.5, 0.4))
+    require_some(search.contenders)
+    _drop_doubles(search)
+    _set_unheard_aside(search)
+    refine_by_clock(search)
+    _drop_doubles(search)
+    _drop_losers(search)
+
+
+def _drop_losers(search: Search) -> None:
+    """Whoever cannot win leaves, unless limits on costs decide that are not known yet."""
+    known = not search.question.trains and not np.isnan(search.horizon)
+    if {"worker_seconds", "bytes"} & search.question.limits.keys() and not known:
+        return
+    rivals = [one for one in search.left if not one.barred]
+    for index, reason in cannot_win(rivals, search.question.goal).items():
+        search.contenders[index].leave(SCREENED, reason)
+
+
+def _drop_doubles(search: Search) -> None:
+    """Of schemes that do the same the first stays, and those of the config."""
+    first: dict[tuple[Any, ...], Contender] = {}
+    for one in search.left:
+        assert one.clocked is not None
+        assert one.profile is not None
+        # Fresh exact gradients at the same times are the same; without training, so are other
+        # updates that count the same.
+        key: tuple[Any, ...] = (one.label,)
+        if one.clocked.exact or not search.question.trains:
+            key = (one.clocked.digest, one.clocked.exact)
+        same = first.setdefault(key, one)
+        assert same.profile is not None
+        if one.profile.holds < same.profile.holds:
+            first[key], same, one = one, one, same
+        if same is not one and not one.given:
+            one.leave(SCREENED, f"does the same as {same.label}")
+
+
+UNHEARD = "unheard"
+"""The stage at which those leave that do not hear every partition, but for the best of them."""
+
+
+def _set_unheard_aside(search: Search) -> None:
+    """Whoever hardly ever hears some partition is not to be recommended, if others hear all."""
+    heard = {one: one.clocked is not None and not one.clocked.unheard for one in search.left}
+    if search.question.request.allow_unheard or not any(heard.values()):
+        return
+    compared = False
+    for one in sorted((one for one in heard if not heard[one]), key=lambda one: _yardstick(one)):
+        assert one.clocked is not None
+        share = f"{one.clocked.least_heard:.2g}"
+        one.unheard = f"some partition is in {share} of the updates"
+        if compared and not one.given:
+            one.leave(UNHEARD, one.unheard)
+        compared = True
+
+
+def _yardstick(one: Contender) -> float:
+    """Seconds of an exact iteration's progress by the clock."""
+    return np.inf if one.clocked is None else one.clocked.yardstick
+
+
+# Rates are chosen on trial delays and schemes compared on the config's, so that no scheme is
+# flattered by the choice of its rate.
+TRIAL, TUNED = 4, 16
+"""Replications on which rates are tried by factors of 4, and then by factors of 2."""
+
+SPACING = 4.0
+
+COARSE = tuple(SPACING**k for k in range(-3, 2))
+"""Learning rates that every scheme is tried at, times the best one of the exact gradient."""
+
+FINE = (0.5, 1.0, 2.0)
+"""Learning rates around the best one of a scheme."""
+
+FAR, MOST_SLOW = 4.0, 8
+"""Before anything is trained, whoever takes longer than so many times the best by the yardstick of
+progress goes; and of schemes without a barrier, which are slow to train, so many stay."""
+
+TRIED, NEAR = 32, 2.0
+"""Schemes that are tuned further and race: so many, within this factor of the best of the trial."""
+
+LEFT = "trial"
+"""The stage at which those leave that are far behind in the trial."""
+
+
+def try_rates(search: Search) -> None:
+    """Try rates by factors of 4 for all; then half-way numbers of arrivals around the best, which
+    become contenders as well; whoever is far behind leaves."""
+    _drop_by_yardstick(search)
+    rates = search.question.rates(COARSE, search.question.exact_rate)
+    # What trains quickly goes first, since the trials of the others end once they are as far behind
+    # it as those that leave below.
+    effort: dict[int, list[Contender]] = {0: [], 1: [], 2: []}
+    for one in search.left:
+        assert one.clocked is not None
+        effort[0 if one.clocked.exact else 1 + one.barrierless].append(one)
+    bar = ANYTHING
+    for place, some in effort.items():
+        train(search, dict.fromkeys(some, rates), TRIAL, (1 + place / 6, 1 / 6), bar)
+        missed, value = min(map(trial_order, search.left))
+        bar = missed, NEAR * value
+    refine_by_training(search)
+    left = sorted(search.left, key=trial_order)
+    best = trial_order(left[0])
+    for rank, one in enumerate(left):
+        mine = trial_order(one)
+        near = mine[0] <= best[0] and mine[1] <= NEAR * best[1]
+        if not (one.stays or (near and rank < TRIED)):
+            one.leave(LEFT, slower(search.question, mine, best, NEAR))
+
+
+def _drop_by_yardstick(search: Search) -> None:
+    """Whoever is far behind by the yardstick of progress goes, and most of those that are slow to
+    simulate."""
+    found = sorted((c.clocked.yardstick, c.index) for c in search.left if c.clocked is not None)
+    slow = 0
+    for seconds, index in found:
+        one, best = search.contenders[index], found[0][0]
+        slow += one.barrierless
+        if one.stays:
+            continue
+        if seconds > FAR * best:
+            times = f"{seconds / best:.3g} times the best"
+            one.leave(SCREENED, f"{times} by the yardstick of progress")
+        elif one.barrierless and slow > MOST_SLOW:
+            text = f"not among the {MOST_SLOW} best without a barrier by the yardstick"
+            one.leave(SCREENED, text)
+
+
+# Going on from the best of each scheme, between what was tried and beyond its edges.
+STEPS, TRAINED_STEPS = 24, 8
+"""How often one goes on, at most, by the clock and by training."""
+
+REFINED, CLOSE = 6, 1.5
+"""By the clock one goes on from so many schemes at most, within this factor of the best."""
+
+TRAINED, FLAT = 3, 0.01
+"""By training one goes on from so many. Where the last step at an edge has gained less than this
+share, the edge is the end."""
+
+
+def refine_by_clock(search: Search) -> None:
+    """Go on from the best of each scheme, by what they take where nothing is trained, or by the
+    yardstick of progress; what is found becomes a contender."""
+    trains, catalogue = search.question.trains, search.question.scenario.catalogue
+
+    def worth(one: Contender) -> Order:
+        if one.barred or one.stage in (LIMITS, UNBUILT, UNHEARD) or one.expected is None:
+            return ANYTHING
+        if one.clocked is None:
+            return 0.0, float(np.nan_to_num(one.expected.value, nan=np.inf))
+        return (0.0, one.clocked.yardstick) if trains else one.clocked.order(np.nan)
+
+    for step in range(STEPS):
+        known = [(one, worth(one)) for one in _searched(search, search.contenders)]
+        fit = [one for one, (missed, value) in known if missed == 0 and value < np.inf]
+        best = best_of_each(fit, worth, catalogue)
+        near = [one for one in best if worth(one)[1] <= CLOSE * worth(best[0])[1]]
+        new = _go_on(search, near[:REFINED], worth)
+        if not new:
+            return
+        part = (0.9 + 0.1 * step / STEPS, 0.1 / STEPS)
+        _look_at(search, new, part)
+
+
+def refine_by_training(search: Search) -> None:
+    """The same by what trials at a few rates find."""
+    catalogue = search.question.scenario.catalogue
+    for step in range(TRAINED_STEPS):
+        fit = [one for one in _searched(search, search.left) if not one.barred]
+        best = best_of_each(fit, trial_order, catalogue)[:TRAINED]
+        new = _go_on(search, best, trial_order)
+        if not new:
+            return
+        part = (1.5 + 0.5 * step / TRAINED_STEPS, 0.25 / TRAINED_STEPS)
+        _look_at(search, new, part)
+        bar = CLOSE * max(map(_yardstick, best))
+        for one in remaining(new):
+            if _yardstick(one) > bar:
+                one.leave(SCREENED, "far behind what it was found from, by the yardstick")
+        rates = {one: search.question.rates(FINE, new[one].rate) for one in remaining(new)}
+        train(search, rates, TRIAL, part)
+
+
+def _searched(search: Search, contenders: Iterable[Contender]) -> list[Contender]:
+    """Those whose schemes are searched: of others, the config's own are compared alone."""
+    only = search.question.only
+    return [one for one in contenders if not only or one.scheme in only]
+
+
+def best_of_each(
+    contenders: Iterable[Contender], worth: Callable[[Contender], Order], catalogue: Catalogue
+) -> list[Contender]:
+    """The best of each scheme and of its choices that are no numbers, the best first."""
+    best: dict[str, Contender] = {}
+    for one in sorted(contenders, key=worth):
+        best.setdefault(alike(whole(one.section, catalogue)), one)
+    return [*best.values()]
+
+
+def _go_on(
+    search: Search, best: Iterable[Contender], worth: Callable[[Contender], Order]
+) -> dict[Contender, Contender]:
+    """New contenders beside the best, each with the one that it was found from; they are listed."""
+    question = search.question
+    catalogue, workers = question.scenario.catalogue, question.scenario.workers
+    tried: list[Tried] = [
+        (whole(one.section, catalogue), worth(one)[1]) for one in search.contenders
+    ]
+    new: dict[Contender, Contender] = {}
+    for one in best:
+        for section in neighbours(whole(one.section, catalogue), tried, workers, FLAT):
+            tried.append((section, np.inf))
+            found = Contender(len(search.contenders), brief(section, catalogue), False)
+            search.contenders.append(found)
+            new[found] = one
+    return new
+
+
+def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
+    """Build new contenders and run their clocks."""
+    some = [*new]
+    most = race_heats(search.question)[-1][0]
+    build_all(search, some, part, most)
+    clock_all(search, remaining(some), part)
+    if any(not one.unheard for one in search.left if one not in some):
+        for one in remaining(some):
+            if one.clocked is not None and one.clocked.unheard:
+                one.leave(UNHEARD, "some partition is hardly ever part of an update")
+
+
+HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
+"""Replications of each heat of the race, and how many schemes stay after it at most."""
+
+QUICK_HEATS = ((16, 24), (64, 12), (256, 8))
+"""The same where nothing is trained."""
+
+MOST_TRAINED = 4
+"""The most that replications of trainings are multiplied by."""
+
+
+def race(search: Search) -> None:
+    """Run all heats, each with more replications and fewer schemes: whoever is surely behind the
+    leader leaves, and the last of too many."""
+    question, heats = search.question, race_heats(search.question)
+    if question.trains:
+        _readmit_untuned_best(search)
+    for heat, (replications, most) in enumerate(heats):
+        _heat(search, search.left, replications, (3 + heat / len(heats), 1 / len(heats)))
+        leader = _leader(search)
+        stage = f"race, {replications} replications"
+        for rank, one in enumerate(sorted(search.left, key=final_order)):
+            if one is leader or one.stays:
+                continue
+            values, surge = (one.values, leader.values), question.surge
+            if behind(*values, question.goal.criterion, surge):
+                one.leave(stage, f"surely behind {leader.label}")
+            elif rank >= most:
+                one.leave(stage, f"not among the best {most}")
+    # Who left by what few replications said, and did better in them than the best does in all, may
+    # be better.
+    while better := [
+        one
+        for one in search.contenders
+        if one.stage not in ("", LIMITS, UNBUILT, UNHEARD) and one.final is not None
+        if final_order(one) < final_order(_leader(search))
+    ]:
+        for one in better:
+            one.leave("", "")
+        _heat(search, better, heats[-1][0], (4.0, 0.0))
+
+
+def race_heats(question: Question) -> list[tuple[int, int]]:
+    """Replications of each heat and how many schemes stay after it; more of both where few runs are
+    much slower than the others. The config's replications count if they are more."""
+    repeats, asked = question.scenario.repeats, int(question.scenario.base["replications"])
+    if question.trains:
+        return [(r * min(repeats, MOST_TRAINED), most) for r, most in HEATS]
+    heats = [(r * repeats, most) for r, most in QUICK_HEATS]
+    return [*heats[:-1], (max(heats[-1][0], asked), heats[-1][1])]
+
+
+def _heat(
+    search: Search, contenders: Sequence[Contender], replications: int, part: Progress
+) -> None:
+    """Let these run on the delays of the race."""
+    question = search.question
+    rates = {
+        one: tuple(dict.fromkeys((one.rate, question.common_rate))) if question.trains else ()
+        for one in contenders
+    }
+    for one, final in search.measure(rates, replications, part, RACE_DELAYS):
+        one.final = final
+        one.keep_limits(question, one.costs(question, final, one.value))
+    require_some(search.contenders)
+
+
+def _leader(search: Search) -> Contender:
+    """The best of those that may be recommended."""
+    allowed = [one for one in search.left if not one.barred]
+    return min(allowed or [one for one in search.left if not one.breaks], key=final_order)
+
+
+def _readmit_untuned_best(search: Search) -> None:
+    """Whoever would be first without tuning is in the race as well."""
+    common = search.question.common_rate
+    tried = [(c, c.trial) for c in search.contenders if c.trial and common in c.trial.rates]
+    if tried:
+        first, _ = min(tried, key=lambda pair: pair[1].order(common))
+        if first.stage == LEFT:
+            first.leave("", "")
