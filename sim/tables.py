@@ -53,6 +53,9 @@ TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary)
 """Types that a Parquet file can store as indices into a dictionary."""
 
 
+BYTES = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_fixed_size_binary)
+
+
 def read_csv(path: Path, most: int | None = MOST_CELLS, **options: Any) -> pd.DataFrame:
     """``pandas.read_csv`` of a file, gzipped or not, of at most so many cells, checked first.
 
@@ -129,7 +132,7 @@ def read_parquet(
             require_cells(facts.num_rows * facts.num_columns, most)
             wanted = columns and [name for name in columns if name in schema.names]
             table = _rows_of(file, wanted, most)
-        frame: pd.DataFrame = _without_dictionaries(table).to_pandas()
+        frame: pd.DataFrame = _with_texts(_without_dictionaries(table)).to_pandas()
         return frame
 
 
@@ -168,4 +171,17 @@ def _without_dictionaries(table: pa.Table) -> pa.Table:
                 raise UnusableFile(f"column {short(field.name)} holds a text of {longest} letters")
             plain = column.cast(field.type.value_type)
             table = table.set_column(index, field.with_type(field.type.value_type), plain)
+    return table
+
+
+def _with_texts(table: pa.Table) -> pa.Table:
+    """Bytes as the texts that they are."""
+    for index, field in enumerate(table.schema):
+        if any(fits(field.type) for fits in BYTES):
+            try:
+                plain = table.column(index).cast(pa.large_string())
+            except pa.ArrowException:
+                what = f"column {short(field.name)} holds bytes that are no text"
+                raise UnusableFile(f"{what}; valid: numbers, or texts in UTF-8") from None
+            table = table.set_column(index, field.with_type(pa.large_string()), plain)
     return table

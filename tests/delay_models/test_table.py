@@ -88,6 +88,7 @@ def test_odd_csv_files_are_refused(text: str, mention: str, tmp_path: Path) -> N
         (["1.5", "2.5"], "column a holds"),
         (["1.5", "fast"], "row 2, column a: 'fast'"),
         ([b"x", b"y"], "row 1, column a"),
+        ([b"\xff", b"\xfe"], "column a holds bytes that are no text"),
         ([[1.0, 2.0], [3.0]], "column a holds list<element: double>"),
         ([{"x": 1}, {"x": 2}], "column a holds struct"),
         ([Decimal("1.5"), Decimal("2.5")], "column a holds object"),
