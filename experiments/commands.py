@@ -396,13 +396,17 @@ def explore(
     no_browser: Annotated[
         bool, option("Only print the address; open no browser.", "--no-browser")
     ] = False,
+    host: Annotated[
+        str,
+        option("Address to serve at. Others than this machine need the token in the address."),
+    ] = "127.0.0.1",
 ) -> None:
     """Open a local page with sliders that redraw loss, time and error as you move them."""
     import webbrowser
 
     from .explore.server import Server, serve_pages
 
-    server = Server(port)
+    server = Server(port, host)
 
     def ready() -> None:
         terminal.say(f"{server.address} (Ctrl-C ends it)")

@@ -21,6 +21,7 @@ from erasurehead.experiments.explore.server import (
     LAWS,
     Choice,
     Server,
+    Turns,
     chosen,
     delay,
     document,
@@ -156,3 +157,93 @@ def test_a_port_that_is_taken_is_one_line(server: Server) -> None:
     port = server.server_address[1]
     with pytest.raises(ConfigError, match=f"--port = {port}: cannot be used"):
         Server(port)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+        {"Origin": "null"},
+    ],
+    ids=str,
+)
+def test_pages_elsewhere_are_refused(server: Server, headers: dict[str, str]) -> None:
+    """Catches any page on the web that makes this machine compute."""
+    with pytest.raises(HTTPError, match="403"):
+        asked(server, "/draw?n=1", **headers)
+    own = {"Origin": server.address.rstrip("/"), "Sec-Fetch-Site": "same-origin"}
+    assert "error" in json.loads(asked(server, "/draw?n=1", **own))
+
+
+def test_names_without_a_port_are_those_of_port_80(server: Server) -> None:
+    with pytest.raises(HTTPError, match="403"):
+        asked(server, "/", Host="127.0.0.1")
+    server.server_address = (server.server_address[0], 80)
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{server.socket.getsockname()[1]}/", headers={"Host": "localhost"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as found:
+        assert found.status == 200
+
+
+def test_the_newest_request_of_a_page_takes_the_place_of_the_older() -> None:
+    """While one draws, a hundred of one page and one of another wait: three are drawn."""
+    turns, drawn, refused = Turns(), list[str](), list[str]()
+    began, go_on = threading.Event(), threading.Event()
+
+    def ask(page: str, name: str) -> None:
+        with turns.turn(page) as mine:
+            (drawn if mine else refused).append(name)
+            if name == "first":
+                began.set()
+                assert go_on.wait(30)
+
+    def started(page: str, name: str) -> threading.Thread:
+        thread = threading.Thread(target=ask, args=(page, name))
+        thread.start()
+        return thread
+
+    threads = [started("a", "first")]
+    assert began.wait(30)
+    for place in range(100):  # each is there before the next one comes
+        threads.append(started("a", f"a{place}"))
+        if place:
+            threads[-2].join(30)
+    threads.append(started("b", "b"))
+    while len(turns._newest) < 2:
+        began.wait(0.001)
+    go_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(drawn) == ["a99", "b", "first"]
+    assert len(refused) == 99
+    assert not turns._newest
+
+
+def test_a_backlog_of_pages_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("erasurehead.experiments.explore.server.MOST_PAGES", 1)
+    turns = Turns()
+    with turns.turn("a") as first, turns.turn("b") as second:
+        assert (first, second) == (True, False)
+
+
+def test_others_need_the_token_of_the_address() -> None:
+    made = Server(0, "0.0.0.0")
+    thread = threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        port, token = made.server_address[1], made.root
+        assert len(token) > 10
+        assert made.address.endswith(token)
+        local = f"http://127.0.0.1:{port}"
+        with urllib.request.urlopen(f"{local}{token}", timeout=30) as found:
+            assert found.read() == made.front
+        for path in ("/", "/draw?n=1", "/wrong/draw?n=1"):
+            with pytest.raises(HTTPError, match="404"):
+                urllib.request.urlopen(local + path, timeout=30)
+    finally:
+        made.shutdown()
+        made.server_close()
+        thread.join()

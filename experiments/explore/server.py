@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import secrets
 import signal
+import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -209,6 +212,12 @@ def chosen(query: Mapping[str, str]) -> dict[str, float | str]:
 
 HOST = "127.0.0.1"
 
+HTTP = 80
+"""The port that browsers leave out of a name."""
+
+MOST_PAGES = 64
+"""Pages whose requests wait; others are told to come back."""
+
 MOST_TEXT = 2000
 """Characters of an address."""
 
@@ -232,6 +241,7 @@ def respond(query: str, theory: ClosedForms) -> dict[str, object]:
     """
     try:
         given = dict(parse_qsl(query, keep_blank_values=True))
+        given.pop("page", None)
         patient = given.pop("patient", "") == "1"
         return drawn_page(document(chosen(given)), theory, patient)
     except Exception as error:
@@ -240,19 +250,61 @@ def respond(query: str, theory: ClosedForms) -> dict[str, object]:
         return {"error": line(fault if mistake is None else mistake)}
 
 
+class Turns:
+    """Who may draw: one request at a time, and of each page the newest."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._newest: dict[str, object] = {}
+        self._drawing = False
+
+    @contextmanager
+    def turn(self, page: str) -> Iterator[bool]:
+        """Wait for it; False if a newer request of the page came, or too many pages wait."""
+        mine = object()
+        with self._changed:
+            if page not in self._newest and len(self._newest) >= MOST_PAGES:
+                yield False
+                return
+            self._newest[page] = mine
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._drawing or self._newest[page] is not mine)
+            newest = self._newest[page] is mine
+            self._drawing = self._drawing or newest
+        if not newest:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            with self._changed:
+                self._drawing = False
+                if self._newest[page] is mine:
+                    del self._newest[page]
+                self._changed.notify_all()
+
+
 class Server(ThreadingHTTPServer):
-    """Threads, since a browser opens connections that it does not use; one drawing at a time."""
+    """Threads, since a browser opens connections that it does not use; one drawing at a time.
+
+    For this machine alone, or for all who know the address: then it has a token in it.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 128
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, host: str = HOST) -> None:
         try:
-            super().__init__((HOST, port), Handler)
+            super().__init__((host, port), Handler)
         except OSError as error:
             valid = f"cannot be used ({error.strerror}); give another, or 0 for any"
+            if host != HOST:
+                raise at("--host", f"{host}:{port}", valid) from None
             raise at("--port", port, valid) from None
-        self.drawing = threading.Lock()
+        self.open = host != HOST
+        self.root = f"/{secrets.token_urlsafe(9)}/" if self.open else "/"
+        self.turns = Turns()
         self.theory = ClosedForms()
         self.front = start_page().encode()
 
@@ -263,12 +315,14 @@ class Server(ThreadingHTTPServer):
     @property
     def address(self) -> str:
         """Where the page is."""
-        return f"http://{HOST}:{self.server_address[1]}/"
+        host, port = self.server_address[:2]
+        name = socket.gethostname() if host == "0.0.0.0" else str(host)
+        return f"http://{name}:{port}{self.root}"
 
 
 @final
 class Handler(BaseHTTPRequestHandler):
-    """Answers ``/`` with the page, and ``/draw?n=30&...`` with pictures."""
+    """Answers the root with the page, and ``draw?n=30&...`` below it with pictures."""
 
     server_version = "erasurehead"
     sys_version = ""
@@ -278,20 +332,33 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer one request, or refuse it with a status and one line."""
         found = urlsplit(self.path[:MOST_TEXT])
-        names = (
-            f"{HOST}:{self.server.server_address[1]}",
-            f"localhost:{self.server.server_address[1]}",
-        )
-        if self.headers.get("Host") not in names:  # a page elsewhere that points its name here
-            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"this machine alone")
-        elif found.path == "/":
+        if not self._may_ask():
+            self._send(HTTPStatus.FORBIDDEN, "text/plain", b"this machine and this page alone")
+        elif found.path == self.server.root:
             self._send(HTTPStatus.OK, "text/html; charset=utf-8", self.server.front)
-        elif found.path == "/draw":
-            with self.server.drawing:
-                said = respond(found.query, self.server.theory)
-            self._send(HTTPStatus.OK, "application/json", json.dumps(said).encode())
+        elif found.path == f"{self.server.root}draw":
+            page = dict(parse_qsl(found.query)).get("page", "")
+            with self.server.turns.turn(page[:LONGEST]) as mine:
+                said = respond(found.query, self.server.theory) if mine else None
+            if said is None:
+                self._send(HTTPStatus.CONFLICT, "text/plain", b"a newer request took its place")
+            else:
+                self._send(HTTPStatus.OK, "application/json", json.dumps(said).encode())
         else:
             self._send(HTTPStatus.NOT_FOUND, "text/plain", b"no such page")
+
+    def _may_ask(self) -> bool:
+        """Not a page elsewhere: one that points its name here, or that sends its readers here."""
+        host, port = self.headers.get("Host", ""), self.server.server_address[1]
+        names = {f"{name}:{port}" for name in (HOST, "localhost")}
+        if port == HTTP:
+            names |= {HOST, "localhost"}
+        if not self.server.open and host not in names:
+            return False
+        site = self.headers.get("Sec-Fetch-Site", "none")
+        return site in ("same-origin", "none") and self.headers.get("Origin", f"http://{host}") == (
+            f"http://{host}"
+        )
 
     def _send(self, status: HTTPStatus, kind: str, body: bytes) -> None:
         self.send_response(status)

@@ -2,6 +2,7 @@
 (() => {
   const {all, one, tell} = pictures;
   const form = one("#controls"), shown = one("#shown"), error = one("#error");
+  const page = String(Math.random()).slice(2);
   let busy = false, again = false, first = true, began = 0;
   // While a slider moves, the simulation alone; closed forms that are not known yet follow at rest.
   const labelled = () => {
@@ -25,9 +26,10 @@
     shown.setAttribute("aria-busy", "true");
     let more = false;
     const asked = began, query = new URLSearchParams(new FormData(form));
+    query.set("page", page);
     if (patient) query.set("patient", "1");
     try {
-      const answer = await fetch(`/draw?${query}`);
+      const answer = await fetch(`draw?${query}`);
       const found = await answer.json();
       error.hidden = !found.error;
       shown.classList.toggle("stale", Boolean(found.error));
