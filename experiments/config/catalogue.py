@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from ...delay_models import MODELS, DelayModel
+from ...sim.files import UnusableFile, require_regular
 from ...sim.load_laws import LOAD_LAWS, LoadLaw
 from ...sim.optimizers import OPTIMIZERS, Optimizer
 from ...sim.problems import DATASETS, LOSSES, DatasetFamily, Problem
@@ -165,9 +166,10 @@ def _installed(path: tuple[str, ...]) -> tuple[Plugin, ...]:
 
 def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
     try:
+        require_regular(path)  # a FIFO or a device never ends
         source = path.read_bytes()
-    except FileNotFoundError:
-        raise _wrong(str(path), "no such file") from None
+    except UnusableFile as error:
+        raise _wrong(str(path), str(error)) from None
     except OSError as error:
         raise _wrong(str(path), f"cannot be read: {error.strerror}") from None
     digest = hashlib.sha256(source).hexdigest()
@@ -180,7 +182,9 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         sys.modules[name] = module  # where dataclasses look up the names in their annotations
         try:
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a plugin may exit, or raise what is no Exception
             sys.modules.pop(name, None)
             raise _wrong(str(path), _reason(error, (path,))) from None
     return sys.modules[name], (path,), digest
@@ -191,7 +195,9 @@ def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
     try:
         module = importlib.import_module(name)
         top = sys.modules[name.partition(".")[0]]
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise _wrong(name, _reason(error, ())) from None
     folders = [Path(folder) for folder in getattr(top, "__path__", ())]
     found = tuple(file for folder in folders for file in sorted(folder.rglob("*.py")))
@@ -216,9 +222,9 @@ def blamed(catalogue: Catalogue) -> Iterator[None]:
     """
     try:
         yield
-    except ConfigError:
+    except (ConfigError, KeyboardInterrupt):
         raise
-    except Exception as error:
+    except BaseException as error:
         for plugin in catalogue.plugins:
             if _line(error, plugin.files) is not None:
                 raise _wrong(plugin.name, _reason(error, plugin.files)) from None

@@ -127,7 +127,7 @@ class Done:
 def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
     """What a worker process does with a cell, telling the share that is done, 0 to 1.
 
-    Any error is that cell's alone.
+    Any error is that cell's alone, also where a plugin exits.
     """
     began = time.monotonic()
     result: CellResult | str
@@ -135,7 +135,9 @@ def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
         result = compute(cell, lambda done, total: share(done / total))
     except EXPECTED as error:
         result = str(error)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         short = is_memory(error)
         result = out_of_memory(error) if short else f"{type(error).__name__}: {error}"
     return Done(result, time.monotonic() - began, code_fingerprint())

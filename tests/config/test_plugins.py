@@ -263,6 +263,7 @@ LOOSE = PLUGIN.replace("@dataclass(frozen=True, config=STRICT)\nclass Flat", "cl
         ("x = 1\n\ny = x / 0\n", ["line 3", "ZeroDivisionError"]),
         ("import nowhere\n", ["line 1", "nowhere"]),
         ("raise SystemExit(3)\n", ["SystemExit"]),
+        ("class Odd(BaseException): pass\nraise Odd('q')\n", ["line 2", "Odd: q"]),
         ("x = 1\n", ["defines no class", "SchemeFamily", "DelayModel"]),
         (CLASH, ["schemes", "uncoded", "is taken"]),
         (NAMELESS, ["Flat", "no name", "ClassVar"]),
@@ -290,6 +291,36 @@ def test_a_bad_plugin_is_one_clear_line(
     for mention in mentions:
         assert mention in error
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", ["FIFO", "device", "folder"])
+def test_a_plugin_is_a_regular_file(kind: str, tmp_path: Path) -> None:
+    """Catches a command that reads for ever."""
+    path = tmp_path / "my_code.py"
+    if kind == "FIFO":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    with pytest.raises(ConfigError, match=f"{path}: is a {kind}; must be a regular file"):
+        cells(BASE | {"plugins": [str(path)]})
+
+
+@pytest.mark.parametrize("words", ["raise SystemExit(0)", "sys.exit()", "raise Odd('q')"])
+def test_a_plugin_that_exits_while_it_computes_is_a_failed_cell(
+    words: str, file: Path, tmp_path: Path
+) -> None:
+    """Catches exit code 0 with nothing computed; other cells have their numbers."""
+    before = "        return rng.uniform"
+    assert before in PLUGIN
+    source = PLUGIN.replace(before, f"        {words}\n{before}")
+    file.write_text(f"{source}\nimport sys\nclass Odd(BaseException): ...\n")
+    config = tmp_path / "c.yaml"
+    config.write_text(yaml.safe_dump(BASE | {"plugins": [str(file)]}))
+    done = inside("run", config, "--output", tmp_path / "out")
+    assert done.returncode == 1, done
+    assert ("Odd: q" if "Odd" in words else "SystemExit") in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
