@@ -126,7 +126,7 @@ def judge_workers(tables: Sequence[FloatArray]) -> Workers | None:
     slow = ratios > level
     ends = np.cumsum([len(table) for table in tables])[:-1]
     runs = _runs(np.split(slow, ends))
-    standing = standing_out(found, waits(rounds, medians), grouped.of_rounds)
+    standing = standing_out(rounds, medians, found, waits(rounds, medians))
     lasting = _long_spells(slow, runs)
     standing += [int(j) for j in costly if lasting[j] and j not in standing]
     order = [*standing, *(int(j) for j in costly if j not in standing)]

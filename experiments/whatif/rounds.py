@@ -7,7 +7,7 @@ and every change is one pass over them.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from ...delay_models.base import FloatArray
+from .intervals import wandering
 
 PIECE = 2_000_000
 """Cells of a piece, 16 MB: what is computed of a large table takes little memory beside it."""
@@ -287,6 +288,10 @@ DRAWS = 199
 """Times that the rounds' slowest workers are dealt out at random; two numbers are compared, so
 chance makes somebody stand out in 1 % of the tables in which nobody does."""
 
+SPANS, FEWEST_BLOCKS, FEWEST = 4.0, 4, 30
+"""A block is so many times as long as workers stay slow, but there are so many blocks; fewer rounds
+than ``FEWEST`` do not show how long that is."""
+
 MOST = 20
 """Hosts that are looked for."""
 
@@ -332,37 +337,69 @@ def slow_alone(found: Slowest) -> tuple[FloatArray, FloatArray]:
     return cost, np.bincount(worker, minlength=found.of) / rounds
 
 
-def standing_out(found: Slowest, blame: FloatArray, blocks: NDArray[np.int64]) -> list[int]:
+def standing_out(
+    table: FloatArray, medians: FloatArray, found: Slowest, blame: FloatArray
+) -> list[int]:
     """The workers that are the slowest more often, or for longer, than chance explains.
 
-    By chance, whoever is the slowest in a block of rounds might as well be any other worker. The
-    one with most blame among those who stand out is taken away, and the question is asked again
+    By chance, whoever is the slowest in a block of rounds might as well be any other worker. A
+    block is as long as workers stay slow, so that a spell counts once; the one with most blame has
+    no say in that, or a single slow worker would hide itself. Where all wander, or rounds are too
+    few to tell, some worker is slow for most of a table by chance; there a worker must also be
+    further from the others than they differ among themselves.
+
+    The one with most blame among those who stand out is taken away, and the question is asked again
     of the others: of two slow hosts, one may hide the other.
 
     Args:
+        table: ``(R, n)`` seconds.
+        medians: ``(R,)`` seconds, of the rounds.
         found: with K at least ``MOST`` + 2, or n.
         blame: ``(n,)``, as ``waits`` gives it.
-        blocks: ``(R,)``, which block each round belongs to, so that a spell of one host counts
-            once.
 
     Returns:
         Workers, in the order in which they were taken away; at most ``MOST``.
     """
     gone: list[int] = []
-    draw = np.random.default_rng(SEED).integers
-    while len(gone) < MOST and found.of - len(gone) > 2:
+    rounds, n = table.shape
+    mean = _mean_logs(table, medians)
+    rng = np.random.default_rng(SEED)
+    # Clocks that tick coarsely make ties; the first worker is not to end all of these rounds.
+    order = np.lexsort((rng.random(found.seconds.shape), -found.seconds), axis=-1)
+    found = replace(found, workers=np.take_along_axis(found.workers, order, axis=1))
+    while len(gone) < MOST and n - len(gone) > 2:
+        left = np.delete(np.arange(n), gone)
+        span = wandering(table, [*gone, int(left[np.argmax(blame[left])])])
+        length = max(1, min(int(np.ceil(SPANS * span)), rounds // FEWEST_BLOCKS))
         first, worker, second = found.without(gone)
-        places, inverse = np.unique(blocks * found.of + worker, return_inverse=True)
-        owners = places % found.of
-        out = np.zeros(found.of, dtype=bool)
-        for weights in (first - second, np.ones(len(first))):
+        places, inverse = np.unique(np.arange(rounds) // length * n + worker, return_inverse=True)
+        out = np.zeros(n, dtype=bool)
+        for weights in (first - second, np.ones(rounds)):
             sums = np.bincount(inverse, weights=weights).astype(np.float64)
-            seen = np.bincount(owners, weights=sums, minlength=found.of)
-            out |= seen > _by_chance(sums, found.of - len(gone), draw) * (1 + 1e-9)
+            seen = np.bincount(places % n, weights=sums, minlength=n)
+            out |= seen > _by_chance(sums, len(left), rng.integers) * (1 + 1e-9)
+        if out.any() and (span > 0 or rounds < FEWEST):
+            deals = (rng.standard_normal(len(left)) for _ in range(DRAWS))
+            reach = max(float(_beyond(deal).max()) for deal in deals)
+            out[left] &= _beyond(mean[left]) > reach
         if not out.any():
             break
         gone.append(int(np.argmax(np.where(out, blame, -1.0))))
     return gone
+
+
+def _mean_logs(table: FloatArray, medians: FloatArray) -> FloatArray:
+    """Each worker's mean logarithm of delay over round's median, ``(n,)``."""
+    total = np.zeros(table.shape[1])
+    for rows in pieces(*table.shape):
+        total += np.log(np.maximum(table[rows] / medians[rows, None], 1e-12)).sum(axis=0)
+    return total / len(table)
+
+
+def _beyond(values: FloatArray) -> FloatArray:
+    """How far values lie above their median, in robust standard deviations."""
+    above = values - np.median(values)
+    return np.asarray(above / max(1.4826 * float(np.median(np.abs(above))), 1e-12))
 
 
 def _by_chance(sums: FloatArray, workers: int, draw: Callable[..., NDArray[np.int64]]) -> float:

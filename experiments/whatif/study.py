@@ -167,7 +167,7 @@ class _Load:
         others = np.argsort(-self.blame, kind="stable")
         # Blocks are long enough for rounds as a whole, and for the worst hosts' spells.
         self.blocks = blocks((self.first, self.medians, self.gaps, *map(self._alone, others[:3])))
-        self.standing = rounds.standing_out(self.slowest, self.blame, self.blocks.of_rounds)
+        self.standing = rounds.standing_out(self.table, self.medians, self.slowest, self.blame)
         self.order = [*self.standing, *others[~np.isin(others, self.standing)].tolist()]
 
     def _alone(self, host: int) -> FloatArray:
