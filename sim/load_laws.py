@@ -62,12 +62,8 @@ class LoadLaw(ABC):
         """
         if messages == 1:
             return self.worker_times(tape, loads, start, stop)
-        once = _Streams(tape)
-        if shares is None:  # product first: a whole partition stays a whole number
-            parts = [np.asarray(loads * piece / messages) for piece in range(1, messages + 1)]
-        else:
-            parts = [np.asarray(loads * share) for share in shares]
-        done = [self.worker_times(once, part, start, stop) for part in parts]
+        once, parts = _Streams(tape), _parts(loads, messages, shares)
+        done = [self.worker_times(once, part, start, stop) for part in parts.T]
         return np.stack(done, axis=-1).reshape(stop - start, -1)
 
     def task_times(
@@ -86,6 +82,14 @@ class LoadLaw(ABC):
         own = (_Streams(tape, task * streams) for task in range(tasks))
         times = [self.worker_times(draws, loads, start, stop) for draws in own]
         return np.stack(times, axis=-1).reshape(stop - start, -1)
+
+
+def _parts(loads: Loads, messages: int, shares: FloatArray | None) -> FloatArray:
+    """``(n, m)`` partitions that each worker has done by each of its messages."""
+    if shares is not None:
+        return np.asarray(loads[:, None] * shares)
+    # Product first: a whole partition stays a whole number.
+    return np.asarray(loads[:, None] * np.arange(1, messages + 1) / messages)
 
 
 @final
@@ -120,6 +124,24 @@ class OfOneDraw(LoadLaw):
         if np.any(growth != 1):
             times = times * growth
         return times + cost if np.any(cost) else times
+
+    @override
+    def message_times(
+        self,
+        tape: TapeLike,
+        loads: Loads,
+        messages: int,
+        start: int,
+        stop: int,
+        shares: FloatArray | None = None,
+    ) -> FloatArray:
+        """All messages at once: a product and a sum for each."""
+        if messages == 1:
+            return self.worker_times(tape, loads, start, stop)
+        parts = _parts(loads, messages, shares)
+        times = tape.rows(start, stop)[:, :, None] * self.growth(parts)
+        times += self.cost(parts)
+        return times.reshape(stop - start, -1)
 
 
 @final

@@ -136,6 +136,7 @@ class Scenario:
         worker_time: seconds at load 1 and 2, medians, and the mean of the slowest of n at load 1.
         surge: seconds by which the slowest of many rounds is slower than the slowest of a run.
         repeats: how many times the usual replications are needed, since few rounds are very slow.
+        affordable: replications that one run of each scheme of the config may have.
         notes: what should be known of the input, a line each.
         data_dir: where the public data sets lie.
     """
@@ -149,6 +150,7 @@ class Scenario:
     worker_time: tuple[float, float, float]
     surge: float
     repeats: int
+    affordable: int
     notes: tuple[str, ...]
     data_dir: Path | None
 
@@ -178,7 +180,7 @@ def read_scenario(
     whole["schemes"] = whole["schemes"] or [TODAY]
     asked = cells(whole, data_dir)
     build.require_delays(asked[0], "a recommendation")
-    grid, left_out = _possible(asked)
+    grid, left_out, affordable = _possible(asked)
     first = grid[0]
     settings = first.settings
     _, learning = build.both(first)
@@ -189,7 +191,7 @@ def read_scenario(
     finite = np.where(np.isfinite(one), one, np.nan)
     if not np.isfinite(finite).any():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
-    surge, repeats = _rare(settings)
+    surge, repeats = _rare(settings, affordable)
     lines = [*notes, *left_out, *build.warnings(settings)]
     if isinstance(model, ReplayedDelays):
         lines.append(
@@ -210,6 +212,7 @@ def read_scenario(
         worker_time=times,
         surge=surge,
         repeats=repeats,
+        affordable=affordable,
         notes=tuple(dict.fromkeys(lines)),
         data_dir=data_dir,
     )
@@ -218,6 +221,9 @@ def read_scenario(
 MANY, RUNS = 20_000, 16
 """Rounds that are drawn to see what is rare, and of so many replications."""
 
+MOST_RUNS = 256
+"""Replications of the last heat of a race."""
+
 FEWEST, NOISE = 8, 0.05
 """A mean round of so many runs shall be known to this relative error."""
 
@@ -225,7 +231,7 @@ MOST_REPEATS, MOST_CELLS = 16, 2**14
 """The most that replications are multiplied by, alone and times the worker-rounds of a run."""
 
 
-def _rare(settings: Settings) -> tuple[float, int]:
+def _rare(settings: Settings, affordable: int) -> tuple[float, int]:
     """What rare rounds do: ``surge`` and ``repeats`` of a scenario, from many rounds of uncoded."""
     model, n, length = settings.delay, settings.workers, settings.iterations
     rounds = min(MANY, 2**21 // n, RUNS * (model.rounds_available() or MANY)) // RUNS
@@ -240,7 +246,7 @@ def _rare(settings: Settings) -> tuple[float, int]:
     noise = float(slowest.std() / slowest.mean()) / NOISE
     needed, most = noise**2 / (FEWEST * length), MOST_CELLS / (length * n)
     repeats = 1
-    while repeats < min(needed, most / 4, MOST_REPEATS):
+    while repeats < min(needed, most / 4, affordable / MOST_RUNS / 4, MOST_REPEATS):
         repeats *= 4
     return surge, repeats
 
@@ -249,9 +255,9 @@ def _finite_median(seconds: FloatArray) -> float:
     return float(np.nanmedian(np.where(np.isfinite(seconds), seconds, np.nan)))
 
 
-def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
-    """The cells that can be built, and a line for each other one: of a list of values, some may not
-    suit the rest.
+def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str], int]:
+    """The cells that can be built, a line for each other one, and the replications that each can
+    have: of a list of values, some may not suit the rest.
 
     Raises:
         ConfigError: there is none, one takes too long for a search of some hundred schemes, or data
@@ -262,10 +268,13 @@ def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
         raise at("workers", settings.workers, f"must be at most {MOST_WORKERS} for a search")
     found = check(grid, Room.here(Path()))
     possible = [cell for cell in grid if cell.key in found.estimates]
+    affordable = np.inf
     for cell in possible:
         need = found.estimates[cell.key]
         share = SEARCHED / cell.settings.replications
         seconds, memory = need.seconds * share, need.memory * share
+        room = min(LONGEST / max(seconds, 1e-9), LARGEST / max(memory, 1))
+        affordable = min(affordable, SEARCHED * room)
         if seconds > LONGEST or memory > LARGEST:
             takes = f"about {seconds:.3g} s and {size(memory)} for one of many runs"
             valid = f"at most {LONGEST:g} s and {size(LARGEST)} for a search"
@@ -276,7 +285,7 @@ def _possible(grid: Sequence[Cell]) -> tuple[list[Cell], list[str]]:
         for cell in grid
         if cell.key in found.impossible
     ]
-    return possible, left_out
+    return possible, left_out, int(affordable)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from .candidates import CLOCK, Expected, profile
 from .contender import Contender, remaining, to_goal
 from .measure import Performance, Refused, Simulation, performance
 from .question import ANYTHING, Order, Question
+from .scenario import MOST_REPEATS
 
 STAGES = 5
 """Steps of the progress bar: theory and clock, trial, rates, race, sensitivity."""
@@ -158,9 +159,14 @@ def build_all(
         one.keep_limits(search.question, {"load": float(known.holds)})
 
 
-def clock_all(search: Search, contenders: Iterable[Contender], part: Progress) -> None:
-    """Simulate the clocks of schemes, and note what is expected where theory does not know."""
-    replications = CLOCKED * search.question.scenario.repeats
+def clock_all(
+    search: Search, contenders: Iterable[Contender], part: Progress, most: int = MOST_REPEATS
+) -> None:
+    """Simulate the clocks of schemes, and note what is expected where theory does not know.
+
+    ``most``: the replications are multiplied by, where few rounds are very slow.
+    """
+    replications = CLOCKED * min(search.question.scenario.repeats, most)
     for one, clocked in search.measure(dict.fromkeys(contenders, ()), replications, part):
         one.clocked = clocked
         value = np.nan

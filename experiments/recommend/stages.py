@@ -23,6 +23,7 @@ from .contender import (
     trial_order,
 )
 from .question import ANYTHING, Order, Question
+from .scenario import MOST_RUNS
 from .search import (
     CLOCKED,
     MOST_ITERATIONS,
@@ -323,17 +324,18 @@ def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
     some = [*new]
     most = race_heats(search.question)[-1][0]
     build_all(search, some, part, most)
-    clock_all(search, remaining(some), part)
-    if any(not one.unheard for one in search.left if one not in some):
+    clock_all(search, remaining(some), part, MOST_TRAINED)
+    heard = [one for one in search.left if one.clocked is not None and not one.clocked.unheard]
+    if heard and not search.question.request.allow_unheard:
         for one in remaining(some):
-            if one.clocked is not None and one.clocked.unheard:
+            if one not in heard:
                 one.leave(UNHEARD, "some partition is hardly ever part of an update")
 
 
 HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
 """Replications of each heat of the race, and how many schemes stay after it at most."""
 
-QUICK_HEATS = ((16, 24), (64, 12), (256, 8))
+QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))
 """The same where nothing is trained."""
 
 MOST_TRAINED = 4
@@ -372,13 +374,14 @@ def race(search: Search) -> None:
 
 
 def race_heats(question: Question) -> list[tuple[int, int]]:
-    """Replications of each heat and how many schemes stay after it; more of both where few runs are
-    much slower than the others. The config's replications count if they are more."""
-    repeats, asked = question.scenario.repeats, int(question.scenario.base["replications"])
+    """Replications of each heat and how many schemes stay after it: more and fewer where few rounds
+    are much slower than the others. The config's replications count if they are more."""
+    scenario = question.scenario
+    repeats, asked = scenario.repeats, int(scenario.base["replications"])
     if question.trains:
         return [(r * min(repeats, MOST_TRAINED), most) for r, most in HEATS]
-    heats = [(r * repeats, most) for r, most in QUICK_HEATS]
-    return [*heats[:-1], (max(heats[-1][0], asked), heats[-1][1])]
+    heats = [(r * repeats, most if repeats == 1 else most // 2) for r, most in QUICK_HEATS]
+    return [*heats[:-1], (max(heats[-1][0], min(asked, scenario.affordable)), heats[-1][1])]
 
 
 def _heat(

@@ -375,7 +375,7 @@ def pareto_arrival(k: int) -> float:
 
 
 def brute(
-    found: Recommendation, sections: Iterable[Fields], replications: int = 64, delays: int = 5
+    found: Recommendation, sections: Iterable[Fields], replications: int = 32, delays: int = 5
 ) -> None:
     """The recommended section is within 2 % of the best of all sections, on delays of their own."""
 
