@@ -457,7 +457,10 @@ def compare(
     """Compare two results of the same schemes, such as simulated and measured ones."""
     from . import compare
 
-    terminal.show(compare.compare_results(first, second, output, _said()))
+    page = compare.compare_results(first, second, output, _said())
+    for note in page.answer.notes:
+        terminal.tell(f"note: {note}")
+    terminal.show(page)
     terminal.say(f"table and pictures in {output}/")
 
 

@@ -24,7 +24,7 @@ from .pictures.records import LIVE, Records, read_records, swept_keys
 from .run import files
 from .run.files import output_folder
 from .run.records import CONFIDENCE, interval_columns
-from .text import left_out
+from .text import enumerated, left_out
 
 TABLE = "comparison.csv"
 PICTURE = "comparison"
@@ -327,7 +327,8 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     one, two = read_records(first), read_records(second)
     together, names = pairs(one, two), _names(one, two)
     table = comparison_table(together)
-    said = replace(comparison_answer(table, *names), command=command)
+    notes = differences(one, two, *names)
+    said = replace(comparison_answer(table, *names), command=command, notes=notes)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
     with output_folder(output, FILES):
         files.remove([output / ANSWER])
@@ -335,6 +336,28 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
         style.save(paint.figure(chart.picture), output / PICTURE)
         write_answer(said, output)
     return comparison_page(table, said, [chart])
+
+
+SETTINGS = ("workers", "iterations", "seed", "delay", "load_law", "policy", "network", "failures")
+"""Settings in which results of like schemes should not differ without a word."""
+
+
+def differences(one: Records, two: Records, first: str, second: str) -> tuple[str, ...]:
+    """In which settings the two results differ, and which schemes one of them has alone."""
+    notes = list[str]()
+    configs = one.config or {}, two.config or {}
+    for key in SETTINGS if all(configs) else ():
+        a, b = (config.get(key) for config in configs)
+        if a != b:
+            plain = all(isinstance(value, int | float | str) for value in (a, b))
+            which = f": {a} in {first}, {b} in {second}" if plain else ""
+            notes.append(f"They differ in {key}{which}, so ratios are not of schemes alone.")
+    labels = [[label for label, _ in records.labels()] for records in (one, two)]
+    for name, mine, theirs in ((first, *labels), (second, *labels[::-1])):
+        alone = [label for label in mine if label not in theirs]
+        if alone:
+            notes.append(f"Only {name} has {enumerated(alone, 4)}.")
+    return tuple(notes)
 
 
 def _names(one: Records, two: Records) -> tuple[str, str]:

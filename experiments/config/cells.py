@@ -7,6 +7,7 @@ import hashlib
 import itertools
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -249,10 +250,20 @@ def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
     for key, values in sweep.items():
         if not values:
             raise at(f"sweep.{key}", values, "must list at least one value")
+        known = Counter(map(_as_compared, values))
+        twice = next((value for value in values if known[_as_compared(value)] > 1), None)
+        if twice is not None:
+            raise at(f"sweep.{key}", twice, "appears twice; give each value once")
     points = math.prod(len(values) for values in sweep.values())
     if points > MOST_POINTS:
         raise at("sweep", points, f"must have at most {MOST_POINTS} points")
     return sweep
+
+
+def _as_compared(value: Any) -> Any:
+    """1 and 1.0 are one value."""
+    plain_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if plain_number else json.dumps(value, sort_keys=True, default=str)
 
 
 class _Grid:

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
@@ -113,14 +113,15 @@ def _singles(
         yield {**section, **swept}, swept
 
 
-def _label(reader: Reader, family: SchemeFamily, said: Iterable[str] = ()) -> str:
-    """A scheme's name and whatever is not a default, in the order of the fields that were said."""
+def _label(reader: Reader, family: SchemeFamily, said: Container[str] = ()) -> str:
+    """A scheme's name and what was said that is not a default, in the order of its fields."""
     defaults = {field.name: field.default for field in fields(family)}  # type: ignore[arg-type]
     section = plain(family, reader.catalogue)
     unusual = [
         shown_field(key, section[key])
-        for key in said or section
+        for key in section
         if key in defaults
+        and (key in said or not said)
         and (defaults[key] is MISSING or plain(defaults[key], reader.catalogue) != section[key])
     ]
     label = escaped(" ".join([section["name"], *unusual]))

@@ -259,3 +259,24 @@ def test_a_file_that_is_replaced_is_noticed(tmp_path: Path) -> None:
     assert mine.key == key
     path.unlink()
     assert not file.unchanged()
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0, 1], [2, 2], [3.0, 1e300, 3]])
+def test_a_value_is_swept_once(values: list[float]) -> None:
+    """Catches a point that counts three times in the verdict; 1 and 1.0 are one value."""
+    with pytest.raises(ConfigError, match=r"^sweep\.delay\.rate = .*: appears twice"):
+        cells(BASE | {"sweep": {"delay.rate": values}})
+    law = {"kind": "proportional"}
+    with pytest.raises(ConfigError, match=r"sweep\.load_law"):
+        cells(BASE | {"sweep": {"load_law": [law, dict(law)]}})
+
+
+def test_labels_do_not_depend_on_the_order_of_keys() -> None:
+    """Catches two results of one config that have no scheme in common."""
+    sections = [
+        {"name": "erasurehead", "load": 3, "wait_for": 4, "rescale": True},
+        {"rescale": True, "wait_for": 4, "load": 3, "name": "erasurehead"},
+        {"wait_for": [4], "load": 3, "rescale": True, "name": "erasurehead"},
+    ]
+    labels = {cells(BASE | {"schemes": [section]})[0].label for section in sections}
+    assert labels == {"erasurehead load=3 wait_for=4 rescale=True"}

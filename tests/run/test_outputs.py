@@ -469,3 +469,21 @@ def test_odd_places_are_one_line(odd: str, tmp_path: Path) -> None:
     done = inside("run", config, "--output", tmp_path / odd)
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_what_a_comparison_should_not_mix_is_said(out: Path, tmp_path: Path) -> None:
+    """Catches a ratio of 6 and 9 workers that is read as one of schemes."""
+    other = DOCUMENT | {"workers": 8, "iterations": 21, "schemes": [{"name": "uncoded"}]}
+    go(other, tmp_path / "other")
+    done = inside("compare", out, tmp_path / "other", "--output", tmp_path / "both")
+    assert done.returncode == 0, done.stderr
+    notes = done.stderr.splitlines()
+    assert [note.split(":")[1].split(",")[0].strip() for note in notes] == [
+        "They differ in workers",
+        "They differ in iterations",
+        "Only out has erasurehead load=2 wait_for=3.",
+    ]
+    assert "6 in out, 8 in other" in notes[0]
+    assert read_answer(tmp_path / "both").notes == tuple(n.removeprefix("note: ") for n in notes)
+    again = inside("compare", out, out, "--output", tmp_path / "same")
+    assert again.stderr == ""
