@@ -92,16 +92,49 @@ def _culprits(study: Study, m: int) -> str:
     saving, dropped = (study.change(kind, m) for kind in (rounds.REPLACE, rounds.DROP))
     some, their = ("a median one", "its") if m == 1 else ("median ones", "their")
     hosts = f"host{'s' * (m > 1)} {_named(study.order[:m])}"
-    text = (
-        f"replacing {hosts} by {some} saves {_share(saving)}: "
-        f"{saving['saved']:.3g} of {study.seconds():.3g} s a step, "
-        f"{saving['hours_a_day']:.1f} hours a day"
+    replaced = f"replacing {hosts} by {some} saves {_share(saving)}"
+    best = _most(study, m, saving["share"])
+    text = replaced if best is None else _saves_most(best)
+    first = saving if best is None else best
+    text += (
+        f": {first['saved']:.3g} of {study.seconds():.3g} s a step, "
+        f"{first['hours_a_day']:.1f} hours a day"
     )
+    if best is not None:
+        text += f"; {replaced}"
     if m > 1:
         alone = study.change(rounds.REPLACE, 1)["share"]
         text += f"; {study.order[0]} alone {percent(alone)}"
     kept = percent(dropped["share"]) if dropped["share"] > 0 else "nothing"
-    return f"{text}; dropped, with {their} work shared by the others, {kept}"
+    cause, share = _cause(study)
+    name, what = PARTS[cause][1].split(": ")
+    return (
+        f"{text}; dropped, with {their} work shared by the others, {kept}; "
+        f"largest cause: {name} ({what}), {share}"
+    )
+
+
+def _most(study: Study, m: int, share: float) -> pd.Series | None:
+    """What saves most without a change of hosts, if that is clearly more than this share.
+
+    At most m workers are not waited for: who waits for fewer always saves more.
+    """
+    found = study.changes
+    waits = (found["change"] == rounds.WAIT) & (found["count"] <= m)
+    best = found[waits | (found["change"] == rounds.BACKUP)].nlargest(1, "share")
+    return best.iloc[0] if len(best) and best.iloc[0]["share"] >= share + MATTERS else None
+
+
+def _saves_most(best: pd.Series) -> str:
+    how = "waiting" if best["change"] == rounds.WAIT else "a backup"
+    return f"{how} {best['text'].split(' ', 1)[1]} saves most, {_share(best)}"
+
+
+def _cause(study: Study) -> tuple[str, str]:
+    """The largest cause, and how much of the slowdown it is."""
+    cause = max(rounds.CAUSES, key=study.seconds)
+    share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
+    return cause, f"{100 * min(share, 1.0):.0f} % of the slowdown"
 
 
 def _share(saving: Mapping[Any, Any] | pd.Series) -> TableCell:
@@ -117,22 +150,23 @@ def _named(hosts: Sequence[str]) -> str:
 def _nobody(study: Study) -> str:
     first = study.hosts.iloc[0]
     if study.standing:
-        chance = f"{_named(study.standing)} stand out, but cost little"
+        s = "s" if len(study.standing) == 1 else ""
+        chance = f"{_named(study.standing)} stand{s} out, but cost{s} little"
     elif study.rounds[0] < 2:
         chance = "one round cannot tell a host from chance"
     else:
         chance = "none stands out from chance"
-    cause = max(rounds.CAUSES, key=study.seconds)
+    cause, share = _cause(study)
     why = {
         rounds.WORKERS: "many hosts differ lastingly",
         rounds.ROUNDS: "rounds are slow as a whole",
         rounds.REST: "the tail is random",
     }
-    share = study.seconds(cause) / (study.seconds() - study.seconds("typical"))
+    best = _most(study, 1, first["alone_share"])
+    most = "" if best is None else f"; {_saves_most(best)}"
     return (
-        f"no single host matters: replacing {first['host']} saves most, "
-        f"{percent(first['alone_share'])}, and {chance}; {why[cause]} "
-        f"({100 * min(share, 1.0):.0f} % of the slowdown)"
+        f"no single host matters: replacing {first['host']}, the costliest, saves "
+        f"{percent(first['alone_share'])}, and {chance}; {why[cause]} ({share}){most}"
     )
 
 

@@ -171,7 +171,10 @@ def test_one_slow_host() -> None:
     assert found.change("without workers")["saved"] == pytest.approx(planted, rel=0.02)
     assert hosts(found, "factor")[7] == pytest.approx(1.35, rel=0.02)
     assert hosts(found, "alone")[7] == pytest.approx(saving["saved"])
-    assert whatif_verdict(found).startswith("replacing host gpu-07 by a median one saves 1")
+    said = whatif_verdict(found)
+    assert said.startswith("replacing host gpu-07 by a median one saves 1")
+    assert "saves most" not in said
+    assert "largest cause: workers (" in said
 
 
 def test_one_host_with_long_spells() -> None:
@@ -239,7 +242,30 @@ def test_random_spikes() -> None:
     waited = found.change(rounds.WAIT, 1)["saved"]
     assert waited == pytest.approx(seconds(table) - seconds(healthy()), rel=0.02)
     assert found.seconds("rest") == pytest.approx(found.seconds() - 1.0, rel=0.02)
-    assert "the tail is random" in whatif_verdict(found)
+    said = whatif_verdict(found)
+    assert "the tail is random" in said
+    best = max(
+        (waited, "waiting for 63 of 64"), (backup["saved"], "a backup copy after 1.13 s (98 %)")
+    )
+    assert f"; {best[1]} saves most, " in said
+
+
+def test_the_first_line_begins_with_the_larger_saving_and_names_the_larger_cause() -> None:
+    """A slow host among heavy tails: somebody else is last in most rounds."""
+    table = np.random.default_rng(1).lognormal(0, 0.25, (300, 24))
+    table[:, 7] *= 1.5
+    found = study_load(table, NAMES[:24])
+    assert standing(found) == (7,)
+    replaced, waited = (found.change(kind, 1) for kind in (rounds.REPLACE, rounds.WAIT))
+    assert waited["saved"] > 1.5 * replaced["saved"]
+    assert found.seconds("rest") > found.seconds("workers")
+    said = whatif_verdict(found)
+    assert said.startswith(f"waiting for 23 of 24 saves most, {100 * waited['share']:.1f} %")
+    assert f"; replacing host gpu-07 by a median one saves {100 * replaced['share']:.1f} %" in said
+    share = found.seconds("rest") / (found.seconds() - found.seconds("typical"))
+    assert said.endswith(
+        f"largest cause: the rest (chance, spells, spikes), {100 * share:.0f} % of the slowdown"
+    )
 
 
 def test_everything_at_once_names_exactly_the_two() -> None:
