@@ -25,7 +25,7 @@ from .parametric import (
     Weibull,
 )
 from .presets import AuthorsMeasured, LambdaCnn, LlmRanks
-from .trace import AuthorsStream, MeasuredTrace
+from .trace import AuthorsStream, MeasuredRounds, MeasuredTrace
 
 MODELS: dict[str, type[DelayModel]] = {
     "deterministic": Deterministic,
@@ -49,6 +49,7 @@ MODELS: dict[str, type[DelayModel]] = {
     "llm_ranks": LlmRanks,
     "authors_measured": AuthorsMeasured,
     "trace": MeasuredTrace,
+    "measured_rounds": MeasuredRounds,
     "authors_stream": AuthorsStream,
 }
 

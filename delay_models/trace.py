@@ -9,14 +9,23 @@ from functools import cached_property
 from typing import Annotated, ClassVar, Literal, final
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, MinLen
 from numpy.random import Generator
 from numpy.typing import ArrayLike
 from pydantic.dataclasses import dataclass
 from typing_extensions import override
 
 from ..sim.files import MOST_CELLS
-from .base import EXPONENTIAL_END, STRICT, DelayModel, FloatArray, PositiveSeconds, ReplayedDelays
+from .base import (
+    EXPONENTIAL_END,
+    STRICT,
+    DelayModel,
+    Finite,
+    FloatArray,
+    PositiveSeconds,
+    ReplayedDelays,
+    Seconds,
+)
 from .tables.measured import Measured, Missing, Reading, Retries, Role, TableError, Unit, as_fields
 
 
@@ -181,6 +190,83 @@ class MeasuredTrace(DelayModel):
     def mean(self) -> float | None:
         mean = float(self.table.mean())
         return None if self.resample == "replay" or np.isinf(mean) else mean
+
+
+@final
+@dataclass(frozen=True, config=STRICT)
+class MeasuredRounds(DelayModel):
+    """Rounds that were measured, drawn at random: whatever happens to several workers stays so.
+
+    Nothing takes longer than what was measured. ``fit`` writes it where no law of single delays
+    predicts the rounds that it has not seen as well.
+
+    Args:
+        seconds: the delays, a list of workers for each round; a run with fewer workers takes the
+            first ones.
+        stretch: how many successive rounds are drawn together in the mean, so that what lasts for
+            some rounds still does; after the last round comes the first.
+
+    A measured round is the same for all tasks of a round, as in ``trace``. There is no ``cdf``:
+    each worker has its own.
+
+    Raises:
+        ValueError: rounds with different numbers of workers.
+    """
+
+    seconds: Annotated[tuple[Annotated[tuple[Seconds, ...], MinLen(1)], ...], MinLen(1)]
+    stretch: Annotated[Finite, Ge(1)] = 1.0
+
+    def __post_init__(self) -> None:
+        sizes = {len(row) for row in self.seconds}
+        if len(sizes) > 1:
+            text = f"{min(sizes)} workers in one round and {max(sizes)} in another"
+            raise ValueError(f"{text}; must be as many in each")
+
+    @cached_property
+    def table(self) -> FloatArray:
+        """``(rounds, workers)`` seconds."""
+        return np.array(self.seconds)
+
+    @property
+    @override
+    def independent(self) -> bool:
+        return False
+
+    @override
+    def start(self, shared: Generator, workers: int) -> int:
+        """The state is the round that comes next where a stretch goes on."""
+        return int(shared.integers(len(self.seconds)))
+
+    @override
+    def evolve(
+        self, state: int, shared: Generator, rounds: int, workers: int
+    ) -> tuple[FloatArray, int]:
+        """Rows of the table: where a stretch begins one at random, else the one that follows."""
+        begins = shared.random(rounds) < 1 / self.stretch
+        first, place = shared.integers(len(self.seconds), size=rounds), np.arange(rounds)
+        last = np.maximum.accumulate(np.where(begins, place, -1))
+        rows = np.where(last < 0, state + place, first[last] + place - last) % len(self.seconds)
+        return self.table[rows, :workers], int(rows[-1] + 1)
+
+    @override
+    def delays(
+        self, conditions: FloatArray, own: Generator, rounds: int, workers: int
+    ) -> FloatArray:
+        return conditions
+
+    @override
+    def workers_available(self) -> int:
+        return len(self.seconds[0])
+
+    @override
+    def longest(self) -> float:
+        return float(self.table.max())
+
+    @classmethod
+    @override
+    def examples(cls) -> tuple[DelayModel, ...]:
+        rounds = np.random.default_rng(0).gamma(4.0, 0.25, (12, 64)).round(3)
+        return (MeasuredRounds(seconds=tuple(map(tuple, rounds.tolist())), stretch=3.0),)
 
 
 @final

@@ -223,6 +223,10 @@ def atlas(
     terminal.say(str(page))
 
 
+MOST_PRINTED = 20_000
+"""Characters of a fitted section that are printed; all of them are in its config."""
+
+
 @as_command("fit delays.csv --k-range 200:256")
 def fit(
     trace: MeasuredTable,
@@ -255,7 +259,8 @@ def fit(
     for line in findings.warnings:
         terminal.tell(f"warning: {trace}: {line}")
     terminal.show(page)
-    terminal.say_all(findings.sections.splitlines())
+    if len(findings.sections) <= MOST_PRINTED:
+        terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")
 
 

@@ -18,11 +18,21 @@ import numpy as np
 from ...delay_models import DelayModel
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
-from .cold import UnitDelays
+from .cold import UnitDelays, find_cold_starts
 from .families import EMPIRICAL, FAMILIES
-from .goodness import Fit, Half, Score, halves, observed_order_statistics, order_error, score
+from .goodness import (
+    Fit,
+    Half,
+    Score,
+    halves,
+    observed_order_statistics,
+    order_error,
+    score,
+    waited_for,
+    worst_error,
+)
 from .law import TwoLogNormals
-from .recipes import Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
+from .recipes import Again, Factors, LawsOfWorkers, Ranked, Recipe, States, factors_of
 from .variance import Memory, Parts, Variance
 from .workers import Workers, with_own_laws, without
 
@@ -44,6 +54,20 @@ EACH, SHARE = 0.002, 0.2
 """Or, since long tables tell smaller differences, by more than ``EACH`` in both splits and by more
 than this share of the simpler one's error: that much comes from following the sample, in simulated
 tables of a known law."""
+
+GAIN_AGAIN = 0.05
+"""Measured rounds are drawn again where they predict better by more than this at the arrival that
+is predicted worst, half of the bias added ..."""
+
+OFF = 1.05
+"""... or where a candidate is off by more than this factor in its own table, as it is if its tail
+is longer than what was measured ..."""
+
+MOST_APART = 1.1
+"""... and the loads do not differ by more than this factor from all together ..."""
+
+MOST_AGAIN, MOST_CELLS_AGAIN = 120, 20_000
+"""... if there are no more rounds and delays: a long table shows its law, and all are listed."""
 
 CELLS, MOST_ROUNDS = 5_000_000, 20_000
 BIAS = 0.5
@@ -114,10 +138,13 @@ class Candidate:
     taken: Tried
 
 
-def choose(found: LoadFindings, ks: Sequence[int], workers: Workers | None) -> Candidate:
+def choose(
+    found: LoadFindings, ks: Sequence[int], workers: Workers | None, again: bool = True
+) -> Candidate:
     """The section to simulate with, compared by the order statistics ``ks``.
 
-    At least one family fits. A worker that is slower for good must be so in the section.
+    At least one family fits. A worker that is slower for good must be so in the section. Measured
+    rounds compete only where they may be drawn ``again``.
     """
     delays = found.delays
     tables = delays.bulk_tables
@@ -140,21 +167,66 @@ def choose(found: LoadFindings, ks: Sequence[int], workers: Workers | None) -> C
     for each in tried[1:]:
         if each.beats(taken):
             taken = each
-    why = taken.recipe.text.split("; ")
+    section, why = _built(taken.recipe, delays, workers)
+    waits = waited_for(delays.workers)
+    every = [*ks, *waits]
+    own = observed_order_statistics(delays.rounds, every)
+    predicted = simulated_order_statistics(delay_model(section), delays.workers, every)
+    alike = all(
+        worst_error(observed_order_statistics(table, waits), own[len(ks) :]) <= np.log(MOST_APART)
+        for table in delays.tables
+    )
+    few = len(delays.rounds) <= MOST_AGAIN and delays.rounds.size <= MOST_CELLS_AGAIN
+    if held_out and again and alike and few:
+        seen = [observed_order_statistics(np.concatenate(half.seen), ks) for half in held_out]
+        tried.append(Tried(Again(Parts()), score(seen, measured)))
+        off = worst_error(predicted[len(ks) :], own[len(ks) :])
+        if off > np.log(OFF) or _again_is_better(taken.recipe, delays, workers):
+            taken = tried[-1]
+            section, why = _built(taken.recipe, delays, workers)
+            predicted = own
+    of_ks = predicted[: len(ks)]
+    error = order_error(of_ks, own[: len(ks)])
+    return Candidate(section, of_ks, error, why, tuple(tried), taken)
+
+
+def _built(
+    recipe: Recipe, delays: UnitDelays, workers: Workers | None
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """A recipe's section with all that goes around it, and the parts in words."""
+    why = [*recipe.text.split("; ")]
+    if isinstance(recipe, Again):
+        return recipe.section(np.empty(0), delays.tables), tuple(why)
+    tables = delays.bulk_tables
     if workers is not None and workers.lasting:
         others = without(tables, workers.lasting)
         sample = np.concatenate([table.ravel() for table in others])
-        section = with_own_laws(taken.recipe.section(sample, others), tables, workers)
+        section = with_own_laws(recipe.section(sample, others), tables, workers)
         count = len(workers.lasting)
         why.append(f"a law with spells for {count} worker{'s' if count > 1 else ''}")
     else:
-        section = taken.recipe.section(delays.bulk, tables)
+        section = recipe.section(delays.bulk, tables)
     if delays.cold is not None:
         section = delays.cold.section(section)
         why.append(f"cold starts in {delays.cold.hit} of {delays.cold.rounds} rounds")
-    predicted = simulated_order_statistics(delay_model(section), delays.workers, ks)
-    error = order_error(predicted, observed_order_statistics(delays.rounds, ks))
-    return Candidate(section, predicted, error, tuple(why), tuple(tried), taken)
+    return section, tuple(why)
+
+
+def _again_is_better(recipe: Recipe, delays: UnitDelays, workers: Workers | None) -> bool:
+    """Whether halves of the rounds, drawn again, predict the others clearly better than all that is
+    made of a recipe, at the arrival that it predicts worst of those that masters wait for."""
+    ks, every = waited_for(delays.workers), halves(delays.tables)
+    model, drawn = [], []
+    for half in every:
+        seen = UnitDelays("", half.seen, find_cold_starts(half.seen))
+        section, _ = _built(recipe, seen, workers)
+        model.append(
+            simulated_order_statistics(delay_model(section), delays.workers, ks, CELLS_OF_HALF)
+        )
+        drawn.append(observed_order_statistics(np.concatenate(half.seen), ks))
+    measured = [observed_order_statistics(half.held_out, ks) for half in every]
+    old, new = (score(each, measured, worst_error) for each in (model, drawn))
+    return old.error - new.error + BIAS * old.bias > GAIN_AGAIN
 
 
 def simulated_order_statistics(

@@ -12,6 +12,7 @@ from ...delay_models import Tape
 from ...delay_models.base import FloatArray
 from ..config.build import delay_model
 from ..config.settings import section
+from .goodness import observed_order_statistics, waited_for
 from .law import Section
 
 # A load law, unit delays, factors and cold starts may each look right and together be wrong. So the
@@ -84,7 +85,7 @@ def check(
     found = []
     for load, table in tables.items():
         n = table.shape[1]
-        ks = tuple(sorted({max(1, n // 2), max(1, round(0.9 * n)), n}))
+        ks = waited_for(n)
         rounds = -(-max(LEAST, CELLS // n) // REPLICATIONS)
         length = min(rounds, len(table))
         loads = np.full(n, 1.0 if load is None else load)
@@ -96,7 +97,7 @@ def check(
             means.append(times[:whole].reshape(-1, length, len(ks)).mean(axis=1))
         of_tables = np.concatenate(means)
         low, high = np.quantile(of_tables, [OUTSIDE, 1 - OUTSIDE], axis=0)
-        measured = _arrivals(table, ks).mean(axis=0)
+        measured = observed_order_statistics(table, ks)
         found.append(Checked(load, ks, measured, of_tables.mean(axis=0), low, high))
     return found
 

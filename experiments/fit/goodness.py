@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -85,11 +85,17 @@ class Score:
         return float(np.mean(self.together))
 
 
-def score(predicted: Sequence[FloatArray], measured: Sequence[FloatArray]) -> Score:
-    """Of the ``(K,)`` seconds of each half, in the order of ``halves``."""
-    apart = [order_error(p, m) for p, m in zip(predicted, measured, strict=True)]
+def score(
+    predicted: Sequence[FloatArray],
+    measured: Sequence[FloatArray],
+    error: Callable[[FloatArray, FloatArray], float] | None = None,
+) -> Score:
+    """Of the ``(K,)`` seconds of each half, in the order of ``halves``; by ``order_error`` unless
+    another one is given."""
+    error = error or order_error
+    apart = [error(p, m) for p, m in zip(predicted, measured, strict=True)]
     together = [
-        order_error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
+        error(predicted[i] + predicted[i + 1], measured[i] + measured[i + 1])
         for i in range(0, len(predicted) - 1, 2)
     ]
     return Score(tuple(apart), tuple(together or apart))
@@ -100,6 +106,18 @@ def order_error(predicted: FloatArray, observed: FloatArray) -> float:
     with np.errstate(divide="ignore", invalid="ignore"):
         error = float(np.mean(np.abs(np.log(predicted / observed))))
     return error if np.isfinite(error) else float("inf")
+
+
+def worst_error(predicted: FloatArray, observed: FloatArray) -> float:
+    """Largest ``|log(predicted / observed)|`` over k."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = float(np.abs(np.log(predicted / observed)).max())
+    return error if np.isfinite(error) else float("inf")
+
+
+def waited_for(workers: int) -> tuple[int, ...]:
+    """Where masters wait: for half, for 90 % and for all of the workers."""
+    return tuple(sorted({max(1, workers // 2), max(1, round(0.9 * workers)), workers}))
 
 
 # A master that waits for k of n workers waits for the k-th smallest delay of a round. A law may

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isqrt
 from typing import ClassVar
 
 import numpy as np
@@ -188,3 +189,25 @@ def _of_one(sample: FloatArray) -> Section:
         return fitted(EMPIRICAL, sample).section()
     logs = np.log(np.maximum(sample, 1e-12))
     return lognormal_section(logs, float(logs.std(ddof=1)))
+
+
+@dataclass(frozen=True)
+class Again(Recipe):
+    """The measured rounds, drawn again: no law of single delays holds.
+
+    Workers may be slow together, or each in its own way; nothing is longer than what was measured.
+    """
+
+    @override
+    def section(self, sample: FloatArray, tables: Sequence[FloatArray]) -> Section:
+        rounds = np.concatenate(tables)
+        return {
+            "model": "measured_rounds",
+            "stretch": isqrt(len(rounds)),
+            "seconds": [[rounded(seconds, 4) for seconds in row] for row in rounds.tolist()],
+        }
+
+    @property
+    @override
+    def base(self) -> str:
+        return "the measured rounds, drawn again"

@@ -145,7 +145,8 @@ def study(
     if not first.fits:
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
-    chosen = choose(first, ks, workers)
+    # Under per_partition a task draws for each partition, and a measured round is one draw.
+    chosen = choose(first, ks, workers, again=law["kind"] != "per_partition")
     checked = check(
         chosen.section, law, {key: t for key, t in tables.items() if load is None or key == load}
     )

@@ -259,6 +259,8 @@ def _spells_of(tables: Sequence[FloatArray], worker: int, workers: Workers) -> S
     mine = np.concatenate([table[:, worker] for table in tables])
     medians = np.concatenate([round_medians(table) for table in tables])
     slow, logs = mine > workers.level * medians, np.log(np.maximum(mine, 1e-12))
+    if slow.all() or not slow.any():  # of a half of the rounds, say
+        return lognormal_section(logs, max(SMALLEST_SIGMA, float(logs.std())))
     leaves = 1 / float(workers.spell.value[worker])
     share = float(slow.mean())
     return {

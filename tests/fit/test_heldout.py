@@ -15,11 +15,14 @@ from erasurehead.experiments.fit.goodness import (
     observed_order_statistics,
     order_error,
     score,
+    waited_for,
+    worst_error,
 )
 from erasurehead.experiments.fit.lognormals import split_factors
 from erasurehead.experiments.fit.study import Findings, study
 from erasurehead.experiments.fit.variance import Parts
-from tests.fit.walled import drawn, in_launches, walled
+from tests.fit.walled import KINDS, drawn, in_launches, walled
+from tests.statistics import BOUND
 from tests.tools import numbered
 
 Generator = Callable[[np.random.Generator, int, int], np.ndarray]
@@ -102,7 +105,7 @@ def test_workers_that_differ_in_how_much_they_vary_have_laws_of_their_own() -> N
     findings = found(table[:60])
     assert worst(findings, table[60:], range(1, 17)) < 0.06
     assert findings.chosen.why == ("a law for each worker",)
-    for each in findings.chosen.tried[:-1]:
+    for each in findings.chosen.tried[:-2]:
         assert each.held_out.error > 2 * findings.chosen.taken.held_out.error
 
 
@@ -157,3 +160,67 @@ def test_factors_of_rounds_are_shrunk() -> None:
     assert slope == pytest.approx(expected, abs=0.05)
     unbiased = float(factors @ rounds.ravel()) / float(factors @ factors)
     assert unbiased == pytest.approx(1.0, abs=0.15)
+
+
+# Short tables of many kinds: what is fitted predicts the rounds that follow about as well as the
+# table itself does.
+
+
+def predicts_what_follows(kind: str, seed: int) -> tuple[bool, Findings]:
+    """For half, 90 % and all workers, the rounds that follow are predicted within 10 %, or within
+    2 % more than what the fitted rounds themselves are off by.
+    """
+    rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
+    rounds = int(rng.integers(10, 61))
+    workers = int(np.exp(rng.uniform(np.log(8), np.log(256))))
+    seen, later = np.split(KINDS[kind](rng, 2 * rounds, workers), 2)
+    findings = found(seen)
+    ks, model = waited_for(workers), delay_model(findings.chosen.section)
+    drawn_rounds = [  # of many starts, so that the mean is known to a percent
+        model.sample(np.random.default_rng([7, run]), int(min(2e5, 4e6 / workers) / 20), workers)
+        for run in range(20)
+    ]
+    predicted = np.mean([observed_order_statistics(t, ks) for t in drawn_rounds], axis=0)
+    measured = observed_order_statistics(later, ks)
+    replayed = worst_error(observed_order_statistics(seen, ks), measured)
+    error = worst_error(predicted, measured)
+    return error <= max(np.log(1.1), replayed + 0.02), findings
+
+
+@pytest.mark.parametrize(("kind", "seed"), [("two_states", 1), ("same_five", 5)])
+def test_what_no_law_of_single_delays_shows_is_drawn_again(kind: str, seed: int) -> None:
+    """The maximum was predicted at 0.55 and at 1.24 of what was measured."""
+    held, findings = predicts_what_follows(kind, seed)
+    assert held
+    assert findings.chosen.section["model"] == "measured_rounds"
+    assert findings.chosen.why == ("the measured rounds, drawn again",)
+    assert findings.warnings == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", sorted(KINDS))
+def test_short_tables_of_every_kind_predict_what_follows(kind: str) -> None:
+    """95 of 100 are promised; chance leaves 88 in all but a thousandth of choices of seeds."""
+    held = sum(predicts_what_follows(kind, seed)[0] for seed in range(100))
+    print(f"{kind}: {held} of 100")
+    assert held >= 88
+
+
+def test_rounds_are_drawn_in_stretches() -> None:
+    """The same rounds, each as often; the next one follows as often as the stretches say."""
+    rows = tuple((float(t), 10.0 + t) for t in range(40))
+    model = MODELS["measured_rounds"](seconds=rows, stretch=5.0)
+    table = model.sample(np.random.default_rng(0), 20_000, 2)
+    np.testing.assert_array_equal(table[:, 1], table[:, 0] + 10)
+    follows = (np.diff(table[:, 0]) % 40) == 1
+    chance = 0.8 + 0.2 / 40
+    assert abs(follows.mean() - chance) < BOUND * np.sqrt(chance * (1 - chance) / len(follows))
+    counts = np.bincount(table[:, 0].astype(int), minlength=40)
+    assert counts.min() > 250
+    assert counts.max() < 800
+
+
+def test_long_tables_have_laws() -> None:
+    """More than 120 rounds are never listed, whatever they are like."""
+    table = KINDS["two_states"](np.random.default_rng(0), 130, 10)
+    assert found(table).chosen.section["model"] != "measured_rounds"
