@@ -109,6 +109,7 @@ def study(
     ks: Sequence[int],
     load: float | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    again: bool = True,
 ) -> Findings:
     """Fit load law, workers, families and memory, and choose the ``delay:`` section.
 
@@ -117,6 +118,7 @@ def study(
         ks: which order statistics, 1 is the smallest.
         load: make the config from this load alone.
         progress: told of steps done, and in all.
+        again: whether the section may be measured rounds, which serve no more workers than these.
 
     Raises:
         ConfigError: nothing can be fitted.
@@ -146,7 +148,7 @@ def study(
         raise ConfigError(f"no family can be fitted: {next(iter(first.refused.values()))}")
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
-    chosen = choose(first, ks, workers, again=law["kind"] != "per_partition")
+    chosen = choose(first, ks, workers, again=again and law["kind"] != "per_partition")
     checked = check(
         chosen.section, law, {key: t for key, t in tables.items() if load is None or key == load}
     )

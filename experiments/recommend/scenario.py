@@ -89,7 +89,7 @@ class MeasuredConfig:
             document["delay"] = {key: each for key, each in delay.items() if each is not None}
         else:
             ks = command.k_range(None, measured.workers)
-            found = study(measured, ks, self.reading.load)
+            found = study(measured, ks, self.reading.load, again=n <= measured.workers)
             document |= {"delay": found.chosen.section, "load_law": found.load_law}
             notes.append(f"delays fitted to {path.name}: {', '.join(found.chosen.why)}")
             notes += found.warnings
