@@ -224,7 +224,7 @@ class MeasuredRounds(DelayModel):
 
     @cached_property
     def table(self) -> FloatArray:
-        """``(rounds, workers)`` seconds."""
+        """What was measured, ``(rounds, workers)`` seconds."""
         return np.array(self.seconds)
 
     @property
