@@ -173,7 +173,8 @@ def _value(row: Mapping[Any, Any]) -> TableCell:
 
 def _barred(row: Mapping[Any, Any]) -> bool:
     """Whether a scheme is in the table for comparison alone."""
-    return bool(row.get("breaks") or row.get("unheard"))
+    reasons = (row.get(column) for column in ("breaks", "unheard"))
+    return any(isinstance(reason, str) and reason for reason in reasons)  # NaN: there is none
 
 
 def _remarks(row: Mapping[Any, Any]) -> Iterator[str]:
