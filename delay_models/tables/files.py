@@ -328,9 +328,9 @@ def _steps(file: Path, most: int | None) -> tuple[str, dict[int, float]]:
         raise UnusableFile("has no traceEvents; valid: a trace of PyTorch's profiler, one a rank")
     steps: dict[int, float] = {}
     for event in events:
-        if event is None:
+        if not _is_step(event):
             continue
-        number = int(STEP.fullmatch(event["name"])[1])  # type: ignore[index]
+        number = int(event["name"].partition("#")[2])
         duration = event.get("dur")
         if not isinstance(duration, int | float) or isinstance(duration, bool):
             raise UnusableFile(f"{event['name']} has no dur; valid: microseconds")
@@ -368,9 +368,13 @@ def _json(file: Path, most: int | None) -> Any:
 
 def _wanted(part: dict[str, Any]) -> dict[str, Any] | None:
     """An object of the JSON, if it is a step of the host, the rank, or the whole."""
-    name = part.get("name")
-    if "traceEvents" in part or "rank" in part or "distributedInfo" in part:
-        return part
-    if isinstance(name, str) and STEP.fullmatch(name) and part.get("ph") == "X":
-        return None if str(part.get("cat", "")).startswith("gpu") else part
-    return None
+    whole = "traceEvents" in part or "rank" in part or "distributedInfo" in part
+    return part if whole or _is_step(part) else None
+
+
+def _is_step(event: Any) -> bool:
+    """Whether an entry of the events, which may be anything, is a step of the host."""
+    name = event.get("name") if isinstance(event, dict) else None
+    if not isinstance(name, str) or STEP.fullmatch(name) is None:
+        return False
+    return event.get("ph") == "X" and not str(event.get("cat", "")).startswith("gpu")

@@ -117,6 +117,37 @@ def test_folders_that_hold_something_else(tmp_path: Path, ranks: Path) -> None:
         read_measured(str(ranks))
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        7,
+        "text",
+        [1, 2],
+        True,
+        {"name": 5, "ph": "X"},
+        {"rank": 3},
+        {"traceEvents": [1]},
+        {"distributedInfo": {"rank": 1}, "name": "kernel"},
+        {"name": "ProfilerStep#4", "ph": "B", "rank": 2},
+        {"ph": "X", "name": "aten::mm", "args": {"rank": [None], "traceEvents": {}}},
+    ],
+    ids=str,
+)
+def test_an_event_may_be_anything(odd: Any, tmp_path: Path) -> None:
+    """It is skipped: catches an internal error at an entry that is no object, or has our keys."""
+    (tmp_path / "rank0.json").write_text(trace(event(), odd))
+    found = read_measured(str(tmp_path))
+    (table,) = found.tables.values()
+    np.testing.assert_allclose(table, [[2.5e-3]])
+
+
+@pytest.mark.parametrize("content", ["[1, 2]", "{}", '"text"', "3", "[[]]", '{"traceEvents": 3}'])
+def test_other_json_beside_the_traces_is_one_line(content: str, ranks: Path) -> None:
+    (ranks / "rank0_memory.json").write_text(content)
+    with pytest.raises(TableError, match=r"rank0_memory.json: has no (event|traceEvents)"):
+        read_measured(str(ranks))
+
+
 def test_a_fit_reads_a_folder(ranks: Path) -> None:
     measured, warnings = read_tables(str(ranks))
     assert measured.workers == 3
