@@ -24,6 +24,7 @@ from erasurehead.sim.theory.decoding_error import (
     common_weight_error,
     expected_decoding_error,
     one_step_error,
+    stochastic_block_error,
 )
 from erasurehead.sim.theory.iteration_time import scheme_iteration_time
 from tests.statistics import assert_z
@@ -176,6 +177,14 @@ def test_bernoulli_code_one_step():
     heard = rng.random((20_000, r, k)) < d / k
     weights = k / (r * d) * heard.sum(axis=1)
     assert_z(decoding_error(weights), bernoulli_error(k, d, r))
+
+
+@pytest.mark.parametrize("k", [1, 8])
+def test_a_single_community_is_a_bernoulli_code(k: int) -> None:
+    """Nobody is outside: catches a chance there that is 0 / 0."""
+    for r in range(1, k + 1):
+        found = stochastic_block_error(k, 0.25 * k, k, 0.25, r)
+        assert found == pytest.approx(bernoulli_error(k, 0.25 * k, r), rel=1e-12)
 
 
 def test_several_messages_have_no_formula() -> None:

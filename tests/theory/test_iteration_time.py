@@ -25,6 +25,7 @@ from erasurehead.sim.theory import (
     scheme_iteration_time,
 )
 from erasurehead.sim.theory import mean_times as closed
+from erasurehead.sim.theory.iteration_time import integrate
 from tests.schemes.test_arrivals import covering_subsets
 from tests.statistics import assert_z
 
@@ -47,6 +48,15 @@ def stop(rule, times):
             return np.minimum(stop(left, times), stop(right, times))
         case AllOf(left, right):
             return np.maximum(stop(left, times), stop(right, times))
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 5])
+def test_an_integral_is_refined_where_it_needs_to_be(pieces: int) -> None:
+    """A root at 0 and a jump; catches a last panel that is left as coarse as it was."""
+    knots = np.linspace(0.0, 1.0, pieces + 1)
+    assert integrate(np.sqrt, knots) == pytest.approx(2 / 3, rel=1e-10)
+    jump = integrate(lambda t: np.where(t < 0.3, 2.0, 1.0), knots)
+    assert jump == pytest.approx(1.3, rel=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,9 @@ WRONG = {
     "expander_bound second": ("second", lambda: theory.expander_bound(13, 6, -1.0, 10)),
     "spectral_bound": ("arrivals", lambda: theory.spectral_bound(13, 13, 6, 2.3, 14)),
     "spectral_bound load": ("load", lambda: theory.spectral_bound(13, 13, 0, 2.3, 10)),
+    "spectral_bound workers": ("workers", lambda: theory.spectral_bound(0, 13, 6, 2.3, 0)),
+    "spectral_bound partitions": ("partitions", lambda: theory.spectral_bound(13, 0, 6, 2.3, 10)),
+    "spectral_bound second": ("second", lambda: theory.spectral_bound(13, 13, 6, -1.0, 10)),
     "expected_total_time": ("iterations", lambda: theory.expected_total_time(-1.0, 1.0)),
 }
 

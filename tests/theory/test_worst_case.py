@@ -13,9 +13,9 @@ from erasurehead.sim.attack import code_of
 from erasurehead.sim.attack.code import every_set
 from erasurehead.sim.errors import InvalidParameter
 from erasurehead.sim.schemes import SCHEMES, SchemeFamily
-from erasurehead.sim.schemes.assignments import CyclicMds, Encoded
+from erasurehead.sim.schemes.assignments import CyclicMds, Encoded, Groups
 from erasurehead.sim.schemes.base import Fixed
-from erasurehead.sim.schemes.decoders import Optimal, unbiased
+from erasurehead.sim.schemes.decoders import Optimal, SumArrived, unbiased
 from erasurehead.sim.schemes.graph_codes import adjacency
 from erasurehead.sim.schemes.stopping import FirstK
 from erasurehead.sim.theory import NoFormula, design_error, expander_bound
@@ -108,6 +108,16 @@ def test_an_exact_code_with_another_decoder_tolerates_nobody() -> None:
     cases = worst_cases(scheme)
     bound = None if isinstance(cases, NoFormula) else worst_bound(cases, 1)
     assert bound is None or bound.value > 0.1
+
+
+def test_plain_sums_lose_whole_groups_only_where_groups_are_single_workers() -> None:
+    """Groups of two are counted twice while nobody straggles."""
+    for d, source in ((1, "whole groups lost"), (2, None)):
+        code = Groups(12, d)
+        scheme = Fixed("mine", code, FirstK(9), SumArrived(), exact=None)
+        cases = worst_cases(scheme)
+        found = None if isinstance(cases, NoFormula) else worst_bound(cases, 3)
+        assert (found.source if found else None) == source
 
 
 def test_large_matrices_have_the_same_second_singular_value(
