@@ -126,6 +126,14 @@ def test_every_load_with_fits_has_its_row(fitted: tuple[Path, str]) -> None:
         assert likely.text.startswith(f"{own[own.rank_aic == 1].family.item()} (")
 
 
+def test_a_ratio_of_one_has_its_tick(fitted: tuple[Path, str]) -> None:
+    """And so has every further round number, on an axis from a half to twice."""
+    _, ratios = read_fit(fitted[0]).charts["order_statistics"].picture.panels
+    assert {1, 1.5, 2, 5} <= {*ratios.y.ticks}
+    assert ratios.y.ticks == tuple(sorted({*ratios.y.ticks}))
+    assert (ratios.y.low, ratios.y.high) == (0.5, 2.0)
+
+
 def test_fit_finds_the_cluster(fitted: tuple[Path, str]) -> None:
     out, _ = fitted
     config = yaml.safe_load((out / "delay.yaml").read_text())

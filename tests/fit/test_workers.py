@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from erasurehead.delay_models import MODELS, DelayModel
 from erasurehead.experiments.config.build import delay_model
+from erasurehead.experiments.fit import page
 from erasurehead.experiments.fit.page import fit_answer, fit_page, worker_sentences
 from erasurehead.experiments.fit.recipes import LawsOfWorkers
 from erasurehead.experiments.fit.study import study, tables, worker_table
@@ -172,6 +174,15 @@ def test_an_interval_that_holds_everything_is_no_memory() -> None:
     assert memory(0.133, 0.02).significant
     assert not memory(0.02, 0.01, 0.5).unknown
     assert memory(0.9, 0.05).interval == (pytest.approx(0.802), pytest.approx(0.998))
+
+
+def test_a_correlation_is_told_with_its_lag() -> None:
+    """As far as it was measured; catches the value of the next lag."""
+    found = replace(memory(0.133, 0.02), correlation=np.arange(10, 0, -1) / 20)
+    told = page._memory_sentence(found)
+    assert "being slow 0.500, 0.450, 0.300, 0.050 at lags 1, 2, 5, 10," in told
+    told = page._memory_sentence(replace(found, correlation=found.correlation[:2]))
+    assert "being slow 0.500, 0.450 at lags 1, 2," in told
 
 
 def test_names_are_in_what_is_written(tmp_path: Path) -> None:

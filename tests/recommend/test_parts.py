@@ -16,15 +16,22 @@ from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures.kinds.losses import pareto
 from erasurehead.experiments.pictures.looks import MUTED
 from erasurehead.experiments.pictures.picture import Points
-from erasurehead.experiments.recommend import page
+from erasurehead.experiments.recommend import page, study
 from erasurehead.experiments.recommend.candidates import (
     LEFT_OUT,
     SearchSpace,
     Tried,
     neighbours,
 )
-from erasurehead.experiments.recommend.contender import behind, decided_by, estimate, ratio, to_goal
-from erasurehead.experiments.recommend.measure import exact_iterations
+from erasurehead.experiments.recommend.contender import (
+    Contender,
+    behind,
+    decided_by,
+    estimate,
+    ratio,
+    to_goal,
+)
+from erasurehead.experiments.recommend.measure import Performance, exact_iterations
 from erasurehead.experiments.recommend.question import Goal, order, trial
 from erasurehead.experiments.recommend.scenario import (
     SHUFFLED,
@@ -224,6 +231,23 @@ def test_intervals_of_a_ratio_cover_it(criterion: Criterion) -> None:
 def test_the_front_by_hand() -> None:
     points = np.array([[1, 9, 9], [9, 1, 9], [2, 9, 9], [9, 9, np.nan], [9, 1, 9], [5, 5, 5.0]])
     assert pareto(*points.T).tolist() == [True, True, False, False, True, True]
+
+
+def test_a_scheme_is_known_by_the_latest_stage_that_measured_it() -> None:
+    """Catches a trial that is forgotten once its scheme has left, and a rate of another scheme."""
+
+    def measured(*means: float) -> Performance:
+        values, cells = np.array(means)[:, None] + [-1.0, 1.0], np.ones(2)
+        trained = ((0.1, 0.2), 1.0, values, values)
+        timed = (cells, 0.0, 0.0, cells, cells, True)
+        return Performance("mean", *trained, *timed, 1.0, 1.0, False, "")
+
+    one = Contender(0, {"name": "uncoded"}, True, rate=0.2)
+    assert np.isnan(study._best_known(one))
+    one.trial = measured(3.0, 4.0)
+    assert study._best_known(one) == 4.0
+    one.final = measured(5.0, 6.0)
+    assert study._best_known(one) == 6.0
 
 
 def test_every_scheme_is_searched_or_left_out_with_a_reason() -> None:
