@@ -15,6 +15,7 @@ import yaml
 
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.explore import drawing
 from erasurehead.experiments.explore.drawing import ClosedForms, run_cell
 from erasurehead.experiments.explore.server import (
     CONTROLS,
@@ -80,6 +81,17 @@ def test_closed_forms_stand_beside_what_was_simulated() -> None:
     config = yaml.safe_load(str(whole["config"]))
     assert config["workers"] == 10
     assert len(cells(config)) == 5
+
+
+def test_so_many_closed_forms_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that runs for days does not grow; the last one is always there."""
+    monkeypatch.setattr(drawing, "MOST_KNOWN", 2)
+    theory = ClosedForms()
+    for workers in ("10", "12", "14"):
+        *_, last = cells(document(chosen({"n": workers, "r": "5", "d": "2"})))
+        assert theory.of(last, patient=True) is not None
+        assert theory.of(last, patient=False) is not None
+        assert len(theory._known) <= 2
 
 
 @pytest.mark.parametrize(

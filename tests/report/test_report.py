@@ -13,14 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 
 from erasurehead.experiments.page import content
+from erasurehead.experiments.page.html import drawn
 from erasurehead.experiments.pictures import style
-from erasurehead.experiments.pictures.picture import Heat, Picture
+from erasurehead.experiments.pictures.looks import SOLID, Look
+from erasurehead.experiments.pictures.picture import Axis, Curve, Heat, Panel, Picture
 from erasurehead.experiments.pictures.records import Records, read_records
+from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.report.command import PAGES
 from erasurehead.experiments.report.page import heat_maps
 from erasurehead.experiments.report.verdict import Verdict, judged
@@ -164,6 +168,33 @@ def test_a_heat_map_has_the_seconds_of_each_worker_and_round(run: Path) -> None:
             these = own[(own["worker"] == worker) & (own["iteration"] == iteration)]
             seconds = (these["end"] - these["start"]).sum()
             assert heat.values[worker, iteration - 1] == pytest.approx(seconds)
+
+
+def test_columns_without_a_value_are_left_out_but_for_the_first() -> None:
+    """Further ones keep their place, their title and whether they are numbers."""
+    empty, known = content.TableCell("-"), content.TableCell("2", 2.0)
+    rows = [[empty, empty, known, content.TableCell("")], [empty, empty, empty, empty]]
+    table = content.capped("t", "", ["a", "b", "c", "d"], rows, "t.csv", keys=2)
+    assert table.columns == ["a", "c"]
+    assert [[*map(str, row)] for row in table.rows] == [["-", "2"], ["-", "-"]]
+    assert table.numbers == {1}
+    assert table.keys == 1
+
+
+def test_pictures_of_the_same_schemes_have_one_legend() -> None:
+    """Above them; a note stays below its picture."""
+    one, two, note = (Look("#0072B2", "s", SOLID, name) for name in ("one", "two", "note"))
+    ends = np.array([0.0, 1.0])
+
+    def chart(ident: str, *looks: Look) -> content.Chart:
+        curves = [Curve(look, ends, ends) for look in looks]
+        picture = Picture([Panel(Axis("x"), Axis("y"), curves)], 1, 4.0, 3.0, last=("note",))
+        return content.Chart(ident, ident, "", picture)
+
+    charts = [chart("left", one, two), chart("right", one, two, note)]
+    section = drawn(content.Section("s", "S", charts), PageStyle())
+    assert [entry.title for entry in section.legend] == ["one", "two"]
+    assert [[entry.title for entry in part.entries] for part in section.parts] == [[], ["note"]]
 
 
 def test_a_long_table_is_cut_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

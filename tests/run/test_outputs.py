@@ -307,6 +307,11 @@ def test_longer_cells_have_longer_estimates_and_come_first(tmp_path: Path) -> No
 # ``answer.json``: what commands found, for programs.
 
 
+NUMBER = """{"kind": "fit", "subject": "a.csv", "verdict": 3, "command": "erasurehead fit a.csv",
+"why": [], "next": [], "notes": []}"""
+"""An answer but for its verdict."""
+
+
 def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:
     said = Answer(
         "fit", "a.csv", "It is so.", ("because",), ("`do` this", "é<script>"), "erase", ()
@@ -316,7 +321,9 @@ def test_an_answer_comes_back_as_it_was(tmp_path: Path) -> None:
     assert (tmp_path / ANSWER).read_bytes().isascii()
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"kind": "fit"}', '{"kind": 3}', "[" * 10_000])
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"kind": "fit"}', '{"kind": 3}', NUMBER, "[" * 10_000]
+)
 def test_what_is_no_answer_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / ANSWER).write_text(content)
     with pytest.raises(ConfigError, match="is no answer"):
