@@ -180,6 +180,16 @@ def test_round_off_of_a_decoder_counts_as_exact() -> None:
     assert trained(1 + 1.1e-9) != trained(1.0)
 
 
+def test_a_weight_of_two_counts_twice() -> None:
+    """As half the learning rate with twice the gradient; only weights near 1 are rounded."""
+    problem, initial = make("logistic", l2=0.0)
+    twice, once = (
+        train(problem, OPTIMIZERS["gd"](rate), initial, given(weights, T), T)
+        for rate, weights in ((0.1, 2 * every_one(T)), (0.2, every_one(T)))
+    )
+    np.testing.assert_allclose(twice.final_beta, once.final_beta, rtol=1e-12)
+
+
 def test_weights_are_asked_for_once_an_iteration_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learner, "BLOCK", 2)
     problem, initial = make("logistic")
