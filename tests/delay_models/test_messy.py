@@ -503,6 +503,22 @@ def test_other_formats_are_looked_through_as_well(tmp_path: Path) -> None:
     check(tmp_path / "wide.parquet", Reading(), ASK_INDEX)
 
 
+@pytest.mark.parametrize(
+    ("rounds", "workers", "stays", "clock"),
+    [(10, 2, False, True), (9, 2, False, False), (10, 1, False, False), (10, 2, True, False)],
+)
+def test_a_clock_grows_in_every_round_of_a_long_table(
+    rounds: int, workers: int, stays: bool, clock: bool, tmp_path: Path
+) -> None:
+    """Of several workers and ten rounds: fewer may grow by chance, and one worker may tire."""
+    table = np.cumsum(np.full((rounds, workers), 7), axis=0) + np.arange(workers)
+    if stays:
+        table[4] = table[3]
+    (tmp_path / "t.csv").write_bytes(text(long(hosts=HOSTS[:workers], table=table)))
+    wanted = "a clock?" if clock else Read(table / 1000, HOSTS[:workers])
+    check(tmp_path / "t.csv", Reading(), wanted)
+
+
 def test_samples_that_are_held_are_no_new_measurements(tmp_path: Path) -> None:
     """Sampled every ten seconds, each value shown twice or three times, as those of PAI."""
     rows = [["", "worker", "gpu", "time", "batch_time_norm"]]
