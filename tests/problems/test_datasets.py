@@ -28,6 +28,12 @@ def test_one_hot_agrees_with_scikit_learn() -> None:
     np.testing.assert_array_equal(one_hot(list(table.T)).toarray(), expected)
 
 
+def test_synthetic_rows_know_their_size_before_they_are_drawn() -> None:
+    """Features, a label and a side of every row, and the model."""
+    assert Synthetic(rows=8, features=3, test_rows=2).entries == 10 * 3 + 10 + 10 + 3
+    assert Synthetic(rows=8, features=3).entries == 10 * 3 + 10 + 10 + 3
+
+
 def test_an_interaction_is_one_value_per_pair_of_values() -> None:
     rng = np.random.default_rng(1)
     columns = [rng.integers(0, 5, 60) * scale for scale in (1, 7, -2)]

@@ -52,6 +52,14 @@ def test_a_step_and_its_medians(found: Study) -> None:
     assert 1 - found.hosts["mean"].mean() / found.seconds() == pytest.approx(1 - 20 / 33)
 
 
+def test_so_many_hosts_are_left_out() -> None:
+    """A few, and shares of all that are rounded up; never more than half."""
+    assert rounds.default_counts(3) == [1]
+    assert rounds.default_counts(10) == [1, 2, 3, 5]
+    assert rounds.default_counts(150) == [1, 2, 3, 5, 8, 15]
+    assert rounds.default_counts(400) == [1, 2, 3, 4, 5, 8, 20, 40]
+
+
 def test_factors_are_medians_over_rounds(found: Study) -> None:
     """Ratios to the round's median: 0.5 and 0.5, 1 and 1, 3 and 1.25."""
     np.testing.assert_allclose(hosts(found, "factor"), [0.5, 1.0, 2.125])
