@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import fields
 from importlib import metadata
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from erasurehead.delay_models import MODELS
 from erasurehead.experiments import listing
 from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.config.schema import FieldRow, field_rows
+from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
@@ -175,6 +176,17 @@ def test_it_fits_the_terminal(
         assert all(f"\n{name} " in out or f"\n{name}\n" in out for name in entries)
     assert all(f" {row.name} " in out for family in CLASSES for row in field_rows(family))
     assert "iteration_time_workers" in out
+
+
+def test_every_entry_has_its_sentence_below_its_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    listing.show_list(None)
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    for entries in listing.sections().values():
+        for name, family in entries.items():
+            assert (name, first_sentence(family)) in pairwise(lines)
 
 
 def test_the_old_name_of_the_data_still_works(capsys: pytest.CaptureFixture[str]) -> None:
