@@ -355,6 +355,9 @@ def test_measured_and_fitted_predicts_real_rounds(tmp_path: Path) -> None:
 
     Each repetition measures, fits, runs and works anew, so that all see the same machine.
     """
+    busy, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if busy + 3 > processors:
+        pytest.skip(f"a load of {busy:.1f} leaves no 3 of {processors} processors to the workers")
     schemes: list[dict[str, object]] = [
         {"name": "uncoded"},
         {"name": "ignore_stragglers", "wait_for": 2},
@@ -381,7 +384,5 @@ def test_measured_and_fitted_predicts_real_rounds(tmp_path: Path) -> None:
         means = (each.set_index("label")["iteration_time_mean"] for each in (simulated, real))
         ratios.append(next(means) / next(means))
         print(ratios[-1].to_dict(), fitted.load_law, fitted.warnings)
-    if os.getloadavg()[0] > (os.cpu_count() or 1) - 1:
-        pytest.skip("others use this machine: what is measured now is not what comes next")
     mean = np.mean(ratios, axis=0)
     assert np.all(np.abs(np.log(mean)) < np.log(1.1)), mean
