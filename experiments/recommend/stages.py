@@ -324,7 +324,7 @@ def _look_at(search: Search, new: Iterable[Contender], part: Progress) -> None:
     some = [*new]
     most = race_heats(search.question)[-1][0]
     build_all(search, some, part, most)
-    clock_all(search, remaining(some), part, MOST_TRAINED)
+    clock_all(search, remaining(some), part, MOST_RACED)
     heard = [one for one in search.left if one.clocked is not None and not one.clocked.unheard]
     if heard and not search.question.request.allow_unheard:
         for one in remaining(some):
@@ -338,8 +338,8 @@ HEATS = ((8, 16), (16, 12), (32, 8), (64, 8))
 QUICK_HEATS = ((16, 24), (64, 12), (MOST_RUNS, 8))
 """The same where nothing is trained."""
 
-MOST_TRAINED = 4
-"""The most that replications of trainings are multiplied by."""
+MOST_RACED = 4
+"""The most that these replications are multiplied by."""
 
 
 def race(search: Search) -> None:
@@ -377,9 +377,9 @@ def race_heats(question: Question) -> list[tuple[int, int]]:
     """Replications of each heat and how many schemes stay after it: more and fewer where few rounds
     are much slower than the others. The config's replications count if they are more."""
     scenario = question.scenario
-    repeats, asked = scenario.repeats, int(scenario.base["replications"])
+    repeats, asked = min(scenario.repeats, MOST_RACED), int(scenario.base["replications"])
     if question.trains:
-        return [(r * min(repeats, MOST_TRAINED), most) for r, most in HEATS]
+        return [(r * repeats, most) for r, most in HEATS]
     heats = [(r * repeats, most if repeats == 1 else most // 2) for r, most in QUICK_HEATS]
     return [*heats[:-1], (max(heats[-1][0], min(asked, scenario.affordable)), heats[-1][1])]
 
