@@ -191,6 +191,8 @@ def read_scenario(
     finite = np.where(np.isfinite(one), one, np.nan)
     if not np.isfinite(finite).any():
         raise ConfigError("delay: no worker ever arrives in the first rounds")
+    if _finite_median(one) <= 0:
+        raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
     surge, repeats = _rare(settings, affordable)
     lines = [*notes, *left_out, *build.warnings(settings)]
     if isinstance(model, ReplayedDelays):
@@ -200,8 +202,6 @@ def read_scenario(
         )
     slowest = float(np.nanmean(np.nanmax(finite, axis=1)))
     times = _finite_median(one), _finite_median(two), slowest
-    if times[0] <= 0:
-        raise ConfigError("delay: half or more of the delays are 0 s; nothing to compare")
     return Scenario(
         name=settings.name,
         base={k: v for k, v in first.document.items() if k not in ("schemes", "sweep")},
