@@ -489,6 +489,17 @@ def test_whole_gradients_that_come_late(rule: str, lag: int) -> None:
         np.testing.assert_allclose(found.final_beta[:, r], state[0][:, 0], rtol=0, atol=1e-12)
 
 
+def test_staleness_is_a_mean_over_what_was_heard() -> None:
+    """Worker 0 is somebody, what pads is nobody, and an update of nothing is not stale."""
+    worker = np.array([[[0, 1], [1, -1], [-1, -1], [0, 1]]])
+    version = np.array([[[0, 0], [0, -1], [-1, -1], [1, 3]]])
+    weight = np.where(worker >= 0, 1.0, 0.0)
+    steps = SingleGradients(np.zeros((1, 4)), worker, worker, weight, version, 2)
+    np.testing.assert_array_equal(steps.staleness, [[0, 1, 0, 1]])
+    np.testing.assert_array_equal(steps.error, [[0, 1, 2, 0]])
+    assert steps.depth == 2
+
+
 def test_random_partitions_are_fair_and_a_stream_of_each_replication() -> None:
     steps = steps_of("asynchronous", 200)
     for r in range(3):
