@@ -171,7 +171,8 @@ def test_swept_values_of_any_kind_make_a_column(
 
 
 def test_one_cell_twice_in_a_grid_keeps_both_values() -> None:
-    some = finished(sweep={"delay.rate": [2, 2.0]})
+    laws = [{"model": "exponential", "rate": rate} for rate in (2, 2.0)]
+    some = finished(sweep={"delay": laws})
     assert some[0][0].key == some[1][0].key
     assert len(iterations_table(some)) == 2 * 3 * 5
 
