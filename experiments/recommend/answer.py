@@ -163,18 +163,24 @@ def _clocks(found: Recommendation) -> Iterator[str]:
     needed = np.inf
     if np.isfinite(mine.to_target).any():
         needed = np.nanmean(mine.to_target[0])
-        text += f", {needed:.3g} iterations"
+        text += f", {_iterations(needed)}"
     if today is not None and today is not mine:
         text += f"; one of {found.today.label} {number(today.iteration_time.mean())} s"
         text += f", error {today.error:.3g}"
         if np.isfinite(today.to_target).any():
-            text += f", {np.nanmean(today.to_target[0]):.3g} iterations"
+            text += f", {_iterations(np.nanmean(today.to_target[0]))}"
     yield text
     if needed < FEW_ITERATIONS:
         yield (
-            f"{needed:.3g} iterations reach the target: it is too easy to say much; give a lower "
+            f"the target is reached in {_iterations(needed)}, too few to say much; give a lower "
             "--target"
         )
+
+
+def _iterations(mean: float) -> str:
+    """``1 iteration``, ``3.5 iterations``."""
+    text = f"{mean:.3g}"
+    return f"{text} iteration{'' if text == '1' else 's'}"
 
 
 def _no_coding(found: Recommendation) -> str:
