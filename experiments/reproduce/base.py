@@ -15,6 +15,15 @@ from ...sim.engines.run import Policy, Run
 from ...sim.engines.simulate import simulate
 from ...sim.engines.tapes import RememberedTape
 from ...sim.problems import Problem
+from ...sim.theory.mean_times import (
+    ExponentialTime,
+    additive_time,
+    mean_cover,
+    mean_erasurehead,
+    mean_first_k,
+    mean_uncoded,
+    proportional_time,
+)
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
@@ -323,3 +332,29 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
         {"name": "fractional_repetition", "load": load},
         {"name": "erasurehead", "load": load, "wait_for": wait_for},
     ]
+
+
+def worker_time(law: str, load: int) -> ExponentialTime:
+    """A worker's time with ``EVEN_WORK`` and these delays."""
+    if law == "additive":
+        return additive_time(0.0, RATE, load, EVEN_WORK)
+    return proportional_time(EVEN_WORK, RATE, load)
+
+
+def mean_time(law: str, scheme: str, n: int, load: int, heard: int) -> float:
+    """Mean seconds of an iteration in closed form, with ``EVEN_WORK``.
+
+    Ignoring stragglers waits for ``heard`` arrivals, and ErasureHead for n / 2.
+    """
+    one, loaded = worker_time(law, 1), worker_time(law, load)
+    match scheme:
+        case "uncoded":
+            return mean_uncoded(one, n)
+        case "ignore_stragglers":
+            return mean_first_k(one, n, heard)
+        case "cyclic_repetition":
+            return mean_first_k(loaded, n, n - load + 1)
+        case "fractional_repetition":
+            return mean_cover(loaded, n, load)
+        case _:
+            return mean_erasurehead(loaded, n, load, n // 2)

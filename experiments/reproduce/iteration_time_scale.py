@@ -18,14 +18,7 @@ from ...sim.load_laws import Additive, LoadLaw, Proportional
 from ...sim.schemes import SchemeFamily
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
-from ...sim.theory.mean_times import (
-    additive_time,
-    mean_cover,
-    mean_erasurehead,
-    mean_first_k,
-    mean_uncoded,
-    proportional_time,
-)
+from ...sim.theory.mean_times import mean_first_k
 from ..pictures import looks, style
 from ..pictures.looks import INK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
@@ -41,8 +34,10 @@ from .base import (
     curve_of,
     estimate_text,
     markdown_table,
+    mean_time,
     points_of,
     rows_of,
+    worker_time,
 )
 
 WORKER_ROUNDS, MOST_ROUNDS, LEAST_ROUNDS = 4_000_000, 4000, 40
@@ -117,24 +112,11 @@ class IterationTimeScale(PaperFigure):
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 
     def _theory(self, name: str, n: int, scheme: str) -> float:
-        one, loaded = (
-            additive_time(0.0, RATE, load, EVEN_WORK)
-            if name == "additive"
-            else proportional_time(EVEN_WORK, RATE, load)
-            for load in (1, self.load)
-        )
-        match scheme:
-            case "uncoded":
-                return mean_uncoded(one, n)
-            case "ignore_stragglers":
-                return mean_first_k(one, n, n - n // 10)
-            case "fractional_repetition":
-                return mean_cover(loaded, n, self.load)
-        if n <= COUNTED:
-            return mean_erasurehead(loaded, n, self.load, n // 2)
+        if scheme != "erasurehead" or n <= COUNTED:
+            return mean_time(name, scheme, n, self.load, n - n // 10)
         # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
         # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
-        return mean_first_k(loaded, n, n // 2)
+        return mean_first_k(worker_time(name, self.load), n, n // 2)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""

@@ -10,14 +10,6 @@ import numpy as np
 import pandas as pd
 
 from ...sim.engines.simulate import simulate
-from ...sim.theory.mean_times import (
-    additive_time,
-    mean_cover,
-    mean_erasurehead,
-    mean_first_k,
-    mean_uncoded,
-    proportional_time,
-)
 from ..config import build
 from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
@@ -35,6 +27,7 @@ from .base import (
     estimate_text,
     five_schemes,
     markdown_table,
+    mean_time,
     points_of,
     rows_of,
 )
@@ -70,7 +63,8 @@ class IterationTimeWorkers(PaperFigure):
             for cell in effort.cells({"workers": n, **schemes, **clock}):
                 name = cell.scheme["name"]
                 row = {"load_law": law, "scheme": name, "workers": n}
-                row |= {"theory": self._theory(law, n, name)}
+                heard = n - self.load + 1
+                row |= {"theory": mean_time(law, name, n, self.load, heard)}
                 row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
                 if n in self.workers:
                     run = replace(build.timing(cell), iterations=rounds)
@@ -79,26 +73,6 @@ class IterationTimeWorkers(PaperFigure):
                     row |= {"simulated": mean, "standard_error": error, "rounds": rounds}
                 rows.append(row)
         return pd.DataFrame(rows)
-
-    def _theory(self, law: str, n: int, scheme: str) -> float:
-        d, s = self.load, self.load - 1
-        one, loaded = (
-            additive_time(0.0, RATE, load, EVEN_WORK)
-            if law == "additive"
-            else proportional_time(EVEN_WORK, RATE, load)
-            for load in (1, d)
-        )
-        match scheme:
-            case "uncoded":
-                return mean_uncoded(one, n)
-            case "ignore_stragglers":
-                return mean_first_k(one, n, n - s)
-            case "cyclic_repetition":
-                return mean_first_k(loaded, n, n - s)
-            case "fractional_repetition":
-                return mean_cover(loaded, n, d)
-            case _:
-                return mean_erasurehead(loaded, n, d, n // 2)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Points on lines, one panel per load law."""

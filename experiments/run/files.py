@@ -238,25 +238,17 @@ LOOKS, PAUSE = 50, 0.02
 
 
 @contextmanager
-def locked(folder: Path, names: Iterable[str] = ()) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
     """Within this context no other command writes to ``folder``, which is made if need be.
 
-    Args:
-        folder: where to write.
-        names: what will be written there; what stands in the way is found now, and not after
-            hours of work.
-
     Raises:
-        ConfigError: another command does at the moment, or the folder or one of these files cannot
-            be written.
+        ConfigError: another command does at the moment, or the folder cannot be written.
     """
     with folder_made(folder):
         path = folder / NAME
         with _reported(folder):
             handle = _acquired(path)
         try:
-            for name in names:
-                require_replaceable(folder / name)
             yield
         finally:
             try:
@@ -281,6 +273,8 @@ def output_folder(
     folder: Path, names: Iterable[str] = (), reads: Iterable[Path] = ()
 ) -> Iterator[None]:
     """``locked`` for a folder of results, which must be new, empty, or one of ours.
+
+    What stands in the way of ``names``, the files to come, is found now, not after hours of work.
 
     So nothing of the user's is replaced or removed: neither in a folder that holds other things
     than results, nor ``reads``, the files that the command itself reads.

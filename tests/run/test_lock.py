@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from erasurehead.experiments.config.errors import ConfigError
-from erasurehead.experiments.run.files import NAME, locked, writer_of
+from erasurehead.experiments.run.files import NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
 from tests.run.commands import PATIENCE, ROOT, start
 
@@ -93,7 +93,7 @@ def test_what_stands_in_the_way_is_known_at_once(tmp_path: Path) -> None:
     refused = pytest.raises(
         ConfigError, match=f"^{tmp_path}/table: is a directory; must be a file$"
     )
-    with refused, locked(tmp_path, ["new", "table"]):
+    with refused, output_folder(tmp_path, ["new", "table"]):
         raise AssertionError
     assert [path.name for path in tmp_path.iterdir()] == ["table"]
 
