@@ -217,7 +217,8 @@ def read_records(directory: Path) -> Records:
         _require_kinds(directory / name, table, swept)
         shared = [column for column in ("cell", "label") if column in table]
         mine, all_cells = (
-            {*each[shared].itertuples(index=False, name=None)} for each in (table, summary)
+            {*each[shared].drop_duplicates().itertuples(index=False, name=None)}
+            for each in (table, summary)
         )
         if not mine <= all_cells or (name == outputs.ITERATIONS and mine != all_cells):
             raise ConfigError(
