@@ -40,7 +40,7 @@ OUTSIDE = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Checked:
+class Resimulated:
     """Rounds of one load.
 
     Attributes:
@@ -77,9 +77,9 @@ class Checked:
         return bool(self.outside.max() > OFF)
 
 
-def check(
+def resimulated(
     delay: Section, law: Mapping[str, Any], tables: Mapping[float | None, FloatArray]
-) -> list[Checked]:
+) -> list[Resimulated]:
     """Simulate sections of a config at each load of ``{load: (rounds, n) seconds}``."""
     model, grows = delay_model(delay), section("load_law", dict(law))
     found = []
@@ -98,7 +98,7 @@ def check(
         of_tables = np.concatenate(means)
         low, high = np.quantile(of_tables, [OUTSIDE, 1 - OUTSIDE], axis=0)
         measured = observed_order_statistics(table, ks)
-        found.append(Checked(load, ks, measured, of_tables.mean(axis=0), low, high))
+        found.append(Resimulated(load, ks, measured, of_tables.mean(axis=0), low, high))
     return found
 
 

@@ -15,7 +15,7 @@ from ...sim.numerics import one_thread
 from ..config.document import write_yaml
 from ..config.errors import ConfigError
 from .candidates import Candidate, LoadFindings, choose, mixture_of
-from .check import Checked, check
+from .check import Resimulated, resimulated
 from .cold import by_load
 from .families import EMPIRICAL, FAMILIES
 from .goodness import fit_families, halves, observed_order_statistics
@@ -60,7 +60,7 @@ class Findings:
     chosen: Candidate
     workers: Workers | None
     shorter: dict[float | None, int]
-    checked: list[Checked]
+    checked: list[Resimulated]
 
     @property
     def warnings(self) -> list[str]:
@@ -149,7 +149,7 @@ def study(
     progress(steps - 1, steps)
     # Under per_partition a task draws for each partition, and a measured round is one draw.
     chosen = choose(first, ks, workers, again=again and law["kind"] != "per_partition")
-    checked = check(
+    checked = resimulated(
         chosen.section, law, {key: t for key, t in tables.items() if load is None or key == load}
     )
     progress(steps, steps)

@@ -13,7 +13,7 @@ import pytest
 
 import erasurehead as eh
 from erasurehead.experiments.config.settings import section
-from erasurehead.experiments.fit.check import check
+from erasurehead.experiments.fit.check import resimulated
 from erasurehead.experiments.fit.load import measure_load, positive_units, unit_delays
 from erasurehead.experiments.fit.page import fit_answer
 from erasurehead.experiments.fit.study import study
@@ -275,7 +275,7 @@ def test_a_law_that_misses_its_own_table_is_told() -> None:
     tables = {d: d + rng.lognormal(0, 0.3, (50, 8)) for d in (1.0, 2.0, 3.0)}
     delay = {"model": "weibull", "shape": 4.03603, "scale": 3.12949, "shift": 0.0}
     law = {"kind": "additive", "seconds_per_partition": 0.0999}
-    first = check(delay, law, tables)[0]
+    first = resimulated(delay, law, tables)[0]
     assert first.ks == (4, 7, 8)
     assert first.ratios[-1] == pytest.approx(4.03 / 2.55, abs=0.02)
     assert first.missed
