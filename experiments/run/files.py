@@ -287,7 +287,7 @@ def output_folder(
         with _reported(folder):
             require_replaceable(path)
         for read in reads:
-            if path.exists() and path.samefile(read):
+            if path.exists() and read.exists() and path.samefile(read):
                 raise ConfigError(
                     f"--output = {str(folder)!r}: {read} is read by this command, which would "
                     "replace it; choose another folder"

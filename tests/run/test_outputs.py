@@ -494,3 +494,22 @@ def test_what_a_comparison_should_not_mix_is_said(out: Path, tmp_path: Path) -> 
     assert read_answer(tmp_path / "both").notes == tuple(n.removeprefix("note: ") for n in notes)
     again = inside("compare", out, out, "--output", tmp_path / "same")
     assert again.stderr == ""
+
+
+def test_a_pattern_of_traces_is_read_into_a_folder_twice(tmp_path: Path) -> None:
+    """A pattern is no file: catches a second command that looks for it beside its results."""
+    steps = [
+        {
+            "ph": "X",
+            "name": f"ProfilerStep#{step}",
+            "ts": 1.0,
+            "dur": 1000.0 + 7 * (step * step % 11),
+        }
+        for step in range(12)
+    ]
+    for rank in range(3):
+        (tmp_path / f"rank{rank}.json").write_text(json.dumps({"traceEvents": steps}))
+    for _ in range(2):
+        words = ["whatif", tmp_path / "rank*.json", "--output", tmp_path / "out"]
+        done = inside(*words)
+        assert done.returncode == 0, done.stderr
