@@ -15,6 +15,7 @@ from .options import (
     MOST_SETS,
     AllowLarge,
     DataDir,
+    FigureSet,
     Formats,
     GivenConfig,
     LaneOptions,
@@ -26,9 +27,11 @@ from .options import (
     SearchRequest,
     Set,
     TableOptions,
+    Tables,
     VerifyRequest,
     argument,
     cores,
+    csv_wanted,
     grouped,
     option,
     whole,
@@ -135,6 +138,7 @@ def _run(
         # The resolved config of a result is written again as it is, unless --set changes it.
         reads=[given.config] if given.set_ else [],
         allow_large=where.allow_large,
+        csv=csv_wanted(where.tables),
         tell=terminal.say,
     )
     if where.dry_run:
@@ -185,7 +189,8 @@ def reproduce(
         argument("Which figures (see: list figures); default all.", "[FIGURE ...]"),
     ] = None,
     full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False,
-    output: Annotated[Path, option("Where pictures, tables and summary.md go.")] = Path(
+    set_: FigureSet = None,
+    output: Annotated[Path, option("Where index.html, pictures and tables go.")] = Path(
         "results/reproduce"
     ),
     data_dir: DataDir = None,
@@ -193,6 +198,7 @@ def reproduce(
         int | None, whole(1, MOST_JOBS, "Figures made at the same time; default one per core.")
     ] = None,
     format_: Formats = "png,svg",
+    tables: Tables = "parquet",
 ) -> None:
     """Make the figures of the paper's delay analysis and comparison, with their data."""
     from .reproduce import FIGURES
@@ -205,8 +211,9 @@ def reproduce(
 
     with terminal.progress("figures") as progress:
         effort, formats = Effort(0, full, data_dir), format_.split(",")
-        summary = make_figures(figures or [], effort, output, jobs, progress, formats)
-    terminal.say(str(summary))
+        csv = csv_wanted(tables)
+        page = make_figures(figures or [], effort, output, jobs, progress, formats, set_ or [], csv)
+    terminal.say(str(page))
 
 
 @as_command("atlas --output atlas")

@@ -68,6 +68,27 @@ DataDir = Annotated[
     Path | None, option("Folder of the public data sets; default $ERASUREHEAD_DATA.")
 ]
 Formats = Annotated[str, option("Any of png, svg and pdf, separated by commas.", "--format")]
+FigureSet = Annotated[
+    list[str] | None,
+    option("Change a figure: workers, load, delay (mean seconds).", "--set", metavar="KEY=VALUE"),
+]
+Tables = Annotated[str, option("parquet, or csv to have CSV files beside them.")]
+
+
+def csv_wanted(given: str) -> bool:
+    """Whether ``--tables`` asks for CSV files beside the Parquet files.
+
+    Raises:
+        ConfigError: it names something else.
+    """
+    from .config.errors import at
+
+    kinds = {kind.strip() for kind in given.split(",")}
+    if not kinds <= {"parquet", "csv"}:
+        raise at("--tables", given, "must be parquet, csv or both; Parquet is always written")
+    return "csv" in kinds
+
+
 AllowLarge = Annotated[
     bool, option("Run even if it seems too large for this machine.", "--allow-large")
 ]
@@ -115,6 +136,7 @@ class OutputOptions:
         bool,
         option("Show cells, engines and estimated cost; compute and write nothing.", "--dry-run"),
     ] = False
+    tables: Tables = "parquet"
     allow_large: AllowLarge = False
 
 

@@ -20,6 +20,7 @@ from erasurehead.experiments.config.schema import first_sentence
 from erasurehead.experiments.pictures import looks, paint
 from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.pictures.svg.picture import draw_picture
+from erasurehead.experiments.report.command import write_report
 from erasurehead.experiments.reproduce import FIGURES, base, figure_named
 from erasurehead.experiments.reproduce.backlog import spans
 from erasurehead.experiments.reproduce.base import Effort, PaperFigure, mean_text
@@ -40,6 +41,7 @@ from erasurehead.experiments.run.files import MARK
 from erasurehead.experiments.verify.grid import group_spreads
 from erasurehead.sim.problems.losses import SquaredLoss
 from erasurehead.sim.theory.mean_times import additive_time, mean_first_k
+from tests.report.results import Reader
 from tests.statistics import BOUND
 from tests.tools import inside
 
@@ -418,8 +420,8 @@ def test_time_to_target_of_exact_schemes_agrees_with_theory(frames: Frames) -> N
     frame = frames["time_to_target"]
     own = frame[frame["kind"] == "own best rate"].set_index(["load_law", "scheme"])
     harmonic = [sum(1 / i for i in range(1, n + 1)) for n in (10, 30)]
-    uncoded = base.QUICK_WORK + harmonic[1] / base.RATE
-    group = harmonic[0] / (3 * base.RATE)  # slowest of ten groups, fastest of three workers
+    uncoded = base.QUICK_WORK + harmonic[1] * base.DELAY
+    group = harmonic[0] * base.DELAY / 3  # slowest of ten groups, fastest of three workers
     for law, scheme, expected in (
         ("additive", "uncoded", uncoded),
         ("proportional", "uncoded", uncoded),
@@ -569,15 +571,19 @@ def test_the_same_bytes_twice_and_from_the_file_alone(
     for name in FIGURES:
         monkeypatch.setattr(f"erasurehead.experiments.reproduce.{name}.FIGURE", small(name))
     names = ["loss_iteration_floor", "policies"]
-    summary = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
+    page = make_figures(names, Effort(), tmp_path / "a", 1, lambda done, total: None)
     make_figures(names[::-1], Effort(), tmp_path / "b", 2, lambda done, total: None)
     first = {p.name: p.read_bytes() for p in (tmp_path / "a").iterdir()}
     second = {p.name: p.read_bytes() for p in (tmp_path / "b").iterdir()}
     assert first == second
-    endings = {".png", ".svg", ".parquet", ".md"}
-    assert set(first) == {n + e for n in names for e in endings} | {"summary.md", MARK}
+    endings, both = {".png", ".svg", ".parquet", ".md"}, {"summary.md", "index.html"}
+    assert set(first) == {n + e for n in names for e in endings} | both | {MARK}
     assert b"<dc:date>" not in first["policies.svg"]
-    assert all(f"]({name}.png)" in summary.read_text() for name in names)
+    summary = (tmp_path / "a" / "summary.md").read_text()
+    assert all(f"]({name}.png)" in summary for name in names)
+    assert page == tmp_path / "a" / "index.html"
+    assert write_report(tmp_path / "a") == page
+    assert page.read_bytes() == first["index.html"]
 
 
 def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> None:
@@ -587,11 +593,59 @@ def test_a_figure_made_anew_keeps_the_others_in_the_summary(tmp_path: Path) -> N
     seen: list[tuple[int, int]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ITERATION_TIME, small("iteration_time_workers"))
-        summary = make_figures(
+        page = make_figures(
             ["iteration_time_workers"], Effort(), tmp_path, 1, lambda *x: seen.append(x)
         )
     assert seen == [(0, 1), (1, 1)]
-    assert figure_named("decoding_error_arrivals").title in summary.read_text()
+    title = figure_named("decoding_error_arrivals").title
+    assert title in (tmp_path / "summary.md").read_text()
+    words = Reader(page.read_text()).words
+    assert title in words
+    assert "simulator and closed forms agree: the farthest of" in words.lower()
+    assert "2 of 14" in words
+    assert words.count("erasurehead reproduce decoding_error_arrivals") == 1
+
+
+def test_a_figure_of_another_cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers, words, picture and command are of the values that were set; theory included."""
+    monkeypatch.setattr(ITERATION_TIME, small("iteration_time_workers"))
+    name, changes = "iteration_time_workers", ["workers=16,64", "load=4", "delay=1.5"]
+    options = [word for change in changes for word in ("--set", change)]
+    done = inside("reproduce", name, *options, "--tables", "csv", "--output", tmp_path)
+    assert done.returncode == 0, done.stderr
+    frame = pd.read_csv(tmp_path / f"{name}.csv")
+    pd.testing.assert_frame_equal(frame, pd.read_parquet(tmp_path / f"{name}.parquet"))
+    seen = frame[frame["rounds"] > 0]
+    assert set(seen["workers"]) == {16, 64}
+    uncoded = seen[(seen["scheme"] == "uncoded") & (seen["load_law"] == "additive")]
+    harmonic = [sum(1 / k for k in range(1, n + 1)) for n in uncoded["workers"]]
+    assert uncoded["theory"].to_numpy() == pytest.approx(0.5 + 1.5 * np.array(harmonic))
+    assert np.all(np.abs(seen.simulated - seen.theory) < BOUND * seen.standard_error)
+    words = Reader((tmp_path / "index.html").read_text()).words
+    assert "delay of mean 1.5 s; coded schemes have load d = 4" in words
+    assert "erasurehead reproduce iteration_time_workers --set workers=16,64 --set load=4" in words
+
+
+@pytest.mark.parametrize(
+    ("figures", "change", "reason"),
+    [
+        (["loss_time"], "loads=3", "did you mean load?"),
+        (["loss_time"], "load=many", "must be one number"),
+        (["loss_time"], "workers=-3", "must be positive"),
+        (["speedup"], "loads=2,x", "must be whole numbers"),
+        (["atlas"], "workers=24", "must be one of"),
+        ([], "workers=24", "name the figures"),
+    ],
+)
+def test_what_a_figure_has_not_is_refused(
+    figures: list[str], change: str, reason: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = inside("reproduce", *figures, "--set", change, "--output", out)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert reason in done.stderr
+    assert not out.exists()
 
 
 def test_an_unknown_figure_is_refused_before_anything_is_written(tmp_path: Path) -> None:
@@ -604,7 +658,7 @@ def test_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ITERATION_TIME, small("iteration_time_workers"))
     out = tmp_path / "out"
     done = inside("reproduce", "iteration_time_workers", "--output", out)
-    assert (done.returncode, done.stdout.strip()) == (0, str(out / "summary.md"))
+    assert (done.returncode, done.stdout.strip()) == (0, str(out / "index.html"))
     assert (out / "iteration_time_workers.png").stat().st_size > 10_000
     done = inside("reproduce", "iteration_time_workers", "--output", out, "--format", "svg,pdf")
     assert done.returncode == 0

@@ -113,14 +113,25 @@ class Image:
     png: bytes
 
 
+@dataclass(frozen=True)
+class Command:
+    """A command that can be copied, and what it does."""
+
+    words: str
+    line: str
+
+
 @dataclass(frozen=True, eq=False)
 class Section:
-    """A part of the page: pictures and tables, in this order."""
+    """A part of the page: words, a paragraph a line; pictures and tables, in this order; and how to
+    make it again.
+    """
 
     ident: str
     title: str
     parts: Sequence[Chart | Image | Table]
     words: str = ""
+    command: Command | None = None
 
     @property
     def shown(self) -> Sequence[Chart | Image | Table]:
@@ -149,14 +160,6 @@ class Answer:
     next: tuple[str, ...] = ()
     command: str = ""
     notes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Command:
-    """A command that can be copied, and what it does."""
-
-    words: str
-    line: str
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ PAGES = {
     "compare": (("comparison.csv",), "compare", "read_comparison"),
     "recommend": (("candidates.parquet",), "recommend.page", "read_recommendation"),
     "run": ((*outputs.FILES, "cells"), "report.page", "read_run"),
+    "reproduce": (("summary.md",), "reproduce.page", "read_reproduction"),
 }
 """Commands whose results have a page: files of which one is there, and the module and function
 ``(directory) -> Page`` that read them. The first that finds a file of its own makes the page.
@@ -43,15 +44,18 @@ def reader_of(directory: Path) -> Callable[[Path], Page]:
 
 
 def write_report(directory: Path, output: Path | None = None) -> Path:
-    """Write the page, ``report.html`` in the folder by default. The same result has the same bytes.
+    """Write the page, in the folder by default: ``report.html``, of a reproduction ``index.html``.
+
+    The same result has the same bytes.
 
     Raises:
         ConfigError: the folder holds no whole result, or the file cannot be written.
     """
     read = reader_of(directory)
-    file = directory / outputs.REPORT if output is None else output
+    name = outputs.INDEX if read.__name__ == PAGES["reproduce"][2] else outputs.REPORT
+    file = directory / name if output is None else output
     if file.is_dir():
-        file = file / outputs.REPORT
+        file = file / name
     with locked(directory):  # no run may clear the folder while its tables are read
         files.require_replaceable(file)
         page = as_html(read(directory))

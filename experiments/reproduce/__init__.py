@@ -6,8 +6,12 @@ first sentence of the class here.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from shlex import join
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from .base import PaperFigure
@@ -64,3 +68,81 @@ def figure_named(name: str) -> PaperFigure:
     """The figure of one of ``FIGURES``; its file is imported now."""
     made: PaperFigure = import_module(f"{__name__}.{name}").FIGURE
     return made
+
+
+# What ``--set`` changes in a figure: its fields. The figure's Parquet file says so in its metadata,
+# for whoever draws it again from that file; at the default sizes it says nothing.
+
+SET: Final = b"erasurehead.set"
+
+PLAIN: Final = (int, float, tuple[int, ...], tuple[float, ...])
+"""Kinds of fields that can be set."""
+
+
+def figure_with(name: str, changes: Sequence[str]) -> PaperFigure:
+    """The figure of that name with other values of its fields, ``key=value`` each.
+
+    Raises:
+        ConfigError: it has no such field, or the field cannot have such a value.
+    """
+    from dataclasses import fields, replace
+    from typing import get_type_hints
+
+    from pydantic import TypeAdapter, ValidationError
+
+    from ..config.document import override
+    from ..config.errors import at, one_of
+
+    made = figure_named(name)
+    hints = get_type_hints(type(made))
+    every: Any = made
+    own = {field.name for field in fields(every) if hints[field.name] in PLAIN} - {*made.held}
+    for change in changes:
+        document: dict[str, Any] = {}
+        override(document, [change])
+        [(key, value)] = (document.get("sweep") or document).items()
+        if key not in own:
+            raise at(f"--set of {name}", key, one_of(own, key))
+        many, several = hints[key] in PLAIN[2:], isinstance(value, list)
+        try:
+            good = TypeAdapter(hints[key]).validate_python(
+                (value if several else [value]) if many else value
+            )
+        except ValidationError:
+            kind = "whole numbers" if hints[key] in PLAIN[::2] else "numbers"
+            raise at(
+                f"--set {key}", value, f"must be {kind}" if many else "must be one number"
+            ) from None
+        numbers = good if many else (good,)
+        # a persistence can be 0, and no other field
+        if not all(
+            0 < each < float("inf") or (each == 0 and key == "persistences") for each in numbers
+        ):
+            raise at(f"--set {key}", value, "must be positive")
+        made = replace(made, **{key: good})  # type: ignore[type-var]
+    return made
+
+
+def facts_of(changes: Sequence[str], full: bool) -> dict[bytes, bytes]:
+    """As metadata of a figure's Parquet file; nothing for a quick figure at its default sizes."""
+    said = [*changes, *(["--full"] if full else [])]
+    return {SET: json.dumps(said).encode()} if said else {}
+
+
+def changes_in(file: Path) -> tuple[list[str], bool]:
+    """What ``facts_of`` has written into a file, if anything: the changes, and whether full."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        said = json.loads((pq.read_schema(file).metadata or {}).get(SET, b"[]"))
+    except (OSError, ValueError, RecursionError, pa.ArrowException):
+        said = []
+    texts = [str(each) for each in said] if isinstance(said, list) else []
+    return [each for each in texts if each != "--full"], "--full" in texts
+
+
+def line_of(name: str, changes: Sequence[str], full: bool) -> str:
+    """The command that makes a figure."""
+    options = [word for change in changes for word in ("--set", change)]
+    return join(["erasurehead", "reproduce", name, *options, *(["--full"] if full else [])])

@@ -20,7 +20,6 @@ from ..pictures.kinds.losses import pareto
 from ..pictures.looks import MUTED, SOLID, Look, look
 from ..pictures.picture import Axis, Bars, Curve, Fill, Mark, Panel, Picture, Points, Texts
 from ..run.records import mean_and_error
-from . import base
 from .base import (
     Effort,
     RunsFigure,
@@ -168,6 +167,7 @@ class Atlas(RunsFigure):
 
     name: ClassVar[str] = "atlas"
     title: ClassVar[str] = "All schemes on one clock"
+    held: ClassVar[tuple[str, ...]] = ("workers",)
 
     replications: int = 8
     schemes: tuple[str, ...] = tuple(SCHEMES)
@@ -214,7 +214,7 @@ class Atlas(RunsFigure):
         late = ", ".join(looks.look(name).title for name in frame["scheme"][frame["late"]].unique())
         return (
             f"{len(names)} synchronous schemes with several loads and waits, "
-            f"{len(frame) // len(DELAYS)} members in all. {base.WORKERS} workers; delays have "
+            f"{len(frame) // len(DELAYS)} members in all. {self.workers} workers; delays have "
             f"mean {MEAN:g} s whatever their law, and a partition takes {WORK:g} s of work under "
             "the additive law: a task of d partitions takes d times the work and one delay. At two "
             f"speeds {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times slower than the others, "

@@ -16,7 +16,6 @@ from ..pictures import looks, style
 from ..pictures.looks import DASHED, DOTTED, MUTED, SOLID, LineStyle, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Rules
 from ..run.records import mean_and_error
-from . import base
 from .base import (
     POLICY_MARKERS,
     CodedFigure,
@@ -151,7 +150,7 @@ class Backlog(CodedFigure):
         )
         fixed = _last(queued[queued["persistence"] == 1])["iteration_time"]
         return (
-            f"{base.WORKERS} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
+            f"{self.workers} workers, of which {SLOW_SHARE:.0%} are {SLOWER:g} times slower "
             f"than the others at any moment; exponential delays of mean {MEAN:g} s over all, "
             f"{WORK:g} s of work per partition, additive law, d = {self.load}, r = "
             f"{self.wait_for}. The persistence is the correlation of a worker's state in "

@@ -134,6 +134,9 @@ def bars(middle: FloatArray, low: FloatArray, high: FloatArray) -> FloatArray:
 # What a figure is. Picture and text are made from the table alone, so that both can be made anew.
 
 
+WORKERS = 30
+"""Unless a figure says otherwise."""
+
 FULL = 8
 """How many times more replications or rounds a full reproduction has than a quick one."""
 
@@ -230,6 +233,9 @@ class PaperFigure(ABC):
     title: ClassVar[str]
     """The heading of its part of the summary."""
 
+    held: ClassVar[tuple[str, ...]] = ()
+    """Fields that cannot be set: much of the figure is made for their value."""
+
     @abstractmethod
     def compute(self, effort: Effort) -> pd.DataFrame:
         """Simulate; returns everything that picture and text need, as one tidy table."""
@@ -250,14 +256,17 @@ class RunsFigure(PaperFigure):
     Attributes:
         iterations: T.
         replications: R of a quick reproduction.
+        workers: n.
     """
 
     iterations: int = 100
     replications: int = 64
+    workers: int = WORKERS
 
     def document(self, effort: Effort, **sections: Any) -> dict[str, Any]:
-        """A config document with so many iterations and replications."""
+        """A config document with so many workers, iterations and replications."""
         return {
+            "workers": self.workers,
             "iterations": self.iterations,
             "replications": effort.times(self.replications),
             **sections,
@@ -285,9 +294,8 @@ class CodedFigure(RunsFigure):
 # load laws agree at load 1: a worker then needs the work plus the delay under both.
 
 
-WORKERS = 30
-RATE = 2.0
-"""1/s, of the exponential delays: mean 0.5 s."""
+DELAY = 0.5
+"""Seconds, the mean of the exponential delays."""
 
 QUICK_WORK, EVEN_WORK = WORKS = (0.02, 0.5)
 """Seconds of work per partition."""
@@ -310,15 +318,17 @@ BREAST_CANCER: Section = {
 POLICY_MARKERS = {Policy.CANCEL: "o", Policy.FINISH: "s", Policy.QUEUE: "^", Policy.DRAIN: "X"}
 
 
-def delays_and_law(law: str, work: float) -> dict[str, Section]:
-    """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays."""
+def delays_and_law(law: str, work: float, delay: float = DELAY) -> dict[str, Section]:
+    """The ``delay`` and ``load_law`` sections: work in seconds per partition, and random delays
+    of this mean.
+    """
     if law == "additive":
         return {
-            "delay": {"model": "exponential", "rate": RATE},
+            "delay": {"model": "exponential", "rate": 1 / delay},
             "load_law": {"kind": "additive", "seconds_per_partition": work},
         }
     return {
-        "delay": {"model": "shifted_exponential", "shift": work, "rate": RATE},
+        "delay": {"model": "shifted_exponential", "shift": work, "rate": 1 / delay},
         "load_law": {"kind": "proportional"},
     }
 
@@ -334,19 +344,19 @@ def five_schemes(load: int, wait_for: int, workers: int = WORKERS) -> list[Secti
     ]
 
 
-def worker_time(law: str, load: int) -> ExponentialTime:
+def worker_time(law: str, load: int, delay: float = DELAY) -> ExponentialTime:
     """A worker's time with ``EVEN_WORK`` and these delays."""
     if law == "additive":
-        return additive_time(0.0, RATE, load, EVEN_WORK)
-    return proportional_time(EVEN_WORK, RATE, load)
+        return additive_time(0.0, 1 / delay, load, EVEN_WORK)
+    return proportional_time(EVEN_WORK, 1 / delay, load)
 
 
-def mean_time(law: str, scheme: str, n: int, load: int, heard: int) -> float:
+def mean_time(law: str, scheme: str, n: int, load: int, heard: int, delay: float = DELAY) -> float:
     """Mean seconds of an iteration in closed form, with ``EVEN_WORK``.
 
     Ignoring stragglers waits for ``heard`` arrivals, and ErasureHead for n / 2.
     """
-    one, loaded = worker_time(law, 1), worker_time(law, load)
+    one, loaded = worker_time(law, 1, delay), worker_time(law, load, delay)
     match scheme:
         case "uncoded":
             return mean_uncoded(one, n)

@@ -1,8 +1,9 @@
 """``erasurehead reproduce``: compute figures, and write picture, data and text of each.
 
 Each figure leaves ``<figure>.parquet``, the pictures that are drawn from that file alone, and
-``<figure>.md``; ``summary.md`` joins the texts of all figures that lie in the directory, so that
-a figure can be made anew without the others.
+``<figure>.md``; ``summary.md`` joins the texts of all figures that lie in the directory, and
+``index.html`` has them with pictures that can be read, so that a figure can be made anew without
+the others.
 """
 
 from __future__ import annotations
@@ -15,11 +16,14 @@ import pandas as pd
 
 from ...sim.numerics import one_thread
 from ..config.errors import ConfigError, at, one_of
+from ..page.html import as_html
 from ..pictures import paint, style
 from ..run.files import output_folder, remove, write_bytes, write_table
 from ..run.lanes import Died, Share, map_unordered, open_lanes
-from . import FIGURES, figure_named
+from ..run.outputs import INDEX
+from . import FIGURES, facts_of, figure_named, figure_with
 from .base import FULL, Effort, PaperFigure
+from .page import read_reproduction
 
 Progress = Callable[[float, int], None]
 """Called with figures done and figures in all."""
@@ -42,18 +46,32 @@ def make_figures(
     jobs: int,
     progress: Progress,
     formats: Sequence[str] = ("png", "svg"),
+    changes: Sequence[str] = (),
+    csv: bool = False,
 ) -> Path:
-    """Make figures (all of them when none is named); returns the summary's path.
+    """Make figures (all of them when none is named); returns the path of ``index.html``.
+
+    Args:
+        names: which; all for none.
+        effort: how much to compute.
+        output: the folder.
+        jobs: figures made at the same time.
+        progress: called as figures are done.
+        formats: of the pictures.
+        changes: ``key=value`` for fields of the named figures.
+        csv: also write each table as CSV.
 
     Raises:
-        ConfigError: an unknown figure or format; nothing has been written.
+        ConfigError: an unknown figure, field or format; nothing has been written.
     """
     style.check_formats(formats)
+    if changes and not names:
+        raise ConfigError("--set: name the figures that it is for (see: erasurehead list figures)")
     for name in names:
         if name not in FIGURES:
             raise at("figure", name, one_of(FIGURES, name))
     slow_first = dict.fromkeys((*SLOW, *FIGURES))
-    wanted = [figure_named(name) for name in slow_first if not names or name in names]
+    wanted = [figure_with(name, changes) for name in slow_first if not names or name in names]
 
     def figures_done(done: float) -> None:
         progress(done, len(wanted))
@@ -62,12 +80,13 @@ def make_figures(
     summary = output / "summary.md"
     with output_folder(output):
         with open_lanes(jobs) as lanes:
-            task = partial(make, effort, output, formats)
+            task = partial(make, effort, output, formats, changes=changes, csv=csv)
             for made, result in map_unordered(task, wanted, lanes, figures_done):
                 if isinstance(result, Died):
                     raise ConfigError(f"figure {made.name}: {result.reason}")
         write_bytes(summary, _summary(output).encode())
-    return summary
+        write_bytes(output / INDEX, as_html(read_reproduction(output)).encode())
+    return output / INDEX
 
 
 def make(
@@ -76,17 +95,21 @@ def make(
     formats: Sequence[str],
     figure: PaperFigure,
     share: Share | None = None,
+    changes: Sequence[str] = (),
+    csv: bool = False,
 ) -> None:
     """Compute one figure, then draw and describe it from the file that was written.
 
     The text goes first and comes last: without it, a figure is not in the summary.
     """
-    data = output / f"{figure.name}.parquet"
+    data, text = (output / f"{figure.name}.{end}" for end in ("parquet", "csv"))
     with one_thread():
         frame = figure.compute(effort)
     pictures = (output / f"{figure.name}.{kind}" for kind in style.FORMATS)
-    remove([output / f"{figure.name}.md", *pictures])
-    write_table(data, frame)
+    remove([output / f"{figure.name}.md", text, *pictures])
+    write_table(data, frame, facts_of(changes, effort.full))
+    if csv:
+        write_bytes(text, frame.to_csv(index=False).encode())
     kept = pd.read_parquet(data)
     style.save(paint.figure(figure.picture(kept)), output / figure.name, formats)
     write_bytes(output / f"{figure.name}.md", figure.text(kept).encode())

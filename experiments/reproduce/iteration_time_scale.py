@@ -24,10 +24,10 @@ from ..pictures.looks import INK, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
 from .base import (
+    DELAY,
     EVEN_WORK,
     LAW_TITLES,
     LAWS,
-    RATE,
     THEORY,
     Effort,
     PaperFigure,
@@ -59,6 +59,7 @@ class IterationTimeScale(PaperFigure):
         decades: powers of ten, the numbers of workers that are simulated; the load divides each.
         rounds: rounds that the law engine draws for each point.
         load: d.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "iteration_time_scale"
@@ -67,6 +68,7 @@ class IterationTimeScale(PaperFigure):
     decades: tuple[int, ...] = (1, 2, 3, 4, 5, 6, 7)
     rounds: int = law_engine.BLOCK
     load: int = 5
+    delay: float = DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme, size and source; sizes between have theory alone."""
@@ -103,20 +105,20 @@ class IterationTimeScale(PaperFigure):
         self, name: str, n: int, family: SchemeFamily, engine: Engine, rounds: int, effort: Effort
     ) -> tuple[float, float]:
         """Without a config, which has at most a million workers."""
-        delays: DelayModel = Exponential(rate=RATE)
+        delays: DelayModel = Exponential(rate=1 / self.delay)
         load_law: LoadLaw = Additive(seconds_per_partition=EVEN_WORK)
         if name == "proportional":
-            delays = ShiftedExponential(shift=EVEN_WORK, rate=RATE)
+            delays = ShiftedExponential(shift=EVEN_WORK, rate=1 / self.delay)
             load_law = Proportional()
         run = Run(family.build(n), [Tape(delays, n, effort.seed, 0)], load_law, rounds)
         return mean_and_error(simulate(run, engine, heard=False, work=False).intervals[0])
 
     def _theory(self, name: str, n: int, scheme: str) -> float:
         if scheme != "erasurehead" or n <= COUNTED:
-            return mean_time(name, scheme, n, self.load, n - n // 10)
+            return mean_time(name, scheme, n, self.load, n - n // 10, self.delay)
         # Half of the workers cover all n / d groups with a chance of about (1 - 2^-d)^(n / d),
         # 1e-27 at d = 5 here, so the count decides; the exact sum takes n^2 / (2 d) steps.
-        return mean_first_k(worker_time(name, self.load), n, n // 2)
+        return mean_first_k(worker_time(name, self.load, self.delay), n, n // 2)
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Rings and dots on lines, one panel per load law."""
@@ -148,7 +150,7 @@ class IterationTimeScale(PaperFigure):
         header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
             f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
-            f"delay of mean {1 / RATE:g} s; coded schemes have load d = {self.load}, ErasureHead "
+            f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
             "waits for r = n/2 and ignore stragglers for 0.9 n arrivals. Rings are means of the "
             f"batch engine, which simulates every worker of up to {largest:,}; dots are "
             f"means of {int(by_law['rounds'].max()):,} rounds of the law engine, which draws the "
@@ -159,8 +161,8 @@ class IterationTimeScale(PaperFigure):
             f"points of the batch engine, and {worst['law'].max():.1f} over {len(worst['law'])} "
             "of the law engine.\n\n"
             "Ten times the workers cost, under the additive law, uncoded "
-            f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) / RATE:.3f} s) and "
-            f"fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of that). "
+            f"{growth['uncoded']:.3f} s (theory: ln 10 / rate = {np.log(10) * self.delay:.3f} s) "
+            f"and fractional repetition {growth['fractional_repetition']:.3f} s (a d-th of that). "
             "Schemes that wait for a share of the workers do not feel their number: "
             f"{growth['ignore_stragglers']:+.3f} s for ignore stragglers and "
             f"{growth['erasurehead']:+.3f} s for ErasureHead. From where on ErasureHead is faster "

@@ -15,10 +15,10 @@ from ..pictures import looks, style
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.records import mean_and_error
 from .base import (
+    DELAY,
     EVEN_WORK,
     LAW_TITLES,
     LAWS,
-    RATE,
     THEORY,
     Effort,
     PaperFigure,
@@ -42,6 +42,7 @@ class IterationTimeWorkers(PaperFigure):
         workers: simulated cluster sizes; the load divides each, and so does 2.
         rounds: rounds simulated for each point.
         load: d.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "iteration_time_workers"
@@ -50,6 +51,7 @@ class IterationTimeWorkers(PaperFigure):
     workers: tuple[int, ...] = (12, 24, 48, 96, 192, 384, 768)
     rounds: int = 4000
     load: int = 3
+    delay: float = DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, scheme and cluster size; sizes between have theory alone."""
@@ -59,12 +61,12 @@ class IterationTimeWorkers(PaperFigure):
         rows = []
         for law, n in product(LAWS, sorted(sizes)):
             schemes = {"schemes": five_schemes(self.load, n // 2, n)}
-            clock = delays_and_law(law, EVEN_WORK)
+            clock = delays_and_law(law, EVEN_WORK, self.delay)
             for cell in effort.cells({"workers": n, **schemes, **clock}):
                 name = cell.scheme["name"]
                 row = {"load_law": law, "scheme": name, "workers": n}
                 heard = n - self.load + 1
-                row |= {"theory": mean_time(law, name, n, self.load, heard)}
+                row |= {"theory": mean_time(law, name, n, self.load, heard, self.delay)}
                 row |= {"simulated": np.nan, "standard_error": np.nan, "rounds": 0}
                 if n in self.workers:
                     run = replace(build.timing(cell), iterations=rounds)
@@ -103,15 +105,15 @@ class IterationTimeWorkers(PaperFigure):
         header = ["load law", "n", *(looks.look(scheme).title for scheme in schemes)]
         return (
             f"Each partition takes {EVEN_WORK:g} s of work and each worker has an exponential "
-            f"delay of mean {1 / RATE:g} s; coded schemes have load d = {self.load}, ErasureHead "
+            f"delay of mean {self.delay:g} s; coded schemes have load d = {self.load}, ErasureHead "
             f"waits for r = n/2 and ignore stragglers for n − {self.load - 1} arrivals. "
             f"Points are means of {int(seen['rounds'].max())} simulated rounds with 95 % "
             "intervals (mostly smaller than the points), lines are the closed forms; "
             f"the largest difference is {z.max():.1f} standard errors over {len(z)} points.\n\n"
             f"Every doubling of n costs uncoded {growth('uncoded'):.3f} s "
-            f"(theory: ln 2 / rate = {np.log(2) / RATE:.3f} s) and ErasureHead, under the additive "
-            f"law, {growth('erasurehead'):+.3f} s. Which scheme is faster still depends on how "
-            f"time grows with load: {crossing}.\n\n"
+            f"(theory: ln 2 / rate = {np.log(2) * self.delay:.3f} s) and ErasureHead, under the "
+            f"additive law, {growth('erasurehead'):+.3f} s. Which scheme is faster still depends "
+            f"on how time grows with load: {crossing}.\n\n"
             "Mean iteration time in seconds, simulated ± standard error:\n\n"
             + markdown_table(header, rows)
         )

@@ -25,7 +25,6 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture
 from ..run.compute import learn
 from .base import (
     QUICK_WORK,
-    WORKERS,
     Effort,
     RunsFigure,
     curve_of,
@@ -62,9 +61,9 @@ class LossIterationFloor(RunsFigure):
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per r and iteration; full gradient descent has r = n."""
-        problem = effort.problem(self._document(WORKERS, 1.0, effort))
+        problem = effort.problem(self._document(self.workers, 1.0, effort))
         spectrum = least_squares_spectrum(np.asarray(problem.X), problem.y)
-        frames = [self._curve(r, spectrum, effort) for r in (WORKERS, *self.arrivals)]
+        frames = [self._curve(r, spectrum, effort) for r in (self.workers, *self.arrivals)]
         return pd.concat(frames, ignore_index=True)
 
     def _document(self, arrivals: int, step: float, effort: Effort) -> dict[str, Any]:
@@ -83,7 +82,7 @@ class LossIterationFloor(RunsFigure):
         )
 
     def _curve(self, arrivals: int, spectrum: LeastSquaresSpectrum, effort: Effort) -> pd.DataFrame:
-        erasure = GroupErasure(WORKERS, self.load, arrivals)
+        erasure = GroupErasure(self.workers, self.load, arrivals)
         step = 1.0 / (spectrum.smoothness * erasure.heard)
         [cell] = effort.cells(self._document(arrivals, step, effort))
         run, parts = build.both(cell)
@@ -124,13 +123,14 @@ class LossIterationFloor(RunsFigure):
 
     def picture(self, frame: pd.DataFrame) -> Picture:
         """Left: one r with both bounds. Right: several r, each with the close bound."""
-        first = next(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
+        full = int(frame["arrivals"].max())
+        first = next(int(r) for r in frame["arrivals"].unique() if r != full)
         rows = rows_of(frame, arrivals=first)
         constant = curve_of(rows, "iteration", "bound_constant", CONSTANT, width=1.4)
         several = _arrivals(frame)
-        pairs = [(_label(r), "erasurehead") for r in reversed(several)]
-        own = variants([*pairs, (_label(WORKERS), "uncoded")])
-        low = float(frame.loc[frame["arrivals"] != WORKERS, "mean_gap"].min()) / 30
+        pairs = [(_label(r, full), "erasurehead") for r in reversed(several)]
+        own = variants([*pairs, (_label(full, full), "uncoded")])
+        low = float(frame.loc[frame["arrivals"] != full, "mean_gap"].min()) / 30
         y = Axis("mean loss above its minimum", True, low=low)
         x = Axis("iteration")
         left = [*_lines(frame, [first], own), constant, Curve(BOUND, width=1.4)]
@@ -143,12 +143,13 @@ class LossIterationFloor(RunsFigure):
             width=style.TWO_PANELS,
             height=4.1,
             share="y",
-            last=[*(_label(r) for r in (*several, WORKERS)), BOUND.title, CONSTANT.title],
+            last=[*(_label(r, full) for r in (*several, full)), BOUND.title, CONSTANT.title],
         )
 
     def text(self, frame: pd.DataFrame) -> str:
         """Rate, floors, and how close the bound is."""
-        ours = frame[frame["arrivals"] != WORKERS]
+        n = int(frame["arrivals"].max())
+        ours = frame[frame["arrivals"] != n]
         slack = (ours["mean_gap"] - ours["bound"]) / ours["standard_error"].clip(lower=1e-300)
         worst = float(slack[ours["iteration"] > 0].max())
         rows = []
@@ -164,7 +165,7 @@ class LossIterationFloor(RunsFigure):
                     f"{final['bound_constant']:.3g}",
                 ]
             )
-        full = rows_of(frame, arrivals=WORKERS)
+        full = rows_of(frame, arrivals=n)
         start, end = full["mean_gap"].iloc[0], full["mean_gap"].iloc[-1]
         header = ["r", "p", "step 1/(βp)", "loss above minimum", "bound", "bound, largest V"]
         verdict = (
@@ -175,7 +176,7 @@ class LossIterationFloor(RunsFigure):
         last = int(full["iteration"].max())
         factor = float((ours["bound"] / ours["mean_gap"])[ours["iteration"] == last].min())
         return (
-            f"Least squares on synthetic data, {WORKERS} workers, load d = "
+            f"Least squares on synthetic data, {n} workers, load d = "
             f"{int(frame['load'].iloc[0])}; means of {int(frame['replications'].max())} "
             "replications with 95 % bands. ErasureHead is not rescaled and takes the step 1/(βp), "
             "p the chance that a group is heard; full gradient descent takes 1/β. All start "
@@ -195,21 +196,22 @@ class LossIterationFloor(RunsFigure):
 def _lines(frame: pd.DataFrame, arrivals: Sequence[int], own: Mapping[str, Look]) -> list[Mark]:
     """Mean losses of some r and of full gradient descent, and the bounds of the former."""
     marks: list[Mark] = []
-    for r in (*arrivals, WORKERS):
-        rows, look = rows_of(frame, arrivals=r), own[_label(r)]
+    full = int(frame["arrivals"].max())
+    for r in (*arrivals, full):
+        rows, look = rows_of(frame, arrivals=r), own[_label(r, full)]
         marks.append(curve_of(rows, "iteration", "mean_gap", look, "standard_error"))
-        if r != WORKERS:
+        if r != full:
             dotted = replace(BOUND, colour=look.colour, title="")
             marks.append(curve_of(rows, "iteration", "bound", dotted, width=1.4))
     return marks
 
 
 def _arrivals(frame: pd.DataFrame) -> list[int]:
-    return sorted(int(r) for r in frame["arrivals"].unique() if r != WORKERS)
+    return sorted(map(int, frame["arrivals"].unique()))[:-1]
 
 
-def _label(arrivals: int) -> str:
-    return "full gradient" if arrivals == WORKERS else f"ErasureHead, r = {arrivals}"
+def _label(arrivals: int, full: int) -> str:
+    return "full gradient" if arrivals == full else f"ErasureHead, r = {arrivals}"
 
 
 FIGURE = LossIterationFloor()

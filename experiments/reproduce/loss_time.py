@@ -63,12 +63,14 @@ class LossTimeFigure(CodedFigure):
 
     Attributes:
         replications_public: R on the public ones, in a full reproduction.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "loss_time"
     title: ClassVar[str] = "Loss against time on real data"
 
     replications_public: int = 16
+    delay: float = base.DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, delays, scheme, replication and iteration.
@@ -90,13 +92,14 @@ class LossTimeFigure(CodedFigure):
     def _runs(self, dataset: str, delays: str, effort: Effort) -> pd.DataFrame:
         experiment = EXPERIMENTS[dataset]
         many = self.replications_public if experiment.public else effort.times(self.replications)
-        clock = base.delays_and_law("additive", base.QUICK_WORK)
+        clock = base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         if delays == EXACT_STREAM:
-            clock["delay"] = {"model": "authors_stream", "scale": 1 / base.RATE}
+            clock["delay"] = {"model": "authors_stream", "scale": self.delay}
         document = {
+            "workers": self.workers,
             "iterations": self.iterations,
             "replications": many if delays == DRAWN else 1,
-            "schemes": base.five_schemes(self.load, self.wait_for),
+            "schemes": base.five_schemes(self.load, self.wait_for, self.workers),
             "problem": {"loss": experiment.loss, "dataset": dataset, "l2": "1/rows"},
             "optimizer": {
                 "rule": "accelerated",
@@ -152,11 +155,11 @@ class LossTimeFigure(CodedFigure):
         counts = rows_of(drawn, delays=DRAWN).groupby("dataset")["replication"].nunique()
         many = sorted(set(counts))
         return (
-            f"{base.WORKERS} workers, load d = {self.load} for the coded schemes, ErasureHead "
+            f"{self.workers} workers, load d = {self.load} for the coded schemes, ErasureHead "
             f"stopping at r = {self.wait_for} arrivals or full cover, ignore stragglers at "
-            f"{base.WORKERS - self.load + 1} arrivals; {self.iterations} iterations of the "
+            f"{self.workers - self.load + 1} arrivals; {self.iterations} iterations of the "
             "accelerated rule with an L2 term of 1/N, all from the zero model. Every worker waits "
-            f"an exponential time of mean {1 / base.RATE:g} s after computing, whatever its "
+            f"an exponential time of mean {self.delay:g} s after computing, whatever its "
             f"load (additive law); a partition takes {base.QUICK_WORK:g} s, our choice. "
             "Unfinished work is cancelled at no cost: the figure on policies shows what that "
             f"leaves out. Lines are medians over {' or '.join(map(str, many))} replications on "

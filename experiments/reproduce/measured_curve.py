@@ -16,7 +16,7 @@ from ..pictures import looks, style
 from ..pictures.looks import INK, MUTED, SOLID, Look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..run.records import mean_and_error
-from .base import WORKERS, Effort, RunsFigure, Section, estimate_text, markdown_table, rows_of
+from .base import Effort, RunsFigure, Section, estimate_text, markdown_table, rows_of
 
 LAWS: dict[str, Section] = {
     "additive": {"kind": "additive", "seconds_per_partition": 0.0},
@@ -115,7 +115,7 @@ class MeasuredCurve(RunsFigure):
             Axis("mean iteration time (s)", True, (1, 2, 3, 5)),
             Axis("", low=len(names) - 0.5, high=-0.5, names=names),
             marks,
-            f"what {WORKERS} workers wait for",
+            f"what {self.workers} workers wait for",
         )
         last = [FREE.title, DEAR.title, INTEGRAL.title]
         return Picture([curve, schemes], 2, style.TWO_PANELS, 4.4, last=last)
@@ -136,10 +136,10 @@ class MeasuredCurve(RunsFigure):
             "The authors' program shows a measured curve of completion times: half of the tasks "
             f"take {_seconds(0.5):g} s or less, and the slowest {_seconds(1.0):g} s. Which task "
             "and which machines is not said. The curve is taken as the law of a worker's time at "
-            f"load 1, independent between {WORKERS} workers and between rounds. How it grows with "
-            "the load is not known either, so both ends are shown: under the additive law none of "
-            "the time is computing and load is free, under the proportional law all of it is and "
-            "d partitions take d times as long. Bars are means by integration, points are "
+            f"load 1, independent between {self.workers} workers and between rounds. How it grows "
+            "with the load is not known either, so both ends are shown: under the additive law "
+            "none of the time is computing and load is free, under the proportional law all of it "
+            "is and d partitions take d times as long. Bars are means by integration, points are "
             f"{int(frame['rounds'].max())} simulated rounds; the largest difference is "
             f"{z.max():.1f} standard errors over {len(z)} points.\n\n"
             + " ".join(_verdict(rows_of(frame, load_law=law), law) for law in LAWS)

@@ -47,18 +47,23 @@ class Policies(CodedFigure):
     """The same runs under cancel, finish, queue and drain: when the gain is real.
 
     The target is the loss of the exact gradient after half of the iterations.
+
+    Attributes:
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "policies"
     title: ClassVar[str] = "What becomes of unfinished work"
 
+    delay: float = base.DELAY
+
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per policy, scheme and replication."""
         document = self.document(
             effort,
-            schemes=base.five_schemes(self.load, self.wait_for),
+            schemes=base.five_schemes(self.load, self.wait_for, self.workers),
             **base.BREAST_CANCER,
-            **base.delays_and_law("additive", base.QUICK_WORK),
+            **base.delays_and_law("additive", base.QUICK_WORK, self.delay),
         )
         target = effort.half_way_loss(document)
         frames = []
@@ -132,9 +137,9 @@ class Policies(CodedFigure):
             f"{speedups['erasurehead', policy][0]:.2f} under {policy.value}" for policy in POLICIES
         )
         return (
-            f"The runs of the loss-versus-time figure on breast cancer data ({base.WORKERS} "
+            f"The runs of the loss-versus-time figure on breast cancer data ({self.workers} "
             f"workers, d = {self.load}, r = {self.wait_for}, exponential delays of mean "
-            f"{1 / base.RATE:g} s after {base.QUICK_WORK:g} s of work per partition, "
+            f"{self.delay:g} s after {base.QUICK_WORK:g} s of work per partition, "
             "additive law), with four answers to what a straggler does with unfinished work when "
             "the next model is sent. Points are means over "
             f"{frame['replication'].nunique()} replications on common delays; bars on the left "

@@ -14,7 +14,6 @@ from ..pictures import looks, style
 from ..pictures.looks import INK, Look
 from ..pictures.picture import Axis, Bars, Fill, Mark, Panel, Picture, Points, Rules, Texts
 from ..run.records import interval_columns, mean_and_error, ratio_interval
-from . import base
 from .base import CodedFigure, Effort, estimate_text, markdown_table, rows_of
 from .clusters import MEAN, SLOW_SHARE, SLOWER, WORK, RankedCluster, clusters
 
@@ -107,7 +106,7 @@ class Ranking(CodedFigure):
 
     def _schemes(self, cluster: RankedCluster) -> list[dict[str, Any]]:
         patience = round(PATIENCE * cluster.mean_time(), 6)
-        fewer: dict[str, Any] = {"wait_for": base.WORKERS - self.load + 1}
+        fewer: dict[str, Any] = {"wait_for": self.workers - self.load + 1}
         extra: dict[str, dict[str, Any]] = {
             "uncoded": {},
             "ignore_stragglers": fewer,
@@ -147,9 +146,9 @@ class Ranking(CodedFigure):
         titles = [looks.look(scheme).title for scheme in RANKED]
         header = ["what is varied", "cluster", f"{titles[0]} (s)", *titles[1:], "error"]
         return (
-            f"{base.WORKERS} workers, load d = {self.load} for the coded schemes; ErasureHead "
+            f"{self.workers} workers, load d = {self.load} for the coded schemes; ErasureHead "
             f"waits for r = {self.wait_for}, ignore stragglers for "
-            f"{base.WORKERS - self.load + 1}; drop compute has {PIECES} micro-batches and a "
+            f"{self.workers - self.load + 1}; drop compute has {PIECES} micro-batches and a "
             f"patience of {PATIENCE:g} times the mean time of a partition. Mean iteration time: of "
             "uncoded in seconds, of the others relative to it (geometric mean of the paired ratio "
             f"over {int(frame['replications'].max())} replications of {self.iterations} iterations "
@@ -157,7 +156,7 @@ class Ranking(CodedFigure):
             "whose gradient is exact, bold the fastest of all; several where they are less than "
             f"{CLOSE - 1:.0%} apart or the interval cannot tell. The last three buy their "
             "time with an inexact gradient: ignore stragglers loses "
-            f"{self.load - 1} of {base.WORKERS} partitions in each round, drop compute and "
+            f"{self.load - 1} of {self.workers} partitions in each round, drop compute and "
             "ErasureHead the shares under “error” on average.\n\n"
             f"The parametric delays all have mean {MEAN:g} s, and a partition takes {WORK:g} s. "
             f"“Stragglers that stay slow”: {SLOW_SHARE:.0%} of the workers are {SLOWER:g} times "

@@ -75,6 +75,7 @@ class SequentialPersistence(RunsFigure):
 
     name: ClassVar[str] = "sequential_persistence"
     title: ClassVar[str] = "Where sequential coding pays"
+    held: ClassVar[tuple[str, ...]] = ("workers",)
 
     persistences: tuple[float, ...] = (0.0, 0.5, 0.8, 0.95, 0.99)
     replications: int = 32
@@ -170,7 +171,7 @@ class SequentialPersistence(RunsFigure):
             for measure in MEASURES
         ]
         return (
-            f"{base.WORKERS} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
+            f"{self.workers} workers, of which {SLOW:.0%} are {SLOWER:g} times slower than the "
             f"others at any moment; delays of mean {MEAN:g} s over all, {CONSTANT:.0%} of them "
             "constant and the rest exponential, so that stragglers stand out. The persistence is "
             "the correlation of a worker's state in successive rounds; a single round has the same "

@@ -41,6 +41,7 @@ class Speedup(RunsFigure):
     Attributes:
         loads: the values of d.
         wait_for: r.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "speedup"
@@ -48,10 +49,11 @@ class Speedup(RunsFigure):
 
     loads: tuple[int, ...] = (2, 3, 5, 6)
     wait_for: int = 15
+    delay: float = base.DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work, load and exact scheme that ErasureHead is compared with."""
-        sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK)
+        sections = base.BREAST_CANCER | base.delays_and_law("additive", base.QUICK_WORK, self.delay)
         document = self.document(effort, **sections)
         target = effort.half_way_loss(document)
         rows = [
@@ -76,7 +78,7 @@ class Speedup(RunsFigure):
             ],
             target_loss=target,
             **base.BREAST_CANCER,
-            **base.delays_and_law(law, work),
+            **base.delays_and_law(law, work, self.delay),
         )
         results = {cell.scheme["name"]: result for cell, result in effort.results(document)}
         ours = results["erasurehead"]
@@ -141,7 +143,7 @@ class Speedup(RunsFigure):
             f"training loss of {frame['target'].iloc[0]:.4g} on the breast cancer data than each "
             f"exact scheme: geometric mean over {int(frame['replications'].max())} pairs of runs "
             "on the same delays, with 95 % intervals of the paired ratio (mostly smaller than the "
-            f"points). Delays are exponential with mean {1 / base.RATE:g} s; filled points have "
+            f"points). Delays are exponential with mean {self.delay:g} s; filled points have "
             f"{WORKS[0]:g} s of work per partition, open ones {WORKS[1]:g} s. The codes have the "
             "same load as ErasureHead, uncoded has load 1.\n\n"
             f"Against uncoded the speed-up is largest, {best['speedup']:.2f}, under the "

@@ -61,16 +61,24 @@ class Contestant:
         return ", ".join(f"{names.get(k, k)} = {v}" for k, v in own.items()) or "–"
 
 
-def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
+def contestants(
+    load: int,
+    wait_for: int,
+    work: float,
+    workers: int = base.WORKERS,
+    delay: float = base.DELAY,
+) -> dict[str, Contestant]:
     """Every code has ``load``; who may leave out few waits for n - load + 1, who may many for r.
 
     Args:
         load: d.
         wait_for: r: arrivals of ErasureHead, and gradients of an update that is made of several.
         work: seconds that a partition takes beside its delay.
+        workers: n.
+        delay: mean of the exponential delays, seconds.
     """
-    fewer = base.WORKERS - load + 1
-    patience = round(PATIENCE * (work + 1 / base.RATE), 6)
+    fewer = workers - load + 1
+    patience = round(PATIENCE * (work + delay), 6)
     burst = {"B": 1, "W": 2, "stragglers": 2 * (load - 1), "tolerance": TOLERANCE}
     rows: list[tuple[str, str, Section]] = [
         ("synchronous", "uncoded", {}),
@@ -86,7 +94,7 @@ def contestants(load: int, wait_for: int, work: float) -> dict[str, Contestant]:
         ("asynchronous", "k_async", {"wait_for": wait_for}),
         ("asynchronous", "k_batch_async", {"wait_for": wait_for}),
         ("asynchronous", "asynchronous", {}),
-        ("asynchronous", "ringmaster", {"oldest": base.WORKERS}),
+        ("asynchronous", "ringmaster", {"oldest": workers}),
         ("asynchronous", "ringleader", {}),
         ("asynchronous", "gradient_table", {}),
     ]
@@ -132,6 +140,7 @@ class TimeToTarget(CodedFigure):
     Attributes:
         grids, more: those of every reproduction, and of a full one as well.
         trials: replications, on other delays, on which rates are chosen.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "time_to_target"
@@ -142,6 +151,7 @@ class TimeToTarget(CodedFigure):
     iterations: int = 40
     replications: int = 16
     trials: int = 4
+    delay: float = base.DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per data set, load law, scheme and rate that was tried, and two for the shown."""
@@ -154,14 +164,14 @@ class TimeToTarget(CodedFigure):
         return pd.DataFrame(rows)
 
     def _schemes(self) -> dict[str, Contestant]:
-        return contestants(self.load, self.wait_for, base.QUICK_WORK)
+        return contestants(self.load, self.wait_for, base.QUICK_WORK, self.workers, self.delay)
 
     def _cluster(self, grid: Grid, law: str, effort: Effort) -> Iterator[dict[str, Any]]:
         loss, rates = EXPERIMENTS[grid.dataset].loss, grid.rates
         shown = self.document(
             effort,
             problem={"loss": loss, "dataset": grid.dataset, "l2": "1/rows"},
-            **base.delays_and_law(law, base.QUICK_WORK),
+            **base.delays_and_law(law, base.QUICK_WORK, self.delay),
         )
         trial = {**shown, "replications": effort.times(self.trials)}
         other = replace(effort, seed=effort.seed + 1)
@@ -284,7 +294,7 @@ class TimeToTarget(CodedFigure):
         )
         trials = int(tried["replications"].max())
         return (
-            f"{base.WORKERS} workers, exponential delays of mean {1 / base.RATE:g} s, "
+            f"{self.workers} workers, exponential delays of mean {self.delay:g} s, "
             f"{base.QUICK_WORK:g} s of work per partition, unfinished work cancelled. Plain "
             f"gradient descent from the zero model with a constant rate; {self.iterations} "
             f"iterations (n gradients each, without rounds), "
@@ -299,7 +309,7 @@ class TimeToTarget(CodedFigure):
             "trials (mean seconds where all arrive; colours and lines as in other pictures). "
             "Parameters come from one rule, not from tuning: every code has load "
             f"{self.load}, those that may miss few workers wait for "
-            f"{base.WORKERS - self.load + 1}, ErasureHead and updates of several gradients take "
+            f"{self.workers - self.load + 1}, ErasureHead and updates of several gradients take "
             f"{self.wait_for}; see the tables.\n\n"
             "Above, coloured marks are at a scheme's own best rate, open circles at the rate that "
             "is best for uncoded, as in comparisons in which only one scheme is tuned; bars are "

@@ -43,6 +43,7 @@ class TradeoffLoadArrivals(RunsFigure):
     Attributes:
         loads: the values of d; 1 is the rule of ignore stragglers.
         arrivals: the values of r.
+        delay: mean of the exponential delays, seconds.
     """
 
     name: ClassVar[str] = "tradeoff_load_arrivals"
@@ -51,6 +52,7 @@ class TradeoffLoadArrivals(RunsFigure):
     loads: tuple[int, ...] = (1, 2, 3, 5, 6)
     arrivals: tuple[int, ...] = (6, 10, 15, 20, 25)
     replications: int = 32
+    delay: float = base.DELAY
 
     def compute(self, effort: Effort) -> pd.DataFrame:
         """One row per load law, work and scheme."""
@@ -61,7 +63,7 @@ class TradeoffLoadArrivals(RunsFigure):
                 schemes=self._schemes(),
                 problem={"loss": "least_squares", "dataset": "diabetes"},
                 optimizer={"rule": "gd", "learning_rate": 0.1},
-                **base.delays_and_law(law, work),
+                **base.delays_and_law(law, work, self.delay),
             )
             problem = effort.problem(document)
             minimum = least_squares_spectrum(np.asarray(problem.X), problem.y).minimum
@@ -76,7 +78,7 @@ class TradeoffLoadArrivals(RunsFigure):
                         "work": work,
                         "scheme": cell.scheme["name"],
                         "load": cell.scheme.get("load", 1),
-                        "arrivals": cell.scheme.get("wait_for", base.WORKERS),
+                        "arrivals": cell.scheme.get("wait_for", self.workers),
                         "iteration_time": seconds,
                         "iteration_time_se": seconds_error,
                         "loss_above_minimum": loss - minimum,
@@ -154,7 +156,7 @@ class TradeoffLoadArrivals(RunsFigure):
         header = ["law, work", "scheme", "s / iteration", "loss above minimum"]
         return (
             "Diabetes data (least squares), plain gradient descent, "
-            f"{base.WORKERS} workers, exponential delays of mean {1 / base.RATE:g} s; means "
+            f"{self.workers} workers, exponential delays of mean {self.delay:g} s; means "
             f"of {int(frame['replications'].max())} replications. Each line joins r = "
             f"{', '.join(map(str, arrivals))} for one load of ErasureHead, rescaled so that all "
             "steps are equally long on average; load 1 is the rule of ignore stragglers. Circles "

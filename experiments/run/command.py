@@ -67,6 +67,7 @@ class RunOptions:
         scheduler: address of a Dask cluster that computes instead.
         data_dir: where the public data sets lie.
         allow_large: run also what this machine seems too small for.
+        csv: also write each table as CSV.
         timeline: where to write what every worker did, for a trace viewer; not at all if ``None``.
         reads: files that must not be replaced.
         progress: called as cells are done.
@@ -79,6 +80,7 @@ class RunOptions:
     timeline: Path | None = None
     reads: Sequence[Path] = ()
     allow_large: bool = False
+    csv: bool = False
     progress: Progress = tell_nobody
     tell: Callable[[str], None] = tell_nobody
 
@@ -224,7 +226,7 @@ def run(document: Mapping[str, Any], output: Path, options: RunOptions) -> Outco
         reasons = {c.key: (c, failed[c.key]) for c in planned.cells if c.key in failed}
         summary = summary_table(finished)
         outcome = Outcome(finished, [*reasons.values()], seconds, summary, known.warnings)
-        write_result(config, output, outcome, time.monotonic() - began)
+        write_result(config, output, outcome, time.monotonic() - began, csv=options.csv)
         if options.timeline is not None:
             computed = [cell for cell, _ in finished]
             timeline.write_timeline(computed, options.timeline, output)
@@ -247,11 +249,12 @@ def write_result(
     outcome: Outcome,
     seconds: float,
     live: Mapping[str, Any] | None = None,
+    csv: bool = False,
 ) -> None:
     """Make tables and manifest; those of other cells go first, and the manifest comes last.
 
     ``seconds`` is how long all of it took; ``live`` is what a run on real workers says besides its
-    tables, ``None`` for a simulation.
+    tables, ``None`` for a simulation; with ``csv`` each table is also a CSV file.
     """
     keys = [cell.key for cell, _ in outcome.finished]
     code = code_fingerprint()
@@ -268,6 +271,9 @@ def write_result(
         for name, table in tables.items():
             if len(table):  # of workers nothing is known where the clock alone was recorded
                 files.write_table(output / name, table, origin.facts)
+                if csv:
+                    text = table.to_csv(index=False).encode()
+                    files.write_bytes((output / name).with_suffix(".csv"), text)
     made = {
         cell.key: {
             "label": cell.label,

@@ -33,13 +33,19 @@ from .files import MARK, remove, write_arrow, write_bytes, writer_of
 CONFIG = "config.yaml"
 MANIFEST = "manifest.json"
 ITERATIONS, SUMMARY, WORKERS = "iterations.parquet", "summary.parquet", "workers.parquet"
+CSV = tuple(str(Path(name).with_suffix(".csv")) for name in (ITERATIONS, SUMMARY, WORKERS))
+"""With ``--tables csv``: the tables once more."""
+
+CELLS = b"cell,scheme,label,"
+"""How each of them begins."""
+
 TIMELINE, EVENTS = "timeline.parquet", "timeline.json"
-REPORT = "report.html"
+REPORT, INDEX = "report.html", "index.html"
 
 ATTACK = ("attack.parquet", "attack.csv", "attack.png", "attack.svg")
 """What ``erasurehead attack`` leaves."""
 
-FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS)
+FILES = (CONFIG, MANIFEST, ITERATIONS, SUMMARY, WORKERS, TIMELINE, EVENTS, *CSV)
 
 PLOTS = "plots"
 
@@ -188,6 +194,7 @@ def clear(output: Path) -> bool:
     """
     tables = (MANIFEST, ITERATIONS, SUMMARY, WORKERS, EVENTS, REPORT, *ATTACK)
     old = [output / name for name in tables if (output / name).is_file()]
+    old += [output / name for name in CSV if _is_table(output / name)]
     drawn = output / PLOTS / MARK
     if drawn.is_file():
         old += [output / PLOTS / Path(name).name for name in drawn.read_text().splitlines()]
@@ -202,6 +209,15 @@ def clear(output: Path) -> bool:
     else:
         write_arrow(timeline, empty)
     return True
+
+
+def _is_table(csv: Path) -> bool:
+    """Whether a CSV file is a table of ours: a file of the user's may have its name."""
+    try:
+        with csv.open("rb") as file:
+            return file.read(len(CELLS)) == CELLS
+    except OSError:
+        return False
 
 
 def note_drawn(output: Path, pictures: Iterable[Path]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from tests.browser.chromium import opened
-from tests.report.results import EVIL, MADE
+from tests.report.results import EVIL, MADE, page_of
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -23,7 +23,7 @@ MOST_SECONDS = 2.0
 
 
 def address(directory: Path) -> str:
-    return (directory / "report.html").as_uri()
+    return page_of(directory).as_uri()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

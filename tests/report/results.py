@@ -193,6 +193,21 @@ def make_recommend(folder: Path) -> Path:
     return out
 
 
+def make_reproduce(folder: Path) -> Path:
+    """Two figures of the paper, small, one of them at other values."""
+    out = folder / "reproduce"
+    few = ("--set", "rounds=400", "--jobs", 1, "--output", out)
+    done("reproduce", "iteration_time_workers", "--set", "workers=12,48", *few)
+    done("reproduce", "decoding_error_arrivals", "--set", "arrivals=12,30", *few)
+    return out
+
+
+def page_of(folder: Path) -> Path:
+    """The page in a folder of results."""
+    index = folder / "index.html"
+    return index if index.is_file() else folder / "report.html"
+
+
 MADE = {
     "run": make_run,
     "sweep": make_sweep,
@@ -200,4 +215,5 @@ MADE = {
     "whatif": make_whatif,
     "compare": make_compare,
     "recommend": make_recommend,
+    "reproduce": make_reproduce,
 }

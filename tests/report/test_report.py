@@ -28,7 +28,7 @@ from erasurehead.experiments.pictures.svg.marks import PageStyle
 from erasurehead.experiments.report.command import PAGES
 from erasurehead.experiments.report.page import heat_maps
 from erasurehead.experiments.report.verdict import Verdict, judged
-from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep
+from tests.report.results import EVIL, MADE, Reader, config, done, make_run, make_sweep, page_of
 from tests.tools import inside
 
 # ``erasurehead report`` as a person uses it.
@@ -238,7 +238,7 @@ def test_the_page_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     directory = MADE[name](tmp_path)
     done = inside("report", directory)
     assert done.returncode == 0, done.stderr
-    file = directory / "report.html"
+    file = page_of(directory)
     assert done.stdout.startswith(str(file))
     made = Made(name, directory, file.read_text(encoding="utf-8"))
     for check in CHECKS:
@@ -375,6 +375,20 @@ def a_sweep_has_an_overview(made: Made) -> None:
     assert "overview-iteration-time" in {a["id"] for a in made.page.all("figure")}
 
 
+def a_figure_has_its_picture_table_and_command(made: Made) -> None:
+    """With what was set; and what is not in the folder is said."""
+    page, words = made.page, made.page.words
+    for name, change in {
+        "iteration_time_workers": "--set workers=12,48",
+        "decoding_error_arrivals": "--set arrivals=12,30",
+    }.items():
+        assert f"{name}-picture" in {a["id"] for a in page.all("figure")}
+        assert f"{name}-table-1" in {a.get("id") for a in page.all("div")}
+        assert f"erasurehead reproduce {name} {change} --set rounds=400" in words
+    assert "2 of 14" in words
+    assert "\\n" not in words, "an axis in one line"
+
+
 CHECKS = (
     elements_close_and_identifiers_are_unique,
     what_is_referred_to_is_there,
@@ -395,5 +409,6 @@ OF = {
     "whatif": (a_host_is_text,),
     "compare": (a_label_is_text,),
     "recommend": (a_label_is_text,),
+    "reproduce": (a_figure_has_its_picture_table_and_command,),
 }
 """What some are held to."""

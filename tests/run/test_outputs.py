@@ -468,6 +468,21 @@ def test_what_else_lies_in_a_folder_of_ours_stays(out: Path) -> None:
     assert (out / "notes.txt").read_text() == "mine"
 
 
+def test_tables_as_csv_go_with_their_config_and_no_csv_of_the_user_does(out: Path) -> None:
+    """The same numbers to the last digit; without the option, nothing."""
+    (out / "summary.csv").write_text("mine")
+    go(DOCUMENT, out)
+    assert {"iterations.csv", "workers.csv"} & names(out) == set()
+    go(DOCUMENT | {"replications": 3}, out)
+    assert (out / "summary.csv").read_text() == "mine"
+    run(DOCUMENT | {"replications": 3}, out, RunOptions(csv=True))
+    for table in ("iterations", "summary", "workers"):
+        kept = pd.read_parquet(out / f"{table}.parquet")
+        pd.testing.assert_frame_equal(pd.read_csv(out / f"{table}.csv"), kept, check_dtype=False)
+    go(DOCUMENT, out)
+    assert {"iterations.csv", "summary.csv", "workers.csv"} & names(out) == set()
+
+
 @pytest.mark.parametrize("odd", ["/", "/dev/null", "loop"])
 def test_odd_places_are_one_line(odd: str, tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")

@@ -172,9 +172,14 @@ def _axes(panel: Panel, at: PanelScales, ticks: list[tuple[float, list[str]]]) -
     if panel.grid:
         yield piece('<path class="grid" d="{}"/>', lines)
     yield piece('<path class="axis" d="M{} {}V{}H{}"/>', x.start, y.end, bottom, right)
-    yield words_at("al", "middle", (x.start + right) / 2, bottom + 34, escaped(panel.x.label))
+    yield words_at("al", "middle", (x.start + right) / 2, bottom + 34, _label(panel.x))
     if panel.y.label:
-        yield words_at("al", "start", 6.0, TOP - 11, escaped(panel.y.label))
+        yield words_at("al", "start", 6.0, TOP - 11, _label(panel.y))
+
+
+def _label(axis: Axis) -> str:
+    """In one line: a page has room beside it, where a file breaks it."""
+    return escaped(axis.label.replace("\n", " "))
 
 
 def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[float, str]]:
@@ -190,7 +195,7 @@ def _fitting(ticks: list[tuple[float, list[str]]], x: Scale) -> Iterator[tuple[f
 
 def _axis_values(axis: Axis, scale: Scale) -> dict[str, Any]:
     values: dict[str, Any] = {
-        "label": escaped(axis.label),
+        "label": _label(axis),
         "ends": [float(f"{v:.9g}") for v in (scale.low, scale.high)],
         "at": [round(scale.start, 1), round(scale.end, 1)],
     }
@@ -210,7 +215,7 @@ def alt_text(panel: Panel, at: PanelScales) -> str:
     for which, axis, scale in (("Horizontal", panel.x, at.x), ("Vertical", panel.y, at.y)):
         log = ", logarithmic" if scale.log else ""
         ends = "" if axis.names is not None else f", from {said(scale.low)} to {said(scale.high)}"
-        sentences.append(f"{which}: {escaped(axis.label) or 'rows'}{ends}{log if ends else ''}.")
+        sentences.append(f"{which}: {_label(axis) or 'rows'}{ends}{log if ends else ''}.")
     spoken = [text for mark in panel.marks if (text := _said_mark(mark))]
     sentences += spoken[:MOST_SAID]
     if len(spoken) > MOST_SAID:
