@@ -15,7 +15,23 @@ A config is a YAML file (or, [from Python](../python.md), a mapping). `erasurehe
 what stands here, with the schemes and delay models of your plugins; `erasurehead schema` gives it
 to an editor. What a scheme does, and what is known of it, is in the [atlas](../atlas.md); the
 delay models are drawn in their [gallery](../delays.md). A list in a scheme's field stands for one
-scheme per value.
+scheme per value. If a config is invalid, one line says what is wrong and what would be valid, and
+nothing is written.
+
+**In an editor.** With `erasurehead schema > erasurehead.schema.json`, and
+`# yaml-language-server: $schema=erasurehead.schema.json` as a config's first line, an editor
+completes keys and names, explains them and marks mistakes.
+
+**Sweeps.** A sweep lists values: `--set delay.rate=0.5,1,2` or, in the config,
+`sweep: {delay.rate: [0.5, 1, 2]}`. Both also take `range(a,b[,step])` (b excluded),
+`linspace(a,b,m)` (both ends included) and `logspace(a,b,m)` (10^a to 10^b).
+
+**Paths.** A path in a config is relative to the config's folder, a path given with `--set` to the
+working directory.
+
+**Examples.** `erasurehead init NAME` writes a commented config: `demo`, `example` (every key),
+`cluster` (workers that stay slow, a network, lost messages, crashes), `asynchronous` (schemes
+without a barrier), `live` (for real workers), `lambda_cnn`, `authors_measured` (measured clusters).
 """
 
 TITLES = {

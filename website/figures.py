@@ -15,6 +15,11 @@ HEAD = """# Gallery of figures
 Each comes as PNG and SVG, with the table that it is drawn from (`NAME.parquet`) and a text with
 the numbers behind it (`NAME.md`); `--full` has more replications. The pictures here are those of
 the quick version.
+
+They use data sets that come with scikit-learn. The paper's data sets are not shipped. For
+`erasurehead reproduce --full --data-dir FOLDER`, which takes an hour, put `train.csv` (Amazon
+Employee Access), `covtype.data.gz` (Covertype) and `kc_house_data.csv` (King County house sales)
+into a folder; `$ERASUREHEAD_DATA` names it as well.
 """
 
 KINDS_HEAD = """## Pictures of any run
