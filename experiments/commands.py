@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,21 +25,29 @@ from .options import (
     MeasuredTable,
     MeasureRequest,
     OutputOptions,
+    PlainCommand,
+    PlainGroup,
     SearchRequest,
     Set,
     TableOptions,
     Tables,
     VerifyRequest,
     argument,
+    completed,
     cores,
     csv_wanted,
+    given_words,
     grouped,
     option,
     whole,
 )
 from .page import terminal
 
+SIMULATE, CLUSTER = "Simulate", "Your cluster"
+SHARE, CHECK = "Look and share", "Check"
+
 app = typer.Typer(
+    cls=PlainGroup,
     no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
@@ -48,10 +57,16 @@ app = typer.Typer(
 )
 
 
-def as_command(example: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Make a function a command, which is called as the first word of its example."""
-    epilog = f"Example: [bold]erasurehead {example}[/bold]"
-    return lambda function: app.command(example.split()[0], epilog=epilog)(grouped(function))
+def as_command(
+    example: str, group: str = SIMULATE
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function a command, which is called as the first word of its example.
+
+    ``group`` is the part of ``--help`` that lists it.
+    """
+    name, epilog = example.split()[0], f"Example: [bold]erasurehead {example}[/bold]"
+    kind = app.command(name, cls=PlainCommand, epilog=epilog, rich_help_panel=group)
+    return lambda function: kind(grouped(function))
 
 
 def _said() -> str:
@@ -84,14 +99,19 @@ def erasurehead(
 @as_command("init demo")
 def init(
     name: Annotated[
-        str, argument("demo, example, asynchronous, cluster, lambda_cnn, authors_measured.")
+        str,
+        argument(
+            "demo, example, asynchronous, cluster, live, lambda_cnn or authors_measured.",
+            complete=completed("examples"),
+        ),
     ] = "demo",
 ) -> None:
     """Write a commented example config into the working directory."""
     from . import listing
 
     path = listing.write_example(name, Path())
-    terminal.say(f"{path} written; now: erasurehead run {path}")
+    terminal.say(f"{path} written")
+    terminal.follow("run", path)
 
 
 @as_command("run demo.yaml --set workers=24")
@@ -145,17 +165,22 @@ def _run(
         planned = command.plan(document, target, options)
         command.show_plan(planned)
         planned.require_room()
+        again = given_words(given, lanes, replace(where, dry_run=False))
+        traced = [] if timeline is None else ["--timeline", str(timeline)]
+        terminal.follow("run" if lanes == LaneOptions() else "sweep", *again, *traced)
         return
     if timeline is not None:
         files.require_file(timeline)
     with terminal.progress("cells") as progress:
         outcome = command.run(document, target, replace(options, progress=progress))
     command.show_outcome(outcome, target)
+    if outcome.finished:
+        terminal.follow("report", target)
     if outcome.failed:
         raise typer.Exit(1)
 
 
-@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02")
+@as_command("live demo.yaml --set 'schemes=[{name: uncoded}]' --time-scale 0.02", CLUSTER)
 def live(given: GivenConfig, asked: LiveRequest) -> None:
     """Run a config on real workers, which compute gradients and sleep for the delays."""
     from .live import command
@@ -169,24 +194,21 @@ def live(given: GivenConfig, asked: LiveRequest) -> None:
         )
     show_outcome(outcome, target)
     command.show_live(outcome, facts)
+    if outcome.finished:
+        terminal.follow("report", target)
     if outcome.failed:
         raise typer.Exit(1)
 
 
-@as_command("verify --replications 20000")
-def verify(asked: VerifyRequest) -> None:
-    """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
-    from .verify import verify_grid
-
-    if not verify_grid(asked):
-        raise typer.Exit(1)
-
-
-@as_command("reproduce loss_time --jobs 2")
+@as_command("reproduce loss_time --jobs 2", SHARE)
 def reproduce(
     figures: Annotated[
         list[str] | None,
-        argument("Which figures (see: list figures); default all.", "[FIGURE ...]"),
+        argument(
+            "Which figures (see: list figures); default all.",
+            "[FIGURE ...]",
+            completed("figures"),
+        ),
     ] = None,
     full: Annotated[bool, option("More replications, and the public data sets.", "--full")] = False,
     set_: FigureSet = None,
@@ -216,7 +238,7 @@ def reproduce(
     terminal.say(str(page))
 
 
-@as_command("atlas --output atlas")
+@as_command("atlas --output atlas", SHARE)
 def atlas(
     output: Annotated[Path, option("Where atlas.md and the folder of pictures go.")] = Path(
         "results/atlas"
@@ -228,13 +250,14 @@ def atlas(
     with terminal.progress("pictures") as progress:
         page = write_atlas(output, progress)
     terminal.say(str(page))
+    terminal.follow("list", "schemes")
 
 
 MOST_PRINTED = 20_000
 """Characters of a fitted section that are printed; all of them are in its config."""
 
 
-@as_command("fit delays.csv --k-range 200:256")
+@as_command("fit delays.csv --k-range 200:256", CLUSTER)
 def fit(
     trace: MeasuredTable,
     table: TableOptions,
@@ -246,7 +269,7 @@ def fit(
 ) -> None:
     """Fit delay models to a measured table, and write a config that simulates it."""
     from .fit import command
-    from .fit.page import fit_answer
+    from .fit.page import DELAY, fit_answer
     from .fit.study import study
     from .run.files import output_folder
 
@@ -261,7 +284,8 @@ def fit(
         terminal.progress("fits") as progress,
     ):
         findings = study(measured, ks, reading.load, progress)
-        said = replace(fit_answer(findings, trace.name), command=_said())
+        again = shlex.join([str(trace), *given_words(table)])
+        said = replace(fit_answer(findings, trace.name, again), command=_said())
         page = command.write_fit(findings, said, target)
     for line in findings.warnings:
         terminal.tell(f"warning: {trace}: {line}")
@@ -269,9 +293,10 @@ def fit(
     if len(findings.sections) <= MOST_PRINTED:
         terminal.say_all(findings.sections.splitlines())
     terminal.say(f"report, pictures and config in {target}/")
+    terminal.follow("run", target / DELAY)
 
 
-@as_command("whatif delays.csv --stragglers 1:4")
+@as_command("whatif delays.csv --stragglers 1:4", CLUSTER)
 def whatif(
     trace: MeasuredTable,
     table: TableOptions,
@@ -306,13 +331,15 @@ def whatif(
     with output_folder(target, command.file_names(measured.tables), [trace]):
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
-        said = whatif_answer(studies, trace.name, measured.notes)
+        again = shlex.join([str(trace), *given_words(table)])
+        said = whatif_answer(studies, trace.name, measured.notes, again)
         page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")
+    terminal.follow("report", target)
 
 
-@as_command("recommend demo.yaml --max-load 3 --jobs 2")
+@as_command("recommend demo.yaml --max-load 3 --jobs 2", CLUSTER)
 def recommend(
     config: Annotated[
         Path | None, argument("The cluster, its problem, today's schemes.", "[CONFIG.yaml]")
@@ -337,7 +364,7 @@ def recommend(
     answer_question(question, output, jobs, _said(), [config] if config else [])
 
 
-@as_command("attack demo.yaml --stragglers 0:6")
+@as_command("attack demo.yaml --stragglers 0:6", CHECK)
 def attack(
     given: GivenConfig,
     stragglers: Annotated[
@@ -372,12 +399,16 @@ def attack(
         command.write_attack(planned, frame, target)
     terminal.show(attack_page(frame, name, planned.attacked.left_out, _said()))
     terminal.say(f"table and picture in {target}/")
+    terminal.follow("run", *given_words(given))
 
 
-@as_command("plot results/demo --kind loss_time --format png,pdf")
+@as_command("plot results/demo --kind loss_time --format png,pdf", SHARE)
 def plot(
     directory: Annotated[Path, argument("Output of a run or sweep.", "DIR")],
-    kind: Annotated[str | None, option("One kind of plot; default all that can be drawn.")] = None,
+    kind: Annotated[
+        str | None,
+        option("One kind of plot; default all that can be drawn.", complete=completed("kinds")),
+    ] = None,
     format_: Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
@@ -386,9 +417,10 @@ def plot(
     with terminal.progress("pictures") as progress:
         written, left_out = write_pictures(directory, kind, format_.split(","), progress)
     terminal.say_all([*map(str, written), *left_out])
+    terminal.follow("report", directory)
 
 
-@as_command("report results/demo")
+@as_command("report results/demo", SHARE)
 def report(
     directory: Annotated[
         Path, argument("Output of run, sweep, live, fit, whatif, compare or recommend.", "DIR")
@@ -400,9 +432,10 @@ def report(
 
     path = write_report(directory, output)
     terminal.say(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    terminal.say("next: open it in a browser, or send it: it needs no other file")
 
 
-@as_command("explore --port 8080 --no-browser")
+@as_command("explore --port 8080 --no-browser", SHARE)
 def explore(
     port: Annotated[int, whole(0, 65535, "Port on this machine; 0 for any free one.")] = 0,
     no_browser: Annotated[
@@ -428,7 +461,7 @@ def explore(
     serve_pages(server, ready)
 
 
-@as_command("measure --workers 8 --loads 1,2,3 --output measured.csv")
+@as_command("measure --workers 8 --loads 1,2,3 --output measured.csv", CLUSTER)
 def measure(
     config: Annotated[
         Path | None,
@@ -455,10 +488,11 @@ def measure(
         raise typer.Exit(1) from None
     for each, seconds in table.groupby("load")["seconds"].mean().items():
         terminal.say(f"load {each}: {seconds:.4g} s on average")
-    terminal.say(f"{len(table)} tasks in {asked.output}; now: erasurehead fit {asked.output}")
+    terminal.say(f"{len(table)} tasks in {asked.output}")
+    terminal.follow("fit", asked.output)
 
 
-@as_command("compare results/demo results/demo-live")
+@as_command("compare results/demo results/demo-live", SHARE)
 def compare(
     first: Annotated[Path, argument("The reference, such as a run.", "DIR")],
     second: Annotated[Path, argument("The result to compare with it.", "DIR")],
@@ -474,6 +508,17 @@ def compare(
         terminal.tell(f"note: {note}")
     terminal.show(page)
     terminal.say(f"table and pictures in {output}/")
+    terminal.follow("report", output)
+
+
+@as_command("verify --replications 20000", CHECK)
+def verify(asked: VerifyRequest) -> None:
+    """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
+    from .verify import verify_grid
+
+    if not verify_grid(asked):
+        raise typer.Exit(1)
+    terminal.follow("reproduce", "iteration_time_workers")
 
 
 @as_command("list schemes")
@@ -484,6 +529,7 @@ def list_(
             "schemes, delays, load_laws, data, losses, optimizers, network, failures or "
             "figures; default all.",
             "[WHAT]",
+            completed("topics"),
         ),
     ] = None,
 ) -> None:
@@ -491,6 +537,7 @@ def list_(
     from . import listing
 
     listing.show_list(what)
+    terminal.follow(*(("reproduce", "--help") if what == "figures" else ("init", "example")))
 
 
 @as_command("schema > erasurehead.schema.json")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -15,8 +17,9 @@ from rich.text import Text
 from ..sim.engines.run import Network
 from ..sim.problems.losses import ProblemSettings
 from .config.catalogue import with_plugins
+from .config.document import load
 from .config.errors import ConfigError, at, one_of
-from .config.schema import FieldRow, field_rows, first_sentence
+from .config.schema import FieldRow, field_rows, first_sentence, schema
 from .config.settings import FailureSettings
 from .page import terminal
 from .reproduce import FIGURES
@@ -70,6 +73,8 @@ PLACES = {
 }
 """Each list, and where in a config its entries stand."""
 
+TOPICS = (*PLACES, "figures")
+
 OLD = {"problems": "data"}
 
 
@@ -82,13 +87,27 @@ def sections() -> dict[str, Entries]:
     return {name: kinds[name] for name in PLACES}
 
 
+def keys_of(config: Path | None) -> list[str]:
+    """Keys that ``--set`` can change: those of every config, and the dotted ones in this one."""
+    keys = dict.fromkeys(schema()["properties"])
+    document: Mapping[str, Any] = {}
+    with suppress(ConfigError):
+        document = load(config) if config else {}
+    for key, value in document.items():
+        listed = value if key == "schemes" and isinstance(value, list) else [value]
+        for section in (each for each in listed if isinstance(each, Mapping)):
+            place = f"{key}.{section.get('name')}" if key == "schemes" else key
+            keys |= dict.fromkeys(f"{place}.{field}" for field in section if field != "name")
+    return [*keys]
+
+
 def show_list(what: str | None) -> None:
     """Print one list of what a config can name, with type, unit, range and default of every field.
 
     Raises:
         ConfigError: ``what`` is not a list we have; ``None`` is all of them.
     """
-    names = [*PLACES, "figures"]
+    names = TOPICS
     what = OLD.get(what or "", what)
     if what is not None and what not in names:
         raise at("list", what, one_of(names, what))

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.models import ArgumentInfo
 
 if TYPE_CHECKING:
     from ..delay_models.tables.measured import Measured, Reading
@@ -33,14 +35,68 @@ def whole(least: int, most: int, meaning: str) -> Any:
     return typer.Option(parser=read, metavar="N", help=meaning)
 
 
-def option(meaning: str, *names: str, metavar: str | None = None) -> Any:
+Complete = Callable[[Any, str], list[str]]
+"""What can stand in a place of the command line that begins so."""
+
+
+def option(
+    meaning: str, *names: str, metavar: str | None = None, complete: Complete | None = None
+) -> Any:
     """An option, called as its parameter is unless it has names; a flag always has one."""
-    return typer.Option(*names, metavar=metavar, help=meaning)
+    return typer.Option(*names, metavar=metavar, help=meaning, autocompletion=complete)
 
 
-def argument(meaning: str, metavar: str | None = None) -> Any:
+def argument(meaning: str, metavar: str | None = None, complete: Complete | None = None) -> Any:
     """An argument, which stands in the command line without a name."""
-    return typer.Argument(metavar=metavar, help=meaning)
+    return typer.Argument(metavar=metavar, help=meaning, autocompletion=complete)
+
+
+def completed(what: Literal["examples", "figures", "kinds", "keys", "topics"]) -> Complete:
+    """Complete a name; a shell completes files by itself."""
+
+    def names(ctx: Any, begun: str) -> list[str]:
+        known: Iterable[str]
+        if what == "keys":
+            from .listing import keys_of
+
+            # An option that still lacks its value leaves the arguments unread.
+            given = [ctx.params.get("config"), *ctx.args]
+            config = next((Path(each) for each in given if each), None)
+            known = (f"{key}=" for key in keys_of(config))
+        elif what == "figures":
+            from .reproduce import FIGURES
+
+            known = FIGURES
+        elif what == "kinds":
+            from .pictures.kinds import KINDS
+
+            known = KINDS
+        else:
+            from . import listing
+
+            known = listing.example_names() if what == "examples" else listing.TOPICS
+        return [name for name in known if name.startswith(begun)]
+
+    return names
+
+
+class _Plain:
+    """A command whose help shows no type beside a flag: it takes no value."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        found: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for each in found:
+            if getattr(each, "is_flag", False) and each.metavar is None:
+                each.metavar = ""
+        return found
+
+
+class PlainCommand(_Plain, TyperCommand):
+    """A command of the program."""
+
+
+class PlainGroup(_Plain, TyperGroup):
+    """The program, with all commands."""
 
 
 MOST_JOBS = 1024
@@ -62,7 +118,12 @@ MOST_ROUNDS = 10**7
 
 Set = Annotated[
     list[str] | None,
-    option("Change dotted.key; several values v1,v2 make a sweep.", "--set", metavar="KEY=VALUE"),
+    option(
+        "Change dotted.key; several values v1,v2 make a sweep.",
+        "--set",
+        metavar="KEY=VALUE",
+        complete=completed("keys"),
+    ),
 ]
 DataDir = Annotated[
     Path | None, option("Folder of the public data sets; default $ERASUREHEAD_DATA.")
@@ -296,6 +357,21 @@ class SearchRequest:
     allow_unheard: Annotated[
         bool, option("Also schemes that never hear some partition.", "--allow-unheard")
     ] = False
+
+
+def given_words(*groups: Any) -> list[str]:
+    """Words of a command line that give these options again; defaults are left out."""
+    words = []
+    for group in groups:
+        for name, each in inspect.signature(type(group), eval_str=True).parameters.items():
+            value, [info] = getattr(group, name), each.annotation.__metadata__
+            if isinstance(info, ArgumentInfo):
+                words.append(str(value))
+            elif value != each.default:
+                said = next(iter(info.param_decls or ()), f"--{name.strip('_').replace('_', '-')}")
+                several = value if isinstance(value, list) else [value]
+                words += [word for one in several for word in (said, str(one))[: 2 - (one is True)]]
+    return words
 
 
 def grouped(command: Callable[..., None]) -> Callable[..., None]:

@@ -493,7 +493,9 @@ def test_list_and_help() -> None:
     assert listed.returncode == 0
     for name in ("erasurehead", "shifted_exponential", "breast_cancer", "accelerated"):
         assert name in listed.stdout
-    assert inside("list", "schemes").stdout in listed.stdout
+    *schemes, step = inside("list", "schemes").stdout.splitlines()
+    assert "\n".join(schemes) in listed.stdout
+    assert step == "next: erasurehead init example"
     assert inside("list", "colours").returncode == 2
     assert "sweep" in inside("--help").stdout
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields
@@ -10,6 +12,7 @@ from importlib import metadata
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -19,6 +22,12 @@ from erasurehead.experiments.commands import app
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.config.schema import FieldRow, field_rows, first_sentence
 from erasurehead.experiments.config.settings import FailureSettings
+from erasurehead.experiments.options import (
+    GivenConfig,
+    OutputOptions,
+    TableOptions,
+    given_words,
+)
 from erasurehead.sim.engines.run import Network
 from erasurehead.sim.optimizers import OPTIMIZERS
 from erasurehead.sim.problems import DATASETS
@@ -75,22 +84,108 @@ def test_help_waits_for_no_library() -> None:
     assert done.stdout == "set()\n"
 
 
-def test_completion_can_be_installed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "erasurehead"],
-        cwd=ROOT,
-        env=os.environ
-        | {
-            "_ERASUREHEAD_COMPLETE": "complete_bash",
-            "COMP_WORDS": "erasurehead re",
-            "COMP_CWORD": "1",
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+def completions(words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a shell offers for the last word."""
+    monkeypatch.setenv("_ERASUREHEAD_COMPLETE", "complete_bash")
+    monkeypatch.setenv("COMP_WORDS", words)
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split()) - 1))
+    done = inside()
+    assert not done.stderr
+    return done.stdout.split()
+
+
+def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "--install-completion" in inside("--help").stdout
+    assert {*completions("erasurehead re", monkeypatch)} == {"reproduce", "recommend", "report"}
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    {
+        "reproduce loss_t": "loss_time",
+        "list opt": "optimizers",
+        "init clus": "cluster",
+        "plot x --kind uti": "utilisation",
+        "sweep c.yaml --set iter": "iterations=",
+        "run c.yaml --set delay.ra": "delay.rate=",
+        "attack c.yaml --set schemes.erasurehead.wa": "schemes.erasurehead.wait_for=",
+    }.items(),
+)
+def test_names_are_completed(
+    words: str, wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Figures, topics, examples, pictures, and the keys of the config that was given."""
+    (tmp_path / "c.yaml").write_text(
+        "delay: {model: exponential, rate: 1.0}\n"
+        "schemes: [{name: uncoded}, {name: erasurehead, load: 2, wait_for: 3}]\n"
     )
-    assert "reproduce" in done.stdout, done.stderr
-    assert "--install-completion" in erasurehead("--help").stdout
+    monkeypatch.chdir(tmp_path)
+    assert completions(f"erasurehead {words}", monkeypatch) == [wanted]
+
+
+def test_help_lists_commands_in_groups_and_no_type_beside_a_flag(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    helps = [inside(*words, "--help").stdout for words in [[], *([each] for each in COMMANDS)]]
+    titles = re.findall(r"─ ([\w ]+) ─", helps[0])
+    assert titles == ["Options", "Simulate", "Your cluster", "Look and share", "Check"]
+    assert not [text for text in helps if re.search("bool", text, re.IGNORECASE)]
+
+
+def test_what_was_given_is_given_again() -> None:
+    """Every option that differs from its default, in words that mean the same."""
+    given = GivenConfig(Path("a b.yaml"), ["workers=4", "schemes=[{name: uncoded}]"])
+    words = given_words(given, OutputOptions(dry_run=True, data_dir=Path("d")))
+    assert words == [
+        "a b.yaml", "--set", "workers=4", "--set", "schemes=[{name: uncoded}]",
+        "--data-dir", "d", "--dry-run",
+    ]  # fmt: skip
+    assert given_words(TableOptions()) == []
+    table = TableOptions(load=2.0, drop=["a", "b"], unit="ms", missing="never")
+    assert given_words(table) == [
+        "--load", "2.0", "--drop", "a", "--drop", "b", "--unit", "ms", "--missing", "never",
+    ]  # fmt: skip
+
+
+def test_the_last_line_names_a_next_command_that_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From an empty folder each command leads to another, in folders that a shell must quote."""
+    monkeypatch.chdir(tmp_path)
+
+    def last(done: subprocess.CompletedProcess[str]) -> list[str]:
+        assert done.returncode == 0, done.stderr
+        *_, said = done.stdout.splitlines()
+        assert said.startswith("next: "), said
+        program, *words = shlex.split(said.removeprefix("next: "))
+        assert program == "erasurehead" or "browser," in words, said
+        return words
+
+    few = ("--set", "iterations=5", "--set", "replications=2", "--set", "problem=null")
+    plan = last(inside(*last(inside("init", "demo")), *few, "--output", "a b", "--dry-run"))
+    report = last(inside(*plan))
+    assert report == ["report", "a b"]
+    assert (tmp_path / "a b" / "summary.parquet").is_file()
+    last(inside(*report))
+    rng = np.random.default_rng(0)
+    (tmp_path / "my table.csv").write_text(
+        "n0,n1,n2,mean\n"
+        + "\n".join(",".join(f"{1000 + v:.1f}" for v in row) for row in rng.gamma(2, 99, (30, 4)))
+    )
+    reading = ("--unit", "ms", "--drop", "mean")
+    for command in ("fit", "whatif"):
+        done = inside(command, "my table.csv", *reading, "--output", f"{command} it")
+        assert last(inside(*last(done)))
+        steps = re.findall(
+            r"`erasurehead (.*?)`", (Path(f"{command} it") / "report.md").read_text()
+        )
+        others = [shlex.split(step) for step in steps if step.split()[0] in ("fit", "whatif")]
+        assert others
+        for words in others:
+            assert words[1] == "my table.csv"
+            assert words[2:6] == ["--drop", "mean", "--unit", "ms"], words
+            assert inside(*words, "--output", f"again {words[0]}").returncode == 0
 
 
 def test_init_and_run_in_an_empty_folder(tmp_path: Path) -> None:

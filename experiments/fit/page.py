@@ -81,8 +81,11 @@ WIDEST = {"slow": 0.5, "correlation": 1.0}
 UNKNOWN = "cannot tell"
 
 
-def fit_answer(findings: Findings, source: str) -> Answer:
-    """Which model simulates the workers of the table ``source``, and what else was found."""
+def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
+    """Which model simulates the workers of the table ``source``, and what else was found.
+
+    ``again`` is the table with the options that read it, for a shell.
+    """
     main, chosen, ks = findings.main, findings.chosen, findings.ks
     best = main.fits[0]
     misses = "".join(f" {sentence(line)}" for line in findings.warnings)
@@ -124,9 +127,10 @@ def fit_answer(findings: Findings, source: str) -> Answer:
         f"{findings.measured.workers}{unseen}.{misses}",
         tuple(map(sentence, why)),
         (
-            "`erasurehead run delay.yaml` simulates these workers: put your schemes into it.",
-            f"`erasurehead whatif {shlex.quote(source)}` says which hosts to blame, and what "
-            "mending them would save.",
+            f"In the folder of this result, `erasurehead run {DELAY}` simulates these workers: put "
+            "your schemes into it.",
+            f"`erasurehead whatif {again or shlex.quote(source)}` says which hosts to blame, and "
+            "what fixing them would save.",
         ),
         notes=(*findings.measured.notes, *refused),
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +41,11 @@ def say_all(lines: Iterable[str]) -> None:
     """Write several lines to stdout."""
     for each in lines:
         say(each)
+
+
+def follow(*words: object) -> None:
+    """Name the next command, ready for a shell; it may be longer than a line."""
+    print(line(f"next: erasurehead {shlex.join(map(str, words))}", 10 * LONGEST_LINE), flush=True)
 
 
 def tell(text: str, most: int = LONGEST_LINE) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 import numpy as np
 
@@ -288,7 +289,7 @@ def next_steps(found: Recommendation, config: str) -> list[str]:
     """What to do next, a sentence each; commands stand between backticks."""
     if not found.reached:
         return ["give more iterations, or an easier --target, and ask again"]
-    steps = [f"run it: `erasurehead run {config}`"]
+    steps = [f"run it: `erasurehead run {quote(config)}`"]
     if found.tied:
         best = [found.winner, *found.tied]
         cheapest = min(best, key=lambda one: found.costs(one)["worker_seconds"])

@@ -89,6 +89,7 @@ def answer_question(
         written = write_recommendation(found, folder, command, time.monotonic() - began)
     terminal.show(written)
     terminal.say(f"report, tables, pictures and config in {folder}/")
+    terminal.follow("report", folder)
 
 
 def write_recommendation(found: Recommendation, output: Path, command: str, seconds: float) -> Page:

@@ -37,6 +37,10 @@ def cluster(address: str, tell: Callable[[str], None] = tell_nobody) -> Iterator
         ConfigError: the extra is not installed, no scheduler answers, or it goes away meanwhile.
     """
     with connected(address) as client:
+        # Not asked of a scheduler that has no dashboard, and no reason to fail.
+        with suppress(Exception):
+            if link := _answer(lambda: client.dashboard_link, PATIENCE):
+                tell(f"Dask dashboard: {link}")
         yield [ClusterLane(client, address, tell)]
 
 

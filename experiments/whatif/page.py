@@ -191,8 +191,14 @@ def facts(study: Study) -> list[str]:
     return lines
 
 
-def whatif_answer(studies: Sequence[Study], source: str, notes: Sequence[str]) -> Answer:
-    """The findings at each load in a few sentences; the notes are of the table ``source``."""
+def whatif_answer(
+    studies: Sequence[Study], source: str, notes: Sequence[str], again: str = ""
+) -> Answer:
+    """The findings at each load in a few sentences; the notes are of the table ``source``.
+
+    ``again`` is the table with the options that read it, for a shell.
+    """
+    again = again or quote(source)
 
     def said(study: Study, text: str) -> str:
         return sentence(text if len(studies) == 1 else f"load {study.load:g}: {text}")
@@ -205,9 +211,8 @@ def whatif_answer(studies: Sequence[Study], source: str, notes: Sequence[str]) -
     ]
     most = max(1, min(8, studies[0].workers - 1))
     steps = (
-        f"`erasurehead fit {quote(source)}` fits a delay model to this table, which a config can "
-        "simulate.",
-        f"`erasurehead whatif {quote(source)} --stragglers 1:{most}` tries more hosts.",
+        f"`erasurehead fit {again}` fits a delay model to this table, which a config can simulate.",
+        f"`erasurehead whatif {again} --stragglers 1:{most}` tries more hosts.",
     )
     return Answer(
         "whatif",

@@ -152,9 +152,11 @@ def test_the_command_says_so_and_writes_nothing(whole: tuple[Path, Path], tmp_pa
 
 def test_a_single_thread_computes_everything(tmp_path: Path) -> None:
     """And this process nothing. Catches a client that computes while the cluster looks on."""
-    with dask_cluster(tmp_path, 1) as cluster, on_cluster(cluster.address) as lanes:
+    told: list[str] = []
+    with dask_cluster(tmp_path, 1) as cluster, on_cluster(cluster.address, told.append) as lanes:
         found = {pid for _, pid in map_unordered(process_of, range(20), lanes)}
         assert found == {cluster.workers[0].pid}
+    assert told[0].startswith("Dask dashboard: http://")
 
 
 def test_the_tables_are_the_same(whole: tuple[Path, Path], tmp_path: Path) -> None:
