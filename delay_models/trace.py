@@ -26,7 +26,17 @@ from .base import (
     ReplayedDelays,
     Seconds,
 )
-from .tables.measured import Measured, Missing, Reading, Retries, Role, TableError, Unit, as_fields
+from .tables.measured import (
+    Header,
+    Measured,
+    Missing,
+    Reading,
+    Retries,
+    Role,
+    TableError,
+    Unit,
+    as_fields,
+)
 
 
 @final
@@ -47,12 +57,18 @@ class MeasuredTrace(DelayModel):
             read its first columns; or the names of those workers that take part, in order.
         columns: which column is the ``worker``, ``round``, ``seconds`` (or ``start`` and ``end``)
             and ``load`` of a long table; of a wide one which numbers the ``round``.
-        drop: columns that are left out.
-        unit: of the times, where the columns' names do not say it.
+        drop: columns, or workers of a long table, that are left out.
+        unit: of the times, where the columns' names do not say it: ``s``, ``ms``, ``us``, ``ns``,
+            or how many seconds one is.
         missing: what a missing delay is: an error, a round that is dropped, or a worker that never
             arrives in that round.
         retries: what several rows of one worker and round are: an error, of which the last one
             counts, or whose seconds add up.
+        keep: columns that are workers', whatever they look like.
+        rows: rows of the file that count: ``A:B`` from 1, both included, ``A:B:STEP``, or
+            ``COLUMN=VALUE``; ``":"``: all of them, whatever they look like.
+        header: whether the first row of a text names the workers: ``"yes"``, ``"no"``, or as it
+            looks.
 
     ``cells`` serves any number of workers, from the whole table. A measured round is the same for
     all tasks of a round: ``replay`` and ``rounds`` give all streams of the tape the same delays.
@@ -69,9 +85,12 @@ class MeasuredTrace(DelayModel):
     hosts: Literal["all", "first"] | tuple[str, ...] = "all"
     columns: dict[Role, str] | None = None
     drop: tuple[str, ...] = ()
-    unit: Unit | None = None
+    unit: Unit | PositiveSeconds | None = None
     missing: Missing = "refuse"
     retries: Retries = "refuse"
+    keep: tuple[str, ...] = ()
+    rows: str | None = None
+    header: Header | None = None
 
     def __post_init__(self) -> None:
         """Read the file now, so that a bad one is refused before anything runs."""
@@ -82,8 +101,8 @@ class MeasuredTrace(DelayModel):
         """What was measured at the load, with the workers' names and what was repaired."""
         from .tables.read import read_one_load  # imports pandas
 
-        said = self.columns or {}, self.drop, self.unit
-        reading = Reading(*said, self.missing, self.retries, self.load)
+        said = self.columns or {}, self.drop, self.unit, self.missing, self.retries, self.load
+        reading = Reading(*said, self.keep, self.rows, self.header)
         try:
             found = read_one_load(self.path, reading, self.most_cells)
             return found if isinstance(self.hosts, str) else found.only(self.hosts)

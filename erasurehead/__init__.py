@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from erasurehead.experiments.config.errors import ConfigError
-    from erasurehead.fitting import Fitted, fit
+    from erasurehead.fitting import Fitted, TableRead, fit, read_table
     from erasurehead.result import Result
     from erasurehead.running import load, run, sweep
     from erasurehead.sim import theory
@@ -27,15 +27,18 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 
 __all__ = [
-    "ConfigError", "Fitted", "Result", "__version__", "fit", "load", "run", "sweep", "theory",
+    "ConfigError", "Fitted", "Result", "TableRead", "__version__", "fit", "load", "read_table",
+    "run", "sweep", "theory",
 ]  # fmt: skip
 
 _HOMES = {
     "ConfigError": "erasurehead.experiments.config.errors",
     "Fitted": "erasurehead.fitting",
     "Result": "erasurehead.result",
+    "TableRead": "erasurehead.fitting",
     "fit": "erasurehead.fitting",
     "load": "erasurehead.running",
+    "read_table": "erasurehead.fitting",
     "run": "erasurehead.running",
     "sweep": "erasurehead.running",
 }

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -15,7 +16,9 @@ import numpy as np
 import pandas as pd
 
 from erasurehead.delay_models.base import FloatArray
+from erasurehead.delay_models.tables.columns import SECONDS_AT_MOST
 from erasurehead.delay_models.tables.measured import (
+    Header,
     Measured,
     Missing,
     Reading,
@@ -28,12 +31,15 @@ from erasurehead.experiments.config.document import write_yaml
 from erasurehead.experiments.config.errors import ConfigError, at
 from erasurehead.experiments.fit import command, page
 from erasurehead.experiments.fit.study import Findings, study, tables
+from erasurehead.experiments.options import measured_delays
 from erasurehead.experiments.page.content import Answer, Page
 from erasurehead.experiments.page.markdown import as_markdown
 from erasurehead.experiments.pictures import paint
 from erasurehead.experiments.run.files import output_folder
+from erasurehead.experiments.text import sentence
 from erasurehead.plots import managed
 from erasurehead.progress import ShowProgress, reporting
+from erasurehead.sim.files import MOST_CELLS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -146,7 +152,67 @@ class FittedPlots:
         return managed(paint.figure(self._page.charts["order_statistics"].picture)).axes[0]
 
 
+@final
+@dataclass(frozen=True, eq=False, repr=False)
+class TableRead:
+    """How a table of measured delays is read.
+
+    Attributes:
+        tables: load to the delays, a DataFrame of rounds x hosts in seconds; the key is ``None``
+            where the table has no loads. Infinite: the worker never arrived.
+        notes: what was assumed, mended or left out, a sentence each.
+        lines: size, unit, names and first rounds, as ``erasurehead read`` shows them.
+        source: the file, or what stands for it.
+    """
+
+    tables: dict[float | None, pd.DataFrame]
+    notes: tuple[str, ...]
+    lines: tuple[str, ...]
+    source: str
+
+    def __repr__(self) -> str:
+        return f"<{self.source} {self.lines[0]}>"
+
+
 Table = str | os.PathLike[str] | pd.DataFrame | FloatArray | Sequence[Sequence[float]]
+
+
+def read_table(
+    table: Table,
+    *,
+    load: float | None = None,
+    columns: Mapping[Role, str] | None = None,
+    drop: Sequence[str] = (),
+    keep: Sequence[str] = (),
+    rows: str | None = None,
+    header: Header | None = None,
+    unit: Unit | float | None = None,
+    missing: Missing = "refuse",
+    retries: Retries = "refuse",
+) -> TableRead:
+    """Read a table of measured delays as ``fit``, ``whatif`` and the delay model ``trace`` do.
+
+    Args: as those of ``fit``.
+
+    Raises:
+        ConfigError: the table cannot be used, or could mean several things; one line names the
+            argument that says which.
+    """
+    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header)
+
+    def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:
+        found = measured_delays(path, reading, MOST_CELLS)
+        return found, [*found.assumed, *found.warnings]
+
+    measured, notes = _from(table, reading, read)
+    frames = {
+        key: pd.DataFrame(delays, measured.names_of_rounds(key), [*measured.hosts])
+        for key, delays in measured.tables.items()
+        if load is None or key == load
+    }
+    source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
+    said = (as_fields(line) for line in notes)
+    return TableRead(frames, tuple(map(sentence, said)), measured.read, source)
 
 
 def fit(
@@ -156,7 +222,10 @@ def fit(
     k_range: tuple[int, int] | None = None,
     columns: Mapping[Role, str] | None = None,
     drop: Sequence[str] = (),
-    unit: Unit | None = None,
+    keep: Sequence[str] = (),
+    rows: str | None = None,
+    header: Header | None = None,
+    unit: Unit | float | None = None,
     missing: Missing = "refuse",
     retries: Retries = "refuse",
     progress: ShowProgress = None,
@@ -171,8 +240,13 @@ def fit(
         k_range: the first and last order statistic that families are ranked by; default n/2 to n.
         columns: which column is what: ``{"worker": "host", "seconds": "duration_ms"}``; of a wide
             table ``{"round": "step"}``.
-        drop: columns that are left out.
-        unit: of the times, where the columns' names do not say it.
+        drop: columns, or workers of a long table, that are left out.
+        keep: columns that are workers', whatever they look like.
+        rows: rows of the file that count: ``"A:B"`` from 1, both included, ``"A:B:STEP"``, or
+            ``"COLUMN=VALUE"``; ``":"``: all of them, whatever they look like.
+        header: whether the first row of a text names the workers: ``yes``, ``no``, or as it looks.
+        unit: of the times, where the columns' names do not say it; a number: how many seconds one
+            is, whatever the names say. An array is in seconds.
         missing: what a missing delay is: ``refuse``, ``drop-rounds``, or ``never``: no arrival.
         retries: what rows of one worker and round are: ``refuse``, ``last`` or ``sum``.
         progress: as for ``run``.
@@ -181,19 +255,11 @@ def fit(
         ConfigError: the table cannot be used; one line names the place.
     """
     text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
-    reading = Reading(columns or {}, tuple(drop), unit, missing, retries, load)
-    try:
-        if isinstance(table, str | os.PathLike):
-            source = os.fspath(table)
-            measured, warnings = command.read_tables(source, reading)
-        else:
-            source = IN_MEMORY
-            measured, warnings = _in_memory(table, reading)
+    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header)
+    measured, warnings = _from(table, reading, command.read_tables)
+    source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
+    with _arguments():
         ks = command.k_range(text, measured.workers)
-    except ConfigError as error:
-        # An error of the command line names its options; ours are arguments.
-        said = as_fields(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
-        raise ConfigError(said) from None
     with reporting(progress, "fits") as told:
         findings = study(measured, ks, load, told)
     return Fitted(
@@ -201,23 +267,59 @@ def fit(
     )
 
 
-def _in_memory(
-    table: pd.DataFrame | FloatArray | Sequence[Sequence[float]], reading: Reading
-) -> tuple[Measured, list[str]]:
-    """Read a table through a file, so that it is checked as every other one is."""
-    with TemporaryDirectory(prefix="erasurehead-") as folder:
-        path = str(Path(folder) / "table")
-        try:
-            if isinstance(table, pd.DataFrame):
-                path += ".parquet"
-                table.rename(columns=str).reset_index(drop=True).to_parquet(path)
-            else:
-                path += ".npz"
-                np.savez(path, seconds=np.asarray(table))
-        except (ValueError, TypeError) as error:
-            raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
-        try:
-            measured, warnings = command.read_tables(path, reading)
-        except ConfigError as error:
-            raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
-        return measured, [line.replace(path, IN_MEMORY) for line in warnings]
+def _reading(
+    columns: Mapping[Role, str] | None,
+    drop: Sequence[str],
+    unit: Unit | float | None,
+    missing: Missing,
+    retries: Retries,
+    load: float | None,
+    keep: Sequence[str],
+    rows: str | None,
+    header: Header | None,
+) -> Reading:
+    unit = unit if unit is None or isinstance(unit, str) else float(unit)
+    said = columns or {}, tuple(drop), unit, missing, retries, load
+    return Reading(*said, tuple(keep), rows, header)
+
+
+@contextmanager
+def _arguments() -> Iterator[None]:
+    """An error of the command line names its options; ours are arguments."""
+    try:
+        yield
+    except ConfigError as error:
+        said = as_fields(str(error)).removeprefix("--").replace("k-range", "k_range", 1)
+        raise ConfigError(said) from None
+
+
+Read = Callable[[str, Reading], tuple[Measured, list[str]]]
+
+
+def _from(table: Table, reading: Reading, read: Read) -> tuple[Measured, list[str]]:
+    """Read a file; or a table in memory through one, so that it is checked as every other one."""
+    with _arguments():
+        if isinstance(table, str | os.PathLike):
+            return read(os.fspath(table), reading)
+        with TemporaryDirectory(prefix="erasurehead-") as folder:
+            path = str(Path(folder) / "t")
+            try:
+                if isinstance(table, pd.DataFrame):
+                    path += ".parquet"
+                    plain = table.rename(columns=str)
+                    named = any(name is not None for name in plain.index.names)
+                    (plain if named else plain.reset_index(drop=True)).to_parquet(path)
+                else:
+                    path += ".npz"
+                    array = np.asarray(table)
+                    if reading.unit is None and array.dtype.kind in "fiu":
+                        seconds = np.nanmedian(array) if array.size else 0.0
+                        reading = replace(reading, unit="s" if seconds < SECONDS_AT_MOST else None)
+                    np.savez(path, delays=array)
+            except (ValueError, TypeError) as error:
+                raise at(IN_MEMORY, type(table).__name__, f"cannot be used: {error}") from None
+            try:
+                measured, warnings = read(path, reading)
+            except ConfigError as error:
+                raise ConfigError(str(error).replace(path, IN_MEMORY)) from None
+            return measured, [line.replace(path, IN_MEMORY) for line in warnings]

@@ -277,6 +277,18 @@ def atlas(
     terminal.follow("list", "schemes")
 
 
+@as_command("read delays.csv --unit ms", CLUSTER)
+def read(trace: MeasuredTable, table: TableOptions, allow_large: AllowLarge = False) -> None:
+    """Show how a measured table is read: its size, unit, names and first rounds."""
+    from ..sim.files import MOST_CELLS
+    from .options import measured_delays
+
+    measured = measured_delays(str(trace), table.reading(), None if allow_large else MOST_CELLS)
+    terminal.say_all(measured.read)
+    terminal.say_all(f"note: {line}" for line in measured.warnings)
+    terminal.follow("whatif", trace, *given_words(table))
+
+
 MOST_PRINTED = 20_000
 """Characters of a fitted section that are printed; all of them are in its config."""
 
@@ -299,6 +311,7 @@ def fit(
 
     reading = table.reading()
     measured, warnings = command.read_tables(str(trace), reading, allow_large)
+    terminal.say_all(measured.read)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     ks = command.k_range(k_range, measured.workers)
@@ -349,6 +362,7 @@ def whatif(
     reading = table.reading()
     measured, warnings = command.read_whatif_tables(str(trace), reading, allow_large)
     tried = command.trials(stragglers, timeout, measured.workers)
+    terminal.say_all(measured.read)
     for line in warnings:
         terminal.tell(f"warning: {line}")
     target = output or Path("results/whatif") / trace.name.split(".")[0]
@@ -356,7 +370,7 @@ def whatif(
         with terminal.progress("loads") as progress:
             studies = command.investigate(measured, tried, progress)
         again = shlex.join([str(trace), *given_words(table)])
-        said = whatif_answer(studies, trace.name, measured.notes, again)
+        said = whatif_answer(studies, trace.name, measured, again)
         page = command.write_whatif(measured, studies, replace(said, command=_said()), target)
     terminal.show(page)
     terminal.say(f"report, tables and pictures in {target}/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -15,7 +15,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.models import ArgumentInfo
 
 if TYPE_CHECKING:
-    from ..delay_models.tables.measured import Measured, Reading
+    from ..delay_models.tables.measured import Measured, Reading, Unit
 
 
 Criterion = Literal["mean", "median", "p95"]
@@ -257,9 +257,18 @@ class TableOptions:
         str | None, option("What the columns are: worker=host,seconds=duration_ms.")
     ] = None
     drop: Annotated[list[str] | None, option("Columns to leave out, separated by commas.")] = None
+    keep: Annotated[
+        list[str] | None, option("Columns that are workers', whatever they look like.")
+    ] = None
+    rows: Annotated[
+        str | None, option("Rows that count: A:B[:STEP] from 1, or COLUMN=VALUE; : for all.")
+    ] = None
+    header: Annotated[
+        Literal["yes", "no"] | None, option("Whether the first row names the workers.")
+    ] = None
     unit: Annotated[
-        Literal["s", "ms", "us", "ns"] | None,
-        option("Unit of times, if the column names do not give it."),
+        str | None,
+        option("Unit of times, if no name gives it: s, ms, us, ns, or how many seconds."),
     ] = None
     missing: Annotated[
         Literal["refuse", "drop-rounds", "never"],
@@ -283,9 +292,26 @@ class TableOptions:
             roles = parse_columns(self.columns)
         except ValueError as error:
             raise at("--columns", self.columns, str(error)) from None
-        names = [name.strip() for text in self.drop or [] for name in text.split(",")]
-        drop = tuple(filter(None, names))
-        return Reading(roles, drop, self.unit, self.missing, self.retries, self.load)
+        drop, keep = (
+            tuple(filter(None, (name.strip() for text in given or [] for name in text.split(","))))
+            for given in (self.drop, self.keep)
+        )
+        said = roles, drop, self._unit(), self.missing, self.retries, self.load
+        return Reading(*said, keep, self.rows, self.header)
+
+    def _unit(self) -> Unit | float | None:
+        from ..delay_models.tables.measured import UNITS
+        from .config.errors import at
+
+        if self.unit is None or self.unit in UNITS:
+            return self.unit
+        try:
+            seconds = float(self.unit)
+        except ValueError:
+            seconds = 0.0
+        if not 0 < seconds < float("inf"):
+            raise at("--unit", self.unit, "must be s, ms, us, ns, or how many seconds one is")
+        return seconds
 
 
 def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
@@ -296,6 +322,7 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
     """
     from ..delay_models.tables.measured import TableError
     from ..delay_models.tables.read import read_measured
+    from ..delay_models.tables.told import as_read
     from ..sim.files import short
     from .config.errors import ConfigError, at
 
@@ -307,7 +334,7 @@ def measured_delays(path: str, reading: Reading, most: int | None) -> Measured:
         valid = f"must be one of {short([*measured.tables])}"
         none = "the table has no column load"
         raise at("--load", reading.load, none if None in measured.tables else valid)
-    return measured
+    return replace(measured, read=tuple(as_read(measured, reading.load)))
 
 
 @dataclass(frozen=True)

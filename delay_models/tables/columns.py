@@ -26,8 +26,24 @@ SPELLINGS = {
     **dict.fromkeys(("ns", "nsec", "nsecs", "nano", "nanos", "nanosecond", "nanoseconds"), "ns"),
     **dict.fromkeys(("min", "mins", "minute", "minutes"), "min"),
     **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), "h"),
+    **dict.fromkeys(("day", "days"), "days"),
+    **dict.fromkeys(("cs", "csec", "centisecond", "centiseconds"), "cs"),
+    **dict.fromkeys(("ds", "dsec", "decisecond", "deciseconds"), "ds"),
+    **dict.fromkeys(("ps", "picosecond", "picoseconds"), "ps"),
+    **{unit: unit for unit in ("ticks", "cycles", "jiffies", "clocks")},
 }
-"""Of units; minutes and hours are known so as to be refused."""
+"""Of units; those that are not in ``A_SECOND`` are known so as to be refused."""
+
+LASTS = {"min": "60", "h": "3600", "days": "86400", "cs": "0.01", "ds": "0.1", "ps": "1e-12"}
+"""Seconds of those that have a length."""
+
+FEW = 8
+"""So few small whole numbers may be seconds, and so may be equal ones."""
+
+CALLED = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
+
+SECONDS_AT_MOST = 100.0
+"""Times without a unit of which a typical one is larger are rather milliseconds."""
 
 ALIASES = {
     "worker": (
@@ -109,6 +125,76 @@ def no_worker(name: str) -> bool:
     """Whether a column of a wide table is, by its name, something else than a worker's times."""
     whole = re.sub(r"^(unnamed|level)_\d+$", r"\1", parse(name).whole)
     return bool({whole, parse(name).base} & NOT_WORKERS) or role_of(name) is not None
+
+
+@dataclass(frozen=True)
+class Times:
+    """The unit of a file's times.
+
+    Attributes:
+        unit: of ``A_SECOND``, or how many seconds one is.
+        why: the unit in words, and who says so.
+        assumed: nobody says so: a sentence that does, else empty.
+    """
+
+    unit: str | float
+    why: str
+    assumed: str = ""
+
+    def seconds(self, values: FloatArray) -> FloatArray:
+        """The values in seconds."""
+        if isinstance(self.unit, float):
+            return values * self.unit
+        return values if self.unit == "s" else values / A_SECOND[self.unit]
+
+
+def settle(
+    said: str | float | None,
+    named: str | None,
+    where: str,
+    sample: FloatArray | None,
+    hint: str = "",
+) -> Times:
+    """The unit of times.
+
+    Args:
+        said: by the caller; a number is how many seconds one is, and counts whatever a name says.
+        named: by a name, ``where``; ``None``: nothing names one.
+        where: what names it, or where the times are.
+        sample: times, perhaps with NaN or infinite; ``None``: they are not looked at.
+        hint: a unit that only the file's name names.
+
+    Raises:
+        UnusableFile: they contradict each other, the unit is unknown, or none is said and seconds
+            would be absurd.
+    """
+    if isinstance(said, float):
+        return Times(said, f"units of {said:g} s, as --unit says")
+    if named is not None and named not in A_SECOND:
+        how = f"give seconds, or --unit {LASTS.get(named, '0.01')}, the seconds that one takes"
+        raise UnusableFile(f"{where} is in {named} by its name; valid: s, ms, us, ns; {how}")
+    if named is not None and said not in (None, named):
+        text = f"{where} says {named}, but --unit {said} was given; rename it, leave --unit out"
+        raise UnusableFile(f"{text}, or give --unit in seconds: {1 / A_SECOND[said or 's']:g}")
+    if named is not None:
+        return Times(named, f"{CALLED[named]}, as {where} says")
+    if said is not None:
+        return Times(said, f"{CALLED[said]}, as --unit says")
+    if sample is None:
+        return Times("s", CALLED["s"])
+    finite = sample[np.isfinite(sample)]
+    middle = float(np.median(finite)) if finite.size else 0.0
+    whole = bool(np.any(finite) and not np.any(np.mod(finite, 1)))
+    whole = whole and (bool(finite.size >= FEW and np.ptp(finite) > 0) or middle >= 10)
+    if hint and hint != "s":
+        text = f"the file's name says {hint}, and nothing else does"
+        raise UnusableFile(f"{text} (typically {middle:.6g}): say --unit {hint}, or --unit s")
+    if middle >= SECONDS_AT_MOST or whole:
+        numbers = "all whole numbers, " if whole else ""
+        text = f"{where} says no unit and is {numbers}typically {middle:.6g}"
+        raise UnusableFile(f"{text}: say --unit s, ms, us or ns")
+    assumed = f"no unit is said: read as seconds, typically {middle:.4g} s; --unit ms if not"
+    return Times("s", "seconds, which is assumed", assumed)
 
 
 ROUND_COLUMN = re.compile(r"(round|step|iteration|iter|epoch|t)_?\d+")

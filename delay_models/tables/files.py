@@ -14,17 +14,20 @@ import gzip
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, cast
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from ...sim.files import MOST_CELLS, UnusableFile, floats, read_npz, reading, require_regular, short
 from ...sim.tables import read_csv, read_parquet
 from ..base import FloatArray
-from .columns import numbers, parse, role_of
-from .measured import Repair, TableError
+from .columns import SPELLINGS, numbers, parse, role_of
+from .measured import Header, Repair, TableError
 
 HEAD = 2**16
 """Bytes that are looked at."""
@@ -35,6 +38,7 @@ LINES = 50
 QUOTED = re.compile(r'"[^"]*"')
 COMMA_NUMBER = re.compile(r"[-+]?\d+,\d+([eE][-+]?\d+)?")
 GROUPED = re.compile(r"[-+]?[1-9]\d{0,2},\d{3}")
+POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -96,15 +100,48 @@ ENDINGS = (*TEXTS, ".parquet", ".npz")
 BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
-def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatArray:
-    """Read the file as it is: an array from an NPZ or a text without a header, else a frame.
+@dataclass(frozen=True, eq=False)
+class Held:
+    """What a file holds.
 
-    It may have ``most`` cells; ``None``: any number.
+    Attributes:
+        frame: its columns; of an array they are ``"0"``, ``"1"``, ...
+        units: columns whose unit the file says beside their names.
+        unit, where: the unit that an array's name or the whole file's metadata names, and what
+            names it; ``None``: nothing does.
+        hint: the unit that the file's own name names; empty: none.
+        pointed: columns of which every cell looks like 1.184, and so may be 1184, with the first.
+        index: columns that are the index of a Parquet file.
+        assumed: what was taken to be so, a sentence each.
+    """
+
+    frame: pd.DataFrame
+    units: Mapping[str, str] = field(default_factory=dict)
+    unit: str | None = None
+    where: str = ""
+    hint: str = ""
+    pointed: Mapping[str, str] = field(default_factory=dict)
+    index: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
+
+
+def read_file(path: str, most: int | None = MOST_CELLS, header: Header | None = None) -> Held:
+    """Read the file as it is.
+
+    It may have ``most`` cells; ``None``: any number. ``header`` says whether the first row of a
+    text names the columns, ``None``: as it looks.
 
     Raises:
         UnusableFile: the file is missing, empty, of an unknown kind, too large, or not what its
             ending says.
     """
+    held = _read_file(path, most, header)
+    held.frame.columns = held.frame.columns.map(str)
+    stem = Path(path).name.split(".")[0]
+    return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
+
+
+def _read_file(path: str, most: int | None, header: Header | None) -> Held:
     file = Path(path)
     require_regular(file)
     if file.stat().st_size == 0:
@@ -112,32 +149,66 @@ def read_file(path: str, most: int | None = MOST_CELLS) -> pd.DataFrame | FloatA
     if path.endswith(".npz"):
         return _read_npz(path, most)
     if path.endswith(".parquet"):
-        # An index with a name is a column of a long table; of a wide one it numbers the rounds.
-        frame = read_parquet(file, most)
-        named = [name for name in frame.index.names if name is not None]
-        is_long = any(role_of(str(name)) in ("seconds", "start") for name in frame.columns)
-        return frame.reset_index(level=named) if named and is_long else frame
+        return _read_parquet(file, most)
     if path.endswith(TEXTS):
-        return _read_text(path, most)
+        return _read_text(path, most, header)
     raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
 
 
-def _read_text(path: str, most: int | None) -> pd.DataFrame:
+def _read_parquet(file: Path, most: int | None) -> Held:
+    """An index with a name is a column."""
+    frame = read_parquet(file, most)
+    index = tuple(str(name) for name in frame.index.names if name is not None)
+    if set(index) & {*map(str, frame.columns)}:
+        raise UnusableFile(f"the index and a column are both named {short(index[0])!r}")
+    assumed: list[str] = []
+    if index:
+        frame = frame.reset_index(level=[name for name in frame.index.names if name is not None])
+    elif frame.index.dtype.kind == "O" and len(frame):
+        texts = ", ".join(map(str, frame.index[:3]))
+        assumed.append(f"the rows' labels ({short(texts)}, ...) have no name and are left out")
+    with reading("parquet"):
+        schema = pq.read_schema(file)
+    of_columns = {field.name: _unit_in(field.metadata) for field in schema}
+    units = {name: unit for name, unit in of_columns.items() if unit}
+    unit = _unit_in(schema.metadata) or SPELLINGS.get(str(frame.attrs.get("unit", "")).lower())
+    return Held(frame, units, unit, "its metadata", index=index, assumed=tuple(assumed))
+
+
+def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
+    found = (metadata or {}).get(b"unit") or (metadata or {}).get(b"units") or b""
+    return SPELLINGS.get(found.decode("utf-8", "replace").strip().lower())
+
+
+def _read_text(path: str, most: int | None, header: Header | None) -> Held:
     file = Path(path)
     separator, decimal = separators(path)
     form = {"sep": separator, "decimal": decimal}
-    first = read_csv(file, most, nrows=1, header=None, dtype=str, keep_default_na=False, **form)
-    header = 0 if _is_header([str(text).strip() for text in first.iloc[0]]) else None
-    frame = read_csv(file, None, header=header, index_col=False, **form)
-    if header == 0:
-        frame.columns = frame.columns.map(str).str.strip()
-    elif all(str(text).strip().isdigit() for text in first.iloc[0]):
-        _require_a_round(frame)
-    return frame
+    raw = {**form, "header": None, "dtype": str, "keep_default_na": False, "index_col": False}
+    first = read_csv(file, most, nrows=1, **raw)
+    try:
+        head = read_csv(file, None, nrows=LINES, **raw)
+    except UnusableFile:  # of a row with too many cells: the whole table says it better
+        head = first
+    cells = [str(text).strip() for text in first.iloc[0]]
+    body = [[str(text).strip() for text in row] for row in head.iloc[1:].to_numpy()]
+    named, assumed = header == "yes", ""
+    if header is None:
+        named, assumed = _is_header(cells, body, decimal)
+    frame = read_csv(file, None, header=0 if named else None, index_col=False, **form)
+    frame.columns = frame.columns.map(str).str.strip()
+    rows = body if named else [cells, *body]
+    pointed = {
+        str(name): rows[0][place]
+        for place, name in enumerate(frame.columns)
+        if decimal == "." and rows and all(POINTED.fullmatch(row[place]) for row in rows)
+    }
+    return Held(frame, pointed=pointed, assumed=(assumed,) if assumed else ())
 
 
-def _is_header(cells: list[str]) -> bool:
-    """Whether the first row names the columns; refuses one that could be either."""
+def _is_header(cells: list[str], body: list[list[str]], decimal: str) -> tuple[bool, str]:
+    """Whether the first row names the columns, and what that assumes; refuses one that could be
+    either."""
     with reading("csv"):
         numbers = pd.to_numeric(pd.Series(cells), errors="coerce").notna().tolist()
     both = zip(cells, numbers, strict=True)
@@ -145,11 +216,29 @@ def _is_header(cells: list[str]) -> bool:
     indexed = found == cells[:1] and _counts(cells[1:])
     if found and any(numbers) and not indexed:
         text = f"the first row mixes names and numbers: {short(found[0])!r} is not a number"
-        raise UnusableFile(f"{text}; name every column, or none")
+        raise UnusableFile(f"{text}; name every column, or none: --header yes, or no")
     twice = [name for name, count in Counter(found).items() if count > 1]
     if twice:
         raise UnusableFile(f"two columns are named {short(twice[0])!r}")
-    return bool(found) or _counts([cell for cell in cells if cell])
+    if found:
+        return True, ""
+    row = [cell.replace(decimal, ".") for cell in cells if cell]
+    if _counts(row):
+        return True, f"the first row, {_listed(row)}, numbers the workers"
+    if len(row) < len(cells) or not _unlike(row, body, decimal):
+        return False, ""
+    size, values = len(row), [*map(float, row)]
+    if values in ([*range(size)], [*range(1, size + 1)]):
+        text = f"the first row, {_listed(row)}, numbers the workers: no other row is like it"
+        return True, f"{text} (--header no if it is a round)"
+    raise UnusableFile(
+        f"the first row, {_listed(row)}, rather numbers the workers than holds delays: "
+        "say --header yes, or no; or write it as names (w10, w11, ...)"
+    )
+
+
+def _listed(row: list[str]) -> str:
+    return short(", ".join(row))
 
 
 def _counts(cells: list[str]) -> bool:
@@ -159,35 +248,65 @@ def _counts(cells: list[str]) -> bool:
     return (size >= 2 and cells == from_0) or (size >= 3 and cells == from_1)
 
 
-def _require_a_round(frame: pd.DataFrame) -> None:
-    """Refuse a first row that is rather the workers' numbers than a round: 10, 11, 12, ..."""
-    if len(frame) < 2 or frame.shape[1] < 3:
-        return
-    if not all(kind.kind in "fiu" for kind in frame.dtypes):
-        return
-    first, second = frame.iloc[:2].to_numpy(dtype=np.float64, na_value=np.nan)
-    steps = np.diff(first)
-    if np.all(steps > 0) and (np.all(steps == 1) or np.any(second != np.round(second))):
-        numbers = short(", ".join(f"{number:g}" for number in first))
-        raise UnusableFile(
-            f"the first row, {numbers}, rather numbers the workers than holds delays; "
-            "write it as names (w10, w11, ...) or with decimal points (10.0, 11.0, ...)"
-        )
+BY_CHANCE = 1e-3
+"""Of a round that looks like names: at most so likely."""
 
 
-def _read_npz(path: str, most: int | None) -> FloatArray:
+def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
+    """Whether a first row of numbers is unlike the rows below: fewer digits after the point, or
+    evenly spaced and of another size."""
+    below = [[cell.replace(decimal, ".") for cell in cells if cell] for cells in body]
+    cells = [cell for line in below for cell in line if NUMBER.fullmatch(cell)]
+    if not cells or not all(map(NUMBER.fullmatch, row)):
+        return False
+    values, others = np.array(row, float), np.array(cells, float)
+    steps = np.diff(values)
+    sorted_ = len(row) > 1 and (bool(np.all(steps > 0)) or bool(np.all(steps < 0)))
+    written = max(map(_digits, row))
+    if written < _digits(max(cells, key=_digits)):
+        alike = sum(_digits(cell) <= written for cell in cells)
+        share = (1 if alike == 0 else alike) / len(cells)
+        # Pandas and NumPy write 2.0 as it is: whole numbers among fractions are of another kind.
+        other_kind = not any("." in cell for cell in row) and all("." in cell for cell in cells)
+        if (other_kind and len(below) > 1) or (share ** len(row) < BY_CHANCE):
+            return sorted_ or (other_kind and len(row) == 1 and values[0] == 0)
+    even = bool(np.all(steps == steps[:1])) and sorted_ and written == 0
+    evenly = sum(
+        len(line) == len(row) and len({*np.diff(np.array(line, float)).tolist()}) == 1
+        for line in below
+        if all(map(NUMBER.fullmatch, line))
+    )
+    if even and len(row) > 2 and evenly <= len(below) / 10:
+        return bool(np.all(np.abs(steps) == 1)) or len(row) > 3 or _apart(values, others)
+    return even and _apart(values, others)
+
+
+def _apart(values: FloatArray, others: FloatArray) -> bool:
+    """Whether numbers are of another size than the others."""
+    return bool(3 * values.max() < others.min() or values.min() > 3 * others.max())
+
+
+def _digits(cell: str) -> int:
+    """After the point, but for zeros at the end; many where there is an exponent."""
+    if "e" in cell.lower():
+        return 99
+    return len(cell.partition(".")[2].rstrip("0"))
+
+
+def _read_npz(path: str, most: int | None) -> Held:
     def choose(names: list[str]) -> list[str]:
-        name = "seconds" if "seconds" in names else names[0] if len(names) == 1 else None
-        if name is None:
+        wanted = [name for name in names if name == "seconds"] or names
+        if len(wanted) != 1:
             text = f"holds {short(sorted(names))}; valid: one array, or one named seconds"
             raise UnusableFile(text)
-        return [name]
+        return wanted
 
     ((name, array),) = read_npz(Path(path), choose, most).items()
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         text = f"array {name} has shape {array.shape} and type {array.dtype}"
         raise UnusableFile(f"{text}; valid: a 2-D table of numbers, rounds x workers")
-    return floats(array)
+    frame = pd.DataFrame(floats(array))
+    return Held(frame, unit=parse(name).unit, where=f"array {short(name)}")
 
 
 # Mini-batch times of jobs on Alibaba's PAI: columns worker, time, batch_time_norm.
@@ -281,7 +400,7 @@ def is_profile(path: str) -> bool:
         return False
 
 
-def read_profiles(path: str, most: int | None) -> pd.DataFrame:
+def read_profiles(path: str, most: int | None) -> Held:
     """Steps of all ranks: columns ``worker``, ``round``, ``dur_us``.
 
     Raises:
@@ -299,7 +418,7 @@ def read_profiles(path: str, most: int | None) -> pd.DataFrame:
     frame = pd.concat(frames, ignore_index=True)
     if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
         frame["worker"] = frame["worker"].astype("int64")
-    return frame
+    return Held(frame)
 
 
 def _files(path: str) -> list[Path]:

@@ -12,16 +12,18 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
-from .columns import A_SECOND, NONE, NUMBERS, numbers, parse, role_of
-from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair
-from .wide import SECONDS_AT_MOST
+from .columns import NONE, NUMBERS, Times, numbers, parse, role_of, settle
+from .files import Held
+from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
+from .wide import require_no_thousands
 
 LATEST = 1e11
 """Seconds since 1970: a larger number is another unit."""
 
 
-def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
-    """How long each call took, from numbers or ISO time stamps; NaN where one is missing.
+def between(start: pd.Series, end: pd.Series, unit: str | float | None) -> tuple[FloatArray, bool]:
+    """How long each call took, in the unit of the numbers, or in seconds of ISO time stamps; NaN
+    where one is missing. And whether they are stamps.
 
     The difference is taken before anything is rounded: nanoseconds since 1970 are no doubles.
 
@@ -33,19 +35,17 @@ def between(start: pd.Series, end: pd.Series, unit: str | None) -> FloatArray:
         if unit is None and max(float(start.max()), float(end.max())) > LATEST:
             text = f"column {short(start.name)} holds {start.max():.15g}, too large for seconds"
             raise UnusableFile(f"{text} since 1970: say --unit ms, us or ns")
-        seconds = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
-        seconds = seconds / A_SECOND[unit or "s"]
+        taken = (end - start).to_numpy(dtype=np.float64, na_value=np.nan)
     elif any(kinds):
         names = f"{short(start.name)} and {short(end.name)}"
         raise UnusableFile(f"columns {names}: one holds numbers and one does not")
     else:
-        gone = _stamps(end) - _stamps(start)
-        seconds = gone.to_numpy() / np.timedelta64(1, "s")
-    if np.any(seconds < 0):
-        row = int(np.flatnonzero(seconds < 0)[0]) + 1
+        taken = (_stamps(end) - _stamps(start)).to_numpy() / np.timedelta64(1, "s")
+    if np.any(taken < 0):
+        row = int(np.flatnonzero(taken < 0)[0]) + 1
         text = f"row {row}: {short(end.name)} is before {short(start.name)}; valid: end >= start"
         raise UnusableFile(text)
-    return np.asarray(seconds, dtype=np.float64)
+    return np.asarray(taken, dtype=np.float64), not all(kinds)
 
 
 def _stamps(column: pd.Series) -> pd.Series:
@@ -67,12 +67,17 @@ Calls = pd.DataFrame
 """Columns ``worker`` and ``round`` (numbers from 0), ``seconds``; one row per row of the file."""
 
 
-def _restart(calls: Calls) -> int | None:
-    """The first row where a worker's rounds begin again, if at least half of the workers' do."""
+def _restart(calls: Calls, twice: int) -> int | None:
+    """The first row where a worker's rounds begin again, if at least half of the workers' do.
+
+    Each time some rounds come again: ``twice`` rows do. Where there are fewer, rows are in no
+    order, or single calls were tried again later.
+    """
     ordered = calls.sort_values("worker", kind="stable")
     same = ordered["worker"].diff().eq(0)
     falls = ordered[same & ordered["round"].diff().lt(0)]
-    if 2 * falls["worker"].nunique() < calls["worker"].nunique():
+    few = 2 * falls["worker"].nunique() < calls["worker"].nunique()
+    if few or twice < 2 * len(falls):
         return None
     return int(falls.index.min())
 
@@ -142,10 +147,11 @@ class LongTable:
     """
 
     def __init__(
-        self, frame: pd.DataFrame, role: Mapping[str, str], reading: Reading, most: int | None
+        self, held: Held, role: Mapping[str, str], reading: Reading, most: int | None
     ) -> None:
         self._reading, self._most, self._role = reading, most, role
-        seconds, self._failed, self._repairs = _seconds(frame, role, reading)
+        frame, self._assumed = held.frame, held.assumed
+        seconds, self._failed, self._unit, self._repairs = _seconds(held, role, reading)
         self._calls = pd.DataFrame({"seconds": seconds})
         self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
@@ -192,7 +198,9 @@ class LongTable:
             _require_no_clock(self._role, table)
         failed = min(failed, int(np.isnan(table).sum()))
         hosts = tuple(self._hosts[worker] for worker in workers)
-        return RawTable(hosts, table, failed, tuple(repairs))
+        names = self._rounds[rounds]
+        names = names.astype(np.int64) if np.all(names == np.round(names)) else names
+        return RawTable(hosts, table, failed, tuple(repairs), self._unit, names, self._assumed)
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
         """One row for each worker and round: calls may have been tried again.
@@ -205,18 +213,19 @@ class LongTable:
         count = int(twice.sum())
         if not count:
             return calls, []
-        restart = _restart(calls)
+        restart = _restart(calls, count)
         if restart is not None:
-            text = f"round numbers begin again at row {restart + 1}: two runs in one file"
-            remedy = self._tells_apart(calls) or SPLIT
-            raise UnusableFile(f"{text}, or rows out of order? {remedy}")
+            text = f"round numbers begin again at row {restart + 1}: two runs in one file, or "
+            remedy = self._tells_apart(calls) or f"--rows 1:{restart} takes the first; or {SPLIT}"
+            raise UnusableFile(f"{text}rows out of order? {remedy}")
         if self._reading.retries == "refuse":
             row = calls[twice].iloc[0]
             worker, number = self._hosts[int(row["worker"])], self._rounds[int(row["round"])]
+            apart = self._tells_apart(calls)
             raise UnusableFile(
                 f"two rows for worker {short(worker)}, round {number:g} ({count} such rows; keep "
-                "one): "
-                + (self._tells_apart(calls) or "if calls were tried again, --retries last or sum")
+                "one): if calls were tried again, --retries last or sum"
+                + (f"; if not, {apart}" if apart else "")
             )
         if self._reading.retries == "last":
             kept = calls.drop_duplicates(["worker", "round"], keep="last")
@@ -237,48 +246,61 @@ class LongTable:
             keys = [pd.factorize(others[name])[0] for name in names]
             keyed = np.column_stack([calls["worker"], calls["round"], *keys])
             if not pd.DataFrame(keyed).duplicated().any():
-                return f"{short(' and '.join(map(str, names)))} says which: write a file for each"
+                said = f"{short(' and '.join(map(str, names)))} says which: write a file for each"
+                if len(names) == 1:
+                    first = str(others[names[0]].iloc[0]).removesuffix(".0")
+                    said += f", or --rows {short(names[0])}={short(first)}"
+                return said
         return None
 
 
 def _seconds(
-    frame: pd.DataFrame, role: Mapping[str, str], reading: Reading
-) -> tuple[FloatArray, NDArray[np.int64], list[Repair]]:
-    """Seconds of every row, the rows that failed, and what had to be assumed."""
+    held: Held, role: Mapping[str, str], reading: Reading
+) -> tuple[FloatArray, NDArray[np.int64], str, list[Repair]]:
+    """Seconds of every row, the rows that failed, the unit in words, what had to be assumed."""
+    frame = held.frame
     if "seconds" not in role:
         start, end = role["start"], role["end"]
-        unit = _agreed(start, reading)
-        if _agreed(end, reading) != unit:
+        unit = _named(start, held)
+        if _named(end, held) != unit:
             raise UnusableFile(f"columns {short(start)} and {short(end)} are in different units")
-        return between(frame[start], frame[end], unit), NONE, []
+        what = f"columns {short(start)} and {short(end)}"
+        gone, stamps = between(frame[start], frame[end], unit or reading.unit)
+        times = Times("s", "time stamps") if stamps else _settled(what, unit, gone, held, reading)
+        return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
     name = role["seconds"]
     column = frame[name]
     if column.dtype.kind == "m":
-        return column.to_numpy() / np.timedelta64(1, "s"), NONE, []
-    unit = _agreed(name, reading)
+        return column.to_numpy() / np.timedelta64(1, "s"), NONE, "seconds, as its type says", []
+    unit = _named(name, held)
     what = "seconds" if unit in (None, "s") else str(unit)
     remedy = "say --columns seconds=..., or start=...,end=..."
     values, failed = numbers(column, what, remedy, reading.missing != "refuse")
-    if unit is None:
-        middle = float(np.nanmedian(values)) if np.isfinite(values).any() else 0.0
-        if middle >= SECONDS_AT_MOST or column.dtype.kind in "iu":
-            text = f"column {short(name)} says no unit and is typically {middle:.6g}"
-            raise UnusableFile(f"{text}: say --unit s, ms, us or ns")
-        text = f"column {short(name)} says no unit: read as seconds"
-        return values, failed, [Repair("unit", len(values), text)]
-    return values if unit == "s" else values / A_SECOND[unit], failed, []
+    where = f"column {short(name)}"
+    times = _settled(where, unit, values, held, reading)
+    if reading.unit is None and unit not in (None, "s") and name in held.pointed:
+        require_no_thousands(held.pointed[name], values, str(unit))
+    return times.seconds(values), failed, times.why, _noted(times, where, len(values))
 
 
-def _agreed(name: str, reading: Reading) -> str | None:
-    """The unit that the column's name, or the caller, says."""
-    unit = parse(name).unit
-    if unit is not None and unit not in A_SECOND:
-        text = f"column {short(name)} is in {unit} by its name; valid: s, ms, us, ns; rename it"
-        raise UnusableFile(text)
-    if unit is not None and reading.unit not in (None, unit):
-        said = f"--unit {reading.unit} was given"
-        raise UnusableFile(f"column {short(name)} says {unit}, but {said}; rename the column")
-    return unit or reading.unit
+def _named(name: str, held: Held) -> str | None:
+    return parse(name).unit or held.units.get(name)
+
+
+def _settled(
+    where: str, unit: str | None, values: FloatArray, held: Held, reading: Reading
+) -> Times:
+    if unit is None and held.unit is not None:
+        unit, where = held.unit, held.where
+    sample = None if will_be_refused(values, reading) else values
+    return settle(reading.unit, unit, where, sample, held.hint)
+
+
+def _noted(times: Times, where: str, count: int) -> list[Repair]:
+    if not times.assumed:
+        return []
+    text = f"{where} says no unit: {times.assumed.partition(': ')[2]}"
+    return [Repair("unit", count, text)]
 
 
 def _numbered(column: pd.Series, what: str) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

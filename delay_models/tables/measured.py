@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray
 
-OPTION = re.compile(r"--(columns|drop|unit|missing|retries) ")
+OPTION = re.compile(r"--(columns|drop|keep|rows|header|unit|missing|retries) ")
 
 
 class TableError(ValueError):
@@ -36,9 +37,14 @@ def as_fields(text: str) -> str:
     return OPTION.sub(r"\1: ", text)
 
 
+Names = NDArray[Any]
+"""Names, or numbers, one each."""
+
 Unit = Literal["s", "ms", "us", "ns"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
 Missing = Literal["refuse", "drop-rounds", "never"]
 Retries = Literal["refuse", "last", "sum"]
+Header = Literal["yes", "no"]
 
 Role = Literal["worker", "round", "seconds", "start", "end", "load"]
 """What a column of a long table can be."""
@@ -53,21 +59,30 @@ class Reading:
     Attributes:
         columns: role to column name. ``round`` alone names the index column of a wide table; an
             empty name says that every column is a worker's.
-        drop: columns that are left out.
-        unit: of all times, where the columns' names do not say it.
+        drop: columns, or workers of a long table, that are left out.
+        unit: of all times, where the columns' names do not say it; a number is how many seconds
+            one is, and counts whatever the names say.
         missing: what a missing delay is: an error, a round that is dropped, or a worker that never
             arrives in that round (infinite).
         retries: what several rows of one worker and round are: an error, of which the last one
             counts, or whose seconds add up.
         load: which load is wanted, where there are several; ``None``: all of them.
+        keep: columns (or workers) that are workers', whatever they look like.
+        rows: rows of the file that count: ``A:B`` or ``A:B:STEP``, from 1, both included; or
+            ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look
+            like.
+        header: whether the first row of a text names the workers; ``None``: as it looks.
     """
 
     columns: Mapping[Role, str] = field(default_factory=dict)
     drop: tuple[str, ...] = ()
-    unit: Unit | None = None
+    unit: Unit | float | None = None
     missing: Missing = "refuse"
     retries: Retries = "refuse"
     load: float | None = None
+    keep: tuple[str, ...] = ()
+    rows: str | None = None
+    header: Header | None = None
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:
@@ -117,11 +132,19 @@ class Measured:
             load. Finite and >= 0; infinite where a worker never arrived, and only if the caller
             asked for that.
         repairs: what was left out, mended or counted.
+        unit: of the times, and why, in words.
+        rounds: for each load the rounds' names; those that are not there are 0, 1, 2, ...
+        assumed: what the file does not say and was taken to be so, a sentence each.
+        read: all this in lines for people; see ``told.as_read``.
     """
 
     hosts: tuple[str, ...]
     tables: Mapping[float | None, FloatArray]
     repairs: tuple[Repair, ...] = ()
+    unit: str = "seconds"
+    rounds: Mapping[float | None, Names] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
     @property
     def workers(self) -> int:
@@ -140,6 +163,11 @@ class Measured:
         places = [self.hosts.index(host) for host in hosts]
         tables = {load: table[:, places] for load, table in self.tables.items()}
         return replace(self, hosts=tuple(hosts), tables=tables)
+
+    def names_of_rounds(self, load: float | None) -> Names:
+        """What the file calls the rounds at a load, ``(rounds,)``; else they are counted from 0."""
+        found = self.rounds.get(load)
+        return np.arange(len(self.tables[load])) if found is None else found
 
     @property
     def notes(self) -> list[str]:
@@ -161,12 +189,22 @@ class RawTable:
         table: ``(rounds, n)`` seconds, NaN where there is none until that is settled.
         failed: how many of these say that the call failed.
         repairs: what was done to the rows.
+        unit, assumed: as of what was measured.
+        rounds: their names; ``None``: 0, 1, 2, ...
     """
 
     hosts: tuple[str, ...]
     table: FloatArray
     failed: int = 0
     repairs: tuple[Repair, ...] = ()
+    unit: str = "seconds"
+    rounds: Names | None = None
+    assumed: tuple[str, ...] = ()
+
+
+def will_be_refused(delays: FloatArray, reading: Reading) -> bool:
+    """Whether a delay is missing, and may not be: nothing else needs to be said of the table."""
+    return reading.missing == "refuse" and not bool(np.all(np.abs(delays) <= LONGEST))
 
 
 REMEDY = "--missing drop-rounds or never says what it means"
@@ -221,6 +259,8 @@ def complete(part: RawTable, reading: Reading) -> RawTable:
             )
         text = f"{total}: {hit} of {len(table)} rounds are left out"
         repair = Repair("dropped", hit, text)
+        names = np.arange(len(table)) if part.rounds is None else part.rounds
+        part = replace(part, rounds=names[~rounds])
         table = table[~rounds]
     else:
         text = f"{total}, in {hit} of {len(table)} rounds: these workers never arrive there"
@@ -252,8 +292,8 @@ def unit_warnings(
         before = len(lines)
         for axis, what in ((0, "worker"), (1, "round")):
             names = hosts if axis == 0 else None
-            lines += _apart(_median(table, axis), what, place, names)
-        middle = float(_median(table))
+            lines += _apart(median_of(table, axis), what, place, names)
+        middle = float(median_of(table))
         if len(lines) == before and middle > 0:
             lines += _cells(table, middle, place)
         zeros = int(np.count_nonzero(table == 0))
@@ -263,12 +303,12 @@ def unit_warnings(
             lines.append(f"the median delay{place} is {middle:.4g} s; is this in milliseconds?")
     located = [load for load in tables if load is not None]
     if len(located) > 1:
-        medians = np.array([_median(tables[load]) for load in located])
+        medians = np.array([median_of(tables[load]) for load in located])
         lines += _apart(medians, "load", "", [f"{load:g}" for load in located])
     return lines
 
 
-def _median(table: FloatArray, axis: int | None = None) -> FloatArray:
+def median_of(table: FloatArray, axis: int | None = None) -> FloatArray:
     """The median of the delays that are finite; infinity where there is none."""
     if np.isfinite(table).all():
         return np.asarray(np.median(table, axis=axis))

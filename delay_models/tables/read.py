@@ -13,14 +13,18 @@ that look at a file raise ``UnusableFile``; only here is it known what the calle
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
 
 from ...sim.files import MOST_CELLS, UnusableFile, short
-from .files import is_pai, is_profile, new_measurements, read_file, read_profiles
+from .columns import numbers, role_of
+from .files import Held, is_pai, is_profile, new_measurements, read_file, read_profiles
 from .long import LongTable, roles
 from .measured import AS_IT_IS, Measured, RawTable, Reading, Repair, TableError, complete
 from .wide import read_wide
@@ -68,35 +72,85 @@ def _opened(
     """The loads of a file, what it holds at each, and what was done to the file as a whole; errors
     name the file."""
     try:
-        frame, repairs = _frame(path, reading, most)
-        role = roles([*frame.columns], reading)
+        held, repairs = _held(path, reading, most)
+        reading = _with_index(held, reading)
+        role = roles([*held.frame.columns], reading)
         if role is None:
-            wide = read_wide(frame, reading)
+            wide = read_wide(held, reading)
             yield [None], lambda load: wide, repairs
         else:
-            table = LongTable(frame, role, reading, most)
+            table = LongTable(held, role, reading, most)
             yield table.loads, table.part, repairs
     except UnusableFile as error:
         raise TableError(path, str(error)) from error
 
 
-def _frame(path: str, reading: Reading, most: int | None) -> tuple[pd.DataFrame, list[Repair]]:
-    """The file's columns, those without that are to be dropped."""
+def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Repair]]:
+    """What the file holds, without the rows and columns that are to be left out."""
     if is_profile(path):
-        return read_profiles(path, most), []
-    held = read_file(path, most)
-    frame = pd.DataFrame(held) if isinstance(held, np.ndarray) else held
+        held = read_profiles(path, most)
+        return replace(held, frame=_rows(held.frame, reading.rows)), []
+    held = read_file(path, most, reading.header)
+    frame = held.frame
     if frame.empty:
-        raise UnusableFile(f"the table has no {'cells' if held is not frame else 'rows'}")
-    frame.columns = frame.columns.map(str)
-    for name in (*reading.drop, *filter(None, reading.columns.values())):
+        raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
+    for name in filter(None, reading.columns.values()):
         if name not in frame.columns:
-            listed = ", ".join(frame.columns[:20])
-            raise UnusableFile(f"no column is named {short(name)!r}; there are {short(listed)}")
-    frame = frame.drop(columns=[*reading.drop])
+            _no_such(name, [*frame.columns])
+    frame = _rows(frame, reading.rows)
+    frame = frame.drop(columns=[name for name in reading.drop if name in frame.columns])
     if is_pai([*frame.columns]) and not reading.columns:
-        return new_measurements(frame)
-    return frame, []
+        frame, repairs = new_measurements(frame)
+        return replace(held, frame=frame), repairs
+    return replace(held, frame=frame), []
+
+
+def _no_such(name: str, columns: Sequence[str]) -> NoReturn:
+    listed = ", ".join(columns[:20])
+    raise UnusableFile(f"no column is named {short(name)!r}; there are {short(listed)}")
+
+
+RANGE = re.compile(r"(\d{0,15}):(\d{0,15})(?::([1-9]\d{0,8}))?")
+
+
+def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
+    """The rows of a file that count."""
+    if wanted is None:
+        return frame
+    name, equals, value = wanted.rpartition("=")
+    if equals and name not in frame.columns:
+        _no_such(name, [*frame.columns])
+    column = frame[name] if equals else None
+    if column is not None:
+        exact = column.map(lambda cell: str(cell).strip().removesuffix(".0")) == value.strip()
+        if exact.any():
+            return frame[exact].reset_index(drop=True)
+    matched = RANGE.fullmatch(value.strip())
+    if matched is None:
+        if equals:
+            raise UnusableFile(f"--rows {short(wanted)}: no cell of column {short(name)} is that")
+        form = "A:B or A:B:STEP (from 1, both included), COLUMN=VALUE, or COLUMN=A:B"
+        raise UnusableFile(f"--rows {short(wanted)}: must be {form}")
+    places = np.arange(1, len(frame) + 1) if column is None else numbers(column, "rows")[0]
+    first = float(matched[1] or (1 if column is None else np.nanmin(places)))
+    chosen = (places >= first) & (places <= float(matched[2] or "inf"))
+    chosen &= np.mod(places - first, float(matched[3] or 1)) == 0
+    if not chosen.any():
+        raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
+    return frame[chosen].reset_index(drop=True)
+
+
+def _with_index(held: Held, reading: Reading) -> Reading:
+    """An index of a wide Parquet file, if it has numbers or moments, numbers the rounds."""
+    name = held.index[0] if len(held.index) == 1 else ""
+    if not name or name not in held.frame.columns or {"round", "worker"} & {*reading.columns}:
+        return reading
+    if roles([*held.frame.columns], reading) is not None:
+        return reading
+    numbers_rounds = held.frame[name].dtype.kind in "fiuM" and role_of(name) != "worker"
+    if not numbers_rounds:
+        return reading
+    return replace(reading, columns={**reading.columns, "round": name})
 
 
 def _choose(loads: list[Load], load: Load) -> Load:
@@ -118,8 +172,7 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     shared = set(first.hosts).intersection(*(part.hosts for part in parts.values()))
     repairs = [*repairs, *(repair for part in parts.values() for repair in part.repairs)]
     if all(len(part.hosts) == len(shared) for part in parts.values()):
-        tables = {load: part.table for load, part in parts.items()}
-        return Measured(first.hosts, tables, tuple(repairs))
+        return _measured(parts, first.hosts, repairs)
     if not shared:
         raise UnusableFile("no worker was measured at every load; say which load is wanted")
     hosts = tuple(host for host in first.hosts if host in shared)
@@ -127,5 +180,19 @@ def _together(parts: Mapping[Load, RawTable], repairs: list[Repair]) -> Measured
     left_out = sum(len(part.table) * (len(part.hosts) - len(hosts)) for part in parts.values())
     text = f"loads have {widths} workers; the {len(hosts)} that all have are used"
     places = {load: [part.hosts.index(host) for host in hosts] for load, part in parts.items()}
-    tables = {load: part.table[:, places[load]] for load, part in parts.items()}
-    return Measured(hosts, tables, (*repairs, Repair("unused", left_out, text)))
+    cut = {load: replace(part, table=part.table[:, places[load]]) for load, part in parts.items()}
+    return _measured(cut, hosts, [*repairs, Repair("unused", left_out, text)])
+
+
+def _measured(
+    parts: Mapping[Load, RawTable], hosts: tuple[str, ...], repairs: Sequence[Repair]
+) -> Measured:
+    """The parts together, each with these workers; what is so of all parts is said once."""
+    return Measured(
+        hosts,
+        {load: part.table for load, part in parts.items()},
+        tuple(repairs),
+        next(iter(parts.values())).unit,
+        {load: part.rounds for load, part in parts.items() if part.rounds is not None},
+        tuple(dict.fromkeys(line for part in parts.values() for line in part.assumed)),
+    )

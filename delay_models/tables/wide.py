@@ -16,10 +16,21 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, short
 from ..base import FloatArray
-from .columns import A_SECOND, no_worker, numbers, of_rounds, parse
-from .measured import RawTable, Reading
+from .columns import (
+    A_SECOND,
+    SECONDS_AT_MOST,
+    Times,
+    no_worker,
+    numbers,
+    of_rounds,
+    parse,
+    settle,
+)
+from .files import Held
+from .measured import RawTable, Reading, will_be_refused
 
 Flags = NDArray[np.bool_]
+Told = tuple[tuple[str, ...], Times]
 
 BLOCK = 2**20
 """Cells that are looked at together."""
@@ -27,40 +38,43 @@ BLOCK = 2**20
 CHANCE = 0.01
 """Of a column that grows by chance, somewhere in the table."""
 
-SECONDS_AT_MOST = 100.0
-"""Whole numbers of which a typical one is larger are rather milliseconds: the unit must be said."""
-
 EPOCH = 1e8
 """Seconds: numbers beyond this that never fall are dates, counted from 1970."""
 
 
-def read_wide(frame: pd.DataFrame, reading: Reading) -> RawTable:
+def read_wide(held: Held, reading: Reading) -> RawTable:
     """Read a wide table, of which ``reading`` may name the index.
 
     Raises:
         UnusableFile: a column is not a worker's, or holds something else than numbers.
     """
-    index = reading.columns.get("round")
+    frame, index = held.frame, reading.columns.get("round")
     order = None if not index else _order(frame[index])
+    rounds = None if not index else frame[index].to_numpy()
     if index:
         frame = frame.drop(columns=index)
     found = [str(name) for name in frame.columns]
     if not found:
         raise UnusableFile("the table has no cells")
     if index != "":
-        _require_workers(found)
+        _require_workers([name for name in found if name not in reading.keep])
     gaps = reading.missing != "refuse"
     remedy = "--drop leaves a column out"
     columns = [numbers(column, "seconds", remedy, gaps) for _, column in frame.items()]
     table = np.column_stack([values for values, _ in columns])
-    if order is not None:
-        table = table[order]
+    if order is not None and rounds is not None:
+        table, rounds = table[order], rounds[order]
     if index is None:
         require_delays(found, table)
-    hosts, a_second = _unit(found, table, reading)
-    if a_second != 1:
-        table = table / a_second
-    return RawTable(hosts, table, sum(len(failed) for _, failed in columns))
+    hosts, times = _unit(found, table, held, reading)
+    return RawTable(
+        hosts,
+        times.seconds(table),
+        sum(len(failed) for _, failed in columns),
+        unit=times.why,
+        rounds=rounds,
+        assumed=(*held.assumed, *filter(None, [times.assumed])),
+    )
 
 
 def _require_workers(found: list[str]) -> None:
@@ -177,32 +191,44 @@ def _facts(table: FloatArray) -> Flags:
     return np.stack([whole, fractions, up, even, never_falls, dates, counts])
 
 
-def _unit(found: list[str], table: FloatArray, reading: Reading) -> tuple[tuple[str, ...], float]:
-    """The workers' names without a unit, and how many units are a second."""
-    units = [parse(name).unit for name in found]
+def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> Told:
+    """The workers' names without a unit, and the unit of the delays."""
+    by_name = [parse(name).unit for name in found]
+    units = [unit or held.units.get(name) for name, unit in zip(found, by_name, strict=True)]
     first = units[0]
     if first is not None and all(unit == first for unit in units):
-        if first not in A_SECOND:
-            raise UnusableFile(f"columns are in {first} by their names; give seconds")
-        if reading.unit is None and first == "us":
-            text = f"column {short(found[0])} ends in us: if microseconds, say --unit us"
-            raise UnusableFile(text)
-        if reading.unit not in (None, first):
-            said = f"--unit {reading.unit} was given"
-            raise UnusableFile(f"column {short(found[0])} says {first}, but {said}; rename it")
+        where = f"column {short(found[0])}"
+        if reading.unit is None and first == "us" and None not in by_name:
+            raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
+        times = settle(reading.unit, first, where, table)
+        pointed = [name for name in found if name in held.pointed]
+        if reading.unit is None and first != "s" and pointed == found:
+            require_no_thousands(held.pointed[found[0]], table, first)
         unit_at_end = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
-        return tuple(unit_at_end.sub("", name) or name for name in found), A_SECOND[first]
+        both = zip(found, by_name, strict=True)
+        return tuple((unit and unit_at_end.sub("", name)) or name for name, unit in both), times
     usual, count = Counter(units).most_common(1)[0]
-    if {*units} & {"ms", "us", "ns"} or (usual is not None and 1 < count == len(units) - 1):
+    odd_one = usual is not None and 1 < count == len(units) - 1
+    if ({*units} & {"ms", "us", "ns"} or odd_one) and not isinstance(reading.unit, float):
         odd = next(name for name, unit in zip(found, units, strict=True) if unit != usual)
         other = found[units.index(usual)]
         text = f"columns {short(odd)} and {short(other)} say different units"
         raise UnusableFile(f"{text}: --drop what is no worker's, or rename them")
-    if reading.unit is not None:
-        return tuple(found), A_SECOND[reading.unit]
-    finite = table[np.isfinite(table)]
-    middle = float(np.median(finite)) if finite.size else 0.0
-    if middle >= SECONDS_AT_MOST and not np.any(np.mod(finite, 1)):
-        text = f"all cells are whole numbers, typically {middle:.6g}: say --unit s, ms, us or ns"
-        raise UnusableFile(text)
-    return tuple(found), 1.0
+    where = held.where if held.unit else "the table"
+    sample = None if will_be_refused(table, reading) else table
+    return tuple(found), settle(reading.unit, held.unit, where, sample, held.hint)
+
+
+def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
+    """Refuse numbers that all have one point and three digits behind it: 1.184 may be 1184.
+
+    Raises:
+        UnusableFile: they do, and are typically small for their unit.
+    """
+    finite = values[np.isfinite(values)]
+    if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
+        whole, larger = cell.replace(".", ""), 1000 / A_SECOND[unit]
+        raise UnusableFile(
+            f"all cells have three digits after a point: {cell} {unit} could be {whole}: say "
+            f"--unit {unit} if not, or --unit {larger:g} (in seconds) if it is"
+        )

@@ -133,6 +133,7 @@ def fit_answer(findings: Findings, source: str, again: str = "") -> Answer:
             "what fixing them would save.",
         ),
         notes=(*findings.measured.notes, *refused),
+        read=findings.measured.read,
     )
 
 

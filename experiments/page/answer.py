@@ -29,7 +29,10 @@ WHERE = ("--output", "--jobs")
 
 def write_answer(answer: Answer, output: Path) -> None:
     """Write ``answer.json`` into a folder."""
-    text = json.dumps(asdict(answer), indent=2, ensure_ascii=True)
+    fields = asdict(answer)
+    if not answer.read:
+        del fields["read"]
+    text = json.dumps(fields, indent=2, ensure_ascii=True)
     files.write_bytes(output / ANSWER, (text + "\n").encode())
 
 
@@ -48,6 +51,7 @@ def read_answer(output: Path) -> Answer:
         lists: dict[str, Any] = {
             key: tuple(map(_text, found[key])) for key in ("why", "next", "notes")
         }
+        lists["read"] = tuple(map(_text, found.get("read", ())))
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError, RecursionError):

@@ -151,6 +151,7 @@ class Answer:
         next: what to do with it, a sentence each; commands stand between backticks.
         command: how to ask again; empty where no command line was used.
         notes: what should be known of the input, a line each.
+        read: how a measured table was read, a line each; empty where there is none.
     """
 
     kind: str
@@ -160,6 +161,7 @@ class Answer:
     next: tuple[str, ...] = ()
     command: str = ""
     notes: tuple[str, ...] = ()
+    read: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

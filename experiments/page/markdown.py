@@ -20,6 +20,7 @@ def as_markdown(page: Page, pictures: Mapping[str, str]) -> str:
     """The page as ``report.md``; ``pictures`` are the files of charts, by their identifiers."""
     answer = page.answer
     lines = [f"# {answer.kind}: {plain_text(answer.subject)}", ""]
+    lines += [*(f"- {plain_text(text)}" for text in answer.read), ""] if answer.read else []
     lines += [f"**{plain_text(answer.verdict)}**", ""]
     lines += [*(f"- {plain_text(text)}" for text in (*answer.why, *answer.notes)), ""]
     if answer.next:

@@ -37,7 +37,9 @@ def answered(found: Recommendation, config: str) -> Answer:
     """The answer of ``answer.json``; ``config`` is the path of the ready config."""
     scenario, reasons = found.question.scenario, tuple(why(found))
     steps = tuple(next_steps(found, config))
-    return Answer("recommend", scenario.name, verdict(found), reasons, steps, notes=scenario.notes)
+    notes, read = scenario.notes, scenario.read
+    said = verdict(found)
+    return Answer("recommend", scenario.name, said, reasons, steps, notes=notes, read=read)
 
 
 def verdict(found: Recommendation) -> str:

@@ -64,7 +64,9 @@ def read_question(
         return ask(load(config, overrides), request, data_dir)
     document, notes = measured.document()
     override(document, overrides)
-    return ask(document, request, data_dir, notes)
+    question = ask(document, request, data_dir, notes)
+    read = measured.table[0].read
+    return replace(question, scenario=replace(question.scenario, read=read))
 
 
 def answer_question(
@@ -78,6 +80,7 @@ def answer_question(
         ConfigError: nothing keeps the limits, or the answer cannot be written.
     """
     began = time.monotonic()
+    terminal.say_all(question.scenario.read)
     for line in question.scenario.notes:
         terminal.tell(f"warning: {line}")
     folder = output or Path("results/recommend") / question.scenario.name

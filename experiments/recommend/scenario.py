@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,7 +13,7 @@ from typing_extensions import override
 
 from ...delay_models import Tape
 from ...delay_models.base import ReplayedDelays
-from ...delay_models.tables.measured import AS_IT_IS, Reading
+from ...delay_models.tables.measured import AS_IT_IS, Measured, Reading
 from ...sim.engines.run import Run
 from ...sim.load_laws import LoadLaw
 from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
@@ -57,6 +58,15 @@ class MeasuredConfig:
             if value != usual[option] and self.job.trace is None:
                 raise ConfigError(f"--{option}: says something of a measured table; needs --trace")
 
+    @cached_property
+    def table(self) -> tuple[Measured, list[str]]:
+        """What was measured, and what should be known of it.
+
+        Raises:
+            ConfigError: the table cannot be used.
+        """
+        return command.read_tables(str(self.job.trace), self.reading)
+
     def document(self) -> tuple[dict[str, Any], list[str]]:
         """The config, and what should be known of it.
 
@@ -65,7 +75,8 @@ class MeasuredConfig:
         """
         job, path = self.job, self.job.trace
         assert path is not None
-        measured, notes = command.read_tables(str(path), self.reading)
+        measured, notes = self.table
+        notes = [*notes]
         n = measured.workers if job.workers is None else job.workers
         name = path.name.split(".")[0] or "trace"
         document: dict[str, Any] = {"name": name, "workers": n, **MADE}
@@ -85,6 +96,9 @@ class MeasuredConfig:
                 "hosts": "first" if n < measured.workers else None,
                 "missing": self.reading.missing,
                 "retries": self.reading.retries,
+                "keep": list(self.reading.keep) or None,
+                "rows": self.reading.rows,
+                "header": self.reading.header,
             }
             document["delay"] = {key: each for key, each in delay.items() if each is not None}
         else:
@@ -139,6 +153,7 @@ class Scenario:
         affordable: replications that one run of each scheme of the config may have.
         notes: what should be known of the input, a line each.
         data_dir: where the public data sets lie.
+        read: how the table that the config was made from was read, a line each.
     """
 
     name: str
@@ -153,6 +168,7 @@ class Scenario:
     affordable: int
     notes: tuple[str, ...]
     data_dir: Path | None
+    read: tuple[str, ...] = ()
 
     @property
     def workers(self) -> int:

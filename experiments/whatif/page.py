@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...delay_models.tables.measured import Measured
 from ...sim.types import FloatArray
 from ..page.answer import Answer, read_answer, table_at
 from ..page.content import Chart, Page, Section, Table, TableCell, capped
@@ -192,9 +193,9 @@ def facts(study: Study) -> list[str]:
 
 
 def whatif_answer(
-    studies: Sequence[Study], source: str, notes: Sequence[str], again: str = ""
+    studies: Sequence[Study], source: str, measured: Measured, again: str = ""
 ) -> Answer:
-    """The findings at each load in a few sentences; the notes are of the table ``source``.
+    """The findings at each load in a few sentences; ``source`` is what the table is called.
 
     ``again`` is the table with the options that read it, for a shell.
     """
@@ -220,7 +221,8 @@ def whatif_answer(
         " ".join(said(study, whatif_verdict(study)) for study in studies),
         tuple(said(study, fact) for study in studies for fact in facts(study)),
         steps,
-        notes=(*notes, *made),
+        notes=(*measured.notes, *made),
+        read=measured.read,
     )
 
 

@@ -208,6 +208,25 @@ def test_a_file_an_array_and_frames_are_the_same(tmp_path: Path, fitted: eh.Fitt
         assert eh.fit(table, progress=False).delay == fitted.delay
 
 
+def test_a_table_says_how_it_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "delays.csv"
+    pd.DataFrame(1000 * SECONDS, columns=[*"abcdef"]).to_csv(file, index=False)
+    found = eh.read_table(file, unit="ms", rows="1:30", drop=["b"])
+    np.testing.assert_allclose(found.tables[None], SECONDS[:30, [0, 2, 3, 4, 5]])
+    assert [*found.tables[None].columns] == [*"acdef"]
+    assert found.notes == ()
+    assert found.lines[0] == "read as 30 rounds of 5 workers; times in milliseconds, as --unit says"
+    (assumed,) = eh.read_table(pd.DataFrame(SECONDS)).notes
+    assert assumed.startswith("No unit is said: read as seconds, typically 0.5")
+    with pytest.raises(eh.ConfigError, match=r"says no unit .* say unit: s, ms, us or ns"):
+        eh.read_table(file)
+    measured = eh.read_table(
+        long(load=True).assign(worker="w" + long(load=True).worker.astype(str))
+    )
+    assert [*measured.tables] == [2.0]
+    assert [*measured.tables[2.0].columns] == [f"w{j}" for j in range(6)]
+
+
 def test_its_config_runs(fitted: eh.Fitted) -> None:
     found = eh.run(fitted.config, set={"replications": 2}, progress=False)
     assert found.config["delay"]["model"] == fitted.delay["model"]
