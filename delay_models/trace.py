@@ -27,6 +27,7 @@ from .base import (
     Seconds,
 )
 from .tables.measured import (
+    Decimal,
     Header,
     Measured,
     Missing,
@@ -69,6 +70,8 @@ class MeasuredTrace(DelayModel):
             ``COLUMN=VALUE``; ``":"``: all of them, whatever they look like.
         header: whether the first row of a text names the workers: ``"yes"``, ``"no"``, or as it
             looks.
+        decimal: what stands before the fraction of a number in a text, ``"point"`` or ``"comma"``;
+            the other one groups thousands.
 
     ``cells`` serves any number of workers, from the whole table. A measured round is the same for
     all tasks of a round: ``replay`` and ``rounds`` give all streams of the tape the same delays.
@@ -91,6 +94,7 @@ class MeasuredTrace(DelayModel):
     keep: tuple[str, ...] = ()
     rows: str | None = None
     header: Header | None = None
+    decimal: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Read the file now, so that a bad one is refused before anything runs."""
@@ -102,7 +106,7 @@ class MeasuredTrace(DelayModel):
         from .tables.read import read_one_load  # imports pandas
 
         said = self.columns or {}, self.drop, self.unit, self.missing, self.retries, self.load
-        reading = Reading(*said, self.keep, self.rows, self.header)
+        reading = Reading(*said, self.keep, self.rows, self.header, self.decimal)
         try:
             found = read_one_load(self.path, reading, self.most_cells)
             return found if isinstance(self.hosts, str) else found.only(self.hosts)

@@ -18,6 +18,7 @@ import pandas as pd
 from erasurehead.delay_models.base import FloatArray
 from erasurehead.delay_models.tables.columns import SECONDS_AT_MOST
 from erasurehead.delay_models.tables.measured import (
+    Decimal,
     Header,
     Measured,
     Missing,
@@ -186,6 +187,7 @@ def read_table(
     keep: Sequence[str] = (),
     rows: str | None = None,
     header: Header | None = None,
+    decimal: Decimal | None = None,
     unit: Unit | float | None = None,
     missing: Missing = "refuse",
     retries: Retries = "refuse",
@@ -198,7 +200,7 @@ def read_table(
         ConfigError: the table cannot be used, or could mean several things; one line names the
             argument that says which.
     """
-    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header)
+    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header, decimal)
 
     def read(path: str, reading: Reading) -> tuple[Measured, list[str]]:
         found = measured_delays(path, reading, MOST_CELLS)
@@ -225,6 +227,7 @@ def fit(
     keep: Sequence[str] = (),
     rows: str | None = None,
     header: Header | None = None,
+    decimal: Decimal | None = None,
     unit: Unit | float | None = None,
     missing: Missing = "refuse",
     retries: Retries = "refuse",
@@ -245,6 +248,7 @@ def fit(
         rows: rows of the file that count: ``"A:B"`` from 1, both included, ``"A:B:STEP"``, or
             ``"COLUMN=VALUE"``; ``":"``: all of them, whatever they look like.
         header: whether the first row of a text names the workers: ``yes``, ``no``, or as it looks.
+        decimal: what stands before a fraction in a text, ``point`` or ``comma``, or as it looks.
         unit: of the times, where the columns' names do not say it; a number: how many seconds one
             is, whatever the names say. An array is in seconds.
         missing: what a missing delay is: ``refuse``, ``drop-rounds``, or ``never``: no arrival.
@@ -255,7 +259,7 @@ def fit(
         ConfigError: the table cannot be used; one line names the place.
     """
     text = None if k_range is None else f"{k_range[0]}:{k_range[1]}"
-    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header)
+    reading = _reading(columns, drop, unit, missing, retries, load, keep, rows, header, decimal)
     measured, warnings = _from(table, reading, command.read_tables)
     source = os.fspath(table) if isinstance(table, str | os.PathLike) else IN_MEMORY
     with _arguments():
@@ -277,6 +281,7 @@ def _reading(
     keep: Sequence[str],
     rows: str | None,
     header: Header | None,
+    decimal: Decimal | None,
 ) -> Reading:
     unit = unit if unit is None or isinstance(unit, str) else float(unit)
     said = columns or {}, tuple(drop), unit, missing, retries, load

@@ -266,6 +266,9 @@ class TableOptions:
     header: Annotated[
         Literal["yes", "no"] | None, option("Whether the first row names the workers.")
     ] = None
+    decimal: Annotated[
+        Literal["point", "comma"] | None, option("What stands before a number's fraction.")
+    ] = None
     unit: Annotated[
         str | None,
         option("Unit of times, if no name gives it: s, ms, us, ns, or how many seconds."),
@@ -297,7 +300,7 @@ class TableOptions:
             for given in (self.drop, self.keep)
         )
         said = roles, drop, self._unit(), self.missing, self.retries, self.load
-        return Reading(*said, keep, self.rows, self.header)
+        return Reading(*said, keep, self.rows, self.header, self.decimal)
 
     def _unit(self) -> Unit | float | None:
         from ..delay_models.tables.measured import UNITS

@@ -18,6 +18,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,13 +146,30 @@ def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
     """How many numbers the header of an array promises; refused if the file is too short for it."""
     if info.flag_bits & ENCRYPTED:
         raise UnusableFile(f"array {name} is encrypted")
+    with archive.open(info) as member:
+        return _promised(member, name, info.file_size)
+
+
+def read_npy(path: Path, most: int | None = MOST_CELLS) -> np.ndarray:
+    """Read an array of at most so many numbers from an NPY file. A pickle is never loaded.
+
+    Raises:
+        UnusableFile: it is no array of numbers, damaged, or too large.
+    """
+    require_regular(path)
+    with reading("npy"), path.open("rb") as file:
+        require_cells(_promised(file, path.name, path.stat().st_size), most)
+        file.seek(0)
+        return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
+
+
+def _promised(member: IO[bytes], name: str, size: int) -> int:
+    """How many numbers a header promises; refused if the ``size`` bytes are too few for it."""
     try:
-        with archive.open(info) as member:
-            version = np.lib.format.read_magic(member)
-            read = HEADERS[version]
-            shape, _, dtype = read(member)
-            header = member.tell()
-    except (zipfile.BadZipFile, NotImplementedError):  # of the archive, not of the array
+        read = HEADERS[np.lib.format.read_magic(member)]
+        shape, _, dtype = read(member)
+        header = member.tell()
+    except (zipfile.BadZipFile, NotImplementedError):  # of an archive
         raise
     except Exception as error:  # NumPy parses the header as Python, which raises a dozen things
         raise UnusableFile(f"{name} is not an array, or has a damaged header") from error
@@ -162,7 +180,7 @@ def _count(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> int:
             f"array {name} has shape {short(shape)} and type {short(dtype)}; valid: numbers"
         )
     count = math.prod(shape)
-    if header + count * dtype.itemsize > info.file_size:
+    if header + count * dtype.itemsize > size:
         raise UnusableFile(f"array {name} has shape {short(shape)}, and ends early")
     return count
 

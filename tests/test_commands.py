@@ -96,7 +96,12 @@ def completions(words: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_completion_can_be_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--install-completion" in inside("--help").stdout
-    assert {*completions("erasurehead re", monkeypatch)} == {"reproduce", "recommend", "report"}
+    assert {*completions("erasurehead re", monkeypatch)} == {
+        "read",
+        "reproduce",
+        "recommend",
+        "report",
+    }
 
 
 @pytest.mark.parametrize(

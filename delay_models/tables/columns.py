@@ -271,5 +271,5 @@ def _no_number(column: pd.Series, place: int, what: str, remedy: str) -> str:
     elif _failed(value):
         remedy = "--missing drop-rounds or never says what it means"
     elif GROUPED.fullmatch(value.strip()):
-        remedy = "write it without separators of thousands"
+        remedy = "write it without separators of thousands, or say --decimal point, or comma"
     return f"{text}; {remedy}" if remedy else text

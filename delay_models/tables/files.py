@@ -23,14 +23,25 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from ...sim.files import MOST_CELLS, UnusableFile, floats, read_npz, reading, require_regular, short
+from ...sim.files import (
+    MOST_CELLS,
+    UnusableFile,
+    floats,
+    read_npy,
+    read_npz,
+    reading,
+    require_regular,
+    short,
+)
 from ...sim.tables import read_csv, read_parquet
 from ..base import FloatArray
-from .columns import SPELLINGS, numbers, parse, role_of
-from .measured import Header, Repair, TableError
+from .columns import FEW, SPELLINGS, numbers, parse, role_of
+from .measured import AS_IT_IS, Decimal, Reading, Repair, TableError
 
 HEAD = 2**16
 """Bytes that are looked at."""
+
+MARKS = {"point": ".", "comma": ","}
 
 LINES = 50
 """Lines that are looked at."""
@@ -42,10 +53,11 @@ POINTED = re.compile(r"[1-9]\d{0,2}\.\d{3}")
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
-def separators(path: str) -> tuple[str, str]:
+def separators(path: str, decimal: Decimal | None = None) -> tuple[str, str]:
     """What stands between cells, and in a number before its fraction.
 
-    Commas and points, unless every line has as many semicolons, or tabs, as the others.
+    Commas and points, unless every line has as many semicolons, or tabs, as the others. What
+    stands before a fraction may be said: ``decimal``.
 
     Raises:
         UnusableFile: numbers with a comma could be 1.234 or 1234, only spaces separate cells, or
@@ -57,12 +69,12 @@ def separators(path: str) -> tuple[str, str]:
         counts = {line.count(separator) for line in bare}
         if len(counts) == 1 and counts != {0}:
             cells = [cell.strip().strip('"') for line in lines for cell in line.split(separator)]
-            return separator, _decimal(cells)
+            return separator, MARKS[decimal] if decimal else _decimal(cells)
     if bare and not any("," in line for line in bare):
         rows = [line.split() for line in bare[-2:]]
         if all(len(row) > 1 and all(map(NUMBER.fullmatch, row)) for row in rows):
             raise UnusableFile("spaces separate the cells; write commas, semicolons or tabs")
-    return ",", "."
+    return ",", MARKS[decimal or "point"]
 
 
 def opened(path: Path) -> IO[bytes]:
@@ -91,12 +103,15 @@ def _decimal(cells: list[str]) -> str:
         number = short(commas[0])
         plain = number.replace(",", "")
         meant = f"{number.replace(',', '.')} or {plain}"
-        raise UnusableFile(f"{number!r} could be {meant}; write numbers with a decimal point")
+        raise UnusableFile(
+            f"{number!r} could be {meant}; write numbers with a decimal point, or say --decimal "
+            "comma, or point"
+        )
     return ","
 
 
 TEXTS = (".csv", ".csv.gz", ".tsv", ".tsv.gz")
-ENDINGS = (*TEXTS, ".parquet", ".npz")
+ENDINGS = (*TEXTS, ".parquet", ".npz", ".npy")
 BLANK = frozenset({"", "na", "n/a", "nan", "null", "none"})
 
 
@@ -113,6 +128,7 @@ class Held:
         pointed: columns of which every cell looks like 1.184, and so may be 1184, with the first.
         index: columns that are the index of a Parquet file.
         assumed: what was taken to be so, a sentence each.
+        others: names to be dropped or kept that are no columns; workers, perhaps.
     """
 
     frame: pd.DataFrame
@@ -123,35 +139,38 @@ class Held:
     pointed: Mapping[str, str] = field(default_factory=dict)
     index: tuple[str, ...] = ()
     assumed: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
-def read_file(path: str, most: int | None = MOST_CELLS, header: Header | None = None) -> Held:
+def read_file(path: str, most: int | None = MOST_CELLS, said: Reading = AS_IT_IS) -> Held:
     """Read the file as it is.
 
-    It may have ``most`` cells; ``None``: any number. ``header`` says whether the first row of a
-    text names the columns, ``None``: as it looks.
+    It may have ``most`` cells; ``None``: any number. ``said`` has what a text does not say of its
+    first row and its numbers.
 
     Raises:
         UnusableFile: the file is missing, empty, of an unknown kind, too large, or not what its
             ending says.
     """
-    held = _read_file(path, most, header)
+    held = _read_file(path, most, said)
     held.frame.columns = held.frame.columns.map(str)
     stem = Path(path).name.split(".")[0]
     return replace(held, hint=parse(stem).unit or "") if len(stem) > 2 else held
 
 
-def _read_file(path: str, most: int | None, header: Header | None) -> Held:
+def _read_file(path: str, most: int | None, said: Reading) -> Held:
     file = Path(path)
     require_regular(file)
     if file.stat().st_size == 0:
         raise UnusableFile("the file is empty")
     if path.endswith(".npz"):
         return _read_npz(path, most)
+    if path.endswith(".npy"):
+        return Held(pd.DataFrame(_numbers_of("the file", read_npy(file, most))))
     if path.endswith(".parquet"):
         return _read_parquet(file, most)
     if path.endswith(TEXTS):
-        return _read_text(path, most, header)
+        return _read_text(path, most, said)
     raise UnusableFile(f"unknown ending; valid: {', '.join(ENDINGS)}")
 
 
@@ -180,10 +199,12 @@ def _unit_in(metadata: Mapping[bytes, bytes] | None) -> str | None:
     return SPELLINGS.get(found.decode("utf-8", "replace").strip().lower())
 
 
-def _read_text(path: str, most: int | None, header: Header | None) -> Held:
+def _read_text(path: str, most: int | None, said: Reading) -> Held:
     file = Path(path)
-    separator, decimal = separators(path)
-    form = {"sep": separator, "decimal": decimal}
+    separator, decimal = separators(path, said.decimal)
+    form: dict[str, Any] = {"sep": separator, "decimal": decimal}
+    if said.decimal:
+        form["thousands"] = "," if decimal == "." else "."
     raw = {**form, "header": None, "dtype": str, "keep_default_na": False, "index_col": False}
     first = read_csv(file, most, nrows=1, **raw)
     try:
@@ -192,8 +213,8 @@ def _read_text(path: str, most: int | None, header: Header | None) -> Held:
         head = first
     cells = [str(text).strip() for text in first.iloc[0]]
     body = [[str(text).strip() for text in row] for row in head.iloc[1:].to_numpy()]
-    named, assumed = header == "yes", ""
-    if header is None:
+    named, assumed = said.header == "yes", ""
+    if said.header is None:
         named, assumed = _is_header(cells, body, decimal)
     frame = read_csv(file, None, header=0 if named else None, index_col=False, **form)
     frame.columns = frame.columns.map(str).str.strip()
@@ -201,7 +222,10 @@ def _read_text(path: str, most: int | None, header: Header | None) -> Held:
     pointed = {
         str(name): rows[0][place]
         for place, name in enumerate(frame.columns)
-        if decimal == "." and rows and all(POINTED.fullmatch(row[place]) for row in rows)
+        if decimal == "."
+        and not said.decimal
+        and rows
+        and all(POINTED.fullmatch(row[place]) for row in rows)
     }
     return Held(frame, pointed=pointed, assumed=(assumed,) if assumed else ())
 
@@ -263,6 +287,8 @@ def _unlike(row: list[str], body: list[list[str]], decimal: str) -> bool:
     steps = np.diff(values)
     sorted_ = len(row) > 1 and (bool(np.all(steps > 0)) or bool(np.all(steps < 0)))
     written = max(map(_digits, row))
+    if sorted_ and written > 0 and len(cells) >= FEW and not any(map(_digits, cells)):
+        return True
     if written < _digits(max(cells, key=_digits)):
         alike = sum(_digits(cell) <= written for cell in cells)
         share = (1 if alike == 0 else alike) / len(cells)
@@ -302,11 +328,15 @@ def _read_npz(path: str, most: int | None) -> Held:
         return wanted
 
     ((name, array),) = read_npz(Path(path), choose, most).items()
-    if array.ndim != 2 or array.dtype.kind not in "fiu":
-        text = f"array {name} has shape {array.shape} and type {array.dtype}"
-        raise UnusableFile(f"{text}; valid: a 2-D table of numbers, rounds x workers")
-    frame = pd.DataFrame(floats(array))
+    frame = pd.DataFrame(_numbers_of(f"array {name}", array))
     return Held(frame, unit=parse(name).unit, where=f"array {short(name)}")
+
+
+def _numbers_of(what: str, array: np.ndarray) -> FloatArray:
+    if array.ndim != 2 or array.dtype.kind not in "fiu":
+        text = f"{what} has shape {array.shape} and type {array.dtype}"
+        raise UnusableFile(f"{text}; valid: a 2-D table of numbers, rounds x workers")
+    return floats(array)
 
 
 # Mini-batch times of jobs on Alibaba's PAI: columns worker, time, batch_time_norm.
@@ -418,7 +448,11 @@ def read_profiles(path: str, most: int | None) -> Held:
     frame = pd.concat(frames, ignore_index=True)
     if frame["worker"].str.fullmatch(r"[0-9]{1,9}").all():
         frame["worker"] = frame["worker"].astype("int64")
-    return Held(frame)
+    first, last = int(frame["round"].min()), int(frame["round"].max())
+    if last - first < 3:
+        return Held(frame)
+    text = f"steps {first} and {last} are the first and last of the traces, and may be partial: "
+    return Held(frame, assumed=(f"{text}--rows round={first + 1}:{last - 1} leaves them out",))
 
 
 def _files(path: str) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,16 @@ from numpy.typing import NDArray
 
 from ...sim.files import UnusableFile, reading, require_cells, short
 from ..base import FloatArray
-from .columns import NONE, NUMBERS, Times, numbers, parse, role_of, settle
+from .columns import GAPS, NONE, NUMBERS, Times, numbers, parse, role_of, settle
 from .files import Held
 from .measured import LAYOUTS, REMEDY, RawTable, Reading, Repair, will_be_refused
+from .suspects import (
+    all_grow,
+    derived_worker,
+    remarks,
+    require_columns,
+    require_rounds,
+)
 from .wide import require_no_thousands
 
 LATEST = 1e11
@@ -102,6 +109,8 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
             raise UnusableFile(text)
     if not said and set(CANONICAL) <= {*columns}:
         return {role: role for role in (*CANONICAL, "load") if role in columns}
+    if {*reading.columns} == {"worker"} and is_turned(columns, reading):
+        return None
     found: dict[str, list[str]] = {role: [name] for role, name in said.items()}
     for name in columns:
         meant = role_of(name)
@@ -135,6 +144,13 @@ def roles(columns: list[str], reading: Reading) -> dict[str, str] | None:
     return {role: candidates[0] for role, candidates in found.items()}
 
 
+def is_turned(columns: list[str], reading: Reading) -> bool:
+    """Whether only the column of workers was said, and the others are no long table's: a table has
+    a row for each worker, and a column for each round."""
+    others = {role_of(name) for name in columns if name != reading.columns.get("worker")}
+    return "worker" in reading.columns and not {"round", "seconds"} & others
+
+
 class LongTable:
     """A long table, of which each load becomes a part when it is asked for.
 
@@ -153,7 +169,18 @@ class LongTable:
         frame, self._assumed = held.frame, held.assumed
         seconds, self._failed, self._unit, self._repairs = _seconds(held, role, reading)
         self._calls = pd.DataFrame({"seconds": seconds})
+        self._status = _failures(frame, role)
+        if self._status is not None:
+            self._calls.loc[self._status[1], "seconds"] = np.nan
+            self._failed = np.union1d(self._failed, self._status[1])
         self._hosts, self._calls["worker"] = _workers(frame[role["worker"]])
+        for name in held.others:
+            if name not in self._hosts:
+                listed = ", ".join([*map(str, frame.columns), *self._hosts[:20]])
+                text = f"no column and no worker is named {short(name)!r}"
+                raise UnusableFile(f"{text}; there are {short(listed)}")
+        self._dropped = self._numbers_of({*reading.drop} & {*held.others})
+        self._kept = self._numbers_of({*reading.keep} & {*held.others})
         self._rounds, self._calls["round"] = _numbered(frame[role["round"]], "round")
         self._others = frame.drop(columns=[*role.values()]).reset_index(drop=True)
         self._rows: dict[float | None, NDArray[np.int64] | None] = {None: None}
@@ -181,7 +208,10 @@ class LongTable:
         """
         rows = self._rows[load]
         calls = self._calls if rows is None else self._calls.iloc[rows]
+        if self._dropped:
+            calls = calls[~calls["worker"].isin(self._dropped)]
         failed = int(np.isin(self._failed, calls.index).sum())
+        assumed = [*self._assumed, *self._changes(calls)]
         calls, retried = self._one_each(calls)
         workers, w = np.unique(calls["worker"].to_numpy(), return_inverse=True)
         rounds, r = np.unique(calls["round"].to_numpy(), return_inverse=True)
@@ -194,13 +224,71 @@ class LongTable:
         table = np.full((len(rounds), len(workers)), np.nan)
         table[r, w] = calls["seconds"].to_numpy()
         repairs = [*self._repairs, *retried, *_gaps(self._rounds[rounds])]
+        self._require_no_failures(table, workers)
         if "seconds" not in self._reading.columns:
             _require_no_clock(self._role, table)
-        failed = min(failed, int(np.isnan(table).sum()))
         hosts = tuple(self._hosts[worker] for worker in workers)
+        whole = table[np.isfinite(table).all(axis=1)]
+        odd = derived_worker(whole)
+        odd = [(place, text) for place, text in odd if workers[place] not in self._kept]
+        require_columns(odd, hosts, "worker")
+        if self._reading.rows is None:
+            require_rounds(table, lambda first, last: self._where(rounds, first, last))
+            assumed += remarks(table, lambda first, last: self._where(rounds, first, last))
+        failed = min(failed, int(np.isnan(table).sum()))
         names = self._rounds[rounds]
         names = names.astype(np.int64) if np.all(names == np.round(names)) else names
-        return RawTable(hosts, table, failed, tuple(repairs), self._unit, names, self._assumed)
+        return RawTable(hosts, table, failed, tuple(repairs), self._unit, names, tuple(assumed))
+
+    def _where(self, rounds: NDArray[np.int64], first: int, last: int) -> str:
+        """The option that takes rounds from one to another."""
+        name = short(self._role["round"])
+        return f"--rows {name}={self._rounds[rounds[first]]:.15g}:{self._rounds[rounds[last]]:.15g}"
+
+    def _numbers_of(self, names: set[str]) -> list[int]:
+        """Workers that an option names."""
+        return [place for place, host in enumerate(self._hosts) if host in names]
+
+    def _require_no_failures(self, table: FloatArray, workers: NDArray[np.int64]) -> None:
+        """Refuse calls of which a column says that they failed, if nobody said what that means."""
+        if self._status is None or self._reading.missing != "refuse" or not np.isnan(table).any():
+            return
+        name, rows = self._status
+        count = f"{len(rows)} call{'s' * (len(rows) != 1)}"
+        raise UnusableFile(
+            f"column {short(name)} says that {count} failed (first: row {rows[0] + 1}); --missing "
+            f"drop-rounds or never says what it means, --drop {short(name)} that they are delays"
+        )
+
+    def _changes(self, calls: Calls) -> Iterator[str]:
+        """Other columns that say that there are several runs, one after the other.
+
+        Raises:
+            UnusableFile: one of them takes clearly longer.
+        """
+        others = self._others.loc[calls.index]
+        for name in others.columns if self._reading.rows is None else ():
+            column = others[name]
+            if column.dtype.kind not in "Oiub" or not 2 <= column.nunique() <= MOST_PHASES:
+                continue
+            by_round = column.groupby(calls["round"])
+            if by_round.nunique().max() > 1 or column.isna().any():
+                continue
+            values = by_round.first()
+            if int((values != values.shift()).sum()) != column.nunique():
+                continue
+            middle = calls["seconds"].groupby(column).median()
+            times = float(middle.max() / middle.min()) if middle.min() > 0 else 1.0
+            first = str(values.iloc[0])
+            text = f"column {short(name)} is {short(first)} at first, then {short(values.iloc[-1])}"
+            only = f"--rows {short(name)}={short(first)}"
+            if times >= ANOTHER:
+                raise UnusableFile(
+                    f"{text}, and what is slower takes {times:.3g} times as long: several runs? "
+                    f"{only} takes one, --drop {short(name)} all together"
+                )
+            if column.dtype.kind == "O":
+                yield f"{text}: all are read as one run ({only} takes the first alone)"
 
     def _one_each(self, calls: Calls) -> tuple[Calls, list[Repair]]:
         """One row for each worker and round: calls may have been tried again.
@@ -264,7 +352,7 @@ def _seconds(
         unit = _named(start, held)
         if _named(end, held) != unit:
             raise UnusableFile(f"columns {short(start)} and {short(end)} are in different units")
-        what = f"columns {short(start)} and {short(end)}"
+        what = f"the difference of {short(start)} and {short(end)}"
         gone, stamps = between(frame[start], frame[end], unit or reading.unit)
         times = Times("s", "time stamps") if stamps else _settled(what, unit, gone, held, reading)
         return times.seconds(gone), NONE, times.why, _noted(times, what, len(gone))
@@ -278,7 +366,7 @@ def _seconds(
     values, failed = numbers(column, what, remedy, reading.missing != "refuse")
     where = f"column {short(name)}"
     times = _settled(where, unit, values, held, reading)
-    if reading.unit is None and unit not in (None, "s") and name in held.pointed:
+    if unit not in (None, "s") and name in held.pointed:
         require_no_thousands(held.pointed[name], values, str(unit))
     return times.seconds(values), failed, times.why, _noted(times, where, len(values))
 
@@ -355,10 +443,44 @@ def _gaps(numbers_of_rounds: NDArray[np.float64]) -> list[Repair]:
     return [Repair("gap", lost, text)]
 
 
+MOST_PHASES = 10
+"""Values of a column that says which run a row is of."""
+
+ANOTHER = 1.25
+"""Times as long as in another run from which on they are not read together without a word."""
+
+PUNCTUATION = frozenset(("-", "--", "---", "?", "x"))
+GOOD = frozenset(("ok", "success", "succeeded", "successful", "completed", "passed", "done"))
+BAD = frozenset(("failed", "failure", "error", "timeout", "timed_out", "killed", "crashed"))
+"""Names of columns that say with a Boolean whether a call ended well, or badly."""
+
+
+def _failures(frame: pd.DataFrame, role: Mapping[str, str]) -> tuple[str, NDArray[np.int64]] | None:
+    """A column that says that some calls failed, and their rows."""
+    words = GAPS - PUNCTUATION
+    for name in frame.columns.difference([*role.values()], sort=False):
+        column, whole = frame[name], parse(str(name)).whole
+        if column.dtype.kind == "O" and column.nunique() <= MOST_RUNS:
+            said = {cell for cell in column.unique() if str(cell).strip().lower() in words}
+            bad = column.isin(said).to_numpy() if said else np.zeros(len(column), bool)
+        elif whole in GOOD | BAD and {*column.dropna().unique()} <= {0, 1}:
+            bad = (column.astype(float) == (whole in BAD)).to_numpy()
+        else:
+            continue
+        if bad.any() and not bad.all():
+            return str(name), np.flatnonzero(bad)
+    return None
+
+
 def _require_no_clock(role: Mapping[str, str], table: FloatArray) -> None:
     """Refuse seconds that only grow: they say when, not how long."""
     rounds, n = table.shape
-    if "seconds" in role and n >= 2 and rounds >= 10 and np.all(np.diff(table, axis=0) > 0):
+    if (
+        "seconds" in role
+        and n >= 2
+        and rounds >= 10
+        and (np.all(np.diff(table, axis=0) > 0) or all_grow(table))
+    ):
         name = short(role["seconds"])
         raise UnusableFile(
             f"column {name} grows from round to round for every worker: a clock? give a start and "

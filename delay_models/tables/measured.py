@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...sim.files import UnusableFile, short
 from ..base import LONGEST, FloatArray
 
-OPTION = re.compile(r"--(columns|drop|keep|rows|header|unit|missing|retries) ")
+OPTION = re.compile(r"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) ")
 
 
 class TableError(ValueError):
@@ -45,6 +45,7 @@ UNITS: tuple[Unit, ...] = get_args(Unit)
 Missing = Literal["refuse", "drop-rounds", "never"]
 Retries = Literal["refuse", "last", "sum"]
 Header = Literal["yes", "no"]
+Decimal = Literal["point", "comma"]
 
 Role = Literal["worker", "round", "seconds", "start", "end", "load"]
 """What a column of a long table can be."""
@@ -72,6 +73,8 @@ class Reading:
             ``COLUMN=VALUE``, ``COLUMN=A:B[:STEP]``. With ``:`` all of them do, whatever they look
             like.
         header: whether the first row of a text names the workers; ``None``: as it looks.
+        decimal: what stands before the fraction of a number in a text; the other one groups
+            thousands. ``None``: as it looks.
     """
 
     columns: Mapping[Role, str] = field(default_factory=dict)
@@ -83,6 +86,7 @@ class Reading:
     keep: tuple[str, ...] = ()
     rows: str | None = None
     header: Header | None = None
+    decimal: Decimal | None = None
 
 
 def parse_columns(text: str | None) -> dict[Role, str]:

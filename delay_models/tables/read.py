@@ -75,7 +75,11 @@ def _opened(
         held, repairs = _held(path, reading, most)
         reading = _with_index(held, reading)
         role = roles([*held.frame.columns], reading)
+        if role is None and "worker" in reading.columns:
+            held, reading = _turned(held, reading)
         if role is None:
+            if held.others:
+                _no_such(held.others[0], [*held.frame.columns])
             wide = read_wide(held, reading)
             yield [None], lambda load: wide, repairs
         else:
@@ -89,15 +93,17 @@ def _held(path: str, reading: Reading, most: int | None) -> tuple[Held, list[Rep
     """What the file holds, without the rows and columns that are to be left out."""
     if is_profile(path):
         held = read_profiles(path, most)
-        return replace(held, frame=_rows(held.frame, reading.rows)), []
-    held = read_file(path, most, reading.header)
+        others = (*reading.drop, *reading.keep)
+        return replace(held, frame=_rows(held.frame, reading.rows), others=others), []
+    held = read_file(path, most, reading)
     frame = held.frame
     if frame.empty:
         raise UnusableFile(f"the table has no {'cells' if path.endswith('.npz') else 'rows'}")
     for name in filter(None, reading.columns.values()):
         if name not in frame.columns:
             _no_such(name, [*frame.columns])
-    frame = _rows(frame, reading.rows)
+    others = tuple(n for n in (*reading.drop, *reading.keep) if n not in frame.columns)
+    frame, held = _rows(frame, reading.rows), replace(held, others=others)
     frame = frame.drop(columns=[name for name in reading.drop if name in frame.columns])
     if is_pai([*frame.columns]) and not reading.columns:
         frame, repairs = new_measurements(frame)
@@ -138,6 +144,15 @@ def _rows(frame: pd.DataFrame, wanted: str | None) -> pd.DataFrame:
     if not chosen.any():
         raise UnusableFile(f"--rows {short(wanted)}: no row of {len(frame)} is there")
     return frame[chosen].reset_index(drop=True)
+
+
+def _turned(held: Held, reading: Reading) -> tuple[Held, Reading]:
+    """A table of a row per worker and a column per round, with its rows as columns."""
+    name = reading.columns["worker"]
+    frame = held.frame.drop(columns=[name] if name else [])
+    turned = frame.T.reset_index(drop=True).infer_objects()
+    turned.columns = held.frame[name].map(str) if name else turned.columns.map(str)
+    return Held(turned, hint=held.hint), replace(reading, columns={})
 
 
 def _with_index(held: Held, reading: Reading) -> Reading:

@@ -24,10 +24,19 @@ from .columns import (
     numbers,
     of_rounds,
     parse,
+    role_of,
     settle,
 )
 from .files import Held
-from .measured import RawTable, Reading, will_be_refused
+from .measured import Names, RawTable, Reading, will_be_refused
+from .suspects import (
+    Where,
+    all_grow,
+    odd_columns,
+    remarks,
+    require_columns,
+    require_rounds,
+)
 
 Flags = NDArray[np.bool_]
 Told = tuple[tuple[str, ...], Times]
@@ -64,17 +73,34 @@ def read_wide(held: Held, reading: Reading) -> RawTable:
     table = np.column_stack([values for values, _ in columns])
     if order is not None and rounds is not None:
         table, rounds = table[order], rounds[order]
-    if index is None:
-        require_delays(found, table)
+    whole = table[np.isfinite(table).all(axis=1)]
+    if index != "":
+        free = [place for place, name in enumerate(found) if name not in reading.keep]
+        require_delays([found[place] for place in free], table[:, free], _a_second(found, reading))
+        odd = [(place, text) for place, text in odd_columns(whole) if place in free]
+        require_columns(odd, found, "column")
     hosts, times = _unit(found, table, held, reading)
-    return RawTable(
-        hosts,
-        times.seconds(table),
-        sum(len(failed) for _, failed in columns),
-        unit=times.why,
-        rounds=rounds,
-        assumed=(*held.assumed, *filter(None, [times.assumed])),
-    )
+    assumed = [*held.assumed, *filter(None, [times.assumed])]
+    if reading.rows is None:
+        where = _where(index, rounds)
+        require_rounds(table, where)
+        assumed += remarks(table, where)
+    failed = sum(len(failed) for _, failed in columns)
+    delays = times.seconds(table)
+    return RawTable(hosts, delays, failed, (), times.why, rounds, tuple(assumed))
+
+
+def _a_second(found: list[str], reading: Reading) -> float:
+    """How many units are a second, as far as it is said."""
+    unit = reading.unit or parse(found[0]).unit
+    return 1 / unit if isinstance(unit, float) else A_SECOND.get(str(unit), 1.0)
+
+
+def _where(index: str | None, rounds: Names | None) -> Where:
+    """How rows of a wide table are chosen: by an index, if there is one."""
+    if not index or rounds is None or rounds.dtype.kind not in "iuf":
+        return lambda first, last: f"--rows {first + 1}:{last + 1}"
+    return lambda first, last: f"--rows {short(index)}={rounds[first]:g}:{rounds[last]:g}"
 
 
 def _require_workers(found: list[str]) -> None:
@@ -86,12 +112,17 @@ def _require_workers(found: list[str]) -> None:
         raise UnusableFile(text)
     others = [name for name in found if no_worker(name)]
     if others:
-        remedy = f"--columns round={short(others[0])} if it numbers the rounds, --drop "
+        names_rows = role_of(others[0]) == "worker"
+        what = "round={} if it numbers the rounds"
+        if names_rows:
+            what = "worker={} if there is a row for each"
+        remedy = f"--columns {what.format(short(others[0]))}, --drop "
         remedy += f"{short(','.join(others))} if not"
         raise UnusableFile(f"column {short(others[0])} is no worker's by its name: {remedy}")
     if of_rounds(found):
         text = f"columns are named after rounds ({short(found[0])}): write a row per round"
-        raise UnusableFile(f"{text} and a column per worker (transpose the table)")
+        text += " and a column per worker (transpose the table), or say --columns worker= where a "
+        raise UnusableFile(f"{text}row is a worker's; worker=NAME where that column names them")
 
 
 def _order(column: pd.Series) -> NDArray[np.int64] | None:
@@ -105,17 +136,20 @@ def _order(column: pd.Series) -> NDArray[np.int64] | None:
     if len(np.unique(values)) < len(values):
         again = int(np.flatnonzero(steps <= 0)[0]) + 2
         text = f"round numbers of column {short(column.name)} begin again at row {again}"
-        raise UnusableFile(f"{text}: two runs in one file? split it there")
+        first = f"--rows 1:{again - 1} takes the first"
+        raise UnusableFile(f"{text}: two runs in one file? {first}; or split it there")
     return np.argsort(values, kind="stable")
 
 
-def require_delays(found: list[str], table: FloatArray) -> None:
+def require_delays(found: list[str], table: FloatArray, a_second: float = 1.0) -> None:
     """Refuse columns that count, or are clocks, of ``(rounds, n)`` numbers, perhaps with NaN.
 
     Raises:
         UnusableFile: naming the column and the remedy.
     """
-    strange = no_delays(table)
+    strange = no_delays(table, a_second)
+    if all_grow(table):
+        strange[:] = True
     if not strange.any():
         return
     place = int(np.argmax(strange))
@@ -130,7 +164,7 @@ def require_delays(found: list[str], table: FloatArray) -> None:
     )
 
 
-def no_delays(table: FloatArray) -> Flags:
+def no_delays(table: FloatArray, a_second: float = 1.0) -> Flags:
     """Which columns count or are clocks, ``(n,)`` bool.
 
     Beside fractions, whole numbers that grow are a count. Where all numbers are whole, some column
@@ -143,7 +177,7 @@ def no_delays(table: FloatArray) -> Flags:
     if rows == 1:
         return np.asarray(_small(table) & (table[0] == np.round(table[0])))
     size = max(1, BLOCK // rows)
-    facts = [_facts(table[:, first : first + size]) for first in range(0, n, size)]
+    facts = [_facts(table[:, first : first + size], a_second) for first in range(0, n, size)]
     whole, fractions, up, even, never_falls, dates, counts = np.concatenate(facts, axis=1)
     excused = not fractions.any() and n / math.factorial(min(rows, 20)) > CHANCE
     strange = dates | (whole & up & (_small(table) | (not excused)))
@@ -173,7 +207,7 @@ def _small(table: FloatArray) -> Flags:
     return small
 
 
-def _facts(table: FloatArray) -> Flags:
+def _facts(table: FloatArray, a_second: float) -> Flags:
     """What is so for each column of a part of a table, ``(7, columns)``."""
     with np.errstate(invalid="ignore", over="ignore"):
         steps = np.diff(table, axis=0)
@@ -183,7 +217,7 @@ def _facts(table: FloatArray) -> Flags:
         first = steps[:1]
         even = np.all((np.abs(steps - first) <= 1e-6 * np.abs(first)) & (steps != 0), axis=0)
         never_falls = np.all(steps >= 0, axis=0) & np.any(steps > 0, axis=0)
-        dates = never_falls & (table.min(axis=0) > EPOCH)
+        dates = never_falls & (table.min(axis=0) > EPOCH * a_second)
         counts = whole & (np.mean(steps == 1, axis=0) >= 0.8)
     for column in np.flatnonzero(whole & (np.ptp(table, axis=0) == len(table) - 1)):
         if len(np.unique(table[:, column])) == len(table):  # 0, 1, 2, ... in any order
@@ -202,7 +236,7 @@ def _unit(found: list[str], table: FloatArray, held: Held, reading: Reading) -> 
             raise UnusableFile(f"{where} ends in us: if microseconds, say --unit us")
         times = settle(reading.unit, first, where, table)
         pointed = [name for name in found if name in held.pointed]
-        if reading.unit is None and first != "s" and pointed == found:
+        if first != "s" and pointed == found:
             require_no_thousands(held.pointed[found[0]], table, first)
         unit_at_end = re.compile(r"[\s_\-./(\[]*[A-Za-zµμ]+[)\]]?\s*$")
         both = zip(found, by_name, strict=True)
@@ -227,8 +261,8 @@ def require_no_thousands(cell: str, values: FloatArray, unit: str) -> None:
     """
     finite = values[np.isfinite(values)]
     if finite.size >= 4 and float(np.median(finite)) < SECONDS_AT_MOST:
-        whole, larger = cell.replace(".", ""), 1000 / A_SECOND[unit]
+        whole = cell.replace(".", "")
         raise UnusableFile(
             f"all cells have three digits after a point: {cell} {unit} could be {whole}: say "
-            f"--unit {unit} if not, or --unit {larger:g} (in seconds) if it is"
+            "--decimal point if it is not, --decimal comma if it is"
         )

@@ -99,6 +99,7 @@ class MeasuredConfig:
                 "keep": list(self.reading.keep) or None,
                 "rows": self.reading.rows,
                 "header": self.reading.header,
+                "decimal": self.reading.decimal,
             }
             document["delay"] = {key: each for key, each in delay.items() if each is not None}
         else:

@@ -1,0 +1,509 @@
+"""Columns and rows that are, by their numbers, something else than a worker's delays or a round.
+
+A maximum, a loss or a temperature beside the workers would be the slowest of all, and a row of
+totals the slowest round. So nothing of that kind is read without a word: it is refused with the
+options that settle it, ``--drop`` or ``--keep`` of columns, ``--rows`` of rows. What may well be
+genuine, such as a warm-up, is said. A genuine table must not be refused: a finding counts only if
+chance makes it in less than one table of a thousand, as far as the digits of the numbers say.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...sim.files import UnusableFile, short
+from ..base import FloatArray
+
+Flags = NDArray[np.bool_]
+
+BY_CHANCE = 1e-3
+"""Of a finding in a table of independent delays, at most."""
+
+SAMPLE = 48
+"""Rows that a pattern is first looked for in."""
+
+MANY, EDGE = 64, 8
+"""Columns of which groups of neighbours are looked at; of more, so many at either edge."""
+
+MOST_COLUMNS = 2000
+"""Columns from which on only counts and clocks are looked for."""
+
+QUANTILES = {"median": 0.5, "25 % quantile": 0.25, "75 % quantile": 0.75}
+QUANTILES |= {f"{share} % quantile": share / 100 for share in (5, 10, 90, 95, 99)}
+
+MOST_DERIVED = 12
+"""Columns that are made from others, at most."""
+
+FAR, FARTHER = 30.0, 100.0
+"""Times as large as all others, of three columns or more and of two: another kind of number."""
+
+STEADY = 8.0
+"""Times as large as the median worker, if it varies much less than the others do."""
+
+TRENDS = 0.9
+"""Share of steps in one direction that no worker's delays have."""
+
+Finding = tuple[int, str]
+"""The place of a column, and what its numbers are."""
+
+
+def odd_columns(table: FloatArray) -> list[Finding]:
+    """Columns of ``(rounds, n)`` numbers that are no worker's delays, in order."""
+    rows, n = table.shape
+    if rows < 3 or not 2 <= n <= MOST_COLUMNS or not np.isfinite(table).all():
+        return []
+    found: dict[int, str] = dict(_copies(table))
+    for look in (_constant, _whole, _trends, _sizes):
+        for place, text in look(table):
+            found.setdefault(place, text)
+    found = _with_derived(table, found)
+    return sorted(found.items()) if len(found) < n else []
+
+
+def derived_worker(table: FloatArray) -> list[Finding]:
+    """Columns that are made from the others: a worker of a long table that is a summary."""
+    rows, n = table.shape
+    if rows < 3 or not 3 <= n <= MOST_COLUMNS or not np.isfinite(table).all():
+        return []
+    found = _with_derived(table, dict(_copies(table)))
+    return sorted(found.items()) if len(found) < n - 1 else []
+
+
+def _with_derived(table: FloatArray, found: dict[int, str]) -> dict[int, str]:
+    """What was found, and columns that are made from those that are left."""
+    for _ in range(MOST_DERIVED):
+        left = np.array([place for place in range(table.shape[1]) if place not in found])
+        derived = [*_derived(table[:, left])] if len(left) > 2 else []
+        if not derived:
+            break
+        # A mean beside a sum is the mean of the others once the sum is known.
+        for place, text in derived:
+            head, copy, other = text.partition("is a copy of column ")
+            number = re.match(r"\d+", other)
+            if number:  # counted among those that are left
+                text = f"{head}{copy}{left[int(number[0])]}{other[number.end() :]}"
+            found[int(left[place])] = text
+    return found
+
+
+def _resolutions(table: FloatArray) -> FloatArray:
+    """Of each column's clock or format: the largest power of ten of which all its numbers are
+    multiples."""
+    scale = np.max(np.abs(table), axis=0)
+    found = np.where(scale > 0, 1e-9 * scale, 1.0)
+    open_ = scale > 0
+    for digits in range(-6, 10):
+        unit = 10.0**-digits
+        places = np.flatnonzero(open_ & (unit <= scale * 1.01))
+        ticks = table[:, places] / unit
+        whole = places[np.all(np.abs(ticks - np.round(ticks)) < 1e-6, axis=0)]
+        found[whole], open_[whole] = unit, False
+    return found
+
+
+def _by_chance(
+    differences: FloatArray, shuffled: FloatArray, tolerance: float, tried: int, noise: float = 0.0
+) -> bool:
+    """Whether differences that are all alike may be so by chance: others of the same numbers are
+    alike as often as ``shuffled`` ones, or as their spread, or other columns' ``noise``, lets them
+    be."""
+    close = np.abs(shuffled - np.median(differences)) <= tolerance
+    spread = float(np.ptp(shuffled))
+    share = max(float(np.mean(close)), 2 * tolerance / spread if spread > 0 else 1.0)
+    share = max(share, min(1.0, 2 * tolerance / noise) if noise > 0 else 0.0)
+    return tried * share ** (len(differences) - 1) > BY_CHANCE
+
+
+def _pairs(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Differences of numbers in different rows."""
+    return (one[:, None] - other[None, :])[~np.eye(len(one), dtype=bool)]
+
+
+def _copies(table: FloatArray) -> Iterator[Finding]:
+    """Columns that repeat an earlier one; where most do, workers wait for each other or tick."""
+    first: dict[bytes, int] = {}
+    found = list[tuple[int, int]]()
+    for place in range(table.shape[1]):
+        key = np.ascontiguousarray(table[:, place]).tobytes()
+        if key in first:
+            found.append((place, first[key]))
+        first.setdefault(key, place)
+    if len(found) > table.shape[1] / 2 - 1 and table.shape[1] > 2:
+        return
+    for place, other in found:
+        sample = table[:SAMPLE, place]
+        if not _by_chance(np.zeros(len(sample)), _pairs(sample, sample), 0.0, table.shape[1] ** 2):
+            yield place, f"is a copy of column {other}"
+
+
+def _derived(table: FloatArray) -> Iterator[Finding]:
+    """Columns that are the maximum, the mean, the sum, ... of others, or that plus a constant."""
+    rows, n = table.shape
+    places = np.unique(np.linspace(0, rows - 1, min(rows, SAMPLE)).astype(int))
+    sample = table[places]
+    tolerances = 1.001 * _resolutions(sample)
+    tried = n * (4 * n + 3) * (5 + len(QUANTILES))
+    found: dict[int, str] = {}
+
+    made_by_others = _of_others(sample)
+    # Where workers wait for each other, all are alike but for this.
+    noise = float(np.median(np.ptp(sample - made_by_others["mean of the others"], axis=0)))
+
+    def judge(place: int, name: str, made: FloatArray) -> None:
+        column, tolerance = sample[:, place], float(tolerances[place])
+        gap = column - made
+        if place in found or np.ptp(gap) > tolerance:
+            return
+        if not _by_chance(gap, _pairs(column, made), tolerance, tried, noise):
+            constant = float(np.median(gap))
+            plus = "" if abs(constant) <= tolerance else f" plus {constant:.4g}"
+            # If one worker is always the slowest, it and the maximum differ by a constant.
+            same = np.ptp(sample - column[:, None], axis=0) <= tolerance
+            same[place] = False
+            found[place] = f"is in every row the {name}{plus}"
+            if same.any():
+                found[place] = f"is a copy of column {int(np.argmax(same))}{plus}"
+
+    for name, made in made_by_others.items():
+        for hit in np.flatnonzero(np.ptp(sample - made, axis=0) <= tolerances):
+            judge(int(hit), name, made[:, hit])
+    near = range(n) if n <= MANY else [*range(EDGE), *range(n - EDGE, n)]
+    for place in near:
+        if place not in found:
+            for name, made in _of_neighbours(sample, place, float(tolerances[place])):
+                judge(place, name, made)
+    # Where workers wait for each other, each is the mean of the others but for a tick of the clock.
+    if found and 3 * len(found) <= 2 * n:
+        # If one worker is always the slowest, it is the maximum of all too: what stands outermost
+        # goes first, and the others are looked at again without it.
+        place = max(found, key=lambda each: (abs(each - (n - 1) / 2), each))
+        yield place, found[place]
+
+
+def _of_others(table: FloatArray) -> dict[str, FloatArray]:
+    """Of each column what the others make, ``(rows, n)`` each."""
+    n = table.shape[1]
+    order = np.argsort(table, axis=1, kind="stable")
+    rank = np.empty_like(order)
+    np.put_along_axis(rank, order, np.broadcast_to(np.arange(n), table.shape), axis=1)
+    ascending = np.take_along_axis(table, order, axis=1)
+
+    def of_rank(place: int) -> FloatArray:
+        """Which of the others stands there, when they are sorted."""
+        low, high = ascending[:, [place]], ascending[:, [min(place + 1, n - 1)]]
+        return np.where(rank > place, low, high)
+
+    total = table.sum(axis=1, keepdims=True) - table
+    found = {"maximum of the others": of_rank(n - 2), "minimum of the others": of_rank(0)}
+    found |= {"sum of the others": total, "mean of the others": total / (n - 1)}
+    for name, share in QUANTILES.items():
+        place = share * (n - 2)
+        low, high = of_rank(math.floor(place)), of_rank(math.ceil(place))
+        found[f"{name} of the others"] = low + (high - low) * (place - math.floor(place))
+    return found
+
+
+def _of_neighbours(
+    table: FloatArray, place: int, tolerance: float
+) -> Iterator[tuple[str, FloatArray]]:
+    """What the columns just before, or behind, a column make, two of them or more."""
+    before, behind, others = table[:, :place], table[:, place + 1 :], np.delete(table, place, 1)
+    groups = (
+        *((before[:, ::-1], "columns before it"), (behind, "columns behind it")),
+        *((others, "first columns"), (others[:, ::-1], "last columns")),
+    )
+    column = table[:, [place]]
+    for group, where in groups:
+        if group.shape[1] < 2:
+            continue
+        counts = np.arange(1, group.shape[1] + 1)
+        total = np.cumsum(group, axis=1)
+        ways: dict[str, FloatArray] = {
+            "maximum": np.maximum.accumulate(group, axis=1),
+            "minimum": np.minimum.accumulate(group, axis=1),
+            "sum": total,
+            "mean": total / counts,
+        }
+        for name, made in ways.items():
+            alike = np.ptp(column - made, axis=0) <= tolerance
+            alike[0] = False
+            for size in np.flatnonzero(alike)[::-1][:1]:
+                yield f"{name} of the {size + 1} {where}", made[:, size]
+        if group.shape[1] < others.shape[1]:
+            for name, share in QUANTILES.items():
+                yield f"{name} of the {where}", np.quantile(group, share, axis=1)
+
+
+def _constant(table: FloatArray) -> Iterator[Finding]:
+    """Columns of one number beside others that vary."""
+    rows, n = table.shape
+    still = np.ptp(table, axis=0) == 0
+    if not still.any() or 2 * still.sum() >= n + (n == 2):
+        return
+    commonest = [np.unique(column, return_counts=True)[1].max() for column in table[:, ~still].T]
+    if n * float(np.median(commonest) / rows) ** (rows - 1) < BY_CHANCE:
+        for place in np.flatnonzero(still):
+            yield int(place), f"is {table[0, place]:.6g} in every row"
+
+
+def _whole(table: FloatArray) -> Iterator[Finding]:
+    """Columns of whole numbers among fractions, or of fractions among whole numbers."""
+    rows, n = table.shape
+    whole = table == np.round(table)
+    columns = whole.all(axis=0)
+    if columns.any() and 2 * columns.sum() <= n:
+        others = whole[:, ~columns]
+        share = (1 + others.sum()) / (1 + others.size)
+        if n * share**rows < BY_CHANCE:
+            for place in np.flatnonzero(columns):
+                yield int(place), "holds whole numbers, the others fractions"
+    broken = (~whole).mean(axis=0) > 0.5
+    if n > 2 and rows > 3 and broken.any() and 2 * broken.sum() < n and columns[~broken].all():
+        for place in np.flatnonzero(broken):
+            yield int(place), "holds fractions, the others whole numbers"
+
+
+def _trends(table: FloatArray) -> Iterator[Finding]:
+    """Columns that grow, or fall, in nearly every row, where not all do."""
+    rows, n = table.shape
+    if rows < 10:
+        return
+    steps = np.diff(table, axis=0)
+    up, down = np.mean(steps > 0, axis=0), np.mean(steps < 0, axis=0)
+    enough = 1.0 if rows < 16 else TRENDS
+    moving = (up >= enough) | (down >= enough)
+    always = (up == 1) | (down == 1)
+    if rows >= 20:
+        spread = table.std(axis=0)
+        line = np.arange(rows) - (rows - 1) / 2
+        with np.errstate(invalid="ignore", divide="ignore"):
+            slope = (line @ table) / (rows * line.std() * spread)
+            slope[spread < 1e-9 * np.abs(table).max(axis=0)] = 0.0
+        moving |= np.abs(np.nan_to_num(slope)) > 0.97
+    counted = moving if 2 * moving.sum() < n + (n == 2) else always
+    if not counted.all():
+        for place in np.flatnonzero(counted):
+            way = "grows" if steps[:, place].sum() > 0 else "falls"
+            yield int(place), f"{way} in nearly every row"
+
+
+def all_grow(table: FloatArray) -> bool:
+    """Whether every column grows in nearly every row, perhaps beginning again: clocks."""
+    if len(table) < 16 or table.shape[1] < 2 or not np.isfinite(table).all():
+        return False
+    steps = np.diff(table, axis=0)
+    return bool(np.all(np.mean(steps > 0, axis=0) >= 0.85) and np.all(np.ptp(table, axis=0) > 0))
+
+
+def _sizes(table: FloatArray) -> Iterator[Finding]:
+    """Columns of another order of magnitude than all others, in both directions."""
+    rows, n = table.shape
+    middle = np.median(table, axis=0)
+    if np.any(middle <= 0) or rows < 3:
+        return
+    widths = np.ptp(np.quantile(table, [0.25, 0.75], axis=0), axis=0) / middle
+    order = np.argsort(middle, kind="stable")
+    ratios = middle[order[1:]] / middle[order[:-1]]
+    gap = int(np.argmax(ratios))
+    low, high = order[: gap + 1], order[gap + 1 :]
+    few = low if len(low) < len(high) else high
+    far = np.zeros(n, bool)
+    if ratios[gap] >= (FAR if n > 2 else FARTHER) and 2 * len(few) < n + (n == 2):
+        far[few] = True
+    else:
+        times = np.exp(np.abs(np.log(middle / np.median(middle))))
+        away = times >= STEADY
+        if n > 3 and away.any() and 2 * away.sum() < n:
+            far = away & (5 * widths < widths[~away].min())
+    for place in np.flatnonzero(far):
+        yield int(place), f"is typically {middle[place]:.4g}, the others {_range(middle[~far])}"
+
+
+def _range(values: FloatArray) -> str:
+    low, high = f"{values.min():.3g}", f"{values.max():.3g}"
+    return low if low == high else f"{low} to {high}"
+
+
+# Rows.
+
+MOST_COMPARED = 1_000_000
+"""Cells of a table whose rows are all compared with each other."""
+
+ENDS = 10
+"""Rows at the end that may be summaries: as many as ``describe`` of pandas writes, and some."""
+
+Rows = tuple[int, str]
+"""How many rows come before the first odd one (0: it is the first), and what it is."""
+
+
+def odd_rows(table: FloatArray) -> Rows | None:
+    """The first row at either end that is made from all others: a total, a mean, ...
+
+    ``(rounds, n)`` numbers; ``None``: there is none.
+    """
+    rows, n = table.shape
+    if rows < 4 or n < 2 or not np.isfinite(table).all():
+        return None
+    for place in range(max(3, rows - ENDS), rows):
+        if what := _made_from(table[:place], table[place]):
+            return place, what
+    what = _made_from(table[1:], table[0])
+    return (0, what) if what else None
+
+
+def _made_from(table: FloatArray, row: FloatArray) -> str:
+    """What a row is of the rows of a table, in every column; empty: nothing."""
+    count = len(table)
+    ways: dict[str, Callable[[FloatArray], FloatArray]] = {
+        "sum": lambda some: some.sum(axis=0),
+        "mean": lambda some: some.mean(axis=0),
+        "maximum": lambda some: some.max(axis=0),
+        "minimum": lambda some: some.min(axis=0),
+        "median": lambda some: np.median(some, axis=0),
+        "standard deviation": lambda some: some.std(axis=0, ddof=1),
+        "number": lambda some: np.full(some.shape[1], float(count)),
+    }
+
+    def near(some: slice) -> FloatArray:
+        part = np.vstack([table[: 4 * SAMPLE, some], row[some]])
+        return np.maximum(0.501 * _resolutions(part), 1e-9 * np.abs(row[some]))
+
+    two = slice(0, 2)  # columns that show at once what a row is not
+    close = near(two)
+    off = {name: np.abs(make(table[:, two]) - row[two]) for name, make in ways.items()}
+    likely = [name for name, far in off.items() if np.all(far <= close)]
+    if not likely:
+        return ""
+    close, spreads = near(slice(None)), np.ptp(table, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.minimum(1.0, 2 * close / np.where(spreads > 0, spreads, np.nan))
+    chance = len(ways) * ENDS * float(np.exp(np.log(np.nan_to_num(share, nan=1.0)).sum()))
+    if chance > BY_CHANCE:
+        return ""
+    return next((n for n in likely if np.all(np.abs(ways[n](table) - row) <= close)), "")
+
+
+def repeated(table: FloatArray) -> tuple[int, int, int] | None:
+    """First, last (from 0) and step of the rows that a table holds several times over, in blocks or
+    in turn."""
+    rows, n = table.shape
+    if rows < 4:
+        return None
+    filled = np.nan_to_num(table, nan=-1.0)
+    for times in (2, 3, 4, 5):
+        part = rows // times
+        if rows % times or part < 2:
+            continue
+        tiled = np.array_equal(filled, np.tile(filled[:part], (times, 1)))
+        if not tiled and not np.array_equal(filled, np.repeat(filled[::times], times, axis=0)):
+            continue
+        once = filled[:part] if tiled else filled[::times]
+        alike = float(np.mean(once[:-1] == once[1:]))
+        if (rows - part) * n * math.log(min(alike + 1e-3, 1.0)) < math.log(BY_CHANCE):
+            return (0, part - 1, 1) if tiled else (0, rows - 1, times)
+    return None
+
+
+Where = Callable[[int, int], str]
+"""The option that takes rounds from one to another one, counted from 0, both included."""
+
+
+def require_rounds(table: FloatArray, where: Where) -> None:
+    """Refuse rows of ``(rounds, n)`` delays that are made from others, or are there several times.
+
+    Raises:
+        UnusableFile: naming the options.
+    """
+    rows = len(table)
+    if part := repeated(table):
+        first, last, step = part
+        text = "every row is there several times" if step > 1 else "the table repeats itself"
+        once = where(first, last) + (f":{step}" if step > 1 else "")
+        raise UnusableFile(
+            f"{text} to the digit ({rows} rows): {once} takes each once, --rows : takes every row "
+            "as a round"
+        )
+    if odd := odd_rows(table):
+        place, what = odd
+        rest = where(0, place - 1) if place else where(1, rows - 1)
+        text = f"row {place + 1} is the {what} of {'those before' if place else 'all others'} in "
+        raise UnusableFile(
+            f"{text}every column, no round: {rest} leaves it out, --rows : takes every row as one"
+        )
+
+
+def remarks(table: FloatArray, where: Where) -> Iterator[str]:
+    """What may be genuine, and should be known: a warm-up, two phases, some rows that repeat."""
+    rows, n = table.shape
+    if rows < 12 or not np.isfinite(table).all() or np.any(table <= 0):
+        return
+    typical = np.median(table, axis=1)
+    rest = float(np.median(typical))
+    slow = typical > 1.5 * rest
+    count = int(np.argmin(slow)) if not slow.all() else 0
+    if 0 < count <= rows / 5 and np.mean(slow[count:]) < 0.05:
+        times = float(np.median(typical[:count])) / rest
+        these = "the first round takes" if count == 1 else f"the first {count} rounds take"
+        left = where(count, rows - 1)
+        yield f"{these} {times:.3g} times as long as is typical: a warm-up? {left} leaves it out"
+    elif place := _phases(typical):
+        first, second = (float(np.median(part)) for part in (typical[:place], typical[place:]))
+        yield (
+            f"from row {place + 1} on rounds typically take {second / first:.3g} times as long as "
+            f"before: two phases? {where(0, place - 1)} takes the first alone"
+        )
+    if n > 1 and table.size <= MOST_COMPARED:
+        _, counts = np.unique(table, axis=0, return_counts=True)
+        again = int((counts - 1).sum())
+        if max(3, rows / 20) <= again and len(counts) > 8:
+            yield f"{again} of {rows} rounds repeat another one to the digit: were they measured?"
+
+
+def _phases(typical: FloatArray) -> int:
+    """Where a series steps to another level for good; 0: nowhere."""
+    rows = len(typical)
+    if rows < 20:
+        return 0
+    logs, least = np.log(typical), max(8, rows // 10)
+    sums = np.cumsum(logs - logs.mean())
+    places = np.arange(1, rows)
+    gain = sums[:-1] ** 2 * rows / (places * (rows - places))
+    place = int(np.argmax(gain)) + 1
+    if not least <= place <= rows - least:
+        return 0
+    low, high = sorted((typical[:place], typical[place:]), key=lambda part: float(np.median(part)))
+    clear = np.quantile(high, 0.1) > np.quantile(low, 0.9)
+    return place if clear and np.median(high) > 1.4 * np.median(low) else 0
+
+
+def require_columns(found: Sequence[Finding], names: Sequence[str], kind: str) -> None:
+    """Refuse columns, or workers of a long table: ``kind`` is the word for them.
+
+    Raises:
+        UnusableFile: naming all of them, and the options.
+    """
+    if not found:
+        return
+    place, text = found[0]
+    head, copy, other = text.partition("is a copy of column ")
+    number = re.match(r"\d+", other)
+    like = short(names[int(number[0])]) if number else ""
+    what = f"{head}{copy.replace('column', kind)}{like}{other.lstrip('0123456789')}"
+    listed = ",".join(names[each] for each, _ in found)
+    either = f" or --drop {shortened(like)}" if like and len(found) == 1 else ""
+    more = f", and {len(found) - 1} more like it" if len(found) > 1 else ""
+    raise UnusableFile(
+        f"{kind} {short(names[place])} {what}{more}, no worker's delays: --drop {shortened(listed)}"
+        f"{either}, or --keep {shortened(listed)} if it is a worker's"
+    )
+
+
+def shortened(listed: str) -> str:
+    """Names for an option, ready for a shell."""
+    return listed if re.fullmatch(r"[\w,.\-]{1,200}", listed) else shlex.quote(short(listed))

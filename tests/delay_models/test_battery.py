@@ -1,0 +1,620 @@
+"""Tables whose truth is known, in every format, with what scripts and people put into them.
+
+A person who knows the truth reads each: without an option at first, then with what the refusal
+names. Three numbers are counted. None may be read wrongly without a word; what can be known is read
+rightly, or refused with an option that reads it rightly; and every refusal names an option.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from erasurehead.delay_models.tables.measured import Measured, Reading, TableError, parse_columns
+from erasurehead.delay_models.tables.read import read_measured
+from erasurehead.delay_models.tables.told import as_read
+
+Rng = np.random.Generator
+Write = Callable[[pd.DataFrame, Path], Path]
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A file, and what it holds.
+
+    Attributes:
+        name: what is special about it.
+        frame: what is written.
+        write: how.
+        table, hosts: the truth, ``(rounds, n)`` seconds; infinite: never.
+        known: what the person says from the start.
+        word: what a note must say where the file is not read as the truth has it.
+        knowable: whether the file tells the truth at all.
+    """
+
+    name: str
+    frame: pd.DataFrame
+    write: Write
+    table: np.ndarray
+    hosts: tuple[str, ...] | None
+    known: Reading = field(default_factory=Reading)
+    word: str = ""
+    knowable: bool = True
+
+
+# Formats.
+
+
+def text(frame: pd.DataFrame, path: Path, sep: str = ",", end: str = ".csv", **how: Any) -> Path:
+    content = frame.to_csv(None, index=False, sep=sep, **how).encode()
+    file = path.with_suffix(end)
+    if end.endswith(".gz"):
+        file = path.parent / f"{path.name}{end}"
+        content = gzip.compress(content)
+    file.write_bytes(content)
+    return file
+
+
+def parquet(frame: pd.DataFrame, path: Path) -> Path:
+    file = path.with_suffix(".parquet")
+    frame.rename(columns=str).to_parquet(file)
+    return file
+
+
+def npz(frame: pd.DataFrame, path: Path, name: str = "delays") -> Path:
+    file = path.with_suffix(".npz")
+    np.savez(file, **{name: frame.to_numpy()})
+    return file
+
+
+def npy(frame: pd.DataFrame, path: Path) -> Path:
+    file = path.with_suffix(".npy")
+    np.save(file, frame.to_numpy())
+    return file
+
+
+NAMED: dict[str, Write] = {
+    "csv": text,
+    "tsv": partial(text, sep="\t", end=".tsv"),
+    "semicolons": partial(text, sep=";", decimal=","),
+    "csv.gz": partial(text, end=".csv.gz"),
+    "parquet": parquet,
+}
+NAMELESS: dict[str, Write] = {
+    "csv without a header": partial(text, header=False),
+    "npz": npz,
+    "npy": npy,
+}
+
+
+def profiler(frame: pd.DataFrame, path: Path, junk: int = 0) -> Path:
+    """A trace a rank, perhaps with events and files that mean nothing."""
+    path.mkdir()
+    odd: list[Any] = [5, "text", [1], {"rank": {"rank": 1}}, {"name": ["x"], "ph": "X", "dur": {}}]
+    for rank, column in enumerate(frame.columns):
+        events: list[Any] = [*odd[:junk]]
+        for step, seconds in enumerate(frame[column]):
+            name, start = f"ProfilerStep#{step}", 4e6 * step
+            events.append({"name": name, "ph": "X", "ts": start, "dur": 1e6 * seconds})
+        trace = {"traceEvents": events, "distributedInfo": {"rank": rank}}
+        (path / f"rank{rank}.json").write_text(json.dumps(trace))
+    if junk > 2:
+        (path / "rank0_memory.json").write_text(json.dumps([1, 2, 3]))
+    return path
+
+
+# Delays.
+
+
+def lognormal(rng: Rng, rows: int, n: int) -> np.ndarray:
+    return rng.lognormal(0.2, 0.25, (rows, n)).round(3)
+
+
+def exponential(rng: Rng, rows: int, n: int) -> np.ndarray:
+    return (0.4 + rng.exponential(0.5, (rows, n))).round(4)
+
+
+def straggler(rng: Rng, rows: int, n: int) -> np.ndarray:
+    table = rng.gamma(20, 0.05, (rows, n))
+    table[:, rng.integers(n)] *= rng.choice([2, 5, 12, 20])
+    return table.round(3)
+
+
+def heavy(rng: Rng, rows: int, n: int) -> np.ndarray:
+    return (0.8 + rng.pareto(1.5, (rows, n))).round(3)
+
+
+def states(rng: Rng, rows: int, n: int) -> np.ndarray:
+    slow = np.repeat(rng.random((rows // 6 + 1, n)) < 0.2, 6, axis=0)[:rows]
+    return (rng.lognormal(0, 0.1, (rows, n)) * np.where(slow, 6, 1)).round(4)
+
+
+def together(rng: Rng, rows: int, n: int) -> np.ndarray:
+    """Workers that wait for each other: all alike, but for some microseconds."""
+    return (rng.lognormal(0, 0.3, (rows, 1)) + rng.normal(0, 2e-5, (rows, n))).round(6)
+
+
+def ticks(rng: Rng, rows: int, n: int) -> np.ndarray:
+    """A clock of tenths of a second."""
+    return rng.lognormal(0.4, 0.3, (rows, n)).round(1) + 0.1
+
+
+def drifting(rng: Rng, rows: int, n: int) -> np.ndarray:
+    grows = np.linspace(1, 1.5, rows)[:, None]
+    return (rng.lognormal(0, 0.2, (rows, n)) * grows).round(4)
+
+
+def still(rng: Rng, rows: int, n: int) -> np.ndarray:
+    """Nothing random: each worker has its time."""
+    return np.tile(rng.uniform(0.5, 2, n).round(3), (rows, 1))
+
+
+def digits(rng: Rng, rows: int, n: int) -> np.ndarray:
+    return rng.lognormal(0, 0.4, (rows, n))
+
+
+LAWS = (
+    *(lognormal, exponential, straggler, heavy, states),
+    *(together, ticks, drifting, still, digits),
+)
+
+
+def names(rng: Rng, n: int) -> tuple[str, ...]:
+    ways = (
+        [f"node{j}" for j in range(1, n + 1)],
+        [f"gpu-{j:02d}" for j in range(n)],
+        [f"10.0.{j // 200}.{j % 200 + 1}" for j in range(n)],
+        [f"ip-10-0-0-{j}.ec2.internal" for j in range(n)],
+        [f"p{j}" for j in range(n)],
+        [f"rack{j // 4}/node{j % 4}" for j in range(n)],
+        [f"worker_{j}" for j in range(n)],
+        [f"rank{j}" for j in range(n)],
+    )
+    return tuple(ways[rng.integers(len(ways))])
+
+
+def size(rng: Rng) -> tuple[int, int]:
+    return int(rng.choice([4, 8, 15, 40, 60])), int(rng.choice([2, 3, 5, 8, 20]))
+
+
+def clean(rng: Rng) -> Case:
+    """Nothing is wrong: it is read as it is, or an option says that it is."""
+    law = LAWS[rng.integers(len(LAWS))]
+    rows, n = size(rng)
+    table = law(rng, rows, n)
+    hosts = names(rng, n)
+    frame = pd.DataFrame(table, columns=[*hosts])
+    way = int(rng.integers(6))
+    if way == 0:
+        kind = [*NAMELESS][rng.integers(len(NAMELESS))]
+        return Case(f"clean {law.__name__}, {kind}", frame, NAMELESS[kind], table, None)
+    if way == 1:
+        return Case(f"clean {law.__name__}, long", long(frame), long_write(rng), table, hosts)
+    if way == 2:
+        factor, unit = ((1e3, "ms"), (1e6, "us"))[rng.integers(2)]
+        frame = pd.DataFrame((table * factor).round(), columns=[f"{h}_{unit}" for h in hosts])
+        known = Reading(unit=unit) if unit == "us" else Reading()
+        coarse = (table * factor).round() / factor
+        return Case(f"clean {law.__name__}, {unit}", frame, text, coarse, hosts, known)
+    if way == 3:
+        return Case(f"clean {law.__name__}, profiler", frame, profiler, table, None)
+    kind = [*NAMED][rng.integers(len(NAMED))]
+    return Case(f"clean {law.__name__}, {kind}", frame, NAMED[kind], table, hosts)
+
+
+def long(frame: pd.DataFrame, columns: Sequence[str] = ("host", "step", "seconds")) -> pd.DataFrame:
+    rows = frame.rename_axis("step").reset_index().melt("step", var_name="host")
+    rows = rows.sort_values("step", kind="stable")[["host", "step", "value"]]
+    return rows.set_axis([*columns], axis=1).reset_index(drop=True)
+
+
+def long_write(rng: Rng) -> Write:
+    return [*NAMED.values()][rng.integers(len(NAMED))]
+
+
+# Columns that are no worker's.
+
+
+def quantile(share: float) -> Callable[[np.ndarray, Rng], np.ndarray]:
+    return lambda table, rng: np.quantile(table, share, axis=1)
+
+
+COLUMNS: dict[str, Callable[[np.ndarray, Rng], Any]] = {
+    "max": lambda t, r: t.max(axis=1),
+    "min": lambda t, r: t.min(axis=1),
+    "mean": lambda t, r: t.mean(axis=1).round(4),
+    "sum": lambda t, r: t.sum(axis=1).round(4),
+    "median": lambda t, r: np.median(t, axis=1).round(4),
+    "p95": quantile(0.95),
+    "p99": quantile(0.99),
+    "step": lambda t, r: t.max(axis=1) + 0.25,
+    "part": lambda t, r: t[:, : max(2, t.shape[1] // 2)].sum(axis=1),
+    "copy": lambda t, r: t[:, 0],
+    "constant": lambda t, r: np.full(len(t), 32.0),
+    "index": lambda t, r: np.arange(len(t)),
+    "from 100": lambda t, r: np.arange(100, 100 + len(t)),
+    "clock": lambda t, r: t.max(axis=1).cumsum().round(3),
+    "1970": lambda t, r: 1.7e9 + t.max(axis=1).cumsum().round(2),
+    "loss": lambda t, r: (3 * 0.97 ** np.arange(len(t)) + r.normal(0, 0.004, len(t))).round(4),
+    "rate": lambda t, r: 0.1 * 0.95 ** np.arange(len(t)),
+    "temperature": lambda t, r: (61 + r.normal(0, 1, len(t))).round(1),
+    "watts": lambda t, r: r.integers(240, 300, len(t)),
+    "batch": lambda t, r: r.choice([32, 64], len(t)),
+    "flag": lambda t, r: (r.random(len(t)) < 0.3).astype(int),
+    "bytes": lambda t, r: r.integers(10**6, 10**8, len(t)),
+}
+PLAIN = ("all", "slowest", "x", "agg", "node_max", "zz", "global", "host_all", "monitor", "bs")
+
+
+def column(rng: Rng) -> Case:
+    """A column more, of a name that says nothing, or of none; twenty rows or more."""
+    law = (lognormal, exponential, straggler, heavy, states, digits)[rng.integers(6)]
+    rows, n = int(rng.choice([20, 40, 60])), int(rng.choice([3, 5, 8, 20]))
+    table, hosts = law(rng, rows, n), names(rng, n)
+    kind = [*COLUMNS][rng.integers(len(COLUMNS))]
+    place, name = int(rng.choice([0, n])), PLAIN[rng.integers(len(PLAIN))]
+    frame = pd.DataFrame(table, columns=[*hosts])
+    frame.insert(place, name, COLUMNS[kind](table, rng))
+    if rng.random() < 0.3:
+        way = [*NAMELESS][rng.integers(len(NAMELESS))]
+        return Case(f"column {kind} of {law.__name__}, {way}", frame, NAMELESS[way], table, None)
+    way = [*NAMED][rng.integers(len(NAMED))]
+    return Case(f"column {kind} of {law.__name__}, {way}", frame, NAMED[way], table, hosts)
+
+
+def two_columns(rng: Rng) -> Case:
+    """Several summaries at once."""
+    rows, n = 40, int(rng.choice([3, 5, 8]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    frame = pd.DataFrame(table, columns=[*hosts])
+    kinds = rng.choice([*COLUMNS], 3, replace=False)
+    for kind, name in zip(kinds, rng.choice(PLAIN, 3, replace=False), strict=True):
+        frame[name] = COLUMNS[kind](table, rng)
+    return Case(f"columns {', '.join(kinds)}", frame, text, table, hosts)
+
+
+# Rows that are no rounds, or come again.
+
+
+def summary(table: np.ndarray, kind: str) -> np.ndarray:
+    if kind == "describe":
+        return pd.DataFrame(table).describe().to_numpy()
+    return np.atleast_2d(getattr(np, kind)(table, axis=0))
+
+
+def row(rng: Rng) -> Case:
+    rows, n = int(rng.choice([8, 20, 40])), int(rng.choice([2, 3, 5, 8]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    kind = ("sum", "mean", "max", "min", "median", "describe")[rng.integers(6)]
+    made = summary(table, kind).round(6)
+    first = kind != "describe" and rng.random() < 0.3
+    frame = pd.DataFrame(np.vstack([made, table] if first else [table, made]), columns=[*hosts])
+    way = [*NAMED][rng.integers(len(NAMED))]
+    name = f"row {kind} {'first' if first else 'last'}, {rows} x {n}, {way}"
+    return Case(name, frame, NAMED[way], table, hosts)
+
+
+def again(rng: Rng) -> Case:
+    rows, n = int(rng.choice([4, 20, 40])), int(rng.choice([2, 3, 8]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    times, kind = int(rng.choice([2, 3])), ("blocks", "in turn")[rng.integers(2)]
+    whole = np.tile(table, (times, 1)) if kind == "blocks" else np.repeat(table, times, axis=0)
+    frame = pd.DataFrame(whole, columns=[*hosts])
+    if rng.random() < 0.4:
+        return Case(f"again {times} {kind}, long", long(frame), long_write(rng), table, hosts)
+    way = [*NAMED][rng.integers(len(NAMED))]
+    return Case(f"again {times} {kind}, {way}", frame, NAMED[way], table, hosts)
+
+
+def unsteady(rng: Rng) -> Case:
+    """A warm-up, or two phases: genuine or not, it is said."""
+    table, hosts = lognormal(rng, 40, 5), names(rng, 5)
+    part, times, word = ((3, 6, "warm-up"), (20, 3, "two phases"))[rng.integers(2)]
+    table[:part] *= times
+    truth = table[part:] if word == "warm-up" else table[:part]
+    frame = pd.DataFrame(table, columns=[*hosts])
+    is_long = rng.random() < 0.5
+    return Case(word, long(frame) if is_long else frame, text, truth, hosts, word=word)
+
+
+# Units.
+
+
+def unit(rng: Rng) -> Case:
+    rows, n = int(rng.choice([8, 20, 40])), int(rng.choice([2, 5, 8]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    factor, name = ((1e3, "ms"), (1e6, "us"), (1e9, "ns"))[rng.integers(3)]
+    whole = rng.random() < 0.5
+    values = (table * factor).round(0 if whole else 2)
+    frame, truth = pd.DataFrame(values, columns=[*hosts]), values / factor
+    if whole:
+        frame = frame.astype("int64")
+    way = int(rng.integers(6))
+    told = f"unit {name}{', whole' * whole}"
+    if way == 0:
+        return Case(f"{told}, npz", frame, partial(npz, name=f"delays_{name}"), truth, None)
+    if way == 1:
+        frame.attrs["unit"] = name
+        return Case(f"{told}, metadata", frame, parquet, truth, hosts)
+    if way == 2:
+        calls = long(frame, ("host", "step", "duration"))
+        return Case(f"{told}, long", calls, long_write(rng), truth, hosts)
+    if way == 3:
+        calls = long(frame, ("host", "step", f"duration_{name}"))
+        return Case(f"{told}, long, named", calls, long_write(rng), truth, hosts)
+    if way == 4:
+        ends = long(frame, ("host", "step", "end"))
+        ends.insert(2, "start", (np.arange(len(ends)) // n * 3 * factor).round().astype(int))
+        ends["end"] += ends["start"]
+        return Case(f"{told}, start and end", ends, text, truth, hosts)
+    kinds = {**NAMED, **NAMELESS}
+    kind = [*kinds][rng.integers(len(kinds))]
+    return Case(f"{told}, {kind}", frame, kinds[kind], truth, hosts if kind in NAMED else None)
+
+
+def odd_unit(rng: Rng) -> Case:
+    table, hosts = lognormal(rng, 20, 5), names(rng, 5)
+    name, seconds = (("cs", 0.01), ("min", 60.0), ("days", 86400.0), ("h", 3600.0))[rng.integers(4)]
+    frame = pd.DataFrame(table, columns=[f"{host}_{name}" for host in hosts])
+    if rng.random() < 0.5:
+        calls = long(pd.DataFrame(table, columns=[*hosts]), ("host", "step", f"duration_{name}"))
+        return Case(f"unit {name}, long", calls, text, table * seconds, hosts)
+    return Case(f"unit {name}", frame, text, table * seconds, None)
+
+
+def small_unit(rng: Rng) -> Case:
+    """Some milliseconds with fractions: nothing tells, and the assumption is said."""
+    table, hosts = lognormal(rng, 20, 5), names(rng, 5)
+    frame = pd.DataFrame((20 * table).round(2), columns=[*hosts])
+    truth = (20 * table).round(2) / 1000
+    return Case("unit unknown", frame, text, truth, hosts, word="read as seconds", knowable=False)
+
+
+def pointed(rng: Rng) -> Case:
+    table, hosts = 1 + lognormal(rng, 20, 5), names(rng, 5)
+    frame = pd.DataFrame(table, columns=[f"{host}_ms" for host in hosts])
+    truth = table if rng.random() < 0.5 else table / 1000
+    return Case("thousands", frame, partial(text, sep=";", float_format="%.3f"), truth, None)
+
+
+# Headers.
+
+
+def header(rng: Rng) -> Case:
+    rows, n = int(rng.choice([6, 20, 40])), int(rng.choice([2, 3, 5, 8]))
+    table = lognormal(rng, rows, n)
+    ways: tuple[Any, ...] = (
+        range(n),
+        range(1, n + 1),
+        range(4, 4 + n),
+        range(n, 0, -1),
+        [10 * j for j in range(1, n + 1)],
+        [float(j) for j in range(1, n + 1)],
+        [j // 2 + 1 + (j % 2 + 1) / 10 for j in range(n)],
+        [None] * n,
+    )
+    row = [*ways[rng.integers(len(ways))]]
+    millis = rng.random() < 0.3
+    known = Reading(unit="ms") if millis else Reading()
+    values = (1000 * table).round() if millis else table
+    frame = pd.DataFrame(values, columns=row if row[0] is not None else [*range(n)])
+    if millis:
+        frame = frame.astype(int)
+    write = partial(text, header=row[0] is not None)
+    return Case(f"header {row[:3]}{', ms' * millis}, {rows} rows", frame, write, table, None, known)
+
+
+# Long tables.
+
+
+def calls(rng: Rng) -> Case:
+    rows, n = int(rng.choice([8, 20, 40])), int(rng.choice([2, 5, 8]))
+    table, hosts = lognormal(rng, rows, n), names(rng, n)
+    frame = pd.DataFrame(table, columns=[*hosts])
+    rows_of = long(frame)
+    kind = int(rng.integers(9))
+    if kind <= 1:  # some calls were tried again, the second time counts
+        often = rng.choice(len(rows_of), 3, replace=False)
+        first = rows_of.iloc[often].assign(seconds=9.5)
+        name = ("retries", "attempt", "try_no", "note")[rng.integers(4)]
+        both = pd.concat([first.assign(**{name: 0}), rows_of.assign(**{name: 0})])
+        both.loc[both.duplicated(["host", "step"]), name] = 1
+        if kind == 0:
+            both = both.drop(columns=name).sort_values("step", kind="stable")
+        return Case(f"retries{' with a column' * kind}", both, text, table, hosts)
+    if kind == 2:
+        bad = rng.random(len(rows_of)) < 0.15
+        bad[0] = True
+        status = np.where(bad, "FAILED", "ok")
+        truth = np.where(bad.reshape(rows, n), np.inf, table)
+        out = rows_of.assign(status=status, seconds=np.where(bad, 0.01, rows_of.seconds))
+        return Case("status", out, text, truth, hosts)
+    if kind == 3:
+        slower = pd.DataFrame(3 * lognormal(rng, rows, n), columns=[*hosts])
+        second = long(slower).assign(step=lambda f: f.step + rows)
+        both = pd.concat([rows_of.assign(job_id="A"), second.assign(job_id="B")])
+        return Case("two jobs", both, text, table, hosts)
+    if kind == 4:
+        second = long(pd.DataFrame(lognormal(rng, rows, n), columns=[*hosts]))
+        return Case("two runs", pd.concat([rows_of, second]), text, table, hosts)
+    if kind == 5:
+        shuffled = rows_of.iloc[rng.permutation(len(rows_of))]
+        return Case("shuffled", shuffled, long_write(rng), table, hosts)
+    if kind == 6:
+        twice = pd.concat([rows_of, rows_of.iloc[[3]]])
+        shuffled = twice.iloc[rng.permutation(len(twice))]
+        return Case("shuffled, a call twice", shuffled, text, table, hosts)
+    if kind == 7:
+        made = rng.choice(["max", "mean"])
+        whole = frame.assign(ALL=getattr(frame, made)(axis=1).round(4))
+        return Case(f"worker ALL is the {made}", long(whole), text, table, hosts)
+    indexed = rows_of.rename(columns={"seconds": "duration_s"}).set_index(["host", "step"])
+    return Case("long, index of Parquet", indexed, parquet, table, hosts)
+
+
+def indexed(rng: Rng) -> Case:
+    table, hosts = lognormal(rng, 20, 5), names(rng, 5)
+    frame = pd.DataFrame(table, columns=[*hosts])
+    kind = int(rng.integers(4))
+    if kind == 0:
+        order = rng.permutation(20)
+        shuffled = frame.iloc[order].set_axis(pd.Index(order, name="step"))
+        return Case("index step, shuffled", shuffled, parquet, table, hosts)
+    if kind == 1:
+        both = pd.concat([frame, frame * 1.01]).set_axis(pd.Index([*range(20)] * 2, name="step"))
+        return Case("index step, two runs", both, parquet, table, hosts)
+    turned = frame.T.rename_axis("host")
+    if kind == 2:
+        return Case("index host", turned, parquet, table, hosts)
+    turned = turned.rename(columns="step_{}".format).reset_index()
+    return Case("a row a worker", turned, text, table, hosts)
+
+
+def gaps(rng: Rng) -> Case:
+    table, hosts = lognormal(rng, 20, 5), names(rng, 5)
+    cell = ("", "timeout", "NaN", "OOM")[rng.integers(4)]
+    frame = pd.DataFrame(table, columns=[*hosts]).astype(object)
+    hit = rng.random(table.shape) < 0.05
+    hit[2, 3] = True
+    frame = frame.mask(hit, cell)
+    truth = np.where(hit, np.inf, table) if rng.random() < 0.5 else table[~hit.any(axis=1)]
+    return Case(f"missing {cell!r}", frame, text, truth, hosts)
+
+
+def trace(rng: Rng) -> Case:
+    table = digits(rng, int(rng.choice([6, 12])), int(rng.choice([2, 4])))
+    junk = int(rng.integers(3))
+    frame = pd.DataFrame(table)
+    return Case(
+        f"profiler with {junk} odd events", frame, partial(profiler, junk=junk), table, None
+    )
+
+
+MAKERS = (
+    *(clean, clean, clean, clean, column, column, column, two_columns, row, again, unsteady),
+    *(
+        unit,
+        unit,
+        odd_unit,
+        small_unit,
+        pointed,
+        header,
+        header,
+        calls,
+        calls,
+        indexed,
+        gaps,
+        trace,
+    ),
+)
+
+
+# The person.
+
+OPTION = re.compile(
+    r"--(columns|drop|keep|rows|header|decimal|unit|missing|retries) "
+    r"('[^']*'|[^ ;,)]*(?:,[^ ;,)]+)*)((?:, \w+)*(?:,? or \w+)?)"
+)
+CHOICES = ("unit", "missing", "retries", "header", "decimal")
+
+
+def named_options(refusal: str) -> Iterator[tuple[str, str]]:
+    """What a refusal names: each option with each value, such as ``--unit s, ms, us or ns``."""
+    for option, value, more in OPTION.findall(refusal):
+        yield option, value.strip("'")
+        if option in CHOICES:
+            yield from ((option, other) for other in re.findall(r"\w+", more) if other != "or")
+
+
+def with_option(reading: Reading, option: str, value: str) -> Reading | None:
+    try:
+        match option:
+            case "columns":
+                return replace(reading, columns={**reading.columns, **parse_columns(value)})
+            case "drop" | "keep":
+                before = getattr(reading, option)
+                return replace(reading, **{option: (*before, *value.split(","))})
+            case "unit" if value not in ("s", "ms", "us", "ns"):
+                return replace(reading, unit=float(value))
+            case _:
+                return replace(reading, **{option: value})
+    except ValueError:
+        return None
+
+
+def right(found: Measured, case: Case) -> bool:
+    table = found.tables.get(None)
+    hosts = case.hosts is None or found.hosts == case.hosts
+    if table is None or table.shape != case.table.shape:
+        return False
+    order = [*range(len(found.hosts))]
+    if case.hosts is not None and sorted(found.hosts) == sorted(case.hosts):
+        order, hosts = [found.hosts.index(host) for host in case.hosts], True
+    return hosts and np.allclose(table[:, order], case.table, rtol=1e-9, atol=1e-12)
+
+
+def outcome(case: Case, path: Path, reading: Reading, depth: int = 4) -> str:
+    """``right``, ``told`` (wrong, with a word), ``wrong``; ``refused`` with what then reads it
+    rightly, else ``stuck``; ``mute``: without an option."""
+    try:
+        found = read_measured(str(path), reading)
+    except TableError as error:
+        refusal = error.defect
+    else:
+        if right(found, case):
+            return "right"
+        said = " ".join([*found.assumed, *found.notes, *as_read(found)])
+        return "told" if case.word and case.word in said else f"wrong {said[:200]}"
+    options = [*dict.fromkeys(named_options(refusal))]
+    if not options:
+        return f"mute {refusal}"
+    for option, value in options if depth else ():
+        changed = with_option(reading, option, value)
+        if changed is not None and changed != reading:
+            then = outcome(case, path, changed, depth - 1)
+            if then in ("right", "refused"):
+                return "refused"
+    return f"stuck {refusal}"
+
+
+def judged(count: int, folder: Path, start: int = 0) -> list[tuple[Case, str]]:
+    found = []
+    for seed in range(start, start + count):
+        rng = np.random.default_rng([3, seed])
+        case = MAKERS[seed % len(MAKERS)](rng)
+        path = case.write(case.frame, folder / f"t{seed}")
+        found.append((case, outcome(case, path, case.known)))
+    return found
+
+
+def require_good(found: list[tuple[Case, str]]) -> None:
+    """The three numbers."""
+    told = [f"{case.name}: {how}" for case, how in found if how not in ("right", "refused", "told")]
+    counts = Counter(how.partition(" ")[0] for _, how in found)
+    assert counts["wrong"] == 0, told
+    assert counts["mute"] == 0, told
+    known = [how in ("right", "refused", "told") for case, how in found if case.knowable]
+    assert np.mean(known) >= 0.97, told
+    plain = [how for case, how in found if case.name.startswith("clean")]
+    assert np.mean([how == "right" for how in plain]) > 0.9, Counter(plain)
+    assert all(how in ("right", "refused") for how in plain), told
+
+
+def test_tables_of_known_truth(tmp_path: Path) -> None:
+    require_good(judged(3 * len(MAKERS), tmp_path))
+
+
+@pytest.mark.slow
+def test_many_tables_of_known_truth(tmp_path: Path) -> None:
+    require_good(judged(40 * len(MAKERS), tmp_path, 10_000))
