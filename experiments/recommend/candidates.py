@@ -259,6 +259,24 @@ def _is_number(key: str, value: Any) -> bool:
     return number and key not in NO_CHOICE
 
 
+FARTHEST = 16
+"""How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
+and ever smaller pieces gain a little without end, and each takes twice as long to simulate."""
+
+
+def far_beyond(section: Section, listed: Iterable[Section]) -> bool:
+    """Whether a number lies ``FARTHEST`` times beyond those of the sections that are alike."""
+    mine = alike(section)
+    like = [other for other in listed if alike(other) == mine]
+    return any(
+        not min(other[key] for other in like) / FARTHEST
+        <= value
+        <= max(other[key] for other in like) * FARTHEST
+        for key, value in section.items()
+        if like and _is_number(key, value)
+    )
+
+
 Tried = tuple[Mapping[str, Any], float]
 """A section, and what it takes: infinite where it cannot be built, or is not known."""
 

@@ -134,6 +134,7 @@ class Contender:
         index: among all contenders.
         section: of the config, with a label if the config gives one.
         given: whether the config names it.
+        found: whether the search went on to it from another one.
         profile: what is known without simulating it.
         expected: before anything is trained.
         clocked: its clock alone.
@@ -149,6 +150,7 @@ class Contender:
     index: int
     section: Mapping[str, Any]
     given: bool
+    found: bool = False
     profile: Profile | None = None
     expected: Expected | None = None
     clocked: Performance | None = None

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..config.catalogue import Catalogue
 from ..config.errors import ConfigError
-from .candidates import SearchSpace, Tried, alike, brief, neighbours, whole
+from .candidates import SearchSpace, Tried, alike, brief, far_beyond, neighbours, whole
 from .contender import (
     LIMITS,
     UNBUILT,
@@ -309,11 +309,14 @@ def _go_on(
     tried: list[Tried] = [
         (whole(one.section, catalogue), worth(one)[1]) for one in search.contenders
     ]
+    first = [whole(one.section, catalogue) for one in search.contenders if not one.found]
     new: dict[Contender, Contender] = {}
     for one in best:
         for section in neighbours(whole(one.section, catalogue), tried, workers, FLAT):
+            if far_beyond(section, first):
+                continue
             tried.append((section, np.inf))
-            found = Contender(len(search.contenders), brief(section, catalogue), False)
+            found = Contender(len(search.contenders), brief(section, catalogue), False, True)
             search.contenders.append(found)
             new[found] = one
     return new

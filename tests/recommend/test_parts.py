@@ -21,6 +21,7 @@ from erasurehead.experiments.recommend.candidates import (
     LEFT_OUT,
     SearchSpace,
     Tried,
+    far_beyond,
     neighbours,
 )
 from erasurehead.experiments.recommend.contender import (
@@ -271,6 +272,24 @@ def test_a_limit_on_the_load_bounds_what_is_searched() -> None:
     space = SearchSpace(30, 1.0, 3)
     loads = {section.get("load", 1) for section in space.sections(BUILT_IN)}
     assert loads <= {1, 2, 3}
+
+
+def test_one_goes_on_sixteen_times_as_far_at_most() -> None:
+    listed = [
+        {"name": "drop_compute", "pieces": 10, "patience": patience, "stop": None}
+        for patience in (1.0, 3.0)
+    ]
+    for pieces, patience, far in (
+        (160, 1.0, False),
+        (161, 1.0, True),
+        (10, 0.0625, False),
+        (10, 0.06, True),
+        (1, 48.0, False),
+        (1, 49.0, True),
+    ):
+        section = {**listed[0], "pieces": pieces, "patience": patience}
+        assert far_beyond(section, listed) is far
+        assert not far_beyond({**section, "stop": "all"}, listed)  # nothing alike to go on from
 
 
 def test_neighbours_lie_half_way() -> None:
