@@ -40,7 +40,7 @@ from .pictures.style import ONE_PANEL
 from .reproduce.atlas import Atlas
 from .reproduce.base import Effort
 from .run import timeline
-from .run.files import locked, write_bytes
+from .run.files import all_or_none, locked, write_bytes
 from .text import number_of
 
 # What is known of a scheme stands in its docstring.
@@ -349,7 +349,8 @@ def write_atlas(output: Path, progress: Callable[[int, int], None]) -> Path:
     there = path.exists() or (output / FOLDER).exists()
     if there and not text_at(path).startswith(HEADING.splitlines()[0]):
         raise ConfigError(f"{output}: holds another {PAGE} or {FOLDER}/; give another --output")
-    with locked(output):
+    pictures = [output / FOLDER / f"{name}.png" for name in (*families, COMPARISON)]
+    with locked(output), all_or_none([*pictures, path]):
         progress(0, len(families) + 1)
         for done, (name, family) in enumerate(families.items(), start=1):
             picture = paint.figure(portrait(*family.portrait(), names))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from .config.errors import of_the_user
+from .config.errors import Failed, of_the_user
 from .page.terminal import tell
 from .text import line
 
@@ -31,9 +32,17 @@ def main() -> None:
     arguments = [each for each in sys.argv[1:] if each != DEBUG]
 
     def command() -> int | None:
-        from .commands import app  # takes a while, and may fail
+        from . import commands  # takes a while, and may fail
 
-        code: int | None = app(arguments, standalone_mode=False)
+        try:
+            code: int | None = commands.app(arguments, standalone_mode=False)
+        except SystemExit as end:
+            came = traceback.extract_tb(end.__traceback__)
+            if isinstance(end.__context__, BrokenPipeError):  # so Rich ends
+                raise end.__context__ from None
+            if all(frame.filename != commands.__file__ for frame in came):
+                raise  # the completion of a shell
+            raise Failed(f"{came[-1].filename}: line {came[-1].lineno}: exits") from None
         return code
 
     with stopped_by_ctrl_c(arguments):
@@ -43,7 +52,7 @@ def main() -> None:
 
 # Ctrl-C: one line, exit code 130, whatever the command is doing at the moment.
 #
-# Nothing needs to be tidied up: files are whole or absent at any time, and processes that compute
+# Little needs to be tidied up: files are whole or absent at any time, and processes that compute
 # cells end when this one does. So the command stops at once, instead of raising
 # ``KeyboardInterrupt`` in the middle of an import, a finalizer or a thread's lock. Only while
 # files are written that belong together does Ctrl-C wait a moment (``run.files.postponed``).
@@ -69,6 +78,9 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
     def stop(number: int, frame: FrameType | None) -> None:
         try:
             os.write(STDERR, SHOW_CURSOR + words if os.isatty(STDERR) else words)
+            if (process := sys.modules.get("multiprocessing.process")) is not None:
+                folder = process.current_process()._config.get("tempdir")  # of its addresses
+                shutil.rmtree(folder or "", ignore_errors=True)
         finally:
             os._exit(INTERRUPTED)
 
@@ -89,7 +101,7 @@ def stopped_by_ctrl_c(arguments: Sequence[str]) -> Iterator[None]:
 # Whatever goes wrong becomes one line and an exit code: what the user can mend is exit code 2,
 # anything else is a fault of ours, with the traceback in a file.
 
-BAD_INPUT, INTERNAL, NOBODY_READS = 2, 70, 1
+BAD_INPUT, INTERNAL, NOBODY_READS, FAILED = 2, 70, 1, 1
 
 
 def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
@@ -110,25 +122,33 @@ def guarded(command: Callable[[], int | None], debug: bool = False) -> int:
         try:
             code = command() or 0
             sys.stdout.flush()
-        except Exception as error:
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # a plugin may raise what is no Exception
             code = _report(error, debug)
         finally:
             _flush()
     return code
 
 
-def _report(error: Exception, debug: bool) -> int:
+def _report(error: BaseException, debug: bool) -> int:
     """Say in one line what happened; returns the exit code."""
     if isinstance(error, BrokenPipeError):
         return NOBODY_READS
     kind = type(error)  # of a module that may never have been imported
     if kind.__name__ == "Abort" and kind.__module__ in ("typer.exceptions", "click.exceptions"):
-        return INTERRUPTED
+        if not isinstance(error.__cause__, EOFError):
+            return INTERRUPTED
+        error = error.__cause__  # no end of the user's input, of which there is none
+        kind = type(error)
     if kind.__name__ == "NoArgsIsHelpError":  # the help has been shown, or is the message
         return BAD_INPUT
     if debug:
         for each in _details(error).splitlines():
             tell(each, len(each) * 10)
+    if isinstance(error, Failed):
+        tell(f"failed: {error}")
+        return FAILED
     mistake = of_the_user(error)
     if mistake is not None:
         tell(f"error: {mistake}")

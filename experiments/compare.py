@@ -330,7 +330,7 @@ def compare_results(first: Path, second: Path, output: Path, command: str = "") 
     notes = differences(one, two, *names)
     said = replace(comparison_answer(table, *names), command=command, notes=notes)
     chart = Chart(PICTURE, *CAPTION, comparison_picture(together, *names))
-    with output_folder(output, FILES):
+    with files.postponed(), output_folder(output, FILES):
         files.remove([output / ANSWER])
         files.write_bytes(output / TABLE, table.to_csv(index=False).encode())
         style.save(paint.figure(chart.picture), output / PICTURE)

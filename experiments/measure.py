@@ -5,22 +5,25 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, final
 
 import numpy as np
 import pandas as pd
 from typing_extensions import override
 
+from ..sim.numerics import one_thread
 from ..sim.types import FloatArray
 from .config import build
 from .config.build import Training
 from .config.cells import cells
 from .config.errors import ConfigError, at
-from .live.command import slowed
+from .live.command import LONGEST, slowed
 from .live.masters import arrivals
 from .live.worker import Computation, HeldPartitions, Setup, Vector, Wanted, parts_of
 from .live.workers import hired
-from .options import MeasureRequest
+from .options import MeasureRequest, cores
+from .page import terminal
 from .run import files
 from .run.command import Progress
 
@@ -28,6 +31,11 @@ COLUMNS = ("worker", "host", "round", "load", "start", "end", "busy", "seconds")
 
 STRETCH = 5
 """Rounds of a load in a row."""
+
+LONG = 60.0
+"""Seconds from which on it is said how long it takes."""
+
+USUAL = MeasureRequest()
 
 MOST_LOADS = 1000
 LARGEST = 20_000
@@ -137,6 +145,44 @@ def _turns(loads: Sequence[int], rounds: int) -> Iterator[tuple[int, int]]:
                 yield turn, load
 
 
+def _require_short(workload: Workload, asked: MeasureRequest, loads: Sequence[int]) -> None:
+    """Say how long it takes, by a task that is tried out here, where that is long.
+
+    Raises:
+        ConfigError: it takes more than a day; the option that makes it so long is named.
+    """
+    task, size = workload.tasks[0], 1.0
+    if isinstance(task, Products):
+        task, size = Products(min(task.size, USUAL.size)), max(task.size / USUAL.size, 1.0)
+    spent = []
+    with one_thread():
+        for _ in range(2):  # the first one starts libraries
+            began = time.perf_counter()
+            task.compute(Wanted(0, (1, workload.model), {}, lambda: None))
+            spent.append(time.perf_counter() - began)
+    waits = len(workload.tasks) / cores() if asked.scheduler is None else 1.0  # for a processor
+    each = min(spent) * max(waits, 1.0)
+    slow = max([1.0, *dict(slowed(asked.slow)).values()])
+    turns, usually = (each + -(-each // STRETCH) for each in (asked.rounds, USUAL.rounds))
+    usual = {
+        "--slow": (asked.slow, slow, 1.0),
+        "--loads": (asked.loads, min(sum(loads), 1e300), sum(read_loads(USUAL.loads))),
+        "--rounds": (asked.rounds, turns, usually),
+        "--size": (asked.size, size**3, 1.0),
+    }
+    expected = each * prod(mine for _, mine, _ in usual.values())
+    if not expected <= LONGEST:
+        # The first one that makes it short enough alone, or the one that is the furthest off.
+        alone = [
+            name for name, (_, mine, other) in usual.items() if expected / mine * other <= LONGEST
+        ]
+        name = alone[0] if alone else max(usual, key=lambda name: usual[name][1] / usual[name][2])
+        text = f"takes about {expected / 86400:.3g} days; must take one at most"
+        raise at(name, usual[name][0], text)
+    if expected > LONG:
+        terminal.say(f"the tasks take about {expected:.3g} s")
+
+
 def measure(
     document: Mapping[str, Any] | None, asked: MeasureRequest, progress: Progress
 ) -> pd.DataFrame:
@@ -163,6 +209,7 @@ def measure(
         if worker >= len(tasks):
             raise at("--slow", worker, f"must be a worker from 0 to {len(tasks) - 1}")
     files.require_file(output)
+    _require_short(workload, asked, loads)
     rows: list[tuple[object, ...]] = []
     with hired(len(tasks), asked.scheduler) as workers:
         workers.set_up([Setup(task, slow=slow.get(j, 1.0)) for j, task in enumerate(tasks)])

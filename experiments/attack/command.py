@@ -119,6 +119,7 @@ def require_own(output: Path, config: Mapping[str, Any]) -> None:
         raise ConfigError(f"{output}: holds the result of another config; give another --output")
 
 
+@files.postponed()
 def write_attack(planned: AttackPlan, frame: pd.DataFrame, output: Path) -> list[Path]:
     """Write config, table and pictures under ``output``; returns the files.
 

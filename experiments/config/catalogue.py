@@ -6,16 +6,17 @@ import hashlib
 import importlib
 import importlib.metadata
 import inspect
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, is_dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TextIO
 
 from ...delay_models import MODELS, DelayModel
 from ...sim.files import UnusableFile, require_regular
@@ -181,7 +182,8 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
         module.__file__ = str(path)
         sys.modules[name] = module  # where dataclasses look up the names in their annotations
         try:
-            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+            with streams_kept():
+                exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a plugin may exit, or raise what is no Exception
@@ -193,7 +195,8 @@ def _file(path: Path) -> tuple[ModuleType, tuple[Path, ...], str]:
 def _module(name: str) -> tuple[ModuleType, tuple[Path, ...], str]:
     """An installed module; its code is all of its package's, since it may import any of that."""
     try:
-        module = importlib.import_module(name)
+        with streams_kept():
+            module = importlib.import_module(name)
         top = sys.modules[name.partition(".")[0]]
     except KeyboardInterrupt:
         raise
@@ -211,6 +214,42 @@ def _digest(files: tuple[Path, ...]) -> str:
     """Taken once: what was imported stays what it was, whatever becomes of the files."""
     contents = (file.name.encode() + file.read_bytes() for file in files)
     return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+@contextmanager
+def streams_kept() -> Iterator[None]:
+    """Within this context a plugin runs. If it closes stdout or stderr, the program gets it back.
+
+    Raises:
+        OSError: it did.
+    """
+    before = sys.stdout, sys.stderr
+    spare: dict[int, int] = {}
+    for number in (1, 2):
+        with suppress(OSError):  # the program itself may have none
+            spare[number] = os.dup(number)
+    closed = [stream.closed for stream in before if stream is not None]
+    try:
+        yield
+    finally:
+        lost = [stream.closed for stream in before if stream is not None] != closed
+        for number, copy in spare.items():
+            with suppress(OSError):
+                if os.path.samestat(os.fstat(number), os.fstat(copy)):
+                    continue
+            lost = True
+            os.dup2(copy, number)
+        for copy in spare.values():
+            os.close(copy)
+        sys.stdout, sys.stderr = map(_open_again, before, (1, 2))
+        if lost:  # whatever that has led to
+            raise OSError("it closes the standard output or error, which are the program's")
+
+
+def _open_again(stream: TextIO, number: int) -> TextIO:
+    if stream is None or not stream.closed:
+        return stream
+    return open(number, "w", encoding=stream.encoding, errors=stream.errors, closefd=False)
 
 
 @contextmanager

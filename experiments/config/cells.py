@@ -241,7 +241,8 @@ def resolved(document: Mapping[str, Any]) -> dict[str, Any]:
     return {name: filled(base.get(name), value) for name, value in full.items()} | kept
 
 
-def _sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+def read_sweep(document: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """The swept keys of a document, and the values of each."""
     given = document.get("sweep", {})
     if isinstance(given, Mapping):
         ranges = {key: range_values(value, f"sweep.{key}") for key, value in given.items()}
@@ -276,7 +277,7 @@ class _Grid:
     def __init__(
         self, document: Mapping[str, Any], catalogue: Catalogue, data_dir: Path | None
     ) -> None:
-        self.sweep = _sweep(document)
+        self.sweep = read_sweep(document)
         self.base = {key: value for key, value in document.items() if key != "sweep"}
         self._catalogue, self._data_dir = catalogue, data_dir
         if self.base.get("workers") == AUTO:

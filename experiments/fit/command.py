@@ -105,6 +105,7 @@ FILES = (
 )
 
 
+@files.postponed()
 def write_fit(findings: Findings, said: Answer, output: Path) -> Page:
     """Write tables, pictures, report, config and answer under ``output``; returns the page."""
     config, found = write_yaml(findings.config), tables_of(findings)

@@ -15,7 +15,7 @@ from ...sim.engines.simulate import simulate
 from ..config import build
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
-from ..config.errors import ConfigError, at
+from ..config.errors import ConfigError, Failed, at
 from ..options import LiveRequest
 from ..page import terminal
 from ..run import files
@@ -24,9 +24,8 @@ from ..run.compute import CellResult
 from ..run.estimate import Room, check
 from ..run.files import output_folder
 from ..run.outputs import CONFIG, FILES, make_way
-from ..run.records import summary_table
+from ..run.records import diverged, summary_table
 from .cell import Facts, How, play
-from .masters import CannotEnd
 from .worker import refusal
 
 SAME = 1e-9
@@ -139,7 +138,7 @@ def run_live(
             started, before = time.monotonic(), done
             try:
                 numbers, said = play(cell, how, count)
-            except CannotEnd as error:
+            except Failed as error:
                 failed.append((cell, str(error)))
                 done = before + build.iterations(cell.settings) * cell.settings.replications
                 continue
@@ -148,7 +147,13 @@ def run_live(
             seconds[cell.key] = round(time.monotonic() - started, 3)
         summary = summary_table(finished)
         summary["live"] = True
-        outcome = Outcome(finished, failed, seconds, summary, _warnings(checked.warnings, facts))
+        outcome = Outcome(
+            finished,
+            failed,
+            seconds,
+            summary,
+            _warnings((*checked.warnings, *diverged(finished)), facts),
+        )
         live = _said(how, at_once, finished, facts)
         write_result(config, output, outcome, time.monotonic() - began, live)
     return outcome, facts

@@ -21,11 +21,12 @@ from ...sim.engines.run import CheckedTape, Run
 from ...sim.schemes.base import Fixed
 from ...sim.types import BoolArray, FloatArray
 from ..config.build import Training
+from ..config.errors import Failed
 from .worker import Vector
 from .workers import Arrival, ConnectedWorkers, Death
 
 
-class CannotEnd(RuntimeError):
+class CannotEnd(Failed):
     """An update that waits for workers which are gone.
 
     Args:

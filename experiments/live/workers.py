@@ -193,16 +193,16 @@ def _local(workers: int) -> Iterator[ConnectedWorkers]:
     lanes.prepare()
     context: Any = multiprocessing.get_context("forkserver" if lanes.SERVER else "spawn")
     lines, started = [], []
-    with lanes.without_main(), lanes.undisturbed():
-        for worker in range(workers):
-            line, far = context.Pipe()
-            each = context.Process(target=process, args=(far,), name=f"worker {worker}")
-            each.daemon = True
-            each.start()
-            far.close()
-            lines.append(line)
-            started.append(each)
     try:
+        with lanes.without_main(), lanes.undisturbed(), lanes.served():
+            for worker in range(workers):
+                line, far = context.Pipe()
+                lines.append(line)
+                each = context.Process(target=process, args=(far,), name=f"worker {worker}")
+                each.daemon = True
+                each.start()
+                far.close()
+                started.append(each)
         names = [f"{each.name} (process {each.pid})" for each in started]
         yield ConnectedWorkers(lines, names, [platform.node()] * workers)
     finally:

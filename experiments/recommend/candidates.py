@@ -260,8 +260,8 @@ def _is_number(key: str, value: Any) -> bool:
 
 
 FARTHEST = 16
-"""How many times beyond what was listed at first one goes on. Where messages cost nothing, ever more
-and ever smaller pieces gain a little without end, and each takes twice as long to simulate."""
+"""How many times beyond what was listed at first one goes on. Where messages cost nothing, ever
+more and ever smaller pieces gain a little without end, and take twice as long to simulate."""
 
 
 def far_beyond(section: Section, listed: Iterable[Section]) -> bool:

@@ -19,7 +19,7 @@ from ...sim.load_laws import LoadLaw
 from ...sim.types import FloatArray, Loads, TapeAround, TapeLike
 from ..config import build
 from ..config.catalogue import Catalogue
-from ..config.cells import Cell, catalogue_of, cells
+from ..config.cells import Cell, catalogue_of, cells, read_sweep
 from ..config.errors import ConfigError, at
 from ..config.settings import Settings
 from ..fit import command
@@ -190,8 +190,8 @@ def read_scenario(
     Raises:
         ConfigError: it is bad, has a grid, or its data are missing.
     """
-    if document.get("sweep"):
-        keys = ", ".join(map(str, document["sweep"]))
+    if sweep := read_sweep(document):
+        keys = ", ".join(sweep)
         raise ConfigError(f"sweep: must be empty; choose one value with --set for {keys}")
     whole = {"schemes": None, **document}
     whole["schemes"] = whole["schemes"] or [TODAY]

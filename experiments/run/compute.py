@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from ...sim.schemes.decoders import Conditioning
 from ...sim.steps import EXACT, Dense, Steps
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
+from ..config.catalogue import streams_kept
 from ..config.cells import Cell
 from ..config.errors import ConfigError, at, is_memory, out_of_memory
 from .files import cell_path, read_arrow, write_arrow
@@ -132,7 +134,8 @@ def compute_cell(cell: Cell, share: Callable[[float], None]) -> Done:
     began = time.monotonic()
     result: CellResult | str
     try:
-        result = compute(cell, lambda done, total: share(done / total))
+        with streams_kept() if cell.code else nullcontext():
+            result = compute(cell, lambda done, total: share(done / total))
     except EXPECTED as error:
         result = str(error)
     except KeyboardInterrupt:
@@ -280,8 +283,8 @@ def _replications(
     busy, useful = work.busy.mean(axis=1), work.useful.mean(axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):  # delays of 0 s: no time, no share
         frame = {"elapsed": elapsed, "utilisation": busy / elapsed, "wasted": _wasted(useful, busy)}
-    if trace.fails:
-        frame["dead"] = work.down.mean(axis=1) / elapsed
+        if trace.fails:
+            frame["dead"] = work.down.mean(axis=1) / elapsed
     if losses is not None:
         if losses.final_auc is not None:
             frame["test_auc"] = losses.final_auc
@@ -313,8 +316,8 @@ def _workers(trace: Trace) -> Columns:
             "last": np.bincount(last, minlength=n) / (replications * updates),
             "cost": np.bincount(last, margin, minlength=n) / replications,
         }
-    if trace.fails:
-        frame["dead"] = work.down.sum(axis=0) / elapsed
+        if trace.fails:
+            frame["dead"] = work.down.sum(axis=0) / elapsed
     return frame
 
 

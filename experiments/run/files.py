@@ -8,7 +8,7 @@ import secrets
 import signal
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -259,6 +259,32 @@ def locked(folder: Path) -> Iterator[None]:
                 os.close(handle)
 
 
+@contextmanager
+def all_or_none(paths: Sequence[Path]) -> Iterator[None]:
+    """If this context ends with an error, such as a full disk, what it has written of these files
+    goes again, so that nobody takes a part for the whole."""
+
+    def known(path: Path) -> tuple[int, int] | None:
+        try:
+            found = path.lstat()
+        except (OSError, ValueError):
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+    before = {path: known(path) for path in paths}
+    try:
+        yield
+    except BaseException:
+        for path, as_it_was in before.items():
+            if known(path) not in (None, as_it_was):
+                with suppress(OSError):
+                    path.unlink()
+        for folder in {path.parent for path in paths}:
+            with suppress(OSError):  # not empty
+                folder.rmdir()
+        raise
+
+
 MARK = ".erasurehead"
 """A file in each folder of results, also after a command that was killed."""
 
@@ -274,7 +300,8 @@ def output_folder(
 ) -> Iterator[None]:
     """``locked`` for a folder of results, which must be new, empty, or one of ours.
 
-    What stands in the way of ``names``, the files to come, is found now, not after hours of work.
+    What stands in the way of ``names``, the files to come, is found now, not after hours of work;
+    they come all or not at all.
 
     So nothing of the user's is replaced or removed: neither in a folder that holds other things
     than results, nor ``reads``, the files that the command itself reads.
@@ -304,7 +331,8 @@ def output_folder(
         try:
             if not mark.exists():
                 write_bytes(mark, MARKED)
-            yield
+            with all_or_none(paths):
+                yield
         finally:
             if {path.name for path in folder.iterdir()} <= {MARK, NAME}:
                 mark.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ task waits and the lane has nothing else to do: then there is no doubt which tas
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from dataclasses import dataclass
 from itertools import count
@@ -27,6 +28,9 @@ from types import ModuleType
 from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from typing_extensions import override
+
+from ..config.errors import Failed
+from .files import postponed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -229,8 +233,34 @@ def prepare() -> None:
     """Start the server, if this system can have one, and return at once: it imports meanwhile."""
     if SERVER:
         multiprocessing.set_forkserver_preload(PRELOADED)
-        with undisturbed():
+        with undisturbed(), postponed():
             forkserver.ensure_running()
+
+
+@atexit.register
+def _unlink_address() -> None:
+    """As the server ends: its command may have been killed, and then leaves the address behind."""
+    server: Any = vars(forkserver)["_forkserver"]
+    address = server._forkserver_address
+    if server._forkserver_pid is None and isinstance(address, str) and os.path.isabs(address):
+        with suppress(OSError):
+            os.unlink(address)
+            os.rmdir(os.path.dirname(address))
+
+
+@contextmanager
+def served() -> Iterator[None]:
+    """Within this context processes start.
+
+    Raises:
+        Failed: the server that they are forked from has died.
+    """
+    try:
+        yield
+    except (ConnectionError, EOFError):
+        raise Failed(
+            "the process died that worker processes are forked from; run the same command again"
+        ) from None
 
 
 @contextmanager
@@ -278,10 +308,10 @@ class ProcessLane(Lane):
             return self._executor.submit(_call, task, item)
         for attempt in count(1):
             try:
-                with without_main(), undisturbed() if SERVER else nullcontext():
+                with without_main(), undisturbed() if SERVER else nullcontext(), served():
                     future = self._executor.submit(_call, task, item)
                 break
-            except (ConnectionError, EOFError):  # the server died, and a new one starts in a moment
+            except Failed:  # a new server starts in a moment
                 if attempt == STARTS:
                     raise
                 time.sleep(PAUSE)

@@ -27,7 +27,7 @@ def mean_and_error(values: FloatArray) -> tuple[float, float]:
     known = values[~np.isnan(values)]
     if known.size < 2:
         return (float(known[0]) if known.size else np.nan), np.nan
-    with np.errstate(invalid="ignore"):  # a loss can be infinite; its error is then NaN
+    with np.errstate(invalid="ignore", over="ignore"):  # of a model that diverged
         return float(known.mean()), float(known.std(ddof=1) / np.sqrt(known.size))
 
 
@@ -37,7 +37,7 @@ def mean_interval(values: FloatArray) -> tuple[float, float, float]:
     if known.size < 2:
         return (*mean_and_error(known), np.nan)
     quantile = stdtrit(known.size - 1, (1 + CONFIDENCE) / 2)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         half = quantile * known.std(ddof=1) / np.sqrt(known.size)
         return float(known.mean()), float(known.mean() - half), float(known.mean() + half)
 
@@ -54,6 +54,31 @@ def interval_columns(name: str, interval: tuple[float, float, float]) -> dict[st
     """An interval as columns of a row: ``name``, ``name_low`` and ``name_high``."""
     middle, low, high = interval
     return {name: middle, f"{name}_low": low, f"{name}_high": high}
+
+
+DIVERGED = 1000.0
+"""Times the loss at the start: noisy models end above it, but none this far comes back."""
+
+SOME = 3
+"""Cells that are named."""
+
+
+def diverged(finished: Sequence[tuple[Cell, CellResult]]) -> tuple[str, ...]:
+    """A line that names the cells whose models diverged, if any did."""
+    labels = []
+    for cell, result in finished:
+        if "train_loss" not in result.per_iteration:
+            continue
+        runs = result.per_iteration["train_loss"].reshape(len(result.replications), -1)
+        if not (runs[:, -1] <= DIVERGED * np.maximum(runs[:, 0], np.finfo(float).tiny)).all():
+            labels.append(cell.label)
+    if not labels:
+        return ()
+    more = f", and {len(labels) - SOME} more" if len(labels) > SOME else ""
+    return (
+        f"diverged: {', '.join(labels[:SOME])}{more}: the training loss ends over {DIVERGED:g} "
+        "times where it began; take a smaller learning rate",
+    )
 
 
 COMPARED = sorted((m for m in METRICS.values() if m.compared), key=lambda m: m.unit != "s")
@@ -80,7 +105,9 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     for metric in COMPARED:
         a, b = mine.get(metric.name), base.get(metric.name)
         if a is not None and b is not None:
-            row |= interval_columns(f"{metric.name}_difference", mean_interval(a - b))
+            with np.errstate(invalid="ignore", over="ignore"):  # both diverged
+                difference = a - b
+            row |= interval_columns(f"{metric.name}_difference", mean_interval(difference))
             row |= interval_columns(f"{metric.name}_ratio", ratio_interval(a, b))
     return row
 

@@ -103,6 +103,7 @@ class Verification:
 FILES = ("verify.parquet", "verify.csv")
 
 
+@files.postponed()
 def write_verification(result: Verification, output: Path) -> None:
     """Write both files, after removing those of an earlier run."""
     frame = result.frame()

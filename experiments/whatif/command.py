@@ -131,6 +131,7 @@ def file_names(loads: Iterable[float | None]) -> list[str]:
     return [ANSWER, *CSV, *csv, page.HEAT_MAP, page.TIMELINE, *drawn, REPORT]
 
 
+@files.postponed()
 def write_whatif(measured: Measured, studies: Sequence[Study], said: Answer, output: Path) -> Page:
     """Write tables, pictures, report and answer under ``output``; returns what they say.
 

@@ -60,7 +60,8 @@ class IgnoreStragglers(SchemeFamily):
         rescale: multiply the sum of the m arrivals by n/m, as the authors of ErasureHead do. The
             decoded gradient is then unbiased when workers arrive in random order, with a deadline
             too, as long as somebody arrives; a round without arrivals decodes to 0.
-        deadline: seconds after which a round ends in any case.
+        deadline: seconds after which a round ends in any case; alone, it lasts so long also where
+            all have arrived (``wait_for: n`` beside it ends the round then).
         stop: when a round ends, in place of ``wait_for`` and ``deadline``.
 
     Facts:

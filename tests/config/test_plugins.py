@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import pickle
 import subprocess
@@ -22,7 +24,7 @@ from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.command import RunOptions, run
 from erasurehead.experiments.run.estimate import check
 from erasurehead.sim.schemes import SCHEMES
-from tests.tools import ROOT, inside
+from tests.tools import ROOT, inside, process
 
 PLUGIN = '''
 from __future__ import annotations
@@ -104,6 +106,17 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def with_plugin(file: Path, **changes: Any) -> dict[str, Any]:
     return BASE | {"plugins": [str(file)]} | changes
+
+
+def spoilt(file: Path, words: str) -> Path:
+    """A config, and the plugin with something that it does while it draws."""
+    before = "        return rng.uniform"
+    assert before in PLUGIN
+    source = PLUGIN.replace(before, f"        {words}\n{before}")
+    file.write_text(f"{source}\nimport os, sys\nclass Odd(BaseException): ...\n")
+    config = file.with_name("c.yaml")
+    config.write_text(yaml.safe_dump(with_plugin(file)))
+    return config
 
 
 def keys(document: dict[str, Any]) -> list[str]:
@@ -312,15 +325,44 @@ def test_a_plugin_that_exits_while_it_computes_is_a_failed_cell(
     words: str, file: Path, tmp_path: Path
 ) -> None:
     """Catches exit code 0 with nothing computed; other cells have their numbers."""
-    before = "        return rng.uniform"
-    assert before in PLUGIN
-    source = PLUGIN.replace(before, f"        {words}\n{before}")
-    file.write_text(f"{source}\nimport sys\nclass Odd(BaseException): ...\n")
-    config = tmp_path / "c.yaml"
-    config.write_text(yaml.safe_dump(BASE | {"plugins": [str(file)]}))
-    done = inside("run", config, "--output", tmp_path / "out")
+    done = inside("run", spoilt(file, words), "--output", tmp_path / "out")
     assert done.returncode == 1, done
     assert ("Odd: q" if "Odd" in words else "SystemExit") in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param("run", marks=pytest.mark.slow),
+        "sweep --set seed=1,2",
+        pytest.param("sweep --set seed=1,2 --jobs 2", marks=pytest.mark.slow),
+    ],
+)
+def test_a_plugin_that_closes_what_the_program_speaks_with(
+    command: str, file: Path, tmp_path: Path
+) -> None:
+    """In a process of its own, whose streams these are; each cell fails, and all is said."""
+    config = spoilt(file, "os.close(2); sys.stdout.close()")
+    name, *options = command.split()
+    done = process(name, config, *options, "--output", tmp_path / "out")
+    assert done.returncode == 1, done
+    cells_ = 3 * (2 if "seed" in command else 1)
+    assert done.stderr.count("OSError: it closes the standard output") == cells_, done
+    assert "results in " in done.stdout
+
+
+def test_a_plugin_that_closes_while_it_is_read_or_exits_in_another_command(
+    file: Path, tmp_path: Path
+) -> None:
+    config = spoilt(file, "sys.exit(0)")
+    done = inside("live", config, "--output", tmp_path / "out")
+    assert (done.returncode, "my_code.py: line" in done.stderr) == (1, True), done
+    file.write_text(f"{PLUGIN}\nimport sys\nsys.stdout.close()\n")
+    with (
+        contextlib.redirect_stdout(io.StringIO()),
+        pytest.raises(ConfigError, match="OSError: it closes the standard output"),
+    ):
+        keys(with_plugin(file))
 
 
 @pytest.mark.parametrize(

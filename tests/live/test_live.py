@@ -328,6 +328,9 @@ def test_a_task_is_as_many_gradients_as_its_load() -> None:
     [
         (["--loads", "1,x"], "--loads = '1,x': must be whole numbers"),
         (["--loads", "2,2"], "none twice"),
+        (["--slow", "1=1e9"], "--slow = ['1=1e9']: takes about "),
+        (["--loads", "1,300000000"], "--loads = '1,300000000': takes about "),
+        (["--size", "20000", "--rounds", "10000"], "must take one at most"),
         (["--size", "0"], "--size = 0: must be from 1"),
         (["--slow", "4=2"], "--slow = 4: must be a worker from 0 to 3"),
         (["--output", "table.parquet"], "must end in .csv"),

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.run.files import NAME, locked, output_folder, writer_of
 from erasurehead.experiments.run.outputs import unfinished
 from tests.run.commands import PATIENCE, ROOT, start
+from tests.tools import inside
 
 HOLDER = """
 import sys
@@ -142,3 +144,48 @@ def test_a_full_disk_keeps_no_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with pytest.raises(ConfigError, match="No space left on device"), locked(tmp_path):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "attack c.yaml",
+        pytest.param("fit t.csv", marks=pytest.mark.slow),
+        pytest.param("whatif t.csv", marks=pytest.mark.slow),
+        pytest.param("recommend c.yaml --only uncoded", marks=pytest.mark.slow),
+        pytest.param("compare one two", marks=pytest.mark.slow),
+        pytest.param("atlas", marks=pytest.mark.slow),
+    ],
+)
+def test_what_a_full_disk_cuts_short_goes_again(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whichever file it is at which the disk is full; catches tables without their answer."""
+    monkeypatch.chdir(tmp_path)
+    rows = np.random.default_rng(0).exponential(size=(30, 4)) + 0.1
+    np.savetxt("t.csv", rows, delimiter=",", header="a,b,c,d", comments="")
+    delay = {"model": "exponential", "rate": 1.0}
+    schemes = [{"name": "fractional_repetition", "load": 2}]
+    config = {"workers": 4, "iterations": 3, "delay": delay, "schemes": schemes}
+    Path("c.yaml").write_text(yaml.safe_dump(config))
+    if command.startswith("compare"):
+        for folder in ("one", "two"):
+            assert inside("run", "c.yaml", "--output", folder).returncode == 0
+    replace, left = Path.replace, 0
+
+    def full(part: Path, target: Path) -> Path:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return replace(part, target)
+
+    monkeypatch.setattr(Path, "replace", full)
+    for at in (1, 3, 5, 9):
+        left = at
+        done = inside(*command.split(), "--output", "out")
+        if left > 0:  # it has fewer files
+            assert done.returncode == 0
+            break
+        assert (done.returncode, "No space left on device" in done.stderr) == (2, True), done
+        assert not Path("out").exists(), at

@@ -17,6 +17,7 @@ from erasurehead.experiments.run.compute import compute
 from erasurehead.experiments.run.records import (
     Finished,
     comparison,
+    diverged,
     interval_columns,
     iterations_table,
     mean_and_error,
@@ -92,6 +93,25 @@ def test_the_final_loss_is_the_last_one_also_where_it_is_not_finite() -> None:
     times = per_replication(again)["iteration_time"]
     expected = again.iterations.groupby("replication")["time"].max().to_numpy() / 4
     np.testing.assert_allclose(times, expected)
+
+
+def test_a_model_that_diverged_is_said_once_and_no_library_warns() -> None:
+    """Of the least squares of so large a rate the loss overflows; warnings are errors here."""
+    problem = {"dataset": "synthetic", "loss": "least_squares", "rows": 60, "features": 20}
+    schemes = [{"name": "uncoded"}, {"name": "uncoded", "label": "again"}]
+    found = {
+        rate: finished(
+            problem=problem,
+            schemes=schemes,
+            iterations=10,
+            optimizer={"rule": "nesterov", "learning_rate": rate},
+        )
+        for rate in (0.01, 1e15)
+    }
+    summary_table(found[1e15])
+    assert diverged(found[0.01]) == ()
+    (line,) = diverged(found[1e15])
+    assert line.startswith("diverged: uncoded, again: the training loss ends over 1000 times")
 
 
 def test_metrics_of_cells_taken_together_are_those_of_each_to_the_bit() -> None:

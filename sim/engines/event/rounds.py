@@ -225,15 +225,15 @@ def event_rounds(run: Run, scheme: RoundScheme, recorder: Recorder | None = None
     if scheme.sees is not Sees.NOTHING:
         return to_the_end(event_course(run, scheme, recorder))
     stopping = plan_of(run, scheme, scheme.start(len(run.tapes))).stopping
-    masters = []
+    played = []
     for replication in range(len(run.tapes)):
         master = _master(run, scheme, replication, recorder)
         master.advance()
         for row in _offsets(run, scheme, replication):
             master.open_round(row, stopping.of(replication))
             master.advance()
-        masters.append(master)
-    return _trace(run, masters)
+        played.append(_numbers(master))  # the master holds blocks of tapes
+    return _trace(run, played)
 
 
 def event_course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None) -> Course:
@@ -254,7 +254,7 @@ def event_course(run: Run, scheme: RoundScheme, recorder: Recorder | None = None
         return RoundOutcome(ended - opened, arrived, arrival=arrival)
 
     yield from play_rounds(run, scheme, play)
-    return _trace(run, masters)
+    return _trace(run, list(map(_numbers, masters)))
 
 
 def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder | None) -> Master:
@@ -275,18 +275,19 @@ def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[f
         yield from plan.message_times(run.load_law, tape, scheme.messages, start, stop).tolist()
 
 
-def _trace(run: Run, masters: Sequence[Master]) -> Trace:
+def _numbers(master: Master) -> tuple[np.ndarray, ...]:
+    """Times, masks and the parts of ``Work`` of a replication."""
+    workers = master.workers
+    parts = (workers.busy, master.useful, master.last, master.margin, master.dead, workers.down)
+    return tuple(map(np.array, (master.times, master.masks, *parts)))
+
+
+def _trace(run: Run, played: Sequence[tuple[np.ndarray, ...]]) -> Trace:
+    times, masks, *parts = (np.stack(each) for each in zip(*played, strict=True))
     return Trace(
-        times=np.stack([master.times for master in masters]),
-        heard=Rounds(np.stack([master.masks for master in masters])),
-        work=Work(
-            busy=np.stack([master.workers.busy for master in masters]),
-            useful=np.stack([np.array(master.useful) for master in masters]),
-            last=np.stack([master.last for master in masters]),
-            margin=np.stack([master.margin for master in masters]),
-            dead=np.stack([master.dead for master in masters]),
-            down=np.stack([master.workers.down for master in masters]),
-        ),
+        times=times,
+        heard=Rounds(masks),
+        work=Work(*parts),
         engine="event",
         seed=run.seed,
         fails=run.cluster.failures is not None,
