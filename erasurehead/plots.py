@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, final, get_args
 
 from erasurehead.experiments.config.errors import at, one_of
 from erasurehead.experiments.pictures import paint, style
+from erasurehead.experiments.pictures.base import PictureKind
 from erasurehead.experiments.pictures.kinds import KINDS
+from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.picture import Band
 from erasurehead.experiments.pictures.records import Records
 
@@ -64,6 +66,17 @@ class Plots:
         """What the workers' time was spent on."""
         return self._draw("utilisation", ax, schemes)
 
+    def against(self, x: str = "", y: str = "", ax: Ax = None, schemes: Schemes = None) -> Axes:
+        """Means over a swept key, with lines of theory where there is a closed form.
+
+        Args:
+            x: the key, such as ``workers`` or ``delay.rate``; default the one with most values.
+            y: a metric, such as ``decoding_error``, or a column of the summary; default the time to
+                the target, or of an iteration.
+            ax, schemes: as of the others.
+        """
+        return self._show(AgainstKind(x, y), ax, schemes)
+
     def workers(self, schemes: Schemes = None) -> Axes:
         """Which worker everybody waited for, and what that cost; two panels."""
         return self._draw("workers", None, schemes)
@@ -79,7 +92,9 @@ class Plots:
     def _draw(self, name: str, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:
         if band is not None and band not in get_args(Band):
             raise at("band", band, one_of(get_args(Band), band))
-        kind = KINDS[name]
+        return self._show(KINDS[name], ax, schemes, band)
+
+    def _show(self, kind: PictureKind, ax: Ax, schemes: Schemes, band: Spread = None) -> Axes:
         records = self._records.only([schemes] if isinstance(schemes, str) else schemes)
         if ax is not None:
             with style.applied():

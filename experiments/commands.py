@@ -447,13 +447,18 @@ def plot(
         str | None,
         option("One kind of plot; default all that can be drawn.", complete=completed("kinds")),
     ] = None,
+    x: Annotated[str | None, option("Draw means against this swept key.", metavar="KEY")] = None,
+    y: Annotated[
+        str | None,
+        option("Which means: iteration_time, decoding_error, or another column.", metavar="COLUMN"),
+    ] = None,
     format_: Formats = "png,svg",
 ) -> None:
     """Draw the tables of a run or sweep as pictures in DIR/plots."""
     from .pictures.command import write_pictures
 
     with terminal.progress("pictures") as progress:
-        written, left_out = write_pictures(directory, kind, format_.split(","), progress)
+        written, left_out = write_pictures(directory, kind, format_.split(","), progress, x, y)
     terminal.say_all([*map(str, written), *left_out])
     terminal.follow("report", directory)
 
@@ -545,11 +550,19 @@ def compare(
 
 
 @as_command("verify --replications 20000", CHECK)
-def verify(asked: VerifyRequest) -> None:
+def verify(
+    config: Annotated[
+        Path | None, argument("Schemes of yours; default a grid of all.", "[CONFIG.yaml]")
+    ] = None,
+    set_: Set = None,
+    *,
+    asked: VerifyRequest,
+) -> None:
     """Compare simulated numbers with closed forms; exit code 1 if any is too far off."""
     from .verify import verify_grid
 
-    if not verify_grid(asked):
+    document = None if config is None else GivenConfig(config, set_).document()
+    if not verify_grid(asked, document):
         raise typer.Exit(1)
     terminal.follow("reproduce", "iteration_time_workers")
 

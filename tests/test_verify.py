@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,51 @@ def test_the_default_command_passes(monkeypatch, tmp_path):
     """What ``make verify`` runs."""
     code, text, _ = run(monkeypatch, tmp_path, GRID)
     assert code == 0, text
+
+
+DEMO = {
+    "workers": 12,
+    "delay": {"model": "shifted_exponential", "shift": 0.5, "rate": 1.0},
+    "schemes": [
+        {"name": "uncoded"},
+        {"name": "erasurehead", "load": 3, "wait_for": 4},
+        {"name": "drop_compute", "pieces": 3, "patience": 4.0, "cut": "at"},
+        {"name": "k_async", "wait_for": 3},
+    ],
+}
+
+
+def verified(tmp_path, *options):
+    """Exit code and table of the command on a config of one's own."""
+    path, out = tmp_path / "own.yaml", tmp_path / "out"
+    path.write_text(json.dumps(DEMO))
+    arguments = ["verify", str(path), "--replications", "2000", "--output", str(out), *options]
+    done = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    return done.exit_code, pd.read_parquet(out / "verify.parquet")
+
+
+def test_a_config_of_ones_own_is_verified(tmp_path, monkeypatch):
+    """Each scheme at each point of a sweep; what has no closed form says why."""
+    code, frame = verified(tmp_path, "--set", "delay.rate=1,2")
+    assert code == 0
+    passed = frame[frame.verdict == "pass"].groupby("scheme").size()
+    assert dict(passed) == {
+        "uncoded": 6, "erasurehead load=3 wait_for=4": 6,
+        "drop_compute pieces=3 patience=4 cut=at": 4,
+    }  # fmt: skip
+    assert (frame.loc[frame.scheme.str.startswith("k_async"), "reason"] != "").all()
+    monkeypatch.setattr(FirstK, "stopping_delay", first_k_late)
+    code, frame = verified(tmp_path)
+    assert code == 1
+    assert "erasurehead load=3 wait_for=4" in set(frame.scheme[frame.verdict == "FAIL"])
+
+
+def test_a_policy_without_closed_forms_verifies_only_who_waits_for_all(tmp_path):
+    """Catches rounds that are simulated under another policy than the config's."""
+    code, frame = verified(tmp_path, "--set", "policy=queue")
+    assert code == 0
+    assert set(frame.scheme[frame.verdict == "pass"]) == {"uncoded"}
+    assert frame.reason.str.contains("policy cancel").sum() == 3
 
 
 def test_engines_and_neighbours_do_not_change_a_number():

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from ...sim.engines.simulate import simulate
-from ...sim.theory import NoFormula, expected_decoding_error, scheme_iteration_time
 from ...sim.types import FloatArray
 from ..config import build
 from ..config.cells import Cell, cells
@@ -32,7 +31,7 @@ from ..pictures.looks import INK, Look, look
 from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
 from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
-from ..run.records import mean_and_error
+from ..run.records import ClosedForm, closed_form, mean_and_error
 
 # A run as arrays: quicker than the tables of ``erasurehead run``.
 
@@ -102,14 +101,6 @@ MOST_KNOWN = 2000
 """Closed forms that are kept."""
 
 
-@dataclass(frozen=True)
-class ClosedForm:
-    """What is known of a scheme without a run; NaN where there is no closed form."""
-
-    seconds: float = np.nan
-    error: float = np.nan
-
-
 def drawn_page(
     config: Mapping[str, Any], theory: ClosedForms, patient: bool = True
 ) -> dict[str, Any]:
@@ -159,19 +150,6 @@ class ClosedForms:
                 self._known.clear()
             self._known[text] = closed_form(cell)
         return self._known.get(text)
-
-
-def closed_form(cell: Cell) -> ClosedForm:
-    """Mean iteration time and decoding error, where theory has them."""
-    settings = cell.settings
-    scheme = settings.schemes[0].family.build(settings.workers)
-    known = ClosedForm(error=0.0 if scheme.exact else np.nan)
-    if settings.policy != "cancel" or not settings.delay.independent:
-        return known
-    law = scheme_iteration_time(scheme, settings.delay, settings.load_law)
-    seconds = np.nan if isinstance(law, NoFormula) else float(law.mean())
-    error = known.error if scheme.exact else expected_decoding_error(scheme)
-    return ClosedForm(seconds, np.nan if error is None else error)
 
 
 def loss_time(runs: Sequence[Simulated]) -> Picture:

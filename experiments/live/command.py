@@ -145,7 +145,7 @@ def run_live(
             finished.append((cell, numbers))
             facts.append(said)
             seconds[cell.key] = round(time.monotonic() - started, 3)
-        summary = summary_table(finished)
+        summary = summary_table(finished, simulated=False)
         summary["live"] = True
         outcome = Outcome(
             finished,

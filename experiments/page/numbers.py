@@ -31,6 +31,14 @@ def interval(value: float, low: float, high: float, digits: int = 3) -> TableCel
     return TableCell(f"{value:.{digits}g}{ends}", float(value))
 
 
+def theory_text(expected: float, z: float) -> TableCell:
+    """A closed form, and how many standard errors a simulated mean is from it: ``1.49 (+0.4)``."""
+    if pd.isna(expected):
+        return NOTHING
+    far = "" if pd.isna(z) else f" ({z:+.1f})"
+    return TableCell(f"{expected:.4g}{far}", float(expected))
+
+
 def percent(value: float, low: float = np.nan, high: float = np.nan) -> TableCell:
     """A share: ``38.2 %``, or with its interval ``38.2 % (36.1 to 40.3 %)``; never ``-0.0``."""
     if pd.isna(value):

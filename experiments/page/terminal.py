@@ -106,11 +106,13 @@ class Column:
         cells: its values, as they are written.
         rank: how important it is, 0 for a column that tells rows apart; the last go first where
             the terminal is narrow.
+        stays: whether it stays however narrow the terminal is.
     """
 
     title: str
     cells: Sequence[str]
     rank: int = 0
+    stays: bool = False
 
     @classmethod
     def of(cls, title: str, cells: Sequence[str]) -> Column:
@@ -136,8 +138,8 @@ def fitting(columns: Sequence[Column], width: int) -> tuple[list[Column], list[C
     """The columns that fit into a line, and those that are left out, the least important first."""
     kept, left_out = [*columns], list[Column]()
     while sum(column.width + GAP for column in kept) - GAP > width:
-        least = max(kept, key=lambda column: column.rank)
-        if least.rank == 0:
+        least = max(kept, key=lambda column: 0 if column.stays else column.rank)
+        if least.rank == 0 or least.stays:
             break
         kept.remove(least)
         left_out.append(least)

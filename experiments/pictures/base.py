@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from typing_extensions import override
 
 from ..config.errors import ConfigError, at
+from ..page.content import Chart
 from ..text import left_out
 from . import paint, style
 from .looks import Look, variants
@@ -37,6 +38,11 @@ class PictureKind(ABC):
     rank: ClassVar[int]
     """Kinds are listed, drawn and reported in ascending order of this."""
 
+    @property
+    def file(self) -> str:
+        """The name of its files, without an ending."""
+        return self.name
+
     section: ClassVar[ReportSection] = "pictures"
     """Where it stands in a report."""
 
@@ -54,6 +60,11 @@ class PictureKind(ABC):
     def page_picture(self, records: Records) -> Picture:
         """The same for a report, whose legend and axes have more room."""
         return self.picture(records)
+
+    def charts(self, records: Records) -> Iterator[Chart]:
+        """What a report shows, with its words: one chart, or several."""
+        ident = self.name.replace("_", "-")
+        yield Chart(ident, self.title, self.caption, self.page_picture(records))
 
     def possible(self, records: Records, band: Band | None = None) -> Picture:
         """The picture.

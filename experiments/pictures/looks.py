@@ -77,6 +77,9 @@ LOOKS: dict[str, Look] = {
     "gradient_table": Look("#3E0DC7", "+", DASHED, "gradient table"),
 }
 
+THEORY = Look(MUTED, "", SOLID, "lines: theory")
+"""What legends say of the lines under simulated points."""
+
 OTHER_COLOURS = ("#A89A00", "#661100", "#2CA6A4", "#3B4CC0", "#C04F3B", "#6B7F00", "#8C564B")
 OTHER_MARKERS = ("v", "X", "<", ">", "p", "h")
 OTHER_LINES: tuple[LineStyle, ...] = (SOLID, DASHED, DOTTED)

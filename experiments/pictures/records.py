@@ -124,7 +124,7 @@ class Records:
         keys = self.swept()
         if not keys:
             return [self]
-        points = _names(self.summary, keys)
+        points = names_of(self.summary, keys)
         names = list(dict.fromkeys(points))
         shown = names[:MOST_PANELS]
         return [self._point(points == name, name, len(names) - len(shown)) for name in shown]
@@ -155,7 +155,8 @@ def swept_keys(iterations: pd.DataFrame, summary: pd.DataFrame) -> list[str]:
     return [name for name in both if name not in IDENTITY and not name.startswith("scheme.")]
 
 
-def _names(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
+def names_of(table: pd.DataFrame, keys: list[str]) -> pd.Series[str]:
+    """What each row has of these keys, ``key = value`` a line."""
     said = table[keys].map(short_text).rename(columns=lambda key: key.removeprefix("schemes."))
     return said.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
 

@@ -6,26 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from shlex import quote
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from ...sim.metrics import METRICS
 from ..config.document import write_yaml
 from ..page.answer import Answer, json_at
 from ..page.content import Chart, Command, Page, Section, Table, capped
-from ..page.numbers import interval, number, plain_cell
+from ..page.numbers import interval, number, plain_cell, theory_text
 from ..pictures import style
 from ..pictures.base import ReportSection
 from ..pictures.kinds import ranked
 from ..pictures.kinds.gantt import without_rounds
-from ..pictures.looks import Look, variants
-from ..pictures.picture import Axis, Curve, Heat, Panel, Picture, axis_of
+from ..pictures.picture import Axis, Heat, Panel, Picture
 from ..pictures.records import Records, read_records, short_text
 from ..run import outputs
-from ..text import enumerated, left_out
+from ..text import enumerated
 from .verdict import Verdict, judged
 
 NAMED = 8
@@ -75,10 +72,8 @@ def _sections(records: Records) -> Iterator[Section]:
     charts: defaultdict[ReportSection, list[Chart]] = defaultdict(list)
     for kind in ranked():
         if kind.obstacle(records) is None:
-            picture = kind.page_picture(records)
-            ident = kind.name.replace("_", "-")
-            charts[kind.section].append(Chart(ident, kind.title, kind.caption, picture))
-    yield Section("pictures", "Schemes compared", [*overview(records), *charts["pictures"]])
+            charts[kind.section] += kind.charts(records)
+    yield Section("pictures", "Schemes compared", charts["pictures"])
     yield Section("table", "All numbers", [_table(records)], _TABLE_WORDS)
     charts["workers-and-rounds"][:0] = heat_maps(records)
     for section, title in SECTIONS.items():
@@ -88,7 +83,8 @@ def _sections(records: Records) -> Iterator[Section]:
 
 _TABLE_WORDS = (
     "Means over replications ± standard error. Ratios compare with the first scheme of the same "
-    "point, replication by replication on the same delays; in parentheses the 95 % interval."
+    "point, replication by replication on the same delays; in parentheses the 95 % interval. "
+    "Beside a closed form stands how many standard errors the mean is away from it."
 )
 
 
@@ -103,6 +99,8 @@ def _table(records: Records) -> Table:
         columns.append(metric.label)
         if metric in compared:
             columns.append(f"{metric.title}, ratio")
+        if f"{metric.name}_theory" in summary:
+            columns.append("closed form (z)")
     rows = []
     for row in summary.head(10_000).to_dict("records"):
         point = (row[key] for key in keys)
@@ -113,6 +111,8 @@ def _table(records: Records) -> Table:
             if metric in compared:
                 ends = (row[f"{metric.name}_ratio{end}"] for end in ("", "_low", "_high"))
                 cells.append(interval(*ends))
+            if f"{metric.name}_theory" in summary:
+                cells.append(theory_text(row[f"{metric.name}_theory"], row[f"{metric.name}_z"]))
         rows.append(cells)
     return capped("summary", "", columns, rows, outputs.SUMMARY)
 
@@ -214,81 +214,6 @@ def _next(records: Records, kind: str, found: Verdict) -> list[str]:
             "others than these: `erasurehead recommend config.yaml`."
         )
     return lines
-
-
-OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss")
-"""Metrics of an overview, those that the summary has."""
-
-MOST_PANELS = 6
-
-LONG, WIDE = 10, 30
-"""From this ratio of swept values on, and from this one of what is measured, an axis is
-logarithmic."""
-
-BAND = "bands: 95 % confidence interval of the mean"
-
-
-def overview(records: Records) -> Iterator[Chart]:
-    """A picture for each metric, with a panel for each point of the other swept keys."""
-    keys = records.swept()
-    lengths = {key: records.summary[key].astype(str).nunique() for key in keys}
-    keys = [key for key in keys if lengths[key] > 1]
-    if not keys:
-        return
-    along = max(keys, key=lambda key: (is_numeric_dtype(records.summary[key]), lengths[key]))
-    others = [key for key in keys if key != along]
-    for name in OVERVIEW:
-        if f"{name}_mean" in records.summary:
-            metric = METRICS[name]
-            title = f"{metric.title[:1].upper()}{metric.title[1:]} over {along}"
-            words = f"Means over replications; {BAND}."
-            ident = f"overview-{name.replace('_', '-')}"
-            yield Chart(ident, title, words, _overview_picture(records, name, along, others))
-
-
-def _overview_picture(records: Records, name: str, along: str, others: list[str]) -> Picture:
-    summary = records.summary
-    looks = variants(records.labels())
-    values = list(dict.fromkeys(summary[along]))
-    numeric = is_numeric_dtype(summary[along])
-    if numeric:
-        values = sorted(values)
-    groups = [("", summary)]
-    if others:
-        said = summary[others].map(short_text)
-        names = said.apply(lambda row: "\n".join(f"{k} = {v}" for k, v in row.items()), axis=1)
-        groups = [(str(title), summary[names == title]) for title in dict.fromkeys(names)]
-    if numeric:
-        axis = axis_of(along, np.array(values, dtype=np.float64), LONG)
-    else:
-        axis = Axis(along, names=tuple(map(short_text, values)))
-    where = dict(zip(values, values if numeric else range(len(values)), strict=True))
-    drawn = [
-        (title, _curves(own, name, along, where, looks)) for title, own in groups[:MOST_PANELS]
-    ]
-    spans = [curve.y for _, curves in drawn for curve in curves]
-    y = axis_of(METRICS[name].label, np.concatenate([np.empty(0), *spans]), WIDE)
-    panels = [Panel(axis, y, curves, title) for title, curves in drawn]
-    more = len(groups) - len(panels)
-    columns = min(3, len(panels))
-    width = style.ONE_PANEL if columns == 1 else style.TWO_PANELS
-    height, heading = 3.2 * -(-len(panels) // columns), left_out(more, "point", "of the sweep")
-    share: Literal["y", ""] = "y" if len(panels) > 1 else ""
-    return Picture(panels, columns, width, height, share, heading)
-
-
-def _curves(
-    table: pd.DataFrame, name: str, along: str, where: dict[Any, float], looks: dict[str, Look]
-) -> list[Curve]:
-    curves = []
-    for label, rows in table.groupby("label", sort=False):
-        x = np.array([where[value] for value in rows[along]], dtype=np.float64)
-        order = np.argsort(x, kind="stable")
-        columns = rows[[f"{name}_mean", f"{name}_se"]].to_numpy(dtype=np.float64)
-        y, error = np.where(np.isfinite(columns), columns, np.nan)[order].T
-        half = 1.96 * np.nan_to_num(error)
-        curves.append(Curve(looks[str(label)], x[order], y, y - half, y + half))
-    return curves
 
 
 MOST_SCHEMES, MOST_WORKERS, MOST_ROUNDS = 3, 100, 200

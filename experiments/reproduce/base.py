@@ -27,7 +27,8 @@ from ...sim.theory.mean_times import (
 from ...sim.types import FloatArray, Trace
 from ..config import build
 from ..config.cells import Cell, cells
-from ..pictures.looks import MUTED, SOLID, Look
+from ..pictures.looks import THEORY as THEORY
+from ..pictures.looks import Look
 from ..pictures.picture import Curve, Picture, Points
 from ..run.compute import compute
 from ..run.records import Finished, mean_and_error
@@ -306,9 +307,6 @@ LAW_TITLES = {
     "proportional": "proportional law: d (work + delay)",
     "additive": "additive law: d work + delay",
 }
-
-THEORY = Look(MUTED, "", SOLID, "lines: theory")
-"""What legends say of the lines under simulated points."""
 
 BREAST_CANCER: Section = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": "1/rows"},

@@ -24,6 +24,7 @@ from ..config.build import require_delays
 from ..config.cells import Cell, cells, resolved
 from ..config.document import write_yaml
 from ..page import terminal
+from ..page.numbers import theory_text
 from ..page.terminal import Column, show_columns
 from ..text import number_of
 from . import files, timeline
@@ -304,8 +305,14 @@ def write_result(
 
 HEADINGS = {metric.name: metric.heading for metric in METRICS.values() if metric.heading}
 
-IMPORTANT = ("iteration_time", "time_to_target", "final_train_loss", "decoding_error")
+STAYING = ("iteration_time", "decoding_error")
+"""What no terminal is too narrow for: fast alone says nothing."""
+
+IMPORTANT = (*STAYING, "time_to_target", "final_train_loss")
 """What is left when there is little space, the most important first."""
+
+IN_THEORY = {"iteration_time": "theory (z)", "decoding_error": "error, theory (z)"}
+"""Titles of closed forms, which stand beside what was simulated."""
 
 MOST_ROWS = 40
 """Rows of a plan that are shown."""
@@ -327,7 +334,12 @@ def show_outcome(outcome: Outcome, output: Path) -> None:
         for name, title in HEADINGS.items():
             if f"{name}_mean" in summary:
                 values = [METRICS[name].estimate(row) for row in summary.to_dict("records")]
-                columns.append(Column(title, [*map(_estimate, values)], 1 + order.index(name)))
+                rank, cells = 1 + order.index(name), [*map(_estimate, values)]
+                columns.append(Column(title, cells, rank, stays=name in STAYING))
+            if f"{name}_theory" in summary:
+                known = summary[[f"{name}_theory", f"{name}_z"]].itertuples(index=False)
+                cells = [str(theory_text(*pair)) for pair in known]
+                columns.append(Column(IN_THEORY[name], cells, 1 + len(IMPORTANT)))
         left_out = show_columns(columns)
         if left_out:
             titles = ", ".join(column.title for column in left_out)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from ...sim.metrics import METRICS, per_replication
+from ...sim.engines.run import Policy
+from ...sim.metrics import METRICS, ROUNDING, per_replication
+from ...sim.theory import NoFormula, round_theory
 from ...sim.types import FloatArray
+from ..config.build import scheme_of
 from ..config.cells import Cell
 from .compute import CellResult, Columns, frame_of_iterations
 
@@ -112,6 +116,89 @@ def comparison(mine: Mapping[str, FloatArray], base: Mapping[str, FloatArray]) -
     return row
 
 
+# Closed forms beside what was simulated.
+
+MOST_KNOWN = 1000
+"""Closed forms that a summary looks up, some hundredths of a second each; with more it has none."""
+
+TIMING = ("workers", "delay", "load_law", "policy", "schemes", "network", "failures")
+"""Sections of a config on which iteration times and decoding errors depend."""
+
+
+@dataclass(frozen=True)
+class ClosedForm:
+    """What is known of a cell without a run; NaN where there is no closed form.
+
+    Attributes:
+        seconds: mean iteration time.
+        error: mean decoding error of a round.
+        settled: whether means of iteration times are nearly normal: they have a third moment.
+    """
+
+    seconds: float = np.nan
+    error: float = np.nan
+    settled: bool = True
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What closed forms depend on; of the cell nothing else is read."""
+
+    text: str
+    code: tuple[type, ...]
+    cell: Cell = field(compare=False)
+
+
+def closed_form(cell: Cell) -> ClosedForm:
+    """Mean iteration time and decoding error, where theory has them."""
+    return _closed_form(_asked(cell)) if not cell.inputs else _looked_up(cell)
+
+
+def _asked(cell: Cell) -> _Asked:
+    settings, document = cell.settings, cell.document
+    text = json.dumps([document.get(key) for key in TIMING], sort_keys=True)
+    objects = (settings.schemes[0].family, settings.delay, settings.load_law)
+    return _Asked(text, tuple(map(type, objects)), cell)
+
+
+@lru_cache(maxsize=4 * MOST_KNOWN)
+def _closed_form(asked: _Asked) -> ClosedForm:
+    return _looked_up(asked.cell)
+
+
+def _looked_up(cell: Cell) -> ClosedForm:
+    settings = cell.settings
+    ideal = settings.network is None and settings.failures is None
+    cancels = settings.policy is Policy.CANCEL
+    try:
+        scheme = scheme_of(cell)
+        known = round_theory(scheme, settings.delay, settings.load_law, cancels, ideal)
+        error = np.nan if isinstance(known.error, NoFormula) else known.error
+        if isinstance(known.time, NoFormula):
+            return ClosedForm(error=error)
+        return ClosedForm(known.time.mean(), error, known.time.tail_index() > 3.0)
+    except Exception:
+        if not cell.code:
+            raise
+        return ClosedForm()  # a plugin's own CDF may be anything, and the run does not need it
+
+
+def _theory(cell: Cell, found: Mapping[str, float]) -> dict[str, float]:
+    """The closed forms of a cell, and how many standard errors its means are away."""
+    known = closed_form(cell)
+    row: dict[str, float] = {}
+    for name, value in (("iteration_time", known.seconds), ("decoding_error", known.error)):
+        if f"{name}_mean" not in found or np.isnan(value):
+            continue
+        far, error = found[f"{name}_mean"] - value, found[f"{name}_se"]
+        least = max(ROUNDING * abs(value), METRICS[name].rounding)
+        # Where nothing varied it is the same number, or what varies is rare and was not seen.
+        z = far / error if error > least else 0.0 if abs(far) <= 1000 * least else np.nan
+        settled = known.settled or name == "decoding_error"
+        row |= {f"{name}_theory": value, f"{name}_z": z if settled else np.nan}
+    return row
+
+
 Finished = tuple[Cell, CellResult]
 
 
@@ -136,14 +223,17 @@ def workers_table(finished: Sequence[Finished]) -> pd.DataFrame:
     return _labelled(finished, [result.per_worker for _, result in finished], pd.DataFrame)
 
 
-def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
+def summary_table(finished: Sequence[Finished], simulated: bool = True) -> pd.DataFrame:
     """One row per cell: means and standard errors over replications, and paired comparisons.
 
     ``*_se`` is NaN with a single replication. ``time_to_target_mean`` is over the replications
     that reach the target; ``target_reached`` is their share. ``*_difference`` and ``*_ratio``
     compare with the first scheme of the same point of the grid: see ``experiments.run.records``.
+    ``*_theory`` are closed forms, and ``*_z`` the standard errors between, unless it was not
+    ``simulated``, or there are more than ``MOST_KNOWN`` to look up.
     """
     metrics = metrics_of(_alike(finished))
+    theory = simulated and len({_asked(cell) for cell, _ in finished}) <= MOST_KNOWN
     first = {cell.point: cell.key for cell, _ in reversed(finished)}
     rows = [
         {
@@ -152,7 +242,8 @@ def summary_table(finished: Sequence[Finished]) -> pd.DataFrame:
             "workers": cell.settings.workers,
             "iterations": int(result.per_iteration["iteration"].max()),
             "replications": result.per_replication["elapsed"].size,
-            **_statistics(metrics[cell.key]),
+            **(statistics := _statistics(metrics[cell.key])),
+            **(_theory(cell, statistics) if theory else {}),
             **_costliest(result.per_worker),
             **_conditioning(result),
             **comparison(metrics[cell.key], metrics[first[cell.point]]),

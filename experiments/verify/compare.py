@@ -15,12 +15,13 @@ from scipy import special
 from ...delay_models.parametric import Deterministic
 from ...sim.learner import train
 from ...sim.optimizers import GradientDescent
+from ...sim.schemes.base import Fixed
 from ...sim.schemes.stopping import FirstK
 from ...sim.steps import GivenWeights
-from ...sim.theory import IterationTimeLaw, NoFormula, scheme_iteration_time
+from ...sim.theory import IterationTimeLaw, NoFormula, round_theory, scheme_iteration_time
 from ...sim.theory.convergence import ErasureBound, least_squares_spectrum
 from ...sim.theory.decoding_error import GroupErasure, group_erasure
-from ...sim.theory.iteration_time import smallest
+from ...sim.theory.iteration_time import TIED
 from ...sim.types import FloatArray
 from ..run.records import mean_and_error
 from . import grid
@@ -142,21 +143,22 @@ def bound(comparisons: int, chance: float) -> float:
 EXACT = 1e-9
 """Relative tolerance of a decoded gradient that is exact but for the decoder's round-off."""
 
-TIES = NotComparable("ties: all who arrive at the stopping instant count, here everyone")
+TIES = NotComparable(f"{TIED}, here everyone")
 
 
 def compare_decoding_error(case: Case) -> Quantities:
     """The mean over rounds of the decoding error ``||w - 1||^2``."""
     outcome: Outcome
-    errors, erased = case.decoded.error.ravel(), group_erasure(case.scheme)
+    errors, setting = case.decoded.error.ravel(), case.setting
+    known = round_theory(case.scheme, setting.delay, setting.law).error
     if case.scheme.exact:
         outcome = same(errors, 0.0, EXACT**2, scale=case.scheme.partitions)
-    elif isinstance(erased, NoFormula):
-        outcome = erased
-    elif isinstance(case.setting.delay, Deterministic):
-        outcome = TIES
+    elif isinstance(known, NoFormula):
+        outcome = TIES if known.reason == TIED else known
     else:
-        outcome = compare_mean(errors, erased.decoding_error)
+        outcome = compare_mean(errors, known)
+        if not outcome.varies:
+            outcome = same(errors, known, EXACT)
     return [("decoding error, mean", outcome)]
 
 
@@ -166,9 +168,6 @@ LEVEL = 0.9
 INSTANT = 1e-9
 """Relative width within which two times count as equal: a difference of absolute times is rounded,
 and with a deadline many rounds have the same length."""
-
-FAR = np.array([1e-40, 1e-60])
-"""Probabilities between which the tail's slope is read."""
 
 
 def compare_iteration_time(case: Case) -> Quantities:
@@ -187,7 +186,7 @@ def compare_iteration_time(case: Case) -> Quantities:
 
 
 def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
-    index = tail_index(law)
+    index = law.tail_index()
     if index <= 2.0:
         return NotComparable("the variance is infinite: a mean has no standard error")
     if index <= 3.0:
@@ -199,18 +198,6 @@ def _mean(seconds: FloatArray, law: IterationTimeLaw) -> Outcome:
     # All rounds lasted the same: others are rare, and the closed form says how rare.
     error = float(np.sqrt(variance / seconds.size))
     return Comparison(found.simulated, found.expected, (found.simulated - found.expected) / error)
-
-
-def tail_index(law: IterationTimeLaw) -> float:
-    """Moments of an order below this are finite: the slope of the tail far out.
-
-    It is exact for a power law, large for lighter tails, infinite for a bounded one; rounded to
-    a tenth.
-    """
-    near, far = smallest(lambda t: law.sf(t) <= FAR, 2)
-    if near == far:
-        return np.inf
-    return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
 
 
 def _quantile(seconds: FloatArray, law: IterationTimeLaw) -> Comparison:
@@ -244,6 +231,7 @@ def compare_law_engine(case: Case) -> Quantities:
     if drawn is None:
         return []
     law = scheme_iteration_time(case.scheme, delay, case.setting.law)
+    assert isinstance(case.scheme, Fixed)
     everybody = replace(case.scheme, stopping=FirstK(case.setting.workers))
     slowest = scheme_iteration_time(everybody, delay, case.setting.law)
     assert isinstance(law, IterationTimeLaw)  # the engine has drawn from it

@@ -6,8 +6,9 @@ every setting has a tape of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import MISSING, dataclass, fields
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 
 import numpy as np
@@ -21,13 +22,16 @@ from ...sim.load_laws import Additive, LoadLaw, PerPartition, Proportional
 from ...sim.problems import Problem
 from ...sim.problems.losses import SquaredLoss
 from ...sim.schemes import SCHEMES, SchemeFamily
-from ...sim.schemes.base import Fixed
+from ...sim.schemes.base import Fixed, RoundScheme
 from ...sim.schemes.cyclic import CyclicRepetition
 from ...sim.schemes.erasurehead import ErasureHead, FractionalRepetition
 from ...sim.schemes.uncoded import IgnoreStragglers, Uncoded
 from ...sim.steps import DecodedRounds
+from ...sim.theory import NoFormula, round_theory
 from ...sim.types import FloatArray, Rounds, Trace
+from ..config.build import scheme_of
 from ..config.catalogue import BUILT_IN
+from ..config.cells import Cell
 from ..config.codec import plain
 from ..config.settings import shown_field
 from ..options import VerifyRequest
@@ -149,6 +153,7 @@ class Setting:
         families: the schemes.
         learns: also train, for the convergence bound.
         by_law: also draw rounds by the law engine.
+        given: (label, scheme) pairs of a config, instead of the families.
     """
 
     index: int
@@ -158,22 +163,24 @@ class Setting:
     families: tuple[SchemeFamily, ...]
     learns: bool
     by_law: bool = False
+    given: tuple[tuple[str, RoundScheme], ...] = ()
 
     @property
-    def schemes(self) -> list[Fixed]:
+    def schemes(self) -> list[RoundScheme]:
         """The schemes, built for this cluster."""
-        return [fixed(family, self.workers) for family in self.families]
+        built = (fixed(family, self.workers) for family in self.families)
+        return [*built, *(scheme for _, scheme in self.given)]
 
     @property
     def labels(self) -> list[str]:
         """How the table names the schemes."""
-        return [name_and_fields(family.name, family) for family in self.families]
+        named = [name_and_fields(family.name, family) for family in self.families]
+        return [*named, *(label for label, _ in self.given)]
 
     @property
     def delay_label(self) -> str:
         """How the table names the delays."""
-        names = {family: name for name, family in MODELS.items()}
-        return name_and_fields(names[type(self.delay)], self.delay)
+        return delay_label(self.delay)
 
     @property
     def law_label(self) -> str:
@@ -195,6 +202,40 @@ def whole_grid() -> tuple[Setting, ...]:
                 by_law = n == 30 and isinstance(law, Proportional)
                 found.append(Setting(len(found), n, delay, law, chosen, learns, by_law))
     return tuple(found)
+
+
+def delay_label(delay: DelayModel) -> str:
+    """How the table names delays."""
+    names = {family: name for name, family in MODELS.items()}
+    return name_and_fields(names.get(type(delay), type(delay).__name__), delay)
+
+
+def of_config(grid: Sequence[Cell]) -> tuple[list[Setting], list[tuple[Cell, str]]]:
+    """What of a config's grid can be verified, as settings; and the other cells, with the reason.
+
+    Cells that differ in nothing that a round depends on are one.
+    """
+    found: dict[str, Setting] = {}
+    others: list[tuple[Cell, str]] = []
+    for cell in grid:
+        settings = cell.settings
+        scheme, n = scheme_of(cell), settings.workers
+        delay, law = settings.delay, settings.load_law
+        ideal = settings.network is None and settings.failures is None
+        cancels = settings.policy is Policy.CANCEL
+        known = round_theory(scheme, delay, law, cancels, ideal)
+        alike = cancels and ideal and delay.independent  # a round is as under cancel, if not known
+        if isinstance(known.time, NoFormula) and not (alike and isinstance(known.error, float)):
+            others.append((cell, known.time.reason))
+        elif not isinstance(scheme, RoundScheme):
+            others.append((cell, "its updates have no rounds"))
+        else:
+            place = json.dumps([cell.document[key] for key in ("workers", "delay", "load_law")])
+            setting = found.setdefault(place, Setting(len(found), n, delay, law, (), learns=False))
+            pair = (cell.label, scheme)
+            if cell.label not in setting.labels:
+                found[place] = replace(setting, given=(*setting.given, pair))
+    return [*found.values()], others
 
 
 def fixed(family: SchemeFamily, workers: int) -> Fixed:
@@ -248,7 +289,7 @@ class Case:
     """One row of the grid, simulated in R runs of ``RUN`` rounds, and what the master decoded."""
 
     setting: Setting
-    scheme: Fixed
+    scheme: RoundScheme
     trace: Trace
     decoded: DecodedRounds
     by_law: ByLaw | None = None
@@ -294,7 +335,7 @@ def cases(setting: Setting, asked: VerifyRequest) -> Iterator[Case]:
         yield Case(setting, scheme, trace, steps, _by_law(setting, scheme, asked))
 
 
-def _by_law(setting: Setting, scheme: Fixed, asked: VerifyRequest) -> ByLaw | None:
+def _by_law(setting: Setting, scheme: RoundScheme, asked: VerifyRequest) -> ByLaw | None:
     """A quarter of the rounds asked for, rounded up to whole blocks; ``None`` in other settings."""
     if not setting.by_law:
         return None
@@ -311,6 +352,6 @@ def _by_law(setting: Setting, scheme: Fixed, asked: VerifyRequest) -> ByLaw | No
     return ByLaw(cancelled.ravel(), drained.ravel(), simulated.ravel())
 
 
-def _timing(scheme: Fixed) -> object:
+def _timing(scheme: RoundScheme) -> object:
     """What the times of a scheme depend on."""
-    return scheme.assignment, scheme.stopping
+    return (scheme.assignment, scheme.stopping) if isinstance(scheme, Fixed) else scheme

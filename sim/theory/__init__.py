@@ -9,7 +9,8 @@ A worker's time, for any delay model with a CDF:
     ``additive_worker_time``; of a part of one ``piece_time_at``. All give a ``WorkerTime``.
 How long a round lasts, for any ``WorkerTime``:
     ``scheme_iteration_time(scheme, delay, load_law)`` and ``iteration_time_law(rule, n, worker)``
-    give an ``IterationTimeLaw``: CDF, mean, variance, quantiles.
+    give an ``IterationTimeLaw``: CDF, mean, variance, quantiles. ``round_theory`` gives a
+    ``RoundTheory``: this and the decoding error, or why not, in a given cluster.
 Mean seconds of a round, for exponential and shifted exponential delays, in elementary terms:
     ``mean_uncoded``, ``mean_first_k``, ``mean_cover``, ``mean_erasurehead`` of an
     ``ExponentialTime``, which ``proportional_time`` and ``additive_time`` make; ``harmonic``.
@@ -49,7 +50,13 @@ from .decoding_error import (
     one_step_error,
     stochastic_block_error,
 )
-from .iteration_time import IterationTimeLaw, iteration_time_law, scheme_iteration_time
+from .iteration_time import (
+    IterationTimeLaw,
+    RoundTheory,
+    iteration_time_law,
+    round_theory,
+    scheme_iteration_time,
+)
 from .mean_times import (
     ExponentialTime,
     additive_time,
@@ -79,13 +86,13 @@ from .worst_case import Bound, WorstCase, spectral_bound, worst_bound, worst_cas
 
 __all__ = [
     "Bound", "ErasureBound", "ExponentialTime", "GroupErasure", "IterationTimeLaw",
-    "LeastSquaresSpectrum", "NoFormula", "WorkerTime", "WorstCase", "additive_time",
+    "LeastSquaresSpectrum", "NoFormula", "RoundTheory", "WorkerTime", "WorstCase", "additive_time",
     "additive_worker_time", "bernoulli_error", "bound_k_async", "common_weight_error",
     "design_error", "expander_bound", "expected_decoding_error", "expected_total_time",
     "gradient_descent_rate", "group_erasure", "harmonic", "iteration_time_law",
     "least_squares_spectrum", "mean_asynchronous", "mean_cover", "mean_erasurehead",
     "mean_first_k", "mean_k_async", "mean_k_batch_async", "mean_k_batch_sync", "mean_k_sync",
     "mean_pieces_done", "mean_uncoded", "normal_pieces_done", "one_step_error", "piece_time_at",
-    "proportional_time", "proportional_worker_time", "scheme_iteration_time", "spectral_bound",
-    "stochastic_block_error", "worker_time_at", "worst_bound", "worst_cases",
+    "proportional_time", "proportional_worker_time", "round_theory", "scheme_iteration_time",
+    "spectral_bound", "stochastic_block_error", "worker_time_at", "worst_bound", "worst_cases",
 ]  # fmt: skip

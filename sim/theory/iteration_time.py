@@ -19,12 +19,13 @@ from ..errors import InvalidParameter
 from ..fields import require_count
 from ..load_laws import LoadLaw
 from ..schemes.arrivals import Demand, NoFormula, demand, same_every_round
-from ..schemes.base import Scheme
+from ..schemes.base import Fixed, Scheme
 from ..schemes.deadlines import Deadline
 from ..schemes.stopping import FirstK, StoppingRule
 from ..schemes.time_limits import TimeLimited
 from ..types import BoolArray, FloatArray
-from .worker_time import UnitDelay, WorkerTime, piece_time_at, worker_time_at
+from .decoding_error import expected_decoding_error, group_erasure
+from .worker_time import Delay, UnitDelay, WorkerTime, piece_time_at, worker_time_at
 
 ORDER = 12
 """Gauss-Legendre nodes on a panel."""
@@ -96,6 +97,10 @@ LEVELS = np.concatenate((_LARGE, 10.0 ** -np.arange(1.0, 101.0)))
 """Values of ``sf`` at which the integrals are cut into panels."""
 
 
+FAR = np.array([1e-40, 1e-60])
+"""Probabilities between which the tail's slope is read."""
+
+
 @dataclass(frozen=True)
 class IterationTimeLaw:
     """How long one round lasts, in seconds, from the start of the round.
@@ -160,6 +165,16 @@ class IterationTimeLaw:
         below = integrate(lambda t: 2.0 * (centre - t) * self.cdf(t), self._below)
         square = above + tail - 2.0 * centre * self._tail_beyond(1) + below
         return max(0.0, square - (self.mean() - centre) ** 2)
+
+    def tail_index(self) -> float:
+        """Moments of an order below this are finite: the slope of the tail far out.
+
+        Exact for a power law, large for lighter tails, infinite for a bounded one; to a tenth.
+        """
+        near, far = smallest(lambda t: self.sf(t) <= FAR, 2)
+        if near == far:
+            return np.inf
+        return round(float(np.log(FAR[0] / FAR[1]) / np.log(far / near)), 1)
 
     @cached_property
     def _knots(self) -> FloatArray:
@@ -247,12 +262,89 @@ def scheme_iteration_time(
     plain = same_every_round(scheme)
     if isinstance(plain, NoFormula):
         return plain
+    if unequal := _unequal(plain):
+        return unequal
     loads = plain.assignment.loads
-    if loads.min() != loads.max():
-        return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
     if loads[0] % 1:
         return NoFormula(f"a load of {loads[0]:g} partitions is not a whole number")
     worker = worker_time_at(delay, law, int(loads[0]))
     if worker is None:
         return NoFormula(f"a worker's time at load {loads[0]} has no closed form")
     return iteration_time_law(plain.stopping, plain.workers, worker)
+
+
+def _unequal(scheme: Fixed) -> NoFormula | None:
+    """Why arrivals are in no random order, if so."""
+    loads = scheme.assignment.loads
+    if loads.min() == loads.max():
+        return None
+    return NoFormula(f"loads differ, from {loads.min()} to {loads.max()}")
+
+
+# What is known of a run: of its scheme, in its cluster.
+
+CANCELLED = "closed forms are for the policy cancel, or schemes that wait for everybody"
+UNALIKE = "closed forms are for delays that are independent draws from one law"
+BESET = "networks and failures have no closed form"
+TIED = "ties: all who arrive at the stopping instant count"
+
+ATOM, LEVELS_TRIED = 1e-6, np.linspace(0.0, 1.0, 66)[1:-1]
+"""A chance of one exact time from which ties count, and where times are looked at."""
+
+
+@dataclass(frozen=True)
+class RoundTheory:
+    """What is known of a scheme's rounds without a run.
+
+    Attributes:
+        time: the law of their duration, or why there is none.
+        error: their mean decoding error, or why it is not known.
+    """
+
+    time: IterationTimeLaw | NoFormula
+    error: float | NoFormula
+
+
+def round_theory(
+    scheme: Scheme, delay: Delay, law: LoadLaw, cancels: bool = True, ideal: bool = True
+) -> RoundTheory:
+    """What is known of a scheme's rounds, or why it is not.
+
+    Args:
+        scheme: the scheme, built for n workers.
+        delay: the unit delays.
+        law: how a worker's time grows with its load.
+        cancels: whether the policy is ``cancel``. Nobody is left behind where a scheme waits for
+            everybody: all policies are alike then.
+        ideal: whether messages take no time and nothing fails.
+    """
+    known = 0.0 if scheme.exact else None
+    if not ideal or not delay.independent:
+        why = NoFormula(UNALIKE if ideal else BESET)
+        return RoundTheory(why, why if known is None or not ideal else known)
+    time = scheme_iteration_time(scheme, delay, law)
+    if not cancels and not (isinstance(time, IterationTimeLaw) and _waits_for_all(time.demand)):
+        return RoundTheory(NoFormula(CANCELLED), NoFormula(CANCELLED) if known is None else known)
+    if known is not None:
+        return RoundTheory(time, known)
+    error = expected_decoding_error(scheme)
+    if error is None:
+        erased = group_erasure(scheme)
+        assert isinstance(erased, NoFormula)  # else the error would be known
+        return RoundTheory(time, erased)
+    plain = same_every_round(scheme)
+    if not isinstance(plain, NoFormula) and (unequal := _unequal(plain)):
+        return RoundTheory(time, unequal)  # who has less to do arrives first
+    tied = isinstance(time, IterationTimeLaw) and _tied(time.worker)
+    return RoundTheory(time, NoFormula(TIED) if tied else error)
+
+
+def _waits_for_all(asked: Demand) -> bool:
+    arrivals = asked.arrivals
+    return asked.timeless and arrivals is not None and arrivals.low == arrivals.workers
+
+
+def _tied(worker: WorkerTime) -> bool:
+    """Whether some exact time has a chance of its own, so that workers arrive together."""
+    times = smallest(lambda t: worker.sf(t) <= LEVELS_TRIED, LEVELS_TRIED.size)
+    return bool(np.any(worker.sf(np.nextafter(times, 0.0)) - worker.sf(times) > ATOM))

@@ -41,6 +41,14 @@ class UnitDelay(Protocol):
         """The law of the sum of ``draws`` independent unit delays."""
 
 
+class Delay(UnitDelay, Protocol):
+    """The delays of a cluster, as a delay model gives them."""
+
+    @property
+    def independent(self) -> bool:
+        """Whether every worker's delay in every round is an independent draw from one law."""
+
+
 COARSEST = 1e-10
 """The smallest P(T > t) that ``1 - cdf`` gives to about six digits."""
 

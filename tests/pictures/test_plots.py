@@ -29,6 +29,7 @@ from erasurehead.experiments.pictures.base import PanelKind, PictureKind
 from erasurehead.experiments.pictures.command import write_pictures
 from erasurehead.experiments.pictures.kinds import KINDS, delays, gantt, losses, ranked
 from erasurehead.experiments.pictures.kinds.losses import loss_at, pareto, spread
+from erasurehead.experiments.pictures.kinds.times import AgainstKind
 from erasurehead.experiments.pictures.looks import LOOKS, look, shade, variants
 from erasurehead.experiments.pictures.picture import Axis, Band, Bars, Curve, Panel, Picture, Points
 from erasurehead.experiments.pictures.records import MOST_PANELS, Records, read_records, short_text
@@ -90,12 +91,49 @@ def test_every_kind_has_labels_and_a_legend(
 def test_all_kinds_are_written_and_repeat_to_the_byte(directories: dict[str, Path]) -> None:
     """Catches dates, random identifiers, and settings that leak from one picture to the next."""
     written, left_out = write_pictures(directories["training"])
-    assert {path.name for path in written} == {k + e for k in KINDS for e in (".png", ".svg")}
-    assert left_out == []
+    drawn = [kind for kind in KINDS if kind != "against"]
+    assert {path.name for path in written} == {k + e for k in drawn for e in (".png", ".svg")}
+    assert left_out == ["against left out: nothing was swept; it needs a key with several values"]
     before = {path: path.read_bytes() for path in written}
-    for kind in reversed(KINDS):
+    for kind in reversed(drawn):
         write_pictures(directories["training"], kind)
     assert {path: path.read_bytes() for path in written} == before
+
+
+def test_means_over_a_swept_key_with_lines_of_theory(tmp_path: Path) -> None:
+    """Points are the table's, lines the closed forms; what a scheme sweeps is an axis, too."""
+    document = BASE | {
+        "workers": 12,
+        "replications": 20,
+        "schemes": [
+            {"name": "uncoded"},
+            {"name": "erasurehead", "load": [2, 3], "wait_for": 4},
+        ],
+        "sweep": {"delay.rate": [2.0, 0.5]},
+    }
+    run(document, tmp_path, QUIET)
+    written, _ = write_pictures(tmp_path, None, VECTOR, x="delay.rate", y="iteration_time")
+    assert written == [tmp_path / "plots" / "iteration_time_over_delay.rate.svg"]
+    records = read_records(tmp_path)
+    rows = records.summary.sort_values("delay.rate")
+    [panel] = AgainstKind("delay.rate", "iteration_time").picture(records).panels
+    for label, own in rows.groupby("label"):
+        [points] = [m for m in panel.marks if isinstance(m, Points) and m.title == label]
+        np.testing.assert_array_equal(points.x, [0.5, 2.0])
+        np.testing.assert_array_equal(points.y, own["iteration_time_mean"])
+        np.testing.assert_allclose(points.dy, 1.96 * np.tile(own["iteration_time_se"], (2, 1)))
+        lines = [m for m in panel.marks if isinstance(m, Curve) and m.colour == points.colour]
+        assert any(np.array_equal(m.y, own["iteration_time_theory"]) for m in lines)
+    assert "lines: theory" in [mark.title for mark in panel.marks]
+    over_loads = AgainstKind("scheme.load", "decoding_error").picture(records)
+    assert [part.title for part in over_loads.panels] == ["delay.rate = 2", "delay.rate = 0.5"]
+    titles = {mark.title for mark in over_loads.panels[0].marks}
+    assert {"uncoded", "erasurehead"} <= titles, "a line for a scheme, whatever its load"
+    for wrong in ({"x": "workers"}, {"y": "speed"}):
+        with pytest.raises(ConfigError, match="must be one of"):
+            write_pictures(tmp_path, None, VECTOR, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="axes of its own"):
+        write_pictures(tmp_path, "delays", VECTOR, x="delay.rate")
 
 
 class Stranger(PictureKind):
@@ -119,7 +157,7 @@ def test_a_new_kind_appears_everywhere_by_rank(
 ) -> None:
     """Catches a list of kinds beside the registry."""
     monkeypatch.setitem(KINDS, "stranger", Stranger())
-    assert [kind.name for kind in ranked()][:3] == ["loss_time", "stranger", "tradeoff"]
+    assert [kind.name for kind in ranked()][1:4] == ["loss_time", "stranger", "tradeoff"]
     folder = tmp_path / "run"
     shutil.copytree(directories["training"], folder)
     assert write_pictures(folder, "stranger", VECTOR)[0] == [folder / "plots" / "stranger.svg"]
@@ -150,7 +188,8 @@ def test_timing_only_runs_have_no_losses(directories: dict[str, Path]) -> None:
         "workers",
         "delays",
     }
-    assert [line.split()[0] for line in left_out] == ["loss_time", "loss_iteration", "gantt"]
+    missing = ["against", "loss_time", "loss_iteration", "gantt"]
+    assert [line.split()[0] for line in left_out] == missing
     with pytest.raises(ConfigError, match=r"loss_time cannot be drawn: .*timing-only"):
         write_pictures(directories["timing"], "loss_time")
 
@@ -409,6 +448,7 @@ def test_the_smallest_runs_can_be_drawn(change: dict[str, Any], tmp_path: Path) 
     written, left_out = write_pictures(tmp_path, None, VECTOR)
     expected = {"loss_time", "loss_iteration"} if document["problem"] is None else set()
     expected |= {"tradeoff"} if len(document["schemes"]) == 1 else set()
+    expected |= {"against"}
     assert {line.split()[0] for line in left_out} == expected
     assert {path.stem for path in written} == set(KINDS) - expected
 

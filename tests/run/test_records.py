@@ -28,6 +28,7 @@ from erasurehead.experiments.run.records import (
     workers_table,
 )
 from erasurehead.sim.metrics import METRICS, per_replication
+from tests.statistics import BOUND
 from tests.tools import inside
 
 BASE: dict[str, Any] = {
@@ -147,6 +148,60 @@ def test_the_costliest_worker_is_the_one_that_cost_most() -> None:
     assert row["costliest_worker"] == 2
     assert row["costliest_worker_cost"] == 7
     assert row["costliest_worker_last"] == result.workers["last"][2]
+
+
+PARETO = {"model": "pareto", "alpha": 2.5, "scale": 0.3}
+CONSTANT = {"model": "deterministic", "value": 0.7}
+TWO_POINTS = {"model": "mixture", "weights": [0.5, 0.5], "components": [CONSTANT, BASE["delay"]]}
+FAST = {"model": "markov", "slow_to_slow": 0.9, "fast_to_slow": 0.1,
+        "fast": BASE["delay"], "slow": BASE["delay"]}  # fmt: skip
+KNOWN: list[tuple[dict[str, Any], tuple[bool, bool], tuple[bool, bool]]] = [
+    # what is changed; of uncoded and of the first 4 of 6: is the time known, is the error known
+    ({}, (True, True), (True, True)),
+    ({"delay": PARETO}, (True, True), (True, True)),
+    ({"policy": "queue"}, (True, False), (True, False)),
+    ({"delay": CONSTANT}, (True, True), (True, False)),  # all arrive together
+    ({"delay": TWO_POINTS}, (True, True), (True, False)),
+    ({"delay": FAST}, (False, False), (True, False)),
+    ({"network": {"uplink_latency": 0.5}}, (False, False), (False, False)),
+]
+
+
+@pytest.mark.parametrize(("changes", "times", "errors"), KNOWN)
+def test_closed_forms_stand_where_they_hold(
+    changes: dict[str, Any], times: tuple[bool, bool], errors: tuple[bool, bool]
+) -> None:
+    """Catches a formula for a policy, delays or ties that it is not for: they would be a lie."""
+    schemes = [{"name": "uncoded"}, {"name": "ignore_stragglers", "wait_for": 4}]
+    rows = summary_table(finished(schemes=schemes, replications=200, **changes))
+    for name, known in (("iteration_time", times), ("decoding_error", errors)):
+        column = f"{name}_theory"
+        found = rows[column].notna() if column in rows else pd.Series([False, False])
+        assert tuple(found) == known, name
+        if any(known):
+            z = rows[f"{name}_z"].dropna()
+            assert np.all(np.abs(z) < BOUND)
+    if times[0] and changes.get("delay") is None:
+        harmonic = np.cumsum(1 / np.arange(1, 7))[-1]
+        assert rows["iteration_time_theory"][0] == pytest.approx(harmonic / 2)
+
+
+def test_a_mean_without_a_third_moment_has_no_z() -> None:
+    """One replication, and a heavy tail: the closed form alone."""
+    heavy = summary_table(finished(delay=PARETO | {"alpha": 1.5})).iloc[0]
+    assert heavy["iteration_time_theory"] > 0
+    assert np.isnan(heavy["iteration_time_z"])
+    assert np.isnan(summary_table(finished(replications=1)).iloc[0]["iteration_time_z"])
+
+
+def test_measured_times_and_large_sweeps_have_no_closed_forms(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = finished(sweep={"delay.rate": [1.0, 2.0]})
+    assert summary_table(some)["iteration_time_theory"].notna().all()
+    assert "iteration_time_theory" not in summary_table(some, simulated=False)
+    monkeypatch.setattr("erasurehead.experiments.run.records.MOST_KNOWN", 1)
+    assert "iteration_time_theory" not in summary_table(some)
 
 
 def test_a_code_with_coefficients_says_how_exact_it_is() -> None:

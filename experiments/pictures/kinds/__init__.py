@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from ..base import PictureKind
 from .delays import DelaysKind
-from .gantt import GanttKind
+from .gantt import GanttKind, WorkersKind
 from .losses import LossIterationKind, LossTimeKind, TradeoffKind
-from .times import IterationTimeKind, UtilisationKind, WorkersKind
+from .times import AgainstKind, IterationTimeKind, UtilisationKind
 
 KINDS: dict[str, PictureKind] = {
     kind.name: kind
     for kind in (
+        AgainstKind(),
         LossTimeKind(),
         TradeoffKind(),
         IterationTimeKind(),

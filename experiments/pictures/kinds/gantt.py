@@ -1,19 +1,22 @@
-"""The first rounds of a run as a picture: who computed what and when, and who ended each round."""
+"""Single workers: who computed what and when in the first rounds, and who made others wait."""
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import final
 
 import numpy as np
 import pandas as pd
 from typing_extensions import override
 
+from ....sim.types import FloatArray
 from ...text import left_out, number_of
 from .. import style
 from ..base import PictureKind
 from ..looks import INK, Look
-from ..picture import Axis, Band, Bars, Fill, Mark, Panel, Picture, Points, Rules
+from ..picture import Axis, Band, Bars, Fill, Heat, Mark, Panel, Picture, Points, Rules
 from ..records import Records
 
 ROUNDS = (2, 4, 10)
@@ -184,3 +187,99 @@ def panel(spans: pd.DataFrame, workers: list[int], end: float, what: str) -> Pan
         f"{spans['label'].iloc[0]}: {number_of(number, what)}",
         grid=False,
     )
+
+
+MOST_ROWS = 12
+"""Schemes at points of the sweep that stay legible."""
+
+WRAP = 37
+"""Characters in a line of a row's name."""
+
+ENDED = "share of the rounds (or updates) that its message ended"
+WAITED = "share of the seconds waited for it alone (left: of all, per run)"
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class WorkersRow:
+    """One scheme at one point of the sweep.
+
+    Attributes:
+        name: the scheme's label.
+        point: the point, as lines; empty for a plain run.
+        last: ``(workers,)`` share of rounds that each worker's message ended.
+        cost: ``(workers,)`` seconds per run between that message and the one before.
+    """
+
+    name: str
+    point: str
+    last: FloatArray
+    cost: FloatArray
+
+
+@final
+class WorkersKind(PictureKind):
+    """One row per scheme and point, one column per worker; the darker, the more it cost.
+
+    Each row is divided by its sum, which stands beside it in seconds: the picture is about who,
+    and would otherwise be about which scheme.
+    """
+
+    name = "workers"
+    title = "Which workers caused delays"
+    caption = "Which workers made others wait; darker is more. Each row is divided by its sum."
+    rank = 70
+    section = "workers-and-rounds"
+
+    @override
+    def obstacle(self, records: Records) -> str | None:
+        known = records.workers is not None and {"last", "cost"} <= {*records.workers.columns}
+        return None if known else "there is no workers.parquet with the columns last and cost"
+
+    @override
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
+        """Both measures below each other; the tables hold no replications to show a spread of."""
+        rows = _rows(records)
+        names = tuple(_wrapped(row, "") for row in rows)
+        costs = tuple(_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows)
+        height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
+        more = len(records.summary) - len(rows)
+        ended = Heat(_shares([row.last for row in rows]))
+        waited = Heat(_shares([row.cost for row in rows]))
+        return Picture(
+            panels=[
+                Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
+                Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
+            ],
+            columns=1,
+            width=style.TWO_PANELS,
+            height=2 * (0.5 + height * len(rows)) + 0.5,
+            share="x",
+            heading=left_out(more, "row"),
+            names_left=True,
+        )
+
+
+def _rows(records: Records) -> list[WorkersRow]:
+    rows = []
+    for part in records.points():
+        assert part.workers is not None
+        for label, own in part.workers.groupby("label", sort=False):
+            last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
+            rows.append(WorkersRow(str(label), part.title.replace("delay.", ""), last, cost))
+    return rows[:MOST_ROWS]
+
+
+def _wrapped(row: WorkersRow, suffix: str) -> str:
+    point = row.point.replace(" = ", f"{NO_BREAK}={NO_BREAK}").replace("\n", ", ")
+    return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
+
+
+def _shares(rows: list[FloatArray]) -> FloatArray:
+    """Rows as shares of their sums; NaN, which is white, beyond the workers that a row has."""
+    table = np.full((len(rows), max(len(row) for row in rows)), np.nan)
+    for line, row in zip(table, rows, strict=True):
+        line[: len(row)] = row / row.sum() if row.sum() > 0 else 0.0
+    return table

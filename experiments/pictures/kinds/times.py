@@ -1,22 +1,26 @@
-"""Iteration times, the workers' time, and which workers made others wait."""
+"""Iteration times, the workers' time, and means over what was swept."""
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import final
+from typing import Any, final
 
 import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
 from typing_extensions import override
 
-from ....sim.types import FloatArray
+from ....sim.metrics import METRICS
+from ...config.errors import one_of
+from ...page.content import Chart
 from ...text import left_out
 from .. import style
 from ..base import PanelKind, PictureKind
-from ..looks import GRID, INK, Look, shade
-from ..picture import Axis, Band, Bars, Curve, Fill, Heat, Mark, Panel, Picture, Points
-from ..records import Records
+from ..looks import GRID, INK, MUTED, SOLID, THEORY, Look, shade, variants
+from ..picture import Axis, Band, Bars, Curve, Fill, Mark, Panel, Picture, Points, axis_of
+from ..records import Records, names_of, short_text
 from .losses import band_key, spread
 
 LEVELS = np.linspace(0.0, 1.0, 401)
@@ -68,6 +72,190 @@ class IterationTimeKind(PanelKind):
     @override
     def last(self, band: Band) -> tuple[str, ...]:
         return (BANDS[band],)
+
+
+OVERVIEW = ("time_to_target", "iteration_time", "final_train_loss", "decoding_error")
+"""Metrics over what was swept that a report shows, those that the summary has."""
+
+MOST_PANELS = 6
+
+LONG, WIDE = 10, 30
+"""From this ratio of swept values on, and from this one of what is measured, an axis is
+logarithmic."""
+
+JOINED = Look(MUTED, "", SOLID, "thin lines: means without a closed form")
+THIN = 0.7
+
+TICKS = 8
+"""Swept values of which each has a tick."""
+
+MEANS = Look(INK, "", "none", "bars: 95 % confidence interval of the mean")
+
+
+@final
+@dataclass(frozen=True)
+class AgainstKind(PictureKind):
+    """A column of the summary over what was swept, a line per scheme; that of theory where known.
+
+    There is a panel for each point of the other swept keys. What a scheme sweeps by itself
+    (``scheme.load``) can be the axis, too; a scheme without that field is a level line.
+
+    Args:
+        x: a swept key; by default the one with the most values, numbers first.
+        y: a metric, such as ``decoding_error``, or a column of the summary; by default the first of
+            ``OVERVIEW`` that is there.
+    """
+
+    name = "against"
+    title = "Against what was swept"
+    caption = "Means over replications against a swept key; lines are closed forms where known."
+    rank = 5
+
+    x: str = ""
+    y: str = ""
+
+    @property
+    @override
+    def file(self) -> str:
+        named = f"{self.y or 'means'}_over_{self.x or 'swept'}"
+        return re.sub(r"[^\w.-]", "_", named) if self.x or self.y else self.name
+
+    @override
+    def obstacle(self, records: Records) -> str | None:
+        lengths = _swept(records)
+        if not any(length > 1 for length in lengths.values()):
+            return "nothing was swept; it needs a key with several values"
+        if self.x and lengths.get(self.x, 0) < 2:
+            keys = [key for key in lengths if lengths[key] > 1]
+            return f"{self.x} was not swept; --x {one_of(keys, self.x)}"
+        columns = _columns(records)
+        if self.y and self.y not in columns:
+            return f"the summary has no numbers {self.y}; --y {one_of(columns, self.y)}"
+        return None if columns else "the summary holds no means"
+
+    @override
+    def picture(self, records: Records, band: Band | None = None) -> Picture:
+        """Bars are confidence intervals whatever ``band`` says: the summary has nothing else."""
+        lengths = _swept(records)
+        numeric = {key: is_numeric_dtype(records.summary[key]) for key in lengths}
+        several = [key for key in lengths if lengths[key] > 1]
+        x = self.x or max(several, key=lambda key: (numeric[key], lengths[key]))
+        columns = _columns(records)
+        y = self.y or next(name for name in (*OVERVIEW, *columns) if name in columns)
+        summary = records.summary.assign(label=_series(records.summary, x))
+        looks = variants(replace(records, summary=summary).labels())
+        values = [value for value in dict.fromkeys(summary[x]) if pd.notna(value)]
+        axis = Axis(x, names=tuple(map(short_text, values)))
+        where = {value: float(place) for place, value in enumerate(values)}
+        if numeric[x]:
+            where = {value: float(value) for value in values}
+            axis = axis_of(x, np.array([*where.values()]), LONG)
+            if len(where) <= TICKS:
+                places = tuple(sorted(where.values()))
+                axis = replace(axis, names=tuple(f"{at:.4g}" for at in places), places=places)
+        others = [k for k in records.swept() if k != x and lengths[k] > 1]
+        groups = [("", summary)]
+        if others:
+            names = names_of(summary, others)
+            groups = [(str(name), summary[names == name]) for name in dict.fromkeys(names)]
+        shown = [
+            (title, _series_marks(own, x, y, where, looks)) for title, own in groups[:MOST_PANELS]
+        ]
+        heights = [
+            mark.y for _, marks in shown for mark in marks if isinstance(mark, Curve | Points)
+        ]
+        title = METRICS[y].label if y in METRICS else y
+        scale = axis_of(title, np.concatenate([np.empty(0), *heights]), WIDE)
+        keys: list[Mark] = [Points(MEANS, dy=np.empty((2, 0)))]
+        known = summary.get(f"{y}_theory", pd.Series(np.nan, summary.index)).notna()
+        keys += [Curve(THEORY)] if known.any() else []
+        every = bool(known.groupby(summary["label"]).any().all())
+        keys += [] if every else [Curve(JOINED, width=THIN)]
+        panels = [Panel(axis, scale, [*marks, *keys], title) for title, marks in shown]
+        in_a_row = min(3, len(panels))
+        return Picture(
+            panels,
+            in_a_row,
+            style.ONE_PANEL if in_a_row == 1 else style.TWO_PANELS,
+            3.2 * -(-len(panels) // in_a_row) + 0.22 * (len(looks) + len(keys)) / in_a_row,
+            "y" if len(panels) > 1 else "",
+            left_out(len(groups) - len(panels), "point", "of the sweep"),
+            last=tuple(key.title for key in keys),
+        )
+
+    @override
+    def charts(self, records: Records) -> Iterator[Chart]:
+        """One for each metric of an overview, if it is not 0 everywhere."""
+        for y in OVERVIEW:
+            seen = records.summary.get(f"{y}_mean")
+            if seen is not None and bool((seen.abs() > METRICS[y].rounding).any()):
+                one = replace(self, y=y)
+                picture = one.picture(records)
+                metric, x = METRICS[y].title, picture.panels[0].x.label
+                title = f"{metric[:1].upper()}{metric[1:]} over {x}"
+                yield Chart(f"overview-{y.replace('_', '-')}", title, self.caption, picture)
+
+
+def _swept(records: Records) -> dict[str, int]:
+    """How many values each swept key has, those of schemes included."""
+    own = [str(name) for name in records.summary if str(name).startswith("scheme.")]
+    return {
+        key: records.summary[key].dropna().astype(str).nunique() for key in (*records.swept(), *own)
+    }
+
+
+def _columns(records: Records) -> list[str]:
+    """What can be drawn of the summary: metrics by their names, other numbers by their columns."""
+    summary = records.summary
+    numbers = [str(name) for name in summary if is_numeric_dtype(summary[name])]
+    metrics = [name.removesuffix("_mean") for name in numbers if name.endswith("_mean")]
+    ends = ("_mean", "_se", "_low", "_high", "_theory", "_z")
+    rest = [name for name in numbers if not name.endswith(ends) and name not in _swept(records)]
+    return [*metrics, *rest]
+
+
+def _series(summary: pd.DataFrame, x: str) -> pd.Series[str]:
+    """The names of lines: labels, without what is on the axis."""
+    if not x.startswith("scheme."):
+        return summary["label"]
+    others = [str(name) for name in summary if str(name).startswith("scheme.") and name != x]
+    named = []
+    for row in summary.to_dict("records"):
+        fields = (f"{k[7:]}={short_text(row[k])}" for k in others if pd.notna(row[k]))
+        named.append(row["label"] if pd.isna(row[x]) else " ".join([row["scheme"], *fields]))
+    return pd.Series(named, summary.index)
+
+
+def _series_marks(
+    table: pd.DataFrame, x: str, y: str, where: Mapping[Any, float], looks: Mapping[str, Look]
+) -> list[Mark]:
+    """Points, and the lines through their closed forms, or else through themselves."""
+    marks: list[Mark] = []
+    ends = [min(where.values()), max(where.values())]
+    for label, own in table.groupby("label", sort=False):
+        look, level = looks[str(label)], own[x].isna().to_numpy()
+        names = [f"{y}_mean", f"{y}_se", f"{y}_theory", f"{y}_low", f"{y}_high"]
+        names[0] = names[0] if names[0] in own else y
+        columns = own.reindex(columns=names).to_numpy(dtype=float)
+        middle, error, theory, low, high = np.where(np.isfinite(columns), columns, np.nan).T
+        if level.any():  # the same whatever is on the axis
+            at, height = np.array(ends), np.full(2, (middle if np.isnan(theory[0]) else theory)[0])
+            marks.append(Curve(replace(look, marker=""), at, height))
+            continue
+        at = np.array([where[value] for value in own[x]])
+        order = np.argsort(at, kind="stable")
+        half = 1.96 * error
+        below, above = (
+            np.nan_to_num(np.where(np.isnan(half), far, half))
+            for far in (middle - low, high - middle)
+        )
+        dy = np.maximum(np.stack([below, above]), 0.0)[:, order]
+        known = not np.isnan(theory).all()
+        height, width = (theory, 1.6) if known else (middle, THIN)
+        line = replace(look, marker="", title="")
+        marks.append(Curve(line, at[order], height[order], width=width))
+        marks.append(Points(look, at[order], middle[order], dy=dy))
+    return marks
 
 
 HEIGHT = 0.7
@@ -141,99 +329,3 @@ class UtilisationKind(PanelKind):
         names = tuple(label for label, _ in records.labels())
         named = replace(panel, y=replace(panel.y, label="", names=names))
         return replace(picture, panels=[named])
-
-
-MOST_ROWS = 12
-"""Schemes at points of the sweep that stay legible."""
-
-WRAP = 37
-"""Characters in a line of a row's name."""
-
-ENDED = "share of the rounds (or updates) that its message ended"
-WAITED = "share of the seconds waited for it alone (left: of all, per run)"
-
-NO_BREAK = "\N{NO-BREAK SPACE}"
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class WorkersRow:
-    """One scheme at one point of the sweep.
-
-    Attributes:
-        name: the scheme's label.
-        point: the point, as lines; empty for a plain run.
-        last: ``(workers,)`` share of rounds that each worker's message ended.
-        cost: ``(workers,)`` seconds per run between that message and the one before.
-    """
-
-    name: str
-    point: str
-    last: FloatArray
-    cost: FloatArray
-
-
-@final
-class WorkersKind(PictureKind):
-    """One row per scheme and point, one column per worker; the darker, the more it cost.
-
-    Each row is divided by its sum, which stands beside it in seconds: the picture is about who,
-    and would otherwise be about which scheme.
-    """
-
-    name = "workers"
-    title = "Which workers caused delays"
-    caption = "Which workers made others wait; darker is more. Each row is divided by its sum."
-    rank = 70
-    section = "workers-and-rounds"
-
-    @override
-    def obstacle(self, records: Records) -> str | None:
-        known = records.workers is not None and {"last", "cost"} <= {*records.workers.columns}
-        return None if known else "there is no workers.parquet with the columns last and cost"
-
-    @override
-    def picture(self, records: Records, band: Band | None = None) -> Picture:
-        """Both measures below each other; the tables hold no replications to show a spread of."""
-        rows = _rows(records)
-        names = tuple(_wrapped(row, "") for row in rows)
-        costs = tuple(_wrapped(row, f": {row.cost.sum():.3g}{NO_BREAK}s") for row in rows)
-        height = 0.16 + 0.13 * max(name.count("\n") + 1 for name in costs)
-        more = len(records.summary) - len(rows)
-        ended = Heat(_shares([row.last for row in rows]))
-        waited = Heat(_shares([row.cost for row in rows]))
-        return Picture(
-            panels=[
-                Panel(Axis("worker"), Axis("", names=names), [ended], ENDED, grid=False),
-                Panel(Axis("worker"), Axis("", names=costs), [waited], WAITED, grid=False),
-            ],
-            columns=1,
-            width=style.TWO_PANELS,
-            height=2 * (0.5 + height * len(rows)) + 0.5,
-            share="x",
-            heading=left_out(more, "row"),
-            names_left=True,
-        )
-
-
-def _rows(records: Records) -> list[WorkersRow]:
-    rows = []
-    for part in records.points():
-        assert part.workers is not None
-        for label, own in part.workers.groupby("label", sort=False):
-            last, cost = own.sort_values("worker")[["last", "cost"]].to_numpy(dtype=float).T
-            rows.append(WorkersRow(str(label), part.title.replace("delay.", ""), last, cost))
-    return rows[:MOST_ROWS]
-
-
-def _wrapped(row: WorkersRow, suffix: str) -> str:
-    point = row.point.replace(" = ", f"{NO_BREAK}={NO_BREAK}").replace("\n", ", ")
-    return "\n".join(textwrap.wrap(row.name + suffix, WRAP) + textwrap.wrap(point, WRAP))
-
-
-def _shares(rows: list[FloatArray]) -> FloatArray:
-    """Rows as shares of their sums; NaN, which is white, beyond the workers that a row has."""
-    table = np.full((len(rows), max(len(row) for row in rows)), np.nan)
-    for line, row in zip(table, rows, strict=True):
-        line[: len(row)] = row / row.sum() if row.sum() > 0 else 0.0
-    return table
