@@ -107,35 +107,35 @@ PIXELS = 360
 HEADING = """# Atlas of schemes
 
 {count} schemes, in the order of `erasurehead list schemes`. This page is made from the registry by
-`erasurehead atlas --output docs`; what it says of a scheme stands in its docstring.
+`erasurehead atlas --output docs`. The text of each entry is the scheme's docstring.
 
 ## How to read it
 
-There are n workers and k partitions, and k = n unless something else is said. A worker's load d is
-what it computes in a round; s of the workers are stragglers, and the master waits for r = n - s
-arrivals. Row j of the encoding matrix B says what worker j sends, and the master adds up messages
-with a decoding vector a. So partition i has the weight `w_i = sum_j a_j B_ji`, and the decoding
-error is `||w - 1||^2`: 0 where the gradient is exact, k where nothing is decoded. An update without
-rounds has the error of its own weights, and its staleness comes on top.
+There are n workers and k partitions; k = n unless stated otherwise. A worker's load d is the
+number of partitions that it computes in a round; s of the workers are stragglers, and the master
+waits for r = n - s arrivals. Row j of the encoding matrix B says what worker j sends, and the
+master adds up messages with a decoding vector a. So partition i has the weight `w_i = sum_j a_j
+B_ji`, and the decoding error is `||w - 1||^2`: 0 if the gradient is exact, k if nothing is
+decoded. For asynchronous schemes the error is computed per update; staleness is a separate column.
 
-T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one gradient,
-H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" says that no formula is known
-here: a run has it in its columns. `eh.theory` has the functions, `tests/` the tests. Beside those
-that are named, the conformance tests (`tests/contracts/`) hold every scheme to what it promises:
+T_(i) is the time of the i-th fastest of n workers at the scheme's load, X the time of one
+gradient, H_n = 1 + 1/2 + ... + 1/n, C(n, r) a binomial coefficient. "Measured" means that no
+formula is known here; the columns of a run have the number. `eh.theory` has the functions,
+`tests/` the tests. The conformance tests (`tests/contracts/`) check the promises of every scheme:
 exactness for every pattern of stragglers, loads, copies, unbiasedness, engines that agree to the
-bit. The line under a picture has the promises of the configuration that it shows, and the worst
-case is that of `eh.theory.worst_bound`; `erasurehead attack` looks for the stragglers.
+bit. The line under a picture lists the promises of the configuration that it shows; the worst case
+is that of `eh.theory.worst_bound`, and `erasurehead attack` looks for the stragglers.
 
-A matrix has a square wherever a worker holds a partition; a clock has the first rounds of a run,
-whose delays are shifted exponential (0.5 s and then 0.5 s on average), and what is under way when
-the run ends counts as broken off. Schemes whose encoding matrix is the identity, or that have none,
-have a clock.
+A picture of a matrix has a square wherever a worker holds a partition. Schemes without an encoding
+matrix, or with the identity, have a picture of the clock instead: the first rounds of a run with
+shifted exponential delays (0.5 s and then 0.5 s on average). Tasks still under way at its end
+count as broken off.
 
 ## All on one clock
 
-Every synchronous scheme at n = 30 with several loads and waits, under three delay laws of one mean:
-what no other beats in both time and error is named, the rest is grey. `erasurehead reproduce atlas`
-makes the picture, with its numbers, the front as a table, and what is left out.
+Every synchronous scheme at n = 30 with several loads and waits, under three delay laws of one
+mean. Schemes that no other beats in both time and error are named, the others are grey.
+`erasurehead reproduce atlas` makes the picture, its numbers, and a table of the front.
 
 <img src="{folder}/{comparison}.png" width="720" alt="Seconds against decoding error">
 
@@ -145,7 +145,7 @@ makes the picture, with its numbers, the front as a table, and what is left out.
 LEFT_OUT = """## What is left out
 
 - **Raptor-like batch codes.** They need a load of order `log(1/eps) / log(n/s)` for an error of
-  `eps`, but the degree distribution is not in what we could read.
+  `eps`, but the degree distribution is not in the sources we could read.
 - **Tree codes and Lagrange codes.** Trees of masters are another network, and Lagrange codes
   compute polynomials of the data rather than sums of gradients.
 - **Local SGD and its families.** Workers that train models of their own and average them need

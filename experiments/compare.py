@@ -164,11 +164,13 @@ def comparison_answer(table: pd.DataFrame, first: str, second: str) -> Answer:
     else:
         span = "" if len(table) == 1 else f" ({ratios.min():.3g} to {ratios.max():.3g})"
         longer = f"{mean:.3g} times as long as one of {first}{span}"
+        if f"{mean:.3g}" == "1" and known.all() and not apart.any():
+            longer = f"as long as one of {first}: their means do not differ clearly"
         verdict = f"An iteration of {second} takes {longer}, over {number} that both have."
     why = list[str]()
     if known.any() and not same:
         some = f"{int(apart.sum())} of {int(known.sum())} ratios"
-        why.append(f"{some} are told apart from 1 by their 95 % intervals.")
+        why.append(f"{some} differ from 1 by more than their 95 % intervals.")
     if not same:
         far = table.loc[np.abs(np.log(table["ratio"].clip(lower=1e-300))).idxmax()]
         times = f"{far['first']:.4g} s an iteration in {first}, {far['second']:.4g} s in {second}"

@@ -77,6 +77,10 @@ class Metric:
             return 0.0, error if np.isnan(error) else 0.0
         return mean, error
 
+    def shown(self, mean: float) -> float:
+        """A mean as it is shown: round-off is zero."""
+        return 0.0 if abs(mean) < self.rounding else mean
+
 
 def _mean(column: str) -> Of:
     """Mean over a run's iterations; missing values (the start) are left out."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from erasurehead.experiments.reproduce.base import Effort
@@ -12,11 +13,13 @@ from erasurehead.experiments.reproduce.sequential_members import (
     ITERATION,
     MULTIPLEXED,
     REPEAT,
+    SEQUENTIAL,
     TARGET,
     members_text,
     timed_members,
     until,
 )
+from erasurehead.experiments.reproduce.sequential_persistence import _verdict
 
 CONSTANT_DELAYS = {
     "iterations": 20,
@@ -72,3 +75,24 @@ def test_the_text_names_every_family_and_its_choices() -> None:
         "selective repeat: λ = 2, 4, 8 or 15, (B, W) = (1, 2), (1, 4), (2, 3) or (4, 5)"
         in members_text()
     )
+
+
+@pytest.mark.parametrize(("groups", "said"), [(0.9, "at 1 of the 2"), (1.1, "at none of the 2")])
+def test_the_first_line_says_where_sequential_codes_pay(groups: float, said: str) -> None:
+    """Faster than each code without memory: one that beats two of three does not pay."""
+    rows = [
+        {
+            "measure": "seconds",
+            "load_law": "additive",
+            "persistence": persistence,
+            "family": family,
+            "to_uncoded_high": high,
+            "to_fractional_repetition_high": high * groups,
+            "to_cyclic_repetition_high": high,
+        }
+        for persistence, high in ((0.0, 0.99), (0.9, 1.5))
+        for family in (*SEQUENTIAL, "uncoded")
+    ]
+    text = _verdict(pd.DataFrame(rows))
+    assert said in text
+    assert "than uncoded at 1, " in text

@@ -26,6 +26,7 @@ from ...sim.schemes import Scheme, SchemeFamily
 from ...sim.schemes.barrierless import Barrierless
 from ...sim.schemes.base import ForesightedFamily, RoundScheme, Sees
 from ...sim.types import FloatArray
+from ..text import number_of
 from .cells import Cell
 from .codec import names
 from .errors import ConfigError, at
@@ -66,11 +67,12 @@ def timing(cell: Cell, features: int | None = None) -> Run:
         raise at(key, value, "gives the clock alone: leave it, or problem, out")
     available = delay.workers_available()
     if available is not None and available < n:
-        valid = f"the delay model serves {available} workers; must be 1 to {available}"
+        valid = f"the delay model serves {number_of(available, 'worker')}; must be 1 to {available}"
         raise ImpossibleCell(str(at("workers", n, valid)))
     required = delay.workers_required()
     if required is not None and required != n:
-        valid = f"the trace has {required} workers; must be {required} or auto, or else give "
+        has = number_of(required, "worker")
+        valid = f"the trace has {has}; must be {required} or auto, or else give "
         raise ImpossibleCell(str(at("workers", n, f"{valid}delay.hosts: first or a list of names")))
     if isinstance(scheme, Barrierless) and delay.rounds_available() is not None:
         valid = "a scheme without rounds reads on at the end of a trace; give end: cyclic"
@@ -78,7 +80,9 @@ def timing(cell: Cell, features: int | None = None) -> Run:
     rounds, recorded = iterations(settings), delay.rounds_available()
     more = 0 if isinstance(scheme, Barrierless) else scheme.updates(rounds) - rounds
     if recorded is not None and rounds + more > recorded:  # it would begin again at the trace's end
-        longer = f"{scheme.name} takes {more} rounds more, and the trace has {recorded}"
+        longer = (
+            f"{scheme.name} takes {number_of(more, 'more round')}, and the trace has {recorded}"
+        )
         valid = f"{longer}: must be at most {recorded - more}, or give end: cyclic"
         raise ImpossibleCell(str(at("iterations", settings.iterations, valid)))
     cluster = _cluster(settings, features, scheme.message_size)
@@ -116,7 +120,8 @@ def scheme_of(cell: Cell) -> Scheme:
     except Exception as error:
         if type(settings.schemes[0].family).__module__.startswith("erasurehead.sim."):
             raise  # ours: the traceback is what we want to see
-        text = f"cannot be built for {settings.workers} workers: {type(error).__name__}: {error}"
+        what = f"cannot be built for {number_of(settings.workers, 'worker')}"
+        text = f"{what}: {type(error).__name__}: {error}"
         raise ImpossibleCell(f"schemes.{cell.scheme['name']}: {' '.join(text.split())}") from None
 
 
@@ -130,7 +135,7 @@ def warnings(settings: Settings) -> tuple[str, ...]:
     lines = settings.delay.warnings()
     asked, rounds = settings.iterations, iterations(settings)
     if rounds < asked:
-        end = f"the trace ends after {rounds} rounds, so {asked} become as many"
+        end = f"the trace ends after {number_of(rounds, 'round')}, so {asked} become as many"
         lines += (f"iterations = {asked}: {end}; end: cyclic begins again",)
     return lines
 

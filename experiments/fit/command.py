@@ -18,6 +18,7 @@ from ..page.content import Page
 from ..page.markdown import as_markdown
 from ..pictures import paint, style
 from ..run import files
+from ..text import number_of
 from .page import DELAY, NEEDED, fit_page
 from .study import Findings
 from .study import tables as tables_of
@@ -54,10 +55,12 @@ def read_tables(
         text = "no round has every worker; a fit needs rounds in which all arrive"
         raise ConfigError(f"{path}: {text}")
     lost, load = sum(int((~rows).sum()) for rows in whole.values()), reading.load
-    warnings = [f"{lost} rounds in which a worker never arrives are not fitted"] if lost else []
+    some = number_of(lost, "round")
+    warnings = [f"{some} in which a worker never arrives: not fitted"] if lost else []
     smallest = min(table.size for table in tables.values())
     if smallest < FEWEST:
-        raise ConfigError(f"{path}: {smallest} delays at a load; a fit needs at least {FEWEST}")
+        few = number_of(smallest, "delay")
+        raise ConfigError(f"{path}: {few} at a load; a fit needs at least {FEWEST}")
     for table in tables.values():
         least = float(table.min(where=table > 0, initial=1.0))
         if least < SHORTEST:

@@ -11,6 +11,7 @@ from shlex import quote
 
 import numpy as np
 
+from ...sim.metrics import METRICS
 from ..page.answer import Answer
 from ..page.numbers import number, percent
 from ..text import sentence
@@ -160,7 +161,7 @@ def _clocks(found: Recommendation) -> Iterator[str]:
     mine, today = found.winner.final, found.today.final
     assert mine is not None
     text = f"an iteration of {found.winner.label} takes {number(mine.iteration_time.mean())} s"
-    text += f", mean decoding error {mine.error:.3g}"
+    text += f", mean decoding error {METRICS['decoding_error'].shown(mine.error):.3g}"
     if mine.staleness:
         text += f", gradients {mine.staleness:.3g} updates old"
     needed = np.inf
@@ -169,7 +170,7 @@ def _clocks(found: Recommendation) -> Iterator[str]:
         text += f", {_iterations(needed)}"
     if today is not None and today is not mine:
         text += f"; one of {found.today.label} {number(today.iteration_time.mean())} s"
-        text += f", error {today.error:.3g}"
+        text += f", error {METRICS['decoding_error'].shown(today.error):.3g}"
         if np.isfinite(today.to_target).any():
             text += f", {_iterations(np.nanmean(today.to_target[0]))}"
     yield text

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...sim.metrics import METRICS
 from ...sim.types import FloatArray
 from ..page.answer import Answer, json_at, read_answer, table_at, text_at
 from ..page.content import Chart, Image, Page, Section, Table, TableCell, capped
@@ -135,7 +136,9 @@ def _looks(*tables: pd.DataFrame) -> dict[str, Look]:
 
 def _numbers(row: Mapping[Any, Any], *names: str) -> list[TableCell]:
     values = [row.get(name, np.nan) for name in names]
-    return [number(value if np.isfinite(value) else np.nan) for value in values]
+    errors = METRICS["decoding_error"].shown
+    shown = [errors(v) if name == "error" else v for name, v in zip(names, values, strict=True)]
+    return [number(value if np.isfinite(value) else np.nan) for value in shown]
 
 
 def _ratio(row: Mapping[Any, Any], name: str = "ratio") -> TableCell:

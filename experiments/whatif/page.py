@@ -105,7 +105,7 @@ def _culprits(study: Study, m: int) -> str:
         text += f"; {replaced}"
     if m > 1:
         alone = study.change(rounds.REPLACE, 1)["share"]
-        text += f"; {study.order[0]} alone {percent(alone)}"
+        text += f"; host {study.order[0]} alone {percent(alone)}"
     kept = percent(dropped["share"]) if dropped["share"] > 0 else "nothing"
     cause, share = _cause(study)
     name, what = PARTS[cause][1].split(": ")
@@ -166,7 +166,7 @@ def _nobody(study: Study) -> str:
     best = _most(study, 1, first["alone_share"])
     most = "" if best is None else f"; {_saves_most(best)}"
     return (
-        f"no single host matters: replacing {first['host']}, the costliest, saves "
+        f"no single host matters: replacing host {first['host']}, the costliest, saves "
         f"{percent(first['alone_share'])}, and {chance}; {why[cause]} ({share}){most}"
     )
 
