@@ -52,8 +52,8 @@ docs: $(VENV)/docs  ## the documentation as a site in site/; a warning is an err
 test-docs: $(VENV)/docs  ## execute the long blocks of README and docs, and the notebooks
 	$(PYTEST) -n 2 -m docs tests/docs
 
-test-browser: install  ## the pages in a headless Chromium (apt-get install chromium)
-	$(BIN)/pytest -m browser tests/browser
+test-browser: $(VENV)/docs  ## the pages in a headless Chromium (apt-get install chromium)
+	$(BIN)/pytest -m browser tests/browser tests/docs
 
 wheel-test: install  ## build the wheel, and use it beside the oldest libraries that it allows
 	$(BIN)/python -m tests.package.wheel --suite

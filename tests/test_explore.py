@@ -16,7 +16,7 @@ import yaml
 from erasurehead.experiments.config.cells import cells
 from erasurehead.experiments.config.errors import ConfigError
 from erasurehead.experiments.explore import drawing
-from erasurehead.experiments.explore.drawing import ClosedForms, run_cell
+from erasurehead.experiments.explore.drawing import ClosedForms, loss_time, run_cell
 from erasurehead.experiments.explore.server import (
     CONTROLS,
     LAWS,
@@ -29,8 +29,10 @@ from erasurehead.experiments.explore.server import (
     respond,
     start_page,
 )
+from erasurehead.experiments.pictures.picture import Curve
 from erasurehead.experiments.run.compute import compute
 from tests.report.results import Reader
+from tests.tools import ROOT
 
 
 def settings_of(**query: str) -> Any:
@@ -117,6 +119,37 @@ def test_a_wrong_slider_is_one_line(query: str, words: str) -> None:
     assert "\n" not in said
     assert len(said) <= 300
     assert "internal" not in said
+
+
+def test_the_picture_ends_with_the_fastest_scheme_on_a_logarithmic_axis() -> None:
+    """Schemes differ in the first part; the whole run is a choice."""
+    runs = [run_cell(cell) for cell in cells(document(chosen({})))]
+    (first,), (whole,) = loss_time(runs).panels, loss_time(runs, whole=True).panels
+    ends = [
+        {float(mark.x[-1]) for mark in panel.marks if isinstance(mark, Curve) and len(mark.x)}
+        for panel in (first, whole)
+    ]
+    assert ends[0] == {min(ends[1])}
+    assert max(ends[1]) > 2 * min(ends[1])
+    assert first.y.log
+
+
+@pytest.mark.parametrize(
+    ("change", "query"),
+    {
+        "none": {},
+        "load law: proportional": {"load_law": "proportional"},
+        "straggler policy: drain": {"policy": "drain"},
+        "slow workers take 5 times as long": {"slow": "5"},
+    }.items(),
+)
+def test_the_lecture_says_what_the_page_shows(change: str, query: dict[str, str]) -> None:
+    lecture = (ROOT / "docs" / "howto" / "lecture.md").read_text(encoding="utf-8")
+    [said] = [line for line in lecture.splitlines() if line.startswith(f"| {change} |")]
+    runs = {one.label: one for one in map(run_cell, cells(document(chosen(query))))}
+    labels = ("uncoded", "fractional repetition", "ErasureHead")
+    cells_ = [f"{runs[label].seconds[0]:.1f} s" for label in labels]
+    assert said == f"| {' | '.join([change, *cells_])} |"
 
 
 def test_every_end_of_every_slider_is_answered() -> None:

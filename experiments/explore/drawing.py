@@ -28,7 +28,7 @@ from ..pictures.kinds.losses import (
     spread,
 )
 from ..pictures.looks import INK, Look, look
-from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points
+from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_of
 from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
 from ..run.records import ClosedForm, closed_form, mean_and_error
@@ -102,12 +102,13 @@ MOST_KNOWN = 2000
 
 
 def drawn_page(
-    config: Mapping[str, Any], theory: ClosedForms, patient: bool = True
+    config: Mapping[str, Any], theory: ClosedForms, patient: bool = True, whole: bool = False
 ) -> dict[str, Any]:
     """What the page shows: HTML, what a pointer reads, colours, and the config as YAML.
 
     ``theory`` holds the closed forms that were worked out before. With ``patient`` the others are
-    worked out, too; else ``more`` says that some are missing.
+    worked out, too; else ``more`` says that some are missing. ``whole`` shows all of the runs, on
+    plain axes.
 
     Raises:
         ConfigError: the config cannot be run; one line.
@@ -119,7 +120,7 @@ def drawn_page(
     found = {cell.label: theory.of(cell, patient) for cell in made}
     known = {label: one or ClosedForm() for label, one in found.items()}
     charts = [
-        Chart("loss-time", "Loss against time", "", loss_time(runs)),
+        Chart("loss-time", "Loss against time", "", loss_time(runs, whole)),
         Chart("time-error", "Time against error", "", time_error(runs, known)),
     ]
     page_style = PageStyle()
@@ -152,16 +153,22 @@ class ClosedForms:
         return self._known.get(text)
 
 
-def loss_time(runs: Sequence[Simulated]) -> Picture:
-    """The picture of that name, made of arrays."""
+def loss_time(runs: Sequence[Simulated], whole: bool = False) -> Picture:
+    """The picture of that name, made of arrays.
+
+    Schemes differ at the beginning, so it ends with the fastest of them, and the loss is
+    logarithmic, unless ``whole``.
+    """
+    last = np.inf if whole else min(float(instants_of(run.times)[-1]) for run in runs)
     most = DIVERGED * max(float(run.losses[:, 0].max()) for run in runs)
     curves = []
     for run in runs:
-        instants = instants_of(run.times)
+        instants = instants_of(np.minimum(run.times, last))
         losses = spread(loss_at(run.times, run.losses, instants), "quantiles")
         curves.append(Curve(_look(run), instants, *cut(losses, most)))
     key = BANDS["quantiles"]
-    panel = Panel(Axis("simulated time (s)"), loss_axis(curves), [*curves, band_key(key)])
+    loss = loss_axis(curves) if whole else axis_of(LOSS, _values(curves), 1.0)
+    panel = Panel(Axis("simulated time (s)"), loss, [*curves, band_key(key)])
     return Picture([panel], 1, 4.8, 3.4, last=(key,))
 
 
@@ -182,6 +189,13 @@ def time_error(runs: Sequence[Simulated], known: Mapping[str, ClosedForm]) -> Pi
     marks.append(Points(BARS))
     panel = Panel(Axis("mean iteration time (s)", low=0.0), Axis("mean decoding error"), marks)
     return Picture([panel], 1, 4.8, 3.4, last=(THEORY.title, BARS.title))
+
+
+LOSS = "training loss (mean over rows)"
+
+
+def _values(curves: Sequence[Curve]) -> FloatArray:
+    return np.concatenate([curve.y for curve in curves])
 
 
 def _look(run: Simulated) -> Look:

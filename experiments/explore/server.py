@@ -161,7 +161,15 @@ LAWS = {
 
 CONTROLS: tuple[Slider | Choice, ...] = (
     Slider("n", "workers n", 4, 60, 1, 30),
-    Slider("d", "load d", 1, 10, 1, 3, "partitions that a worker of a code computes in a round"),
+    Slider(
+        "d",
+        "load d",
+        1,
+        10,
+        1,
+        3,
+        "partitions that a worker of a code computes in a round; must divide n",
+    ),
     Slider("r", "arrivals r", 1, 60, 1, 15, "after how many ErasureHead and the others go on"),
     Choice("law", "law of the random delay", LAWS, "exponential"),
     Slider("shift", "least delay (s)", 0, 3, 0.05, 0.5),
@@ -194,6 +202,16 @@ CONTROLS: tuple[Slider | Choice, ...] = (
         "cancel",
     ),
     Slider("rate", "learning rate", 0.01, 0.5, 0.01, 0.05),
+    Choice(
+        "view",
+        "loss against time",
+        {
+            "first": "the first part, logarithmic loss",
+            "whole": "the whole run, plain axes",
+        },
+        "first",
+        "the first part ends with the fastest scheme's run",
+    ),
 )
 
 
@@ -243,7 +261,8 @@ def respond(query: str, theory: ClosedForms) -> dict[str, object]:
         given = dict(parse_qsl(query, keep_blank_values=True))
         given.pop("page", None)
         patient = given.pop("patient", "") == "1"
-        return drawn_page(document(chosen(given)), theory, patient)
+        values = chosen(given)
+        return drawn_page(document(values), theory, patient, values["view"] == "whole")
     except Exception as error:
         mistake = of_the_user(error)
         fault = f"internal error: {type(error).__name__}: {error}; please report"

@@ -82,10 +82,12 @@ def test_a_setting_that_cannot_work_is_one_line(browser: Browser, address: str) 
     """The pictures stay, fainter, and come back."""
     with opened(browser, address) as page:
         at_rest(page)
-        page.locator("#d").fill("4")
+        page.locator("#r").evaluate("node => node.max = 61")
+        page.locator("#n").evaluate("node => node.max = 61")
+        page.locator("#n").fill("61")
         error = page.locator("#error")
         error.wait_for()
-        assert "must divide workers = 30" in error.inner_text()
+        assert "must be a number from 4 to 60" in error.inner_text()
         assert page.locator("#loss-time-1").is_visible()
         page.get_by_role("button", name="Back to the start").click()
         error.wait_for(state="hidden")
@@ -126,3 +128,52 @@ def test_the_keyboard_stays_where_it_was_while_pictures_are_drawn_anew(
             page.locator(f"#shown[aria-busy=false]:not([data-drawn='{count}'])").wait_for()
             assert here.evaluate("node => node === document.activeElement")
             assert page.locator("#said").inner_text() == "Drawn anew"
+
+
+@pytest.mark.parametrize(
+    ("workers", "load", "snapped"), [(31, 6, 1), (30, 4, 5), (28, 3, 4), (60, 8, 10), (4, 10, 2)]
+)
+def test_the_load_snaps_to_what_divides_the_workers(
+    browser: Browser, address: str, workers: int, load: int, snapped: int
+) -> None:
+    """No setting of both sliders makes the pictures grey."""
+    with opened(browser, address) as page:
+        at_rest(page)
+        page.locator("#n").fill(str(workers))
+        page.locator("#d").fill(str(load))
+        page.locator("#shown[aria-busy=false]").wait_for()
+        assert page.locator("#d-value").inner_text() == str(snapped)
+        assert page.locator("#error").is_hidden()
+
+
+def test_on_a_phone_a_slider_and_its_picture_are_in_view_together(
+    browser: Browser, address: str
+) -> None:
+    with opened(browser, address, 390) as page:
+        at_rest(page)
+        for name in ("n", "tau", "rate"):
+            page.locator(f"#{name}").scroll_into_view_if_needed()
+            slider = page.locator(f"#{name}").bounding_box()
+            picture = page.locator("#loss-time-1").bounding_box()
+            assert slider is not None
+            assert picture is not None
+            assert picture["y"] >= 0
+            assert picture["y"] + picture["height"] <= slider["y"], name
+            assert slider["y"] + slider["height"] <= 900
+
+
+def test_the_first_part_of_the_run_is_shown_and_a_projector_gets_large_type(
+    browser: Browser, address: str
+) -> None:
+    sizes = []
+    for query in ("", "?big"):
+        with opened(browser, f"{address}{query}") as page:
+            at_rest(page)
+            label = page.locator("#loss-time-1 text").first
+            sizes.append(label.evaluate("node => node.getBoundingClientRect().height"))
+            narrow = page.locator("#loss-time-1").inner_html()
+            page.locator("#view").select_option("whole")
+            page.locator("#shown[aria-busy=false]").wait_for()
+            assert page.locator("#loss-time-1").inner_html() != narrow
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1440
+    assert sizes[1] > 1.2 * sizes[0]

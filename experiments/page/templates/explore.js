@@ -5,6 +5,17 @@
   const page = String(Math.random()).slice(2);
   let busy = false, again = false, first = true, began = 0;
   // While a slider moves, the simulation alone; closed forms that are not known yet follow at rest.
+  // The load that was asked for; the slider stands at the nearest one that divides the workers.
+  let load = Number(one("#d").value), before = load;
+  const snapped = moved => {
+    const d = one("#d"), n = Number(one("#n").value);
+    if (moved) load = Number(d.value);
+    const fits = Array.from({length: Number(d.max)}, (_, i) => i + 1).filter(each => each < n && n % each === 0);
+    const onward = moved ? fits.filter(each => load > before ? each >= load : each <= load) : fits;
+    const near = onward.length ? onward : fits;
+    before = near.reduce((best, each) => Math.abs(each - load) < Math.abs(best - load) ? each : best);
+    d.value = String(before);
+  };
   const labelled = () => {
     for (const range of all("input[type=range]", form)) {
       one(`#${range.id}-value`).textContent = String(Number(range.value));
@@ -63,9 +74,19 @@
     else if (more) draw(true);
     else shown.setAttribute("aria-busy", "false");
   };
-  const changed = () => { labelled(); began = performance.now(); draw(false); };
+  const changed = event => {
+    snapped(event?.target === one("#d"));
+    labelled();
+    began = performance.now();
+    draw(false);
+  };
+  document.body.classList.toggle("big", new URLSearchParams(location.search).has("big"));
   form.addEventListener("input", changed);
   form.addEventListener("submit", event => event.preventDefault());
-  form.addEventListener("reset", () => setTimeout(() => { one("#r").setAttribute("max", "60"); changed(); }));
+  form.addEventListener("reset", () => setTimeout(() => {
+    one("#r").setAttribute("max", "60");
+    before = load = Number(one("#d").value);
+    changed();
+  }));
   changed();
 })();
