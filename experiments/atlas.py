@@ -148,8 +148,6 @@ LEFT_OUT = """## What is left out
   `eps`, but the degree distribution is not in the sources we could read.
 - **Tree codes and Lagrange codes.** Trees of masters are another network, and Lagrange codes
   compute polynomials of the data rather than sums of gradients.
-- **Local SGD and its families.** Workers that train models of their own and average them need
-  another learner.
 """
 
 
@@ -281,10 +279,10 @@ def encoding_of(scheme: Scheme) -> sparse.csr_array | None:
 
 
 def _drawn_cell(family: SchemeFamily, workers: int, catalogue: Catalogue, iterations: int) -> Cell:
-    length = {"iterations": iterations, "replications": 1, "seed": 0}
+    scheme = family.build(workers)
+    length = {"iterations": iterations * scheme.local_steps, "replications": 1, "seed": 0}
     schemes = [plain(family, catalogue)]
     document: dict[str, Any] = {"workers": workers, **length, "delay": DELAY, "schemes": schemes}
-    scheme = family.build(workers)
     if isinstance(scheme, RoundScheme) and scheme.sees is Sees.LOSSES:
         document |= TRAINING
     [cell] = cells(document)

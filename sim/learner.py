@@ -7,9 +7,10 @@ columns of one matrix, trained in blocks of a fixed width.
 Cost: a dense step takes one product with ``X`` and one with ``X^T``, whatever K and n are; a stale
 one reuses the margins of its version. A step with few partitions takes two products with their rows
 alone, and so does a renewal of a few entries of a table of gradients. Held gradients take the two
-products of a dense step. Losses are evaluated at iterations only, in one product with the training
-rows and one with the test rows; after dense steps the margins are already there. Equal features of
-sparse data are merged first, which changes nothing but the cost.
+products of a dense step, and local steps those of as many dense ones, partition by partition.
+Losses are evaluated at iterations only, in one product with the training rows and one with the test
+rows; after dense steps the margins are already there. Equal features of sparse data are merged
+first, which changes nothing but the cost.
 
 A model that diverges is a result too: its losses become infinite or NaN, without a warning.
 """
@@ -28,7 +29,7 @@ from .errors import InvalidParameter
 from .numerics import GradientTables, one_thread
 from .optimizers import Optimizer, Together
 from .problems.base import Problem, product
-from .steps import EXACT, Dense, Held, Renewal, Sparse, Step, Steps
+from .steps import EXACT, Dense, Held, Local, Renewal, Sparse, Step, Steps
 from .types import FloatArray, IntArray
 
 
@@ -162,26 +163,31 @@ def train_each(
 
     Each has the bits that it has alone. Progress counts the iterations of all.
     """
-    replications, updates = steps.times.shape
+    replications = len(steps.times)
     learned: list[Learned] = []
     with training_context():
-        exact = steps.exact
+        exact, alike = steps.exact, steps.alike
         kept = Kept(steps.depth, steps.table_size, steps.held, steps.sparse)
-        width = 1 if exact else replications
+        width = 1 if alike else replications
         fit = fit_into_memory(kept, problem, steps)
         together = min(fit, max(1, TOGETHER // (problem.rows * width)))
         for first in range(0, len(optimizers), together):
             rules = optimizers[first : first + together]
             learner = Learner(problem, rules, initial, width, kept)
             for t in range(iterations):
-                for u in range(t * updates // iterations, (t + 1) * updates // iterations):
-                    learner.update(None if exact else steps.step(u))
+                for u in updates_in(steps, t, iterations):
+                    learner.update(None if exact else steps.step(u).columns(slice(width)))
                 learner.evaluate()
                 if progress is not None:
                     done = first * iterations + (t + 1) * len(rules)
                     progress(done // len(optimizers), iterations)
             learned += learner.learned()
-    return [_shared(one, replications) for one in learned] if exact else learned
+    return [_shared(one, replications) for one in learned] if alike else learned
+
+
+def updates_in(steps: Steps, t: int, iterations: int) -> range:
+    """The updates of iteration t, from 0; none within a round of local steps."""
+    return range(steps.updates_by(t, iterations), steps.updates_by(t + 1, iterations))
 
 
 class Learner:
@@ -212,10 +218,12 @@ class Learner:
         models = (Models(self._problem, rules, everybody[:, part], kept) for part in parts)
         self._blocks = list(zip(parts, models, strict=True))
         self._losses: list[FloatArray] = []
+        self._moved = True  # since the last evaluation
         self.evaluate()
 
     def update(self, step: Step | None, align: bool = False) -> None:
         """Apply one update to every replication; see ``Models.update``."""
+        self._moved = True
         for part, models in self._blocks:
             models.update(None if step is None else step.columns(part), align)
 
@@ -226,9 +234,13 @@ class Learner:
 
     def evaluate(self) -> FloatArray:
         """Record the losses of the current models; returns the training losses, ``(L, R)``."""
-        losses = np.concatenate([models.losses() for _, models in self._blocks], axis=-1)
-        self._losses.append(losses)
-        return np.asarray(losses[0])
+        if self._moved:
+            found = [models.losses() for _, models in self._blocks]
+            self._losses.append(np.concatenate(found, axis=-1))
+        else:
+            self._losses.append(self._losses[-1])
+        self._moved = False
+        return np.asarray(self._losses[-1][0])
 
     def learned(self) -> list[Learned]:
         """The losses at every evaluation so far, and the current models, of each optimizer."""
@@ -263,7 +275,7 @@ class Models:
 
     Attributes:
         beta: ``(L, p, width)`` the current models.
-        updates: updates so far.
+        updates: updates so far, each local step counted.
         alignment: ``(L, width)`` inner product of the last two decoded gradients; 0 at first.
     """
 
@@ -282,6 +294,7 @@ class Models:
         self._tables = GradientTables(width, kept.table, (rates, features))
         self._held = HeldGradients(problem, kept.held, rates, width)
         self.alignment = np.zeros((rates, width))
+        self._velocity = np.zeros(())  # of outer steps, (L, p, width) after the first
         self.updates = 0
         self._remember()
 
@@ -301,6 +314,9 @@ class Models:
                 gradient is taken at the newest model.
             align: also compute ``alignment``.
         """
+        if isinstance(step, Local):
+            self._move_outwards(step)
+            return
         problem, t = self._problem, self.updates + 1
         gradient = self._decoded(step)
         if align:
@@ -316,6 +332,41 @@ class Models:
         self.updates = t
         self._remember()
 
+    def _move_outwards(self, step: Local) -> None:
+        """The outer step from the trajectories of all partitions."""
+        before, differences = self._states, self._mean_differences(step)
+        mean = differences[:, 0]
+        self._velocity = step.momentum * self._velocity + mean
+        beyond = step.rate * (mean + step.momentum * self._velocity) - mean
+        self._states = [
+            tuple(old + (new + more) for old, new in zip(state, each, strict=True))
+            for state, each, more in zip(before, differences, beyond, strict=True)
+        ]
+        self.beta = self._rules.models(self._states)
+        self._margins.append(self._problem.margins(self.beta))
+        self.updates += step.steps
+        self._remember()
+
+    def _mean_differences(self, step: Local) -> FloatArray:
+        """``(L, S, p, width)`` by how much the optimizer's S arrays change, on weighted average."""
+        problem, rules, before = self._problem, self._rules, self._states
+        partitions = problem.partitions
+        weights = np.where(np.abs(step.weights - 1) <= EXACT, 1.0, step.weights) / partitions
+        total = np.zeros((len(before), *np.shape(before[0])))
+        for partition in np.flatnonzero(weights.any(axis=0)).tolist():
+            states, weight = before, weights[:, partition]
+            for t in range(self.updates + 1, self.updates + step.steps + 1):
+                point = rules.points(states, t)
+                gradient = partitions * problem.gradient_of(partition, point)
+                if problem.l2 > 0:
+                    gradient += problem.l2_gradient(point)
+                states = rules.step(states, gradient, t)
+            for sums, ends, starts in zip(total, states, before, strict=True):
+                for each, end, start in zip(sums, ends, starts, strict=True):
+                    # Not weight times difference: a trajectory without weight may have diverged.
+                    np.add(each, weight * (end - start), out=each, where=weight != 0)
+        return total
+
     def _remember(self) -> None:
         """Keep where the next gradient is taken: the points themselves, and margins if known."""
         t, (before, margins) = self.updates + 1, self._margins
@@ -328,7 +379,7 @@ class Models:
         if len(self._points):
             self._points[self.updates % len(self._points)] = self._point.transpose(2, 0, 1)
 
-    def _decoded(self, step: Step | None) -> FloatArray:
+    def _decoded(self, step: Dense | Sparse | Renewal | Held | None) -> FloatArray:
         match step:
             case Sparse():
                 return self._sparse(step)
@@ -336,7 +387,8 @@ class Models:
                 return self._renewed(step)
             case Held():
                 return self._held.mixed(step, self._margins_of(0))
-        return self._dense(step)
+            case _:
+                return self._dense(step)
 
     def _dense(self, step: Dense | None) -> FloatArray:
         if step is None:

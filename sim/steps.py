@@ -3,14 +3,15 @@
 An update's gradient is a weighted sum of partition gradients, each taken at the newest model or at
 an older one. ``Dense`` gives a weight to every partition; ``Sparse`` names the few that carry one;
 ``Renewal`` moves along a table of gradients, of which it renews a few; ``Held`` weighs gradients
-that are held for some rounds, several of every partition.
+that are held for some rounds, several of every partition. ``Local`` is another kind: the outer step
+after a model has taken some steps on each partition alone.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import ClassVar, TypeAlias, final
 
@@ -120,7 +121,37 @@ class Held:
         return Held(self.fresh[part], self.weights[part])
 
 
-Step: TypeAlias = "Dense | Sparse | Renewal | Held"
+@final
+@dataclass(frozen=True, eq=False)
+class Local:
+    """One update from k trajectories, of local steps on one partition each.
+
+    Every trajectory begins at the newest model x, with the state of its optimizer, and ends at z_i.
+    With the mean difference D = sum_i w_i (z_i - x) / k, the model moves on to x + rate (D +
+    momentum v), where v = momentum (v before) + D, and 0 at first. Further arrays of the
+    optimizer's state take their own mean differences, and what the model moves beyond D.
+
+    Cost: a gradient of every partition that has a weight, for each step and model: H passes over
+    the data. Partitions are trained one after the other, so beside the model and its state the
+    learner holds one trajectory, their mean difference and v: a few times R p numbers.
+
+    Attributes:
+        weights: ``(R, k)`` partition weights of the differences.
+        steps: H, iterations of the inner optimizer.
+        rate, momentum: of the outer step; 1 and 0 average.
+    """
+
+    weights: FloatArray
+    steps: int
+    rate: float = 1.0
+    momentum: float = 0.0
+
+    def columns(self, part: slice) -> Local:
+        """The same update of some of the replications."""
+        return replace(self, weights=self.weights[part])
+
+
+Step: TypeAlias = "Dense | Sparse | Renewal | Held | Local"
 
 
 def weights_of(step: Step, partitions: int) -> FloatArray | None:
@@ -128,7 +159,7 @@ def weights_of(step: Step, partitions: int) -> FloatArray | None:
 
     ``None`` where the step does not say them.
     """
-    if isinstance(step, Dense):
+    if isinstance(step, Dense | Local):
         return step.weights
     if not isinstance(step, Sparse):
         return None
@@ -197,9 +228,54 @@ class Steps(ABC):
 
     @property
     def exact(self) -> bool:
-        """Whether every gradient is the exact one of the newest model, so that all replications
-        train one and the same model."""
+        """Whether every gradient is the exact one of the newest model."""
         return False
+
+    @property
+    def alike(self) -> bool:
+        """Whether all replications train one and the same model: where every update is exact."""
+        return self.exact
+
+    @property
+    def local_steps(self) -> int:
+        """Iterations of an update: 1 unless overridden. The last may have fewer."""
+        return 1
+
+    def clock(self, iterations: int) -> FloatArray:
+        """``(R, T)`` seconds at which each iteration ended; see ``iteration_ends``."""
+        return iteration_ends(self.times, iterations, self.local_steps)
+
+    def at(self, values: FloatArray, iterations: int) -> FloatArray:
+        """``(R, U)`` values of updates as those of iterations, ``(R, T)``: an iteration of several
+        updates has their mean, one of several local steps that of its update."""
+        if self.local_steps > 1:
+            return np.repeat(values, self.local_steps, axis=1)[:, :iterations]
+        return np.asarray(values.reshape(len(values), iterations, -1).mean(axis=2))
+
+    def updates_by(self, iteration: int, iterations: int) -> int:
+        """Updates made when so many of T iterations have ended."""
+        if self.local_steps > 1 and iteration < iterations:
+            return iteration // self.local_steps
+        return int(iteration * self.times.shape[1] // iterations)
+
+
+def iteration_ends(times: FloatArray, iterations: int, local_steps: int = 1) -> FloatArray:
+    """When iterations ended: ``(R, U)`` seconds of updates -> ``(R, T)``.
+
+    An iteration ends with its last update. Where an update is made of several local steps, those
+    before its last one divide the round into equal parts: until its end the model is the old one,
+    and so is its loss.
+    """
+    updates = times.shape[1]
+    if local_steps == 1:
+        together = updates // iterations
+        return times[:, together - 1 :: together]
+    began = np.concatenate([np.zeros((len(times), 1)), times[:, :-1]], axis=1)[:, :, None]
+    steps = np.full((updates, 1), local_steps)
+    steps[-1] = iterations - (updates - 1) * local_steps
+    share = np.minimum(np.arange(1, local_steps + 1) / steps, 1.0)
+    ends = np.where(share < 1, began + share * (times[:, :, None] - began), times[:, :, None])
+    return np.asarray(ends.reshape(len(times), -1)[:, :iterations])
 
 
 @final

@@ -133,6 +133,7 @@ class Trace:
         engine: the name of the engine that ran.
         seed: of what a scheme draws besides the delays.
         fails: whether workers could fail.
+        iterations: T of the run; ``None``: as many as its updates make.
     """
 
     times: FloatArray
@@ -141,6 +142,7 @@ class Trace:
     engine: str
     seed: int = 0
     fails: bool = False
+    iterations: int | None = None
 
     @property
     def intervals(self) -> FloatArray:

@@ -32,6 +32,7 @@ from ..pictures.picture import Axis, Curve, Mark, Panel, Picture, Points, axis_o
 from ..pictures.svg.marks import PageStyle
 from ..run.compute import learn
 from ..run.records import ClosedForm, closed_form, mean_and_error
+from ..run.tuning import clock
 
 # A run as arrays: quicker than the tables of ``erasurehead run``.
 
@@ -82,7 +83,7 @@ def run_cell(cell: Cell) -> Simulated:
     assert learning is not None
     steps = run.scheme.steps(simulate(run, work=False))
     losses = learn(learning, steps, run.iterations).train_loss
-    times = np.concatenate([np.zeros((len(steps.times), 1)), steps.times], axis=1)
+    times = clock(steps, run.iterations)
     return Simulated(cell.label, cell.scheme["name"], times, losses, steps.error.mean(axis=1))
 
 

@@ -220,6 +220,8 @@ SUPPORTED = (
 
 def refusal(run: Run, injected: bool) -> str | None:
     """Why real workers cannot run this, perhaps with delays to sleep out; ``None`` if they can."""
+    if run.scheme.local_steps > 1:
+        return f"{run.scheme.name} takes local steps, and live workers send gradients: {SUPPORTED}"
     if not supported(run.scheme):
         return f"{run.scheme.name} is not among what live runs: {SUPPORTED}"
     if not injected and isinstance(run.scheme, Fixed) and run.scheme.patience is not None:

@@ -51,6 +51,7 @@ LOOKS: dict[str, Look] = {
     "adaptive_deadline": Look("#A43BD5", "2", LONG, "adaptive deadline"),
     "adaptive_k": Look("#882255", "d", LONG, "adaptive k"),
     "sequential": Look("#999933", "h", DASHED, "sequential"),
+    "local_sgd": Look("#2F6B9A", "$L$", DASHED, "local SGD"),
     "cyclic_mds": Look("#117733", "<", DASHED, "cyclic MDS"),
     "generalized_fractional_repetition": Look("#710E0D", "$F$", DOT_DOT, "generalized repetition"),
     "heterogeneity_aware": Look("#6D21D3", "$A$", DOT_DOT, "heterogeneity-aware"),

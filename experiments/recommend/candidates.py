@@ -204,6 +204,7 @@ LEFT_OUT: Mapping[str, str] = {
     "cyclic_repetition": "as fast as cyclic_mds, whose code is better conditioned",
     "heterogeneity_aware": "needs the workers' speeds; name it in the config to have it compared",
     "heterogeneous_split": "needs the workers' chances to straggle; name it in the config",
+    "local_sgd": "only training tells what its local steps are worth; name it in the config",
     "matrix": "needs a file with the matrix; name it in the config",
 }
 """Schemes that are not searched, and why."""

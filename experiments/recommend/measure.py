@@ -16,7 +16,7 @@ from scipy.special import bdtr
 from ...sim.engines.run import Run
 from ...sim.engines.simulate import simulate
 from ...sim.errors import EngineRefused, InvalidParameter, NeverEnough
-from ...sim.learner import Kept, Learner, fit_into_memory, training_context
+from ...sim.learner import Kept, Learner, fit_into_memory, training_context, updates_in
 from ...sim.numerics import one_thread
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.steps import EXACT, Steps, weights_of
@@ -236,7 +236,9 @@ def _performance(
     scheme, elapsed = run.scheme, steps.times[:, -1]
     stale = steps.staleness
     within = scheme.partitions * EXACT**2
-    exact = stale is None and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)
+    # Local steps are taken at other models, whatever their weights.
+    fresh = stale is None and steps.local_steps == 1
+    exact = fresh and (bool(scheme.exact) or float(np.nanmax(steps.error)) <= within)
     values = np.array([each.values for each in trials]).reshape(-1, len(elapsed))
     to_target = np.array([each.iterations for each in trials]).reshape(-1, len(elapsed))
     yardstick = np.full(len(elapsed), np.nan)
@@ -367,7 +369,7 @@ def _losses(
     simulation: Simulation, run: Run, steps: Steps, learning: build.Training
 ) -> Iterator[FloatArray]:
     """Training losses ``(R,)`` at the start and after each iteration; trained as they are read."""
-    replications, updates = steps.times.shape
+    replications = len(steps.times)
     if steps.exact:
         path = _exact_path(simulation, learning)
         yield from (np.full(replications, path.loss(t)) for t in range(run.iterations + 1))
@@ -377,7 +379,7 @@ def _losses(
     learner = Learner(learning.problem, [learning.optimizer], learning.initial, replications, kept)
     yield learner.evaluate()[0]
     for t in range(run.iterations):
-        for u in range(t * updates // run.iterations, (t + 1) * updates // run.iterations):
+        for u in updates_in(steps, t, run.iterations):
             learner.update(steps.step(u))
         yield learner.evaluate()[0]
 

@@ -25,7 +25,7 @@ from ...sim.numerics import one_thread
 from ...sim.optimizers import Optimizer
 from ...sim.schemes.base import RoundScheme, Sees
 from ...sim.schemes.decoders import Conditioning
-from ...sim.steps import EXACT, Dense, Steps
+from ...sim.steps import EXACT, Dense, Steps, iteration_ends
 from ...sim.types import FloatArray, Trace, Work
 from ..config import build
 from ..config.catalogue import streams_kept
@@ -172,8 +172,9 @@ def clock_alone(run: Run, trace: Trace) -> CellResult:
     """The result of a run of which nothing is known but when its iterations ended."""
     replications, t = len(trace.times), run.iterations
     # An iteration without a barrier has several updates; a sequential code runs some rounds first.
-    together = 1 if isinstance(run.scheme, RoundScheme) else run.updates // t
-    times = trace.times[:, -t * together :][:, together - 1 :: together]
+    steps = run.scheme.local_steps
+    first = max(run.updates - t, 0) if isinstance(run.scheme, RoundScheme) else 0
+    times = iteration_ends(trace.times[:, first:], t, steps)
     start = np.zeros((replications, 1))
     frame = {
         "replication": np.repeat(np.arange(replications), t + 1),
@@ -242,18 +243,18 @@ def _iterations(
 ) -> dict[str, np.ndarray]:
     """One row per replication and iteration; an iteration ends with its last update."""
     (r, updates), t = steps.times.shape, run.iterations
-    together = updates // t
+    together = max(1, updates // t)
 
     def column(values: FloatArray, start: float) -> FloatArray:
         return np.concatenate([np.full((r, 1), start), values], axis=1).ravel()
 
     def mean(values: FloatArray) -> FloatArray:
-        return column(values.reshape(r, t, together).mean(axis=2), np.nan)
+        return column(steps.at(values, t), np.nan)
 
     def count(values: np.ndarray) -> FloatArray:
-        return column(values.astype(np.float64), np.nan)
+        return column(steps.at(values.astype(np.float64), t), np.nan)
 
-    times = steps.times[:, together - 1 :: together]
+    times = steps.clock(t)
     frame = {
         "replication": np.repeat(np.arange(r), t + 1),
         "iteration": np.tile(np.arange(t + 1), r),

@@ -181,6 +181,7 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
     draws = 1.0  # of a worker in a round
     if isinstance(run.load_law, PerPartition) and isinstance(run.scheme, Fixed):
         draws = float(run.scheme.assignment.loads.max())
+    draws *= run.scheme.local_steps
     if clock:
         seconds = START + rounds * (LAW if chosen == "law" else heard * draws * each)
         memory = _tables(run, LOADS) + FLOAT * rounds + _working(run, chosen)

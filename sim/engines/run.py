@@ -346,6 +346,8 @@ def play_rounds(
     for t in range(run.updates):
         tapes.round = t
         plan = plan_of(run, scheme, state)
+        if plan.steps > 1:
+            raise TypeError(f"{scheme.name}: local steps need a plan that never changes")
         offsets = plan.message_times(run.load_law, tapes, scheme.messages, 0, replications)
         with np.errstate(over="ignore"):  # a time beyond any number is infinite: it never comes
             outcome = play(t, plan.stopping, offsets)

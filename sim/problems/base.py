@@ -230,10 +230,14 @@ class Problem(ABC):
 
         Cost: two products with the partition's rows.
         """
+        return self.gradient_of(partition, beta[:, None])[:, 0]
+
+    def gradient_of(self, partition: int, beta: FloatArray) -> FloatArray:
+        """``partition_gradient`` of one partition at R models: ``(..., p, R) -> (..., p, R)``."""
         rows, X = self._blocks[partition]
-        slopes = self.row_slopes(product(X, beta[:, None]), self.y[rows])
+        slopes = _row_by_row(self.row_slopes, product(X, beta), self.y[rows])
         slopes /= self.rows
-        return product(X.T, slopes)[:, 0]
+        return product(X.T, slopes)
 
     def single_gradients(self, partition: IntArray, beta: FloatArray) -> FloatArray:
         """``partition_gradient`` of G partitions, with its bits, each at L models of its own.

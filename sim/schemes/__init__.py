@@ -15,6 +15,7 @@ from .exact_codes import CommunicationEfficient, HeterogeneityAware
 from .graph_assignment import GraphAssignment
 from .graph_codes import BlockDesign, Expander, RegularGraph
 from .ignore_arbitrary import IgnoreArbitrary
+from .local_sgd import LocalSgd
 from .matrix import Matrix
 from .partial_work import MultiMessage, PartialStragglers
 from .random_codes import Bernoulli, HeterogeneousSplit, StochasticBlock, StochasticGradientCoding
@@ -52,6 +53,7 @@ SCHEMES: dict[str, type[SchemeFamily]] = {
     "mindflayer": MindFlayer,
     "block_coordinate": BlockCoordinate,
     "sequential": Sequential,
+    "local_sgd": LocalSgd,
     "adaptive_k": AdaptiveK,
     "adaptive_deadline": AdaptiveDeadline,
     "asynchronous": Asynchronous,

@@ -97,6 +97,10 @@ DECODING = 2e10
 """Floating-point operations, in all, for which every round of an exact code is decoded."""
 
 
+MOST_BLOCKS = 16
+"""Blocks of a tape that are read together for rounds of several steps: 4 MiB."""
+
+
 class Sees(Enum):
     """What a plan depends on; NOTHING: one plan for all rounds and replications."""
 
@@ -119,6 +123,10 @@ class Round:
             its own; patience turns their seconds, ``(..., n tasks)``, into the times of messages.
             ``None``: it does its load once.
         fetches: the round ends one round trip later, in which the master asks for the sums.
+        steps: how often a worker does its load, each time in the seconds of the tape's next row, so
+            that a measured trace gives successive rounds to successive steps. For one message a
+            worker, and a plan that never changes.
+        rows: of the tape in all, where the last round may have fewer steps.
     """
 
     loads: Loads
@@ -127,16 +135,34 @@ class Round:
     shares: FloatArray | None = None
     tasks: int | None = None
     fetches: bool = False
+    steps: int = 1
+    rows: int | None = None
 
     def message_times(
         self, law: LoadLaw, tape: TapeLike, messages: int, start: int, stop: int
     ) -> FloatArray:
         """When each message is sent, from the beginning of its worker's task; see ``LoadLaw``."""
-        if self.tasks is None:
+        if self.steps > 1:
+            times = self._step_by_step(law, tape, start, stop)
+        elif self.tasks is None:
             times = law.message_times(tape, self.loads, messages, start, stop, self.shares)
         else:
             times = law.task_times(tape, self.loads, self.tasks, start, stop)
         return times if self.patience is None else self.patience(times)
+
+    def _step_by_step(self, law: LoadLaw, tape: TapeLike, start: int, stop: int) -> FloatArray:
+        """``(stop - start, n)`` seconds of all steps of each round, added in their order."""
+        first, end = start * self.steps, stop * self.steps
+        each = law.worker_times(tape, self.loads, first, min(end, self.rows or end))
+        padded = np.zeros((end - first, each.shape[1]))
+        padded[: len(each)] = each
+        by_round = padded.reshape(stop - start, self.steps, -1)
+        return np.asarray(np.add.accumulate(by_round, axis=1)[:, -1])
+
+    def together(self, tape: TapeLike) -> int:
+        """Rounds that are cheapest to read together: their steps fill ``MOST_BLOCKS`` blocks of the
+        tape, or fewer. Blocks that two readings share are drawn twice: at most one in sixteen."""
+        return max(1, tape.block_rounds * min(self.steps, MOST_BLOCKS) // self.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,10 +193,12 @@ class Scheme(ABC):
         name: the registry name of its family.
         exact: True when every set of arrivals that ends a round decodes to the exact gradient, in
             exact arithmetic; None where that depends on the draw, so that it is measured.
+        local_steps: iterations that an update is: steps that every worker takes on its own.
     """
 
     name: str
     exact: bool | None = False
+    local_steps: int = 1
 
     @property
     def claims(self) -> Claims:
@@ -202,7 +230,7 @@ class Scheme(ABC):
 
     def updates(self, iterations: int) -> int:
         """Updates (rounds, with a barrier) that an engine simulates for so many iterations."""
-        return iterations
+        return -(-iterations // self.local_steps)
 
     def conditioning(self) -> Conditioning | None:
         """How large the code's numbers are and how exactly it decodes; ``None`` for plain sums."""

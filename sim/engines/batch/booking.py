@@ -68,10 +68,11 @@ class TraceArrays:
         """Views of rounds ``start <= t < stop`` of a part that has all rounds."""
         return self.part(range(len(self.times)), start, stop)
 
-    def trace(self, seed: int) -> Trace:
+    def trace(self, run: Run) -> Trace:
         """The trace, once every round is filled."""
         heard = None if self.arrived is None else Rounds(self.arrived)
-        return Trace(self.times, heard, self.work, "batch", seed)
+        iterations = run.iterations
+        return Trace(self.times, heard, self.work, "batch", run.seed, iterations=iterations)
 
 
 def no_work(shape: tuple[int, int, int]) -> Work:

@@ -244,7 +244,7 @@ def batch_rounds(
     ideal, policy, rounds = run.cluster.ideal, run.policy, run.updates
     result = TraceArrays.empty(run, scheme, heard, work)
     independent = ideal and not policy.couples_rounds and not plan.stopping.needs_clock
-    block = run.tapes[0].block_rounds if ideal else rounds
+    block = plan.together(run.tapes[0]) if ideal else rounds
     cells = min(block, rounds) * scheme.workers * scheme.messages
     most = budget // BYTES_PER_CELL
     if independent:
@@ -273,7 +273,7 @@ def batch_rounds(
 
     for first in range(0, len(run.tapes), together):
         run_together(run_group, range(first, min(first + together, len(run.tapes))))
-    return result.trace(run.seed)
+    return result.trace(run)
 
 
 def batch_course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool = True) -> Course:
@@ -285,7 +285,7 @@ def batch_course(run: Run, scheme: RoundScheme, heard: bool = True, work: bool =
     loop = _loop(run, scheme, result, range(len(run.tapes)))
     yield from play_rounds(run, scheme, loop.round)
     loop.finish()
-    return result.trace(run.seed)
+    return result.trace(run)
 
 
 def _loop(

@@ -270,8 +270,9 @@ def _master(run: Run, scheme: RoundScheme, replication: int, recorder: Recorder 
 def _offsets(run: Run, scheme: RoundScheme, replication: int) -> Iterator[list[float]]:
     """When each message is computed, round by round, as Python floats (the same bits)."""
     tape, plan = CheckedTape(run.tapes[replication]), scheme.plan(scheme.start(1))
-    for start in range(0, run.updates, tape.block_rounds):
-        stop = min(start + tape.block_rounds, run.updates)
+    together = plan.together(tape)
+    for start in range(0, run.updates, together):
+        stop = min(start + together, run.updates)
         yield from plan.message_times(run.load_law, tape, scheme.messages, start, stop).tolist()
 
 
@@ -291,4 +292,5 @@ def _trace(run: Run, played: Sequence[tuple[np.ndarray, ...]]) -> Trace:
         engine="event",
         seed=run.seed,
         fails=run.cluster.failures is not None,
+        iterations=run.iterations,
     )

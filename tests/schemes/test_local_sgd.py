@@ -1,0 +1,407 @@
+"""Local steps: by hand, against plain loops, and in both engines on the rows of the tape."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import integrate, stats
+
+from erasurehead.delay_models import MODELS, Tape
+from erasurehead.experiments.config.cells import cells
+from erasurehead.experiments.config.errors import ConfigError
+from erasurehead.experiments.live.worker import refusal
+from erasurehead.experiments.run.compute import compute
+from erasurehead.sim.engines.law import round_law
+from erasurehead.sim.engines.run import Cluster, Network, Policy, Run
+from erasurehead.sim.engines.simulate import simulate
+from erasurehead.sim.errors import InvalidParameter
+from erasurehead.sim.learner import train, train_each
+from erasurehead.sim.load_laws import LoadLaw, PerPartition, Proportional
+from erasurehead.sim.optimizers import OPTIMIZERS
+from erasurehead.sim.problems import LOSSES, Problem
+from erasurehead.sim.problems.losses import SquaredLoss
+from erasurehead.sim.schemes import SCHEMES
+from erasurehead.sim.schemes.local_sgd import LocalSgd, Outer
+from erasurehead.sim.steps import Steps
+from erasurehead.sim.types import FloatArray, Rounds, Trace
+from tests.engines.agreement import both, both_finish, laws, policies
+from tests.engines.agreement import lattice as lattices
+from tests.statistics import assert_z
+from tests.test_learner import dense, make
+from tests.tools import TableTape
+
+NESTEROV = Outer(rule="nesterov")
+UNIT = MODELS["exponential"](rate=1.0)
+
+
+def traced(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int = 3) -> Trace:
+    tapes = [Tape(UNIT, n, seed, r) for r in range(runs)]
+    return simulate(Run(family.build(n), tapes, Proportional(), iterations))
+
+
+def steps_of(family: LocalSgd, n: int, iterations: int, seed: int = 3, runs: int = 3) -> Steps:
+    return family.build(n).steps(traced(family, n, iterations, seed, runs))
+
+
+# The learner.
+
+
+def two_workers() -> Problem:
+    """f_i = a_i (x - c_i)^2 / 2 with a = (1, 2) and c = (0, 1)."""
+    x = np.sqrt(np.array([[0.5], [1.0]]))
+    return SquaredLoss(x, x[:, 0] * np.array([0.0, 1.0]), 2)
+
+
+def models(family: LocalSgd, iterations: int) -> float:
+    """Where two workers come from 0, at a rate of 1/4."""
+    steps = steps_of(family, 2, iterations, runs=1)
+    learned = train(two_workers(), QUARTER, np.zeros(1), steps, iterations)
+    return float(learned.final_beta[0, 0])
+
+
+QUARTER = OPTIMIZERS["gd"](learning_rate=0.25)
+
+
+def test_two_workers_by_hand() -> None:
+    """Catches a mean of gradients for one of models, a local loss without the factor n, and an
+    outer momentum of another form."""
+    plain, outer = LocalSgd(steps=2), LocalSgd(steps=2, outer=NESTEROV)
+    assert models(plain, 2) == pytest.approx(0.375, rel=1e-14)
+    assert models(plain, 4) == pytest.approx(0.52734375, rel=1e-14)
+    assert models(plain, 200) == pytest.approx(12 / 19, rel=1e-12)
+    assert models(outer, 2) == pytest.approx(0.49875, rel=1e-14)
+    assert models(outer, 4) == pytest.approx(0.81626836, rel=1e-7)
+    one = LocalSgd(steps=1)
+    assert [models(one, t) for t in (1, 2)] == pytest.approx([0.25, 0.40625], rel=1e-14)
+    assert models(one, 200) == pytest.approx(2 / 3, rel=1e-12)
+    # The fixed point of H steps: (1 - a eta)^H of the distance is left, of each worker.
+    left = 1 - (1 - 0.25 * np.array([1.0, 2.0])) ** 5
+    assert models(LocalSgd(steps=5), 1000) == pytest.approx(left[1] / left.sum(), rel=1e-12)
+
+
+def loop(
+    problem: Problem,
+    rule: str,
+    rate: float,
+    beta: FloatArray,
+    weights: FloatArray,
+    steps: list[int],
+    outer: tuple[float, float],
+) -> list[FloatArray]:
+    """The model of one replication after each round, example by example; ``weights (U, k)``."""
+    X, n, k = dense(problem.X), problem.rows, problem.partitions
+    blocks = np.array_split(np.arange(n), k)
+
+    def gradient(i: int, b: FloatArray) -> FloatArray:
+        total = np.zeros(len(b))
+        for x, label in zip(X[blocks[i]], problem.y[blocks[i]], strict=True):
+            if problem.task == "classification":
+                total += -label * x / (1 + np.exp(label * (x @ b)))
+            else:
+                total += -2 * x * (label - x @ b)
+        return total * k / n + 2 * problem.l2 * b
+
+    other = np.zeros(len(beta)) if rule == "accelerated" else beta
+    velocity, t, found = np.zeros(len(beta)), 0, []
+    for heard, count in zip(weights, steps, strict=True):
+        ends = []
+        for i in range(k):
+            b, c = beta, other
+            for s in range(t, t + count):
+                match rule:
+                    case "gd":
+                        b = b - rate * gradient(i, b)
+                    case "nesterov":
+                        y = b + s / (s + 3) * (b - c)
+                        b, c = y - rate * gradient(i, y), b
+                    case _:
+                        theta = 2 / (s + 2)
+                        moved = (1 - theta) * b + theta * c - rate * gradient(i, b)
+                        b, c = moved, b + (moved - b) / theta
+            ends.append((b, c))
+        t += count
+        difference = sum(w * (b - beta) for w, (b, _) in zip(heard, ends, strict=True)) / k
+        rest = sum(w * (c - other) for w, (_, c) in zip(heard, ends, strict=True)) / k
+        velocity = outer[1] * velocity + difference
+        move = outer[0] * (difference + outer[1] * velocity)
+        other = other + rest + (move - difference if rule != "gd" else 0)
+        beta = beta + move
+        found.append(beta)
+    return found
+
+
+FAMILIES = [
+    LocalSgd(steps=3),
+    LocalSgd(steps=3, wait_for=2),
+    LocalSgd(steps=2, load=2),
+    LocalSgd(steps=4, load=2, wait_for=1),
+    LocalSgd(steps=3, wait_for=3, outer=NESTEROV),
+    LocalSgd(steps=2, outer=Outer(rule="nesterov", learning_rate=0.4, momentum=0.5)),
+]
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_the_learner_is_a_plain_loop(family: LocalSgd, loss: str) -> None:
+    """Partitions of different sizes, dense and sparse data, L2, every optimizer, k of n, groups,
+    and a last round that is shorter."""
+    iterations = 7
+    trace = traced(family, 4, iterations)
+    scheme = family.build(4)
+    steps = scheme.steps(trace)
+    assert isinstance(trace.heard, Rounds)
+    counts = [min(family.steps, iterations - start) for start in range(0, iterations, family.steps)]
+    group = trace.heard.arrived.reshape(3, len(counts), -1, family.load).any(axis=3)
+    heard = np.repeat(group, family.load, axis=2)
+    weights = heard * (4 / heard.sum(axis=2, keepdims=True))
+    outer = (1.0, 0.0)
+    if family.outer is not None:
+        outer = family.outer.learning_rate or 0.7, family.outer.momentum or 0.9
+    for rule in OPTIMIZERS:
+        problem, initial = make(loss, sparse_data=rule == "nesterov")
+        optimizer = OPTIMIZERS[rule](learning_rate=0.2)
+        learned = train(problem, optimizer, initial, steps, iterations)
+        for r in range(3):
+            start = initial.copy()
+            found = loop(problem, rule, 0.2, start, weights[r], counts, outer)
+            expected = [initial, *np.repeat(found, 1, axis=0)]
+            losses = problem.loss(np.array(expected).T)
+            rounds = np.minimum(np.arange(iterations + 1) // family.steps, len(counts) - 1)
+            rounds[-1] = len(counts)
+            np.testing.assert_allclose(learned.train_loss[r], losses[rounds], rtol=1e-12)
+            np.testing.assert_allclose(learned.final_beta[:, r], found[-1], rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("rule", OPTIMIZERS)
+def test_one_step_and_averaging_is_uncoded(rule: str) -> None:
+    """To the bit in time, to 1e-12 in loss; and k of n is ignoring stragglers."""
+    problem, initial = make("logistic")
+    optimizer = OPTIMIZERS[rule](learning_rate=0.3, decay=0.9)
+    pairs: list[tuple[LocalSgd, Any]] = [
+        (LocalSgd(steps=1), SCHEMES["uncoded"]()),
+        (LocalSgd(steps=1, wait_for=3), SCHEMES["ignore_stragglers"](wait_for=3)),
+        (LocalSgd(steps=1, load=2), SCHEMES["fractional_repetition"](load=2)),
+    ]
+    for local, plain in pairs:
+        one, two = traced(local, 4, 20), traced(plain, 4, 20)
+        np.testing.assert_array_equal(one.times, two.times)
+        found = train(problem, optimizer, initial, local.build(4).steps(one), 20)
+        expected = train(problem, optimizer, initial, plain.build(4).steps(two), 20)
+        np.testing.assert_allclose(found.train_loss, expected.train_loss, rtol=1e-12)
+
+
+def test_several_rates_have_the_bits_that_they_have_alone() -> None:
+    """And where all partitions are heard, one model stands for all replications."""
+    problem, initial = make("logistic")
+    rates = [OPTIMIZERS["accelerated"](learning_rate=rate) for rate in (0.1, 0.3)]
+    for family in (LocalSgd(steps=3, wait_for=3, outer=NESTEROV), LocalSgd(steps=3)):
+        steps = steps_of(family, 4, 8)
+        together = train_each(problem, rates, initial, steps, 8)
+        for rate, learned in zip(rates, together, strict=True):
+            alone = train(problem, rate, initial, steps, 8)
+            np.testing.assert_array_equal(alone.train_loss, learned.train_loss)
+            np.testing.assert_array_equal(alone.final_beta, learned.final_beta)
+        assert steps.alike == (family.wait_for is None)
+        assert (np.ptp(together[0].train_loss, axis=0) == 0).all() == steps.alike
+        assert not steps.exact
+
+
+def test_a_trajectory_without_weight_may_diverge() -> None:
+    """Catches 0 times infinity: partition 0, which is too steep, is never heard."""
+    x = np.array([[1e200], [1.0]])
+    problem = SquaredLoss(x, np.ones(2), 2)
+    family = LocalSgd(steps=2, wait_for=1)
+    scheme = family.build(2)
+    tapes = [TableTape(np.array([[2.0, 1.0]] * 4)), TableTape(np.array([[1.0, 2.0]] * 4))]
+    steps = scheme.steps(simulate(Run(scheme, tapes, Proportional(), 4)))
+    learned = train(problem, QUARTER, np.zeros(1), steps, 4)
+    assert np.isfinite(learned.final_beta[0]).tolist() == [True, False]
+
+
+# Times.
+
+
+@given(
+    family=st.builds(
+        LocalSgd,
+        steps=st.integers(1, 9),
+        wait_for=st.none() | st.integers(1, 6),
+        load=st.sampled_from([1, 2, 3]),
+    ),
+    law=laws,
+    policy=policies,
+    latency=st.sampled_from([0.0, 0.25]),
+    iterations=st.integers(1, 30),
+    seed=st.integers(0, 10**6),
+    dead=st.sampled_from([0.0, 0.0, 0.02]),
+)
+@settings(max_examples=60, deadline=None)
+def test_engines_agree(
+    family: LocalSgd,
+    law: LoadLaw,
+    policy: Policy,
+    latency: float,
+    iterations: int,
+    seed: int,
+    dead: float,
+) -> None:
+    """Whatever the tapes, with ties, zero delays and dead workers; the last round may be short."""
+    tapes = lattices(seed, 6, 2, 4, 0.25, dead)
+    around = Cluster(network=Network(0.1, 0.01, latency)) if latency else Cluster()
+    both(family.build(6), tapes, law, iterations, policy, around)
+
+
+def test_a_round_by_hand() -> None:
+    """Steps read successive rows, the last round has one; the network is crossed once a round."""
+    table = np.array([[1.0, 2.0], [4.0, 1.0], [1.0, 1.0], [2.0, 5.0], [0.5, 0.25]])
+    scheme = LocalSgd(steps=2).build(2)
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, Policy.CANCEL)
+    np.testing.assert_array_equal(trace.times, [[5.0, 11.0, 11.5]])
+    np.testing.assert_array_equal(scheme.steps(trace).clock(5), [[2.5, 5.0, 8.0, 11.0, 11.5]])
+    around = Cluster(network=Network(broadcast_latency=0.5, uplink_latency=0.25))
+    trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, Policy.CANCEL, around)
+    np.testing.assert_array_equal(trace.times, [[5.75, 12.5, 13.75]])
+    # The first of two: the other's steps are lost under cancel, and delay its next under finish.
+    scheme = LocalSgd(steps=2, wait_for=1).build(2)
+    for policy, ends in ((Policy.CANCEL, [3.0, 6.0, 6.25]), (Policy.FINISH, [3.0, 8.0, 8.5])):
+        trace = both_finish(scheme, [TableTape(table)], Proportional(), 5, policy)
+        np.testing.assert_array_equal(trace.times, [ends])
+
+
+def test_each_partition_of_a_step_has_a_draw_of_its_own() -> None:
+    """A load of two: both streams of each row; catches rows that are read as streams."""
+    tape = Tape(UNIT, 4, 1, 0)
+    scheme = LocalSgd(steps=3, load=2).build(4)
+    trace = simulate(Run(scheme, [tape], PerPartition(), 6))
+    each = tape.rows(0, 6, 0) + tape.rows(0, 6, 1)
+    sums = np.add.accumulate(each.reshape(2, 3, 4), axis=1)[:, -1]
+    rounds = sums.reshape(2, 2, 2).min(axis=2).max(axis=1)
+    np.testing.assert_array_equal(trace.times[0], np.cumsum(rounds))
+
+
+@pytest.mark.parametrize("workers", [2, 3000])
+def test_however_the_tape_is_read(workers: int) -> None:
+    """More steps than rows in a block, and rounds across blocks: the rows are what they are."""
+    tape = Tape(UNIT, workers, 5, 0)
+    steps, iterations = 37, 100 if workers > 2 else 40_000
+    run = Run(LocalSgd(steps=steps).build(workers), [tape], Proportional(), iterations)
+    assert iterations > tape.block_rounds or steps > tape.block_rounds
+    rows = tape.rows(0, iterations)
+    starts = range(0, iterations, steps)
+    lengths = [np.add.accumulate(rows[t : t + steps])[-1].max() for t in starts]
+    np.testing.assert_array_equal(simulate(run).times[0], np.add.accumulate(lengths))
+
+
+SECONDS = np.linspace(0, 60, 60_001)
+
+
+def mean_of(order: int, survival: FloatArray, n: int = 30) -> float:
+    """E of the order-th of n independent times, of which so many are longer than ``SECONDS``."""
+    later = stats.binom.cdf(order - 1, n, 1 - survival)
+    return float(integrate.trapezoid(later, SECONDS))
+
+
+@pytest.mark.parametrize(
+    ("steps", "every", "most", "coded"),
+    [
+        (1, 3.995, 1.545, 2.929),
+        (4, 2.286, 1.345, 3.181),
+        (10, 1.755, 1.230, 3.165),
+        (32, 1.396, 1.133, 3.1125),
+        (100, 1.2155, 1.076, 3.070),
+    ],
+)
+def test_mean_seconds_of_a_step(steps: int, every: float, most: float, coded: float) -> None:
+    """Order statistics of gamma times, for all of 30, for 24 and for groups of three."""
+    law, rounds = stats.gamma(steps, scale=1 / steps), 3000 if steps < 10 else 60_000 // steps
+    alone, groups = law.sf(SECONDS), law.sf(SECONDS / 3) ** 3
+    cases = [
+        (LocalSgd(steps=steps), every, mean_of(30, alone)),
+        (LocalSgd(steps=steps, wait_for=24), most, mean_of(24, alone)),
+        (LocalSgd(steps=steps, load=3), coded, mean_of(10, groups, 10)),
+    ]
+    for family, said, known in cases:
+        assert known == pytest.approx(said, abs=6e-4)
+        run = Run(family.build(30), [Tape(UNIT, 30, 8, 0)], Proportional(), rounds * steps)
+        seconds = simulate(run, heard=False, work=False).intervals[0] / steps
+        assert_z(seconds, known, f"{family}")
+
+
+# Configs, tables, and what is refused.
+
+
+DOCUMENT: dict[str, Any] = {
+    "workers": 6,
+    "iterations": 10,
+    "replications": 3,
+    "seed": 1,
+    "delay": {"model": "exponential", "rate": 1.0},
+    "problem": {"loss": "least_squares", "dataset": "diabetes"},
+    "optimizer": {"rule": "gd", "learning_rate": 0.05},
+}
+
+
+def run_one(scheme: dict[str, Any], **sections: Any) -> pd.DataFrame:
+    [cell] = cells({**DOCUMENT, **sections, "schemes": [{"name": "local_sgd", **scheme}]})
+    return compute(cell).iterations
+
+
+def test_an_iteration_is_a_local_step() -> None:
+    """The loss within a round is that at its opening, and its time is divided equally."""
+    frame = run_one({"steps": 4, "wait_for": 4})
+    assert len(frame) == 3 * 11
+    for _, run in frame.groupby("replication"):
+        loss, seconds = run["train_loss"].to_numpy(), run["iteration_time"].to_numpy()[1:]
+        assert len(np.unique(loss)) == 4
+        np.testing.assert_array_equal(loss[[0, 4, 8]], loss[[3, 7, 9]])
+        np.testing.assert_allclose(seconds[:4], seconds[0], rtol=1e-12)
+        np.testing.assert_allclose(seconds[8:], seconds[8], rtol=1e-12)
+        assert run["arrived"].tolist()[1:] == [4] * 10
+        assert run["decoding_error"].to_numpy()[1:] == pytest.approx(6 * 2 / 4)
+    both = {"schemes": [{"name": "local_sgd", "steps": 4}], "record": "clock"}
+    [cell] = cells(
+        {k: v for k, v in (DOCUMENT | both).items() if k not in ("problem", "optimizer")}
+    )
+    clock = compute(cell).iterations
+    whole = run_one({"steps": 4})
+    np.testing.assert_array_equal(clock["time"], whole["time"])
+
+
+def test_a_replayed_trace_gives_a_row_to_each_step(tmp_path: Path) -> None:
+    """One row for a whole round would make H steps exactly H times uncoded; and a trace of T rows
+    is enough for T iterations, whatever divides them."""
+    table = np.random.default_rng(0).exponential(size=(10, 6))
+    np.savez(tmp_path / "t.npz", delays=table)
+    delay = {"model": "trace", "path": str(tmp_path / "t.npz")}
+    for steps in (1, 3, 4, 64):
+        frame = run_one({"steps": steps}, delay=delay, replications=1)
+        sums = [table[t : t + steps].sum(axis=0).max() for t in range(0, 10, steps)]
+        assert frame["time"].iloc[-1] == pytest.approx(sum(sums), rel=1e-12)
+        # Between the rounds of a run are those rows of which each is a round of uncoded.
+        assert steps == 1 or sum(sums) < table.max(axis=1).sum() * 0.95
+
+
+def test_what_is_refused() -> None:
+    """In one line that names the field; nothing is ignored in silence."""
+    with pytest.raises(ConfigError, match=r"outer\.learning_rate = 0\.5: must be left out"):
+        run_one({"steps": 2, "outer": {"rule": "average", "learning_rate": 0.5}})
+    with pytest.raises(ConfigError, match=r"outer\.rule"):
+        run_one({"steps": 2, "outer": {"rule": "adam"}})
+    with pytest.raises(ConfigError, match="momentum"):
+        run_one({"steps": 2, "outer": {"rule": "nesterov", "momentum": 1.0}})
+    with pytest.raises(ConfigError, match="wait_for"):
+        run_one({"steps": 2, "wait_for": 7})
+    with pytest.raises(InvalidParameter, match="wait_for"):
+        LocalSgd(steps=2, wait_for=3, stop=SCHEMES["local_sgd"].examples()[-1].stop).build(6)  # type: ignore[attr-defined]
+    scheme = LocalSgd(steps=2).build(6)
+    run = Run(scheme, [Tape(UNIT, 6, 0, 0)], Proportional(), 4)
+    assert "local steps" in str(round_law(run))
+    assert "local" in str(refusal(run, injected=True))
+    assert refusal(replace(run, scheme=LocalSgd(steps=1).build(6)), injected=True)
