@@ -68,6 +68,14 @@ SMALL: dict[str, dict[str, object]] = {
         "replications": 12,
         "trials": 2,
     },
+    "local_steps": {
+        "steps": (1, 8),
+        "workers": 12,
+        "wait_for": 6,
+        "iterations": 24,
+        "replications": 2,
+        "trials": 1,
+    },
     "measured_curve": {"iterations": 500, "replications": 8},
     "atlas": {"schemes": ("uncoded", "erasurehead"), "iterations": 20, "replications": 4},
     "time_to_target": {
@@ -508,6 +516,24 @@ def test_reports_are_text_and_tables_without_holes(name: str, frames: Frames) ->
     assert "nan" not in text
     widths = {line.count("|") for line in text.splitlines() if line.startswith("|")}
     assert min(widths) > 3
+
+
+def test_a_round_of_local_steps_pays_the_network_once(frames: Frames) -> None:
+    """Catches a network that is paid at every step, and models that depend on the clock."""
+    frame = frames["local_steps"]
+    local = frame[frame.scheme == "local_sgd"]
+    cheap, dear = (
+        rows.set_index(["steps", "replication", "iteration"])
+        for _, rows in local.groupby("round_trip")
+    )
+    more = dear.round_trip.iloc[0] - cheap.round_trip.iloc[0]
+    for steps in (1, 8):
+        waited = (dear.time - cheap.time).loc[steps].groupby("iteration").mean()
+        np.testing.assert_allclose(waited, waited.index * more / steps, rtol=1e-9, atol=1e-9)
+    np.testing.assert_array_equal(cheap.train_loss, dear.train_loss)
+    coded = frame[frame.scheme == "erasurehead"]
+    assert (coded.train_loss.iloc[-1] < coded.target).all()
+    assert "| H = 8 |" in small("local_steps").text(frame)
 
 
 def test_times_on_the_measured_curve(frames: Frames) -> None:

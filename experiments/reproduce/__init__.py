@@ -50,6 +50,9 @@ FIGURES = {
     "time_to_target": (
         "Time to a target loss over all families, every scheme at its own best learning rate."
     ),
+    "local_steps": (
+        "Loss against time of local steps, ErasureHead and asynchronous updates, over two networks."
+    ),
     "measured_curve": (
         "What nine schemes wait for on the authors' measured completion times, both load laws."
     ),

@@ -210,7 +210,9 @@ class Effort:
         common = ("delay", "workers", "replications", "seed")
         delays = json.dumps([facts[key] for key in common])
         if delays not in known:
-            rounds = run.updates + run.updates // MORE  # some schemes begin some rounds earlier
+            rounds = max(
+                run.updates + run.updates // MORE, run.iterations
+            )  # some schemes begin some rounds earlier
             size = len(run.tapes) * rounds * run.scheme.workers
             if size > REMEMBERED:
                 return run

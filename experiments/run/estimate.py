@@ -198,7 +198,8 @@ def estimate(run: Run, engine: Engine, data: Data | None = None, clock: bool = F
         late = run.scheme.updates(run.iterations) > run.iterations  # each trains its own models
         models = 1 if run.scheme.exact and not late else replications
         product = data.entries * (READING + models * PRODUCT)
-        seconds += run.iterations * (LEARNING + 2 * product)
+        parts = run.scheme.partitions / 2 if run.scheme.local_steps > 1 else 1.0  # of a product
+        seconds += run.iterations * (LEARNING * parts + 2 * product)
         memory += DATA * data.entries * FLOAT
         memory += MARGINS * FLOAT * (data.rows * min(models, BLOCK) + data.features * models)
     rows = replications * (run.iterations + 1)

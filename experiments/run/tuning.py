@@ -59,8 +59,8 @@ class Runs:
         return np.where(self.losses[:, -1] <= goal, first, np.nan)
 
 
-def target_loss(problem: Problem) -> float:
-    """The data loss that lies ``SHARE`` of the way from the zero model to the best one.
+def target_loss(problem: Problem, share: float = SHARE) -> float:
+    """The data loss that lies this share of the way from the zero model to the best one.
 
     The best model minimises the objective, data loss and L2 term; no scheme has a part in it.
     """
@@ -82,7 +82,7 @@ def target_loss(problem: Problem) -> float:
         options={"ftol": 1e-15, "gtol": 1e-10, "maxiter": 10_000},
     ).x
     start, end = (float(problem.loss(beta[:, None])[0]) for beta in (zero, best))
-    return start - SHARE * (start - end)
+    return start - share * (start - end)
 
 
 def replayed(

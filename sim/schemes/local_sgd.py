@@ -76,7 +76,7 @@ class LocalSgd(SchemeFamily):
     of them: the master needs one answer of a group. That costs d gradients a step.
 
     Cost: the learner takes one gradient of every partition for each step, as many passes over the
-    data as an exact code, but partition by partition: with small data some ten times the time.
+    data as an exact code, but partition by partition: with small data a few times the time.
 
     Args:
         steps: H, local steps in a round.

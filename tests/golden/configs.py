@@ -59,6 +59,13 @@ LATEST = [
 ]
 """Schemes with gradients that are kept, and Malenia."""
 
+LOCAL = [
+    {"name": "local_sgd", "steps": 4},
+    {"name": "local_sgd", "steps": 5, "wait_for": 7, "outer": {"rule": "nesterov"}},
+    {"name": "local_sgd", "steps": 3, "load": 3, "wait_for": 5},
+]
+"""Local steps, with a last round that is shorter and without."""
+
 LOGISTIC = {
     "problem": {"loss": "logistic", "dataset": "breast_cancer", "l2": 1e-4},
     "optimizer": {"rule": "accelerated", "learning_rate": 0.5},
@@ -213,6 +220,13 @@ def documents(folder: Path) -> dict[str, Document]:
             "schemes": FREE,
             "network": SIZED,
             "failures": CRASHES,
+        },
+        "local": {
+            **small,
+            **LOGISTIC,
+            "delay": DELAYS["markov"],
+            "network": NETWORK,
+            "schemes": LOCAL,
         },
         "latest_learning": {**small, **LOGISTIC, "delay": SHIFTED, "schemes": LATEST},
         "latest_network": {

@@ -1,0 +1,193 @@
+"""Loss against time where workers take local steps, where a round is cheap and where it is dear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from ..pictures import style
+from ..pictures.kinds.losses import loss_at, spread
+from ..pictures.looks import SOLID, Look, look, ramp
+from ..pictures.picture import Axis, Curve, Panel, Picture, Rules
+from ..run.tuning import Runs, best, target_loss
+from . import base
+from .base import CodedFigure, Effort, Section, markdown_table, mean_text, rows_of
+from .sequential_members import problem_alone, training_runs
+
+SHARE = 0.95
+"""The target is this share of the way from the zero model's loss to that of the best model: what
+many local steps reach although they settle beside the optimum."""
+
+RATES = tuple(2.0**k for k in range(-9, 0))
+"""Learning rates from which every line has its own."""
+
+INSTANTS = 201
+"""Of a line."""
+
+
+@final
+@dataclass(frozen=True)
+class LocalStepsFigure(CodedFigure):
+    """Loss against time of local steps, ErasureHead and asynchronous updates, over two networks.
+
+    Attributes:
+        steps: H, local steps in a round.
+        round_trips: seconds from the master to a worker and back, of the networks.
+        trials: replications, on other delays, on which rates are chosen.
+        delay: mean of the exponential delays, seconds.
+    """
+
+    name: ClassVar[str] = "local_steps"
+    title: ClassVar[str] = "Local steps, where a round is cheap and where it is dear"
+
+    steps: tuple[int, ...] = (1, 4, 16, 64)
+    round_trips: tuple[float, ...] = (0.02, 4.0)
+    iterations: int = 192
+    replications: int = 8
+    trials: int = 4
+    delay: float = base.DELAY
+
+    def compute(self, effort: Effort) -> pd.DataFrame:
+        """One row per network, scheme, replication and iteration."""
+        return pd.concat(
+            [part for trip in self.round_trips for part in self._network(trip, effort)],
+            ignore_index=True,
+        )
+
+    def _sections(self) -> list[Section]:
+        local = [{"name": "local_sgd", "steps": steps} for steps in self.steps]
+        coded = {"name": "erasurehead", "load": self.load, "wait_for": self.wait_for}
+        return [*local, coded, {"name": "asynchronous"}]
+
+    def _network(self, trip: float, effort: Effort) -> Iterator[pd.DataFrame]:
+        shown = self.document(
+            effort,
+            problem={"loss": "least_squares", "dataset": "diabetes", "l2": "1/rows"},
+            network={"broadcast_latency": trip / 2, "uplink_latency": trip / 2},
+            **base.delays_and_law("additive", base.QUICK_WORK, self.delay),
+        )
+        trial = {**shown, "replications": effort.times(self.trials)}
+        other = replace(effort, seed=effort.seed + 1)
+        problem = problem_alone(shown, effort)
+        target, least = target_loss(problem, SHARE), target_loss(problem, 1.0)
+        for section in self._sections():
+            _, tried = training_runs(trial, section, RATES, other)
+            rate = RATES[best([runs.seconds(target) for runs in tried])]
+            _, [runs] = training_runs(shown, section, [rate], effort)
+            facts = {
+                "round_trip": trip,
+                "scheme": section["name"],
+                "steps": section.get("steps", 0),
+            }
+            yield _table(runs).assign(**facts, rate=rate, target=target, least=least)
+
+    def picture(self, frame: pd.DataFrame) -> Picture:
+        """One panel per network."""
+        trips = list(dict.fromkeys(frame["round_trip"]))
+        return Picture(
+            [
+                self._panel(trip, rows_of(frame, round_trip=trip), trip == trips[0])
+                for trip in trips
+            ],
+            columns=2,
+            width=style.TWO_PANELS,
+            height=3.9,
+            share="rows",
+        )
+
+    def _panel(self, trip: float, part: pd.DataFrame, named: bool) -> Panel:
+        curves, least = [], float(part["least"].iloc[0])
+        for drawn, rows in _lines(part):
+            runs = _runs(rows)
+            first, last = runs.times[:, 1].min(), runs.times[:, -1].min()
+            instants = np.geomspace(first, last, INSTANTS)
+            above = np.maximum(runs.losses - least, 1e-12)
+            quantiles = spread(loss_at(runs.times, above, instants), "quantiles")
+            title = drawn.title if named else ""
+            curves.append(Curve(replace(drawn, title=title), instants, *quantiles, marked=(-1,)))
+        target = Rules("target" if named else "", y=part["target"].unique() - least)
+        seconds = Axis("simulated time (s)", log=True, ticks=(1,))
+        losses = Axis("training loss above\nthe best model's", log=True)
+        return Panel(seconds, losses, [*curves, target], f"round trip {trip:g} s")
+
+    def text(self, frame: pd.DataFrame) -> str:
+        """Rates, seconds per iteration, time to the target, final loss, for each network."""
+        parts, first = [], []
+        for trip, part in frame.groupby("round_trip", sort=False):
+            rows, soonest = [], {}
+            for drawn, own in _lines(part):
+                runs, target = _runs(own), float(own["target"].iloc[0])
+                soonest[drawn.title] = float(np.nan_to_num(runs.seconds(target), nan=np.inf).mean())
+                rows.append(
+                    [
+                        drawn.title,
+                        f"{own['rate'].iloc[0]:g}",
+                        mean_text(runs.times[:, -1] / (runs.times.shape[1] - 1)),
+                        mean_text(runs.seconds(target)),
+                        mean_text(runs.losses[:, -1]),
+                    ]
+                )
+            header = ["scheme", "learning rate", "s / iteration", "s to target", "final loss"]
+            table = markdown_table(header, rows)
+            order = sorted((s, title) for title, s in soonest.items() if np.isfinite(s))
+            names = " and ".join(title for _, title in order[:2]) or "none"
+            first.append(f"Over a round trip of {trip:g} s soonest on average: {names}.")
+            parts.append(f"**Round trip of {trip:g} s**, target {target:.4g}:\n\n{table}")
+        replications, last = frame["replication"].nunique(), int(frame["iteration"].max())
+        return (
+            f"{self.workers} workers, diabetes data (least squares), plain gradient descent from "
+            f"the zero model; exponential delays of mean {self.delay:g} s after "
+            f"{base.QUICK_WORK:g} s of work per partition, additive law; unfinished work is "
+            f"cancelled. Lines are medians over {replications} replications on common delays, "
+            "bands the 10th to 90th percentile, each up to where its fastest replication has made "
+            f"{last} iterations: local steps, decoded gradients, or n single gradients of "
+            "asynchronous updates. With H local steps, a worker takes H on its own partition, and "
+            "then all models are averaged; H = 1 is plain synchronous descent. Each line has its "
+            f"own best learning rate of {RATES[0]:g} to {RATES[-1]:g} (powers of 2): that at which "
+            f"the target, {SHARE:.0%} of the way from the zero model's loss to the best model's, "
+            "is reached soonest on other delays. A dash says that a replication does not reach "
+            f"it.\n\n{' '.join(first)}\n\n"
+            "Local steps save what a round costs: the network, and a part of the waiting for the "
+            "slowest, since the sum of H delays varies less than one delay. They pay in progress: "
+            "each worker moves towards the optimum of its own data, so with more steps the loss "
+            "levels off earlier and higher. A code saves the waiting alone, but its gradients are "
+            "those of nearly all data. Asynchronous updates pay the network once a gradient.\n\n"
+            + "\n".join(parts)
+        )
+
+
+def _table(runs: Runs) -> pd.DataFrame:
+    replications, length = runs.times.shape
+    return pd.DataFrame(
+        {
+            "replication": np.repeat(np.arange(replications), length),
+            "iteration": np.tile(np.arange(length), replications),
+            "time": runs.times.ravel(),
+            "train_loss": runs.losses.ravel(),
+        }
+    )
+
+
+def _runs(rows: pd.DataFrame) -> Runs:
+    """What ``_table`` was made from."""
+    shape = rows["replication"].nunique(), -1
+    times, losses = (rows[name].to_numpy(dtype=float) for name in ("time", "train_loss"))
+    return Runs(times.reshape(shape), losses.reshape(shape))
+
+
+def _lines(part: pd.DataFrame) -> Iterator[tuple[Look, pd.DataFrame]]:
+    """How each scheme of a network is drawn, and its rows."""
+    several = sorted(set(part["steps"]) - {0})
+    colours = dict(zip(several, ramp(len(several)), strict=True))
+    for (scheme, steps), rows in part.groupby(["scheme", "steps"], sort=False):
+        drawn = look(str(scheme))
+        if steps:
+            drawn = Look(colours[steps], "", SOLID, f"H = {steps}")
+        yield drawn, rows
+
+
+FIGURE = LocalStepsFigure()
